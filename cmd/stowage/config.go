@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/stowage/stowage/image"
+)
+
+// command is what the command line asks for.
+type command string
+
+const (
+	commandServe   command = "serve"
+	commandDemo    command = "demo"
+	commandVersion command = "version"
+	commandHelp    command = "help"
+	commandNone    command = "" // the command line was answered already
+)
+
+// flags are the options of the servers. Each can be given by the environment as STOWAGE_ and its name in
+// capitals; the command line wins.
+type flags struct {
+	Listen           string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. Beyond loopback it needs --auth."`
+	Data             string   `default:"./stowage-data" placeholder:"DIR" help:"Data folder: an OCI image layout with the database beside it. The demo uses a temporary one."`
+	Platform         string   `placeholder:"OS/ARCH" help:"Platform that is pulled when nobody chooses. Default: linux on this server's architecture."`
+	InsecureRegistry []string `placeholder:"HOST" help:"Registry that is spoken to without verified TLS, or in plain HTTP. Repeatable."`
+	RegistryCA       []string `name:"registry-ca" placeholder:"FILE" help:"PEM file of an authority to trust for registries. Repeatable."`
+	PullConcurrency  int      `default:"6" placeholder:"N" help:"Layers that are downloaded at once, over all pulls."`
+	Auth             string   `enum:",none" default:"" placeholder:"none" help:"none: let everybody who reaches the address pull and delete. Needed beyond loopback, until there are accounts."`
+	LogFormat        string   `enum:"text,json" default:"text" placeholder:"text|json" help:"Format of the log, which goes to standard error."`
+	LogLevel         string   `enum:"debug,info,warn,error" default:"info" placeholder:"debug|info|warn|error" help:"Least level that is logged."`
+}
+
+type cli struct {
+	flags
+
+	Serve   struct{} `cmd:"" default:"withargs" help:"Start the dashboard (what happens without a command)."`
+	Demo    struct{} `cmd:"" help:"Start it on sample images, with a registry of its own and no network; nothing is kept."`
+	Version struct{} `cmd:"" help:"Print the version."`
+	Help    struct{} `cmd:"" help:"Print this help."`
+}
+
+// envPrefix begins each flag's twin in the environment.
+const envPrefix = "STOWAGE_"
+
+func envName(flag string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// parse reads the command line and the environment.
+func parse(args []string, getenv func(string) string, stdout io.Writer) (command, flags, error) {
+	var c cli
+	answered := false
+	parser, err := kong.New(&c,
+		kong.Name("stowage"),
+		kong.Description("A team's container image shelf: pull images for chosen platforms without an engine, keep them, and see what is in them at links you can paste."),
+		kong.Writers(stdout, stdout),
+		kong.Exit(func(int) { answered = true }),
+		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 100}),
+		kong.ValueFormatter(func(v *kong.Value) string {
+			if v.Flag == nil || v.Name == "help" {
+				return v.Help
+			}
+			return fmt.Sprintf("%s ($%s)", v.Help, envName(v.Name))
+		}),
+		kong.Resolvers(kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+			if s := getenv(envName(flag.Name)); s != "" {
+				return s, nil
+			}
+			return nil, nil
+		})),
+	)
+	if err != nil {
+		return commandNone, flags{}, fmt.Errorf("command line: %w", err)
+	}
+	if len(args) > 0 && args[0] == string(commandHelp) {
+		args = append(args[1:], "--help")
+	}
+	ctx, err := parser.Parse(args)
+	if answered {
+		return commandNone, flags{}, nil
+	}
+	if err != nil {
+		return commandNone, flags{}, image.Errorf(image.Invalid, "%w", err).Suggest("See `stowage help`.")
+	}
+	return command(ctx.Command()), c.flags, nil
+}
+
+// settings are flags that have been checked.
+type settings struct {
+	flags
+	platform image.Platform
+	loopback bool
+	log      *slog.Logger
+}
+
+// check turns flags into settings. Errors are of kind Invalid and name the flag.
+func (f flags) check(stderr io.Writer) (settings, error) {
+	s := settings{flags: f, platform: image.ServerPlatform()}
+	if f.Platform != "" {
+		p, err := image.ParsePlatform(f.Platform)
+		if err != nil {
+			return s, fmt.Errorf("--platform: %w", err)
+		}
+		s.platform = p
+	}
+	host, _, err := net.SplitHostPort(f.Listen)
+	if err != nil {
+		return s, image.Errorf(image.Invalid, "--listen: %q is not an address with a port", f.Listen).Suggest("Give host and port, such as 127.0.0.1:8080.")
+	}
+	s.loopback = isLoopback(host)
+	if !s.loopback && f.Auth != "none" {
+		return s, image.Errorf(image.Invalid, "--listen %s would let everybody on the network pull and delete images", f.Listen).
+			Suggest("Listen on 127.0.0.1, or add --auth none if that is what you want.")
+	}
+	if f.PullConcurrency < 1 || f.PullConcurrency > 64 {
+		return s, image.Errorf(image.Invalid, "--pull-concurrency must be between 1 and 64")
+	}
+	s.log = newLogger(stderr, f.LogFormat, f.LogLevel)
+	return s, nil
+}
+
+// isLoopback tells whether listening on host reaches this machine only.
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func newLogger(w io.Writer, format, level string) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		l = slog.LevelInfo // kong's enum lets no other word through
+	}
+	o := &slog.HandlerOptions{Level: l}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}

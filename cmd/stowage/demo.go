@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/stowage/stowage/handlers"
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/sample"
+)
+
+// demoPulls are on the demo's shelf from the start.
+var demoPulls = []struct {
+	ref       string
+	platforms []string
+}{
+	{"ubuntu:22.04", []string{"linux/amd64", "linux/arm64"}},
+	{"ubuntu:latest", []string{"linux/amd64"}},
+	{"postgres:15", []string{"linux/amd64"}},
+	{"debian:12", []string{"linux/amd64"}},
+	{"nginx:latest", []string{"linux/amd64", "linux/arm64"}},
+	{"redis:7", []string{"linux/amd64"}},
+	{"ghcr.io/acme/api:v2.14.0", []string{"linux/amd64", "linux/arm64"}},
+}
+
+// demo serves sample images from a registry inside the process, on a data folder that goes at the end.
+func demo(ctx context.Context, f flags, stderr io.Writer) (err error) {
+	dir, err := os.MkdirTemp("", "stowage-demo-")
+	if err != nil {
+		return fmt.Errorf("make the demo's data folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	f.Data = dir
+	f.Platform = "linux/amd64"
+	s, err := f.check(stderr)
+	if err != nil {
+		return err
+	}
+	reg, err := sample.NewRegistry(ctx)
+	if err != nil {
+		return err
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen for the demo's registry: %w", err), reg.Close())
+	}
+	pace := &pace{next: reg}
+	server := &http.Server{Handler: pace, ReadHeaderTimeout: 10 * time.Second}
+	go server.Serve(l) //nolint:errcheck // it ends with Close below; the pulls tell when it fails
+	defer func() { err = errors.Join(err, server.Close(), reg.Close()) }()
+
+	mirrors := map[string]string{}
+	for _, host := range []string{"docker.io", "ghcr.io", "quay.io"} {
+		mirrors[host] = l.Addr().String()
+	}
+	a, err := open(ctx, s, parts{mirrors: mirrors, demo: &handlers.Demo{MoveTag: tagMover(reg)}, ready: func(ctx context.Context, q *pull.Queue) error {
+		defer pace.slow.Store(true)
+		return stockDemo(ctx, q)
+	}})
+	if err != nil {
+		return err
+	}
+	return a.run(ctx)
+}
+
+// tagMover makes the sample tag point at its next version, round and round.
+func tagMover(reg *sample.Registry) func(context.Context) (image.Reference, error) {
+	var version atomic.Int64
+	return func(ctx context.Context) (image.Reference, error) {
+		ref, err := image.ParseReference(sample.MovingRepository + ":" + sample.MovingTag)
+		if err != nil {
+			return ref, err
+		}
+		next := int(version.Add(1))%sample.RollingVersions + 1
+		return ref, reg.MoveTag(ctx, next)
+	}
+}
+
+// stockDemo pulls what the shelf begins with and waits for it.
+func stockDemo(ctx context.Context, q *pull.Queue) error {
+	for _, p := range demoPulls {
+		ref, err := image.ParseReference(p.ref)
+		if err != nil {
+			return err
+		}
+		req := pull.Request{Reference: ref, By: "demo"}
+		for _, s := range p.platforms {
+			platform, err := image.ParsePlatform(s)
+			if err != nil {
+				return err
+			}
+			req.Platforms = append(req.Platforms, platform)
+		}
+		job, _, err := q.Pull(ctx, req)
+		if err != nil {
+			return fmt.Errorf("stock the demo's shelf with %s: %w", p.ref, err)
+		}
+		if err := awaitPull(ctx, q, job.ID); err != nil {
+			return fmt.Errorf("stock the demo's shelf with %s: %w", p.ref, err)
+		}
+	}
+	return nil
+}
+
+// awaitPull waits for a pull's final state.
+func awaitPull(ctx context.Context, q *pull.Queue, id int64) error {
+	states, cancel := q.Subscribe(id)
+	defer cancel()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case job, ok := <-states:
+			if !ok {
+				return nil
+			}
+			if job.Problem != nil {
+				return &image.Error{Kind: job.Problem.Kind, Message: job.Problem.Message, Suggestion: job.Problem.Suggestion}
+			}
+			if job.State.Final() {
+				return nil
+			}
+		}
+	}
+}
+
+// pace serves the demo's blobs, once slow is set, no faster than a home line would, so that there is
+// something to watch.
+type pace struct {
+	next http.Handler
+	slow atomic.Bool
+}
+
+const (
+	paceBytes = 64 << 10 // bytes between two pauses
+	paceRest  = 60 * time.Millisecond
+)
+
+func (p *pace) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if p.slow.Load() {
+		w = &pacedWriter{ResponseWriter: w, done: r.Context().Done()}
+	}
+	p.next.ServeHTTP(w, r)
+}
+
+type pacedWriter struct {
+	http.ResponseWriter
+	done <-chan struct{}
+	sent int
+}
+
+func (w *pacedWriter) Write(b []byte) (n int, err error) {
+	for len(b) > 0 && err == nil {
+		var m int
+		m, err = w.ResponseWriter.Write(b[:min(len(b), paceBytes)])
+		n, b, w.sent = n+m, b[m:], w.sent+m
+		if w.sent >= paceBytes {
+			w.sent = 0
+			select {
+			case <-w.done:
+			case <-time.After(paceRest):
+			}
+		}
+	}
+	return n, err
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/storage"
+)
+
+// shelfMetrics reads the shelf's and the queue's numbers when Prometheus asks for them.
+type shelfMetrics struct {
+	store *storage.Store
+	queue *pull.Queue
+	log   *slog.Logger
+}
+
+var (
+	rowsDesc    = prometheus.NewDesc("stowage_images", "Rows of the Images page: tags, and digests without a tag.", nil, nil)
+	reposDesc   = prometheus.NewDesc("stowage_repositories", "Repositories on the shelf.", nil, nil)
+	blobsDesc   = prometheus.NewDesc("stowage_blobs", "Blobs on the shelf.", nil, nil)
+	bytesDesc   = prometheus.NewDesc("stowage_blob_bytes", "Bytes of all blobs on disk.", nil, nil)
+	freeDesc    = prometheus.NewDesc("stowage_disk_free_bytes", "Free bytes of the volume that the data folder is on.", nil, nil)
+	activeDesc  = prometheus.NewDesc("stowage_pulls_active", "Pulls that are queued or running.", nil, nil)
+	endedDesc   = prometheus.NewDesc("stowage_pulls_total", "Pulls that have ended since the start, by outcome.", []string{"outcome"}, nil)
+	fetchedDesc = prometheus.NewDesc("stowage_fetched_bytes_total", "Bytes of blobs received from registries since the start.", nil, nil)
+)
+
+func (m shelfMetrics) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, ch) }
+
+func (m shelfMetrics) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64) { ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v) }
+	counter := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if t, err := m.store.Totals(ctx); err != nil {
+		m.log.Error("read totals for the metrics", "error", err)
+	} else {
+		gauge(rowsDesc, float64(t.Images))
+		gauge(reposDesc, float64(t.Repositories))
+		gauge(blobsDesc, float64(t.Blobs))
+		gauge(bytesDesc, float64(t.Bytes))
+	}
+	if free, _, err := m.store.Disk(); err == nil {
+		gauge(freeDesc, float64(free))
+	}
+	s := m.queue.Stats()
+	gauge(activeDesc, float64(m.queue.ActiveCount()))
+	counter(endedDesc, float64(s.Done), string(pull.Done))
+	counter(endedDesc, float64(s.Failed), string(pull.Failed))
+	counter(endedDesc, float64(s.Cancelled), string(pull.Cancelled))
+	counter(fetchedDesc, float64(s.Bytes))
+}
+
+func newMetrics(store *storage.Store, queue *pull.Queue, log *slog.Logger) *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		shelfMetrics{store: store, queue: queue, log: log})
+	return r
+}

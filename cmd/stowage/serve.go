@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os/user"
+	"time"
+
+	"github.com/stowage/stowage/handlers"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/web"
+)
+
+// The times that a graceful end may take: requests first, then pulls, then the database; 10 s in all.
+const (
+	requestsEnd = 4 * time.Second
+	pullsEnd    = 4 * time.Second
+)
+
+// serve runs the dashboard until ctx ends.
+func serve(ctx context.Context, f flags, stderr io.Writer) error {
+	s, err := f.check(stderr)
+	if err != nil {
+		return err
+	}
+	a, err := open(ctx, s, parts{})
+	if err != nil {
+		return err
+	}
+	return a.run(ctx)
+}
+
+// parts are what the demo puts in place of the ordinary.
+type parts struct {
+	mirrors map[string]string // registry host to the address spoken to instead
+	demo    *handlers.Demo
+	ready   func(ctx context.Context, q *pull.Queue) error // called once pulls run
+}
+
+// app is a wired server.
+type app struct {
+	settings settings
+	parts    parts
+	store    *storage.Store
+	client   *registry.Client
+	queue    *pull.Queue
+	server   *web.Server
+	listener net.Listener
+	closing  chan struct{}
+}
+
+// open builds the parts and wires them. Nothing is served before run.
+func open(ctx context.Context, s settings, p parts) (a *app, err error) {
+	a = &app{settings: s, parts: p, closing: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	// The address first: that it is taken should be said before the data folder is touched.
+	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen); err != nil {
+		return a, fmt.Errorf("listen: %w", err)
+	}
+	a.store, err = storage.Open(ctx, storage.Options{Dir: s.Data, DefaultPlatform: s.platform, Logger: s.log})
+	if err != nil {
+		return a, err
+	}
+	a.client, err = registry.New(registry.Options{
+		InsecureHosts: s.InsecureRegistry, CAFiles: s.RegistryCA, Mirrors: p.mirrors,
+		UserAgent: "stowage", Logger: s.log, Concurrency: s.PullConcurrency,
+	})
+	if err != nil {
+		return a, err
+	}
+	a.queue = pull.New(pull.Options{Source: a.client, Shelf: a.store, Concurrency: s.PullConcurrency, DefaultPlatform: s.platform, Logger: s.log})
+	metrics := newMetrics(a.store, a.queue, s.log)
+	a.server = web.New(web.Options{
+		Handlers: handlers.New(handlers.Options{
+			Store: a.store, Queue: a.queue, Registry: a.client, Logger: s.log, DefaultPlatform: s.platform,
+			LocalUser: localUser(), Demo: p.demo, Closing: a.closing,
+		}),
+		Logger: s.log, Metrics: metrics, Ready: a.store.Ready, Loopback: s.loopback,
+	})
+	return a, nil
+}
+
+// run serves until ctx ends, then ends requests, pulls and the database in that order. Pulls that were
+// running go on at the next start.
+func (a *app) run(ctx context.Context) error {
+	if err := a.queue.Start(context.WithoutCancel(ctx)); err != nil {
+		return errors.Join(err, a.close())
+	}
+	if a.parts.ready != nil {
+		if err := a.parts.ready(ctx, a.queue); err != nil {
+			return errors.Join(err, a.close())
+		}
+	}
+	served := make(chan error, 1)
+	go func() { served <- a.server.Serve(a.listener) }()
+	a.settings.log.Info("Stowage is ready", "address", "http://"+a.listener.Addr().String(), "data", a.settings.Data, "platform", a.settings.platform.String())
+
+	var err error
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		a.settings.log.Info("stopping: requests end first, then pulls, which go on at the next start")
+		close(a.closing)
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestsEnd)
+		defer cancel()
+		err = a.server.Shutdown(end)
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), pullsEnd)
+	defer cancel()
+	return errors.Join(err, a.queue.Close(end), a.close())
+}
+
+// close gives up what open made, in reverse. The queue must be closed before.
+func (a *app) close() error {
+	var errs []error
+	if a.listener != nil {
+		if err := a.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if a.client != nil {
+		errs = append(errs, a.client.Close())
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// localUser names who is behind requests from this machine: whoever started the server.
+func localUser() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	return u.Username
+}

@@ -1,0 +1,68 @@
+package image
+
+import (
+	"strings"
+
+	_ "crypto/sha256" // go-digest needs the algorithm linked in
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Digest is the sha256 of a blob's bytes, as "sha256:<64 hex digits>". A Digest that came out of
+// ParseDigest is safe as a file name.
+type Digest = digest.Digest
+
+// ParseDigest reads "sha256:<64 lower-case hex digits>". Other algorithms are refused: docker and the
+// registries name images by sha256, and the blob folder has no place for others.
+func ParseDigest(s string) (Digest, error) {
+	d, err := digest.Parse(s)
+	if err != nil {
+		return "", Errorf(Invalid, "%q is not a digest: it must be sha256: and 64 hex digits", shorten(s)).Because(err)
+	}
+	if d.Algorithm() != digest.SHA256 {
+		return "", Errorf(Invalid, "digest algorithm %q is not supported, only sha256 is", d.Algorithm())
+	}
+	return d, nil
+}
+
+// DigestOf gives the digest of b.
+func DigestOf(b []byte) Digest { return digest.SHA256.FromBytes(b) }
+
+// ShortDigest gives the first 12 hex digits, as docker shows image IDs and layers.
+func ShortDigest(d Digest) string {
+	_, hex, found := strings.Cut(string(d), ":")
+	if !found {
+		hex = string(d)
+	}
+	if len(hex) > 12 {
+		return hex[:12]
+	}
+	return hex
+}
+
+// MinIDPrefix is the fewest hex digits that are read as the beginning of an image ID.
+const MinIDPrefix = 4
+
+// ParseIDPrefix reads an image ID or the beginning of one: "sha256:" or nothing, then 4 to 64 hex digits.
+// It answers the hex digits in lower case.
+func ParseIDPrefix(s string) (string, bool) {
+	hex := strings.TrimPrefix(s, "sha256:")
+	if len(hex) < MinIDPrefix || len(hex) > 64 {
+		return "", false
+	}
+	for _, c := range hex {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return "", false
+		}
+	}
+	return hex, true
+}
+
+// shorten keeps hostile input from filling a message.
+func shorten(s string) string {
+	const most = 100
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}

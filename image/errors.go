@@ -1,0 +1,73 @@
+package image
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind says what class of failure an Error is. The list is closed: one place maps each kind to an
+// HTTP status, and the pages have a title for each.
+type Kind string
+
+// The kinds of failure that people are shown. Anything else is Internal: logged, never shown.
+const (
+	Internal     Kind = "internal"     // ours or the machine's; details go to the log only
+	Invalid      Kind = "invalid"      // the input cannot mean anything: a malformed reference, an unknown platform
+	NotFound     Kind = "not_found"    // well formed, but neither the shelf nor the registry has it
+	NoPlatform   Kind = "no_platform"  // the reference exists, the platform is not in its index
+	Unauthorized Kind = "unauthorized" // the registry wants a sign-in
+	Forbidden    Kind = "forbidden"    // the request is refused whoever asks: a foreign Host, a cross-site form
+	RateLimited  Kind = "rate_limited" // the registry's allowance is used up
+	Unavailable  Kind = "unavailable"  // host unreachable, time-out, TLS, a registry that fails
+	NotImage     Kind = "not_image"    // it exists and is not a container image: chart, plugin, schema 1
+	Corrupt      Kind = "corrupt"      // bytes do not match the digest, size or diff ID that names them
+	TooLarge     Kind = "too_large"    // over one of the limits that keep the server safe
+	Conflict     Kind = "conflict"     // the shelf's state forbids it: two tags on an ID, a plan that changed
+	DiskFull     Kind = "disk_full"    // no space left for blobs
+	Cancelled    Kind = "cancelled"    // somebody cancelled it
+)
+
+// Error is a failure that a person may be shown. Message says what happened and Suggestion, when it is
+// not empty, what to do next; both are plain text and may contain hostile input, so they are escaped
+// where they are rendered. Err is the cause, for the log.
+type Error struct {
+	Kind       Kind
+	Message    string
+	Suggestion string
+	Err        error
+}
+
+// Errorf makes an Error of a kind with a formatted message. A %w in the format becomes the cause.
+func Errorf(kind Kind, format string, args ...any) *Error {
+	err := fmt.Errorf(format, args...)
+	return &Error{Kind: kind, Message: err.Error(), Err: errors.Unwrap(err)}
+}
+
+// Suggest returns a copy of e that tells the person what to do next.
+func (e *Error) Suggest(format string, args ...any) *Error {
+	c := *e
+	c.Suggestion = fmt.Sprintf(format, args...)
+	return &c
+}
+
+// Because returns a copy of e with its cause.
+func (e *Error) Because(err error) *Error {
+	c := *e
+	c.Err = err
+	return &c
+}
+
+// Error gives the message and, where the message does not hold it already, the cause.
+func (e *Error) Error() string { return e.Message }
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// KindOf gives the kind of the first Error in err's chain; Internal when there is none.
+func KindOf(err error) Kind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return Internal
+}

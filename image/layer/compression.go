@@ -1,0 +1,101 @@
+package layer
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// Compression is how a layer blob is compressed.
+type Compression string
+
+// The compressions of layer media types (OCI image spec, layer.md).
+const (
+	Uncompressed Compression = "none"
+	Gzip         Compression = "gzip"
+	Zstd         Compression = "zstd"
+)
+
+// inputSize is the size of the reads made from the source.
+const inputSize = 64 << 10
+
+var (
+	gzipMagic = []byte{0x1f, 0x8b, 0x08}
+	zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
+	// The last three bytes of a skippable zstd frame's magic; the first is 0x50 to 0x5f (RFC 8878 section 3.1.2).
+	zstdSkippable = []byte{0x2a, 0x4d, 0x18}
+	bzip2Magic    = []byte("BZh")
+	xzMagic       = []byte{0xfd, '7', 'z', 'X', 'Z', 0x00}
+)
+
+// detect tells the compression by the first bytes. Media types are not asked: registries serve zstd layers under gzip's
+// type, and docker and containerd go by the bytes too.
+func detect(start []byte) (Compression, error) {
+	switch {
+	case bytes.HasPrefix(start, gzipMagic):
+		return Gzip, nil
+	case bytes.HasPrefix(start, zstdMagic),
+		len(start) >= 4 && start[0]&0xf0 == 0x50 && bytes.Equal(start[1:4], zstdSkippable):
+		return Zstd, nil
+	case bytes.HasPrefix(start, xzMagic):
+		return "", fmt.Errorf("%w: xz", ErrUnsupported)
+	// The block size and the first block's or the end's magic follow, so that a tar whose first name is BZh… passes.
+	case len(start) >= 10 && bytes.HasPrefix(start, bzip2Magic) && (start[4] == 0x31 && start[5] == 0x41 || start[4] == 0x17 && start[5] == 0x72):
+		return "", fmt.Errorf("%w: bzip2", ErrUnsupported)
+	}
+	return Uncompressed, nil
+}
+
+// decompress detects the compression of r and returns its content. The returned closer frees the decompressor; it is
+// never nil.
+func decompress(r io.Reader, limits Limits) (io.Reader, Compression, func(), error) {
+	nothing := func() {}
+	in := bufio.NewReaderSize(r, inputSize)
+	start, err := in.Peek(10)
+	if err != nil && err != io.EOF { //nolint:errorlint // Peek returns the source's error as it is
+		return nil, "", nothing, err
+	}
+	kind, err := detect(start)
+	if err != nil {
+		return nil, "", nothing, err
+	}
+	switch kind {
+	case Gzip:
+		z, err := gzip.NewReader(in)
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF // the stream ends inside its own header
+		}
+		if err != nil {
+			return nil, kind, nothing, decompressError(err)
+		}
+		return z, kind, func() { _ = z.Close() }, nil
+	case Zstd:
+		// One frame at a time in this goroutine: no frame is decoded ahead, so one window is all the memory used.
+		// A frame with a single segment declares its whole size as its window; only WithDecoderMaxMemory bounds that.
+		z, err := zstd.NewReader(in,
+			zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(uint64(limits.MaxWindow)))
+		if err != nil {
+			return nil, kind, nothing, decompressError(err)
+		}
+		return z, kind, z.Close, nil
+	}
+	return in, kind, nothing, nil
+}
+
+// decompressError gives a decompressor's error its meaning.
+func decompressError(err error) error {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w: %w", ErrTruncated, err)
+	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
+		return fmt.Errorf("%w: needs too much memory to unpack: %w", ErrTooLarge, err)
+	case errors.Is(err, zstd.ErrUnknownDictionary):
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+	}
+	return fmt.Errorf("%w: %w", ErrCorrupt, err)
+}

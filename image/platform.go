@@ -1,0 +1,55 @@
+package image
+
+import (
+	"runtime"
+	"strings"
+
+	"github.com/containerd/platforms"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Platform is os/architecture[/variant], normalised as containerd does, so that linux/arm64/v8 and
+// linux/arm64 are equal with ==. OSVersion is kept for Windows images, whose platforms differ in
+// nothing else.
+type Platform struct {
+	OS           string `json:"os"`
+	Architecture string `json:"architecture"`
+	Variant      string `json:"variant,omitempty"`
+	OSVersion    string `json:"os_version,omitempty"`
+}
+
+// ParsePlatform reads "linux/arm64", "linux/arm/v7", "arm64", "windows(10.0.17763)/amd64". Errors are
+// of kind Invalid.
+func ParsePlatform(s string) (Platform, error) {
+	p, err := platforms.Parse(strings.TrimSpace(s))
+	if err != nil {
+		return Platform{}, Errorf(Invalid, "%q is not a platform", shorten(s)).Because(err).
+			Suggest("A platform is os/architecture[/variant], such as linux/amd64 or linux/arm/v7.")
+	}
+	return PlatformOf(p), nil
+}
+
+// PlatformOf normalises the platform of a descriptor or a config.
+func PlatformOf(p ocispec.Platform) Platform {
+	n := platforms.Normalize(p)
+	return Platform{OS: n.OS, Architecture: n.Architecture, Variant: n.Variant, OSVersion: n.OSVersion}
+}
+
+// ServerPlatform is linux on this server's architecture: what is pulled when nobody chooses and nothing
+// is configured.
+func ServerPlatform() Platform {
+	return PlatformOf(ocispec.Platform{OS: "linux", Architecture: runtime.GOARCH})
+}
+
+// Known tells a platform from the unknown/unknown of attestations and from a missing one.
+func (p Platform) Known() bool {
+	return p.OS != "" && p.OS != "unknown" && p.Architecture != "" && p.Architecture != "unknown"
+}
+
+// String gives os[(version)]/architecture[/variant], the form that ParsePlatform reads and that addresses carry.
+func (p Platform) String() string {
+	if p == (Platform{}) {
+		return ""
+	}
+	return platforms.FormatAll(ocispec.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion})
+}

@@ -1,0 +1,145 @@
+package blob
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/stowage/stowage/image"
+)
+
+// Folders and index.json are readable by everyone, so that other tools can read the layout; nothing in an
+// image is secret to somebody with an account on the server. What is not verified yet is the owner's.
+const (
+	dirMode     = 0o755
+	indexMode   = 0o644
+	partialMode = 0o600
+	blobMode    = 0o444
+)
+
+// failure turns what the file system answered into an image.Error.
+func failure(operation string, err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return image.Errorf(image.DiskFull, "the server's disk is full").
+			Suggest("delete images that nobody needs, or free space on the volume of the data folder").
+			Because(wrap(operation, err))
+	}
+	return wrap(operation, err)
+}
+
+func wrap(operation string, err error) *image.Error {
+	return image.Errorf(image.Internal, "%s: %w", operation, err)
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// syncDir makes the names in a folder survive a power cut.
+func (s *Store) syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	err = s.sys.fsync(d)
+	return errors.Join(err, d.Close())
+}
+
+// makeDir makes a folder and what is missing above it, durably.
+func (s *Store) makeDir(path string) error {
+	info, err := os.Stat(path)
+	if err == nil {
+		if !info.IsDir() {
+			return &fs.PathError{Op: "mkdir", Path: path, Err: syscall.ENOTDIR}
+		}
+		return nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(path)
+	if err := s.makeDir(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return s.syncDir(parent)
+}
+
+// replaceFile replaces a file at the top of the data folder in one step: readers see the old one or the
+// new one, whole, and so does the next start after a crash. When content fails, the old one stays.
+func (s *Store) replaceFile(name string, content func(io.Writer) error) (err error) {
+	temp := filepath.Join(s.dir, name+".tmp")
+	if err := ignoreMissing(os.Remove(temp)); err != nil { // of an interrupted attempt
+		return err
+	}
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, indexMode)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close() // closed already where that is what failed
+			_ = os.Remove(temp)
+		}
+	}()
+	w := bufio.NewWriterSize(writerFunc(func(p []byte) (int, error) { return s.sys.write(f, p) }), 64<<10)
+	if err := content(w); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := s.sys.fsync(f); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, filepath.Join(s.dir, name)); err != nil {
+		return err
+	}
+	return s.syncDir(s.dir)
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// sameVolume refuses a layout whose blobs lie on another volume than its ingest folder: nothing could be
+// renamed from one to the other.
+func sameVolume(blobs, ingest string) error {
+	var a, b unix.Stat_t
+	if err := unix.Stat(blobs, &a); err != nil {
+		return failure("open the blob folder", err)
+	}
+	if err := unix.Stat(ingest, &b); err != nil {
+		return failure("open the ingest folder", err)
+	}
+	if a.Dev != b.Dev {
+		return image.Errorf(image.Invalid, "%s and %s are on different volumes", blobs, ingest).
+			Suggest("keep the whole data folder on one volume")
+	}
+	return nil
+}
+
+// Free gives the bytes that the server may still write to the volume of the data folder, and the volume's
+// size.
+func (s *Store) Free() (free, total uint64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(s.dir, &st); err != nil {
+		return 0, 0, failure("ask for the free disk space", err)
+	}
+	// Bavail, not Bfree: what is reserved for root is not for us.
+	return uint64(st.Bavail) * uint64(st.Bsize), uint64(st.Blocks) * uint64(st.Bsize), nil
+}

@@ -1,0 +1,175 @@
+package blob
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stowage/stowage/image"
+)
+
+// partialSuffix ends the names of half-fetched blobs; putPattern is what Put writes before it renames.
+const (
+	partialSuffix = ".partial"
+	putPattern    = "put-*.tmp"
+)
+
+// maxLayoutFile bounds what is read of an oci-layout file; a real one has 30 bytes.
+const maxLayoutFile = 64 << 10
+
+// Store is the blobs of one data folder. Its methods may be called concurrently. Their errors are
+// image.Errors: Invalid for a digest that is none, DiskFull where the volume or the quota is used up,
+// Internal for whatever else the file system answers, and the kinds that each method names.
+type Store struct {
+	dir     string // absolute
+	blobs   string // dir/blobs/sha256
+	ingest  string // dir/ingest
+	sys     system
+	commits *groupSync // of the folder blobs
+	index   sync.Mutex // one index.json at a time
+
+	mu       sync.Mutex
+	writing  map[string]struct{} // digests (hex) that have a Writer
+	unsynced map[string]struct{} // digests whose name is not known to survive a power cut yet
+}
+
+// system is what the store asks of the kernel and what tests make fail.
+type system struct {
+	write func(*os.File, []byte) (int, error)
+	fsync func(*os.File) error
+}
+
+// Open opens the image layout in dir and makes what is missing of it, the folder included. A folder that
+// says it is an image layout of another version is refused (Invalid) and left as it was. What an
+// interrupted Put left is removed, so the caller must be the only process that uses the folder.
+func Open(dir string) (*Store, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, failure("open the data folder", err)
+	}
+	found, err := checkLayout(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		dir:      dir,
+		blobs:    filepath.Join(dir, ocispec.ImageBlobsDir, "sha256"),
+		ingest:   filepath.Join(dir, "ingest"),
+		sys:      system{write: (*os.File).Write, fsync: (*os.File).Sync},
+		writing:  map[string]struct{}{},
+		unsynced: map[string]struct{}{},
+	}
+	s.commits = newGroupSync(func() error { return s.syncDir(s.blobs) })
+	for _, folder := range []string{s.blobs, s.ingest} {
+		if err := s.makeDir(folder); err != nil {
+			return nil, failure("make the data folder", err)
+		}
+	}
+	if err := sameVolume(s.blobs, s.ingest); err != nil {
+		return nil, err
+	}
+	if err := s.removePuts(); err != nil {
+		return nil, failure("clean the ingest folder", err)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, ocispec.ImageIndexFile)); errors.Is(err, fs.ErrNotExist) {
+		if err := s.WriteIndex(context.Background(), func(func(image.Descriptor, error) bool) {}); err != nil {
+			return nil, err
+		}
+	} else if err != nil {
+		return nil, failure("open index.json", err)
+	}
+	if !found {
+		// Last, because this file is what makes the folder an image layout.
+		if err := s.replaceFile(ocispec.ImageLayoutFile, func(w io.Writer) error {
+			return json.NewEncoder(w).Encode(ocispec.ImageLayout{Version: ocispec.ImageLayoutVersion})
+		}); err != nil {
+			return nil, failure("write oci-layout", err)
+		}
+	}
+	return s, nil
+}
+
+// checkLayout tells whether dir holds an oci-layout file, and refuses one that this package cannot keep.
+func checkLayout(dir string) (bool, error) {
+	f, err := os.Open(filepath.Join(dir, ocispec.ImageLayoutFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, failure("open oci-layout", err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxLayoutFile))
+	if err != nil {
+		return false, failure("read oci-layout", err)
+	}
+	var layout ocispec.ImageLayout
+	if err := json.Unmarshal(raw, &layout); err != nil {
+		return false, image.Errorf(image.Invalid, "the file oci-layout in %s is not readable: %w", dir, err).
+			Suggest("name another data folder")
+	}
+	if layout.Version != ocispec.ImageLayoutVersion {
+		return false, image.Errorf(image.Invalid, "%s is an OCI image layout of version %q; only %s is known",
+			dir, layout.Version, ocispec.ImageLayoutVersion).Suggest("name another data folder")
+	}
+	return true, nil
+}
+
+// removePuts removes what a Put left that a crash interrupted.
+func (s *Store) removePuts() error {
+	return eachEntry(context.Background(), s.ingest, func(e fs.DirEntry) error {
+		if match, _ := filepath.Match(putPattern, e.Name()); !match {
+			return nil
+		}
+		return ignoreMissing(os.Remove(filepath.Join(s.ingest, e.Name())))
+	})
+}
+
+// hexOf proves that d is a sha256 digest and gives its hex digits, the only thing of a digest that ever
+// becomes part of a file name.
+func hexOf(d image.Digest) (string, error) {
+	parsed, err := image.ParseDigest(string(d))
+	if err != nil {
+		return "", err
+	}
+	return parsed.Encoded(), nil
+}
+
+// digestOfName reads a file name of 64 lower-case hex digits and suffix.
+func digestOfName(name, suffix string) (image.Digest, bool) {
+	hex, found := strings.CutSuffix(name, suffix)
+	if !found {
+		return "", false
+	}
+	d, err := image.ParseDigest("sha256:" + hex)
+	return d, err == nil
+}
+
+func (s *Store) blobPath(hex string) string { return filepath.Join(s.blobs, hex) }
+
+func (s *Store) partialPath(hex string) string { return filepath.Join(s.ingest, hex+partialSuffix) }
+
+// claim makes the caller the only one that touches the partial of a digest, until release.
+func (s *Store) claim(hex string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, taken := s.writing[hex]; taken {
+		return image.Errorf(image.Conflict, "blob sha256:%s is being written already", hex)
+	}
+	s.writing[hex] = struct{}{}
+	return nil
+}
+
+func (s *Store) release(hex string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.writing, hex)
+}

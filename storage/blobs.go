@@ -1,0 +1,39 @@
+package storage
+
+import (
+	"context"
+	"io"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+)
+
+// HasBlob tells whether the blob's whole, verified file is on disk.
+func (s *Store) HasBlob(d image.Descriptor) bool { return s.blobs.Has(d.Digest, d.Size) }
+
+// NewBlob opens a writer at the end of what an earlier attempt left. One writer per digest at a time.
+func (s *Store) NewBlob(d image.Descriptor) (pull.BlobWriter, error) {
+	return s.blobs.Writer(d.Digest, d.Size)
+}
+
+// ReadBlob reads a small blob whole; one over limit bytes is TooLarge.
+func (s *Store) ReadBlob(d image.Digest, limit int64) ([]byte, error) {
+	return s.blobs.ReadAll(d, limit)
+}
+
+// OpenBlob opens a blob's file for reading. NotFound where it is not stored.
+func (s *Store) OpenBlob(d image.Digest) (io.ReadSeekCloser, error) { return s.blobs.Open(d) }
+
+// Document gives a stored index or manifest, parsed anew from its original bytes.
+func (s *Store) Document(ctx context.Context, d image.Digest) (image.Document, error) {
+	var mediaType string
+	err := s.read.QueryRowContext(ctx, `SELECT media_type FROM manifests WHERE digest = ?`, d).Scan(&mediaType)
+	if err != nil {
+		return image.Document{}, notFound(err, "no index or manifest %s is stored", d)
+	}
+	raw, err := s.blobs.ReadAll(d, image.MaxManifestSize)
+	if err != nil {
+		return image.Document{}, err
+	}
+	return image.ParseDocument(mediaType, raw)
+}

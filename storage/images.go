@@ -1,0 +1,226 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+// Image is one stored platform.
+type Image struct {
+	Manifest image.Digest
+	ID       image.Digest // the config's digest
+	Platform image.Platform
+	Created  time.Time // zero where the config does not say
+	Size     int64     // compressed bytes of its layers
+	Layers   int
+	Unpacked int64  // bytes as docker counts SIZE; -1 until each layer was unpacked
+	Broken   string // why it cannot be used; empty when nothing is known against it
+	Stored   time.Time
+}
+
+const imageColumns = `i.manifest_digest, i.config_digest, i.platform, coalesce(i.created, 0), i.size, i.layers, coalesce(i.unpacked, -1), i.broken, i.stored_at`
+
+func scanImage(rows *sql.Rows) (Image, error) {
+	var i Image
+	var platform string
+	var created, stored int64
+	err := rows.Scan(&i.Manifest, &i.ID, &platform, &created, &i.Size, &i.Layers, &i.Unpacked, &i.Broken, &stored)
+	i.Platform, i.Created, i.Stored = storedPlatform(platform), fromMillis(created), fromMillis(stored)
+	return i, err
+}
+
+// IndexEntry is one line of an index as the pages show it: a platform, stored or not, or what describes one.
+type IndexEntry struct {
+	Digest    image.Digest
+	MediaType string
+	Bytes     int64 // of the manifest itself
+	Kind      image.EntryKind
+	Platform  image.Platform // zero where the index does not say
+	Describes image.Digest   // an attestation's subject
+	Depth     int            // 0 in the index itself, 1 in an index that it lists, …
+}
+
+// entriesOf gives the lines of an index in order, nested indexes unfolded in place.
+func entriesOf(ctx context.Context, q querier, index image.Digest, depth int) ([]IndexEntry, error) {
+	flat, err := rowsOf(ctx, q, func(rows *sql.Rows) (IndexEntry, error) {
+		e := IndexEntry{Depth: depth}
+		var platform string
+		err := rows.Scan(&e.Digest, &e.MediaType, &e.Bytes, &e.Kind, &platform, &e.Describes)
+		e.Platform = storedPlatform(platform)
+		return e, err
+	}, `SELECT digest, media_type, size, kind, platform, describes FROM index_entries WHERE index_digest = ? ORDER BY position`, index)
+	if err != nil {
+		return nil, err
+	}
+	var all []IndexEntry
+	for _, e := range flat {
+		all = append(all, e)
+		if e.Kind == image.EntryIndex && depth < image.MaxIndexDepth && len(all) < image.MaxEntries {
+			nested, err := entriesOf(ctx, q, e.Digest, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, nested...)
+		}
+	}
+	return all, nil
+}
+
+// reachableImages gives the stored images under a digest: itself, or those that the index lists, in its
+// order, each once.
+func reachableImages(ctx context.Context, q querier, d image.Digest) ([]Image, error) {
+	found, err := rowsOf(ctx, q, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.manifest_digest = ?`, d)
+	if err != nil || len(found) > 0 {
+		return found, err
+	}
+	entries, err := entriesOf(ctx, q, d, 0)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[image.Digest]bool{}
+	for _, e := range entries {
+		if e.Kind != image.EntryImage || seen[e.Digest] {
+			continue
+		}
+		seen[e.Digest] = true
+		more, err := rowsOf(ctx, q, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.manifest_digest = ?`, e.Digest)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+	}
+	return found, nil
+}
+
+// Target is what a tag or a digest names on the shelf.
+type Target struct {
+	Reference image.Reference
+	Digest    image.Digest
+	MediaType string
+	Reason    Reason
+	Pulled    time.Time
+	By        string
+	Tags      []string     // the repository's tags on this digest
+	Images    []Image      // what is stored, in the index's order
+	Entries   []IndexEntry // of the index; empty where the reference names a manifest
+}
+
+// Target gives what a reference names. NotFound where it is not stored.
+func (s *Store) Target(ctx context.Context, ref image.Reference) (Target, error) {
+	t := Target{Reference: ref}
+	err := s.view(ctx, func(tx *sql.Tx) error {
+		var err error
+		if t.Digest, err = targetDigest(ctx, tx, ref); err != nil {
+			return err
+		}
+		var byDigest bool
+		var pulled int64
+		err = tx.QueryRowContext(ctx, `SELECT m.media_type, d.by_digest, d.pulled_at, d.pulled_by FROM repository_digests d
+			JOIN repositories r ON r.id = d.repository_id JOIN manifests m ON m.digest = d.digest WHERE r.name = ? AND d.digest = ?`,
+			ref.Repository, t.Digest).Scan(&t.MediaType, &byDigest, &pulled, &t.By)
+		if err != nil {
+			return err
+		}
+		if ref.Tag != "" {
+			err = tx.QueryRowContext(ctx, `SELECT t.pulled_at, t.pulled_by FROM tags t JOIN repositories r ON r.id = t.repository_id WHERE r.name = ? AND t.name = ?`,
+				ref.Repository, ref.Tag).Scan(&pulled, &t.By)
+			if err != nil {
+				return err
+			}
+		}
+		t.Pulled = fromMillis(pulled)
+		t.Tags, err = rowsOf(ctx, tx, scanString, `SELECT t.name FROM tags t JOIN repositories r ON r.id = t.repository_id
+			WHERE r.name = ? AND t.digest = ? ORDER BY t.name`, ref.Repository, t.Digest)
+		if err != nil {
+			return err
+		}
+		switch {
+		case len(t.Tags) > 0:
+			t.Reason = ByTag
+		case byDigest:
+			t.Reason = ByDigest
+		default:
+			t.Reason = Dangling
+		}
+		if t.Images, err = reachableImages(ctx, tx, t.Digest); err != nil {
+			return err
+		}
+		t.Entries, err = entriesOf(ctx, tx, t.Digest, 0)
+		return err
+	})
+	return t, err
+}
+
+// Preferred picks the image that is shown when nobody chose a platform: the configured one, else the first.
+func (s *Store) Preferred(images []Image) Image { return s.preferred(images) }
+
+// ImageByID finds an image by its ID or the beginning of one, given as hex digits. NotFound where there is
+// none, Conflict where several begin so. Several manifests can share a config: the newest stands for them.
+func (s *Store) ImageByID(ctx context.Context, prefix string) (Image, error) {
+	from, to := "sha256:"+prefix, "sha256:"+prefix+"g" // g sorts after every hex digit
+	ids, err := rowsOf(ctx, s.read, scanString, `SELECT DISTINCT config_digest FROM images WHERE config_digest BETWEEN ? AND ? LIMIT 2`, from, to)
+	if err != nil {
+		return Image{}, err
+	}
+	switch len(ids) {
+	case 0:
+		return Image{}, image.Errorf(image.NotFound, "no image on the shelf has an ID that begins with %s", prefix)
+	case 2:
+		return Image{}, image.Errorf(image.Conflict, "several images have an ID that begins with %s", prefix).
+			Suggest("Give more digits of the ID.")
+	}
+	images, err := rowsOf(ctx, s.read, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.config_digest = ? ORDER BY i.stored_at DESC, i.manifest_digest LIMIT 1`, ids[0])
+	if err != nil {
+		return Image{}, err
+	}
+	if len(images) == 0 {
+		return Image{}, image.Errorf(image.NotFound, "image %s was just deleted", prefix)
+	}
+	return images[0], nil
+}
+
+// References gives the tags and, where there are none, the digests under which an image can be reached,
+// at most limit of them.
+func (s *Store) References(ctx context.Context, manifest image.Digest, limit int) (refs []image.Reference, err error) {
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		refs, _, err = referencesOf(ctx, tx, manifest, limit)
+		return err
+	})
+	return refs, err
+}
+
+// referencesOf gives up to limit references that reach a manifest, and how many there are.
+func referencesOf(ctx context.Context, q querier, manifest image.Digest, limit int) (refs []image.Reference, total int, err error) {
+	roots, err := rootsOf(ctx, q, manifest)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, r := range roots {
+		tags, err := tagsOf(ctx, q, r)
+		if err != nil {
+			return nil, 0, err
+		}
+		if len(tags) == 0 {
+			tags = []image.Reference{r.reference()}
+		}
+		total += len(tags)
+		refs = append(refs, tags[:min(len(tags), max(0, limit-len(refs)))]...)
+	}
+	return refs, total, nil
+}
+
+// tagsOf gives the tags that point at a root.
+func tagsOf(ctx context.Context, q querier, r root) ([]image.Reference, error) {
+	return rowsOf(ctx, q, func(rows *sql.Rows) (image.Reference, error) {
+		ref := image.Reference{Repository: r.name}
+		return ref, rows.Scan(&ref.Tag)
+	}, `SELECT name FROM tags WHERE repository_id = ? AND digest = ? ORDER BY name`, r.repo, r.digest)
+}
+
+// RepositoryExists tells whether the shelf has anything of a repository.
+func (s *Store) RepositoryExists(ctx context.Context, name image.Repository) (exists bool, err error) {
+	return exists, s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM repositories WHERE name = ?)`, name).Scan(&exists)
+}

@@ -1,0 +1,84 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/stowage/stowage/image"
+)
+
+// The states of a layer.
+const (
+	layerPending  = "pending"
+	layerVerified = "verified"
+	layerBroken   = "broken"
+)
+
+// Layer is one layer of an image, or a layer by itself.
+type Layer struct {
+	Digest    image.Digest
+	DiffID    image.Digest // as the config claims; for a layer by itself: as proved, empty until unpacked
+	MediaType string
+	Size      int64  // compressed bytes
+	Unpacked  int64  // bytes as docker counts SIZE; -1 until it was unpacked
+	Entries   int64  // files, directories and links in it; -1 until it was unpacked
+	Problem   string // why it cannot be unpacked; empty when nothing is known against it
+	CreatedBy string
+	Users     int // stored images that use it, this one included
+}
+
+const layerColumns = `l.digest, coalesce(l.unpacked, -1), coalesce(l.entries, -1), l.problem, (SELECT count(DISTINCT u.manifest_digest) FROM image_layers u WHERE u.layer_digest = l.digest)`
+
+// ImageLayers gives an image's layers, base first.
+func (s *Store) ImageLayers(ctx context.Context, manifest image.Digest) ([]Layer, error) {
+	return rowsOf(ctx, s.read, func(rows *sql.Rows) (l Layer, err error) {
+		return l, rows.Scan(&l.Digest, &l.Unpacked, &l.Entries, &l.Problem, &l.Users, &l.DiffID, &l.MediaType, &l.Size, &l.CreatedBy)
+	}, `SELECT `+layerColumns+`, il.diff_id, il.media_type, il.size, il.created_by
+		FROM image_layers il JOIN layers l ON l.digest = il.layer_digest WHERE il.manifest_digest = ? ORDER BY il.position`, manifest)
+}
+
+// LayerUser is an image that uses a layer.
+type LayerUser struct {
+	Image      Image
+	Position   int // of the layer in the image, from 0
+	CreatedBy  string
+	References []image.Reference // a few that reach the image
+}
+
+// Layer gives a layer by its digest and the images that use it, at most limit of them. NotFound where it
+// is not stored.
+func (s *Store) Layer(ctx context.Context, d image.Digest, limit int) (l Layer, users []LayerUser, err error) {
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		err := tx.QueryRowContext(ctx, `SELECT `+layerColumns+`, l.diff_id, b.size,
+			coalesce((SELECT media_type FROM image_layers WHERE layer_digest = l.digest LIMIT 1), ''),
+			coalesce((SELECT created_by FROM image_layers WHERE layer_digest = l.digest LIMIT 1), '')
+			FROM layers l JOIN blobs b ON b.digest = l.digest WHERE l.digest = ?`, d).
+			Scan(&l.Digest, &l.Unpacked, &l.Entries, &l.Problem, &l.Users, &l.DiffID, &l.Size, &l.MediaType, &l.CreatedBy)
+		if err != nil {
+			return notFound(err, "no layer %s is stored", d)
+		}
+		type use struct {
+			manifest  image.Digest
+			position  int
+			createdBy string
+		}
+		uses, err := rowsOf(ctx, tx, func(rows *sql.Rows) (u use, err error) { return u, rows.Scan(&u.manifest, &u.position, &u.createdBy) },
+			`SELECT manifest_digest, min(position), created_by FROM image_layers WHERE layer_digest = ? GROUP BY manifest_digest LIMIT ?`, d, limit)
+		if err != nil {
+			return err
+		}
+		for _, u := range uses {
+			images, err := rowsOf(ctx, tx, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.manifest_digest = ?`, u.manifest)
+			if err != nil {
+				return err
+			}
+			refs, _, err := referencesOf(ctx, tx, u.manifest, 5)
+			if err != nil {
+				return err
+			}
+			users = append(users, LayerUser{Image: images[0], Position: u.position, CreatedBy: u.createdBy, References: refs})
+		}
+		return nil
+	})
+	return l, users, err
+}

@@ -1,0 +1,313 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+// Reason says why a digest is on the shelf.
+type Reason string
+
+// The reasons, most binding first (product words: by digest, dangling).
+const (
+	ByTag    Reason = "tag"
+	ByDigest Reason = "by digest"
+	Dangling Reason = "dangling"
+)
+
+// Row is one line of the Images page: a tag, or a digest without one.
+type Row struct {
+	Reference image.Reference // the tag, or the digest where there is no tag
+	Digest    image.Digest    // what the tag points to
+	Reason    Reason
+	ImageID   image.Digest     // of Platform; empty when no platform is stored
+	Platform  image.Platform   // the platform that ID, times and sizes are of
+	Platforms []image.Platform // all that are stored, in the index's order
+	Created   time.Time        // zero where the config does not say
+	Pulled    time.Time
+	Size      int64  // compressed bytes of Platform's layers
+	Unpacked  int64  // bytes as docker counts SIZE; -1 until known
+	TotalSize int64  // compressed bytes of all stored platforms, shared layers once
+	Broken    string // why the image cannot be used; empty when nothing is known against it
+}
+
+// Sort is an order of the list.
+type Sort string
+
+// The orders of the list; each can be turned round.
+const (
+	SortName      Sort = "name"
+	SortPlatforms Sort = "platforms"
+	SortID        Sort = "id"
+	SortCreated   Sort = "created"
+	SortPulled    Sort = "pulled"
+	SortSize      Sort = "size"
+	SortUnpacked  Sort = "unpacked"
+)
+
+// sortColumns maps each order to an indexed column of listing.
+var sortColumns = map[Sort]string{
+	SortName: "name", SortPlatforms: "platforms", SortID: "image_id", SortCreated: "created",
+	SortPulled: "pulled_at", SortSize: "size", SortUnpacked: "unpacked",
+}
+
+// Valid tells whether the list can be sorted so.
+func (s Sort) Valid() bool { return sortColumns[s] != "" }
+
+// ListQuery chooses rows of the list.
+type ListQuery struct {
+	Text       string           // part of the familiar name, or the beginning of an image ID or digest
+	Repository image.Repository // only this one; empty: all
+	Sort       Sort             // zero: by name
+	Descending bool
+	Offset     int
+	Limit      int
+}
+
+// List gives rows and how many the query chooses in all.
+func (s *Store) List(ctx context.Context, q ListQuery) (rows []Row, total int, err error) {
+	where, args := q.where()
+	column := sortColumns[q.Sort]
+	if column == "" {
+		column = "name"
+	}
+	direction := " ASC"
+	if q.Descending {
+		direction = " DESC"
+	}
+	order := column + direction
+	if column != "name" {
+		order += ", name ASC"
+		if q.Descending { // one direction for all terms, so that the index serves them
+			order = column + " DESC, name DESC"
+		}
+	}
+	order += ", id" + direction
+	count := `SELECT rows_listed FROM totals`
+	if where != "" {
+		count = `SELECT count(*) FROM listing WHERE ` + where
+		where = ` WHERE ` + where
+	}
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		countArgs := args
+		if where == "" {
+			countArgs = nil
+		}
+		if err := tx.QueryRowContext(ctx, count, countArgs...).Scan(&total); err != nil {
+			return err
+		}
+		// The inner query pages over an index alone; only the page's rows are read whole.
+		rows, err = rowsOf(ctx, tx, scanRow, `SELECT r.name, l.tag, l.digest, l.reason, l.image_id, l.platform, l.platforms, l.created, l.pulled_at,
+			l.size, l.unpacked, l.total_size, l.broken
+			FROM (SELECT id AS picked FROM listing`+where+` ORDER BY `+order+` LIMIT ? OFFSET ?)
+			JOIN listing l ON l.id = picked JOIN repositories r ON r.id = l.repository_id ORDER BY l.`+strings.ReplaceAll(order, ", ", ", l."),
+			append(args, q.Limit, q.Offset)...)
+		return err
+	})
+	return rows, total, err
+}
+
+func (q ListQuery) where() (string, []any) {
+	var terms []string
+	var args []any
+	if q.Repository != "" {
+		terms = append(terms, `repository_id = (SELECT id FROM repositories WHERE name = ?)`)
+		args = append(args, q.Repository)
+	}
+	if text := strings.ToLower(strings.TrimSpace(q.Text)); text != "" {
+		familiar := strings.TrimPrefix(strings.TrimPrefix(text, "docker.io/"), "library/")
+		term := `SELECT id FROM listing WHERE instr(lower(name), ?) > 0`
+		args = append(args, familiar)
+		if hex, ok := image.ParseIDPrefix(text); ok {
+			from, to := "sha256:"+hex, "sha256:"+hex+"g" // g sorts after every hex digit
+			term += ` UNION SELECT id FROM listing WHERE image_id BETWEEN ? AND ? UNION SELECT id FROM listing WHERE digest BETWEEN ? AND ?`
+			args = append(args, from, to, from, to)
+		}
+		terms = append(terms, `id IN (`+term+`)`)
+	}
+	return strings.Join(terms, " AND "), args
+}
+
+func scanRow(rows *sql.Rows) (Row, error) {
+	var r Row
+	var platform, platforms string
+	var created, pulled int64
+	err := rows.Scan(&r.Reference.Repository, &r.Reference.Tag, &r.Digest, &r.Reason, &r.ImageID, &platform, &platforms, &created, &pulled,
+		&r.Size, &r.Unpacked, &r.TotalSize, &r.Broken)
+	if err != nil {
+		return Row{}, err
+	}
+	if r.Reference.Tag == "" {
+		r.Reference.Digest = r.Digest
+	}
+	r.Created, r.Pulled = fromMillis(created), fromMillis(pulled)
+	r.Platform = storedPlatform(platform)
+	for _, p := range strings.Fields(platforms) {
+		r.Platforms = append(r.Platforms, storedPlatform(p))
+	}
+	return r, nil
+}
+
+// storedPlatform reads what Platform.String wrote into the database.
+func storedPlatform(s string) image.Platform {
+	p, err := image.ParsePlatform(s)
+	if err != nil {
+		return image.Platform{}
+	}
+	return p
+}
+
+// Totals are the sums that the Images page shows.
+type Totals struct {
+	Images       int // rows of the list
+	Repositories int
+	Blobs        int
+	Bytes        int64 // on disk, each blob once
+}
+
+// Totals gives the sums over the whole shelf.
+func (s *Store) Totals(ctx context.Context) (t Totals, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT rows_listed, repositories, blob_count, blob_bytes FROM totals`).
+		Scan(&t.Images, &t.Repositories, &t.Blobs, &t.Bytes)
+	return t, err
+}
+
+// refreshListing writes the list's rows of one digest of a repository anew.
+func (s *Store) refreshListing(ctx context.Context, tx *sql.Tx, repo int64, d image.Digest) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM listing WHERE repository_id = ? AND digest = ?`, repo, d); err != nil {
+		return err
+	}
+	var familiar string
+	var byDigest bool
+	var pulled int64
+	err := tx.QueryRowContext(ctx, `SELECT r.familiar, d.by_digest, d.pulled_at FROM repository_digests d JOIN repositories r ON r.id = d.repository_id
+		WHERE d.repository_id = ? AND d.digest = ?`, repo, d).Scan(&familiar, &byDigest, &pulled)
+	if err == sql.ErrNoRows {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	images, err := reachableImages(ctx, tx, d)
+	if err != nil {
+		return err
+	}
+	total, err := totalSize(ctx, tx, images)
+	if err != nil {
+		return err
+	}
+	type line struct {
+		tag    string
+		pulled int64
+	}
+	lines, err := rowsOf(ctx, tx, func(rows *sql.Rows) (l line, err error) { return l, rows.Scan(&l.tag, &l.pulled) },
+		`SELECT name, pulled_at FROM tags WHERE repository_id = ? AND digest = ?`, repo, d)
+	if err != nil {
+		return err
+	}
+	reason := ByTag
+	if len(lines) == 0 {
+		reason = Dangling
+		if byDigest {
+			reason = ByDigest
+		}
+		lines = []line{{pulled: pulled}}
+	}
+	shown := s.preferred(images)
+	names := make([]string, len(images))
+	for i, img := range images {
+		names[i] = img.Platform.String()
+	}
+	for _, l := range lines {
+		name := familiar + ":" + l.tag
+		if l.tag == "" {
+			name = familiar + "@" + string(d)
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO listing (repository_id, digest, tag, reason, name, image_id, platform, platforms, created, pulled_at, size, unpacked, total_size, broken)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			repo, d, l.tag, reason, name, shown.ID, shown.Platform.String(), strings.Join(names, " "), millis(shown.Created), l.pulled,
+			shown.Size, shown.Unpacked, total, shown.Broken)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// preferred picks the platform that stands for an index: the configured one, else the first.
+func (s *Store) preferred(images []Image) Image {
+	for _, i := range images {
+		if i.Platform == s.platform {
+			return i
+		}
+	}
+	if len(images) > 0 {
+		return images[0]
+	}
+	return Image{Unpacked: -1}
+}
+
+// totalSize adds the layers of several images, shared ones once.
+func totalSize(ctx context.Context, tx *sql.Tx, images []Image) (int64, error) {
+	if len(images) == 1 {
+		return images[0].Size, nil
+	}
+	sizes := map[image.Digest]int64{}
+	for _, i := range images {
+		_, err := rowsOf(ctx, tx, func(rows *sql.Rows) (struct{}, error) {
+			var d image.Digest
+			var size int64
+			err := rows.Scan(&d, &size)
+			sizes[d] = size
+			return struct{}{}, err
+		}, `SELECT layer_digest, size FROM image_layers WHERE manifest_digest = ?`, i.Manifest)
+		if err != nil {
+			return 0, err
+		}
+	}
+	var total int64
+	for _, n := range sizes {
+		total += n
+	}
+	return total, nil
+}
+
+// refreshListingsOf writes the rows of every digest anew under which a manifest can be reached.
+func (s *Store) refreshListingsOf(ctx context.Context, tx *sql.Tx, manifest image.Digest) error {
+	roots, err := rootsOf(ctx, tx, manifest)
+	if err != nil {
+		return err
+	}
+	for _, r := range roots {
+		if err := s.refreshListing(ctx, tx, r.repo, r.digest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// root is a digest that a repository knows: where reachability starts.
+type root struct {
+	repo     int64
+	name     image.Repository
+	digest   image.Digest
+	byDigest bool
+}
+
+func (r root) reference() image.Reference {
+	return image.Reference{Repository: r.name, Digest: r.digest}
+}
+
+// rootsOf gives the roots that reach a manifest or index: itself, or an index that lists it.
+func rootsOf(ctx context.Context, q querier, d image.Digest) ([]root, error) {
+	return rowsOf(ctx, q, func(rows *sql.Rows) (r root, err error) {
+		return r, rows.Scan(&r.repo, &r.name, &r.digest, &r.byDigest)
+	}, `WITH RECURSIVE up (digest) AS (VALUES (?1) UNION SELECT e.index_digest FROM index_entries e JOIN up ON e.digest = up.digest AND e.kind IN ('image', 'index'))
+		SELECT d.repository_id, r.name, d.digest, d.by_digest FROM up
+		JOIN repository_digests d ON d.digest = up.digest JOIN repositories r ON r.id = d.repository_id
+		ORDER BY r.name, d.digest`, d)
+}

@@ -1,0 +1,270 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+)
+
+// notFound turns a missing row into an error that a person may be shown.
+func notFound(err error, format string, args ...any) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return image.Errorf(image.NotFound, format, args...)
+	}
+	return err
+}
+
+// Resolved gives what the shelf holds under a reference; broken images do not count.
+func (s *Store) Resolved(ctx context.Context, ref image.Reference) (pull.Stored, error) {
+	var out pull.Stored
+	err := s.view(ctx, func(tx *sql.Tx) error {
+		d, err := targetDigest(ctx, tx, ref)
+		if err != nil {
+			return err
+		}
+		out.Digest = d
+		images, err := reachableImages(ctx, tx, d)
+		for _, i := range images {
+			if i.Broken == "" {
+				out.Images = append(out.Images, pull.StoredImage{Manifest: i.Manifest, Platform: i.Platform})
+			}
+		}
+		return err
+	})
+	return out, err
+}
+
+// targetDigest gives the digest that a tag or a digest reference names on the shelf.
+func targetDigest(ctx context.Context, q querier, ref image.Reference) (image.Digest, error) {
+	var d image.Digest
+	var err error
+	if ref.Digest != "" {
+		err = q.QueryRowContext(ctx, `SELECT d.digest FROM repository_digests d JOIN repositories r ON r.id = d.repository_id
+			WHERE r.name = ? AND d.digest = ?`, ref.Repository, ref.Digest).Scan(&d)
+	} else {
+		err = q.QueryRowContext(ctx, `SELECT t.digest FROM tags t JOIN repositories r ON r.id = t.repository_id
+			WHERE r.name = ? AND t.name = ?`, ref.Repository, ref.Tag).Scan(&d)
+	}
+	return d, notFound(err, "%s is not stored", ref.Familiar())
+}
+
+// Record makes a finished pull part of the shelf, in one transaction. It fails with image.Corrupt, and
+// records nothing, when a layer that was unpacked before does not have the diff ID that a config claims.
+func (s *Store) Record(ctx context.Context, p pull.Pulled) (pull.Change, error) {
+	if p.At.IsZero() {
+		p.At = s.now()
+	}
+	var change pull.Change
+	err := s.update(ctx, func(tx *sql.Tx) error {
+		r := recorder{ctx: ctx, tx: tx, store: s, at: millis(p.At)}
+		var err error
+		change, err = r.record(p)
+		return err
+	})
+	if err != nil {
+		return pull.Change{}, fmt.Errorf("record %s: %w", p.Reference.Familiar(), err)
+	}
+	s.keeper.tagsChanged()
+	s.unpack.wake()
+	return change, nil
+}
+
+// recorder writes one pull's rows.
+type recorder struct {
+	ctx   context.Context
+	tx    *sql.Tx
+	store *Store
+	at    int64
+}
+
+func (r recorder) exec(query string, args ...any) (changed bool, err error) {
+	res, err := r.tx.ExecContext(r.ctx, query, args...)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
+
+func (r recorder) record(p pull.Pulled) (pull.Change, error) {
+	added := false
+	for _, doc := range append([]image.Document{p.Target}, p.Indexes...) {
+		if err := r.document(doc); err != nil {
+			return pull.Change{}, err
+		}
+	}
+	for _, img := range p.Images {
+		isNew, err := r.image(img)
+		if err != nil {
+			return pull.Change{}, err
+		}
+		added = added || isNew
+	}
+	repo, err := r.repository(p.Reference.Repository)
+	if err != nil {
+		return pull.Change{}, err
+	}
+	change, err := r.reference(repo, p)
+	if err != nil {
+		return pull.Change{}, err
+	}
+	change.Newer = change.Newer || added
+	if change.Previous != "" && change.Previous != p.Target.Digest {
+		if err := r.store.refreshListing(r.ctx, r.tx, repo, change.Previous); err != nil {
+			return pull.Change{}, err
+		}
+	}
+	if err := r.store.refreshListing(r.ctx, r.tx, repo, p.Target.Digest); err != nil {
+		return pull.Change{}, err
+	}
+	// A platform that came with this repository is stored for every digest that lists it.
+	for _, img := range p.Images {
+		if err := r.store.refreshListingsOf(r.ctx, r.tx, img.Document.Digest); err != nil {
+			return pull.Change{}, err
+		}
+	}
+	return change, nil
+}
+
+func (r recorder) blob(d image.Descriptor) error {
+	if !r.store.blobs.Has(d.Digest, d.Size) {
+		return fmt.Errorf("blob %s of %d bytes is not on disk", d.Digest, d.Size)
+	}
+	_, err := r.exec(`INSERT INTO blobs (digest, size, stored_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, d.Digest, d.Size, r.at)
+	return err
+}
+
+func (r recorder) document(doc image.Document) error {
+	if err := r.blob(doc.Descriptor()); err != nil {
+		return err
+	}
+	kind := "manifest"
+	if doc.Index != nil {
+		kind = "index"
+	}
+	isNew, err := r.exec(`INSERT INTO manifests (digest, kind, media_type) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, doc.Digest, kind, doc.MediaType)
+	if err != nil || !isNew || doc.Index == nil {
+		return err
+	}
+	for i, e := range doc.Index.Entries {
+		_, err := r.exec(`INSERT INTO index_entries (index_digest, position, digest, media_type, size, kind, platform, describes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			doc.Digest, i, e.Digest, e.MediaType, e.Size, e.Kind, e.Platform.String(), e.Describes)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r recorder) image(p pull.PulledImage) (isNew bool, err error) {
+	m := p.Document.Manifest
+	if err := r.document(p.Document); err != nil {
+		return false, err
+	}
+	if err := r.blob(m.Config); err != nil {
+		return false, err
+	}
+	isNew, err = r.exec(`INSERT INTO images (manifest_digest, config_digest, platform, created, size, layers, stored_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		p.Document.Digest, m.Config.Digest, p.Platform.String(), createdMillis(p.Config.Created), m.Size(), len(m.Layers), r.at)
+	if err != nil || !isNew {
+		return false, err
+	}
+	command := make([]string, len(m.Layers))
+	for _, step := range p.Config.Steps() {
+		if step.Layer >= 0 {
+			command[step.Layer] = step.CreatedBy
+		}
+	}
+	for i, l := range m.Layers {
+		if err := r.layer(p, i, l, command[i]); err != nil {
+			return false, err
+		}
+	}
+	return true, r.store.settleImage(r.ctx, r.tx, p.Document.Digest)
+}
+
+func (r recorder) layer(p pull.PulledImage, i int, l image.Descriptor, command string) error {
+	if err := r.blob(l); err != nil {
+		return err
+	}
+	if _, err := r.exec(`INSERT INTO layers (digest) VALUES (?) ON CONFLICT DO NOTHING`, l.Digest); err != nil {
+		return err
+	}
+	claimed := p.Config.RootFS.DiffIDs[i]
+	var state, proved, problem string
+	err := r.tx.QueryRowContext(r.ctx, `SELECT state, diff_id, problem FROM layers WHERE digest = ?`, l.Digest).Scan(&state, &proved, &problem)
+	if err != nil {
+		return err
+	}
+	if state == layerBroken {
+		return image.Errorf(image.Corrupt, "layer %s cannot be unpacked: %s", image.ShortDigest(l.Digest), problem)
+	}
+	if state == layerVerified && proved != string(claimed) {
+		return wrongDiffID(l.Digest, claimed, image.Digest(proved))
+	}
+	_, err = r.exec(`INSERT INTO image_layers (manifest_digest, position, layer_digest, diff_id, size, media_type, created_by) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		p.Document.Digest, i, l.Digest, claimed, l.Size, l.MediaType, command)
+	return err
+}
+
+func wrongDiffID(layer, claimed, proved image.Digest) *image.Error {
+	return image.Errorf(image.Corrupt, "layers from the manifest do not match the image's config: layer %s unpacks to %s, the config says %s",
+		image.ShortDigest(layer), image.ShortDigest(proved), image.ShortDigest(claimed)).
+		Suggest("The image was built or copied wrongly: ask its author to push it again.")
+}
+
+func (r recorder) repository(name image.Repository) (id int64, err error) {
+	if _, err := r.exec(`INSERT INTO repositories (name, familiar) VALUES (?, ?) ON CONFLICT DO NOTHING`, name, name.Familiar()); err != nil {
+		return 0, err
+	}
+	return id, r.tx.QueryRowContext(r.ctx, `SELECT id FROM repositories WHERE name = ?`, name).Scan(&id)
+}
+
+// reference makes the repository know the digest and the tag point at it, and writes the tag's history.
+func (r recorder) reference(repo int64, p pull.Pulled) (pull.Change, error) {
+	asked := p.Reference.Digest != ""
+	var before sql.NullBool
+	err := r.tx.QueryRowContext(r.ctx, `SELECT by_digest FROM repository_digests WHERE repository_id = ? AND digest = ?`, repo, p.Target.Digest).Scan(&before)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return pull.Change{}, err
+	}
+	_, err = r.exec(`INSERT INTO repository_digests (repository_id, digest, by_digest, pulled_at, pulled_by) VALUES (?1, ?2, ?3, ?4, ?5)
+		ON CONFLICT DO UPDATE SET by_digest = max(by_digest, ?3), pulled_at = ?4, pulled_by = ?5`, repo, p.Target.Digest, asked, r.at, p.By)
+	if err != nil {
+		return pull.Change{}, err
+	}
+	if asked {
+		return pull.Change{Newer: !before.Bool}, nil
+	}
+	var previous image.Digest
+	err = r.tx.QueryRowContext(r.ctx, `SELECT digest FROM tags WHERE repository_id = ? AND name = ?`, repo, p.Reference.Tag).Scan(&previous)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return pull.Change{}, err
+	}
+	_, err = r.exec(`INSERT INTO tags (repository_id, name, digest, pulled_at, pulled_by) VALUES (?1, ?2, ?3, ?4, ?5)
+		ON CONFLICT DO UPDATE SET digest = ?3, pulled_at = ?4, pulled_by = ?5`, repo, p.Reference.Tag, p.Target.Digest, r.at, p.By)
+	if err != nil || previous == p.Target.Digest {
+		return pull.Change{Previous: previous}, err
+	}
+	event := TagMoved
+	if previous == "" {
+		event = TagPulled
+	}
+	err = r.store.writeHistory(r.ctx, r.tx, TagEvent{Repository: p.Reference.Repository, Tag: p.Reference.Tag, Event: event,
+		Old: previous, New: p.Target.Digest, At: fromMillis(r.at), By: p.By, PullID: p.JobID})
+	return pull.Change{Previous: previous, Newer: true}, err
+}
+
+// createdMillis keeps an unknown creation time NULL.
+func createdMillis(t *time.Time) any {
+	if t == nil || t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
+		return nil
+	}
+	return t.UnixMilli()
+}

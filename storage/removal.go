@@ -1,0 +1,446 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"github.com/stowage/stowage/image"
+)
+
+// PlanRemoval works out what deleting would do, without doing it. A removal that the rules refuse comes
+// back as a plan with a Refusal; an error means that nothing of the kind is stored.
+func (s *Store) PlanRemoval(ctx context.Context, asked image.Removal) (plan image.RemovalPlan, err error) {
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		p, err := planRemoval(ctx, tx, asked)
+		plan = p.plan
+		return err
+	})
+	return plan, err
+}
+
+// Remove carries out the plan with the given fingerprint. When the shelf has changed so that the plan is
+// another now, nothing is done and the error is of kind Conflict; so it is when the rules refuse. The plan
+// that holds now is returned in each case. Files go in the background, after the rows.
+func (s *Store) Remove(ctx context.Context, asked image.Removal, fingerprint image.Digest, by string) (plan image.RemovalPlan, err error) {
+	err = s.update(ctx, func(tx *sql.Tx) error {
+		p, err := planRemoval(ctx, tx, asked)
+		if err != nil {
+			return err
+		}
+		plan = p.plan
+		if plan.Refusal != "" {
+			return image.Errorf(image.Conflict, "%s", plan.Refusal)
+		}
+		if plan.Fingerprint() != fingerprint {
+			return image.Errorf(image.Conflict, "the shelf has changed since this plan was made").
+				Suggest("Look at the plan as it is now and confirm it again.")
+		}
+		return s.carryOut(ctx, tx, p, by)
+	})
+	if err != nil {
+		return plan, err
+	}
+	files := make([]image.Digest, len(plan.Blobs))
+	for i, b := range plan.Blobs {
+		files[i] = b.Digest
+	}
+	s.keeper.removed(files)
+	return plan, nil
+}
+
+// removal is a plan in the making: the plan that is shown and the rows behind it.
+type removal struct {
+	ctx  context.Context
+	q    querier
+	plan image.RemovalPlan
+
+	tags      []tagRow
+	forgotten []root // digests that nobody asks for any more but that tags still hold
+	roots     []root // roots that go
+	images    []image.Digest
+	indexes   []image.Digest
+	layers    []image.Digest
+	touched   []root // roots that stay and lose a platform
+}
+
+type tagRow struct {
+	root root
+	ref  image.Reference
+}
+
+func planRemoval(ctx context.Context, q querier, asked image.Removal) (*removal, error) {
+	r := &removal{ctx: ctx, q: q, plan: image.RemovalPlan{Asked: asked}}
+	var err error
+	switch {
+	case asked.ID != "":
+		err = r.byID(asked.ID)
+	case asked.Platform != image.Platform{}:
+		err = r.byPlatform(asked.Reference, asked.Platform)
+	case asked.Reference.Tag != "":
+		err = r.byTag(asked.Reference)
+	default:
+		err = r.byDigest(asked.Reference)
+	}
+	if err != nil || r.plan.Refusal != "" {
+		return r, err
+	}
+	return r, r.consequences()
+}
+
+// root finds the root that a reference names.
+func (r *removal) root(ref image.Reference) (root, error) {
+	d, err := targetDigest(r.ctx, r.q, ref)
+	if err != nil {
+		return root{}, err
+	}
+	out := root{name: ref.Repository, digest: d}
+	err = r.q.QueryRowContext(r.ctx, `SELECT d.repository_id, d.by_digest FROM repository_digests d JOIN repositories r ON r.id = d.repository_id
+		WHERE r.name = ? AND d.digest = ?`, ref.Repository, d).Scan(&out.repo, &out.byDigest)
+	return out, err
+}
+
+func (r *removal) untag(rt root, refs ...image.Reference) {
+	for _, ref := range refs {
+		r.tags = append(r.tags, tagRow{rt, ref})
+		r.plan.Untagged = append(r.plan.Untagged, ref)
+	}
+}
+
+// drop takes a root away with its remaining tags. As in docker, the digest reference goes with the last tag.
+func (r *removal) drop(rt root, tags []image.Reference) {
+	r.untag(rt, tags...)
+	r.roots = append(r.roots, rt)
+	if rt.byDigest || len(tags) == 0 {
+		r.plan.Untagged = append(r.plan.Untagged, rt.reference())
+	}
+}
+
+func (r *removal) refuse(by []image.Reference, format string, args ...any) {
+	r.plan.Refusal = fmt.Sprintf(format, args...)
+	r.plan.By = by
+}
+
+func (r *removal) byTag(ref image.Reference) error {
+	rt, err := r.root(ref)
+	if err != nil {
+		return err
+	}
+	tags, err := tagsOf(r.ctx, r.q, rt)
+	if err != nil {
+		return err
+	}
+	if len(tags) > 1 {
+		r.untag(rt, ref)
+		others := slices.DeleteFunc(tags, func(t image.Reference) bool { return t == ref })
+		return r.remains(rt, others, nil)
+	}
+	r.drop(rt, tags)
+	return nil
+}
+
+// byDigest follows docker: while a tag holds the digest, only the wish for exactly this digest is
+// forgotten; without such a wish the tags stand in the way.
+func (r *removal) byDigest(ref image.Reference) error {
+	rt, err := r.root(ref)
+	if err != nil {
+		return err
+	}
+	tags, err := tagsOf(r.ctx, r.q, rt)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(tags) == 0 || r.plan.Asked.Force:
+		r.drop(rt, tags)
+	case rt.byDigest:
+		r.forgotten = append(r.forgotten, rt)
+		r.plan.Untagged = append(r.plan.Untagged, rt.reference())
+		return r.remains(rt, tags, nil)
+	default:
+		r.refuse(tags, "%s is tagged %s", image.ShortDigest(rt.digest), familiarList(tags))
+	}
+	return nil
+}
+
+func (r *removal) byPlatform(ref image.Reference, p image.Platform) error {
+	rt, err := r.root(ref)
+	if err != nil {
+		return err
+	}
+	images, err := reachableImages(r.ctx, r.q, rt.digest)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(images, func(i Image) bool { return i.Platform == p })
+	if i < 0 {
+		return image.Errorf(image.NotFound, "%s of %s is not stored", p, ref.Familiar())
+	}
+	m := images[i].Manifest
+	roots, err := rootsOf(r.ctx, r.q, m)
+	if err != nil {
+		return err
+	}
+	var elsewhere []image.Reference
+	for _, other := range roots {
+		if other.repo == rt.repo && other.digest == rt.digest {
+			if len(images) > 1 {
+				continue
+			}
+		}
+		tags, err := tagsOf(r.ctx, r.q, other)
+		if err != nil {
+			return err
+		}
+		if other.repo == rt.repo && other.digest == rt.digest { // the last platform: as deleting the tag, so each other tag counts
+			tags = slices.DeleteFunc(tags, func(t image.Reference) bool { return t == ref })
+			elsewhere = append(elsewhere, tags...)
+			continue
+		}
+		if len(tags) == 0 {
+			tags = []image.Reference{other.reference()}
+		}
+		elsewhere = append(elsewhere, tags...)
+	}
+	if len(elsewhere) > 0 && !r.plan.Asked.Force {
+		r.refuse(elsewhere, "%s of %s is also used by %s", p, ref.Familiar(), familiarList(elsewhere))
+		return nil
+	}
+	return r.deleteImages([]image.Digest{m}, roots)
+}
+
+func (r *removal) byID(id image.Digest) error {
+	manifests, err := rowsOf(r.ctx, r.q, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
+		`SELECT manifest_digest FROM images WHERE config_digest = ? ORDER BY manifest_digest`, id)
+	if err != nil {
+		return err
+	}
+	if len(manifests) == 0 {
+		return image.Errorf(image.NotFound, "no image %s is stored", image.ShortDigest(id))
+	}
+	var roots []root
+	var refs []image.Reference
+	for _, m := range manifests {
+		more, err := rootsOf(r.ctx, r.q, m)
+		if err != nil {
+			return err
+		}
+		for _, rt := range more {
+			if slices.ContainsFunc(roots, func(o root) bool { return o.repo == rt.repo && o.digest == rt.digest }) {
+				continue
+			}
+			roots = append(roots, rt)
+			tags, err := tagsOf(r.ctx, r.q, rt)
+			if err != nil {
+				return err
+			}
+			refs = append(refs, tags...)
+		}
+	}
+	several := len(refs) > 1 || slices.ContainsFunc(roots, func(o root) bool { return o.name != roots[0].name })
+	if several && !r.plan.Asked.Force {
+		for _, rt := range roots {
+			if !slices.ContainsFunc(refs, func(ref image.Reference) bool { return ref.Repository == rt.name }) {
+				refs = append(refs, rt.reference())
+			}
+		}
+		r.refuse(refs, "image %s is referenced by %s", image.ShortDigest(id), familiarList(refs))
+		return nil
+	}
+	return r.deleteImages(manifests, roots)
+}
+
+// deleteImages takes manifests out of every root that reaches them. A root that keeps another platform
+// stays; one that keeps none goes with its tags.
+func (r *removal) deleteImages(manifests []image.Digest, roots []root) error {
+	r.images = append(r.images, manifests...)
+	for _, rt := range roots {
+		tags, err := tagsOf(r.ctx, r.q, rt)
+		if err != nil {
+			return err
+		}
+		images, err := reachableImages(r.ctx, r.q, rt.digest)
+		if err != nil {
+			return err
+		}
+		images = slices.DeleteFunc(images, func(i Image) bool { return slices.Contains(manifests, i.Manifest) })
+		if len(images) == 0 {
+			r.drop(rt, tags)
+			continue
+		}
+		r.touched = append(r.touched, rt)
+		if err := r.remains(rt, tags, images); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remains notes the references of a root that stay, and the platforms that stay stored under it.
+func (r *removal) remains(rt root, refs []image.Reference, images []Image) error {
+	if images == nil {
+		var err error
+		if images, err = reachableImages(r.ctx, r.q, rt.digest); err != nil {
+			return err
+		}
+	}
+	if len(refs) == 0 {
+		refs = []image.Reference{rt.reference()}
+	}
+	for _, ref := range refs {
+		left := image.PlanRemains{Reference: ref}
+		for _, i := range images {
+			left.Platforms = append(left.Platforms, i.Platform)
+		}
+		r.plan.Remains = append(r.plan.Remains, left)
+	}
+	return nil
+}
+
+// consequences works out which images, indexes and blobs go with the roots, and which layers stay for whom.
+func (r *removal) consequences() error {
+	for _, rt := range r.roots {
+		images, err := reachableImages(r.ctx, r.q, rt.digest)
+		if err != nil {
+			return err
+		}
+		for _, i := range images {
+			if err := r.goesUnlessReached(i.Manifest, &r.images); err != nil {
+				return err
+			}
+		}
+		indexes, err := indexesOf(r.ctx, r.q, rt.digest)
+		if err != nil {
+			return err
+		}
+		for _, d := range indexes {
+			if err := r.goesUnlessReached(d, &r.indexes); err != nil {
+				return err
+			}
+		}
+	}
+	for _, m := range r.images {
+		if err := r.imageGoes(m); err != nil {
+			return err
+		}
+	}
+	for _, d := range r.indexes {
+		if err := r.blobGoes(d, "index"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// goesUnlessReached adds d to list unless a root that stays reaches it.
+func (r *removal) goesUnlessReached(d image.Digest, list *[]image.Digest) error {
+	if slices.Contains(*list, d) {
+		return nil
+	}
+	roots, err := rootsOf(r.ctx, r.q, d)
+	if err != nil {
+		return err
+	}
+	for _, rt := range roots {
+		if !slices.ContainsFunc(r.roots, func(o root) bool { return o.repo == rt.repo && o.digest == rt.digest }) {
+			return nil
+		}
+	}
+	*list = append(*list, d)
+	return nil
+}
+
+// indexesOf gives a digest's index and the indexes that it lists; nothing for a manifest.
+func indexesOf(ctx context.Context, q querier, d image.Digest) ([]image.Digest, error) {
+	return rowsOf(ctx, q, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
+		`WITH RECURSIVE down (digest) AS (VALUES (?1) UNION SELECT e.digest FROM index_entries e JOIN down ON e.index_digest = down.digest AND e.kind = 'index')
+		SELECT m.digest FROM down JOIN manifests m ON m.digest = down.digest AND m.kind = 'index'`, d)
+}
+
+func (r *removal) imageGoes(m image.Digest) error {
+	images, err := rowsOf(r.ctx, r.q, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.manifest_digest = ?`, m)
+	if err != nil || len(images) == 0 {
+		return err
+	}
+	i := images[0]
+	r.plan.Deleted = append(r.plan.Deleted, image.PlanImage{Manifest: m, ID: i.ID, Platform: i.Platform, Size: i.Size})
+	if err := r.blobGoes(m, "manifest"); err != nil {
+		return err
+	}
+	if err := r.blobGoes(i.ID, "config"); err != nil {
+		return err
+	}
+	layers, err := rowsOf(r.ctx, r.q, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
+		`SELECT layer_digest FROM image_layers WHERE manifest_digest = ? ORDER BY position`, m)
+	if err != nil {
+		return err
+	}
+	for _, d := range layers {
+		if err := r.blobGoes(d, "layer"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shownUsers bounds how many users of a layer that stays are named.
+const shownUsers = 3
+
+// blobGoes plans a blob's removal, or notes for whom it stays.
+func (r *removal) blobGoes(d image.Digest, kind string) error {
+	same := func(b image.PlanBlob) bool { return b.Digest == d }
+	if slices.ContainsFunc(r.plan.Blobs, same) || slices.ContainsFunc(r.plan.Stays, same) {
+		return nil
+	}
+	b := image.PlanBlob{Digest: d, Kind: kind}
+	err := r.q.QueryRowContext(r.ctx, `SELECT size FROM blobs WHERE digest = ?`, d).Scan(&b.Size)
+	if err != nil {
+		return err
+	}
+	users, err := r.usersOf(d)
+	if err != nil {
+		return err
+	}
+	if len(users) == 0 {
+		r.plan.Blobs = append(r.plan.Blobs, b)
+		if kind == "layer" {
+			r.layers = append(r.layers, d)
+		}
+		return nil
+	}
+	b.Users = len(users)
+	for _, m := range users[:min(len(users), shownUsers)] {
+		refs, _, err := referencesOf(r.ctx, r.q, m, 1)
+		if err != nil {
+			return err
+		}
+		b.UsedBy = append(b.UsedBy, refs...)
+	}
+	r.plan.Stays = append(r.plan.Stays, b)
+	return nil
+}
+
+// usersOf gives the manifests, not going themselves, that need a blob in whatever part.
+func (r *removal) usersOf(d image.Digest) ([]image.Digest, error) {
+	users, err := rowsOf(r.ctx, r.q, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
+		`SELECT manifest_digest FROM image_layers WHERE layer_digest = ?1 UNION SELECT manifest_digest FROM images WHERE config_digest = ?1
+		UNION SELECT digest FROM manifests WHERE digest = ?1`, d)
+	going := func(m image.Digest) bool { return slices.Contains(r.images, m) || slices.Contains(r.indexes, m) }
+	return slices.DeleteFunc(users, going), err
+}
+
+func familiarList(refs []image.Reference) string {
+	const most = 5
+	out := ""
+	for i, ref := range refs {
+		if i == most {
+			return fmt.Sprintf("%s and %d more", out, len(refs)-most)
+		}
+		if i > 0 {
+			out += ", "
+		}
+		out += ref.Familiar()
+	}
+	return out
+}

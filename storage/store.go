@@ -1,0 +1,268 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/mattn/go-sqlite3"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/migrations"
+	"github.com/stowage/stowage/storage/blob"
+)
+
+const (
+	databaseName = "stowage.db"
+	lockName     = "stowage.lock"
+)
+
+// Options configure a Store. Only Dir is required.
+type Options struct {
+	Dir             string
+	DefaultPlatform image.Platform // shown first where an index has several; zero: the server's own
+	StrayGrace      time.Duration  // age at which a blob file without a row is swept; zero: 24 hours
+	Logger          *slog.Logger
+	Now             func() time.Time
+}
+
+// Store is the shelf. Its methods may be called from any number of goroutines.
+type Store struct {
+	blobs    *blob.Store
+	read     *sql.DB
+	write    *sql.DB
+	lock     *flock.Flock
+	log      *slog.Logger
+	now      func() time.Time
+	platform image.Platform
+	grace    time.Duration
+
+	holds   holds
+	keeper  *keeper
+	unpack  *unpacker
+	closing context.CancelFunc
+	running sync.WaitGroup
+}
+
+// Open opens the data folder, making it where it is missing, brings the schema up to date and starts the
+// background work. It fails with image.Conflict while another server uses the folder, and with
+// image.Invalid where a newer Stowage wrote the schema.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	s := &Store{log: o.Logger, now: o.Now, platform: o.DefaultPlatform, grace: o.StrayGrace}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.platform == (image.Platform{}) {
+		s.platform = image.ServerPlatform()
+	}
+	if s.grace == 0 {
+		s.grace = 24 * time.Hour
+	}
+	if err := s.open(ctx, o.Dir); err != nil {
+		return nil, errors.Join(err, s.closeFiles())
+	}
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.closing = cancel
+	s.keeper = newKeeper(s)
+	s.unpack = newUnpacker(s)
+	s.running.Go(func() { s.keeper.run(background) })
+	s.running.Go(func() { s.unpack.run(background) })
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context, dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	lock := flock.New(filepath.Join(dir, lockName))
+	locked, err := lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("lock the data folder: %w", err)
+	}
+	if !locked {
+		return image.Errorf(image.Conflict, "another Stowage server is using the data folder %s", dir).
+			Suggest("Stop it, or give this one a folder of its own with --data.")
+	}
+	s.lock = lock
+	if s.blobs, err = blob.Open(dir); err != nil {
+		return err
+	}
+	path := filepath.Join(dir, databaseName)
+	if s.write, err = openPool(path, url.Values{"_txlock": {"immediate"}, "_journal_mode": {"WAL"}}, 1); err != nil {
+		return err
+	}
+	if err := migrate(ctx, s.write); err != nil {
+		return err
+	}
+	s.read, err = openPool(path, url.Values{"_query_only": {"true"}}, max(4, runtime.NumCPU()))
+	return err
+}
+
+// openPool opens the database with every pragma in the DSN, so that each connection of the pool has them
+// (a PRAGMA by Exec reaches one connection only).
+func openPool(path string, extra url.Values, connections int) (*sql.DB, error) {
+	q := url.Values{
+		"_busy_timeout": {"10000"},
+		"_synchronous":  {"NORMAL"},
+		"_foreign_keys": {"on"},
+		"_cache_size":   {"-4000"}, // KiB per connection; the file is in the system's cache anyway
+	}
+	for k, v := range extra {
+		q[k] = v
+	}
+	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+	db, err := sql.Open("sqlite3", dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db, nil
+}
+
+func migrate(ctx context.Context, db *sql.DB) error {
+	p, err := goose.NewProvider(database.DialectSQLite3, db, migrations.FS)
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	current, newest, err := p.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read the schema's version: %w", err)
+	}
+	if current > newest {
+		return image.Errorf(image.Invalid, "the data folder was written by a newer Stowage (schema %d, this one knows %d)", current, newest).
+			Suggest("Start the newer version, or give this one another folder with --data.")
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("bring the schema up to date: %w", err)
+	}
+	return nil
+}
+
+// Close stops the background work, writes index.json a last time and closes the files. It waits for the
+// work that is under way.
+func (s *Store) Close() error {
+	s.closing()
+	s.running.Wait()
+	return s.closeFiles()
+}
+
+func (s *Store) closeFiles() error {
+	var errs []error
+	for _, c := range []io.Closer{closerOf(s.read), closerOf(s.write)} {
+		if c != nil {
+			errs = append(errs, c.Close())
+		}
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Unlock())
+	}
+	return errors.Join(errs...)
+}
+
+// closerOf keeps a nil pool from becoming an interface that is not nil.
+func closerOf(db *sql.DB) io.Closer {
+	if db == nil {
+		return nil
+	}
+	return db
+}
+
+// Ready tells whether the database and the blob folder answer.
+func (s *Store) Ready(ctx context.Context) error {
+	if err := s.read.PingContext(ctx); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	_, _, err := s.blobs.Free()
+	return err
+}
+
+// Disk gives the free and the total bytes of the volume that the data folder is on.
+func (s *Store) Disk() (free, total uint64, err error) { return s.blobs.Free() }
+
+// querier is what reads need: a pool or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// update runs f in the one write transaction at a time.
+func (s *Store) update(ctx context.Context, f func(tx *sql.Tx) error) error {
+	return inTx(ctx, s.write, f)
+}
+
+// view runs f on one snapshot of the database.
+func (s *Store) view(ctx context.Context, f func(tx *sql.Tx) error) error {
+	return inTx(ctx, s.read, f)
+}
+
+func inTx(ctx context.Context, db *sql.DB, f func(tx *sql.Tx) error) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return dbError(err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing, before it the first error counts
+	if err := f(tx); err != nil {
+		return dbError(err)
+	}
+	return dbError(tx.Commit())
+}
+
+// dbError turns SQLite's full-disk code into ours; the rest stays as it is.
+func dbError(err error) error {
+	var se sqlite3.Error
+	if errors.As(err, &se) && se.Code == sqlite3.ErrFull {
+		return image.Errorf(image.DiskFull, "no space is left in the data folder").Because(err).
+			Suggest("Free space on the volume, or delete images that are not needed.")
+	}
+	return err
+}
+
+// rowsOf runs a query and scans each row.
+func rowsOf[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
+
+func scanString(rows *sql.Rows) (s string, err error) { return s, rows.Scan(&s) }
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

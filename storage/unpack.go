@@ -1,0 +1,167 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/image/layer"
+)
+
+// unpacker reads each stored layer once as a stream, one layer at a time and after the pull has ended: it
+// proves the diff ID and records the unpacked size as docker counts it. A layer that turns out wrong marks
+// the images that use it as broken.
+type unpacker struct {
+	store   *Store
+	kick    chan struct{}
+	skipped map[image.Digest]bool // could not be read this time; tried again at the next start
+}
+
+func newUnpacker(s *Store) *unpacker {
+	return &unpacker{store: s, kick: make(chan struct{}, 1), skipped: map[image.Digest]bool{}}
+}
+
+func (u *unpacker) wake() {
+	select {
+	case u.kick <- struct{}{}:
+	default:
+	}
+}
+
+func (u *unpacker) run(ctx context.Context) {
+	for {
+		if err := u.drain(ctx); err != nil && ctx.Err() == nil {
+			u.store.log.Error("unpack layers", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-u.kick:
+		}
+	}
+}
+
+// drain unpacks layers until none is pending.
+func (u *unpacker) drain(ctx context.Context) error {
+	after := image.Digest("")
+	for ctx.Err() == nil {
+		var d image.Digest
+		err := u.store.read.QueryRowContext(ctx, `SELECT digest FROM layers WHERE state = 'pending' AND digest > ? ORDER BY digest LIMIT 1`, after).Scan(&d)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		after = d
+		if u.skipped[d] {
+			continue
+		}
+		if err := u.one(ctx, d); err != nil {
+			return fmt.Errorf("layer %s: %w", d, err)
+		}
+	}
+	return ctx.Err()
+}
+
+func (u *unpacker) one(ctx context.Context, d image.Digest) error {
+	result, err := u.read(ctx, d)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, layer.ErrSource): // not the layer's fault: it stays pending
+		u.skipped[d] = true
+		return err
+	case err != nil: // damaged, or over the limits that keep the server safe
+		u.store.log.Warn("layer cannot be unpacked", "digest", d, "error", err)
+		return u.store.settleLayer(ctx, d, layerBroken, layer.Result{}, err.Error())
+	}
+	return u.store.settleLayer(ctx, d, layerVerified, result, "")
+}
+
+func (u *unpacker) read(ctx context.Context, d image.Digest) (layer.Result, error) {
+	release := u.store.Hold([]image.Digest{d})
+	defer release()
+	size, err := u.store.blobs.Size(d)
+	if err != nil {
+		return layer.Result{}, fmt.Errorf("%w: %w", layer.ErrSource, err)
+	}
+	f, err := u.store.blobs.Open(d)
+	if err != nil {
+		return layer.Result{}, fmt.Errorf("%w: %w", layer.ErrSource, err)
+	}
+	defer f.Close()
+	return layer.Inspect(ctx, f, layer.DefaultLimits(size))
+}
+
+// settleLayer writes what unpacking found and settles the images that use the layer.
+func (s *Store) settleLayer(ctx context.Context, d image.Digest, state string, r layer.Result, problem string) error {
+	return s.update(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE layers SET state = ?, diff_id = ?, unpacked = ?, entries = ?, problem = ? WHERE digest = ?`,
+			state, r.DiffID, r.UnpackedSize, r.Entries, problem, d)
+		if err != nil {
+			return err
+		}
+		manifests, err := rowsOf(ctx, tx, func(rows *sql.Rows) (m image.Digest, err error) { return m, rows.Scan(&m) },
+			`SELECT DISTINCT manifest_digest FROM image_layers WHERE layer_digest = ?`, d)
+		if err != nil {
+			return err
+		}
+		for _, m := range manifests {
+			if err := s.settleImage(ctx, tx, m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// settleImage marks an image broken when a layer of it is, or when a diff ID is not the one its config
+// claims, and adds the unpacked sizes up once each layer has one. The list follows when anything changed.
+func (s *Store) settleImage(ctx context.Context, tx *sql.Tx, manifest image.Digest) error {
+	type part struct {
+		layer, claimed, proved image.Digest
+		state, problem         string
+		unpacked               sql.NullInt64
+	}
+	parts, err := rowsOf(ctx, tx, func(rows *sql.Rows) (p part, err error) {
+		return p, rows.Scan(&p.layer, &p.claimed, &p.proved, &p.state, &p.problem, &p.unpacked)
+	}, `SELECT il.layer_digest, il.diff_id, l.diff_id, l.state, l.problem, l.unpacked FROM image_layers il
+		JOIN layers l ON l.digest = il.layer_digest WHERE il.manifest_digest = ? ORDER BY il.position`, manifest)
+	if err != nil {
+		return err
+	}
+	broken, known, unpacked := "", true, int64(0)
+	for _, p := range parts {
+		switch {
+		case p.state == layerPending:
+			known = false
+		case p.state == layerBroken:
+			broken = fmt.Sprintf("layer %s cannot be unpacked: %s", image.ShortDigest(p.layer), p.problem)
+		case p.proved != p.claimed:
+			broken = wrongDiffID(p.layer, p.claimed, p.proved).Message
+		}
+		unpacked += p.unpacked.Int64
+	}
+	if !known && broken == "" {
+		return nil
+	}
+	res, err := tx.ExecContext(ctx, `UPDATE images SET broken = ?1, unpacked = CASE WHEN ?2 THEN ?3 END
+		WHERE manifest_digest = ?4 AND (broken <> ?1 OR unpacked IS NOT CASE WHEN ?2 THEN ?3 END)`, broken, known && broken == "", unpacked, manifest)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	return s.refreshListingsOf(ctx, tx, manifest)
+}
+
+// Unpacked tells whether every stored layer has been unpacked or found broken.
+func (s *Store) Unpacked(ctx context.Context) (bool, error) {
+	var pending bool
+	err := s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM layers WHERE state = 'pending')`).Scan(&pending)
+	return !pending, err
+}

@@ -1,0 +1,70 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/handlers"
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views"
+)
+
+// errorHandler is the one place where an error becomes an answer: a page, or a fragment for htmx. What is
+// not an image.Error is logged with the request's ID and shown as an internal error only.
+func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
+	return func(err error, c echo.Context) {
+		if c.Response().Committed || errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
+			return // the answer has begun, or nobody waits for it
+		}
+		e := shown(err)
+		status := handlers.Status(e.Kind)
+		var he *echo.HTTPError
+		if errors.As(err, &he) {
+			status = he.Code
+		}
+		requestID := c.Response().Header().Get(echo.HeaderXRequestID)
+		if status >= http.StatusInternalServerError && e.Kind == image.Internal {
+			log.Error("request failed", "request_id", requestID, "path", c.Request().URL.Path, "error", err)
+		}
+		if err := renderError(c, status, e, requestID); err != nil {
+			log.Error("render the error page", "request_id", requestID, "error", err)
+		}
+	}
+}
+
+// shown gives what a person may see of an error.
+func shown(err error) *image.Error {
+	var e *image.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	var he *echo.HTTPError
+	if errors.As(err, &he) {
+		switch he.Code {
+		case http.StatusNotFound:
+			return &image.Error{Kind: image.NotFound}
+		case http.StatusMethodNotAllowed, http.StatusBadRequest, http.StatusRequestEntityTooLarge:
+			return &image.Error{Kind: image.Invalid}
+		case http.StatusForbidden:
+			return &image.Error{Kind: image.Forbidden}
+		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return image.Errorf(image.Unavailable, "this took too long").Suggest("Try again in a moment.")
+	}
+	return &image.Error{Kind: image.Internal}
+}
+
+func renderError(c echo.Context, status int, e *image.Error, requestID string) error {
+	view := views.ErrorView{Status: status, Title: views.ErrorTitle(c.Request().Context(), e.Kind), Message: e.Message, Suggestion: e.Suggestion, RequestID: requestID}
+	if handlers.Partial(c) {
+		c.Response().Header().Set("HX-Retarget", "#toasts")
+		c.Response().Header().Set("HX-Reswap", "beforeend")
+		return handlers.Render(c, status, views.ErrorFragment(view))
+	}
+	return handlers.Render(c, status, views.ErrorPage(handlers.Chrome(c, view.Title, views.NavNone), view))
+}

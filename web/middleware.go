@@ -1,0 +1,132 @@
+package web
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/stowage/stowage/handlers"
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/static"
+	"github.com/stowage/stowage/views"
+)
+
+// maxForm bounds the body of a request to the pages, in the notation of echo.
+const maxForm = "1M"
+
+// policy allows our own files only: no inline script or style, no frame, no other host.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// use sets the middleware, outermost first.
+func use(e *echo.Echo, o Options) {
+	e.Use(
+		middleware.RequestID(),
+		requestLog(o.Logger),
+		measure(o.Metrics),
+		middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true, LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
+			o.Logger.Error("panic", "error", err, "stack", string(stack))
+			return err
+		}}),
+		locale,
+		secure,
+		hosts(o.Loopback),
+		crossOrigin(),
+		middleware.BodyLimit(maxForm),
+		middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1024, Skipper: uncompressed}),
+	)
+}
+
+// requestLog writes one line a request; assets and probes at debug level.
+func requestLog(log *slog.Logger) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			start := time.Now()
+			err := next(c)
+			if err != nil {
+				c.Error(err)
+			}
+			req, res := c.Request(), c.Response()
+			level := slog.LevelInfo
+			if path := req.URL.Path; strings.HasPrefix(path, static.Prefix) || path == "/healthz" || path == "/readyz" || path == "/metrics" {
+				level = slog.LevelDebug
+			}
+			log.Log(req.Context(), level, "request", "method", req.Method, "path", req.URL.RequestURI(), "status", res.Status,
+				"bytes", res.Size, "took", time.Since(start), "remote", c.RealIP(), "request_id", res.Header().Get(echo.HeaderXRequestID))
+			return nil
+		}
+	}
+}
+
+// locale words the answer for the request.
+func locale(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		c.SetRequest(r.WithContext(views.WithLocale(r.Context(), handlers.Locale(c))))
+		return next(c)
+	}
+}
+
+func secure(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		return next(c)
+	}
+}
+
+// hosts refuses a foreign Host while the server listens on loopback only: a page elsewhere could have its
+// own name resolve to 127.0.0.1 and then read everything here (DNS rebinding).
+func hosts(loopback bool) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if loopback && !isLoopbackHost(c.Request().Host) {
+				return image.Errorf(image.Forbidden, "this server answers only to localhost, not to %.80q", c.Request().Host).
+					Suggest("Open it as http://localhost or http://127.0.0.1 with its port.")
+			}
+			return next(c)
+		}
+	}
+}
+
+func isLoopbackHost(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = strings.Trim(hostport, "[]")
+	}
+	if host = strings.TrimSuffix(strings.ToLower(host), "."); host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// crossOrigin refuses changing requests that another site's page made the browser send.
+func crossOrigin() echo.MiddlewareFunc {
+	protection := http.NewCrossOriginProtection()
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if err := protection.Check(c.Request()); err != nil {
+				return image.Errorf(image.Forbidden, "this request came from another site").Because(err).
+					Suggest("Open the page here and try again.")
+			}
+			return next(c)
+		}
+	}
+}
+
+// uncompressed tells which answers are not to be compressed: streams, and assets that bring their own.
+func uncompressed(c echo.Context) bool {
+	path := c.Request().URL.Path
+	return strings.HasPrefix(path, static.Prefix) || strings.HasSuffix(path, "/events") || path == "/metrics"
+}
