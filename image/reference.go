@@ -90,9 +90,11 @@ func invalidReference(s string, err error) *Error {
 	_, after, digested := strings.Cut(s, "@")
 	slash := strings.LastIndex(s, "/")
 	_, tag, tagged := strings.Cut(s[slash+1:], ":")
+	lower := strings.ToLower(s)
+	_, lowerErr := reference.ParseNormalizedNamed(lower)
 	switch {
-	case errors.Is(err, reference.ErrNameContainsUppercase):
-		return e.Suggest("Repository names are lower case: try %s.", strings.ToLower(shorten(s)))
+	case lower != s && lowerErr == nil:
+		return e.Suggest("Repository names are lower case: try %s.", shorten(lower))
 	case errors.Is(err, reference.ErrNameTooLong):
 		return e.Suggest("A repository name has at most %d characters.", reference.RepositoryNameTotalLengthMax)
 	case digested && !strings.HasPrefix(after, "sha256:"):

@@ -171,15 +171,15 @@ func TestMemoryStaysBounded(t *testing.T) {
 	header := join(rawEntry(tar.TypeXHeader, "x", []byte(records.String()), nil), empty)
 	longName := join(rawEntry(tar.TypeGNULongName, "x", bytes.Repeat([]byte("n"), 1<<20), nil), empty)
 
-	limits := layer.Limits{MaxBytes: 256 << 20, MaxEntries: 1000, MaxWindow: 8 << 20}
+	limits := layer.Limits{MaxBytes: 64 << 20, MaxEntries: 1000, MaxWindow: 8 << 20}
 	tests := map[string]struct {
 		part func(i int) []byte
 		want error
 		most uint64
 	}{
-		"256 MiB of zeros from 256 KiB": {times(17, zeros), layer.ErrTooLarge, 4 << 20},
-		"20 headers of 1 MiB":           {times(20, header), nil, 64 << 20},
-		"50 names of 1 MiB":             {times(50, longName), nil, 24 << 20},
+		"64 MiB of zeros from 64 KiB": {times(5, zeros), layer.ErrTooLarge, 4 << 20},
+		"10 headers of 1 MiB":         {times(10, header), nil, 64 << 20},
+		"20 names of 1 MiB":           {times(20, longName), nil, 24 << 20},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,51 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/views"
+)
+
+// ImageAddress answers GET /images/*: a repository, a tag, a digest or an image ID, and its sections. A
+// familiar form is sent to the canonical address, so that a page has one address only.
+func (h *Handlers) ImageAddress(c echo.Context) error {
+	a, err := parseAddress(c)
+	if err != nil {
+		return err
+	}
+	if to := a.redirectFrom(c.Request().URL.EscapedPath()); to != "" {
+		if q := c.Request().URL.RawQuery; q != "" {
+			to += "?" + q
+		}
+		return c.Redirect(http.StatusFound, to)
+	}
+	switch {
+	case a.section == views.SectionDelete:
+		return h.deletePlan(c, a)
+	case a.idPrefix == "" && a.ref.Tag == "" && a.ref.Digest == "":
+		return h.repositoryPage(c, a)
+	}
+	return h.imagePage(c, a)
+}
+
+// ImageAction answers POST /images/*: the delete form.
+func (h *Handlers) ImageAction(c echo.Context) error {
+	a, err := parseAddress(c)
+	if err != nil {
+		return err
+	}
+	if a.section != views.SectionDelete {
+		return echo.ErrMethodNotAllowed
+	}
+	return h.deleteImage(c, a)
+}
+
+// redirectFrom gives the canonical path where the request's is another.
+func (a address) redirectFrom(path string) string {
+	if path == a.canonical {
+		return ""
+	}
+	return a.canonical
+}

@@ -1,0 +1,51 @@
+// Package handlers answers the pages' requests: one file per page or action, each of them parse, call,
+// render. Errors are returned, never written: web has the one error handler.
+package handlers
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/storage"
+)
+
+// Handlers holds what the pages need. Its methods are echo handlers; web/routes.go has the map.
+type Handlers struct {
+	store    *storage.Store
+	queue    *pull.Queue
+	registry *registry.Client
+	log      *slog.Logger
+	options  Options
+	closing  <-chan struct{}
+}
+
+// Options configure Handlers.
+type Options struct {
+	Store           *storage.Store
+	Queue           *pull.Queue
+	Registry        *registry.Client
+	Logger          *slog.Logger
+	DefaultPlatform image.Platform
+	LocalUser       string           // who is behind a request from this machine
+	Now             func() time.Time // zero: time.Now
+	Demo            *Demo            // set when the server shows samples
+	Closing         <-chan struct{}  // closed when the server goes down: streams end
+}
+
+// Demo is what `stowage demo` can do beyond the product.
+type Demo struct {
+	// MoveTag makes a sample tag point at its next image and tells which tag it is.
+	MoveTag func(context.Context) (image.Reference, error)
+}
+
+// New makes the handlers.
+func New(o Options) *Handlers {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Handlers{store: o.Store, queue: o.Queue, registry: o.Registry, log: o.Logger, options: o, closing: o.Closing}
+}

@@ -1,0 +1,42 @@
+package handlers
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views"
+)
+
+// SavePreferences keeps the theme or the language that somebody chose in a cookie and goes back.
+func (h *Handlers) SavePreferences(c echo.Context) error {
+	keep := func(name, value string) {
+		age := int((365 * 24 * time.Hour).Seconds())
+		if value == "" {
+			age = -1
+		}
+		c.SetCookie(&http.Cookie{Name: name, Value: value, Path: "/", MaxAge: age, SameSite: http.SameSiteLaxMode})
+	}
+	form, err := c.FormParams()
+	if err != nil {
+		return image.Errorf(image.Invalid, "the form cannot be read").Because(err)
+	}
+	if form.Has("theme") {
+		keep(themeCookie, string(views.ParseTheme(form.Get("theme"))))
+	}
+	if form.Has("lang") {
+		keep(langCookie, views.NegotiateLang(form.Get("lang"), ""))
+	}
+	return redirect(c, backPath(form.Get("back")), views.Flash{})
+}
+
+// backPath lets a form lead back to a page of ours only.
+func backPath(path string) string {
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t") {
+		return "/"
+	}
+	return path
+}

@@ -1,0 +1,106 @@
+package handlers
+
+import (
+	"encoding/base64"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/a-h/templ"
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/views"
+)
+
+// Cookies of the pages. None holds a secret.
+const (
+	themeCookie = "theme"
+	langCookie  = "lang"
+	flashCookie = "flash"
+)
+
+// Render answers with a whole component, or with an error and nothing written: the page is built in
+// memory first.
+func Render(c echo.Context, status int, page templ.Component) error {
+	buf := templ.GetBuffer()
+	defer templ.ReleaseBuffer(buf)
+	if err := page.Render(c.Request().Context(), buf); err != nil {
+		return err
+	}
+	header := c.Response().Header()
+	if header.Get(echo.HeaderCacheControl) == "" {
+		header.Set(echo.HeaderCacheControl, "no-store") // a fragment must never come back as a page, nor a tag's page stale
+	}
+	header.Add(echo.HeaderVary, "HX-Request, HX-Request-Type, Accept-Language, Cookie")
+	return c.HTMLBlob(status, buf.Bytes())
+}
+
+// Partial tells whether htmx wants only the part of the page that the address changes.
+func Partial(c echo.Context) bool {
+	h := c.Request().Header
+	return h.Get("HX-Request") == "true" && h.Get("HX-Request-Type") == "partial"
+}
+
+// chrome fills in the layout for a page.
+func (h *Handlers) chrome(c echo.Context, title string, active views.Nav) views.Chrome {
+	chrome := Chrome(c, title, active)
+	chrome.ActivePulls = h.queue.ActiveCount()
+	chrome.Demo = h.options.Demo != nil
+	return chrome
+}
+
+// Chrome fills in what of the layout the request alone tells.
+func Chrome(c echo.Context, title string, active views.Nav) views.Chrome {
+	return views.Chrome{
+		Title: title, Active: active, Theme: views.ParseTheme(cookie(c, themeCookie)),
+		Path: c.Request().URL.RequestURI(), Query: c.QueryParam("ref"), Flash: takeFlash(c),
+		RequestID: c.Response().Header().Get(echo.HeaderXRequestID),
+	}
+}
+
+// Locale settles how a request is worded.
+func Locale(c echo.Context) views.Locale {
+	return views.Locale{Lang: views.NegotiateLang(cookie(c, langCookie), c.Request().Header.Get("Accept-Language"))}
+}
+
+func cookie(c echo.Context, name string) string {
+	k, err := c.Cookie(name)
+	if err != nil {
+		return ""
+	}
+	return k.Value
+}
+
+// redirect sends the browser on after an action (post, redirect, get) with a message for the next page.
+func redirect(c echo.Context, to string, flash views.Flash) error {
+	if flash.Text != "" {
+		value := base64.RawURLEncoding.EncodeToString([]byte(string(flash.Kind) + "\n" + flash.Text))
+		c.SetCookie(&http.Cookie{Name: flashCookie, Value: value, Path: "/", MaxAge: 60, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	}
+	return c.Redirect(http.StatusSeeOther, to)
+}
+
+// takeFlash reads the message of the action before this page and forgets it.
+func takeFlash(c echo.Context) views.Flash {
+	value := cookie(c, flashCookie)
+	if value == "" || Partial(c) {
+		return views.Flash{}
+	}
+	c.SetCookie(&http.Cookie{Name: flashCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	b, err := base64.RawURLEncoding.DecodeString(value)
+	if err != nil {
+		return views.Flash{}
+	}
+	kind, text, _ := strings.Cut(string(b), "\n")
+	return views.Flash{Kind: views.Kind(kind), Text: text}
+}
+
+// requester names who asks: the user who started the server for requests from this machine, otherwise the
+// address, until there are accounts.
+func (h *Handlers) requester(c echo.Context) string {
+	ip := net.ParseIP(c.RealIP())
+	if ip != nil && ip.IsLoopback() && h.options.LocalUser != "" {
+		return h.options.LocalUser
+	}
+	return c.RealIP()
+}

@@ -1,0 +1,31 @@
+package image
+
+import "testing"
+
+// The rows are containerd's: docker-images.md, "Platform strings".
+func TestPlatformsAreNormalisedAsContainerdDoes(t *testing.T) {
+	for in, want := range map[string]string{
+		"linux/arm64/v8": "linux/arm64", "linux/arm64/8": "linux/arm64", "linux/aarch64": "linux/arm64", "linux/arm64": "linux/arm64",
+		"linux/arm": "linux/arm/v7", "linux/armhf": "linux/arm/v7", "linux/arm/7": "linux/arm/v7", "linux/armel": "linux/arm/v6",
+		"linux/amd64/v1": "linux/amd64", "linux/x86_64": "linux/amd64", "linux/amd64/v2": "linux/amd64/v2",
+		"linux/i386": "linux/386", "macos/arm64": "darwin/arm64", "LINUX/AMD64": "linux/amd64",
+		"windows(10.0.17763)/amd64": "windows(10.0.17763)/amd64",
+	} {
+		p, err := ParsePlatform(in)
+		if err != nil || p.String() != want {
+			t.Errorf("%q is %q, %v; want %q", in, p, err, want)
+			continue
+		}
+		if again, err := ParsePlatform(p.String()); err != nil || again != p {
+			t.Errorf("%q does not survive a round trip: %v, %v", in, again, err)
+		}
+	}
+}
+
+func TestUnknownPlatformsAreRefused(t *testing.T) {
+	for _, in := range []string{"", "linux/*", "a/b/c/d", "foo", "linux/<script>"} {
+		if _, err := ParsePlatform(in); KindOf(err) != Invalid {
+			t.Errorf("%q: %v", in, err)
+		}
+	}
+}

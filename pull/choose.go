@@ -1,0 +1,107 @@
+package pull
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/stowage/stowage/image"
+)
+
+// Choice is one entry of an index that is to be pulled.
+type Choice struct {
+	Entry int            // which of the entries
+	Want  image.Platform // the platform that it is chosen for; zero where nobody chose and any will do
+}
+
+// Choose picks what to pull among the entries of an index, or the single entry, of no platform, that a
+// manifest without an index counts as. want are the platforms asked for; where it is empty nobody chose,
+// and standard, the platform for that case, is taken.
+//
+// A platform matches when it is equal after normalisation; the OS version counts only where it was asked
+// for. The first match in the index wins (image-spec image-index.md). Docker's fall-backs to lesser
+// variants and 32 bits are not followed: what is pulled is what was chosen. As with docker
+// (distribution/pull_v2_unix.go) an entry without a platform matches when nothing exact does; whoever
+// pulls it has to hold its config against Want. Attestations and unknown entries are never chosen. The
+// error is of kind NoPlatform and lists the platforms that are there.
+func Choose(ref image.Reference, entries []image.Entry, want []image.Platform, standard image.Platform) ([]Choice, error) {
+	if len(want) == 0 {
+		if len(entries) == 1 && entries[0].Kind == image.EntryImage && !entries[0].Platform.Known() {
+			return []Choice{{Entry: 0}}, nil
+		}
+		want = []image.Platform{standard}
+	}
+	var choices []Choice
+	var missing []image.Platform
+	for _, w := range want {
+		i := slices.IndexFunc(entries, func(e image.Entry) bool { return e.Kind == image.EntryImage && matches(e.Platform, w) })
+		if i < 0 {
+			i = slices.IndexFunc(entries, func(e image.Entry) bool { return e.Kind == image.EntryImage && !e.Platform.Known() })
+		}
+		switch {
+		case i < 0:
+			missing = append(missing, w)
+		case !slices.ContainsFunc(choices, func(c Choice) bool { return entries[c.Entry].Digest == entries[i].Digest }):
+			choices = append(choices, Choice{Entry: i, Want: w})
+		}
+	}
+	if len(missing) > 0 {
+		return nil, noPlatform(ref, missing, present(entries))
+	}
+	return choices, nil
+}
+
+// matches tells whether an entry's platform is the wanted one.
+func matches(have, want image.Platform) bool {
+	if want.OSVersion == "" {
+		have.OSVersion = ""
+	}
+	return have == want
+}
+
+// runsOn tells whether an image without a declared platform is for the wanted one. Configs often lack the
+// variant; such a one fits every variant.
+func runsOn(c *image.Config, want image.Platform) bool {
+	have := c.Platform()
+	if c.Variant == "" {
+		have.Variant, want.Variant = "", ""
+	}
+	if c.OSVersion == "" {
+		want.OSVersion = ""
+	}
+	return matches(have, want)
+}
+
+// present lists the platforms of an index, each once, in its order.
+func present(entries []image.Entry) []image.Platform {
+	var have []image.Platform
+	for _, e := range entries {
+		if e.Kind == image.EntryImage && e.Platform.Known() && !slices.Contains(have, e.Platform) {
+			have = append(have, e.Platform)
+		}
+	}
+	return have
+}
+
+func noPlatform(ref image.Reference, missing, have []image.Platform) error {
+	e := image.Errorf(image.NoPlatform, "%s has no image for %s", ref.Familiar(), named(missing))
+	if len(have) == 0 {
+		return e.Suggest("It has no image for any platform.")
+	}
+	e.Message += fmt.Sprintf("; it has %s", named(have))
+	return e.Suggest("Choose one of the platforms that it has.")
+}
+
+// named names platforms for a sentence, the first few of very many.
+func named(platforms []image.Platform) string {
+	const most = 24
+	names := make([]string, 0, min(len(platforms), most+1))
+	for i, p := range platforms {
+		if i == most {
+			names = append(names, fmt.Sprintf("and %d more", len(platforms)-most))
+			break
+		}
+		names = append(names, p.String())
+	}
+	return strings.Join(names, ", ")
+}

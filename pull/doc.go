@@ -1,0 +1,15 @@
+// Package pull brings images from registries onto the shelf. A pull is a Job: a shared object with an
+// address, that everybody who asks for the same thing joins.
+//
+//	Pull ──► queued ──► resolving ──► pulling ──► done | failed | cancelled
+//	                    HEAD, index,  blobs, each fetched once for all
+//	                    manifests     running jobs; then one Record
+//
+// The package sees the registries through Source and the storage through Shelf. A Queue runs a bounded
+// number of jobs; a fetcher under it runs a bounded number of downloads for all of them, resumes what an
+// earlier attempt left and tries again where that may help. What is on disk after a failure, a cancel or
+// a crash stays there and is not fetched again.
+//
+// Progress is state, not deltas: a Subscribe'd channel holds the newest Job, so a slow reader skips states
+// and never holds a worker up.
+package pull

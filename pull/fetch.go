@@ -1,0 +1,137 @@
+package pull
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+// blob is something to bring onto the shelf.
+type blob struct {
+	image.Descriptor
+	repository image.Repository // where from
+	raw        []byte           // its bytes, where they are known: an index or a manifest
+}
+
+// fetcher brings blobs onto the shelf for all running jobs: each digest once at a time, however many wait
+// for it, a bounded number over the network. Safe for concurrent use.
+type fetcher struct {
+	source  Source
+	shelf   Shelf
+	backoff Backoff
+	now     func() time.Time
+	slots   chan struct{} // one held by each download
+	commits chan struct{} // one held by each commit
+	buffers sync.Pool     // of *[]byte
+	base    context.Context
+
+	fetched atomic.Int64 // bytes that came over the network
+	retries atomic.Int64
+
+	mu      sync.Mutex
+	running map[image.Digest]*fetch
+	wg      sync.WaitGroup
+}
+
+// fetch is one blob on its way.
+type fetch struct {
+	blob
+	progress progress
+	cancel   context.CancelFunc
+	waiting  int           // jobs that wait for it, guarded by the fetcher; with the last one it is given up
+	done     chan struct{} // closed at the end, when err is set
+	err      error
+}
+
+func newFetcher(base context.Context, o Options) *fetcher {
+	return &fetcher{
+		source: o.Source, shelf: o.Shelf, backoff: o.Backoff, now: o.Now, base: base,
+		slots: make(chan struct{}, o.Concurrency), commits: make(chan struct{}, commitsAtOnce),
+		buffers: sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }},
+		running: make(map[image.Digest]*fetch),
+	}
+}
+
+// lanes is how many blobs one job should have under way so that the network stays busy while others are
+// made durable.
+func (f *fetcher) lanes() int { return cap(f.slots) + cap(f.commits) }
+
+// get brings a blob onto the shelf, or waits for the fetch that does. watch is told each progress to follow.
+// When ctx ends before the blob is there, and nobody else waits for it, the fetch is given up and what it
+// brought stays for the next one.
+func (f *fetcher) get(ctx context.Context, b blob, watch func(*progress)) error {
+	for {
+		t, joined, began := f.join(b)
+		if joined {
+			watch(&t.progress)
+		}
+		select {
+		case <-t.done:
+		case <-ctx.Done():
+			if joined {
+				f.leave(t)
+			}
+			return context.Cause(ctx)
+		}
+		switch {
+		case !joined: // it was in the way and is gone: begin again
+		case t.err == nil || began:
+			return t.err
+		case t.repository == b.repository || image.KindOf(t.err) == image.DiskFull:
+			return t.err
+		default: // what failed for another repository may well work from ours
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// join makes the caller wait for the fetch of a blob, which it begins where there is none. It cannot join
+// one that is being given up, nor one that expects another size: a manifest that lies about a size must
+// not fail others. Those have to end first.
+func (f *fetcher) join(b blob) (t *fetch, joined, began bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if t, ok := f.running[b.Digest]; ok {
+		if t.waiting == 0 || t.Size != b.Size {
+			return t, false, false
+		}
+		t.waiting++
+		return t, true, false
+	}
+	ctx, cancel := context.WithCancel(f.base)
+	t = &fetch{blob: b, cancel: cancel, waiting: 1, done: make(chan struct{})}
+	t.progress.state = Waiting
+	f.running[b.Digest] = t
+	f.wg.Go(func() { f.run(ctx, t) })
+	return t, true, true
+}
+
+// leave stops waiting. The last one to leave waits until the blob's file is at rest.
+func (f *fetcher) leave(t *fetch) {
+	f.mu.Lock()
+	t.waiting--
+	last := t.waiting == 0
+	f.mu.Unlock()
+	if last {
+		t.cancel()
+		<-t.done
+	}
+}
+
+func (f *fetcher) run(ctx context.Context, t *fetch) {
+	defer t.cancel()
+	err := guard(func() error { return f.bring(ctx, t) })
+	if err != nil && ctx.Err() == nil {
+		t.progress.gaveUp(err)
+	}
+	f.mu.Lock()
+	delete(f.running, t.Digest)
+	f.mu.Unlock()
+	t.err = err
+	close(t.done)
+}

@@ -1,0 +1,98 @@
+package pull
+
+import (
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+// State is where a pull stands.
+type State string
+
+// The states of a pull. Done, Failed and Cancelled are final.
+const (
+	Queued    State = "queued"
+	Resolving State = "resolving"
+	Pulling   State = "pulling"
+	Done      State = "done"
+	Failed    State = "failed"
+	Cancelled State = "cancelled"
+)
+
+// Final tells whether nothing more will happen.
+func (s State) Final() bool { return s == Done || s == Failed || s == Cancelled }
+
+// LayerState is where one blob of a pull stands.
+type LayerState string
+
+// The states of a blob. AlreadyStored and Complete are final.
+const (
+	Waiting       LayerState = "waiting"
+	AlreadyStored LayerState = "already stored"
+	Downloading   LayerState = "downloading"
+	Verifying     LayerState = "verifying"
+	Complete      LayerState = "done"
+	Retrying      LayerState = "retrying"
+)
+
+// Layer is the progress of one layer's blob.
+type Layer struct {
+	Digest   image.Digest     `json:"digest"`
+	Size     int64            `json:"size"` // bytes in all
+	State    LayerState       `json:"state"`
+	Bytes    int64            `json:"bytes"`    // bytes on disk so far
+	Resumed  int64            `json:"resumed"`  // of those, bytes that an earlier attempt had left
+	Reason   string           `json:"reason"`   // why it is being retried; plain, hostile text
+	RetryAt  time.Time        `json:"retry_at"` // when; zero unless retrying
+	Platform []image.Platform `json:"platform"` // the chosen platforms that use it
+}
+
+// Problem is why a pull failed or was cancelled, as it is shown and kept. Message and Suggestion may hold
+// hostile text; what is not for people to see has become "internal error" and stands in the log.
+type Problem struct {
+	Kind       image.Kind `json:"kind"`
+	Message    string     `json:"message"`
+	Suggestion string     `json:"suggestion"`
+}
+
+// Job is one pull: a shared object with an address (/pulls/ID), the same for everybody who asked for the
+// same thing. A Job handed out is a copy; nothing in it changes.
+type Job struct {
+	ID         int64            `json:"id"`
+	Reference  image.Reference  `json:"reference"`
+	Platforms  []image.Platform `json:"platforms"` // as asked for; empty means nobody chose
+	Requesters []string         `json:"requesters"`
+	State      State            `json:"state"`
+	Created    time.Time        `json:"created"`
+	Started    time.Time        `json:"started"`  // zero while queued
+	Finished   time.Time        `json:"finished"` // zero until final
+	Digest     image.Digest     `json:"digest"`   // what the reference resolved to; empty until known
+	Pulled     []image.Platform `json:"pulled"`   // the platforms that the pull settled on
+	Layers     []Layer          `json:"layers"`
+	Rate       int64            `json:"rate"`    // bytes a second over the last seconds
+	Lines      []string         `json:"lines"`   // docker's outcome lines
+	Problem    *Problem         `json:"problem"` // set when Failed, and when Cancelled (by whom)
+
+	// While a request to the registry that is not a layer's (for an index, a manifest, a config) is about to
+	// be made again:
+	Reason  string    `json:"reason"`   // why; plain, hostile text
+	RetryAt time.Time `json:"retry_at"` // when; zero otherwise
+}
+
+// Bytes gives how much of the layers is on disk, and how much there is in all, in bytes.
+func (j Job) Bytes() (done, total int64) {
+	for _, l := range j.Layers {
+		done += l.Bytes
+		total += l.Size
+	}
+	return done, total
+}
+
+// Left estimates the time to the end from the rate; zero when it cannot be told.
+func (j Job) Left() time.Duration {
+	done, total := j.Bytes()
+	if j.State != Pulling || j.Rate <= 0 || done >= total {
+		return 0
+	}
+	return time.Duration(float64(total-done) / float64(j.Rate) * float64(time.Second))
+}

@@ -1,0 +1,105 @@
+package pull
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+// Source is what a pull needs of the registries. Errors are image.Errors; those of kind Unavailable and
+// RateLimited may pass, the others will not. An error of kind RateLimited that knows when asking may work
+// again has a RetryTime in its chain. Calls, and reads from a blob, end soon after ctx does, and by themselves
+// (Unavailable) when a registry is silent for too long: a Queue does not watch for that.
+type Source interface {
+	// Head resolves a reference by one HEAD: the descriptor of the index or manifest it points to.
+	Head(ctx context.Context, ref image.Reference) (image.Descriptor, error)
+	// Document fetches an index or a manifest; its bytes are proved against the digest of ref (or, for a
+	// tag, against the digest that the registry announced).
+	Document(ctx context.Context, ref image.Reference) (image.Document, error)
+	// Blob opens a blob at an offset. The second value is the offset that the registry really started at:
+	// offset, or 0 where it does not do ranges. Nothing is verified: the writer does that.
+	Blob(ctx context.Context, repo image.Repository, d image.Descriptor, offset int64) (io.ReadCloser, int64, error)
+}
+
+// RetryTime is implemented by an error, or by a cause of it, that knows when the registry will answer again.
+type RetryTime interface {
+	error
+	RetryAt() time.Time
+}
+
+// BlobWriter receives one blob. It is used by one goroutine.
+type BlobWriter interface {
+	io.Writer
+	// Offset gives the bytes that are on disk and counted in the digest.
+	Offset() int64
+	// Restart forgets what is there.
+	Restart() error
+	// Commit proves size and digest and makes the blob durable. With image.Corrupt what was fetched is gone,
+	// and Restart begins anew.
+	Commit() error
+	// Close gives the writer up. What was written stays for the next attempt unless it was committed; after
+	// Commit it does nothing.
+	Close() error
+}
+
+// Shelf is what a pull needs of the storage. Errors are image.Errors; NotFound where something is not stored.
+type Shelf interface {
+	// Hold keeps blobs, stored or about to be, from being swept until release is called.
+	Hold(digests []image.Digest) (release func())
+	// HasBlob tells whether the blob's whole, verified file is on disk.
+	HasBlob(d image.Descriptor) bool
+	// NewBlob opens a writer, at the end of what an earlier attempt left. One writer per digest at a time.
+	NewBlob(d image.Descriptor) (BlobWriter, error)
+	// ReadBlob reads a small blob whole; one over limit bytes is TooLarge.
+	ReadBlob(d image.Digest, limit int64) ([]byte, error)
+	// Resolved gives what the shelf holds under a reference.
+	Resolved(ctx context.Context, ref image.Reference) (Stored, error)
+	// Document gives a stored index or manifest.
+	Document(ctx context.Context, d image.Digest) (image.Document, error)
+	// Record makes a finished pull part of the shelf, in one transaction. Every blob's file must be there.
+	Record(ctx context.Context, p Pulled) (Change, error)
+
+	// CreateJob keeps a new job and gives it its ID. SaveJob replaces it. UnfinishedJobs lists those that
+	// are not in a final state, oldest first.
+	CreateJob(ctx context.Context, j Job) (int64, error)
+	SaveJob(ctx context.Context, j Job) error
+	UnfinishedJobs(ctx context.Context) ([]Job, error)
+}
+
+// Stored is what the shelf holds under a reference.
+type Stored struct {
+	Digest image.Digest  // what the reference points to on the shelf
+	Images []StoredImage // the platforms of it that are stored, and not broken
+}
+
+// StoredImage is one stored platform.
+type StoredImage struct {
+	Manifest image.Digest
+	Platform image.Platform
+}
+
+// PulledImage is one platform that a pull brought, its blobs on disk.
+type PulledImage struct {
+	Document image.Document // its manifest
+	Config   *image.Config
+	Platform image.Platform // as the index says, or else the config
+}
+
+// Pulled is what a pull brought, to be recorded.
+type Pulled struct {
+	Reference image.Reference
+	Target    image.Document   // what the reference points to: an index or a manifest
+	Indexes   []image.Document // nested indexes on the way to the images
+	Images    []PulledImage
+	JobID     int64
+	By        string
+	At        time.Time
+}
+
+// Change says what a pull changed.
+type Change struct {
+	Previous image.Digest // what the tag pointed to before; empty if it is new
+	Newer    bool         // the reference is new or moved, or a platform was added
+}

@@ -1,0 +1,131 @@
+package pull
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+// progress is how far one blob is. The fetch that brings the blob writes it and every job that waits for
+// the blob reads it; the bytes are atomic so that a chunk costs no lock.
+type progress struct {
+	bytes   atomic.Int64 // on disk
+	resumed atomic.Int64 // of those, left by an earlier attempt
+	moved   atomic.Int64 // came over the network; never goes down
+
+	mu      sync.Mutex
+	state   LayerState
+	reason  string
+	retryAt time.Time
+}
+
+// is changes the state; what is no longer being retried has no reason.
+func (p *progress) is(state LayerState) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.state, p.reason, p.retryAt = state, "", time.Time{}
+}
+
+// retrying says why and when the next try is made.
+func (p *progress) retrying(err error, at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.state, p.reason, p.retryAt = Retrying, problemOf(err).Message, at
+}
+
+// gaveUp keeps the reason of a failure.
+func (p *progress) gaveUp(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.state, p.reason, p.retryAt = Waiting, problemOf(err).Message, time.Time{}
+}
+
+// begins sets what is on disk already.
+func (p *progress) begins(offset int64) {
+	p.bytes.Store(offset)
+	p.resumed.Store(offset)
+}
+
+// layer is one blob of a job as its page shows it.
+type layer struct {
+	image.Descriptor
+
+	mu        sync.Mutex
+	platforms []image.Platform
+	stored    bool
+	source    *progress // nil until a fetch brings it
+	base      int64     // bytes that source had moved before this job came
+}
+
+// follow makes the layer show a fetch, one that other jobs may have begun.
+func (l *layer) follow(p *progress) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.source, l.base = p, p.moved.Load()
+}
+
+// usedBy says that the image of a platform has the layer.
+func (l *layer) usedBy(p image.Platform) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p.Known() && !slices.Contains(l.platforms, p) {
+		l.platforms = append(l.platforms, p)
+	}
+}
+
+// isStored says that nothing had to be fetched.
+func (l *layer) isStored() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stored = true
+}
+
+// moved gives the bytes that came over the network while this job waited for them.
+func (l *layer) moved() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.source == nil {
+		return 0
+	}
+	return l.source.moved.Load() - l.base
+}
+
+// freeze makes the layer show what it shows now for ever.
+func (l *layer) freeze() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.source != nil {
+		l.source = l.source.copy()
+	}
+}
+
+// copy gives the progress of now, apart from the fetch.
+func (p *progress) copy() *progress {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := &progress{state: p.state, reason: p.reason, retryAt: p.retryAt}
+	c.bytes.Store(p.bytes.Load())
+	c.resumed.Store(p.resumed.Load())
+	c.moved.Store(p.moved.Load())
+	return c
+}
+
+func (l *layer) snapshot() Layer {
+	l.mu.Lock()
+	source, stored, platforms := l.source, l.stored, slices.Clone(l.platforms)
+	l.mu.Unlock()
+	s := Layer{Digest: l.Digest, Size: l.Size, State: Waiting, Platform: platforms}
+	switch {
+	case stored:
+		s.State, s.Bytes = AlreadyStored, l.Size
+	case source != nil:
+		source.mu.Lock()
+		s.State, s.Reason, s.RetryAt = source.state, source.reason, source.retryAt
+		source.mu.Unlock()
+		s.Bytes, s.Resumed = source.bytes.Load(), source.resumed.Load()
+	}
+	return s
+}

@@ -1,0 +1,343 @@
+package pull
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stowage/stowage/image"
+)
+
+const (
+	maxQueued    = 5000             // jobs that wait
+	maxPlatforms = 32               // of one request
+	maxOver      = 4096             // jobs that are remembered to be over
+	saveTimeout  = 10 * time.Second // for one write to the shelf's records
+	cancelWait   = 2 * time.Second  // how long Cancel waits for the pull to come to rest
+)
+
+// Options are what a Queue works with. Source and Shelf are required; the rest have defaults.
+type Options struct {
+	Source          Source
+	Shelf           Shelf
+	Concurrency     int            // blobs downloaded at once by all pulls together; 4
+	Jobs            int            // pulls that run at once; 3
+	DefaultPlatform image.Platform // what is pulled when nobody chooses; the server's own
+	Backoff         Backoff
+	Logger          *slog.Logger
+	Now             func() time.Time
+}
+
+// Queue runs pulls, oldest first. Make one with New. Safe for concurrent use.
+type Queue struct {
+	shelf    Shelf
+	resolver *resolver
+	fetcher  *fetcher
+	broker   *broker
+	log      *slog.Logger
+	now      func() time.Time
+	standard image.Platform
+	jobs     int
+	stats    stats
+
+	base  context.Context // ends when the queue closes
+	close context.CancelCauseFunc
+	wg    sync.WaitGroup // running jobs
+
+	entering sync.Mutex // held while a job is created, so that two equal requests make one
+	mu       sync.Mutex // guards what follows; no I/O under it
+	started  bool
+	closing  bool
+	live     map[int64]*run
+	byWhat   map[string]*run // those that can be joined
+	pending  []*run
+	running  int
+	over     []int64 // IDs of the newest jobs that ended
+}
+
+// New makes a Queue that does nothing until Start.
+func New(o Options) *Queue {
+	if o.Concurrency <= 0 {
+		o.Concurrency = 4
+	}
+	if o.Jobs <= 0 {
+		o.Jobs = 3
+	}
+	if o.DefaultPlatform == (image.Platform{}) {
+		o.DefaultPlatform = image.ServerPlatform()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.Backoff = o.Backoff.withDefaults()
+	base, cancel := context.WithCancelCause(context.Background())
+	return &Queue{
+		shelf:    o.Shelf,
+		resolver: &resolver{source: o.Source, shelf: o.Shelf, cache: newDocuments()},
+		fetcher:  newFetcher(base, o),
+		broker:   newBroker(),
+		log:      o.Logger, now: o.Now, standard: o.DefaultPlatform, jobs: o.Jobs,
+		base: base, close: cancel,
+		live: make(map[int64]*run), byWhat: make(map[string]*run),
+	}
+}
+
+// Start puts the jobs that an earlier process left unfinished back into the queue and begins to work.
+//
+// Such a job begins again from its reference: what it had fetched is on disk and not fetched again, and a
+// tag is resolved anew. A tag that moved meanwhile is pulled as it is now, not as it was: else the tag's
+// history would say that it pointed to the old digest at a time when it did not.
+func (q *Queue) Start(ctx context.Context) error {
+	unfinished, err := q.shelf.UnfinishedJobs(ctx)
+	if err != nil {
+		return fmt.Errorf("list unfinished pulls: %w", err)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, j := range unfinished {
+		if _, ok := q.live[j.ID]; ok {
+			continue // asked for before the start
+		}
+		r := newRun(Job{
+			ID: j.ID, Reference: j.Reference, Platforms: j.Platforms, Requesters: j.Requesters, State: Queued, Created: j.Created,
+		})
+		q.enqueue(r)
+		q.log.Info("pull goes on", "job", j.ID, "reference", j.Reference.String())
+	}
+	slices.SortStableFunc(q.pending, func(a, b *run) int { return int(a.id - b.id) })
+	q.started = true
+	q.dispatch()
+	return nil
+}
+
+// Request asks for a pull.
+type Request struct {
+	Reference image.Reference  // a tag or a digest
+	Platforms []image.Platform // empty leaves the choice to the queue
+	By        string           // who asks
+}
+
+// Pull puts a job into the queue, or joins the one that is there for the same reference and the same
+// platforms; joined tells which. Errors: Invalid, TooLarge when too many wait, Unavailable when the queue
+// is closing. Trying a pull again is pulling it again.
+func (q *Queue) Pull(ctx context.Context, req Request) (job Job, joined bool, err error) {
+	platforms, err := req.check()
+	if err != nil {
+		return Job{}, false, err
+	}
+	what := identity(req.Reference, platforms)
+	q.entering.Lock()
+	defer q.entering.Unlock()
+	if r, changed, err := q.join(what, req.By); err != nil {
+		return Job{}, false, err
+	} else if r != nil {
+		if changed {
+			q.save(r)
+			q.broker.publish(r.id)
+		}
+		return r.snapshot(), true, nil
+	}
+	job = Job{Reference: req.Reference, Platforms: platforms, State: Queued, Created: q.now()}
+	if req.By != "" {
+		job.Requesters = []string{req.By}
+	}
+	if job.ID, err = q.shelf.CreateJob(ctx, job); err != nil {
+		return Job{}, false, fmt.Errorf("create pull of %s: %w", req.Reference, err)
+	}
+	r := newRun(job)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closing {
+		return job, false, nil // it is kept and begins at the next start
+	}
+	q.enqueue(r)
+	q.dispatch()
+	return job, false, nil
+}
+
+// check gives the platforms normalised, each once, in the order of the request.
+func (req Request) check() ([]image.Platform, error) {
+	if req.Reference.Repository == "" || (req.Reference.Tag == "") == (req.Reference.Digest == "") {
+		return nil, image.Errorf(image.Invalid, "a pull needs a repository and either a tag or a digest")
+	}
+	if len(req.Platforms) > maxPlatforms {
+		return nil, image.Errorf(image.Invalid, "%d platforms were asked for, at most %d can be pulled at once", len(req.Platforms), maxPlatforms)
+	}
+	var platforms []image.Platform
+	for _, p := range req.Platforms {
+		n := image.PlatformOf(ocispec.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion})
+		if !n.Known() {
+			return nil, image.Errorf(image.Invalid, "%q is not a platform", p.String())
+		}
+		if !slices.Contains(platforms, n) {
+			platforms = append(platforms, n)
+		}
+	}
+	return platforms, nil
+}
+
+// identity gives what two requests for the same thing have in common.
+func identity(ref image.Reference, platforms []image.Platform) string {
+	names := make([]string, 0, len(platforms)+1)
+	for _, p := range platforms {
+		names = append(names, p.String())
+	}
+	slices.Sort(names)
+	return strings.Join(append(names, ref.String()), " ")
+}
+
+// join finds a job to join and adds the requester; r is nil where there is none.
+func (q *Queue) join(what, by string) (r *run, changed bool, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch r := q.byWhat[what]; {
+	case q.closing:
+		return nil, false, image.Errorf(image.Unavailable, "the server is stopping").Suggest("Try again in a moment.")
+	case r != nil:
+		return r, r.addRequester(by), nil
+	case len(q.pending) >= maxQueued:
+		return nil, false, image.Errorf(image.TooLarge, "%d pulls are waiting already", len(q.pending)).Suggest("Wait until some of them are done, or cancel them.")
+	}
+	return nil, false, nil
+}
+
+// enqueue makes a job live. q.mu is held.
+func (q *Queue) enqueue(r *run) {
+	q.live[r.id] = r
+	if _, taken := q.byWhat[r.what]; !taken {
+		q.byWhat[r.what] = r
+	}
+	q.pending = append(q.pending, r)
+	q.broker.open(r.id, r.snapshot)
+}
+
+// dispatch starts jobs while there are places. q.mu is held.
+func (q *Queue) dispatch() {
+	for q.started && !q.closing && q.running < q.jobs && len(q.pending) > 0 {
+		r := q.pending[0]
+		q.pending = q.pending[1:]
+		q.running++
+		ctx, cancel := context.WithCancelCause(q.base)
+		r.cancel = cancel
+		q.wg.Go(func() {
+			defer cancel(nil)
+			q.work(ctx, r)
+		})
+	}
+}
+
+// seal keeps a job from being joined. q.mu is held.
+func (q *Queue) seal(r *run) {
+	if q.byWhat[r.what] == r {
+		delete(q.byWhat, r.what)
+	}
+}
+
+// Cancel ends a job for everybody who asked for it. What it fetched stays. Cancel returns when the job has
+// come to rest, or soon after it has been told to. Errors: NotFound, Conflict when the job is over.
+func (q *Queue) Cancel(id int64, by string) error {
+	q.mu.Lock()
+	r := q.live[id]
+	if r == nil {
+		over := slices.Contains(q.over, id)
+		q.mu.Unlock()
+		if over {
+			return image.Errorf(image.Conflict, "pull %d is over already", id)
+		}
+		return image.Errorf(image.NotFound, "there is no running pull %d", id)
+	}
+	q.seal(r)
+	queued := slices.Index(q.pending, r)
+	if queued >= 0 {
+		q.pending = slices.Delete(q.pending, queued, queued+1)
+	} else {
+		r.cancel(&cancelledBy{by})
+	}
+	q.mu.Unlock()
+	if queued >= 0 {
+		q.finish(r, &cancelledBy{by})
+		return nil
+	}
+	select {
+	case <-r.over:
+		if state := r.snapshot().State; state == Done || state == Failed {
+			return image.Errorf(image.Conflict, "pull %d is over already", id)
+		}
+	case <-time.After(cancelWait):
+	}
+	return nil
+}
+
+// Get gives a live job: one that is queued or running.
+func (q *Queue) Get(id int64) (Job, bool) {
+	q.mu.Lock()
+	r := q.live[id]
+	q.mu.Unlock()
+	if r == nil {
+		return Job{}, false
+	}
+	return r.snapshot(), true
+}
+
+// Active lists the live jobs, oldest first.
+func (q *Queue) Active() []Job {
+	q.mu.Lock()
+	runs := make([]*run, 0, len(q.live))
+	for _, r := range q.live {
+		runs = append(runs, r)
+	}
+	q.mu.Unlock()
+	slices.SortFunc(runs, func(a, b *run) int { return int(a.id - b.id) })
+	jobs := make([]Job, len(runs))
+	for i, r := range runs {
+		jobs[i] = r.snapshot()
+	}
+	return jobs
+}
+
+// ActiveCount gives how many jobs are live.
+func (q *Queue) ActiveCount() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.live)
+}
+
+// Subscribe watches a live job. The channel holds its newest state: the one of now, then changed ones, a few
+// a second at most, and at once when the job's own state changes. A reader that is slow skips states. The
+// channel is closed when the job is over, after its final state, or when the queue closes; for a job that is
+// not live it is closed from the start, and the shelf has the record. cancel frees it, as often as called.
+func (q *Queue) Subscribe(id int64) (states <-chan Job, cancel func()) { return q.broker.subscribe(id) }
+
+// Close stops the queue and waits for its workers until ctx ends; the error is then that of ctx. Jobs that
+// are not over stay unfinished on the shelf and go on at the next start, with what they have fetched.
+func (q *Queue) Close(ctx context.Context) error {
+	q.mu.Lock()
+	q.closing = true
+	waiting := slices.Clone(q.pending)
+	q.mu.Unlock()
+	q.close(errClosing)
+	for _, r := range waiting {
+		q.broker.close(r.id)
+	}
+	stopped := make(chan struct{})
+	go func() {
+		q.wg.Wait()
+		q.fetcher.wg.Wait()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("close pull queue: %w", ctx.Err())
+	}
+}

@@ -1,0 +1,158 @@
+package pull
+
+import (
+	"context"
+	"io"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stowage/stowage/image"
+)
+
+// maxOffers is how many platforms of one reference have their manifests read to tell what each costs.
+const maxOffers = 32
+
+// Resolution is what a reference points to, and what pulling it would cost.
+type Resolution struct {
+	Reference    image.Reference
+	Target       image.Document // an index or a manifest
+	Stored       image.Digest   // what the shelf holds under the reference; empty if nothing
+	Offers       []Offer        // the platforms, in the index's order
+	Attestations int            // entries that describe images: SBOMs, provenance
+	Others       int            // entries that are neither images nor attestations
+}
+
+// Offer is one platform that can be pulled. Sizes are compressed bytes, each layer counted once.
+type Offer struct {
+	Entry    image.Entry
+	Platform image.Platform  // as the index says, or else the config; zero where neither is known
+	Manifest *image.Manifest // nil where it was not read: see Err, or there are very many platforms
+	Layers   []OfferedLayer
+	Size     int64 // of all layers
+	Here     int64 // of those that are stored already, for whatever image
+	Fetch    int64 // of those that would be downloaded
+	Stored   bool  // this image is stored under this reference
+	Default  bool  // is pulled when nobody chooses
+	Err      error // why the manifest could not be read
+}
+
+// OfferedLayer is a layer of an offer.
+type OfferedLayer struct {
+	image.Descriptor
+	Stored bool
+}
+
+// Resolve asks the registry what a reference points to and reads the manifest of each platform, a few at
+// once. Nothing is tried twice: somebody is waiting. An offer whose manifest cannot be read has an Err;
+// the error of Resolve is for what prevents all of it.
+func (q *Queue) Resolve(ctx context.Context, ref image.Reference) (Resolution, error) {
+	t, err := q.resolver.target(ctx, ref, once)
+	if err != nil {
+		return Resolution{}, err
+	}
+	all, err := q.resolver.leaves(ctx, ref.Repository, t.Document, once)
+	if err != nil {
+		return Resolution{}, err
+	}
+	r := Resolution{Reference: ref, Target: t.Document, Stored: t.stored.Digest}
+	held := make(map[image.Digest]bool)
+	if t.stored.Digest == t.Digest {
+		for _, i := range t.stored.Images {
+			held[i.Manifest] = true
+		}
+	}
+	for _, l := range all {
+		switch l.Kind {
+		case image.EntryImage:
+			r.Offers = append(r.Offers, Offer{Entry: l.Entry, Platform: l.Platform, Stored: held[l.Digest]})
+		case image.EntryAttestation:
+			r.Attestations++
+		default:
+			r.Others++
+		}
+	}
+	q.markDefault(&r)
+	var g errgroup.Group
+	g.SetLimit(manifestsAtOnce)
+	for i := range r.Offers[:min(len(r.Offers), maxOffers)] {
+		g.Go(func() error {
+			o := &r.Offers[i]
+			o.Err = guard(func() error { return q.resolver.price(ctx, ref.Repository, o) })
+			return nil
+		})
+	}
+	_ = g.Wait() // each offer has its own error
+	return r, ctx.Err()
+}
+
+// markDefault finds what is pulled when nobody chooses; there may be nothing.
+func (q *Queue) markDefault(r *Resolution) {
+	entries := make([]image.Entry, len(r.Offers))
+	for i, o := range r.Offers {
+		entries[i] = o.Entry
+	}
+	choices, err := Choose(r.Reference, entries, nil, q.standard)
+	if err != nil {
+		return // no platform for nobody's choice: the form has nothing ticked
+	}
+	for _, c := range choices {
+		r.Offers[c.Entry].Default = true
+	}
+}
+
+// price reads an offer's manifest and counts what it costs.
+func (s *resolver) price(ctx context.Context, repo image.Repository, o *Offer) error {
+	doc, err := s.manifest(ctx, repo, o.Entry.Descriptor, once)
+	if err != nil {
+		return err
+	}
+	o.Manifest = doc.Manifest
+	counted := make(map[image.Digest]bool, len(doc.Manifest.Layers))
+	for _, d := range doc.Manifest.Layers {
+		l := OfferedLayer{Descriptor: d, Stored: s.shelf.HasBlob(d)}
+		o.Layers = append(o.Layers, l)
+		if counted[d.Digest] {
+			continue
+		}
+		counted[d.Digest] = true
+		o.Size += d.Size
+		if l.Stored {
+			o.Here += d.Size
+		} else {
+			o.Fetch += d.Size
+		}
+	}
+	if o.Platform.Known() {
+		return nil
+	}
+	c, err := s.config(ctx, repo, doc.Manifest)
+	if err != nil {
+		return err
+	}
+	o.Platform = c.Platform()
+	return nil
+}
+
+// config reads a config into memory without storing it, for an image whose platform stands nowhere else.
+func (s *resolver) config(ctx context.Context, repo image.Repository, m *image.Manifest) (*image.Config, error) {
+	if s.shelf.HasBlob(m.Config) {
+		raw, err := s.shelf.ReadBlob(m.Config.Digest, image.MaxConfigSize)
+		if err != nil {
+			return nil, err
+		}
+		return image.ParseConfig(raw, m)
+	}
+	body, _, err := s.source.Blob(ctx, repo, m.Config, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close() // only read from
+	raw, err := io.ReadAll(io.LimitReader(body, m.Config.Size+1))
+	if err != nil {
+		return nil, image.Errorf(image.Unavailable, "the connection to %s broke", repo.Host()).Because(err)
+	}
+	if int64(len(raw)) != m.Config.Size || image.DigestOf(raw) != m.Config.Digest {
+		return nil, image.Errorf(image.Corrupt, "%s answered with other bytes than those of the config %s", repo.Host(), m.Config.Digest)
+	}
+	return image.ParseConfig(raw, m)
+}

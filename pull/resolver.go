@@ -1,0 +1,205 @@
+package pull
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stowage/stowage/image"
+)
+
+const (
+	manifestsAtOnce = 4  // manifests of one index read at once
+	maxNested       = 32 // indexes inside one index, all levels together
+)
+
+// resolver reads references, indexes and manifests: from the shelf or the cache where they are there, or
+// else from the registry. Safe for concurrent use.
+type resolver struct {
+	source Source
+	shelf  Shelf
+	cache  *documents
+}
+
+// asker makes a request to a registry, again where it sees fit.
+type asker func(ctx context.Context, request func(context.Context) error) error
+
+// once makes a request one time.
+func once(ctx context.Context, request func(context.Context) error) error { return request(ctx) }
+
+// target is what a reference points to.
+type target struct {
+	image.Document
+	stored Stored // what the shelf held under the reference before; empty if nothing
+}
+
+// target resolves a reference, with one HEAD; a digest that this repository brought to the shelf before
+// needs none. A digest that only other repositories brought is asked for: that the shelf has the bytes does
+// not mean that this repository does.
+func (s *resolver) target(ctx context.Context, ref image.Reference, ask asker) (target, error) {
+	stored, err := s.shelf.Resolved(ctx, ref)
+	if err != nil && image.KindOf(err) != image.NotFound {
+		return target{}, fmt.Errorf("look up %s on the shelf: %w", ref, err)
+	}
+	t := target{stored: stored}
+	head := image.Descriptor{Digest: ref.Digest}
+	if ref.Digest == "" || stored.Digest != ref.Digest {
+		if head, err = s.head(ctx, ref, ask); err != nil {
+			return target{}, err
+		}
+	}
+	t.Document, err = s.document(ctx, ref.Repository, head, ask)
+	return t, err
+}
+
+func (s *resolver) head(ctx context.Context, ref image.Reference, ask asker) (head image.Descriptor, err error) {
+	err = ask(ctx, func(ctx context.Context) error {
+		head, err = s.source.Head(ctx, ref)
+		return err
+	})
+	if err != nil {
+		return image.Descriptor{}, err
+	}
+	if _, err := image.ParseDigest(string(head.Digest)); err != nil {
+		return image.Descriptor{}, image.Errorf(image.Corrupt, "%s announced no valid digest for %s", ref.Repository.Host(), ref.Familiar()).Because(err)
+	}
+	if ref.Digest != "" && head.Digest != ref.Digest {
+		return image.Descriptor{}, image.Errorf(image.Corrupt, "%s announced the digest %s for %s", ref.Repository.Host(), head.Digest, ref.Familiar())
+	}
+	return head, nil
+}
+
+// document reads an index or a manifest by digest. Its size is held against the descriptor where that
+// has one.
+func (s *resolver) document(ctx context.Context, repo image.Repository, d image.Descriptor, ask asker) (image.Document, error) {
+	doc, ok := s.cache.get(d.Digest)
+	if !ok {
+		var err error
+		if doc, err = s.shelf.Document(ctx, d.Digest); err != nil {
+			if kind := image.KindOf(err); kind != image.NotFound && kind != image.Corrupt {
+				return image.Document{}, fmt.Errorf("read %s from the shelf: %w", d.Digest, err)
+			}
+			if doc, err = s.download(ctx, repo, d.Digest, ask); err != nil {
+				return image.Document{}, err
+			}
+		}
+		s.cache.put(doc)
+	}
+	if d.Size > 0 && d.Size != int64(len(doc.Raw)) {
+		return image.Document{}, image.Errorf(image.Corrupt, "manifest %s has %d bytes instead of the %d announced", image.ShortDigest(d.Digest), len(doc.Raw), d.Size)
+	}
+	return doc, nil
+}
+
+func (s *resolver) download(ctx context.Context, repo image.Repository, d image.Digest, ask asker) (doc image.Document, err error) {
+	err = ask(ctx, func(ctx context.Context) error {
+		if doc, err = s.source.Document(ctx, image.Reference{Repository: repo, Digest: d}); err != nil {
+			return err
+		}
+		if doc.Digest != d || image.DigestOf(doc.Raw) != d {
+			return image.Errorf(image.Corrupt, "%s answered with other bytes than those of %s", repo.Host(), d)
+		}
+		return nil
+	})
+	return doc, err
+}
+
+// leaf is an entry of an index, or of one nested in it.
+type leaf struct {
+	image.Entry
+	path []image.Document // the nested indexes that lead to it, outermost first
+}
+
+// leaves lists the entries of an index with nested ones followed, in the index's order. A manifest without
+// an index counts as one entry without a platform. read gives a document by its descriptor. Depth, number
+// and cycles are bounded: the errors are TooLarge and Corrupt.
+func leaves(ctx context.Context, doc image.Document, read func(context.Context, image.Descriptor) (image.Document, error)) ([]leaf, error) {
+	if doc.Manifest != nil {
+		return []leaf{{Entry: image.Entry{Descriptor: doc.Descriptor(), Kind: image.EntryImage}}}, nil
+	}
+	w := walk{read: read, seen: map[image.Digest]bool{doc.Digest: true}}
+	err := w.index(ctx, doc, nil)
+	return w.leaves, err
+}
+
+// walk collects the leaves of a tree of indexes.
+type walk struct {
+	read   func(context.Context, image.Descriptor) (image.Document, error)
+	leaves []leaf
+	seen   map[image.Digest]bool // indexes that were followed
+}
+
+func (w *walk) index(ctx context.Context, doc image.Document, path []image.Document) error {
+	if len(w.leaves)+len(doc.Index.Entries) > image.MaxEntries {
+		return image.Errorf(image.TooLarge, "the index and those in it list more than %d manifests", image.MaxEntries)
+	}
+	for _, e := range doc.Index.Entries {
+		if e.Kind != image.EntryIndex {
+			w.leaves = append(w.leaves, leaf{Entry: e, path: path})
+			continue
+		}
+		if w.seen[e.Digest] {
+			return image.Errorf(image.Corrupt, "the index points to %s twice, or to itself", e.Digest)
+		}
+		if w.seen[e.Digest] = true; len(w.seen) > maxNested+1 {
+			return image.Errorf(image.TooLarge, "the index holds more than %d others", maxNested)
+		}
+		if len(path) >= image.MaxIndexDepth {
+			return image.Errorf(image.TooLarge, "indexes are nested more than %d deep", image.MaxIndexDepth)
+		}
+		nested, err := w.read(ctx, e.Descriptor)
+		if err != nil {
+			return err
+		}
+		if nested.Index == nil {
+			return image.Errorf(image.Corrupt, "%s is listed as an index and is not one", e.Digest)
+		}
+		if err := w.index(ctx, nested, append(slices.Clip(path), nested)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaves lists the entries of what a reference points to.
+func (s *resolver) leaves(ctx context.Context, repo image.Repository, doc image.Document, ask asker) ([]leaf, error) {
+	return leaves(ctx, doc, func(ctx context.Context, d image.Descriptor) (image.Document, error) {
+		return s.document(ctx, repo, d, ask)
+	})
+}
+
+// manifest reads the manifest of an entry.
+func (s *resolver) manifest(ctx context.Context, repo image.Repository, d image.Descriptor, ask asker) (image.Document, error) {
+	doc, err := s.document(ctx, repo, d, ask)
+	if err == nil && doc.Manifest == nil {
+		return image.Document{}, image.Errorf(image.Corrupt, "%s is listed as an image and is an index", d.Digest)
+	}
+	return doc, err
+}
+
+// manifests reads several manifests, a few at once.
+func (s *resolver) manifests(ctx context.Context, repo image.Repository, entries []leaf, ask asker) ([]image.Document, error) {
+	docs := make([]image.Document, len(entries))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(manifestsAtOnce)
+	for i, e := range entries {
+		g.Go(func() error {
+			return guard(func() (err error) {
+				docs[i], err = s.manifest(ctx, repo, e.Descriptor, ask)
+				return err
+			})
+		})
+	}
+	return docs, g.Wait()
+}
+
+// entriesOf strips the paths.
+func entriesOf(leaves []leaf) []image.Entry {
+	entries := make([]image.Entry, len(leaves))
+	for i, l := range leaves {
+		entries[i] = l.Entry
+	}
+	return entries
+}

@@ -1,0 +1,133 @@
+package pull
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+// run is a live job. Its fields are guarded by mu, but for those that never change.
+type run struct {
+	id        int64
+	what      string // identity of the request
+	reference image.Reference
+	platforms []image.Platform
+	over      chan struct{}           // closed when the job has come to rest
+	cancel    context.CancelCauseFunc // set under the queue's lock when the job is started
+	saving    sync.Mutex              // so that an older state is never saved over a newer one
+
+	mu      sync.Mutex
+	job     Job // all but Layers
+	layers  []*layer
+	configs []*layer // not listed; only that one of them is being retried is shown
+	meter   meter
+}
+
+func newRun(j Job) *run {
+	return &run{
+		id: j.ID, what: identity(j.Reference, j.Platforms), reference: j.Reference, platforms: j.Platforms,
+		over: make(chan struct{}), cancel: func(error) {}, job: j,
+	}
+}
+
+// change updates the job.
+func (r *run) change(f func(j *Job)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f(&r.job)
+}
+
+// addRequester tells whether somebody new asks for the job.
+func (r *run) addRequester(by string) (added bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if by == "" || slices.Contains(r.job.Requesters, by) {
+		return false
+	}
+	r.job.Requesters = append(r.job.Requesters, by)
+	return true
+}
+
+// firstRequester gives in whose name the pull is recorded.
+func (r *run) firstRequester() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.job.Requesters) == 0 {
+		return ""
+	}
+	return r.job.Requesters[0]
+}
+
+// snapshot copies the job as it is now.
+func (r *run) snapshot() Job {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j := r.job
+	j.Platforms = slices.Clone(j.Platforms)
+	j.Requesters = slices.Clone(j.Requesters)
+	j.Pulled = slices.Clone(j.Pulled)
+	j.Lines = slices.Clone(j.Lines)
+	if j.Problem != nil {
+		p := *j.Problem
+		j.Problem = &p
+	}
+	j.Layers = make([]Layer, len(r.layers))
+	for i, l := range r.layers {
+		j.Layers[i] = l.snapshot()
+	}
+	for _, l := range r.configs {
+		if c := l.snapshot(); c.State == Retrying && !j.State.Final() {
+			j.Reason, j.RetryAt = c.Reason, c.RetryAt
+		}
+	}
+	if j.State.Final() {
+		for i := range j.Layers {
+			j.Layers[i].settle()
+		}
+	}
+	return j
+}
+
+// settle is how a layer of a job that is over is shown: what was interrupted is not under way any more.
+func (l *Layer) settle() {
+	l.RetryAt = time.Time{}
+	if l.State == Downloading || l.State == Verifying || l.State == Retrying {
+		l.State = Waiting
+	}
+}
+
+// freeze keeps the layers as they are: the fetches that they follow may go on for other jobs.
+func (r *run) freeze() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.configs = nil
+	for _, l := range r.layers {
+		l.freeze()
+	}
+}
+
+// showConfig makes the job say when a config is being retried.
+func (r *run) showConfig(d image.Descriptor) *layer {
+	l := &layer{Descriptor: d}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.configs = append(r.configs, l)
+	return l
+}
+
+// sample measures the rate.
+func (r *run) sample(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.job.State != Pulling {
+		return
+	}
+	var moved int64
+	for _, l := range r.layers {
+		moved += l.moved()
+	}
+	r.job.Rate = r.meter.add(now, moved)
+}

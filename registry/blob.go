@@ -1,0 +1,149 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/regclient/regclient/types/blob"
+	"github.com/regclient/regclient/types/descriptor"
+
+	"github.com/stowage/stowage/image"
+)
+
+// Blob opens a blob at an offset. The second value is where the body really begins: offset, or 0 where the
+// registry does not do ranges. The bytes are the registry's own, not verified, but never more than d.Size.
+// Reading fails with an image.Error of kind Unavailable when the connection breaks or delivers nothing for
+// Options.StallTimeout, and with the context's error when that ends. The reader must be closed; it is used
+// by one goroutine, but Close may come from another.
+func (c *Client) Blob(ctx context.Context, repo image.Repository, d image.Descriptor, offset int64) (io.ReadCloser, int64, error) {
+	s := subject{ref: image.Reference{Repository: repo}, blob: d.Digest}
+	if offset < 0 || offset > d.Size {
+		return nil, 0, image.Errorf(image.Invalid, "offset %d is not within the %d bytes of %s", offset, d.Size, s.name())
+	}
+	if offset == d.Size {
+		offset = 0 // no range begins at the end
+	}
+	for first := true; ; first = false {
+		u, err := c.upstream(ctx, s)
+		if err != nil {
+			return nil, 0, err
+		}
+		ex := &exchange{kind: kindBlob, subject: s, offset: offset, size: d.Size}
+		r := &blobReader{parent: ctx, upstream: u, ex: ex, stall: c.opts.StallTimeout}
+		r.ctx, r.cancel = context.WithCancelCause(ctx)
+		// The size is the transport's to check; with 0 regclient would answer for the empty blob itself. No
+		// URLs: layers that lie elsewhere are asked of the registry, as dockerd on Linux does.
+		r.blob, err = u.rc.BlobGet(withExchange(r.ctx, ex), regRef(s.ref), descriptor.Descriptor{Digest: d.Digest, Size: -1})
+		if err == nil {
+			u.worked.Store(true)
+			r.begin()
+			return r, ex.start, nil
+		}
+		r.cancel(nil)
+		if !c.again(u, err, ex) || !first {
+			return nil, 0, u.explain(ctx, s, ex, err)
+		}
+	}
+}
+
+// blobAnswer checks the answer to a request for a blob and makes one for a part look like one for the
+// whole, which is all that regclient takes.
+func blobAnswer(ex *exchange, req *http.Request, resp *http.Response) error {
+	length := ex.size
+	ex.start = 0
+	if resp.StatusCode == http.StatusPartialContent {
+		want := fmt.Sprintf("bytes %d-%d/", ex.offset, ex.size-1)
+		got := strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Range")))
+		total, found := strings.CutPrefix(got, want)
+		if !found || ex.offset == 0 || total != "*" && total != strconv.FormatInt(ex.size, 10) {
+			return image.Errorf(image.Corrupt, "%s sent %q of %s when asked for its bytes from %d to %d",
+				clean(req.URL.Host), clean(got), ex.subject.name(), ex.offset, ex.size-1)
+		}
+		ex.start = ex.offset
+		length = ex.size - ex.offset
+		resp.StatusCode, resp.Status = http.StatusOK, "200 OK"
+		resp.Header.Del("Content-Range")
+	}
+	if resp.ContentLength >= 0 && resp.ContentLength != length {
+		return image.Errorf(image.Corrupt, "%s sends %d bytes for %s, which is of %d bytes",
+			clean(req.URL.Host), resp.ContentLength, ex.subject.name(), length)
+	}
+	return nil
+}
+
+var errStalled = errors.New("nothing arrived for too long")
+
+// blobReader reads a blob's body as it comes: regclient's own reader would hash every byte a second time.
+// Closing goes through regclient, which counts open blobs against the host's limit.
+type blobReader struct {
+	parent   context.Context // the caller's
+	ctx      context.Context // the request's
+	cancel   context.CancelCauseFunc
+	upstream *upstream
+	ex       *exchange
+	blob     *blob.BReader
+	body     io.Reader
+	stall    time.Duration
+	timer    *time.Timer // runs during a read only: a slow writer is not a stalled registry
+	left     int64
+	err      error
+	close    sync.Once
+}
+
+func (r *blobReader) begin() {
+	r.body = r.blob.Response().Body
+	r.left = r.ex.size - r.ex.start
+	r.timer = time.AfterFunc(r.stall, func() { r.cancel(errStalled) })
+	r.timer.Stop()
+}
+
+// Read implements io.Reader.
+func (r *blobReader) Read(p []byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if int64(len(p)) > r.left {
+		p = p[:r.left+1] // one more tells a blob that is too long
+	}
+	r.timer.Reset(r.stall)
+	n, err := r.body.Read(p)
+	r.timer.Stop()
+	if int64(n) > r.left {
+		n = int(r.left)
+		err = image.Errorf(image.Corrupt, "%s sends more than the %d bytes of %s", r.upstream.host, r.ex.size, r.ex.subject.name())
+	}
+	r.left -= int64(n)
+	switch {
+	case err == nil || err == io.EOF && r.left == 0:
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+		fallthrough
+	default:
+		if errors.Is(context.Cause(r.ctx), errStalled) {
+			err = errStalled
+		}
+		err = r.upstream.explain(r.parent, r.ex.subject, r.ex, err)
+	}
+	r.err = err
+	return n, err
+}
+
+// Close implements io.Closer.
+func (r *blobReader) Close() error {
+	r.close.Do(func() {
+		r.cancel(nil)
+		_ = r.blob.Close() // an answer given up half-way has nothing to say
+		r.timer.Stop()
+	})
+	return nil
+}

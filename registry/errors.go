@@ -1,0 +1,245 @@
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/regclient/regclient/types/errs"
+
+	"github.com/stowage/stowage/image"
+)
+
+// RateLimit is the cause of an error of kind RateLimited.
+type RateLimit struct {
+	Until time.Time // when the registry takes requests again; zero where it did not say
+	Err   error
+}
+
+// Error implements error.
+func (e *RateLimit) Error() string { return "rate limited: " + e.Err.Error() }
+
+// Unwrap gives the registry's answer.
+func (e *RateLimit) Unwrap() error { return e.Err }
+
+// RetryAt gives Until, for those who look for an error with this method and do not import this package.
+func (e *RateLimit) RetryAt() time.Time { return e.Until }
+
+// subject is what a request is about.
+type subject struct {
+	ref  image.Reference
+	blob image.Digest // of a request for a blob
+}
+
+func (s subject) host() string { return s.ref.Repository.Host() }
+
+func (s subject) name() string {
+	if s.blob != "" {
+		return "blob " + image.ShortDigest(s.blob) + " of " + s.ref.Repository.Familiar()
+	}
+	return s.ref.Familiar()
+}
+
+func wrongDigest(s subject, got image.Digest) error {
+	return image.Errorf(image.Corrupt, "%s sent something else for %s: its digest is %s", s.host(), s.name(), got).
+		Suggest("Try again. If it happens again, a proxy or the registry itself alters what it serves.")
+}
+
+// explain makes of whatever went wrong an image.Error in plain words, or gives back the context's error.
+func (u *upstream) explain(ctx context.Context, s subject, ex *exchange, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var known *image.Error
+	if errors.As(err, &known) {
+		return known
+	}
+	if tokenError := u.lastTokenError(); tokenError != nil && ex.refused(err) {
+		err = tokenError
+	}
+	var status *statusError
+	switch {
+	case errors.As(err, &status):
+		return u.explainStatus(s, status)
+	case ex.refused(err):
+		return u.refused(s, ex.refusal, err)
+	}
+	return u.explainNetwork(s, err)
+}
+
+func (u *upstream) explainStatus(s subject, status *statusError) error {
+	switch code := status.code; {
+	case code == http.StatusTooManyRequests || status.name == "TOOMANYREQUESTS":
+		return u.rateLimited(status)
+	case code == http.StatusUnauthorized, code == http.StatusForbidden, status.token && code < 500 && code != http.StatusNotFound:
+		return u.refused(s, status.message, status)
+	case (code == http.StatusNotFound || code == http.StatusGone) && !status.token && !status.html:
+		return u.notFound(s, status)
+	case status.name == "NAME_INVALID" || status.name == "TAG_INVALID" || status.name == "DIGEST_INVALID":
+		return image.Errorf(image.Invalid, "%s does not accept %s: %s", u.host, s.name(), status.message).Because(status)
+	case status.html:
+		return image.Errorf(image.Unavailable, "%s answers with a web page (%d %s), not as a registry does", status.host, code, http.StatusText(code)).
+			Because(status).Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
+	}
+	message := fmt.Sprintf("%s cannot serve %s now: %s answers %d %s", u.host, s.name(), status.host, status.code, http.StatusText(status.code))
+	if status.message != "" {
+		message += ": " + status.message
+	}
+	return image.Errorf(image.Unavailable, "%s", message).Because(status).Suggest("Try again later, or ask whoever runs %s.", u.host)
+}
+
+func (u *upstream) notFound(s subject, status *statusError) error {
+	if s.blob != "" {
+		return image.Errorf(image.NotFound, "%s has no %s", u.host, s.name()).Because(status).
+			Suggest("The registry lost part of the image: ask whoever pushed it to push it again.")
+	}
+	said := strings.ToLower(strings.ReplaceAll(status.name, "_", " "))
+	on := "" // other registries' names hold the host
+	if u.host == dockerHub {
+		on = " on docker.io"
+	}
+	switch {
+	case status.name == "NAME_UNKNOWN" || s.ref.Tag == "" && s.ref.Digest == "":
+		if said == "" {
+			said = "name unknown"
+		}
+		return image.Errorf(image.NotFound, "repository %s not found%s: %s", s.ref.Repository.Familiar(), on, said).Because(status).
+			Suggest("Check the name.")
+	case said == "":
+		said = "manifest unknown"
+	}
+	e := image.Errorf(image.NotFound, "manifest for %s not found%s: %s", s.name(), on, said).Because(status)
+	if s.ref.Digest != "" {
+		return e.Suggest("Check the name and the digest: the registry may have deleted it.")
+	}
+	return e.Suggest("Check the name and the tag.")
+}
+
+// refused explains 401 and 403. Docker Hub gives the same answer for a private repository and for none,
+// hence docker's own words.
+func (u *upstream) refused(s subject, said string, err error) error {
+	repo := s.ref.Repository.Familiar()
+	login := "docker login " + u.host
+	if u.host == dockerHub {
+		login = "docker login"
+	}
+	if said != "" {
+		said = ": " + said
+	}
+	switch {
+	case u.host == dockerHub && !u.login.known():
+		return image.Errorf(image.NotFound, "pull access denied for %s: it does not exist on Docker Hub, or needs a sign-in", repo).Because(err).
+			Suggest("Check the name. For a private repository run %s as the user that this server runs as.", login)
+	case !u.login.known():
+		return image.Errorf(image.Unauthorized, "%s wants a sign-in for %s%s", u.host, repo, said).Because(err).
+			Suggest("Run %s as the user that this server runs as: credentials come from docker's config.json.", login)
+	}
+	return image.Errorf(image.Unauthorized, "%s refuses the stored sign-in for %s%s", u.host, repo, said).Because(err).
+		Suggest("Run %s again as the user that this server runs as, or ask for access to %s. It may also not exist.", login, repo)
+}
+
+func (u *upstream) rateLimited(status *statusError) error {
+	cause := &RateLimit{Until: status.until, Err: status}
+	when := "for now"
+	if !status.until.IsZero() {
+		when = "until " + status.until.UTC().Format("2006-01-02 15:04:05 MST")
+	}
+	e := image.Errorf(image.RateLimited, "%s allows no more requests %s: its rate limit is reached", u.host, when).Because(cause)
+	if u.host == dockerHub && !u.login.known() {
+		return e.Suggest("Wait, or run docker login as the user that this server runs as: an account has a larger allowance.")
+	}
+	return e.Suggest("Wait, or ask whoever runs %s for a larger allowance.", u.host)
+}
+
+// explainNetwork explains what went wrong below HTTP.
+func (u *upstream) explainNetwork(s subject, err error) error {
+	at, err := failingHost(u.api, err)
+	name := u.host
+	if at != u.api {
+		name = fmt.Sprintf("%s (at %s)", u.host, at)
+	}
+	unavailable := func(format string, args ...any) *image.Error {
+		return image.Errorf(image.Unavailable, format, args...).Because(err)
+	}
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case certificateError(err):
+		return unavailable("the certificate of %s is not trusted: %s", name, clean(certificateReason(err))).
+			Suggest("Start the server with --registry-ca FILE to trust the registry's authority, or with --insecure-registry %s to trust any certificate.", at)
+	case schemeMismatch(err):
+		return unavailable("%s speaks plain HTTP where TLS is expected", name).
+			Suggest("Start the server with --insecure-registry %s if you trust the network between.", at)
+	case errors.Is(err, errs.ErrHTTPRedirectRefused):
+		return unavailable("%s redirects to an address that is not allowed", name).
+			Suggest("A registry may not lead from TLS to plain HTTP, nor from outside to this machine.")
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return unavailable("there is no host %s", clean(dns.Name)).Suggest("Check the registry's name, and this server's DNS.")
+	case errors.As(err, &dns):
+		return unavailable("the address of %s cannot be looked up now", clean(dns.Name)).Suggest("Check this server's DNS and network.")
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return unavailable("%s refuses connections", name).Suggest("Check that the registry runs, and its port.")
+	case errors.Is(err, errStalled):
+		return unavailable("%s stopped sending %s half-way", name, s.name())
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return unavailable("%s does not answer in time", name).Suggest("Check this server's network, or try again later.")
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return unavailable("%s closed the connection half-way through %s", name, s.name())
+	}
+	return unavailable("%s cannot be reached or does not answer as a registry", name).
+		Suggest("Check the registry's address and this server's network; the log has the details.")
+}
+
+// failingHost gives the host that a request failed at, and the error without its address: that may carry a
+// signature in its query.
+func failingHost(api string, err error) (string, error) {
+	at := api
+	for {
+		var outer *url.Error
+		if !errors.As(err, &outer) {
+			return at, err
+		}
+		if u, parseErr := url.Parse(outer.URL); parseErr == nil && u.Host != "" {
+			at = clean(u.Host)
+		}
+		err = outer.Err
+	}
+}
+
+func certificateError(err error) bool {
+	var verification *tls.CertificateVerificationError
+	return errors.As(err, &verification)
+}
+
+// certificateReason says what is wrong with a certificate.
+func certificateReason(err error) string {
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &authority):
+		return "it is signed by an unknown authority"
+	case errors.As(err, &host):
+		return "it is for another host"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "it has expired, or is not yet valid"
+	case errors.As(err, &invalid):
+		return invalid.Error()
+	}
+	return "it cannot be verified"
+}
+
+// schemeMismatch tells a server that answers TLS with plain HTTP.
+func schemeMismatch(err error) bool {
+	var header tls.RecordHeaderError
+	return errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &header)
+}

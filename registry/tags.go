@@ -1,0 +1,58 @@
+package registry
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+
+	"github.com/stowage/stowage/image"
+)
+
+// Limits on a listing of tags. The largest repositories of Docker Hub have some ten thousand tags.
+const (
+	maxTagPages = 1000     // answers to follow by Link
+	maxTagPage  = 4 << 20  // bytes of one answer
+	maxTagBytes = 16 << 20 // bytes of all answers
+)
+
+var validTag = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
+
+// Tags lists the tags of a repository in the registry's order, following its pages (Link, rel=next;
+// distribution-spec "Listing Tags"). Names that cannot be tags are left out. Errors are image.Errors, or the
+// context's; TooLarge for a listing beyond all reason.
+func (c *Client) Tags(ctx context.Context, repo image.Repository) ([]string, error) {
+	var tags []string
+	r := image.Reference{Repository: repo}
+	_, err := c.ask(ctx, subject{ref: r}, kindTags, func(ctx context.Context, u *upstream) error {
+		list, err := u.rc.TagList(ctx, regRef(r))
+		if err != nil {
+			return err
+		}
+		tags = make([]string, 0, len(list.Tags))
+		for _, t := range list.Tags {
+			if validTag.MatchString(t) {
+				tags = append(tags, t)
+			}
+		}
+		return nil
+	})
+	return tags, err
+}
+
+// tagPage checks one answer of a listing: not a page seen before, not one too many.
+func (ex *exchange) tagPage(req *http.Request, size int) error {
+	if ex.pages == nil {
+		ex.pages = map[string]bool{}
+	}
+	page := req.URL.String()
+	if ex.pages[page] {
+		return image.Errorf(image.Unavailable, "%s lists the tags of %s in a circle", req.URL.Host, ex.subject.name())
+	}
+	ex.pages[page] = true
+	ex.bytes += size
+	if len(ex.pages) > maxTagPages || ex.bytes > maxTagBytes {
+		return image.Errorf(image.TooLarge, "%s has more tags than can be listed", ex.subject.name()).
+			Suggest("Ask for the tags that you need by name.")
+	}
+	return nil
+}

@@ -1,0 +1,293 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/regclient/regclient/types/errs"
+
+	"github.com/stowage/stowage/image"
+)
+
+const (
+	maxRedirects = 5
+	maxErrorBody = 64 << 10 // bytes of an answer that is no success
+	maxTokenBody = 1 << 20  // bytes of a token server's answer
+)
+
+// requestKind says what an exchange is after.
+type requestKind int
+
+const (
+	kindManifest requestKind = iota
+	kindTags
+	kindBlob
+)
+
+// exchange travels in a request's context, down through regclient to the transport, and brings back what
+// regclient does not hand out. It is used by one goroutine at a time.
+type exchange struct {
+	kind    requestKind
+	subject subject
+	offset  int64 // a blob's first byte wanted; 0 once the registry would not have it
+	size    int64 // a blob's size
+
+	challenged bool        // the last answer was 401
+	refusal    string      // what the last 401 said
+	header     http.Header // of the success
+	length     int64       // Content-Length of the success; -1 where there was none
+	raw        []byte      // a manifest's bytes
+	start      int64       // where a blob's body begins
+	pages      map[string]bool
+	bytes      int
+}
+
+// complete tells that a manifest, or the head of one, arrived whole, whatever regclient makes of it: what
+// counts as a manifest is for package image to say.
+func (ex *exchange) complete() bool { return ex.kind == kindManifest && ex.header != nil }
+
+// refused tells that err means 401, or no token to be had, and nothing below HTTP.
+func (ex *exchange) refused(err error) bool {
+	var below *url.Error // regclient also calls a token server out of reach unauthorized
+	return (ex.challenged || errors.Is(err, errs.ErrHTTPUnauthorized)) && !errors.As(err, &below)
+}
+
+type exchangeKey struct{}
+
+func withExchange(ctx context.Context, ex *exchange) context.Context {
+	return context.WithValue(ctx, exchangeKey{}, ex)
+}
+
+func exchangeOf(ctx context.Context) *exchange {
+	ex, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return ex
+}
+
+// transport is one upstream's http.RoundTripper under regclient. Everything but a blob is read here, whole
+// and bounded; a status that is no success becomes a statusError, so that regclient neither waits for what
+// Retry-After says nor tries again by itself.
+type transport struct {
+	client  *Client
+	host    string
+	api     string
+	scheme  string
+	secrets []string
+
+	mu         sync.Mutex
+	tokenError error // why the last request for a token failed; regclient does not tell
+}
+
+// accepted are the manifests that image.ParseDocument reads. Schema 1 is not among them: a registry that
+// converts would otherwise be free to send it.
+var accepted = []string{
+	ocispec.MediaTypeImageIndex,
+	ocispec.MediaTypeImageManifest,
+	image.MediaTypeDockerManifestList,
+	image.MediaTypeDockerManifest,
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	origin, hops := redirectedFrom(req)
+	if hops > maxRedirects {
+		return nil, image.Errorf(image.Unavailable, "%s redirects in a circle, or too often", t.host)
+	}
+	out := req.Clone(req.Context())
+	out.Header.Del("Referer") // it would tell the next host about this one
+	// net/http keeps the header for other ports and for subdomains. What regclient put in for the new host
+	// itself, after a challenge of its own, stays.
+	if req.URL.Host != origin.URL.Host && out.Header.Get("Authorization") == origin.Header.Get("Authorization") {
+		out.Header.Del("Authorization")
+	}
+	ex := exchangeOf(req.Context())
+	if ex == nil {
+		return t.token(out)
+	}
+	if origin.URL.Host != t.api || origin.URL.Scheme != t.scheme {
+		return nil, image.Errorf(image.Unavailable, "%s sends us on to %s for its list of tags", t.host, clean(origin.URL.Host))
+	}
+	out.Header.Set("Accept-Encoding", "identity")
+	if ex.kind == kindManifest {
+		out.Header["Accept"] = accepted
+	}
+	if ex.kind == kindBlob && ex.offset > 0 {
+		out.Header.Set("Range", fmt.Sprintf("bytes=%d-", ex.offset))
+	}
+	resp, err := t.client.base(out.URL).RoundTrip(out)
+	if err != nil {
+		return nil, err
+	}
+	return t.receive(ex, out, resp)
+}
+
+// receive sorts an answer by its status.
+func (t *transport) receive(ex *exchange, req *http.Request, resp *http.Response) (*http.Response, error) {
+	ex.challenged = resp.StatusCode == http.StatusUnauthorized
+	switch code := resp.StatusCode; {
+	case ex.challenged:
+		ex.refusal = t.statusError(req, resp).message
+		return resp, nil
+	case code >= 300 && code < 400 && resp.Header.Get("Location") != "":
+		return resp, nil
+	case code == http.StatusRequestedRangeNotSatisfiable && ex.kind == kindBlob && ex.offset > 0:
+		_ = resp.Body.Close()
+		ex.offset = 0
+		req.Header.Del("Range")
+		resp, err := t.client.base(req.URL).RoundTrip(req)
+		if err != nil {
+			return nil, err
+		}
+		return t.receive(ex, req, resp)
+	case code != http.StatusOK && code != http.StatusPartialContent:
+		status := t.statusError(req, resp)
+		_ = resp.Body.Close()
+		return nil, status
+	}
+	resp, err := t.success(ex, req, resp)
+	if err == nil {
+		ex.header, ex.length = resp.Header, resp.ContentLength
+	}
+	return resp, err
+}
+
+func (t *transport) success(ex *exchange, req *http.Request, resp *http.Response) (*http.Response, error) {
+	var err error
+	encoding := resp.Header.Get("Content-Encoding")
+	switch {
+	case encoding != "" && !strings.EqualFold(encoding, "identity"):
+		err = image.Errorf(image.Corrupt, "%s sent %s in the encoding %q, which nobody asked for", clean(req.URL.Host), ex.subject.name(), clean(encoding))
+	case ex.kind != kindBlob && mediaTypeOf(resp.Header) == "text/html":
+		err = t.webPage(req)
+	case ex.kind == kindBlob:
+		err = blobAnswer(ex, req, resp)
+	case resp.StatusCode != http.StatusOK:
+		err = t.statusError(req, resp)
+	case req.Method == http.MethodHead:
+	case ex.kind == kindManifest:
+		ex.raw, err = readBody(resp, image.MaxManifestSize)
+	default:
+		var raw []byte
+		if raw, err = readBody(resp, maxTagPage); err == nil {
+			err = ex.tagPage(req, len(raw))
+		}
+	}
+	if errors.Is(err, errTooLarge) {
+		err = image.Errorf(image.TooLarge, "%s answers with more than %d bytes for %s", t.host, limitOf(ex.kind), ex.subject.name())
+	}
+	if err != nil {
+		_ = resp.Body.Close()
+		return nil, err
+	}
+	return resp, nil
+}
+
+func limitOf(kind requestKind) int {
+	if kind == kindTags {
+		return maxTagPage
+	}
+	return image.MaxManifestSize
+}
+
+func (t *transport) webPage(req *http.Request) error {
+	return image.Errorf(image.Unavailable, "%s answers with a web page, not as a registry does", clean(req.URL.Host)).
+		Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
+}
+
+// token carries out a request for a token. regclient makes those without the caller's context, so they have
+// a time limit here, and keeps quiet about why they fail, so that is remembered here.
+func (t *transport) token(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), t.client.opts.HeaderTimeout)
+	defer cancel()
+	resp, err := t.client.base(req.URL).RoundTrip(req.WithContext(ctx))
+	if err == nil {
+		if resp.StatusCode == http.StatusOK {
+			_, err = readBody(resp, maxTokenBody)
+		} else if resp.StatusCode >= 400 {
+			err := t.statusError(req, resp)
+			err.token = true
+			t.setTokenError(err)
+			return resp, nil
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("get a token: %w", &url.Error{Op: "Get", URL: req.URL.Scheme + "://" + req.URL.Host, Err: err})
+	}
+	t.setTokenError(err)
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+func (t *transport) setTokenError(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.tokenError = err
+}
+
+// lastTokenError tells why the last request for a token failed; nil where it did not.
+func (u *upstream) lastTokenError() error {
+	if u.transport == nil {
+		return nil
+	}
+	u.transport.mu.Lock()
+	defer u.transport.mu.Unlock()
+	return u.transport.tokenError
+}
+
+// base picks the transport for an address: certificates go unverified for the hosts named as insecure, and
+// for nothing that those redirect to.
+func (c *Client) base(u *url.URL) *http.Transport {
+	if c.insecure.has(u.Host) {
+		return c.unverified
+	}
+	return c.verified
+}
+
+// redirectedFrom gives the request that a chain of redirects began with, and the chain's length.
+func redirectedFrom(req *http.Request) (origin *http.Request, hops int) {
+	for req.Response != nil && req.Response.Request != nil {
+		req = req.Response.Request
+		hops++
+	}
+	return req, hops
+}
+
+var errTooLarge = errors.New("the answer is too large")
+
+// readBody reads an answer of at most limit bytes whole, closes it, and puts a reader of those bytes in its
+// place. The error is errTooLarge for more, whatever Content-Length claims.
+func readBody(resp *http.Response, limit int64) ([]byte, error) {
+	defer resp.Body.Close()
+	if resp.ContentLength > limit {
+		return nil, errTooLarge
+	}
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(raw)) > limit {
+		return nil, errTooLarge
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(raw))
+	resp.ContentLength = int64(len(raw))
+	return raw, nil
+}
+
+// mediaTypeOf gives the Content-Type without its parameters, in lower case.
+func mediaTypeOf(h http.Header) string {
+	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return t
+}

@@ -1,0 +1,241 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/regclient/regclient"
+	"github.com/regclient/regclient/config"
+	"github.com/regclient/regclient/scheme/reg"
+
+	"github.com/stowage/stowage/image"
+)
+
+const (
+	dockerHub    = "docker.io"            // the name in references
+	dockerHubAPI = "registry-1.docker.io" // where its registry answers
+)
+
+const (
+	maxHosts     = 256       // registries remembered; people can type any number of names
+	upstreamLife = time.Hour // after which credentials are asked for anew: ECR's live for 12 hours
+)
+
+// upstream is one registry: how it is spoken to, as whom, and regclient set up accordingly. It does not
+// change; when anything about it does, the next request makes a new one.
+type upstream struct {
+	host      string // as in references
+	api       string // where it answers
+	scheme    string // http or https
+	rc        *regclient.RegClient
+	transport *transport
+	login     credential
+	stamp     fileStamp // of config.json when the credentials were read
+	made      time.Time
+	worked    atomic.Bool // a request has succeeded
+}
+
+// slot holds a host's upstream. The lock, a channel so that waiting can be cancelled, makes that a host is
+// found out about once.
+type slot struct {
+	lock chan struct{}
+	up   *upstream
+}
+
+// upstream gives the registry of a subject, finding out about it on first use.
+func (c *Client) upstream(ctx context.Context, s subject) (*upstream, error) {
+	host := s.host()
+	if host == "" || s.ref.Repository.Path() == "" {
+		return nil, image.Errorf(image.Invalid, "%q is not a repository", clean(string(s.ref.Repository)))
+	}
+	sl := c.slot(host)
+	select {
+	case sl.lock <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-sl.lock }()
+	stamp := stampOf(filepath.Join(c.opts.DockerConfig, configFile))
+	if sl.up != nil && sl.up.stamp == stamp && time.Since(sl.up.made) < upstreamLife {
+		return sl.up, nil
+	}
+	up, err := c.newUpstream(ctx, host)
+	if err != nil {
+		return nil, (&upstream{host: host, api: apiHost(host)}).explain(ctx, s, &exchange{}, err)
+	}
+	up.stamp, up.made = stamp, time.Now()
+	sl.up = up
+	return up, nil
+}
+
+func (c *Client) slot(host string) *slot {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	sl := c.slots[host]
+	if sl == nil {
+		for other := range c.slots {
+			if len(c.slots) < maxHosts {
+				break
+			}
+			delete(c.slots, other)
+		}
+		sl = &slot{lock: make(chan struct{}, 1)}
+		c.slots[host] = sl
+	}
+	return sl
+}
+
+// forget makes the next request find out about the host anew.
+func (c *Client) forget(u *upstream) {
+	sl := c.slot(u.host)
+	sl.lock <- struct{}{}
+	if sl.up == u {
+		sl.up = nil
+	}
+	<-sl.lock
+}
+
+// again tells whether a failed request is worth a second try with a new upstream: one that has worked, and
+// now refuses us or speaks another scheme. In each such case the upstream is forgotten.
+func (c *Client) again(u *upstream, err error, ex *exchange) bool {
+	var status *statusError
+	stale := ex.refused(err) || schemeMismatch(err) ||
+		u.scheme == "http" && errors.As(err, &status) && status.code == http.StatusBadRequest
+	if stale {
+		c.forget(u)
+	}
+	return stale && u.worked.Load()
+}
+
+func (c *Client) newUpstream(ctx context.Context, host string) (*upstream, error) {
+	scheme, err := c.schemeOf(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	login, err := c.credentialOf(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	u := &upstream{host: host, api: apiHost(host), scheme: scheme, login: login}
+	u.transport = &transport{client: c, host: host, api: u.api, scheme: scheme, secrets: login.secrets()}
+	settings := config.Host{
+		Name:          host,
+		Hostname:      u.api,
+		TLS:           config.TLSEnabled,
+		User:          login.user,
+		Pass:          login.password,
+		Token:         login.token,
+		ReqConcurrent: int64(c.opts.Concurrency + spareRequests), // regclient's own default is 3
+		RepoAuth:      true,                                      // else a token asks for every repository ever used
+	}
+	if scheme == "http" {
+		settings.TLS = config.TLSDisabled
+	}
+	u.rc = regclient.New(
+		regclient.WithConfigHost(settings),
+		regclient.WithUserAgent(c.opts.UserAgent),
+		regclient.WithSlog(debugLogger(c.opts.Logger)),
+		regclient.WithRegOpts(
+			reg.WithHTTPClient(&http.Client{Transport: u.transport}),
+			// 1 is the fewest: one try, and one more after a challenge. With the delay next to nothing, a
+			// failure does not hold up what others ask of the same host.
+			reg.WithRetryLimit(1),
+			reg.WithDelay(time.Nanosecond, time.Nanosecond),
+		),
+	)
+	return u, nil
+}
+
+func apiHost(host string) string {
+	if host == dockerHub {
+		return dockerHubAPI
+	}
+	return host
+}
+
+// schemeOf finds out whether a registry speaks TLS. Only loopback and insecure hosts are ever spoken to in
+// plain HTTP, as with dockerd. A loopback host is asked in plain HTTP first: a TLS server refuses that at
+// once, whereas a plain one may wait for the end of what it takes for a request line.
+func (c *Client) schemeOf(ctx context.Context, host string) (string, error) {
+	insecure := c.insecure.has(host)
+	switch {
+	case loopback(host):
+		return c.firstScheme(ctx, host, "http", "https")
+	case insecure:
+		return c.firstScheme(ctx, host, "https", "http")
+	}
+	return "https", nil
+}
+
+// firstScheme asks for /v2/ in one scheme and then the other, and gives the first that was understood. The
+// error is that of the first scheme.
+func (c *Client) firstScheme(ctx context.Context, host string, schemes ...string) (string, error) {
+	var first error
+	odd := ""
+	for _, scheme := range schemes {
+		err := c.speaks(ctx, scheme, host)
+		switch {
+		case err == nil:
+			return scheme, nil
+		case ctx.Err() != nil:
+			return "", ctx.Err()
+		case errors.Is(err, errBadRequest):
+			odd = scheme
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	if odd != "" {
+		return odd, nil // the other scheme it does not understand at all
+	}
+	return "", first
+}
+
+// errBadRequest is a TLS server's usual answer to plain HTTP.
+var errBadRequest = errors.New("the host answers 400 Bad Request")
+
+// speaks asks a host for /v2/ without credentials. Any answer will do, and so will a certificate that is
+// not trusted: the request that follows reports that.
+func (c *Client) speaks(ctx context.Context, scheme, host string) error {
+	ctx, cancel := context.WithTimeout(ctx, c.opts.ConnectTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+host+"/v2/", nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("User-Agent", c.opts.UserAgent)
+	resp, err := c.base(req.URL).RoundTrip(req)
+	switch {
+	case err != nil && scheme == "https" && certificateError(err):
+		return nil
+	case err != nil:
+		return err
+	}
+	defer resp.Body.Close()
+	_, _ = io.CopyN(io.Discard, resp.Body, maxErrorBody) // so that the connection is used again
+	if resp.StatusCode == http.StatusBadRequest && scheme == "http" {
+		return errBadRequest
+	}
+	return nil
+}
+
+// fileStamp tells one state of a file from another. The zero value stands for no file.
+type fileStamp struct {
+	modified time.Time
+	size     int64
+}
+
+func stampOf(path string) fileStamp {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fileStamp{}
+	}
+	return fileStamp{info.ModTime(), info.Size()}
+}

@@ -1,0 +1,269 @@
+// Small conveniences on top of pages that work without them. Everything is found by data- attributes and
+// handled on the document, so that parts which htmx or a stream swaps in need no set-up of their own.
+(() => {
+  "use strict";
+  const doc = document;
+  const $$ = (selector, root = doc) => Array.from(root.querySelectorAll(selector));
+
+  // ---- copy: <button data-copy="text"> or <button data-copy-from="#id">, data-copied = what to announce
+
+  async function writeClipboard(text) {
+    try {
+      return await navigator.clipboard.writeText(text);
+    } catch {
+      // Plain http on a host other than localhost has no clipboard object, and some browsers refuse it.
+    }
+    const area = doc.createElement("textarea");
+    area.value = text;
+    area.className = "sr-only";
+    (doc.querySelector("dialog[open]") || doc.body).append(area);
+    area.select();
+    const done = doc.execCommand("copy");
+    area.remove();
+    if (!done) throw new Error("copy was refused");
+  }
+
+  function announce(text) {
+    const live = doc.getElementById("live");
+    if (live) live.textContent = text;
+  }
+
+  async function copy(button) {
+    const from = button.dataset.copyFrom && doc.querySelector(button.dataset.copyFrom);
+    try {
+      await writeClipboard(from ? from.textContent : button.dataset.copy || "");
+    } catch {
+      return;
+    }
+    button.focus();
+    button.classList.add("copied");
+    announce("");
+    announce(button.dataset.copied || "");
+    setTimeout(() => button.classList.remove("copied"), 1500);
+  }
+
+  // ---- theme: the form of the theme menu, without a reload
+
+  async function switchTheme(form, submitter) {
+    const theme = submitter.value;
+    const body = new URLSearchParams(new FormData(form, submitter));
+    let answer;
+    try {
+      answer = await fetch(form.action, { method: "POST", body, redirect: "manual", credentials: "same-origin" });
+    } catch {
+      return;
+    }
+    // The answer to keep is a redirect back, which fetch shows as opaque.
+    if (!answer.ok && answer.type !== "opaqueredirect") return;
+    if (theme === "light" || theme === "dark") doc.documentElement.dataset.theme = theme;
+    else delete doc.documentElement.dataset.theme;
+    for (const b of $$("button[name=theme]", form)) b.setAttribute("aria-pressed", String(b === submitter));
+    const shown = form.closest("details")?.querySelector("summary svg");
+    const chosen = submitter.querySelector("svg");
+    if (shown && chosen) shown.replaceChildren(...chosen.cloneNode(true).childNodes);
+    closeMenus();
+  }
+
+  // ---- menus: <details data-menu>
+
+  function closeMenus(except) {
+    let closed = null;
+    for (const menu of $$("details[data-menu][open]")) {
+      if (menu === except) continue;
+      if (menu.contains(doc.activeElement)) closed = menu;
+      menu.open = false;
+    }
+    if (closed) closed.querySelector("summary").focus();
+  }
+
+  // ---- relative times: <time datetime="…" data-ago>, worded as the server words them
+
+  function age(words, seconds) {
+    const say = (word, n) => (words[word] || "").replace("#", n);
+    if (seconds < 1) return say("now");
+    if (seconds < 2) return say("second");
+    if (seconds < 60) return say("seconds", Math.floor(seconds));
+    const minutes = Math.floor(seconds / 60);
+    if (minutes === 1) return say("minute");
+    if (minutes < 60) return say("minutes", minutes);
+    const hours = Math.floor(seconds / 3600 + 0.5);
+    if (hours === 1) return say("hour");
+    if (hours < 48) return say("hours", hours);
+    if (hours < 24 * 14) return say("days", Math.floor(hours / 24));
+    if (hours < 24 * 60) return say("weeks", Math.floor(hours / 24 / 7));
+    if (hours < 24 * 730) return say("months", Math.floor(hours / 24 / 30));
+    return say("years", Math.floor(seconds / 3600 / 24 / 365));
+  }
+
+  function refreshTimes() {
+    let words;
+    try {
+      words = JSON.parse(doc.body.dataset.ages || "");
+    } catch {
+      return;
+    }
+    for (const time of $$("time[data-ago]")) {
+      const at = Date.parse(time.dateTime);
+      if (Number.isNaN(at)) continue;
+      const text = age(words, (Date.now() - at) / 1000);
+      if (text && time.textContent !== text) time.textContent = text;
+    }
+  }
+
+  // ---- rows: j and k move between [data-row], Enter opens the focused link by itself
+
+  function moveRow(step) {
+    const rows = $$("[data-row]").filter((row) => row.offsetParent !== null);
+    if (rows.length === 0) return;
+    const now = rows.findIndex((row) => row.contains(doc.activeElement));
+    const next = now < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(Math.max(now + step, 0), rows.length - 1);
+    const link = rows[next].querySelector("[data-row-link], a[href]");
+    if (!link) return;
+    link.focus({ preventScroll: true });
+    rows[next].scrollIntoView({ block: "nearest" });
+  }
+
+  // ---- sizes as docker prints them: four significant digits, powers of 1000
+
+  function humanSize(bytes) {
+    const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+    let i = 0;
+    while (bytes >= 1000 && i < units.length - 1) {
+      bytes /= 1000;
+      i++;
+    }
+    bytes = Number(bytes.toPrecision(4));
+    if (bytes >= 1000 && i < units.length - 1) {
+      bytes /= 1000;
+      i++;
+    }
+    return `${bytes} ${units[i]}`;
+  }
+
+  // ---- tick boxes: <form data-picks> holds input[data-pick], one input[data-pick-all], and texts
+  //      [data-pick-count], [data-pick-total]; controls marked [data-pick-needed] wait for a tick.
+  //      data-pick="digest:bytes digest:bytes": a blob that two ticks share is counted once.
+
+  function tally(form) {
+    const picks = $$("input[data-pick]", form);
+    const open = picks.filter((p) => !p.disabled);
+    const ticked = open.filter((p) => p.checked);
+    const blobs = new Map();
+    for (const pick of ticked) {
+      for (const blob of pick.dataset.pick.split(" ")) {
+        const at = blob.lastIndexOf(":");
+        const size = Number(blob.slice(at + 1));
+        if (at > 0 && size >= 0) blobs.set(blob.slice(0, at), size);
+      }
+    }
+    let total = 0;
+    for (const size of blobs.values()) total += size;
+    for (const el of $$("[data-pick-count]", form)) el.textContent = String(ticked.length);
+    for (const el of $$("[data-pick-total]", form)) el.textContent = humanSize(total);
+    for (const el of $$("[data-pick-needed]", form)) el.disabled = ticked.length === 0;
+    for (const all of $$("input[data-pick-all]", form)) {
+      all.checked = open.length > 0 && ticked.length === open.length;
+      all.indeterminate = ticked.length > 0 && ticked.length < open.length;
+      all.disabled = open.length === 0;
+    }
+  }
+
+  function tallyAll() {
+    for (const form of $$("[data-picks]")) tally(form);
+  }
+
+  // ---- dialogs: <button data-dialog="id"> opens; inside, <form method="dialog"> closes without scripting
+
+  function openDialog(id) {
+    const dialog = doc.getElementById(id);
+    if (dialog && typeof dialog.showModal === "function" && !dialog.open) dialog.showModal();
+  }
+
+  // ---- listeners
+
+  doc.addEventListener("click", (event) => {
+    const target = event.target instanceof Element ? event.target : null;
+    if (!target) return;
+    closeMenus(target.closest("details[data-menu]"));
+    const copyButton = target.closest("[data-copy], [data-copy-from]");
+    if (copyButton) {
+      event.preventDefault();
+      copy(copyButton);
+      return;
+    }
+    const opener = target.closest("[data-dialog]");
+    if (opener) {
+      event.preventDefault();
+      openDialog(opener.dataset.dialog);
+      return;
+    }
+    const closer = target.closest("[data-dismiss]");
+    if (closer) closer.closest("[data-dismissable]")?.remove();
+    if (target.matches("dialog")) target.close(); // the backdrop
+  });
+
+  doc.addEventListener("submit", (event) => {
+    const form = event.target;
+    // htmx may have changed the address since the page was written.
+    const back = form.querySelector("input[name=back]");
+    if (back) back.value = location.pathname + location.search;
+    if (form.matches("form[data-theme-form]") && event.submitter) {
+      event.preventDefault();
+      switchTheme(form, event.submitter);
+    }
+  });
+
+  doc.addEventListener("change", (event) => {
+    const input = event.target;
+    const form = input.closest("[data-picks]");
+    if (!form) return;
+    if (input.matches("[data-pick-all]")) {
+      for (const pick of $$("input[data-pick]", form)) if (!pick.disabled) pick.checked = input.checked;
+    }
+    tally(form);
+  });
+
+  doc.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape") {
+      // Dialogs close by themselves; a box gives its focus back to the page.
+      if ($$("details[data-menu][open]").length > 0) closeMenus();
+      else if (doc.activeElement?.matches("[data-slash]")) doc.activeElement.blur();
+      return;
+    }
+    if (event.target.closest("input, textarea, select, [contenteditable], dialog")) return;
+    switch (event.key) {
+      case "/": {
+        const box = doc.querySelector("[data-slash]");
+        if (!box) return;
+        box.focus();
+        box.select();
+        break;
+      }
+      case "j":
+        moveRow(1);
+        break;
+      case "k":
+        moveRow(-1);
+        break;
+      case "?":
+        openDialog("keys");
+        break;
+      default:
+        return;
+    }
+    event.preventDefault();
+  });
+
+  doc.addEventListener("htmx:after:swap", () => {
+    refreshTimes();
+    tallyAll();
+  });
+  doc.addEventListener("visibilitychange", () => {
+    if (!doc.hidden) refreshTimes();
+  });
+  window.addEventListener("pageshow", tallyAll); // the browser restores ticks on the way back
+  setInterval(refreshTimes, 60_000);
+  refreshTimes();
+  tallyAll();
+})();

@@ -1,0 +1,99 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/stowage/stowage/image"
+)
+
+// upFromID and upFromDigest begin a query with the table up: the manifests of an image ID, or one manifest,
+// and every index above them.
+const (
+	upFromID     = `WITH RECURSIVE up (digest) AS (SELECT manifest_digest FROM images WHERE config_digest = ?1` + upRest
+	upFromDigest = `WITH RECURSIVE up (digest) AS (VALUES (?1)` + upRest
+	upRest       = ` UNION SELECT e.index_digest FROM index_entries e JOIN up ON e.digest = up.digest AND e.kind IN ('image', 'index')) `
+)
+
+// Names are the references under which an image ID is stored.
+type Names struct {
+	Tags    []image.Reference
+	Digests []image.Reference // the digests that repositories know, with tags or without
+	Lone    []image.Reference // of those, the digests that no tag points at
+}
+
+// NamesOf gives the references that lead to an image ID, whichever platform of an index it is: at most limit
+// tags and digests together.
+func (s *Store) NamesOf(ctx context.Context, id image.Digest, limit int) (Names, error) {
+	type name struct {
+		repo   image.Repository
+		digest image.Digest
+		tag    string
+	}
+	rows, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (n name, err error) { return n, rows.Scan(&n.repo, &n.digest, &n.tag) },
+		upFromID+`SELECT r.name, d.digest, coalesce(t.name, '') FROM up JOIN repository_digests d ON d.digest = up.digest
+			JOIN repositories r ON r.id = d.repository_id LEFT JOIN tags t ON t.repository_id = d.repository_id AND t.digest = d.digest
+			ORDER BY r.name, t.name, d.digest LIMIT ?2`, id, limit)
+	if err != nil {
+		return Names{}, err
+	}
+	var n Names
+	known := map[image.Reference]bool{}
+	for _, r := range rows {
+		digest := image.Reference{Repository: r.repo, Digest: r.digest}
+		if !known[digest] {
+			known[digest] = true
+			n.Digests = append(n.Digests, digest)
+		}
+		if r.tag == "" {
+			n.Lone = append(n.Lone, digest)
+		} else {
+			n.Tags = append(n.Tags, image.Reference{Repository: r.repo, Tag: r.tag})
+		}
+	}
+	return n, nil
+}
+
+// ImagesOf gives the stored images that have an ID, at most limit: several manifests can share a config.
+func (s *Store) ImagesOf(ctx context.Context, id image.Digest, limit int) ([]Image, error) {
+	return rowsOf(ctx, s.read, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.config_digest = ? ORDER BY i.stored_at DESC, i.manifest_digest LIMIT ?`, id, limit)
+}
+
+// Within finds the digest of a repository that leads to a manifest which the repository does not know by
+// itself: the index that lists it. NotFound where there is none.
+func (s *Store) Within(ctx context.Context, ref image.Reference) (index image.Reference, img Image, err error) {
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		index = image.Reference{Repository: ref.Repository}
+		err := tx.QueryRowContext(ctx, upFromDigest+`SELECT d.digest FROM up JOIN repository_digests d ON d.digest = up.digest
+			JOIN repositories r ON r.id = d.repository_id WHERE r.name = ?2 ORDER BY d.pulled_at DESC LIMIT 1`, ref.Digest, ref.Repository).Scan(&index.Digest)
+		if err != nil {
+			return notFound(err, "%s is not stored", ref.Familiar())
+		}
+		images, err := rowsOf(ctx, tx, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.manifest_digest = ?`, ref.Digest)
+		if err != nil {
+			return err
+		}
+		if len(images) == 0 {
+			return notFound(sql.ErrNoRows, "%s is not stored", ref.Familiar())
+		}
+		img = images[0]
+		return nil
+	})
+	return index, img, err
+}
+
+// DigestHistory gives the events at which a tag of the repository came to a digest or left it, newest first,
+// 500 at most.
+func (s *Store) DigestHistory(ctx context.Context, ref image.Reference) ([]TagEvent, error) {
+	return rowsOf(ctx, s.read, func(rows *sql.Rows) (TagEvent, error) {
+		e := TagEvent{Repository: ref.Repository}
+		var at int64
+		err := rows.Scan(&e.Tag, &e.Event, &e.Old, &e.New, &at, &e.By, &e.PullID, &e.OldStored, &e.NewStored)
+		e.At = fromMillis(at)
+		return e, err
+	}, `SELECT tag, event, old_digest, new_digest, at, by, coalesce(pull_id, 0), `+knownDigest+`h.old_digest), `+knownDigest+`h.new_digest)
+		FROM tag_history h WHERE repository = ?1 AND (old_digest = ?2 OR new_digest = ?2) ORDER BY id DESC LIMIT ?3`, ref.Repository, ref.Digest, maxHistory)
+}
+
+// knownDigest begins a test whether the repository of the history h still knows a digest.
+const knownDigest = `EXISTS (SELECT 1 FROM repository_digests d JOIN repositories r ON r.id = d.repository_id WHERE r.name = h.repository AND d.digest = `

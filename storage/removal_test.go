@@ -1,0 +1,442 @@
+package storage
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stowage/stowage/image"
+)
+
+// deletion is one row of the rules: what is on the shelf, what is asked for, what the plan says, what is left.
+type deletion struct {
+	rule  string   // product.md section 5, or docker's behaviour
+	shelf []string // pulls in order, in the words of held
+	ask   string   // "ubuntu:22.04", "ubuntu@jammy", or "id jammy/amd64"
+	only  string   // one architecture
+	force bool
+
+	refused  []string // the references that stand in the way; the shelf stays as it was
+	missing  bool     // nothing of the kind is stored
+	untagged []string
+	deleted  []string // source/architecture
+	stays    []string // "layer: user, user" of the blobs that stay although their image goes
+	remains  []string // "reference architecture…"
+	left     []string // rows of the list, in the words of held
+}
+
+var deletions = []deletion{
+	{
+		rule:  "a tag, other tags on the same digest remain: untagged only",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "ubuntu:latest=jammy amd64 arm64"},
+		ask:   "ubuntu:latest", untagged: []string{"ubuntu:latest"}, remains: []string{"ubuntu:22.04 amd64 arm64"},
+		left: []string{"ubuntu:22.04=jammy amd64 arm64"},
+	},
+	{
+		rule:  "the last tag of a digest: untagged, and every platform deleted with its layers and the index",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64"},
+		ask:   "ubuntu:22.04", untagged: []string{"ubuntu:22.04"}, deleted: []string{"jammy/amd64", "jammy/arm64"},
+	},
+	{
+		rule:  "the last tag: layers that another image uses stay, and the plan says for whom",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "postgres:15=postgres amd64"},
+		ask:   "ubuntu:22.04", untagged: []string{"ubuntu:22.04"}, deleted: []string{"jammy/amd64", "jammy/arm64"},
+		stays: []string{"base-amd64: postgres:15", "jammy-amd64: postgres:15"},
+		left:  []string{"postgres:15=postgres amd64"},
+	},
+	{
+		rule:  "a layer is named once for each reference that keeps it, however many platforms use it",
+		shelf: []string{"redis:7=redis amd64", "postgres:15=postgres amd64 arm64", "postgres:latest=postgres amd64", "ubuntu:22.04=jammy amd64"},
+		ask:   "redis:7", untagged: []string{"redis:7"}, deleted: []string{"redis/amd64"},
+		stays: []string{"base-amd64: postgres:15, postgres:latest, ubuntu:22.04"},
+		left:  []string{"postgres:15=postgres amd64 arm64", "postgres:latest=postgres amd64 arm64", "ubuntu:22.04=jammy amd64"},
+	},
+	{
+		rule:  "the last tag of a repository: the image stays while another repository has it",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "mirror.example.com/ubuntu:22.04=jammy amd64"},
+		ask:   "ubuntu:22.04", untagged: []string{"ubuntu:22.04"},
+		stays: []string{"jammy/amd64: mirror.example.com/ubuntu:22.04"},
+		left:  []string{"mirror.example.com/ubuntu:22.04=jammy amd64"},
+	},
+	{
+		rule:  "the last tag of a digest that was pulled by digest too: docker drops the digest reference with it",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "ubuntu@=jammy amd64"},
+		ask:   "ubuntu:22.04", untagged: []string{"ubuntu:22.04", "ubuntu@jammy"}, deleted: []string{"jammy/amd64"},
+	},
+	{
+		rule:  "a tag that does not exist",
+		shelf: []string{"ubuntu:22.04=jammy amd64"},
+		ask:   "ubuntu:24.04", missing: true,
+		left: []string{"ubuntu:22.04=jammy amd64"},
+	},
+	{
+		rule:  "a tag that moved on: the old digest is not touched",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "ubuntu:22.04=jammy-next amd64 arm64"},
+		ask:   "ubuntu:22.04", untagged: []string{"ubuntu:22.04"}, deleted: []string{"jammy-next/amd64"},
+		stays: []string{"jammy/arm64: ubuntu@jammy", "base-amd64: ubuntu@jammy"},
+		left:  []string{"ubuntu@=jammy amd64 arm64 (dangling)"},
+	},
+	{
+		rule:  "a digest that was pulled by digest and has no tag",
+		shelf: []string{"ubuntu@=jammy amd64"},
+		ask:   "ubuntu@jammy", untagged: []string{"ubuntu@jammy"}, deleted: []string{"jammy/amd64"},
+	},
+	{
+		rule:  "a dangling digest: what the tag's new digest shares stays",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "ubuntu:22.04=jammy-next amd64 arm64"},
+		ask:   "ubuntu@jammy", untagged: []string{"ubuntu@jammy"}, deleted: []string{"jammy/amd64"},
+		stays: []string{"jammy/arm64: ubuntu:22.04", "base-amd64: ubuntu:22.04"},
+		left:  []string{"ubuntu:22.04=jammy-next amd64 arm64"},
+	},
+	{
+		rule:  "a digest while a tag holds it: docker removes the digest reference only",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "ubuntu@=jammy amd64"},
+		ask:   "ubuntu@jammy", untagged: []string{"ubuntu@jammy"}, remains: []string{"ubuntu:22.04 amd64"},
+		left: []string{"ubuntu:22.04=jammy amd64"},
+	},
+	{
+		rule:  "a digest that only tags hold: refused, says which",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "ubuntu:latest=jammy amd64"},
+		ask:   "ubuntu@jammy", refused: []string{"ubuntu:22.04", "ubuntu:latest"},
+		left: []string{"ubuntu:22.04=jammy amd64", "ubuntu:latest=jammy amd64"},
+	},
+	{
+		rule:  "a digest that only tags hold, with force: all of them go",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "ubuntu:latest=jammy amd64", "postgres:15=postgres arm64"},
+		ask:   "ubuntu@jammy", force: true, untagged: []string{"ubuntu:22.04", "ubuntu:latest"}, deleted: []string{"jammy/amd64"},
+		left: []string{"postgres:15=postgres arm64"},
+	},
+	{
+		rule:  "one platform of an index: the index and the other platforms stay",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64"},
+		ask:   "ubuntu:22.04", only: "arm64", deleted: []string{"jammy/arm64"}, remains: []string{"ubuntu:22.04 amd64"},
+		left: []string{"ubuntu:22.04=jammy amd64"},
+	},
+	{
+		rule:  "one platform: layers that another image of that platform uses stay",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "postgres:15=postgres arm64"},
+		ask:   "ubuntu:22.04", only: "arm64", deleted: []string{"jammy/arm64"}, remains: []string{"ubuntu:22.04 amd64"},
+		stays: []string{"base-arm64: postgres:15", "jammy-arm64: postgres:15"},
+		left:  []string{"ubuntu:22.04=jammy amd64", "postgres:15=postgres arm64"},
+	},
+	{
+		rule:  "one platform of an index with two tags: both tags stay and lose it",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "ubuntu:latest=jammy amd64"},
+		ask:   "ubuntu:22.04", only: "amd64", deleted: []string{"jammy/amd64"}, remains: []string{"ubuntu:22.04 arm64", "ubuntu:latest arm64"},
+		left: []string{"ubuntu:22.04=jammy arm64", "ubuntu:latest=jammy arm64"},
+	},
+	{
+		rule:  "one platform that is the last: as deleting the tag",
+		shelf: []string{"ubuntu:22.04=jammy amd64"},
+		ask:   "ubuntu:22.04", only: "amd64", untagged: []string{"ubuntu:22.04"}, deleted: []string{"jammy/amd64"},
+	},
+	{
+		rule:  "one platform that is the last, with another tag: refused, says which",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "ubuntu:latest=jammy amd64"},
+		ask:   "ubuntu:22.04", only: "amd64", refused: []string{"ubuntu:latest"},
+		left: []string{"ubuntu:22.04=jammy amd64", "ubuntu:latest=jammy amd64"},
+	},
+	{
+		rule:  "one platform that another digest lists too: refused, says which",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "ubuntu:22.04=jammy-next amd64 arm64"},
+		ask:   "ubuntu:22.04", only: "arm64", refused: []string{"ubuntu@jammy"},
+		left: []string{"ubuntu:22.04=jammy-next amd64 arm64", "ubuntu@=jammy amd64 arm64 (dangling)"},
+	},
+	{
+		rule:  "one platform that another digest lists too, with force: it goes from both",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "ubuntu:22.04=jammy-next amd64 arm64"},
+		ask:   "ubuntu:22.04", only: "arm64", force: true, deleted: []string{"jammy/arm64"}, remains: []string{"ubuntu:22.04 amd64", "ubuntu@jammy amd64"},
+		left: []string{"ubuntu:22.04=jammy-next amd64", "ubuntu@=jammy amd64 (dangling)"},
+	},
+	{
+		rule:  "a platform that is not stored",
+		shelf: []string{"ubuntu:22.04=jammy amd64"},
+		ask:   "ubuntu:22.04", only: "arm64", missing: true,
+		left: []string{"ubuntu:22.04=jammy amd64"},
+	},
+	{
+		rule:  "an image ID, one tag: untagged and deleted",
+		shelf: []string{"redis:7=redis amd64", "ubuntu:22.04=jammy amd64"},
+		ask:   "id redis/amd64", untagged: []string{"redis:7"}, deleted: []string{"redis/amd64"}, stays: []string{"base-amd64: ubuntu:22.04"},
+		left: []string{"ubuntu:22.04=jammy amd64"},
+	},
+	{
+		rule:  "an image ID, one tag on an index with another platform: that platform stays, and the tag with it",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64"},
+		ask:   "id jammy/amd64", deleted: []string{"jammy/amd64"}, remains: []string{"ubuntu:22.04 arm64"},
+		left: []string{"ubuntu:22.04=jammy arm64"},
+	},
+	{
+		rule:  "an image ID, no tag",
+		shelf: []string{"redis@=redis amd64"},
+		ask:   "id redis/amd64", untagged: []string{"redis@redis"}, deleted: []string{"redis/amd64"},
+	},
+	{
+		rule:  "an image ID, two tags: refused, says which",
+		shelf: []string{"redis:7=redis amd64", "redis:latest=redis amd64"},
+		ask:   "id redis/amd64", refused: []string{"redis:7", "redis:latest"},
+		left: []string{"redis:7=redis amd64", "redis:latest=redis amd64"},
+	},
+	{
+		rule:  "an image ID, two tags, with force: all of them go",
+		shelf: []string{"redis:7=redis amd64", "redis:latest=redis amd64"},
+		ask:   "id redis/amd64", force: true, untagged: []string{"redis:7", "redis:latest"}, deleted: []string{"redis/amd64"},
+	},
+	{
+		rule:  "an image ID in several repositories: refused, says which, digests without a tag too",
+		shelf: []string{"redis:7=redis amd64", "mirror.example.com/redis@=redis amd64"},
+		ask:   "id redis/amd64", refused: []string{"redis:7", "mirror.example.com/redis@redis"},
+		left: []string{"redis:7=redis amd64", "mirror.example.com/redis@=redis amd64 (by digest)"},
+	},
+	{
+		rule:  "an image ID in several repositories, with force: it goes from all, what else they hold stays",
+		shelf: []string{"redis:7=redis amd64", "mirror.example.com/stack:1=nested amd64 arm64"},
+		ask:   "id redis/amd64", force: true, untagged: []string{"redis:7"}, deleted: []string{"redis/amd64"}, remains: []string{"mirror.example.com/stack:1 arm64"},
+		left: []string{"mirror.example.com/stack:1=nested arm64"},
+	},
+	{
+		rule:  "an index within an index goes with it",
+		shelf: []string{"stack:1=nested amd64 arm64 arm"},
+		ask:   "stack:1", untagged: []string{"stack:1"}, deleted: []string{"redis/amd64", "nested/arm64", "nested/arm"},
+	},
+	{
+		rule:  "an image that is stored by its own digest too stays when the index goes",
+		shelf: []string{"stack:1=nested amd64 arm64", "redis@=redis amd64"},
+		ask:   "stack:1", untagged: []string{"stack:1"}, deleted: []string{"nested/arm64"}, stays: []string{"redis: redis@redis"},
+		left: []string{"redis@=redis amd64 (by digest)"},
+	},
+	{
+		rule:  "a blob that is config and layer at once goes as one",
+		shelf: []string{"odd:1=odd amd64"},
+		ask:   "odd:1", untagged: []string{"odd:1"}, deleted: []string{"odd/amd64"},
+	},
+}
+
+func TestDeletingFollowsTheRules(t *testing.T) {
+	for _, tt := range deletions {
+		t.Run(tt.rule, func(t *testing.T) {
+			t.Parallel()
+			s := newShelf(t)
+			for _, words := range tt.shelf {
+				s.pull(words)
+			}
+			s.Settle()
+			before := diskBytes(s.files())
+			asked := s.removal(tt)
+			plan, err := s.PlanRemoval(t.Context(), asked)
+			if tt.missing {
+				if image.KindOf(err) != image.NotFound {
+					t.Fatalf("error %v, want not found", err)
+				}
+				s.check(tt.left)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.checkPlan(tt, plan)
+			done, err := s.Remove(t.Context(), asked, plan.Fingerprint(), "noa")
+			if refused := image.KindOf(err) == image.Conflict; refused != (tt.refused != nil) || err != nil && !refused {
+				t.Fatalf("carrying it out: %v", err)
+			}
+			if done.Fingerprint() != plan.Fingerprint() {
+				t.Errorf("another plan was carried out:\n got %+v\nwant %+v", done, plan)
+			}
+			s.check(tt.left)
+			if freed := before - diskBytes(s.files()); freed != plan.Freed() {
+				t.Errorf("%d bytes left the disk, the plan said %d", freed, plan.Freed())
+			}
+		})
+	}
+}
+
+func diskBytes(files map[image.Digest]int64) (total int64) {
+	for _, n := range files {
+		total += n
+	}
+	return total
+}
+
+// removal reads what a row asks for.
+func (s *shelf) removal(tt deletion) image.Removal {
+	s.t.Helper()
+	asked := image.Removal{Force: tt.force}
+	if tt.only != "" {
+		asked.Platform = image.Platform{OS: "linux", Architecture: tt.only}
+	}
+	if id, ok := strings.CutPrefix(tt.ask, "id "); ok {
+		name, architecture, _ := strings.Cut(id, "/")
+		asked.ID = s.id(name, architecture)
+		return asked
+	}
+	name, source, byDigest := strings.Cut(tt.ask, "@")
+	ref, err := image.ParseRepositoryReference(name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if asked.Reference = ref; byDigest {
+		asked.Reference.Digest = s.build(source).Digest()
+	}
+	return asked
+}
+
+// checkPlan holds what the plan says against a row, in any order.
+func (s *shelf) checkPlan(tt deletion, plan image.RemovalPlan) {
+	s.t.Helper()
+	var untagged, deleted, stays, remains, by []string
+	for _, ref := range plan.Untagged {
+		untagged = append(untagged, s.word(ref))
+	}
+	for _, i := range plan.Deleted {
+		deleted = append(deleted, strings.TrimSuffix(s.nameOf(i.ID), "/"+i.Platform.Architecture)+"/"+i.Platform.Architecture)
+	}
+	for _, b := range plan.Stays {
+		stays = append(stays, s.nameOf(b.Digest)+": "+s.wordAll(b.UsedBy))
+		if b.Users != len(b.UsedBy) {
+			s.t.Errorf("%s stays for %d references, and %d are named", s.nameOf(b.Digest), b.Users, len(b.UsedBy))
+		}
+	}
+	for _, r := range plan.Remains {
+		words := s.word(r.Reference)
+		for _, p := range r.Platforms {
+			words += " " + p.Architecture
+		}
+		remains = append(remains, words)
+	}
+	for _, ref := range plan.By {
+		by = append(by, s.word(ref))
+	}
+	for _, part := range []struct {
+		name      string
+		got, want []string
+	}{
+		{"untagged", untagged, tt.untagged}, {"deleted", deleted, tt.deleted}, {"stays", stays, tt.stays}, {"remains", remains, tt.remains}, {"refused for", by, tt.refused},
+	} {
+		slices.Sort(part.got)
+		want := slices.Sorted(slices.Values(part.want))
+		if !slices.Equal(part.got, want) {
+			s.t.Errorf("%s\n got %q\nwant %q", part.name, part.got, want)
+		}
+	}
+	if (plan.Refusal != "") != (tt.refused != nil) {
+		s.t.Errorf("refusal %q", plan.Refusal)
+	}
+	for _, ref := range plan.By {
+		if !strings.Contains(plan.Refusal, ref.Familiar()) {
+			s.t.Errorf("refusal %q does not name %s", plan.Refusal, ref.Familiar())
+		}
+	}
+}
+
+// word gives a reference with the name of its digest.
+func (s *shelf) word(ref image.Reference) string {
+	if ref.Digest != "" {
+		return ref.Repository.Familiar() + "@" + s.nameOf(ref.Digest)
+	}
+	return ref.Familiar()
+}
+
+func (s *shelf) wordAll(refs []image.Reference) string {
+	words := make([]string, len(refs))
+	for i, ref := range refs {
+		words[i] = s.word(ref)
+	}
+	slices.Sort(words)
+	return strings.Join(words, ", ")
+}
+
+func tagRef(t *testing.T, s string) image.Reference {
+	t.Helper()
+	ref, err := image.ParseReference(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ref
+}
+
+func TestAPlanThatNoLongerHoldsIsNotCarriedOut(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04=jammy amd64")
+	asked := image.Removal{Reference: tagRef(t, "ubuntu:22.04")}
+	shown, err := s.PlanRemoval(t.Context(), asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.pull("postgres:15=postgres amd64") // now the layers are shared
+	now, err := s.Remove(t.Context(), asked, shown.Fingerprint(), "noa")
+	if image.KindOf(err) != image.Conflict {
+		t.Fatalf("error %v, want a conflict", err)
+	}
+	if len(now.Stays) != 2 || now.Freed() >= shown.Freed() {
+		t.Errorf("the plan that came back is not the one that holds now: %+v", now)
+	}
+	s.check([]string{"postgres:15=postgres amd64", "ubuntu:22.04=jammy amd64"})
+	if _, err := s.Remove(t.Context(), asked, now.Fingerprint(), "noa"); err != nil {
+		t.Fatal(err)
+	}
+	s.check([]string{"postgres:15=postgres amd64"})
+}
+
+func TestAPlanDoesNotChangeByItself(t *testing.T) {
+	s := newShelf(t)
+	for _, words := range []string{"ubuntu:22.04=jammy amd64 arm64", "ubuntu:22.04=jammy-next amd64 arm64", "postgres:15=postgres amd64 arm64", "redis:7=redis amd64"} {
+		s.pull(words)
+	}
+	asked := image.Removal{Reference: tagRef(t, "ubuntu:22.04")}
+	first, err := s.PlanRemoval(t.Context(), asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		if again, err := s.PlanRemoval(t.Context(), asked); err != nil || again.Fingerprint() != first.Fingerprint() {
+			t.Fatalf("the same question has another plan (%v):\n%+v\n%+v", err, again, first)
+		}
+	}
+}
+
+func TestADeletedTagKeepsItsHistory(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04=jammy amd64")
+	ref := tagRef(t, "ubuntu:22.04")
+	if _, err := s.remove(t.Context(), image.Removal{Reference: ref}); err != nil {
+		t.Fatal(err)
+	}
+	events, err := s.TagHistory(t.Context(), ref.Repository, ref.Tag)
+	if err != nil || len(events) != 2 {
+		t.Fatalf("history %+v (%v), want two events", events, err)
+	}
+	if e := events[0]; e.Event != TagDeleted || e.By != "noa" || e.Old != s.build("jammy").Digest() || e.OldStored || e.New != "" || e.At.IsZero() {
+		t.Errorf("newest event %+v", e)
+	}
+}
+
+func TestWhatIsPulledAgainBeforeItsFilesWentStays(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04=jammy amd64")
+	if _, err := s.remove(t.Context(), image.Removal{Reference: tagRef(t, "ubuntu:22.04")}); err != nil {
+		t.Fatal(err)
+	}
+	s.pull("ubuntu:latest=jammy amd64")
+	s.check([]string{"ubuntu:latest=jammy amd64"})
+}
+
+func TestFilesThatARunningPullHoldsStay(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04=jammy amd64")
+	layer, err := s.layers["base-amd64"].Content()
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := s.Hold([]image.Digest{layer.Digest})
+	if _, err := s.remove(t.Context(), image.Removal{Reference: tagRef(t, "ubuntu:22.04")}); err != nil {
+		t.Fatal(err)
+	}
+	s.Settle()
+	files := s.files()
+	if len(files) != 1 || files[layer.Digest] != layer.Size {
+		t.Errorf("files %v, want the layer that is held and no other", files)
+	}
+	s.pull("redis:7=redis amd64")
+	release()
+	s.check([]string{"redis:7=redis amd64"})
+}

@@ -1,0 +1,109 @@
+package views
+
+import (
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+// ImageView is the head of an image's page: what its address names, the platforms of it, and the key figures
+// of the platform shown.
+type ImageView struct {
+	Title   string // of the window
+	Crumbs  []Crumb
+	Ref     image.Reference // what the address names; zero where it is an ID
+	Subject image.Digest    // what Ref points to; or the ID
+	State   ImageState
+	Broken  string // why the platform shown cannot be used; hostile text
+
+	Permanent string // for a tag: the address of its digest
+	Names     []Link // for a digest: the tags on it; for an ID: the references that lead to it
+	MoreNames int    // how many more there are
+	Twins     []Link // for an ID: the other manifests with the same config
+
+	PullURL   string // empty where nothing names it
+	Deletions []Link
+
+	Platforms    []PlatformChoice
+	Attestations int
+	OtherEntries int    // of the index: neither images nor attestations
+	EntriesURL   string // where they are listed
+
+	Shown   ImageFigures     // of the platform shown
+	Missing *MissingPlatform // set where the platform asked for is not stored; then there are no sections
+	Tabs    []Tab
+}
+
+// ImageState says why a digest is stored.
+type ImageState string
+
+// The states. A tagged one has no badge.
+const (
+	StateTagged   ImageState = ""
+	StateByDigest ImageState = "by digest"
+	StateDangling ImageState = "dangling"
+)
+
+// Link is a text that leads somewhere.
+type Link struct {
+	Label string
+	URL   string
+	Note  string // beside it, or empty
+}
+
+// PlatformChoice is one platform of the switch.
+type PlatformChoice struct {
+	Name     string // empty where the index does not say
+	URL      string // the page for it, or the pull form where it is not stored
+	Stored   bool
+	Current  bool
+	Broken   bool
+	Size     int64 // compressed bytes
+	Unpacked int64 // negative while unknown
+}
+
+// maxChoices is how many platforms the switch shows before it folds the rest away.
+const maxChoices = 8
+
+// foldChoices divides the switch: stored platforms first, the current one always among those in view.
+func foldChoices(all []PlatformChoice) (shown, folded []PlatformChoice) {
+	for _, stored := range []bool{true, false} {
+		for _, c := range all {
+			if c.Stored == stored {
+				shown = append(shown, c)
+			}
+		}
+	}
+	if len(shown) <= maxChoices {
+		return shown, nil
+	}
+	const last = maxChoices - 2 // one more place is the button's
+	for i, c := range shown {
+		if c.Current && i > last {
+			copy(shown[last+1:i+1], shown[last:i])
+			shown[last] = c
+		}
+	}
+	return shown[:last+1], shown[last+1:]
+}
+
+// ImageFigures are the key figures of one platform's image.
+type ImageFigures struct {
+	ID           image.Digest
+	Platform     string
+	Size         int64
+	Unpacked     int64 // negative while unknown
+	Layers       int
+	SharedLayers int // used by other images too
+	Created      time.Time
+	Pulled       time.Time
+	By           string // empty where nobody is known
+	From         string // the registry's host; empty on an ID's page
+}
+
+// MissingPlatform is a platform of the index that is not stored.
+type MissingPlatform struct {
+	Name    string
+	PullURL string
+	Command string
+}

@@ -1,0 +1,65 @@
+package views
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/stowage/stowage/image"
+)
+
+// Section is a part of an image's page, the last element of its address.
+type Section string
+
+// The sections. Layers is what an address without a section shows.
+const (
+	SectionLayers   Section = "layers"
+	SectionConfig   Section = "config"
+	SectionManifest Section = "manifest"
+	SectionInspect  Section = "inspect"
+	SectionHistory  Section = "history"
+	SectionDelete   Section = "delete"
+)
+
+// ImageURL gives the address of a tag, a digest or, where ref has neither, a repository.
+func ImageURL(ref image.Reference) string { return "/images/" + escapePath(ref.String()) }
+
+// IDURL gives the address of an image by its ID.
+func IDURL(id image.Digest) string { return "/images/" + escapePath(string(id)) }
+
+// SectionURL gives the address of a section below base, which ImageURL or IDURL made, for one platform; a
+// zero platform leaves the choice to the server.
+func SectionURL(base string, s Section, p image.Platform) string {
+	if s != "" {
+		base += "/" + string(s)
+	}
+	if p == (image.Platform{}) {
+		return base
+	}
+	return base + "?platform=" + escapeQuery(p.String())
+}
+
+// LayerURL gives the address of a layer.
+func LayerURL(d image.Digest) string { return "/layers/" + escapePath(string(d)) }
+
+// PullFormURL gives the address of the pull form for a reference, with platforms ticked.
+func PullFormURL(ref image.Reference, platforms ...image.Platform) string {
+	u := "/pull?ref=" + escapeQuery(ref.Familiar())
+	for _, p := range platforms {
+		u += "&platform=" + escapeQuery(p.String())
+	}
+	return u
+}
+
+// PullURL gives the address of a pull.
+func PullURL(id int64) string { return "/pulls/" + strconv.FormatInt(id, 10) }
+
+// escapePath escapes a path's elements and leaves the slashes, colons and at signs of references readable.
+func escapePath(s string) string {
+	return (&url.URL{Path: s}).EscapedPath()
+}
+
+// escapeQuery escapes a query value but leaves the slashes, colons and at signs readable, as RFC 3986 allows.
+func escapeQuery(s string) string {
+	return strings.NewReplacer("%2F", "/", "%3A", ":", "%40", "@").Replace(url.QueryEscape(s))
+}
