@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -254,7 +255,8 @@ func (s *shelf) nameOf(d image.Digest) string {
 			}
 		}
 	}
-	slices.Sort(names) // an image of two indexes has the name by the first
+	// An image of two indexes is named by the shorter one.
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
 	return append(names, string(d))[0]
 }
 

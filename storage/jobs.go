@@ -18,7 +18,7 @@ func (s *Store) CreateJob(ctx context.Context, j pull.Job) (id int64, err error)
 	}
 	err = s.update(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `INSERT INTO pulls (reference, state, created_at, job) VALUES (?, ?, ?, ?)`,
-			j.Reference.String(), j.State, millis(j.Created), b)
+			j.Reference.String(), j.State, millis(j.Created), string(b))
 		if err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func (s *Store) SaveJob(ctx context.Context, j pull.Job) error {
 		return fmt.Errorf("encode pull %d: %w", j.ID, err)
 	}
 	err = s.update(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE pulls SET state = ?, job = ? WHERE id = ?`, j.State, b, j.ID)
+		_, err := tx.ExecContext(ctx, `UPDATE pulls SET state = ?, job = ? WHERE id = ?`, j.State, string(b), j.ID)
 		return err
 	})
 	if err != nil {

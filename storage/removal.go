@@ -63,6 +63,8 @@ type removal struct {
 	indexes   []image.Digest
 	layers    []image.Digest
 	touched   []root // roots that stay and lose a platform
+
+	keepers map[image.Digest][]image.Reference // what reaches a manifest that stays; see keepersOf
 }
 
 type tagRow struct {
@@ -71,7 +73,7 @@ type tagRow struct {
 }
 
 func planRemoval(ctx context.Context, q querier, asked image.Removal) (*removal, error) {
-	r := &removal{ctx: ctx, q: q, plan: image.RemovalPlan{Asked: asked}}
+	r := &removal{ctx: ctx, q: q, plan: image.RemovalPlan{Asked: asked}, keepers: map[image.Digest][]image.Reference{}}
 	var err error
 	switch {
 	case asked.ID != "":
@@ -296,138 +298,6 @@ func (r *removal) remains(rt root, refs []image.Reference, images []Image) error
 		r.plan.Remains = append(r.plan.Remains, left)
 	}
 	return nil
-}
-
-// consequences works out which images, indexes and blobs go with the roots, and which layers stay for whom.
-func (r *removal) consequences() error {
-	for _, rt := range r.roots {
-		images, err := reachableImages(r.ctx, r.q, rt.digest)
-		if err != nil {
-			return err
-		}
-		for _, i := range images {
-			if err := r.goesUnlessReached(i.Manifest, &r.images); err != nil {
-				return err
-			}
-		}
-		indexes, err := indexesOf(r.ctx, r.q, rt.digest)
-		if err != nil {
-			return err
-		}
-		for _, d := range indexes {
-			if err := r.goesUnlessReached(d, &r.indexes); err != nil {
-				return err
-			}
-		}
-	}
-	for _, m := range r.images {
-		if err := r.imageGoes(m); err != nil {
-			return err
-		}
-	}
-	for _, d := range r.indexes {
-		if err := r.blobGoes(d, "index"); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// goesUnlessReached adds d to list unless a root that stays reaches it.
-func (r *removal) goesUnlessReached(d image.Digest, list *[]image.Digest) error {
-	if slices.Contains(*list, d) {
-		return nil
-	}
-	roots, err := rootsOf(r.ctx, r.q, d)
-	if err != nil {
-		return err
-	}
-	for _, rt := range roots {
-		if !slices.ContainsFunc(r.roots, func(o root) bool { return o.repo == rt.repo && o.digest == rt.digest }) {
-			return nil
-		}
-	}
-	*list = append(*list, d)
-	return nil
-}
-
-// indexesOf gives a digest's index and the indexes that it lists; nothing for a manifest.
-func indexesOf(ctx context.Context, q querier, d image.Digest) ([]image.Digest, error) {
-	return rowsOf(ctx, q, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
-		`WITH RECURSIVE down (digest) AS (VALUES (?1) UNION SELECT e.digest FROM index_entries e JOIN down ON e.index_digest = down.digest AND e.kind = 'index')
-		SELECT m.digest FROM down JOIN manifests m ON m.digest = down.digest AND m.kind = 'index'`, d)
-}
-
-func (r *removal) imageGoes(m image.Digest) error {
-	images, err := rowsOf(r.ctx, r.q, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.manifest_digest = ?`, m)
-	if err != nil || len(images) == 0 {
-		return err
-	}
-	i := images[0]
-	r.plan.Deleted = append(r.plan.Deleted, image.PlanImage{Manifest: m, ID: i.ID, Platform: i.Platform, Size: i.Size})
-	if err := r.blobGoes(m, "manifest"); err != nil {
-		return err
-	}
-	if err := r.blobGoes(i.ID, "config"); err != nil {
-		return err
-	}
-	layers, err := rowsOf(r.ctx, r.q, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
-		`SELECT layer_digest FROM image_layers WHERE manifest_digest = ? ORDER BY position`, m)
-	if err != nil {
-		return err
-	}
-	for _, d := range layers {
-		if err := r.blobGoes(d, "layer"); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// shownUsers bounds how many users of a layer that stays are named.
-const shownUsers = 3
-
-// blobGoes plans a blob's removal, or notes for whom it stays.
-func (r *removal) blobGoes(d image.Digest, kind string) error {
-	same := func(b image.PlanBlob) bool { return b.Digest == d }
-	if slices.ContainsFunc(r.plan.Blobs, same) || slices.ContainsFunc(r.plan.Stays, same) {
-		return nil
-	}
-	b := image.PlanBlob{Digest: d, Kind: kind}
-	err := r.q.QueryRowContext(r.ctx, `SELECT size FROM blobs WHERE digest = ?`, d).Scan(&b.Size)
-	if err != nil {
-		return err
-	}
-	users, err := r.usersOf(d)
-	if err != nil {
-		return err
-	}
-	if len(users) == 0 {
-		r.plan.Blobs = append(r.plan.Blobs, b)
-		if kind == "layer" {
-			r.layers = append(r.layers, d)
-		}
-		return nil
-	}
-	b.Users = len(users)
-	for _, m := range users[:min(len(users), shownUsers)] {
-		refs, _, err := referencesOf(r.ctx, r.q, m, 1)
-		if err != nil {
-			return err
-		}
-		b.UsedBy = append(b.UsedBy, refs...)
-	}
-	r.plan.Stays = append(r.plan.Stays, b)
-	return nil
-}
-
-// usersOf gives the manifests, not going themselves, that need a blob in whatever part.
-func (r *removal) usersOf(d image.Digest) ([]image.Digest, error) {
-	users, err := rowsOf(r.ctx, r.q, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
-		`SELECT manifest_digest FROM image_layers WHERE layer_digest = ?1 UNION SELECT manifest_digest FROM images WHERE config_digest = ?1
-		UNION SELECT digest FROM manifests WHERE digest = ?1`, d)
-	going := func(m image.Digest) bool { return slices.Contains(r.images, m) || slices.Contains(r.indexes, m) }
-	return slices.DeleteFunc(users, going), err
 }
 
 func familiarList(refs []image.Reference) string {

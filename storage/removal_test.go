@@ -197,7 +197,7 @@ var deletions = []deletion{
 	{
 		rule:  "an index within an index goes with it",
 		shelf: []string{"stack:1=nested amd64 arm64 arm"},
-		ask:   "stack:1", untagged: []string{"stack:1"}, deleted: []string{"redis/amd64", "nested/arm64", "nested/arm"},
+		ask:   "stack:1", untagged: []string{"stack:1"}, deleted: []string{"nested/amd64", "nested/arm64", "nested/arm"},
 	},
 	{
 		rule:  "an image that is stored by its own digest too stays when the index goes",

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/image/layer"
@@ -17,10 +18,27 @@ type unpacker struct {
 	store   *Store
 	kick    chan struct{}
 	skipped map[image.Digest]bool // could not be read this time; tried again at the next start
+
+	mu   sync.Mutex
+	rest chan struct{} // closed, and made anew, each time nothing is left to do
 }
 
 func newUnpacker(s *Store) *unpacker {
-	return &unpacker{store: s, kick: make(chan struct{}, 1), skipped: map[image.Digest]bool{}}
+	return &unpacker{store: s, kick: make(chan struct{}, 1), skipped: map[image.Digest]bool{}, rest: make(chan struct{})}
+}
+
+// resting gives a channel that is closed when the unpacker next has nothing left to do.
+func (u *unpacker) resting() <-chan struct{} {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.rest
+}
+
+func (u *unpacker) rested() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	close(u.rest)
+	u.rest = make(chan struct{})
 }
 
 func (u *unpacker) wake() {
@@ -35,6 +53,7 @@ func (u *unpacker) run(ctx context.Context) {
 		if err := u.drain(ctx); err != nil && ctx.Err() == nil {
 			u.store.log.Error("unpack layers", "error", err)
 		}
+		u.rested()
 		select {
 		case <-ctx.Done():
 			return
@@ -159,9 +178,21 @@ func (s *Store) settleImage(ctx context.Context, tx *sql.Tx, manifest image.Dige
 	return s.refreshListingsOf(ctx, tx, manifest)
 }
 
-// Unpacked tells whether every stored layer has been unpacked or found broken.
-func (s *Store) Unpacked(ctx context.Context) (bool, error) {
-	var pending bool
-	err := s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM layers WHERE state = 'pending')`).Scan(&pending)
-	return !pending, err
+// AwaitUnpacked waits until every layer that is stored now has been unpacked or found broken, or cannot be
+// read, or until ctx ends.
+func (s *Store) AwaitUnpacked(ctx context.Context) error {
+	for {
+		rest := s.unpack.resting()
+		var pending bool
+		err := s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM layers WHERE state = 'pending')`).Scan(&pending)
+		if err != nil || !pending {
+			return err
+		}
+		s.unpack.wake()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-rest:
+		}
+	}
 }

@@ -93,11 +93,11 @@ func TestWriterContinuesAPartialThatACrashLeftReadOnly(t *testing.T) {
 }
 
 func TestAPartialThatCannotBeTheBlobIsDiscarded(t *testing.T) {
-	raw := []byte("blob")
+	raw := bytes.Repeat([]byte("blob"), 1000) // longer than the path in the link
 	d := image.DigestOf(raw)
 	for name, plant := range map[string]func(t *testing.T, path string){
 		"too long": func(t *testing.T, path string) {
-			if err := os.WriteFile(path, []byte("blob and more"), 0o600); err != nil {
+			if err := os.WriteFile(path, append(raw[:len(raw):len(raw)], '+'), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		},

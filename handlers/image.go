@@ -1,0 +1,173 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/a-h/templ"
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views"
+)
+
+const (
+	maxNames = 200 // references that are read for one image
+	maxTwins = 20  // manifests that share a config
+)
+
+// subject is what an image's address names, with what every section of its page needs.
+type subject struct {
+	address
+	target   storage.Target   // zero where the address is an ID
+	names    storage.Names    // of the image ID shown
+	twins    []storage.Image  // other manifests with the ID; only where the address is an ID
+	choices  []platformChoice // the platforms, in the index's order
+	shown    storage.Image    // the platform shown; zero where it is not stored
+	stored   bool             // whether it is
+	platform image.Platform   // asked for, or shown
+	asked    bool             // whether the address names a platform
+	layers   []storage.Layer
+}
+
+// imagePage answers for a tag, a digest or an image ID and its sections.
+func (h *Handlers) imagePage(c echo.Context, a address) error {
+	platform, err := platformParam(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	s, err := h.subject(ctx, a, platform)
+	if image.KindOf(err) == image.NotFound {
+		return h.absent(c, a, err)
+	}
+	if err != nil {
+		return err
+	}
+	if a.idPrefix != "" && a.idPrefix != s.shown.ID.Encoded() {
+		return redirectKeepingQuery(c, views.SectionURL(views.IDURL(s.shown.ID), a.section, image.Platform{}))
+	}
+	switch {
+	case !s.stored:
+		return h.renderImage(c, http.StatusNotFound, s, templ.NopComponent)
+	case a.section == views.SectionManifest:
+		return h.manifestSection(c, s)
+	case a.section == views.SectionInspect:
+		return h.inspectSection(c, s)
+	case a.section == views.SectionConfig:
+		return h.configSection(c, s)
+	case a.section == views.SectionHistory:
+		return h.historySection(c, s)
+	}
+	return h.layersSection(c, s)
+}
+
+// subject reads what an address names. NotFound where nothing of it is stored; NoPlatform where the
+// platform asked for is not even listed.
+func (h *Handlers) subject(ctx context.Context, a address, platform image.Platform) (*subject, error) {
+	s := &subject{address: a, asked: platform != (image.Platform{})}
+	var err error
+	if a.idPrefix != "" {
+		err = h.subjectByID(ctx, s)
+	} else if s.target, err = h.store.Target(ctx, a.ref); err == nil {
+		s.choices = choicesOf(s.target)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.choose(platform, h.store.Preferred(s.target.Images)); err != nil {
+		return nil, err
+	}
+	if !s.stored {
+		return s, nil
+	}
+	if s.names, err = h.store.NamesOf(ctx, s.shown.ID, maxNames); err != nil {
+		return nil, err
+	}
+	s.layers, err = h.store.ImageLayers(ctx, s.shown.Manifest)
+	return s, err
+}
+
+// subjectByID finds the image of an ID. Several manifests can share a config, the newest stands for them.
+func (h *Handlers) subjectByID(ctx context.Context, s *subject) error {
+	img, err := h.store.ImageByID(ctx, s.idPrefix)
+	if err != nil {
+		return err
+	}
+	all, err := h.store.ImagesOf(ctx, img.ID, maxTwins)
+	if err != nil {
+		return err
+	}
+	for _, other := range all {
+		if other.Manifest != img.Manifest {
+			s.twins = append(s.twins, other)
+		}
+	}
+	s.target.Images = []storage.Image{img}
+	s.choices = []platformChoice{{platform: img.Platform, image: img, stored: true}}
+	return nil
+}
+
+// absent answers for an address of which nothing is stored.
+func (h *Handlers) absent(c echo.Context, a address, cause error) error {
+	ctx := c.Request().Context()
+	if a.idPrefix != "" {
+		var e *image.Error
+		if errors.As(cause, &e) {
+			return e.Suggest("An image cannot be pulled by its ID. Pull it by its name, such as postgres:15.")
+		}
+		return cause
+	}
+	if a.ref.Digest != "" {
+		// The digest of one platform's manifest is shown as that platform of the index which brought it.
+		index, img, err := h.store.Within(ctx, a.ref)
+		if err == nil {
+			return c.Redirect(http.StatusFound, views.SectionURL(views.ImageURL(index), a.section, img.Platform))
+		}
+		if image.KindOf(err) != image.NotFound {
+			return err
+		}
+	}
+	v := views.AbsentView{
+		Crumbs: crumbsOf(a.ref.Repository, ""), Ref: a.ref, PullURL: views.PullFormURL(a.ref), Command: "docker pull " + a.ref.Familiar(),
+	}
+	known, err := h.store.RepositoryExists(ctx, a.ref.Repository)
+	if err != nil {
+		return err
+	}
+	if known {
+		repository := image.Reference{Repository: a.ref.Repository}
+		v.Repository = views.ImageURL(repository)
+		v.Crumbs = crumbsOf(a.ref.Repository, v.Repository)
+	}
+	if a.ref.Tag != "" {
+		events, err := h.store.TagHistory(ctx, a.ref.Repository, a.ref.Tag)
+		if err != nil {
+			return err
+		}
+		v.History = historyView(events, true)
+	}
+	if partial(c) {
+		return Render(c, http.StatusNotFound, views.AbsentBody(v))
+	}
+	return Render(c, http.StatusNotFound, views.AbsentPage(h.chrome(c, a.ref.Familiar(), views.NavImages), v))
+}
+
+// renderImage answers with the page, or for htmx with what of it changes.
+func (h *Handlers) renderImage(c echo.Context, status int, s *subject, section templ.Component) error {
+	v := h.imageView(c.Request().Context(), s)
+	if partial(c) {
+		return Render(c, status, views.ImagePart(v, section))
+	}
+	return Render(c, status, views.ImagePage(h.chrome(c, v.Title, views.NavImages), v, section))
+}
+
+// redirectKeepingQuery sends the browser to another address of the same page.
+func redirectKeepingQuery(c echo.Context, to string) error {
+	if q := c.Request().URL.RawQuery; q != "" {
+		to += "?" + q
+	}
+	return c.Redirect(http.StatusFound, to)
+}

@@ -1,0 +1,132 @@
+package handlers
+
+import (
+	"strings"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views"
+)
+
+// platformChoice is one platform of an index, or the only one of a manifest.
+type platformChoice struct {
+	platform image.Platform
+	digest   image.Digest // of its manifest
+	image    storage.Image
+	stored   bool
+}
+
+// choicesOf gives the platforms of a target in the index's order, nested indexes unfolded, each manifest
+// once.
+func choicesOf(t storage.Target) []platformChoice {
+	byManifest := make(map[image.Digest]storage.Image, len(t.Images))
+	for _, i := range t.Images {
+		byManifest[i.Manifest] = i
+	}
+	var choices []platformChoice
+	seen := map[image.Digest]bool{}
+	for _, e := range t.Entries {
+		if e.Kind != image.EntryImage || seen[e.Digest] {
+			continue
+		}
+		seen[e.Digest] = true
+		c := platformChoice{platform: e.Platform, digest: e.Digest}
+		if c.image, c.stored = byManifest[e.Digest]; c.stored {
+			c.platform = c.image.Platform
+		}
+		choices = append(choices, c)
+	}
+	if len(t.Entries) == 0 {
+		for _, i := range t.Images {
+			choices = append(choices, platformChoice{platform: i.Platform, digest: i.Manifest, image: i, stored: true})
+		}
+	}
+	return choices
+}
+
+// choose settles which platform the page shows: the one asked for, or else the preferred one. Where several
+// entries match, an equal OS version wins, then one that is stored, then the first.
+func (s *subject) choose(want image.Platform, preferred storage.Image) error {
+	best, rank := -1, 0
+	for i, c := range s.choices {
+		r := 0
+		switch have := c.platform; {
+		case !s.asked && c.stored && c.image.Manifest == preferred.Manifest:
+			r = 4
+		case !s.asked:
+			r = 1
+		case have == want:
+			r = 3
+		case want.OSVersion == "" && have.OS == want.OS && have.Architecture == want.Architecture && have.Variant == want.Variant:
+			r = 1
+		}
+		if r > 0 && c.stored {
+			r += 5
+		}
+		if s.asked && have(c, want) {
+			r += 10
+		}
+		if r > rank {
+			best, rank = i, r
+		}
+	}
+	if best < 0 {
+		return s.noPlatform(want)
+	}
+	c := s.choices[best]
+	s.shown, s.stored, s.platform = c.image, c.stored, c.platform
+	return nil
+}
+
+// have tells whether a choice is exactly the platform asked for, OS version included.
+func have(c platformChoice, want image.Platform) bool { return c.platform == want }
+
+// noPlatform says which platforms there are.
+func (s *subject) noPlatform(want image.Platform) error {
+	var names []string
+	for _, c := range s.choices {
+		if c.platform.Known() {
+			names = append(names, c.platform.String())
+		}
+	}
+	const most = 24
+	if more := len(names) - most; more > 0 {
+		names = append(names[:most:most], "…")
+	}
+	e := image.Errorf(image.NoPlatform, "%s has no image for %s", s.label(), want)
+	if len(names) == 0 {
+		return e.Suggest("It has no image for any platform.")
+	}
+	e.Message += "; it has " + strings.Join(names, ", ")
+	return e.Suggest("Choose one of the platforms that it has.")
+}
+
+// label names the subject as docker would.
+func (s *subject) label() string {
+	if s.idPrefix != "" {
+		return s.shownID()
+	}
+	return s.ref.Familiar()
+}
+
+// shownID is the short image ID.
+func (s *subject) shownID() string {
+	if s.shown.ID != "" {
+		return image.ShortDigest(s.shown.ID)
+	}
+	return image.ShortDigest(image.Digest("sha256:" + s.idPrefix))
+}
+
+// url gives the address of a section for the platform shown. Without a choice of platforms, and without one
+// asked for, the address names none.
+func (s *subject) url(section views.Section) string {
+	return views.SectionURL(s.base(), section, s.addressed())
+}
+
+// addressed is the platform that links to other sections keep: none where the page would be the same.
+func (s *subject) addressed() image.Platform {
+	if !s.asked {
+		return image.Platform{}
+	}
+	return s.platform
+}

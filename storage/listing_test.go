@@ -1,0 +1,146 @@
+package storage
+
+import (
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stowage/stowage/image"
+)
+
+func TestTheListSortsByEachColumnBothWays(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04=jammy amd64 arm64")
+	s.pull("postgres:15=postgres amd64")
+	s.pull("redis:7=redis amd64")
+	if err := s.AwaitUnpacked(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	key := map[Sort]func(Row) string{
+		SortName:      func(r Row) string { return r.Reference.Familiar() },
+		SortPlatforms: func(r Row) string { return strings.Trim(fmt.Sprint(r.Platforms), "[]") },
+		SortID:        func(r Row) string { return string(r.ImageID) },
+		SortCreated:   func(r Row) string { return fmt.Sprintf("%020d", r.Created.UnixMilli()) },
+		SortPulled:    func(r Row) string { return fmt.Sprintf("%020d", r.Pulled.UnixMilli()) },
+		SortSize:      func(r Row) string { return fmt.Sprintf("%020d", r.Size) },
+		SortUnpacked:  func(r Row) string { return fmt.Sprintf("%020d", r.Unpacked) },
+	}
+	for order, of := range key {
+		for _, descending := range []bool{false, true} {
+			rows, total, err := s.List(t.Context(), ListQuery{Sort: order, Descending: descending, Limit: 10})
+			if err != nil || total != 3 {
+				t.Fatalf("%s: %d rows, %v", order, total, err)
+			}
+			var keys []string
+			for _, r := range rows {
+				keys = append(keys, of(r))
+			}
+			want := slices.Sorted(slices.Values(keys))
+			if descending {
+				slices.Reverse(want)
+			}
+			if !slices.Equal(keys, want) {
+				t.Errorf("%s, descending %v: %q", order, descending, keys)
+			}
+		}
+	}
+}
+
+func TestTheListFiltersByNameIDAndDigest(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04=jammy amd64")
+	s.pull("ghcr.io/acme/ubuntu-tools:1=redis amd64")
+	s.pull("postgres@=postgres amd64")
+	id := s.id("jammy", "amd64")
+	for text, want := range map[string]string{
+		"ubuntu": "ghcr.io/acme/ubuntu-tools:1 ubuntu:22.04", "UBUNTU:2": "ubuntu:22.04", "docker.io/library/ubuntu": "ghcr.io/acme/ubuntu-tools:1 ubuntu:22.04",
+		"acme": "ghcr.io/acme/ubuntu-tools:1", id.String(): "ubuntu:22.04", image.ShortDigest(id): "ubuntu:22.04",
+		s.build("postgres").Digest().String(): "postgres@" + s.build("postgres").Digest().String(), "%": "", "nothing": "", "'; DROP TABLE tags; --": "",
+	} {
+		rows, total, err := s.List(t.Context(), ListQuery{Text: text, Limit: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, r := range rows {
+			names = append(names, r.Reference.Familiar())
+		}
+		if got := strings.Join(names, " "); got != want || total != len(rows) {
+			t.Errorf("%q finds %q (%d in all), want %q", text, got, total, want)
+		}
+	}
+	rows, total, err := s.List(t.Context(), ListQuery{Repository: "docker.io/library/postgres", Limit: 10})
+	if err != nil || total != 1 || rows[0].Reason != ByDigest {
+		t.Errorf("the repository has %+v, %v", rows, err)
+	}
+}
+
+func TestPagesOfTheListMeetWithoutGapOrOverlap(t *testing.T) {
+	s := newShelf(t)
+	for i := range 23 {
+		s.pull(fmt.Sprintf("app:%02d=redis amd64", i))
+	}
+	var names []string
+	for offset := 0; offset < 23; offset += 5 {
+		rows, total, err := s.List(t.Context(), ListQuery{Sort: SortSize, Limit: 5, Offset: offset})
+		if err != nil || total != 23 {
+			t.Fatalf("total %d, %v", total, err)
+		}
+		for _, r := range rows {
+			names = append(names, r.Reference.Tag)
+		}
+	}
+	if !slices.IsSorted(names) || len(slices.Compact(slices.Clone(names))) != 23 {
+		t.Errorf("pages hold %q", names)
+	}
+}
+
+// Each order of the list must be read off an index: sorting 100,000 rows for a page of 50 takes too long.
+func TestEveryOrderOfTheListIsServedByAnIndex(t *testing.T) {
+	s := newShelf(t)
+	for order, column := range sortColumns {
+		for _, direction := range []string{"ASC", "DESC"} {
+			by := column + " " + direction + ", name " + direction + ", id " + direction
+			if column == "name" {
+				by = "name " + direction + ", id " + direction
+			}
+			for _, where := range []string{"", " WHERE repository_id = 1"} {
+				if where != "" && order != SortName {
+					continue // one repository's rows are few
+				}
+				plan, err := rowsOf(t.Context(), s.Store.read, scanPlan, `EXPLAIN QUERY PLAN SELECT id FROM listing`+where+` ORDER BY `+by+` LIMIT 50`)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if text := strings.Join(plan, "; "); strings.Contains(text, "TEMP B-TREE") || !strings.Contains(text, "COVERING INDEX") {
+					t.Errorf("%s %s%s: %s", order, direction, where, text)
+				}
+			}
+		}
+	}
+}
+
+func TestAnImageIsFoundByAUniquePrefixOfItsID(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04=jammy amd64 arm64")
+	id := s.id("jammy", "arm64")
+	for _, prefix := range []string{id.Encoded(), id.Encoded()[:12]} {
+		i, err := s.ImageByID(t.Context(), prefix)
+		if err != nil || i.ID != id || i.Platform.Architecture != "arm64" {
+			t.Errorf("%s: %+v, %v", prefix, i, err)
+		}
+	}
+	if _, err := s.ImageByID(t.Context(), ""); image.KindOf(err) != image.Conflict {
+		t.Errorf("an ambiguous prefix gave %v", err)
+	}
+	if _, err := s.ImageByID(t.Context(), "ffffffffffff0000"); image.KindOf(err) != image.NotFound {
+		t.Errorf("an unknown prefix gave %v", err)
+	}
+}
+
+func scanPlan(rows *sql.Rows) (detail string, err error) {
+	var id, parent, unused int
+	return detail, rows.Scan(&id, &parent, &unused, &detail)
+}

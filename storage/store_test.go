@@ -1,0 +1,342 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/sample"
+)
+
+func TestASecondServerOnTheSameFolderIsRefused(t *testing.T) {
+	s := newShelf(t)
+	_, err := Open(t.Context(), Options{Dir: s.dir})
+	if image.KindOf(err) != image.Conflict || !strings.Contains(err.Error(), s.dir) {
+		t.Fatalf("the second server got %v", err)
+	}
+}
+
+func TestADatabaseFromANewerStowageIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(t.Context(), Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite3", filepath.Join(dir, databaseName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), Options{Dir: dir}); image.KindOf(err) != image.Invalid {
+		t.Fatalf("opening it gave %v", err)
+	}
+}
+
+func TestEachConnectionEnforcesForeignKeysAndReadersCannotWrite(t *testing.T) {
+	s := newShelf(t)
+	for range 3 {
+		conn, err := s.Store.read.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		var on bool
+		if err := conn.QueryRowContext(t.Context(), `PRAGMA foreign_keys`).Scan(&on); err != nil || !on {
+			t.Errorf("foreign keys %v, %v", on, err)
+		}
+		if _, err := conn.ExecContext(t.Context(), `DELETE FROM blobs`); err == nil {
+			t.Error("a reader could write")
+		}
+	}
+}
+
+func TestPullingASecondPlatformAddsIt(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04=jammy amd64")
+	s.check([]string{"ubuntu:22.04=jammy amd64"})
+	s.pull("ubuntu:22.04=jammy arm64")
+	s.check([]string{"ubuntu:22.04=jammy amd64 arm64"})
+}
+
+func TestATagThatMovedLeavesItsOldDigestDangling(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04=jammy amd64")
+	s.pull("ubuntu:22.04=jammy-next amd64")
+	s.check([]string{"ubuntu:22.04=jammy-next amd64", "ubuntu@=jammy amd64 (dangling)"})
+
+	history, err := s.TagHistory(t.Context(), "docker.io/library/ubuntu", "22.04")
+	if err != nil || len(history) != 2 {
+		t.Fatalf("history %+v, %v", history, err)
+	}
+	moved, first := history[0], history[1]
+	if moved.Event != TagMoved || moved.Old != s.build("jammy").Digest() || moved.New != s.build("jammy-next").Digest() || moved.By != "mira" || !moved.OldStored {
+		t.Errorf("moved: %+v", moved)
+	}
+	if first.Event != TagPulled || first.Old != "" || first.New != s.build("jammy").Digest() {
+		t.Errorf("first: %+v", first)
+	}
+}
+
+func TestAnImagePulledByDigestHasNoTagAndIsNotDangling(t *testing.T) {
+	s := newShelf(t)
+	s.pull("postgres@=postgres amd64")
+	s.check([]string{"postgres@=postgres amd64 (by digest)"})
+	s.pull("postgres:15=postgres amd64") // now it has one
+	s.check([]string{"postgres:15=postgres amd64"})
+	s.pull("postgres:15=redis amd64") // and lost it: somebody still asked for the digest
+	s.check([]string{"postgres:15=redis amd64", "postgres@=postgres amd64 (by digest)"})
+}
+
+func TestRecordTellsWhatChanged(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04=jammy amd64")
+	again := func(words string) pull.Change {
+		h := s.read(words)
+		b := s.build(h.source)
+		_, images := h.wants(b)
+		p := pull.Pulled{Reference: h.ref, Target: s.document(b), By: "noa"}
+		for _, m := range images {
+			doc := s.document(m)
+			for _, blob := range m.Blobs {
+				s.put(blob.Descriptor.Digest, blob.Data)
+			}
+			config, err := image.ParseConfig(m.Blobs[0].Data, doc.Manifest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Images = append(p.Images, pull.PulledImage{Document: doc, Config: config, Platform: config.Platform()})
+		}
+		change, err := s.Record(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return change
+	}
+	jammy := s.build("jammy").Digest()
+	for _, c := range []struct {
+		words string
+		want  pull.Change
+	}{
+		{"ubuntu:22.04=jammy amd64", pull.Change{Previous: jammy}},
+		{"ubuntu:22.04=jammy arm64", pull.Change{Previous: jammy, Newer: true}},
+		{"ubuntu:22.04=jammy-next amd64", pull.Change{Previous: jammy, Newer: true}},
+		{"ubuntu:latest=jammy amd64", pull.Change{Newer: true}},
+		{"ubuntu@=jammy amd64", pull.Change{Newer: true}},
+		{"ubuntu@=jammy amd64", pull.Change{}},
+	} {
+		if got := again(c.words); got != c.want {
+			t.Errorf("%s: %+v, want %+v", c.words, got, c.want)
+		}
+	}
+}
+
+func TestARowIsNeverWrittenBeforeItsBlob(t *testing.T) {
+	s := newShelf(t)
+	b := s.build("redis")
+	doc := s.document(b)
+	config, err := image.ParseConfig(b.Blobs[0].Data, doc.Manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Record(t.Context(), pull.Pulled{Reference: tagRef(t, "redis:7"), Target: doc, Images: []pull.PulledImage{{Document: doc, Config: config}}})
+	if err == nil || !strings.Contains(err.Error(), "not on disk") {
+		t.Fatalf("recording an image without its layers gave %v", err)
+	}
+	s.Settle()
+	if rows := s.rows(); len(rows) != 0 {
+		t.Errorf("rows %q", rows)
+	}
+	if n, err := rowsOf(t.Context(), s.Store.read, scanString, `SELECT digest FROM blobs`); err != nil || len(n) != 0 {
+		t.Errorf("blobs %q, %v", n, err)
+	}
+}
+
+func TestUnpackingProvesDiffIDsAndCountsAsDockerDoes(t *testing.T) {
+	s := newShelf(t)
+	s.pull("postgres:15=postgres amd64")
+	if err := s.AwaitUnpacked(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	target, err := s.Target(t.Context(), tagRef(t, "postgres:15"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers, err := s.ImageLayers(t.Context(), target.Images[0].Manifest)
+	if err != nil || len(layers) != 3 {
+		t.Fatalf("layers %+v, %v", layers, err)
+	}
+	var sum int64
+	for i, name := range []string{"base-amd64", "jammy-amd64", "postgres-amd64"} {
+		content, err := s.layers[name].Content()
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := layers[i]
+		if l.Digest != content.Digest || l.DiffID != content.DiffID || l.Unpacked != int64(2000+100*len(name)) || l.CreatedBy != "COPY "+name || l.Entries < 1 {
+			t.Errorf("layer %s: %+v", name, l)
+		}
+		sum += l.Unpacked
+	}
+	if target.Images[0].Unpacked != sum || target.Images[0].Broken != "" {
+		t.Errorf("image %+v, want %d bytes unpacked", target.Images[0], sum)
+	}
+	rows, _, err := s.List(t.Context(), ListQuery{Limit: 1})
+	if err != nil || rows[0].Unpacked != sum {
+		t.Errorf("the list says %+v, %v", rows, err)
+	}
+}
+
+func TestALayerThatIsNotWhatItClaimsMarksItsImageBroken(t *testing.T) {
+	bomb, err := sample.Bomb(2 << 30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, source := range map[string]sample.Source{
+		"wrong diff ID": sample.WrongDiffID(), "not gzip": sample.NotGzip(), "not a tar": sample.NotTar(), "truncated": sample.Truncated(), "bomb": bomb,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShelf(t)
+			s.source["bad"] = source
+			s.pull("bad:1=bad amd64")
+			if err := s.AwaitUnpacked(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			target, err := s.Target(t.Context(), tagRef(t, "bad:1"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i := target.Images[0]; i.Broken == "" || i.Unpacked != -1 {
+				t.Errorf("image %+v is not broken", i)
+			}
+			stored, err := s.Resolved(t.Context(), tagRef(t, "bad:1"))
+			if err != nil || len(stored.Images) != 0 {
+				t.Errorf("a broken image counts as stored: %+v, %v", stored, err)
+			}
+			rows, _, err := s.List(t.Context(), ListQuery{Limit: 1})
+			if err != nil || rows[0].Broken == "" {
+				t.Errorf("the list does not say so: %+v, %v", rows, err)
+			}
+		})
+	}
+}
+
+func TestAKnownLayerWithAnotherDiffIDRefusesTheImage(t *testing.T) {
+	s := newShelf(t)
+	s.pull("redis:7=redis amd64")
+	if err := s.AwaitUnpacked(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b := s.build("redis")
+	doc := s.document(b)
+	config, err := image.ParseConfig(b.Blobs[0].Data, doc.Manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.RootFS.DiffIDs = slices.Clone(config.RootFS.DiffIDs)
+	slices.Reverse(config.RootFS.DiffIDs)
+	liar := s.image("amd64", "base-amd64", "redis")
+	liar.Created = liar.Created.Add(time.Second) // another config, so another manifest
+	s.source["liar"] = liar
+	other := s.build("liar")
+	for _, blob := range other.Blobs {
+		s.put(blob.Descriptor.Digest, blob.Data)
+	}
+	otherDoc := s.document(other)
+	_, err = s.Record(t.Context(), pull.Pulled{Reference: tagRef(t, "liar:1"), Target: otherDoc, Images: []pull.PulledImage{{Document: otherDoc, Config: config}}})
+	if image.KindOf(err) != image.Corrupt {
+		t.Fatalf("recording it gave %v", err)
+	}
+	s.Settle()
+	if rows := s.rows(); !slices.Equal(rows, []string{"redis:7=redis amd64"}) {
+		t.Errorf("rows %q", rows)
+	}
+}
+
+func TestStraysOlderThanTheGracePeriodAreSwept(t *testing.T) {
+	s := newShelf(t)
+	s.pull("redis:7=redis amd64")
+	old, young, held := []byte("old"), []byte("young"), []byte("held")
+	for _, b := range [][]byte{old, young, held} {
+		s.put(image.DigestOf(b), b)
+	}
+	release := s.Hold([]image.Digest{image.DigestOf(held)})
+	defer release()
+	past := time.Now().Add(-48 * time.Hour)
+	for d := range s.files() {
+		if d != image.DigestOf(young) {
+			if err := os.Chtimes(filepath.Join(s.dir, "blobs", "sha256", d.Encoded()), past, past); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s.keeper.sweepStrays(context.WithoutCancel(t.Context()))
+	files := s.files()
+	if _, ok := files[image.DigestOf(old)]; ok {
+		t.Error("an old stray is still there")
+	}
+	for _, b := range [][]byte{young, held} {
+		if _, ok := files[image.DigestOf(b)]; !ok {
+			t.Errorf("%s was swept", b)
+		}
+	}
+	for _, blob := range s.build("redis").Blobs {
+		if _, ok := files[blob.Descriptor.Digest]; !ok {
+			t.Errorf("blob %s of a stored image was swept", blob.Descriptor.Digest)
+		}
+	}
+}
+
+func TestTheShelfIsTheSameAfterReopening(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04=jammy amd64 arm64")
+	s.pull("ubuntu:latest=jammy amd64")
+	before := s.rows()
+	job := pull.Job{Reference: tagRef(t, "ubuntu:22.04"), State: pull.Pulling, Requesters: []string{"mira"}, Created: time.Now().UTC()}
+	id, err := s.CreateJob(t.Context(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(t.Context(), Options{Dir: s.dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Store = again
+	if after := s.rows(); !slices.Equal(before, after) {
+		t.Errorf("rows before %q, after %q", before, after)
+	}
+	jobs, err := s.UnfinishedJobs(t.Context())
+	if err != nil || len(jobs) != 1 || jobs[0].ID != id || jobs[0].Reference != job.Reference {
+		t.Errorf("unfinished jobs %+v, %v", jobs, err)
+	}
+	jobs[0].State = pull.Done
+	if err := s.SaveJob(t.Context(), jobs[0]); err != nil {
+		t.Fatal(err)
+	}
+	if jobs, err := s.UnfinishedJobs(t.Context()); err != nil || len(jobs) != 0 {
+		t.Errorf("unfinished jobs %+v, %v", jobs, err)
+	}
+	if kept, total, err := s.Jobs(t.Context(), 0, 10); err != nil || total != 1 || kept[0].State != pull.Done {
+		t.Errorf("jobs %+v of %d, %v", kept, total, err)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}

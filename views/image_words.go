@@ -1,0 +1,73 @@
+package views
+
+import (
+	"context"
+	"time"
+)
+
+// label names a platform, also where the index does not.
+func (p PlatformChoice) label(ctx context.Context) string { return platformLabel(ctx, p.Name) }
+
+func (m MissingPlatform) label(ctx context.Context) string { return platformLabel(ctx, m.Name) }
+
+func platformLabel(ctx context.Context, name string) string {
+	if name == "" {
+		return T(ctx, "image.unknown_platform")
+	}
+	return Visible(name)
+}
+
+// size is the figure beside a platform: unpacked as docker counts it, or compressed until that is known.
+func (p PlatformChoice) size() string {
+	if p.Unpacked >= 0 {
+		return HumanSize(p.Unpacked)
+	}
+	return HumanSize(p.Size)
+}
+
+// sizes words both sizes of a platform.
+func (p PlatformChoice) sizes(ctx context.Context) string {
+	if p.Unpacked < 0 {
+		return T(ctx, "image.size_compressed", "Size", HumanSize(p.Size))
+	}
+	return T(ctx, "image.size_both", "Unpacked", HumanSize(p.Unpacked), "Size", HumanSize(p.Size))
+}
+
+func (f ImageFigures) unpackedNote(ctx context.Context) string {
+	if f.Unpacked < 0 {
+		return T(ctx, "image.unpacked_unknown")
+	}
+	return T(ctx, "image.unpacked", "Size", HumanSize(f.Unpacked))
+}
+
+func (f ImageFigures) sharedNote(ctx context.Context) string {
+	if f.SharedLayers == 0 {
+		return T(ctx, "image.none_shared")
+	}
+	return T(ctx, "image.shared_layers", Count, f.SharedLayers)
+}
+
+func (f ImageFigures) createdNote(ctx context.Context) string {
+	if f.Created.IsZero() {
+		return T(ctx, "image.created_unknown")
+	}
+	return HumanAge(ctx, f.Created)
+}
+
+func (f ImageFigures) pulledNote(ctx context.Context) string {
+	if f.By == "" {
+		return T(ctx, "image.pulled_from", "Host", f.From)
+	}
+	return T(ctx, "image.pulled_by", "By", Visible(f.By), "Host", f.From)
+}
+
+// isoTime is for datetime attributes.
+func isoTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// stepUnpacked words the unpacked size of a step's layer.
+func stepUnpacked(ctx context.Context, l StepLayer) string {
+	if l.Unpacked < 0 {
+		return T(ctx, "layers.unpacked_unknown")
+	}
+	return T(ctx, "image.unpacked", "Size", HumanSize(l.Unpacked))
+}
