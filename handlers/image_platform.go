@@ -44,30 +44,21 @@ func choicesOf(t storage.Target) []platformChoice {
 	return choices
 }
 
-// choose settles which platform the page shows: the one asked for, or else the preferred one. Where several
-// entries match, an equal OS version wins, then one that is stored, then the first.
+// choose settles which platform the page shows: the one asked for, or else the preferred one.
 func (s *subject) choose(want image.Platform, preferred storage.Image) error {
-	best, rank := -1, 0
+	best, most := -1, 0
 	for i, c := range s.choices {
-		r := 0
-		switch have := c.platform; {
-		case !s.asked && c.stored && c.image.Manifest == preferred.Manifest:
-			r = 4
-		case !s.asked:
-			r = 1
-		case have == want:
-			r = 3
-		case want.OSVersion == "" && have.OS == want.OS && have.Architecture == want.Architecture && have.Variant == want.Variant:
-			r = 1
+		n := 0
+		if s.asked {
+			n = c.answers(want)
+		} else if n = 1; c.stored && c.image.Manifest == preferred.Manifest {
+			n = 3
 		}
-		if r > 0 && c.stored {
-			r += 5
+		if n > 0 && c.stored {
+			n++
 		}
-		if s.asked && have(c, want) {
-			r += 10
-		}
-		if r > rank {
-			best, rank = i, r
+		if n > most {
+			best, most = i, n
 		}
 	}
 	if best < 0 {
@@ -78,8 +69,19 @@ func (s *subject) choose(want image.Platform, preferred storage.Image) error {
 	return nil
 }
 
-// have tells whether a choice is exactly the platform asked for, OS version included.
-func have(c platformChoice, want image.Platform) bool { return c.platform == want }
+// answers tells how well a choice is what was asked for: 3 exactly, 1 when only the OS version is left
+// open, 0 not at all. In between is room for preferring what is stored.
+func (c platformChoice) answers(want image.Platform) int {
+	open := c.platform
+	open.OSVersion = ""
+	switch want {
+	case c.platform:
+		return 3
+	case open:
+		return 1
+	}
+	return 0
+}
 
 // noPlatform says which platforms there are.
 func (s *subject) noPlatform(want image.Platform) error {
@@ -101,20 +103,12 @@ func (s *subject) noPlatform(want image.Platform) error {
 	return e.Suggest("Choose one of the platforms that it has.")
 }
 
-// label names the subject as docker would.
+// label names the subject as docker would: a short ID, or the familiar reference.
 func (s *subject) label() string {
 	if s.idPrefix != "" {
-		return s.shownID()
+		return image.ShortDigest(s.target.Images[0].ID)
 	}
 	return s.ref.Familiar()
-}
-
-// shownID is the short image ID.
-func (s *subject) shownID() string {
-	if s.shown.ID != "" {
-		return image.ShortDigest(s.shown.ID)
-	}
-	return image.ShortDigest(image.Digest("sha256:" + s.idPrefix))
 }
 
 // url gives the address of a section for the platform shown. Without a choice of platforms, and without one

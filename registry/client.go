@@ -40,6 +40,9 @@ type Options struct {
 	CAFiles []string
 	// DockerConfig is the folder of docker's config.json. Empty means $DOCKER_CONFIG or else ~/.docker.
 	DockerConfig string
+	// Mirrors are registries that are spoken to at another address, host:port by host. Names and credentials
+	// stay those of the registry.
+	Mirrors map[string]string
 	// UserAgent is sent with each request.
 	UserAgent string
 	// Logger gets what regclient logs, at debug level or below, and failing credential helpers as warnings.

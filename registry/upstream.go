@@ -67,7 +67,7 @@ func (c *Client) upstream(ctx context.Context, s subject) (*upstream, error) {
 	}
 	up, err := c.newUpstream(ctx, host)
 	if err != nil {
-		return nil, (&upstream{host: host, api: apiHost(host)}).explain(ctx, s, &exchange{}, err)
+		return nil, (&upstream{host: host, api: c.apiHost(host)}).explain(ctx, s, &exchange{}, err)
 	}
 	up.stamp, up.made = stamp, time.Now()
 	sl.up = up
@@ -114,7 +114,8 @@ func (c *Client) again(u *upstream, err error, ex *exchange) bool {
 }
 
 func (c *Client) newUpstream(ctx context.Context, host string) (*upstream, error) {
-	scheme, err := c.schemeOf(ctx, host)
+	api := c.apiHost(host)
+	scheme, err := c.schemeOf(ctx, api)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +123,7 @@ func (c *Client) newUpstream(ctx context.Context, host string) (*upstream, error
 	if err != nil {
 		return nil, err
 	}
-	u := &upstream{host: host, api: apiHost(host), scheme: scheme, login: login}
+	u := &upstream{host: host, api: api, scheme: scheme, login: login}
 	u.transport = &transport{client: c, host: host, api: u.api, scheme: scheme, secrets: login.secrets()}
 	settings := config.Host{
 		Name:          host,
@@ -152,7 +153,11 @@ func (c *Client) newUpstream(ctx context.Context, host string) (*upstream, error
 	return u, nil
 }
 
-func apiHost(host string) string {
+// apiHost gives the address that a registry's API is spoken to at.
+func (c *Client) apiHost(host string) string {
+	if mirror := c.opts.Mirrors[host]; mirror != "" {
+		return mirror
+	}
 	if host == dockerHub {
 		return dockerHubAPI
 	}

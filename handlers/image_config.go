@@ -1,0 +1,20 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/views"
+)
+
+// configSection shows how containers of the image are run.
+func (h *Handlers) configSection(c echo.Context, s *subject) error {
+	config, err := h.config(c, s)
+	if err != nil {
+		return err
+	}
+	return h.renderImage(c, http.StatusOK, s, views.ConfigSection(views.ConfigView{
+		Config: config, Command: s.docker("inspect", "--format '{{json .Config}}'"),
+	}))
+}

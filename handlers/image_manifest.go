@@ -1,0 +1,137 @@
+package handlers
+
+import (
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views"
+)
+
+// What ?document= chooses.
+const (
+	documentIndex    = "index"
+	documentManifest = "manifest"
+)
+
+// manifestSection shows the index or the platform's manifest in its original bytes, or answers with nothing
+// but them (raw=1).
+func (h *Handlers) manifestSection(c echo.Context, s *subject) error {
+	name := c.QueryParam("document")
+	digest := s.shown.Manifest
+	hasIndex := s.target.Digest != "" && s.target.Digest != digest
+	switch {
+	case name == "" || name == documentManifest:
+		name = documentManifest
+	case name == documentIndex && hasIndex:
+		digest = s.target.Digest
+	case name == documentIndex:
+		return image.Errorf(image.NotFound, "%s names a manifest, without an index", s.label())
+	default:
+		return image.Errorf(image.Invalid, "there is no document %.40q", name).Suggest("The documents are index and manifest.")
+	}
+	doc, err := h.store.Document(c.Request().Context(), digest)
+	if err != nil {
+		return err
+	}
+	if c.QueryParam("raw") == "1" {
+		return rawDocument(c, doc, doc.Digest == s.ref.Digest)
+	}
+	address := s.url(views.SectionManifest)
+	v := views.ManifestView{
+		Raw: doc.Raw, MediaType: doc.MediaType, Digest: doc.Digest, Link: s.digestLink(),
+		Download: withQuery(address, "raw=1&document="+name), Listed: s.listed(), Command: s.imagetools(doc.Digest),
+	}
+	if hasIndex {
+		ctx := c.Request().Context()
+		v.Documents = []views.Tab{
+			{Label: views.T(ctx, "manifest.index"), URL: withQuery(address, "document="+documentIndex), Active: name == documentIndex},
+			{Label: views.T(ctx, "manifest.manifest", "Platform", s.platform.String()), URL: withQuery(address, "document="+documentManifest), Active: name == documentManifest},
+		}
+	}
+	return h.renderImage(c, http.StatusOK, s, views.ManifestSection(v))
+}
+
+// rawDocument serves the exact bytes, to be saved. They may be kept for ever where the address names their
+// digest; elsewhere they are asked for again and compared by ETag.
+func rawDocument(c echo.Context, doc image.Document, permanent bool) error {
+	tag := strconv.Quote(string(doc.Digest))
+	header := c.Response().Header()
+	header.Set("ETag", tag)
+	header.Set("Docker-Content-Digest", string(doc.Digest))
+	header.Set(echo.HeaderXContentTypeOptions, "nosniff")
+	header.Set(echo.HeaderContentDisposition, mime.FormatMediaType("attachment", map[string]string{"filename": "sha256-" + image.ShortDigest(doc.Digest) + ".json"}))
+	header.Set(echo.HeaderCacheControl, "private, no-cache")
+	if permanent {
+		header.Set(echo.HeaderCacheControl, "private, max-age=31536000, immutable")
+	}
+	for known := range strings.SplitSeq(c.Request().Header.Get("If-None-Match"), ",") {
+		if known = strings.TrimPrefix(strings.TrimSpace(known), "W/"); known == tag || known == "*" {
+			return c.NoContent(http.StatusNotModified)
+		}
+	}
+	return c.Blob(http.StatusOK, doc.MediaType, doc.Raw)
+}
+
+// listed gives what the index lists besides images.
+func (s *subject) listed() []views.ListedEntry {
+	platforms := map[image.Digest]string{}
+	for _, c := range s.choices {
+		platforms[c.digest] = c.platform.String()
+	}
+	var listed []views.ListedEntry
+	for _, e := range s.target.Entries {
+		if e.Kind == image.EntryAttestation || e.Kind == image.EntryOther {
+			listed = append(listed, views.ListedEntry{
+				Digest: e.Digest, MediaType: e.MediaType, Bytes: e.Bytes, Attestation: e.Kind == image.EntryAttestation, Describes: platforms[e.Describes],
+			})
+		}
+	}
+	return listed
+}
+
+// digestLink gives the pages of digests that documents about this image name.
+func (s *subject) digestLink() func(digest string) string {
+	pages := map[string]string{
+		string(s.shown.ID):       s.url(views.SectionConfig),
+		string(s.shown.Manifest): withQuery(s.url(views.SectionManifest), "document="+documentManifest),
+	}
+	for _, c := range s.choices {
+		if c.stored && c.image.Manifest != s.shown.Manifest {
+			pages[string(c.digest)] = views.SectionURL(s.base(), views.SectionManifest, c.platform)
+		}
+	}
+	if s.target.Digest != "" && s.target.Digest != s.shown.Manifest {
+		pages[string(s.target.Digest)] = withQuery(s.url(views.SectionManifest), "document="+documentIndex)
+	}
+	for _, r := range s.names.Digests {
+		if pages[string(r.Digest)] == "" {
+			pages[string(r.Digest)] = views.ImageURL(r)
+		}
+	}
+	for _, l := range s.layers {
+		pages[string(l.Digest)] = views.LayerURL(l.Digest)
+		if pages[string(l.DiffID)] == "" {
+			pages[string(l.DiffID)] = views.LayerURL(l.Digest)
+		}
+	}
+	return func(digest string) string { return pages[digest] }
+}
+
+// imagetools gives the command that prints the same bytes.
+func (s *subject) imagetools(d image.Digest) string {
+	var repository image.Reference
+	switch {
+	case s.idPrefix == "":
+		repository = s.ref.WithTag("")
+	case len(s.names.Digests) > 0:
+		repository = s.names.Digests[0]
+	default:
+		return ""
+	}
+	return "docker buildx imagetools inspect --raw " + repository.WithDigest(d).Familiar()
+}

@@ -1,0 +1,212 @@
+package handlers
+
+import (
+	"context"
+	"strings"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views"
+)
+
+// maxLinks is how many references the head of a page names.
+const maxLinks = 12
+
+// imageView fills in the head of the page.
+func (h *Handlers) imageView(ctx context.Context, s *subject) views.ImageView {
+	v := views.ImageView{
+		Title: s.title(ctx), Ref: s.ref, Subject: s.target.Digest, Broken: s.shown.Broken,
+		Platforms: s.platformLinks(), Shown: s.figures(), Tabs: s.tabs(ctx), Deletions: s.deletions(ctx),
+		EntriesURL: s.url(views.SectionManifest),
+	}
+	for _, e := range s.target.Entries {
+		switch e.Kind {
+		case image.EntryAttestation:
+			v.Attestations++
+		case image.EntryOther:
+			v.OtherEntries++
+		}
+	}
+	if s.idPrefix != "" {
+		s.describeID(&v)
+	} else {
+		s.describeReference(&v)
+	}
+	if !s.stored {
+		v.Missing = &views.MissingPlatform{Name: s.platform.String(), PullURL: s.pullURL(), Command: s.docker("pull", "")}
+	}
+	return v
+}
+
+// describeReference fills in what only a tag or a digest has.
+func (s *subject) describeReference(v *views.ImageView) {
+	v.Crumbs = crumbsOf(s.ref.Repository, views.ImageURL(image.Reference{Repository: s.ref.Repository}))
+	v.PullURL = views.PullFormURL(s.ref)
+	switch s.target.Reason {
+	case storage.Dangling:
+		v.State = views.StateDangling
+	case storage.ByDigest:
+		v.State = views.StateByDigest
+	}
+	if s.ref.Tag != "" {
+		digest := s.ref.WithTag("").WithDigest(s.target.Digest)
+		v.Permanent = views.SectionURL(views.ImageURL(digest), s.section, s.addressed())
+		return
+	}
+	for _, t := range s.target.Tags {
+		v.Names = append(v.Names, views.Link{Label: t, URL: views.SectionURL(views.ImageURL(s.ref.WithTag(t)), s.section, s.addressed())})
+	}
+	v.Names, v.MoreNames = first(v.Names)
+}
+
+// describeID fills in what only an image ID has.
+func (s *subject) describeID(v *views.ImageView) {
+	v.Subject = s.shown.ID
+	v.Crumbs = []views.Crumb{{Label: "", URL: "/images"}, {Label: image.ShortDigest(s.shown.ID)}}
+	for _, r := range append(append([]image.Reference{}, s.names.Tags...), s.names.Lone...) {
+		label := r.Familiar()
+		if r.Digest != "" {
+			label = r.Repository.Familiar() + "@" + image.ShortDigest(r.Digest)
+		}
+		v.Names = append(v.Names, views.Link{Label: label, URL: views.SectionURL(views.ImageURL(r), s.section, s.shown.Platform)})
+	}
+	v.Names, v.MoreNames = first(v.Names)
+	if len(s.names.Tags) > 0 {
+		v.PullURL = views.PullFormURL(s.names.Tags[0], s.shown.Platform)
+	}
+	for _, t := range s.twins {
+		l := views.Link{Label: image.ShortDigest(t.Manifest), Note: t.Platform.String()}
+		if len(s.names.Digests) > 0 {
+			l.URL = views.ImageURL(s.names.Digests[0].WithDigest(t.Manifest))
+		}
+		v.Twins = append(v.Twins, l)
+	}
+}
+
+// first keeps a list of links short.
+func first(links []views.Link) (shown []views.Link, more int) {
+	if len(links) <= maxLinks {
+		return links, 0
+	}
+	return links[:maxLinks], len(links) - maxLinks
+}
+
+// crumbsOf gives the way to a repository; its last part leads to url where that is not empty.
+func crumbsOf(r image.Repository, url string) []views.Crumb {
+	crumbs := []views.Crumb{{Label: "", URL: "/images"}, {Label: r.Host()}}
+	for part := range strings.SplitSeq(r.Path(), "/") {
+		crumbs = append(crumbs, views.Crumb{Label: part})
+	}
+	crumbs[len(crumbs)-1].URL = url
+	return crumbs
+}
+
+// title is the window's: what the page is of, and its section unless it is the first.
+func (s *subject) title(ctx context.Context) string {
+	title := s.label()
+	if s.ref.Digest != "" {
+		title = s.ref.Repository.Familiar() + "@" + image.ShortDigest(s.ref.Digest)
+	}
+	for _, section := range sections {
+		if section.name == s.section && s.section != views.SectionLayers && s.stored {
+			return title + " · " + views.T(ctx, section.label)
+		}
+	}
+	return title
+}
+
+// sections are the tabs of the page.
+var sections = []struct {
+	name  views.Section
+	label views.MessageID
+}{
+	{views.SectionLayers, "image.tab_layers"},
+	{views.SectionConfig, "image.tab_config"},
+	{views.SectionManifest, "image.tab_manifest"},
+	{views.SectionInspect, "image.tab_inspect"},
+	{views.SectionHistory, "image.tab_history"},
+}
+
+func (s *subject) tabs(ctx context.Context) []views.Tab {
+	tabs := make([]views.Tab, 0, len(sections))
+	for _, section := range sections {
+		tabs = append(tabs, views.Tab{
+			Label: views.T(ctx, section.label), URL: s.url(section.name),
+			Active: section.name == s.section || s.section == "" && section.name == views.SectionLayers,
+		})
+	}
+	return tabs
+}
+
+// platformLinks gives the platform switch: to the same section where a platform is stored, to the pull form
+// where it is not.
+func (s *subject) platformLinks() []views.PlatformChoice {
+	links := make([]views.PlatformChoice, 0, len(s.choices))
+	for _, c := range s.choices {
+		l := views.PlatformChoice{Name: c.platform.String(), Stored: c.stored, Unpacked: -1}
+		if c.stored {
+			l.Current = s.stored && c.image.Manifest == s.shown.Manifest
+			l.Broken, l.Size, l.Unpacked = c.image.Broken != "", c.image.Size, c.image.Unpacked
+			l.URL = views.SectionURL(s.base(), s.section, c.platform)
+		} else {
+			l.Current = !s.stored && c.platform == s.platform
+			l.URL = s.pullFormURL(c.platform)
+		}
+		links = append(links, l)
+	}
+	return links
+}
+
+// pullURL gives the pull form with the platform of the page ticked.
+func (s *subject) pullURL() string { return s.pullFormURL(s.platform) }
+
+func (s *subject) pullFormURL(p image.Platform) string {
+	if !p.Known() {
+		return views.PullFormURL(s.ref)
+	}
+	return views.PullFormURL(s.ref, p)
+}
+
+// figures gives the key figures of the platform shown.
+func (s *subject) figures() views.ImageFigures {
+	f := views.ImageFigures{
+		ID: s.shown.ID, Size: s.shown.Size, Unpacked: s.shown.Unpacked, Layers: s.shown.Layers, Created: s.shown.Created, Pulled: s.shown.Stored,
+	}
+	for _, l := range s.layers {
+		if l.Users > 1 {
+			f.SharedLayers++
+		}
+	}
+	if s.idPrefix == "" {
+		f.Pulled, f.By, f.From = s.target.Pulled, s.target.By, s.ref.Repository.Host()
+	}
+	return f
+}
+
+// deletions gives what can be deleted from here. Each leads to the plan, which says what will happen.
+func (s *subject) deletions(ctx context.Context) []views.Link {
+	whole := views.Link{Label: views.T(ctx, "image.delete"), URL: views.SectionURL(s.base(), views.SectionDelete, image.Platform{})}
+	if s.idPrefix != "" || !s.stored || len(s.target.Images) < 2 {
+		return []views.Link{whole}
+	}
+	if whole.Label = views.T(ctx, "image.delete_digest"); s.ref.Tag != "" {
+		whole.Label = views.T(ctx, "image.delete_tag", "Tag", s.ref.Tag)
+	}
+	one := views.Link{Label: views.T(ctx, "image.delete_platform", "Platform", s.platform.String()), URL: views.SectionURL(s.base(), views.SectionDelete, s.platform)}
+	return []views.Link{one, whole}
+}
+
+// docker gives a docker command about the image, for its platform where that is not a matter of course.
+func (s *subject) docker(command, options string) string {
+	words := []string{"docker", command}
+	if len(s.choices) > 1 && s.platform.Known() {
+		if command == "inspect" { // only the image command knows --platform
+			words = []string{"docker", "image", "inspect"}
+		}
+		words = append(words, "--platform", views.ShellWords([]string{s.platform.String()}))
+	}
+	if options != "" {
+		words = append(words, options)
+	}
+	return strings.Join(append(words, s.label()), " ")
+}

@@ -1,0 +1,39 @@
+package views
+
+import (
+	"context"
+	"strings"
+
+	"github.com/stowage/stowage/image"
+)
+
+// RepositoryView is a repository's page: its tags, and its digests without one.
+type RepositoryView struct {
+	Repository image.Repository
+	Crumbs     []Crumb
+	Tags       int
+	Untagged   int // digests that no tag of the repository points to
+	List       ImageList
+}
+
+func (v RepositoryView) subtitle(ctx context.Context) string {
+	s := T(ctx, "repository.tags", Count, v.Tags)
+	if v.Untagged > 0 {
+		s += " · " + T(ctx, "repository.untagged", Count, v.Untagged)
+	}
+	return s
+}
+
+// pullURL gives the pull form for another tag.
+func (v RepositoryView) pullURL() string { return PullFormURL(image.Reference{Repository: v.Repository}) }
+
+// platformNames lists platforms in a sentence.
+func platformNames(platforms []image.Platform) string {
+	names := make([]string, 0, len(platforms))
+	for _, p := range platforms {
+		if name := p.String(); name != "" {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
