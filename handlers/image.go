@@ -131,7 +131,7 @@ func (h *Handlers) absent(c echo.Context, a address, cause error) error {
 		}
 	}
 	v := views.AbsentView{
-		Crumbs: crumbsOf(a.ref.Repository, ""), Ref: a.ref, PullURL: views.PullFormURL(a.ref), Command: "docker pull " + a.ref.Familiar(),
+		Crumbs: crumbsOf(ctx, a.ref.Repository, ""), Ref: a.ref, PullURL: views.PullFormURL(a.ref), Command: "docker pull " + a.ref.Familiar(),
 	}
 	known, err := h.store.RepositoryExists(ctx, a.ref.Repository)
 	if err != nil {
@@ -140,7 +140,7 @@ func (h *Handlers) absent(c echo.Context, a address, cause error) error {
 	if known {
 		repository := image.Reference{Repository: a.ref.Repository}
 		v.Repository = views.ImageURL(repository)
-		v.Crumbs = crumbsOf(a.ref.Repository, v.Repository)
+		v.Crumbs = crumbsOf(ctx, a.ref.Repository, v.Repository)
 	}
 	if a.ref.Tag != "" {
 		events, err := h.store.TagHistory(ctx, a.ref.Repository, a.ref.Tag)
@@ -149,7 +149,7 @@ func (h *Handlers) absent(c echo.Context, a address, cause error) error {
 		}
 		v.History = historyView(events, true)
 	}
-	if partial(c) {
+	if Partial(c) {
 		return Render(c, http.StatusNotFound, views.AbsentBody(v))
 	}
 	return Render(c, http.StatusNotFound, views.AbsentPage(h.chrome(c, a.ref.Familiar(), views.NavImages), v))
@@ -158,7 +158,7 @@ func (h *Handlers) absent(c echo.Context, a address, cause error) error {
 // renderImage answers with the page, or for htmx with what of it changes.
 func (h *Handlers) renderImage(c echo.Context, status int, s *subject, section templ.Component) error {
 	v := h.imageView(c.Request().Context(), s)
-	if partial(c) {
+	if Partial(c) {
 		return Render(c, status, views.ImagePart(v, section))
 	}
 	return Render(c, status, views.ImagePage(h.chrome(c, v.Title, views.NavImages), v, section))

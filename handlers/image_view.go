@@ -28,9 +28,9 @@ func (h *Handlers) imageView(ctx context.Context, s *subject) views.ImageView {
 		}
 	}
 	if s.idPrefix != "" {
-		s.describeID(&v)
+		s.describeID(ctx, &v)
 	} else {
-		s.describeReference(&v)
+		s.describeReference(ctx, &v)
 	}
 	if !s.stored {
 		v.Missing = &views.MissingPlatform{Name: s.platform.String(), PullURL: s.pullURL(), Command: s.docker("pull", "")}
@@ -39,8 +39,8 @@ func (h *Handlers) imageView(ctx context.Context, s *subject) views.ImageView {
 }
 
 // describeReference fills in what only a tag or a digest has.
-func (s *subject) describeReference(v *views.ImageView) {
-	v.Crumbs = crumbsOf(s.ref.Repository, views.ImageURL(image.Reference{Repository: s.ref.Repository}))
+func (s *subject) describeReference(ctx context.Context, v *views.ImageView) {
+	v.Crumbs = crumbsOf(ctx, s.ref.Repository, views.ImageURL(image.Reference{Repository: s.ref.Repository}))
 	v.PullURL = views.PullFormURL(s.ref)
 	switch s.target.Reason {
 	case storage.Dangling:
@@ -60,9 +60,9 @@ func (s *subject) describeReference(v *views.ImageView) {
 }
 
 // describeID fills in what only an image ID has.
-func (s *subject) describeID(v *views.ImageView) {
+func (s *subject) describeID(ctx context.Context, v *views.ImageView) {
 	v.Subject = s.shown.ID
-	v.Crumbs = []views.Crumb{{Label: "", URL: "/images"}, {Label: image.ShortDigest(s.shown.ID)}}
+	v.Crumbs = []views.Crumb{{Label: views.T(ctx, "nav.images"), URL: "/images"}, {Label: image.ShortDigest(s.shown.ID)}}
 	for _, r := range append(append([]image.Reference{}, s.names.Tags...), s.names.Lone...) {
 		label := r.Familiar()
 		if r.Digest != "" {
@@ -92,8 +92,8 @@ func first(links []views.Link) (shown []views.Link, more int) {
 }
 
 // crumbsOf gives the way to a repository; its last part leads to url where that is not empty.
-func crumbsOf(r image.Repository, url string) []views.Crumb {
-	crumbs := []views.Crumb{{Label: "", URL: "/images"}, {Label: r.Host()}}
+func crumbsOf(ctx context.Context, r image.Repository, url string) []views.Crumb {
+	crumbs := []views.Crumb{{Label: views.T(ctx, "nav.images"), URL: "/images"}, {Label: r.Host()}}
 	for part := range strings.SplitSeq(r.Path(), "/") {
 		crumbs = append(crumbs, views.Crumb{Label: part})
 	}

@@ -229,22 +229,34 @@ func (q *Queue) ensure(ctx context.Context, b blob, l *layer) error {
 	})
 }
 
+// blobs lists what to bring beside the configs, each digest once: the layers, base first, as they are shown;
+// the documents, whose bytes are here already, last.
+func (p *plan) blobs() []blob {
+	var all []blob
+	listed := make(map[image.Digest]bool)
+	add := func(b blob) {
+		if !listed[b.Digest] {
+			listed[b.Digest] = true
+			all = append(all, b)
+		}
+	}
+	for _, i := range p.images {
+		for _, d := range i.Document.Manifest.Layers {
+			add(blob{Descriptor: d, repository: p.repository})
+		}
+	}
+	for _, doc := range p.documents() {
+		add(blob{Descriptor: doc.Descriptor(), repository: p.repository, raw: doc.Raw})
+	}
+	return all
+}
+
 // fetchAll brings every blob of a plan onto the shelf. Configs come first, so that an image whose config
-// does not fit its manifest fails before its layers are there; then the layers, base first, as they are
-// shown; the documents, whose bytes are here already, last.
+// does not fit its manifest fails before its layers are there.
 func (q *Queue) fetchAll(ctx context.Context, r *run, p *plan, byDigest map[image.Digest]*layer) error {
+	blobs := p.blobs() // before the configs that are read change the plan
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(q.fetcher.lanes())
-	done := make(map[image.Digest]bool)
-	each := func(b blob) {
-		if done[b.Digest] {
-			return
-		}
-		done[b.Digest] = true
-		g.Go(func() error {
-			return guard(func() error { return q.ensure(ctx, b, byDigest[b.Digest]) })
-		})
-	}
 	for i := range p.images {
 		if p.images[i].Config == nil {
 			g.Go(func() error {
@@ -252,13 +264,10 @@ func (q *Queue) fetchAll(ctx context.Context, r *run, p *plan, byDigest map[imag
 			})
 		}
 	}
-	for _, i := range p.images {
-		for _, d := range i.Document.Manifest.Layers {
-			each(blob{Descriptor: d, repository: p.repository})
-		}
-	}
-	for _, doc := range p.documents() {
-		each(blob{Descriptor: doc.Descriptor(), repository: p.repository, raw: doc.Raw})
+	for _, b := range blobs {
+		g.Go(func() error {
+			return guard(func() error { return q.ensure(ctx, b, byDigest[b.Digest]) })
+		})
 	}
 	return g.Wait()
 }

@@ -93,26 +93,6 @@ func (l *layer) moved() int64 {
 	return l.source.moved.Load() - l.base
 }
 
-// freeze makes the layer show what it shows now for ever.
-func (l *layer) freeze() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.source != nil {
-		l.source = l.source.copy()
-	}
-}
-
-// copy gives the progress of now, apart from the fetch.
-func (p *progress) copy() *progress {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	c := &progress{state: p.state, reason: p.reason, retryAt: p.retryAt}
-	c.bytes.Store(p.bytes.Load())
-	c.resumed.Store(p.resumed.Load())
-	c.moved.Store(p.moved.Load())
-	return c
-}
-
 func (l *layer) snapshot() Layer {
 	l.mu.Lock()
 	source, stored, platforms := l.source, l.stored, slices.Clone(l.platforms)

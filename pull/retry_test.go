@@ -327,3 +327,25 @@ func TestFailureEndsTheOtherDownloadsAndKeepsThem(t *testing.T) {
 		equal(t, "offsets", b.up.requested(half.Digest), []int64{0, 3000})
 	})
 }
+
+func TestRateLimitWithoutATimeIsTriedAFewTimes(t *testing.T) {
+	inBubble(t, pull.Options{Backoff: pull.Backoff{Tries: 3}}, func(b *bench) {
+		b.up.head = func(image.Reference) error { return image.Errorf(image.RateLimited, "too many requests") }
+		b.fails(image.RateLimited, b.up.tag("app:1", b.up.image("linux/amd64", b.up.layerBlob(1, 10))))
+		if heads, _, _ := b.up.requests(); heads != 3 {
+			t.Errorf("%d HEADs, want 3", heads)
+		}
+	})
+}
+
+func TestImageWithoutADeclaredPlatformIsHeldAgainstItsConfig(t *testing.T) {
+	inBubble(t, pull.Options{}, func(b *bench) {
+		l := b.up.layerBlob(1, 10)
+		silent := b.up.image("linux/riscv64", l)
+		silent.Platform = nil
+		ref := b.up.tag("app:1", b.up.index(silent, b.up.image("linux/arm64", l)))
+		b.fails(image.NoPlatform, ref, "linux/s390x")
+		job := b.done(ref, "linux/riscv64")
+		equal(t, "platforms", job.Pulled, []image.Platform{parse(t, "linux/riscv64")})
+	})
+}

@@ -99,16 +99,6 @@ func (l *Layer) settle() {
 	}
 }
 
-// freeze keeps the layers as they are: the fetches that they follow may go on for other jobs.
-func (r *run) freeze() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.configs = nil
-	for _, l := range r.layers {
-		l.freeze()
-	}
-}
-
 // showConfig makes the job say when a config is being retried.
 func (r *run) showConfig(d image.Descriptor) *layer {
 	l := &layer{Descriptor: d}

@@ -254,3 +254,54 @@ func TestAnOlderResolveNeverWinsOverANewerOne(t *testing.T) {
 		}
 	})
 }
+
+func TestLieAboutASizeDoesNotFailAnotherPull(t *testing.T) {
+	inBubble(t, pull.Options{}, func(b *bench) {
+		l := b.up.layerBlob(1, 5000)
+		lie := l
+		lie.Size++
+		gate := b.up.hold(l, 3000)
+		liar, honest := b.up.tag("app:lie", b.up.image("linux/amd64", lie)), b.up.tag("app:1", b.up.image("linux/amd64", l))
+		first := b.pull(liar)
+		synctest.Wait()
+		second := b.pull(honest)
+		synctest.Wait()
+		close(gate)
+		if job := b.end(first.ID); job.State != pull.Failed {
+			t.Errorf("the pull with the wrong size is %s", job.State)
+		}
+		if job := b.end(second.ID); job.State != pull.Done || !b.stored(l) {
+			t.Errorf("the pull with the right size is %s, %+v", job.State, job.Problem)
+		}
+	})
+}
+
+func TestPullRightAfterACancelWaitsForTheFileToBeFree(t *testing.T) {
+	inBubble(t, pull.Options{}, func(b *bench) {
+		l := b.up.layerBlob(1, 5000)
+		deaf := make(chan struct{})
+		b.up.blob = func(_ context.Context, _ image.Repository, d image.Digest, nth int, body io.Reader) (io.Reader, error) {
+			if d == l.Digest && nth == 1 {
+				return upTo(context.Background(), 3000, deaf, body), nil // ignores that it is cancelled
+			}
+			return body, nil
+		}
+		ref := b.up.tag("app:1", b.up.image("linux/amd64", l))
+		first := b.pull(ref)
+		synctest.Wait()
+		if err := b.queue.Cancel(first.ID, "bob"); err != nil {
+			t.Fatal(err)
+		}
+		second := b.pull(ref)
+		if got := b.live(second.ID).Layers[0].State; second.ID == first.ID || got != pull.Waiting {
+			t.Errorf("pull %d has its layer %s, want a new pull that waits", second.ID, got)
+		}
+		close(deaf)
+		if got := b.end(first.ID).State; got != pull.Cancelled {
+			t.Errorf("the cancelled pull is %s", got)
+		}
+		if job := b.end(second.ID); job.State != pull.Done {
+			t.Errorf("the new pull is %s, %+v", job.State, job.Problem)
+		}
+	})
+}

@@ -154,6 +154,8 @@ func (u *upstream) layerBlob(seed uint64, size int) image.Descriptor {
 
 func (u *upstream) addBlob(mediaType string, raw []byte) image.Descriptor {
 	d := image.Descriptor{MediaType: mediaType, Digest: image.DigestOf(raw), Size: int64(len(raw))}
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	u.blobs[d.Digest] = raw
 	return d
 }
@@ -167,6 +169,8 @@ func (u *upstream) addDocument(v any, mediaType string) image.Descriptor {
 	if err != nil {
 		u.t.Fatal(err)
 	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	u.documents[doc.Digest] = doc
 	return doc.Descriptor()
 }

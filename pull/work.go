@@ -76,7 +76,6 @@ func (q *Queue) finish(r *run, err error) {
 	q.seal(r)
 	q.mu.Unlock()
 	if !errors.Is(err, errClosing) {
-		r.freeze()
 		state := q.judge(r, err)
 		q.advance(r, state, func(j *Job) {
 			j.Finished, j.Rate, j.Reason, j.RetryAt = q.now(), 0, "", time.Time{}

@@ -208,6 +208,21 @@ func TestTokensAreForOneRepositoryAndUsedAgain(t *testing.T) {
 	}
 }
 
+func TestASignInIsUsedWhereNobodysWasEnoughBefore(t *testing.T) {
+	tr := newTokenRegistry(t)
+	dir := dockerConfigDir(t, map[string]any{})
+	c := client(t, Options{DockerConfig: dir})
+	for _, want := range []string{"", "anna"} {
+		if _, err := c.Document(t.Context(), mustRef(t, tr.host+"/app:1")); err != nil {
+			t.Fatal(err)
+		}
+		if user, _, _ := tr.tokens.last().BasicAuth(); user != want {
+			t.Errorf("the token server saw the user %q, want %q", user, want)
+		}
+		writeDockerConfig(t, dir, auths(tr.host, login("anna", "s3cret")))
+	}
+}
+
 func TestTokenAuthWithCredentials(t *testing.T) {
 	tr := newTokenRegistry(t)
 	conf := dockerConfigDir(t, auths(tr.host, login("anna", "s3cret")))

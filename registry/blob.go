@@ -38,13 +38,18 @@ func (c *Client) Blob(ctx context.Context, repo image.Repository, d image.Descri
 		ex := &exchange{kind: kindBlob, subject: s, offset: offset, size: d.Size}
 		r := &blobReader{parent: ctx, upstream: u, ex: ex, stall: c.opts.StallTimeout}
 		r.ctx, r.cancel = context.WithCancelCause(ctx)
+		r.timer = time.AfterFunc(c.opts.DocumentTimeout, func() { r.cancel(errStalled) }) // until the body begins
 		// The size is the transport's to check; with 0 regclient would answer for the empty blob itself. No
 		// URLs: layers that lie elsewhere are asked of the registry, as dockerd on Linux does.
 		r.blob, err = u.rc.BlobGet(withExchange(r.ctx, ex), regRef(s.ref), descriptor.Descriptor{Digest: d.Digest, Size: -1})
+		r.timer.Stop()
 		if err == nil {
 			u.worked.Store(true)
-			r.begin()
+			r.body, r.left = r.blob.Response().Body, d.Size-ex.start
 			return r, ex.start, nil
+		}
+		if errors.Is(context.Cause(r.ctx), errStalled) {
+			err = context.DeadlineExceeded
 		}
 		r.cancel(nil)
 		if !c.again(u, err, ex) || !first {
@@ -91,17 +96,10 @@ type blobReader struct {
 	blob     *blob.BReader
 	body     io.Reader
 	stall    time.Duration
-	timer    *time.Timer // runs during a read only: a slow writer is not a stalled registry
+	timer    *time.Timer // runs while the registry is waited for: a slow writer is not a stalled registry
 	left     int64
 	err      error
 	close    sync.Once
-}
-
-func (r *blobReader) begin() {
-	r.body = r.blob.Response().Body
-	r.left = r.ex.size - r.ex.start
-	r.timer = time.AfterFunc(r.stall, func() { r.cancel(errStalled) })
-	r.timer.Stop()
 }
 
 // Read implements io.Reader.
@@ -115,7 +113,7 @@ func (r *blobReader) Read(p []byte) (int, error) {
 	if int64(len(p)) > r.left {
 		p = p[:r.left+1] // one more tells a blob that is too long
 	}
-	_ = 0
+	r.timer.Reset(r.stall)
 	n, err := r.body.Read(p)
 	r.timer.Stop()
 	if int64(n) > r.left {

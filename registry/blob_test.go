@@ -276,6 +276,18 @@ func TestAStalledBlobIsGivenUp(t *testing.T) {
 	}
 }
 
+func TestABlobThatDoesNotBeginIsGivenUp(t *testing.T) {
+	blob, d := blobOf(1000)
+	half := halfABlob(blob)
+	_, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusServiceUnavailable) // and its reason never ends
+		half(w, req)
+	})
+	_, _, err := readBlob(t, client(t, Options{DocumentTimeout: 100 * time.Millisecond}), host+"/app", d, 0)
+	wantKind(t, err, image.Unavailable, host)
+}
+
 func TestASlowReaderIsNoStall(t *testing.T) {
 	blob, d := blobOf(1000)
 	_, host := server(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(blob) })

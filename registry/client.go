@@ -54,7 +54,7 @@ type Options struct {
 	ConnectTimeout  time.Duration // for connecting and for the TLS handshake, each; 0 means 10 s
 	HeaderTimeout   time.Duration // from a request to the head of its answer; 0 means 30 s
 	StallTimeout    time.Duration // for a blob to deliver its next byte; 0 means 30 s
-	DocumentTimeout time.Duration // for one Head, Document or Tags as a whole; 0 means 60 s
+	DocumentTimeout time.Duration // for one Head, Document or Tags as a whole, and for a blob to begin; 0 means 60 s
 
 	dial dialFunc // stands in for the network in this package's tests
 }

@@ -53,7 +53,7 @@ func NotGzip() Image {
 func NotTar() Image {
 	c, err := pack(Gzip, func(w io.Writer) error {
 		_, err := io.CopyN(w, newNoise("not tar"), 4096)
-		return err //nolint:wrapcheck // pack's own writer
+		return err // pack's own writer
 	})
 	if err != nil {
 		panic("sample: compress fixed bytes: " + err.Error()) // memory only, so it cannot happen

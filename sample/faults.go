@@ -145,7 +145,7 @@ func (c *corruptWriter) Write(p []byte) (int, error) {
 	}
 	n, err := c.ResponseWriter.Write(p)
 	c.written += int64(n)
-	return n, err //nolint:wrapcheck // a writer passes its error on
+	return n, err
 }
 
 // Slow sends bodies at most at a rate in bytes a second, so that a person can watch a download.
@@ -177,12 +177,12 @@ func (s *slowWriter) Write(p []byte) (int, error) {
 		case <-t.C:
 		case <-s.r.Context().Done():
 			t.Stop()
-			return sent, s.r.Context().Err() //nolint:wrapcheck // the context's own error
+			return sent, s.r.Context().Err() // the context's own error
 		}
 		n, err := s.ResponseWriter.Write(part)
 		sent += n
 		if err != nil {
-			return sent, err //nolint:wrapcheck // a writer passes its error on
+			return sent, err
 		}
 		_ = http.NewResponseController(s.ResponseWriter).Flush() // a writer that cannot flush has no buffer either
 	}
@@ -270,7 +270,7 @@ func (h *headerWriter) Write(p []byte) (int, error) {
 	if !h.sent {
 		h.WriteHeader(http.StatusOK)
 	}
-	return h.ResponseWriter.Write(p) //nolint:wrapcheck // a writer passes its error on
+	return h.ResponseWriter.Write(p)
 }
 
 func apiError(w http.ResponseWriter, status int, code, message string) {

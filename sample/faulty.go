@@ -205,7 +205,7 @@ func (m *meter) Write(p []byte) (int, error) {
 	if !m.head {
 		m.count(n)
 	}
-	return n, err //nolint:wrapcheck // a writer passes its error on
+	return n, err
 }
 
 // Any matches every request.

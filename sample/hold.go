@@ -85,15 +85,15 @@ func (c *cutWriter) Write(p []byte) (int, error) {
 	if c.at == nil || int64(len(p)) < c.left {
 		n, err := c.ResponseWriter.Write(p)
 		c.left -= int64(n)
-		return n, err //nolint:wrapcheck // a writer passes its error on
+		return n, err
 	}
 	n, err := c.ResponseWriter.Write(p[:c.left])
 	if err != nil {
-		return n, err //nolint:wrapcheck // a writer passes its error on
+		return n, err
 	}
 	at := c.at
 	c.at = nil
 	at()
 	more, err := c.ResponseWriter.Write(p[n:])
-	return n + more, err //nolint:wrapcheck // a writer passes its error on
+	return n + more, err
 }

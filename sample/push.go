@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -65,17 +66,16 @@ func Push(ctx context.Context, to Destination, repository string, source Source,
 
 func (d Destination) blob(ctx context.Context, repository string, b Blob) error {
 	path := "/v2/" + repository + "/blobs/"
-	if resp, err := d.send(ctx, http.MethodHead, path+b.Descriptor.Digest.String(), "", nil, http.StatusOK, http.StatusNotFound); err != nil {
+	head, err := d.send(ctx, http.MethodHead, path+b.Descriptor.Digest.String(), "", nil, http.StatusOK, http.StatusNotFound)
+	if err != nil || head.status == http.StatusOK {
 		return err
-	} else if resp.StatusCode == http.StatusOK {
-		return nil
 	}
-	resp, err := d.send(ctx, http.MethodPost, path+"uploads/", "", nil, http.StatusAccepted)
+	upload, err := d.send(ctx, http.MethodPost, path+"uploads/", "", nil, http.StatusAccepted)
 	if err != nil {
 		return err
 	}
 	// The location may be relative, and may hold a query that has to be kept.
-	loc, err := resp.Request.URL.Parse(resp.Header.Get("Location"))
+	loc, err := upload.url.Parse(upload.location)
 	if err != nil {
 		return fmt.Errorf("parse upload location: %w", err)
 	}
@@ -91,30 +91,35 @@ func (d Destination) manifest(ctx context.Context, repository, reference string,
 	return err
 }
 
+// reply is what a push needs to know of an answer.
+type reply struct {
+	status   int
+	location string
+	url      *url.URL // of the request that was answered, after redirects
+}
+
 // send makes one request and reads the answer to its end; another status than the wanted ones is an error.
-func (d Destination) send(ctx context.Context, method, address, mediaType string, body []byte, want ...int) (resp *http.Response, err error) {
+func (d Destination) send(ctx context.Context, method, address, mediaType string, body []byte, want ...int) (reply, error) {
 	if strings.HasPrefix(address, "/") {
 		address = d.base + address
 	}
 	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("make request: %w", err)
+		return reply{}, fmt.Errorf("make request: %w", err)
 	}
 	if mediaType != "" {
 		req.Header.Set("Content-Type", mediaType)
 	}
-	resp, err = d.client.Do(req)
+	resp, err := d.client.Do(req)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // *url.Error names the method and the address already
+		return reply{}, err // *url.Error names the method and the address already
 	}
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err := errors.Join(err, resp.Body.Close()); err != nil {
-		return nil, fmt.Errorf("read answer to %s %s: %w", method, req.URL.Path, err)
+		return reply{}, fmt.Errorf("read answer to %s %s: %w", method, req.URL.Path, err)
 	}
-	for _, w := range want {
-		if resp.StatusCode == w {
-			return resp, nil
-		}
+	if slices.Contains(want, resp.StatusCode) {
+		return reply{status: resp.StatusCode, location: resp.Header.Get("Location"), url: resp.Request.URL}, nil
 	}
-	return nil, fmt.Errorf("%s %s: %s: %.300s", method, req.URL.Path, resp.Status, answer)
+	return reply{}, fmt.Errorf("%s %s: %s: %.300s", method, req.URL.Path, resp.Status, answer)
 }

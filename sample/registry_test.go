@@ -50,8 +50,15 @@ func tagDigest(t *testing.T, base, repository, tag string) string {
 }
 
 func TestMoveTagMovesTheTagThroughThreeImagesAndKeepsTheOldOnes(t *testing.T) {
-	r, host := library(t)
-	base := "http://" + host
+	r := sample.NewEmptyRegistry()
+	s := httptest.NewServer(r)
+	defer s.Close()
+	base := s.URL
+	for _, tag := range []string{"latest", sample.MovingTag} {
+		if err := r.Push(t.Context(), sample.MovingRepository, at(t, sample.MovingRepository, tag), tag); err != nil {
+			t.Fatal(err)
+		}
+	}
 	latest := tagDigest(t, base, "library/ubuntu", "latest")
 	seen := []string{tagDigest(t, base, sample.MovingRepository, sample.MovingTag)}
 	for v := 2; v <= sample.RollingVersions; v++ {

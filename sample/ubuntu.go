@@ -24,7 +24,7 @@ var rolling = []ubuntuRelease{
 	{"26.10", "Stonking Stingray", "1", date("2026-11-18T06:19:44.201847632Z"), 1_450},
 }
 
-// build is the index of a release: docker media types, as Docker Hub serves ubuntu, in one layer.
+// ubuntuIndex is the index of a release: docker media types, as Docker Hub serves ubuntu, in one layer.
 func (s *shelf) ubuntuIndex(r ubuntuRelease) Index {
 	osRelease := fmt.Sprintf("PRETTY_NAME=\"Ubuntu %[1]s\"\nNAME=\"Ubuntu\"\nVERSION_ID=\"%[1]s\"\nVERSION=\"%[1]s (%[2]s)\"\nID=ubuntu\nID_LIKE=debian\n", r.version, r.name)
 	return Index{Docker: true, Entries: images(func(m machine) Image {

@@ -24,6 +24,7 @@ type ImageList struct {
 	Matches    int              // rows that the filter chooses
 	All        int              // rows without the filter
 	Pages      int
+	First      int // the number of the first row in view, from 1
 	Rows       []ImageRow
 }
 
@@ -120,16 +121,19 @@ func (l ImageList) column(label, key string, figure bool) SortColumn {
 // narrow drops columns where there is little room, the least telling first; on a phone, where rows are
 // cards, they are all there. Columns are counted from the end, since the digests come and go.
 func (l ImageList) narrow() string {
-	const usual = "sm:max-lg:[&_tr>:nth-last-child(5)]:hidden sm:max-md:[&_tr>:nth-last-child(2)]:hidden"
+	const usual = "sm:max-lg:[&_tr>:nth-last-child(5)]:hidden sm:max-lg:[&_tr>:nth-last-child(4)]:hidden sm:max-md:[&_tr>:nth-last-child(2)]:hidden"
 	if l.State.Digests {
-		return usual + " sm:max-xl:[&_tr>:nth-last-child(4)]:hidden sm:max-md:[&_tr>:nth-last-child(6)]:hidden"
+		return usual + " sm:max-md:[&_tr>:nth-last-child(6)]:hidden"
 	}
 	return usual
 }
 
-// count words how many rows the list has, and how many of them the filter chooses.
+// count words how many rows the filter chooses, or else which rows are in view.
 func (l ImageList) count(ctx context.Context) string {
-	if l.State.Query == "" {
+	switch {
+	case l.State.Query == "" && l.Pages > 1:
+		return T(ctx, "images.range", "From", l.First, "To", l.First+len(l.Rows)-1, "All", l.All)
+	case l.State.Query == "":
 		return T(ctx, "images.rows", Count, l.All)
 	}
 	return T(ctx, "images.matches", "Matches", l.Matches, "All", l.All)
@@ -144,7 +148,7 @@ func (v ImagesView) subtitle(ctx context.Context) string {
 }
 
 // maxBadges is how many platforms a row names.
-const maxBadges = 6
+const maxBadges = 5
 
 // badges divides a row's platforms into those that are named and the number of those that are not.
 func (r ImageRow) badges() (named []image.Platform, more int) {

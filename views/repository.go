@@ -25,7 +25,9 @@ func (v RepositoryView) subtitle(ctx context.Context) string {
 }
 
 // pullURL gives the pull form for another tag.
-func (v RepositoryView) pullURL() string { return PullFormURL(image.Reference{Repository: v.Repository}) }
+func (v RepositoryView) pullURL() string {
+	return PullFormURL(image.Reference{Repository: v.Repository})
+}
 
 // platformNames lists platforms in a sentence.
 func platformNames(platforms []image.Platform) string {

@@ -19,6 +19,9 @@ import (
 // maxForm bounds the body of a request to the pages, in the notation of echo.
 const maxForm = "1M"
 
+// bodyTime bounds how long a form may take to arrive.
+const bodyTime = 30 * time.Second
+
 // policy allows our own files only: no inline script or style, no frame, no other host.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -37,6 +40,7 @@ func use(e *echo.Echo, o Options) {
 		secure,
 		hosts(o.Loopback),
 		crossOrigin(),
+		bodyDeadline,
 		middleware.BodyLimit(maxForm),
 		middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1024, Skipper: uncompressed}),
 	)
@@ -109,6 +113,17 @@ func isLoopbackHost(hostport string) bool {
 	}
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
+}
+
+// bodyDeadline keeps somebody who sends a body byte by byte from holding a connection for ever.
+func bodyDeadline(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Request().ContentLength != 0 {
+			// A writer without deadlines, as in tests, has no connection to hold.
+			_ = http.NewResponseController(c.Response().Writer).SetReadDeadline(time.Now().Add(bodyTime))
+		}
+		return next(c)
+	}
 }
 
 // crossOrigin refuses changing requests that another site's page made the browser send.

@@ -43,9 +43,9 @@ func New(o Options) *Server {
 	routes(e, o)
 	s.http = &http.Server{
 		Handler: e,
-		// No WriteTimeout: pulls are watched and layers are downloaded for as long as they take.
+		// No WriteTimeout and no ReadTimeout: pulls are watched for as long as they take, and a ReadTimeout
+		// ends the request's context too. Bodies have their own deadline, see bodyDeadline.
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       60 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),

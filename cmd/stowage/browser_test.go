@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// chromium starts the browser once for all tests; each test has a profile of its own in it.
+var chromium = sync.OnceValues(startChromium)
+
+func startChromium() (context.Context, error) {
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		return nil, errors.New("the browser tests need Chromium or Google Chrome on the PATH; the task \"test\" installs it: " +
+			"go run github.com/go-task/task/v3/cmd/task@v3.53.0 test")
+	}
+	profile, err := os.MkdirTemp("", "stowage-chromium-")
+	if err != nil {
+		return nil, fmt.Errorf("make the browser's profile: %w", err)
+	}
+	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(),
+		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("hide-scrollbars", true),
+		chromedp.Flag("force-color-profile", "srgb"), chromedp.Flag("no-proxy-server", true), chromedp.Flag("lang", "en-US"),
+	)
+	browser, stopBrowser := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {}))
+	atEnd(func() {
+		stopBrowser()
+		stopAllocator()
+		_ = os.RemoveAll(profile)
+	})
+	if err := chromedp.Do(browser); err != nil { // starts it
+		return nil, fmt.Errorf("start %s: %w", path, err)
+	}
+	return browser, nil
+}
+
+// tab is a window of the browser with a profile of its own: no cookies, nothing in the cache. It notes what a page
+// must not do.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+	own string // the only host that pages may speak to
+
+	mu       sync.Mutex
+	problems []string
+	loaded   float64 // bytes over the wire
+}
+
+// openTab opens a tab for pages of s. At the end of the test it fails for errors on the console, exceptions,
+// violations of the Content-Security-Policy and requests to another host.
+func openTab(t *testing.T, s *stowage) *tab {
+	t.Helper()
+	browser, err := chromium()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &tab{t: t, own: s.host()}
+	ctx, closeTab := chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.note))
+	t.Cleanup(closeTab)
+	var cancel context.CancelFunc
+	b.ctx, cancel = context.WithTimeout(ctx, patience)
+	t.Cleanup(cancel)
+	t.Cleanup(func() {
+		for _, p := range b.noted() {
+			t.Errorf("the browser noted: %s", p)
+		}
+	})
+	b.do(chromedp.EmulateViewport(1280, 860))
+	return b
+}
+
+// note listens to the browser.
+func (b *tab) note(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		b.problems = append(b.problems, fmt.Sprintf("exception %+v", e.ExceptionDetails))
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == "error" || e.Type == "assert" {
+			b.problems = append(b.problems, fmt.Sprintf("console %s %+v", e.Type, e.Args))
+		}
+	case *log.EventEntryAdded:
+		// An answer that is no success is for the tests to judge: error pages are pages.
+		if e.Entry.Level == "error" && e.Entry.Source != "network" {
+			b.problems = append(b.problems, fmt.Sprintf("log %s: %s", e.Entry.Source, e.Entry.Text))
+		}
+	case *network.EventRequestWillBeSent:
+		if u, err := url.Parse(e.Request.URL); err != nil || u.Scheme != "data" && u.Host != b.own {
+			b.problems = append(b.problems, "a request to "+e.Request.URL)
+		}
+	case *network.EventLoadingFinished:
+		b.loaded += e.EncodedDataLength
+	}
+}
+
+func (b *tab) noted() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.problems)
+}
+
+// overTheWire is how many bytes the tab has received.
+func (b *tab) overTheWire() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return int64(b.loaded)
+}
+
+// do carries steps out; a step that does not come to its end fails the test and shows the page.
+func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	for i, step := range steps {
+		if err := chromedp.Do(b.ctx, step); err != nil {
+			b.t.Fatalf("step %d in the browser: %v%s", i+1, err, b.where())
+		}
+	}
+}
+
+// where tells what the tab shows, for failures.
+func (b *tab) where() string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.ctx), patience/10)
+	defer cancel()
+	shown, err := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + "\n" + document.body.innerText`))
+	if err != nil {
+		return ""
+	}
+	return "\nat " + shown
+}
+
+// withoutScripting turns the pages' scripts off.
+func (b *tab) withoutScripting() {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func css(format string, args ...any) chromedp.CSS { return chromedp.CSS(fmt.Sprintf(format, args...)) }
+
+// visible waits until something is on the page.
+func visible(format string, args ...any) chromedp.Action[chromedp.Void] {
+	return chromedp.WaitVisible(css(format, args...))
+}
+
+// click waits for something and clicks it.
+func click(format string, args ...any) chromedp.Action[chromedp.Void] {
+	return chromedp.Click(css(format, args...))
+}
+
+// text is what a part of the page says, with white space made single spaces.
+func (b *tab) text(format string, args ...any) string {
+	b.t.Helper()
+	s, err := chromedp.Run(b.ctx, chromedp.TextContent(css(format, args...)))
+	if err != nil {
+		b.t.Fatalf("read %s: %v%s", fmt.Sprintf(format, args...), err, b.where())
+	}
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// location is the address that the tab shows, without the server's.
+func (b *tab) location() string {
+	b.t.Helper()
+	s, err := chromedp.Run(b.ctx, chromedp.Location())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return strings.TrimPrefix(s, "http://"+b.own)
+}

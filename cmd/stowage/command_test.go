@@ -1,0 +1,126 @@
+package main
+
+import (
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestVersionIsOneLine(t *testing.T) {
+	out, _, code := runStowage(t, nil, "version")
+	if want := regexp.MustCompile(`^stowage \S+ go1\.\S+ \w+/\w+\n$`); code != 0 || !want.MatchString(out) {
+		t.Errorf("exit code %d, output %q", code, out)
+	}
+}
+
+func TestHelpNamesEveryFlagWithItsTwinInTheEnvironment(t *testing.T) {
+	out, _, code := runStowage(t, nil, "help")
+	if code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	text := strings.Join(strings.Fields(out), " ") // it is wrapped
+	for _, flag := range []string{"listen", "data", "platform", "insecure-registry", "registry-ca", "pull-concurrency", "auth", "log-format", "log-level"} {
+		if !strings.Contains(text, "--"+flag+"=") || !strings.Contains(text, "($"+envName(flag)+")") {
+			t.Errorf("help does not name --%s and %s:\n%s", flag, envName(flag), out)
+		}
+	}
+	for _, command := range []string{"serve", "demo", "version", "help"} {
+		if !regexp.MustCompile(`(?m)^  ` + command + `\b`).MatchString(out) {
+			t.Errorf("help does not name the command %s:\n%s", command, out)
+		}
+	}
+	if same, _, code := runStowage(t, nil, "--help"); code != 0 || same != out {
+		t.Errorf("--help says something else (exit code %d):\n%s", code, same)
+	}
+}
+
+func TestAWrongCommandLineIsRefusedWithWhatToDo(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		env  []string
+		args []string
+		want []string
+	}{
+		{"unknown flag", nil, []string{"--nope"}, []string{"stowage: unknown flag --nope", "See `stowage help`."}},
+		{"unknown command", nil, []string{"fly"}, []string{"stowage: ", "fly", "See `stowage help`."}},
+		{"not a number", nil, []string{"--pull-concurrency=many"}, []string{"--pull-concurrency", "See `stowage help`."}},
+		{"too many at once", nil, []string{"--pull-concurrency=1000"}, []string{"--pull-concurrency must be between 1 and 64"}},
+		{"log level", nil, []string{"--log-level=loud"}, []string{"--log-level", "debug", "loud"}},
+		{"platform", nil, []string{"--platform=lin ux"}, []string{`--platform: "lin ux" is not a platform`, "such as linux/amd64"}},
+		{"address without a port", nil, []string{"--listen=127.0.0.1"}, []string{"--listen", "Give host and port, such as 127.0.0.1:8080."}},
+		{"from the environment", []string{"STOWAGE_PLATFORM=lin ux"}, nil, []string{`--platform: "lin ux" is not a platform`}},
+		{"CA file", nil, []string{"--registry-ca=/nowhere.pem", "--listen=127.0.0.1:0"}, []string{"/nowhere.pem"}},
+		{"open to the network", nil, []string{"--listen=0.0.0.0:0"}, []string{
+			"--listen 0.0.0.0:0 would let everybody on the network pull and delete images", "Listen on 127.0.0.1, or add --auth none if that is what you want.",
+		}},
+		{"open to the network by an empty host", nil, []string{"--listen=:0"}, []string{"would let everybody on the network pull and delete images"}},
+		{"open to the network from the environment", []string{"STOWAGE_LISTEN=0.0.0.0:0"}, nil, []string{"would let everybody on the network pull and delete images"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out, errs, code := runStowage(t, c.env, c.args...)
+			if code != 1 || out != "" {
+				t.Errorf("exit code %d, output %q", code, out)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(errs, want) {
+					t.Errorf("it does not say %q but:\n%s", want, errs)
+				}
+			}
+			if strings.Contains(errs, "goroutine") {
+				t.Errorf("a stack trace:\n%s", errs)
+			}
+		})
+	}
+}
+
+func TestTheEnvironmentConfiguresAndTheCommandLineWins(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "from-the-environment")
+	env := []string{"STOWAGE_LISTEN=127.0.0.1:0", "STOWAGE_DATA=" + data, "STOWAGE_PLATFORM=linux/s390x", "STOWAGE_LOG_LEVEL=debug"}
+
+	s := &stowage{t: t, data: data}
+	s.launch(stowageCommand(t, env))
+	if s.platform != "linux/s390x" {
+		t.Errorf("platform %s, want the environment's linux/s390x", s.platform)
+	}
+	if !strings.Contains(s.logs(), `"path":"/readyz"`) {
+		t.Errorf("nothing at debug level in the log:\n%s", s.logs())
+	}
+	if _, err := filepath.Glob(filepath.Join(data, "oci-layout")); err != nil {
+		t.Error(err)
+	}
+	s.stop()
+
+	env[0] = "STOWAGE_LISTEN=0.0.0.0:0" // would be refused
+	s = &stowage{t: t, data: data}
+	s.launch(stowageCommand(t, env, "serve", "--listen=127.0.0.1:0", "--platform=linux/arm64/v8"))
+	if s.platform != "linux/arm64" {
+		t.Errorf("platform %s, want the command line's linux/arm64", s.platform)
+	}
+}
+
+func TestASecondServerOnTheSameDataFolderIsRefused(t *testing.T) {
+	s := startStowage(t)
+	_, errs, code := runStowage(t, nil, "--listen=127.0.0.1:0", "--data="+s.data)
+	if code != 1 || !strings.Contains(errs, "another Stowage server is using the data folder "+s.data) || !strings.Contains(errs, "--data") {
+		t.Errorf("exit code %d:\n%s", code, errs)
+	}
+	if status, _ := s.get("/readyz"); status != http.StatusOK {
+		t.Errorf("the first server is disturbed: /readyz %d", status)
+	}
+	s.stop()
+	startStowageOn(t, s.data, nil) // the lock went with it
+}
+
+func TestATakenAddressIsSaidBeforeTheDataFolderIsTouched(t *testing.T) {
+	s := startStowage(t)
+	data := filepath.Join(t.TempDir(), "never-made")
+	_, errs, code := runStowage(t, nil, "--listen="+s.host(), "--data="+data)
+	if code != 1 || !strings.Contains(errs, s.host()) || !strings.Contains(errs, "in use") {
+		t.Errorf("exit code %d:\n%s", code, errs)
+	}
+	if made, err := filepath.Glob(data); err != nil || len(made) > 0 {
+		t.Errorf("the data folder was made: %v %v", made, err)
+	}
+}

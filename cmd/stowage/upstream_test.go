@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/sample"
+)
+
+// The registry that the tests pull from: the distribution project's own, in a process of its own.
+const (
+	distributionPackage = "github.com/distribution/distribution/v3/cmd/registry"
+	distributionVersion = "v3.1.2"
+)
+
+// distribution starts the registry once for all tests and gives its base address.
+var distribution = sync.OnceValues(startDistribution)
+
+func startDistribution() (string, error) {
+	binary, err := distributionBinary()
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "stowage-registry-")
+	if err != nil {
+		return "", fmt.Errorf("make the registry's folder: %w", err)
+	}
+	atEnd(func() { _ = os.RemoveAll(dir) })
+	config := filepath.Join(dir, "config.yml")
+	settings := "version: 0.1\nlog: {level: info, formatter: text, accesslog: {disabled: true}}\nhttp: {addr: '127.0.0.1:0'}\n" +
+		"storage: {filesystem: {rootdirectory: '" + filepath.Join(dir, "store") + "'}}\n"
+	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
+		return "", fmt.Errorf("write the registry's settings: %w", err)
+	}
+	cmd := exec.Command(binary, "serve", config)
+	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
+	p, err := startProcess(cmd)
+	if err != nil {
+		return "", err
+	}
+	atEnd(func() {
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+		_ = p.end(5 * time.Second) // it has nothing that could be lost
+	})
+	at := regexp.MustCompile(`listening on (127\.0\.0\.1:\d+)`)
+	line, err := p.awaitLine(at.MatchString)
+	if err != nil {
+		return "", err
+	}
+	return "http://" + at.FindStringSubmatch(line)[1], nil
+}
+
+// distributionBinary builds the registry into the person's cache folder, where it is not there yet. That takes some
+// minutes, once.
+func distributionBinary() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find the cache folder: %w", err)
+	}
+	home := filepath.Join(cache, "stowage-test", "distribution-"+distributionVersion)
+	binary := filepath.Join(home, "registry")
+	if _, err := os.Stat(binary); err == nil {
+		return binary, nil
+	}
+	if err := os.MkdirAll(home, 0o755); err != nil {
+		return "", fmt.Errorf("make the cache folder: %w", err)
+	}
+	// Into a folder of its own and then in one step to its place: tests may run twice at a time.
+	tmp, err := os.MkdirTemp(home, "build-")
+	if err != nil {
+		return "", fmt.Errorf("make the build folder: %w", err)
+	}
+	defer os.RemoveAll(tmp)
+	cmd := exec.Command("go", "install", distributionPackage+"@"+distributionVersion)
+	cmd.Dir = tmp
+	cmd.Env = append(os.Environ(), "GOBIN="+tmp, "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the distribution registry: %w\n%s", err, out)
+	}
+	if err := os.Rename(filepath.Join(tmp, "registry"), binary); err != nil {
+		return "", fmt.Errorf("keep the distribution registry: %w", err)
+	}
+	return binary, nil
+}
+
+// upstream is a registry as one test sees it: at an address of its own, with a record of what was asked for,
+// and with the faults and holds that the test wants.
+type upstream struct {
+	*sample.Faulty
+	host string // such as 127.0.0.1:38211
+	push sample.Destination
+}
+
+// realUpstream puts a recording proxy in front of the distribution registry.
+func realUpstream(t *testing.T) *upstream {
+	t.Helper()
+	base, err := distribution()
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := url.Parse(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		// What the client gave up half-way is part of the tests.
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			if !errors.Is(err, context.Canceled) {
+				w.WriteHeader(http.StatusBadGateway)
+			}
+		},
+	}
+	return serveUpstream(t, proxy, sample.URL(base))
+}
+
+// sampleUpstream is a registry in this process, which also takes images that break rules.
+func sampleUpstream(t *testing.T) *upstream {
+	t.Helper()
+	r := sample.NewEmptyRegistry()
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return serveUpstream(t, r, sample.Handler(r))
+}
+
+func serveUpstream(t *testing.T, registry http.Handler, push sample.Destination) *upstream {
+	t.Helper()
+	f := sample.NewFaulty(registry)
+	server := httptest.NewServer(f)
+	t.Cleanup(func() {
+		f.Reset()
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return &upstream{Faulty: f, host: strings.TrimPrefix(server.URL, "http://"), push: push}
+}
+
+// holds puts an image into the registry, below the tags.
+func (u *upstream) holds(t *testing.T, repository string, source sample.Source, tags ...string) sample.Built {
+	t.Helper()
+	b, err := sample.Push(t.Context(), u.push, repository, source, tags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// library puts images of the sample library into the registry.
+func (u *upstream) library(t *testing.T, repository, tag string) sample.Built {
+	t.Helper()
+	source, ok := sample.Lookup(sampleLibrary(), repository, tag)
+	if !ok {
+		t.Fatalf("the sample library has no %s:%s", repository, tag)
+	}
+	return u.holds(t, repository, source, tag)
+}
+
+// sampleLibrary is built once, since building takes longer than pushing.
+var sampleLibrary = sync.OnceValue(sample.Library)
+
+// ref names something in the registry.
+func (u *upstream) ref(name string) string { return u.host + "/" + name }
+
+// address is the path of the page of something in the registry.
+func (u *upstream) address(name string) string { return "/images/" + u.host + "/" + name }
+
+// platform is the image of an index for a platform that it must have.
+func platform(t *testing.T, b sample.Built, name string) sample.Built {
+	t.Helper()
+	m, ok := b.For(name)
+	if !ok {
+		t.Fatalf("the image has no %s", name)
+	}
+	return m
+}
+
+// short is a digest as pages show it.
+func short(b sample.Blob) string { return image.ShortDigest(b.Descriptor.Digest) }

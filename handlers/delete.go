@@ -1,0 +1,108 @@
+package handlers
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views"
+)
+
+// deletePlan answers GET …/delete?platform=&force=: what the deletion would do. Nothing is done.
+func (h *Handlers) deletePlan(c echo.Context, a address) error {
+	asked, err := h.removalOf(c, a)
+	if err != nil {
+		return err
+	}
+	plan, err := h.store.PlanRemoval(c.Request().Context(), asked)
+	if err != nil {
+		return err
+	}
+	return h.showPlan(c, http.StatusOK, a, plan, false)
+}
+
+// deleteImage answers POST …/delete with the fields platform, force and plan, the fingerprint of the plan
+// that was confirmed. Without one it shows the plan; with one that no longer holds, the plan as it is now.
+func (h *Handlers) deleteImage(c echo.Context, a address) error {
+	confirmed := image.Digest(c.FormValue("plan"))
+	if confirmed == "" {
+		return h.deletePlan(c, a)
+	}
+	asked, err := h.removalOf(c, a)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	by := h.requester(c)
+	plan, err := h.store.Remove(ctx, asked, confirmed, by)
+	if image.KindOf(err) == image.Conflict {
+		return h.showPlan(c, http.StatusConflict, a, plan, plan.Fingerprint() != confirmed)
+	}
+	if err != nil {
+		return err
+	}
+	h.log.Info("deleted", "address", a.base(), "platform", asked.Platform.String(), "by", by, "images", len(plan.Deleted), "bytes", plan.Freed())
+	to := "/images"
+	if slices.ContainsFunc(plan.Remains, func(r image.PlanRemains) bool { return r.Reference == asked.Reference }) {
+		to = views.ImageURL(asked.Reference)
+	}
+	return redirect(c, to, views.Flash{Kind: views.KindSuccess, Text: views.DeletedText(ctx, plan)})
+}
+
+// removalOf reads what is to be deleted from the address and from the query or the form. An image ID is of
+// one platform already, so a platform beside it says nothing.
+func (h *Handlers) removalOf(c echo.Context, a address) (image.Removal, error) {
+	asked := image.Removal{Reference: a.ref}
+	switch force := c.FormValue("force"); force {
+	case "", "0", "false":
+	case "1", "true", "on":
+		asked.Force = true
+	default:
+		return asked, image.Errorf(image.Invalid, "force is 1 or left out, not %.40q (force)", force)
+	}
+	if a.idPrefix != "" {
+		img, err := h.store.ImageByID(c.Request().Context(), a.idPrefix)
+		asked.ID = img.ID
+		return asked, err
+	}
+	if a.ref.Tag == "" && a.ref.Digest == "" {
+		return asked, image.Errorf(image.Invalid, "%s is a repository: only a tag, a digest or an image ID can be deleted", a.ref.Familiar())
+	}
+	if s := c.FormValue("platform"); s != "" {
+		platform, err := image.ParsePlatform(s)
+		if err != nil {
+			return asked, err
+		}
+		asked.Platform = platform
+	}
+	return asked, nil
+}
+
+// showPlan answers with the plan's page.
+func (h *Handlers) showPlan(c echo.Context, status int, a address, plan image.RemovalPlan, changed bool) error {
+	ctx := c.Request().Context()
+	base := a.base()
+	action := views.SectionURL(base, views.SectionDelete, image.Platform{})
+	v := views.DeleteView{Plan: plan, Action: action, Cancel: views.SectionURL(base, "", plan.Asked.Platform), Changed: changed}
+	if plan.Refusal != "" {
+		forced := plan.Asked
+		forced.Force = true
+		v.Force = views.DeleteURL(base, forced)
+	}
+	v.Crumbs = []views.Crumb{{Label: views.T(ctx, "nav.images"), URL: "/images"}, {Label: image.ShortDigest(plan.Asked.ID), URL: base}}
+	if a.idPrefix == "" {
+		v.Crumbs = crumbsOf(ctx, a.ref.Repository, views.ImageURL(image.Reference{Repository: a.ref.Repository}))
+		v.Crumbs = append(v.Crumbs, views.Crumb{Label: refName(a.ref), URL: base})
+	}
+	return Render(c, status, views.DeletePage(h.chrome(c, views.DeleteTitle(ctx, plan.Asked), views.NavImages), v))
+}
+
+// refName is the part of a reference that a repository's page lists.
+func refName(ref image.Reference) string {
+	if ref.Digest != "" {
+		return image.ShortDigest(ref.Digest)
+	}
+	return ref.Tag
+}

@@ -1,0 +1,42 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views"
+)
+
+// shownUses is how many of the images that use a layer its page lists.
+const shownUses = 200
+
+// Layer answers GET /layers/:digest: a layer, and every image that uses it.
+func (h *Handlers) Layer(c echo.Context) error {
+	raw, err := url.PathUnescape(c.Param("digest")) // echo leaves it as it came
+	if err != nil {
+		return image.Errorf(image.Invalid, "the address cannot be read").Because(err)
+	}
+	digest, err := image.ParseDigest(raw)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	l, users, err := h.store.Layer(ctx, digest, shownUses)
+	if err != nil {
+		return err
+	}
+	v := views.LayerView{
+		Digest: l.Digest, DiffID: l.DiffID, MediaType: l.MediaType, Size: l.Size, Unpacked: l.Unpacked, Entries: l.Entries,
+		CreatedBy: l.CreatedBy, Problem: l.Problem, Users: l.Users,
+	}
+	for _, u := range users {
+		v.Uses = append(v.Uses, views.LayerUse{
+			Refs: u.References, Platform: u.Image.Platform, ImageID: u.Image.ID, Position: u.Position + 1, Layers: u.Image.Layers,
+			Size: u.Image.Size, Broken: u.Image.Broken,
+		})
+	}
+	return Render(c, http.StatusOK, views.LayerPage(h.chrome(c, views.LayerTitle(ctx, digest), views.NavImages), v))
+}

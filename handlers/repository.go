@@ -1,0 +1,49 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views"
+)
+
+// repositoryPage answers for a repository's address: its tags and its digests without one, as a list with
+// the address of the Images page. Where nothing of it is stored, the page offers to pull it.
+func (h *Handlers) repositoryPage(c echo.Context, a address) error {
+	ctx := c.Request().Context()
+	name := a.ref.Repository
+	totals, err := h.store.RepositoryTotals(ctx, name)
+	if err != nil {
+		return err
+	}
+	all := totals.Tags + totals.Untagged
+	if all == 0 {
+		return h.absentRepository(c, a.ref)
+	}
+	state, err := listState(c, a.base())
+	if err != nil {
+		return err
+	}
+	if !tidy(c, state) {
+		return c.Redirect(http.StatusFound, state.URL())
+	}
+	list, err := h.imageList(c, state, name, all)
+	if err != nil {
+		return err
+	}
+	if Partial(c) {
+		return Render(c, http.StatusOK, views.ImageListPart(list))
+	}
+	v := views.RepositoryView{Repository: name, Crumbs: crumbsOf(ctx, name, ""), Tags: totals.Tags, Untagged: totals.Untagged, List: list}
+	return Render(c, http.StatusOK, views.RepositoryPage(h.chrome(c, name.Familiar(), views.NavImages), v))
+}
+
+// absentRepository answers where the shelf has nothing of a repository.
+func (h *Handlers) absentRepository(c echo.Context, ref image.Reference) error {
+	v := views.AbsentView{
+		Crumbs: crumbsOf(c.Request().Context(), ref.Repository, ""), Ref: ref, PullURL: views.PullFormURL(ref), Command: "docker pull " + ref.Familiar(),
+	}
+	return Render(c, http.StatusNotFound, views.AbsentPage(h.chrome(c, ref.Familiar(), views.NavImages), v))
+}

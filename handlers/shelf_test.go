@@ -1,0 +1,292 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// samples is the sample registry, built once for all tests.
+var samples = sync.OnceValues(func() (*sample.Registry, error) { return sample.NewRegistry(context.Background()) })
+
+// clock is when everything in these tests happens.
+var clock = time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)
+
+// mirror is docker.io as the sample registry at host has it.
+type mirror struct {
+	*registry.Client
+	host string
+}
+
+func (m mirror) there(r image.Repository) image.Repository {
+	return image.Repository(m.host + "/" + r.Path())
+}
+
+func (m mirror) Head(ctx context.Context, r image.Reference) (image.Descriptor, error) {
+	r.Repository = m.there(r.Repository)
+	return m.Client.Head(ctx, r)
+}
+
+func (m mirror) Document(ctx context.Context, r image.Reference) (image.Document, error) {
+	r.Repository = m.there(r.Repository)
+	return m.Client.Document(ctx, r)
+}
+
+func (m mirror) Blob(ctx context.Context, r image.Repository, d image.Descriptor, offset int64) (io.ReadCloser, int64, error) {
+	return m.Client.Blob(ctx, m.there(r), d, offset)
+}
+
+// shelf is the pages of the list over a real store, filled by real pulls.
+type shelf struct {
+	t     *testing.T
+	store *storage.Store
+	queue *pull.Queue
+	pages http.Handler
+}
+
+// newShelf opens an empty shelf. References of any host come from the sample registry.
+func newShelf(t *testing.T) *shelf {
+	t.Helper()
+	reg, err := samples()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(reg)
+	t.Cleanup(server.Close)
+	return newShelfOf(t, strings.TrimPrefix(server.URL, "http://"))
+}
+
+// newShelfOf opens an empty shelf in front of the registry at host.
+func newShelfOf(t *testing.T, host string) *shelf {
+	t.Helper()
+	amd64 := image.Platform{OS: "linux", Architecture: "amd64"}
+	now := func() time.Time { return clock }
+	store, err := storage.Open(t.Context(), storage.Options{Dir: t.TempDir(), DefaultPlatform: amd64, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := registry.New(registry.Options{DockerConfig: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	queue := pull.New(pull.Options{Source: mirror{client, host}, Shelf: store, DefaultPlatform: amd64, Now: now})
+	if err := queue.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(queue.Close(context.Background()), client.Close(), store.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	s := &shelf{t: t, store: store, queue: queue}
+	s.pages = s.server(New(Options{Store: store, Queue: queue, Registry: client, Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now}))
+	return s
+}
+
+// server has the addresses of the list's pages, and errors as web has them.
+func (s *shelf) server(h *Handlers) http.Handler {
+	e := echo.New()
+	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			l := Locale(c)
+			l.Now = clock
+			c.SetRequest(c.Request().WithContext(views.WithLocale(c.Request().Context(), l)))
+			return next(c)
+		}
+	})
+	e.HTTPErrorHandler = func(err error, c echo.Context) {
+		var known *image.Error
+		if !errors.As(err, &known) {
+			s.t.Errorf("%s %s: %v", c.Request().Method, c.Request().URL, err)
+			known = &image.Error{Kind: image.Internal}
+		}
+		view := views.ErrorView{Status: Status(known.Kind), Title: views.ErrorTitle(c.Request().Context(), known.Kind), Message: known.Message, Suggestion: known.Suggestion}
+		if err := Render(c, view.Status, views.ErrorPage(Chrome(c, view.Title, views.NavNone), view)); err != nil {
+			s.t.Error(err)
+		}
+	}
+	e.GET("/images", h.Images)
+	e.GET("/images/*", h.ImageAddress)
+	e.POST("/images/*", h.ImageAction)
+	e.GET("/layers/:digest", h.Layer)
+	return e
+}
+
+// pull brings an image and waits until it is unpacked.
+func (s *shelf) pull(reference string, platforms ...string) {
+	s.t.Helper()
+	ref, err := image.ParseReference(reference)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req := pull.Request{Reference: ref, By: "mira"}
+	for _, p := range platforms {
+		platform, err := image.ParsePlatform(p)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		req.Platforms = append(req.Platforms, platform)
+	}
+	job, _, err := s.queue.Pull(s.t.Context(), req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	states, cancel := s.queue.Subscribe(job.ID)
+	defer cancel()
+	for j := range states {
+		if j.State.Final() {
+			break
+		}
+	}
+	if kept, err := s.store.Job(s.t.Context(), job.ID); err != nil || kept.State != pull.Done {
+		s.t.Fatalf("pull %s: %+v, %v", reference, kept, err)
+	}
+	if err := s.store.AwaitUnpacked(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// target gives what a reference names on the shelf.
+func (s *shelf) target(reference string) storage.Target {
+	s.t.Helper()
+	ref, err := image.ParseReference(reference)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	target, err := s.store.Target(s.t.Context(), ref)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return target
+}
+
+// names gives the names of the list's rows.
+func (s *shelf) names() []string {
+	s.t.Helper()
+	rows, _, err := s.store.List(s.t.Context(), storage.ListQuery{Limit: 200})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	names := []string{}
+	for _, r := range rows {
+		names = append(names, r.Reference.Familiar())
+	}
+	return names
+}
+
+// answer is what a request came to.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// get asks for a page; headers are name, value, ….
+func (s *shelf) get(address string, headers ...string) answer {
+	s.t.Helper()
+	return s.do(httptest.NewRequest(http.MethodGet, address, nil), headers...)
+}
+
+// post sends a form.
+func (s *shelf) post(address string, form url.Values, headers ...string) answer {
+	s.t.Helper()
+	r := httptest.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", echo.MIMEApplicationForm)
+	return s.do(r, headers...)
+}
+
+func (s *shelf) do(r *http.Request, headers ...string) answer {
+	s.t.Helper()
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	r.RemoteAddr = "127.0.0.1:40000"
+	w := httptest.NewRecorder()
+	s.pages.ServeHTTP(w, r)
+	return answer{w.Code, w.Header(), w.Body.String()}
+}
+
+// is holds an answer against a status and texts that it must have.
+func (a answer) is(t *testing.T, status int, texts ...string) {
+	t.Helper()
+	if a.status != status {
+		t.Errorf("status %d, want %d", a.status, status)
+	}
+	for _, text := range texts {
+		if !strings.Contains(a.body, text) {
+			t.Errorf("the page lacks %q", text)
+		}
+	}
+	if t.Failed() {
+		t.Log(a.main())
+	}
+}
+
+// lacks holds an answer against texts that it must not have.
+func (a answer) lacks(t *testing.T, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if strings.Contains(a.body, text) {
+			t.Errorf("the page has %q", text)
+		}
+	}
+}
+
+var (
+	mainPart  = regexp.MustCompile(`(?s)<main[^>]*>(.*)</main>`)
+	tagBreak  = regexp.MustCompile(`><`)
+	assetHash = regexp.MustCompile(`/static/[^"]*`)
+)
+
+// main is the page's own part, a tag a line, so that golden files can be read and compared.
+func (a answer) main() string {
+	part := a.body
+	if m := mainPart.FindStringSubmatch(part); m != nil {
+		part = m[1]
+	}
+	return assetHash.ReplaceAllString(tagBreak.ReplaceAllString(strings.TrimSpace(part), ">\n<"), "/static/…") + "\n"
+}
+
+// golden holds the page's own part against testdata/name.html.
+func (a answer) golden(t *testing.T, name string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".html")
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(a.main()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := a.main(); got != string(want) {
+		t.Errorf("%s differs; run the tests with -update and look at what changed\n%s", path, got)
+	}
+}

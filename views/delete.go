@@ -1,0 +1,202 @@
+package views
+
+import (
+	"context"
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"github.com/stowage/stowage/image"
+)
+
+// DeleteView is the page that shows what a deletion will do, before anything is done.
+type DeleteView struct {
+	Plan    image.RemovalPlan
+	Crumbs  []Crumb
+	Action  string // where the form goes
+	Cancel  string // the page of what would be deleted
+	Force   string // the plan with force; only where this one is refused
+	Changed bool   // an older plan was confirmed, and the shelf has changed since
+}
+
+// DeleteTitle is the title of the page.
+func DeleteTitle(ctx context.Context, asked image.Removal) string {
+	return T(ctx, "delete.title", "Name", removalName(ctx, asked))
+}
+
+// removalName words what is to be deleted: "ubuntu:22.04", "ubuntu:22.04 (linux/arm64)", "image 174c8c134b2a".
+func removalName(ctx context.Context, asked image.Removal) string {
+	name := shortReference(asked.Reference)
+	if asked.ID != "" {
+		name = T(ctx, "delete.image", "ID", image.ShortDigest(asked.ID))
+	}
+	if asked.Platform != (image.Platform{}) {
+		name += " (" + asked.Platform.String() + ")"
+	}
+	return name
+}
+
+// shortReference is the familiar form with a digest's first digits only.
+func shortReference(ref image.Reference) string {
+	if ref.Digest != "" {
+		return ref.Repository.Familiar() + "@" + image.ShortDigest(ref.Digest)
+	}
+	return ref.Familiar()
+}
+
+// DeletedText tells what a plan that was carried out came to.
+func DeletedText(ctx context.Context, plan image.RemovalPlan) string {
+	name := removalName(ctx, plan.Asked)
+	if len(plan.Blobs) == 0 {
+		return T(ctx, "delete.done_untagged", "Name", name)
+	}
+	return T(ctx, "delete.done", "Name", name, "Size", HumanSize(plan.Freed()))
+}
+
+// summary is what happens, in the bar with the button.
+func (v DeleteView) summary(ctx context.Context) string {
+	if len(v.Plan.Blobs) == 0 {
+		return T(ctx, "delete.frees_nothing")
+	}
+	return T(ctx, "delete.frees", "Size", HumanSize(v.Plan.Freed()))
+}
+
+// detail counts what the summary is about.
+func (v DeleteView) detail(ctx context.Context) string {
+	if len(v.Plan.Blobs) == 0 {
+		return T(ctx, "delete.nothing_deleted")
+	}
+	parts := []string{ExactBytes(ctx, v.Plan.Freed()), T(ctx, "delete.images", Count, len(v.Plan.Deleted)), T(ctx, "delete.layers", Count, countKind(v.Plan.Blobs, "layer"))}
+	return strings.Join(parts, " · ")
+}
+
+func countKind(blobs []image.PlanBlob, kind string) (n int) {
+	for _, b := range blobs {
+		if b.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// refusal says why the plan is not carried out without force.
+func (v DeleteView) refusal(ctx context.Context) string {
+	asked := v.Plan.Asked
+	switch {
+	case asked.ID != "":
+		return T(ctx, "delete.refused_id", "ID", image.ShortDigest(asked.ID), Count, len(v.Plan.By))
+	case asked.Platform != (image.Platform{}):
+		return T(ctx, "delete.refused_platform", "Name", shortReference(asked.Reference), "Platform", asked.Platform.String(), Count, len(v.Plan.By))
+	}
+	return T(ctx, "delete.refused_digest", "Digest", image.ShortDigest(asked.Reference.Digest), Count, len(v.Plan.By))
+}
+
+// going are the lines for what is untagged and deleted.
+func (v DeleteView) going(ctx context.Context) []PlanLine {
+	var lines []PlanLine
+	for _, ref := range v.Plan.Untagged {
+		detail := ""
+		if ref.Digest != "" && ref != v.Plan.Asked.Reference {
+			detail = T(ctx, "delete.digest_reference")
+		}
+		lines = append(lines, PlanLine{Kind: PlanUntag, What: Reference(ref), Detail: detail, Size: -1})
+	}
+	for _, i := range v.Plan.Deleted {
+		lines = append(lines, PlanLine{Kind: PlanDelete, What: planImage(i), Detail: T(ctx, "delete.image_layers", "Size", HumanSize(i.Size)), Size: -1})
+	}
+	return lines
+}
+
+// staying are the lines for the blobs that stay, and for whom.
+func (v DeleteView) staying(ctx context.Context) []PlanLine {
+	var lines []PlanLine
+	for _, b := range v.Plan.Stays {
+		lines = append(lines, PlanLine{Kind: PlanKeep, What: planBlob(b), Detail: usedBy(ctx, b), Size: b.Size})
+	}
+	return lines
+}
+
+// usedBy names those for whom a blob stays.
+func usedBy(ctx context.Context, b image.PlanBlob) string {
+	names := make([]string, len(b.UsedBy))
+	for i, ref := range b.UsedBy {
+		names[i] = shortReference(ref)
+	}
+	list := strings.Join(names, ", ")
+	if more := b.Users - len(b.UsedBy); more > 0 {
+		return T(ctx, "delete.used_by_more", "Names", list, Count, more)
+	}
+	return T(ctx, "delete.used_by", "Names", list)
+}
+
+// maxRemains is how many references that stay are listed.
+const maxRemains = 20
+
+// remaining are the lines for the references that stay.
+func (v DeleteView) remaining(ctx context.Context) []PlanLine {
+	var lines []PlanLine
+	for _, r := range v.Plan.Remains[:min(len(v.Plan.Remains), maxRemains)] {
+		lines = append(lines, PlanLine{Kind: PlanKeep, What: planReference(r.Reference), Detail: T(ctx, "delete.with_platforms", "Platforms", platformNames(r.Platforms)), Size: -1})
+	}
+	if more := len(v.Plan.Remains) - maxRemains; more > 0 {
+		lines = append(lines, PlanLine{Kind: PlanKeep, What: Text(T(ctx, "delete.more_references", Count, more)), Size: -1})
+	}
+	return lines
+}
+
+// blocking are the lines for what stands in the way.
+func (v DeleteView) blocking() []PlanLine {
+	var lines []PlanLine
+	for _, ref := range v.Plan.By[:min(len(v.Plan.By), maxRemains)] {
+		lines = append(lines, PlanLine{Kind: PlanKeep, What: planReference(ref), Size: -1})
+	}
+	return lines
+}
+
+// blobKind words what a blob is.
+func blobKind(ctx context.Context, kind string) string {
+	switch kind {
+	case "index":
+		return T(ctx, "delete.kind_index")
+	case "manifest":
+		return T(ctx, "delete.kind_manifest")
+	case "config":
+		return T(ctx, "delete.kind_config")
+	}
+	return T(ctx, "delete.kind_layer")
+}
+
+// command is the docker command that does the same. With --platform, docker insists on --force.
+func (v DeleteView) command() string {
+	asked := v.Plan.Asked
+	words := []string{"docker", "rmi"}
+	if asked.Force || asked.Platform != (image.Platform{}) {
+		words = append(words, "--force")
+	}
+	if asked.Platform != (image.Platform{}) {
+		words = append(words, "--platform", asked.Platform.String())
+	}
+	if asked.ID != "" {
+		words = append(words, image.ShortDigest(asked.ID))
+	} else {
+		words = append(words, asked.Reference.Familiar())
+	}
+	return ShellWords(words)
+}
+
+// heading is the page's heading as a component.
+func (v DeleteView) heading(ctx context.Context) templ.Component {
+	return Text(DeleteTitle(ctx, v.Plan.Asked))
+}
+
+// DeleteURL gives the address of the plan for a removal of what lies at base.
+func DeleteURL(base string, asked image.Removal) string {
+	u := SectionURL(base, SectionDelete, asked.Platform)
+	switch {
+	case !asked.Force:
+		return u
+	case asked.Platform != (image.Platform{}):
+		return u + "&force=1"
+	}
+	return u + "?force=1"
+}

@@ -1,0 +1,227 @@
+package views
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+)
+
+// PullView is one pull, live while it runs and a record afterwards.
+type PullView struct {
+	Job         pull.Job
+	ActivePulls int // for the navigation, which the stream of a live pull keeps true
+}
+
+// PullTitle gives the title of a pull's page.
+func PullTitle(ctx context.Context, j pull.Job) string {
+	return strings.Replace(T(ctx, pullHeadings[j.State]), "#", j.Reference.Familiar(), 1)
+}
+
+// pullHeadings word a pull's state around its reference, which stands for #.
+var pullHeadings = map[pull.State]MessageID{
+	pull.Queued:    "pull.heading_queued",
+	pull.Resolving: "pull.heading_pulling",
+	pull.Pulling:   "pull.heading_pulling",
+	pull.Done:      "pull.heading_done",
+	pull.Failed:    "pull.heading_failed",
+	pull.Cancelled: "pull.heading_cancelled",
+}
+
+// pullStates word a pull's state for lists.
+var pullStates = map[pull.State]MessageID{
+	pull.Queued:    "pull.state_queued",
+	pull.Resolving: "pull.state_resolving",
+	pull.Pulling:   "pull.state_pulling",
+	pull.Done:      "pull.state_done",
+	pull.Failed:    "pull.state_failed",
+	pull.Cancelled: "pull.state_cancelled",
+}
+
+// pullKinds colour a pull's state.
+var pullKinds = map[pull.State]Kind{
+	pull.Queued:    KindNeutral,
+	pull.Resolving: KindInfo,
+	pull.Pulling:   KindPrimary,
+	pull.Done:      KindSuccess,
+	pull.Failed:    KindError,
+	pull.Cancelled: KindNeutral,
+}
+
+// layerStates word and colour a layer's state. That of a retry has the reason too.
+var layerStates = map[pull.LayerState]struct {
+	text MessageID
+	kind Kind
+}{
+	pull.Waiting:       {"pull.layer_waiting", KindNeutral},
+	pull.AlreadyStored: {"pull.layer_stored", KindSuccess},
+	pull.Downloading:   {"pull.layer_downloading", KindPrimary},
+	pull.Verifying:     {"pull.layer_verifying", KindInfo},
+	pull.Complete:      {"pull.layer_done", KindSuccess},
+	pull.Retrying:      {"pull.layer_retrying", KindWarning},
+}
+
+// inSentence puts a component in the place of # in a text.
+func inSentence(text string, c templ.Component) templ.Component {
+	before, after, _ := strings.Cut(text, "#")
+	return templ.Join(Text(before), c, Text(after))
+}
+
+// platforms gives the platforms to name: those that the pull settled on, or else those asked for.
+func (v PullView) platforms() []image.Platform { return pullPlatforms(v.Job) }
+
+func pullPlatforms(j pull.Job) []image.Platform {
+	if len(j.Pulled) > 0 {
+		return j.Pulled
+	}
+	return j.Platforms
+}
+
+// wanted gives the platforms that somebody chose as tick boxes send them.
+func (v PullView) wanted() []string {
+	names := make([]string, len(v.Job.Platforms))
+	for i, p := range v.Job.Platforms {
+		names[i] = p.String()
+	}
+	return names
+}
+
+// commands gives docker's commands for the same pull.
+func (v PullView) commands() []string {
+	if len(v.Job.Platforms) == 0 {
+		return []string{pullCommand(v.Job.Reference, "")}
+	}
+	var all []string
+	for _, name := range v.wanted() {
+		all = append(all, pullCommand(v.Job.Reference, name))
+	}
+	return all
+}
+
+// percent gives how much of the layers is on disk. A pull that is done has all, were it nothing.
+func pullPercent(j pull.Job) int {
+	done, total := j.Bytes()
+	switch {
+	case j.State == pull.Done:
+		return 100
+	case total == 0:
+		return 0
+	}
+	return Percent(done, total)
+}
+
+// barValue gives the overall bar's value and maximum; a negative value means that nobody knows yet.
+func barValue(j pull.Job) (value, whole int64) {
+	value, whole = j.Bytes()
+	switch {
+	case j.State == pull.Resolving:
+		return -1, 1
+	case whole == 0 && j.State == pull.Done:
+		return 1, 1
+	}
+	return value, whole
+}
+
+// complete counts the layers that are on disk.
+func complete(j pull.Job) int {
+	n := 0
+	for _, l := range j.Layers {
+		if isFinished(l) {
+			n++
+		}
+	}
+	return n
+}
+
+func isFinished(l pull.Layer) bool { return l.State == pull.AlreadyStored || l.State == pull.Complete }
+
+// requesters names who asked for a pull, the first few of many.
+func requesters(ctx context.Context, j pull.Job) string {
+	const most = 3
+	names := slices.Clone(j.Requesters)
+	for i := range names {
+		names[i] = Visible(names[i])
+	}
+	if len(names) > most {
+		return T(ctx, "pull.by_many", "Names", strings.Join(names[:most], ", "), Count, len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
+// manyLayers is from how many layers on those under way are shown before the others.
+const manyLayers = 24
+
+// layerGroup is a part of the list of layers. A group without a title is the whole list.
+type layerGroup struct {
+	title  MessageID
+	layers []numberedLayer
+}
+
+// numberedLayer is a layer with its place in the image, which is its ID on the page.
+type numberedLayer struct {
+	number int
+	pull.Layer
+}
+
+// layerGroups lists the layers in the image's order. A long list of a pull that runs is divided, so that
+// what moves is in view.
+func layerGroups(j pull.Job) []layerGroup {
+	all := layerGroup{}
+	active, waiting, finished := layerGroup{title: "pull.group_active"}, layerGroup{title: "pull.group_waiting"}, layerGroup{title: "pull.group_finished"}
+	for i, layer := range j.Layers {
+		l := numberedLayer{i, layer}
+		all.layers = append(all.layers, l)
+		switch {
+		case isFinished(layer):
+			finished.layers = append(finished.layers, l)
+		case layer.State == pull.Waiting:
+			waiting.layers = append(waiting.layers, l)
+		default:
+			active.layers = append(active.layers, l)
+		}
+	}
+	if len(j.Layers) <= manyLayers || j.State.Final() {
+		return []layerGroup{all}
+	}
+	return slices.DeleteFunc([]layerGroup{active, waiting, finished}, func(g layerGroup) bool { return len(g.layers) == 0 })
+}
+
+// layerText words a layer's state.
+func layerText(ctx context.Context, l pull.Layer) string {
+	switch {
+	case l.State == pull.Retrying:
+		return retryText(ctx, l.Reason, l.RetryAt)
+	case l.State == pull.Waiting && l.Reason != "":
+		return T(ctx, "pull.layer_stopped", "Reason", Visible(l.Reason))
+	case l.State == pull.Downloading && l.Resumed > 0:
+		return T(ctx, "pull.layer_resumed", "Size", HumanSize(l.Resumed))
+	}
+	return T(ctx, layerStates[l.State].text)
+}
+
+// layerBytes words how much of a layer is on disk.
+func layerBytes(l pull.Layer) string {
+	if isFinished(l) || l.Bytes == 0 || l.State == pull.Verifying {
+		return HumanSize(l.Size)
+	}
+	return HumanSize(l.Bytes) + " / " + HumanSize(l.Size)
+}
+
+// layerPlatforms names the platforms that use a layer, where a pull has several.
+func layerPlatforms(j pull.Job, l pull.Layer) string {
+	if len(j.Pulled) < 2 {
+		return ""
+	}
+	names := make([]string, len(l.Platform))
+	for i, p := range l.Platform {
+		names[i] = ShortPlatform(Visible(p.String()))
+	}
+	return strings.Join(names, ", ")
+}
+
+// shortPlatform names a platform as lists do.
+func shortPlatform(p image.Platform) string { return ShortPlatform(Visible(p.String())) }

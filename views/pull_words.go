@@ -1,0 +1,80 @@
+package views
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/stowage/stowage/pull"
+)
+
+// retryText says why something is tried again, and when.
+func retryText(ctx context.Context, reason string, at time.Time) string {
+	wait := at.Sub(now(ctx))
+	if wait <= 0 {
+		return T(ctx, "pull.retrying_now", "Reason", Visible(reason))
+	}
+	return T(ctx, "pull.retrying_in", "Wait", HumanDuration(ctx, wait), "Reason", Visible(reason))
+}
+
+// progressText words how far a pull is: bytes, rate, time left, layers.
+func progressText(ctx context.Context, j pull.Job) string {
+	done, total := j.Bytes()
+	var parts []string
+	switch {
+	case j.State == pull.Queued:
+		return T(ctx, "pull.queued_text")
+	case j.State == pull.Resolving:
+		return T(ctx, "pull.resolving_text")
+	case len(j.Layers) == 0 && j.State == pull.Done:
+		return T(ctx, "pull.no_layers")
+	case len(j.Layers) == 0:
+		return T(ctx, "pull.nothing_fetched")
+	case j.State == pull.Done:
+		parts = append(parts, HumanSize(total))
+	default:
+		parts = append(parts, T(ctx, "pull.bytes_of", "Done", HumanSize(done), "Total", HumanSize(total)))
+	}
+	if j.Rate > 0 && j.State == pull.Pulling {
+		parts = append(parts, HumanRate(float64(j.Rate)))
+	}
+	if left := j.Left(); left > 0 {
+		parts = append(parts, T(ctx, "pull.left", "Time", HumanDuration(ctx, left)))
+	}
+	if j.State == pull.Done {
+		parts = append(parts, T(ctx, "pull.layers", Count, len(j.Layers)))
+	} else {
+		parts = append(parts, T(ctx, "pull.layers_of", "Done", complete(j), Count, len(j.Layers)))
+	}
+	return strings.Join(parts, " · ")
+}
+
+// originText words when a pull began or how long it took, and who asked for it.
+func originText(ctx context.Context, j pull.Job) string {
+	var when string
+	switch {
+	case j.State.Final() && !j.Started.IsZero():
+		when = T(ctx, "pull.took", "Time", HumanDuration(ctx, j.Finished.Sub(j.Started)), "Age", HumanAge(ctx, j.Finished))
+	case j.State.Final():
+		when = HumanAge(ctx, j.Finished)
+	case j.Started.IsZero():
+		when = T(ctx, "pull.asked", "Age", HumanAge(ctx, j.Created))
+	default:
+		when = T(ctx, "pull.started", "Age", HumanAge(ctx, j.Started))
+	}
+	if len(j.Requesters) == 0 {
+		return when
+	}
+	return T(ctx, "pull.by", "When", when, "Names", requesters(ctx, j))
+}
+
+// originTime gives the moment that originText counts from.
+func originTime(j pull.Job) time.Time {
+	switch {
+	case j.State.Final():
+		return j.Finished
+	case j.Started.IsZero():
+		return j.Created
+	}
+	return j.Started
+}

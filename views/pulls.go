@@ -1,0 +1,59 @@
+package views
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+)
+
+// PullsView is a page of the queue and of the pulls before, newest first.
+type PullsView struct {
+	Jobs  []pull.Job // live ones as they are now
+	Total int
+	Page  int // from 1
+	Pages int
+	Live  bool // something is queued or runs, so the list is worth asking for again
+	Demo  bool // offer to move the sample tag
+}
+
+// PullsURL gives the address of a page of the list.
+func PullsURL(page int) string {
+	if page <= 1 {
+		return "/pulls"
+	}
+	return "/pulls?page=" + strconv.Itoa(page)
+}
+
+// maxPullBadges is how many platforms a row names.
+const maxPullBadges = 4
+
+// pullRowPlatforms gives the platforms that a row names, and how many more there are.
+func pullRowPlatforms(j pull.Job) (shown []image.Platform, more int) {
+	all := pullPlatforms(j)
+	if len(all) > maxPullBadges {
+		return all[:maxPullBadges-1], len(all) - maxPullBadges + 1
+	}
+	return all, 0
+}
+
+// tookText words how long a pull took; empty while it runs.
+func tookText(ctx context.Context, j pull.Job) string {
+	if !j.State.Final() || j.Started.IsZero() {
+		return ""
+	}
+	return HumanDuration(ctx, j.Finished.Sub(j.Started))
+}
+
+// pullRowBytes words a pull's bytes for a row.
+func pullRowBytes(ctx context.Context, j pull.Job) string {
+	done, total := j.Bytes()
+	switch {
+	case len(j.Layers) == 0:
+		return ""
+	case done == total:
+		return HumanSize(total)
+	}
+	return T(ctx, "pull.bytes_of", "Done", HumanSize(done), "Total", HumanSize(total))
+}
