@@ -41,7 +41,9 @@ func (h *Handlers) imageView(ctx context.Context, s *subject) views.ImageView {
 // describeReference fills in what only a tag or a digest has.
 func (s *subject) describeReference(ctx context.Context, v *views.ImageView) {
 	v.Crumbs = crumbsOf(ctx, s.ref.Repository, views.ImageURL(image.Reference{Repository: s.ref.Repository}))
-	v.PullURL = views.PullFormURL(s.ref)
+	if s.stored {
+		v.PullURL = views.PullFormURL(s.ref, s.storedPlatforms()...)
+	}
 	switch s.target.Reason {
 	case storage.Dangling:
 		v.State = views.StateDangling
@@ -155,6 +157,17 @@ func (s *subject) platformLinks() []views.PlatformChoice {
 		links = append(links, l)
 	}
 	return links
+}
+
+// storedPlatforms gives what pulling again is about.
+func (s *subject) storedPlatforms() []image.Platform {
+	var platforms []image.Platform
+	for _, c := range s.choices {
+		if c.stored && c.platform.Known() {
+			platforms = append(platforms, c.platform)
+		}
+	}
+	return platforms
 }
 
 // pullURL gives the pull form with the platform of the page ticked.

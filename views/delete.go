@@ -2,6 +2,7 @@ package views
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/a-h/templ"
@@ -107,11 +108,19 @@ func (v DeleteView) going(ctx context.Context) []PlanLine {
 	return lines
 }
 
-// staying are the lines for the blobs that stay, and for whom.
+// staying are the lines for the blobs that stay, and for whom; neighbours of a kind that stay for the same
+// references share a line.
 func (v DeleteView) staying(ctx context.Context) []PlanLine {
 	var lines []PlanLine
-	for _, b := range v.Plan.Stays {
-		lines = append(lines, PlanLine{Kind: PlanKeep, What: planBlob(b), Detail: usedBy(ctx, b), Size: b.Size})
+	stays := v.Plan.Stays
+	for len(stays) > 0 {
+		n, size := 0, int64(0)
+		for n < len(stays) && stays[n].Kind == stays[0].Kind && stays[n].Users == stays[0].Users && slices.Equal(stays[n].UsedBy, stays[0].UsedBy) {
+			size += stays[n].Size
+			n++
+		}
+		lines = append(lines, PlanLine{Kind: PlanKeep, What: planBlobs(stays[:n]), Detail: usedBy(ctx, stays[0]), Size: size})
+		stays = stays[n:]
 	}
 	return lines
 }
@@ -164,6 +173,17 @@ func blobKind(ctx context.Context, kind string) string {
 		return T(ctx, "delete.kind_config")
 	}
 	return T(ctx, "delete.kind_layer")
+}
+
+// blobsKind words what blobs that stay are: a manifest stands for the whole image.
+func blobsKind(ctx context.Context, kind string, n int) string {
+	switch kind {
+	case "manifest":
+		return T(ctx, "delete.images", Count, n)
+	case "layer":
+		return T(ctx, "delete.layers", Count, n)
+	}
+	return blobKind(ctx, kind)
 }
 
 // command is the docker command that does the same. With --platform, docker insists on --force.

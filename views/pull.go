@@ -155,11 +155,15 @@ func requesters(ctx context.Context, j pull.Job) string {
 // manyLayers is from how many layers on those under way are shown before the others.
 const manyLayers = 24
 
-// layerGroup is a part of the list of layers. A group without a title is the whole list.
+// layerGroup is the list of layers, or a part of it with a title.
 type layerGroup struct {
+	part   bool
 	title  MessageID
 	layers []numberedLayer
 }
+
+// layerPart begins a part of the list.
+func layerPart(title MessageID) layerGroup { return layerGroup{part: true, title: title} }
 
 // numberedLayer is a layer with its place in the image, which is its ID on the page.
 type numberedLayer struct {
@@ -170,8 +174,8 @@ type numberedLayer struct {
 // layerGroups lists the layers in the image's order. A long list of a pull that runs is divided, so that
 // what moves is in view.
 func layerGroups(j pull.Job) []layerGroup {
-	all := layerGroup{}
-	active, waiting, finished := layerGroup{title: "pull.group_active"}, layerGroup{title: "pull.group_waiting"}, layerGroup{title: "pull.group_finished"}
+	var all layerGroup
+	active, waiting, finished := layerPart("pull.group_active"), layerPart("pull.group_waiting"), layerPart("pull.group_finished")
 	for i, layer := range j.Layers {
 		l := numberedLayer{i, layer}
 		all.layers = append(all.layers, l)

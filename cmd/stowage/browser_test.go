@@ -78,17 +78,17 @@ func openTab(t *testing.T, s *stowage) *tab {
 		t.Fatal(err)
 	}
 	b := &tab{t: t, own: s.host()}
-	ctx, closeTab := chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.note))
+	var closeTab context.CancelFunc
+	b.ctx, closeTab = chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.note))
 	t.Cleanup(closeTab)
-	var cancel context.CancelFunc
-	b.ctx, cancel = context.WithTimeout(ctx, patience)
-	t.Cleanup(cancel)
 	t.Cleanup(func() {
 		for _, p := range b.noted() {
 			t.Errorf("the browser noted: %s", p)
 		}
 	})
-	b.do(chromedp.EmulateViewport(1280, 860))
+	if err := chromedp.Do(b.ctx, chromedp.EmulateViewport(1280, 860)); err != nil { // opens it
+		t.Fatalf("open a tab: %v", err)
+	}
 	return b
 }
 
@@ -134,7 +134,10 @@ func (b *tab) overTheWire() int64 {
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	for i, step := range steps {
-		if err := chromedp.Do(b.ctx, step); err != nil {
+		ctx, cancel := context.WithTimeout(b.ctx, patience)
+		err := chromedp.Do(ctx, step)
+		cancel()
+		if err != nil {
 			b.t.Fatalf("step %d in the browser: %v%s", i+1, err, b.where())
 		}
 	}
@@ -142,7 +145,7 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 
 // where tells what the tab shows, for failures.
 func (b *tab) where() string {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.ctx), patience/10)
+	ctx, cancel := context.WithTimeout(b.ctx, patience/10)
 	defer cancel()
 	shown, err := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + "\n" + document.body.innerText`))
 	if err != nil {

@@ -114,8 +114,8 @@ func (p *page) text() string {
 	for n := range main[0].Descendants() {
 		if n.Type == html.TextNode && n.Parent.Data != "script" && n.Parent.Data != "style" {
 			b.WriteString(n.Data)
-		} else if n.Type == html.ElementNode {
-			b.WriteString(" ")
+		} else if n.Type == html.ElementNode && !slices.Contains([]string{"a", "b", "code", "span", "wbr"}, n.Data) {
+			b.WriteString(" ") // text in blocks of their own does not run together
 		}
 	}
 	return strings.Join(strings.Fields(b.String()), " ")

@@ -24,12 +24,17 @@ var demoPulls = []struct {
 }{
 	{"ubuntu:22.04", []string{"linux/amd64", "linux/arm64"}},
 	{"ubuntu:latest", []string{"linux/amd64"}},
+	{sample.MovingRepository + ":" + sample.MovingTag, []string{"linux/amd64"}},
 	{"postgres:15", []string{"linux/amd64"}},
 	{"debian:12", []string{"linux/amd64"}},
 	{"nginx:latest", []string{"linux/amd64", "linux/arm64"}},
 	{"redis:7", []string{"linux/amd64"}},
 	{"ghcr.io/acme/api:v2.14.0", []string{"linux/amd64", "linux/arm64"}},
 }
+
+// demoRate is how fast the demo's registry sends a blob once the shelf is stocked, in bytes a second: slow
+// enough for a person to watch.
+const demoRate = 1 << 20
 
 // demo serves sample images from a registry inside the process, on a data folder that goes at the end.
 func demo(ctx context.Context, f flags, stderr io.Writer) (err error) {
@@ -52,8 +57,15 @@ func demo(ctx context.Context, f flags, stderr io.Writer) (err error) {
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen for the demo's registry: %w", err), reg.Close())
 	}
-	pace := &pace{next: reg}
-	server := &http.Server{Handler: pace, ReadHeaderTimeout: 10 * time.Second}
+	var stocked atomic.Bool
+	slow := sample.Slow(demoRate)
+	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if stocked.Load() && sample.Blobs(r) {
+			slow(w, r, reg)
+			return
+		}
+		reg.ServeHTTP(w, r)
+	})}
 	go server.Serve(l) //nolint:errcheck // it ends with Close below; the pulls tell when it fails
 	defer func() { err = errors.Join(err, server.Close(), reg.Close()) }()
 
@@ -62,7 +74,7 @@ func demo(ctx context.Context, f flags, stderr io.Writer) (err error) {
 		mirrors[host] = l.Addr().String()
 	}
 	a, err := open(ctx, s, parts{mirrors: mirrors, demo: &handlers.Demo{MoveTag: tagMover(reg)}, ready: func(ctx context.Context, q *pull.Queue) error {
-		defer pace.slow.Store(true)
+		defer stocked.Store(true)
 		return stockDemo(ctx, q)
 	}})
 	if err != nil {
@@ -130,45 +142,4 @@ func awaitPull(ctx context.Context, q *pull.Queue, id int64) error {
 			}
 		}
 	}
-}
-
-// pace serves the demo's blobs, once slow is set, no faster than a home line would, so that there is
-// something to watch.
-type pace struct {
-	next http.Handler
-	slow atomic.Bool
-}
-
-const (
-	paceBytes = 64 << 10 // bytes between two pauses
-	paceRest  = 60 * time.Millisecond
-)
-
-func (p *pace) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if p.slow.Load() {
-		w = &pacedWriter{ResponseWriter: w, done: r.Context().Done()}
-	}
-	p.next.ServeHTTP(w, r)
-}
-
-type pacedWriter struct {
-	http.ResponseWriter
-	done <-chan struct{}
-	sent int
-}
-
-func (w *pacedWriter) Write(b []byte) (n int, err error) {
-	for len(b) > 0 && err == nil {
-		var m int
-		m, err = w.ResponseWriter.Write(b[:min(len(b), paceBytes)])
-		n, b, w.sent = n+m, b[m:], w.sent+m
-		if w.sent >= paceBytes {
-			w.sent = 0
-			select {
-			case <-w.done:
-			case <-time.After(paceRest):
-			}
-		}
-	}
-	return n, err
 }

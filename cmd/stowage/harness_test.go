@@ -26,7 +26,7 @@ import (
 // another, and Chromium in front.
 
 // patience is how long anything that a test waits for may take; it only ends tests that would fail.
-const patience = 90 * time.Second
+const patience = 20 * time.Second
 
 // program is the path of the built binary.
 var program string
@@ -293,4 +293,19 @@ func runStowage(t *testing.T, env []string, args ...string) (stdout, stderr stri
 		t.Fatalf("stowage %s: %v", strings.Join(args, " "), err)
 	}
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// eventually waits for something that nothing announces.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	expired := time.After(patience)
+	for !is() {
+		select {
+		case <-again.C:
+		case <-expired:
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
 }

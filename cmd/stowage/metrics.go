@@ -55,7 +55,7 @@ func (m shelfMetrics) Collect(ch chan<- prometheus.Metric) {
 	counter(endedDesc, float64(s.Done), string(pull.Done))
 	counter(endedDesc, float64(s.Failed), string(pull.Failed))
 	counter(endedDesc, float64(s.Cancelled), string(pull.Cancelled))
-	counter(fetchedDesc, float64(s.Bytes))
+	counter(fetchedDesc, float64(s.BytesFetched))
 }
 
 func newMetrics(store *storage.Store, queue *pull.Queue, log *slog.Logger) *prometheus.Registry {

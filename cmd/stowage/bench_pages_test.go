@@ -1,0 +1,187 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// The sizes of shelf that the Images page is measured at, in tags.
+var shelfSizes = []int{100, 10_000, 100_000}
+
+// How often each view is asked for: first without measuring, then with.
+const (
+	viewWarmUp   = 10
+	viewRequests = 100
+)
+
+// view is one way to look at the list; path gets the number of the last page.
+type view struct {
+	name string
+	path string
+}
+
+func listViews(tags int) []view {
+	return []view{
+		{"first page, by name", "/images"},
+		{"by name, descending", "/images?sort=-name"},
+		{"by platforms", "/images?sort=platforms"},
+		{"by image ID", "/images?sort=id"},
+		{"by creation, newest first", "/images?sort=-created"},
+		{"by pull, newest first", "/images?sort=-pulled"},
+		{"by size, largest first", "/images?sort=-size"},
+		{"by unpacked size, largest first", "/images?sort=-unpacked"},
+		{"the last page", fmt.Sprintf("/images?page=%d", (tags+49)/50)},
+		{"the last page by size", fmt.Sprintf("/images?page=%d&sort=-size", (tags+49)/50)},
+		{"filter, many rows (`postgres`)", "/images?q=postgres"},
+		{"filter, few rows (`golang:1.0.`)", "/images?q=golang%3A1.0."},
+		{"filter, many rows, by size", "/images?q=postgres&sort=-size"},
+		{"filter, no row", "/images?q=no-such-image"},
+		{"filter by the beginning of an ID", "/images?q=sha256%3A00"},
+		{"one repository", "/images/docker.io/library/ubuntu"},
+	}
+}
+
+// viewFigure is what one view cost.
+type viewFigure struct {
+	name   string
+	median time.Duration
+	p95    time.Duration
+	gzip   int // bytes of the compressed answer
+}
+
+// shelfFigures are the views of one size of shelf, and the server's memory after all of them.
+type shelfFigures struct {
+	tags  int
+	views []viewFigure
+	now   int64
+	peak  int64
+	wire  int64 // bytes of a first visit, only where it was measured
+}
+
+func measurePages(t *testing.T) []shelfFigures {
+	var all []shelfFigures
+	for _, tags := range shelfSizes {
+		t.Run(fmt.Sprintf("%d tags", tags), func(t *testing.T) { all = append(all, measureShelf(t, tags)) })
+		if t.Failed() {
+			t.FailNow()
+		}
+	}
+	return all
+}
+
+func measureShelf(t *testing.T, tags int) shelfFigures {
+	t.Helper()
+	data := t.TempDir()
+	startStowageOn(t, data, nil).stop() // makes the database
+	seedShelf(t, data, tags)
+	s := startStowageOn(t, data, nil)
+	f := shelfFigures{tags: tags}
+	for _, v := range listViews(tags) {
+		f.views = append(f.views, s.measureView(v))
+	}
+	f.now, f.peak = memoryOf(s.cmd.Process.Pid, "VmRSS"), memoryOf(s.cmd.Process.Pid, "VmHWM")
+	b := openTab(t, s)
+	b.do(chromedp.Navigate(s.url+"/images"), visible("main table"))
+	f.wire = b.settled()
+	return f
+}
+
+// settled waits until the tab receives nothing any more and tells how much it has.
+func (b *tab) settled() int64 {
+	b.t.Helper()
+	b.do(chromedp.Evaluate[chromedp.Void](`document.fonts.ready.then(() => new Promise(done => requestIdleCallback(done)))`, chromedp.EvalAwaitPromise))
+	return b.overTheWire()
+}
+
+// measureView asks for a view over one connection. The times are the server's own, from its log: from the first
+// middleware to the last byte of the compressed answer.
+func (s *stowage) measureView(v view) viewFigure {
+	s.t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableCompression: true, MaxConnsPerHost: 1}}
+	defer client.CloseIdleConnections()
+	f := viewFigure{name: v.name}
+	asked := map[string]bool{}
+	last := ""
+	for i := range viewWarmUp + viewRequests {
+		req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.url+v.path, nil)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		req.Header.Set("Accept-Encoding", "gzip")
+		resp, err := client.Do(req)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Encoding") != "gzip" {
+			s.t.Fatalf("GET %s: %s, encoding %q, %v", v.path, resp.Status, resp.Header.Get("Content-Encoding"), err)
+		}
+		if f.gzip = len(body); i >= viewWarmUp {
+			last = resp.Header.Get("X-Request-Id")
+			asked[last] = true
+		}
+	}
+	if _, err := s.awaitLine(func(l string) bool { return strings.Contains(l, last) }); err != nil {
+		s.t.Fatal(err)
+	}
+	var times []time.Duration
+	for line := range strings.Lines(s.logs()) {
+		var entry struct {
+			ID   string        `json:"request_id"`
+			Took time.Duration `json:"took"`
+		}
+		if json.Unmarshal([]byte(line), &entry) == nil && asked[entry.ID] {
+			times = append(times, entry.Took)
+		}
+	}
+	if len(times) != viewRequests {
+		s.t.Fatalf("%s: the log has %d of %d requests", v.path, len(times), viewRequests)
+	}
+	f.median, f.p95 = median(times), quantile(times, 0.95)
+	return f
+}
+
+// writePages writes the table of the views.
+func writePages(out *bytes.Buffer, all []shelfFigures) {
+	fmt.Fprintf(out, "### The Images page, server time in ms, median and 95th percentile of %d requests\n\n|", viewRequests)
+	for _, f := range all {
+		fmt.Fprintf(out, " | %s tags | gzip", thousands(f.tags))
+	}
+	fmt.Fprintf(out, " |\n|---%s|\n", strings.Repeat("|---:|---:", len(all)))
+	for i, v := range all[0].views {
+		fmt.Fprintf(out, "| %s", v.name)
+		for _, f := range all {
+			fmt.Fprintf(out, " | %s, %s | %.1f kB", milliseconds(f.views[i].median), milliseconds(f.views[i].p95), float64(f.views[i].gzip)/1000)
+		}
+		fmt.Fprintf(out, " |\n")
+	}
+	fmt.Fprintf(out, "| memory of the server afterwards")
+	for _, f := range all {
+		fmt.Fprintf(out, " | %s | at most %s", mebibytes(float64(f.now)), mebibytes(float64(f.peak)))
+	}
+	fmt.Fprintf(out, " |\n| first visit in Chromium, all files")
+	for _, f := range all {
+		fmt.Fprintf(out, " | %.1f kB over the wire |", float64(f.wire)/1000)
+	}
+	fmt.Fprintf(out, " |\n")
+}
+
+func milliseconds(d time.Duration) string { return fmt.Sprintf("%.1f", float64(d)/1e6) }
+
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return thousands(n/1000) + fmt.Sprintf(",%03d", n%1000)
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/stowage/stowage/sample"
+)
+
+func TestTheMainPathInABrowser(t *testing.T) { walkMainPath(t, true) }
+
+func TestTheMainPathWithScriptingOff(t *testing.T) { walkMainPath(t, false) }
+
+// walkMainPath is what somebody does on the first day: paste a reference, choose two platforms, watch them come, look
+// at the image, switch the platform, delete one of them, delete the tag.
+func walkMainPath(t *testing.T, scripting bool) {
+	u := realUpstream(t)
+	index := u.library(t, "library/nginx", "latest")
+	layers := platform(t, index, "linux/arm64/v8").Layers()
+	const held = 50_000
+	hold := u.Hold(sample.GetBlob(layers[0].Descriptor.Digest), held)
+	s := startStowage(t)
+	b := openTab(t, s)
+	if !scripting {
+		b.withoutScripting()
+	}
+	ref := u.ref("library/nginx:latest")
+
+	// An empty shelf says what to do first. The box in the header takes the reference.
+	b.do(chromedp.Navigate(s.url), visible(`main form[action="/pull"] input[name=ref]`))
+	if _, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](`document.fonts.ready.then(() => true)`, chromedp.EvalAwaitPromise)); err != nil {
+		t.Fatal(err)
+	}
+	if n := b.overTheWire(); n < 1000 || n >= 120_000 {
+		t.Errorf("the first page view took %d bytes over the wire, want less than 120 kB", n)
+	} else {
+		t.Logf("the first page view took %d bytes over the wire", n)
+	}
+	b.do(chromedp.SendKeys(css("header input[name=ref]"), ref+"\r"))
+
+	// The form shows the platforms; the server's own is ticked.
+	b.do(visible(`input[name=platform][value="linux/arm64"]`), visible(`input[name=platform][value="linux/amd64"]:checked`),
+		click(`input[name=platform][value="linux/arm64"]`), visible(`input[name=platform][value="linux/arm64"]:checked`))
+	if scripting {
+		if n := b.text("[data-pick-count]"); n != "2" {
+			t.Errorf("%s platforms are counted as ticked, want 2", n)
+		}
+	}
+
+	// The pull runs, and one layer of it stands in the middle for certain.
+	b.do(click(`form[action="/pulls"] button`), visible(`#pull[data-state="pulling"] progress[value="%d"]`, held))
+	at := b.location()
+	row := b.text(`#pull li:has(progress[value="%d"])`, held)
+	for _, want := range []string{short(layers[0]), "Downloading", "50 kB / "} {
+		if !strings.Contains(row, want) {
+			t.Errorf("the layer's row does not say %q but %q", want, row)
+		}
+	}
+	if n := b.text("#pull-count"); n != "1" {
+		t.Errorf("the navigation counts %q pulls, want 1", n)
+	}
+	hold.Release()
+	b.do(visible(`#pull[data-state="done"]`))
+	if text := b.text("#pull"); !strings.Contains(text, "Downloaded newer image for "+ref) || !strings.Contains(text, index.Digest().String()) {
+		t.Errorf("no outcome lines of docker's: %s", text)
+	}
+	if b.location() != at {
+		t.Errorf("the pull is at %s, then at %s", at, b.location())
+	}
+	for d, n := range u.ServedBlobs() {
+		if got := blobSize(t, s, d.Encoded()); got != n {
+			t.Errorf("blob %s: %d bytes served, %d stored", d, n, got)
+		}
+	}
+
+	// The image page: its platforms and sections.
+	b.do(click(`#pull-outcome a[href*="platform=linux/arm64"]`), visible(`#image a[aria-current=true][href*="platform=linux/arm64"]`),
+		click(`#image .tabbar a[href*="/inspect"]`), chromedp.WaitReady(css("#inspect")))
+	if text := b.text("#inspect"); !strings.Contains(text, `"Architecture": "arm64"`) {
+		t.Errorf("the Inspect section is not arm64's: %s", text)
+	}
+	b.do(click(`#image nav a[href*="platform=linux/amd64"]`), visible(`#image a[aria-current=true][href*="platform=linux/amd64"]`))
+	if text := b.text("#inspect"); !strings.Contains(text, `"Architecture": "amd64"`) {
+		t.Errorf("after the switch the Inspect section is not amd64's: %s", text)
+	}
+	if want := "/images/" + ref + "/inspect?platform=linux/amd64"; b.location() != want {
+		t.Errorf("the address is %s, want %s: people paste it", b.location(), want)
+	}
+
+	// Deleting one platform: first the plan, then the rest is still there.
+	b.do(click(`#image summary.text-error`), click(`a[href*="/delete?platform=linux/arm64"]`), visible(`form[action$="/delete"] button`))
+	if text := b.text("main"); !strings.Contains(text, "What goes") || !strings.Contains(text, "linux/arm64") || !strings.Contains(text, "Frees ") {
+		t.Errorf("the plan does not say what goes: %s", text)
+	}
+	if n := blobSize(t, s, layers[0].Descriptor.Digest.Encoded()); n != layers[0].Descriptor.Size {
+		t.Errorf("looking at the plan changed the disk: %d bytes of a layer", n)
+	}
+	b.do(click(`form[action$="/delete"] button`), visible(`#image a[href^="/pull?ref="][href*="platform=linux/arm64"]`),
+		visible(`#image a[aria-current=true][href*="platform=linux/amd64"]`))
+	if text := b.text("main"); !strings.Contains(text, "Deleted") {
+		t.Errorf("no word about the deletion: %s", text)
+	}
+
+	// Deleting the tag, from the list: the shelf is empty again, and so is the disk.
+	b.do(click(`header a[href="/images"]`), click(`tr[data-row] .cell-actions summary`), click(`tr[data-row] a[href$="/delete"]`),
+		click(`form[action$="/delete"] button`), visible(`main form[action="/pull"] input[name=ref]`))
+	if text := b.text("main"); !strings.Contains(text, "Nothing on the shelf yet") {
+		t.Errorf("the list is not empty: %s", text)
+	}
+	eventually(t, "the blobs to leave the disk", func() bool {
+		left, err := filepath.Glob(filepath.Join(s.data, "blobs", "sha256", "*"))
+		return err == nil && len(left) == 0
+	})
+}
+
+// blobSize is how many bytes of a blob are on disk; 0 when it is not there.
+func blobSize(t *testing.T, s *stowage, hex string) int64 {
+	t.Helper()
+	info, err := os.Stat(filepath.Join(s.data, "blobs", "sha256", hex))
+	if err != nil {
+		t.Logf("blob %s: %s", hex, strconv.Quote(err.Error()))
+		return 0
+	}
+	return info.Size()
+}

@@ -1,0 +1,388 @@
+package handlers
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views"
+)
+
+const (
+	postgresPage = "/images/docker.io/library/postgres:15"
+	ubuntuPage   = "/images/docker.io/library/ubuntu:22.04"
+)
+
+var amd64 = v1.Platform{OS: "linux", Architecture: "amd64"}
+
+// newShelfWith opens an empty shelf in front of a registry of one repository, with images by tag.
+func newShelfWith(t *testing.T, repository string, sources map[string]sample.Source) *shelf {
+	t.Helper()
+	reg := sample.NewEmptyRegistry()
+	for tag, source := range sources {
+		if err := reg.Push(t.Context(), repository, source, tag); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return newShelfOn(t, reg)
+}
+
+// newShelfOn opens an empty shelf in front of a registry, which ends with the test.
+func newShelfOn(t *testing.T, reg *sample.Registry) *shelf {
+	t.Helper()
+	server := httptest.NewServer(reg)
+	t.Cleanup(func() {
+		server.Close()
+		if err := reg.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return newShelfOf(t, strings.TrimPrefix(server.URL, "http://"))
+}
+
+var digests = regexp.MustCompile(`[0-9a-f]{64}|[0-9a-f]{12}\b`)
+
+// imageGolden is golden with digests numbered by their first appearance: golden files then do not hang on how
+// layers are compressed.
+func (a answer) imageGolden(t *testing.T, name string) {
+	t.Helper()
+	numbers := map[string]int{}
+	a.body = digests.ReplaceAllStringFunc(a.main(), func(d string) string {
+		if numbers[d[:12]] == 0 {
+			numbers[d[:12]] = len(numbers) + 1
+		}
+		return fmt.Sprintf("digest-%d", numbers[d[:12]])
+	})
+	a.golden(t, name)
+}
+
+func TestTheLayersOfAnImageAreItsHistory(t *testing.T) {
+	s := newShelf(t)
+	s.pull("postgres:15", "linux/amd64", "linux/arm64")
+	s.pull("postgres:16", "linux/amd64")
+	page := s.get(postgresPage)
+	page.is(t, http.StatusOK, "13 layers", "25 steps in the history", "shared by 2 images", "This page follows the tag.",
+		"RUN mkdir /docker-entrypoint-initdb.d", "docker history --platform linux/amd64 --no-trunc postgres:15")
+	if layers := strings.Count(page.body, "data-row-link"); layers != 13 {
+		t.Errorf("%d layers have a row", layers)
+	}
+	if quiet := strings.Count(page.body, "no layer"); quiet != 12 {
+		t.Errorf("%d steps have no layer", quiet)
+	}
+	for _, l := range s.layersOf("postgres:15", "linux/amd64") {
+		page.is(t, http.StatusOK, `href="`+views.LayerURL(l.Digest)+`"`, string(l.DiffID))
+	}
+	s.get(postgresPage+"/layers").is(t, http.StatusOK, "13 layers", "25 steps in the history")
+}
+
+// layersOf gives the stored layers of one platform.
+func (s *shelf) layersOf(reference, platform string) []storage.Layer {
+	s.t.Helper()
+	for _, i := range s.target(reference).Images {
+		if i.Platform.String() == platform {
+			layers, err := s.store.ImageLayers(s.t.Context(), i.Manifest)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			return layers
+		}
+	}
+	s.t.Fatalf("%s is not stored for %s", reference, platform)
+	return nil
+}
+
+func TestTheSectionsOfAnImagesPage(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04", "linux/arm64/v8")
+	for _, section := range []string{"layers", "config", "manifest", "inspect", "history"} {
+		page := s.get(ubuntuPage + "/" + section)
+		page.is(t, http.StatusOK)
+		page.imageGolden(t, "image_"+section)
+		if got := page.header.Get("Cache-Control"); got != "no-store" {
+			t.Errorf("%s: Cache-Control %q", section, got)
+		}
+		if tabs := strings.Count(page.body, `aria-current="page"`); tabs != 2 { // the navigation's and the tab's
+			t.Errorf("%s: %d current links", section, tabs)
+		}
+	}
+	korean := s.get(ubuntuPage, "Accept-Language", "ko")
+	korean.is(t, http.StatusOK, "이 페이지는 태그를 따라갑니다.", "레이어 1개", "다른 이미지와 공유하지 않음")
+	korean.imageGolden(t, "image_korean")
+}
+
+func TestPullingUbuntuForARM64ShowsThatArchitecture(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04", "linux/arm64/v8")
+	page := s.get(ubuntuPage + "/inspect")
+	page.is(t, http.StatusOK, `<span class="k">&#34;Architecture&#34;</span><span class="p">:</span> <span class="s">&#34;arm64&#34;</span>`, "docker image inspect --platform linux/arm64 ubuntu:22.04")
+
+	bare := s.get(ubuntuPage+"/inspect", "Accept", "application/json")
+	bare.is(t, http.StatusOK, `        "Architecture": "arm64",`)
+	if got := bare.header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("Content-Type %q", got)
+	}
+	if got := strings.Join(bare.header.Values("Vary"), ", "); !strings.Contains(got, "Accept") {
+		t.Errorf("Vary %q", got)
+	}
+	var objects []map[string]any
+	if err := json.Unmarshal([]byte(bare.body), &objects); err != nil || len(objects) != 1 {
+		t.Fatalf("%d objects, %v", len(objects), err)
+	}
+	target := s.target("ubuntu:22.04")
+	if got, want := fmt.Sprintln(objects[0]["RepoTags"], objects[0]["RepoDigests"], objects[0]["Id"]), fmt.Sprintf("[ubuntu:22.04] [ubuntu@%s] %s\n", target.Digest, target.Images[0].ID); got != want {
+		t.Errorf("names %s, want %s", got, want)
+	}
+	if got := int64(objects[0]["Size"].(float64)); got != target.Images[0].Unpacked {
+		t.Errorf("Size %d, unpacked %d", got, target.Images[0].Unpacked)
+	}
+	if browser := s.get(ubuntuPage+"/inspect", "Accept", "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8"); !strings.Contains(browser.body, "<html") {
+		t.Error("a browser gets bare JSON")
+	}
+}
+
+func TestThePlatformSwitchOffersWhatIsStoredAndWhatIsNot(t *testing.T) {
+	s := newShelf(t)
+	s.pull("postgres:15", "linux/amd64", "linux/arm64")
+	page := s.get(postgresPage + "/config?platform=linux/arm64/v8")
+	page.is(t, http.StatusOK, "linux/arm64/v8", "6 attestations", `href="`+postgresPage+`/config?platform=linux/amd64"`, `href="/pull?ref=postgres:15&amp;platform=linux/s390x"`)
+
+	missing := s.get(postgresPage + "?platform=linux/s390x")
+	missing.is(t, http.StatusNotFound, "linux/s390x is not stored", `href="/pull?ref=postgres:15&amp;platform=linux/s390x"`, "docker pull --platform linux/s390x postgres:15", "<nav")
+	missing.lacks(t, "Pull again")
+
+	s.get(postgresPage+"?platform=linux/riscv64").is(t, http.StatusNotFound, "has no image for linux/riscv64; it has linux/amd64, linux/arm/v7, linux/arm64")
+	s.get(postgresPage+"?platform=a/b/c/d/e").is(t, http.StatusBadRequest, "is not a platform")
+}
+
+func TestNestedIndexesAreUnfoldedInThePlatformSwitch(t *testing.T) {
+	s := newShelf(t)
+	s.pull("test/nested-index:latest", "linux/arm64")
+	page := s.get("/images/docker.io/test/nested-index:latest")
+	page.is(t, http.StatusOK, "linux/arm64", `platform=linux/arm/v7"`, `platform=linux/amd64"`)
+}
+
+func TestWindowsBuildsAreToldApartByTheirVersion(t *testing.T) {
+	s := newShelf(t)
+	s.pull("acme/windows-agent:1.4", "windows(10.0.20348.2227)/amd64")
+	const page = "/images/docker.io/acme/windows-agent:1.4"
+	s.get(page+"?platform=windows%2810.0.20348.2227%29/amd64").is(t, http.StatusOK, "COPY dir:9f86d081884c7d65 in c:\\agent")
+	s.get(page+"?platform=windows/amd64").is(t, http.StatusOK) // the one that is stored stands for both
+	s.get(page+"?platform=windows%2810.0.17763.5329%29/amd64").is(t, http.StatusNotFound, "is not stored")
+	s.get(page+"/inspect").is(t, http.StatusOK, "OsVersion", "10.0.20348.2227", "&#39;windows(10.0.20348.2227)/amd64&#39;")
+}
+
+func TestADigestsPageIsPermanentAndNamesItsTags(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04", "linux/amd64")
+	s.pull("ubuntu:jammy", "linux/amd64")
+	digest := s.target("ubuntu:22.04").Digest
+	address := "/images/docker.io/library/ubuntu@" + string(digest)
+	s.get(ubuntuPage).is(t, http.StatusOK, `href="`+address+`">Permanent link to this digest`)
+	s.get(address).is(t, http.StatusOK, "This page is permanent.", `href="`+ubuntuPage+`">22.04</a>`, `>jammy</a>`)
+	s.get(address+"/history").is(t, http.StatusOK, "ubuntu:22.04", "ubuntu:jammy", "When tags came to this digest")
+}
+
+func TestAnImagePulledByDigestIsNoDanglingOne(t *testing.T) {
+	s := newShelf(t)
+	s.pull("postgres:15", "linux/amd64")
+	digest := s.target("postgres:15").Digest
+	by := newShelf(t)
+	by.pull("postgres@"+string(digest), "linux/amd64")
+	page := by.get("/images/docker.io/library/postgres@" + string(digest))
+	page.is(t, http.StatusOK, "by digest", "13 layers", "No tag points at this digest.")
+	page.lacks(t, ">dangling<")
+	by.get("/images/docker.io/library/postgres@"+string(digest)+"/history").is(t, http.StatusOK, "No tag ever pointed here")
+}
+
+func TestAPlatformsManifestLeadsToThatPlatformOfItsIndex(t *testing.T) {
+	s := newShelf(t)
+	s.pull("postgres:15", "linux/amd64", "linux/arm64")
+	target := s.target("postgres:15")
+	page := s.get("/images/docker.io/library/postgres@" + string(target.Images[1].Manifest) + "/config")
+	if got, want := page.header.Get("Location"), "/images/docker.io/library/postgres@"+string(target.Digest)+"/config?platform=linux/arm64"; page.status != http.StatusFound || got != want {
+		t.Errorf("%d to %s, want %s", page.status, got, want)
+	}
+}
+
+func TestAnImageIsFoundByItsID(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04", "linux/arm64")
+	s.pull("ubuntu:latest", "linux/arm64")
+	id := s.target("ubuntu:22.04").Images[0].ID
+	full := "/images/" + string(id)
+	page := s.get(full)
+	page.is(t, http.StatusOK, image.ShortDigest(id), "Stored as:", ">ubuntu:22.04</a>", ">ubuntu:latest</a>", "docker history --no-trunc "+image.ShortDigest(id))
+	page.imageGolden(t, "image_by_id")
+	s.get(full+"/history").is(t, http.StatusOK, "ubuntu:latest")
+
+	short := s.get("/images/sha256:" + id.Encoded()[:8] + "/inspect?platform=linux/arm64")
+	if got, want := short.header.Get("Location"), full+"/inspect?platform=linux/arm64"; short.status != http.StatusFound || got != want {
+		t.Errorf("%d to %s, want %s", short.status, got, want)
+	}
+	s.get(full+"?platform=linux/amd64").is(t, http.StatusNotFound, "has no image for linux/amd64; it has linux/arm64")
+	s.get("/images/sha256:"+strings.Repeat("0", 64)).is(t, http.StatusNotFound, "An image cannot be pulled by its ID.")
+	s.get("/images/sha256:12").is(t, http.StatusBadRequest, "is not an image ID")
+	s.get(full+"/manifest?document=index").is(t, http.StatusNotFound, "without an index")
+}
+
+// Two manifests can differ in their annotations alone.
+func TestAnIDNamesTheOtherManifestsWithItsConfig(t *testing.T) {
+	one := sample.NewLayer(sample.Gzip, sample.Text("one", "1\n"))
+	im := sample.Image{Platform: amd64, Steps: []sample.Step{{By: "COPY one", Layer: one}}}
+	twin := im
+	im.Annotations = map[string]string{"build": "1"}
+	twin.Annotations = map[string]string{"build": "2"}
+	s := newShelfWith(t, "test/twins", map[string]sample.Source{"1": im, "2": twin})
+	s.pull("test/twins:1")
+	s.pull("test/twins:2")
+	first, second := s.target("test/twins:1").Images[0], s.target("test/twins:2").Images[0]
+	if first.ID != second.ID || first.Manifest == second.Manifest {
+		t.Fatalf("no twins: %+v %+v", first, second)
+	}
+	page := s.get("/images/" + string(first.ID))
+	page.is(t, http.StatusOK, "Other manifests with the same config:", ">test/twins:1</a>", ">test/twins:2</a>")
+}
+
+func TestAnIDThatIsAmbiguousIsRefused(t *testing.T) {
+	one := sample.NewLayer(sample.Gzip, sample.Text("one", "1\n"))
+	seen := map[string]sample.Image{}
+	var pair []sample.Image
+	var prefix string
+	for i := 0; pair == nil; i++ { // a few hundred: the first two that share four digits
+		im := sample.Image{Platform: amd64, Author: strconv.Itoa(i), Steps: []sample.Step{{By: "COPY one", Layer: one}}}
+		b, err := im.Build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		prefix = b.Blobs[0].Descriptor.Digest.Encoded()[:image.MinIDPrefix]
+		if other, ok := seen[prefix]; ok {
+			pair = []sample.Image{other, im}
+		}
+		seen[prefix] = im
+	}
+	s := newShelfWith(t, "test/alike", map[string]sample.Source{"1": pair[0], "2": pair[1]})
+	s.pull("test/alike:1")
+	s.get("/images/sha256:"+prefix).is(t, http.StatusFound)
+	s.pull("test/alike:2")
+	s.get("/images/sha256:"+prefix).is(t, http.StatusConflict, "several images", "Give more digits of the ID.")
+}
+
+func TestWhatIsNotStoredCanBePulled(t *testing.T) {
+	s := newShelf(t)
+	page := s.get("/images/docker.io/library/postgres:17")
+	page.is(t, http.StatusNotFound, "Not stored here", `href="/pull?ref=postgres:17"`, "docker pull postgres:17")
+	page.lacks(t, "It was here before", "What is stored of")
+	page.imageGolden(t, "image_absent")
+	s.pull("postgres:16", "linux/amd64")
+	s.get("/images/docker.io/library/postgres:17").is(t, http.StatusNotFound, `href="/images/docker.io/library/postgres">What is stored of postgres`)
+	s.get("/images/docker.io/library/postgres@sha256:"+strings.Repeat("a", 64)).is(t, http.StatusNotFound, "docker pull postgres@sha256:aaaa")
+}
+
+func TestATagThatMovedAndWentLeavesItsHistory(t *testing.T) {
+	first, err := sample.Rolling(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := sample.Rolling(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg := sample.NewEmptyRegistry()
+	s := newShelfOn(t, reg)
+	var old image.Digest
+	for _, source := range []sample.Source{first, second} {
+		if err := reg.Push(t.Context(), "library/ubuntu", source, "rolling"); err != nil {
+			t.Fatal(err)
+		}
+		s.pull("ubuntu:rolling", "linux/amd64")
+		if old == "" {
+			old = s.target("ubuntu:rolling").Digest
+		}
+	}
+	const page = "/images/docker.io/library/ubuntu:rolling"
+	oldPage := "/images/docker.io/library/ubuntu@" + string(old)
+	history := s.get(page + "/history")
+	history.is(t, http.StatusOK, "moved", "pulled", `href="`+oldPage+`"`, `href="/pulls/2"`, "mira")
+	history.imageGolden(t, "image_moved")
+	s.get(oldPage).is(t, http.StatusOK, "dangling", "No tag points at this digest.")
+	s.get(oldPage+"/history").is(t, http.StatusOK, "moved", "ubuntu:rolling")
+
+	ref := image.Reference{Repository: "docker.io/library/ubuntu", Tag: "rolling"}
+	plan, err := s.store.PlanRemoval(t.Context(), image.Removal{Reference: ref})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.store.Remove(t.Context(), plan.Asked, plan.Fingerprint(), "mira"); err != nil {
+		t.Fatal(err)
+	}
+	s.get(page).is(t, http.StatusNotFound, "Not stored here", "It was here before", "deleted", "moved")
+}
+
+func TestABrokenImageSaysWhy(t *testing.T) {
+	s := newShelfWith(t, "test/wrong", map[string]sample.Source{"latest": sample.WrongDiffID()})
+	s.pull("test/wrong:latest")
+	s.get("/images/docker.io/test/wrong:latest").is(t, http.StatusOK, "broken</span>", "This image cannot be used", "do not match the image&#39;s config", `role="alert"`)
+}
+
+func TestHostileTextOfAnImageStaysText(t *testing.T) {
+	s := newShelfWith(t, "acme/hostile", map[string]sample.Source{"latest": sample.Hostile()})
+	s.pull("acme/hostile:latest")
+	for _, section := range []string{"layers", "config", "manifest", "inspect"} {
+		page := s.get("/images/docker.io/acme/hostile:latest/" + section)
+		page.is(t, http.StatusOK)
+		page.lacks(t, "<script>alert", "<img src=x", "<svg onload", "<b>bold", "<u>80", `href="javascript:`, "\u202e", "\u2066", "\x1b", "\u200b")
+	}
+	s.get("/images/docker.io/acme/hostile:latest/config").is(t, http.StatusOK,
+		"&lt;script&gt;alert(4)&lt;/script&gt;", "javascript:alert(6)", `\u202e</span>gnp.exe`, `\x1b</span>[31mred`, "컨테이너 이미지", "&#39;; DROP TABLE images; --")
+	s.get("/images/docker.io/acme/hostile:latest").is(t, http.StatusOK, "RUN echo &#34;&lt;script&gt;alert(1)")
+}
+
+func TestConfigSaysHowAContainerRuns(t *testing.T) {
+	s := newShelf(t)
+	s.pull("acme/api:v2.14.0", "linux/amd64")
+	page := s.get("/images/docker.io/acme/api:v2.14.0/config")
+	page.is(t, http.StatusOK, "tini -- docker-entrypoint.sh", "8080/tcp", "/srv/api/uploads", "curl -fsS http://127.0.0.1:8080/healthz", "every 10 s · time-out 2 s · unhealthy after 3 failures",
+		"APP_PORT", `rel="noreferrer noopener nofollow"`, `href="https://git.acme.example/platform/api"`)
+	page.imageGolden(t, "image_config_full")
+}
+
+func TestImagesWithoutLayersHistoryOrDate(t *testing.T) {
+	s := newShelf(t)
+	s.pull("test/no-layers:latest")
+	s.pull("test/no-created:latest")
+	s.pull("test/no-history:latest")
+	s.get("/images/docker.io/test/no-layers:latest").is(t, http.StatusOK, "LABEL empty=yes", "0 layers")
+	s.get("/images/docker.io/test/no-created:latest").is(t, http.StatusOK, "the image does not say")
+	s.get("/images/docker.io/test/no-history:latest").is(t, http.StatusOK, "the history does not say", "2 layers")
+}
+
+func TestHTMXGetsThePartThatChanges(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04", "linux/amd64")
+	part := s.get(ubuntuPage+"/config", "HX-Request", "true", "HX-Request-Type", "partial")
+	part.is(t, http.StatusOK, `<title>ubuntu:22.04 · Config · Stowage</title>`, `<div id="image">`)
+	part.lacks(t, "<html", "<header")
+	s.get("/images/docker.io/library/gone:1", "HX-Request", "true", "HX-Request-Type", "partial").is(t, http.StatusNotFound, `<div id="image">`)
+}
+
+func TestAHistoryOfVeryManyStepsIsCutOffButNoLayerIs(t *testing.T) {
+	steps := make([]image.Step, maxSteps+500)
+	for i := range steps {
+		steps[i].Layer = -1
+	}
+	steps[len(steps)-1].Layer = 0
+	v := layersView(steps, make([]storage.Layer, 1))
+	if len(v.Steps) != maxSteps+1 || v.Hidden != 499 || v.Steps[maxSteps].Number != 1 || v.History != len(steps) {
+		t.Errorf("%d steps are shown and %d hidden of %d", len(v.Steps), v.Hidden, v.History)
+	}
+}

@@ -1,0 +1,73 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/views"
+)
+
+// refreshEvery is after how many seconds browsers without scripting load the page of a live pull again.
+const refreshEvery = 2
+
+// Pull answers GET /pulls/:id: a pull as it is now.
+func (h *Handlers) Pull(c echo.Context) error {
+	id, err := pullID(c)
+	if err != nil {
+		return err
+	}
+	job, err := h.job(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	chrome := h.chrome(c, views.PullTitle(c.Request().Context(), job), views.NavPulls)
+	if !job.State.Final() {
+		chrome.Refresh = refreshEvery
+	}
+	return Render(c, http.StatusOK, views.PullPage(chrome, views.PullView{Job: job, ActivePulls: chrome.ActivePulls}))
+}
+
+// CancelPull answers POST /pulls/:id/cancel and leads back to the pull's page.
+func (h *Handlers) CancelPull(c echo.Context) error {
+	id, err := pullID(c)
+	if err != nil {
+		return err
+	}
+	err = h.queue.Cancel(id, h.requester(c))
+	if image.KindOf(err) == image.NotFound {
+		// Not live: over since long, or never there.
+		job, missing := h.store.Job(c.Request().Context(), id)
+		if missing != nil {
+			return missing
+		}
+		if job.State.Final() {
+			err = image.Errorf(image.Conflict, "pull %d is over already", id)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return redirect(c, views.PullURL(id), views.Flash{})
+}
+
+// pullID reads a pull's ID from the address.
+func pullID(c echo.Context) (int64, error) {
+	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
+	if err != nil || id <= 0 {
+		return 0, image.Errorf(image.Invalid, "%.40q is not the number of a pull", c.Param("id")).Suggest("See all pulls at /pulls.")
+	}
+	return id, nil
+}
+
+// job gives a pull as it is now: live, or else its record.
+func (h *Handlers) job(ctx context.Context, id int64) (pull.Job, error) {
+	if job, live := h.queue.Get(id); live {
+		return job, nil
+	}
+	return h.store.Job(ctx, id)
+}

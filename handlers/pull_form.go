@@ -1,0 +1,247 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/views"
+)
+
+const (
+	resolveLimit = 20 * time.Second // for a registry to tell what a reference points to, while somebody waits
+	maxReference = 600              // bytes of a reference in a request; no valid one is as long
+	maxAsked     = 64               // platforms in one request; the queue takes fewer
+)
+
+// PullForm answers GET /pull?ref=&platform=: the reference box and, where there is a reference, what it
+// points to and what each platform would cost. What is wrong with a reference stands beside the box.
+func (h *Handlers) PullForm(c echo.Context) error { return h.pullForm(c, resolveLimit) }
+
+func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
+	v := views.PullFormView{Input: c.QueryParam("ref")}
+	if strings.TrimSpace(v.Input) == "" {
+		return h.renderPullForm(c, http.StatusOK, v)
+	}
+	ref, err := parseReference(v.Input)
+	if err != nil {
+		return h.refusePullForm(c, v, err)
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), limit)
+	defer cancel()
+	found, err := h.queue.Resolve(ctx, ref)
+	if err != nil && found.Target.Digest == "" {
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = slowRegistry(c, ref)
+		}
+		return h.refusePullForm(c, v, err)
+	}
+	// What the registry was too slow to tell of single platforms is left out: the rest is worth showing.
+	asked, wrong := platformValues(c.QueryParams()["platform"])
+	f, absent := h.pullFound(c.Request().Context(), found, asked)
+	v.Found = &f
+	switch {
+	case wrong != nil:
+		return h.refusePullForm(c, v, wrong)
+	case len(absent) > 0:
+		return h.refusePullForm(c, v, notOffered(c, ref, absent, f.Offers))
+	}
+	return h.renderPullForm(c, http.StatusOK, v)
+}
+
+// parseReference reads a reference from a request.
+func parseReference(s string) (image.Reference, error) {
+	if len(s) > maxReference {
+		return image.Reference{}, image.Errorf(image.Invalid, "the reference has %d characters, more than any reference has", len(s)).
+			Suggest("Type a name such as postgres:15 or ghcr.io/org/app:1.2.")
+	}
+	return image.ParseReference(s)
+}
+
+// platformValues reads repeated platforms from a request; empty ones are left out.
+func platformValues(values []string) ([]image.Platform, error) {
+	if len(values) > maxAsked {
+		return nil, image.Errorf(image.Invalid, "%d platforms were asked for", len(values))
+	}
+	var platforms []image.Platform
+	for _, s := range values {
+		if strings.TrimSpace(s) == "" {
+			continue
+		}
+		p, err := image.ParsePlatform(s)
+		if err != nil {
+			return nil, err
+		}
+		platforms = append(platforms, p)
+	}
+	return platforms, nil
+}
+
+// slowRegistry is the error of a registry that did not answer in time.
+func slowRegistry(c echo.Context, ref image.Reference) error {
+	ctx := c.Request().Context()
+	return image.Errorf(image.Unavailable, "%s", views.T(ctx, "pullform.timeout", "Host", ref.Repository.Host())).
+		Suggest("%s", views.T(ctx, "pullform.timeout_suggestion"))
+}
+
+// notOffered is the error of platforms that a reference does not have.
+func notOffered(c echo.Context, ref image.Reference, absent []image.Platform, offers []views.PullOffer) error {
+	ctx := c.Request().Context()
+	names := make([]string, len(absent))
+	for i, p := range absent {
+		names[i] = p.String()
+	}
+	e := image.Errorf(image.NoPlatform, "%s", views.T(ctx, "pullform.not_offered", "Reference", ref.Familiar(), "Platform", strings.Join(names, ", ")))
+	var present []string
+	for _, o := range offers {
+		if o.Obstacle == views.ObstacleNone {
+			present = append(present, o.Platform)
+		}
+	}
+	if len(present) == 0 {
+		return e
+	}
+	return e.Suggest("%s", views.T(ctx, "pullform.not_offered_suggestion", "Present", strings.Join(present, ", ")))
+}
+
+// refusePullForm shows what is wrong in the form, or gives back an error that is not for people to see.
+func (h *Handlers) refusePullForm(c echo.Context, v views.PullFormView, err error) error {
+	var e *image.Error
+	if !errors.As(err, &e) || e.Kind == image.Internal {
+		return err
+	}
+	status := Status(e.Kind)
+	v.Problem = &views.ErrorView{Status: status, Title: views.ErrorTitle(c.Request().Context(), e.Kind), Message: e.Message, Suggestion: e.Suggestion}
+	return h.renderPullForm(c, status, v)
+}
+
+func (h *Handlers) renderPullForm(c echo.Context, status int, v views.PullFormView) error {
+	ctx := c.Request().Context()
+	title := views.T(ctx, "pullform.heading")
+	if v.Found != nil {
+		title = views.T(ctx, "pullform.title", "Reference", v.Found.Ref.Familiar())
+	}
+	return Render(c, status, views.PullFormPage(h.chrome(c, title, views.NavPulls), v))
+}
+
+// pullFound turns what a reference points to into the form, with the asked platforms ticked, or else the
+// default one. absent are those that are not offered.
+func (h *Handlers) pullFound(ctx context.Context, r pull.Resolution, asked []image.Platform) (f views.PullFound, absent []image.Platform) {
+	f = views.PullFound{
+		Ref: r.Reference, Digest: r.Target.Digest, Index: r.Target.Index != nil, Stored: r.Stored, StoredURL: views.ImageURL(r.Reference),
+		Attestations: r.Attestations, Others: r.Others, Default: h.options.DefaultPlatform.String(), Free: h.freeDisk(),
+	}
+	ticked, absent := tickedOffers(r, asked)
+	fetch := make(map[image.Digest]int64)
+	seen := make(map[image.Platform]bool)
+	for i, o := range r.Offers {
+		v := h.pullOffer(r.Reference, o)
+		if v.Obstacle == views.ObstacleNone && seen[o.Platform] {
+			v.Obstacle = views.ObstacleRepeated
+		}
+		seen[o.Platform] = true
+		// An image whose platform nobody states is pulled where it is the only one, and no box says so.
+		v.Ticked = ticked[i] && (v.Obstacle == views.ObstacleNone || len(r.Offers) == 1)
+		if v.Ticked {
+			f.Ticked++
+			for _, l := range o.Layers {
+				if !l.Stored {
+					fetch[l.Digest] = l.Size
+				}
+			}
+		}
+		f.Offers = append(f.Offers, v)
+	}
+	for _, size := range fetch {
+		f.Fetch += size
+	}
+	return f, absent
+}
+
+// tickedOffers tells which offers are ticked at first, and which of the asked platforms are not there.
+func tickedOffers(r pull.Resolution, asked []image.Platform) (ticked map[int]bool, absent []image.Platform) {
+	ticked = make(map[int]bool)
+	if len(asked) == 0 {
+		for i, o := range r.Offers {
+			ticked[i] = o.Default
+		}
+		return ticked, nil
+	}
+	entries := make([]image.Entry, len(r.Offers))
+	for i, o := range r.Offers {
+		entries[i] = o.Entry
+		entries[i].Platform = o.Platform // the config's, where the index does not say
+	}
+	for _, p := range asked {
+		choices, err := pull.Choose(r.Reference, entries, []image.Platform{p}, p)
+		if err != nil {
+			absent = append(absent, p)
+			continue
+		}
+		for _, choice := range choices {
+			ticked[choice.Entry] = true
+		}
+	}
+	return ticked, absent
+}
+
+func (h *Handlers) pullOffer(ref image.Reference, o pull.Offer) views.PullOffer {
+	v := views.PullOffer{
+		Platform: o.Platform.String(), Default: o.Default, Stored: o.Stored,
+		Priced: o.Manifest != nil, Size: o.Size, Here: o.Here, Fetch: o.Fetch, Blobs: missingBlobs(o.Layers),
+	}
+	switch read, err := image.ParsePlatform(v.Platform); {
+	case !o.Platform.Known():
+		v.Obstacle = views.ObstacleUnnamed
+	case err != nil || read != o.Platform:
+		v.Obstacle = views.ObstacleInvalid
+	default:
+		v.Value = v.Platform
+	}
+	if o.Stored {
+		v.URL = views.SectionURL(views.ImageURL(ref), "", o.Platform)
+	}
+	var e *image.Error
+	switch {
+	case o.Err == nil:
+	case errors.As(o.Err, &e) && e.Kind != image.Internal:
+		v.Problem = e.Message
+	case !errors.Is(o.Err, context.DeadlineExceeded) && !errors.Is(o.Err, context.Canceled):
+		h.log.Warn("platform not priced", "reference", ref.String(), "platform", v.Platform, "error", o.Err)
+	}
+	return v
+}
+
+// missingBlobs writes what is to be fetched as static/app.js adds it up.
+func missingBlobs(layers []pull.OfferedLayer) string {
+	var b strings.Builder
+	for _, l := range layers {
+		if l.Stored {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(image.ShortDigest(l.Digest))
+		b.WriteByte(':')
+		b.WriteString(decimal(l.Size))
+	}
+	return b.String()
+}
+
+// freeDisk gives the free bytes of the data folder's volume; -1 where that cannot be told.
+func (h *Handlers) freeDisk() int64 {
+	free, _, err := h.store.Disk()
+	if err != nil {
+		h.log.Warn("free disk not known", "error", err)
+		return -1
+	}
+	return int64(min(free, math.MaxInt64)) //nolint:gosec // bounded just here
+}

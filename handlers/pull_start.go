@@ -1,0 +1,40 @@
+package handlers
+
+import (
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/views"
+)
+
+// StartPull answers POST /pulls with ref and repeated platform: it starts a pull, or joins the one that is
+// under way for the same thing, and leads to its page. With no platform nobody chose.
+func (h *Handlers) StartPull(c echo.Context) error {
+	form, err := c.FormParams()
+	if err != nil {
+		return image.Errorf(image.Invalid, "the form cannot be read").Because(err)
+	}
+	v := views.PullFormView{Input: form.Get("ref")}
+	ref, err := parseReference(v.Input)
+	if err != nil {
+		return h.refusePullForm(c, v, err)
+	}
+	platforms, err := platformValues(form["platform"])
+	if err != nil {
+		return h.refusePullForm(c, v, err)
+	}
+	job, joined, err := h.queue.Pull(c.Request().Context(), pull.Request{Reference: ref, Platforms: platforms, By: h.requester(c)})
+	if err != nil {
+		return h.refusePullForm(c, v, err)
+	}
+	var flash views.Flash
+	if joined {
+		flash = views.Flash{Kind: views.KindInfo, Text: views.T(c.Request().Context(), "pullform.joined")}
+	}
+	return redirect(c, views.PullURL(job.ID), flash)
+}
+
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }

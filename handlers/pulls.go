@@ -1,0 +1,65 @@
+package handlers
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views"
+)
+
+const (
+	pullsPerPage      = 25
+	maxPullsPage      = 1 << 20 // no list is as long
+	refreshPullsEvery = 5       // seconds; as refreshEvery, for the list
+)
+
+// Pulls answers GET /pulls?page=: the queue and the pulls before, newest first.
+func (h *Handlers) Pulls(c echo.Context) error {
+	page, err := pageParam(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	v := views.PullsView{Page: page, Demo: h.options.Demo != nil}
+	v.Jobs, v.Total, err = h.store.Jobs(ctx, (page-1)*pullsPerPage, pullsPerPage)
+	if err != nil {
+		return err
+	}
+	v.Pages = max(1, (v.Total+pullsPerPage-1)/pullsPerPage)
+	if page > v.Pages {
+		return c.Redirect(http.StatusFound, views.PullsURL(v.Pages))
+	}
+	for i, j := range v.Jobs {
+		if live, ok := h.queue.Get(j.ID); ok {
+			v.Jobs[i] = live
+		}
+		// One that came to its end between the two looks is shown as it was kept; the next look has it.
+		v.Live = v.Live || !v.Jobs[i].State.Final()
+	}
+	active := h.queue.ActiveCount()
+	v.Live = v.Live || active > 0
+	if Partial(c) {
+		return Render(c, http.StatusOK, views.PullsPart(v, active))
+	}
+	chrome := h.chrome(c, views.T(ctx, "nav.pulls"), views.NavPulls)
+	if v.Live {
+		chrome.Refresh = refreshPullsEvery
+	}
+	return Render(c, http.StatusOK, views.PullsPage(chrome, v))
+}
+
+// pageParam reads ?page=, counted from 1, which is also what an absent one means.
+func pageParam(c echo.Context) (int, error) {
+	s := c.QueryParam("page")
+	if s == "" {
+		return 1, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > maxPullsPage {
+		return 0, image.Errorf(image.Invalid, "%.40q is not the number of a page", s).Suggest("Pages are counted from 1.")
+	}
+	return n, nil
+}
