@@ -22,17 +22,41 @@ type Platform struct {
 // of kind Invalid.
 func ParsePlatform(s string) (Platform, error) {
 	p, err := platforms.Parse(strings.TrimSpace(s))
-	if err != nil {
+	known := PlatformOf(p)
+	if err != nil || known == (Platform{}) {
 		return Platform{}, Errorf(Invalid, "%q is not a platform", shorten(s)).Because(err).
 			Suggest("A platform is os/architecture[/variant], such as linux/amd64 or linux/arm/v7.")
 	}
-	return PlatformOf(p), nil
+	return known, nil
 }
 
-// PlatformOf normalises the platform of a descriptor or a config.
+// maxPlatform bounds the text of a platform, in bytes.
+const maxPlatform = 128
+
+// PlatformOf normalises the platform of a descriptor or a config, which is hostile: one that ParsePlatform
+// could not read back from its String, in addresses and in the database, is no platform and gives the zero
+// value. An OS version alone that cannot be read is left out.
 func PlatformOf(p ocispec.Platform) Platform {
 	n := platforms.Normalize(p)
-	return Platform{OS: n.OS, Architecture: n.Architecture, Variant: n.Variant, OSVersion: n.OSVersion}
+	known := Platform{OS: n.OS, Architecture: n.Architecture, Variant: n.Variant, OSVersion: n.OSVersion}
+	if !known.readable() {
+		known.OSVersion = ""
+	}
+	if !known.readable() {
+		return Platform{}
+	}
+	return known
+}
+
+// readable tells whether the platform is the one that its String names.
+func (p Platform) readable() bool {
+	s := p.String()
+	if len(s) > maxPlatform {
+		return false
+	}
+	read, err := platforms.Parse(s)
+	n := platforms.Normalize(read)
+	return err == nil && p == Platform{OS: n.OS, Architecture: n.Architecture, Variant: n.Variant, OSVersion: n.OSVersion}
 }
 
 // ServerPlatform is linux on this server's architecture: what is pulled when nobody chooses and nothing

@@ -1,6 +1,11 @@
 package image
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
 
 // The rows are containerd's: docker-images.md, "Platform strings".
 func TestPlatformsAreNormalisedAsContainerdDoes(t *testing.T) {
@@ -19,6 +24,24 @@ func TestPlatformsAreNormalisedAsContainerdDoes(t *testing.T) {
 		if again, err := ParsePlatform(p.String()); err != nil || again != p {
 			t.Errorf("%q does not survive a round trip: %v, %v", in, again, err)
 		}
+	}
+}
+
+func TestAPlatformThatCannotBeReadBackIsNone(t *testing.T) {
+	for _, p := range []ocispec.Platform{
+		{OS: "linux", Architecture: "amd64 linux/arm64"}, {OS: "linux", Architecture: "..", Variant: "v1"}, {OS: "linux", Architecture: "amd64", Variant: "v2 x"},
+		{OS: "linux", Architecture: "amd64/v3"}, {OS: "windows(1)", Architecture: "amd64"}, {OS: "linux", Architecture: strings.Repeat("a", 1<<20)},
+		{OS: "linux", Architecture: "<b>"}, {OS: "linux"}, {OS: "lin\nux", Architecture: "amd64"},
+	} {
+		if got := PlatformOf(p); got != (Platform{}) {
+			t.Errorf("%.60q is %.60q", p, got)
+		}
+	}
+	if got := PlatformOf(ocispec.Platform{OS: "windows", Architecture: "amd64", OSVersion: "10.0 17763) linux/amd64"}); got.String() != "windows/amd64" {
+		t.Errorf("a wild OS version gives %q", got)
+	}
+	if _, err := ParsePlatform("linux/" + strings.Repeat("a", 1000)); KindOf(err) != Invalid {
+		t.Errorf("a very long one gives %v", err)
 	}
 }
 

@@ -133,7 +133,7 @@ CREATE TABLE listing (
     image_id      TEXT NOT NULL,           -- of the platform shown
     platform      TEXT NOT NULL,           -- the platform shown
     platforms     TEXT NOT NULL,           -- all stored ones, in the index's order, joined by blanks
-    created       INTEGER NOT NULL,        -- 0 where unknown
+    created       INTEGER NOT NULL,        -- -62135596800000, the year 1, where unknown
     pulled_at     INTEGER NOT NULL,
     size          INTEGER NOT NULL,
     unpacked      INTEGER NOT NULL,        -- -1 until known

@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -275,6 +278,49 @@ func TestTheTokenServersFailuresAreTold(t *testing.T) {
 			tr.failWith(nil)
 			if _, err := c.Document(t.Context(), mustRef(t, tr.host+"/app:1")); err != nil {
 				t.Errorf("after the token server recovered: %v", err)
+			}
+		})
+	}
+}
+
+func TestATokenServerThatHangsHoldsNobodyWhoHasGivenUp(t *testing.T) {
+	tr := newTokenRegistry(t)
+	asked := make(chan struct{}, 8)
+	end := make(chan struct{})
+	t.Cleanup(func() { close(end) })
+	tr.failWith(func(_ http.ResponseWriter, req *http.Request) {
+		asked <- struct{}{}
+		select {
+		case <-end:
+		case <-req.Context().Done():
+		}
+	})
+	c := client(t, Options{})
+	for name, ask := range map[string]func(context.Context) error{
+		"document": func(ctx context.Context) error {
+			_, err := c.Document(ctx, mustRef(t, tr.host+"/app:1"))
+			return err
+		},
+		"blob": func(ctx context.Context) error {
+			_, _, err := c.Blob(ctx, image.Repository(tr.host+"/other"), image.Descriptor{Digest: image.DigestOf([]byte("x")), Size: 1}, 0)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			result := make(chan error, 1)
+			go func() { result <- ask(ctx) }()
+			if name == "document" {
+				<-asked
+			}
+			cancel()
+			select {
+			case err := <-result:
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("error is %v", err)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("it is still held up")
 			}
 		})
 	}

@@ -41,7 +41,13 @@ func (c *Client) Blob(ctx context.Context, repo image.Repository, d image.Descri
 		r.timer = time.AfterFunc(c.opts.DocumentTimeout, func() { r.cancel(errStalled) }) // until the body begins
 		// The size is the transport's to check; with 0 regclient would answer for the empty blob itself. No
 		// URLs: layers that lie elsewhere are asked of the registry, as dockerd on Linux does.
-		r.blob, err = u.rc.BlobGet(withExchange(r.ctx, ex), regRef(s.ref), descriptor.Descriptor{Digest: d.Digest, Size: -1})
+		var left bool
+		r.blob, left, err = await(r.ctx, func() (*blob.BReader, error) {
+			return u.rc.BlobGet(withExchange(r.ctx, ex), regRef(s.ref), descriptor.Descriptor{Digest: d.Digest, Size: -1})
+		}, func(b *blob.BReader) { _ = b.Close() })
+		if left {
+			ex = &exchange{kind: kindBlob, subject: s, offset: offset, size: d.Size} // the other one is still in use
+		}
 		r.timer.Stop()
 		if err == nil {
 			u.worked.Store(true)
@@ -52,7 +58,7 @@ func (c *Client) Blob(ctx context.Context, repo image.Repository, d image.Descri
 			err = context.DeadlineExceeded
 		}
 		r.cancel(nil)
-		if !c.again(u, err, ex) || !first {
+		if !c.again(ctx, u, err, ex) || !first {
 			return nil, 0, u.explain(ctx, s, ex, err)
 		}
 	}

@@ -92,9 +92,13 @@ func (c *Client) slot(host string) *slot {
 }
 
 // forget makes the next request find out about the host anew.
-func (c *Client) forget(u *upstream) {
+func (c *Client) forget(ctx context.Context, u *upstream) {
 	sl := c.slot(u.host)
-	sl.lock <- struct{}{}
+	select {
+	case sl.lock <- struct{}{}:
+	case <-ctx.Done(): // whoever has the lock finds out anew anyway
+		return
+	}
 	if sl.up == u {
 		sl.up = nil
 	}
@@ -103,12 +107,12 @@ func (c *Client) forget(u *upstream) {
 
 // again tells whether a failed request is worth a second try with a new upstream: one that has worked, and
 // now refuses us or speaks another scheme. In each such case the upstream is forgotten.
-func (c *Client) again(u *upstream, err error, ex *exchange) bool {
+func (c *Client) again(ctx context.Context, u *upstream, err error, ex *exchange) bool {
 	var status *statusError
 	stale := ex.refused(err) || schemeMismatch(err) ||
 		u.scheme == "http" && errors.As(err, &status) && status.code == http.StatusBadRequest
 	if stale {
-		c.forget(u)
+		c.forget(ctx, u)
 	}
 	return stale && u.worked.Load()
 }

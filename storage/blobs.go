@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 
+	"github.com/docker/go-units"
+
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 )
@@ -11,8 +13,18 @@ import (
 // HasBlob tells whether the blob's whole, verified file is on disk.
 func (s *Store) HasBlob(d image.Descriptor) bool { return s.blobs.Has(d.Digest, d.Size) }
 
-// NewBlob opens a writer at the end of what an earlier attempt left. One writer per digest at a time.
+// NewBlob opens a writer at the end of what an earlier attempt left. One writer per digest at a time. A blob
+// that the volume has no room for is refused (DiskFull) before any of it is fetched.
 func (s *Store) NewBlob(d image.Descriptor) (pull.BlobWriter, error) {
+	free, _, err := s.blobs.Free()
+	if err != nil {
+		return nil, err
+	}
+	if missing := d.Size - s.blobs.Partial(d.Digest); missing > 0 && uint64(missing) > free {
+		return nil, image.Errorf(image.DiskFull, "%s takes %s more, and %s are free on the server's disk",
+			image.ShortDigest(d.Digest), units.HumanSize(float64(missing)), units.HumanSize(float64(free))).
+			Suggest("Delete images that nobody needs, or free space on the volume of the data folder.")
+	}
 	return s.blobs.Writer(d.Digest, d.Size)
 }
 

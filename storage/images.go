@@ -21,7 +21,7 @@ type Image struct {
 	Stored   time.Time
 }
 
-const imageColumns = `i.manifest_digest, i.config_digest, i.platform, coalesce(i.created, 0), i.size, i.layers, coalesce(i.unpacked, -1), i.broken, i.stored_at`
+const imageColumns = `i.manifest_digest, i.config_digest, i.platform, coalesce(i.created, -62135596800000), i.size, i.layers, coalesce(i.unpacked, -1), i.broken, i.stored_at`
 
 func scanImage(rows *sql.Rows) (Image, error) {
 	var i Image
@@ -58,7 +58,7 @@ func entriesOf(ctx context.Context, q querier, index image.Digest, depth int) ([
 	var all []IndexEntry
 	for _, e := range flat {
 		all = append(all, e)
-		if e.Kind == image.EntryIndex && depth < image.MaxIndexDepth && len(all) < image.MaxEntries {
+		if e.Kind == image.EntryIndex && depth < image.MaxIndexDepth && len(all) < 2*image.MaxEntries { // the indexes themselves count here
 			nested, err := entriesOf(ctx, q, e.Digest, depth+1)
 			if err != nil {
 				return nil, err

@@ -3,7 +3,10 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"iter"
+	"os"
 	"sync"
 	"time"
 
@@ -13,8 +16,10 @@ import (
 )
 
 const (
-	settleDelay = 200 * time.Millisecond // how long index.json waits for more changes
-	strayEvery  = 6 * time.Hour
+	settleDelay  = 200 * time.Millisecond // how long index.json waits for more changes
+	settleAgain  = 10 * time.Second       // how long it waits after it could not be written
+	strayEvery   = 6 * time.Hour
+	straysAtOnce = 4096 // that are held in memory
 )
 
 // keeper keeps the disk in step with the rows, off the request path: it rewrites index.json after tags
@@ -28,11 +33,16 @@ type keeper struct {
 	files []image.Digest // whose rows are gone
 	idle  *sync.Cond
 	busy  bool
+
+	writeIndex func(ctx context.Context) error // index.json anew from the rows
+	persist    func() error                    // makes committed rows survive a power cut
+	again      time.Duration                   // until what failed is tried again
 }
 
 func newKeeper(s *Store) *keeper {
-	k := &keeper{store: s, kick: make(chan struct{}, 1), dirty: true}
+	k := &keeper{store: s, kick: make(chan struct{}, 1), dirty: true, persist: s.persistRows, again: settleAgain}
 	k.idle = sync.NewCond(&k.mu)
+	k.writeIndex = func(ctx context.Context) error { return s.blobs.WriteIndex(ctx, s.layoutEntries(ctx)) }
 	return k
 }
 
@@ -44,6 +54,10 @@ func (k *keeper) removed(files []image.Digest) {
 	k.dirty = true
 	k.files = append(k.files, files...)
 	k.mu.Unlock()
+	k.wake()
+}
+
+func (k *keeper) wake() {
 	select {
 	case k.kick <- struct{}{}:
 	default:
@@ -52,7 +66,9 @@ func (k *keeper) removed(files []image.Digest) {
 
 func (k *keeper) run(ctx context.Context) {
 	k.settle(ctx)
-	k.sweepStrays(ctx)
+	if !k.pullsGoOn(ctx) {
+		k.sweepStrays(ctx)
+	}
 	strays := time.NewTicker(strayEvery)
 	defer strays.Stop()
 	for {
@@ -82,27 +98,62 @@ func (s *Store) Settle() {
 	}
 }
 
-// settle writes index.json before it removes files, so that the layout never names what is gone.
+// settle writes index.json before it removes files, so that the layout never names what is gone. What fails
+// is tried again a little later.
 func (k *keeper) settle(ctx context.Context) {
 	k.mu.Lock()
 	if !k.dirty {
 		k.mu.Unlock()
 		return
 	}
-	files := k.files
+	files, writeIndex, persist := k.files, k.writeIndex, k.persist
 	k.dirty, k.files, k.busy = false, nil, true
 	k.mu.Unlock()
-	defer func() {
-		k.mu.Lock()
-		k.busy = false
-		k.idle.Broadcast()
-		k.mu.Unlock()
-	}()
 
-	if err := k.store.blobs.WriteIndex(ctx, k.store.layoutEntries(ctx)); err != nil {
-		k.store.log.Error("write index.json", "error", err)
-		return // the files wait: the next stray sweep takes them
+	err := writeIndex(ctx)
+	if image.KindOf(err) == image.DiskFull && len(files) > 0 {
+		// Deleting has to work on a full disk, so here the files go first: they take the space that is missing.
+		if err = persist(); err == nil {
+			k.sweepFiles(ctx, files)
+			files = nil
+			err = writeIndex(ctx)
+		}
 	}
+	if err == nil && len(files) > 0 {
+		if err = persist(); err == nil {
+			k.sweepFiles(ctx, files)
+		}
+	}
+
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err != nil {
+		k.store.log.Error("bring the data folder in step with the database", "error", err)
+		k.dirty, k.files = true, append(files, k.files...)
+		time.AfterFunc(k.again, k.wake)
+	}
+	k.busy = false
+	k.idle.Broadcast()
+}
+
+// persistRows makes what was committed survive a power cut. SQLite's synchronous=NORMAL leaves that to the next
+// checkpoint: a deletion could be undone after its files are gone, and rows would be there without their files.
+func (s *Store) persistRows() error {
+	f, err := os.Open(s.database + "-wal")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a checkpoint, which syncs, has taken everything over
+	}
+	if err != nil {
+		return fmt.Errorf("sync the database: %w", err)
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("sync the database: %w", err)
+	}
+	return nil
+}
+
+// sweepFiles removes the files of blobs that are not needed any more.
+func (k *keeper) sweepFiles(ctx context.Context, files []image.Digest) {
 	var freed int64
 	for _, d := range files {
 		n, err := k.sweepFile(ctx, d)
@@ -111,16 +162,14 @@ func (k *keeper) settle(ctx context.Context) {
 		}
 		freed += n
 	}
-	if len(files) > 0 {
-		k.store.log.Info("swept blobs", "files", len(files), "bytes", freed)
-	}
+	k.store.log.Info("swept blobs", "files", len(files), "bytes", freed)
 }
 
 // sweepFile removes a blob's file unless a row or a running pull needs it.
 func (k *keeper) sweepFile(ctx context.Context, d image.Digest) (freed int64, err error) {
 	_, err = k.store.holds.unlessHeld(d, func() error {
-		var needed bool
-		if err := k.store.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?)`, d).Scan(&needed); err != nil || needed {
+		needed, err := k.needed(ctx, d)
+		if err != nil || needed {
 			return err
 		}
 		freed, err = k.store.blobs.Remove(d)
@@ -129,20 +178,49 @@ func (k *keeper) sweepFile(ctx context.Context, d image.Digest) (freed int64, er
 	return freed, err
 }
 
+// needed tells whether a row needs a blob's file.
+func (k *keeper) needed(ctx context.Context, d image.Digest) (needed bool, err error) {
+	err = k.store.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?)`, d).Scan(&needed)
+	return needed, err
+}
+
+// pullsGoOn tells whether pulls that an earlier process left are about to go on: what they have fetched is
+// theirs, however long the server was down, and nobody holds it yet.
+func (k *keeper) pullsGoOn(ctx context.Context) (unfinished bool) {
+	err := k.store.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pulls WHERE state NOT IN ('done', 'failed', 'cancelled'))`).Scan(&unfinished)
+	if err != nil && ctx.Err() == nil {
+		k.store.log.Error("look for unfinished pulls", "error", err)
+	}
+	return unfinished || err != nil
+}
+
 // sweepStrays removes files older than the grace period that no row needs: what a crash between rows and
-// files, or a pull that nobody finished, has left.
+// files, or a pull that nobody finished, has left. They go by way of settle: a row that went only now may
+// still stand in index.json.
 func (k *keeper) sweepStrays(ctx context.Context) {
 	before := k.store.now().Add(-k.store.grace)
+	var strays []image.Digest
+	handOver := func() {
+		if len(strays) > 0 {
+			k.removed(strays)
+			k.settle(context.WithoutCancel(ctx))
+			strays = nil
+		}
+	}
 	_, err := k.store.blobs.Walk(ctx, func(d image.Digest, _ int64, modified time.Time) error {
 		if modified.After(before) {
 			return nil
 		}
-		freed, err := k.sweepFile(ctx, d)
-		if freed > 0 {
-			k.store.log.Info("swept a stray blob", "digest", d, "bytes", freed)
+		needed, err := k.needed(ctx, d)
+		if err != nil || needed {
+			return err
 		}
-		return err
+		if strays = append(strays, d); len(strays) == straysAtOnce {
+			handOver()
+		}
+		return nil
 	})
+	handOver()
 	if err == nil {
 		err = k.store.blobs.WalkPartials(ctx, func(d image.Digest, _ int64, modified time.Time) error {
 			if modified.After(before) {

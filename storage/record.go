@@ -54,7 +54,8 @@ func targetDigest(ctx context.Context, q querier, ref image.Reference) (image.Di
 }
 
 // Record makes a finished pull part of the shelf, in one transaction. It fails with image.Corrupt, and
-// records nothing, when a layer that was unpacked before does not have the diff ID that a config claims.
+// records nothing, when an image is known to be broken or a layer that was unpacked before does not have the
+// diff ID that a config claims.
 func (s *Store) Record(ctx context.Context, p pull.Pulled) (pull.Change, error) {
 	if p.At.IsZero() {
 		p.At = s.now()
@@ -172,8 +173,11 @@ func (r recorder) image(p pull.PulledImage) (isNew bool, err error) {
 	isNew, err = r.exec(`INSERT INTO images (manifest_digest, config_digest, platform, created, size, layers, stored_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		p.Document.Digest, m.Config.Digest, p.Platform.String(), createdMillis(p.Config.Created), m.Size(), len(m.Layers), r.at)
-	if err != nil || !isNew {
+	if err != nil {
 		return false, err
+	}
+	if !isNew {
+		return false, r.notBroken(p.Document.Digest)
 	}
 	command := make([]string, len(m.Layers))
 	for _, step := range p.Config.Steps() {
@@ -187,6 +191,17 @@ func (r recorder) image(p pull.PulledImage) (isNew bool, err error) {
 		}
 	}
 	return true, r.store.settleImage(r.ctx, r.tx, p.Document.Digest)
+}
+
+// notBroken refuses an image that the shelf has and knows to be wrong.
+func (r recorder) notBroken(manifest image.Digest) error {
+	var broken string
+	err := r.tx.QueryRowContext(r.ctx, `SELECT broken FROM images WHERE manifest_digest = ?`, manifest).Scan(&broken)
+	if err != nil || broken == "" {
+		return err
+	}
+	return image.Errorf(image.Corrupt, "the image is stored and broken: %s", broken).
+		Suggest("Ask its author to push it again; delete it here when nobody needs it.")
 }
 
 func (r recorder) layer(p pull.PulledImage, i int, l image.Descriptor, command string) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -40,6 +41,7 @@ type Options struct {
 
 // Store is the shelf. Its methods may be called from any number of goroutines.
 type Store struct {
+	database string // its path
 	blobs    *blob.Store
 	read     *sql.DB
 	write    *sql.DB
@@ -99,10 +101,14 @@ func (s *Store) open(ctx context.Context, dir string) error {
 			Suggest("Stop it, or give this one a folder of its own with --data.")
 	}
 	s.lock = lock
+	path := filepath.Join(dir, databaseName)
+	s.database = path
 	if s.blobs, err = blob.Open(dir); err != nil {
 		return err
 	}
-	path := filepath.Join(dir, databaseName)
+	if err := refuseUnknownBlobs(ctx, s.blobs, path); err != nil {
+		return err
+	}
 	if s.write, err = openPool(path, url.Values{"_txlock": {"immediate"}, "_journal_mode": {"WAL"}}, 1); err != nil {
 		return err
 	}
@@ -110,6 +116,19 @@ func (s *Store) open(ctx context.Context, dir string) error {
 		return err
 	}
 	s.read, err = openPool(path, url.Values{"_query_only": {"true"}}, max(4, runtime.NumCPU()))
+	return err
+}
+
+// refuseUnknownBlobs refuses a folder with blobs and without a database: to an empty database all of them
+// are strays, and index.json names too much, so both would be lost.
+func refuseUnknownBlobs(ctx context.Context, blobs *blob.Store, database string) error {
+	if _, err := os.Stat(database); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	_, err := blobs.Walk(ctx, func(image.Digest, int64, time.Time) error {
+		return image.Errorf(image.Invalid, "the data folder holds images, but the database %s that knows them is missing", database).
+			Suggest("Bring %s back from a backup, or name another folder with --data.", databaseName)
+	})
 	return err
 }
 
@@ -253,16 +272,8 @@ func rowsOf[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, erro
 
 func scanString(rows *sql.Rows) (s string, err error) { return s, rows.Scan(&s) }
 
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
+// millis gives a time as the database has it. The zero time.Time, which stands for an unknown one, is
+// -62135596800000; 0 is 1970, which reproducible builds write.
+func millis(t time.Time) int64 { return t.UnixMilli() }
 
-func fromMillis(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
-}
+func fromMillis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/image/layer"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
 )
@@ -202,7 +203,7 @@ func TestUnpackingProvesDiffIDsAndCountsAsDockerDoes(t *testing.T) {
 }
 
 func TestALayerThatIsNotWhatItClaimsMarksItsImageBroken(t *testing.T) {
-	bomb, err := sample.Bomb(2 << 30)
+	bomb, err := sample.Bomb(64 << 20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,6 +212,9 @@ func TestALayerThatIsNotWhatItClaimsMarksItsImageBroken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShelf(t)
+			s.unpack.limits = func(int64) layer.Limits { // the real ones take a second to reach
+				return layer.Limits{MaxBytes: 32 << 20, MaxEntries: 1000, MaxWindow: 8 << 20}
+			}
 			s.source["bad"] = source
 			s.pull("bad:1=bad amd64")
 			if err := s.AwaitUnpacked(t.Context()); err != nil {

@@ -15,16 +15,16 @@ import (
 // proves the diff ID and records the unpacked size as docker counts it. A layer that turns out wrong marks
 // the images that use it as broken.
 type unpacker struct {
-	store   *Store
-	kick    chan struct{}
-	skipped map[image.Digest]bool // could not be read this time; tried again at the next start
+	store  *Store
+	limits func(compressed int64) layer.Limits
+	kick   chan struct{}
 
 	mu   sync.Mutex
 	rest chan struct{} // closed, and made anew, each time nothing is left to do
 }
 
 func newUnpacker(s *Store) *unpacker {
-	return &unpacker{store: s, kick: make(chan struct{}, 1), skipped: map[image.Digest]bool{}, rest: make(chan struct{})}
+	return &unpacker{store: s, limits: layer.DefaultLimits, kick: make(chan struct{}, 1), rest: make(chan struct{})}
 }
 
 // resting gives a channel that is closed when the unpacker next has nothing left to do.
@@ -62,7 +62,7 @@ func (u *unpacker) run(ctx context.Context) {
 	}
 }
 
-// drain unpacks layers until none is pending.
+// drain unpacks every pending layer once. One that cannot be read stays pending, for the next time.
 func (u *unpacker) drain(ctx context.Context) error {
 	after := image.Digest("")
 	for ctx.Err() == nil {
@@ -75,9 +75,6 @@ func (u *unpacker) drain(ctx context.Context) error {
 			return err
 		}
 		after = d
-		if u.skipped[d] {
-			continue
-		}
 		if err := u.one(ctx, d); err != nil {
 			return fmt.Errorf("layer %s: %w", d, err)
 		}
@@ -91,8 +88,10 @@ func (u *unpacker) one(ctx context.Context, d image.Digest) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, layer.ErrSource): // not the layer's fault: it stays pending
-		u.skipped[d] = true
-		return err
+		if image.KindOf(err) != image.NotFound { // deleted since it was listed
+			u.store.log.Error("read a layer", "digest", d, "error", err)
+		}
+		return nil
 	case err != nil: // damaged, or over the limits that keep the server safe
 		u.store.log.Warn("layer cannot be unpacked", "digest", d, "error", err)
 		return u.store.settleLayer(ctx, d, layerBroken, layer.Result{}, err.Error())
@@ -101,18 +100,17 @@ func (u *unpacker) one(ctx context.Context, d image.Digest) error {
 }
 
 func (u *unpacker) read(ctx context.Context, d image.Digest) (layer.Result, error) {
-	release := u.store.Hold([]image.Digest{d})
-	defer release()
-	size, err := u.store.blobs.Size(d)
-	if err != nil {
-		return layer.Result{}, fmt.Errorf("%w: %w", layer.ErrSource, err)
-	}
+	// No hold: deleting the layer meanwhile must free its space, and the open file stays readable.
 	f, err := u.store.blobs.Open(d)
 	if err != nil {
 		return layer.Result{}, fmt.Errorf("%w: %w", layer.ErrSource, err)
 	}
 	defer f.Close()
-	return layer.Inspect(ctx, f, layer.DefaultLimits(size))
+	info, err := f.Stat()
+	if err != nil {
+		return layer.Result{}, fmt.Errorf("%w: %w", layer.ErrSource, err)
+	}
+	return layer.Inspect(ctx, f, u.limits(info.Size()))
 }
 
 // settleLayer writes what unpacking found and settles the images that use the layer.
@@ -181,7 +179,7 @@ func (s *Store) settleImage(ctx context.Context, tx *sql.Tx, manifest image.Dige
 // AwaitUnpacked waits until every layer that is stored now has been unpacked or found broken, or cannot be
 // read, or until ctx ends.
 func (s *Store) AwaitUnpacked(ctx context.Context) error {
-	for {
+	for range 2 { // the first rest may end a round that had begun before
 		rest := s.unpack.resting()
 		var pending bool
 		err := s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM layers WHERE state = 'pending')`).Scan(&pending)
@@ -195,4 +193,5 @@ func (s *Store) AwaitUnpacked(ctx context.Context) error {
 		case <-rest:
 		}
 	}
+	return nil
 }

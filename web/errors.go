@@ -39,7 +39,7 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 // shown gives what a person may see of an error.
 func shown(err error) *image.Error {
 	var e *image.Error
-	if errors.As(err, &e) {
+	if errors.As(err, &e) && e.Kind != image.Internal { // which tells paths, queries and addresses of this server
 		return e
 	}
 	var he *echo.HTTPError

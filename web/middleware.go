@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // use sets the middleware, outermost first.
 func use(e *echo.Echo, o Options) {
 	e.Use(
+		plainRequestID,
 		middleware.RequestID(),
 		requestLog(o.Logger),
 		measure(o.Metrics),
@@ -44,6 +46,19 @@ func use(e *echo.Echo, o Options) {
 		middleware.BodyLimit(maxForm),
 		middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1024, Skipper: uncompressed}),
 	)
+}
+
+var validRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// plainRequestID takes a proxy's request ID as it is, and nothing that only looks like one: the ID stands in
+// the log and on error pages.
+func plainRequestID(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if h := c.Request().Header; !validRequestID.MatchString(h.Get(echo.HeaderXRequestID)) {
+			h.Del(echo.HeaderXRequestID)
+		}
+		return next(c)
+	}
 }
 
 // requestLog writes one line a request; assets and probes at debug level.

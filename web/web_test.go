@@ -1,6 +1,19 @@
 package web
 
-import "testing"
+import (
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/stowage/stowage/image"
+)
 
 func TestOnlyLoopbackNamesAreOurs(t *testing.T) {
 	for host, want := range map[string]bool{
@@ -10,6 +23,48 @@ func TestOnlyLoopbackNamesAreOurs(t *testing.T) {
 	} {
 		if got := isLoopbackHost(host); got != want {
 			t.Errorf("%q: %v", host, got)
+		}
+	}
+}
+
+func TestInternalErrorsSayNothingOfTheServer(t *testing.T) {
+	secret := image.Errorf(image.Internal, "open blob: %w", &fs.PathError{Op: "open", Path: "/srv/stowage/blobs", Err: fs.ErrPermission}).Suggest("look at /srv")
+	for _, err := range []error{secret, fmt.Errorf("show the manifest: %w", secret), fs.ErrPermission} {
+		if e := shown(err); e.Kind != image.Internal || e.Message != "" || e.Suggestion != "" {
+			t.Errorf("%v is shown as %+v", err, e)
+		}
+	}
+	if e := shown(image.Errorf(image.NotFound, "no such image")); e.Message != "no such image" {
+		t.Errorf("what people should see is shown as %+v", e)
+	}
+}
+
+func TestMadeUpMethodsMakeNoMetrics(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	e := echo.New()
+	e.Use(measure(registry))
+	for i := range 20 {
+		e.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(fmt.Sprintf("MADEUP%d", i), "/", nil))
+	}
+	families, err := registry.Gather()
+	if err != nil || len(families) != 1 {
+		t.Fatalf("%v, %v", families, err)
+	}
+	if n := len(families[0].GetMetric()); n != 1 {
+		t.Errorf("%d series for methods that nobody has", n)
+	}
+}
+
+func TestARequestIDIsAProxysOrOurs(t *testing.T) {
+	e := echo.New()
+	e.Use(plainRequestID, middleware.RequestID())
+	for id, kept := range map[string]bool{"": false, "4bf92f35-77b3.4da6_a3ce": true, "two words": false, "<script>": false, strings.Repeat("a", 65): false} {
+		req := httptest.NewRequest(http.MethodGet, "/", nil)
+		req.Header.Set(echo.HeaderXRequestID, id)
+		rec := httptest.NewRecorder()
+		e.ServeHTTP(rec, req)
+		if got := rec.Header().Get(echo.HeaderXRequestID); got == "" || (got == id) != kept {
+			t.Errorf("%q became %q", id, got)
 		}
 	}
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -37,7 +38,7 @@ type benchImage struct {
 func benchImages() []benchImage {
 	large := benchImage{name: "10 large layers", ref: "bench/large:1"}
 	for i := range int64(10) {
-		large.layers = append(large.layers, (128+28*i)<<20) // layers of one image are not of one size
+		large.layers = append(large.layers, (140+30*i)<<20) // layers of one image are not of one size
 	}
 	small := benchImage{name: "120 small layers", ref: "bench/small:1"}
 	for i := range int64(120) {
@@ -113,7 +114,7 @@ func writeLayer(w io.Writer, part uint64, name string, n int64) (diffID digest.D
 // 40 %, by as many short matches as programs have: long runs would flatter whoever unpacks them.
 type prose struct {
 	random *rand.Rand
-	words  [1 << 12][]byte
+	words  [1 << 10][]byte
 	rest   []byte
 	chunk  []byte
 }
@@ -122,7 +123,7 @@ func newProse(name string, part uint64) *prose {
 	seed := sha256.Sum256([]byte(name))
 	p := &prose{random: rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[:]), part))} //nolint:gosec // test data
 	for i := range p.words {
-		p.words[i] = make([]byte, 4+p.random.IntN(12))
+		p.words[i] = make([]byte, 6+p.random.IntN(16))
 		p.noise(p.words[i])
 	}
 	return p
@@ -148,9 +149,9 @@ func (p *prose) fill() {
 	p.chunk = p.chunk[:0]
 	for len(p.chunk) < 64<<10 {
 		v := p.random.Uint64()
-		common := (v & 0xfff) * (v >> 12 & 0xfff) >> 12 // low numbers come up more often
+		common := (v & 0x3ff) * (v >> 10 & 0x3ff) >> 10 // low numbers come up more often
 		p.chunk = append(p.chunk, p.words[common]...)
-		if v>>63 == 1 {
+		if v>>62 == 0 {
 			p.chunk = binary.LittleEndian.AppendUint16(p.chunk, uint16(v>>24))
 		}
 	}
@@ -176,10 +177,11 @@ func (u uploads) blob(mediaType string, write func(io.Writer) error) (v1.Descrip
 	sum, size := sha256.New(), int64(0)
 	body, into := io.Pipe()
 	go func() {
-		into.CloseWithError(write(io.MultiWriter(into, sum, writerFunc(func(p []byte) (int, error) {
+		chunks := bufio.NewWriterSize(io.MultiWriter(into, sum, writerFunc(func(p []byte) (int, error) {
 			size += int64(len(p))
 			return len(p), nil
-		}))))
+		})), 256<<10)
+		into.CloseWithError(errors.Join(write(chunks), chunks.Flush()))
 	}()
 	if resp, err = u.send(http.MethodPatch, location.String(), "application/octet-stream", body, http.StatusAccepted); err != nil {
 		return v1.Descriptor{}, err

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/chromedp/chromedp"
 )
 
 // The sizes of shelf that the Images page is measured at, in tags.
@@ -91,16 +89,10 @@ func measureShelf(t *testing.T, tags int) shelfFigures {
 	}
 	f.now, f.peak = memoryOf(s.cmd.Process.Pid, "VmRSS"), memoryOf(s.cmd.Process.Pid, "VmHWM")
 	b := openTab(t, s)
-	b.do(chromedp.Navigate(s.url+"/images"), visible("main table"))
-	f.wire = b.settled()
+	b.open("/images")
+	b.see("main table")
+	f.wire = b.overTheWire()
 	return f
-}
-
-// settled waits until the tab receives nothing any more and tells how much it has.
-func (b *tab) settled() int64 {
-	b.t.Helper()
-	b.do(chromedp.Evaluate[chromedp.Void](`document.fonts.ready.then(() => new Promise(done => requestIdleCallback(done)))`, chromedp.EvalAwaitPromise))
-	return b.overTheWire()
 }
 
 // measureView asks for a view over one connection. The times are the server's own, from its log: from the first

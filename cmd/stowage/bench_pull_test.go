@@ -66,7 +66,7 @@ func pullByServer(t *testing.T, ref, dir string) []usage {
 // pullAndWatch asks for a pull as the form does and reads the events of its page to their end.
 func (s *stowage) pullAndWatch(ref string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), benchPatience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/pulls", strings.NewReader(url.Values{"ref": {ref}}.Encode()))
 	if err != nil {
@@ -90,8 +90,12 @@ func (s *stowage) pullAndWatch(ref string) {
 	s.t.Fatalf("the events of the pull of %s broke off: %v", ref, events.lines.Err())
 }
 
-// unpackedEvery is how often the bench asks whether the layers are unpacked.
-const unpackedEvery = 20 * time.Millisecond
+// unpackedEvery is how often the bench asks whether the layers are unpacked; benchPatience is for one pull or unpacking of a
+// gigabyte on a machine that is busy.
+const (
+	unpackedEvery = 20 * time.Millisecond
+	benchPatience = 5 * time.Minute
+)
 
 // awaitUnpacked waits until the server has read each layer. No page waits for that, so the database is asked.
 func (s *stowage) awaitUnpacked() {
@@ -103,7 +107,7 @@ func (s *stowage) awaitUnpacked() {
 	defer db.Close()
 	every := time.NewTicker(unpackedEvery)
 	defer every.Stop()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-every.C {
+	for deadline := time.Now().Add(benchPatience); time.Now().Before(deadline); <-every.C {
 		var left, broken int
 		if err := db.QueryRow(`SELECT count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE state = 'broken') FROM layers`).Scan(&left, &broken); err != nil {
 			s.t.Fatal(err)

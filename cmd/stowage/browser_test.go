@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
@@ -130,17 +131,102 @@ func (b *tab) overTheWire() int64 {
 	return int64(b.loaded)
 }
 
-// do carries steps out; a step that does not come to its end fails the test and shows the page.
-func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+// evaluate gives what a JavaScript expression is on the page that the tab shows. It also works where the page's own
+// scripts are off.
+func evaluate[T any](b *tab, expression string) (T, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+}
+
+// open goes to a path of the server and waits until the page is there.
+func (b *tab) open(path string) {
 	b.t.Helper()
-	for i, step := range steps {
-		ctx, cancel := context.WithTimeout(b.ctx, patience)
-		err := chromedp.Do(ctx, step)
-		cancel()
-		if err != nil {
-			b.t.Fatalf("step %d in the browser: %v%s", i+1, err, b.where())
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.Navigate("http://"+b.own+path)); err != nil {
+		b.t.Fatalf("open %s: %v", path, err)
+	}
+	if _, err := evaluate[bool](b, `document.fonts.ready.then(() => true)`); err != nil {
+		b.t.Fatalf("open %s: %v", path, err)
+	}
+}
+
+// element finds what a selector names once the page has loaded, if a person could see it.
+const element = `(() => {
+	if (document.readyState !== "complete") return null;
+	for (const e of document.querySelectorAll(%q)) {
+		const box = e.getBoundingClientRect();
+		if (box.width > 0 && box.height > 0 && e.checkVisibility({visibilityProperty: true})) return e;
+	}
+	return null;
+})()`
+
+// see waits until something is visible. Looking again and again from here, rather than once from the page,
+// outlives the navigations that come between.
+func (b *tab) see(format string, args ...any) {
+	b.t.Helper()
+	selector := fmt.Sprintf(format, args...)
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	expired := time.After(patience)
+	for {
+		// An error means that the page went away under the look.
+		if seen, err := evaluate[bool](b, fmt.Sprintf(element, selector)+" !== null"); err == nil && seen {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-expired:
+			b.t.Fatalf("%s does not come to be visible%s", selector, b.where())
 		}
 	}
+}
+
+// point scrolls to something and tells where to click it. It fails where something else lies on top.
+const point = `(() => {
+	const e = %s;
+	if (!e) return null;
+	e.scrollIntoView({block: "center", inline: "nearest", behavior: "instant"});
+	const box = e.getClientRects()[0];
+	const x = box.x + box.width / 2, y = box.y + box.height / 2, hit = document.elementFromPoint(x, y);
+	if (!hit || !(e.contains(hit) || hit.contains(e) || hit.closest("label")?.control === e)) return null;
+	return [x, y];
+})()`
+
+// click waits for something and clicks it with the mouse.
+func (b *tab) click(format string, args ...any) {
+	b.t.Helper()
+	b.see(format, args...)
+	selector := fmt.Sprintf(format, args...)
+	at, err := evaluate[[]float64](b, fmt.Sprintf(point, fmt.Sprintf(element, selector)))
+	if err != nil || len(at) != 2 {
+		b.t.Fatalf("%s cannot be clicked: %v %v%s", selector, at, err, b.where())
+	}
+	if err := chromedp.Do(b.ctx, chromedp.MouseClickXY(at[0], at[1])); err != nil {
+		b.t.Fatalf("click %s: %v", selector, err)
+	}
+}
+
+// enter clicks into a box, types and presses Enter.
+func (b *tab) enter(selector, text string) {
+	b.t.Helper()
+	b.click("%s", selector)
+	if err := chromedp.Do(b.ctx, chromedp.KeyEvent(text+"\r")); err != nil {
+		b.t.Fatalf("type into %s: %v", selector, err)
+	}
+}
+
+// text is what a part of the page says, with white space made single spaces.
+func (b *tab) text(format string, args ...any) string {
+	b.t.Helper()
+	selector := fmt.Sprintf(format, args...)
+	b.see("%s", selector)
+	s, err := evaluate[string](b, fmt.Sprintf(element, selector)+".textContent")
+	if err != nil {
+		b.t.Fatalf("read %s: %v%s", selector, err, b.where())
+	}
+	return strings.Join(strings.Fields(s), " ")
 }
 
 // where tells what the tab shows, for failures.
@@ -163,34 +249,12 @@ func (b *tab) withoutScripting() {
 	}
 }
 
-func css(format string, args ...any) chromedp.CSS { return chromedp.CSS(fmt.Sprintf(format, args...)) }
-
-// visible waits until something is on the page.
-func visible(format string, args ...any) chromedp.Action[chromedp.Void] {
-	return chromedp.WaitVisible(css(format, args...))
-}
-
-// click waits for something and clicks it.
-func click(format string, args ...any) chromedp.Action[chromedp.Void] {
-	return chromedp.Click(css(format, args...))
-}
-
-// text is what a part of the page says, with white space made single spaces.
-func (b *tab) text(format string, args ...any) string {
-	b.t.Helper()
-	s, err := chromedp.Run(b.ctx, chromedp.TextContent(css(format, args...)))
-	if err != nil {
-		b.t.Fatalf("read %s: %v%s", fmt.Sprintf(format, args...), err, b.where())
-	}
-	return strings.Join(strings.Fields(s), " ")
-}
-
 // location is the address that the tab shows, without the server's.
 func (b *tab) location() string {
 	b.t.Helper()
-	s, err := chromedp.Run(b.ctx, chromedp.Location())
+	s, err := evaluate[string](b, `location.pathname + location.search`)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return strings.TrimPrefix(s, "http://"+b.own)
+	return s
 }

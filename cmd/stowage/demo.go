@@ -34,7 +34,7 @@ var demoPulls = []struct {
 
 // demoRate is how fast the demo's registry sends a blob once the shelf is stocked, in bytes a second: slow
 // enough for a person to watch.
-const demoRate = 1 << 20
+const demoRate = 256 << 10
 
 // demo serves sample images from a registry inside the process, on a data folder that goes at the end.
 func demo(ctx context.Context, f flags, stderr io.Writer) (err error) {

@@ -26,7 +26,7 @@ import (
 // another, and Chromium in front.
 
 // patience is how long anything that a test waits for may take; it only ends tests that would fail.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // program is the path of the built binary.
 var program string

@@ -97,7 +97,10 @@ func (a *app) run(ctx context.Context) error {
 	}
 	if a.parts.ready != nil {
 		if err := a.parts.ready(ctx, a.queue); err != nil {
-			return errors.Join(err, a.close())
+			if ctx.Err() != nil {
+				err = nil // stopped before it was ready, which is no failure
+			}
+			return errors.Join(err, a.closeQueue(ctx), a.close())
 		}
 	}
 	served := make(chan error, 1)
@@ -114,9 +117,14 @@ func (a *app) run(ctx context.Context) error {
 		defer cancel()
 		err = a.server.Shutdown(end)
 	}
+	return errors.Join(err, a.closeQueue(ctx), a.close())
+}
+
+// closeQueue interrupts the pulls and gives them some time to come to rest.
+func (a *app) closeQueue(ctx context.Context) error {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), pullsEnd)
 	defer cancel()
-	return errors.Join(err, a.queue.Close(end), a.close())
+	return a.queue.Close(end)
 }
 
 // close gives up what open made, in reverse. The queue must be closed before.

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/chromedp"
-
 	"github.com/stowage/stowage/sample"
 )
 
@@ -32,20 +30,20 @@ func walkMainPath(t *testing.T, scripting bool) {
 	ref := u.ref("library/nginx:latest")
 
 	// An empty shelf says what to do first. The box in the header takes the reference.
-	b.do(chromedp.Navigate(s.url), visible(`main form[action="/pull"] input[name=ref]`))
-	if _, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](`document.fonts.ready.then(() => true)`, chromedp.EvalAwaitPromise)); err != nil {
-		t.Fatal(err)
-	}
+	b.open("/")
+	b.see(`main form[action="/pull"] input[name=ref]`)
 	if n := b.overTheWire(); n < 1000 || n >= 120_000 {
 		t.Errorf("the first page view took %d bytes over the wire, want less than 120 kB", n)
 	} else {
 		t.Logf("the first page view took %d bytes over the wire", n)
 	}
-	b.do(chromedp.SendKeys(css("header input[name=ref]"), ref+"\r"))
+	b.enter("header input[name=ref]", ref)
 
 	// The form shows the platforms; the server's own is ticked.
-	b.do(visible(`input[name=platform][value="linux/arm64"]`), visible(`input[name=platform][value="linux/amd64"]:checked`),
-		click(`input[name=platform][value="linux/arm64"]`), visible(`input[name=platform][value="linux/arm64"]:checked`))
+	b.see(`input[name=platform][value="linux/amd64"]:checked`)
+	b.see(`input[name=platform][value="linux/386"]:not(:checked)`)
+	b.click(`input[name=platform][value="linux/arm64"]`)
+	b.see(`input[name=platform][value="linux/arm64"]:checked`)
 	if scripting {
 		if n := b.text("[data-pick-count]"); n != "2" {
 			t.Errorf("%s platforms are counted as ticked, want 2", n)
@@ -53,7 +51,8 @@ func walkMainPath(t *testing.T, scripting bool) {
 	}
 
 	// The pull runs, and one layer of it stands in the middle for certain.
-	b.do(click(`form[action="/pulls"] button`), visible(`#pull[data-state="pulling"] progress[value="%d"]`, held))
+	b.click(`form[action="/pulls"] .panel-foot button`)
+	b.see(`#pull[data-state="pulling"] li progress[value="%d"]`, held)
 	at := b.location()
 	row := b.text(`#pull li:has(progress[value="%d"])`, held)
 	for _, want := range []string{short(layers[0]), "Downloading", "50 kB / "} {
@@ -65,7 +64,7 @@ func walkMainPath(t *testing.T, scripting bool) {
 		t.Errorf("the navigation counts %q pulls, want 1", n)
 	}
 	hold.Release()
-	b.do(visible(`#pull[data-state="done"]`))
+	b.see(`#pull[data-state="done"]`)
 	if text := b.text("#pull"); !strings.Contains(text, "Downloaded newer image for "+ref) || !strings.Contains(text, index.Digest().String()) {
 		t.Errorf("no outcome lines of docker's: %s", text)
 	}
@@ -79,12 +78,14 @@ func walkMainPath(t *testing.T, scripting bool) {
 	}
 
 	// The image page: its platforms and sections.
-	b.do(click(`#pull-outcome a[href*="platform=linux/arm64"]`), visible(`#image a[aria-current=true][href*="platform=linux/arm64"]`),
-		click(`#image .tabbar a[href*="/inspect"]`), chromedp.WaitReady(css("#inspect")))
+	b.click(`#pull-outcome a[href*="platform=linux/arm64"]`)
+	b.see(`#image a[aria-current=true][href*="platform=linux/arm64"]`)
+	b.click(`#image .tabbar a[href*="/inspect"]`)
 	if text := b.text("#inspect"); !strings.Contains(text, `"Architecture": "arm64"`) {
 		t.Errorf("the Inspect section is not arm64's: %s", text)
 	}
-	b.do(click(`#image nav a[href*="platform=linux/amd64"]`), visible(`#image a[aria-current=true][href*="platform=linux/amd64"]`))
+	b.click(`#image nav a[href*="platform=linux/amd64"]`)
+	b.see(`#image a[aria-current=true][href*="platform=linux/amd64"]`)
 	if text := b.text("#inspect"); !strings.Contains(text, `"Architecture": "amd64"`) {
 		t.Errorf("after the switch the Inspect section is not amd64's: %s", text)
 	}
@@ -92,23 +93,30 @@ func walkMainPath(t *testing.T, scripting bool) {
 		t.Errorf("the address is %s, want %s: people paste it", b.location(), want)
 	}
 
-	// Deleting one platform: first the plan, then the rest is still there.
-	b.do(click(`#image summary.text-error`), click(`a[href*="/delete?platform=linux/arm64"]`), visible(`form[action$="/delete"] button`))
-	if text := b.text("main"); !strings.Contains(text, "What goes") || !strings.Contains(text, "linux/arm64") || !strings.Contains(text, "Frees ") {
+	// Deleting the platform shown: first the plan, then the other one is still there.
+	gone := platform(t, index, "linux/amd64").Layers()[0]
+	b.click(`#image summary.text-error`)
+	b.click(`a[href*="/delete?platform=linux/amd64"]`)
+	b.see(`form[action$="/delete"] button`)
+	if text := b.text("main"); !strings.Contains(text, "What goes") || !strings.Contains(text, "linux/amd64") || !strings.Contains(text, "Frees ") {
 		t.Errorf("the plan does not say what goes: %s", text)
 	}
-	if n := blobSize(t, s, layers[0].Descriptor.Digest.Encoded()); n != layers[0].Descriptor.Size {
+	if n := blobSize(t, s, gone.Descriptor.Digest.Encoded()); n != gone.Descriptor.Size {
 		t.Errorf("looking at the plan changed the disk: %d bytes of a layer", n)
 	}
-	b.do(click(`form[action$="/delete"] button`), visible(`#image a[href^="/pull?ref="][href*="platform=linux/arm64"]`),
-		visible(`#image a[aria-current=true][href*="platform=linux/amd64"]`))
+	b.click(`form[action$="/delete"] button`)
+	b.see(`#image a[href^="/pull?ref="][href*="platform=linux/amd64"]`)
+	b.see(`#image a[aria-current=true][href*="platform=linux/arm64"]`)
 	if text := b.text("main"); !strings.Contains(text, "Deleted") {
 		t.Errorf("no word about the deletion: %s", text)
 	}
 
 	// Deleting the tag, from the list: the shelf is empty again, and so is the disk.
-	b.do(click(`header a[href="/images"]`), click(`tr[data-row] .cell-actions summary`), click(`tr[data-row] a[href$="/delete"]`),
-		click(`form[action$="/delete"] button`), visible(`main form[action="/pull"] input[name=ref]`))
+	b.click(`header nav a[href="/images"]`)
+	b.click(`tr[data-row] .cell-actions summary`)
+	b.click(`tr[data-row] a[href$="/delete"]`)
+	b.click(`form[action$="/delete"] button`)
+	b.see(`main form[action="/pull"] input[name=ref]`)
 	if text := b.text("main"); !strings.Contains(text, "Nothing on the shelf yet") {
 		t.Errorf("the list is not empty: %s", text)
 	}

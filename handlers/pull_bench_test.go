@@ -1,0 +1,287 @@
+package handlers
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views"
+)
+
+// pulls is the pages of pulling on a real server, over a real store and the sample registry, which can be
+// made to misbehave.
+type pulls struct {
+	t        *testing.T
+	registry *sample.Faulty
+	host     string // of the registry
+	store    *storage.Store
+	queue    *pull.Queue
+	server   *httptest.Server
+	client   *http.Client // without scripting: it keeps cookies and does not follow
+	closing  chan struct{}
+	left     chan string // the paths of requests that were answered
+}
+
+func newPulls(t *testing.T, demo *Demo) *pulls {
+	t.Helper()
+	reg, err := samples()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &pulls{t: t, registry: sample.NewFaulty(reg), closing: make(chan struct{}), left: make(chan string, 1000)}
+	upstream := httptest.NewServer(p.registry)
+	t.Cleanup(upstream.Close)
+	p.host = strings.TrimPrefix(upstream.URL, "http://")
+	amd64 := image.Platform{OS: "linux", Architecture: "amd64"}
+	if p.store, err = storage.Open(t.Context(), storage.Options{Dir: t.TempDir(), DefaultPlatform: amd64}); err != nil {
+		t.Fatal(err)
+	}
+	client, err := registry.New(registry.Options{DockerConfig: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.queue = pull.New(pull.Options{Source: client, Shelf: p.store, DefaultPlatform: amd64, Backoff: pull.Backoff{First: time.Millisecond}})
+	if err := p.queue.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h := New(Options{
+		Store: p.store, Queue: p.queue, Registry: client, Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64,
+		LocalUser: "mira", Demo: demo, Closing: p.closing,
+	})
+	p.server = httptest.NewServer(p.routes(h))
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.client = &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	t.Cleanup(func() {
+		p.registry.Reset()
+		p.client.CloseIdleConnections()
+		p.server.Close()
+		if err := errors.Join(p.queue.Close(context.Background()), client.Close(), p.store.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+// routes has the addresses of these pages, and errors as web has them.
+func (p *pulls) routes(h *Handlers) http.Handler {
+	e := echo.New()
+	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			c.SetRequest(r.WithContext(views.WithLocale(r.Context(), Locale(c))))
+			defer func() { p.left <- r.URL.Path }()
+			return next(c)
+		}
+	})
+	e.HTTPErrorHandler = func(err error, c echo.Context) {
+		var known *image.Error
+		if !errors.As(err, &known) {
+			p.t.Errorf("%s %s: %v", c.Request().Method, c.Request().URL, err)
+			known = &image.Error{Kind: image.Internal}
+		}
+		view := views.ErrorView{Status: Status(known.Kind), Title: views.ErrorTitle(c.Request().Context(), known.Kind), Message: known.Message, Suggestion: known.Suggestion}
+		if err := Render(c, view.Status, views.ErrorPage(Chrome(c, view.Title, views.NavNone), view)); err != nil {
+			p.t.Error(err)
+		}
+	}
+	e.GET("/pull", h.PullForm)
+	e.GET("/pulls", h.Pulls)
+	e.POST("/pulls", h.StartPull)
+	e.GET("/pulls/:id", h.Pull)
+	e.GET("/pulls/:id/events", h.PullEvents)
+	e.POST("/pulls/:id/cancel", h.CancelPull)
+	e.POST("/demo/move-tag", h.MoveDemoTag)
+	return e
+}
+
+// ref names something in the registry.
+func (p *pulls) ref(name string) string { return p.host + "/" + name }
+
+// get asks for a page; headers are name, value, ….
+func (p *pulls) get(address string, headers ...string) answer {
+	p.t.Helper()
+	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.server.URL+address, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return p.do(r, headers)
+}
+
+// form asks for the pull form of a reference.
+func (p *pulls) form(reference string, platforms ...string) answer {
+	p.t.Helper()
+	return p.get("/pull?" + url.Values{"ref": {reference}, "platform": platforms}.Encode())
+}
+
+// post sends a form.
+func (p *pulls) post(address string, form url.Values) answer {
+	p.t.Helper()
+	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, p.server.URL+address, strings.NewReader(form.Encode()))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return p.do(r, []string{"Content-Type", echo.MIMEApplicationForm})
+}
+
+func (p *pulls) do(r *http.Request, headers []string) answer {
+	p.t.Helper()
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := p.client.Do(r)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return answer{response.StatusCode, response.Header, string(body)}
+}
+
+// start posts a pull and gives its address.
+func (p *pulls) start(reference string, platforms ...string) string {
+	p.t.Helper()
+	a := p.post("/pulls", url.Values{"ref": {reference}, "platform": platforms})
+	a.is(p.t, http.StatusSeeOther)
+	return a.header.Get("Location")
+}
+
+// end waits until a pull is over.
+func (p *pulls) end(address string) pull.Job {
+	p.t.Helper()
+	id := idOf(p.t, address)
+	states, cancel := p.queue.Subscribe(id)
+	defer cancel()
+	for range states {
+	}
+	job, err := p.store.Job(p.t.Context(), id)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return job
+}
+
+func idOf(t *testing.T, address string) (id int64) {
+	t.Helper()
+	if _, err := fmt.Sscanf(address, "/pulls/%d", &id); err != nil {
+		t.Fatalf("%q is not a pull's address: %v", address, err)
+	}
+	return id
+}
+
+// getManifests matches what brings a body; the errors of a HEAD have none.
+func getManifests(r *http.Request) bool { return r.Method == http.MethodGet && sample.Manifests(r) }
+
+// built builds a sample as the registry has it.
+func built(t *testing.T, repository, tag string) sample.Built {
+	t.Helper()
+	source, ok := sample.Lookup(sample.Library(), repository, tag)
+	if !ok {
+		t.Fatalf("no sample %s:%s", repository, tag)
+	}
+	b, err := source.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// platformOf gives one platform's image of an index.
+func platformOf(t *testing.T, b sample.Built, platform string) sample.Built {
+	t.Helper()
+	img, ok := b.For(platform)
+	if !ok {
+		t.Fatalf("no %s", platform)
+	}
+	return img
+}
+
+// event is one server-sent event.
+type event struct{ name, data string }
+
+// stream reads the events of a pull.
+type stream struct {
+	t        *testing.T
+	response *http.Response
+	lines    *bufio.Scanner
+	comments int
+}
+
+// listen connects to a stream; it is closed with the test at the latest.
+func (p *pulls) listen(ctx context.Context, address string) *stream {
+	p.t.Helper()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.server.URL+address+"/events", nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	response, err := p.client.Do(r)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { response.Body.Close() })
+	s := &stream{t: p.t, response: response, lines: bufio.NewScanner(response.Body)}
+	s.lines.Buffer(nil, 1<<20)
+	return s
+}
+
+// next gives the next event; ok is false at the end of the stream.
+func (s *stream) next() (e event, ok bool) {
+	var data []string
+	for s.lines.Scan() {
+		switch field, value, _ := strings.Cut(s.lines.Text(), ": "); field {
+		case "event":
+			e.name = value
+		case "data":
+			data = append(data, value)
+		case "retry":
+		case "":
+			if value != "" {
+				s.comments++
+				continue
+			}
+			if data == nil {
+				continue
+			}
+			e.data = strings.Join(data, "\n")
+			return e, true
+		default:
+			s.t.Errorf("a line that is no field: %q", s.lines.Text())
+		}
+	}
+	return e, false
+}
+
+var stateOf = regexp.MustCompile(`id="pull" data-state="(\w+)"`)
+
+// state reads the pull's state out of a page or an event.
+func state(t *testing.T, body string) string {
+	t.Helper()
+	m := stateOf.FindStringSubmatch(body)
+	if m == nil {
+		t.Fatalf("no state in %q", body)
+	}
+	return m[1]
+}

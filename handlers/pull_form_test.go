@@ -1,0 +1,198 @@
+package handlers
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/views"
+)
+
+var (
+	tickBox = regexp.MustCompile(`<input id="offer-\d+" type="checkbox"[^>]*>`)
+	valueOf = regexp.MustCompile(` value="([^"]*)"`)
+	totalOf = regexp.MustCompile(`data-pick-total>([^<]*)<`)
+)
+
+// boxes gives the values of the form's tick boxes, and of those that are ticked.
+func boxes(a answer) (all, ticked []string) {
+	for _, box := range tickBox.FindAllString(a.body, -1) {
+		value := valueOf.FindStringSubmatch(box)[1]
+		all = append(all, value)
+		if strings.Contains(box, " checked") {
+			ticked = append(ticked, value)
+		}
+	}
+	return all, ticked
+}
+
+func same(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}
+
+// union gives the bytes of the layers of images, each blob once.
+func union(images ...sample.Built) int64 {
+	sizes := map[image.Digest]int64{}
+	for _, img := range images {
+		for _, l := range img.Layers() {
+			sizes[l.Descriptor.Digest] = l.Descriptor.Size
+		}
+	}
+	var n int64
+	for _, size := range sizes {
+		n += size
+	}
+	return n
+}
+
+func TestPullFormWithoutReferenceShowsWhatOneLooksLike(t *testing.T) {
+	p := newPulls(t, nil)
+	p.get("/pull").is(t, http.StatusOK, `name="ref"`, `href="/pull?ref=postgres:15"`, "postgres@sha256:")
+}
+
+func TestPullFormOffersThePlatformsWithTheDefaultTicked(t *testing.T) {
+	p := newPulls(t, nil)
+	index := built(t, "library/postgres", "15")
+	a := p.form(p.ref("library/postgres:15"))
+	a.is(t, http.StatusOK, p.host+"/library/postgres:15", string(index.Digest()), "An index of 6 platforms", "6 attestations",
+		"docker pull --platform linux/arm/v7 "+p.host+"/library/postgres:15", "Not stored yet")
+	all, ticked := boxes(a)
+	same(t, "offered", all, []string{"linux/amd64", "linux/arm/v7", "linux/arm64", "linux/386", "linux/ppc64le", "linux/s390x"})
+	same(t, "ticked", ticked, []string{"linux/amd64"})
+	if got, want := totalOf.FindStringSubmatch(a.body)[1], views.HumanSize(union(platformOf(t, index, "linux/amd64"))); got != want {
+		t.Errorf("to download: %s, want %s", got, want)
+	}
+}
+
+func TestPullFormTicksTheAskedPlatformsAndCountsSharedLayersOnce(t *testing.T) {
+	p := newPulls(t, nil)
+	index := built(t, "library/postgres", "15")
+	arm, old := platformOf(t, index, "linux/arm64/v8"), platformOf(t, index, "linux/arm/v7")
+	if union(arm, old) == union(arm)+union(old) {
+		t.Fatal("the two samples share no layer")
+	}
+	a := p.form(p.ref("library/postgres:15"), "linux/arm64/v8", "linux/arm/v7")
+	_, ticked := boxes(a)
+	same(t, "ticked", ticked, []string{"linux/arm/v7", "linux/arm64"})
+	if got, want := totalOf.FindStringSubmatch(a.body)[1], views.HumanSize(union(arm, old)); got != want {
+		t.Errorf("to download: %s, want %s", got, want)
+	}
+}
+
+func TestPullFormOfASingleImageNamesItsPlatform(t *testing.T) {
+	p := newPulls(t, nil)
+	a := p.form(p.ref("test/arm64-only"))
+	a.is(t, http.StatusOK, "A single image")
+	all, _ := boxes(a)
+	same(t, "offered", all, []string{"linux/arm64"})
+}
+
+func TestPullFormSaysWhichPlatformIsNotOfferedAndWhichAre(t *testing.T) {
+	p := newPulls(t, nil)
+	a := p.form(p.ref("library/postgres:16"), "linux/riscv64", "linux/arm64")
+	a.is(t, http.StatusNotFound, "has no image for linux/riscv64", "It has linux/amd64, linux/arm64.", "No such platform")
+	_, ticked := boxes(a)
+	same(t, "ticked", ticked, []string{"linux/arm64"})
+}
+
+func TestPullFormRefusesWhatIsNoPlatformAndStillOffersTheRest(t *testing.T) {
+	p := newPulls(t, nil)
+	a := p.form(p.ref("library/postgres:16"), "linux/amd64/v1/v2/v3")
+	a.is(t, http.StatusBadRequest, "is not a platform", `value="linux/arm64"`)
+}
+
+func TestPullFormShowsWhatTheRegistrySaysBesideTheBox(t *testing.T) {
+	for name, tt := range map[string]struct {
+		ref    string // below the registry's host, unless it holds a space
+		match  sample.Match
+		fault  sample.Fault
+		status int
+		texts  []string
+	}{
+		"no such tag":       {"library/postgres:99", nil, nil, http.StatusNotFound, []string{"Not found", "Check the name and the tag."}},
+		"no such name":      {"nobody/nothing:1", nil, nil, http.StatusNotFound, []string{"Not found"}},
+		"sign-in":           {"library/postgres:15", sample.Manifests, sample.Challenge(`Basic realm="x"`), http.StatusForbidden, []string{"Sign-in needed", "docker login"}},
+		"rate limit":        {"library/postgres:15", sample.Manifests, sample.TooManyRequests("600"), http.StatusTooManyRequests, []string{"Rate limit reached", "until 20"}},
+		"fails":             {"library/postgres:15", getManifests, sample.Status(http.StatusInternalServerError, "UNKNOWN", "out of order"), http.StatusBadGateway, []string{"Registry unavailable", "out of order"}},
+		"a web page":        {"library/postgres:15", sample.Manifests, sample.HTML(), http.StatusBadGateway, []string{"Registry unavailable"}},
+		"not an image":      {"charts/mychart:0.1.0", nil, nil, http.StatusUnprocessableEntity, []string{"Not a container image", "helm"}},
+		"another digest":    {"library/postgres:15", getManifests, sample.WrongDigest(), http.StatusBadGateway, []string{"Damaged data refused"}},
+		"points to itself":  {"library/postgres:15", sample.Manifests, sample.SelfIndex(), http.StatusBadGateway, nil},
+		"an address":        {" http://example.com/x", nil, nil, http.StatusBadRequest, []string{"That cannot be read", "is an address"}},
+		"a folder":          {" ocidir:///etc", nil, nil, http.StatusBadRequest, []string{"is an address"}},
+		"upper case":        {" Postgres:15", nil, nil, http.StatusBadRequest, []string{"try postgres:15"}},
+		"a short digest":    {" postgres@sha256:abc", nil, nil, http.StatusBadRequest, []string{"64 hex digits; this one has 3"}},
+		"a tag too long":    {" postgres:" + strings.Repeat("x", 200), nil, nil, http.StatusBadRequest, []string{"at most 128 characters"}},
+		"far too long":      {" " + strings.Repeat("x", 5000), nil, nil, http.StatusBadRequest, []string{"5001 characters"}},
+		"refused by a port": {" 127.0.0.1:1/x", nil, nil, http.StatusBadGateway, []string{"Registry unavailable", "refuses connections"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPulls(t, nil)
+			if tt.fault != nil {
+				p.registry.On(tt.match, tt.fault)
+			}
+			ref := tt.ref
+			if !strings.HasPrefix(ref, " ") {
+				ref = p.ref(ref)
+			}
+			a := p.form(ref)
+			a.is(t, tt.status, tt.texts...)
+			a.is(t, tt.status, `<input id="ref"`, `value="`+ref+`"`, `aria-invalid="true"`)
+			if all, _ := boxes(a); len(all) > 0 {
+				t.Errorf("platforms are offered: %v", all)
+			}
+		})
+	}
+}
+
+func TestHostileTextFromARegistryIsOnlyText(t *testing.T) {
+	p := newPulls(t, nil)
+	const hostile = "<script>alert(1)</script>\u202egnp.exe"
+	p.registry.On(getManifests, sample.Status(http.StatusInternalServerError, "UNKNOWN", hostile))
+	a := p.form(p.ref("library/postgres:15"))
+	a.is(t, http.StatusBadGateway, "alert(1)")
+	a.lacks(t, "<script>alert", "\u202e")
+	b := p.form(`"><script>alert(2)</script>`)
+	b.is(t, http.StatusBadRequest, "alert(2)")
+	b.lacks(t, "<script>alert")
+}
+
+func TestPullFormLeadsToWhatIsStored(t *testing.T) {
+	p := newPulls(t, nil)
+	ref := p.ref("library/postgres:16")
+	p.end(p.start(ref, "linux/arm64"))
+	a := p.form(ref)
+	a.is(t, http.StatusOK, "Stored: open it", `href="/images/`+ref+`"`, `href="/images/`+ref+`?platform=linux/arm64"`, "nothing to download")
+	a.lacks(t, `href="/images/`+ref+`?platform=linux/amd64"`, "tag moved")
+}
+
+func TestPullFormTellsThatTheTagMoved(t *testing.T) {
+	reg, err := sample.NewRegistry(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	upstream := httptest.NewServer(reg)
+	defer upstream.Close()
+	p := newPulls(t, nil)
+	ref := strings.TrimPrefix(upstream.URL, "http://") + "/" + sample.MovingRepository + ":" + sample.MovingTag
+	old := p.end(p.start(ref)).Digest
+	if err := reg.MoveTag(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	p.form(ref).is(t, http.StatusOK, "tag moved", image.ShortDigest(old), "Stored: open it")
+}
+
+func TestPullFormSpeaksKorean(t *testing.T) {
+	p := newPulls(t, nil)
+	p.get("/pull?ref="+url.QueryEscape(p.ref("library/postgres:99")), "Accept-Language", "ko").
+		is(t, http.StatusNotFound, `lang="ko"`, "이미지 풀", "찾을 수 없습니다")
+}

@@ -1,0 +1,100 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/storage"
+)
+
+// silent is a registry that never answers.
+type silent struct{}
+
+func (silent) Head(ctx context.Context, _ image.Reference) (image.Descriptor, error) {
+	<-ctx.Done()
+	return image.Descriptor{}, ctx.Err()
+}
+
+func (silent) Document(ctx context.Context, _ image.Reference) (image.Document, error) {
+	<-ctx.Done()
+	return image.Document{}, ctx.Err()
+}
+
+func (silent) Blob(ctx context.Context, _ image.Repository, _ image.Descriptor, _ int64) (io.ReadCloser, int64, error) {
+	<-ctx.Done()
+	return nil, 0, ctx.Err()
+}
+
+// inBubble runs a test over a real store and a registry that never answers, with a clock of its own.
+func inBubble(t *testing.T, test func(t *testing.T, h *Handlers, closing chan struct{})) {
+	t.Helper()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		store, err := storage.Open(context.Background(), storage.Options{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		queue := pull.New(pull.Options{Source: silent{}, Shelf: store})
+		if err := queue.Start(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		closing := make(chan struct{})
+		test(t, New(Options{Store: store, Queue: queue, Logger: slog.New(slog.DiscardHandler), Closing: closing}), closing)
+		if err := errors.Join(queue.Close(context.Background()), store.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestPullFormWaitsForASlowRegistryNoLongerThanItsLimit(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *Handlers, _ chan struct{}) {
+		w, began := httptest.NewRecorder(), time.Now()
+		c := echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/pull?ref=slow.example.com/app:1", nil), w)
+		if err := h.PullForm(c); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took != resolveLimit {
+			t.Errorf("answered after %v", took)
+		}
+		answer{w.Code, w.Header(), w.Body.String()}.is(t, http.StatusBadGateway, "slow.example.com did not answer in time", `value="slow.example.com/app:1"`)
+	})
+}
+
+func TestASilentStreamIsKeptAliveAndEndsWithTheServer(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *Handlers, closing chan struct{}) {
+		ref, err := image.ParseReference("slow.example.com/app:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := h.queue.Pull(context.Background(), pull.Request{Reference: ref}); err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		c := echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/pulls/1/events", nil), w)
+		c.SetParamNames("id")
+		c.SetParamValues("1")
+		ended := make(chan error)
+		go func() { ended <- h.PullEvents(c) }()
+		<-time.After(3*keepAliveEvery + time.Second)
+		synctest.Wait()
+		if n := strings.Count(w.Body.String(), ": alive\n\n"); n != 3 {
+			t.Errorf("%d signs of life in %v", n, 3*keepAliveEvery)
+		}
+		close(closing)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}

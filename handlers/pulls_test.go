@@ -1,0 +1,99 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+)
+
+func TestPullsWithoutAnySaysWhatToDoFirst(t *testing.T) {
+	p := newPulls(t, nil)
+	a := p.get("/pulls")
+	a.is(t, http.StatusOK, "Nothing was pulled yet", `href="/pull"`)
+	a.lacks(t, "hx-trigger", "http-equiv", "/demo/move-tag")
+}
+
+func TestPullsListsTheNewestFirstAndAsksAgainWhileOneIsLive(t *testing.T) {
+	p := newPulls(t, nil)
+	p.end(p.start(p.ref("test/no-layers")))
+	hold := heldLayer(p, platformOf(t, built(t, "library/postgres", "16"), "linux/amd64"))
+	p.start(p.ref("library/postgres:16"), "linux/amd64")
+	<-hold.Reached()
+	a := p.get("/pulls")
+	a.is(t, http.StatusOK, `hx-get="/pulls"`, `hx-trigger="every 2s"`, `<noscript><meta http-equiv="refresh"`, "mira", `data-state="pulling"`, `data-state="done"`)
+	if strings.Index(a.body, `id="pull-2"`) > strings.Index(a.body, `id="pull-1"`) || !strings.Contains(a.body, `id="pull-1"`) {
+		t.Error("the newest is not the first")
+	}
+	part := p.get("/pulls", "HX-Request", "true", "HX-Request-Type", "partial")
+	part.is(t, http.StatusOK, `<section id="pulls"`, `hx-target="#pull-count"`)
+	part.lacks(t, "<html", "<main")
+	hold.Release()
+	p.end("/pulls/2")
+	over := p.get("/pulls", "HX-Request", "true", "HX-Request-Type", "partial")
+	over.is(t, http.StatusOK, `<section id="pulls"`)
+	over.lacks(t, "hx-get", "hx-trigger")
+}
+
+func TestPullsHasPages(t *testing.T) {
+	p := newPulls(t, nil)
+	for i := range pullsPerPage + 1 {
+		_, err := p.store.CreateJob(t.Context(), pull.Job{
+			State: pull.Done, Reference: image.Reference{Repository: "docker.io/library/app", Tag: fmt.Sprint(i)}, Created: time.Now(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := p.get("/pulls")
+	first.is(t, http.StatusOK, "26 pulls", `href="/pulls?page=2"`, `id="pull-26"`)
+	first.lacks(t, `id="pull-1"`)
+	second := p.get("/pulls?page=2")
+	second.is(t, http.StatusOK, `id="pull-1"`)
+	second.lacks(t, `id="pull-2"`)
+	if a := p.get("/pulls?page=3"); a.status != http.StatusFound || a.header.Get("Location") != "/pulls?page=2" {
+		t.Errorf("after the last page: %d to %q", a.status, a.header.Get("Location"))
+	}
+	for _, page := range []string{"0", "-1", "x", "1e3", "99999999999999999999"} {
+		p.get("/pulls?page="+page).is(t, http.StatusBadRequest, "is not the number of a page")
+	}
+}
+
+func TestPullsSpeaksKorean(t *testing.T) {
+	p := newPulls(t, nil)
+	p.get("/pulls", "Accept-Language", "ko-KR").is(t, http.StatusOK, `lang="ko"`, "풀 작업", "아직 풀한 이미지가 없습니다")
+}
+
+func TestTheSampleTagMovesInTheDemoOnly(t *testing.T) {
+	newPulls(t, nil).post("/demo/move-tag", nil).is(t, http.StatusNotFound)
+
+	ref, err := image.ParseReference("ubuntu:rolling")
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := 0
+	p := newPulls(t, &Demo{MoveTag: func(context.Context) (image.Reference, error) {
+		moved++
+		return ref, nil
+	}})
+	p.get("/pulls").is(t, http.StatusOK, `action="/demo/move-tag"`)
+	a := p.post("/demo/move-tag", nil)
+	a.is(t, http.StatusSeeOther)
+	if to := a.header.Get("Location"); to != "/pull?ref=ubuntu:rolling" || moved != 1 {
+		t.Errorf("moved %d times, leads to %s", moved, to)
+	}
+	p.get("/pull?"+url.Values{"ref": {""}}.Encode()).is(t, http.StatusOK, "ubuntu:rolling now points to another image")
+}
+
+func TestASampleTagThatCannotMoveIsAnError(t *testing.T) {
+	full := image.Errorf(image.Unavailable, "the sample registry is gone").Because(errors.New("closed"))
+	p := newPulls(t, &Demo{MoveTag: func(context.Context) (image.Reference, error) { return image.Reference{}, full }})
+	p.post("/demo/move-tag", nil).is(t, http.StatusBadGateway, "the sample registry is gone")
+}

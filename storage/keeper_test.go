@@ -1,0 +1,211 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/sample"
+)
+
+// keeperFails puts what is given in place of the keeper's steps and lets it try again at once.
+func (s *shelf) keeperFails(writeIndex func(context.Context) error, persist func() error) {
+	s.Settle()
+	k := s.keeper
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.again = time.Millisecond
+	if writeIndex != nil {
+		k.writeIndex = writeIndex
+	}
+	if persist != nil {
+		k.persist = persist
+	}
+}
+
+func (s *shelf) removeTag(name string) {
+	s.t.Helper()
+	if _, err := s.remove(s.t.Context(), image.Removal{Reference: tagRef(s.t, name)}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestAnIndexThatCouldNotBeWrittenIsTriedAgain(t *testing.T) {
+	s := newShelf(t)
+	s.pull("redis:7=redis amd64")
+	real, tries := s.keeper.writeIndex, 0
+	s.keeperFails(func(ctx context.Context) error {
+		if tries++; tries == 1 {
+			if len(s.files()) == 0 {
+				t.Error("files went before index.json was written")
+			}
+			return errors.New("the disk is slow to wake")
+		}
+		return real(ctx)
+	}, nil)
+	s.removeTag("redis:7")
+	s.check(nil)
+}
+
+func TestDeletingFreesAFullDisk(t *testing.T) {
+	s := newShelf(t)
+	s.pull("redis:7=redis amd64")
+	s.pull("ubuntu:22.04=jammy amd64")
+	real := s.keeper.writeIndex
+	redis := s.build("redis").Digest()
+	s.keeperFails(func(ctx context.Context) error {
+		if _, there := s.files()[redis]; there {
+			return image.Errorf(image.DiskFull, "the server's disk is full")
+		}
+		return real(ctx)
+	}, nil)
+	s.removeTag("redis:7")
+	s.check([]string{"ubuntu:22.04=jammy amd64"})
+}
+
+// A power cut must not bring rows back whose files are gone.
+func TestFilesStayUntilTheirRowsAreSurelyGone(t *testing.T) {
+	s := newShelf(t)
+	s.pull("redis:7=redis amd64")
+	real, tries := s.keeper.persist, 0
+	s.keeperFails(nil, func() error {
+		if len(s.files()) == 0 {
+			t.Error("files went first")
+		}
+		if tries++; tries < 3 {
+			return errors.New("no sync yet")
+		}
+		return real()
+	})
+	s.removeTag("redis:7")
+	s.check(nil)
+	if tries != 3 {
+		t.Errorf("%d tries to make the rows durable", tries)
+	}
+}
+
+func TestAFolderOfBlobsWithoutADatabaseIsLeftAlone(t *testing.T) {
+	s := newShelf(t)
+	s.pull("redis:7=redis amd64")
+	s.Settle()
+	if err := s.Store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before, names := len(s.files()), s.layoutNames()
+	hidden := filepath.Join(t.TempDir(), databaseName)
+	database := filepath.Join(s.dir, databaseName)
+	if err := os.Rename(database, hidden); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(t.Context(), Options{Dir: s.dir, StrayGrace: time.Nanosecond})
+	if image.KindOf(err) != image.Invalid || !strings.Contains(err.Error(), database) {
+		t.Errorf("opening it gave %v", err)
+	}
+	if after := s.layoutNames(); len(s.files()) != before || len(after) != len(names) {
+		t.Errorf("%d files of %d and %q of %q are left", len(s.files()), before, after, names)
+	}
+	if err := os.Rename(hidden, database); err != nil {
+		t.Fatal(err)
+	}
+	if s.Store, err = Open(t.Context(), Options{Dir: s.dir}); err != nil {
+		t.Fatal(err)
+	}
+	s.check([]string{"redis:7=redis amd64"})
+	if err := s.Store.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Rows may go while strays are looked for: their files must not go before index.json is written anew.
+func TestSweepingStraysNeverLeavesTheIndexNamingThem(t *testing.T) {
+	s := newShelf(t)
+	s.pull("redis:7=redis amd64")
+	s.Settle()
+	past := time.Now().Add(-48 * time.Hour)
+	for d := range s.files() {
+		if err := os.Chtimes(filepath.Join(s.dir, "blobs", "sha256", d.Encoded()), past, past); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx := t.Context()
+	err := s.update(ctx, func(tx *sql.Tx) error { // as Remove does, and nobody told the keeper yet
+		plan, err := planRemoval(ctx, tx, image.Removal{Reference: tagRef(t, "redis:7")})
+		if err != nil {
+			return err
+		}
+		return s.carryOut(ctx, tx, plan, "noa")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.keeper.sweepStrays(ctx)
+	s.check(nil)
+}
+
+// A deletion frees the space of a layer that is being unpacked, too.
+func TestALayerThatIsBeingUnpackedCanBeDeleted(t *testing.T) {
+	s := newShelf(t)
+	bomb, err := sample.Bomb(2 << 30) // takes a while
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.source["bomb"] = bomb
+	s.pull("bomb:1=bomb amd64")
+	s.removeTag("bomb:1")
+	s.check(nil)
+}
+
+// However long the server was down: what an unfinished pull has fetched is not fetched again.
+func TestWhatAnUnfinishedPullFetchedOutlivesARestart(t *testing.T) {
+	s := newShelf(t)
+	fetched := []byte("a finished layer of a pull that goes on")
+	s.put(image.DigestOf(fetched), fetched)
+	job := pull.Job{Reference: tagRef(t, "ubuntu:22.04"), State: pull.Pulling}
+	id, err := s.CreateJob(t.Context(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		state pull.State
+		there bool
+	}{{pull.Pulling, true}, {pull.Failed, false}} {
+		job.ID, job.State = id, c.state
+		if err := s.SaveJob(t.Context(), job); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		later := func() time.Time { return time.Now().Add(48 * time.Hour) }
+		if s.Store, err = Open(t.Context(), Options{Dir: s.dir, Now: later}); err != nil {
+			t.Fatal(err)
+		}
+		s.keeper.awaitFirstSweep(t)
+		if _, there := s.files()[image.DigestOf(fetched)]; there != c.there {
+			t.Errorf("with the pull %s: the layer is there %v", c.state, there)
+		}
+	}
+	if err := s.Store.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// awaitFirstSweep waits until the keeper has done what it does at the start: the signal that it takes after
+// that is the second one in a channel of one.
+func (k *keeper) awaitFirstSweep(t *testing.T) {
+	t.Helper()
+	for range 2 {
+		select {
+		case k.kick <- struct{}{}:
+		case <-time.After(10 * time.Second):
+			t.Fatal("the keeper does not begin to listen")
+		}
+	}
+}

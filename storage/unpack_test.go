@@ -1,0 +1,125 @@
+package storage
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/sample"
+)
+
+// unreadable puts a folder in place of the first pending layer's file, so that it cannot be read, and gives
+// what puts the file back.
+func (s *shelf) unreadable(d image.Digest) (repair func()) {
+	s.t.Helper()
+	path := filepath.Join(s.dir, "blobs", "sha256", d.Encoded())
+	aside := filepath.Join(s.t.TempDir(), "aside")
+	if err := os.Rename(path, aside); err != nil {
+		s.t.Fatal(err)
+	}
+	return func() {
+		if err := os.Rename(aside, path); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+func (s *shelf) pendingLayers() []string {
+	s.t.Helper()
+	pending, err := rowsOf(s.t.Context(), s.Store.read, scanString, `SELECT digest FROM layers WHERE state = 'pending'`)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return pending
+}
+
+func TestALayerThatCannotBeReadHoldsUpNoOther(t *testing.T) {
+	s := newShelf(t)
+	// All layers pending again, as after a crash right behind the pull.
+	s.pull("postgres:15=postgres amd64")
+	if err := s.AwaitUnpacked(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var layers []image.Digest
+	for _, name := range []string{"base-amd64", "jammy-amd64", "postgres-amd64"} {
+		c, err := s.layers[name].Content()
+		if err != nil {
+			t.Fatal(err)
+		}
+		layers = append(layers, c.Digest)
+	}
+	slices.Sort(layers)
+	repair := s.unreadable(layers[0])
+	if _, err := s.Store.write.ExecContext(t.Context(), `UPDATE layers SET state = 'pending', diff_id = ''`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := s.AwaitUnpacked(ctx); err != nil {
+		t.Fatalf("waiting for what cannot be read: %v", err)
+	}
+	if pending := s.pendingLayers(); !slices.Equal(pending, []string{string(layers[0])}) {
+		t.Errorf("pending: %q, want %s alone", pending, layers[0])
+	}
+	repair()
+	if err := s.AwaitUnpacked(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if pending := s.pendingLayers(); len(pending) != 0 {
+		t.Errorf("after the repair %q is pending", pending)
+	}
+}
+
+func TestAnImageKnownToBeBrokenIsNotPulledAgain(t *testing.T) {
+	s := newShelf(t)
+	s.source["bad"] = sample.NotTar()
+	s.pull("bad:1=bad amd64")
+	if err := s.AwaitUnpacked(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	doc := s.document(s.build("bad"))
+	config, err := image.ParseConfig(s.build("bad").Blobs[0].Data, doc.Manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Record(t.Context(), pull.Pulled{Reference: tagRef(t, "bad:2"), Target: doc, Images: []pull.PulledImage{{Document: doc, Config: config}}})
+	if image.KindOf(err) != image.Corrupt {
+		t.Errorf("pulling it again gave %v", err)
+	}
+	s.Settle()
+	if rows := s.rows(); !slices.Equal(rows, []string{"bad:1=bad amd64"}) {
+		t.Errorf("rows %q", rows)
+	}
+}
+
+func TestABlobThatTheDiskHasNoRoomForIsRefusedAtOnce(t *testing.T) {
+	s := newShelf(t)
+	free, _, err := s.Disk()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.NewBlob(image.Descriptor{Digest: image.DigestOf([]byte("huge")), Size: int64(free) + 1<<40})
+	if image.KindOf(err) != image.DiskFull {
+		t.Errorf("a layer of a TiB more than there is: %v", err)
+	}
+}
+
+func TestAnImageOf1970HasACreationDate(t *testing.T) {
+	s := newShelf(t)
+	old := s.image("amd64", "base-amd64")
+	old.Created = time.Unix(0, 0).UTC()
+	s.source["old"] = old
+	s.pull("old:1=old amd64")
+	rows, _, err := s.List(t.Context(), ListQuery{Limit: 1})
+	if err != nil || len(rows) != 1 || !rows[0].Created.Equal(time.Unix(0, 0)) || rows[0].Created.IsZero() {
+		t.Errorf("rows %+v, %v", rows, err)
+	}
+	if zero := fromMillis(millis(time.Time{})); !zero.IsZero() {
+		t.Errorf("an unknown time comes back as %v", zero)
+	}
+}
