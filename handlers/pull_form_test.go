@@ -125,7 +125,7 @@ func TestPullFormShowsWhatTheRegistrySaysBesideTheBox(t *testing.T) {
 		"fails":             {"library/postgres:15", getManifests, sample.Status(http.StatusInternalServerError, "UNKNOWN", "out of order"), http.StatusBadGateway, []string{"Registry unavailable", "out of order"}},
 		"a web page":        {"library/postgres:15", sample.Manifests, sample.HTML(), http.StatusBadGateway, []string{"Registry unavailable"}},
 		"not an image":      {"charts/mychart:0.1.0", nil, nil, http.StatusUnprocessableEntity, []string{"Not a container image", "helm"}},
-		"another digest":    {"library/postgres:15", getManifests, sample.WrongDigest(), http.StatusBadGateway, []string{"Damaged data refused"}},
+		"other bytes":       {"library/postgres:15", getManifests, sample.Corrupt(), http.StatusBadGateway, []string{"Damaged data refused"}},
 		"points to itself":  {"library/postgres:15", sample.Manifests, sample.SelfIndex(), http.StatusBadGateway, nil},
 		"an address":        {" http://example.com/x", nil, nil, http.StatusBadRequest, []string{"That cannot be read", "is an address"}},
 		"a folder":          {" ocidir:///etc", nil, nil, http.StatusBadRequest, []string{"is an address"}},

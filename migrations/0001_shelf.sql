@@ -119,6 +119,7 @@ CREATE TABLE pulls (
     created_at INTEGER NOT NULL,
     job        TEXT NOT NULL               -- the whole job as JSON, its layers included
 ) STRICT;
+CREATE INDEX pulls_id ON pulls (id); -- counting them must not read the jobs
 CREATE INDEX pulls_unfinished ON pulls (id) WHERE state NOT IN ('done', 'failed', 'cancelled');
 
 -- The rows of the Images page, one for a tag and one for a digest without a tag, written with every change

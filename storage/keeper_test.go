@@ -12,7 +12,6 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
-	"github.com/stowage/stowage/sample"
 )
 
 // keeperFails puts what is given in place of the keeper's steps and lets it try again at once.
@@ -146,19 +145,6 @@ func TestSweepingStraysNeverLeavesTheIndexNamingThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.keeper.sweepStrays(ctx)
-	s.check(nil)
-}
-
-// A deletion frees the space of a layer that is being unpacked, too.
-func TestALayerThatIsBeingUnpackedCanBeDeleted(t *testing.T) {
-	s := newShelf(t)
-	bomb, err := sample.Bomb(2 << 30) // takes a while
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.source["bomb"] = bomb
-	s.pull("bomb:1=bomb amd64")
-	s.removeTag("bomb:1")
 	s.check(nil)
 }
 

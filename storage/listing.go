@@ -306,8 +306,7 @@ func (r root) reference() image.Reference {
 func rootsOf(ctx context.Context, q querier, d image.Digest) ([]root, error) {
 	return rowsOf(ctx, q, func(rows *sql.Rows) (r root, err error) {
 		return r, rows.Scan(&r.repo, &r.name, &r.digest, &r.byDigest)
-	}, `WITH RECURSIVE up (digest) AS (VALUES (?1) UNION SELECT e.index_digest FROM index_entries e JOIN up ON e.digest = up.digest AND e.kind IN ('image', 'index'))
-		SELECT d.repository_id, r.name, d.digest, d.by_digest FROM up
+	}, upFromDigest+`SELECT d.repository_id, r.name, d.digest, d.by_digest FROM up
 		JOIN repository_digests d ON d.digest = up.digest JOIN repositories r ON r.id = d.repository_id
 		ORDER BY r.name, d.digest`, d)
 }

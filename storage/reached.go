@@ -81,19 +81,3 @@ func (s *Store) Within(ctx context.Context, ref image.Reference) (index image.Re
 	})
 	return index, img, err
 }
-
-// DigestHistory gives the events at which a tag of the repository came to a digest or left it, newest first,
-// 500 at most.
-func (s *Store) DigestHistory(ctx context.Context, ref image.Reference) ([]TagEvent, error) {
-	return rowsOf(ctx, s.read, func(rows *sql.Rows) (TagEvent, error) {
-		e := TagEvent{Repository: ref.Repository}
-		var at int64
-		err := rows.Scan(&e.Tag, &e.Event, &e.Old, &e.New, &at, &e.By, &e.PullID, &e.OldStored, &e.NewStored)
-		e.At = fromMillis(at)
-		return e, err
-	}, `SELECT tag, event, old_digest, new_digest, at, by, coalesce(pull_id, 0), `+knownDigest+`h.old_digest), `+knownDigest+`h.new_digest)
-		FROM tag_history h WHERE repository = ?1 AND (old_digest = ?2 OR new_digest = ?2) ORDER BY id DESC LIMIT ?3`, ref.Repository, ref.Digest, maxHistory)
-}
-
-// knownDigest begins a test whether the repository of the history h still knows a digest.
-const knownDigest = `EXISTS (SELECT 1 FROM repository_digests d JOIN repositories r ON r.id = d.repository_id WHERE r.name = h.repository AND d.digest = `

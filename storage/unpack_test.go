@@ -123,3 +123,18 @@ func TestAnImageOf1970HasACreationDate(t *testing.T) {
 		t.Errorf("an unknown time comes back as %v", zero)
 	}
 }
+
+// A deletion must free the space of a layer that is being unpacked, too: what somebody holds stays until the
+// next search for strays.
+func TestUnpackingHoldsNoBlob(t *testing.T) {
+	s := newShelf(t)
+	s.Settle()
+	s.holds.mu.Lock()
+	defer s.holds.mu.Unlock()
+	s.pull("redis:7=redis amd64")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := s.AwaitUnpacked(ctx); err != nil {
+		t.Fatalf("unpacking waits for a hold: %v", err)
+	}
+}

@@ -20,6 +20,7 @@ import (
 const (
 	requestsEnd = 4 * time.Second
 	pullsEnd    = 4 * time.Second
+	allEnd      = 9500 * time.Millisecond
 )
 
 // serve runs the dashboard until ctx ends.
@@ -108,16 +109,27 @@ func (a *app) run(ctx context.Context) error {
 	a.settings.log.Info("Stowage is ready", "address", "http://"+a.listener.Addr().String(), "data", a.settings.Data, "platform", a.settings.platform.String())
 
 	var err error
+	var since time.Time // the end began
 	select {
 	case err = <-served:
+		since = time.Now()
 	case <-ctx.Done():
+		since = time.Now()
 		a.settings.log.Info("stopping: requests end first, then pulls, which go on at the next start")
 		close(a.closing)
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestsEnd)
 		defer cancel()
 		err = a.server.Shutdown(end)
 	}
-	return errors.Join(err, a.closeQueue(ctx), a.close())
+	ended := make(chan error, 1)
+	go func() { ended <- errors.Join(a.closeQueue(ctx), a.close()) }()
+	select {
+	case closeErr := <-ended:
+		return errors.Join(err, closeErr)
+	case <-time.After(allEnd - time.Since(since)):
+		// A disk that hangs. Nothing is lost: the next start finds the folder as after a crash.
+		return errors.Join(err, errors.New("gave up waiting for the data folder to be closed"))
+	}
 }
 
 // closeQueue interrupts the pulls and gives them some time to come to rest.

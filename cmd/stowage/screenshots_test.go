@@ -1,0 +1,203 @@
+package main
+
+import (
+	"flag"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"github.com/stowage/stowage/sample"
+)
+
+// screenshots is where TestScreenshots puts its pictures; without it, it takes none and looks at phones only.
+var screenshots = flag.String("screenshots", "", "folder for pictures of each page")
+
+// shot is a page to look at.
+type shot struct {
+	name   string
+	server *stowage
+	path   string
+	see    string // what must be visible before the picture is taken
+}
+
+// look is how a page is looked at: the picture's name ends in its name.
+type look struct {
+	name          string
+	width, height int64
+	dark          bool
+	lang          string // the browser's
+	always        bool   // also where no pictures are taken
+}
+
+var looks = []look{
+	{name: "", width: 1280, height: 860, lang: "en"},
+	{name: "-dark", width: 1280, height: 860, dark: true, lang: "en"},
+	{name: "-ko", width: 1280, height: 860, lang: "ko"},
+	{name: "-390", width: 390, height: 844, lang: "en", always: true},
+	{name: "-390-dark", width: 390, height: 844, dark: true, lang: "en", always: true},
+	{name: "-390-ko", width: 390, height: 844, lang: "ko", always: true},
+}
+
+// TestScreenshots visits each page in light and dark, English and Korean: none may scroll sideways on a phone, nor
+// make the browser complain. With -screenshots it keeps a picture of each.
+func TestScreenshots(t *testing.T) {
+	shots := pagesToLookAt(t)
+	for _, l := range looks {
+		if *screenshots == "" && !l.always {
+			continue
+		}
+		t.Run("look"+l.name, func(t *testing.T) {
+			tabs := map[*stowage]*tab{}
+			for _, s := range append([]shot{runningPull(t)}, shots...) {
+				b := tabs[s.server]
+				if b == nil {
+					b = openTab(t, s.server)
+					b.look(l)
+					tabs[s.server] = b
+				}
+				b.open(s.path)
+				b.see("%s", s.see)
+				b.checkLook(s, l)
+				if *screenshots != "" {
+					b.picture(filepath.Join(*screenshots, s.name+l.name+".png"))
+				}
+			}
+		})
+	}
+}
+
+// pagesToLookAt starts the servers that have each page, and lists those.
+func pagesToLookAt(t *testing.T) []shot {
+	t.Helper()
+	demo, empty := startDemo(t), startStowage(t)
+	postgres := "/images/docker.io/library/postgres:15"
+	layer := demo.page(postgres).links("/layers/")
+	ubuntu := demo.page("/images/docker.io/library/ubuntu:22.04").links("/images/sha256:")
+	if len(layer) == 0 || len(ubuntu) == 0 {
+		t.Fatalf("the demo's images have no links: %v %v", layer, ubuntu)
+	}
+	failed := demo.pull("postgres:99")
+	demo.awaitState(failed, "failed")
+	return []shot{
+		{"images", demo, "/images", "tr[data-row]"},
+		{"images-digests", demo, "/images?digests=1&sort=-size", "tr[data-row]"},
+		{"images-filter", demo, "/images?q=ubuntu", "tr[data-row]"},
+		{"images-none", demo, "/images?q=nothing-is-called-this", "#image-list h2"},
+		{"images-empty", empty, "/images", `main form[action="/pull"]`},
+		{"repository", demo, "/images/docker.io/library/ubuntu", "tr[data-row]"},
+		{"image-layers", demo, postgres + "/layers", "li[data-row]"},
+		{"image-config", demo, "/images/ghcr.io/acme/api:v2.14.0/config", "#image .panel"},
+		{"image-manifest", demo, postgres + "/manifest", "#image pre"},
+		{"image-inspect", demo, postgres + "/inspect", "#inspect"},
+		{"image-history", demo, postgres + "/history", "#image .panel"},
+		{"image-not-stored", demo, postgres + "?platform=linux/arm64", "#image .panel"},
+		{"image-absent", demo, "/images/docker.io/library/mysql:8", `main a[href^="/pull"]`},
+		{"layer", demo, layer[0], "main .panel"},
+		{"pull-form", demo, "/pull?ref=postgres:15&platform=linux/arm64", "input[name=platform]"},
+		{"pull-form-empty", demo, "/pull", "#ref"},
+		{"pull-form-error", demo, "/pull?ref=" + url.QueryEscape("Library/Ubuntu:22.04"), "#pull-problem"},
+		{"pulls", demo, "/pulls", "tr[data-row]"},
+		{"pull-done", demo, "/pulls/3", `#pull[data-state="done"]`},
+		{"pull-failed", demo, failed, `#pull[data-state="failed"]`},
+		{"delete", demo, postgres + "/delete", `form[action$="/delete"]`},
+		{"delete-refused", demo, strings.TrimSuffix(ubuntu[0], "/") + "/delete", "main .alert"},
+		{"not-found", demo, "/nowhere", "main .panel"},
+	}
+}
+
+// runningPull is the page of a pull that stands in the middle, on a server of its own: two layers are held on their way,
+// at different places, the others are done. It is to be looked at soon: a registry that delivers nothing is
+// asked anew after 30 s.
+func runningPull(t *testing.T) shot {
+	t.Helper()
+	s, u := startStowage(t), realUpstream(t)
+	index := u.library(t, "library/postgres", "15")
+	layers := platform(t, index, "linux/amd64").Layers()
+	for i, held := range map[int]int64{0: 300_000, 9: 90_000} {
+		u.Hold(sample.GetBlob(layers[i].Descriptor.Digest), min(held, layers[i].Descriptor.Size/2))
+	}
+	pull := s.pull("localhost"+strings.TrimPrefix(u.ref("library/postgres:15"), "127.0.0.1"), "linux/amd64")
+	s.await(pull, "at rest", func(p *page) bool {
+		done := 0
+		for i := range layers {
+			if text, _ := p.layer(i); strings.Contains(text, "Done") {
+				done++
+			}
+		}
+		return done == len(layers)-2
+	})
+	return shot{"pull-running", s, pull, `#pull[data-state="pulling"]`}
+}
+
+// look makes a tab look at pages in a way.
+func (b *tab) look(l look) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, chromedp.EmulateViewport(l.width, l.height)); err != nil {
+		b.t.Fatal(err)
+	}
+	scheme := "light"
+	if l.dark {
+		scheme = "dark"
+	}
+	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+	}})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	_, err = chromedp.Call(b.ctx, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": l.lang}})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// sideways lists what is wider than the window, outside of parts that scroll by themselves.
+const sideways = `(() => {
+	const root = document.scrollingElement;
+	if (root.scrollWidth <= window.innerWidth) return "";
+	const wide = [...document.body.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > window.innerWidth + 1);
+	return root.scrollWidth + " px: " + wide.slice(0, 5).map(e => e.outerHTML.slice(0, 200)).join("\n");
+})()`
+
+// checkLook judges a page in the way that the tab looks at it.
+func (b *tab) checkLook(s shot, l look) {
+	b.t.Helper()
+	if wide, err := evaluate[string](b, sideways); err != nil || wide != "" {
+		b.t.Errorf("%s%s scrolls sideways at %d px: %s %v", s.name, l.name, l.width, wide, err)
+	}
+	if lang, err := evaluate[string](b, `document.documentElement.lang`); err != nil || lang != l.lang {
+		b.t.Errorf("%s%s is in %q, want %q: %v", s.name, l.name, lang, l.lang, err)
+	}
+	// The lightness of the background, of what the browser has computed: 0 is black.
+	light, err := evaluate[string](b, `(() => {
+		const c = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+		c.fillStyle = getComputedStyle(document.body).backgroundColor;
+		c.fillRect(0, 0, 1, 1);
+		return String(c.getImageData(0, 0, 1, 1).data[0]);
+	})()`)
+	if n, bad := strconv.Atoi(light); err != nil || bad != nil || (n < 128) != l.dark {
+		b.t.Errorf("%s%s has a background of lightness %s: %v", s.name, l.name, light, err)
+	}
+}
+
+// picture keeps what the tab shows.
+func (b *tab) picture(path string) {
+	b.t.Helper()
+	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, png, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
