@@ -96,7 +96,7 @@ func (h *Handlers) showPlan(c echo.Context, status int, a address, plan image.Re
 		v.Crumbs = crumbsOf(ctx, a.ref.Repository, views.ImageURL(image.Reference{Repository: a.ref.Repository}))
 		v.Crumbs = append(v.Crumbs, views.Crumb{Label: refName(a.ref), URL: base})
 	}
-	return Render(c, status, views.DeletePage(h.chrome(c, views.DeleteTitle(ctx, plan.Asked), views.NavImages), v))
+	return Render(c, status, views.DeletePage(h.Chrome(c, views.DeleteTitle(ctx, plan.Asked), views.NavImages), v))
 }
 
 // refName is the part of a reference that a repository's page lists.

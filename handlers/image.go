@@ -152,7 +152,7 @@ func (h *Handlers) absent(c echo.Context, a address, cause error) error {
 	if Partial(c) {
 		return Render(c, http.StatusNotFound, views.AbsentBody(v))
 	}
-	return Render(c, http.StatusNotFound, views.AbsentPage(h.chrome(c, a.ref.Familiar(), views.NavImages), v))
+	return Render(c, http.StatusNotFound, views.AbsentPage(h.Chrome(c, a.ref.Familiar(), views.NavImages), v))
 }
 
 // renderImage answers with the page, or for htmx with what of it changes.
@@ -161,7 +161,7 @@ func (h *Handlers) renderImage(c echo.Context, status int, s *subject, section t
 	if Partial(c) {
 		return Render(c, status, views.ImagePart(v, section))
 	}
-	return Render(c, status, views.ImagePage(h.chrome(c, v.Title, views.NavImages), v, section))
+	return Render(c, status, views.ImagePage(h.Chrome(c, v.Title, views.NavImages), v, section))
 }
 
 // redirectKeepingQuery sends the browser to another address of the same page.

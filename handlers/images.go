@@ -40,7 +40,7 @@ func (h *Handlers) Images(c echo.Context) error {
 		return Render(c, http.StatusOK, views.ImageListPart(list))
 	}
 	v := views.ImagesView{Repositories: totals.Repositories, Bytes: totals.Bytes, List: list}
-	return Render(c, http.StatusOK, views.ImagesPage(h.chrome(c, views.ImagesTitle(c.Request().Context()), views.NavImages), v))
+	return Render(c, http.StatusOK, views.ImagesPage(h.Chrome(c, views.ImagesTitle(c.Request().Context()), views.NavImages), v))
 }
 
 // imageList reads one page of the list; all is the number of rows without the filter.

@@ -38,5 +38,5 @@ func (h *Handlers) Layer(c echo.Context) error {
 			Size: u.Image.Size, Broken: u.Image.Broken,
 		})
 	}
-	return Render(c, http.StatusOK, views.LayerPage(h.chrome(c, views.LayerTitle(ctx, digest), views.NavImages), v))
+	return Render(c, http.StatusOK, views.LayerPage(h.Chrome(c, views.LayerTitle(ctx, digest), views.NavImages), v))
 }

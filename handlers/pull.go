@@ -25,7 +25,7 @@ func (h *Handlers) Pull(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	chrome := h.chrome(c, views.PullTitle(c.Request().Context(), job), views.NavPulls)
+	chrome := h.Chrome(c, views.PullTitle(c.Request().Context(), job), views.NavPulls)
 	if !job.State.Final() {
 		chrome.Refresh = refreshEvery
 	}

@@ -101,7 +101,7 @@ func (p *pulls) routes(h *Handlers) http.Handler {
 			known = &image.Error{Kind: image.Internal}
 		}
 		view := views.ErrorView{Status: Status(known.Kind), Title: views.ErrorTitle(c.Request().Context(), known.Kind), Message: known.Message, Suggestion: known.Suggestion}
-		if err := Render(c, view.Status, views.ErrorPage(Chrome(c, view.Title, views.NavNone), view)); err != nil {
+		if err := Render(c, view.Status, views.ErrorPage(h.Chrome(c, view.Title, views.NavNone), view)); err != nil {
 			p.t.Error(err)
 		}
 	}

@@ -128,7 +128,7 @@ func (h *Handlers) renderPullForm(c echo.Context, status int, v views.PullFormVi
 	if v.Found != nil {
 		title = views.T(ctx, "pullform.title", "Reference", v.Found.Ref.Familiar())
 	}
-	return Render(c, status, views.PullFormPage(h.chrome(c, title, views.NavPulls), v))
+	return Render(c, status, views.PullFormPage(h.Chrome(c, title, views.NavPulls), v))
 }
 
 // pullFound turns what a reference points to into the form, with the asked platforms ticked, or else the

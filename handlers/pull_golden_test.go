@@ -54,13 +54,15 @@ func aPull(state pull.State) pull.Job {
 		j.Layers = append(j.Layers, l)
 	}
 	if state.Final() {
-		j.Finished, j.Rate = clock.Add(-time.Second), 0
+		j.Finished, j.Rate, j.Newer = clock.Add(-time.Second), 0, state == pull.Done
 	}
 	return j
 }
 
 func TestPagesOfPullingLookAsApproved(t *testing.T) {
 	failed, cancelled, queued, waits := aPull(pull.Failed), aPull(pull.Cancelled), aPull(pull.Queued), aPull(pull.Resolving)
+	upToDate := aPull(pull.Done)
+	upToDate.Newer, upToDate.Layers = false, nil
 	failed.Problem = &pull.Problem{Kind: image.RateLimited, Message: "docker.io allows no more requests until 2026-11-22 10:00:00 UTC", Suggestion: "Wait."}
 	cancelled.Problem = &pull.Problem{Kind: image.Cancelled, Message: "cancelled by jlee"}
 	queued.Layers, queued.Lines, queued.Pulled, queued.Platforms, queued.Started, queued.Rate = nil, nil, nil, nil, time.Time{}, 0
@@ -87,6 +89,7 @@ func TestPagesOfPullingLookAsApproved(t *testing.T) {
 		"pull-resolving":  views.PullPage(chrome, views.PullView{Job: waits, ActivePulls: 2}),
 		"pull-pulling":    views.PullPage(chrome, views.PullView{Job: aPull(pull.Pulling), ActivePulls: 2}),
 		"pull-done":       views.PullPage(chrome, views.PullView{Job: aPull(pull.Done)}),
+		"pull-up-to-date": views.PullPage(chrome, views.PullView{Job: upToDate}),
 		"pull-failed":     views.PullPage(chrome, views.PullView{Job: failed}),
 		"pull-cancelled":  views.PullPage(chrome, views.PullView{Job: cancelled}),
 		"pulls":           views.PullsPage(chrome, views.PullsView{Jobs: []pull.Job{queued, aPull(pull.Pulling), failed, aPull(pull.Done)}, Total: 30, Page: 1, Pages: 2, Live: true, Demo: true}),

@@ -44,7 +44,7 @@ func (h *Handlers) Pulls(c echo.Context) error {
 	if Partial(c) {
 		return Render(c, http.StatusOK, views.PullsPart(v, active))
 	}
-	chrome := h.chrome(c, views.T(ctx, "nav.pulls"), views.NavPulls)
+	chrome := h.Chrome(c, views.T(ctx, "nav.pulls"), views.NavPulls)
 	if v.Live {
 		chrome.Refresh = refreshPullsEvery
 	}

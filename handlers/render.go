@@ -41,20 +41,13 @@ func Partial(c echo.Context) bool {
 	return h.Get("HX-Request") == "true" && h.Get("HX-Request-Type") == "partial"
 }
 
-// chrome fills in the layout for a page.
-func (h *Handlers) chrome(c echo.Context, title string, active views.Nav) views.Chrome {
-	chrome := Chrome(c, title, active)
-	chrome.ActivePulls = h.queue.ActiveCount()
-	chrome.Demo = h.options.Demo != nil
-	return chrome
-}
-
-// Chrome fills in what of the layout the request alone tells.
-func Chrome(c echo.Context, title string, active views.Nav) views.Chrome {
+// Chrome fills in the layout around a page, an error's page too.
+func (h *Handlers) Chrome(c echo.Context, title string, active views.Nav) views.Chrome {
 	return views.Chrome{
 		Title: title, Active: active, Theme: views.ParseTheme(cookie(c, themeCookie)),
 		Path: c.Request().URL.RequestURI(), Query: c.QueryParam("ref"), Flash: takeFlash(c),
-		RequestID: c.Response().Header().Get(echo.HeaderXRequestID),
+		RequestID:   c.Response().Header().Get(echo.HeaderXRequestID),
+		ActivePulls: h.queue.ActiveCount(), Demo: h.options.Demo != nil,
 	}
 }
 

@@ -37,7 +37,7 @@ func (h *Handlers) repositoryPage(c echo.Context, a address) error {
 		return Render(c, http.StatusOK, views.ImageListPart(list))
 	}
 	v := views.RepositoryView{Repository: name, Crumbs: crumbsOf(ctx, name, ""), Tags: totals.Tags, Untagged: totals.Untagged, List: list}
-	return Render(c, http.StatusOK, views.RepositoryPage(h.chrome(c, name.Familiar(), views.NavImages), v))
+	return Render(c, http.StatusOK, views.RepositoryPage(h.Chrome(c, name.Familiar(), views.NavImages), v))
 }
 
 // absentRepository answers where the shelf has nothing of a repository.
@@ -45,5 +45,5 @@ func (h *Handlers) absentRepository(c echo.Context, ref image.Reference) error {
 	v := views.AbsentView{
 		Crumbs: crumbsOf(c.Request().Context(), ref.Repository, ""), Ref: ref, PullURL: views.PullFormURL(ref), Command: "docker pull " + ref.Familiar(),
 	}
-	return Render(c, http.StatusNotFound, views.AbsentPage(h.chrome(c, ref.Familiar(), views.NavImages), v))
+	return Render(c, http.StatusNotFound, views.AbsentPage(h.Chrome(c, ref.Familiar(), views.NavImages), v))
 }

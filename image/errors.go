@@ -29,26 +29,36 @@ const (
 
 // Error is a failure that a person may be shown. Message says what happened and Suggestion, when it is
 // not empty, what to do next; both are plain text and may contain hostile input, so they are escaped
-// where they are rendered. Err is the cause, for the log.
+// where they are rendered. They are English, for logs and the command line; pages show Text and Advice in
+// the reader's language. Err is the cause, for the log.
 type Error struct {
 	Kind       Kind
 	Message    string
 	Suggestion string
 	Err        error
+
+	text, advice Text // Message and Suggestion
 }
 
-// Errorf makes an Error of a kind with a formatted message. A %w in the format becomes the cause.
+// Errorf makes an Error of a kind with a formatted message. A %w in the format becomes the cause. The format
+// is written as for Textf.
 func Errorf(kind Kind, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
-	return &Error{Kind: kind, Message: err.Error(), Err: errors.Unwrap(err)}
+	return &Error{Kind: kind, Message: err.Error(), Err: errors.Unwrap(err), text: Textf(format, args...)}
 }
 
-// Suggest returns a copy of e that tells the person what to do next.
+// Suggest returns a copy of e that tells the person what to do next. The format is written as for Textf.
 func (e *Error) Suggest(format string, args ...any) *Error {
 	c := *e
-	c.Suggestion = fmt.Sprintf(format, args...)
+	c.Suggestion, c.advice = fmt.Sprintf(format, args...), Textf(format, args...)
 	return &c
 }
+
+// Text gives Message as it can be translated.
+func (e *Error) Text() Text { return e.text.Or(e.Message) }
+
+// Advice gives Suggestion as it can be translated.
+func (e *Error) Advice() Text { return e.advice.Or(e.Suggestion) }
 
 // Because returns a copy of e with its cause.
 func (e *Error) Because(err error) *Error {

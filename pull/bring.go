@@ -300,7 +300,7 @@ func (q *Queue) record(ctx context.Context, r *run, p *plan) error {
 		return err
 	}
 	r.change(func(j *Job) {
-		j.Pulled = p.platforms()
+		j.Pulled, j.Newer = p.platforms(), change.Newer
 		j.Lines = append(j.Lines, outcome(r.reference, p.Digest, images, change.Newer)...)
 	})
 	return nil

@@ -1,7 +1,6 @@
 package pull
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -84,24 +83,24 @@ func present(entries []image.Entry) []image.Platform {
 }
 
 func noPlatform(ref image.Reference, missing, have []image.Platform) error {
-	e := image.Errorf(image.NoPlatform, "%s has no image for %s", ref.Familiar(), named(missing))
 	if len(have) == 0 {
-		return e.Suggest("It has no image for any platform.")
+		return image.Errorf(image.NoPlatform, "%s has no image for %s", ref.Familiar(), named(missing)).
+			Suggest("It has no image for any platform.")
 	}
-	e.Message += fmt.Sprintf("; it has %s", named(have))
-	return e.Suggest("Choose one of the platforms that it has.")
+	return image.Errorf(image.NoPlatform, "%s has no image for %s; it has %s", ref.Familiar(), named(missing), named(have)).
+		Suggest("Choose one of the platforms that it has.")
 }
 
 // named names platforms for a sentence, the first few of very many.
-func named(platforms []image.Platform) string {
+func named(platforms []image.Platform) image.Text {
 	const most = 24
-	names := make([]string, 0, min(len(platforms), most+1))
-	for i, p := range platforms {
-		if i == most {
-			names = append(names, fmt.Sprintf("and %d more", len(platforms)-most))
-			break
-		}
-		names = append(names, p.String())
+	names := make([]string, min(len(platforms), most))
+	for i := range names {
+		names[i] = platforms[i].String()
 	}
-	return strings.Join(names, ", ")
+	list := strings.Join(names, ", ")
+	if more := len(platforms) - most; more > 0 {
+		return image.Textf("%s and %d more", list, more)
+	}
+	return image.Plain(list)
 }

@@ -45,6 +45,8 @@ type Layer struct {
 	Reason   string           `json:"reason"`   // why it is being retried; plain, hostile text
 	RetryAt  time.Time        `json:"retry_at"` // when; zero unless retrying
 	Platform []image.Platform `json:"platform"` // the chosen platforms that use it
+
+	ReasonText image.Text `json:"reason_text,omitzero"` // Reason as it can be translated; empty in older records
 }
 
 // Problem is why a pull failed or was cancelled, as it is shown and kept. Message and Suggestion may hold
@@ -53,6 +55,10 @@ type Problem struct {
 	Kind       image.Kind `json:"kind"`
 	Message    string     `json:"message"`
 	Suggestion string     `json:"suggestion"`
+
+	// Message and Suggestion as they can be translated; empty in older records.
+	MessageText    image.Text `json:"message_text,omitzero"`
+	SuggestionText image.Text `json:"suggestion_text,omitzero"`
 }
 
 // Job is one pull: a shared object with an address (/pulls/ID), the same for everybody who asked for the
@@ -71,12 +77,14 @@ type Job struct {
 	Layers     []Layer          `json:"layers"`
 	Rate       int64            `json:"rate"`    // bytes a second over the last seconds
 	Lines      []string         `json:"lines"`   // docker's outcome lines
+	Newer      bool             `json:"newer"`   // the pull brought something: a new or moved reference, or a platform
 	Problem    *Problem         `json:"problem"` // set when Failed, and when Cancelled (by whom)
 
 	// While a request to the registry that is not a layer's (for an index, a manifest, a config) is about to
 	// be made again:
-	Reason  string    `json:"reason"`   // why; plain, hostile text
-	RetryAt time.Time `json:"retry_at"` // when; zero otherwise
+	Reason     string     `json:"reason"`               // why; plain, hostile text
+	ReasonText image.Text `json:"reason_text,omitzero"` // Reason as it can be translated
+	RetryAt    time.Time  `json:"retry_at"`             // when; zero otherwise
 }
 
 // Bytes gives how much of the layers is on disk, and how much there is in all, in bytes.

@@ -14,11 +14,13 @@ var errClosing = errors.New("pull queue is closing")
 // cancelledBy ends a job that somebody cancelled.
 type cancelledBy struct{ who string }
 
-func (c *cancelledBy) Error() string {
+func (c *cancelledBy) Error() string { return c.text().String() }
+
+func (c *cancelledBy) text() image.Text {
 	if c.who == "" {
-		return "cancelled"
+		return image.Textf("cancelled")
 	}
-	return "cancelled by " + c.who
+	return image.Textf("cancelled by %s", c.who)
 }
 
 // panicked is a panic of a worker, made an error so that only its job fails.
@@ -44,14 +46,24 @@ func guard(f func() error) (err error) {
 func problemOf(err error) *Problem {
 	var c *cancelledBy
 	if errors.As(err, &c) {
-		return &Problem{Kind: image.Cancelled, Message: c.Error()}
+		return newProblem(image.Cancelled, c.text(), image.Text{})
 	}
 	var e *image.Error
 	if errors.As(err, &e) && e.Kind != image.Internal {
-		return &Problem{Kind: e.Kind, Message: e.Message, Suggestion: e.Suggestion}
+		return newProblem(e.Kind, e.Text(), e.Advice())
 	}
-	return &Problem{Kind: image.Internal, Message: "internal error", Suggestion: "The server's log says more."}
+	return newProblem(image.Internal, image.Textf("internal error"), image.Textf("The server's log says more."))
 }
+
+func newProblem(kind image.Kind, message, suggestion image.Text) *Problem {
+	return &Problem{Kind: kind, Message: message.String(), Suggestion: suggestion.String(), MessageText: message, SuggestionText: suggestion}
+}
+
+// Text gives Message as it can be translated.
+func (p Problem) Text() image.Text { return p.MessageText.Or(p.Message) }
+
+// Advice gives Suggestion as it can be translated.
+func (p Problem) Advice() image.Text { return p.SuggestionText.Or(p.Suggestion) }
 
 // cause gives the error below an image.Error, for the log; nil where there is none.
 func cause(err error) error {

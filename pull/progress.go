@@ -18,7 +18,7 @@ type progress struct {
 
 	mu      sync.Mutex
 	state   LayerState
-	reason  string
+	reason  image.Text
 	retryAt time.Time
 }
 
@@ -26,21 +26,21 @@ type progress struct {
 func (p *progress) is(state LayerState) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.state, p.reason, p.retryAt = state, "", time.Time{}
+	p.state, p.reason, p.retryAt = state, image.Text{}, time.Time{}
 }
 
 // retrying says why and when the next try is made.
 func (p *progress) retrying(err error, at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.state, p.reason, p.retryAt = Retrying, problemOf(err).Message, at
+	p.state, p.reason, p.retryAt = Retrying, problemOf(err).MessageText, at
 }
 
 // gaveUp keeps the reason of a failure.
 func (p *progress) gaveUp(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.state, p.reason, p.retryAt = Waiting, problemOf(err).Message, time.Time{}
+	p.state, p.reason, p.retryAt = Waiting, problemOf(err).MessageText, time.Time{}
 }
 
 // begins sets what is on disk already.
@@ -103,7 +103,7 @@ func (l *layer) snapshot() Layer {
 		s.State, s.Bytes = AlreadyStored, l.Size
 	case source != nil:
 		source.mu.Lock()
-		s.State, s.Reason, s.RetryAt = source.state, source.reason, source.retryAt
+		s.State, s.Reason, s.ReasonText, s.RetryAt = source.state, source.reason.String(), source.reason, source.retryAt
 		source.mu.Unlock()
 		s.Bytes, s.Resumed = source.bytes.Load(), source.resumed.Load()
 	}

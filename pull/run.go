@@ -80,7 +80,7 @@ func (r *run) snapshot() Job {
 	}
 	for _, l := range r.configs {
 		if c := l.snapshot(); c.State == Retrying && !j.State.Final() {
-			j.Reason, j.RetryAt = c.Reason, c.RetryAt
+			j.Reason, j.ReasonText, j.RetryAt = c.Reason, c.ReasonText, c.RetryAt
 		}
 	}
 	if j.State.Final() {

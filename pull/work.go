@@ -78,7 +78,8 @@ func (q *Queue) finish(r *run, err error) {
 	if !errors.Is(err, errClosing) {
 		state := q.judge(r, err)
 		q.advance(r, state, func(j *Job) {
-			j.Finished, j.Rate, j.Reason, j.RetryAt = q.now(), 0, "", time.Time{}
+			j.Finished, j.Rate = q.now(), 0
+			j.Reason, j.ReasonText, j.RetryAt = "", image.Text{}, time.Time{}
 			if err != nil {
 				j.Problem = problemOf(err)
 			}
@@ -132,12 +133,13 @@ func (q *Queue) asker(r *run) asker {
 			if final != nil {
 				return final
 			}
-			r.change(func(j *Job) { j.Reason, j.RetryAt = problemOf(err).Message, q.now().Add(wait) })
+			why := problemOf(err)
+			r.change(func(j *Job) { j.Reason, j.ReasonText, j.RetryAt = why.Message, why.MessageText, q.now().Add(wait) })
 			q.broker.publish(r.id)
 			if err := sleep(ctx, wait); err != nil {
 				return err
 			}
-			r.change(func(j *Job) { j.Reason, j.RetryAt = "", time.Time{} })
+			r.change(func(j *Job) { j.Reason, j.ReasonText, j.RetryAt = "", image.Text{}, time.Time{} })
 		}
 	}
 }

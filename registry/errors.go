@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -42,11 +41,11 @@ type subject struct {
 
 func (s subject) host() string { return s.ref.Repository.Host() }
 
-func (s subject) name() string {
+func (s subject) name() image.Text {
 	if s.blob != "" {
-		return "blob " + image.ShortDigest(s.blob) + " of " + s.ref.Repository.Familiar()
+		return image.Textf("blob %s of %s", image.ShortDigest(s.blob), s.ref.Repository.Familiar())
 	}
-	return s.ref.Familiar()
+	return image.Plain(s.ref.Familiar())
 }
 
 func wrongDigest(s subject, got image.Digest) error {
@@ -90,11 +89,12 @@ func (u *upstream) explainStatus(s subject, status *statusError) error {
 		return image.Errorf(image.Unavailable, "%s answers with a web page (%d %s), not as a registry does", status.host, code, http.StatusText(code)).
 			Because(status).Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
 	}
-	message := fmt.Sprintf("%s cannot serve %s now: %s answers %d %s", u.host, s.name(), status.host, status.code, http.StatusText(status.code))
+	e := image.Errorf(image.Unavailable, "%s cannot serve %s now: %s answers %d %s", u.host, s.name(), status.host, status.code, http.StatusText(status.code))
 	if status.message != "" {
-		message += ": " + status.message
+		e = image.Errorf(image.Unavailable, "%s cannot serve %s now: %s answers %d %s: %s",
+			u.host, s.name(), status.host, status.code, http.StatusText(status.code), status.message)
 	}
-	return image.Errorf(image.Unavailable, "%s", message).Because(status).Suggest("Try again later, or ask whoever runs %s.", u.host)
+	return e.Because(status).Suggest("Try again later, or ask whoever runs %s.", u.host)
 }
 
 func (u *upstream) notFound(s subject, status *statusError) error {
@@ -103,21 +103,25 @@ func (u *upstream) notFound(s subject, status *statusError) error {
 			Suggest("The registry lost part of the image: ask whoever pushed it to push it again.")
 	}
 	said := strings.ToLower(strings.ReplaceAll(status.name, "_", " "))
-	on := "" // other registries' names hold the host
-	if u.host == dockerHub {
-		on = " on docker.io"
-	}
-	switch {
-	case status.name == "NAME_UNKNOWN" || s.ref.Tag == "" && s.ref.Digest == "":
+	hub := u.host == dockerHub // other registries' names hold the host
+	if status.name == "NAME_UNKNOWN" || s.ref.Tag == "" && s.ref.Digest == "" {
 		if said == "" {
 			said = "name unknown"
 		}
-		return image.Errorf(image.NotFound, "repository %s not found%s: %s", s.ref.Repository.Familiar(), on, said).Because(status).
-			Suggest("Check the name.")
-	case said == "":
+		e := image.Errorf(image.NotFound, "repository %s not found: %s", s.ref.Repository.Familiar(), said)
+		if hub {
+			e = image.Errorf(image.NotFound, "repository %s not found on docker.io: %s", s.ref.Repository.Familiar(), said)
+		}
+		return e.Because(status).Suggest("Check the name.")
+	}
+	if said == "" {
 		said = "manifest unknown"
 	}
-	e := image.Errorf(image.NotFound, "manifest for %s not found%s: %s", s.name(), on, said).Because(status)
+	e := image.Errorf(image.NotFound, "manifest for %s not found: %s", s.name(), said)
+	if hub {
+		e = image.Errorf(image.NotFound, "manifest for %s not found on docker.io: %s", s.name(), said)
+	}
+	e = e.Because(status)
 	if s.ref.Digest != "" {
 		return e.Suggest("Check the name and the digest: the registry may have deleted it.")
 	}
@@ -132,28 +136,33 @@ func (u *upstream) refused(s subject, said string, err error) error {
 	if u.host == dockerHub {
 		login = "docker login"
 	}
-	if said != "" {
-		said = ": " + said
-	}
 	switch {
 	case u.host == dockerHub && !u.login.known():
 		return image.Errorf(image.NotFound, "pull access denied for %s: it does not exist on Docker Hub, or needs a sign-in", repo).Because(err).
 			Suggest("Check the name. For a private repository run %s as the user that this server runs as.", login)
 	case !u.login.known():
-		return image.Errorf(image.Unauthorized, "%s wants a sign-in for %s%s", u.host, repo, said).Because(err).
-			Suggest("Run %s as the user that this server runs as: credentials come from docker's config.json.", login)
+		e := image.Errorf(image.Unauthorized, "%s wants a sign-in for %s", u.host, repo)
+		if said != "" {
+			e = image.Errorf(image.Unauthorized, "%s wants a sign-in for %s: %s", u.host, repo, said)
+		}
+		return e.Because(err).Suggest("Run %s as the user that this server runs as: credentials come from docker's config.json.", login)
 	}
-	return image.Errorf(image.Unauthorized, "%s refuses the stored sign-in for %s%s", u.host, repo, said).Because(err).
+	e := image.Errorf(image.Unauthorized, "%s refuses the stored sign-in for %s", u.host, repo)
+	if said != "" {
+		e = image.Errorf(image.Unauthorized, "%s refuses the stored sign-in for %s: %s", u.host, repo, said)
+	}
+	return e.Because(err).
 		Suggest("Run %s again as the user that this server runs as, or ask for access to %s. It may also not exist.", login, repo)
 }
 
 func (u *upstream) rateLimited(status *statusError) error {
 	cause := &RateLimit{Until: status.until, Err: status}
-	when := "for now"
+	e := image.Errorf(image.RateLimited, "%s allows no more requests for now: its rate limit is reached", u.host)
 	if !status.until.IsZero() {
-		when = "until " + status.until.UTC().Format("2006-01-02 15:04:05 MST")
+		e = image.Errorf(image.RateLimited, "%s allows no more requests until %s: its rate limit is reached",
+			u.host, status.until.UTC().Format("2006-01-02 15:04:05 MST"))
 	}
-	e := image.Errorf(image.RateLimited, "%s allows no more requests %s: its rate limit is reached", u.host, when).Because(cause)
+	e = e.Because(cause)
 	if u.host == dockerHub && !u.login.known() {
 		return e.Suggest("Wait, or run docker login as the user that this server runs as: an account has a larger allowance.")
 	}
@@ -163,9 +172,9 @@ func (u *upstream) rateLimited(status *statusError) error {
 // explainNetwork explains what went wrong below HTTP.
 func (u *upstream) explainNetwork(s subject, err error) error {
 	at, err := failingHost(u.api, err)
-	name := u.host
+	name := image.Plain(u.host)
 	if at != u.api {
-		name = fmt.Sprintf("%s (at %s)", u.host, at)
+		name = image.Textf("%s (at %s)", u.host, at)
 	}
 	unavailable := func(format string, args ...any) *image.Error {
 		return image.Errorf(image.Unavailable, format, args...).Because(err)
@@ -174,7 +183,7 @@ func (u *upstream) explainNetwork(s subject, err error) error {
 	var timeout net.Error
 	switch {
 	case certificateError(err):
-		return unavailable("the certificate of %s is not trusted: %s", name, clean(certificateReason(err))).
+		return unavailable("the certificate of %s is not trusted: %s", name, certificateReason(err)).
 			Suggest("Start the server with --registry-ca FILE to trust the registry's authority, or with --insecure-registry %s to trust any certificate.", at)
 	case schemeMismatch(err):
 		return unavailable("%s speaks plain HTTP where TLS is expected", name).
@@ -221,21 +230,21 @@ func certificateError(err error) bool {
 }
 
 // certificateReason says what is wrong with a certificate.
-func certificateReason(err error) string {
+func certificateReason(err error) image.Text {
 	var authority x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	switch {
 	case errors.As(err, &authority):
-		return "it is signed by an unknown authority"
+		return image.Textf("it is signed by an unknown authority")
 	case errors.As(err, &host):
-		return "it is for another host"
+		return image.Textf("it is for another host")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "it has expired, or is not yet valid"
+		return image.Textf("it has expired, or is not yet valid")
 	case errors.As(err, &invalid):
-		return invalid.Error()
+		return image.Plain(clean(invalid.Error()))
 	}
-	return "it cannot be verified"
+	return image.Textf("it cannot be verified")
 }
 
 // schemeMismatch tells a server that answers TLS with plain HTTP.

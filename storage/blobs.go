@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"io"
 
 	"github.com/docker/go-units"
 
@@ -32,9 +31,6 @@ func (s *Store) NewBlob(d image.Descriptor) (pull.BlobWriter, error) {
 func (s *Store) ReadBlob(d image.Digest, limit int64) ([]byte, error) {
 	return s.blobs.ReadAll(d, limit)
 }
-
-// OpenBlob opens a blob's file for reading. NotFound where it is not stored.
-func (s *Store) OpenBlob(d image.Digest) (io.ReadSeekCloser, error) { return s.blobs.Open(d) }
 
 // Document gives a stored index or manifest, parsed anew from its original bytes.
 func (s *Store) Document(ctx context.Context, d image.Digest) (image.Document, error) {

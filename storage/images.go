@@ -182,16 +182,6 @@ func (s *Store) ImageByID(ctx context.Context, prefix string) (Image, error) {
 	return images[0], nil
 }
 
-// References gives the tags and, where there are none, the digests under which an image can be reached,
-// at most limit of them.
-func (s *Store) References(ctx context.Context, manifest image.Digest, limit int) (refs []image.Reference, err error) {
-	err = s.view(ctx, func(tx *sql.Tx) error {
-		refs, _, err = referencesOf(ctx, tx, manifest, limit)
-		return err
-	})
-	return refs, err
-}
-
 // referencesOf gives up to limit references that reach a manifest, and how many there are.
 func referencesOf(ctx context.Context, q querier, manifest image.Digest, limit int) (refs []image.Reference, total int, err error) {
 	roots, err := rootsOf(ctx, q, manifest)

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -194,4 +195,46 @@ func (k *keeper) awaitFirstSweep(t *testing.T) {
 			t.Fatal("the keeper does not begin to listen")
 		}
 	}
+}
+
+// The largest index that a pull takes, its image at the very end: it is found, and goes with the tag.
+func TestAnImageAtTheEndOfAHugeIndexIsReached(t *testing.T) {
+	s := newShelf(t)
+	b := s.build("redis")
+	manifest := s.document(b)
+	for _, blob := range b.Blobs {
+		s.put(blob.Descriptor.Digest, blob.Data)
+	}
+	config, err := image.ParseConfig(b.Blobs[0].Data, manifest.Manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := func(entries ...image.Descriptor) image.Document {
+		raw, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": image.MediaTypeDockerManifestList, "manifests": entries})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.put(image.DigestOf(raw), raw)
+		doc, err := image.ParseDocument("", raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return doc
+	}
+	nested := index(manifest.Descriptor())
+	entries := make([]image.Descriptor, image.MaxEntries-1)
+	for i := range entries {
+		entries[i] = image.Descriptor{MediaType: image.MediaTypeDockerManifest, Digest: image.DigestOf([]byte{byte(i), byte(i >> 8)}), Size: 2}
+	}
+	target := index(append(entries, nested.Descriptor())...)
+	_, err = s.Record(t.Context(), pull.Pulled{Reference: tagRef(t, "huge:1"), Target: target, Indexes: []image.Document{nested},
+		Images: []pull.PulledImage{{Document: manifest, Config: config, Platform: config.Platform()}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows, _, err := s.List(t.Context(), ListQuery{Limit: 1}); err != nil || len(rows) != 1 || rows[0].ImageID == "" {
+		t.Errorf("rows %+v, %v", rows, err)
+	}
+	s.removeTag("huge:1")
+	s.check(nil)
 }

@@ -172,7 +172,7 @@ func (r recorder) image(p pull.PulledImage) (isNew bool, err error) {
 	}
 	isNew, err = r.exec(`INSERT INTO images (manifest_digest, config_digest, platform, created, size, layers, stored_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		p.Document.Digest, m.Config.Digest, p.Platform.String(), createdMillis(p.Config.Created), m.Size(), len(m.Layers), r.at)
+		p.Document.Digest, m.Config.Digest, settledPlatform(p).String(), createdMillis(p.Config.Created), m.Size(), len(m.Layers), r.at)
 	if err != nil {
 		return false, err
 	}
@@ -202,6 +202,17 @@ func (r recorder) notBroken(manifest image.Digest) error {
 	}
 	return image.Errorf(image.Corrupt, "the image is stored and broken: %s", broken).
 		Suggest("Ask its author to push it again; delete it here when nobody needs it.")
+}
+
+// settledPlatform is the platform that an image is kept under. The index is asked first, since configs often
+// leave the variant out; an index that names another system or architecture than the config is wrong, and
+// must not rename an image that other indexes list too.
+func settledPlatform(p pull.PulledImage) image.Platform {
+	own := p.Config.Platform()
+	if own.Known() && (own.OS != p.Platform.OS || own.Architecture != p.Platform.Architecture) {
+		return own
+	}
+	return p.Platform
 }
 
 func (r recorder) layer(p pull.PulledImage, i int, l image.Descriptor, command string) error {

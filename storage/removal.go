@@ -3,8 +3,8 @@ package storage
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/stowage/stowage/image"
 )
@@ -30,8 +30,8 @@ func (s *Store) Remove(ctx context.Context, asked image.Removal, fingerprint ima
 			return err
 		}
 		plan = p.plan
-		if plan.Refusal != "" {
-			return image.Errorf(image.Conflict, "%s", plan.Refusal)
+		if p.refused != nil {
+			return p.refused
 		}
 		if plan.Fingerprint() != fingerprint {
 			return image.Errorf(image.Conflict, "the shelf has changed since this plan was made").
@@ -56,6 +56,7 @@ type removal struct {
 	q    querier
 	plan image.RemovalPlan
 
+	refused   *image.Error // what plan.Refusal says
 	tags      []tagRow
 	forgotten []root // digests that nobody asks for any more but that tags still hold
 	roots     []root // roots that go
@@ -85,7 +86,7 @@ func planRemoval(ctx context.Context, q querier, asked image.Removal) (*removal,
 	default:
 		err = r.byDigest(asked.Reference)
 	}
-	if err != nil || r.plan.Refusal != "" {
+	if err != nil || r.refused != nil {
 		return r, err
 	}
 	return r, r.consequences()
@@ -120,8 +121,8 @@ func (r *removal) drop(rt root, tags []image.Reference) {
 }
 
 func (r *removal) refuse(by []image.Reference, format string, args ...any) {
-	r.plan.Refusal = fmt.Sprintf(format, args...)
-	r.plan.By = by
+	r.refused = image.Errorf(image.Conflict, format, args...)
+	r.plan.Refusal, r.plan.By = r.refused.Message, by
 }
 
 func (r *removal) byTag(ref image.Reference) error {
@@ -300,17 +301,16 @@ func (r *removal) remains(rt root, refs []image.Reference, images []Image) error
 	return nil
 }
 
-func familiarList(refs []image.Reference) string {
+// familiarList names references for a sentence, the first few of many.
+func familiarList(refs []image.Reference) image.Text {
 	const most = 5
-	out := ""
-	for i, ref := range refs {
-		if i == most {
-			return fmt.Sprintf("%s and %d more", out, len(refs)-most)
-		}
-		if i > 0 {
-			out += ", "
-		}
-		out += ref.Familiar()
+	names := make([]string, min(len(refs), most))
+	for i := range names {
+		names[i] = refs[i].Familiar()
 	}
-	return out
+	list := strings.Join(names, ", ")
+	if more := len(refs) - most; more > 0 {
+		return image.Textf("%s and %d more", list, more)
+	}
+	return image.Plain(list)
 }

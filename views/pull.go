@@ -32,6 +32,14 @@ var pullHeadings = map[pull.State]MessageID{
 	pull.Cancelled: "pull.heading_cancelled",
 }
 
+// doneTitle tells a pull that brought something from one that found everything up to date.
+func doneTitle(ctx context.Context, j pull.Job) string {
+	if j.Newer {
+		return T(ctx, "pull.done_title")
+	}
+	return T(ctx, "pull.up_to_date_title")
+}
+
 // pullStates word a pull's state for lists.
 var pullStates = map[pull.State]MessageID{
 	pull.Queued:    "pull.state_queued",

@@ -596,7 +596,7 @@ func pullOutcome(v PullView) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = Alert(KindSuccess, T(ctx, "pull.done_title"), "", "").Render(templ.WithChildren(ctx, templ_7745c5c3_Var21), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Alert(KindSuccess, doneTitle(ctx, v.Job), "", "").Render(templ.WithChildren(ctx, templ_7745c5c3_Var21), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -15,7 +15,7 @@ import (
 
 // errorHandler is the one place where an error becomes an answer: a page, or a fragment for htmx. What is
 // not an image.Error is logged with the request's ID and shown as an internal error only.
-func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
+func errorHandler(h *handlers.Handlers, log *slog.Logger) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
 		if c.Response().Committed || errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
 			return // the answer has begun, or nobody waits for it
@@ -30,7 +30,7 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 		if status >= http.StatusInternalServerError && e.Kind == image.Internal {
 			log.Error("request failed", "request_id", requestID, "path", c.Request().URL.Path, "error", err)
 		}
-		if err := renderError(c, status, e, requestID); err != nil {
+		if err := renderError(c, h, status, e, requestID); err != nil {
 			log.Error("render the error page", "request_id", requestID, "error", err)
 		}
 	}
@@ -59,12 +59,12 @@ func shown(err error) *image.Error {
 	return &image.Error{Kind: image.Internal}
 }
 
-func renderError(c echo.Context, status int, e *image.Error, requestID string) error {
+func renderError(c echo.Context, h *handlers.Handlers, status int, e *image.Error, requestID string) error {
 	view := views.ErrorView{Status: status, Title: views.ErrorTitle(c.Request().Context(), e.Kind), Message: e.Message, Suggestion: e.Suggestion, RequestID: requestID}
 	if handlers.Partial(c) {
 		c.Response().Header().Set("HX-Retarget", "#toasts")
 		c.Response().Header().Set("HX-Reswap", "beforeend")
 		return handlers.Render(c, status, views.ErrorFragment(view))
 	}
-	return handlers.Render(c, status, views.ErrorPage(handlers.Chrome(c, view.Title, views.NavNone), view))
+	return handlers.Render(c, status, views.ErrorPage(h.Chrome(c, view.Title, views.NavNone), view))
 }

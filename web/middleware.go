@@ -155,8 +155,9 @@ func crossOrigin() echo.MiddlewareFunc {
 	}
 }
 
-// uncompressed tells which answers are not to be compressed: streams, and assets that bring their own.
+// uncompressed tells which answers are not to be compressed: streams, assets that bring their own, and
+// original bytes, whose ETag is that of the bytes as they are.
 func uncompressed(c echo.Context) bool {
 	path := c.Request().URL.Path
-	return strings.HasPrefix(path, static.Prefix) || strings.HasSuffix(path, "/events") || path == "/metrics"
+	return strings.HasPrefix(path, static.Prefix) || strings.HasSuffix(path, "/events") || path == "/metrics" || c.QueryParam("raw") != ""
 }

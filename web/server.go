@@ -38,7 +38,7 @@ func New(o Options) *Server {
 	e.IPExtractor = echo.ExtractIPDirect() // a forwarded address can be made up by anybody
 	e.Logger.SetOutput(discard{})          // slog has the log; echo's own would be a second one
 	s := &Server{log: o.Logger}
-	e.HTTPErrorHandler = errorHandler(o.Logger)
+	e.HTTPErrorHandler = errorHandler(o.Handlers, o.Logger)
 	use(e, o)
 	routes(e, o)
 	s.http = &http.Server{

@@ -37,6 +37,7 @@ func stocked(t *testing.T) (s *stowage, unchanged func(t *testing.T)) {
 }
 
 func TestWhatIsNoReferenceIsRefusedWithWhatToTypeInstead(t *testing.T) {
+	t.Parallel()
 	s, unchanged := stocked(t)
 	u := sampleUpstream(t)
 	hex := strings.Repeat("a", 64)
@@ -84,6 +85,7 @@ func TestWhatIsNoReferenceIsRefusedWithWhatToTypeInstead(t *testing.T) {
 }
 
 func TestARegistryThatMisbehavesIsExplainedAndLeavesTheShelfAsItWas(t *testing.T) {
+	t.Parallel()
 	s, unchanged := stocked(t)
 	amd64 := v1.Platform{OS: "linux", Architecture: "amd64"}
 	// Images differ from case to case: what one registry has served is not asked of another.
@@ -198,7 +200,7 @@ func must(b sample.Built, err error) sample.Built {
 }
 
 func TestARegistryThatHangsHoldsNobodyUp(t *testing.T) {
-	t.Parallel() // it waits, and does nothing meanwhile
+	t.Parallel()
 	s, unchanged := stocked(t)
 	u := sampleUpstream(t)
 	u.holds(t, "a/b", sample.Sized(1, 1000, v1.Platform{OS: "linux", Architecture: "amd64"}), "1")
@@ -221,27 +223,28 @@ func TestARegistryThatHangsHoldsNobodyUp(t *testing.T) {
 }
 
 func TestALayerThatBreaksOffIsContinuedAndThePageSaysWhy(t *testing.T) {
+	t.Parallel()
 	u := realUpstream(t)
 	b := u.holds(t, "team/app", sample.Sized(1, 400_000, v1.Platform{OS: "linux", Architecture: "amd64"}), "1")
 	layer := b.Children[0].Layers()[0].Descriptor
 	s := startStowage(t)
-	u.Times(2, sample.GetBlob(layer.Digest), sample.CloseAfter(150_000))
+	u.Times(1, sample.GetBlob(layer.Digest), sample.CloseAfter(150_000))
+	mend := u.On(func(r *http.Request) bool { return r.Header.Get("Range") != "" }, sample.CloseAfter(0))
 
 	pull := s.pull(u.ref("team/app:1"))
 	s.await(pull, "tried again", func(p *page) bool {
 		text, _ := p.layer(0)
 		return strings.Contains(text, "Retrying") && strings.Contains(text, "closed the connection half-way through blob")
 	})
+	mend()
 	s.awaitState(pull, "done")
 	if n := u.Served(layer.Digest); n != layer.Size {
-		t.Errorf("%d bytes were served of a layer of %d", n, layer.Size)
-	}
-	if n := u.Count(http.MethodGet, layer.Digest.String()); n != 3 {
-		t.Errorf("%d requests for the layer, want 3", n)
+		t.Errorf("%d bytes were served of a layer of %d: what was there is not asked for again", n, layer.Size)
 	}
 }
 
 func TestALayerThatIsNotWhatItsConfigSaysMarksTheImageAsBroken(t *testing.T) {
+	t.Parallel()
 	u := realUpstream(t)
 	s := startStowage(t)
 	u.holds(t, "team/wrong-diff-id", sample.WrongDiffID(), "1")

@@ -25,7 +25,7 @@ var demoPulls = []struct {
 	{"ubuntu:22.04", []string{"linux/amd64", "linux/arm64"}},
 	{"ubuntu:latest", []string{"linux/amd64"}},
 	{sample.MovingRepository + ":" + sample.MovingTag, []string{"linux/amd64"}},
-	{"postgres:15", []string{"linux/amd64"}},
+	{"postgres:15", []string{"linux/amd64", "linux/arm64"}},
 	{"debian:12", []string{"linux/amd64"}},
 	{"nginx:latest", []string{"linux/amd64", "linux/arm64"}},
 	{"redis:7", []string{"linux/amd64"}},

@@ -25,6 +25,7 @@ import (
 // with no container engine, and look at what came.
 
 func TestPullingUbuntuForARM64ShowsItsArchitecture(t *testing.T) {
+	t.Parallel()
 	u := realUpstream(t)
 	index := u.library(t, "library/ubuntu", "22.04")
 	s := startStowage(t)
@@ -48,6 +49,7 @@ func TestPullingUbuntuForARM64ShowsItsArchitecture(t *testing.T) {
 }
 
 func TestPullingByDigestIsListedWithoutATagAndShowsItsLayers(t *testing.T) {
+	t.Parallel()
 	u := realUpstream(t)
 	index := u.library(t, "library/postgres", "15")
 	s := startStowage(t)
@@ -74,6 +76,7 @@ func TestPullingByDigestIsListedWithoutATagAndShowsItsLayers(t *testing.T) {
 }
 
 func TestAnotherToolReadsTheDataFolderWhileTheServerRunsAndAfterwards(t *testing.T) {
+	t.Parallel()
 	u := realUpstream(t)
 	ubuntu, postgres := u.library(t, "library/ubuntu", "22.04"), u.library(t, "library/postgres", "15")
 	s := startStowage(t)

@@ -70,6 +70,7 @@ func (h *halfway) checkResumed(t *testing.T) {
 }
 
 func TestAPullGoesOnByItselfAfterKill9(t *testing.T) {
+	t.Parallel()
 	s := startStowage(t)
 	h := stopHalfway(t, s)
 	s.kill()
@@ -83,6 +84,7 @@ func TestAPullGoesOnByItselfAfterKill9(t *testing.T) {
 }
 
 func TestSIGTERMEndsAPullAndItsWatchersInTimeAndItGoesOnAtTheNextStart(t *testing.T) {
+	t.Parallel()
 	s := startStowage(t)
 	h := stopHalfway(t, s)
 	watched := make(chan bool) // a colleague's browser, in the middle of the stream
@@ -111,6 +113,7 @@ func TestSIGTERMEndsAPullAndItsWatchersInTimeAndItGoesOnAtTheNextStart(t *testin
 }
 
 func TestACancelledPullKeepsWhatItHasAndTheNextOneContinues(t *testing.T) {
+	t.Parallel()
 	s := startStowage(t)
 	h := stopHalfway(t, s)
 	if p := s.post(h.pull+"/cancel", nil); p.pullState() != "cancelled" {

@@ -17,6 +17,7 @@ func TestTheMainPathWithScriptingOff(t *testing.T) { walkMainPath(t, false) }
 // walkMainPath is what somebody does on the first day: paste a reference, choose two platforms, watch them come, look
 // at the image, switch the platform, delete one of them, delete the tag.
 func walkMainPath(t *testing.T, scripting bool) {
+	t.Parallel()
 	u := realUpstream(t)
 	index := u.library(t, "library/nginx", "latest")
 	layers := platform(t, index, "linux/arm64/v8").Layers()
