@@ -60,7 +60,7 @@ func (h *Handlers) removalOf(c echo.Context, a address) (image.Removal, error) {
 	case "1", "true", "on":
 		asked.Force = true
 	default:
-		return asked, image.Errorf(image.Invalid, "force is 1 or left out, not %.40q (force)", force)
+		return asked, image.Errorf(image.Invalid, "the value of force is 1 or left out, not %.40q (force)", force)
 	}
 	if a.idPrefix != "" {
 		img, err := h.store.ImageByID(c.Request().Context(), a.idPrefix)

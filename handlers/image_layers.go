@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -10,9 +11,16 @@ import (
 	"github.com/stowage/stowage/views"
 )
 
-// maxSteps is how many steps of a history one page shows. Steps with a layer are limited by image.MaxLayers;
-// those without one cost an attacker three bytes each.
-const maxSteps = 2000
+const (
+	// maxSteps is how many steps of a history one page shows. Steps with a layer are limited by
+	// image.MaxLayers; those without one cost an attacker three bytes each.
+	maxSteps = 2000
+	// maxStepText is how many bytes of the steps' texts one page shows: hidden characters are escaped, so
+	// that a page can be many times as large as its texts.
+	maxStepText = 1 << 20
+	// shortText is what is left of a layer's texts after that.
+	shortText = 80
+)
 
 // layersSection shows the history joined to the layers.
 func (h *Handlers) layersSection(c echo.Context, s *subject) error {
@@ -40,12 +48,17 @@ func (h *Handlers) config(c echo.Context, s *subject) (*image.Config, error) {
 
 func layersView(steps []image.Step, layers []storage.Layer) views.LayersView {
 	v := views.LayersView{Layers: len(layers), History: len(steps)}
+	text := 0
 	for _, step := range steps {
 		made := step.Layer >= 0 && step.Layer < len(layers)
-		if len(v.Steps) >= maxSteps && !made {
+		if !made && (len(v.Steps) >= maxSteps || text >= maxStepText) {
 			v.Hidden++
 			continue
 		}
+		if text >= maxStepText {
+			step.CreatedBy, step.Author, step.Comment = shorten(step.CreatedBy), shorten(step.Author), shorten(step.Comment)
+		}
+		text += len(step.CreatedBy) + len(step.Author) + len(step.Comment)
 		sv := views.StepView{Recorded: step.CreatedBy, Author: step.Author, Comment: step.Comment}
 		if step.Created != nil {
 			sv.Created = *step.Created
@@ -60,4 +73,12 @@ func layersView(steps []image.Step, layers []storage.Layer) views.LayersView {
 		v.Steps = append(v.Steps, sv)
 	}
 	return v
+}
+
+// shorten cuts a text that there is no room for.
+func shorten(s string) string {
+	if len(s) <= shortText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:shortText], "") + "…"
 }

@@ -1,10 +1,11 @@
 package handlers
 
 import (
+	"bytes"
 	"mime"
 	"net/http"
 	"strconv"
-	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -69,12 +70,9 @@ func rawDocument(c echo.Context, doc image.Document, permanent bool) error {
 	if permanent {
 		header.Set(echo.HeaderCacheControl, "private, max-age=31536000, immutable")
 	}
-	for known := range strings.SplitSeq(c.Request().Header.Get("If-None-Match"), ",") {
-		if known = strings.TrimPrefix(strings.TrimSpace(known), "W/"); known == tag || known == "*" {
-			return c.NoContent(http.StatusNotModified)
-		}
-	}
-	return c.Blob(http.StatusOK, doc.MediaType, doc.Raw)
+	header.Set(echo.HeaderContentType, doc.MediaType)
+	http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(doc.Raw))
+	return nil
 }
 
 // listed gives what the index lists besides images.

@@ -95,12 +95,11 @@ func (s *subject) noPlatform(want image.Platform) error {
 	if more := len(names) - most; more > 0 {
 		names = append(names[:most:most], "…")
 	}
-	e := image.Errorf(image.NoPlatform, "%s has no image for %s", s.label(), want)
 	if len(names) == 0 {
-		return e.Suggest("It has no image for any platform.")
+		return image.Errorf(image.NoPlatform, "%s has no image for %s", s.label(), want).Suggest("It has no image for any platform.")
 	}
-	e.Message += "; it has " + strings.Join(names, ", ")
-	return e.Suggest("Choose one of the platforms that it has.")
+	return image.Errorf(image.NoPlatform, "%s has no image for %s; it has %s", s.label(), want, strings.Join(names, ", ")).
+		Suggest("Choose one of the platforms that it has.")
 }
 
 // label names the subject as docker would: a short ID, or the familiar reference.

@@ -87,7 +87,7 @@ func listState(c echo.Context, path string) (views.ListState, error) {
 	}
 	if column := strings.TrimPrefix(state.Sort, "-"); state.Sort != "" && !storage.Sort(column).Valid() {
 		return state, image.Errorf(image.Invalid, "the list cannot be sorted by %.40q (sort)", column).
-			Suggest("sort is name, platforms, id, created, pulled, size or unpacked; a minus before it turns the order round.")
+			Suggest("Its columns are name, platforms, id, created, pulled, size and unpacked; a minus before one turns the order round.")
 	}
 	if state.Sort == string(storage.SortName) {
 		state.Sort = ""
@@ -97,7 +97,7 @@ func listState(c echo.Context, path string) (views.ListState, error) {
 	case "1":
 		state.Digests = true
 	default:
-		return state, image.Errorf(image.Invalid, "digests is 1 or left out, not %.40q (digests)", digests)
+		return state, image.Errorf(image.Invalid, "the value of digests is 1 or left out, not %.40q (digests)", digests)
 	}
 	if s := c.QueryParam("page"); s != "" {
 		page, err := strconv.Atoi(s)

@@ -100,7 +100,7 @@ func (p *pulls) routes(h *Handlers) http.Handler {
 			p.t.Errorf("%s %s: %v", c.Request().Method, c.Request().URL, err)
 			known = &image.Error{Kind: image.Internal}
 		}
-		view := views.ErrorView{Status: Status(known.Kind), Title: views.ErrorTitle(c.Request().Context(), known.Kind), Message: known.Message, Suggestion: known.Suggestion}
+		view := views.NewErrorView(c.Request().Context(), Status(known.Kind), known)
 		if err := Render(c, view.Status, views.ErrorPage(h.Chrome(c, view.Title, views.NavNone), view)); err != nil {
 			p.t.Error(err)
 		}

@@ -39,7 +39,7 @@ func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 	found, err := h.queue.Resolve(ctx, ref)
 	if err != nil && found.Target.Digest == "" {
 		if errors.Is(err, context.DeadlineExceeded) {
-			err = slowRegistry(c, ref)
+			err = slowRegistry(ref)
 		}
 		return h.refusePullForm(c, v, err)
 	}
@@ -51,7 +51,7 @@ func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 	case wrong != nil:
 		return h.refusePullForm(c, v, wrong)
 	case len(absent) > 0:
-		return h.refusePullForm(c, v, notOffered(c, ref, absent, f.Offers))
+		return h.refusePullForm(c, v, notOffered(ref, absent, f.Offers))
 	}
 	return h.renderPullForm(c, http.StatusOK, v)
 }
@@ -85,20 +85,17 @@ func platformValues(values []string) ([]image.Platform, error) {
 }
 
 // slowRegistry is the error of a registry that did not answer in time.
-func slowRegistry(c echo.Context, ref image.Reference) error {
-	ctx := c.Request().Context()
-	return image.Errorf(image.Unavailable, "%s", views.T(ctx, "pullform.timeout", "Host", ref.Repository.Host())).
-		Suggest("%s", views.T(ctx, "pullform.timeout_suggestion"))
+func slowRegistry(ref image.Reference) error {
+	return image.Errorf(image.Unavailable, "%s did not answer in time", ref.Repository.Host()).Suggest("Try again in a moment.")
 }
 
 // notOffered is the error of platforms that a reference does not have.
-func notOffered(c echo.Context, ref image.Reference, absent []image.Platform, offers []views.PullOffer) error {
-	ctx := c.Request().Context()
+func notOffered(ref image.Reference, absent []image.Platform, offers []views.PullOffer) error {
 	names := make([]string, len(absent))
 	for i, p := range absent {
 		names[i] = p.String()
 	}
-	e := image.Errorf(image.NoPlatform, "%s", views.T(ctx, "pullform.not_offered", "Reference", ref.Familiar(), "Platform", strings.Join(names, ", ")))
+	e := image.Errorf(image.NoPlatform, "%s has no image for %s", ref.Familiar(), strings.Join(names, ", "))
 	var present []string
 	for _, o := range offers {
 		if o.Obstacle == views.ObstacleNone {
@@ -108,7 +105,7 @@ func notOffered(c echo.Context, ref image.Reference, absent []image.Platform, of
 	if len(present) == 0 {
 		return e
 	}
-	return e.Suggest("%s", views.T(ctx, "pullform.not_offered_suggestion", "Present", strings.Join(present, ", ")))
+	return e.Suggest("It has %s.", strings.Join(present, ", "))
 }
 
 // refusePullForm shows what is wrong in the form, or gives back an error that is not for people to see.
@@ -118,7 +115,8 @@ func (h *Handlers) refusePullForm(c echo.Context, v views.PullFormView, err erro
 		return err
 	}
 	status := Status(e.Kind)
-	v.Problem = &views.ErrorView{Status: status, Title: views.ErrorTitle(c.Request().Context(), e.Kind), Message: e.Message, Suggestion: e.Suggestion}
+	problem := views.NewErrorView(c.Request().Context(), status, e)
+	v.Problem = &problem
 	return h.renderPullForm(c, status, v)
 }
 
@@ -142,7 +140,7 @@ func (h *Handlers) pullFound(ctx context.Context, r pull.Resolution, asked []ima
 	fetch := make(map[image.Digest]int64)
 	seen := make(map[image.Platform]bool)
 	for i, o := range r.Offers {
-		v := h.pullOffer(r.Reference, o)
+		v := h.pullOffer(ctx, r.Reference, o)
 		if v.Obstacle == views.ObstacleNone && seen[o.Platform] {
 			v.Obstacle = views.ObstacleRepeated
 		}
@@ -192,7 +190,7 @@ func tickedOffers(r pull.Resolution, asked []image.Platform) (ticked map[int]boo
 	return ticked, absent
 }
 
-func (h *Handlers) pullOffer(ref image.Reference, o pull.Offer) views.PullOffer {
+func (h *Handlers) pullOffer(ctx context.Context, ref image.Reference, o pull.Offer) views.PullOffer {
 	v := views.PullOffer{
 		Platform: o.Platform.String(), Default: o.Default, Stored: o.Stored,
 		Priced: o.Manifest != nil, Size: o.Size, Here: o.Here, Fetch: o.Fetch, Blobs: missingBlobs(o.Layers),
@@ -212,7 +210,7 @@ func (h *Handlers) pullOffer(ref image.Reference, o pull.Offer) views.PullOffer 
 	switch {
 	case o.Err == nil:
 	case errors.As(o.Err, &e) && e.Kind != image.Internal:
-		v.Problem = e.Message
+		v.Problem = views.ErrorText(ctx, e.Text())
 	case !errors.Is(o.Err, context.DeadlineExceeded) && !errors.Is(o.Err, context.Canceled):
 		h.log.Warn("platform not priced", "reference", ref.String(), "platform", v.Platform, "error", o.Err)
 	}
@@ -243,5 +241,5 @@ func (h *Handlers) freeDisk() int64 {
 		h.log.Warn("free disk not known", "error", err)
 		return -1
 	}
-	return int64(min(free, math.MaxInt64)) //nolint:gosec // bounded just here
+	return int64(min(free, math.MaxInt64))
 }

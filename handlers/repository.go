@@ -45,5 +45,10 @@ func (h *Handlers) absentRepository(c echo.Context, ref image.Reference) error {
 	v := views.AbsentView{
 		Crumbs: crumbsOf(c.Request().Context(), ref.Repository, ""), Ref: ref, PullURL: views.PullFormURL(ref), Command: "docker pull " + ref.Familiar(),
 	}
+	if Partial(c) { // somebody deleted all of it while its list was in view
+		c.Response().Header().Set("HX-Retarget", "#main")
+		c.Response().Header().Set("HX-Reswap", "innerHTML")
+		return Render(c, http.StatusNotFound, views.AbsentBody(v))
+	}
 	return Render(c, http.StatusNotFound, views.AbsentPage(h.Chrome(c, ref.Familiar(), views.NavImages), v))
 }

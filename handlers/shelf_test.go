@@ -123,7 +123,7 @@ func (s *shelf) server(h *Handlers) http.Handler {
 			s.t.Errorf("%s %s: %v", c.Request().Method, c.Request().URL, err)
 			known = &image.Error{Kind: image.Internal}
 		}
-		view := views.ErrorView{Status: Status(known.Kind), Title: views.ErrorTitle(c.Request().Context(), known.Kind), Message: known.Message, Suggestion: known.Suggestion}
+		view := views.NewErrorView(c.Request().Context(), Status(known.Kind), known)
 		if err := Render(c, view.Status, views.ErrorPage(h.Chrome(c, view.Title, views.NavNone), view)); err != nil {
 			s.t.Error(err)
 		}

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -63,7 +64,8 @@ func TestWrongReferencesSayWhatIsWrong(t *testing.T) {
 			t.Errorf("%q: %v is %s, want %s", c.in, err, KindOf(err), Invalid)
 			continue
 		}
-		if e := err.(*Error); !strings.Contains(e.Suggestion, c.suggestion) {
+		var e *Error
+		if !errors.As(err, &e) || !strings.Contains(e.Suggestion, c.suggestion) {
 			t.Errorf("%q suggests %q, want %q in it", c.in, e.Suggestion, c.suggestion)
 		} else if len(e.Message) > 300 {
 			t.Errorf("%.20q: the message has %d bytes", c.in, len(e.Message))

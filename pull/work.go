@@ -3,7 +3,6 @@ package pull
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -112,9 +111,9 @@ func (q *Queue) judge(r *run, err error) State {
 	case errors.As(err, &p):
 		log.Error("pull failed", "error", err, "stack", string(p.stack))
 	case image.KindOf(err) == image.Internal:
-		log.Error("pull failed", "error", err, slog.Any("cause", cause(err)))
+		log.Error("pull failed", "error", err, "cause", cause(err))
 	default:
-		log.Warn("pull failed", "kind", image.KindOf(err), "error", err, slog.Any("cause", cause(err)))
+		log.Warn("pull failed", "kind", image.KindOf(err), "error", err, "cause", cause(err))
 	}
 	q.stats.failed.Add(1)
 	return Failed

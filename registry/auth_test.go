@@ -93,7 +93,6 @@ func TestASignInWhileTheServerRunsIsUsed(t *testing.T) {
 func helper(t *testing.T, name, script string) {
 	t.Helper()
 	dir := t.TempDir()
-	//nolint:gosec // a program has to be executable
 	if err := os.WriteFile(filepath.Join(dir, "docker-credential-"+name), []byte("#!/bin/sh\n"+script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +258,7 @@ func TestTheTokenServersFailuresAreTold(t *testing.T) {
 	}{
 		"denied":     {func(w http.ResponseWriter, _ *http.Request) { errorBody(w, 403, "DENIED", "not for you") }, image.Unauthorized, "not for you"},
 		"rate limit": {func(w http.ResponseWriter, _ *http.Request) { errorBody(w, 429, "TOOMANYREQUESTS", "slow down") }, image.RateLimited, "no more requests"},
-		"failing":    {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, image.Unavailable, "503"},
+		"failing":    {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, image.Unavailable, "503"},
 		"closing":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, image.Unavailable, "closed the connection"},
 		"endless": {func(w http.ResponseWriter, _ *http.Request) {
 			for {

@@ -51,7 +51,7 @@ func (c *Client) Blob(ctx context.Context, repo image.Repository, d image.Descri
 		r.timer.Stop()
 		if err == nil {
 			u.worked.Store(true)
-			r.body, r.left = r.blob.Response().Body, d.Size-ex.start
+			r.body, r.left = r.blob.Response().Body, d.Size-ex.start //nolint:bodyclose // Close of the blob closes it
 			return r, ex.start, nil
 		}
 		if errors.Is(context.Cause(r.ctx), errStalled) {
@@ -128,8 +128,8 @@ func (r *blobReader) Read(p []byte) (int, error) {
 	}
 	r.left -= int64(n)
 	switch {
-	case err == nil || err == io.EOF && r.left == 0:
-	case err == io.EOF:
+	case err == nil || errors.Is(err, io.EOF) && r.left == 0:
+	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
 		fallthrough
 	default:

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,7 +67,7 @@ type dockerAuth struct {
 func (c *Client) credentialOf(ctx context.Context, host string) (credential, error) {
 	conf, err := readDockerConfig(filepath.Join(c.opts.DockerConfig, configFile))
 	if err != nil {
-		c.opts.Logger.Warn("cannot read docker's credentials", slog.Any("error", err))
+		c.opts.Logger.Warn("cannot read docker's credentials", "error", err)
 		return credential{}, nil
 	}
 	helper := conf.CredsStore
@@ -84,7 +83,7 @@ func (c *Client) credentialOf(ctx context.Context, host string) (credential, err
 			return credential{}, ctx.Err()
 		}
 		if err != nil {
-			c.opts.Logger.Warn("docker's credential helper failed", slog.String("helper", helper), slog.String("registry", host), slog.Any("error", err))
+			c.opts.Logger.Warn("docker's credential helper failed", "helper", helper, "registry", host, "error", err)
 		}
 		if login.known() {
 			return login, nil

@@ -12,6 +12,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log/slog"
 	"math/big"
@@ -141,8 +142,8 @@ func wantKind(t *testing.T, err error, kind image.Kind, texts ...string) *image.
 	if err == nil {
 		t.Fatalf("no error, want kind %s", kind)
 	}
-	e, ok := err.(*image.Error)
-	if !ok {
+	var e *image.Error
+	if !errors.As(err, &e) {
 		t.Fatalf("error is a %T (%v), want an image.Error", err, err)
 	}
 	if e.Kind != kind {

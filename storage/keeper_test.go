@@ -95,7 +95,7 @@ func TestAFolderOfBlobsWithoutADatabaseIsLeftAlone(t *testing.T) {
 	s := newShelf(t)
 	s.pull("redis:7=redis amd64")
 	s.Settle()
-	if err := s.Store.Close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	before, names := len(s.files()), s.layoutNames()
@@ -118,7 +118,7 @@ func TestAFolderOfBlobsWithoutADatabaseIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.check([]string{"redis:7=redis amd64"})
-	if err := s.Store.Close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
 }
@@ -167,7 +167,7 @@ func TestWhatAnUnfinishedPullFetchedOutlivesARestart(t *testing.T) {
 		if err := s.SaveJob(t.Context(), job); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Store.Close(); err != nil {
+		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 		later := func() time.Time { return time.Now().Add(48 * time.Hour) }
@@ -179,7 +179,7 @@ func TestWhatAnUnfinishedPullFetchedOutlivesARestart(t *testing.T) {
 			t.Errorf("with the pull %s: the layer is there %v", c.state, there)
 		}
 	}
-	if err := s.Store.Close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
 }

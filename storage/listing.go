@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strings"
 	"time"
 
@@ -186,7 +187,7 @@ func (s *Store) refreshListing(ctx context.Context, tx *sql.Tx, repo int64, d im
 	var pulled int64
 	err := tx.QueryRowContext(ctx, `SELECT r.familiar, d.by_digest, d.pulled_at FROM repository_digests d JOIN repositories r ON r.id = d.repository_id
 		WHERE d.repository_id = ? AND d.digest = ?`, repo, d).Scan(&familiar, &byDigest, &pulled)
-	if err == sql.ErrNoRows {
+	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
 	if err != nil {

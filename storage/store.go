@@ -247,7 +247,7 @@ func dbError(err error) error {
 	var se sqlite3.Error
 	if errors.As(err, &se) && se.Code == sqlite3.ErrFull {
 		return image.Errorf(image.DiskFull, "no space is left in the data folder").Because(err).
-			Suggest("Free space on the volume, or delete images that are not needed.")
+			Suggest("Delete images that nobody needs, or free space on the volume of the data folder.")
 	}
 	return err
 }

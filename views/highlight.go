@@ -10,16 +10,20 @@ import (
 	"github.com/a-h/templ"
 )
 
-// maxHighlighted is the most bytes that are coloured; larger texts are shown plain, since every token
-// costs the browser an element.
-const maxHighlighted = 1 << 20
+// Every coloured token costs the browser an element, so larger texts are shown plain, and what comes after the
+// most tokens too.
+const (
+	maxHighlighted = 1 << 20 // bytes
+	maxTokens      = 50_000
+)
 
 // digestPattern finds digests inside strings.
 var digestPattern = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 
 // HighlightedJSON shows raw as it is, byte for byte, with keys, strings, numbers and literals coloured by
 // class: k, s, n, l, and p for punctuation. Each digest in a string for which link gives an address becomes
-// a link; link may be nil. What is not JSON, or is over 1 MiB, is shown plain. It stands in a CodeBlock.
+// a link; link may be nil. What is not JSON, is over 1 MiB or comes after 50,000 tokens is shown plain. It stands
+// in a CodeBlock.
 func HighlightedJSON(raw []byte, link func(digest string) string) templ.Component {
 	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
 		h := highlighter{link: link}
@@ -51,7 +55,11 @@ func (h *highlighter) span(class string, b []byte) {
 
 // json writes raw, which must be valid JSON, token by token.
 func (h *highlighter) json(raw []byte) {
-	for i := 0; i < len(raw); {
+	for i, tokens := 0, 0; i < len(raw); tokens++ {
+		if tokens == maxTokens {
+			h.text(raw[i:])
+			return
+		}
 		end := tokenEnd(raw, i)
 		token := raw[i:end]
 		switch c := raw[i]; {

@@ -19,24 +19,18 @@ const (
 	IconChevron   IconName = "chevron"
 	IconClock     IconName = "clock"
 	IconCopy      IconName = "copy"
-	IconExternal  IconName = "external"
 	IconFilter    IconName = "filter"
 	IconImage     IconName = "image"
 	IconInfo      IconName = "info"
 	IconKeyboard  IconName = "keyboard"
 	IconLanguage  IconName = "language"
 	IconLayers    IconName = "layers"
-	IconLink      IconName = "link"
-	IconLock      IconName = "lock"
 	IconMoon      IconName = "moon"
 	IconMore      IconName = "more"
 	IconNext      IconName = "next"
-	IconPin       IconName = "pin"
-	IconPlus      IconName = "plus"
 	IconPrevious  IconName = "previous"
 	IconPull      IconName = "pull"
 	IconRefresh   IconName = "refresh"
-	IconSearch    IconName = "search"
 	IconSun       IconName = "sun"
 	IconSystem    IconName = "system"
 	IconTag       IconName = "tag"
@@ -53,24 +47,18 @@ var iconShapes = map[IconName]string{
 	IconChevron:   `<path d="m6 9 6 6 6-6"/>`,
 	IconClock:     `<circle cx="12" cy="12" r="8.5"/><path d="M12 7.5V12l3 2"/>`,
 	IconCopy:      `<rect x="9" y="9" width="11" height="11" rx="2"/><path d="M5 15V5a1 1 0 0 1 1-1h9"/>`,
-	IconExternal:  `<path d="M14 4h6v6m0-6-9 9M18 14v5a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1V7a1 1 0 0 1 1-1h5"/>`,
 	IconFilter:    `<path d="M4 5h16l-6 8v6l-4-2v-4z"/>`,
 	IconImage:     `<path d="m12 3 8 4.5v9L12 21l-8-4.5v-9zM4 7.5l8 4.5 8-4.5M12 12v9"/>`,
 	IconInfo:      `<circle cx="12" cy="12" r="8.5"/><path d="M12 11v5m0-8.5v.01"/>`,
 	IconKeyboard:  `<rect x="3" y="6" width="18" height="12" rx="2"/><path d="M7 10v.01M10.5 10v.01M14 10v.01M17 10v.01M8 14h8"/>`,
 	IconLanguage:  `<circle cx="12" cy="12" r="8.5"/><path d="M3.5 12h17M12 3.5c2.5 2.6 3.5 5.4 3.5 8.5s-1 5.9-3.5 8.5c-2.5-2.6-3.5-5.4-3.5-8.5s1-5.9 3.5-8.5z"/>`,
 	IconLayers:    `<path d="m12 4 9 5-9 5-9-5zM3 14.5l9 5 9-5"/>`,
-	IconLink:      `<path d="M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1m2 4a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1"/>`,
-	IconLock:      `<rect x="5" y="11" width="14" height="9" rx="2"/><path d="M8 11V8a4 4 0 0 1 8 0v3"/>`,
 	IconMoon:      `<path d="M20 14a8 8 0 1 1-10-10 7 7 0 0 0 10 10z"/>`,
 	IconMore:      `<circle cx="6" cy="12" r="1"/><circle cx="12" cy="12" r="1"/><circle cx="18" cy="12" r="1"/>`,
 	IconNext:      `<path d="m9 6 6 6-6 6"/>`,
-	IconPin:       `<path d="M9 4h6l-1 6 4 3v2H6v-2l4-3zM12 15v5"/>`,
-	IconPlus:      `<path d="M12 5v14M5 12h14"/>`,
 	IconPrevious:  `<path d="m15 6-6 6 6 6"/>`,
 	IconPull:      `<path d="M12 4v11m0 0-4-4m4 4 4-4M5 20h14"/>`,
 	IconRefresh:   `<path d="M20 11a8 8 0 0 0-14.5-3.5L4 9m0-5v5h5M4 13a8 8 0 0 0 14.5 3.5L20 15m0 5v-5h-5"/>`,
-	IconSearch:    `<circle cx="11" cy="11" r="7"/><path d="m20 20-3.5-3.5"/>`,
 	IconSun:       `<circle cx="12" cy="12" r="4"/><path d="M12 3v2m0 14v2M3 12h2m14 0h2M5.6 5.6 7 7m10 10 1.4 1.4M5.6 18.4 7 17M17 7l1.4-1.4"/>`,
 	IconSystem:    `<rect x="3" y="5" width="18" height="12" rx="2"/><path d="M9 20h6m-3-3v3"/>`,
 	IconTag:       `<path d="M4 5v7l8.5 8.5 8-8L12 4H5a1 1 0 0 0-1 1z"/><path d="M8.5 8.5v.01"/>`,
@@ -114,7 +102,7 @@ func Icon(name IconName, class string) templ.Component {
 		var templ_7745c5c3_Var3 string
 		templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(templ.CSSClasses(templ_7745c5c3_Var2).String())
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/icons.templ`, Line: 1, Col: 0}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `icons.templ`, Line: 1, Col: 0}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 		if templ_7745c5c3_Err != nil {
@@ -170,7 +158,7 @@ func Mark(class string) templ.Component {
 		var templ_7745c5c3_Var6 string
 		templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(templ.CSSClasses(templ_7745c5c3_Var5).String())
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/icons.templ`, Line: 1, Col: 0}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `icons.templ`, Line: 1, Col: 0}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
 		if templ_7745c5c3_Err != nil {

@@ -37,9 +37,8 @@ type ImageView struct {
 // ImageState says why a digest is stored.
 type ImageState string
 
-// The states. A tagged one has no badge.
+// The states that have a badge. A tagged image has none, and the empty state.
 const (
-	StateTagged   ImageState = ""
 	StateByDigest ImageState = "by digest"
 	StateDangling ImageState = "dangling"
 )
@@ -90,7 +89,6 @@ func foldChoices(all []PlatformChoice) (shown, folded []PlatformChoice) {
 // ImageFigures are the key figures of one platform's image.
 type ImageFigures struct {
 	ID           image.Digest
-	Platform     string
 	Size         int64
 	Unpacked     int64 // negative while unknown
 	Layers       int

@@ -170,13 +170,20 @@ func constantString(info *types.Info, expr ast.Expr) (string, bool) {
 	return "", false
 }
 
-// catalogue reads the messages of a language by ID. It also refuses a message that two files hold.
+// catalogue reads the messages of a language by ID, those of errors apart. It also refuses a message that two
+// files hold.
 func catalogue(t *testing.T, lang string) map[string]*i18n.Message {
 	t.Helper()
 	paths, err := filepath.Glob("locales/*." + lang + ".toml")
+	paths = slices.DeleteFunc(paths, func(path string) bool { return path == errorFile(lang) })
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no catalogue for %s (%v)", lang, err)
 	}
+	return readMessages(t, paths...)
+}
+
+func readMessages(t *testing.T, paths ...string) map[string]*i18n.Message {
+	t.Helper()
 	messages := map[string]*i18n.Message{}
 	for _, path := range paths {
 		b, err := os.ReadFile(path)

@@ -206,9 +206,9 @@ func layerGroups(j pull.Job) []layerGroup {
 func layerText(ctx context.Context, l pull.Layer) string {
 	switch {
 	case l.State == pull.Retrying:
-		return retryText(ctx, l.Reason, l.RetryAt)
+		return retryText(ctx, l.ReasonText.Or(l.Reason), l.RetryAt)
 	case l.State == pull.Waiting && l.Reason != "":
-		return T(ctx, "pull.layer_stopped", "Reason", Visible(l.Reason))
+		return T(ctx, "pull.layer_stopped", "Reason", ErrorText(ctx, l.ReasonText.Or(l.Reason)))
 	case l.State == pull.Downloading && l.Resumed > 0:
 		return T(ctx, "pull.layer_resumed", "Size", HumanSize(l.Resumed))
 	}

@@ -5,16 +5,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 )
 
 // retryText says why something is tried again, and when.
-func retryText(ctx context.Context, reason string, at time.Time) string {
+func retryText(ctx context.Context, reason image.Text, at time.Time) string {
 	wait := at.Sub(now(ctx))
 	if wait <= 0 {
-		return T(ctx, "pull.retrying_now", "Reason", Visible(reason))
+		return T(ctx, "pull.retrying_now", "Reason", ErrorText(ctx, reason))
 	}
-	return T(ctx, "pull.retrying_in", "Wait", HumanDuration(ctx, wait), "Reason", Visible(reason))
+	return T(ctx, "pull.retrying_in", "Wait", HumanDuration(ctx, wait), "Reason", ErrorText(ctx, reason))
 }
 
 // progressText words how far a pull is: bytes, rate, time left, layers.

@@ -60,7 +60,8 @@ func shown(err error) *image.Error {
 }
 
 func renderError(c echo.Context, h *handlers.Handlers, status int, e *image.Error, requestID string) error {
-	view := views.ErrorView{Status: status, Title: views.ErrorTitle(c.Request().Context(), e.Kind), Message: e.Message, Suggestion: e.Suggestion, RequestID: requestID}
+	view := views.NewErrorView(c.Request().Context(), status, e)
+	view.RequestID = requestID
 	if handlers.Partial(c) {
 		c.Response().Header().Set("HX-Retarget", "#toasts")
 		c.Response().Header().Set("HX-Reswap", "beforeend")

@@ -13,32 +13,38 @@ import (
 func routes(e *echo.Echo, o Options) {
 	h := o.Handlers
 
-	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/images") })
-	e.GET("/images", h.Images)
-	e.GET("/images/*", h.ImageAddress)
-	e.POST("/images/*", h.ImageAction) // …/delete
-	e.GET("/layers/:digest", h.Layer)
+	// HEAD is answered like GET, without the body (RFC 9110, section 9.3.2); net/http leaves that out.
+	get := func(path string, handler echo.HandlerFunc) {
+		e.GET(path, handler)
+		e.HEAD(path, handler)
+	}
 
-	e.GET("/pull", h.PullForm)
-	e.GET("/pulls", h.Pulls)
+	get("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/images") })
+	get("/images", h.Images)
+	get("/images/*", h.ImageAddress)
+	e.POST("/images/*", h.ImageAction) // …/delete
+	get("/layers/:digest", h.Layer)
+
+	get("/pull", h.PullForm)
+	get("/pulls", h.Pulls)
 	e.POST("/pulls", h.StartPull)
-	e.GET("/pulls/:id", h.Pull)
-	e.GET("/pulls/:id/events", h.PullEvents)
+	get("/pulls/:id", h.Pull)
+	e.GET("/pulls/:id/events", h.PullEvents) // a HEAD of a stream would last as long as the pull
 	e.POST("/pulls/:id/cancel", h.CancelPull)
 
 	e.POST("/preferences", h.SavePreferences)
 	e.POST("/demo/move-tag", h.MoveDemoTag)
 
-	e.GET(static.Prefix+"*", echo.WrapHandler(static.Handler()))
-	e.GET("/favicon.ico", func(c echo.Context) error { return c.Redirect(http.StatusFound, static.URL("favicon.svg")) })
+	get(static.Prefix+"*", echo.WrapHandler(static.Handler()))
+	get("/favicon.ico", func(c echo.Context) error { return c.Redirect(http.StatusFound, static.URL("favicon.svg")) })
 
-	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
-	e.GET("/readyz", func(c echo.Context) error {
+	get("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
+	get("/readyz", func(c echo.Context) error {
 		if err := o.Ready(c.Request().Context()); err != nil {
 			o.Logger.Error("not ready", "error", err)
 			return c.String(http.StatusServiceUnavailable, "not ready\n")
 		}
 		return c.String(http.StatusOK, "ready\n")
 	})
-	e.GET("/metrics", echo.WrapHandler(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{})))
+	get("/metrics", echo.WrapHandler(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{})))
 }

@@ -99,10 +99,19 @@ func (b *tab) note(event any) {
 	defer b.mu.Unlock()
 	switch e := event.(type) {
 	case *runtime.EventExceptionThrown:
-		b.problems = append(b.problems, fmt.Sprintf("exception %+v", e.ExceptionDetails))
+		d := e.ExceptionDetails
+		text := d.Text
+		if d.Exception != nil {
+			text += " " + d.Exception.Description
+		}
+		b.problems = append(b.problems, fmt.Sprintf("exception at %s line %d: %s", d.URL, d.LineNumber+1, text))
 	case *runtime.EventConsoleAPICalled:
 		if e.Type == "error" || e.Type == "assert" {
-			b.problems = append(b.problems, fmt.Sprintf("console %s %+v", e.Type, e.Args))
+			text := ""
+			for _, a := range e.Args {
+				text += fmt.Sprintf(" %s%s", a.Value, a.Description)
+			}
+			b.problems = append(b.problems, fmt.Sprintf("console %s:%s", e.Type, text))
 		}
 	case *log.EventEntryAdded:
 		// An answer that is no success is for the tests to judge: error pages are pages.

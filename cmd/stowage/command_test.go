@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -84,11 +85,12 @@ func TestTheEnvironmentConfiguresAndTheCommandLineWins(t *testing.T) {
 	if s.platform != "linux/s390x" {
 		t.Errorf("platform %s, want the environment's linux/s390x", s.platform)
 	}
-	if !strings.Contains(s.logs(), `"path":"/readyz"`) {
-		t.Errorf("nothing at debug level in the log:\n%s", s.logs())
-	}
-	if _, err := filepath.Glob(filepath.Join(data, "oci-layout")); err != nil {
+	// Probes are logged at debug level only.
+	if _, err := s.awaitLine(func(line string) bool { return strings.Contains(line, `"path":"/readyz"`) }); err != nil {
 		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(data, "oci-layout")); err != nil {
+		t.Errorf("the data folder is not the environment's: %v", err)
 	}
 	s.stop()
 

@@ -145,7 +145,7 @@ func (p *process) awaitLine(match func(string) bool) (string, error) {
 		select {
 		case <-changed:
 		case <-p.done:
-			return "", fmt.Errorf("%s ended without the line that was waited for (%v):\n%s", filepath.Base(p.cmd.Path), p.err, p.logs())
+			return "", fmt.Errorf("%s ended without the line that was waited for (%s):\n%s", filepath.Base(p.cmd.Path), p.cmd.ProcessState, p.logs())
 		case <-expired:
 			return "", fmt.Errorf("%s did not log the line that was waited for:\n%s", filepath.Base(p.cmd.Path), p.logs())
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -52,7 +53,7 @@ func (h *halfway) checkResumed(t *testing.T) {
 	}
 	var requests, ranges []string
 	for _, r := range h.Requests() {
-		if r.Blob == h.image.Layers()[1].Descriptor.Digest && r.Method == "GET" {
+		if r.Blob == h.image.Layers()[1].Descriptor.Digest && r.Method == http.MethodGet {
 			requests = append(requests, r.Method+" "+r.Range)
 			if r.Range != "" {
 				ranges = append(ranges, r.Range)
@@ -63,7 +64,7 @@ func (h *halfway) checkResumed(t *testing.T) {
 		t.Errorf("requests for the half-fetched layer: %q, want a second one with Range %s", requests, want)
 	}
 	for _, i := range []int{0, 2} {
-		if n := h.Count("GET", h.image.Layers()[i].Descriptor.Digest.String()); n != 1 {
+		if n := h.Count(http.MethodGet, h.image.Layers()[i].Descriptor.Digest.String()); n != 1 {
 			t.Errorf("finished layer %d was asked for %d times", i, n)
 		}
 	}
@@ -77,9 +78,9 @@ func TestAPullGoesOnByItselfAfterKill9(t *testing.T) {
 	h.hold.Abort() // what it held has nobody to go to
 
 	again := startStowageOn(t, s.data, nil)
-	again.awaitState(h.pull, "done").says(200, "Downloaded newer image for "+h.ref("team/app:1"))
+	again.awaitState(h.pull, "done").says(http.StatusOK, "Downloaded newer image for "+h.ref("team/app:1"))
 	h.checkResumed(t)
-	again.page(h.address("team/app:1")+"/layers").says(200, "3 layers", short(h.image.Layers()[1]))
+	again.page(h.address("team/app:1")+"/layers").says(http.StatusOK, "3 layers", short(h.image.Layers()[1]))
 	checkLayout(t, s.data)
 }
 
@@ -108,7 +109,7 @@ func TestSIGTERMEndsAPullAndItsWatchersInTimeAndItGoesOnAtTheNextStart(t *testin
 	h.hold.Abort()
 
 	again := startStowageOn(t, s.data, nil)
-	again.awaitState(h.pull, "done").says(200, "Downloaded newer image for "+h.ref("team/app:1"))
+	again.awaitState(h.pull, "done").says(http.StatusOK, "Downloaded newer image for "+h.ref("team/app:1"))
 	h.checkResumed(t)
 }
 

@@ -96,7 +96,7 @@ func (w *walk) run(c *content) error {
 	tr := tar.NewReader(c)
 	for {
 		h, err := tr.Next()
-		if err == io.EOF { //nolint:errorlint // archive/tar's documented end
+		if err == io.EOF {
 			return nil
 		}
 		// A name that leads out of the root is no concern here: nothing is extracted.

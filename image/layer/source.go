@@ -27,7 +27,7 @@ func (s *source) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		n, err := s.r.Read(p)
-		if err != nil && err != io.EOF { //nolint:errorlint // the io.Reader contract: io.EOF itself, never wrapped
+		if err != nil && err != io.EOF {
 			s.err = fmt.Errorf("%w: %w", ErrSource, err)
 			return n, s.err
 		}

@@ -27,7 +27,7 @@ const (
 func failure(operation string, err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return image.Errorf(image.DiskFull, "the server's disk is full").
-			Suggest("delete images that nobody needs, or free space on the volume of the data folder").
+			Suggest("Delete images that nobody needs, or free space on the volume of the data folder.").
 			Because(wrap(operation, err))
 	}
 	return wrap(operation, err)
@@ -128,7 +128,7 @@ func sameVolume(blobs, ingest string) error {
 	}
 	if a.Dev != b.Dev {
 		return image.Errorf(image.Invalid, "%s and %s are on different volumes", blobs, ingest).
-			Suggest("keep the whole data folder on one volume")
+			Suggest("Keep the whole data folder on one volume.")
 	}
 	return nil
 }

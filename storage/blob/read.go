@@ -93,7 +93,7 @@ func (s *Store) ReadAll(d image.Digest, limit int64) ([]byte, error) {
 	}
 	if got := image.DigestOf(raw); got != d {
 		return nil, image.Errorf(image.Corrupt, "blob %s is damaged on the disk: its bytes have the digest %s", d, got).
-			Suggest("delete the image and pull it again")
+			Suggest("Delete the image and pull it again.")
 	}
 	return raw, nil
 }

@@ -114,11 +114,11 @@ func checkLayout(dir string) (bool, error) {
 	var layout ocispec.ImageLayout
 	if err := json.Unmarshal(raw, &layout); err != nil {
 		return false, image.Errorf(image.Invalid, "the file oci-layout in %s is not readable: %w", dir, err).
-			Suggest("name another data folder")
+			Suggest("Name another data folder.")
 	}
 	if layout.Version != ocispec.ImageLayoutVersion {
 		return false, image.Errorf(image.Invalid, "%s is an OCI image layout of version %q; only %s is known",
-			dir, layout.Version, ocispec.ImageLayoutVersion).Suggest("name another data folder")
+			dir, layout.Version, ocispec.ImageLayoutVersion).Suggest("Name another data folder.")
 	}
 	return true, nil
 }
