@@ -18,13 +18,10 @@ const (
 	recordTimeout = 30 * time.Second // for one Record, which a cancel no longer reaches
 )
 
-// errMoved says that another pull has moved the tag while this one ran.
-var errMoved = errors.New("tag moved during the pull")
-
 // bring resolves what a job asks for, fetches it and records it.
 func (q *Queue) bring(ctx context.Context, r *run) error {
 	for range maxMoves {
-		if err := q.bringOnce(ctx, r); !errors.Is(err, errMoved) {
+		if err := q.bringOnce(ctx, r); !errors.Is(err, ErrMoved) {
 			return err
 		}
 		r.change(func(j *Job) { j.State, r.layers, r.configs = Resolving, nil, nil })
@@ -272,20 +269,10 @@ func (q *Queue) fetchAll(ctx context.Context, r *run, p *plan, byDigest map[imag
 	return g.Wait()
 }
 
-// record makes the pull part of the shelf. From here on a cancel comes too late. A tag that another pull
-// has moved since this one looked is resolved anew: else the older of two digests could win.
+// record makes the pull part of the shelf. From here on a cancel comes too late.
 func (q *Queue) record(ctx context.Context, r *run, p *plan) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
-	}
-	if r.reference.Tag != "" {
-		now, err := q.shelf.Resolved(ctx, r.reference)
-		if err != nil && image.KindOf(err) != image.NotFound {
-			return fmt.Errorf("look up %s on the shelf: %w", r.reference, err)
-		}
-		if now.Digest != "" && now.Digest != p.stored.Digest && now.Digest != p.Digest {
-			return errMoved
-		}
 	}
 	images := make([]PulledImage, len(p.images))
 	for i := range p.images {
@@ -294,7 +281,7 @@ func (q *Queue) record(ctx context.Context, r *run, p *plan) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	change, err := q.shelf.Record(ctx, Pulled{
-		Reference: r.reference, Target: p.Document, Indexes: p.indexes, Images: images, JobID: r.id, By: r.firstRequester(), At: q.now(),
+		Reference: r.reference, Before: p.stored.Digest, Target: p.Document, Indexes: p.indexes, Images: images, JobID: r.id, By: r.firstRequester(), At: q.now(),
 	})
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package pull
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -59,6 +60,8 @@ type Shelf interface {
 	// Document gives a stored index or manifest.
 	Document(ctx context.Context, d image.Digest) (image.Document, error)
 	// Record makes a finished pull part of the shelf, in one transaction. Every blob's file must be there.
+	// ErrMoved, and nothing recorded, where another pull has moved the tag since this one looked: else the
+	// older of two digests could win.
 	Record(ctx context.Context, p Pulled) (Change, error)
 
 	// CreateJob keeps a new job and gives it its ID. SaveJob replaces it. UnfinishedJobs lists those that
@@ -90,6 +93,7 @@ type PulledImage struct {
 // Pulled is what a pull brought, to be recorded.
 type Pulled struct {
 	Reference image.Reference
+	Before    image.Digest     // what the tag pointed to on the shelf when the pull looked; empty if nothing
 	Target    image.Document   // what the reference points to: an index or a manifest
 	Indexes   []image.Document // nested indexes on the way to the images
 	Images    []PulledImage
@@ -97,6 +101,9 @@ type Pulled struct {
 	By        string
 	At        time.Time
 }
+
+// ErrMoved says that another pull has moved the tag while this one ran.
+var ErrMoved = errors.New("tag moved during the pull")
 
 // Change says what a pull changed.
 type Change struct {

@@ -149,7 +149,11 @@ func (s *shelf) pull(words string) {
 	h := s.read(words)
 	b := s.build(h.source)
 	indexes, images := h.wants(b)
-	p := pull.Pulled{Reference: h.ref, Target: s.document(b), By: "mira"}
+	before, err := s.Resolved(s.t.Context(), h.ref)
+	if err != nil && image.KindOf(err) != image.NotFound {
+		s.t.Fatal(err)
+	}
+	p := pull.Pulled{Reference: h.ref, Before: before.Digest, Target: s.document(b), By: "mira"}
 	for _, ix := range indexes {
 		if doc := s.document(ix); doc.Digest != p.Target.Digest {
 			p.Indexes = append(p.Indexes, doc)

@@ -69,48 +69,74 @@ type ListQuery struct {
 	Limit      int
 }
 
+// fewRows is up to how many rows that a filter leaves are sorted by themselves. More are looked for along the order's index,
+// where they are frequent enough to be found soon.
+const fewRows = 1000
+
 // List gives rows and how many the query chooses in all.
 func (s *Store) List(ctx context.Context, q ListQuery) (rows []Row, total int, err error) {
-	where, args := q.where()
-	column := sortColumns[q.Sort]
-	if column == "" {
-		column = "name"
-	}
-	direction := " ASC"
-	if q.Descending {
-		direction = " DESC"
-	}
-	order := column + direction
-	if column != "name" {
-		order += ", name ASC"
-		if q.Descending { // one direction for all terms, so that the index serves them
-			order = column + " DESC, name DESC"
-		}
-	}
-	order += ", id" + direction
-	count := `SELECT rows_listed FROM totals`
-	if where != "" {
-		count = `SELECT count(*) FROM listing WHERE ` + where
-		where = ` WHERE ` + where
-	}
 	err = s.view(ctx, func(tx *sql.Tx) error {
-		countArgs := args
+		where, args := q.where()
 		if where == "" {
-			countArgs = nil
+			err := tx.QueryRowContext(ctx, `SELECT rows_listed FROM totals`).Scan(&total)
+			if err != nil {
+				return err
+			}
+			where = "TRUE"
+		} else {
+			// One look at all names; when few match, their ids come along so that there is no second one.
+			var ids string
+			err := tx.QueryRowContext(ctx, `SELECT count(*), CASE WHEN count(*) <= ? THEN json_group_array(id) ELSE '' END FROM listing WHERE `+where,
+				append([]any{fewRows}, args...)...).Scan(&total, &ids)
+			if err != nil {
+				return err
+			}
+			if ids != "" {
+				where, args = `id IN (SELECT value FROM json_each(?))`, []any{ids}
+			}
 		}
-		if err := tx.QueryRowContext(ctx, count, countArgs...).Scan(&total); err != nil {
-			return err
-		}
-		// The inner query pages over an index alone; only the page's rows are read whole.
-		rows, err = rowsOf(ctx, tx, scanRow, `SELECT r.name, l.tag, l.digest, l.reason, l.image_id, l.platform, l.platforms, l.created, l.pulled_at,
-			l.size, l.unpacked, l.total_size, l.broken
-			FROM (SELECT id AS picked FROM listing`+where+` ORDER BY `+order+` LIMIT ? OFFSET ?)
-			JOIN listing l ON l.id = picked JOIN repositories r ON r.id = l.repository_id ORDER BY l.`+strings.ReplaceAll(order, ", ", ", l."),
-			append(args, q.Limit, q.Offset)...)
+		rows, err = q.page(ctx, tx, where, args, total)
 		return err
 	})
 	return rows, total, err
 }
+
+// page reads the rows of the page from those that where chooses, total in all.
+func (q ListQuery) page(ctx context.Context, tx *sql.Tx, where string, args []any, total int) ([]Row, error) {
+	limit, offset, turned := min(q.Limit, total-q.Offset), q.Offset, false
+	if limit <= 0 {
+		return nil, nil
+	}
+	if offset > total/2 { // nearer to the end: count from there, the rows before a page cost time too
+		offset, turned = total-offset-limit, true
+	}
+	// The inner query pages over an index alone; only the page's rows are read whole.
+	return rowsOf(ctx, tx, scanRow, `SELECT r.name, l.tag, l.digest, l.reason, l.image_id, l.platform, l.platforms, l.created, l.pulled_at,
+		l.size, l.unpacked, l.total_size, l.broken
+		FROM (SELECT id AS picked FROM listing WHERE `+where+` ORDER BY `+q.order("", turned)+` LIMIT ? OFFSET ?)
+		JOIN listing l ON l.id = picked JOIN repositories r ON r.id = l.repository_id ORDER BY `+q.order("l.", false),
+		append(args, limit, offset)...)
+}
+
+// order gives the terms of ORDER BY, of columns of a table; turned is the other way round. All have one direction, so that
+// an index serves them.
+func (q ListQuery) order(table string, turned bool) string {
+	terms := []string{"name", "id"}
+	if column := sortColumns[q.Sort]; column != "" && column != "name" {
+		terms = []string{column, "name", "id"}
+	}
+	direction := " ASC"
+	if q.Descending != turned {
+		direction = " DESC"
+	}
+	for i, t := range terms {
+		terms[i] = table + t + direction
+	}
+	return strings.Join(terms, ", ")
+}
+
+// likeEscape makes a text stand for itself in a LIKE pattern.
+var likeEscape = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 func (q ListQuery) where() (string, []any) {
 	var terms []string
@@ -121,14 +147,16 @@ func (q ListQuery) where() (string, []any) {
 	}
 	if text := strings.ToLower(strings.TrimSpace(q.Text)); text != "" {
 		familiar := strings.TrimPrefix(strings.TrimPrefix(text, "docker.io/"), "library/")
-		term := `SELECT id FROM listing WHERE instr(lower(name), ?) > 0`
-		args = append(args, familiar)
+		// LIKE takes upper and lower case for the same, and costs a third of instr with lower.
+		term := `name LIKE ? ESCAPE '\'`
+		args = append(args, "%"+likeEscape.Replace(familiar)+"%")
 		if hex, ok := image.ParseIDPrefix(text); ok {
 			from, to := "sha256:"+hex, "sha256:"+hex+"g" // g sorts after every hex digit
-			term += ` UNION SELECT id FROM listing WHERE image_id BETWEEN ? AND ? UNION SELECT id FROM listing WHERE digest BETWEEN ? AND ?`
+			term = `id IN (SELECT id FROM listing WHERE ` + term + ` UNION SELECT id FROM listing WHERE image_id BETWEEN ? AND ?
+				UNION SELECT id FROM listing WHERE digest BETWEEN ? AND ?)`
 			args = append(args, from, to, from, to)
 		}
-		terms = append(terms, `id IN (`+term+`)`)
+		terms = append(terms, term)
 	}
 	return strings.Join(terms, " AND "), args
 }

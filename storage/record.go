@@ -273,6 +273,9 @@ func (r recorder) reference(repo int64, p pull.Pulled) (pull.Change, error) {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return pull.Change{}, err
 	}
+	if previous != "" && previous != p.Before && previous != p.Target.Digest {
+		return pull.Change{}, pull.ErrMoved
+	}
 	_, err = r.exec(`INSERT INTO tags (repository_id, name, digest, pulled_at, pulled_by) VALUES (?1, ?2, ?3, ?4, ?5)
 		ON CONFLICT DO UPDATE SET digest = ?3, pulled_at = ?4, pulled_by = ?5`, repo, p.Reference.Tag, p.Target.Digest, r.at, p.By)
 	if err != nil || previous == p.Target.Digest {

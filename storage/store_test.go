@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -106,11 +107,12 @@ func TestAnImagePulledByDigestHasNoTagAndIsNotDangling(t *testing.T) {
 func TestRecordTellsWhatChanged(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64")
+	jammy := s.build("jammy").Digest()
 	again := func(words string) pull.Change {
 		h := s.read(words)
 		b := s.build(h.source)
 		_, images := h.wants(b)
-		p := pull.Pulled{Reference: h.ref, Target: s.document(b), By: "noa"}
+		p := pull.Pulled{Reference: h.ref, Before: jammy, Target: s.document(b), By: "noa"}
 		for _, m := range images {
 			doc := s.document(m)
 			for _, blob := range m.Blobs {
@@ -128,7 +130,6 @@ func TestRecordTellsWhatChanged(t *testing.T) {
 		}
 		return change
 	}
-	jammy := s.build("jammy").Digest()
 	for _, c := range []struct {
 		words string
 		want  pull.Change
@@ -143,6 +144,21 @@ func TestRecordTellsWhatChanged(t *testing.T) {
 		if got := again(c.words); got != c.want {
 			t.Errorf("%s: %+v, want %+v", c.words, got, c.want)
 		}
+	}
+}
+
+func TestAPullThatLookedBeforeTheTagMovedDoesNotMoveItBack(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04=jammy-next amd64")
+	s.pull("ubuntu:22.04=jammy-next arm64")
+	doc := s.document(s.build("jammy"))
+	_, err := s.Record(t.Context(), pull.Pulled{Reference: tagRef(t, "ubuntu:22.04"), Before: "", Target: doc})
+	if !errors.Is(err, pull.ErrMoved) {
+		t.Fatalf("recording the older digest gave %v", err)
+	}
+	s.Settle()
+	if rows := s.rows(); !slices.Equal(rows, []string{"ubuntu:22.04=jammy-next amd64 arm64"}) {
+		t.Errorf("rows %q", rows)
 	}
 }
 
