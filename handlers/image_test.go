@@ -274,7 +274,7 @@ func TestAnIDThatIsAmbiguousIsRefused(t *testing.T) {
 	s.pull("test/alike:1")
 	s.get("/images/sha256:"+prefix).is(t, http.StatusFound)
 	s.pull("test/alike:2")
-	s.get("/images/sha256:"+prefix).is(t, http.StatusConflict, "several images", "Give more digits of the ID.")
+	s.get("/images/sha256:"+prefix).is(t, http.StatusConflict, "Several images", "Give more digits of the ID.")
 }
 
 func TestWhatIsNotStoredCanBePulled(t *testing.T) {
@@ -384,5 +384,17 @@ func TestAHistoryOfVeryManyStepsIsCutOffButNoLayerIs(t *testing.T) {
 	v := layersView(steps, make([]storage.Layer, 1))
 	if len(v.Steps) != maxSteps+1 || v.Hidden != 499 || v.Steps[maxSteps].Number != 1 || v.History != len(steps) {
 		t.Errorf("%d steps are shown and %d hidden of %d", len(v.Steps), v.Hidden, v.History)
+	}
+}
+
+func TestAHistoryOfVeryLongTextsIsCutOffButNoLayerIs(t *testing.T) {
+	long := strings.Repeat("\u202e", maxStepText/6)
+	steps := []image.Step{{Layer: -1, CreatedBy: long}, {Layer: -1, CreatedBy: long, Comment: long}, {Layer: -1, CreatedBy: long}, {Layer: 0, CreatedBy: long}}
+	v := layersView(steps, make([]storage.Layer, 1))
+	if len(v.Steps) != 3 || v.Hidden != 1 || v.Steps[1].Comment != long {
+		t.Fatalf("%d steps are shown and %d hidden", len(v.Steps), v.Hidden)
+	}
+	if last := v.Steps[2]; last.Number != 1 || len(last.Recorded) > 2*shortText || !strings.HasSuffix(last.Recorded, "\u202e…") {
+		t.Errorf("layer %d with a text of %d bytes", last.Number, len(last.Recorded))
 	}
 }

@@ -9,7 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views"
 )
 
 // filled is a shelf with a little of everything that the list shows: two platforms, two tags on one digest, another
@@ -138,7 +141,7 @@ func TestTheListHasFiftyRowsAPage(t *testing.T) {
 		t.Errorf("first page %q, last page %q", first, last)
 	}
 	s.get("/images?q=build-&page=2").is(t, http.StatusOK, `href="/images?q=build-"`, `href="/images?q=build-&amp;page=3"`)
-	s.get("/images?page=4").is(t, http.StatusNotFound, "there is no page 4: the list has 3 (page)")
+	s.get("/images?page=4").is(t, http.StatusNotFound, "There is no page 4: the list has 3 (page)")
 }
 
 func TestABadListAddressIsRefusedAndNamesThePart(t *testing.T) {
@@ -219,5 +222,26 @@ func TestThePagesAreInKorean(t *testing.T) {
 		"/images/docker.io/library/ubuntu": "태그 2개", "/images/docker.io/library/ubuntu:latest/delete": "ubuntu:latest 삭제",
 	} {
 		s.get(path, "Accept-Language", "ko").is(t, http.StatusOK, `<html lang="ko"`, text)
+	}
+}
+
+func TestAnUnknownPlatformIsStoredAllTheSame(t *testing.T) {
+	row := imageRow(storage.Row{Reference: image.Reference{Repository: "docker.io/library/odd", Tag: "1"}, ImageID: image.DigestOf(nil)})
+	var page strings.Builder
+	if err := views.ImageListPart(views.ImageList{Rows: []views.ImageRow{row}, All: 1, Matches: 1, Pages: 1}).Render(t.Context(), &page); err != nil {
+		t.Fatal(err)
+	}
+	if text := page.String(); !strings.Contains(text, "unknown platform") || strings.Contains(text, "no platform stored") {
+		t.Error(text)
+	}
+}
+
+func TestAListWhoseRepositoryWentBecomesThePageThatSaysSo(t *testing.T) {
+	s := newShelf(t)
+	gone := s.get("/images/docker.io/library/gone?q=1", "HX-Request", "true", "HX-Request-Type", "partial")
+	gone.is(t, http.StatusNotFound, "docker pull gone")
+	gone.lacks(t, "<html")
+	if gone.header.Get("HX-Retarget") != "#main" {
+		t.Errorf("it goes to %q", gone.header.Get("HX-Retarget"))
 	}
 }

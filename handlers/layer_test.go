@@ -53,7 +53,7 @@ func TestABrokenLayerSaysWhy(t *testing.T) {
 
 func TestALayerThatIsNotStoredIsNotFound(t *testing.T) {
 	s := newShelf(t)
-	s.get("/layers/sha256:"+strings.Repeat("0", 64)).is(t, http.StatusNotFound, "no layer sha256:000")
+	s.get("/layers/sha256:"+strings.Repeat("0", 64)).is(t, http.StatusNotFound, "No layer sha256:000")
 }
 
 func TestALayersAddressMustBeADigest(t *testing.T) {

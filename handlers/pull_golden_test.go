@@ -64,9 +64,10 @@ func TestPagesOfPullingLookAsApproved(t *testing.T) {
 	upToDate := aPull(pull.Done)
 	upToDate.Newer, upToDate.Layers = false, nil
 	failed.Problem = &pull.Problem{Kind: image.RateLimited, Message: "docker.io allows no more requests until 2026-11-22 10:00:00 UTC", Suggestion: "Wait."}
-	cancelled.Problem = &pull.Problem{Kind: image.Cancelled, Message: "cancelled by jlee"}
+	cancelled.Problem = &pull.Problem{Kind: image.Cancelled, Message: "cancelled by jlee", MessageText: image.Textf("cancelled by %s", "jlee")}
 	queued.Layers, queued.Lines, queued.Pulled, queued.Platforms, queued.Started, queued.Rate = nil, nil, nil, nil, time.Time{}, 0
-	waits.Layers, waits.Lines, waits.Reason, waits.RetryAt = nil, nil, "the registry is silent", clock.Add(5*time.Second)
+	waits.Layers, waits.Lines, waits.Reason, waits.RetryAt = nil, nil, "the server is stopping", clock.Add(5*time.Second)
+	waits.ReasonText = image.Textf("the server is stopping")
 	chrome := views.Chrome{Active: views.NavPulls, ActivePulls: 2}
 	found := views.PullFound{
 		Ref: postgres15, Digest: image.DigestOf([]byte("index")), Index: true, Stored: image.DigestOf([]byte("old")), StoredURL: views.ImageURL(postgres15),

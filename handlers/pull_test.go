@@ -103,7 +103,8 @@ func TestCancellingAPull(t *testing.T) {
 		t.Errorf("leads to %s", to)
 	}
 	page := p.get(address)
-	page.is(t, http.StatusOK, "cancelled by mira", "Try again", `name="platform" value="linux/amd64"`)
+	page.is(t, http.StatusOK, "Cancelled by mira.", "Try again", `name="platform" value="linux/amd64"`)
+	p.get(address, "Accept-Language", "ko").is(t, http.StatusOK, "mira 님이 취소했습니다.")
 	if s := state(t, page.body); s != "cancelled" {
 		t.Errorf("state %s", s)
 	}
@@ -122,7 +123,7 @@ func TestCancellingAPullOfAnEarlierRunOfTheServerIsAConflict(t *testing.T) {
 func TestAPullThatIsNotThere(t *testing.T) {
 	p := newPulls(t, nil)
 	for _, path := range []string{"", "/events"} {
-		p.get("/pulls/77"+path).is(t, http.StatusNotFound, "there is no pull 77")
+		p.get("/pulls/77"+path).is(t, http.StatusNotFound, "There is no pull 77.")
 		for _, id := range []string{"x", "0", "-1", "1.5", "99999999999999999999", "%3Cscript%3E"} {
 			p.get("/pulls/"+id+path).is(t, http.StatusBadRequest, "is not the number of a pull")
 		}

@@ -95,5 +95,5 @@ func TestTheSampleTagMovesInTheDemoOnly(t *testing.T) {
 func TestASampleTagThatCannotMoveIsAnError(t *testing.T) {
 	full := image.Errorf(image.Unavailable, "the sample registry is gone").Because(errors.New("closed"))
 	p := newPulls(t, &Demo{MoveTag: func(context.Context) (image.Reference, error) { return image.Reference{}, full }})
-	p.post("/demo/move-tag", nil).is(t, http.StatusBadGateway, "the sample registry is gone")
+	p.post("/demo/move-tag", nil).is(t, http.StatusBadGateway, "The sample registry is gone.")
 }

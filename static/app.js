@@ -110,6 +110,15 @@
     }
   }
 
+  // ---- tabs: where there is no room for all of them, the current one is in view
+
+  function showCurrentTabs() {
+    for (const tab of $$(".tabbar [aria-current]")) {
+      const bar = tab.parentElement;
+      bar.scrollLeft = tab.offsetLeft - bar.offsetLeft - (bar.clientWidth - tab.offsetWidth) / 2;
+    }
+  }
+
   // ---- rows: j and k move between [data-row], Enter opens the focused link by itself
 
   function moveRow(step) {
@@ -258,6 +267,7 @@
   doc.addEventListener("htmx:after:swap", () => {
     refreshTimes();
     tallyAll();
+    showCurrentTabs();
   });
   doc.addEventListener("visibilitychange", () => {
     if (!doc.hidden) refreshTimes();
@@ -266,4 +276,5 @@
   setInterval(refreshTimes, 60_000);
   refreshTimes();
   tallyAll();
+  showCurrentTabs();
 })();

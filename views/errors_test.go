@@ -95,7 +95,7 @@ func (f *formats) formatterOf(call *ast.CallExpr) (formatter, bool) {
 		return formatter{}, len(call.Args) > 0
 	}
 	known, ok := f.forward[name]
-	return known, ok && len(call.Args) > known.param
+	return known, ok && from != "fmt" && len(call.Args) > known.param
 }
 
 // identName gives the last name of an expression such as image.Internal.

@@ -87,3 +87,14 @@ func FuzzHighlightedJSONShowsWhatItWasGiven(f *testing.F) {
 		}
 	})
 }
+
+func TestJSONOfVeryManyTokensIsColouredAtItsBeginningOnly(t *testing.T) {
+	raw := []byte("[" + strings.Repeat("0,", maxTokens) + "0]")
+	got := highlight(t, raw, nil)
+	if n := strings.Count(got, "<span"); n != maxTokens {
+		t.Errorf("%d coloured tokens", n)
+	}
+	if shown(got) != string(raw) {
+		t.Error("the text is another")
+	}
+}

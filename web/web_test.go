@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -65,6 +66,28 @@ func TestARequestIDIsAProxysOrOurs(t *testing.T) {
 		e.ServeHTTP(rec, req)
 		if got := rec.Header().Get(echo.HeaderXRequestID); got == "" || (got == id) != kept {
 			t.Errorf("%q became %q", id, got)
+		}
+	}
+}
+
+func TestHEADIsAnsweredLikeGET(t *testing.T) {
+	e := echo.New()
+	routes(e, Options{Metrics: prometheus.NewRegistry(), Ready: func(context.Context) error { return nil }})
+	has := map[string]bool{}
+	for _, r := range e.Routes() {
+		has[r.Method+" "+r.Path] = true
+	}
+	for _, r := range e.Routes() {
+		if stream := strings.HasSuffix(r.Path, "/events"); r.Method == http.MethodGet && has["HEAD "+r.Path] == stream {
+			t.Errorf("HEAD %s is known: %v", r.Path, !has["HEAD "+r.Path])
+		}
+	}
+	for _, path := range []string{"/", "/healthz", "/readyz", "/metrics", "/favicon.ico"} {
+		get, head := httptest.NewRecorder(), httptest.NewRecorder()
+		e.ServeHTTP(get, httptest.NewRequest(http.MethodGet, path, nil))
+		e.ServeHTTP(head, httptest.NewRequest(http.MethodHead, path, nil))
+		if head.Code != get.Code || head.Header().Get("Content-Type") != get.Header().Get("Content-Type") {
+			t.Errorf("HEAD %s answers %d, GET %d", path, head.Code, get.Code)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func TestWhatIsNoReferenceIsRefusedWithWhatToTypeInstead(t *testing.T) {
 		{"markup", "<script>alert(1)</script>", []string{`"<script>alert(1)</script>" is not an image reference`}},
 		{"a path", u.ref("../../etc/passwd"), []string{"is not an image reference"}},
 		{"two lines", "ubuntu\r\nX-Header: 1", []string{"is not an image reference"}},
-		{"a very long one", strings.Repeat("a", 5000), []string{"The reference has 5000 characters"}},
+		{"a very long one", strings.Repeat("a", 5000), []string{"the reference has 5000 characters"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := s.page("/pull?ref=" + url.QueryEscape(c.ref))
@@ -114,7 +114,7 @@ func TestARegistryThatMisbehavesIsExplainedAndLeavesTheShelfAsItWas(t *testing.T
 		{"an index that points to itself", good(), func(u *upstream, _ sample.Built) { u.On(sample.Manifests, sample.SelfIndex()) }, "",
 			answer{http.StatusBadGateway, []string{"sent something else for"}, []string{"sent something else for"}}},
 		{"indexes in indexes without end", sample.DeepIndex(40), nil, "",
-			answer{http.StatusUnprocessableEntity, []string{"Indexes are nested more than"}, []string{"Indexes are nested more than"}}},
+			answer{http.StatusUnprocessableEntity, []string{"indexes are nested more than"}, []string{"indexes are nested more than"}}},
 		{"a web page", good(), func(u *upstream, _ sample.Built) { u.On(sample.Manifests, sample.HTML()) }, "",
 			answer{http.StatusBadGateway, []string{"a web page", "Check the registry's address"}, nil}},
 		{"a web page in place of everything", good(), func(u *upstream, _ sample.Built) { u.On(sample.Any, sample.HTML()) }, "",

@@ -18,7 +18,7 @@ import (
 // out: no list reads them.
 func seedShelf(t *testing.T, data string, n int) {
 	t.Helper()
-	db, err := sql.Open("sqlite3", "file:"+filepath.Join(data, "stowage.db")+"?_txlock=immediate&_foreign_keys=on")
+	db, err := sql.Open("sqlite3", "file:"+filepath.Join(data, "stowage.db")+"?_txlock=immediate&_synchronous=OFF&_cache_size=-256000")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,14 +121,15 @@ func (p *page) text() string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// says fails the test unless the page has a status and its main part holds every part.
+// says fails the test unless the page has a status and its main part holds every part, whether or not a sentence
+// begins there.
 func (p *page) says(status int, parts ...string) {
 	p.t.Helper()
 	if p.status != status {
 		p.t.Errorf("%s: status %d, want %d: %s", p.url, p.status, status, p.text())
 	}
 	for _, part := range parts {
-		if !strings.Contains(p.text(), part) {
+		if !strings.Contains(strings.ToLower(p.text()), strings.ToLower(part)) {
 			p.t.Errorf("%s does not say %q but: %s", p.url, part, p.text())
 		}
 	}

@@ -66,7 +66,7 @@ func TestAForeignHostIsRefusedWhileListeningOnLoopback(t *testing.T) {
 		}
 	}
 	p := s.send(http.MethodGet, "/images", nil, map[string]string{"Host": "evil.example"})
-	p.says(http.StatusForbidden, "This server answers only to localhost", "http://127.0.0.1")
+	p.says(http.StatusForbidden, "this server answers only to localhost", "http://127.0.0.1")
 }
 
 func TestAnyHostIsAnsweredWhereTheNetworkMayCome(t *testing.T) {
@@ -92,7 +92,7 @@ func TestChangingRequestsOfAnotherSiteAreRefused(t *testing.T) {
 	} {
 		for _, path := range []string{"/pulls", "/pulls/1/cancel", "/images/ubuntu:22.04/delete", "/preferences"} {
 			p := s.send(http.MethodPost, path, form, c.header)
-			p.says(http.StatusForbidden, "This request came from another site")
+			p.says(http.StatusForbidden, "this request came from another site")
 		}
 	}
 	if p := s.page("/pulls"); len(p.links("/pulls/")) > 0 {
