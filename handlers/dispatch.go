@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -11,6 +12,9 @@ import (
 // ImageAddress answers GET /images/*: a repository, a tag, a digest or an image ID, and its sections. A
 // familiar form is sent to the canonical address, so that a page has one address only.
 func (h *Handlers) ImageAddress(c echo.Context) error {
+	if strings.Trim(c.Param("*"), "/") == "" {
+		return c.Redirect(http.StatusFound, "/images")
+	}
 	a, err := parseAddress(c)
 	if err != nil {
 		return err

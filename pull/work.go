@@ -12,7 +12,11 @@ import (
 // work runs one job to its end.
 func (q *Queue) work(ctx context.Context, r *run) {
 	unwatch := q.watch(r)
-	q.advance(r, Resolving, func(j *Job) { j.Started = q.now() })
+	q.advance(r, Resolving, func(j *Job) {
+		if j.Started.IsZero() { // else it goes on after a restart
+			j.Started = q.now()
+		}
+	})
 	err := guard(func() error { return q.bring(ctx, r) })
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)

@@ -152,14 +152,24 @@ func (q ListQuery) where() (string, []any) {
 		args = append(args, "%"+likeEscape.Replace(familiar)+"%")
 		if hex, ok := image.ParseIDPrefix(text); ok {
 			from, to := "sha256:"+hex, "sha256:"+hex+"g" // g sorts after every hex digit
-			term = `id IN (SELECT id FROM listing WHERE ` + term + ` UNION SELECT id FROM listing WHERE image_id BETWEEN ? AND ?
-				UNION SELECT id FROM listing WHERE digest BETWEEN ? AND ?)`
-			args = append(args, from, to, from, to)
+			term = `id IN (SELECT id FROM listing WHERE ` + term + ` UNION ` + reachedBy + `)`
+			args = append(args, from, to, from, to, from, to)
 		}
 		terms = append(terms, term)
 	}
 	return strings.Join(terms, " AND "), args
 }
+
+// reachedBy finds the rows of the list under which a digest can be reached that begins with given digits: an
+// index, a manifest, the image ID of any platform, or a layer. Few digests are meant: the rest is not looked for.
+const reachedBy = `SELECT id FROM listing WHERE digest IN (
+	WITH RECURSIVE up (digest) AS (SELECT * FROM (
+		SELECT digest FROM manifests WHERE digest BETWEEN ? AND ?
+		UNION SELECT manifest_digest FROM images WHERE config_digest BETWEEN ? AND ?
+		UNION SELECT manifest_digest FROM image_layers WHERE layer_digest BETWEEN ? AND ?
+		LIMIT 1000)
+		UNION SELECT e.index_digest FROM index_entries e JOIN up ON e.digest = up.digest AND e.kind IN ('image', 'index'))
+	SELECT digest FROM up)`
 
 func scanRow(rows *sql.Rows) (Row, error) {
 	var r Row

@@ -57,6 +57,8 @@ func TestTheListFiltersByNameIDAndDigest(t *testing.T) {
 	for text, want := range map[string]string{
 		"ubuntu": "ghcr.io/acme/ubuntu-tools:1 ubuntu:22.04", "UBUNTU:2": "ubuntu:22.04", "docker.io/library/ubuntu": "ghcr.io/acme/ubuntu-tools:1 ubuntu:22.04",
 		"acme": "ghcr.io/acme/ubuntu-tools:1", id.String(): "ubuntu:22.04", image.ShortDigest(id): "ubuntu:22.04",
+		s.id("postgres", "arm64").String():    "", // of a platform that was not pulled
+		s.layerDigest("jammy-amd64"):          "postgres@" + s.build("postgres").Digest().String() + " ubuntu:22.04",
 		s.build("postgres").Digest().String(): "postgres@" + s.build("postgres").Digest().String(), "%": "", "_": "", `\`: "", "nothing": "", "'; DROP TABLE tags; --": "",
 	} {
 		rows, total, err := s.List(t.Context(), ListQuery{Text: text, Limit: 10})
@@ -171,4 +173,14 @@ func TestAnImageIsFoundByAUniquePrefixOfItsID(t *testing.T) {
 func scanPlan(rows *sql.Rows) (detail string, err error) {
 	var id, parent, unused int
 	return detail, rows.Scan(&id, &parent, &unused, &detail)
+}
+
+// layerDigest gives the digest of a layer by its name.
+func (s *shelf) layerDigest(name string) string {
+	s.t.Helper()
+	content, err := s.layers[name].Content()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return content.Digest.String()
 }

@@ -140,6 +140,8 @@ func openPool(path string, extra url.Values, connections int) (*sql.DB, error) {
 		"_synchronous":  {"NORMAL"},
 		"_foreign_keys": {"on"},
 		"_cache_size":   {"-4000"}, // KiB per connection; the file is in the system's cache anyway
+		// Statements that stay prepared per connection: recording a pull of many layers runs few of them often.
+		"_stmt_cache_size": {"64"},
 	}
 	for k, v := range extra {
 		q[k] = v

@@ -116,8 +116,12 @@ func (u *unpacker) read(ctx context.Context, d image.Digest) (layer.Result, erro
 // settleLayer writes what unpacking found and settles the images that use the layer.
 func (s *Store) settleLayer(ctx context.Context, d image.Digest, state string, r layer.Result, problem string) error {
 	return s.update(ctx, func(tx *sql.Tx) error {
+		var unpacked, entries any // unknown of a layer that could not be read to its end
+		if state == layerVerified {
+			unpacked, entries = r.UnpackedSize, r.Entries
+		}
 		_, err := tx.ExecContext(ctx, `UPDATE layers SET state = ?, diff_id = ?, unpacked = ?, entries = ?, problem = ? WHERE digest = ?`,
-			state, r.DiffID, r.UnpackedSize, r.Entries, problem, d)
+			state, r.DiffID, unpacked, entries, problem, d)
 		if err != nil {
 			return err
 		}

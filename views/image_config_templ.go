@@ -43,12 +43,12 @@ func ConfigSection(v ConfigView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = setting(T(ctx, "config.platform"), Visible(configPlatform(v.Config)), "").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = setting(T(ctx, "config.platform"), configPlatform(v.Config), "").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		if v.Config.Author != "" {
-			templ_7745c5c3_Err = setting(T(ctx, "config.author"), Visible(v.Config.Author), "").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = setting(T(ctx, "config.author"), v.Config.Author, "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -10,6 +10,7 @@ import (
 )
 
 func TestVersionIsOneLine(t *testing.T) {
+	t.Parallel()
 	out, _, code := runStowage(t, nil, "version")
 	if want := regexp.MustCompile(`^stowage \S+ go1\.\S+ \w+/\w+\n$`); code != 0 || !want.MatchString(out) {
 		t.Errorf("exit code %d, output %q", code, out)
@@ -17,6 +18,7 @@ func TestVersionIsOneLine(t *testing.T) {
 }
 
 func TestHelpNamesEveryFlagWithItsTwinInTheEnvironment(t *testing.T) {
+	t.Parallel()
 	out, _, code := runStowage(t, nil, "help")
 	if code != 0 {
 		t.Errorf("exit code %d", code)
@@ -38,6 +40,7 @@ func TestHelpNamesEveryFlagWithItsTwinInTheEnvironment(t *testing.T) {
 }
 
 func TestAWrongCommandLineIsRefusedWithWhatToDo(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		env  []string
@@ -77,6 +80,7 @@ func TestAWrongCommandLineIsRefusedWithWhatToDo(t *testing.T) {
 }
 
 func TestTheEnvironmentConfiguresAndTheCommandLineWins(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "from-the-environment")
 	env := []string{"STOWAGE_LISTEN=127.0.0.1:0", "STOWAGE_DATA=" + data, "STOWAGE_PLATFORM=linux/s390x", "STOWAGE_LOG_LEVEL=debug"}
 
@@ -103,6 +107,7 @@ func TestTheEnvironmentConfiguresAndTheCommandLineWins(t *testing.T) {
 }
 
 func TestASecondServerOnTheSameDataFolderIsRefused(t *testing.T) {
+	t.Parallel()
 	s := startStowage(t)
 	_, errs, code := runStowage(t, nil, "--listen=127.0.0.1:0", "--data="+s.data)
 	if code != 1 || !strings.Contains(errs, "another Stowage server is using the data folder "+s.data) || !strings.Contains(errs, "--data") {
@@ -116,6 +121,7 @@ func TestASecondServerOnTheSameDataFolderIsRefused(t *testing.T) {
 }
 
 func TestATakenAddressIsSaidBeforeTheDataFolderIsTouched(t *testing.T) {
+	t.Parallel()
 	s := startStowage(t)
 	data := filepath.Join(t.TempDir(), "never-made")
 	_, errs, code := runStowage(t, nil, "--listen="+s.host(), "--data="+data)

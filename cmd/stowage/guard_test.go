@@ -8,6 +8,7 @@ import (
 )
 
 func TestProbesAndMetricsAnswer(t *testing.T) {
+	t.Parallel()
 	s := startStowage(t)
 	for path, want := range map[string]string{
 		"/healthz": "ok\n",
@@ -25,6 +26,7 @@ func TestProbesAndMetricsAnswer(t *testing.T) {
 }
 
 func TestAnswersCarryTheHeadersThatKeepPagesSafe(t *testing.T) {
+	t.Parallel()
 	s := startStowage(t)
 	for _, path := range []string{"/images", "/pull?ref=ocidir:///etc", "/images/nothing/here:1", "/nowhere", "/healthz"} {
 		p := s.page(path)
@@ -52,6 +54,7 @@ func TestAnswersCarryTheHeadersThatKeepPagesSafe(t *testing.T) {
 }
 
 func TestAForeignHostIsRefusedWhileListeningOnLoopback(t *testing.T) {
+	t.Parallel()
 	s := startStowage(t)
 	_, port, _ := strings.Cut(s.host(), ":")
 	for host, want := range map[string]int{
@@ -70,6 +73,7 @@ func TestAForeignHostIsRefusedWhileListeningOnLoopback(t *testing.T) {
 }
 
 func TestAnyHostIsAnsweredWhereTheNetworkMayCome(t *testing.T) {
+	t.Parallel()
 	s := startStowage(t, "--listen=0.0.0.0:0", "--auth=none")
 	if p := s.send(http.MethodGet, "/images", nil, map[string]string{"Host": "shelf.example"}); p.status != http.StatusOK {
 		t.Errorf("status %d: %s", p.status, p.text())
@@ -77,6 +81,7 @@ func TestAnyHostIsAnsweredWhereTheNetworkMayCome(t *testing.T) {
 }
 
 func TestChangingRequestsOfAnotherSiteAreRefused(t *testing.T) {
+	t.Parallel()
 	u := sampleUpstream(t)
 	s := startStowage(t)
 	form := url.Values{"ref": {u.ref("a/b:1")}}

@@ -204,7 +204,8 @@ func stowageCommand(t *testing.T, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(program, args...)
 	cmd.Dir = t.TempDir()
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "TMPDIR=" + os.TempDir(), "STOWAGE_LOG_FORMAT=json"}, env...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "TMPDIR=" + os.TempDir(), "STOWAGE_LOG_FORMAT=json",
+		"GORACE=atexit_sleep_ms=0"}, env...) // the race detector would sleep for a second at the end of each process
 	return cmd
 }
 
