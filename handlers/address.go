@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"net/url"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -29,12 +28,8 @@ func (a address) base() string {
 
 // parseAddress reads the path below /images/. Errors are of kind Invalid.
 func parseAddress(c echo.Context) (address, error) {
-	raw := c.Param("*")
-	path, err := url.PathUnescape(raw) // echo leaves it as it came
-	if err != nil {
-		return address{}, image.Errorf(image.Invalid, "the address cannot be read").Because(err)
-	}
-	path = strings.Trim(path, "/")
+	// Not echo's parameter, which is still escaped in some addresses and not in others.
+	path := strings.Trim(strings.TrimPrefix(c.Request().URL.Path, "/images/"), "/")
 	var a address
 	name, section := splitSection(path)
 	if strings.HasPrefix(name, "sha256:") && !strings.Contains(name, "/") {

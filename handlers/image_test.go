@@ -398,3 +398,16 @@ func TestAHistoryOfVeryLongTextsIsCutOffButNoLayerIs(t *testing.T) {
 		t.Errorf("layer %d with a text of %d bytes", last.Number, len(last.Recorded))
 	}
 }
+
+func TestAnAddressIsUnescapedOnce(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04", "linux/amd64")
+	for address, status := range map[string]int{
+		"/images/docker.io%2Flibrary%2Fubuntu%3A22.04": http.StatusFound, "/images/ubuntu%253A22.04": http.StatusBadRequest, "/images/ubuntu%252F": http.StatusBadRequest,
+		"/images/100%25": http.StatusBadRequest, "/layers/sha256%253A" + strings.Repeat("0", 64): http.StatusBadRequest, "/layers/sha256%3A" + strings.Repeat("0", 64): http.StatusNotFound,
+	} {
+		if got := s.get(address); got.status != status {
+			t.Errorf("%s: status %d, want %d; it leads to %q", address, got.status, status, got.header.Get("Location"))
+		}
+	}
+}

@@ -2,7 +2,7 @@ package handlers
 
 import (
 	"net/http"
-	"net/url"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -15,11 +15,7 @@ const shownUses = 200
 
 // Layer answers GET /layers/:digest: a layer, and every image that uses it.
 func (h *Handlers) Layer(c echo.Context) error {
-	raw, err := url.PathUnescape(c.Param("digest")) // echo leaves it as it came
-	if err != nil {
-		return image.Errorf(image.Invalid, "the address cannot be read").Because(err)
-	}
-	digest, err := image.ParseDigest(raw)
+	digest, err := image.ParseDigest(strings.TrimPrefix(c.Request().URL.Path, "/layers/")) // echo's parameter may be escaped
 	if err != nil {
 		return err
 	}

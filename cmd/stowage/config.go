@@ -40,6 +40,8 @@ type flags struct {
 type cli struct {
 	flags
 
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
+
 	Serve   struct{} `cmd:"" default:"withargs" help:"Start the dashboard (what happens without a command)."`
 	Demo    struct{} `cmd:"" help:"Start it on sample images, with a registry of its own and no network; nothing is kept."`
 	Version struct{} `cmd:"" help:"Print the version."`
@@ -61,10 +63,11 @@ func parse(args []string, getenv func(string) string, stdout io.Writer) (command
 		kong.Name("stowage"),
 		kong.Description("A team's container image shelf: pull images for chosen platforms without an engine, keep them, and see what is in them at links you can paste."),
 		kong.Writers(stdout, stdout),
+		kong.Vars{"version": versionLine()},
 		kong.Exit(func(int) { answered = true }),
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 100}),
 		kong.ValueFormatter(func(v *kong.Value) string {
-			if v.Flag == nil || v.Name == "help" {
+			if v.Flag == nil || v.Name == "help" || v.Name == "version" {
 				return v.Help
 			}
 			return fmt.Sprintf("%s ($%s)", v.Help, envName(v.Name))
