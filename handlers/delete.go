@@ -20,7 +20,7 @@ func (h *Handlers) deletePlan(c echo.Context, a address) error {
 	if err != nil {
 		return err
 	}
-	return h.showPlan(c, http.StatusOK, a, plan, false)
+	return h.showPlan(c, http.StatusOK, a, plan, views.DeleteView{})
 }
 
 // deleteImage answers POST …/delete with the fields platform, force and plan, the fingerprint of the plan
@@ -38,7 +38,7 @@ func (h *Handlers) deleteImage(c echo.Context, a address) error {
 	by := h.requester(c)
 	plan, err := h.store.Remove(ctx, asked, confirmed, by)
 	if image.KindOf(err) == image.Conflict {
-		return h.showPlan(c, http.StatusConflict, a, plan, plan.Fingerprint() != confirmed)
+		return h.showPlan(c, http.StatusConflict, a, plan, views.DeleteView{Tried: true, Changed: plan.Fingerprint() != confirmed})
 	}
 	if err != nil {
 		return err
@@ -80,16 +80,21 @@ func (h *Handlers) removalOf(c echo.Context, a address) (image.Removal, error) {
 	return asked, nil
 }
 
-// showPlan answers with the plan's page.
-func (h *Handlers) showPlan(c echo.Context, status int, a address, plan image.RemovalPlan, changed bool) error {
+// showPlan answers with the plan's page; v says what led to it. A refused plan comes with the one with force,
+// which the page words its way on after.
+func (h *Handlers) showPlan(c echo.Context, status int, a address, plan image.RemovalPlan, v views.DeleteView) error {
 	ctx := c.Request().Context()
 	base := a.base()
 	action := views.SectionURL(base, views.SectionDelete, image.Platform{})
-	v := views.DeleteView{Plan: plan, Action: action, Cancel: views.SectionURL(base, "", plan.Asked.Platform), Changed: changed}
+	v.Plan, v.Action, v.Cancel = plan, action, views.SectionURL(base, "", plan.Asked.Platform)
 	if plan.Refusal != "" {
 		forced := plan.Asked
 		forced.Force = true
 		v.Force = views.DeleteURL(base, forced)
+		var err error
+		if v.Forced, err = h.store.PlanRemoval(ctx, forced); err != nil {
+			return err
+		}
 	}
 	v.Crumbs = []views.Crumb{{Label: views.T(ctx, "nav.images"), URL: "/images"}, {Label: image.ShortDigest(plan.Asked.ID), URL: base}}
 	if a.idPrefix == "" {

@@ -110,14 +110,55 @@ func TestAnImageIDWithTwoTagsIsRefusedAndForceIsASecondStep(t *testing.T) {
 	id := s.store.Preferred(s.target("ubuntu:22.04").Images).ID
 	address := "/images/sha256:" + id.Encoded() + "/delete"
 	refused := s.get(address)
-	refused.is(t, http.StatusOK, "Nothing has been deleted", "used by 2 references", ">:22.04<", ">:latest<", fmt.Sprintf(`href="%s?force=1"`, address))
-	refused.lacks(t, `method="post" action="/images/sha256`, `name="plan"`)
+	refused.is(t, http.StatusOK, "This needs one more decision", "used by 2 references", "Delete all of them…", "docker rmi "+id.Encoded()[:12], ">:22.04<", ">:latest<", fmt.Sprintf(`href="%s?force=1"`, address))
+	refused.lacks(t, `method="post" action="/images/sha256`, `name="plan"`, "Nothing has been deleted", "Not deleted", "--force")
 	refused.golden(t, "delete-refused")
 
 	plan := s.get(address + "?force=1")
 	plan.is(t, http.StatusOK, "docker rmi --force "+id.Encoded()[:12], `name="force" value="1"`)
 	s.post(address, plan.form(t)).wentTo(t, "/images", "Deleted image "+id.Encoded()[:12]+", freed ")
 	s.has()
+}
+
+func TestAnImageIDWhoseTagsKeepOtherPlatformsOffersToRemoveOnlyItsPlatform(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04", "linux/amd64", "linux/arm64")
+	s.pull("ubuntu:latest", "linux/amd64", "linux/arm64")
+	id := s.store.Preferred(s.target("ubuntu:22.04").Images).ID
+	address := "/images/sha256:" + id.Encoded() + "/delete"
+	refused := s.get(address)
+	refused.is(t, http.StatusOK, "Remove linux/amd64 from both references…", "each stays with its other platforms")
+	refused.lacks(t, "Delete all of them")
+	plan := s.get(address + "?force=1")
+	plan.is(t, http.StatusOK, "Loses linux/amd64; it keeps linux/arm64.")
+	s.post(address, plan.form(t)).wentTo(t, "/images", "Deleted image "+id.Encoded()[:12]+", freed ")
+	s.has("ubuntu:22.04", "ubuntu:latest")
+}
+
+func TestDeletingAPlatformSaysWhichOtherTagLosesIt(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04", "linux/amd64", "linux/arm64")
+	s.pull("ubuntu:latest", "linux/amd64", "linux/arm64")
+	page := s.get(ubuntu + ":22.04/delete?platform=linux/arm64/v8")
+	page.is(t, http.StatusOK, ">:latest<", "Is on the same index and loses linux/arm64 too; it keeps linux/amd64.")
+	s.post(ubuntu+":22.04/delete", page.form(t)).wentTo(t, ubuntu+":22.04", "Deleted ubuntu:22.04 (linux/arm64), freed ")
+	for _, name := range []string{"ubuntu:22.04", "ubuntu:latest"} {
+		if images := s.target(name).Images; len(images) != 1 || images[0].Platform.Architecture != "amd64" {
+			t.Errorf("%s has %+v", name, images)
+		}
+	}
+}
+
+func TestARefusedDeletionOfTheLastPlatformShowsThePlainCommand(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04", "linux/arm64")
+	s.pull("ubuntu:latest", "linux/arm64")
+	address := ubuntu + ":22.04/delete?platform=linux/arm64/v8"
+	refused := s.get(address)
+	refused.is(t, http.StatusOK, "Delete all of them…", "docker rmi --platform linux/arm64 ubuntu:22.04")
+	refused.lacks(t, "--force")
+	s.get(address+"&force=1").is(t, http.StatusOK, "docker rmi --force --platform linux/arm64 ubuntu:22.04")
+	s.has("ubuntu:22.04", "ubuntu:latest")
 }
 
 func TestForceInTheFormNeedsThePlanWithForce(t *testing.T) {

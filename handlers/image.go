@@ -132,6 +132,7 @@ func (h *Handlers) absent(c echo.Context, a address, cause error) error {
 	}
 	v := views.AbsentView{
 		Crumbs: crumbsOf(ctx, a.ref.Repository, ""), Ref: a.ref, PullURL: views.PullFormURL(a.ref), Command: "docker pull " + a.ref.Familiar(),
+		Running: h.running(a.ref),
 	}
 	known, err := h.store.RepositoryExists(ctx, a.ref.Repository)
 	if err != nil {

@@ -25,11 +25,18 @@ func (h *Handlers) Pull(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	view := views.PullView{Job: job, ActivePulls: h.queue.ActiveCount()}
+	if view.Check, err = h.check(c.Request().Context(), job); err != nil {
+		return err
+	}
+	if Partial(c) {
+		return Render(c, http.StatusOK, views.PullPart(view))
+	}
 	chrome := h.Chrome(c, views.PullTitle(c.Request().Context(), job), views.NavPulls)
 	if !job.State.Final() {
 		chrome.Refresh = refreshEvery
 	}
-	return Render(c, http.StatusOK, views.PullPage(chrome, views.PullView{Job: job, ActivePulls: chrome.ActivePulls}))
+	return Render(c, http.StatusOK, views.PullPage(chrome, view))
 }
 
 // CancelPull answers POST /pulls/:id/cancel and leads back to the pull's page.

@@ -106,6 +106,7 @@ func (p *pulls) routes(h *Handlers) http.Handler {
 		}
 	}
 	e.GET("/pull", h.PullForm)
+	e.GET("/images/*", h.ImageAddress)
 	e.GET("/pulls", h.Pulls)
 	e.POST("/pulls", h.StartPull)
 	e.GET("/pulls/:id", h.Pull)

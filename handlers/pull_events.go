@@ -42,45 +42,49 @@ func (h *Handlers) PullEvents(c echo.Context) error {
 	if err := h.sendState(c, s, job); err != nil || job.State.Final() {
 		return nil //nolint:nilerr // the browser went away, or has all
 	}
-	h.follow(c, s, id, states)
+	h.follow(c, s, job, states)
 	return nil
 }
 
 // follow sends states until the pull is over, the browser has gone or the server stops.
-func (h *Handlers) follow(c echo.Context, s *eventStream, id int64, states <-chan pull.Job) {
+func (h *Handlers) follow(c echo.Context, s *eventStream, job pull.Job, states <-chan pull.Job) {
 	ctx := c.Request().Context()
 	alive := time.NewTicker(keepAliveEvery)
 	defer alive.Stop()
 	pause := time.NewTimer(eventsEvery)
 	defer pause.Stop()
-	paused := true // a state was just sent
+	paused, sent := true, job.State // a state was just sent
+	var waiting *pull.Job           // what came during the pause, the newest only
+	send := func(job pull.Job) (more bool) {
+		waiting, sent, paused = nil, job.State, true
+		alive.Reset(keepAliveEvery)
+		pause.Reset(eventsEvery)
+		return h.sendState(c, s, job) == nil && !job.State.Final()
+	}
 	for {
-		next := states
-		if paused {
-			next = nil // what changes meanwhile waits in the channel, the newest only
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-h.closing:
 			return
 		case <-pause.C:
-			paused = false
+			if paused = false; waiting != nil && !send(*waiting) {
+				return
+			}
 		case <-alive.C:
 			if s.comment("alive") != nil {
 				return
 			}
-		case job, live := <-next:
-			if !live {
-				h.sendRecord(c, s, id)
+		case next, live := <-states:
+			switch {
+			case !live:
+				h.sendRecord(c, s, job.ID)
+				return
+			case paused && next.State == sent: // bytes can wait, a change of the state cannot
+				waiting = &next
+			case !send(next):
 				return
 			}
-			if err := h.sendState(c, s, job); err != nil || job.State.Final() {
-				return
-			}
-			alive.Reset(keepAliveEvery)
-			pause.Reset(eventsEvery)
-			paused = true
 		}
 	}
 }
@@ -104,6 +108,10 @@ func (h *Handlers) sendRecord(c echo.Context, s *eventStream, id int64) {
 func (h *Handlers) sendState(c echo.Context, s *eventStream, job pull.Job) error {
 	var page bytes.Buffer
 	view := views.PullView{Job: job, ActivePulls: h.queue.ActiveCount()}
+	var err error
+	if view.Check, err = h.check(c.Request().Context(), job); err != nil {
+		return err
+	}
 	if err := views.PullEvent(view).Render(c.Request().Context(), &page); err != nil {
 		return fmt.Errorf("render a pull's state: %w", err)
 	}

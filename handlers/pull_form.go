@@ -26,14 +26,28 @@ const (
 func (h *Handlers) PullForm(c echo.Context) error { return h.pullForm(c, resolveLimit) }
 
 func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
-	v := views.PullFormView{Input: c.QueryParam("ref")}
+	input, platforms := cleaned(c.QueryParam("ref"), c.QueryParams()["platform"])
+	v := views.PullFormView{Input: input}
 	if strings.TrimSpace(v.Input) == "" {
 		return h.renderPullForm(c, http.StatusOK, v)
+	}
+	if hex, ok := pastedID(strings.TrimSpace(v.Input)); ok {
+		page, err := h.knownPage(c.Request().Context(), hex)
+		if err == nil && page == "" && strings.HasPrefix(strings.TrimSpace(v.Input), "sha256:") {
+			err = unknownDigest(hex)
+		}
+		if err != nil {
+			return h.refusePullForm(c, v, err)
+		}
+		if page != "" {
+			return c.Redirect(http.StatusFound, page)
+		}
 	}
 	ref, err := parseReference(v.Input)
 	if err != nil {
 		return h.refusePullForm(c, v, err)
 	}
+	v.Running = h.running(ref)
 	ctx, cancel := context.WithTimeout(c.Request().Context(), limit)
 	defer cancel()
 	found, err := h.queue.Resolve(ctx, ref)
@@ -44,7 +58,7 @@ func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 		return h.refusePullForm(c, v, err)
 	}
 	// What the registry was too slow to tell of single platforms is left out: the rest is worth showing.
-	asked, wrong := platformValues(c.QueryParams()["platform"])
+	asked, wrong := platformValues(platforms)
 	f, absent := h.pullFound(c.Request().Context(), found, asked)
 	v.Found = &f
 	switch {
@@ -56,11 +70,37 @@ func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 	return h.renderPullForm(c, http.StatusOK, v)
 }
 
+// cleaned takes what was pasted along off a reference. What the paste says about the platform counts where the
+// request asks for none. A reference that came alone stays as it was typed.
+func cleaned(text string, platforms []string) (string, []string) {
+	ref, platform := pasted(text)
+	if platform != "" && len(platforms) == 0 {
+		platforms = []string{platform}
+	}
+	if ref == strings.TrimSpace(text) {
+		return text, platforms
+	}
+	return ref, platforms
+}
+
+// running lists the pulls of a reference that are under way.
+func (h *Handlers) running(ref image.Reference) (ids []int64) {
+	for _, job := range h.queue.Active() {
+		if job.Reference == ref {
+			ids = append(ids, job.ID)
+		}
+	}
+	return ids
+}
+
 // parseReference reads a reference from a request.
 func parseReference(s string) (image.Reference, error) {
 	if len(s) > maxReference {
 		return image.Reference{}, image.Errorf(image.Invalid, "the reference has %d characters, more than any reference has", len(s)).
 			Suggest("Type a name such as postgres:15 or ghcr.io/org/app:1.2.")
+	}
+	if name, ok := hubPage(strings.TrimSpace(s)); ok {
+		return image.Reference{}, webPage(strings.TrimSpace(s), name)
 	}
 	return image.ParseReference(s)
 }
@@ -126,7 +166,9 @@ func (h *Handlers) renderPullForm(c echo.Context, status int, v views.PullFormVi
 	if v.Found != nil {
 		title = views.T(ctx, "pullform.title", "Reference", v.Found.Ref.Familiar())
 	}
-	return Render(c, status, views.PullFormPage(h.Chrome(c, title, views.NavPulls), v))
+	chrome := h.Chrome(c, title, views.NavPulls)
+	chrome.Query = v.Input
+	return Render(c, status, views.PullFormPage(chrome, v))
 }
 
 // pullFound turns what a reference points to into the form, with the asked platforms ticked, or else the

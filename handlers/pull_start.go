@@ -17,12 +17,13 @@ func (h *Handlers) StartPull(c echo.Context) error {
 	if err != nil {
 		return image.Errorf(image.Invalid, "the form cannot be read").Because(err)
 	}
-	v := views.PullFormView{Input: form.Get("ref")}
+	input, asked := cleaned(form.Get("ref"), form["platform"])
+	v := views.PullFormView{Input: input}
 	ref, err := parseReference(v.Input)
 	if err != nil {
 		return h.refusePullForm(c, v, err)
 	}
-	platforms, err := platformValues(form["platform"])
+	platforms, err := platformValues(asked)
 	if err != nil {
 		return h.refusePullForm(c, v, err)
 	}

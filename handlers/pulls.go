@@ -39,6 +39,9 @@ func (h *Handlers) Pulls(c echo.Context) error {
 		// One that came to its end between the two looks is shown as it was kept; the next look has it.
 		v.Live = v.Live || !v.Jobs[i].State.Final()
 	}
+	if v.Broken, err = h.brokenPulls(ctx, v.Jobs); err != nil {
+		return err
+	}
 	active := h.queue.ActiveCount()
 	v.Live = v.Live || active > 0
 	if Partial(c) {

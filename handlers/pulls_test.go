@@ -18,7 +18,8 @@ func TestPullsWithoutAnySaysWhatToDoFirst(t *testing.T) {
 	p := newPulls(t, nil)
 	a := p.get("/pulls")
 	a.is(t, http.StatusOK, "Nothing was pulled yet", `href="/pull"`)
-	a.lacks(t, "hx-trigger", "http-equiv", "/demo/move-tag")
+	a.is(t, http.StatusOK, `hx-trigger="every 10s"`)
+	a.lacks(t, "every 2s", "http-equiv", "/demo/move-tag")
 }
 
 func TestPullsListsTheNewestFirstAndAsksAgainWhileOneIsLive(t *testing.T) {
@@ -39,7 +40,8 @@ func TestPullsListsTheNewestFirstAndAsksAgainWhileOneIsLive(t *testing.T) {
 	p.end("/pulls/2")
 	over := p.get("/pulls", "HX-Request", "true", "HX-Request-Type", "partial")
 	over.is(t, http.StatusOK, `<section id="pulls"`)
-	over.lacks(t, "hx-get", "hx-trigger")
+	over.is(t, http.StatusOK, `id="pulls-poll-idle" hx-get="/pulls" hx-trigger="every 10s"`, `hx-target="#pull-count"`)
+	over.lacks(t, "every 2s")
 }
 
 func TestPullsHasPages(t *testing.T) {
@@ -68,7 +70,7 @@ func TestPullsHasPages(t *testing.T) {
 
 func TestPullsSpeaksKorean(t *testing.T) {
 	p := newPulls(t, nil)
-	p.get("/pulls", "Accept-Language", "ko-KR").is(t, http.StatusOK, `lang="ko"`, "풀 작업", "아직 풀한 이미지가 없습니다")
+	p.get("/pulls", "Accept-Language", "ko-KR").is(t, http.StatusOK, `lang="ko"`, "가져오기", "아직 가져온 이미지가 없습니다")
 }
 
 func TestTheSampleTagMovesInTheDemoOnly(t *testing.T) {

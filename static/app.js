@@ -264,6 +264,19 @@
     event.preventDefault();
   });
 
+  // ---- [data-poll] asks again by itself, but not while nobody sees the page
+  doc.addEventListener("htmx:before:request", (event) => {
+    if (doc.hidden && event.target.matches?.("[data-poll]")) event.preventDefault();
+  });
+
+  // ---- [data-stream-lost] shows while the stream of a live page is interrupted
+  function streamLost(lost) {
+    for (const notice of $$("[data-stream-lost]")) notice.hidden = !lost;
+  }
+  doc.addEventListener("htmx:sse:error", () => streamLost(true));
+  doc.addEventListener("htmx:sse:after:connection", () => streamLost(false));
+  doc.addEventListener("htmx:sse:close", () => streamLost(false));
+
   doc.addEventListener("htmx:after:swap", () => {
     refreshTimes();
     tallyAll();

@@ -16,8 +16,12 @@ type DeleteView struct {
 	Crumbs  []Crumb
 	Action  string // where the form goes
 	Cancel  string // the page of what would be deleted
-	Force   string // the plan with force; only where this one is refused
+	Tried   bool   // this plan or an older one was confirmed, and is not carried out
 	Changed bool   // an older plan was confirmed, and the shelf has changed since
+
+	// Only where Plan is refused: the plan with force, and its address.
+	Forced image.RemovalPlan
+	Force  string
 }
 
 // DeleteTitle is the title of the page.
@@ -92,6 +96,55 @@ func (v DeleteView) refusal(ctx context.Context) string {
 	return T(ctx, "delete.refused_digest", "Digest", image.ShortDigest(asked.Reference.Digest), Count, len(v.Plan.By))
 }
 
+// refusedTitle says how things stand: before somebody confirmed anything, only a decision is missing.
+func (v DeleteView) refusedTitle(ctx context.Context) string {
+	if v.Tried {
+		return T(ctx, "delete.refused")
+	}
+	return T(ctx, "delete.undecided")
+}
+
+// refusedSummary is what happens, in the bar of a refused plan.
+func (v DeleteView) refusedSummary(ctx context.Context) string {
+	if v.Tried {
+		return T(ctx, "delete.nothing_done")
+	}
+	return T(ctx, "delete.plan_first")
+}
+
+// forceLabel words what the plan with force does: references go, or stay with their other platforms.
+func (v DeleteView) forceLabel(ctx context.Context) string {
+	lost, left := lostPlatform(v.Forced), len(v.Forced.Remains)
+	switch {
+	case left == 0:
+		return T(ctx, "delete.all")
+	case lost == "" || len(v.Forced.Untagged) > 0:
+		return T(ctx, "delete.everywhere")
+	case left == 2:
+		return T(ctx, "delete.platform_both", "Platform", lost)
+	}
+	return T(ctx, "delete.platform_all", "Platform", lost, Count, left)
+}
+
+// forceSuggestion says what can be done about a refusal.
+func (v DeleteView) forceSuggestion(ctx context.Context) string {
+	switch {
+	case len(v.Forced.Remains) == 0:
+		return T(ctx, "delete.refused_suggestion")
+	case len(v.Forced.Untagged) > 0:
+		return T(ctx, "delete.suggest_some")
+	}
+	return T(ctx, "delete.suggest_platform")
+}
+
+// lostPlatform is the platform of the images that a plan deletes; empty where it is unknown or not one.
+func lostPlatform(p image.RemovalPlan) string {
+	if len(p.Deleted) == 0 || slices.ContainsFunc(p.Deleted, func(i image.PlanImage) bool { return i.Platform != p.Deleted[0].Platform }) {
+		return ""
+	}
+	return p.Deleted[0].Platform.String()
+}
+
 // going are the lines for what is untagged and deleted.
 func (v DeleteView) going(ctx context.Context) []PlanLine {
 	var lines []PlanLine
@@ -145,12 +198,25 @@ const maxRemains = 20
 func (v DeleteView) remaining(ctx context.Context) []PlanLine {
 	var lines []PlanLine
 	for _, r := range v.Plan.Remains[:min(len(v.Plan.Remains), maxRemains)] {
-		lines = append(lines, PlanLine{Kind: PlanKeep, What: planReference(r.Reference), Detail: T(ctx, "delete.with_platforms", "Platforms", platformNames(r.Platforms)), Size: -1})
+		lines = append(lines, PlanLine{Kind: PlanKeep, What: planReference(r.Reference), Detail: v.keeps(ctx, r), Size: -1})
 	}
 	if more := len(v.Plan.Remains) - maxRemains; more > 0 {
 		lines = append(lines, PlanLine{Kind: PlanKeep, What: Text(T(ctx, "delete.more_references", Count, more)), Size: -1})
 	}
 	return lines
+}
+
+// keeps says what stays of a reference that stays, and what it loses. Without force, a platform is only
+// deleted where all references to it are on the index that was named.
+func (v DeleteView) keeps(ctx context.Context, r image.PlanRemains) string {
+	lost, left := lostPlatform(v.Plan), platformNames(r.Platforms)
+	switch {
+	case lost == "" || r.Reference == v.Plan.Asked.Reference:
+		return T(ctx, "delete.with_platforms", "Platforms", left)
+	case v.Plan.Asked.ID == "" && !v.Plan.Asked.Force:
+		return T(ctx, "delete.same_index", "Lost", lost, "Platforms", left)
+	}
+	return T(ctx, "delete.loses", "Lost", lost, "Platforms", left)
 }
 
 // blocking are the lines for what stands in the way.
@@ -179,18 +245,19 @@ func blobKind(ctx context.Context, kind string) string {
 func blobsKind(ctx context.Context, kind string, n int) string {
 	switch kind {
 	case "manifest":
-		return T(ctx, "delete.images", Count, n)
+		return T(ctx, "delete.kept_images", Count, n)
 	case "layer":
 		return T(ctx, "delete.layers", Count, n)
 	}
 	return blobKind(ctx, kind)
 }
 
-// command is the docker command that does the same. With --platform, docker insists on --force.
+// command is the docker command that does the same, or is refused the same. With --platform, docker insists
+// on --force.
 func (v DeleteView) command() string {
 	asked := v.Plan.Asked
 	words := []string{"docker", "rmi"}
-	if asked.Force || asked.Platform != (image.Platform{}) {
+	if asked.Force || asked.Platform != (image.Platform{}) && v.Plan.Refusal == "" {
 		words = append(words, "--force")
 	}
 	if asked.Platform != (image.Platform{}) {

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/docker/go-units"
 
@@ -127,6 +129,13 @@ func HumanAge(ctx context.Context, t time.Time) string {
 	}
 	word, n := ageOf(now(ctx).Sub(t))
 	return strings.ReplaceAll(T(ctx, ageWords[word]), "#", strconv.Itoa(n))
+}
+
+// ageInSentence gives HumanAge for the middle of a sentence, without docker's capital: "about an hour ago".
+func ageInSentence(ctx context.Context, t time.Time) string {
+	age := HumanAge(ctx, t)
+	first, size := utf8.DecodeRuneInString(age)
+	return string(unicode.ToLower(first)) + age[size:]
 }
 
 // AbsoluteTime gives t to the second in UTC: "2023-12-21 05:32:10 UTC". A zero t gives "–".

@@ -123,7 +123,7 @@ func (l ImageList) column(label, key string, figure bool) SortColumn {
 func (l ImageList) narrow() string {
 	const usual = "sm:max-lg:[&_tr>:nth-last-child(5)]:hidden sm:max-lg:[&_tr>:nth-last-child(4)]:hidden sm:max-md:[&_tr>:nth-last-child(2)]:hidden"
 	if l.State.Digests {
-		return usual + " sm:max-md:[&_tr>:nth-last-child(6)]:hidden"
+		return usual + " sm:max-md:[&_tr>:nth-last-child(6)]:hidden sm:max-xl:[&_tr>:nth-last-child(4)]:hidden sm:max-xl:[&_tr>:nth-last-child(2)]:hidden"
 	}
 	return usual
 }

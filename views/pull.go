@@ -15,6 +15,29 @@ import (
 type PullView struct {
 	Job         pull.Job
 	ActivePulls int // for the navigation, which the stream of a live pull keeps true
+	Check       PullCheck
+}
+
+// PullCheck is what unpacking the layers of a pull that is done has found so far.
+type PullCheck struct {
+	Pending bool // layers are still to be unpacked
+	Poll    bool // that is worth asking for again
+	Broken  []BrokenImage
+}
+
+// kind colours the pull as a whole.
+func (v PullView) kind() Kind {
+	if len(v.Check.Broken) > 0 {
+		return KindError
+	}
+	return pullKinds[v.Job.State]
+}
+
+// BrokenImage is an image that a pull brought and that cannot be used.
+type BrokenImage struct {
+	Platform string // hostile text; empty where it is not stated
+	Reason   string // hostile text
+	URL      string // its page
 }
 
 // PullTitle gives the title of a pull's page.
@@ -134,6 +157,12 @@ func barValue(j pull.Job) (value, whole int64) {
 	return value, whole
 }
 
+// keeps tells whether a pull left anything on disk for the next try.
+func keeps(j pull.Job) bool {
+	done, _ := j.Bytes()
+	return done > 0
+}
+
 // complete counts the layers that are on disk.
 func complete(j pull.Job) int {
 	n := 0
@@ -202,9 +231,24 @@ func layerGroups(j pull.Job) []layerGroup {
 	return slices.DeleteFunc([]layerGroup{active, waiting, finished}, func(g layerGroup) bool { return len(g.layers) == 0 })
 }
 
+// isStopped tells whether a layer is not on disk and nothing more happens to it: its pull is over.
+func isStopped(j pull.Job, l pull.Layer) bool {
+	return !isFinished(l) && (j.State == pull.Failed || j.State == pull.Cancelled)
+}
+
+// layerKind colours a layer's state.
+func layerKind(j pull.Job, l pull.Layer) Kind {
+	if isStopped(j, l) {
+		return KindNeutral
+	}
+	return layerStates[l.State].kind
+}
+
 // layerText words a layer's state.
-func layerText(ctx context.Context, l pull.Layer) string {
+func layerText(ctx context.Context, j pull.Job, l pull.Layer) string {
 	switch {
+	case isStopped(j, l):
+		return stoppedText(ctx, l)
 	case l.State == pull.Retrying:
 		return retryText(ctx, l.ReasonText.Or(l.Reason), l.RetryAt)
 	case l.State == pull.Waiting && l.Reason != "":
@@ -213,6 +257,19 @@ func layerText(ctx context.Context, l pull.Layer) string {
 		return T(ctx, "pull.layer_resumed", "Size", HumanSize(l.Resumed))
 	}
 	return T(ctx, layerStates[l.State].text)
+}
+
+// stoppedText words a layer that a pull did not bring to its end: what the next try continues from, and why
+// it stopped where the layer itself was the reason.
+func stoppedText(ctx context.Context, l pull.Layer) string {
+	text := T(ctx, "pull.layer_halted")
+	if l.Bytes > 0 {
+		text = T(ctx, "pull.layer_halted_kept", "Size", HumanSize(l.Bytes))
+	}
+	if l.Reason == "" {
+		return text
+	}
+	return text + " · " + ErrorText(ctx, l.ReasonText.Or(l.Reason))
 }
 
 // layerBytes words how much of a layer is on disk.

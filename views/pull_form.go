@@ -10,6 +10,7 @@ type PullFormView struct {
 	Input   string     // what the person typed, kept as it was
 	Problem *ErrorView // what is wrong with it; nil if nothing
 	Found   *PullFound // what it points to; nil if not known
+	Running []int64    // the pulls of the same reference that are under way
 }
 
 // empty tells whether nothing was asked for yet.
@@ -45,6 +46,11 @@ func (f PullFound) noDefault() bool {
 		}
 	}
 	return len(f.Offers) > 0
+}
+
+// onlyNames tells whether pulling an offer brings nothing but the reference: its layers are here under another.
+func (f PullFound) onlyNames(o PullOffer) bool {
+	return f.Stored == "" && o.Priced && o.Fetch == 0 && o.Here > 0
 }
 
 // needsTick tells whether there is something to tick, so that the button may wait for it.

@@ -50,18 +50,34 @@ func progressText(ctx context.Context, j pull.Job) string {
 	return strings.Join(parts, " · ")
 }
 
+// keptText says what a pull that did not come to its end leaves for the next try; empty where that is nothing.
+func keptText(ctx context.Context, j pull.Job) string {
+	if !keeps(j) {
+		return ""
+	}
+	return T(ctx, "pull.kept")
+}
+
+// brokenName names a broken image: by its platform, or else by the reference.
+func brokenName(j pull.Job, b BrokenImage) string {
+	if b.Platform == "" {
+		return j.Reference.Familiar()
+	}
+	return Visible(b.Platform)
+}
+
 // originText words when a pull began or how long it took, and who asked for it.
 func originText(ctx context.Context, j pull.Job) string {
 	var when string
 	switch {
 	case j.State.Final() && !j.Started.IsZero():
-		when = T(ctx, "pull.took", "Time", HumanDuration(ctx, j.Finished.Sub(j.Started)), "Age", HumanAge(ctx, j.Finished))
+		when = T(ctx, "pull.took", "Time", HumanDuration(ctx, j.Finished.Sub(j.Started)), "Age", ageInSentence(ctx, j.Finished))
 	case j.State.Final():
 		when = HumanAge(ctx, j.Finished)
 	case j.Started.IsZero():
-		when = T(ctx, "pull.asked", "Age", HumanAge(ctx, j.Created))
+		when = T(ctx, "pull.asked", "Age", ageInSentence(ctx, j.Created))
 	default:
-		when = T(ctx, "pull.started", "Age", HumanAge(ctx, j.Started))
+		when = T(ctx, "pull.started", "Age", ageInSentence(ctx, j.Started))
 	}
 	if len(j.Requesters) == 0 {
 		return when

@@ -2,6 +2,7 @@ package views
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/stowage/stowage/image"
@@ -14,8 +15,28 @@ type PullsView struct {
 	Total int
 	Page  int // from 1
 	Pages int
-	Live  bool // something is queued or runs, so the list is worth asking for again
+	Live  bool // something is queued or runs, so the list changes every moment
 	Demo  bool // offer to move the sample tag
+
+	Broken map[int64]bool // the pulls, by ID, that brought an image which cannot be used
+}
+
+// poll gives the ID of what asks for the list again, and when it does.
+func (v PullsView) poll() (id, pace string) {
+	if v.Live {
+		return "pulls-poll-live", "every 2s"
+	}
+	return "pulls-poll-idle", "every 10s"
+}
+
+// narrow drops columns where there is little room, the least telling first, and the progress where no row
+// has any; on a phone, where rows are cards, they are all there.
+func (v PullsView) narrow() string {
+	const usual = "sm:max-md:[&_tr>:nth-child(5)]:hidden sm:max-lg:[&_tr>:nth-child(6)]:hidden sm:max-lg:[&_tr>:nth-child(8)]:hidden"
+	if slices.ContainsFunc(v.Jobs, func(j pull.Job) bool { return !j.State.Final() || j.State == pull.Failed }) {
+		return usual + " sm:max-lg:[&_tr>:nth-child(4)]:hidden"
+	}
+	return usual + " sm:[&_tr>:nth-child(4)]:hidden"
 }
 
 // PullsURL gives the address of a page of the list.

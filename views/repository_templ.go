@@ -8,6 +8,8 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
+import "github.com/stowage/stowage/image"
+
 // RepositoryPage is the whole page of a repository. For htmx, ImageListPart is its part.
 func RepositoryPage(c Chrome, v RepositoryView) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
@@ -68,7 +70,7 @@ func RepositoryPage(c Chrome, v RepositoryView) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = PageHeader(repositoryName(v.Repository), v.subtitle(ctx)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = PageHeader(Reference(image.Reference{Repository: v.Repository}), v.subtitle(ctx)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -31,6 +32,9 @@ func routes(e *echo.Echo, o Options) {
 	get("/pulls/:id", h.Pull)
 	e.GET("/pulls/:id/events", h.PullEvents) // a HEAD of a stream would last as long as the pull
 	e.POST("/pulls/:id/cancel", h.CancelPull)
+	get("/pulls/:id/cancel", func(c echo.Context) error { // the address of a refused cancel, loaded again
+		return c.Redirect(http.StatusSeeOther, "/pulls/"+url.PathEscape(c.Param("id")))
+	})
 
 	e.POST("/preferences", h.SavePreferences)
 	e.POST("/demo/move-tag", h.MoveDemoTag)

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -43,7 +42,7 @@ func New(o Options) *Server {
 	use(e, o)
 	routes(e, o)
 	s.http = &http.Server{
-		Handler: headAsGet(e),
+		Handler: e,
 		// No WriteTimeout and no ReadTimeout: pulls are watched for as long as they take, and a ReadTimeout
 		// ends the request's context too. Bodies have their own deadline, see bodyDeadline.
 		ReadHeaderTimeout: 10 * time.Second,
@@ -52,19 +51,6 @@ func New(o Options) *Server {
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 	}
 	return s
-}
-
-// headAsGet answers HEAD as GET without the body, which net/http leaves out by itself: probes and link
-// previews ask so. A stream has no end to wait for.
-func headAsGet(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodHead && !strings.HasSuffix(r.URL.Path, "/events") {
-			get := r.Clone(r.Context())
-			get.Method = http.MethodGet
-			r = get
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 type discard struct{}

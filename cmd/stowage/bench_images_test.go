@@ -121,7 +121,7 @@ type prose struct {
 
 func newProse(name string, part uint64) *prose {
 	seed := sha256.Sum256([]byte(name))
-	p := &prose{random: rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[:]), part))} //nolint:gosec // test data
+	p := &prose{random: rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[:]), part))}
 	for i := range p.words {
 		p.words[i] = make([]byte, 6+p.random.IntN(16))
 		p.noise(p.words[i])

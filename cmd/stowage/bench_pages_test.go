@@ -44,7 +44,7 @@ func listViews(tags int) []view {
 		{"filter, few rows (`golang:1.0.`)", "/images?q=golang%3A1.0."},
 		{"filter, many rows, by size", "/images?q=postgres&sort=-size"},
 		{"filter, no row", "/images?q=no-such-image"},
-		{"filter by the beginning of an ID", "/images?q=sha256%3A00"},
+		{"filter by the first digits of an ID", "/images?q=00a4"},
 		{"one repository", "/images/docker.io/library/ubuntu"},
 	}
 }

@@ -27,8 +27,8 @@ func seedShelf(t *testing.T, data string, n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Rollback()                                                                                        //nolint:errcheck // after Commit it does nothing
-	s := seeder{t: t, tx: tx, statements: map[string]*sql.Stmt{}, random: rand.New(rand.NewPCG(1, uint64(n)))} //nolint:gosec // test data
+	defer tx.Rollback() // after Commit it does nothing
+	s := seeder{t: t, tx: tx, statements: map[string]*sql.Stmt{}, random: rand.New(rand.NewPCG(1, uint64(n)))}
 	for done, repository := 0, 0; done < n; repository++ {
 		tags := min(n-done, 1+s.random.IntN(80))
 		s.repository(repository, tags)

@@ -19,6 +19,15 @@ func TestProbesAndMetricsAnswer(t *testing.T) {
 			t.Errorf("GET %s: %d %.2000s", path, status, body)
 		}
 	}
+	for _, path := range []string{"/healthz", "/images"} {
+		resp, err := http.Head(s.url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusOK {
+			t.Errorf("HEAD %s: %d, %v", path, resp.StatusCode, err)
+		}
+	}
 	s.page("/images")
 	if _, body := s.get("/metrics"); !strings.Contains(body, `stowage_http_request_duration_seconds_count{method="GET",route="/images",status="200"} 1`) {
 		t.Errorf("no time of GET /images in the metrics:\n%s", body)

@@ -1,0 +1,86 @@
+package handlers
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views"
+)
+
+// pollCheck is how long after the end of a pull its page asks whether the layers are unpacked. What takes
+// longer cannot be read, and stays so.
+const pollCheck = 30 * time.Minute
+
+// check tells what unpacking has found about the images of a pull. It is empty while the pull runs, and where
+// the images are not stored any more.
+func (h *Handlers) check(ctx context.Context, job pull.Job) (views.PullCheck, error) {
+	images, at, err := h.brought(ctx, job)
+	if err != nil {
+		return views.PullCheck{}, err
+	}
+	return checkOf(job, images, at, h.options.Now()), nil
+}
+
+// checkOf words what the storage knows now about the images of a pull, whose pages are below at.
+func checkOf(job pull.Job, images []storage.Image, at image.Reference, now time.Time) (check views.PullCheck) {
+	for _, img := range images {
+		switch {
+		case img.Broken != "":
+			b := views.BrokenImage{Reason: img.Broken, URL: views.ImageURL(at)}
+			if img.Platform.Known() {
+				b.Platform, b.URL = img.Platform.String(), views.SectionURL(b.URL, "", img.Platform)
+			}
+			check.Broken = append(check.Broken, b)
+		case img.Unpacked < 0:
+			check.Pending = true
+		}
+	}
+	check.Poll = check.Pending && now.Sub(job.Finished) < pollCheck
+	return check
+}
+
+// brought gives the images that a pull brought, as far as they are stored, and where their pages are.
+func (h *Handlers) brought(ctx context.Context, job pull.Job) (images []storage.Image, at image.Reference, err error) {
+	if job.State != pull.Done {
+		return nil, at, nil
+	}
+	at = job.Reference
+	if job.Digest != "" { // the tag may have moved since
+		at = at.WithDigest(job.Digest)
+	}
+	target, err := h.store.Target(ctx, at)
+	if image.KindOf(err) == image.NotFound {
+		return nil, at, nil
+	}
+	if err != nil {
+		return nil, at, err
+	}
+	if len(job.Pulled) == 0 {
+		return target.Images, at, nil
+	}
+	for _, img := range target.Images {
+		if slices.Contains(job.Pulled, img.Platform) {
+			images = append(images, img)
+		}
+	}
+	return images, at, nil
+}
+
+// brokenPulls tells which pulls brought an image that cannot be used.
+func (h *Handlers) brokenPulls(ctx context.Context, jobs []pull.Job) (map[int64]bool, error) {
+	broken := make(map[int64]bool)
+	for _, job := range jobs {
+		images, _, err := h.brought(ctx, job)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(images, func(img storage.Image) bool { return img.Broken != "" }) {
+			broken[job.ID] = true
+		}
+	}
+	return broken, nil
+}

@@ -1,0 +1,182 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views"
+)
+
+// brokenHost is a registry with test/broken:1, whose layer ends half-way.
+func brokenHost(t *testing.T) string {
+	t.Helper()
+	reg := sample.NewEmptyRegistry()
+	server := httptest.NewServer(reg)
+	t.Cleanup(server.Close)
+	content, err := sample.NewLayer(sample.Gzip, sample.Data("usr/data", "broken", 5000)).Content()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := sample.RawLayer(sample.Gzip, sample.LayerContent{Blob: bytes.Clone(content.Blob[:len(content.Blob)/2]), DiffID: content.DiffID})
+	im := sample.Image{Platform: sample.NoLayers().Platform, Steps: []sample.Step{{By: "COPY data /usr", Layer: cut}}}
+	if err := reg.Push(t.Context(), "test/broken", im, "1"); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+func TestAPullThatBroughtABrokenImageSaysSo(t *testing.T) {
+	p := newPulls(t, nil)
+	ref := brokenHost(t) + "/test/broken:1"
+	address := p.start(ref)
+	job := p.end(address)
+	if err := p.store.AwaitUnpacked(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	page := p.get(address)
+	page.is(t, http.StatusOK, "the content cannot be used", "cannot be unpacked", `role="alert"`,
+		`href="/images/`+strings.TrimSuffix(ref, ":1")+"@"+string(job.Digest)+`?platform=`)
+	page.lacks(t, "Everything is stored", "Checking the layers", "alert-success")
+	if s := state(t, page.body); s != "done" {
+		t.Errorf("state %s", s)
+	}
+	p.get("/pulls").is(t, http.StatusOK, `data-state="done"`, "broken")
+	p.get(address, "Accept-Language", "ko").is(t, http.StatusOK, "내용을 사용할 수 없습니다")
+}
+
+func TestAPullOfSoundImagesIsFineOnceTheyAreChecked(t *testing.T) {
+	p := newPulls(t, nil)
+	address := p.start(p.ref("library/postgres:16"))
+	p.end(address)
+	if err := p.store.AwaitUnpacked(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	page := p.get(address)
+	page.is(t, http.StatusOK, "Everything is stored")
+	page.lacks(t, "Checking the layers", "every 2s")
+	part := p.get(address, "HX-Request", "true", "HX-Request-Type", "partial")
+	part.is(t, http.StatusOK, `<div id="pull" data-state="done">`)
+	part.lacks(t, "<html", "<main")
+	p.get("/pulls").lacks(t, "broken")
+}
+
+func TestThePageOfAPullWhoseLayersAreBeingCheckedAsksAgain(t *testing.T) {
+	a := rendered(t, views.English, views.PullPage(views.Chrome{}, views.PullView{Job: aPull(pull.Done), Check: views.PullCheck{Pending: true, Poll: true}}))
+	a.is(t, 0, "Checking the layers…", `hx-get="/pulls/128" hx-trigger="every 2s" hx-target="#pull"`, "Everything is stored", `data-state="done"`)
+	rest := rendered(t, views.English, views.PullPage(views.Chrome{}, views.PullView{Job: aPull(pull.Done), Check: views.PullCheck{Pending: true}}))
+	rest.is(t, 0, "Checking the layers…")
+	rest.lacks(t, "hx-get")
+}
+
+func TestTheCheckOfAPullIsPendingUntilItsLayersAreUnpacked(t *testing.T) {
+	p := newPulls(t, nil)
+	job := p.end(p.start(p.ref("library/postgres:16"), "linux/amd64"))
+	h := New(Options{Store: p.store, Queue: p.queue})
+	if err := p.store.AwaitUnpacked(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	settled, err := h.check(t.Context(), job)
+	if err != nil || settled.Pending || len(settled.Broken) > 0 {
+		t.Errorf("%+v, %v", settled, err)
+	}
+	now := job.Finished.Add(time.Minute)
+	for _, tt := range []struct {
+		images []storage.Image
+		want   views.PullCheck
+	}{
+		{[]storage.Image{{Unpacked: 1}, {Unpacked: -1}}, views.PullCheck{Pending: true, Poll: true}},
+		{[]storage.Image{{Unpacked: 1}}, views.PullCheck{}},
+	} {
+		if got := checkOf(job, tt.images, job.Reference, now); got.Pending != tt.want.Pending || got.Poll != tt.want.Poll {
+			t.Errorf("%+v, want %+v", got, tt.want)
+		}
+	}
+	if late := checkOf(job, []storage.Image{{Unpacked: -1}}, job.Reference, job.Finished.Add(pollCheck)); !late.Pending || late.Poll {
+		t.Errorf("after a long time: %+v", late)
+	}
+}
+
+func TestAPullWhoseImageWasDeletedHasNoCheck(t *testing.T) {
+	p := newPulls(t, nil)
+	job := pull.Job{State: pull.Done, Reference: image.Reference{Repository: "docker.io/library/gone", Tag: "1"}, Digest: image.DigestOf([]byte("gone"))}
+	check, err := New(Options{Store: p.store, Queue: p.queue}).check(context.Background(), job)
+	if err != nil || check.Pending || len(check.Broken) > 0 {
+		t.Errorf("%+v, %v", check, err)
+	}
+}
+
+func TestLayersOfAPullThatEndedEarlySayWhatIsKept(t *testing.T) {
+	for _, s := range []pull.State{pull.Failed, pull.Cancelled} {
+		j := aPull(s)
+		j.Problem = &pull.Problem{Kind: image.Cancelled, Message: "cancelled"}
+		a := rendered(t, views.English, views.PullPage(views.Chrome{}, views.PullView{Job: j}))
+		a.is(t, 0, "<p>Stopped</p>", "<p>Stopped, 66.4 MB kept</p>", "Stopped, 1.1 MB kept · ", "and so does what came of the others")
+		a.lacks(t, ">Waiting<", ">Downloading<", ">Verifying<", "Retrying")
+	}
+}
+
+func TestThePageOfALivePullHasANoticeForALostConnection(t *testing.T) {
+	a := rendered(t, views.English, views.PullPage(views.Chrome{}, views.PullView{Job: aPull(pull.Pulling)}))
+	a.is(t, 0, "Connection lost, trying again…", "data-stream-lost hidden")
+	rendered(t, views.English, views.PullPage(views.Chrome{}, views.PullView{Job: aPull(pull.Done)})).lacks(t, "data-stream-lost")
+}
+
+func TestAgesWithinASentenceHaveNoCapital(t *testing.T) {
+	j := aPull(pull.Done)
+	j.Finished = clock
+	a := rendered(t, views.English, views.PullPage(views.Chrome{}, views.PullView{Job: j}))
+	a.is(t, 0, "took 3 s · less than a second ago by jlee, mira")
+}
+
+func TestPullFormLeadsToTheSamePullThatRuns(t *testing.T) {
+	p := newPulls(t, nil)
+	hold := heldLayer(p, platformOf(t, built(t, "library/postgres", "16"), "linux/amd64"))
+	address := p.start(p.ref("library/postgres:16"), "linux/amd64")
+	<-hold.Reached()
+	p.form(p.ref("library/postgres:16")).is(t, http.StatusOK, "is being pulled right now", `href="`+address+`"`)
+	p.get("/images/"+p.ref("library/postgres:16")).is(t, http.StatusNotFound, "is being pulled right now", `href="`+address+`"`)
+	p.form(p.ref("library/postgres:15")).lacks(t, "is being pulled right now")
+	hold.Release()
+	p.end(address)
+	p.form(p.ref("library/postgres:16")).lacks(t, "is being pulled right now")
+}
+
+func TestPullFormSaysThatOnlyTheNameIsMissing(t *testing.T) {
+	reg := sample.NewEmptyRegistry()
+	server := httptest.NewServer(reg)
+	t.Cleanup(server.Close)
+	source, ok := sample.Lookup(sample.Library(), "library/postgres", "16")
+	if !ok {
+		t.Fatal("no sample")
+	}
+	if err := reg.Push(t.Context(), "test/twice", source, "1", "2"); err != nil {
+		t.Fatal(err)
+	}
+	p := newPulls(t, nil)
+	host := strings.TrimPrefix(server.URL, "http://")
+	p.end(p.start(host + "/test/twice:1"))
+	p.form(host+"/test/twice:2").is(t, http.StatusOK, "Not stored yet", "the content is here already; pulling only adds the name")
+	p.form(host+"/test/twice:1").lacks(t, "only adds the name")
+}
+
+func TestPlatformsAreOfferedBelowTheErrorThatOneIsMissing(t *testing.T) {
+	p := newPulls(t, nil)
+	ref := p.ref("library/postgres:16")
+	a := p.form(ref, "linux/riscv64")
+	a.is(t, http.StatusNotFound, "No such platform")
+	if all, _ := boxes(a); len(all) != 2 || strings.Index(a.body, `id="pull-problem"`) > strings.Index(a.body, `id="offer-0"`) {
+		t.Errorf("offered: %v", all)
+	}
+	address := p.start(ref, "linux/riscv64")
+	p.end(address)
+	p.get(address).is(t, http.StatusOK, "Choose platforms", `href="/pull?ref=`+ref+`"`)
+}

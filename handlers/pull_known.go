@@ -1,0 +1,61 @@
+package handlers
+
+import (
+	"context"
+	"strings"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views"
+)
+
+// minPastedID is how many hex digits of an image ID are taken for one where a reference is expected: those
+// that docker shows.
+const minPastedID = 12
+
+// pastedID reads an image ID or a digest, or the beginning of one, in the place of a reference.
+func pastedID(s string) (hex string, ok bool) {
+	hex, ok = image.ParseIDPrefix(s)
+	return hex, ok && len(hex) >= minPastedID
+}
+
+// unknownDigest is the error of an ID or a digest that the shelf does not have.
+func unknownDigest(hex string) error {
+	return image.Errorf(image.NotFound, "nothing on the shelf has an ID or a digest that begins with %s", hex).
+		Suggest("An image cannot be pulled by its ID. Pull it by its name, such as postgres:15.")
+}
+
+// knownPage gives the address of what the shelf has under the beginning of a digest: an image by its ID, what
+// a repository knows by that digest, or a layer. It is empty where there is nothing, and an error of kind
+// Conflict where several images begin so.
+func (h *Handlers) knownPage(ctx context.Context, hex string) (string, error) {
+	img, err := h.store.ImageByID(ctx, hex)
+	if err == nil {
+		return views.IDURL(img.ID), nil
+	}
+	if image.KindOf(err) != image.NotFound {
+		return "", err
+	}
+	d := image.Digest("sha256:" + hex)
+	rows, _, err := h.store.List(ctx, storage.ListQuery{Text: string(d), Limit: 2})
+	if err != nil {
+		return "", err
+	}
+	layer, _, err := h.store.Layer(ctx, d, 1)
+	if err == nil {
+		return views.LayerURL(layer.Digest), nil
+	}
+	if image.KindOf(err) != image.NotFound {
+		return "", err
+	}
+	for _, row := range rows {
+		// The page of the digest itself; that of a platform leads on to its index.
+		switch {
+		case strings.HasPrefix(string(row.Digest), string(d)):
+			return views.ImageURL(row.Reference.WithDigest(row.Digest)), nil
+		case len(hex) == 64:
+			return views.ImageURL(row.Reference.WithDigest(d)), nil
+		}
+	}
+	return "", nil
+}
