@@ -23,8 +23,11 @@ func Plain(s string) Text { return Text{Value: s} }
 func Textf(format string, args ...any) Text {
 	t := Text{Format: format}
 	_, verbs := splitFormat(format)
-	for i, verb := range verbs[:min(len(verbs), len(args))] {
-		t.Args = append(t.Args, argument(verb, args[i]))
+	for i, arg := range args {
+		if i == len(verbs) {
+			break // one too many, as go vet says
+		}
+		t.Args = append(t.Args, argument(verbs[i], arg))
 	}
 	return t
 }

@@ -20,7 +20,7 @@ func TestATextIsWhatFmtMakesOfItsFormat(t *testing.T) {
 		{"%s holds %% and {1}", []any{"50% %d {2}"}},
 		{"the end: %w", []any{wrapped}},
 	} {
-		want := fmt.Errorf(tt.format, tt.args...).Error() //nolint:govet // the formats are what is tested
+		want := fmt.Errorf(tt.format, tt.args...).Error()
 		if got := Textf(tt.format, tt.args...).String(); got != want {
 			t.Errorf("%q: %q, want %q", tt.format, got, want)
 		}

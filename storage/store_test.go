@@ -331,7 +331,7 @@ func TestTheShelfIsTheSameAfterReopening(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Store.Close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	again, err := Open(t.Context(), Options{Dir: s.dir})

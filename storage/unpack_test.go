@@ -55,7 +55,7 @@ func TestALayerThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	}
 	slices.Sort(layers)
 	repair := s.unreadable(layers[0])
-	if _, err := s.Store.write.ExecContext(t.Context(), `UPDATE layers SET state = 'pending', diff_id = ''`); err != nil {
+	if _, err := s.write.ExecContext(t.Context(), `UPDATE layers SET state = 'pending', diff_id = ''`); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
