@@ -187,7 +187,18 @@ func (s *shelf) document(b sample.Built) image.Document {
 
 func (s *shelf) put(d image.Digest, data []byte) {
 	s.t.Helper()
-	if err := s.blobs.Put(d, data); err != nil {
+	if s.blobs.Has(d, int64(len(data))) {
+		return
+	}
+	w, err := s.blobs.Writer(d, int64(len(data)))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer w.Close()
+	if _, err := w.Write(data); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := w.Commit(); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -59,14 +59,10 @@ func crash(dir string) error {
 			}
 		}
 		layer := crashLayer(i)
-		if i%2 == 0 {
-			err = s.Put(image.DigestOf(layer), layer)
-		} else {
-			var small *Writer
-			if small, err = s.Writer(image.DigestOf(layer), int64(len(layer))); err == nil {
-				if _, err = small.Write(layer); err == nil {
-					err = small.Commit()
-				}
+		var small *Writer
+		if small, err = s.Writer(image.DigestOf(layer), int64(len(layer))); err == nil {
+			if _, err = small.Write(layer); err == nil {
+				err = small.Commit()
 			}
 		}
 		if err != nil {

@@ -16,11 +16,8 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// partialSuffix ends the names of half-fetched blobs; putPattern is what Put writes before it renames.
-const (
-	partialSuffix = ".partial"
-	putPattern    = "put-*.tmp"
-)
+// partialSuffix ends the names of half-fetched blobs.
+const partialSuffix = ".partial"
 
 // maxLayoutFile bounds what is read of an oci-layout file; a real one has 30 bytes.
 const maxLayoutFile = 64 << 10
@@ -76,9 +73,6 @@ func Open(dir string) (*Store, error) {
 	if err := sameVolume(s.blobs, s.ingest); err != nil {
 		return nil, err
 	}
-	if err := s.removePuts(); err != nil {
-		return nil, failure("clean the ingest folder", err)
-	}
 	if _, err := os.Lstat(filepath.Join(dir, ocispec.ImageIndexFile)); errors.Is(err, fs.ErrNotExist) {
 		if err := s.WriteIndex(context.Background(), func(func(image.Descriptor, error) bool) {}); err != nil {
 			return nil, err
@@ -121,16 +115,6 @@ func checkLayout(dir string) (bool, error) {
 			dir, layout.Version, ocispec.ImageLayoutVersion).Suggest("Name another data folder.")
 	}
 	return true, nil
-}
-
-// removePuts removes what a Put left that a crash interrupted.
-func (s *Store) removePuts() error {
-	return eachEntry(context.Background(), s.ingest, func(e fs.DirEntry) error {
-		if match, _ := filepath.Match(putPattern, e.Name()); !match {
-			return nil
-		}
-		return ignoreMissing(os.Remove(filepath.Join(s.ingest, e.Name())))
-	})
 }
 
 // hexOf proves that d is a sha256 digest and gives its hex digits, the only thing of a digest that ever

@@ -115,25 +115,6 @@ func TestOpenRefusesAFileInPlaceOfAFolder(t *testing.T) {
 	wantKind(t, err, image.Internal)
 }
 
-func TestOpenRemovesWhatAnInterruptedPutLeft(t *testing.T) {
-	dir := t.TempDir()
-	open(t, dir)
-	left := filepath.Join(dir, "ingest", "put-123.tmp")
-	foreign := filepath.Join(dir, "ingest", "notes.txt")
-	for _, path := range []string{left, foreign} {
-		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	open(t, dir)
-	if _, err := os.Stat(left); !os.IsNotExist(err) {
-		t.Fatalf("what Put left is still there: %v", err)
-	}
-	if _, err := os.Stat(foreign); err != nil {
-		t.Fatalf("a foreign file was removed: %v", err)
-	}
-}
-
 func TestOnlyDigestsBecomeFileNames(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -145,7 +126,6 @@ func TestOnlyDigestsBecomeFileNames(t *testing.T) {
 		t.Run(string(d), func(t *testing.T) {
 			_, err := s.Writer(d, 1)
 			wantKind(t, err, image.Invalid)
-			wantKind(t, s.Put(d, []byte("x")), image.Invalid)
 			_, err = s.Open(d)
 			wantKind(t, err, image.Invalid)
 			_, err = s.ReadAll(d, 1)

@@ -2,7 +2,6 @@ package blob
 
 import (
 	"bytes"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -290,47 +289,5 @@ func TestCommitReplacesADamagedBlob(t *testing.T) {
 		t.Fatal("a blob of the wrong size counts as stored")
 	}
 	store(t, s, raw)
-	wantBlob(t, s, d, raw)
-}
-
-func TestPutStoresADocumentOnce(t *testing.T) {
-	s := open(t, t.TempDir())
-	raw := []byte(`{"schemaVersion":2}`)
-	d := image.DigestOf(raw)
-	var before fs.FileInfo
-	for range 2 {
-		if err := s.Put(d, raw); err != nil {
-			t.Fatal(err)
-		}
-		after, err := os.Lstat(s.blobPath(d.Encoded()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if after.Mode() != 0o444 {
-			t.Fatalf("mode %v", after.Mode())
-		}
-		if before != nil && !os.SameFile(before, after) {
-			t.Fatal("a document that was there was written again")
-		}
-		before = after
-	}
-	wantBlob(t, s, d, raw)
-	wantEmptyIngest(t, s)
-	wantKind(t, s.Put(d, []byte("other")), image.Corrupt)
-}
-
-func TestPutDoesNotMeetAWriter(t *testing.T) {
-	s := open(t, t.TempDir())
-	raw := []byte("config")
-	d := image.DigestOf(raw)
-	w := writer(t, s, d, 6)
-	write(t, w, raw[:3])
-	if err := s.Put(d, raw); err != nil {
-		t.Fatal(err)
-	}
-	write(t, w, raw[3:])
-	if err := w.Commit(); err != nil {
-		t.Fatal(err)
-	}
 	wantBlob(t, s, d, raw)
 }
