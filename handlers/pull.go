@@ -25,8 +25,8 @@ func (h *Handlers) Pull(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	view := views.PullView{Job: job, ActivePulls: h.queue.ActiveCount()}
-	if view.Check, err = h.check(c.Request().Context(), job); err != nil {
+	view, err := h.pullView(c.Request().Context(), job)
+	if err != nil {
 		return err
 	}
 	if Partial(c) {
@@ -37,6 +37,12 @@ func (h *Handlers) Pull(c echo.Context) error {
 		chrome.Refresh = refreshEvery
 	}
 	return Render(c, http.StatusOK, views.PullPage(chrome, view))
+}
+
+// pullView is what a pull's page and its stream show of a job.
+func (h *Handlers) pullView(ctx context.Context, job pull.Job) (views.PullView, error) {
+	check, err := h.check(ctx, job)
+	return views.PullView{Job: job, ActivePulls: h.queue.ActiveCount(), Check: check}, err
 }
 
 // CancelPull answers POST /pulls/:id/cancel and leads back to the pull's page.

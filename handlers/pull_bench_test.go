@@ -94,17 +94,7 @@ func (p *pulls) routes(h *Handlers) http.Handler {
 			return next(c)
 		}
 	})
-	e.HTTPErrorHandler = func(err error, c echo.Context) {
-		var known *image.Error
-		if !errors.As(err, &known) {
-			p.t.Errorf("%s %s: %v", c.Request().Method, c.Request().URL, err)
-			known = &image.Error{Kind: image.Internal}
-		}
-		view := views.NewErrorView(c.Request().Context(), Status(known.Kind), known)
-		if err := Render(c, view.Status, views.ErrorPage(h.Chrome(c, view.Title, views.NavNone), view)); err != nil {
-			p.t.Error(err)
-		}
-	}
+	e.HTTPErrorHandler = errorsAsWeb(p.t, h)
 	e.GET("/pull", h.PullForm)
 	e.GET("/images/*", h.ImageAddress)
 	e.GET("/pulls", h.Pulls)

@@ -107,9 +107,8 @@ func (h *Handlers) sendRecord(c echo.Context, s *eventStream, id int64) {
 // sendState sends one state, and the end after a final one.
 func (h *Handlers) sendState(c echo.Context, s *eventStream, job pull.Job) error {
 	var page bytes.Buffer
-	view := views.PullView{Job: job, ActivePulls: h.queue.ActiveCount()}
-	var err error
-	if view.Check, err = h.check(c.Request().Context(), job); err != nil {
+	view, err := h.pullView(c.Request().Context(), job)
+	if err != nil {
 		return err
 	}
 	if err := views.PullEvent(view).Render(c.Request().Context(), &page); err != nil {

@@ -106,6 +106,21 @@ func newShelfOf(t *testing.T, host string) *shelf {
 	return s
 }
 
+// errorsAsWeb answers errors as web has them, and fails the test for one that is not ours.
+func errorsAsWeb(t testing.TB, h *Handlers) echo.HTTPErrorHandler {
+	return func(err error, c echo.Context) {
+		var known *image.Error
+		if !errors.As(err, &known) {
+			t.Errorf("%s %s: %v", c.Request().Method, c.Request().URL, err)
+			known = &image.Error{Kind: image.Internal}
+		}
+		view := views.NewErrorView(c.Request().Context(), Status(known.Kind), known)
+		if err := Render(c, view.Status, views.ErrorPage(h.Chrome(c, view.Title, views.NavNone), view)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // server has the addresses of the list's pages, and errors as web has them.
 func (s *shelf) server(h *Handlers) http.Handler {
 	e := echo.New()
@@ -117,17 +132,7 @@ func (s *shelf) server(h *Handlers) http.Handler {
 			return next(c)
 		}
 	})
-	e.HTTPErrorHandler = func(err error, c echo.Context) {
-		var known *image.Error
-		if !errors.As(err, &known) {
-			s.t.Errorf("%s %s: %v", c.Request().Method, c.Request().URL, err)
-			known = &image.Error{Kind: image.Internal}
-		}
-		view := views.NewErrorView(c.Request().Context(), Status(known.Kind), known)
-		if err := Render(c, view.Status, views.ErrorPage(h.Chrome(c, view.Title, views.NavNone), view)); err != nil {
-			s.t.Error(err)
-		}
-	}
+	e.HTTPErrorHandler = errorsAsWeb(s.t, h)
 	e.GET("/images", h.Images)
 	e.GET("/images/*", h.ImageAddress)
 	e.POST("/images/*", h.ImageAction)
