@@ -61,6 +61,29 @@ type Problem struct {
 	SuggestionText image.Text `json:"suggestion_text,omitzero"`
 }
 
+// TagState is where one tag of a pull of all tags stands.
+type TagState string
+
+// The states of a tag. All but the first two are final.
+const (
+	TagWaiting  TagState = "waiting"
+	TagPulling  TagState = "pulling" // resolving it, or fetching
+	TagDone     TagState = "done"
+	TagUpToDate TagState = "up to date"
+	TagSkipped  TagState = "skipped" // it has none of the chosen platforms, or is no image
+	TagFailed   TagState = "failed"
+)
+
+// TagLine is one tag of a pull of all tags.
+type TagLine struct {
+	Tag     string       `json:"tag"`
+	State   TagState     `json:"state"`
+	Digest  image.Digest `json:"digest"`  // what it resolved to; empty until known
+	Bytes   int64        `json:"bytes"`   // of its layers that are on disk so far
+	Size    int64        `json:"size"`    // of its layers in all
+	Problem *Problem     `json:"problem"` // why it was skipped or failed
+}
+
 // Job is one pull: a shared object with an address (/pulls/ID), the same for everybody who asked for the
 // same thing. A Job handed out is a copy; nothing in it changes.
 type Job struct {
@@ -68,6 +91,9 @@ type Job struct {
 	Reference  image.Reference  `json:"reference"`
 	Platforms  []image.Platform `json:"platforms"` // as asked for; empty means nobody chose
 	Requesters []string         `json:"requesters"`
+	AllTags    bool             `json:"all_tags,omitzero"` // of all tags of a repository: Reference has neither tag nor digest
+	Match      string           `json:"match,omitzero"`    // of those only the ones whose names contain this
+	Tags       []TagLine        `json:"tags,omitzero"`     // their lines, in the order in which they are pulled; Layers are those of the tag at work
 	State      State            `json:"state"`
 	Created    time.Time        `json:"created"`
 	Started    time.Time        `json:"started"`  // zero while queued

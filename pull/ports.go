@@ -19,6 +19,8 @@ type Source interface {
 	// Document fetches an index or a manifest; its bytes are proved against the digest of ref (or, for a
 	// tag, against the digest that the registry announced).
 	Document(ctx context.Context, ref image.Reference) (image.Document, error)
+	// Tags lists the tags of a repository, in the registry's order.
+	Tags(ctx context.Context, repo image.Repository) ([]string, error)
 	// Blob opens a blob at an offset. The second value is the offset that the registry really started at:
 	// offset, or 0 where it does not do ranges. Nothing is verified: the writer does that.
 	Blob(ctx context.Context, repo image.Repository, d image.Descriptor, offset int64) (io.ReadCloser, int64, error)
@@ -59,6 +61,11 @@ type Shelf interface {
 	Resolved(ctx context.Context, ref image.Reference) (Stored, error)
 	// Document gives a stored index or manifest.
 	Document(ctx context.Context, d image.Digest) (image.Document, error)
+	// KeptDocument gives an index or a manifest that KeepDocument kept, or that is stored; NotFound else. A
+	// digest never changes meaning, so what was read once need not be asked for again.
+	KeptDocument(ctx context.Context, d image.Digest) (image.Document, error)
+	// KeepDocument remembers an index or a manifest that was read and is not (yet) stored.
+	KeepDocument(ctx context.Context, doc image.Document) error
 	// Record makes a finished pull part of the shelf, in one transaction. Every blob's file must be there.
 	// ErrMoved, and nothing recorded, where another pull has moved the tag since this one looked: else the
 	// older of two digests could win.

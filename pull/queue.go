@@ -121,7 +121,9 @@ func (q *Queue) Start(ctx context.Context) error {
 
 // Request asks for a pull.
 type Request struct {
-	Reference image.Reference  // a tag or a digest
+	Reference image.Reference  // a tag or a digest; with AllTags neither
+	AllTags   bool             // all tags of the repository
+	Match     string           // with AllTags: only tags whose names contain this
 	Platforms []image.Platform // empty leaves the choice to the queue
 	By        string           // who asks
 }

@@ -43,6 +43,11 @@ type Options struct {
 	// Mirrors are registries that are spoken to at another address, host:port by host. Names and credentials
 	// stay those of the registry.
 	Mirrors map[string]string
+	// Registries is the operator's short list; see Listed. Docker Hub is on it always.
+	Registries []Listed
+	// AllowPrivate lets loopback and private addresses be spoken to whoever names them: for a server that
+	// itself listens on loopback only. Otherwise they must be listed.
+	AllowPrivate bool
 	// UserAgent is sent with each request.
 	UserAgent string
 	// Logger gets what regclient logs, at debug level or below, and failing credential helpers as warnings.

@@ -77,6 +77,7 @@ type Nav string
 const (
 	NavNone   Nav = ""
 	NavImages Nav = "images"
+	NavSearch Nav = "search"
 	NavPulls  Nav = "pulls"
 )
 
@@ -88,6 +89,7 @@ var navItems = []struct {
 	icon  IconName
 }{
 	{NavImages, "/images", "nav.images", IconImage},
+	{NavSearch, SearchPath, "nav.search", IconSearch},
 	{NavPulls, "/pulls", "nav.pulls", IconPull},
 }
 

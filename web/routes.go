@@ -26,6 +26,8 @@ func routes(e *echo.Echo, o Options) {
 	e.POST("/images/*", h.ImageAction) // …/delete
 	get("/layers/:digest", h.Layer)
 
+	get("/search", h.Search)
+	get("/search/box", h.SearchBox)
 	get("/pull", h.PullForm)
 	get("/pulls", h.Pulls)
 	e.POST("/pulls", h.StartPull)

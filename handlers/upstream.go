@@ -1,0 +1,14 @@
+package handlers
+
+import "github.com/labstack/echo/v4"
+
+// mayAsk tells whether a request by GET may make this server ask registries. A page of another site must not
+// be able to do that by an image or a script of its own; a link there that somebody clicks may. Browsers say
+// which it is (Sec-Fetch-Site and its kin, W3C Fetch Metadata); programs say nothing.
+func mayAsk(c echo.Context) bool {
+	h := c.Request().Header
+	if h.Get("Sec-Fetch-Site") != "cross-site" {
+		return true
+	}
+	return h.Get("Sec-Fetch-Mode") == "navigate" && h.Get("Sec-Fetch-Dest") == "document" && h.Get("Sec-Fetch-User") == "?1"
+}
