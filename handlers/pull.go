@@ -15,7 +15,10 @@ import (
 // refreshEvery is after how many seconds browsers without scripting load the page of a live pull again.
 const refreshEvery = 2
 
-// Pull answers GET /pulls/:id: a pull as it is now.
+// linesParam is the parameter for the page of the tags of a pull of all tags. A page after the last is the last.
+const linesParam = "lines"
+
+// Pull answers GET /pulls/:id?lines=: a pull as it is now.
 func (h *Handlers) Pull(c echo.Context) error {
 	id, err := pullID(c)
 	if err != nil {
@@ -25,7 +28,11 @@ func (h *Handlers) Pull(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	view, err := h.pullView(c.Request().Context(), job)
+	page, err := countParam(c, linesParam)
+	if err != nil {
+		return err
+	}
+	view, err := h.pullView(c.Request().Context(), job, page)
 	if err != nil {
 		return err
 	}
@@ -40,9 +47,13 @@ func (h *Handlers) Pull(c echo.Context) error {
 }
 
 // pullView is what a pull's page and its stream show of a job.
-func (h *Handlers) pullView(ctx context.Context, job pull.Job) (views.PullView, error) {
+func (h *Handlers) pullView(ctx context.Context, job pull.Job, lines int) (views.PullView, error) {
 	check, err := h.check(ctx, job)
-	return views.PullView{Job: job, ActivePulls: h.queue.ActiveCount(), Check: check}, err
+	v := views.PullView{Job: job, ActivePulls: h.queue.ActiveCount(), Check: check}
+	if job.AllTags {
+		v.Tags = views.TagsOf(job, lines)
+	}
+	return v, err
 }
 
 // CancelPull answers POST /pulls/:id/cancel and leads back to the pull's page.

@@ -54,7 +54,7 @@ func newPulls(t *testing.T, demo *Demo) *pulls {
 	if p.store, err = storage.Open(t.Context(), storage.Options{Dir: t.TempDir(), DefaultPlatform: amd64}); err != nil {
 		t.Fatal(err)
 	}
-	client, err := registry.New(registry.Options{DockerConfig: t.TempDir()})
+	client, err := registry.New(registry.Options{DockerConfig: t.TempDir(), AllowPrivate: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,9 +24,13 @@ const (
 
 // PullEvents answers GET /pulls/:id/events: a stream of server-sent events (WHATWG HTML, 9.2). Each message
 // is the whole state of the pull's page, the first one at once, so that a browser that was away misses
-// nothing. After the final state comes an event of the name views.PullEndEvent and the stream ends.
+// nothing; only the list of a pull of all tags comes whole at first and then by what changed in it. After the final state comes an event of the name views.PullEndEvent and the stream ends.
 func (h *Handlers) PullEvents(c echo.Context) error {
 	id, err := pullID(c)
+	if err != nil {
+		return err
+	}
+	page, err := countParam(c, linesParam)
 	if err != nil {
 		return err
 	}
@@ -36,7 +40,7 @@ func (h *Handlers) PullEvents(c echo.Context) error {
 	}
 	states, cancel := h.queue.Subscribe(id)
 	defer cancel()
-	s := newEventStream(c)
+	s := newEventStream(c, page)
 	defer s.end()
 	// From here on the answer has begun: what goes wrong is that nobody listens any more.
 	if err := h.sendState(c, s, job); err != nil || job.State.Final() {
@@ -107,9 +111,13 @@ func (h *Handlers) sendRecord(c echo.Context, s *eventStream, id int64) {
 // sendState sends one state, and the end after a final one.
 func (h *Handlers) sendState(c echo.Context, s *eventStream, job pull.Job) error {
 	var page bytes.Buffer
-	view, err := h.pullView(c.Request().Context(), job)
+	view, err := h.pullView(c.Request().Context(), job, s.page)
 	if err != nil {
 		return err
+	}
+	if job.AllTags {
+		view.Changed = view.Tags.Since(s.tags)
+		s.tags = view.Tags
 	}
 	if err := views.PullEvent(view).Render(c.Request().Context(), &page); err != nil {
 		return fmt.Errorf("render a pull's state: %w", err)
@@ -124,16 +132,19 @@ func (h *Handlers) sendState(c echo.Context, s *eventStream, job pull.Job) error
 type eventStream struct {
 	response *echo.Response
 	control  *http.ResponseController
+
+	page int             // of the tags of a pull of all tags
+	tags views.TagWindow // those that the browser has
 }
 
 // newEventStream begins the answer.
-func newEventStream(c echo.Context) *eventStream {
+func newEventStream(c echo.Context, page int) *eventStream {
 	header := c.Response().Header()
 	header.Set(echo.HeaderContentType, "text/event-stream")
 	header.Set(echo.HeaderCacheControl, "no-store")
 	header.Set("X-Accel-Buffering", "no") // nginx would collect the messages
 	c.Response().WriteHeader(http.StatusOK)
-	return &eventStream{c.Response(), http.NewResponseController(c.Response().Writer)}
+	return &eventStream{response: c.Response(), control: http.NewResponseController(c.Response().Writer), page: page}
 }
 
 // message sends one event; one without a name is what the page shows.

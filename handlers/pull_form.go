@@ -22,11 +22,15 @@ const (
 )
 
 // PullForm answers GET /pull?ref=&platform=: the reference box and, where there is a reference, what it
-// points to and what each platform would cost. What is wrong with a reference stands beside the box.
+// points to and what each platform would cost. What is wrong with a reference stands beside the box. With
+// all=1 it is the form for all tags.
 func (h *Handlers) PullForm(c echo.Context) error { return h.pullForm(c, resolveLimit) }
 
 func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 	input, platforms := cleaned(c.QueryParam("ref"), c.QueryParams()["platform"])
+	if allTags(c.QueryParam("all"), c.QueryParam("ref")) && strings.TrimSpace(input) != "" {
+		return h.pullAllForm(c, input, platforms)
+	}
 	v := views.PullFormView{Input: input}
 	if strings.TrimSpace(v.Input) == "" {
 		return h.renderPullForm(c, http.StatusOK, v)
@@ -47,7 +51,10 @@ func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 	if err != nil {
 		return h.refusePullForm(c, v, err)
 	}
-	v.Running = h.running(ref)
+	v.Repository, v.Running = ref.Repository, h.running(ref)
+	if v.Foreign = !mayAsk(c); v.Foreign {
+		return h.renderPullForm(c, http.StatusOK, v)
+	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), limit)
 	defer cancel()
 	found, err := h.queue.Resolve(ctx, ref)
@@ -95,14 +102,22 @@ func (h *Handlers) running(ref image.Reference) (ids []int64) {
 
 // parseReference reads a reference from a request.
 func parseReference(s string) (image.Reference, error) {
+	if err := checkReference(s); err != nil {
+		return image.Reference{}, err
+	}
+	return image.ParseReference(s)
+}
+
+// checkReference refuses what is not worth reading as a reference.
+func checkReference(s string) error {
 	if len(s) > maxReference {
-		return image.Reference{}, image.Errorf(image.Invalid, "the reference has %d characters, more than any reference has", len(s)).
+		return image.Errorf(image.Invalid, "the reference has %d characters, more than any reference has", len(s)).
 			Suggest("Type a name such as postgres:15 or ghcr.io/org/app:1.2.")
 	}
 	if name, ok := hubPage(strings.TrimSpace(s)); ok {
-		return image.Reference{}, webPage(strings.TrimSpace(s), name)
+		return webPage(strings.TrimSpace(s), name)
 	}
-	return image.ParseReference(s)
+	return nil
 }
 
 // platformValues reads repeated platforms from a request; empty ones are left out.
@@ -177,6 +192,7 @@ func (h *Handlers) pullFound(ctx context.Context, r pull.Resolution, asked []ima
 	f = views.PullFound{
 		Ref: r.Reference, Digest: r.Target.Digest, Index: r.Target.Index != nil, Stored: r.Stored, StoredURL: views.ImageURL(r.Reference),
 		Attestations: r.Attestations, Others: r.Others, Default: h.options.DefaultPlatform.String(), Free: h.freeDisk(),
+		Allowance: h.allowance(r.Reference.Repository.Host()),
 	}
 	ticked, absent := tickedOffers(r, asked)
 	fetch := make(map[image.Digest]int64)

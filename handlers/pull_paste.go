@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/stowage/stowage/image"
@@ -48,6 +49,15 @@ func pasted(text string) (reference, platform string) {
 		return text, ""
 	}
 	return unquoted(rest[0]), platform
+}
+
+// pastedAllTags tells whether a pasted command asks for all tags of a repository.
+func pastedAllTags(text string) bool {
+	words := strings.Fields(unquoted(text))
+	if !isCommand(words, "pull") && !isCommand(words, "image", "pull") {
+		return false
+	}
+	return slices.Contains(words, "--all-tags") || slices.Contains(words, "-a") || slices.Contains(words, "--all-tags=true")
 }
 
 // isCommand tells whether words begin with docker or podman and the given subcommand, with something after it.

@@ -10,14 +10,18 @@ import (
 	"github.com/stowage/stowage/views"
 )
 
-// StartPull answers POST /pulls with ref and repeated platform: it starts a pull, or joins the one that is
-// under way for the same thing, and leads to its page. With no platform nobody chose.
+// StartPull answers POST /pulls with ref and repeated platform, and with all=1 and match for all tags of a
+// repository: it starts a pull, or joins the one that is under way for the same thing, and leads to its page.
+// With no platform nobody chose.
 func (h *Handlers) StartPull(c echo.Context) error {
 	form, err := c.FormParams()
 	if err != nil {
 		return image.Errorf(image.Invalid, "the form cannot be read").Because(err)
 	}
 	input, asked := cleaned(form.Get("ref"), form["platform"])
+	if allTags(form.Get("all"), form.Get("ref")) {
+		return h.startPullAll(c, input, form.Get("match"), asked)
+	}
 	v := views.PullFormView{Input: input}
 	ref, err := parseReference(v.Input)
 	if err != nil {
@@ -27,9 +31,14 @@ func (h *Handlers) StartPull(c echo.Context) error {
 	if err != nil {
 		return h.refusePullForm(c, v, err)
 	}
-	job, joined, err := h.queue.Pull(c.Request().Context(), pull.Request{Reference: ref, Platforms: platforms, By: h.requester(c)})
+	return h.start(c, pull.Request{Reference: ref, Platforms: platforms, By: h.requester(c)}, func(err error) error { return h.refusePullForm(c, v, err) })
+}
+
+// start puts a pull into the queue and leads to its page. refuse answers where that is not possible.
+func (h *Handlers) start(c echo.Context, req pull.Request, refuse func(error) error) error {
+	job, joined, err := h.queue.Pull(c.Request().Context(), req)
 	if err != nil {
-		return h.refusePullForm(c, v, err)
+		return refuse(err)
 	}
 	var flash views.Flash
 	if joined {

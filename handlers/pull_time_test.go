@@ -32,6 +32,11 @@ func (silent) Document(ctx context.Context, _ image.Reference) (image.Document, 
 	return image.Document{}, ctx.Err()
 }
 
+func (silent) Tags(ctx context.Context, _ image.Repository) ([]string, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
 func (silent) Blob(ctx context.Context, _ image.Repository, _ image.Descriptor, _ int64) (io.ReadCloser, int64, error) {
 	<-ctx.Done()
 	return nil, 0, ctx.Err()

@@ -55,8 +55,11 @@ func (h *Handlers) Pulls(c echo.Context) error {
 }
 
 // pageParam reads ?page=, counted from 1, which is also what an absent one means.
-func pageParam(c echo.Context) (int, error) {
-	s := c.QueryParam("page")
+func pageParam(c echo.Context) (int, error) { return countParam(c, "page") }
+
+// countParam reads the number of a page, as pageParam does, from another parameter.
+func countParam(c echo.Context, name string) (int, error) {
+	s := c.QueryParam(name)
 	if s == "" {
 		return 1, nil
 	}

@@ -45,10 +45,21 @@ func Partial(c echo.Context) bool {
 func (h *Handlers) Chrome(c echo.Context, title string, active views.Nav) views.Chrome {
 	return views.Chrome{
 		Title: title, Active: active, Theme: views.ParseTheme(cookie(c, themeCookie)),
-		Path: c.Request().URL.RequestURI(), Query: c.QueryParam("ref"), Flash: takeFlash(c),
+		Path: c.Request().URL.RequestURI(), Query: boxText(c), Flash: takeFlash(c),
 		RequestID:   c.Response().Header().Get(echo.HeaderXRequestID),
 		ActivePulls: h.queue.ActiveCount(), Demo: h.options.Demo != nil,
 	}
+}
+
+// boxText is what the box in the header says at first: what this page was searched or looked up by.
+func boxText(c echo.Context) string {
+	switch c.Request().URL.Path {
+	case views.SearchPath:
+		return c.QueryParam("q")
+	case "/pull":
+		return c.QueryParam("ref")
+	}
+	return ""
 }
 
 // Locale settles how a request is worded.

@@ -3,11 +3,16 @@ package handlers
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/stowage/stowage/views"
 )
+
+// searchDeadline is how long an answer waits for the registries that are searched. What is later comes by itself.
+const searchDeadline = 3 * time.Second
 
 // Search answers GET /search: the Search page, or the part of it that htmx asks for. views.SearchState has the
 // words of its address. A pasted reference, digest or image ID leads on to where it belongs.
@@ -16,14 +21,45 @@ func (h *Handlers) Search(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	_ = state
-	switch searchPart(c) {
-	case views.SearchResultsID:
-	case views.SearchPickerID:
-	case views.SearchTagsID:
-	case views.SearchOffersID:
+	if state, err = h.ofListed(state); err != nil {
+		return err
 	}
-	return c.NoContent(http.StatusNoContent)
+	part := searchPart(c)
+	if part == "" {
+		return h.searchPage(c, state)
+	}
+	shown, known := currentSearch(c)
+	if known && part == views.SearchResultsID {
+		state = state.WithPick(shown)
+	} else if known {
+		state = shown.WithPick(state)
+	}
+	if part == views.SearchResultsID && c.QueryParams().Has("go") && mayAsk(c) {
+		// Somebody pressed Enter: the text goes where it leads to, and is not only named.
+		if m, err := h.understand(c.Request().Context(), state.Query); err == nil && m.Page != "" {
+			c.Response().Header().Set("HX-Redirect", m.Page)
+			return c.NoContent(http.StatusNoContent)
+		}
+	}
+	if known {
+		keepAddress(c, state, shown)
+		if part == views.SearchResultsID && state.Page != shown.Page {
+			c.Response().Header().Set("HX-Reswap", "outerMorph show:top") // the link to the page is below its results
+		}
+	}
+	switch {
+	case part == views.SearchResultsID:
+		return h.searchResultsPart(c, state)
+	case state.Repo == "":
+		return Render(c, http.StatusOK, views.SearchNoPickPart(state, shown.Repo))
+	case part == views.SearchPickerID:
+		v, err := h.searchPicker(c, state)
+		if err != nil {
+			return err
+		}
+		return Render(c, http.StatusOK, views.SearchPickedPart(v, shown.Repo))
+	}
+	return h.searchPickerPart(c, state, part)
 }
 
 // searchPart gives the ID of the part that htmx wants; empty for the whole page.
@@ -32,8 +68,56 @@ func searchPart(c echo.Context) string {
 		return ""
 	}
 	_, id, _ := strings.Cut(c.Request().Header.Get("HX-Target"), "#") // "div#search-results"
-	return id
+	switch id {
+	case views.SearchResultsID, views.SearchPickerID, views.SearchTagsID, views.SearchOffersID:
+		return id
+	}
+	return ""
 }
 
-// searchState reads the page's address. Errors are of kind Invalid and name the part that is wrong.
-func searchState(c echo.Context) (views.SearchState, error) { return views.SearchState{}, nil }
+// searchPage answers with the whole page. The results and the picked repository are asked for at the same time,
+// so that neither waits for the other's registry.
+func (h *Handlers) searchPage(c echo.Context, state views.SearchState) error {
+	if !tidySearch(c, state) {
+		return c.Redirect(http.StatusFound, state.URL())
+	}
+	ctx := c.Request().Context()
+	page := views.SearchView{State: state, Registries: h.searchable()}
+	if state.Query != "" && mayAsk(c) {
+		m, err := h.understand(ctx, state.Query)
+		if err == nil && m.Page != "" {
+			return c.Redirect(http.StatusFound, m.Page)
+		}
+	}
+	var picker views.PickerView
+	var g errgroup.Group
+	if state.Repo != "" {
+		page.Picked = true
+		g.Go(func() (err error) {
+			picker, err = h.searchPicker(c, state)
+			return err
+		})
+	}
+	g.Go(func() (err error) {
+		page.Results, err = h.searchResults(ctx, state, mayAsk(c))
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	page.Picker = picker
+	return Render(c, http.StatusOK, views.SearchPage(h.Chrome(c, views.SearchTitle(ctx, state), views.NavSearch), page))
+}
+
+// searchResultsPart answers with the results alone.
+func (h *Handlers) searchResultsPart(c echo.Context, state views.SearchState) error {
+	results, err := h.searchResults(c.Request().Context(), state, mayAsk(c))
+	if err != nil {
+		return err
+	}
+	results.Again, err = number(c.QueryParams(), "again", 0, maxPage)
+	if err != nil {
+		return err
+	}
+	return Render(c, http.StatusOK, views.SearchResultsPart(results))
+}

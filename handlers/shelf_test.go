@@ -88,7 +88,7 @@ func newShelfOf(t *testing.T, host string) *shelf {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := registry.New(registry.Options{DockerConfig: t.TempDir()})
+	client, err := registry.New(registry.Options{DockerConfig: t.TempDir(), AllowPrivate: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,9 +2,24 @@ package handlers
 
 import (
 	"context"
-	"net/http"
+	"slices"
+	"strings"
+	"unicode"
 
-	"github.com/labstack/echo/v4"
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/views"
+)
+
+// lead says what a text in the search box leads to.
+type lead int
+
+// The leads.
+const (
+	leadsNowhere lead = iota // words to search for
+	leadsToImage             // a page of what is stored
+	leadsToPull              // the pull form
+	leadsToTags              // the tags of a repository on the Search page
 )
 
 // meaning is what a text in the search box stands for.
@@ -13,15 +28,138 @@ type meaning struct {
 	Page string
 	// Words is what is searched for.
 	Words string
+	// Name is the text alone, without the command or the quotes that were pasted along.
+	Name string
+	// Lead says what kind of page Page is.
+	Lead lead
+	// Ref is the reference that the text was read as, without the default tag; zero for words and IDs.
+	Ref image.Reference
 }
 
-// understand tells words from references, digests and image IDs. "postgres" and "bitnami/redis" are words;
-// "postgres:15", "ghcr.io/org/app", "postgres@sha256:…", "sha256:…", twelve hex digits and pasted commands
-// ("docker pull …") are not, and lead to the stored image where there is one, or else to the pull form. Errors
-// are image.Errors of what looks like a reference and is none.
+// understand tells words from references, digests and image IDs. "postgres" and "bitnami/redis" are words, also
+// where the shelf has such a repository; "postgres:15", "ghcr.io/org/app", "postgres@sha256:…", "sha256:…",
+// twelve hex digits and pasted commands ("docker pull …") are not, and lead to the stored image where there is
+// one, or else to the pull form. A name without a tag is then read as docker reads it, with the tag latest; where
+// that tag is not stored but others of the repository are, it leads to the repository's page. A page of Docker
+// Hub leads to the tags of its repository. Errors are image.Errors of what looks like a reference and is none.
+// The meaning is worth something even then: Name is set. No registry is asked.
 func (h *Handlers) understand(ctx context.Context, text string) (meaning, error) {
-	return meaning{Words: text}, nil
+	if len(text) > maxReference {
+		return meaning{}, image.Errorf(image.Invalid, "the text is longer than %d bytes (q)", maxReference).
+			Suggest("Type a name such as postgres:15 or ghcr.io/org/app:1.2.")
+	}
+	name, platform := pasted(text)
+	m := meaning{Name: name}
+	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII || unicode.IsSpace(r) }) {
+		m.Words = name
+		return m, nil
+	}
+	if hex, ok := image.ParseIDPrefix(name); ok && (len(hex) >= minPastedID || hex != name) {
+		page, err := h.knownPage(ctx, hex)
+		if err == nil && page == "" && (len(hex) == 64 || hex != name) {
+			err = unknownDigest(hex)
+		}
+		if err != nil {
+			return m, err
+		}
+		if page != "" {
+			m.Page, m.Lead = page, leadsToImage
+			return m, nil
+		}
+	}
+	if repository, ok := hubPage(name); ok {
+		if repository == "" {
+			return m, webPage(name, repository)
+		}
+		var err error
+		if m.Ref, err = image.ParseRepositoryReference(repository); err != nil {
+			return m, err
+		}
+		m.Page, m.Lead = views.SearchState{}.Picking(m.Ref.Repository).URL(), leadsToTags
+		return m, nil
+	}
+	command := name != unquoted(text)
+	if !command && !likeReference(name) {
+		m.Words = strings.TrimRight(name, ":@") // what is still to follow is not searched for
+		return m, nil
+	}
+	err := h.understandReference(ctx, &m, platform, pastedAllTags(text))
+	return m, err
 }
 
-// SearchBox answers GET /search/box?q=: what the box in the header offers while somebody types.
-func (h *Handlers) SearchBox(c echo.Context) error { return c.NoContent(http.StatusNoContent) }
+// likeReference tells whether a text is meant as a reference: it has a tag, a digest, a scheme or a host. What
+// ends where one of these would begin is still being typed, and a host with a port alone is none.
+func likeReference(name string) bool {
+	if scheme, rest, found := strings.Cut(name, "://"); found && scheme != "" {
+		return rest != ""
+	}
+	if strings.HasSuffix(name, "/") || strings.HasSuffix(name, ":") || strings.HasSuffix(name, "@") {
+		return false
+	}
+	if strings.Contains(name, "@") {
+		return true
+	}
+	first, path, below := strings.Cut(name, "/")
+	isHost := first == "localhost" || strings.Contains(first, ".")
+	before, port, colon := strings.Cut(first, ":")
+	if !below {
+		return colon && !(isPort(port) && (before == "localhost" || isHost))
+	}
+	return colon || isHost || strings.Contains(path, ":")
+}
+
+// understandReference finds the page of a reference: what is stored under it or, for a name without a tag, in its
+// repository; else the pull form. platform is the one that was pasted along, or empty; a stored image without it
+// is not what is meant. Nor is one where all tags are asked for.
+func (h *Handlers) understandReference(ctx context.Context, m *meaning, platform string, allTags bool) error {
+	ref, err := image.ParseRepositoryReference(m.Name)
+	if err != nil {
+		return err
+	}
+	platforms, err := platformValues([]string{platform})
+	if err != nil {
+		return err
+	}
+	m.Ref = ref
+	if allTags {
+		m.Page, m.Lead = views.PullAllURL(ref.Repository, "", platforms...), leadsToPull
+		return nil
+	}
+	m.Lead = leadsToImage
+	if m.Page, err = h.storedPage(ctx, ref, platforms); err != nil || m.Page != "" {
+		return err
+	}
+	m.Page, m.Lead = views.PullFormURL(ref, platforms...), leadsToPull
+	return nil
+}
+
+// storedPage gives the page of a reference on the shelf; empty where it is not stored, or not for each of the
+// platforms. A name alone stands for its tag latest, or else for what the shelf has of the repository.
+func (h *Handlers) storedPage(ctx context.Context, ref image.Reference, platforms []image.Platform) (string, error) {
+	bare := ref.Tag == "" && ref.Digest == ""
+	whole := ref
+	if bare {
+		whole.Tag = image.DefaultTag
+	}
+	stored, err := h.store.Resolved(ctx, whole)
+	switch {
+	case image.KindOf(err) == image.NotFound && bare && len(platforms) == 0:
+		known, err := h.store.RepositoryExists(ctx, ref.Repository)
+		if err != nil || !known {
+			return "", err
+		}
+		return views.ImageURL(ref), nil
+	case image.KindOf(err) == image.NotFound:
+		return "", nil
+	case err != nil:
+		return "", err
+	case len(platforms) == 0:
+		return views.ImageURL(whole), nil
+	}
+	for _, p := range platforms {
+		if !slices.ContainsFunc(stored.Images, func(i pull.StoredImage) bool { return i.Platform == p }) {
+			return "", nil
+		}
+	}
+	return views.SectionURL(views.ImageURL(whole), "", platforms[0]), nil
+}

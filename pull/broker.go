@@ -1,6 +1,9 @@
 package pull
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // maxSubscribers bounds who watches at once; further ones get the newest state and are sent away.
 const maxSubscribers = 1024
@@ -111,7 +114,7 @@ func replace(ch chan Job, j Job) {
 // same tells whether nothing that is shown differs between two states of one job.
 func same(a, b Job) bool {
 	if a.State != b.State || a.Rate != b.Rate || a.Digest != b.Digest || a.Reason != b.Reason || !a.RetryAt.Equal(b.RetryAt) ||
-		len(a.Lines) != len(b.Lines) || len(a.Requesters) != len(b.Requesters) || len(a.Pulled) != len(b.Pulled) || len(a.Layers) != len(b.Layers) {
+		len(a.Lines) != len(b.Lines) || len(a.Requesters) != len(b.Requesters) || len(a.Pulled) != len(b.Pulled) || len(a.Layers) != len(b.Layers) || !sameTags(a.Tags, b.Tags) {
 		return false
 	}
 	for i := range a.Layers {
@@ -121,4 +124,9 @@ func same(a, b Job) bool {
 		}
 	}
 	return true
+}
+
+// sameTags tells whether the lines are equal; mostly they are the very same.
+func sameTags(a, b []TagLine) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0] || slices.Equal(a, b))
 }

@@ -24,14 +24,21 @@ type Choice struct {
 // pulls it has to hold its config against Want. Attestations and unknown entries are never chosen. The
 // error is of kind NoPlatform and lists the platforms that are there.
 func Choose(ref image.Reference, entries []image.Entry, want []image.Platform, standard image.Platform) ([]Choice, error) {
+	choices, missing := choose(entries, want, standard)
+	if len(missing) > 0 {
+		return nil, noPlatform(ref, missing, present(entries))
+	}
+	return choices, nil
+}
+
+// choose is Choose that goes on with what is there, and lists the platforms that are not.
+func choose(entries []image.Entry, want []image.Platform, standard image.Platform) (choices []Choice, missing []image.Platform) {
 	if len(want) == 0 {
 		if len(entries) == 1 && entries[0].Kind == image.EntryImage && !entries[0].Platform.Known() {
 			return []Choice{{Entry: 0}}, nil
 		}
 		want = []image.Platform{standard}
 	}
-	var choices []Choice
-	var missing []image.Platform
 	for _, w := range want {
 		i := slices.IndexFunc(entries, func(e image.Entry) bool { return e.Kind == image.EntryImage && matches(e.Platform, w) })
 		if i < 0 {
@@ -44,10 +51,7 @@ func Choose(ref image.Reference, entries []image.Entry, want []image.Platform, s
 			choices = append(choices, Choice{Entry: i, Want: w})
 		}
 	}
-	if len(missing) > 0 {
-		return nil, noPlatform(ref, missing, present(entries))
-	}
-	return choices, nil
+	return choices, missing
 }
 
 // matches tells whether an entry's platform is the wanted one.

@@ -1,6 +1,7 @@
 package pull
 
 import (
+	"slices"
 	"time"
 
 	"github.com/stowage/stowage/image"
@@ -70,18 +71,23 @@ const (
 	TagPulling  TagState = "pulling" // resolving it, or fetching
 	TagDone     TagState = "done"
 	TagUpToDate TagState = "up to date"
-	TagSkipped  TagState = "skipped" // it has none of the chosen platforms, or is no image
+	TagSkipped  TagState = "skipped" // it has none of the chosen platforms, or is no image: that fails nothing
 	TagFailed   TagState = "failed"
 )
 
+// Final tells whether nothing more will happen to the tag.
+func (s TagState) Final() bool { return s != TagWaiting && s != TagPulling }
+
 // TagLine is one tag of a pull of all tags.
 type TagLine struct {
-	Tag     string       `json:"tag"`
-	State   TagState     `json:"state"`
-	Digest  image.Digest `json:"digest"`  // what it resolved to; empty until known
-	Bytes   int64        `json:"bytes"`   // of its layers that are on disk so far
-	Size    int64        `json:"size"`    // of its layers in all
-	Problem *Problem     `json:"problem"` // why it was skipped or failed
+	Tag    string       `json:"tag"`
+	State  TagState     `json:"state"`
+	Digest image.Digest `json:"digest,omitzero"` // what it resolved to; empty until known
+	Bytes  int64        `json:"bytes,omitzero"`  // of its layers that are on disk so far, stored before or fetched
+	Size   int64        `json:"size,omitzero"`   // of its layers in all
+	// Problem is why the tag was skipped or failed; of one that is done or up to date, which of the chosen
+	// platforms it lacks (NoPlatform): those that it has were pulled.
+	Problem *Problem `json:"problem,omitzero"`
 }
 
 // Job is one pull: a shared object with an address (/pulls/ID), the same for everybody who asked for the
@@ -93,17 +99,19 @@ type Job struct {
 	Requesters []string         `json:"requesters"`
 	AllTags    bool             `json:"all_tags,omitzero"` // of all tags of a repository: Reference has neither tag nor digest
 	Match      string           `json:"match,omitzero"`    // of those only the ones whose names contain this
-	Tags       []TagLine        `json:"tags,omitzero"`     // their lines, in the order in which they are pulled; Layers are those of the tag at work
+	Tags       []TagLine        `json:"tags,omitzero"`     // their lines, in the order in which they are pulled; Layers are those of the tag at work. Shared by copies: not to be changed
+	Fetched    int64            `json:"fetched,omitzero"`  // with AllTags: bytes of layers that the tags that are over have brought
+	Expected   int64            `json:"expected,omitzero"` // with AllTags: bytes to download in all as a Survey found out; 0 where there was none
 	State      State            `json:"state"`
 	Created    time.Time        `json:"created"`
 	Started    time.Time        `json:"started"`  // zero while queued
 	Finished   time.Time        `json:"finished"` // zero until final
-	Digest     image.Digest     `json:"digest"`   // what the reference resolved to; empty until known
+	Digest     image.Digest     `json:"digest"`   // what the reference resolved to; empty until known, and with AllTags
 	Pulled     []image.Platform `json:"pulled"`   // the platforms that the pull settled on
 	Layers     []Layer          `json:"layers"`
 	Rate       int64            `json:"rate"`    // bytes a second over the last seconds
 	Lines      []string         `json:"lines"`   // docker's outcome lines
-	Newer      bool             `json:"newer"`   // the pull brought something: a new or moved reference, or a platform
+	Newer      bool             `json:"newer"`   // the pull brought something: a new or moved reference, or a platform; with AllTags: of any tag
 	Problem    *Problem         `json:"problem"` // set when Failed, and when Cancelled (by whom)
 
 	// While a request to the registry that is not a layer's (for an index, a manifest, a config) is about to
@@ -113,19 +121,41 @@ type Job struct {
 	RetryAt    time.Time  `json:"retry_at"`             // when; zero otherwise
 }
 
-// Bytes gives how much of the layers is on disk, and how much there is in all, in bytes.
+// Bytes gives how far the pull is, in bytes: how much of the layers is on disk, and how much there is in all.
+//
+// Of a pull of all tags it counts only what is downloaded, so that a layer of many tags counts once: done is
+// what came, also of tags that failed, and total what a Survey expected, or else done and what is left of
+// the tag at work; how much the waiting tags need is not known then. Both are 0 while nothing was to be
+// fetched.
 func (j Job) Bytes() (done, total int64) {
-	for _, l := range j.Layers {
-		done += l.Bytes
-		total += l.Size
+	if !j.AllTags {
+		for _, l := range j.Layers {
+			done += l.Bytes
+			total += l.Size
+		}
+		return done, total
 	}
-	return done, total
+	done, total = j.Fetched, j.Fetched
+	for _, l := range j.Layers {
+		if l.State != AlreadyStored {
+			done += l.Bytes - l.Resumed
+			total += l.Size - l.Resumed
+		}
+	}
+	if j.State == Done { // what was expected has come, or others brought it
+		return done, total
+	}
+	return done, max(total, j.Expected)
 }
 
-// Left estimates the time to the end from the rate; zero when it cannot be told.
+// Left estimates the time to the end from the rate; zero when it cannot be told, as where a pull of all tags
+// has tags to look at of which nobody knows what they need.
 func (j Job) Left() time.Duration {
 	done, total := j.Bytes()
 	if j.State != Pulling || j.Rate <= 0 || done >= total {
+		return 0
+	}
+	if j.Expected == 0 && slices.ContainsFunc(j.Tags, func(t TagLine) bool { return t.State == TagWaiting }) {
 		return 0
 	}
 	return time.Duration(float64(total-done) / float64(j.Rate) * float64(time.Second))

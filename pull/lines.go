@@ -20,7 +20,7 @@ func pullingFrom(ref image.Reference) string {
 // outcome gives the last lines. "Downloaded newer" means, as with docker, that the reference is new or
 // moved or gained a platform, whether or not a byte was fetched. Where several platforms were pulled each
 // has a line of its own, which docker has no words for.
-func outcome(ref image.Reference, target image.Digest, images []PulledImage, newer bool) []string {
+func outcome(ref image.Reference, target image.Digest, images []planned, newer bool) []string {
 	lines := make([]string, 0, len(images)+3)
 	if len(images) > 1 {
 		for _, i := range images {
@@ -28,10 +28,30 @@ func outcome(ref image.Reference, target image.Digest, images []PulledImage, new
 		}
 	}
 	lines = append(lines, fmt.Sprintf("Digest: %s", target))
+	return append(lines, status(ref.Familiar(), newer), ref.String())
+}
+
+func status(familiar string, newer bool) string {
 	if newer {
-		lines = append(lines, "Status: Downloaded newer image for "+ref.Familiar())
-	} else {
-		lines = append(lines, "Status: Image is up to date for "+ref.Familiar())
+		return "Status: Downloaded newer image for " + familiar
 	}
-	return append(lines, ref.String())
+	return "Status: Image is up to date for " + familiar
+}
+
+// maxTagLines is how many tags have lines of their own in the outcome of a pull of all tags. More are left
+// to Job.Tags: nobody reads them, and each watcher and the record would carry them.
+const maxTagLines = 200
+
+// outcomeOfAll gives the lines of a pull of all tags: docker's two for each tag that it brought or found up to
+// date, then one status for all and the bare name.
+func outcomeOfAll(repo image.Repository, tags []TagLine, newer bool) []string {
+	var lines []string
+	if len(tags) <= maxTagLines {
+		for _, t := range tags {
+			if t.State == TagDone || t.State == TagUpToDate {
+				lines = append(lines, pullingFrom(image.Reference{Repository: repo, Tag: t.Tag}), fmt.Sprintf("Digest: %s", t.Digest))
+			}
+		}
+	}
+	return append(lines, status(repo.Familiar(), newer), string(repo))
 }

@@ -53,18 +53,20 @@ type Shelf interface {
 	Hold(digests []image.Digest) (release func())
 	// HasBlob tells whether the blob's whole, verified file is on disk.
 	HasBlob(d image.Descriptor) bool
+	// PartialBlob gives how many bytes of a blob an unfinished attempt has left on disk; 0 where there are none.
+	PartialBlob(d image.Digest) int64
 	// NewBlob opens a writer, at the end of what an earlier attempt left. One writer per digest at a time.
 	NewBlob(d image.Descriptor) (BlobWriter, error)
 	// ReadBlob reads a small blob whole; one over limit bytes is TooLarge.
 	ReadBlob(d image.Digest, limit int64) ([]byte, error)
 	// Resolved gives what the shelf holds under a reference.
 	Resolved(ctx context.Context, ref image.Reference) (Stored, error)
-	// Document gives a stored index or manifest.
-	Document(ctx context.Context, d image.Digest) (image.Document, error)
-	// KeptDocument gives an index or a manifest that KeepDocument kept, or that is stored; NotFound else. A
-	// digest never changes meaning, so what was read once need not be asked for again.
+	// KeptDocument gives an index or a manifest that is stored, or that KeepDocument kept, with its bytes
+	// proved; NotFound or Corrupt else. A digest never changes meaning, so what was read once need not be
+	// asked for again.
 	KeptDocument(ctx context.Context, d image.Digest) (image.Document, error)
-	// KeepDocument remembers an index or a manifest that was read and is not (yet) stored.
+	// KeepDocument remembers an index or a manifest that was read and is not (yet) stored. It does not wait
+	// for the disk, and does not promise to keep everything for ever.
 	KeepDocument(ctx context.Context, doc image.Document) error
 	// Record makes a finished pull part of the shelf, in one transaction. Every blob's file must be there.
 	// ErrMoved, and nothing recorded, where another pull has moved the tag since this one looked: else the

@@ -17,6 +17,7 @@ import (
 const (
 	maxQueued    = 5000             // jobs that wait
 	maxPlatforms = 32               // of one request
+	maxMatch     = 128              // characters of a Match; a tag has no more
 	maxOver      = 4096             // jobs that are remembered to be over
 	saveTimeout  = 10 * time.Second // for one write to the shelf's records
 	cancelWait   = 2 * time.Second  // how long Cancel waits for the pull to come to rest
@@ -45,6 +46,7 @@ type Queue struct {
 	standard image.Platform
 	jobs     int
 	stats    stats
+	surveys  *surveys
 
 	base  context.Context // ends when the queue closes
 	close context.CancelCauseFunc
@@ -82,9 +84,10 @@ func New(o Options) *Queue {
 	base, cancel := context.WithCancelCause(context.Background())
 	return &Queue{
 		shelf:    o.Shelf,
-		resolver: &resolver{source: o.Source, shelf: o.Shelf, cache: newDocuments()},
+		resolver: newResolver(o),
 		fetcher:  newFetcher(base, o),
 		broker:   newBroker(),
+		surveys:  newSurveys(),
 		log:      o.Logger, now: o.Now, standard: o.DefaultPlatform, jobs: o.Jobs,
 		base: base, close: cancel,
 		live: make(map[int64]*run), byWhat: make(map[string]*run),
@@ -109,6 +112,7 @@ func (q *Queue) Start(ctx context.Context) error {
 		}
 		r := newRun(Job{
 			ID: j.ID, Reference: j.Reference, Platforms: j.Platforms, Requesters: j.Requesters, State: Queued, Created: j.Created,
+			AllTags: j.AllTags, Match: j.Match, Tags: j.Tags, Fetched: j.Fetched, Expected: j.Expected,
 		})
 		q.enqueue(r)
 		q.log.Info("pull goes on", "job", j.ID, "reference", j.Reference.String())
@@ -128,18 +132,18 @@ type Request struct {
 	By        string           // who asks
 }
 
-// Pull puts a job into the queue, or joins the one that is there for the same reference and the same
-// platforms; joined tells which. Errors: Invalid, TooLarge when too many wait, Unavailable when the queue
+// Pull puts a job into the queue, or joins the one that is there for the same reference, or the same tags, and
+// the same platforms; joined tells which. Errors: Invalid, TooLarge when too many wait, Unavailable when the queue
 // is closing. Trying a pull again is pulling it again.
 func (q *Queue) Pull(ctx context.Context, req Request) (job Job, joined bool, err error) {
 	platforms, err := req.check()
 	if err != nil {
 		return Job{}, false, err
 	}
-	what := identity(req.Reference, platforms)
+	job = Job{Reference: req.Reference, Platforms: platforms, AllTags: req.AllTags, Match: req.Match, State: Queued, Created: q.now()}
 	q.entering.Lock()
 	defer q.entering.Unlock()
-	if r, changed, err := q.join(what, req.By); err != nil {
+	if r, changed, err := q.join(identity(job), req.By); err != nil {
 		return Job{}, false, err
 	} else if r != nil {
 		if changed {
@@ -148,7 +152,6 @@ func (q *Queue) Pull(ctx context.Context, req Request) (job Job, joined bool, er
 		}
 		return r.snapshot(), true, nil
 	}
-	job = Job{Reference: req.Reference, Platforms: platforms, State: Queued, Created: q.now()}
 	if req.By != "" {
 		job.Requesters = []string{req.By}
 	}
@@ -166,16 +169,38 @@ func (q *Queue) Pull(ctx context.Context, req Request) (job Job, joined bool, er
 	return job, false, nil
 }
 
-// check gives the platforms normalised, each once, in the order of the request.
+// check gives the platforms as normalised gives them.
 func (req Request) check() ([]image.Platform, error) {
-	if req.Reference.Repository == "" || (req.Reference.Tag == "") == (req.Reference.Digest == "") {
+	ref := req.Reference
+	switch {
+	case req.AllTags && (ref.Repository == "" || ref.Tag != "" || ref.Digest != ""):
+		return nil, image.Errorf(image.Invalid, "a pull of all tags needs a repository, with neither a tag nor a digest")
+	case !req.AllTags && (ref.Repository == "" || (ref.Tag == "") == (ref.Digest == "")):
 		return nil, image.Errorf(image.Invalid, "a pull needs a repository and either a tag or a digest")
+	case !req.AllTags && req.Match != "":
+		return nil, image.Errorf(image.Invalid, "only a pull of all tags can be narrowed down to some of them")
 	}
-	if len(req.Platforms) > maxPlatforms {
-		return nil, image.Errorf(image.Invalid, "%d platforms were asked for, at most %d can be pulled at once", len(req.Platforms), maxPlatforms)
+	if err := checkMatch(req.Match); err != nil {
+		return nil, err
+	}
+	return normalised(req.Platforms)
+}
+
+// checkMatch refuses what no tag can contain for its length.
+func checkMatch(match string) error {
+	if len(match) > maxMatch {
+		return image.Errorf(image.Invalid, "the part of a tag's name is longer than %d characters", maxMatch)
+	}
+	return nil
+}
+
+// normalised gives platforms that were asked for normalised, each once, in their order.
+func normalised(asked []image.Platform) ([]image.Platform, error) {
+	if len(asked) > maxPlatforms {
+		return nil, image.Errorf(image.Invalid, "%d platforms were asked for, at most %d can be pulled at once", len(asked), maxPlatforms)
 	}
 	var platforms []image.Platform
-	for _, p := range req.Platforms {
+	for _, p := range asked {
 		n := image.PlatformOf(ocispec.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion})
 		if !n.Known() {
 			return nil, image.Errorf(image.Invalid, "%q is not a platform", p.String())
@@ -187,14 +212,23 @@ func (req Request) check() ([]image.Platform, error) {
 	return platforms, nil
 }
 
-// identity gives what two requests for the same thing have in common.
-func identity(ref image.Reference, platforms []image.Platform) string {
-	names := make([]string, 0, len(platforms)+1)
+// identity gives what two jobs for the same thing have in common.
+func identity(j Job) string {
+	what := platformKey(j.Platforms) + " " + j.Reference.String()
+	if j.AllTags { // a tag's part comes last: it may be any text
+		what += " all " + j.Match
+	}
+	return what
+}
+
+// platformKey names a set of platforms.
+func platformKey(platforms []image.Platform) string {
+	names := make([]string, 0, len(platforms))
 	for _, p := range platforms {
 		names = append(names, p.String())
 	}
 	slices.Sort(names)
-	return strings.Join(append(names, ref.String()), " ")
+	return strings.Join(names, " ")
 }
 
 // join finds a job to join and adds the requester; r is nil where there is none.
@@ -326,6 +360,7 @@ func (q *Queue) Close(ctx context.Context) error {
 	q.closing = true
 	waiting := slices.Clone(q.pending)
 	q.mu.Unlock()
+	q.surveys.close()
 	q.close(errClosing)
 	for _, r := range waiting {
 		q.broker.close(r.id)
@@ -333,6 +368,7 @@ func (q *Queue) Close(ctx context.Context) error {
 	stopped := make(chan struct{})
 	go func() {
 		q.wg.Wait()
+		q.surveys.wg.Wait()
 		q.fetcher.wg.Wait()
 		close(stopped)
 	}()

@@ -29,7 +29,7 @@ type Offer struct {
 	Manifest *image.Manifest // nil where it was not read: see Err, or there are very many platforms
 	Layers   []OfferedLayer
 	Size     int64 // of all layers
-	Here     int64 // of those that are stored already, for whatever image
+	Here     int64 // of those that are here already, for whatever image, half-fetched ones included
 	Fetch    int64 // of those that would be downloaded
 	Stored   bool  // this image is stored under this reference
 	Default  bool  // is pulled when nobody chooses
@@ -116,12 +116,9 @@ func (s *resolver) price(ctx context.Context, repo image.Repository, o *Offer) e
 		}
 		counted[d.Digest] = true
 		o.Size += d.Size
-		if l.Stored {
-			o.Here += d.Size
-		} else {
-			o.Fetch += d.Size
-		}
+		o.Here += s.here(d)
 	}
+	o.Fetch = o.Size - o.Here
 	if o.Platform.Known() {
 		return nil
 	}
@@ -131,6 +128,18 @@ func (s *resolver) price(ctx context.Context, repo image.Repository, o *Offer) e
 	}
 	o.Platform = c.Platform()
 	return nil
+}
+
+// here gives how many bytes of a layer need not be downloaded: all, or those that an unfinished pull left.
+func (s *resolver) here(d image.Descriptor) int64 {
+	if s.shelf.HasBlob(d) {
+		return d.Size
+	}
+	left := s.shelf.PartialBlob(d.Digest)
+	if left > d.Size { // of another size than announced, so it will be begun anew
+		return 0
+	}
+	return left
 }
 
 // config reads a config into memory without storing it, for an image whose platform stands nowhere else.

@@ -3,7 +3,9 @@ package pull
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,6 +23,14 @@ type resolver struct {
 	source Source
 	shelf  Shelf
 	cache  *documents
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	reading map[image.Digest]chan struct{} // documents that somebody is about to read; closed when over
+}
+
+func newResolver(o Options) *resolver {
+	return &resolver{source: o.Source, shelf: o.Shelf, cache: newDocuments(), log: o.Logger, reading: make(map[image.Digest]chan struct{})}
 }
 
 // asker makes a request to a registry, again where it sees fit.
@@ -71,25 +81,64 @@ func (s *resolver) head(ctx context.Context, ref image.Reference, ask asker) (he
 	return head, nil
 }
 
-// document reads an index or a manifest by digest. Its size is held against the descriptor where that
-// has one.
+// document reads an index or a manifest by digest: from the cache, from the shelf, or else from the
+// registry, after which the shelf keeps it. Those who want the same one at a time wait for the first. Its
+// size is held against the descriptor where that has one.
 func (s *resolver) document(ctx context.Context, repo image.Repository, d image.Descriptor, ask asker) (image.Document, error) {
-	doc, ok := s.cache.get(d.Digest)
-	if !ok {
-		var err error
-		if doc, err = s.shelf.Document(ctx, d.Digest); err != nil {
-			if kind := image.KindOf(err); kind != image.NotFound && kind != image.Corrupt {
-				return image.Document{}, fmt.Errorf("read %s from the shelf: %w", d.Digest, err)
-			}
-			if doc, err = s.download(ctx, repo, d.Digest, ask); err != nil {
-				return image.Document{}, err
-			}
-		}
-		s.cache.put(doc)
+	doc, err := s.read(ctx, repo, d.Digest, ask)
+	if err != nil {
+		return image.Document{}, err
 	}
 	if d.Size > 0 && d.Size != int64(len(doc.Raw)) {
 		return image.Document{}, image.Errorf(image.Corrupt, "manifest %s has %d bytes instead of the %d announced", image.ShortDigest(d.Digest), len(doc.Raw), d.Size)
 	}
+	return doc, nil
+}
+
+func (s *resolver) read(ctx context.Context, repo image.Repository, d image.Digest, ask asker) (image.Document, error) {
+	for {
+		if doc, ok := s.cache.get(d); ok {
+			return doc, nil
+		}
+		s.mu.Lock()
+		other, taken := s.reading[d]
+		if !taken {
+			s.reading[d] = make(chan struct{})
+		}
+		s.mu.Unlock()
+		if !taken {
+			return s.readFirst(ctx, repo, d, ask)
+		}
+		select { // what failed for another repository may well work from ours, so we go round
+		case <-other:
+		case <-ctx.Done():
+			return image.Document{}, context.Cause(ctx)
+		}
+	}
+}
+
+// readFirst is read by the one that others wait for.
+func (s *resolver) readFirst(ctx context.Context, repo image.Repository, d image.Digest, ask asker) (image.Document, error) {
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		close(s.reading[d])
+		delete(s.reading, d)
+	}()
+	doc, err := s.shelf.KeptDocument(ctx, d)
+	switch kind := image.KindOf(err); {
+	case err == nil:
+	case kind != image.NotFound && kind != image.Corrupt:
+		return image.Document{}, fmt.Errorf("read %s from the shelf: %w", d, err)
+	default:
+		if doc, err = s.download(ctx, repo, d, ask); err != nil {
+			return image.Document{}, err
+		}
+		if err := s.shelf.KeepDocument(ctx, doc); err != nil {
+			s.log.Warn("manifest not kept", "digest", string(d), "error", err)
+		}
+	}
+	s.cache.put(doc)
 	return doc, nil
 }
 

@@ -15,21 +15,26 @@ type run struct {
 	what      string // identity of the request
 	reference image.Reference
 	platforms []image.Platform
+	allTags   bool
+	match     string
 	over      chan struct{}           // closed when the job has come to rest
 	cancel    context.CancelCauseFunc // set under the queue's lock when the job is started
 	saving    sync.Mutex              // so that an older state is never saved over a newer one
 
 	mu      sync.Mutex
-	job     Job // all but Layers
+	job     Job  // all but Layers
+	handed  bool // job.Tags has been handed out and is not to be changed any more
+	tag     int  // the line of the tag at work; -1 where there is none
 	layers  []*layer
 	configs []*layer // not listed; only that one of them is being retried is shown
 	meter   meter
+	moved   int64 // bytes that came for layers that were shown before
 }
 
 func newRun(j Job) *run {
 	return &run{
-		id: j.ID, what: identity(j.Reference, j.Platforms), reference: j.Reference, platforms: j.Platforms,
-		over: make(chan struct{}), cancel: func(error) {}, job: j,
+		id: j.ID, what: identity(j), reference: j.Reference, platforms: j.Platforms, allTags: j.AllTags, match: j.Match,
+		over: make(chan struct{}), cancel: func(error) {}, job: j, handed: true, tag: -1,
 	}
 }
 
@@ -70,6 +75,7 @@ func (r *run) snapshot() Job {
 	j.Requesters = slices.Clone(j.Requesters)
 	j.Pulled = slices.Clone(j.Pulled)
 	j.Lines = slices.Clone(j.Lines)
+	r.handed = true // Tags is shared: thousands of lines must not be copied several times a second
 	if j.Problem != nil {
 		p := *j.Problem
 		j.Problem = &p
@@ -108,16 +114,33 @@ func (r *run) showConfig(d image.Descriptor) *layer {
 	return l
 }
 
-// sample measures the rate.
+// show lists other layers than before.
+func (r *run) show(layers []*layer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.moved = r.movedBytes()
+	r.layers, r.configs = layers, nil
+	if !r.allTags {
+		r.meter, r.moved = meter{}, 0
+	}
+}
+
+// movedBytes gives what came over the network so far. r.mu is held.
+func (r *run) movedBytes() int64 {
+	moved := r.moved
+	for _, l := range r.layers {
+		moved += l.moved()
+	}
+	return moved
+}
+
+// sample measures the rate, and how far the tag at work is.
 func (r *run) sample(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.job.State != Pulling {
 		return
 	}
-	var moved int64
-	for _, l := range r.layers {
-		moved += l.moved()
-	}
-	r.job.Rate = r.meter.add(now, moved)
+	r.job.Rate = r.meter.add(now, r.movedBytes())
+	r.countTag()
 }

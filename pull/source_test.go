@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -22,17 +23,22 @@ type upstream struct {
 
 	mu        sync.Mutex
 	tags      map[string]image.Digest // by reference
+	listed    []string                // references of the tags, in the order in which they were first set
 	documents map[image.Digest]image.Document
 	blobs     map[image.Digest][]byte
 	noRanges  bool
 
 	heads, reads int                      // requests for tags, and for indexes and manifests
+	lists        int                      // requests for lists of tags
 	offsets      map[image.Digest][]int64 // of the requests for each blob
 	open, most   int                      // blobs open now, and at most
+	wait         time.Duration            // before a HEAD or a list of tags is answered
+	waits        int                      // requests that wait now
 
 	// Hooks; nil leaves the answer alone.
 	head     func(ref image.Reference) error
 	document func(ref image.Reference) error
+	list     func() error
 	blob     func(ctx context.Context, repo image.Repository, d image.Digest, nth int, body io.Reader) (io.Reader, error)
 }
 
@@ -43,7 +49,41 @@ func newUpstream(t *testing.T) *upstream {
 	}
 }
 
-func (u *upstream) Head(_ context.Context, ref image.Reference) (image.Descriptor, error) {
+// pause takes the time that the registry needs.
+func (u *upstream) pause(ctx context.Context) error {
+	u.mu.Lock()
+	wait := u.wait
+	u.waits++
+	u.mu.Unlock()
+	defer func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.waits--
+	}()
+	if wait == 0 {
+		return nil
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// waiting tells how many requests wait for an answer.
+func (u *upstream) waiting() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.waits
+}
+
+func (u *upstream) Head(ctx context.Context, ref image.Reference) (image.Descriptor, error) {
+	if err := u.pause(ctx); err != nil {
+		return image.Descriptor{}, err
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.heads++
@@ -77,6 +117,28 @@ func (u *upstream) Document(_ context.Context, ref image.Reference) (image.Docum
 		return image.Document{}, image.Errorf(image.NotFound, "no %s", ref)
 	}
 	return doc, nil
+}
+
+// Tags lists the tags of a repository in the order in which they were first set.
+func (u *upstream) Tags(ctx context.Context, repo image.Repository) ([]string, error) {
+	if err := u.pause(ctx); err != nil {
+		return nil, err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.lists++
+	if u.list != nil {
+		if err := u.list(); err != nil {
+			return nil, err
+		}
+	}
+	var tags []string
+	for _, name := range u.listed {
+		if ref, err := image.ParseReference(name); err == nil && ref.Repository == repo {
+			tags = append(tags, ref.Tag)
+		}
+	}
+	return tags, nil
 }
 
 func (u *upstream) Blob(ctx context.Context, repo image.Repository, d image.Descriptor, offset int64) (io.ReadCloser, int64, error) {
@@ -208,6 +270,9 @@ func (u *upstream) tag(ref string, d image.Descriptor) image.Reference {
 	r, err := image.ParseReference(ref)
 	if err != nil {
 		u.t.Fatal(err)
+	}
+	if _, known := u.tags[r.String()]; !known {
+		u.listed = append(u.listed, r.String())
 	}
 	u.tags[r.String()] = d.Digest
 	return r

@@ -88,6 +88,7 @@ func (q *Queue) finish(r *run, err error) {
 			}
 		})
 	}
+	q.surveys.forget(r.reference.Repository) // what is to be fetched has changed
 	q.mu.Lock()
 	delete(q.live, r.id)
 	if q.over = append(q.over, r.id); len(q.over) > maxOver {
@@ -126,23 +127,33 @@ func (q *Queue) judge(r *run, err error) State {
 // asker makes the requests of a job's resolving, again where the back-off allows; the job shows why.
 func (q *Queue) asker(r *run) asker {
 	return func(ctx context.Context, request func(context.Context) error) error {
-		try := tries{backoff: q.fetcher.backoff, now: q.now}
-		for {
-			err := request(ctx)
-			if err == nil || ctx.Err() != nil {
-				return err
-			}
-			wait, final := try.after(err, false)
-			if final != nil {
-				return final
-			}
+		return q.again(ctx, q.fetcher.backoff, request, func(err error, until time.Time) {
 			why := problemOf(err)
-			r.change(func(j *Job) { j.Reason, j.ReasonText, j.RetryAt = why.Message, why.MessageText, q.now().Add(wait) })
+			r.change(func(j *Job) { j.Reason, j.ReasonText, j.RetryAt = why.Message, why.MessageText, until })
 			q.broker.publish(r.id)
-			if err := sleep(ctx, wait); err != nil {
-				return err
-			}
+		}, func() {
 			r.change(func(j *Job) { j.Reason, j.ReasonText, j.RetryAt = "", image.Text{}, time.Time{} })
+		})
+	}
+}
+
+// again makes a request until it works or the back-off ends. It tells why and until when it waits, and when
+// that is over.
+func (q *Queue) again(ctx context.Context, b Backoff, request func(context.Context) error, waits func(err error, until time.Time), goesOn func()) error {
+	try := tries{backoff: b, now: q.now}
+	for {
+		err := request(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
 		}
+		wait, final := try.after(err, false)
+		if final != nil {
+			return final
+		}
+		waits(err, q.now().Add(wait))
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+		goesOn()
 	}
 }

@@ -68,7 +68,7 @@ func TestBasicAuthFromDockersConfig(t *testing.T) {
 func TestDockerConfigFromTheEnvironment(t *testing.T) {
 	_, host := basicRegistry(t)
 	t.Setenv("DOCKER_CONFIG", dockerConfigDir(t, auths(host, login("anna", "s3cret"))))
-	c, err := New(Options{})
+	c, err := New(Options{AllowPrivate: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestAHelperThatFailsMeansNobodysCredentials(t *testing.T) {
 
 func TestDockerHubsCredentialsAreUnderItsOldAddress(t *testing.T) {
 	var got atomic.Value
-	opts := hub(t, func(w http.ResponseWriter, req *http.Request) {
+	opts := hubOptions(t, func(w http.ResponseWriter, req *http.Request) {
 		user, _, ok := req.BasicAuth()
 		if !ok {
 			w.Header().Set("WWW-Authenticate", `Basic realm="hub"`)

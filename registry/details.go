@@ -2,7 +2,14 @@ package registry
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"regexp"
+	"strings"
 	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
 )
@@ -19,11 +26,84 @@ type TagDetail struct {
 type TagImage struct {
 	Platform image.Platform
 	Digest   image.Digest // empty where it is not said
-	Size     int64        // compressed bytes
+	Size     int64        // compressed bytes; negative where it is not said
+}
+
+const (
+	mostDetails   = 100 // tags of one answer
+	mostPlatforms = 100 // of one tag
+)
+
+// validTagPart is what a tag can contain.
+var validTagPart = regexp.MustCompile(`^[A-Za-z0-9_.-]{0,128}$`)
+
+// detailsKey is what was asked for.
+type detailsKey struct {
+	repository image.Repository
+	contains   string
 }
 
 // TagDetails asks the registry's search service for sizes and dates of a repository's tags: the newest hundred
-// or so whose names contain the text. Nothing, and no error, where the registry has no such service.
+// or so whose names contain the text. Nothing, and no error, where the registry has no such service, or that
+// does not show the repository. Answers are remembered for a minute. Errors are image.Errors, or the context's.
 func (c *Client) TagDetails(ctx context.Context, repo image.Repository, contains string) (map[string]TagDetail, error) {
-	return nil, nil
+	if !validTagPart.MatchString(contains) {
+		return nil, nil // no tag does
+	}
+	all, err := c.services.details.get(ctx, detailsKey{repo, contains}, func(ctx context.Context) (map[string]TagDetail, error) {
+		host := repo.Host()
+		kind, _, err := c.searchKind(ctx, host, repo.Path()[strings.LastIndex(repo.Path(), "/")+1:])
+		if kind == SearchOff || image.KindOf(err) == image.NotFound {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		s, err := c.searcherOf(ctx, host, kind)
+		if err != nil {
+			return nil, err
+		}
+		all, err := s.details(ctx, repo.Path(), contains)
+		var status *statusError
+		if errors.As(err, &status) {
+			switch status.code {
+			case http.StatusNotFound, http.StatusUnauthorized, http.StatusForbidden:
+				return nil, nil
+			}
+		}
+		return all, err
+	})
+	return maps.Clone(all), err
+}
+
+// addDetail adds a tag that contains the text, unless its name is none.
+func addDetail(all map[string]TagDetail, name looseText, contains string, d TagDetail) {
+	if validTag.MatchString(string(name)) && strings.Contains(strings.ToLower(string(name)), strings.ToLower(contains)) {
+		all[string(name)] = d
+	}
+}
+
+// addImage adds a platform, unless it is none or an attestation's.
+func addImage(images []TagImage, p ocispec.Platform, digest looseText, size int64) []TagImage {
+	platform := image.PlatformOf(p)
+	if !platform.Known() || p.OS == "" || p.Architecture == "" || len(images) == mostPlatforms {
+		return images
+	}
+	return append(images, TagImage{Platform: platform, Digest: digestOrNone(digest), Size: size})
+}
+
+func digestOrNone(s looseText) image.Digest {
+	d, err := image.ParseDigest(string(s))
+	if err != nil {
+		return ""
+	}
+	return d
+}
+
+// orElse gives the time, or another one where it was not said.
+func (t looseTime) orElse(other looseTime) time.Time {
+	if time.Time(t).IsZero() {
+		return time.Time(other)
+	}
+	return time.Time(t)
 }

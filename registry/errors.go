@@ -37,11 +37,21 @@ func (e *RateLimit) RetryAt() time.Time { return e.Until }
 type subject struct {
 	ref  image.Reference
 	blob image.Digest // of a request for a blob
+
+	search bool // for repositories; ref has the host alone
+}
+
+// subjectOfSearch is a search of a registry's repositories.
+func subjectOfSearch(host string) subject {
+	return subject{ref: image.Reference{Repository: image.Repository(host)}, search: true}
 }
 
 func (s subject) host() string { return s.ref.Repository.Host() }
 
 func (s subject) name() image.Text {
+	if s.search {
+		return image.Textf("the list of repositories")
+	}
 	if s.blob != "" {
 		return image.Textf("blob %s of %s", image.ShortDigest(s.blob), s.ref.Repository.Familiar())
 	}
@@ -58,12 +68,19 @@ func (u *upstream) explain(ctx context.Context, s subject, ex *exchange, err err
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if tokenError := u.lastTokenError(); tokenError != nil && ex.refused(err) {
+		err = tokenError
+	}
+	if errors.Is(err, errs.ErrHTTPRedirectRefused) {
+		return u.ledAstray(err)
+	}
+	var guarded *refusal
+	if errors.As(err, &guarded) {
+		return guarded.explain(u.host, u.api)
+	}
 	var known *image.Error
 	if errors.As(err, &known) {
 		return known
-	}
-	if tokenError := u.lastTokenError(); tokenError != nil && ex.refused(err) {
-		err = tokenError
 	}
 	var status *statusError
 	switch {
@@ -132,12 +149,9 @@ func (u *upstream) notFound(s subject, status *statusError) error {
 // hence docker's own words.
 func (u *upstream) refused(s subject, said string, err error) error {
 	repo := s.ref.Repository.Familiar()
-	login := "docker login " + u.host
-	if u.host == dockerHub {
-		login = "docker login"
-	}
+	login := u.loginCommand()
 	switch {
-	case u.host == dockerHub && !u.login.known():
+	case u.hub() && !u.login.known():
 		return image.Errorf(image.NotFound, "pull access denied for %s: it does not exist on Docker Hub, or needs a sign-in", repo).Because(err).
 			Suggest("Check the name. For a private repository run %s as the user that this server runs as.", login)
 	case !u.login.known():
@@ -163,10 +177,20 @@ func (u *upstream) rateLimited(status *statusError) error {
 			u.host, status.until.UTC().Format("2006-01-02 15:04:05 MST"))
 	}
 	e = e.Because(cause)
-	if u.host == dockerHub && !u.login.known() {
+	if u.hub() && !u.login.known() {
 		return e.Suggest("Wait, or run docker login as the user that this server runs as: an account has a larger allowance.")
 	}
 	return e.Suggest("Wait, or ask whoever runs %s for a larger allowance.", u.host)
+}
+
+// ledAstray explains a redirect or a token server that regclient itself does not follow.
+func (u *upstream) ledAstray(err error) error {
+	at, err := failingHost(u.api, err)
+	e := image.Errorf(image.Forbidden, "%s redirects to an address that is not allowed", u.host)
+	if at != u.api {
+		e = image.Errorf(image.Forbidden, "%s leads to %s, which is not allowed", u.host, at)
+	}
+	return e.Because(err).Suggest("A registry may not lead from TLS to plain HTTP, nor from outside to this machine.")
 }
 
 // explainNetwork explains what went wrong below HTTP.
@@ -188,9 +212,6 @@ func (u *upstream) explainNetwork(s subject, err error) error {
 	case schemeMismatch(err):
 		return unavailable("%s speaks plain HTTP where TLS is expected", name).
 			Suggest("Start the server with --insecure-registry %s if you trust the network between.", at)
-	case errors.Is(err, errs.ErrHTTPRedirectRefused):
-		return unavailable("%s redirects to an address that is not allowed", name).
-			Suggest("A registry may not lead from TLS to plain HTTP, nor from outside to this machine.")
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return unavailable("there is no host %s", clean(dns.Name)).Suggest("Check the registry's name, and this server's DNS.")
 	case errors.As(err, &dns):

@@ -95,8 +95,8 @@ func TestRateLimitTellsUntilWhen(t *testing.T) {
 	}
 }
 
-// hub starts a server that stands in for Docker Hub's registry.
-func hub(t *testing.T, h http.HandlerFunc) Options {
+// hubOptions starts a server that stands in for Docker Hub's registry.
+func hubOptions(t *testing.T, h http.HandlerFunc) Options {
 	t.Helper()
 	ca := newAuthority(t)
 	_, addr := ca.tlsServer(t, h, inAnHour(), "registry-1.docker.io")
@@ -104,7 +104,7 @@ func hub(t *testing.T, h http.HandlerFunc) Options {
 }
 
 func TestDockerHubsDenialMayMeanThatThereIsNothing(t *testing.T) {
-	opts := hub(t, func(w http.ResponseWriter, _ *http.Request) {
+	opts := hubOptions(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="hub"`)
 		errorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
 	})
@@ -117,7 +117,7 @@ func TestDockerHubsDenialMayMeanThatThereIsNothing(t *testing.T) {
 }
 
 func TestDockerHubsRateLimitSuggestsASignIn(t *testing.T) {
-	opts := hub(t, func(w http.ResponseWriter, _ *http.Request) {
+	opts := hubOptions(t, func(w http.ResponseWriter, _ *http.Request) {
 		errorBody(w, http.StatusTooManyRequests, "TOOMANYREQUESTS", "limit")
 	})
 	_, err := client(t, opts).Document(t.Context(), mustRef(t, "ubuntu"))
@@ -125,7 +125,7 @@ func TestDockerHubsRateLimitSuggestsASignIn(t *testing.T) {
 }
 
 func TestDockerHubsNotFoundIsInDockersWords(t *testing.T) {
-	opts := hub(t, func(w http.ResponseWriter, _ *http.Request) {
+	opts := hubOptions(t, func(w http.ResponseWriter, _ *http.Request) {
 		errorBody(w, http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest unknown")
 	})
 	_, err := client(t, opts).Document(t.Context(), mustRef(t, "postgres:nope"))

@@ -137,7 +137,7 @@ func TestAHostThatChangesItsSchemeIsFoundOutAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	addresses["127.0.0.1:5000"] = tlsAddr
-	c.verified.CloseIdleConnections()
+	c.roads.verified.CloseIdleConnections()
 	if _, err := c.Head(t.Context(), mustRef(t, "127.0.0.1:5000/app:1")); err != nil {
 		t.Errorf("after the registry moved to TLS: %v", err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/stowage/stowage/image"
 )
@@ -18,9 +20,24 @@ const (
 var validTag = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
 
 // Tags lists the tags of a repository in the registry's order, following its pages (Link, rel=next;
-// distribution-spec "Listing Tags"). Names that cannot be tags are left out. Errors are image.Errors, or the
+// distribution-spec "Listing Tags"). Names that cannot be tags are left out: null, empty ones, and the digests
+// that some registries put among them. The list is remembered for a minute. Errors are image.Errors, or the
 // context's; TooLarge for a listing beyond all reason.
 func (c *Client) Tags(ctx context.Context, repo image.Repository) ([]string, error) {
+	lines, err := c.services.tags.get(ctx, repo, func(ctx context.Context) (string, error) {
+		tags, err := c.listTags(ctx, repo)
+		return strings.Join(tags, "\n"), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if lines == "" {
+		return []string{}, nil
+	}
+	return strings.Split(lines, "\n"), nil
+}
+
+func (c *Client) listTags(ctx context.Context, repo image.Repository) ([]string, error) {
 	var tags []string
 	r := image.Reference{Repository: repo}
 	_, err := c.ask(ctx, subject{ref: r}, kindTags, func(ctx context.Context, u *upstream) error {
@@ -28,12 +45,7 @@ func (c *Client) Tags(ctx context.Context, repo image.Repository) ([]string, err
 		if err != nil {
 			return err
 		}
-		tags = make([]string, 0, len(list.Tags))
-		for _, t := range list.Tags {
-			if validTag.MatchString(t) {
-				tags = append(tags, t)
-			}
-		}
+		tags = slices.DeleteFunc(list.Tags, func(t string) bool { return !validTag.MatchString(t) })
 		return nil
 	})
 	return tags, err

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stowage/stowage/image"
 )
@@ -90,4 +92,69 @@ func TestListingsOfTagsThatGoWrong(t *testing.T) {
 	if got := elsewhere.requests(); len(got) != 0 {
 		t.Errorf("the other host was asked: %v", got)
 	}
+}
+
+func TestTagsAreRememberedForAMinute(t *testing.T) {
+	rec, host := server(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"tags":["2","1"]}`) })
+	c := client(t, Options{})
+	now := time.Now()
+	c.services.tags.now = func() time.Time { return now }
+	for range 3 {
+		got, err := c.Tags(t.Context(), image.Repository(host+"/app"))
+		if err != nil || !slices.Equal(got, []string{"2", "1"}) {
+			t.Fatalf("tags are %v, %v", got, err)
+		}
+		slices.Sort(got) // the caller's own
+	}
+	if n := len(rec.requests()); n != 1 {
+		t.Errorf("%d requests", n)
+	}
+	now = now.Add(answerLife)
+	if _, err := c.Tags(t.Context(), image.Repository(host+"/app")); err != nil || len(rec.requests()) != 2 {
+		t.Errorf("after a minute: %v, %d requests", err, len(rec.requests()))
+	}
+}
+
+func TestListsOfTagsWithNullsAndDigests(t *testing.T) {
+	for body, want := range map[string][]string{
+		`{"tags":["1",null,"","sha256:` + strings.Repeat("a", 64) + `","2"]}`: {"1", "2"},
+		`{"tags":[]}`:   {},
+		`{"tags":null}`: {},
+		`{}`:            {},
+	} {
+		_, host := server(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+		got, err := client(t, Options{}).Tags(t.Context(), image.Repository(host+"/app"))
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, %v", body, got, err)
+		}
+	}
+}
+
+func BenchmarkFiveThousandTags(b *testing.B) {
+	var tags []string
+	for i := range 5000 {
+		tags = append(tags, fmt.Sprintf("15.%d-alpine3.%d", i, i%20))
+	}
+	body := `{"name":"app","tags":["` + strings.Join(tags, `","`) + `"]}`
+	srv := httptest.NewServer(registryRoot(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
+	b.Cleanup(srv.Close)
+	repo := image.Repository(strings.TrimPrefix(srv.URL, "http://") + "/app")
+	c := searching(b, Listed{Host: repo.Host()})
+	b.Run("listed", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			c.services.tags.forget(repo)
+			if _, err := c.Tags(b.Context(), repo); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("remembered", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := c.Tags(b.Context(), repo); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

@@ -31,6 +31,7 @@ const (
 	kindManifest requestKind = iota
 	kindTags
 	kindBlob
+	kindCatalog
 )
 
 // exchange travels in a request's context, down through regclient to the transport, and brings back what
@@ -45,15 +46,19 @@ type exchange struct {
 	refusal    string      // what the last 401 said
 	header     http.Header // of the success
 	length     int64       // Content-Length of the success; -1 where there was none
-	raw        []byte      // a manifest's bytes
+	raw        []byte      // a manifest's bytes, or those of a page of a catalog
 	start      int64       // where a blob's body begins
+	next       *url.URL    // the page of a catalog that is asked for; nil for the first
+	url        *url.URL    // where the success came from
 	pages      map[string]bool
 	bytes      int
 }
 
 // complete tells that a manifest, or the head of one, arrived whole, whatever regclient makes of it: what
-// counts as a manifest is for package image to say.
-func (ex *exchange) complete() bool { return ex.kind == kindManifest && ex.header != nil }
+// counts as a manifest is for package image to say. So did a page of a catalog, which is read by ourselves.
+func (ex *exchange) complete() bool {
+	return (ex.kind == kindManifest || ex.kind == kindCatalog) && ex.header != nil
+}
 
 // refused tells that err means 401, or no token to be had, and nothing below HTTP.
 func (ex *exchange) refused(err error) bool {
@@ -119,6 +124,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if ex.kind == kindManifest {
 		out.Header["Accept"] = accepted
 	}
+	if ex.kind == kindCatalog && ex.next != nil && hops == 0 { // regclient knows no pages of catalogs
+		out.URL.Path, out.URL.RawPath, out.URL.RawQuery = ex.next.Path, ex.next.RawPath, ex.next.RawQuery
+	}
 	if ex.kind == kindBlob && ex.offset > 0 {
 		out.Header.Set("Range", fmt.Sprintf("bytes=%d-", ex.offset))
 	}
@@ -132,6 +140,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // receive sorts an answer by its status.
 func (t *transport) receive(ex *exchange, req *http.Request, resp *http.Response) (*http.Response, error) {
 	ex.challenged = resp.StatusCode == http.StatusUnauthorized
+	if ex.kind == kindManifest && req.URL.Host == t.api {
+		t.client.rates.hear(t.host, resp)
+	}
 	switch code := resp.StatusCode; {
 	case ex.challenged:
 		ex.refusal = t.statusError(req, resp).message
@@ -154,7 +165,7 @@ func (t *transport) receive(ex *exchange, req *http.Request, resp *http.Response
 	}
 	resp, err := t.success(ex, req, resp)
 	if err == nil {
-		ex.header, ex.length = resp.Header, resp.ContentLength
+		ex.header, ex.length, ex.url = resp.Header, resp.ContentLength, req.URL
 	}
 	return resp, err
 }
@@ -174,6 +185,8 @@ func (t *transport) success(ex *exchange, req *http.Request, resp *http.Response
 	case req.Method == http.MethodHead:
 	case ex.kind == kindManifest:
 		ex.raw, err = readBody(resp, image.MaxManifestSize)
+	case ex.kind == kindCatalog:
+		ex.raw, err = readBody(resp, maxTagPage)
 	default:
 		var raw []byte
 		if raw, err = readBody(resp, maxTagPage); err == nil {
@@ -191,14 +204,14 @@ func (t *transport) success(ex *exchange, req *http.Request, resp *http.Response
 }
 
 func limitOf(kind requestKind) int {
-	if kind == kindTags {
+	if kind == kindTags || kind == kindCatalog {
 		return maxTagPage
 	}
 	return image.MaxManifestSize
 }
 
 func (t *transport) webPage(req *http.Request) error {
-	return image.Errorf(image.Unavailable, "%s answers with a web page, not as a registry does", clean(req.URL.Host)).
+	return image.Errorf(image.Unavailable, "%s answers with a web page, not as a registry does", clean(req.URL.Host)).Because(errNotThis).
 		Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
 }
 
@@ -242,15 +255,6 @@ func (u *upstream) lastTokenError() error {
 	u.transport.mu.Lock()
 	defer u.transport.mu.Unlock()
 	return u.transport.tokenError
-}
-
-// base picks the transport for an address: certificates go unverified for the hosts named as insecure, and
-// for nothing that those redirect to.
-func (c *Client) base(u *url.URL) *http.Transport {
-	if c.insecure.has(u.Host) {
-		return c.unverified
-	}
-	return c.verified
 }
 
 // redirectedFrom gives the request that a chain of redirects began with, and the chain's length.

@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,11 +17,6 @@ import (
 )
 
 const (
-	dockerHub    = "docker.io"            // the name in references
-	dockerHubAPI = "registry-1.docker.io" // where its registry answers
-)
-
-const (
 	maxHosts     = 256       // registries remembered; people can type any number of names
 	upstreamLife = time.Hour // after which credentials are asked for anew: ECR's live for 12 hours
 )
@@ -30,8 +24,7 @@ const (
 // upstream is one registry: how it is spoken to, as whom, and regclient set up accordingly. It does not
 // change; when anything about it does, the next request makes a new one.
 type upstream struct {
-	host      string // as in references
-	api       string // where it answers
+	way
 	scheme    string // http or https
 	rc        *regclient.RegClient
 	transport *transport
@@ -51,7 +44,7 @@ type slot struct {
 // upstream gives the registry of a subject, finding out about it on first use.
 func (c *Client) upstream(ctx context.Context, s subject) (*upstream, error) {
 	host := s.host()
-	if host == "" || s.ref.Repository.Path() == "" {
+	if host == "" || s.ref.Repository.Path() == "" && !s.search {
 		return nil, image.Errorf(image.Invalid, "%q is not a repository", clean(string(s.ref.Repository)))
 	}
 	sl := c.slot(host)
@@ -67,7 +60,7 @@ func (c *Client) upstream(ctx context.Context, s subject) (*upstream, error) {
 	}
 	up, err := c.newUpstream(ctx, host)
 	if err != nil {
-		return nil, (&upstream{host: host, api: c.apiHost(host)}).explain(ctx, s, &exchange{}, err)
+		return nil, (&upstream{way: c.wayTo(host)}).explain(ctx, s, &exchange{}, err)
 	}
 	up.stamp, up.made = stamp, time.Now()
 	sl.up = up
@@ -118,16 +111,16 @@ func (c *Client) again(ctx context.Context, u *upstream, err error, ex *exchange
 }
 
 func (c *Client) newUpstream(ctx context.Context, host string) (*upstream, error) {
-	api := c.apiHost(host)
-	scheme, err := c.schemeOf(ctx, api)
+	w := c.wayTo(host)
+	scheme, err := c.schemeOf(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	login, err := c.credentialOf(ctx, host)
+	login, err := c.credentialOf(ctx, w.signIn)
 	if err != nil {
 		return nil, err
 	}
-	u := &upstream{host: host, api: api, scheme: scheme, login: login}
+	u := &upstream{way: w, scheme: scheme, login: login}
 	u.transport = &transport{client: c, host: host, api: u.api, scheme: scheme, secrets: login.secrets()}
 	settings := config.Host{
 		Name:          host,
@@ -155,84 +148,6 @@ func (c *Client) newUpstream(ctx context.Context, host string) (*upstream, error
 		),
 	)
 	return u, nil
-}
-
-// apiHost gives the address that a registry's API is spoken to at.
-func (c *Client) apiHost(host string) string {
-	if mirror := c.opts.Mirrors[host]; mirror != "" {
-		return mirror
-	}
-	if host == dockerHub {
-		return dockerHubAPI
-	}
-	return host
-}
-
-// schemeOf finds out whether a registry speaks TLS. Only loopback and insecure hosts are ever spoken to in
-// plain HTTP, as with dockerd. A loopback host is asked in plain HTTP first: a TLS server refuses that at
-// once, whereas a plain one may wait for the end of what it takes for a request line.
-func (c *Client) schemeOf(ctx context.Context, host string) (string, error) {
-	insecure := c.insecure.has(host)
-	switch {
-	case loopback(host):
-		return c.firstScheme(ctx, host, "http", "https")
-	case insecure:
-		return c.firstScheme(ctx, host, "https", "http")
-	}
-	return "https", nil
-}
-
-// firstScheme asks for /v2/ in one scheme and then the other, and gives the first that was understood. The
-// error is that of the first scheme.
-func (c *Client) firstScheme(ctx context.Context, host string, schemes ...string) (string, error) {
-	var first error
-	odd := ""
-	for _, scheme := range schemes {
-		err := c.speaks(ctx, scheme, host)
-		switch {
-		case err == nil:
-			return scheme, nil
-		case ctx.Err() != nil:
-			return "", ctx.Err()
-		case errors.Is(err, errBadRequest):
-			odd = scheme
-		}
-		if first == nil {
-			first = err
-		}
-	}
-	if odd != "" {
-		return odd, nil // the other scheme it does not understand at all
-	}
-	return "", first
-}
-
-// errBadRequest is a TLS server's usual answer to plain HTTP.
-var errBadRequest = errors.New("the host answers 400 Bad Request")
-
-// speaks asks a host for /v2/ without credentials. Any answer will do, and so will a certificate that is
-// not trusted: the request that follows reports that.
-func (c *Client) speaks(ctx context.Context, scheme, host string) error {
-	ctx, cancel := context.WithTimeout(ctx, c.opts.ConnectTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+host+"/v2/", nil)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("User-Agent", c.opts.UserAgent)
-	resp, err := c.base(req.URL).RoundTrip(req)
-	switch {
-	case err != nil && scheme == "https" && certificateError(err):
-		return nil
-	case err != nil:
-		return err
-	}
-	defer resp.Body.Close()
-	_, _ = io.CopyN(io.Discard, resp.Body, maxErrorBody) // so that the connection is used again
-	if resp.StatusCode == http.StatusBadRequest && scheme == "http" {
-		return errBadRequest
-	}
-	return nil
 }
 
 // fileStamp tells one state of a file from another. The zero value stands for no file.

@@ -40,11 +40,11 @@ type rule struct {
 
 // Request is a request as recorded.
 type Request struct {
-	Method, Path, Range string
-	Header              http.Header   // a copy
-	Blob                digest.Digest // the blob asked for; empty for other requests
-	Status              int           // 0 while nothing is answered
-	Bytes               int64         // of the body, served so far
+	Method, Path, Query, Range string
+	Header                     http.Header   // a copy
+	Blob                       digest.Digest // the blob asked for; empty for other requests
+	Status                     int           // 0 while nothing is answered
+	Bytes                      int64         // of the body, served so far
 }
 
 // NewFaulty is registry without faults yet.
@@ -139,7 +139,7 @@ func (f *Faulty) Count(method, path string) int {
 
 // ServeHTTP implements http.Handler.
 func (f *Faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	rec := &Request{Method: r.Method, Path: r.URL.Path, Range: r.Header.Get("Range"), Header: r.Header.Clone()}
+	rec := &Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Range: r.Header.Get("Range"), Header: r.Header.Clone()}
 	if d, ok := blobOf(r); ok {
 		rec.Blob = d
 	}
@@ -206,39 +206,4 @@ func (m *meter) Write(p []byte) (int, error) {
 		m.count(n)
 	}
 	return n, err
-}
-
-// Any matches every request.
-func Any(*http.Request) bool { return true }
-
-// Manifests matches reading of manifests, by GET or HEAD.
-func Manifests(r *http.Request) bool {
-	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.Contains(r.URL.Path, "/manifests/")
-}
-
-// GetManifest matches reading of one manifest by its tag or digest, by GET or HEAD.
-func GetManifest(reference string) Match {
-	return func(r *http.Request) bool {
-		return Manifests(r) && strings.HasSuffix(r.URL.Path, "/manifests/"+reference)
-	}
-}
-
-// Blobs matches downloading of blobs, by GET.
-func Blobs(r *http.Request) bool {
-	_, ok := blobOf(r)
-	return ok && r.Method == http.MethodGet
-}
-
-// GetBlob matches downloading of one blob, by GET.
-func GetBlob(blob digest.Digest) Match {
-	return func(r *http.Request) bool {
-		d, ok := blobOf(r)
-		return ok && d == blob && r.Method == http.MethodGet
-	}
-}
-
-func blobOf(r *http.Request) (digest.Digest, bool) {
-	_, name, ok := strings.Cut(r.URL.Path, "/blobs/")
-	d := digest.Digest(name)
-	return d, ok && d.Validate() == nil
 }

@@ -2,19 +2,16 @@ package sample
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
-	"net/url"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/olareg/olareg"
 	"github.com/olareg/olareg/config"
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -26,12 +23,6 @@ type Registry struct {
 	mu           sync.Mutex
 	tags         []TagAt
 	repositories map[string]bool
-}
-
-// TagAt is a tag and what it points at.
-type TagAt struct {
-	Repository, Tag string
-	Descriptor      v1.Descriptor
 }
 
 // NewRegistry is a registry that holds the [Library]. It takes around a second to build; the context ends that.
@@ -67,7 +58,7 @@ func (r *Registry) Push(ctx context.Context, repository string, source Source, t
 	defer r.mu.Unlock()
 	for _, t := range tags {
 		r.tags = slices.DeleteFunc(r.tags, func(at TagAt) bool { return at.Repository == repository && at.Tag == t })
-		r.tags = append(r.tags, TagAt{Repository: repository, Tag: t, Descriptor: b.Descriptor})
+		r.tags = append(r.tags, At(repository, t, b))
 	}
 	return nil
 }
@@ -87,14 +78,15 @@ func (r *Registry) Tags() []TagAt {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all := slices.Clone(r.tags)
-	slices.SortFunc(all, func(a, b TagAt) int {
-		if c := strings.Compare(a.Repository, b.Repository); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Tag, b.Tag)
-	})
+	slices.SortFunc(all, TagAt.compare)
 	return all
 }
+
+// Repositories implements [Tagged].
+func (r *Registry) Repositories() []string { return Pushed(r.Tags()).Repositories() }
+
+// TagsOf implements [Tagged].
+func (r *Registry) TagsOf(repository string) []TagAt { return Pushed(r.Tags()).TagsOf(repository) }
 
 // Close frees the store. Nothing may be served any more: stop the http.Server first.
 func (r *Registry) Close() error {
@@ -128,19 +120,8 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // catalog lists the repositories in pages (distribution's GET /v2/_catalog?n=&last=).
 func (r *Registry) catalog(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
-	names := make([]string, 0, len(r.repositories))
-	for n := range r.repositories {
-		if n > req.URL.Query().Get("last") {
-			names = append(names, n)
-		}
-	}
+	names := slices.Collect(maps.Keys(r.repositories))
 	r.mu.Unlock()
 	slices.Sort(names)
-	if n, err := strconv.Atoi(req.URL.Query().Get("n")); err == nil && n > 0 && n < len(names) {
-		names = names[:n]
-		next := url.Values{"n": {strconv.Itoa(n)}, "last": {names[n-1]}}
-		w.Header().Set("Link", "</v2/_catalog?"+next.Encode()+`>; rel="next"`)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string][]string{"repositories": names}) // a client that went away needs no answer
+	list(w, req, map[string]any{}, "repositories", names)
 }

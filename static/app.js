@@ -188,12 +188,110 @@
     if (dialog && typeof dialog.showModal === "function" && !dialog.open) dialog.showModal();
   }
 
+  // ---- the box in the header: input[data-box] is a combobox, the element that its aria-controls names is the list
+  //      of its options, which are links. htmx fills the list when the box says "ask"; data-heard on a part of it
+  //      is announced when it comes. The focus stays in the box.
+
+  const fewestAsked = 2; // characters
+  let asking = 0; // the timer of a box that waits for the next letter
+
+  const boxList = (box) => doc.getElementById(box.getAttribute("aria-controls"));
+
+  function askBox(box, wait) {
+    clearTimeout(asking);
+    choose(box, null);
+    if (box.value.trim().length < fewestAsked) closeBox(box);
+    else asking = setTimeout(() => box.dispatchEvent(new Event("ask")), wait);
+  }
+
+  // What is still on its way must not open the box again.
+  function closeBox(box) {
+    const list = boxList(box);
+    clearTimeout(asking);
+    box.dispatchEvent(new Event("htmx:abort"));
+    choose(box, null);
+    box.setAttribute("aria-expanded", "false");
+    list.hidden = true;
+    list.replaceChildren();
+  }
+
+  function showBox() {
+    const box = doc.activeElement;
+    if (!box?.matches("[data-box]")) return;
+    const list = boxList(box);
+    list.hidden = list.childElementCount === 0;
+    box.setAttribute("aria-expanded", String(!list.hidden));
+    if (chosen(box)?.getAttribute("aria-selected") !== "true") choose(box, null); // another one has taken its ID
+    for (const part of $$("[data-heard]", list)) {
+      announce(part.dataset.heard);
+      part.removeAttribute("data-heard");
+    }
+  }
+
+  function choose(box, option) {
+    for (const o of $$("[role=option]", boxList(box))) o.setAttribute("aria-selected", String(o === option));
+    if (!option) return box.removeAttribute("aria-activedescendant");
+    box.setAttribute("aria-activedescendant", option.id);
+    option.scrollIntoView({ block: "nearest" });
+  }
+
+  const chosen = (box) => doc.getElementById(box.getAttribute("aria-activedescendant"));
+
+  // Between the last option and the first one the text itself is chosen again.
+  function moveInBox(box, step) {
+    if (boxList(box).hidden) return askBox(box, 0);
+    const stops = [null, ...$$("[role=option]", boxList(box))];
+    choose(box, stops[(stops.indexOf(chosen(box)) + step + stops.length) % stops.length]);
+  }
+
+  // boxKey tells whether it has dealt with a key.
+  function boxKey(box, key) {
+    switch (key) {
+      case "ArrowDown":
+        moveInBox(box, 1);
+        return true;
+      case "ArrowUp":
+        moveInBox(box, -1);
+        return true;
+      case "Enter":
+        chosen(box)?.click();
+        return chosen(box) !== null;
+      case "Escape":
+        if (boxList(box).hidden) box.blur();
+        else closeBox(box);
+        return true; // or else some browsers empty the box
+      default:
+        return false;
+    }
+  }
+
+  function goToBox() {
+    const box = doc.querySelector("[data-box]");
+    if (!box) return;
+    box.focus();
+    box.select();
+    askBox(box, 0);
+  }
+
+  doc.addEventListener("input", (event) => {
+    if (event.target.matches("[data-box]")) askBox(event.target, 250);
+  });
+  doc.addEventListener("focusout", (event) => {
+    const box = event.target;
+    if (box.matches("[data-box]") && !boxList(box).contains(event.relatedTarget)) closeBox(box);
+  });
+  doc.addEventListener("mousedown", (event) => {
+    if (event.target.closest("[role=listbox]")) event.preventDefault();
+  });
+  window.addEventListener("pagehide", () => $$("[data-box]").forEach(closeBox)); // or it is open on the way back
+
   // ---- listeners
 
   doc.addEventListener("click", (event) => {
     const target = event.target instanceof Element ? event.target : null;
     if (!target) return;
     closeMenus(target.closest("details[data-menu]"));
+    if (target.matches("[data-box]") && boxList(target).hidden) askBox(target, 0);
     const copyButton = target.closest("[data-copy], [data-copy-from]");
     if (copyButton) {
       event.preventDefault();
@@ -213,6 +311,7 @@
 
   doc.addEventListener("submit", (event) => {
     const form = event.target;
+    for (const box of $$("[data-box]", form)) closeBox(box);
     // htmx may have changed the address since the page was written.
     const back = form.querySelector("input[name=back]");
     if (back) back.value = location.pathname + location.search;
@@ -233,22 +332,29 @@
   });
 
   doc.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "Escape") {
-      // Dialogs close by themselves; a box gives its focus back to the page.
-      if ($$("details[data-menu][open]").length > 0) closeMenus();
-      else if (doc.activeElement?.matches("[data-slash]")) doc.activeElement.blur();
+    // 229: a key that an input method takes, as for Korean. Safari says so after the composition has ended.
+    if (event.defaultPrevented || event.isComposing || event.keyCode === 229 || event.altKey) return;
+    const target = event.target;
+    const writes = target.closest("input, textarea, select, [contenteditable], dialog");
+    if (event.ctrlKey || event.metaKey) {
+      if (event.key !== "k" || event.shiftKey || writes) return;
+      event.preventDefault();
+      goToBox();
       return;
     }
-    if (event.target.closest("input, textarea, select, [contenteditable], dialog")) return;
+    if (target.matches("[data-box]") && boxKey(target, event.key)) {
+      event.preventDefault();
+      return;
+    }
+    if (event.key === "Escape") {
+      closeMenus(); // dialogs close by themselves
+      return;
+    }
+    if (writes) return;
     switch (event.key) {
-      case "/": {
-        const box = doc.querySelector("[data-slash]");
-        if (!box) return;
-        box.focus();
-        box.select();
+      case "/":
+        goToBox();
         break;
-      }
       case "j":
         moveRow(1);
         break;
@@ -278,6 +384,7 @@
   doc.addEventListener("htmx:sse:close", () => streamLost(false));
 
   doc.addEventListener("htmx:after:swap", () => {
+    showBox();
     refreshTimes();
     tallyAll();
     showCurrentTabs();

@@ -12,6 +12,9 @@ import (
 // HasBlob tells whether the blob's whole, verified file is on disk.
 func (s *Store) HasBlob(d image.Descriptor) bool { return s.blobs.Has(d.Digest, d.Size) }
 
+// PartialBlob gives how many bytes of a blob an unfinished attempt has left on disk; 0 where there are none.
+func (s *Store) PartialBlob(d image.Digest) int64 { return s.blobs.Partial(d) }
+
 // NewBlob opens a writer at the end of what an earlier attempt left. One writer per digest at a time. A blob
 // that the volume has no room for is refused (DiskFull) before any of it is fetched.
 func (s *Store) NewBlob(d image.Descriptor) (pull.BlobWriter, error) {

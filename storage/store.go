@@ -51,11 +51,12 @@ type Store struct {
 	platform image.Platform
 	grace    time.Duration
 
-	holds   holds
-	keeper  *keeper
-	unpack  *unpacker
-	closing context.CancelFunc
-	running sync.WaitGroup
+	holds     holds
+	keeper    *keeper
+	unpack    *unpacker
+	documents *documents
+	closing   context.CancelFunc
+	running   sync.WaitGroup
 }
 
 // Open opens the data folder, making it where it is missing, brings the schema up to date and starts the
@@ -82,8 +83,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.closing = cancel
 	s.keeper = newKeeper(s)
 	s.unpack = newUnpacker(s)
+	s.documents = newDocuments(s)
 	s.running.Go(func() { s.keeper.run(background) })
 	s.running.Go(func() { s.unpack.run(background) })
+	s.running.Go(func() { s.documents.run(background) })
 	return s, nil
 }
 

@@ -17,7 +17,7 @@ type Chrome struct {
 	Theme       Theme  // what the person chose
 	ActivePulls int    // queued and running pulls, shown beside Pulls
 	Path        string // path and query of this page, where the preference forms return to
-	Query       string // text in the header's reference box
+	Query       string // text in the header's search box
 	Flash       Flash  // what the action before this page came to
 	RequestID   string // of this request, for <meta name="request-id">
 	Demo        bool   // the server runs on sample data that it forgets

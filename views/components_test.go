@@ -141,7 +141,7 @@ func TestTheLayoutSaysLanguageThemeAndPlace(t *testing.T) {
 	for _, want := range []string{
 		`<html lang="ko" data-theme="dark">`, `<title>ubuntu · Stowage</title>`,
 		`<a href="/pulls" aria-current="page">`, `<a href="/images">`, `1,200`,
-		`name="back" value="/images?q=a&amp;sort=-size"`, `name="ref" value="ubuntu:22.04"`,
+		`name="back" value="/images?q=a&amp;sort=-size"`, `name="q" value="ubuntu:22.04"`,
 		`value="dark" aria-pressed="true"`, `value="light" aria-pressed="false"`, `value="ko" lang="ko" aria-pressed="true"`,
 	} {
 		if !strings.Contains(got, want) {

@@ -16,6 +16,10 @@ type PullView struct {
 	Job         pull.Job
 	ActivePulls int // for the navigation, which the stream of a live pull keeps true
 	Check       PullCheck
+
+	// Of a pull of all tags:
+	Tags    TagWindow // the tags in view
+	Changed TagChange // those that the stream's browser does not have yet
 }
 
 // PullCheck is what unpacking the layers of a pull that is done has found so far.
@@ -42,6 +46,9 @@ type BrokenImage struct {
 
 // PullTitle gives the title of a pull's page.
 func PullTitle(ctx context.Context, j pull.Job) string {
+	if j.AllTags {
+		return T(ctx, "pullall.title", "Name", tagsTitle(ctx, j.Reference.Repository, j.Match), "State", T(ctx, pullStates[j.State]))
+	}
 	return strings.Replace(T(ctx, pullHeadings[j.State]), "#", j.Reference.Familiar(), 1)
 }
 
@@ -121,8 +128,14 @@ func (v PullView) wanted() []string {
 	return names
 }
 
-// commands gives docker's commands for the same pull.
+// commands gives docker's commands for the same pull; none where docker has no words for it.
 func (v PullView) commands() []string {
+	if v.Job.AllTags {
+		if v.Job.Match != "" {
+			return nil
+		}
+		return pullAllCommands(v.Job.Reference.Repository, v.Job.Platforms)
+	}
 	if len(v.Job.Platforms) == 0 {
 		return []string{pullCommand(v.Job.Reference, "")}
 	}
@@ -133,9 +146,9 @@ func (v PullView) commands() []string {
 	return all
 }
 
-// percent gives how much of the layers is on disk. A pull that is done has all, were it nothing.
+// pullPercent gives how far a pull is. One that is done has all, were it nothing.
 func pullPercent(j pull.Job) int {
-	done, total := j.Bytes()
+	done, total := progressOf(j)
 	switch {
 	case j.State == pull.Done:
 		return 100
@@ -147,9 +160,9 @@ func pullPercent(j pull.Job) int {
 
 // barValue gives the overall bar's value and maximum; a negative value means that nobody knows yet.
 func barValue(j pull.Job) (value, whole int64) {
-	value, whole = j.Bytes()
+	value, whole = progressOf(j)
 	switch {
-	case j.State == pull.Resolving:
+	case j.State == pull.Resolving && (!j.AllTags || whole == 0):
 		return -1, 1
 	case whole == 0 && j.State == pull.Done:
 		return 1, 1
@@ -195,6 +208,7 @@ const manyLayers = 24
 // layerGroup is the list of layers, or a part of it with a title.
 type layerGroup struct {
 	part   bool
+	closed bool // only its title is shown
 	title  MessageID
 	layers []numberedLayer
 }

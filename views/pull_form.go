@@ -11,10 +11,13 @@ type PullFormView struct {
 	Problem *ErrorView // what is wrong with it; nil if nothing
 	Found   *PullFound // what it points to; nil if not known
 	Running []int64    // the pulls of the same reference that are under way
+	Foreign bool       // nothing was asked of the registry, because the request came from another site
+
+	Repository image.Repository // of what was typed; empty where that cannot be read
 }
 
 // empty tells whether nothing was asked for yet.
-func (v PullFormView) empty() bool { return v.Problem == nil && v.Found == nil }
+func (v PullFormView) empty() bool { return v.Problem == nil && v.Found == nil && !v.Foreign }
 
 // PullFound is what a reference points to, and what pulling it costs. Sizes are compressed bytes.
 type PullFound struct {
@@ -30,6 +33,7 @@ type PullFound struct {
 	Ticked       int    // how many offers are ticked
 	Fetch        int64  // bytes to download for those, a shared layer counted once
 	Free         int64  // bytes free on the data folder's volume; negative while unknown
+	Allowance    *AllowanceView
 }
 
 // moved tells whether the shelf holds another digest under the reference than the registry does now.

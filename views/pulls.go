@@ -67,11 +67,23 @@ func tookText(ctx context.Context, j pull.Job) string {
 	return HumanDuration(ctx, j.Finished.Sub(j.Started))
 }
 
-// pullRowBytes words a pull's bytes for a row.
+// allTagsSuffix follows the repository's name where a pull is for all its tags: ", all tags (12 of 47)".
+func allTagsSuffix(ctx context.Context, j pull.Job) string {
+	text := T(ctx, "pullall.suffix")
+	if j.Match != "" {
+		text = T(ctx, "pullall.suffix_matching", "Match", Visible(j.Match))
+	}
+	if len(j.Tags) == 0 {
+		return text
+	}
+	return T(ctx, "pullall.suffix_count", "Text", text, "Done", tallyTags(j).finished(), "Total", len(j.Tags))
+}
+
+// pullRowBytes words a pull's bytes for a row; of all tags, those that are downloaded.
 func pullRowBytes(ctx context.Context, j pull.Job) string {
 	done, total := j.Bytes()
 	switch {
-	case len(j.Layers) == 0:
+	case len(j.Layers) == 0 && !j.AllTags, total == 0 && j.AllTags:
 		return ""
 	case done == total:
 		return HumanSize(total)

@@ -82,6 +82,36 @@ func (s SearchState) OnPage(page int) string {
 	return s.URL()
 }
 
+// Sorted gives the state in another order, on its first page.
+func (s SearchState) Sorted(sort string) SearchState {
+	s.Sort, s.Page = sort, 0
+	return s
+}
+
+// Within gives the state for one registry, or all of them where host is empty, on its first page.
+func (s SearchState) Within(host string) SearchState {
+	s.Registry, s.Page = host, 0
+	return s
+}
+
+// Asking gives the state for another text, on its first page.
+func (s SearchState) Asking(text string) SearchState {
+	s.Query, s.Page = text, 0
+	return s
+}
+
+// Unfiltered gives the state without docker search's filters, on its first page.
+func (s SearchState) Unfiltered() SearchState {
+	s.Official, s.Stars, s.Page = false, 0, 0
+	return s
+}
+
+// WithPick gives the state with the repository and the tag that another state has picked.
+func (s SearchState) WithPick(other SearchState) SearchState {
+	s.Repo, s.Match, s.TagPage, s.Tag = other.Repo, other.Match, other.TagPage, other.Tag
+	return s
+}
+
 // Picking gives the state with a repository picked, and nothing of it yet.
 func (s SearchState) Picking(repo image.Repository) SearchState {
 	s.Repo, s.Match, s.TagPage, s.Tag = repo, "", 0, ""

@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry"
 )
 
 // command is what the command line asks for.
@@ -29,6 +30,8 @@ type flags struct {
 	Listen           string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. Beyond loopback it needs --auth."`
 	Data             string   `default:"./stowage-data" placeholder:"DIR" help:"Data folder: an OCI image layout with the database beside it. The demo uses a temporary one."`
 	Platform         string   `placeholder:"OS/ARCH" help:"Platform that is pulled when nobody chooses. Default: linux on this server's architecture."`
+	Registry         []string `placeholder:"NAME[=URL]" help:"Registry to search beside Docker Hub, which may be at a private address; with a URL, that is spoken to instead, by http without TLS. Repeatable."`
+	Registries       string   `placeholder:"FILE" help:"YAML file of such registries, with their search, TLS, authority, credentials and mirrors. See docs/configuration.md."`
 	InsecureRegistry []string `placeholder:"HOST" help:"Registry that is spoken to without verified TLS, or in plain HTTP. Repeatable."`
 	RegistryCA       []string `name:"registry-ca" placeholder:"FILE" help:"PEM file of an authority to trust for registries. Repeatable."`
 	PullConcurrency  int      `default:"6" placeholder:"N" help:"Layers that are downloaded at once, over all pulls."`
@@ -100,6 +103,7 @@ type settings struct {
 	flags
 	platform image.Platform
 	loopback bool
+	list     []registry.Listed
 	log      *slog.Logger
 }
 
@@ -124,6 +128,9 @@ func (f flags) check(stderr io.Writer) (settings, error) {
 	}
 	if f.PullConcurrency < 1 || f.PullConcurrency > 64 {
 		return s, image.Errorf(image.Invalid, "--pull-concurrency must be between 1 and 64")
+	}
+	if s.list, err = f.registries(); err != nil {
+		return s, err
 	}
 	s.log = newLogger(stderr, f.LogFormat, f.LogLevel)
 	return s, nil

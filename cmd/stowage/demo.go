@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"sync/atomic"
-	"time"
 
 	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/image"
@@ -32,10 +29,6 @@ var demoPulls = []struct {
 	{"ghcr.io/acme/api:v2.14.0", []string{"linux/amd64", "linux/arm64"}},
 }
 
-// demoRate is how fast the demo's registry sends a blob once the shelf is stocked, in bytes a second: slow
-// enough for a person to watch.
-const demoRate = 256 << 10
-
 // demo serves sample images from a registry inside the process, on a data folder that goes at the end.
 func demo(ctx context.Context, f flags, stderr io.Writer) (err error) {
 	dir, err := os.MkdirTemp("", "stowage-demo-")
@@ -53,28 +46,14 @@ func demo(ctx context.Context, f flags, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	world := &demoWorld{registry: reg}
+	defer func() { err = errors.Join(err, world.close(), reg.Close()) }()
+	list, err := world.registries(ctx)
 	if err != nil {
-		return errors.Join(fmt.Errorf("listen for the demo's registry: %w", err), reg.Close())
+		return err
 	}
-	var stocked atomic.Bool
-	slow := sample.Slow(demoRate)
-	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if stocked.Load() && sample.Blobs(r) {
-			slow(w, r, reg)
-			return
-		}
-		reg.ServeHTTP(w, r)
-	})}
-	go server.Serve(l) //nolint:errcheck // it ends with Close below; the pulls tell when it fails
-	defer func() { err = errors.Join(err, server.Close(), reg.Close()) }()
-
-	mirrors := map[string]string{}
-	for _, host := range []string{"docker.io", "ghcr.io", "quay.io"} {
-		mirrors[host] = l.Addr().String()
-	}
-	a, err := open(ctx, s, parts{mirrors: mirrors, demo: &handlers.Demo{MoveTag: tagMover(reg)}, ready: func(ctx context.Context, q *pull.Queue) error {
-		defer stocked.Store(true)
+	a, err := open(ctx, s, parts{registries: list, demo: &handlers.Demo{MoveTag: tagMover(reg)}, ready: func(ctx context.Context, q *pull.Queue) error {
+		defer world.stocked.Store(true)
 		return stockDemo(ctx, q)
 	}})
 	if err != nil {

@@ -37,6 +37,7 @@ var onlyIn = map[string][]string{
 	"github.com/a-h/templ":                {"views", "handlers"},
 	"github.com/prometheus/client_golang": {"web", "cmd/stowage"},
 	"github.com/alecthomas/kong":          {"cmd/stowage"},
+	"github.com/goccy/go-yaml":            {"cmd/stowage"},
 	"github.com/nicksnyder/go-i18n/v2":    {"views"},
 	"github.com/olareg/olareg":            {"sample"},
 	"github.com/distribution/reference":   {"image"},

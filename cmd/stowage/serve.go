@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os/user"
+	"slices"
 	"time"
 
 	"github.com/stowage/stowage/handlers"
@@ -38,9 +39,9 @@ func serve(ctx context.Context, f flags, stderr io.Writer) error {
 
 // parts are what the demo puts in place of the ordinary.
 type parts struct {
-	mirrors map[string]string // registry host to the address spoken to instead
-	demo    *handlers.Demo
-	ready   func(ctx context.Context, q *pull.Queue) error // called once pulls run
+	registries []registry.Listed // they go before the operator's
+	demo       *handlers.Demo
+	ready      func(ctx context.Context, q *pull.Queue) error // called once pulls run
 }
 
 // app is a wired server.
@@ -72,7 +73,7 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 		return a, err
 	}
 	a.client, err = registry.New(registry.Options{
-		InsecureHosts: s.InsecureRegistry, CAFiles: s.RegistryCA, Mirrors: p.mirrors,
+		InsecureHosts: s.InsecureRegistry, CAFiles: s.RegistryCA, Registries: slices.Concat(p.registries, s.list), AllowPrivate: s.loopback,
 		UserAgent: "stowage", Logger: s.log, Concurrency: s.PullConcurrency,
 	})
 	if err != nil {
@@ -106,6 +107,9 @@ func (a *app) run(ctx context.Context) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- a.server.Serve(a.listener) }()
+	for _, l := range a.client.Listed() {
+		a.settings.log.Info("registry", "name", l.Host, "label", l.Name(), "address", l.Address, "search", string(l.Search))
+	}
 	a.settings.log.Info("Stowage is ready", "address", "http://"+a.listener.Addr().String(), "data", a.settings.Data, "platform", a.settings.platform.String())
 
 	var err error

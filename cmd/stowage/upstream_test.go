@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -143,14 +141,9 @@ func sampleUpstream(t *testing.T) *upstream {
 
 func serveUpstream(t *testing.T, registry http.Handler, push sample.Destination) *upstream {
 	t.Helper()
-	f := sample.NewFaulty(registry)
-	server := httptest.NewServer(f)
-	t.Cleanup(func() {
-		f.Reset()
-		server.CloseClientConnections()
-		server.Close()
-	})
-	return &upstream{Faulty: f, host: strings.TrimPrefix(server.URL, "http://"), push: push}
+	u := standIn(t, registry)
+	u.push = push
+	return u
 }
 
 // holds puts an image into the registry, below the tags.

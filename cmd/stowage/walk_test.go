@@ -38,7 +38,7 @@ func walkMainPath(t *testing.T, scripting bool) {
 	} else {
 		t.Logf("the first page view took %d bytes over the wire", n)
 	}
-	b.enter("header input[name=ref]", ref)
+	b.enter("header input[name=q]", ref)
 
 	// The form shows the platforms; the server's own is ticked.
 	b.see(`input[name=platform][value="linux/amd64"]:checked`)

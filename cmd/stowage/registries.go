@@ -1,0 +1,260 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry"
+)
+
+// registriesLimit bounds the file of --registries, in bytes.
+const registriesLimit = 1 << 20
+
+// entryKeys are the keys of an entry of the file, as docs/configuration.md lists them.
+var entryKeys = []string{"name", "label", "address", "tls", "ca", "credentials", "hosts", "search", "search-url", "mirror-of"}
+
+// place is an entry of the list and where it was given.
+type place struct {
+	registry.Listed
+	at string
+}
+
+// registries reads --registries and --registry. What the entries mean is checked by registry.New.
+func (f flags) registries() ([]registry.Listed, error) {
+	var given []place
+	if f.Registries != "" {
+		var err error
+		if given, err = readRegistries(f.Registries); err != nil {
+			return nil, err
+		}
+	}
+	for _, value := range f.Registry {
+		l, err := parseRegistry(value)
+		if err != nil {
+			return nil, err
+		}
+		given = append(given, place{l, "--registry"})
+	}
+	var list []registry.Listed
+	for i, p := range given {
+		for _, other := range given[:i] {
+			if sameHost(p.Host, other.Host) {
+				return nil, image.Errorf(image.Invalid, "registry %s is given twice: %s and %s", p.Host, other.at, p.at).Suggest("Leave one of the two out.")
+			}
+		}
+		list = append(list, p.Listed)
+	}
+	return list, nil
+}
+
+// sameHost tells whether two names mean one registry.
+func sameHost(a, b string) bool {
+	normal := func(s string) string {
+		if s = strings.ToLower(strings.TrimSpace(s)); s == "index.docker.io" {
+			return "docker.io"
+		}
+		return s
+	}
+	return normal(a) == normal(b)
+}
+
+// parseRegistry reads NAME or NAME=URL.
+func parseRegistry(value string) (registry.Listed, error) {
+	name, address, given := strings.Cut(value, "=")
+	l := registry.Listed{Host: strings.TrimSpace(name)}
+	if l.Host == "" || strings.Contains(l.Host, "://") {
+		return l, image.Errorf(image.Invalid, "--registry %q does not begin with the name of a registry", value).
+			Suggest("Give NAME or NAME=URL, such as registry.example.com or harbor=http://10.0.0.5:8080.")
+	}
+	if !given {
+		return l, nil
+	}
+	u, err := url.Parse(strings.TrimSpace(address))
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return l, image.Errorf(image.Invalid, "--registry %s: %q is not the address of a registry", l.Host, address).
+			Suggest("An address is http:// or https:// and a host, with a port where it needs one. http means without TLS.")
+	}
+	l.Address, l.TLS = u.Host, registry.TLSVerify
+	if u.Scheme == "http" {
+		l.TLS = registry.TLSOff
+	}
+	return l, nil
+}
+
+// readRegistries reads the file of --registries. Errors name the file and the line.
+func readRegistries(file string) ([]place, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("--registries: %w", err)
+	}
+	r := registriesFile{name: file}
+	if len(text) > registriesLimit {
+		return nil, image.Errorf(image.Invalid, "--registries: %s is larger than 1 MiB", file)
+	}
+	parsed, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		var at yaml.Error
+		if errors.As(err, &at) && at.GetToken() != nil {
+			return nil, image.Errorf(image.Invalid, "%s:%d: not YAML: %s", file, at.GetToken().Position.Line, at.GetMessage())
+		}
+		return nil, fmt.Errorf("%s: not YAML: %w", file, err)
+	}
+	var list []place
+	for _, doc := range parsed.Docs {
+		if doc.Body == nil || doc.Body.Type() == ast.CommentType || doc.Body.Type() == ast.CommentGroupType {
+			continue // nothing but comments
+		}
+		err := r.mapping(doc.Body, []string{"registries"}, "", func(_ string, value ast.Node) error {
+			list, err = r.entries(value)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// registriesFile reads the syntax tree, rather than into a struct, so that each complaint has its line.
+type registriesFile struct{ name string }
+
+func (r registriesFile) wrong(at ast.Node, what image.Text) *image.Error {
+	return image.Errorf(image.Invalid, "%s:%d: %s", r.name, at.GetToken().Position.Line, what)
+}
+
+// mapping calls read for each key, which must be a known one. where says whose keys they are.
+func (r registriesFile) mapping(node ast.Node, known []string, where string, read func(key string, value ast.Node) error) error {
+	var values []*ast.MappingValueNode
+	switch n := node.(type) {
+	case *ast.MappingNode:
+		values = n.Values
+	case *ast.MappingValueNode:
+		values = []*ast.MappingValueNode{n}
+	default:
+		return r.wrong(node, image.Textf("expected keys: %s", strings.Join(known, ", ")))
+	}
+	for _, v := range values {
+		key := v.Key.GetToken().Value
+		if !slices.Contains(known, key) {
+			return r.wrong(v.Key, image.Textf("unknown key %q%s", key, where)).Suggest("The known keys are: %s.", strings.Join(known, ", "))
+		}
+		if err := read(key, v.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sequence gives the items of a list; none where the value is empty.
+func (r registriesFile) sequence(key string, node ast.Node) ([]ast.Node, error) {
+	switch n := node.(type) {
+	case *ast.SequenceNode:
+		return n.Values, nil
+	case *ast.NullNode:
+		return nil, nil
+	}
+	return nil, r.wrong(node, image.Textf("%s: expected a list", key))
+}
+
+// scalar gives a value as it is written; empty where there is none.
+func (r registriesFile) scalar(key string, node ast.Node) (string, error) {
+	switch node.(type) {
+	case *ast.NullNode:
+		return "", nil
+	case *ast.StringNode, *ast.BoolNode, *ast.IntegerNode, *ast.FloatNode:
+		return node.GetToken().Value, nil
+	}
+	return "", r.wrong(node, image.Textf("%s: expected a text", key))
+}
+
+func (r registriesFile) entries(node ast.Node) ([]place, error) {
+	items, err := r.sequence("registries", node)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]place, 0, len(items))
+	for _, item := range items {
+		p := place{at: fmt.Sprintf("%s:%d", r.name, item.GetToken().Position.Line)}
+		err := r.mapping(item, entryKeys, " of a registry", func(key string, value ast.Node) error { return r.entry(&p.Listed, key, value) })
+		if err != nil {
+			return nil, err
+		}
+		if p.Host == "" {
+			return nil, r.wrong(item, image.Textf("a registry without a name"))
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+// entry sets what one key says.
+func (r registriesFile) entry(l *registry.Listed, key string, node ast.Node) error {
+	if key == "hosts" {
+		items, err := r.sequence(key, node)
+		if err != nil {
+			return err
+		}
+		for _, item := range items {
+			host, err := r.scalar(key, item)
+			if err != nil {
+				return err
+			}
+			l.Hosts = append(l.Hosts, host)
+		}
+		return nil
+	}
+	value, err := r.scalar(key, node)
+	if err != nil {
+		return err
+	}
+	switch key {
+	case "name":
+		l.Host = value
+	case "label":
+		l.Label = value
+	case "address":
+		l.Address = value
+	case "tls":
+		l.TLS = registry.TLSMode(value)
+		return oneOf(r, node, key, l.TLS, registry.TLSVerify, registry.TLSSkip, registry.TLSOff)
+	case "ca":
+		if l.CAFile = value; value != "" && !filepath.IsAbs(value) {
+			l.CAFile = filepath.Join(filepath.Dir(r.name), value)
+		}
+	case "credentials":
+		l.Credentials = value
+	case "search":
+		if value == "auto" {
+			return nil
+		}
+		l.Search = registry.SearchKind(value)
+		return oneOf(r, node, key, l.Search, "auto", registry.SearchHub, registry.SearchQuay, registry.SearchHarbor, registry.SearchV1, registry.SearchCatalog, registry.SearchOff)
+	case "search-url":
+		l.SearchURL = value
+	case "mirror-of":
+		l.MirrorOf = value
+	}
+	return nil
+}
+
+// oneOf checks a value that is one of a few words, or empty.
+func oneOf[T ~string](r registriesFile, node ast.Node, key string, value T, words ...T) error {
+	if value == "" || slices.Contains(words, value) {
+		return nil
+	}
+	list := make([]string, 0, len(words))
+	for _, w := range words {
+		list = append(list, string(w))
+	}
+	return r.wrong(node, image.Textf("%s: %q is none of %s", key, value, strings.Join(list, ", ")))
+}

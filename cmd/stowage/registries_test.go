@@ -1,0 +1,215 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/sample"
+)
+
+// fileOf writes a file for --registries.
+func fileOf(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "registries.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestARegistryOnTheCommandLineIsANameOrANameAndItsAddress(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]registry.Listed{
+		"quay.io":                                  {Host: "quay.io"},
+		"harbor.example.com:8443":                  {Host: "harbor.example.com:8443"},
+		"reg.example.com=http://10.0.0.5:8080":     {Host: "reg.example.com", Address: "10.0.0.5:8080", TLS: registry.TLSOff},
+		"reg.example.com=https://mirror.internal/": {Host: "reg.example.com", Address: "mirror.internal", TLS: registry.TLSVerify},
+		"six.example.com=http://[fd00::5]:5000":    {Host: "six.example.com", Address: "[fd00::5]:5000", TLS: registry.TLSOff},
+	} {
+		got, err := flags{Registry: []string{value}}.registries()
+		if err != nil || len(got) != 1 || !reflect.DeepEqual(got[0], want) {
+			t.Errorf("%s is read as %+v (%v)", value, got, err)
+		}
+	}
+	for _, value := range []string{
+		"", "=http://a", "https://quay.io", "quay.io=", "quay.io=10.0.0.5:8080", "quay.io=ftp://a", "quay.io=http://", "quay.io=http://u:p@a", "quay.io=http://a/b", "quay.io=http://a?b",
+	} {
+		if got, err := (flags{Registry: []string{value}}).registries(); err == nil || !strings.Contains(err.Error(), "--registry") {
+			t.Errorf("%q is read as %+v (%v)", value, got, err)
+		}
+	}
+}
+
+func TestTheFileOfRegistriesSetsEveryKey(t *testing.T) {
+	t.Parallel()
+	file := fileOf(t, `# Ours.
+registries:
+  - name: docker.io
+    search: "off" # quoted or not
+  - name: harbor.example.com:8443
+    label: Our Harbor   # a comment
+    address: 10.1.2.3:8443
+    tls: skip
+    ca: ca.pem
+    credentials: robot.example.com
+    hosts: [auth.example.com, "blobs.example.com:9000"]
+    search: harbor
+    search-url: https://harbor.example.com:8443
+  - name: quay.io
+    search: auto
+    hosts:
+      - cdn.example.com
+  - {name: mirror.example.com, mirror-of: docker.io, tls: off, ca: /etc/ca.pem, search: off}
+`)
+	got, err := flags{Registries: file, Registry: []string{"localhost:5000"}}.registries()
+	want := []registry.Listed{
+		{Host: "docker.io", Search: registry.SearchOff},
+		{
+			Host: "harbor.example.com:8443", Label: "Our Harbor", Address: "10.1.2.3:8443", TLS: registry.TLSSkip, CAFile: filepath.Join(filepath.Dir(file), "ca.pem"),
+			Credentials: "robot.example.com", Hosts: []string{"auth.example.com", "blobs.example.com:9000"}, Search: registry.SearchHarbor, SearchURL: "https://harbor.example.com:8443",
+		},
+		{Host: "quay.io", Hosts: []string{"cdn.example.com"}},
+		{Host: "mirror.example.com", MirrorOf: "docker.io", TLS: registry.TLSOff, CAFile: "/etc/ca.pem", Search: registry.SearchOff},
+		{Host: "localhost:5000"},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v\ngot  %+v\nwant %+v", err, got, want)
+	}
+	for _, empty := range []string{"", "# nothing\n", "registries:\n", "registries: []\n"} {
+		if got, err := (flags{Registries: fileOf(t, empty)}).registries(); err != nil || len(got) > 0 {
+			t.Errorf("%q is read as %+v (%v)", empty, got, err)
+		}
+	}
+}
+
+func TestAWrongFileOfRegistriesIsRefusedWithItsLine(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, text, line, want string }{
+		{"unknown key", "registries:\n  - name: a.example\n    host: b\n", "3", `unknown key "host" of a registry`},
+		{"unknown key at the top", "registry:\n  - name: a.example\n", "1", `unknown key "registry"`},
+		{"a list at the top", "- name: a.example\n", "1", "expected keys: registries"},
+		{"no name", "registries:\n  - name: a.example\n  - label: b\n", "3", "a registry without a name"},
+		{"a name that is a list", "registries:\n  - name: [a, b]\n", "2", "name: expected a text"},
+		{"an entry that is a text", "registries:\n  - a.example\n", "2", "expected keys: name, label"},
+		{"registries that are a text", "registries: a.example\n", "1", "registries: expected a list"},
+		{"hosts that are a text", "registries:\n  - name: a.example\n    hosts: b\n", "3", "hosts: expected a list"},
+		{"TLS", "registries:\n  - name: a.example\n    tls: maybe\n", "3", `tls: "maybe" is none of verify, skip, off`},
+		{"search", "registries:\n  - name: a.example\n    search: google\n", "3", `search: "google" is none of auto, hub, quay, harbor, v1, catalog, off`},
+		{"a key twice", "registries:\n  - name: a.example\n    name: b.example\n", "3", "name"},
+		{"no YAML", "registries:\n  - name: 'a.example\n", "", "not YAML"},
+		{"the same registry twice", "registries:\n  - name: a.example\n  - name: A.example\n", "", "registry A.example is given twice: "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := fileOf(t, c.text)
+			_, err := flags{Registries: file}.registries()
+			if err == nil || !strings.Contains(err.Error(), c.want) || c.line != "" && !strings.HasPrefix(err.Error(), file+":"+c.line+": ") {
+				t.Errorf("error is %v", err)
+			}
+		})
+	}
+	if _, err := (flags{Registries: fileOf(t, "#"+strings.Repeat("x", registriesLimit))}).registries(); err == nil || !strings.Contains(err.Error(), "1 MiB") {
+		t.Errorf("a file that is too large: %v", err)
+	}
+}
+
+func TestAWrongListOfRegistriesEndsTheProgramWithWhatToDo(t *testing.T) {
+	t.Parallel()
+	file := fileOf(t, "registries:\n  - name: quay.io\n    host: b\n")
+	good := fileOf(t, "registries:\n  - name: quay.io\n")
+	for _, c := range []struct {
+		name string
+		env  []string
+		args []string
+		want []string
+	}{
+		{"unknown key", nil, []string{"--registries=" + file}, []string{file + `:3: unknown key "host" of a registry`, "The known keys are: name, label, address, tls, ca, credentials, hosts, search, search-url, mirror-of."}},
+		{"unknown key, from the environment", []string{"STOWAGE_REGISTRIES=" + file}, nil, []string{`unknown key "host"`}},
+		{"no file", nil, []string{"--registries=/nowhere.yaml"}, []string{"--registries: ", "/nowhere.yaml"}},
+		{"in the file and on the command line", nil, []string{"--registries=" + good, "--registry=Quay.io"}, []string{"registry Quay.io is given twice: " + good + ":2 and --registry", "Leave one of the two out."}},
+		{"twice in the environment", []string{"STOWAGE_REGISTRY=quay.io,docker.io,index.docker.io"}, nil, []string{"registry index.docker.io is given twice"}},
+		{"no name", nil, []string{"--registry=https://quay.io"}, []string{`--registry "https://quay.io" does not begin with the name of a registry`, "Give NAME or NAME=URL"}},
+		{"what no reference can name", nil, []string{"--registry=not/a/host"}, []string{"not/a/host", "A registry is named as in references"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out, errs, code := runStowage(t, c.env, append([]string{"--listen=127.0.0.1:0"}, c.args...)...)
+			if code != 1 || out != "" {
+				t.Errorf("exit code %d, output %q", code, out)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(errs, want) {
+					t.Errorf("it does not say %q but:\n%s", want, errs)
+				}
+			}
+		})
+	}
+}
+
+func TestEveryFlagAndEveryKeyOfTheFileIsDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "configuration.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := reflect.TypeFor[flags]()
+	for i := range fields.NumField() {
+		name := fields.Field(i).Tag.Get("name")
+		if name == "" {
+			name = kebab(fields.Field(i).Name)
+		}
+		if !strings.Contains(string(page), "| `--"+name+" ") {
+			t.Errorf("--%s is not in the table of docs/configuration.md", name)
+		}
+	}
+	for _, key := range entryKeys {
+		if !strings.Contains(string(page), "| `"+key+"` |") {
+			t.Errorf("%s is not in the table of docs/configuration.md", key)
+		}
+	}
+}
+
+// kebab is a field's name as its flag has it.
+func kebab(field string) string {
+	var b strings.Builder
+	for i, r := range field {
+		if r >= 'A' && r <= 'Z' && i > 0 {
+			b.WriteByte('-')
+		}
+		b.WriteRune(r)
+	}
+	return strings.ToLower(b.String())
+}
+
+func TestListedRegistriesAreLoggedAndPulledFrom(t *testing.T) {
+	t.Parallel()
+	h := dockerHub(t, "library/ubuntu:22.04")
+	quay := standIn(t, sample.Quay{Found: sample.QuayFound(), Tagged: h.tags}.Handler())
+	// Beyond loopback only what is listed may be at a loopback address.
+	for _, listen := range [][]string{nil, {"--listen=0.0.0.0:0", "--auth=none"}} {
+		s := startStowage(t, append([]string{listRegistries(t, h.listed()), "--registry=quay.io=" + quay.url()}, listen...)...)
+		for _, name := range []string{"docker.io", "quay.io"} {
+			if _, err := s.awaitLine(func(line string) bool {
+				return strings.Contains(line, `"msg":"registry"`) && strings.Contains(line, `"name":"`+name+`"`)
+			}); err != nil {
+				t.Error(err)
+			}
+		}
+		s.awaitState(s.pull("ubuntu:22.04", "linux/arm64"), "done")
+		s.page("/images/docker.io/library/ubuntu:22.04").says(http.StatusOK, "arm64")
+		// A made-up name and a made-up tag lead to the same image.
+		s.awaitState(s.pull("tidewater/redis-cluster:22.04", "linux/arm64"), "done")
+	}
+}
+
+func TestTheDemoWorksBeyondLoopback(t *testing.T) {
+	t.Parallel()
+	s := &stowage{t: t}
+	s.launch(stowageCommand(t, nil, "demo", "--listen=0.0.0.0:0", "--auth=none"))
+	for ref, platform := range map[string]string{"quay.io/prometheus/node-exporter:v1.8.2": "linux/arm64", "postgres:9.3-alpine": "linux/amd64", "ghcr.io/acme/api:v2.12.0": "linux/amd64"} {
+		s.awaitState(s.pull(ref, platform), "done")
+	}
+}

@@ -1,0 +1,248 @@
+package handlers
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/views"
+)
+
+// boxed is the box over a shelf, with stand-ins for the search services of Docker Hub, Quay and a registry that
+// is out of order.
+type boxed struct {
+	*shelf
+	asked atomic.Int32 // requests to the services
+}
+
+// newBoxed opens it in front of a registry that has these references of any host, all of one image.
+func newBoxed(t *testing.T, hub http.Handler, references ...string) *boxed {
+	t.Helper()
+	reg := sample.NewEmptyRegistry()
+	one, ok := sample.Lookup(sample.Library(), "library/postgres", "15")
+	if !ok {
+		t.Fatal("the sample library has no postgres:15")
+	}
+	b := &boxed{shelf: newShelfOn(t, reg)}
+	for _, reference := range references {
+		ref, err := image.ParseReference(reference)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := reg.Push(t.Context(), ref.Repository.Path(), one, ref.Tag); err != nil {
+			t.Fatal(err)
+		}
+		b.pull(reference, "linux/amd64")
+	}
+	serve := func(h http.Handler) string {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			b.asked.Add(1)
+			h.ServeHTTP(w, r)
+		}))
+		t.Cleanup(server.Close)
+		return server.URL
+	}
+	broken := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	client, err := registry.New(registry.Options{
+		DockerConfig: t.TempDir(), AllowPrivate: true,
+		Registries: []registry.Listed{
+			{Host: "docker.io", Label: "Docker Hub", Search: registry.SearchHub, SearchURL: serve(hub)},
+			{Host: "quay.io", Label: "Quay", Search: registry.SearchQuay, SearchURL: serve(sample.Quay{Found: sample.QuayFound()}.Handler())},
+			{Host: "harbor.example.com", Label: "Harbor", Search: registry.SearchHarbor, SearchURL: serve(broken)},
+			{Host: "silent.example.com", Label: "Never asked", Search: registry.SearchOff},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	h := New(Options{Store: b.store, Queue: b.queue, Registry: client, Logger: slog.New(slog.DiscardHandler)})
+	pages, box := b.server(h), echo.New()
+	box.HTTPErrorHandler = errorsAsWeb(t, h)
+	box.Any("/*", echo.WrapHandler(pages))
+	box.GET("/search/box", func(c echo.Context) error {
+		l := Locale(c)
+		l.Now = clock
+		c.SetRequest(c.Request().WithContext(views.WithLocale(c.Request().Context(), l)))
+		return h.SearchBox(c)
+	})
+	b.pages = box
+	return b
+}
+
+func hubOfSamples() http.Handler { return sample.Hub{Found: sample.HubFound()}.Handler() }
+
+// box asks as htmx does.
+func (b *boxed) box(text string, headers ...string) answer {
+	b.t.Helper()
+	return b.get("/search/box?q="+url.QueryEscape(text), append([]string{"HX-Request", "true", "HX-Request-Type", "partial"}, headers...)...)
+}
+
+// registries asks for the part that comes a moment later.
+func (b *boxed) registries(text string, headers ...string) answer {
+	b.t.Helper()
+	return b.get("/search/box?registries=1&q="+url.QueryEscape(text), append([]string{"HX-Request", "true", "HX-Request-Type", "partial"}, headers...)...)
+}
+
+// inOrder holds a fragment against texts that it must have one after the other.
+func inOrder(t *testing.T, body string, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		_, after, found := strings.Cut(body, text)
+		if !found {
+			t.Fatalf("%q is missing, or not in this order (%q)", text, texts)
+		}
+		body = after
+	}
+}
+
+func TestTheBoxOffersStoredImagesFirstAndThenRegistries(t *testing.T) {
+	b := newBoxed(t, hubOfSamples(), "ghcr.io/acme/postgres-exporter:1", "postgres:15", "postgres:16", "redis:7.2")
+	a := b.box("postgres")
+	a.golden(t, "box_stored")
+	inOrder(t, a.body, `href="/images/docker.io/library/postgres"`, "2 tags stored", `href="/images/docker.io/library/postgres:16"`, `href="/images/docker.io/library/postgres:15"`,
+		`href="/images/ghcr.io/acme/postgres-exporter:1"`, "/search/box?q=postgres&amp;registries=1", `href="/search?q=postgres"`)
+	a.lacks(t, "redis")
+	if n := b.asked.Load(); n != 0 {
+		t.Errorf("%d requests for what the shelf has", n)
+	}
+	a = b.registries("postgres")
+	a.golden(t, "box_registries")
+	inOrder(t, a.body, `href="/search?q=postgres&amp;repo=postgres"`, "Official", "stored", "14,760", "quay.io/", "Could not be searched just now: Harbor")
+	if n := strings.Count(a.body, `role="option"`); n != boxHits {
+		t.Errorf("%d hits, want %d", n, boxHits)
+	}
+	a.lacks(t, "Never asked")
+}
+
+func TestTheBoxAsksNoRegistryForAReferenceOrForOneLetter(t *testing.T) {
+	b := newBoxed(t, hubOfSamples())
+	for _, text := range []string{"", "p", " p ", "한", "postgres:15", "ghcr.io/org/app", "docker pull postgres", "postgres@sha256:" + strings.Repeat("0", 64), "sha256:beef", "POSTGRES:15"} {
+		b.box(text).lacks(t, "registries=1", `id="box-all"`)
+		b.registries(text).lacks(t, `role="option"`)
+	}
+	if n := b.asked.Load(); n != 0 {
+		t.Errorf("the services saw %d requests", n)
+	}
+}
+
+func TestAPageOfAnotherSiteMakesTheBoxAskNoRegistry(t *testing.T) {
+	b := newBoxed(t, hubOfSamples())
+	elsewhere := []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"}
+	a := b.box("postgres", elsewhere...)
+	a.is(t, http.StatusOK, `id="box-all"`)
+	a.lacks(t, "registries=1")
+	b.registries("postgres", elsewhere...).lacks(t, `role="option"`)
+	if n := b.asked.Load(); n != 0 {
+		t.Errorf("the services saw %d requests", n)
+	}
+}
+
+func TestTheBoxSaysWhatATextIs(t *testing.T) {
+	b := newBoxed(t, hubOfSamples(), "postgres:15")
+	target := b.target("postgres:15")
+	id := target.Images[0].ID
+	layers, err := b.store.ImageLayers(t.Context(), target.Images[0].Manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string][]string{
+		"redis:7": {`id="box-lead"`, `href="/pull?ref=redis:7"`, "pull from the registry"},
+		"docker pull --platform linux/arm64 postgres:15": {`href="/pull?ref=postgres:15&amp;platform=linux/arm64"`, `href="/images/docker.io/library/postgres:15"`},
+		id.Encoded()[:12]:                   {`id="box-lead"`, `href="/images/` + string(id) + `"`, id.Encoded()[:12], `href="/images/docker.io/library/postgres:15"`},
+		string(layers[0].Digest):            {`href="/layers/` + string(layers[0].Digest) + `"`, "stored layer"},
+		"https://hub.docker.com/_/postgres": {`href="/search?repo=postgres"`, "choose a tag", `href="/images/docker.io/library/postgres:15"`},
+		"postgres:1":                        {`href="/pull?ref=postgres:1"`, `href="/images/docker.io/library/postgres:15"`},
+		"POSTGRES:15":                       {"is not an image reference", "try postgres:15", `href="/images/docker.io/library/postgres:15"`},
+		"sha256:0123":                       {"Nothing on the shelf has an ID or a digest that begins with 0123"},
+	} {
+		a := b.box(text)
+		a.is(t, http.StatusOK)
+		inOrder(t, a.body, want...)
+	}
+	// The row of the image itself is enough.
+	a := b.box("postgres:15")
+	a.is(t, http.StatusOK, `href="/images/docker.io/library/postgres:15"`)
+	a.lacks(t, "box-lead", "/pull")
+}
+
+func TestTheBestStoredMatchesComeFirst(t *testing.T) {
+	b := newBoxed(t, hubOfSamples(), "ubuntu:22.04", "ghcr.io/acme/ubuntu:1", "ghcr.io/acme/not-ubuntu:1", "ubuntu-tools/x:1")
+	inOrder(t, b.box("ubuntu").body, "library/ubuntu:22.04", "ubuntu-tools/x:1", "acme/ubuntu:1", "acme/not-ubuntu:1")
+	inOrder(t, b.box("docker.io/library/ubuntu:22").body, "library/ubuntu:22.04")
+}
+
+func TestMoreStoredImagesThanTheBoxHasRoomForAreCounted(t *testing.T) {
+	var references []string
+	for _, tag := range strings.Fields("a b c d e f g h") {
+		references = append(references, "acme/tool:"+tag)
+	}
+	b := newBoxed(t, hubOfSamples(), references...)
+	a := b.box("tool")
+	a.is(t, http.StatusOK, `href="/images?q=tool"`, "All 8 stored matches", `data-heard="8 stored images match."`)
+	if n := strings.Count(a.body, "box-stored-"); n != boxRows {
+		t.Errorf("%d rows, want %d", n, boxRows)
+	}
+}
+
+func TestHostileTextInTheBoxIsOnlyText(t *testing.T) {
+	b := newBoxed(t, sample.Hub{Found: []sample.Found{{Repository: "acme/app", Description: "<script>alert(1)</script>"}}}.Handler())
+	for _, text := range []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, "a\u202eb\x00c", strings.Repeat("😀", 150), strings.Repeat("x", 5000), "%zz\xff\xfe", `a'b"c`} {
+		a := b.box(text)
+		a.is(t, http.StatusOK)
+		a.lacks(t, "<script", "<img", "\u202e", "\x00")
+		if len(a.body) > 20_000 {
+			t.Errorf("%.40q: %d bytes", text, len(a.body))
+		}
+	}
+	a := b.registries("acme script")
+	a.is(t, http.StatusOK)
+	a.lacks(t, "<script")
+}
+
+func TestTheBoxSpeaksKorean(t *testing.T) {
+	b := newBoxed(t, hubOfSamples(), "postgres:15", "postgres:16")
+	b.box("postgres", "Accept-Language", "ko").is(t, http.StatusOK, "저장된 이미지", "모든 레지스트리에서 “postgres” 검색", "태그 2개 저장됨")
+	b.box("redis:7", "Accept-Language", "ko").is(t, http.StatusOK, "레지스트리에서 가져오기")
+	b.registries("postgres", "Accept-Language", "ko").is(t, http.StatusOK, "공식", "지금 검색할 수 없음: Harbor")
+	b.box("데이터베이스").is(t, http.StatusOK, "Search all registries for “데이터베이스”")
+}
+
+func TestNothingFoundIsSaid(t *testing.T) {
+	b := newBoxed(t, hubOfSamples())
+	b.registries("nosuchthinganywhere").is(t, http.StatusOK, "Could not be searched just now: Harbor", `data-heard="0 repositories in registries.`)
+}
+
+func TestTheAddressOfTheBoxOpenedByItselfLeadsToTheSearchPage(t *testing.T) {
+	b := newBoxed(t, hubOfSamples())
+	a := b.get("/search/box?q=postgres+15")
+	if to := a.header.Get("Location"); a.status != http.StatusFound || to != "/search?q=postgres+15" {
+		t.Errorf("%d to %q", a.status, to)
+	}
+}
+
+func TestTheBoxIsAFormWithScriptingOffAndKeepsItsText(t *testing.T) {
+	b := newBoxed(t, hubOfSamples())
+	h := b.get("/images")
+	form := h.body[strings.Index(h.body, "<form"):]
+	form = form[:strings.Index(form, "</form>")]
+	for _, want := range []string{`action="/search"`, `method="get"`, `name="q"`, `value=""`, "Search registries, or paste an image reference"} {
+		if !strings.Contains(form, want) {
+			t.Errorf("the form lacks %s: %s", want, form)
+		}
+	}
+	b.get("/images?q=ubuntu").lacks(t, `id="box" type="search" name="q" value="ubuntu"`) // the list's filter is not the box's
+}

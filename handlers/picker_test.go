@@ -1,0 +1,448 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views"
+)
+
+// picker is the Search page over a real store, queue and client, with stand-ins for Docker Hub and its
+// registry, which can be made to misbehave.
+type picker struct {
+	*shelf
+	h        *Handlers
+	registry *sample.Faulty
+	large    *sample.Large
+}
+
+// newPicker opens an empty shelf. tagged, which may be nil, is what the search service tells of tags instead of
+// what the registry has.
+func newPicker(t testing.TB, tagged sample.Tagged) *picker {
+	t.Helper()
+	reg, err := samples()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &picker{large: sample.NewLarge(reg, reg)}
+	if tagged == nil {
+		tagged = p.large
+	}
+	p.registry = sample.NewFaulty(sample.Beside(p.large, sample.Hub{Found: sample.HubFound(), Tagged: tagged}.Handler()))
+	upstream := httptest.NewServer(p.registry)
+	t.Cleanup(upstream.Close)
+	host := strings.TrimPrefix(upstream.URL, "http://")
+	amd64, now := image.Platform{OS: "linux", Architecture: "amd64"}, func() time.Time { return clock }
+	store, err := storage.Open(t.Context(), storage.Options{Dir: t.TempDir(), DefaultPlatform: amd64, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := registry.New(registry.Options{DockerConfig: t.TempDir(), AllowPrivate: true, Registries: []registry.Listed{{
+		Host: "docker.io", Label: "Docker Hub", Address: host, TLS: registry.TLSOff, Search: registry.SearchHub, SearchURL: upstream.URL,
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	queue := pull.New(pull.Options{Source: client, Shelf: store, DefaultPlatform: amd64, Now: now})
+	if err := queue.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.registry.Reset()
+		if err := errors.Join(queue.Close(context.Background()), client.Close(), store.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	test, _ := t.(*testing.T) // a benchmark asks the pages directly
+	p.shelf = &shelf{t: test, store: store, queue: queue}
+	p.h = New(Options{Store: store, Queue: queue, Registry: client, Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
+	e := p.server(p.h).(*echo.Echo)
+	e.GET("/search", p.h.Search)
+	e.GET("/pull", p.h.PullForm)
+	e.POST("/pulls", p.h.StartPull)
+	p.pages = e
+	return p
+}
+
+// part asks for a part of the page as htmx does, from a page at the address from.
+func (p *picker) part(id, address, from string) answer {
+	p.t.Helper()
+	return p.get(address, "HX-Request", "true", "HX-Request-Type", "partial", "HX-Target", "div#"+id, "HX-Current-URL", "http://stowage.test"+from)
+}
+
+var (
+	tagRows  = regexp.MustCompile(`data-row-link>([^<]*)</a>`)
+	pickedIn = regexp.MustCompile(`(?s)<li data-row><span id="mark-[0-9a-f]{12}"[^>]* data-picked>.*?data-row-link>([^<]*)</a>`)
+	pickerIn = regexp.MustCompile(`(?s)<section id="search-picker".*</section>`)
+)
+
+// tags gives the tags in view.
+func (a answer) tags() []string {
+	var names []string
+	for _, m := range tagRows.FindAllStringSubmatch(a.picker(), -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+// picker gives the part of a page that is the picker; all of an answer that has no page around it.
+func (a answer) picker() string {
+	if part := pickerIn.FindString(a.body); part != "" {
+		return part
+	}
+	return a.body
+}
+
+func TestThePickerListsTheTagsNewestVersionFirst(t *testing.T) {
+	p := newPicker(t, nil)
+	p.large.AddTags(p.large.TagsOf("library/postgres")[0], sample.Dated{Tag: "15.9"}, sample.Dated{Tag: "15.10"}, sample.Dated{Tag: "15.10-bookworm"}, sample.Dated{Tag: "9.6"}, sample.Dated{Tag: "latest"})
+	p.pull("postgres:15")
+	a := p.get("/search?repo=postgres")
+	a.is(t, http.StatusOK, "Docker Hub · Pick a tag", `href="/images/docker.io/library/postgres"`, "docker pull postgres", `placeholder="Filter `,
+		`href="/pull?ref=postgres&amp;all=1"`, `href="/search?repo=postgres&amp;tag=15.10-bookworm"`)
+	got := a.tags()
+	want := slices.Clone(got)
+	image.SortTags(want)
+	same(t, "tags", got, want)
+	if len(got) < 6 || got[0] != "latest" || slices.Index(got, "15.10") > slices.Index(got, "15.9") || slices.Index(got, "15") > slices.Index(got, "15.10") {
+		t.Errorf("tags %v", got)
+	}
+}
+
+func TestThePickerSaysWhatTheServiceKnowsOfTheTags(t *testing.T) {
+	p := newPicker(t, nil)
+	a := p.part(views.SearchTagsID, "/search?repo=postgres&match=16", "/search?repo=postgres")
+	size := union(platformOf(t, built(t, "library/postgres", "16"), "linux/amd64"))
+	a.is(t, http.StatusOK, views.HumanSize(size), `title="linux/amd64 · `, "data-ago")
+	remove := p.registry.On(sample.TagDetails, sample.Status(http.StatusInternalServerError, "", ""))
+	silent := p.part(views.SearchTagsID, "/search?repo=postgres&match=15", "/search?repo=postgres")
+	remove()
+	silent.is(t, http.StatusOK, ">15</a>")
+	silent.lacks(t, "data-ago", `title="linux/amd64`, "–")
+}
+
+func TestThePickerMarksStoredTagsAndThoseThatHaveMoved(t *testing.T) {
+	reg, err := samples()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := sample.Pushed(slices.Clone(reg.TagsOf("library/postgres")))
+	for i := range said {
+		if said[i].Tag == "16" {
+			said[i].Descriptor.Digest = image.DigestOf([]byte("another"))
+		}
+	}
+	p := newPicker(t, said)
+	p.pull("postgres:15")
+	p.pull("postgres:16")
+	rows := strings.Split(p.get("/search?repo=postgres").picker(), "<li data-row>")[1:]
+	for _, row := range rows {
+		name := tagRows.FindStringSubmatch(row)[1]
+		if stored := strings.Contains(row, ">stored<"); stored != (name == "15" || name == "16") {
+			t.Errorf("%s stored: %v", name, stored)
+		}
+		if moved := strings.Contains(row, ">moved<"); moved != (name == "16") {
+			t.Errorf("%s moved: %v", name, moved)
+		}
+	}
+	if len(rows) < 3 {
+		t.Errorf("%d rows", len(rows))
+	}
+}
+
+func TestThePickerFiltersAndPagesTheTags(t *testing.T) {
+	p := newPicker(t, nil)
+	var more []sample.Dated
+	for i := range 120 {
+		more = append(more, sample.Dated{Tag: fmt.Sprintf("5.%d", i)})
+	}
+	p.large.AddTags(p.large.TagsOf("library/redis")[0], more...)
+	all := len(p.large.TagsOf("library/redis"))
+	first := p.get("/search?q=red&repo=redis&match=5.")
+	first.is(t, http.StatusOK, fmt.Sprintf("120 of %d tags", all), "Page 1 of 3", `href="/search?q=red&amp;repo=redis&amp;match=5.&amp;tags=2"`,
+		`href="/pull?ref=redis&amp;all=1&amp;match=5."`, "Pull these 120 tags…", `<input type="hidden" name="q" value="red">`)
+	if got := first.tags(); len(got) != tagsPerPage || got[0] != "5.119" || got[49] != "5.70" {
+		t.Errorf("first page: %v", got)
+	}
+	third := p.part(views.SearchTagsID, "/search?repo=redis&match=5.&tags=3", "/search?repo=redis&match=5.")
+	if got := third.tags(); len(got) != 20 || got[19] != "5.0" {
+		t.Errorf("third page: %v", got)
+	}
+	beyond := p.part(views.SearchTagsID, "/search?repo=redis&match=5.&tags=9", "/search?repo=redis&match=5.")
+	beyond.is(t, http.StatusOK, "Page 3 of 3")
+	none := p.get("/search?repo=redis&match=nosuch")
+	none.is(t, http.StatusOK, "No tag matches", "“nosuch”", `href="/pull?ref=redis:nosuch"`, "Show all tags")
+	p.get("/search?repo=redis&match=no+such").lacks(t, "all the same")
+}
+
+func TestPickingATagOffersItsPlatformsAndReadsNoOther(t *testing.T) {
+	p := newPicker(t, nil)
+	index := built(t, "library/postgres", "15")
+	a := p.get("/search?repo=postgres&tag=15")
+	a.is(t, http.StatusOK, `action="/pulls" method="post" data-picks`, `name="ref" value="postgres:15"`, image.ShortDigest(index.Digest()), "docker pull --platform linux/amd64 postgres:15",
+		`href="/pull?ref=postgres:15"`)
+	all, ticked := boxes(a)
+	same(t, "offered", all, []string{"linux/amd64", "linux/arm/v7", "linux/arm64", "linux/386", "linux/ppc64le", "linux/s390x"})
+	same(t, "ticked", ticked, []string{"linux/amd64"})
+	if m := pickedIn.FindStringSubmatch(a.body); m == nil || m[1] != "15" {
+		t.Errorf("picked in the list: %v", m)
+	}
+	ours := map[string]bool{"15": true, string(index.Digest()): true}
+	for m := range index.All() {
+		ours[string(m.Digest())] = true
+	}
+	var heads, gets int
+	for _, r := range p.registry.Requests() {
+		_, name, manifest := strings.Cut(r.Path, "/manifests/")
+		switch {
+		case !manifest:
+		case !ours[name]:
+			t.Errorf("%s %s", r.Method, r.Path)
+		case r.Method == http.MethodHead:
+			heads++
+		default:
+			gets++
+		}
+	}
+	if heads != 1 || gets != 7 {
+		t.Errorf("%d HEAD, %d GET; want 1 and 7", heads, gets)
+	}
+	p.registry.Forget()
+	p.part(views.SearchOffersID, "/search?repo=postgres&tag=15", "/search?repo=postgres").is(t, http.StatusOK, "linux/s390x")
+	for _, r := range p.registry.Requests() {
+		if r.Method == http.MethodGet && strings.Contains(r.Path, "/manifests/") {
+			t.Errorf("read again: %s", r.Path)
+		}
+	}
+}
+
+func TestWhatIsPickedIsPulledAndMarkedAsStored(t *testing.T) {
+	p := newPicker(t, nil)
+	a := p.part(views.SearchOffersID, "/search?repo=postgres&tag=16", "/search?repo=postgres")
+	_, ticked := boxes(a)
+	start := p.post("/pulls", url.Values{"ref": {"postgres:16"}, "platform": ticked})
+	start.is(t, http.StatusSeeOther)
+	p.pull("postgres:16", ticked...) // joins it, or finds it done
+	p.get("/search?repo=postgres&tag=16").is(t, http.StatusOK, ">stored<", "on shelf", "nothing to download", `href="/images/docker.io/library/postgres:16"`)
+}
+
+func TestPartsOfThePickerComeByThemselves(t *testing.T) {
+	p := newPicker(t, nil)
+	from := "/search?q=post&repo=postgres&match=1&tag=16"
+	whole := p.part(views.SearchPickerID, "/search?q=post&repo=redis", from)
+	whole.is(t, http.StatusOK, `<section id="search-picker"`, `<div id="search-tags">`, `<div id="search-offers"`)
+	whole.lacks(t, "<html", "<main")
+	tags := p.part(views.SearchTagsID, "/search?q=post&repo=postgres&match=15", from)
+	tags.is(t, http.StatusOK, `<div id="search-tags">`, `name="tag" value="16"`)
+	tags.lacks(t, "<html", "search-offers\" class", "search-picker")
+	if got, want := tags.header.Get("HX-Replace-Url"), "/search?q=post&repo=postgres&match=15&tag=16"; got != want || tags.header.Get("HX-Push-Url") != "" {
+		t.Errorf("the address becomes %q (%q is pushed), want %q", got, tags.header.Get("HX-Push-Url"), want)
+	}
+	offers := p.part(views.SearchOffersID, "/search?q=post&repo=postgres&match=1&tag=15", from)
+	offers.is(t, http.StatusOK, `<div id="search-offers"`, `hx-target="#`+markOf("16")+`"`, `hx-target="#`+markOf("15")+`"`)
+	offers.lacks(t, "<html", `id="search-tags"`)
+	if n := strings.Count(offers.body, "data-picked"); n != 1 {
+		t.Errorf("%d tags are marked as picked", n)
+	}
+}
+
+// markOf is the ID of a tag's mark.
+func markOf(tag string) string { return "mark-" + image.ShortDigest(image.DigestOf([]byte(tag))) }
+
+func TestAnotherPageOfTheTagsIsAStepThatOneCanGoBackFrom(t *testing.T) {
+	p := newPicker(t, nil)
+	p.large.AddTags(p.large.TagsOf("library/redis")[0], sample.ManyTags(100)...)
+	a := p.part(views.SearchTagsID, "/search?repo=redis&tags=2", "/search?repo=redis&tag=7")
+	if got, want := a.header.Get("HX-Push-Url"), "/search?repo=redis&tags=2&tag=7"; got != want || a.header.Get("HX-Replace-Url") != "" {
+		t.Errorf("pushed: %q, want %q", got, want)
+	}
+}
+
+func TestADigestInTheFilterLeadsToThePullForm(t *testing.T) {
+	p := newPicker(t, nil)
+	digest := string(image.DigestOf([]byte("x")))
+	for name, tt := range map[string]struct{ match, ref string }{
+		"digest":    {digest, "postgres@" + digest},
+		"with at":   {"@" + digest, "postgres@" + digest},
+		"reference": {"redis@" + digest, "redis@" + digest},
+		"command":   {"docker pull redis@" + digest, "redis@" + digest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p.registry.Forget()
+			address := "/search?" + url.Values{"repo": {"postgres"}, "match": {tt.match}}.Encode()
+			a := p.part(views.SearchTagsID, address, "/search?repo=postgres")
+			if got, want := a.header.Get("HX-Redirect"), "/pull?ref="+tt.ref; got != want {
+				t.Errorf("leads to %q, want %q", got, want)
+			}
+			p.get((views.SearchState{Repo: "docker.io/library/postgres", Match: tt.match}).URL()).is(t, http.StatusOK, `href="/pull?ref=`+tt.ref+`"`, "That is a digest")
+			if n := len(p.registry.Requests()); n != 0 {
+				t.Errorf("%d requests to the registry", n)
+			}
+		})
+	}
+	a := p.part(views.SearchTagsID, "/search?repo=postgres&match="+digest[:40], "/search?repo=postgres")
+	a.is(t, http.StatusOK, "No tag matches")
+}
+
+func TestThePickerSaysWhyThereAreNoTagsAndWhatToDo(t *testing.T) {
+	for name, tt := range map[string]struct {
+		repo  string
+		fault sample.Fault
+		texts []string
+	}{
+		"unknown":      {"acme/nosuch&tag=1", nil, []string{"Repository not found", "Check the name.", `href="/pull?ref=acme/nosuch"`}},
+		"no tags":      {"postgres", sample.Replace("application/json", []byte(`{"name":"library/postgres","tags":null}`)), []string{"No tags", "by its digest", `name="match"`}},
+		"sign-in":      {"postgres", sample.Challenge(`Basic realm="x"`), []string{"docker login"}},
+		"rate limited": {"postgres", sample.TooManyRequests("3600"), []string{"Docker Hub takes no more requests for now", "until 20", "Try again"}},
+		"failing":      {"postgres", sample.Status(http.StatusServiceUnavailable, "", "<b>maintenance</b>"), []string{"Docker Hub cannot be reached now", "&lt;b&gt;maintenance", "Try again"}},
+		"web page":     {"postgres", sample.HTML(), []string{"Docker Hub cannot be reached now", "not as a registry does"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPicker(t, nil)
+			if tt.fault != nil {
+				p.registry.On(sample.TagLists, tt.fault)
+			}
+			a := p.get("/search?repo=" + tt.repo)
+			a.is(t, http.StatusOK, tt.texts...)
+			if len(a.tags()) != 0 {
+				t.Errorf("tags: %v", a.tags())
+			}
+			if text := p.get("/search?repo="+tt.repo, "Accept-Language", "ko").picker(); strings.Contains(text, "Try again") || strings.Contains(text, "picker.") {
+				t.Error("not in Korean")
+			}
+		})
+	}
+}
+
+func TestTagsBehindASignInSayWhoHasToSignIn(t *testing.T) {
+	p := newPicker(t, nil)
+	hub, _ := p.h.registry.Find("docker.io")
+	p.registry.On(sample.TagLists, sample.Challenge(`Basic realm="x"`))
+	p.get("/search?repo="+hub.Address+"/library/postgres").is(t, http.StatusOK, "The tags need a sign-in", "docker login "+hub.Address)
+}
+
+func TestARegistryThatIsNotThereIsNamed(t *testing.T) {
+	p := newPicker(t, nil)
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	host := strings.TrimPrefix(gone.URL, "http://")
+	p.get("/search?repo="+host+"/team/app").is(t, http.StatusOK, host+" cannot be reached now", "refuses connections")
+}
+
+func TestAPickedTagThatCannotBePulledSaysWhy(t *testing.T) {
+	for name, tt := range map[string]struct {
+		tag   string
+		fault sample.Fault
+		text  string
+	}{
+		"gone":         {"nosuch", nil, "Manifest for postgres:nosuch not found"},
+		"rate limited": {"15", sample.TooManyRequests("3600"), "Rate limit reached"},
+		"chart": {"15", sample.Replace("application/vnd.oci.image.manifest.v1+json",
+			[]byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.cncf.helm.config.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}`)), "Not a container image"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPicker(t, nil)
+			if tt.fault != nil {
+				p.registry.On(sample.Manifests, tt.fault)
+			}
+			a := p.get("/search?repo=postgres&tag=" + tt.tag)
+			a.is(t, http.StatusOK, tt.text, "Try again", `href="/pull?ref=postgres:`+tt.tag+`"`, ">15</a>")
+			a.lacks(t, `action="/pulls"`)
+		})
+	}
+}
+
+func TestWhatARegistryIsTooSlowForLoadsItself(t *testing.T) {
+	p := newPicker(t, nil)
+	p.registry.Hold(sample.TagLists, -1)
+	p.registry.Hold(sample.Manifests, -1)
+	state := views.SearchState{Repo: "docker.io/library/postgres", Tag: "15"}
+	c := p.pages.(*echo.Echo).NewContext(httptest.NewRequest(http.MethodGet, state.URL(), nil), httptest.NewRecorder())
+	v, err := p.h.picker(c, state, 50*time.Millisecond, true, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := rendered(t, views.English, views.SearchPicker(v))
+	a.is(t, 0, `<div id="search-tags"`, `<div id="search-offers"`, "Waiting for Docker Hub to list the tags…", "Reading what postgres:15 points to…", "<noscript>")
+	if n := strings.Count(a.body, `hx-get="/search?repo=postgres&amp;tag=15" hx-trigger="load"`); n != 2 {
+		t.Errorf("%d parts load themselves", n)
+	}
+}
+
+func TestARegistryThatStaysSilentIsGivenUp(t *testing.T) {
+	failed, err := failureOf(t.Context(), "docker.io/library/postgres", pickerPartLimit, context.DeadlineExceeded)
+	if err != nil || failed.waiting || failed.problem == nil || failed.kind != image.Unavailable || !strings.Contains(failed.problem.Message, "did not answer in time") {
+		t.Errorf("%+v, %v", failed, err)
+	}
+	if _, err := failureOf(t.Context(), "docker.io/library/postgres", pickerPartLimit, io.ErrUnexpectedEOF); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("an error that is not for people: %v", err)
+	}
+}
+
+func TestAnotherSiteCannotMakeThePickerAsk(t *testing.T) {
+	p := newPicker(t, nil)
+	state := views.SearchState{Repo: "docker.io/library/postgres", Tag: "15"}
+	r := httptest.NewRequest(http.MethodGet, state.URL(), nil)
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	v, err := p.h.searchPicker(p.pages.(*echo.Echo).NewContext(r, httptest.NewRecorder()), state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rendered(t, views.English, views.SearchPicker(v)).is(t, 0, "Another site led here", `href="/search?repo=postgres&amp;tag=15">Show tags</a>`)
+	if n := len(p.registry.Requests()); n != 0 {
+		t.Errorf("%d requests to the registry", n)
+	}
+}
+
+func TestHostileTagsAndFiltersAreOnlyText(t *testing.T) {
+	p := newPicker(t, nil)
+	long := strings.Repeat("x", 128)
+	p.registry.On(sample.TagLists, sample.Replace("application/json",
+		[]byte(`{"name":"library/postgres","tags":["<script>alert(1)</script>","../../etc","a b","\u202egnp","`+long+`","`+long+`x","ok",null,""]}`)))
+	a := p.get("/search?repo=postgres")
+	a.is(t, http.StatusOK)
+	same(t, "tags", a.tags(), []string{"ok", long})
+	filtered := p.get("/search?" + url.Values{"repo": {"postgres"}, "match": {"\"><script>alert(1)</script>\u202e"}}.Encode())
+	for filtered.status == http.StatusFound {
+		filtered = p.get(filtered.header.Get("Location"))
+	}
+	filtered.is(t, http.StatusOK, "No tag matches", "&lt;script&gt;alert(1)")
+	filtered.lacks(t, "<script>alert", "has “\">")
+	if strings.Contains(filtered.picker(), "\u202e”") {
+		t.Error("a hidden character stands in a sentence")
+	}
+}
+
+func TestWhatTheRegistrySaysOfItsAllowanceIsShown(t *testing.T) {
+	p := newPicker(t, nil)
+	p.get("/search?repo=postgres").lacks(t, "manifest requests left")
+	p.registry.On(sample.Manifests, sample.RateLimit(100, 6*time.Hour))
+	p.get("/search?repo=postgres&tag=15").is(t, http.StatusOK, "of 100 manifest requests left", "Docker Hub: ")
+}
+
+func TestThePickerSpeaksKorean(t *testing.T) {
+	p := newPicker(t, nil)
+	a := p.get("/search?repo=postgres&tag=15", "Accept-Language", "ko")
+	a.is(t, http.StatusOK, "postgres</span></span> 가져오기", "태그를 고른 다음", "모두 가져오기…")
+	if strings.Contains(a.picker(), "picker.") {
+		t.Error("a text is missing")
+	}
+}

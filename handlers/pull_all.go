@@ -1,0 +1,141 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/views"
+)
+
+const (
+	refreshSurveyEvery = 2  // seconds; as refreshEvery, for a survey that goes on
+	maxChoices         = 48 // platforms to tick; images for Windows have one for every build of it
+)
+
+// allTags tells whether a form or an address asks for all tags of a repository: it says so, or a command that
+// does was pasted.
+func allTags(said, input string) bool { return said == "1" || pastedAllTags(input) }
+
+// pullAllForm answers GET /pull?ref=&all=1&match=&platform=: how many tags a repository has and what all of
+// them would cost. That is found out in the background; the page asks again until it is known.
+func (h *Handlers) pullAllForm(c echo.Context, input string, asked []string) error {
+	v, platforms, err := h.readPullAll(c, input, c.QueryParam("match"), asked)
+	if err != nil {
+		return h.refusePullAll(c, v, err)
+	}
+	v.Running = h.running(image.Reference{Repository: v.Repository})
+	if !mayAsk(c) {
+		v.Foreign = true
+		return h.renderPullAll(c, http.StatusOK, v)
+	}
+	s, err := h.queue.Survey(v.Repository, v.Match, platforms)
+	if err != nil {
+		return h.refusePullAll(c, v, err)
+	}
+	v.Survey, v.Free, v.Allowance = &s, h.freeDisk(), h.allowance(v.Repository.Host())
+	v.Choices, v.Further = platformChoices(s.Offered, platforms, h.options.DefaultPlatform)
+	return h.renderPullAll(c, http.StatusOK, v)
+}
+
+// readPullAll reads a request for all tags. Also where it cannot be read the view holds what of it can.
+func (h *Handlers) readPullAll(c echo.Context, input, match string, asked []string) (views.PullAllView, []image.Platform, error) {
+	_, id, _ := strings.Cut(c.Request().Header.Get("HX-Source"), "#") // "i#survey-poll"
+	v := views.PullAllView{Input: input, Match: strings.TrimSpace(match), Default: h.options.DefaultPlatform.String(), Free: -1, Polled: id == views.SurveyPollID}
+	repo, err := parseRepository(input)
+	if err != nil {
+		return v, nil, err
+	}
+	v.Repository, v.Input = repo, repo.Familiar()
+	platforms, err := platformValues(asked)
+	v.Asked = platforms
+	v.Choices, v.Further = platformChoices(nil, platforms, h.options.DefaultPlatform)
+	return v, platforms, err
+}
+
+// parseRepository reads a reference that is to have neither tag nor digest.
+func parseRepository(s string) (image.Repository, error) {
+	if err := checkReference(s); err != nil {
+		return "", err
+	}
+	ref, err := image.ParseRepositoryReference(s)
+	if err != nil {
+		return "", err
+	}
+	if ref.Tag != "" || ref.Digest != "" { // docker's own words
+		return "", image.Errorf(image.Invalid, "tag can't be used with --all-tags/-a").Suggest("Leave the tag or the digest out: %s", ref.Repository.Familiar())
+	}
+	return ref.Repository, nil
+}
+
+// platformChoices lists the platforms to tick, the default one first, and how many there are beyond. What is
+// not the name of a platform is not offered: it could not be asked for.
+func platformChoices(offered, asked []image.Platform, standard image.Platform) (choices []views.PlatformBox, further int) {
+	all := slices.Clone(offered)
+	slices.SortFunc(all, func(a, b image.Platform) int { return strings.Compare(a.String(), b.String()) })
+	all = append(append([]image.Platform{standard}, asked...), all...)
+	seen := make(map[image.Platform]bool)
+	for _, p := range all {
+		if read, err := image.ParsePlatform(p.String()); seen[p] || err != nil || read != p {
+			continue
+		}
+		seen[p] = true
+		choices = append(choices, views.PlatformBox{
+			Platform: p.String(), Default: p == standard, Ticked: slices.Contains(asked, p) || len(asked) == 0 && p == standard,
+		})
+	}
+	most := max(maxChoices, len(asked)+1)
+	if len(choices) > most {
+		choices, further = choices[:most], len(choices)-most
+	}
+	// What was ticked stays where it is: only what to show is chosen by it.
+	slices.SortStableFunc(choices[min(1, len(choices)):], func(a, b views.PlatformBox) int { return strings.Compare(a.Platform, b.Platform) })
+	return choices, further
+}
+
+// refusePullAll shows what is wrong in the form, or gives back an error that is not for people to see.
+func (h *Handlers) refusePullAll(c echo.Context, v views.PullAllView, err error) error {
+	var e *image.Error
+	if !errors.As(err, &e) || e.Kind == image.Internal {
+		return err
+	}
+	status := Status(e.Kind)
+	problem := views.NewErrorView(c.Request().Context(), status, e)
+	v.Problem = &problem
+	return h.renderPullAll(c, status, v)
+}
+
+func (h *Handlers) renderPullAll(c echo.Context, status int, v views.PullAllView) error {
+	if Partial(c) && v.Repository != "" {
+		if !v.Polled {
+			c.Response().Header().Set("HX-Replace-Url", v.URL())
+		}
+		return Render(c, status, views.PullAllPart(v))
+	}
+	ctx := c.Request().Context()
+	title := views.T(ctx, "pullform.heading")
+	if v.Repository != "" {
+		title = views.T(ctx, "pullform.all_tags", "Name", v.Repository.Familiar())
+	}
+	chrome := h.Chrome(c, title, views.NavPulls)
+	chrome.Query = v.Input
+	if v.Survey != nil && !v.Survey.Done {
+		chrome.Refresh = refreshSurveyEvery
+	}
+	return Render(c, status, views.PullAllPage(chrome, v))
+}
+
+// startPullAll answers POST /pulls with all=1: ref, match and repeated platform.
+func (h *Handlers) startPullAll(c echo.Context, input, match string, asked []string) error {
+	v, platforms, err := h.readPullAll(c, input, match, asked)
+	if err != nil {
+		return h.refusePullAll(c, v, err)
+	}
+	return h.start(c, pull.Request{Reference: image.Reference{Repository: v.Repository}, AllTags: true, Match: v.Match, Platforms: platforms, By: h.requester(c)},
+		func(err error) error { return h.refusePullAll(c, v, err) })
+}

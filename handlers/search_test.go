@@ -1,0 +1,278 @@
+package handlers
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/views"
+)
+
+// searched is the Search page over a shelf. Its registries are stand-ins.
+type searched struct {
+	*shelf
+	asked atomic.Int32 // requests to the registries and their search services
+}
+
+// standIn is a registry of the list: its search service, and the registry itself where repositories are picked.
+type standIn struct {
+	registry.Listed
+	service, registry http.Handler
+}
+
+// hubAnd is Docker Hub, as full as the samples' Hub, and other registries after it.
+func hubAnd(others ...standIn) []standIn {
+	hub := registry.Listed{Host: "docker.io", Label: "Docker Hub", Search: registry.SearchHub}
+	return append([]standIn{{Listed: hub, service: sample.Hub{Found: sample.HubFound()}.Handler()}}, others...)
+}
+
+// quay is the samples' Quay.
+func quay() standIn {
+	return standIn{Listed: registry.Listed{Host: "quay.io", Label: "Quay", Search: registry.SearchQuay}, service: sample.Quay{Found: sample.QuayFound()}.Handler()}
+}
+
+// answering is a registry that answers each search in one way.
+func answering(host string, kind registry.SearchKind, h http.HandlerFunc) standIn {
+	return standIn{Listed: registry.Listed{Host: host, Search: kind}, service: h, registry: h}
+}
+
+// newSearched opens the page over an empty shelf.
+func newSearched(t *testing.T, list []standIn) *searched {
+	t.Helper()
+	s := &searched{shelf: newShelf(t)}
+	serve := func(h http.Handler) string {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.asked.Add(1)
+			h.ServeHTTP(w, r)
+		}))
+		t.Cleanup(server.Close)
+		return strings.TrimPrefix(server.URL, "http://")
+	}
+	var listed []registry.Listed
+	for _, l := range list {
+		if l.service != nil && l.Search != registry.SearchCatalog {
+			l.SearchURL = "http://" + serve(l.service)
+		}
+		if l.registry != nil {
+			l.Address, l.TLS = serve(l.registry), registry.TLSOff
+		}
+		listed = append(listed, l.Listed)
+	}
+	client, err := registry.New(registry.Options{DockerConfig: t.TempDir(), AllowPrivate: true, Registries: listed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s.pages = s.server(New(Options{Store: s.store, Queue: s.queue, Registry: client, Logger: slog.New(slog.DiscardHandler), LocalUser: "mira", Now: func() time.Time { return clock }}))
+	return s
+}
+
+// server has the page's address besides those of the list.
+func (s *searched) server(h *Handlers) http.Handler {
+	list, e := s.shelf.server(h), echo.New()
+	e.HTTPErrorHandler = errorsAsWeb(s.t, h)
+	e.GET("/search", func(c echo.Context) error {
+		l := Locale(c)
+		l.Now = clock
+		c.SetRequest(c.Request().WithContext(views.WithLocale(c.Request().Context(), l)))
+		return h.Search(c)
+	})
+	e.Any("/*", echo.WrapHandler(list))
+	return e
+}
+
+// part asks for a part of the page as htmx does, from an element of the page at from.
+func (s *searched) part(address, target, source, from string) answer {
+	s.t.Helper()
+	return s.get(address, "HX-Request", "true", "HX-Request-Type", "partial", "HX-Target", "section#"+target, "HX-Source", source, "HX-Current-URL", "http://127.0.0.1:8080"+from)
+}
+
+// results asks for the results as the form does.
+func (s *searched) results(address string) answer {
+	s.t.Helper()
+	return s.part(address, views.SearchResultsID, "form#"+views.SearchFormID, "/search")
+}
+
+// picks gives the repositories that an answer's results lead to, in their order.
+func (a answer) picks() (all []string) {
+	for _, line := range strings.Split(a.main(), "\n") {
+		if strings.Contains(line, "data-row-link") && strings.Contains(line, `id="hit-`) {
+			_, name, _ := strings.Cut(line, "repo=")
+			name, _, _ = strings.Cut(name, `"`)
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+func TestTheSearchPageSaysWhatCanBeTypedAndWhoIsAsked(t *testing.T) {
+	s := newSearched(t, hubAnd(quay(), standIn{Listed: registry.Listed{Host: "mirror.example.com", MirrorOf: "docker.io"}}, standIn{Listed: registry.Listed{Host: "off.example.com", Search: registry.SearchOff}}))
+	page := s.get("/search")
+	page.is(t, http.StatusOK, `name="q" value=""`, "autofocus", `<option value="">All registries</option>`, `<option value="quay.io">Quay</option>`, `href="/search?q=postgres:15"`)
+	page.lacks(t, "mirror.example.com", "off.example.com", "docker search")
+	page.golden(t, "search-start")
+	if n := s.asked.Load(); n != 0 {
+		t.Errorf("%d requests without a word to search for", n)
+	}
+}
+
+func TestResultsOfOneRegistryAreOneListInPages(t *testing.T) {
+	s := newSearched(t, hubAnd(quay()))
+	s.pull("postgres:15")
+	s.pull("postgres:16")
+	page := s.get("/search?q=postgres&registry=docker.io&limit=10")
+	page.is(t, http.StatusOK, "10 of 47 results", "Official", `href="/images/docker.io/library/postgres" title="2 tags of it are stored"`,
+		`href="/search?q=postgres&amp;registry=docker.io&amp;limit=10&amp;page=2"`, "docker search --limit 10 postgres", `name="q" value="postgres"`)
+	page.lacks(t, "autofocus", "quay.io/")
+	page.golden(t, "search-one")
+	first, second := page.picks(), s.get("/search?q=postgres&registry=docker.io&limit=10&page=2")
+	second.is(t, http.StatusOK, "11–20 of 47 results")
+	if more := second.picks(); len(first) != 10 || len(more) != 10 || first[0] != "postgres" || slices.Contains(more, first[0]) {
+		t.Errorf("first page %q, second %q", first, more)
+	}
+	s.get("/search?q=postgres&registry=docker.io&limit=10&page=99").is(t, http.StatusOK, "There is no page 99", `href="/search?q=postgres&amp;registry=docker.io&amp;limit=10"`)
+}
+
+func TestPagesWithoutATotalLeadOnAndBack(t *testing.T) {
+	s := newSearched(t, hubAnd(quay()))
+	first := s.get("/search?q=postgres&registry=quay.io&limit=5")
+	first.is(t, http.StatusOK, "First 5 results", `rel="next"`)
+	first.lacks(t, `rel="prev"`)
+	s.get("/search?q=postgres&registry=quay.io&limit=5&page=2").is(t, http.StatusOK, "Results 6–", `rel="prev"`)
+}
+
+func TestSeveralRegistriesHaveAGroupEachInTheListsOrder(t *testing.T) {
+	s := newSearched(t, hubAnd(quay()))
+	page := s.get("/search?q=postgres")
+	page.is(t, http.StatusOK, "First 16 results from 2 registries", "8 of 47 results", `href="/search?q=postgres&amp;registry=docker.io"`, "All results of Docker Hub")
+	page.golden(t, "search-all")
+	picks := page.picks()
+	if len(picks) != 16 || strings.HasPrefix(picks[7], "quay.io/") || !strings.HasPrefix(picks[8], "quay.io/") {
+		t.Errorf("the groups are %q", picks)
+	}
+	s.get("/search?q=postgres&limit=2").is(t, http.StatusOK, "First 4 results from 2 registries")
+}
+
+func TestDockersFiltersApply(t *testing.T) {
+	s := newSearched(t, hubAnd())
+	page := s.get("/search?q=postgres&official=1&stars=10&sort=stars")
+	page.is(t, http.StatusOK, "docker search --filter is-official=true --filter stars=10 postgres", `name="official" value="1" checked`, `name="sort" value="stars" form="search-form"`)
+	if got := page.picks(); !slices.Equal(got, []string{"postgres"}) {
+		t.Errorf("official ones with 10 stars: %q", got)
+	}
+	names := s.get("/search?q=postgres&sort=name&limit=100").picks()
+	if !slices.IsSorted(names) || len(names) < 40 {
+		t.Errorf("by name: %q", names)
+	}
+}
+
+func TestEveryStateHasItsOwnWordsAndANextStep(t *testing.T) {
+	s := newSearched(t, hubAnd(
+		answering("off.example.com", registry.SearchCatalog, http.NotFound),
+		answering("limited.example.com", registry.SearchV1, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "600")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}),
+		answering("private.example.com", registry.SearchCatalog, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("WWW-Authenticate", `Basic realm="registry"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		}),
+		answering("broken.example.com", registry.SearchV1, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprint(w, "<h1>Down for maintenance</h1>")
+		}),
+		standIn{Listed: registry.Listed{Host: "gone.example.com", Search: registry.SearchV1, SearchURL: "http://127.0.0.1:9"}},
+	))
+	for host, words := range map[string][]string{
+		"off.example.com":     {"off.example.com cannot be searched", `name="repo" value="off.example.com/postgres"`, "Show its tags"},
+		"limited.example.com": {"limited.example.com allows no more searches for now", "until 20", "Try again"},
+		"private.example.com": {"private.example.com wants a sign-in", "docker login", "Try again"},
+		"broken.example.com":  {"broken.example.com could not be searched", "web page", "Try again"},
+		"gone.example.com":    {"gone.example.com could not be searched", "refuses connections", "Try again"},
+	} {
+		page := s.get("/search?q=postgres&registry=" + host)
+		page.is(t, http.StatusOK, words...)
+		page.is(t, http.StatusOK, "Search all registries", `href="/search?q=postgres"`)
+		page.lacks(t, "maintenance</h1>")
+	}
+	all := s.get("/search?q=postgres")
+	all.is(t, http.StatusOK, "First 8 results from 1 registry", "cannot be searched", "no more searches for now", "sign-in needed", "no results")
+	if got := len(all.picks()); got != 8 {
+		t.Errorf("beside five that fail, Docker Hub has %d results", got)
+	}
+	s.get("/search?q=postgres&registry=off.example.com").golden(t, "search-off")
+}
+
+func TestNothingFoundSaysWhatElseCanBeTried(t *testing.T) {
+	s := newSearched(t, hubAnd(quay()))
+	page := s.get("/search?q=no-such-thing&registry=quay.io&stars=3")
+	page.is(t, http.StatusOK, "Nothing found for “no-such-thing”", "Quay has no repository that matches", `href="/search?q=no-such-thing&amp;registry=quay.io"`,
+		`href="/search?q=no-such-thing&amp;stars=3"`, "Look up quay.io/no-such-thing all the same", "repo=quay.io/no-such-thing")
+	page.golden(t, "search-nothing")
+	s.get("/search?q=no-such-thing").is(t, http.StatusOK, "2 registries were asked, and none has")
+}
+
+func TestASlowRegistryDelaysNobodyBeyondTheDeadline(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	s := newSearched(t, hubAnd(answering("slow.example.com", registry.SearchV1, func(w http.ResponseWriter, r *http.Request) {
+		<-release
+		sample.V1{Found: sample.QuayFound()}.Handler().ServeHTTP(w, r)
+	})))
+	begin := time.Now()
+	page := s.get("/search?q=postgres")
+	if took := time.Since(begin); took > 2*searchDeadline {
+		t.Errorf("the page took %s", took)
+	}
+	page.is(t, http.StatusOK, "First 8 results from 1 registry", "slow.example.com", "still searching", `hx-get="/search?q=postgres&amp;again=1" hx-trigger="every 2s"`)
+	close(release)
+	s.results("/search?q=postgres&again=1").is(t, http.StatusOK, "from 2 registries", "slow.example.com/")
+	again := s.results("/search?q=postgres&again=1")
+	again.lacks(t, "still searching", "data-poll")
+}
+
+func TestResultsAndThePickedRepositoryAreAskedForAtTheSameTime(t *testing.T) {
+	// Each side answers only once the other was asked.
+	asked := map[string]chan struct{}{"search": make(chan struct{}, 9), "tags": make(chan struct{}, 9)}
+	meet := func(own, other string, h http.Handler) http.Handler {
+		var once atomic.Bool
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if once.CompareAndSwap(false, true) {
+				close(asked[own])
+				select {
+				case <-asked[other]:
+				case <-r.Context().Done():
+					return
+				}
+			}
+			h.ServeHTTP(w, r)
+		})
+	}
+	reg, err := samples()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := hubAnd()
+	list[0].service, list[0].registry = meet("search", "tags", list[0].service), meet("tags", "search", reg)
+	s := newSearched(t, list)
+	begin := time.Now()
+	page := s.get("/search?q=ubuntu&repo=ubuntu")
+	if took := time.Since(begin); took >= searchDeadline {
+		t.Errorf("one side waited for the other: %s", took)
+	}
+	page.is(t, http.StatusOK, `aria-current="true"`, "22.04")
+}

@@ -1,0 +1,285 @@
+package pull
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+// MaxTags is how many tags one pull, or one Survey, takes on.
+const MaxTags = 5000
+
+const (
+	tagsAhead   = 4               // tags that are resolved while another is being fetched
+	freshFor    = time.Minute     // a tag that was resolved longer ago is resolved anew before it is fetched
+	saveEvery   = 5 * time.Second // how often the lines of the tags are saved, at most
+	unreachable = 5               // tags in a row that a registry does not answer for: then it is down
+)
+
+// batch is a pull of all tags at work. One tag is fetched at a time, its layers side by side, so that tags
+// become whole one after the other; the next few are resolved meanwhile. Each is recorded as soon as it is
+// whole, and so stays whatever comes after.
+type batch struct {
+	*Queue
+	run     *run
+	tags    []string
+	brought map[string]image.Digest // what the same job has brought before the server stopped
+	failed  map[image.Digest]error  // why what other tags point to could not be fetched
+	silent  int                     // tags in a row that the registry did not answer for
+	saved   time.Time
+}
+
+// bringTags lists the tags, then brings and records one after the other. Tags that fail do not hold up the
+// rest, unless what they failed for hits each tag: then the error is that, and the rest stays waiting.
+func (q *Queue) bringTags(ctx context.Context, r *run) error {
+	repo := r.reference.Repository
+	tags, err := q.tags(ctx, repo, r.match, q.asker(r))
+	if err != nil {
+		return err
+	}
+	b := &batch{Queue: q, run: r, tags: tags, brought: r.list(tags), failed: make(map[image.Digest]error), saved: q.now()}
+	expected := q.surveys.expected(surveyKey(repo, r.match, r.platforms))
+	q.advance(r, Pulling, func(j *Job) {
+		if j.Expected == 0 { // else it goes on after a restart
+			j.Expected = expected
+		}
+	})
+	ahead, cancel := context.WithCancel(ctx)
+	next, wait := b.resolveAhead(ahead)
+	defer func() {
+		cancel()
+		wait()
+	}()
+	for i := range tags {
+		r.beginTag(i)
+		var p *plan
+		var change Change
+		err := guard(func() (err error) {
+			p, change, err = b.bringTag(ctx, next)
+			return err
+		})
+		if ctx.Err() != nil && err != nil {
+			r.leaveTag()
+			q.save(r) // a queue that closes does not
+			return context.Cause(ctx)
+		}
+		if err := b.settle(tags[i], p, change, err); err != nil {
+			return err
+		}
+		if now := q.now(); now.Sub(b.saved) >= saveEvery {
+			b.saved = now
+			q.save(r)
+		}
+	}
+	return b.outcome()
+}
+
+// tags lists the tags of a repository whose names contain match, newest version first. NotFound where there
+// are none, TooLarge for more than MaxTags.
+func (q *Queue) tags(ctx context.Context, repo image.Repository, match string, ask asker) ([]string, error) {
+	var tags []string
+	err := ask(ctx, func(ctx context.Context) error {
+		all, err := q.resolver.source.Tags(ctx, repo)
+		for _, t := range all { // into a slice of our own: a source may keep its own
+			if strings.Contains(t, match) {
+				tags = append(tags, t)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	image.SortTags(tags)
+	tags = slices.Compact(tags)
+	switch n := len(tags); {
+	case n == 0 && match != "":
+		return nil, image.Errorf(image.NotFound, "%s has no tag whose name contains %q", repo.Familiar(), match)
+	case n == 0:
+		return nil, image.Errorf(image.NotFound, "%s has no tags", repo.Familiar())
+	case n > MaxTags:
+		return nil, image.Errorf(image.TooLarge, "%d tags of %s would be pulled, more than the %d that can be pulled at once", n, repo.Familiar(), MaxTags).
+			Suggest("Narrow them down to those whose names contain a text, such as a version.")
+	}
+	return tags, nil
+}
+
+// resolved is a tag that is being resolved, or was.
+type resolved struct {
+	tag  string
+	done chan struct{} // closed when the rest is set
+	plan *plan
+	err  error
+	at   time.Time
+}
+
+func (b *batch) wish(tag string) wish {
+	return wish{Reference: b.run.reference.WithTag(tag), platforms: b.run.platforms, partly: true}
+}
+
+// resolveAhead resolves the tags in their order, a few ahead of whoever receives them, until ctx ends; wait
+// returns when it has come to rest.
+func (b *batch) resolveAhead(ctx context.Context) (next <-chan *resolved, wait func()) {
+	ch := make(chan *resolved, tagsAhead-1) // one more is in the hands of the receiver
+	var all sync.WaitGroup
+	all.Go(func() {
+		for _, tag := range b.tags {
+			t := &resolved{tag: tag, done: make(chan struct{})}
+			select {
+			case ch <- t:
+			case <-ctx.Done():
+				return
+			}
+			all.Go(func() {
+				defer close(t.done)
+				t.err = guard(func() (err error) {
+					t.plan, err = b.plan(ctx, b.wish(tag), b.asker(b.run), nil)
+					return err
+				})
+				t.at = b.now()
+			})
+		}
+	})
+	return ch, all.Wait
+}
+
+// bringTag fetches and records the next tag. There is no plan where it could not be resolved.
+func (b *batch) bringTag(ctx context.Context, next <-chan *resolved) (p *plan, c Change, err error) {
+	var t *resolved
+	select {
+	case t = <-next:
+	case <-ctx.Done():
+		return nil, Change{}, context.Cause(ctx)
+	}
+	select {
+	case <-t.done:
+	case <-ctx.Done():
+		return nil, Change{}, context.Cause(ctx)
+	}
+	p, err = t.plan, t.err
+	stale := b.now().Sub(t.at) > freshFor
+	for range maxMoves {
+		if stale {
+			p, err = b.plan(ctx, b.wish(t.tag), b.asker(b.run), nil)
+		}
+		if err != nil {
+			return nil, Change{}, err
+		}
+		b.run.tagIs(p.Digest)
+		if err := b.failed[p.Digest]; err != nil {
+			return p, Change{}, err
+		}
+		c, err = b.carryOut(ctx, b.run, p, func() {})
+		if err == nil {
+			return p, c, nil
+		}
+		if !errors.Is(err, ErrMoved) {
+			b.failed[p.Digest] = err
+			return p, Change{}, err
+		}
+		stale = true
+	}
+	return p, Change{}, keptMoving(b.run.reference.WithTag(t.tag))
+}
+
+// settle shows how a tag ended. The error is one that ends the job.
+func (b *batch) settle(tag string, p *plan, c Change, err error) error {
+	kind := image.KindOf(err)
+	if p == nil && kind == image.Unavailable {
+		b.silent++
+	} else {
+		b.silent = 0
+	}
+	switch {
+	case err == nil:
+		b.tagDone(tag, p, c)
+		return nil
+	case kind == image.NoPlatform, kind == image.NotImage:
+		b.run.endTag(func(l *TagLine) { l.State, l.Problem, l.Bytes, l.Size = TagSkipped, problemOf(err), 0, 0 })
+		return nil
+	}
+	b.run.endTag(func(l *TagLine) { l.State, l.Problem = TagFailed, problemOf(err) })
+	if hitsAll(err) || b.silent >= unreachable {
+		return err
+	}
+	log := b.log.With("job", b.run.id, "reference", b.run.reference.WithTag(tag).String())
+	var broke *panicked
+	switch {
+	case errors.As(err, &broke):
+		log.Error("tag not pulled", "error", err, "stack", string(broke.stack))
+	case kind == image.Internal:
+		log.Error("tag not pulled", "error", err, "cause", cause(err))
+	default:
+		log.Warn("tag not pulled", "kind", kind, "error", err, "cause", cause(err))
+	}
+	return nil
+}
+
+// hitsAll tells of an error that it would hit each other tag too.
+func hitsAll(err error) bool {
+	switch image.KindOf(err) {
+	case image.RateLimited, image.Unauthorized, image.Forbidden, image.DiskFull, image.Cancelled:
+		return true
+	}
+	return false
+}
+
+func (b *batch) tagDone(tag string, p *plan, c Change) {
+	newer := c.Newer || b.brought[tag] == p.Digest
+	b.run.endTag(func(l *TagLine) {
+		l.State = TagUpToDate
+		if newer {
+			l.State = TagDone
+		}
+		if p.missing != nil {
+			l.Problem = problemOf(p.missing)
+		}
+	})
+	b.run.change(func(j *Job) {
+		j.Newer = j.Newer || newer
+		for _, platform := range p.platforms() {
+			if !slices.Contains(j.Pulled, platform) {
+				j.Pulled = append(j.Pulled, platform)
+			}
+		}
+	})
+}
+
+// outcome ends the job after its last tag.
+func (b *batch) outcome() error {
+	repo, lines := b.run.reference.Repository, b.run.tagLines()
+	var failed, skipped int
+	kind := image.Internal
+	for _, l := range lines {
+		switch l.State {
+		case TagSkipped:
+			skipped++
+		case TagFailed:
+			if failed++; kind == image.Internal {
+				kind = l.Problem.Kind
+			}
+		}
+	}
+	if failed > 0 {
+		if kind == image.Internal { // the log has it; that the others are there is for people to see
+			kind = image.Unavailable
+		}
+		return image.Errorf(kind, "%d of %d tags of %s could not be pulled", failed, len(lines), repo.Familiar()).
+			Suggest("Pull them again: what is here already is not fetched again.")
+	}
+	if skipped == len(lines) {
+		want := b.run.platforms
+		if len(want) == 0 {
+			want = []image.Platform{b.standard}
+		}
+		return image.Errorf(image.NoPlatform, "none of %d tags of %s has an image for %s", skipped, repo.Familiar(), named(want)).
+			Suggest("Choose one of the platforms that its tags have.")
+	}
+	b.run.change(func(j *Job) { j.Lines = outcomeOfAll(repo, lines, j.Newer) })
+	return nil
+}

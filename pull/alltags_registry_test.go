@@ -1,0 +1,301 @@
+package pull_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/storage"
+)
+
+// site is a real registry over HTTP with one repository of many tags, and a queue over the real storage.
+type site struct {
+	*testing.T
+	faults *sample.Faulty
+	client *registry.Client
+	store  *storage.Store
+	queue  *pull.Queue
+	dir    string
+	repo   image.Repository
+	layers map[digest.Digest]bool // of all images
+	tags   int
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	reg := sample.NewEmptyRegistry()
+	s := &site{T: t, faults: sample.NewFaulty(reg), dir: t.TempDir(), layers: map[digest.Digest]bool{}}
+	for _, e := range sample.Library() {
+		if e.Repository != "library/postgres" && e.Repository != "library/redis" && e.Repository != "charts/mychart" {
+			continue
+		}
+		b, err := e.Source.Build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, tag := range e.Tags {
+			names = append(names, strings.ReplaceAll(e.Repository, "/", "-")+"-"+tag)
+		}
+		if err := reg.Push(t.Context(), "team/app", b, names...); err != nil {
+			t.Fatal(err)
+		}
+		s.tags += len(names)
+		for m := range b.All() {
+			for _, l := range m.Layers() {
+				s.layers[l.Descriptor.Digest] = true
+			}
+		}
+	}
+	server := httptest.NewServer(s.faults)
+	t.Cleanup(func() {
+		server.Close()
+		if err := reg.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	host := strings.TrimPrefix(server.URL, "http://")
+	s.repo = image.Repository(host + "/team/app")
+	var err error
+	if s.client, err = registry.New(registry.Options{InsecureHosts: []string{host}, AllowPrivate: true, DockerConfig: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	s.open()
+	t.Cleanup(func() {
+		s.faults.Reset()
+		s.close()
+	})
+	return s
+}
+
+func (s *site) open() {
+	s.Helper()
+	var err error
+	if s.store, err = storage.Open(context.Background(), storage.Options{Dir: s.dir}); err != nil {
+		s.Fatal(err)
+	}
+	s.queue = pull.New(pull.Options{
+		Source: s.client, Shelf: s.store, DefaultPlatform: parse(s.T, "linux/amd64"), Backoff: pull.Backoff{First: time.Millisecond},
+		Concurrency: 1, // so that what is served and never read, when a connection ends, is none of the other layers
+	})
+	if err := s.queue.Start(context.Background()); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *site) close() {
+	s.Helper()
+	if err := s.queue.Close(context.Background()); err != nil {
+		s.Error(err)
+	}
+	if err := s.store.Close(); err != nil {
+		s.Error(err)
+	}
+}
+
+// survey waits for what the registry has.
+func (s *site) survey(platforms ...image.Platform) pull.Survey {
+	s.Helper()
+	for tick := time.NewTicker(5 * time.Millisecond); ; <-tick.C {
+		known, err := s.queue.Survey(s.repo, "", platforms)
+		if err != nil {
+			s.Fatal(err)
+		}
+		if known.Done {
+			tick.Stop()
+			return known
+		}
+	}
+}
+
+func (s *site) start(platforms ...image.Platform) int64 {
+	s.Helper()
+	job, _, err := s.queue.Pull(s.Context(), pull.Request{Reference: image.Reference{Repository: s.repo}, AllTags: true, Platforms: platforms, By: "ann"})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return job.ID
+}
+
+func (s *site) end(id int64) pull.Job {
+	s.Helper()
+	states, cancel := s.queue.Subscribe(id)
+	defer cancel()
+	for range states {
+	}
+	job, err := s.store.Job(s.Context(), id)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return job
+}
+
+// served is how many bytes of layers the registry sent.
+func (s *site) served() (n int64) {
+	for d, bytes := range s.faults.ServedBlobs() {
+		if s.layers[d] {
+			n += bytes
+		}
+	}
+	return n
+}
+
+// count is how many tags are in a state.
+func count(job pull.Job, state pull.TagState) (n int) {
+	for _, l := range job.Tags {
+		if l.State == state {
+			n++
+		}
+	}
+	return n
+}
+
+// stopsAt holds a layer that postgres 16 has of its own after n bytes, pulls, and waits until those are on disk.
+func (s *site) stopsAt(n int64) (id int64, hold *sample.Hold) {
+	s.Helper()
+	source, ok := sample.Lookup(sample.Library(), "library/postgres", "16")
+	if !ok {
+		s.Fatal("no postgres:16")
+	}
+	b, err := source.Build()
+	if err != nil {
+		s.Fatal(err)
+	}
+	m, ok := b.For("linux/amd64")
+	if !ok {
+		s.Fatal("no linux/amd64")
+	}
+	layers := m.Layers()
+	largest := layers[0].Descriptor
+	for _, l := range layers {
+		if l.Descriptor.Size > largest.Size {
+			largest = l.Descriptor
+		}
+	}
+	hold = s.faults.Hold(sample.GetBlob(largest.Digest), n)
+	id = s.start()
+	states, cancel := s.queue.Subscribe(id)
+	defer cancel()
+	for job := range states {
+		for _, l := range job.Layers {
+			if l.Digest == largest.Digest && l.Bytes == n {
+				return id, hold
+			}
+		}
+	}
+	s.Fatal("the pull ended before")
+	return 0, nil
+}
+
+func TestSurveyIsByteForByteWhatAPullOfAllTagsDownloads(t *testing.T) {
+	for _, names := range []string{"", "linux/amd64 linux/arm64", "linux/s390x"} {
+		t.Run("platforms "+names, func(t *testing.T) {
+			s := newSite(t)
+			var platforms []image.Platform
+			for _, p := range strings.Fields(names) {
+				platforms = append(platforms, parse(t, p))
+			}
+			known := s.survey(platforms...)
+			if known.Tags != s.tags || known.Asked != s.tags || known.Problem != nil || known.Here != 0 || known.Fetch == 0 || s.served() != 0 {
+				t.Fatalf("%d bytes served for the survey %+v", s.served(), known)
+			}
+			s.faults.Forget()
+			job := s.end(s.start(platforms...))
+			if job.State != pull.Done {
+				t.Fatalf("%s: %+v", job.State, job.Problem)
+			}
+			if got := s.served(); got != known.Fetch || job.Fetched != known.Fetch {
+				t.Errorf("%d bytes of layers served, %d shown, the survey said %d", got, job.Fetched, known.Fetch)
+			}
+			if skipped := count(job, pull.TagSkipped); skipped != known.Lacking || skipped == 0 {
+				t.Errorf("%d tags skipped, the survey said %d; the chart is one", skipped, known.Lacking)
+			}
+			var reads int
+			for _, r := range s.faults.Requests() {
+				if r.Method == "GET" && strings.Contains(r.Path, "/manifests/") {
+					reads++
+				}
+			}
+			if reads > 1 { // the chart is refused by what it is, and not kept
+				t.Errorf("%d manifests read again", reads)
+			}
+		})
+	}
+}
+
+func TestCrashInTheMiddleOfAllTagsCostsNoByteTwice(t *testing.T) {
+	s := newSite(t)
+	known := s.survey()
+	id, hold := s.stopsAt(20_000)
+	s.close()
+	hold.Abort() // not before the end, and without the rest
+	s.open()
+	job := s.end(id)
+	if job.State != pull.Done || count(job, pull.TagDone) != s.tags-1 {
+		t.Errorf("%s with %d of %d tags done: %+v", job.State, count(job, pull.TagDone), s.tags, job.Problem)
+	}
+	if got := s.served(); got != known.Fetch {
+		t.Errorf("%d bytes of layers served, want %d", got, known.Fetch)
+	}
+}
+
+func TestCancelInTheMiddleOfAllTagsLeavesWholeTagsForTheNextPull(t *testing.T) {
+	s := newSite(t)
+	known := s.survey()
+	id, hold := s.stopsAt(20_000)
+	if err := s.queue.Cancel(id, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	job := s.end(id)
+	hold.Abort()
+	done, waiting := count(job, pull.TagDone), count(job, pull.TagWaiting)
+	if job.State != pull.Cancelled || done+waiting+count(job, pull.TagSkipped) != s.tags || waiting == 0 {
+		t.Errorf("%s: %v", job.State, states(job))
+	}
+	for _, l := range job.Tags {
+		_, err := s.store.Resolved(t.Context(), image.Reference{Repository: s.repo, Tag: l.Tag})
+		if stored := err == nil; stored != (l.State == pull.TagDone) {
+			t.Errorf("%s is %s, stored: %t", l.Tag, l.State, stored)
+		}
+	}
+	job = s.end(s.start())
+	if job.State != pull.Done || count(job, pull.TagUpToDate) != done {
+		t.Errorf("%s: %v, want %d up to date", job.State, states(job), done)
+	}
+	if got := s.served(); got != known.Fetch {
+		t.Errorf("%d bytes of layers served for both, want %d", got, known.Fetch)
+	}
+}
+
+func TestBrokenTagOfARealRegistryFailsAlone(t *testing.T) {
+	s := newSite(t)
+	s.faults.On(sample.GetManifest("library-redis-7-zstd"), sample.Status(500, "UNKNOWN", "it broke"))
+	job := s.end(s.start())
+	if job.State != pull.Failed || count(job, pull.TagFailed) != 1 || count(job, pull.TagDone) != s.tags-2 || !strings.HasPrefix(job.Problem.Message, "1 of ") {
+		t.Errorf("%s, %+v: %v", job.State, job.Problem, states(job))
+	}
+}
+
+func TestRateLimitInTheMiddleOfARealRegistryEndsThePull(t *testing.T) {
+	s := newSite(t)
+	s.faults.On(sample.GetManifest("library-postgres-15"), sample.TooManyRequests("36000"))
+	job := s.end(s.start())
+	if job.State != pull.Failed || job.Problem.Kind != image.RateLimited || count(job, pull.TagFailed) != 1 {
+		t.Errorf("%s, %+v: %v", job.State, job.Problem, states(job))
+	}
+	known := s.survey()
+	if known.Problem == nil || known.Problem.Kind != image.RateLimited {
+		t.Errorf("survey %+v", known)
+	}
+	if done := count(job, pull.TagDone); done+1+count(job, pull.TagWaiting)+count(job, pull.TagSkipped) != s.tags {
+		t.Errorf("%v", states(job))
+	}
+}

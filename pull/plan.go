@@ -1,0 +1,169 @@
+package pull
+
+import (
+	"context"
+	"slices"
+
+	"github.com/stowage/stowage/image"
+)
+
+const maxBlobs = 8192 // different blobs of one plan
+
+// wish is what one reference is asked for.
+type wish struct {
+	image.Reference
+	platforms []image.Platform // empty where nobody chose
+	partly    bool             // what it has of the platforms will do, where it has any
+}
+
+// plan is what pulling one reference brings.
+type plan struct {
+	target
+	reference image.Reference
+	indexes   []image.Document // nested ones that lead to the images
+	images    []planned
+	missing   error // which of the platforms it lacks, where part of them will do
+}
+
+// planned is one platform of a plan.
+type planned struct {
+	PulledImage
+	want []image.Platform // one of them is to be proved by the config, where the index does not say; empty if any will do
+}
+
+// plan reads what a reference points to and chooses. resolved, which may be nil, is told what it points to
+// as soon as that is known.
+func (q *Queue) plan(ctx context.Context, w wish, ask asker, resolved func(image.Digest)) (*plan, error) {
+	t, err := q.resolver.target(ctx, w.Reference, ask)
+	if err != nil {
+		return nil, err
+	}
+	if resolved != nil {
+		resolved(t.Digest)
+	}
+	all, err := q.resolver.leaves(ctx, w.Repository, t.Document, ask)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{target: t, reference: w.Reference}
+	choices, missing := choose(entriesOf(all), w.platforms, q.standard)
+	if len(missing) > 0 {
+		p.missing = noPlatform(w.Reference, missing, present(entriesOf(all)))
+		if !w.partly || len(choices) == 0 {
+			return nil, p.missing
+		}
+	}
+	chosen := make([]leaf, len(choices))
+	for i, c := range choices {
+		chosen[i] = all[c.Entry]
+	}
+	manifests, err := q.resolver.manifests(ctx, w.Repository, chosen, ask)
+	if err != nil {
+		return nil, err
+	}
+	for i, l := range chosen {
+		img := planned{PulledImage: PulledImage{Document: manifests[i], Platform: l.Platform}}
+		if !l.Platform.Known() {
+			img.Platform, img.want = image.Platform{}, w.wants(choices[i])
+		}
+		p.images = append(p.images, img)
+		for _, x := range l.path {
+			if !slices.ContainsFunc(p.indexes, func(have image.Document) bool { return have.Digest == x.Digest }) {
+				p.indexes = append(p.indexes, x)
+			}
+		}
+	}
+	if n := len(p.digests()); n > maxBlobs {
+		return nil, image.Errorf(image.TooLarge, "the pull has %d different blobs, more than %d", n, maxBlobs).Suggest("Pull fewer platforms at once.")
+	}
+	return p, nil
+}
+
+// wants gives the platforms one of which an image must be for whose platform the index does not say; none
+// where any will do.
+func (w wish) wants(c Choice) []image.Platform {
+	switch {
+	case c.Want == (image.Platform{}):
+		return nil
+	case w.partly && len(w.platforms) > 0:
+		return w.platforms
+	}
+	return []image.Platform{c.Want}
+}
+
+// documents lists the indexes and manifests, each once.
+func (p *plan) documents() []image.Document {
+	docs := append([]image.Document{p.Document}, p.indexes...)
+	for _, i := range p.images {
+		if i.Document.Digest != p.Digest {
+			docs = append(docs, i.Document)
+		}
+	}
+	return docs
+}
+
+// digests lists every blob of the plan, each once.
+func (p *plan) digests() []image.Digest {
+	var all []image.Digest
+	for _, d := range p.documents() {
+		all = append(all, d.Digest)
+	}
+	for _, i := range p.images {
+		all = append(all, i.Document.Manifest.Config.Digest)
+		for _, l := range i.Document.Manifest.Layers {
+			all = append(all, l.Digest)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func (p *plan) platforms() []image.Platform {
+	var ps []image.Platform
+	for _, i := range p.images {
+		if i.Platform.Known() {
+			ps = append(ps, i.Platform)
+		}
+	}
+	return ps
+}
+
+// layers lists the layers to show, each digest once, in the order of the manifests.
+func (p *plan) layers() ([]*layer, map[image.Digest]*layer) {
+	var all []*layer
+	byDigest := make(map[image.Digest]*layer)
+	for _, i := range p.images {
+		for _, d := range i.Document.Manifest.Layers {
+			l := byDigest[d.Digest]
+			if l == nil {
+				l = &layer{Descriptor: d}
+				byDigest[d.Digest] = l
+				all = append(all, l)
+			}
+			l.usedBy(i.Platform)
+		}
+	}
+	return all, byDigest
+}
+
+// blobs lists what to bring beside the configs, each digest once: the layers, base first, as they are shown;
+// the documents, whose bytes are here already, last.
+func (p *plan) blobs() []blob {
+	var all []blob
+	listed := make(map[image.Digest]bool)
+	add := func(b blob) {
+		if !listed[b.Digest] {
+			listed[b.Digest] = true
+			all = append(all, b)
+		}
+	}
+	for _, i := range p.images {
+		for _, d := range i.Document.Manifest.Layers {
+			add(blob{Descriptor: d, repository: p.reference.Repository})
+		}
+	}
+	for _, doc := range p.documents() {
+		add(blob{Descriptor: doc.Descriptor(), repository: p.reference.Repository, raw: doc.Raw})
+	}
+	return all
+}

@@ -1,0 +1,331 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"hash/maphash"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/regclient/regclient/scheme"
+
+	"github.com/stowage/stowage/image"
+)
+
+// Limits on catalogs. What is beyond them is not searched.
+const (
+	catalogPage    = 1000            // names asked for at a time: the most that the distribution registry gives
+	catalogPages   = 1000            // answers to follow by Link
+	catalogNames   = 200_000         // of one registry
+	catalogBytes   = 8 << 20         // of one registry's names
+	catalogsBytes  = 32 << 20        // of all registries' names
+	catalogsKept   = 64              // registries
+	catalogReaders = 4               // registries read at a time
+	catalogLife    = time.Minute     // after which names are read anew
+	catalogPause   = 5 * time.Second // after a failure
+	catalogTime    = 2 * time.Minute // for one reading
+)
+
+// catalogs are the registries' lists of names. They are read in the background, so that a search need not wait
+// for the end of a long one.
+type catalogs struct {
+	patience time.Duration // see catalogPatience
+	now      func() time.Time
+	readers  chan struct{}
+
+	mu     sync.Mutex
+	byHost map[string]*catalogReading
+}
+
+// catalogReading is one registry's list, on its way or read.
+type catalogReading struct {
+	first chan struct{} // closed when there is a page or the end
+	done  chan struct{} // closed at the end
+
+	mu     sync.Mutex
+	before []string // the names that were there before, until this list is whole
+	lists  []string // names, one on a line; only ever appended to
+	bytes  int
+	whole  bool
+	err    error
+	ended  time.Time
+	used   time.Time
+}
+
+// reading gives a registry's list, beginning to read it where it is not there or too old.
+func (c *catalogs) reading(client *Client, host string) *catalogReading {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	old := c.byHost[host]
+	if old != nil && old.fresh(now) {
+		old.use(now)
+		return old
+	}
+	r := &catalogReading{first: make(chan struct{}), done: make(chan struct{}), used: now}
+	if old != nil {
+		if lists, whole, err := old.state(); whole && err == nil {
+			r.before = lists
+		}
+	}
+	c.byHost[host] = r
+	go c.read(client, host, r)
+	return r
+}
+
+// peek gives a registry's list, if there is one.
+func (c *catalogs) peek(host string) *catalogReading {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byHost[host]
+}
+
+// fresh tells a list that is being read or has been just now.
+func (r *catalogReading) fresh(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	until := r.ended.Add(catalogLife)
+	var limit *RateLimit
+	switch {
+	case errors.As(r.err, &limit):
+		if until = limit.Until; until.IsZero() {
+			until = r.ended.Add(shortPause)
+		} else if latest := r.ended.Add(longestStop); until.After(latest) {
+			until = latest
+		}
+	case r.err != nil:
+		until = r.ended.Add(catalogPause)
+	}
+	return r.ended.IsZero() || now.Before(until)
+}
+
+func (r *catalogReading) use(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.used = now
+}
+
+// state gives what has been read so far.
+func (r *catalogReading) state() (lists []string, whole bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lists, r.whole, r.err
+}
+
+// earlier gives the names that were there before this reading; nil where it has ended, or is the first.
+func (r *catalogReading) earlier() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.before
+}
+
+// read reads a list to its end, whether or not anybody still waits.
+func (c *catalogs) read(client *Client, host string, r *catalogReading) {
+	ctx, cancel := context.WithTimeout(context.Background(), catalogTime)
+	defer cancel()
+	whole, err := false, error(nil)
+	select {
+	case c.readers <- struct{}{}:
+		whole, err = safely(ctx, func(ctx context.Context) (bool, error) { return c.readPages(ctx, client, host, r) })
+		<-c.readers
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = image.Errorf(image.Unavailable, "%s takes too long to list its repositories", host).Because(err).
+			Suggest("Try again later, or type the whole name of an image.")
+	}
+	r.mu.Lock()
+	r.whole, r.err, r.ended, r.before = whole, err, c.now(), nil
+	if err != nil {
+		r.lists, r.bytes = nil, 0
+	}
+	r.mu.Unlock()
+	r.begun()
+	close(r.done)
+	c.trim()
+}
+
+// begun lets those go on who wait for the first page.
+func (r *catalogReading) begun() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	select {
+	case <-r.first:
+	default:
+		close(r.first)
+	}
+}
+
+// readPages follows the pages. It gives false where the list is longer than is read.
+func (c *catalogs) readPages(ctx context.Context, client *Client, host string, r *catalogReading) (whole bool, err error) {
+	seed := maphash.MakeSeed()
+	seen := map[uint64]struct{}{} // of names, by their hashes: a tenth of the memory
+	pages := map[string]bool{}
+	var next *url.URL
+	for range catalogPages {
+		names, link, err := client.catalogPage(ctx, host, next)
+		if err != nil {
+			return false, err
+		}
+		var list strings.Builder
+		room := true
+		for _, name := range names {
+			hash := maphash.String(seed, name)
+			if _, twice := seen[hash]; twice || !validPath(host, name) {
+				continue
+			}
+			if room = len(seen) < catalogNames && r.bytes+list.Len()+len(name) < catalogBytes; !room {
+				break
+			}
+			seen[hash] = struct{}{}
+			list.WriteString(name)
+			list.WriteByte('\n')
+		}
+		r.add(strings.Clone(list.String()))
+		c.trim()
+		if !room || link == nil {
+			return room, nil
+		}
+		if pages[link.String()] {
+			return false, image.Errorf(image.Unavailable, "%s lists its repositories in a circle", host).
+				Suggest("Ask whoever runs %s, or type the whole name of an image.", host)
+		}
+		pages[link.String()] = true
+		next = link
+	}
+	return false, nil
+}
+
+func (r *catalogReading) add(list string) {
+	r.mu.Lock()
+	if list != "" {
+		r.lists, r.bytes = append(r.lists, list), r.bytes+len(list)
+	}
+	r.mu.Unlock()
+	r.begun()
+}
+
+// trim drops lists, the one used least lately first, while there are too many or they are too large together.
+func (c *catalogs) trim() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		total, oldest := 0, ""
+		var used time.Time
+		for host, r := range c.byHost {
+			r.mu.Lock()
+			total += r.bytes
+			for _, list := range r.before {
+				total += len(list)
+			}
+			if !r.ended.IsZero() && (oldest == "" || r.used.Before(used)) {
+				oldest, used = host, r.used
+			}
+			r.mu.Unlock()
+		}
+		if oldest == "" || total <= catalogsBytes && len(c.byHost) <= catalogsKept {
+			return
+		}
+		delete(c.byHost, oldest)
+	}
+}
+
+// catalogPage asks for one page: the first, or the one that the page before links to.
+func (c *Client) catalogPage(ctx context.Context, host string, next *url.URL) (names []string, link *url.URL, err error) {
+	ask := func(limit int) (*exchange, error) {
+		return c.ask(ctx, subjectOfSearch(host), kindCatalog, func(ctx context.Context, u *upstream) error {
+			exchangeOf(ctx).next = next
+			_, err := u.rc.RepoList(ctx, host, scheme.WithRepoLimit(limit))
+			return err
+		})
+	}
+	ex, err := ask(catalogPage)
+	var status *statusError
+	if next == nil && errors.As(err, &status) && status.code == http.StatusBadRequest {
+		ex, err = ask(0) // it gives fewer at a time, and says so in this way
+	}
+	if err != nil {
+		return nil, nil, catalogError(host, err)
+	}
+	var answer struct {
+		Repositories looseNames `json:"repositories"`
+	}
+	if err := json.Unmarshal(ex.raw, &answer); err != nil || !answer.Repositories.said {
+		return nil, nil, catalogOff(host).Because(notThis(errors.New("no list of repositories")))
+	}
+	link, err = nextLink(ex.header, ex.url, host)
+	return answer.Repositories.all, link, err
+}
+
+// looseNames is a looseList of strings without its bound, read in one go.
+type looseNames struct {
+	all  []string
+	said bool
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *looseNames) UnmarshalJSON(raw []byte) error {
+	*n = looseNames{}
+	if string(raw) == "null" {
+		n.said = true
+		return nil
+	}
+	var names []*string
+	if json.Unmarshal(raw, &names) != nil {
+		return nil
+	}
+	n.said = true
+	n.all = make([]string, 0, len(names))
+	for _, name := range names {
+		if name != nil {
+			n.all = append(n.all, *name)
+		}
+	}
+	return nil
+}
+
+// validPath tells whether a name can be a repository's: components of lower-case letters and digits with single
+// separators between, by slashes (distribution-spec "Pulling manifests", <name>).
+func validPath(host, name string) bool {
+	const most = 255 // bytes of the whole name, as distribution/reference has it
+	if len(host)+1+len(name) > most {
+		return false
+	}
+	alnum := func(i int) bool {
+		return i >= 0 && i < len(name) && (name[i] >= 'a' && name[i] <= 'z' || name[i] >= '0' && name[i] <= '9')
+	}
+	for i := 0; i < len(name); {
+		if alnum(i) {
+			i++
+			continue
+		}
+		end := i + 1
+		for end < len(name) && name[end] == name[i] {
+			end++
+		}
+		run := end - i
+		switch name[i] {
+		case '-':
+		case '.', '/':
+			if run > 1 {
+				return false
+			}
+		case '_':
+			if run > 2 {
+				return false
+			}
+		default:
+			return false
+		}
+		if !alnum(i-1) || !alnum(end) {
+			return false
+		}
+		i = end
+	}
+	return name != ""
+}

@@ -1,0 +1,372 @@
+package registry
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+const catalogPath = "/v2/_catalog"
+
+// catalogOf serves names in the pages that are asked for, as the distribution registry does.
+func catalogOf(all []string, most int) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) {
+		q := req.URL.Query()
+		n, err := strconv.Atoi(q.Get("n"))
+		if err != nil {
+			n = most
+		}
+		if n > most {
+			errorBody(w, http.StatusBadRequest, "PAGINATION_NUMBER_INVALID", "")
+			return
+		}
+		from := 0
+		if last := q.Get("last"); last != "" {
+			at, found := slices.BinarySearch(all, last)
+			if from = at; found {
+				from++
+			}
+		}
+		to := min(from+n, len(all))
+		if to < len(all) {
+			w.Header().Set("Link", fmt.Sprintf(`</v2/_catalog?last=%s&n=%d>; rel="next"`, all[to-1], n))
+		}
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		_, _ = io.WriteString(w, `{"repositories":["`+strings.Join(all[from:to], `","`)+`"]}`)
+	}
+}
+
+func manyNames(n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("team-%03d/service-%05d", i%200, i)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func catalogAt(t testing.TB, host string) *Client {
+	t.Helper()
+	return searching(t, Listed{Host: host, Search: SearchCatalog})
+}
+
+func TestACatalogIsReadByItsLinksAndFiltered(t *testing.T) {
+	for name, link := range map[string]string{
+		"relative":        `</v2/_catalog?last=nginx>; rel="next"`,
+		"absolute":        `<http://HOST/v2/_catalog?last=nginx>; rel="next"`,
+		"an opaque token": `</v2/_catalog?last=nginx&token=abc%3D>; rel="next"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				if req.URL.Query().Get("last") == "nginx" {
+					_, _ = w.Write(testdata(t, "catalog_2.json"))
+					return
+				}
+				w.Header().Set("Link", strings.ReplaceAll(link, "HOST", req.Host))
+				_, _ = w.Write(testdata(t, "catalog_1.json"))
+			})
+			c := catalogAt(t, host)
+			hits := mustSearch(t, c, host, Query{Text: "NGINX"})
+			wantNames(t, hits, host+"/nginx", host+"/team/nginx", // exact
+				host+"/acme/nginx-proxy", host+"/nginx-unit", // prefix
+				host+"/zeta/my-nginx")
+			if hits.Total != 5 || hits.More || hits.Partial || hits.Kind != SearchCatalog || hits.Hits[0].Stars != -1 || hits.Hits[0].Pulls != -1 {
+				t.Errorf("answer is %+v", hits)
+			}
+			hits = mustSearch(t, c, host, Query{Text: "team nginx"})
+			wantNames(t, hits, host+"/team/nginx")
+			hits = mustSearch(t, c, host, Query{Text: host + "/acme/", Limit: 1, Page: 2})
+			wantNames(t, hits, host+"/acme/web")
+			if n := rec.count(catalogPath); n != 2 {
+				t.Errorf("%d requests", n)
+			}
+			if strings.Contains(link, "token") && rec.last().URL.Query().Get("token") != "abc=" {
+				t.Errorf("the link was not followed as it is: %s", rec.last().URL)
+			}
+		})
+	}
+}
+
+func TestACatalogOfTwentyThousandIsReadOnceAndHeldFlat(t *testing.T) {
+	all := manyNames(20_000)
+	rec, host := server(t, catalogOf(all, 1000))
+	c := catalogAt(t, host)
+	for _, text := range []string{"s", "se", "ser", "serv", "service-19999", "nothing"} {
+		hits := mustSearch(t, c, host, Query{Text: text})
+		want := map[string]int{"service-19999": 1, "nothing": 0}
+		if n, special := want[text]; special && hits.Total != n || !special && hits.Total != len(all) {
+			t.Errorf("%q: total is %d", text, hits.Total)
+		}
+		if len(hits.Hits) > defaultLimit {
+			t.Errorf("%q: %d results on a page", text, len(hits.Hits))
+		}
+	}
+	if n := rec.count(catalogPath); n != 20 {
+		t.Errorf("%d requests, want 20", n)
+	}
+	r := c.services.catalogs.peek(host)
+	held := 0
+	for _, list := range r.lists {
+		held += len(list)
+	}
+	if bytes := len(strings.Join(all, "\n")) + 1; held != bytes || r.bytes != bytes || len(r.lists) != 20 {
+		t.Errorf("%d bytes are held in %d pieces, the names have %d", held, len(r.lists), bytes)
+	}
+}
+
+func TestACatalogIsReadAgainAfterAMinute(t *testing.T) {
+	rec, host := server(t, catalogOf([]string{"a", "b"}, 1000))
+	c := catalogAt(t, host)
+	now := time.Now()
+	c.services.catalogs.now = func() time.Time { return now }
+	mustSearch(t, c, host, Query{})
+	now = now.Add(catalogLife - time.Second)
+	mustSearch(t, c, host, Query{})
+	if n := rec.count(catalogPath); n != 1 {
+		t.Errorf("%d requests within a minute", n)
+	}
+	now = now.Add(2 * time.Second)
+	mustSearch(t, c, host, Query{})
+	if n := rec.count(catalogPath); n != 2 {
+		t.Errorf("%d requests after it", n)
+	}
+}
+
+// halfHeld serves the first page at once and the second when it is let go.
+func halfHeld(t *testing.T) (h *held, handler http.HandlerFunc) {
+	h = hold(t)
+	second := h.before(answers(t, map[string]string{catalogPath: "catalog_2.json"}))
+	return h, func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Query().Has("last") {
+			second(w, req)
+			return
+		}
+		w.Header().Set("Link", `</v2/_catalog?last=nginx>; rel="next"`)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(testdata(t, "catalog_1.json"))
+	}
+}
+
+func TestASlowCatalogGivesWhatThereIsAndIsReadOn(t *testing.T) {
+	h, handler := halfHeld(t)
+	rec, host := server(t, handler)
+	c := catalogAt(t, host)
+	c.services.catalogs.patience = 0
+	r := c.services.catalogs.reading(c, host)
+	<-r.first
+	hits := mustSearch(t, c, host, Query{Text: "nginx"})
+	wantNames(t, hits, host+"/nginx", host+"/acme/nginx-proxy")
+	if !hits.Partial || hits.Total != -1 {
+		t.Errorf("partial is %v, total %d", hits.Partial, hits.Total)
+	}
+	if hits := mustSearch(t, c, host, Query{Text: "nginx", Sort: SortName}); !hits.Partial || len(hits.Hits) != 2 {
+		t.Errorf("in another order: %+v", hits)
+	}
+	c.services.catalogs.patience = time.Hour
+	for _, q := range []Query{{Text: "nginx"}, {Text: "nginx", Sort: SortName}} {
+		got := c.SearchAll(t.Context(), []string{host}, q, time.Millisecond)
+		if got[0].Late || got[0].Err != nil || !got[0].Hits.Partial || len(got[0].Hits.Hits) != 2 {
+			t.Errorf("at the deadline: %+v", got[0])
+		}
+	}
+	h.release()
+	<-r.done
+	if hits := mustSearch(t, c, host, Query{Text: "nginx"}); hits.Partial || hits.Total != 5 {
+		t.Errorf("later there is %+v", hits)
+	}
+	if n := rec.count(catalogPath); n != 2 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+func TestAWholeCatalogServesWhileItIsReadAgain(t *testing.T) {
+	h, handler := halfHeld(t)
+	_, host := server(t, handler)
+	c := catalogAt(t, host)
+	now := time.Now()
+	c.services.catalogs.now = func() time.Time { return now }
+	old := c.services.catalogs.reading(c, host)
+	h.release()
+	<-old.done
+	now = now.Add(2 * catalogLife)
+	h.letGo = make(chan struct{})
+	c.services.catalogs.patience = 0
+	if hits := mustSearch(t, c, host, Query{Text: "nginx"}); hits.Partial || hits.Total != 5 {
+		t.Errorf("while it is read again: %+v", hits)
+	}
+	h.release()
+}
+
+func TestCatalogsThatGoWrong(t *testing.T) {
+	elsewhere, elsewhereHost := server(t, func(http.ResponseWriter, *http.Request) {})
+	link := func(target string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Link", "<"+target+`>; rel="next"`)
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"repositories":["a"]}`)
+		}
+	}
+	for name, tt := range map[string]struct {
+		h    http.HandlerFunc
+		kind image.Kind
+		text string
+	}{
+		"in a circle":  {link("/v2/_catalog?last=a"), image.Unavailable, "circle"},
+		"elsewhere":    {link("http://" + elsewhereHost + "/v2/_catalog"), image.Unavailable, elsewhereHost},
+		"no link":      {link("%zz"), image.Unavailable, "no address"},
+		"server error": {func(w http.ResponseWriter, _ *http.Request) { errorBody(w, 503, "", "") }, image.Unavailable, "503"},
+		"too large": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"repositories":["`+strings.Repeat("x", maxTagPage)+`"]}`)
+		}, image.TooLarge, "list of repositories"},
+		"switched off": {func(w http.ResponseWriter, _ *http.Request) { errorBody(w, 404, "", "") }, image.NotFound, "/NAME"},
+		"rate limited": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "60")
+			errorBody(w, 429, "TOOMANYREQUESTS", "")
+		}, image.RateLimited, "until"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec, host := server(t, tt.h)
+			c := catalogAt(t, host)
+			for range 3 {
+				_, err := c.Search(t.Context(), host, Query{Text: "a"})
+				wantKind(t, err, tt.kind, host, tt.text)
+			}
+			if n := rec.count(catalogPath); n > 2 {
+				t.Errorf("asked %d times in a row", n)
+			}
+		})
+	}
+	if len(elsewhere.requests()) != 0 {
+		t.Error("the other host was asked")
+	}
+}
+
+func TestCatalogsAreBounded(t *testing.T) {
+	t.Run("pages", func(t *testing.T) {
+		rec, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+			w.Header().Set("Link", fmt.Sprintf(`</v2/_catalog?last=%sx>; rel="next"`, req.URL.Query().Get("last")))
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = fmt.Fprintf(w, `{"repositories":["a%d"]}`, len(req.URL.RawQuery))
+		})
+		c := catalogAt(t, host)
+		<-c.services.catalogs.reading(c, host).done
+		hits := mustSearch(t, c, host, Query{Text: "a"})
+		if n := rec.count(catalogPath); n != catalogPages || !hits.Partial || hits.Total != -1 {
+			t.Errorf("%d pages were read; %+v", n, hits)
+		}
+	})
+	t.Run("bytes", func(t *testing.T) {
+		_, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+			last := req.URL.Query().Get("last")
+			w.Header().Set("Link", fmt.Sprintf(`</v2/_catalog?last=%sx>; rel="next"`, last))
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"repositories":["first"`)
+			for i := range 10_000 {
+				_, _ = fmt.Fprintf(w, `,"a%d/%0200d"`, len(last), i)
+			}
+			_, _ = io.WriteString(w, `]}`)
+		})
+		c := catalogAt(t, host)
+		r := c.services.catalogs.reading(c, host)
+		<-r.done
+		if r.bytes > catalogBytes || r.bytes < catalogBytes/2 || r.err != nil || r.whole {
+			t.Errorf("%d bytes are held; %v", r.bytes, r.err)
+		}
+	})
+	t.Run("together", func(t *testing.T) {
+		cs := &catalogs{now: time.Now, byHost: map[string]*catalogReading{}}
+		now := time.Now()
+		for i := range 3 * catalogsKept {
+			cs.byHost[strconv.Itoa(i)] = &catalogReading{bytes: 1 << 20, ended: now, used: now.Add(time.Duration(i))}
+		}
+		cs.trim()
+		if n := len(cs.byHost); n != catalogsBytes>>20 {
+			t.Errorf("%d catalogs of a MiB are kept", n)
+		}
+		if cs.byHost[strconv.Itoa(3*catalogsKept-1)] == nil {
+			t.Error("the one used last was dropped")
+		}
+	})
+}
+
+func TestACatalogThatGivesFewerAtATime(t *testing.T) {
+	rec, host := server(t, catalogOf(manyNames(250), 100))
+	hits := mustSearch(t, catalogAt(t, host), host, Query{Text: "service"})
+	if hits.Total != 250 || rec.count(catalogPath) != 4 {
+		t.Errorf("total %d in %d requests", hits.Total, rec.count(catalogPath))
+	}
+}
+
+func TestACatalogIsReadWithTheLogin(t *testing.T) {
+	inner := catalogOf(manyNames(2500), 1000)
+	_, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+		if _, password, _ := req.BasicAuth(); password != "s3cret" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="registry"`)
+			errorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "")
+			return
+		}
+		inner(w, req)
+	})
+	if hits := mustSearch(t, withLogin(t, Listed{Host: host, Search: SearchCatalog}), host, Query{Text: "service"}); hits.Total != 2500 {
+		t.Errorf("total is %d", hits.Total)
+	}
+	_, err := catalogAt(t, host).Search(t.Context(), host, Query{Text: "service"})
+	wantKind(t, err, image.Unauthorized, host, "docker login "+host, host+"/NAME")
+}
+
+func TestARealRegistryWithoutACatalog(t *testing.T) {
+	_, host := realRegistry(t, nil)
+	push(t, host, "team/app", "1", newImage(t, []byte("layer")))
+	_, err := client(t, Options{AllowPrivate: true}).Search(t.Context(), host, Query{Text: "app"})
+	wantKind(t, err, image.NotFound, "catalog is switched off", host+"/NAME")
+}
+
+func TestNamesOfCatalogsAreThoseOfReferences(t *testing.T) {
+	const host = "registry.test:5000"
+	names := []string{
+		"a", "a/b", "a.b", "a_b", "a__b", "a-b", "a---b", "a/b/c.d_e__f--g", "0", strings.Repeat("a", 255-len(host)-1), strings.Repeat("a", 255-len(host)),
+		"", "/", "a/", "/a", "a//b", "A", "a b", "a_", "_a", "a___b", "a..b", "a.-b", "a._b", "-a", "a-", "a/-b", "a-/b", "a:b", "a@b", "ä", "a\nb", "a\x00", "..", "../a", "a/../b",
+	}
+	for _, name := range names {
+		_, want := (service{host: host}).hit(looseText(name))
+		if got := validPath(host, name); got != want {
+			t.Errorf("%q is a name: %v, want %v", name, got, want)
+		}
+	}
+}
+
+func FuzzNamesOfCatalogsAreThoseOfReferences(f *testing.F) {
+	for _, name := range []string{"a/b", "a__b", "a-/b", "a:b"} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		const host = "registry.test"
+		if h, ok := (service{host: host}).hit(looseText(name)); validPath(host, name) && (!ok || string(h.Repository) != host+"/"+name) {
+			t.Errorf("%q is taken for a name", name)
+		}
+	})
+}
+
+func BenchmarkFilterTwentyThousandNames(b *testing.B) {
+	all := manyNames(20_000)
+	var lists []string
+	for page := range slices.Chunk(all, 1000) {
+		lists = append(lists, strings.Join(page, "\n")+"\n")
+	}
+	for _, text := range []string{"service-19", "s", "nothing"} {
+		b.Run(text, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				matches(lists, text, defaultLimit)
+			}
+		})
+	}
+}

@@ -1,0 +1,46 @@
+package registry
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/stowage/stowage/image"
+)
+
+func TestTheNextPageIsReadFromLink(t *testing.T) {
+	at, err := url.Parse("https://registry.test/v2/_catalog?n=2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for value, want := range map[string]string{
+		"":                                      "",
+		`</v2/_catalog?last=b&n=2>; rel="next"`: "https://registry.test/v2/_catalog?last=b&n=2",
+		`<?last=b>;rel=next`:                    "https://registry.test/v2/_catalog?last=b",
+		`<https://registry.test/v2/_catalog?last=b>; REL="Next"`:                          "https://registry.test/v2/_catalog?last=b",
+		`<http://registry.test/v2/_catalog?last=b>; rel="next"`:                           "https://registry.test/v2/_catalog?last=b", // a proxy does the TLS
+		`</first>; rel="first", </v2/_catalog?last=b>; title="a, b; \"c\""; rel="x next"`: "https://registry.test/v2/_catalog?last=b",
+		`</v2/a,b?x;y>; rel="next"`:                                                       "https://registry.test/v2/a,b?x;y",
+		`</v2/_catalog?last=b>; rel="prev"; rel="next"`:                                   "",
+		`</v2/_catalog?last=b>`:                                                           "",
+		`</v2/_catalog?last=b; rel="next"`:                                                "",
+		`rel="next"`:                                                                      "",
+	} {
+		next, err := nextLink(http.Header{"Link": {value}}, at, "registry.test")
+		if err != nil {
+			t.Errorf("%s: %v", value, err)
+			continue
+		}
+		got := ""
+		if next != nil {
+			got = next.String()
+		}
+		if got != want {
+			t.Errorf("%s leads to %q, want %q", value, got, want)
+		}
+	}
+	for _, value := range []string{`<https://evil.test/v2/_catalog>; rel="next"`, `<//evil.test/>; rel=next`, `<http://registry.test:81/>; rel=next`, "<%zz>; rel=next", "<:>; rel=next"} {
+		_, err := nextLink(http.Header{"Link": {value}}, at, "registry.test")
+		wantKind(t, err, image.Unavailable, "registry.test")
+	}
+}

@@ -1,0 +1,222 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+func stringMemo(most int, room int64) *memo[string, string] {
+	return newMemo(time.Minute, most, room, func(k, v string) int64 { return int64(len(k) + len(v)) })
+}
+
+// pass lets time go by within a bubble of synctest, where that takes none.
+func pass(d time.Duration) { <-time.After(d) }
+
+func TestManyWaitForOneAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := stringMemo(10, 1000)
+		asked := 0
+		letGo := make(chan struct{})
+		ask := func(context.Context) (string, error) {
+			asked++
+			<-letGo
+			return "answer", nil
+		}
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				if v, err := m.get(t.Context(), "key", ask); v != "answer" || err != nil {
+					t.Errorf("got %q, %v", v, err)
+				}
+			})
+		}
+		synctest.Wait()
+		close(letGo)
+		all.Wait()
+		if asked != 1 {
+			t.Errorf("asked %d times", asked)
+		}
+	})
+}
+
+func TestAWaiterWhoLeavesDoesNotTakeTheAnswerFromTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := stringMemo(10, 1000)
+		letGo := make(chan struct{})
+		ask := func(ctx context.Context) (string, error) {
+			select {
+			case <-letGo:
+				return "answer", nil
+			case <-ctx.Done():
+				return "", ctx.Err()
+			}
+		}
+		first, second := make(chan error, 1), make(chan error, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { _, err := m.get(ctx, "key", ask); first <- err }()
+		go func() { _, err := m.get(t.Context(), "key", ask); second <- err }()
+		synctest.Wait()
+		cancel()
+		if err := <-first; !errors.Is(err, context.Canceled) {
+			t.Errorf("the one who left got %v", err)
+		}
+		synctest.Wait()
+		close(letGo)
+		if err := <-second; err != nil {
+			t.Errorf("the other one got %v", err)
+		}
+	})
+}
+
+func TestAnAnswerThatNobodyWaitsForIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := stringMemo(10, 1000)
+		gaveUp := make(chan struct{})
+		ask := func(ctx context.Context) (string, error) {
+			<-ctx.Done()
+			close(gaveUp)
+			return "", ctx.Err()
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { _, _ = m.get(ctx, "key", ask) }()
+		synctest.Wait()
+		cancel()
+		<-gaveUp
+		if v, err := m.get(t.Context(), "key", func(context.Context) (string, error) { return "new", nil }); v != "new" || err != nil {
+			t.Errorf("whoever comes then gets %q, %v", v, err)
+		}
+	})
+}
+
+func TestAnswersLiveAMinuteAndFailuresNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := stringMemo(10, 1000)
+		asked := 0
+		ask := func(context.Context) (string, error) {
+			if asked++; asked == 1 {
+				return "", errors.New("not now")
+			}
+			return "answer", nil
+		}
+		for _, want := range []int{1, 2, 2, 2} {
+			_, _ = m.get(t.Context(), "key", ask)
+			if asked != want {
+				t.Errorf("asked %d times, want %d", asked, want)
+			}
+		}
+		pass(time.Minute)
+		_, _ = m.get(t.Context(), "key", ask)
+		if asked != 3 {
+			t.Errorf("after a minute asked %d times", asked)
+		}
+	})
+}
+
+func TestWhatIsRememberedIsBounded(t *testing.T) {
+	m := stringMemo(5, 100)
+	put := func(key string, n int) {
+		_, _ = m.get(t.Context(), key, func(context.Context) (string, error) { return strings.Repeat("x", n), nil })
+	}
+	for _, key := range []string{"a", "b", "c", "d", "e"} {
+		put(key, 1)
+	}
+	put("a", 1) // used again: b is now the oldest
+	put("f", 1)
+	if _, found := m.peek("b"); found || m.order.Len() != 5 {
+		t.Errorf("%d answers are kept, b among them: %v", m.order.Len(), found)
+	}
+	if _, found := m.peek("a"); !found {
+		t.Error("the one used last was dropped")
+	}
+	put("g", 97)
+	if m.held > 100 || m.order.Len() != 2 { // g and the one before
+		t.Errorf("%d bytes in %d answers are held", m.held, m.order.Len())
+	}
+	put("h", 1000)
+	if m.held != 0 || m.order.Len() != 0 {
+		t.Errorf("one too large is kept: %d bytes", m.held)
+	}
+}
+
+func TestAGateLetsFewThroughAndDropsThoseWhoLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := (&gates{pace: gatePace, byHost: map[string]*gate{}}).of("hub")
+		ctx, cancel := context.WithCancel(t.Context())
+		through := make(chan func(), 100)
+		enter := func(ctx context.Context) {
+			if leave, err := g.enter(ctx, "hub"); err == nil {
+				through <- leave
+			}
+		}
+		for range 10 {
+			go enter(ctx)
+		}
+		synctest.Wait()
+		if len(through) != gateSlots {
+			t.Fatalf("%d are through", len(through))
+		}
+		cancel()
+		synctest.Wait()
+		go enter(t.Context())
+		for range gateSlots {
+			(<-through)() // given up after they were sent: those count for a while
+		}
+		pass(gatePace - time.Millisecond)
+		synctest.Wait()
+		if len(through) != 0 {
+			t.Error("the next one is through at once")
+		}
+		pass(time.Millisecond)
+		synctest.Wait()
+		if len(through) != 1 {
+			t.Error("the next one is never through")
+		}
+	})
+}
+
+func TestAGateIsShutForMinutesAtMostAndItsQueueEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := (&gates{pace: gatePace, byHost: map[string]*gate{}}).of("hub")
+		g.shut(image.Errorf(image.RateLimited, "no more"), time.Now().Add(6*time.Hour))
+		if _, err := g.enter(t.Context(), "hub"); image.KindOf(err) != image.RateLimited {
+			t.Errorf("entered: %v", err)
+		}
+		pass(longestStop)
+		leave, err := g.enter(t.Context(), "hub")
+		if err != nil {
+			t.Fatal(err)
+		}
+		leave()
+		g.shut(image.Errorf(image.RateLimited, "no more"), time.Time{})
+		pass(shortPause - time.Second)
+		if _, err := g.enter(t.Context(), "hub"); err == nil {
+			t.Error("a 429 without a time is not remembered")
+		}
+		pass(time.Second)
+		ctx, cancel := context.WithCancel(t.Context())
+		for range gateSlots + gateQueue {
+			go func() { _, _ = g.enter(ctx, "hub") }()
+		}
+		synctest.Wait()
+		_, err = g.enter(t.Context(), "hub")
+		wantKind(t, err, image.Unavailable, "hub", "too many")
+		cancel()
+	})
+}
+
+func TestGatesAreBounded(t *testing.T) {
+	g := gates{byHost: map[string]*gate{}}
+	for i := range 3 * maxHosts {
+		g.of(time.Duration(i).String())
+	}
+	if len(g.byHost) > maxHosts {
+		t.Errorf("%d gates", len(g.byHost))
+	}
+}

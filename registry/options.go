@@ -1,0 +1,83 @@
+package registry
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Options configures a Client. The zero value is a client for public registries.
+type Options struct {
+	// InsecureHosts are registries that are asked over TLS without verification and, where they do not speak
+	// TLS, in plain HTTP. An entry is host:port, or a host that then stands for each of its ports. It says
+	// nothing of where a registry may be: for a private address it must be listed too.
+	InsecureHosts []string
+	// CAFiles are PEM files of authorities that are trusted beside the system's.
+	CAFiles []string
+	// DockerConfig is the folder of docker's config.json. Empty means $DOCKER_CONFIG or else ~/.docker.
+	DockerConfig string
+	// Mirrors are registries that are spoken to at another address, host:port by host. Names and credentials
+	// stay those of the registry. They go before Registries.
+	Mirrors map[string]string
+	// Registries is the operator's short list; see Listed. Docker Hub is on it always.
+	Registries []Listed
+	// AllowPrivate lets loopback and private addresses be spoken to whoever names them: for a server that
+	// itself listens on loopback only. Otherwise they must be listed.
+	AllowPrivate bool
+	// UserAgent is sent with each request.
+	UserAgent string
+	// Logger gets what regclient logs, at debug level or below, and failing credential helpers as warnings.
+	Logger *slog.Logger
+	// Concurrency is how many blobs the caller reads at a time from one registry. Some requests more are let
+	// through, so that a manifest never waits for a blob to end. 0 means 16.
+	Concurrency int
+
+	ConnectTimeout  time.Duration // for connecting and for the TLS handshake, each; 0 means 10 s
+	HeaderTimeout   time.Duration // from a request to the head of its answer; 0 means 30 s
+	StallTimeout    time.Duration // for a blob to deliver its next byte; 0 means 30 s
+	DocumentTimeout time.Duration // for one Head, Document or Tags as a whole, and for a blob to begin; 0 means 60 s
+
+	dial  dialFunc  // stands in for the network in this package's tests, guard and all
+	proxy proxyFunc // stands in for the environment's proxies in this package's tests
+}
+
+type (
+	dialFunc  func(ctx context.Context, network, address string) (net.Conn, error)
+	proxyFunc func(*http.Request) (*url.URL, error)
+)
+
+func (o Options) withDefaults() Options {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	def(&o.ConnectTimeout, 10*time.Second)
+	def(&o.HeaderTimeout, 30*time.Second)
+	def(&o.StallTimeout, 30*time.Second)
+	def(&o.DocumentTimeout, time.Minute)
+	if o.Concurrency <= 0 {
+		o.Concurrency = 16
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = "stowage"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.proxy == nil {
+		o.proxy = http.ProxyFromEnvironment
+	}
+	if o.DockerConfig == "" {
+		o.DockerConfig = os.Getenv("DOCKER_CONFIG")
+	}
+	if home, err := os.UserHomeDir(); o.DockerConfig == "" && err == nil {
+		o.DockerConfig = filepath.Join(home, ".docker")
+	}
+	return o
+}

@@ -1,0 +1,112 @@
+package registry
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stowage/stowage/image"
+)
+
+// hubOf serves n results in pages: app0 with no star, app1 with one, …; every tenth is official.
+func hubOf(n int) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) {
+		q := req.URL.Query()
+		page, _ := strconv.Atoi(q.Get("page"))
+		size, _ := strconv.Atoi(q.Get("page_size"))
+		var results []string
+		for i := (page - 1) * size; i < min(page*size, n); i++ {
+			results = append(results, fmt.Sprintf(`{"repo_name":"org/app%d","star_count":%d,"pull_count":%d,"is_official":%v}`, i, i, n-i, i%10 == 0))
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"count":%d,"next":null,"results":[%s]}`, n, strings.Join(results, ","))
+	}
+}
+
+func TestFiltersAndOrdersSeeTheFirstThreeHundred(t *testing.T) {
+	rec, host := server(t, hubOf(1000))
+	c := hubAt(t, host)
+	for _, tt := range []struct {
+		q           Query
+		total       int
+		more        bool
+		first, last string
+	}{
+		{Query{Official: true}, 30, true, "app0", "app240"},
+		{Query{Official: true, Page: 2}, 30, false, "app250", "app290"},
+		{Query{Stars: 280}, 20, false, "app280", "app299"},
+		{Query{Stars: 280, Official: true}, 2, false, "app280", "app290"},
+		{Query{Sort: SortStars, Limit: 3}, 300, true, "app299", "app297"},
+		{Query{Sort: SortPulls, Limit: 3}, 300, true, "app0", "app2"},
+		{Query{Sort: SortName, Limit: 3}, 300, true, "app0", "app10"},
+		{Query{Sort: SortStars, Limit: 100, Page: 3}, 300, false, "app99", "app0"},
+	} {
+		tt.q.Text = "app"
+		hits := mustSearch(t, c, dockerHub, tt.q)
+		got := foundNames(hits)
+		if hits.Window != 300 || hits.Total != tt.total || len(got) == 0 || got[0] != "docker.io/org/"+tt.first || got[len(got)-1] != "docker.io/org/"+tt.last {
+			t.Errorf("%+v: window %d, total %d, %v", tt.q, hits.Window, hits.Total, got)
+		}
+		if hits.More != tt.more {
+			t.Errorf("%+v: more is %v", tt.q, hits.More)
+		}
+	}
+	if n := len(rec.requests()); n != 3 {
+		t.Errorf("%d requests for one text", n)
+	}
+}
+
+func TestAResultWithoutStarsDoesNotPassTheFilterForStars(t *testing.T) {
+	_, host := server(t, answers(t, map[string]string{harborSearchPath: "harbor_search.json"}))
+	c := searching(t, Listed{Host: host, Search: SearchHarbor})
+	for _, q := range []Query{{Text: "nginx", Stars: 1}, {Text: "nginx", Official: true}} {
+		if hits := mustSearch(t, c, host, q); len(hits.Hits) != 0 || hits.Window != 2 || hits.Total != 0 {
+			t.Errorf("%+v: %+v", q, hits)
+		}
+	}
+	hits := mustSearch(t, c, host, Query{Text: "nginx", Sort: SortPulls})
+	wantNames(t, hits, host+"/library/nginx", host+"/team/web/nginx") // the unknown last
+}
+
+func TestAnEmptyTextListsACatalogAndAsksNobodyElse(t *testing.T) {
+	rec, host := server(t, answers(t, map[string]string{hubSearchPath: "hub_search.json"}))
+	if hits := mustSearch(t, hubAt(t, host), dockerHub, Query{Text: " library/ "}); len(hits.Hits) != 0 || hits.Kind != SearchHub {
+		t.Errorf("found %+v", hits)
+	}
+	if n := len(rec.requests()); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+	_, host = server(t, answers(t, map[string]string{"/v2/_catalog": "catalog_1.json"}))
+	hits := mustSearch(t, searching(t, Listed{Host: host, Search: SearchCatalog}), host, Query{})
+	wantNames(t, hits, host+"/acme/nginx-proxy", host+"/acme/web", host+"/nginx")
+}
+
+func TestQueriesThatCannotBe(t *testing.T) {
+	c := searching(t, Listed{Host: dockerHub})
+	for text, q := range map[string]Query{
+		"[1, 100]":    {Text: "x", Limit: 101},
+		"outside":     {Text: "x", Limit: -1},
+		"sorted":      {Text: "x", Sort: "size\x1b"},
+		"longer than": {Text: strings.Repeat("x", mostText+1)},
+	} {
+		_, err := c.Search(t.Context(), dockerHub, q)
+		wantKind(t, err, image.Invalid, text)
+	}
+}
+
+func TestAnAnswerIsRememberedAndNobodysToChange(t *testing.T) {
+	rec, host := server(t, answers(t, map[string]string{hubSearchPath: "hub_search.json"}))
+	c := hubAt(t, host)
+	first := mustSearch(t, c, dockerHub, Query{Text: "postgres"})
+	want := slices.Clone(first.Hits)
+	clear(first.Hits)
+	if again := mustSearch(t, c, dockerHub, Query{Text: " postgres  "}); !slices.Equal(again.Hits, want) {
+		t.Error("a caller changed what is remembered")
+	}
+	if n := len(rec.requests()); n != 1 {
+		t.Errorf("%d requests", n)
+	}
+}

@@ -1,0 +1,222 @@
+package registry
+
+import (
+	"context"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stowage/stowage/image"
+)
+
+// answers serves files of testdata by path; a path that ends in .html is a web page. What is not there gets 404.
+func answers(t *testing.T, files map[string]string) http.HandlerFunc {
+	t.Helper()
+	bodies := map[string][]byte{}
+	for path, file := range files {
+		bodies[path] = testdata(t, file)
+	}
+	return func(w http.ResponseWriter, req *http.Request) {
+		body, found := bodies[req.URL.EscapedPath()]
+		switch {
+		case !found:
+			errorBody(w, http.StatusNotFound, "NOT_FOUND", "")
+			return
+		case strings.HasSuffix(files[req.URL.EscapedPath()], ".html"):
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		default:
+			w.Header().Set("Content-Type", "application/json")
+		}
+		_, _ = w.Write(body)
+	}
+}
+
+func testdata(t testing.TB, file string) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("testdata", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// searching makes a client of one listed registry.
+func searching(t testing.TB, l Listed) *Client {
+	t.Helper()
+	c, err := New(Options{AllowPrivate: true, DockerConfig: t.TempDir(), Registries: []Listed{l}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// hubAt makes a client whose Docker Hub has its search at a host.
+func hubAt(t testing.TB, host string) *Client {
+	t.Helper()
+	return searching(t, Listed{Host: dockerHub, SearchURL: "http://" + host})
+}
+
+func mustSearch(t testing.TB, c *Client, host string, q Query) Hits {
+	t.Helper()
+	hits, err := c.Search(t.Context(), host, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hits
+}
+
+func foundNames(hits Hits) []string {
+	all := make([]string, 0, len(hits.Hits))
+	for _, h := range hits.Hits {
+		all = append(all, string(h.Repository))
+	}
+	return all
+}
+
+// wantNames fails the test unless the results are these, in this order.
+func wantNames(t *testing.T, hits Hits, want ...string) {
+	t.Helper()
+	if got := foundNames(hits); !slices.Equal(got, want) {
+		t.Errorf("found %v, want %v", got, want)
+	}
+}
+
+// count gives how many requests there were for a path.
+func (r *recorder) count(path string) int {
+	n := 0
+	for _, seen := range r.requests() {
+		if seen == "GET "+path {
+			n++
+		}
+	}
+	return n
+}
+
+func TestSearchKindsAreFoundOutByAsking(t *testing.T) {
+	for name, tt := range map[string]struct {
+		files map[string]string
+		want  SearchKind
+	}{
+		"harbor":  {map[string]string{"/api/v2.0/search": "harbor_search.json"}, SearchHarbor},
+		"quay":    {map[string]string{"/api/v1/find/repositories": "quay_find.json", "/v1/search": "v1_search_bare.json"}, SearchQuay},
+		"v1":      {map[string]string{"/v1/search": "v1_search_bare.json"}, SearchV1},
+		"catalog": {map[string]string{"/v2/_catalog": "catalog_1.json"}, SearchCatalog},
+		"web pages": {map[string]string{
+			"/api/v2.0/search": "error.html", "/api/v1/find/repositories": "error.html", "/v1/search": "error.html", "/v2/_catalog": "catalog_1.json",
+		}, SearchCatalog},
+		"the JSON of others": {map[string]string{
+			"/api/v2.0/search": "catalog_1.json", "/api/v1/find/repositories": "hub_429.json", "/v1/search": "v1_search_bare.json",
+		}, SearchV1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec, host := server(t, answers(t, tt.files))
+			c := client(t, Options{AllowPrivate: true})
+			if hits := mustSearch(t, c, host, Query{Text: "nginx"}); hits.Kind != tt.want {
+				t.Fatalf("kind is %q, want %q", hits.Kind, tt.want)
+			}
+			before := len(rec.requests())
+			mustSearch(t, c, host, Query{Text: "other"})
+			if more := len(rec.requests()) - before; more > 1 {
+				t.Errorf("a second search took %d requests: the kind is not remembered", more)
+			}
+		})
+	}
+}
+
+func TestARegistryWithoutSearchAndCatalogSaysWhatToDo(t *testing.T) {
+	for name, catalogAnswer := range map[string]http.HandlerFunc{
+		"not found":   func(w http.ResponseWriter, _ *http.Request) { errorBody(w, 404, "NOT_FOUND", "") },
+		"unsupported": func(w http.ResponseWriter, _ *http.Request) { errorBody(w, 405, "UNSUPPORTED", "off") },
+		"web page":    answers(t, map[string]string{"/v2/_catalog": "error.html"}),
+		"wrong JSON":  answers(t, map[string]string{"/v2/_catalog": "hub_429.json"}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+				if req.URL.Path == "/v2/_catalog" {
+					catalogAnswer(w, req)
+					return
+				}
+				errorBody(w, http.StatusNotFound, "NOT_FOUND", "")
+			})
+			c := client(t, Options{AllowPrivate: true})
+			_, err := c.Search(t.Context(), host, Query{Text: "nginx"})
+			wantKind(t, err, image.NotFound, "no search", "catalog is switched off", host+"/NAME")
+			before := len(rec.requests())
+			_, err = c.Search(t.Context(), host, Query{Text: "other"})
+			wantKind(t, err, image.NotFound, host)
+			if len(rec.requests()) != before {
+				t.Error("it was asked again although there is nothing to find")
+			}
+		})
+	}
+}
+
+func TestACatalogThatWantsASignIn(t *testing.T) {
+	_, host := server(t, func(w http.ResponseWriter, _ *http.Request) { errorBody(w, http.StatusForbidden, "DENIED", "") })
+	_, err := client(t, Options{AllowPrivate: true}).Search(t.Context(), host, Query{Text: "nginx"})
+	wantKind(t, err, image.Unauthorized, host, "docker login "+host, host+"/NAME")
+}
+
+func TestARegistryOutOfReachIsAskedAgain(t *testing.T) {
+	_, host := server(t, answers(t, map[string]string{"/v1/search": "v1_search_bare.json"}))
+	addresses := map[string]string{}
+	var mu sync.Mutex
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		mu.Lock()
+		known := maps.Clone(addresses)
+		mu.Unlock()
+		return dialTo(known)(ctx, network, address)
+	}
+	c := client(t, Options{AllowPrivate: true, dial: dial, Registries: []Listed{{Host: "registry.test", TLS: TLSOff}}})
+	_, err := c.Search(t.Context(), "registry.test", Query{Text: "nginx"})
+	wantKind(t, err, image.Unavailable, "registry.test")
+	mu.Lock()
+	addresses["registry.test:80"] = host
+	mu.Unlock()
+	if hits := mustSearch(t, c, "registry.test", Query{Text: "nginx"}); hits.Kind != SearchV1 || len(hits.Hits) != 3 {
+		t.Errorf("after it came back: %+v", hits)
+	}
+}
+
+func TestAKindThatStopsWorkingIsFoundOutAgain(t *testing.T) {
+	var mu sync.Mutex
+	files := map[string]string{"/v1/search": "v1_search_bare.json"}
+	_, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+		mu.Lock()
+		now := maps.Clone(files)
+		mu.Unlock()
+		answers(t, now)(w, req)
+	})
+	c := client(t, Options{AllowPrivate: true})
+	if hits := mustSearch(t, c, host, Query{Text: "postgres"}); hits.Kind != SearchV1 {
+		t.Fatalf("kind is %q", hits.Kind)
+	}
+	mu.Lock()
+	files = map[string]string{"/v1/search": "error.html", "/api/v2.0/search": "harbor_search.json"}
+	mu.Unlock()
+	if hits := mustSearch(t, c, host, Query{Text: "nginx"}); hits.Kind != SearchHarbor {
+		t.Errorf("kind is %q", hits.Kind)
+	}
+}
+
+func TestTheConfiguredKindIsTheOneThatIsAsked(t *testing.T) {
+	rec, host := server(t, answers(t, map[string]string{"/api/v2.0/search": "harbor_search.json", "/v2/_catalog": "catalog_1.json"}))
+	c := searching(t, Listed{Host: host, Search: SearchCatalog})
+	if hits := mustSearch(t, c, host, Query{Text: "nginx"}); hits.Kind != SearchCatalog {
+		t.Errorf("kind is %q", hits.Kind)
+	}
+	if n := rec.count("/api/v2.0/search"); n != 0 {
+		t.Error("another service was asked")
+	}
+	_, err := searching(t, Listed{Host: host, Search: SearchOff}).Search(t.Context(), host, Query{Text: "nginx"})
+	wantKind(t, err, image.NotFound, "switched off", host+"/NAME")
+	_, err = searching(t, Listed{Host: host, Search: SearchQuay}).Search(t.Context(), host, Query{Text: "nginx"})
+	wantKind(t, err, image.Unavailable, host, "kind of search", "configuration")
+}

@@ -1,0 +1,227 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+// keeping is a store whose clock the test sets.
+type keeping struct {
+	*Store
+	t   *testing.T
+	dir string
+	at  atomic.Int64 // milliseconds
+}
+
+func newKeeping(t *testing.T) *keeping {
+	t.Helper()
+	k := &keeping{t: t, dir: t.TempDir()}
+	k.at.Store(time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC).UnixMilli())
+	k.open()
+	t.Cleanup(func() { k.close() })
+	return k
+}
+
+func (k *keeping) open() {
+	k.t.Helper()
+	var err error
+	if k.Store, err = Open(context.Background(), Options{Dir: k.dir, Now: func() time.Time { return fromMillis(k.at.Load()) }}); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+func (k *keeping) close() {
+	k.t.Helper()
+	if err := k.Store.Close(); err != nil {
+		k.t.Error(err)
+	}
+}
+
+// restart writes what waits, as a server does that stops, and begins anew.
+func (k *keeping) restart() {
+	k.t.Helper()
+	k.close()
+	k.open()
+}
+
+// manifest makes a manifest of about size bytes.
+func (k *keeping) manifest(nth, size int) image.Document {
+	k.t.Helper()
+	config := fmt.Sprintf(`{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q,"size":2}`, image.DigestOf([]byte("{}")))
+	raw := fmt.Appendf(nil, `{"schemaVersion":2,"config":%s,"layers":[],"annotations":{"n":"%d","filler":"%s"}}`, config, nth, bytes.Repeat([]byte("x"), size))
+	doc, err := image.ParseDocument("application/vnd.oci.image.manifest.v1+json", raw)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return doc
+}
+
+func (k *keeping) keep(doc image.Document) {
+	k.t.Helper()
+	if err := k.KeepDocument(k.t.Context(), doc); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+func (k *keeping) has(doc image.Document) bool {
+	k.t.Helper()
+	got, err := k.KeptDocument(k.t.Context(), doc.Digest)
+	if err != nil {
+		if image.KindOf(err) != image.NotFound {
+			k.t.Fatal(err)
+		}
+		return false
+	}
+	if got.Digest != doc.Digest || got.MediaType != doc.MediaType || !bytes.Equal(got.Raw, doc.Raw) || got.Manifest == nil {
+		k.t.Fatalf("kept as %+v", got)
+	}
+	return true
+}
+
+// rows counts what is in the table, and what the sum says.
+func (k *keeping) rows() (n int, sum int64) {
+	k.t.Helper()
+	if err := k.read.QueryRowContext(k.t.Context(), `SELECT (SELECT count(*) FROM kept_documents), bytes FROM kept_total`).Scan(&n, &sum); err != nil {
+		k.t.Fatal(err)
+	}
+	return n, sum
+}
+
+func TestDocumentIsKeptFromTheMomentItIsGivenAndOverARestart(t *testing.T) {
+	k := newKeeping(t)
+	doc := k.manifest(1, 5000)
+	if k.has(doc) {
+		t.Fatal("found before it was kept")
+	}
+	k.keep(doc)
+	if !k.has(doc) {
+		t.Error("not found at once")
+	}
+	k.restart()
+	if !k.has(doc) {
+		t.Error("not found after a restart")
+	}
+}
+
+func TestLargeDocumentIsNotKept(t *testing.T) {
+	k := newKeeping(t)
+	large := k.manifest(1, keptDocument)
+	k.keep(large)
+	if k.has(large) {
+		t.Error("kept")
+	}
+}
+
+func TestDocumentWithAnotherDigestIsRefused(t *testing.T) {
+	k := newKeeping(t)
+	doc := k.manifest(1, 10)
+	doc.Digest = k.manifest(2, 10).Digest
+	if err := k.KeepDocument(t.Context(), doc); image.KindOf(err) != image.Corrupt {
+		t.Errorf("%v, want corrupt", err)
+	}
+	if _, err := k.KeptDocument(t.Context(), doc.Digest); image.KindOf(err) != image.NotFound {
+		t.Errorf("%v, want not found", err)
+	}
+}
+
+func TestRowWithOtherBytesThanItsDigestIsDropped(t *testing.T) {
+	k := newKeeping(t)
+	doc := k.manifest(1, 10)
+	k.keep(doc)
+	k.restart()
+	if _, err := k.write.ExecContext(t.Context(), `UPDATE kept_documents SET raw = ?`, k.manifest(2, 10).Raw); err != nil {
+		t.Fatal(err)
+	}
+	if k.has(doc) {
+		t.Error("the wrong bytes were given")
+	}
+	k.restart()
+	if n, sum := k.rows(); n != 0 || sum != 0 {
+		t.Errorf("%d rows of %d bytes are left", n, sum)
+	}
+	k.keep(doc)
+	if !k.has(doc) {
+		t.Error("not kept anew")
+	}
+}
+
+func TestLongestUnusedDocumentsGoFirst(t *testing.T) {
+	k := newKeeping(t)
+	var docs []image.Document
+	for i := range 3 * keptDropped {
+		docs = append(docs, k.manifest(i, 1000))
+		k.keep(docs[i])
+		if i%keptDropped == keptDropped-1 {
+			k.restart() // writes them at this time
+			k.at.Add((48 * time.Hour).Milliseconds())
+		}
+	}
+	for _, d := range docs[:keptDropped] { // used again, long after
+		if !k.has(d) {
+			t.Fatal("not kept")
+		}
+	}
+	k.restart()
+	_, all := k.rows()
+	k.documents.most = all - 1
+	k.documents.trim(t.Context())
+	n, sum := k.rows()
+	if n != 2*keptDropped || sum >= all {
+		t.Errorf("%d documents of %d bytes are left of %d of %d", n, sum, len(docs), all)
+	}
+	for i, d := range docs {
+		if has, want := k.has(d), i/keptDropped != 1; has != want {
+			t.Fatalf("document %d is kept: %t, want %t: the second lot was not used for longest", i, has, want)
+		}
+	}
+}
+
+func TestSumOfTheKeptDocumentsHolds(t *testing.T) {
+	k := newKeeping(t)
+	var want int64
+	for i := range 5 {
+		doc := k.manifest(i, 100*i)
+		k.keep(doc)
+		k.keep(doc)
+		want += int64(len(doc.Raw)) + 300
+	}
+	k.restart()
+	if n, sum := k.rows(); n != 5 || sum != want {
+		t.Errorf("%d rows of %d bytes, want 5 of %d", n, sum, want)
+	}
+}
+
+func TestKeptDocumentsWaitInBoundedMemory(t *testing.T) {
+	k := newKeeping(t)
+	waiting := newDocuments(k.Store) // nobody writes these
+	for i := range 2 * keptPending / (200 << 10) {
+		waiting.put(k.manifest(i, 200<<10))
+	}
+	if waiting.bytes > keptPending || waiting.bytes < keptPending/2 {
+		t.Errorf("%d bytes wait", waiting.bytes)
+	}
+}
+
+func TestStoredDocumentIsGivenAndNotKeptBeside(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04=jammy amd64")
+	stored := s.build("jammy")
+	doc, err := s.KeptDocument(t.Context(), stored.Digest())
+	if err != nil || doc.Index == nil {
+		t.Fatalf("%+v, %v", doc, err)
+	}
+	if err := s.KeepDocument(t.Context(), doc); err != nil {
+		t.Fatal(err)
+	}
+	s.documents.write(t.Context())
+	var n int
+	if err := s.Store.read.QueryRowContext(t.Context(), `SELECT count(*) FROM kept_documents`).Scan(&n); err != nil || n != 0 {
+		t.Errorf("%d are kept, %v", n, err)
+	}
+}

@@ -1,0 +1,32 @@
+package views
+
+import (
+	"context"
+	"time"
+)
+
+// AllowanceView is what a registry said of its rate limit. Nothing in it is guessed.
+type AllowanceView struct {
+	Registry  string        // its label: "Docker Hub"
+	Limit     int           // manifests in a Window; 0 where it was not said
+	Remaining int           // of those
+	Window    time.Duration // 0 where it was not said
+	At        time.Time     // when it was said
+}
+
+// Scarce tells whether little is left: less than a tenth, or nothing.
+func (v AllowanceView) Scarce() bool {
+	return v.Remaining <= 0 || v.Limit > 0 && int64(v.Remaining)*10 < int64(v.Limit)
+}
+
+// Text words the allowance in one line: "Docker Hub: 87 of 100 manifest requests left (limit per 6 h)".
+func (v AllowanceView) Text(ctx context.Context) string {
+	switch name := Visible(v.Registry); {
+	case v.Limit <= 0:
+		return T(ctx, "allowance.left", "Registry", name, Count, v.Remaining)
+	case v.Window <= 0:
+		return T(ctx, "allowance.left_of", "Registry", name, "Remaining", v.Remaining, Count, v.Limit)
+	default:
+		return T(ctx, "allowance.left_of_in", "Registry", name, "Remaining", v.Remaining, Count, v.Limit, "Window", HumanDuration(ctx, v.Window))
+	}
+}

@@ -1,0 +1,256 @@
+package views
+
+import (
+	"context"
+	"hash/fnv"
+	"strconv"
+	"strings"
+
+	"github.com/stowage/stowage/image"
+)
+
+// one gives the group of a list that is one registry's.
+func (r SearchResults) one() (SearchGroup, bool) {
+	if len(r.Asked) == 1 && len(r.Groups) == 1 {
+		return r.Groups[0], true
+	}
+	return SearchGroup{}, false
+}
+
+// asked tells whether registries were asked.
+func (r SearchResults) asked() bool { return len(r.Groups) > 0 }
+
+// count gives how many results are in view.
+func (r SearchResults) count() (n int) {
+	for _, g := range r.Groups {
+		n += len(g.Hits)
+	}
+	return n
+}
+
+// nothing tells whether every registry answered, and with nothing.
+func (r SearchResults) nothing() bool {
+	for _, g := range r.Groups {
+		if len(g.Hits) > 0 || g.Problem != nil || g.Partial {
+			return false
+		}
+	}
+	return r.asked() && r.State.page() == 1
+}
+
+// fruitless tells whether there is no list to put in order.
+func (r SearchResults) fruitless() bool {
+	g, one := r.one()
+	return r.nothing() || one && g.Problem != nil
+}
+
+// mostAgain is how often a page asks again by itself. Registries answer or fail by then; a catalog that is too long to be
+// read whole would go on for ever.
+const mostAgain = 20
+
+// unfinished tells whether asking again soon may give more.
+func (r SearchResults) unfinished() bool {
+	for _, g := range r.Groups {
+		if g.Late || g.Partial {
+			return r.Again < mostAgain
+		}
+	}
+	return false
+}
+
+// againURL is what the page asks for by itself. The number is no part of the page's address.
+func (r SearchResults) againURL() string { return r.State.URL() + "&again=" + strconv.Itoa(r.Again+1) }
+
+// summary words how many results there are.
+func (r SearchResults) summary(ctx context.Context) string {
+	if g, ok := r.one(); ok {
+		return g.summary(ctx, r.State.page(), r.Limit)
+	}
+	answered, more := 0, false
+	for _, g := range r.Groups {
+		if g.Problem == nil {
+			answered++
+		}
+		more = more || g.more()
+	}
+	registries := T(ctx, "search.registries", Count, answered)
+	if more {
+		return T(ctx, "search.first_in_all", Count, r.count(), "Registries", registries)
+	}
+	return T(ctx, "search.in_all", Count, r.count(), "Registries", registries)
+}
+
+// summary words how many results a registry has, and which of them are in view.
+func (g SearchGroup) summary(ctx context.Context, page, limit int) string {
+	if g.Problem != nil {
+		return T(ctx, g.label())
+	}
+	n, first := len(g.Hits), (page-1)*limit+1
+	switch {
+	case n == 0 && g.Partial:
+		return T(ctx, "search.label_late")
+	case n == 0:
+		return T(ctx, "search.label_none")
+	case page > 1 && g.known():
+		return T(ctx, "search.range_of", "From", first, "To", first+n-1, "Total", g.Total)
+	case page > 1:
+		return T(ctx, "search.range", "From", first, "To", first+n-1)
+	case g.known() && g.Total > n:
+		return T(ctx, "search.count_of", "Shown", n, Count, g.Total)
+	case g.More:
+		return T(ctx, "search.first", Count, n)
+	}
+	return T(ctx, "search.count", Count, n)
+}
+
+// known tells whether the registry said how many results there are.
+func (g SearchGroup) known() bool { return g.Total >= 0 && !g.Partial }
+
+// more tells whether there are results beyond those in view.
+func (g SearchGroup) more() bool {
+	return g.Problem == nil && len(g.Hits) > 0 && (g.More || g.known() && g.Total > len(g.Hits))
+}
+
+// deepest is how far down its results a registry is asked.
+const deepest = 10_000
+
+// pages gives how many pages a registry's results have, as far as it is asked; 0 where it does not say.
+func (g SearchGroup) pages(limit int) int {
+	if !g.known() || limit < 1 {
+		return 0
+	}
+	return min((g.Total+limit-1)/limit, deepest/limit)
+}
+
+// smallestWindow is fewer results than any service gives where it has more.
+const smallestWindow = 90
+
+// windowText says what an order or a filter that was applied here could see, where that may not be all.
+func (g SearchGroup) windowText(ctx context.Context, s SearchState) string {
+	switch {
+	case g.Window < smallestWindow:
+		return ""
+	case s.Sort != "" && s.filtered():
+		return T(ctx, "search.window_both", Count, g.Window)
+	case s.Sort != "":
+		return T(ctx, "search.window_sorted", Count, g.Window)
+	}
+	return T(ctx, "search.window_filtered", Count, g.Window)
+}
+
+// problemTitles says in one line why a registry gave nothing, by kind.
+var problemTitles = map[image.Kind]MessageID{
+	image.NotFound:     "search.unsearchable",
+	image.RateLimited:  "search.limited",
+	image.Unauthorized: "search.signin",
+}
+
+// problemLabels says it in a word or two beside the registry's name.
+var problemLabels = map[image.Kind]MessageID{
+	image.NotFound:     "search.label_unsearchable",
+	image.RateLimited:  "search.label_limited",
+	image.Unauthorized: "search.label_signin",
+}
+
+// title says in one line why the registry gave nothing.
+func (g SearchGroup) title(ctx context.Context) string {
+	id, ok := problemTitles[g.Kind]
+	switch {
+	case g.Late:
+		id = "search.late"
+	case !ok:
+		id = "search.failed"
+	}
+	return T(ctx, id, "Registry", g.Registry.Name)
+}
+
+// label says it beside the registry's name.
+func (g SearchGroup) label() MessageID {
+	if g.Late {
+		return "search.label_late"
+	}
+	if id, ok := problemLabels[g.Kind]; ok {
+		return id
+	}
+	return "search.label_failed"
+}
+
+// icon stands beside title.
+func (g SearchGroup) icon() IconName {
+	switch {
+	case g.Late, g.Kind == image.RateLimited:
+		return IconClock
+	case g.Kind == image.NotFound:
+		return IconInfo
+	}
+	return IconWarning
+}
+
+// byName tells whether a repository's whole name is the way on: it cannot be searched, but pulled from.
+func (g SearchGroup) byName() bool { return g.Kind == image.NotFound && !g.Late }
+
+// nameGuess begins the whole name of a repository in the registry, with the words where they can be one.
+func (g SearchGroup) nameGuess(words string) string {
+	guess := g.Registry.Host + "/"
+	if ref, err := image.ParseRepositoryReference(guess + words); err == nil && ref.Tag == "" && ref.Digest == "" {
+		return ref.Repository.Familiar()
+	}
+	return guess
+}
+
+// wholeName gives the repository that the words are the whole name of, where they can be one.
+func (s SearchState) wholeName() (image.Repository, bool) {
+	name := s.Query
+	if s.Registry != "" && s.Registry != "docker.io" && !strings.HasPrefix(name, s.Registry+"/") {
+		name = s.Registry + "/" + name
+	}
+	ref, err := image.ParseRepositoryReference(name)
+	if err != nil || ref.Tag != "" || ref.Digest != "" {
+		return "", false
+	}
+	return ref.Repository, true
+}
+
+// searchCommand words the docker search that asks the same, as far as docker can.
+func searchCommand(s SearchState) string {
+	words := []string{"docker", "search"}
+	if s.Official {
+		words = append(words, "--filter", "is-official=true")
+	}
+	if s.Stars > 0 {
+		words = append(words, "--filter", "stars="+strconv.Itoa(s.Stars))
+	}
+	if s.Limit > 0 {
+		words = append(words, "--limit", strconv.Itoa(s.Limit))
+	}
+	term := s.Query
+	if s.Registry != "" && s.Registry != "docker.io" && !strings.HasPrefix(term, s.Registry+"/") {
+		term = s.Registry + "/" + term
+	}
+	if strings.HasPrefix(term, "-") {
+		words = append(words, "--")
+	}
+	return ShellWords(append(words, term))
+}
+
+const (
+	maxDescription = 240 // characters of a description in a row, which shows two lines
+	maxTitle       = 600 // characters of one that is too long for its row, in the title
+)
+
+// description gives the text for a row, and the longer one for its title where the row may cut it.
+func (h SearchHit) description() (row, title string) {
+	const surelyFits = 140 // two lines where there is a pointer to show titles with
+	row = shortened(h.Description, maxDescription)
+	if len([]rune(row)) > surelyFits {
+		title = shortened(h.Description, maxTitle)
+	}
+	return row, title
+}
+
+// hitID gives the ID of a result's link, by which the answer to a pick finds it.
+func hitID(repo image.Repository) string {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(repo)) // a hash takes everything
+	return "hit-" + strconv.FormatUint(h.Sum64(), 36)
+}

@@ -1,0 +1,167 @@
+package views
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+// SearchView is the Search page.
+type SearchView struct {
+	State      SearchState
+	Registries []SearchRegistry // the short list; the first is what one gets where there is only one
+	Results    SearchResults
+	Picked     bool       // a repository is
+	Picker     PickerView // where one is picked
+}
+
+// SearchRegistry is a registry of the short list.
+type SearchRegistry struct {
+	Host string
+	Name string // for people
+}
+
+// SearchResults is what was found: all that changes while somebody types.
+type SearchResults struct {
+	State   SearchState
+	Asked   []SearchRegistry // who is asked for this state
+	Others  bool             // there are more registries than these
+	Limit   int              // results that each of them is asked for
+	Held    bool             // nothing was asked, because another site's page made the browser come here
+	Opens   string           // the page that the text itself leads to, since it is a reference or an ID; empty: it is words
+	Lead    SearchLead       // what that page is
+	Again   int              // how often the page asked again by itself for these results
+	Problem *ErrorView       // what is wrong with a text that looks like a reference
+	Groups  []SearchGroup    // a registry each, in the list's order; none where there was nothing to ask
+}
+
+// SearchLead is what a text that is no words to search for leads to.
+type SearchLead string
+
+// The leads.
+const (
+	LeadsToImage SearchLead = "image" // what is stored
+	LeadsToPull  SearchLead = "pull"  // the pull form
+	LeadsToTags  SearchLead = "tags"  // a repository's tags, here
+)
+
+// leadTexts says what the text is, and what the button does.
+var leadTexts = map[SearchLead]struct{ text, action MessageID }{
+	LeadsToImage: {"search.leads_image", "search.open_image"},
+	LeadsToPull:  {"search.leads_pull", "search.open_pull"},
+	LeadsToTags:  {"search.leads_tags", "search.open_tags"},
+}
+
+// SearchGroup is what one registry said.
+type SearchGroup struct {
+	Registry SearchRegistry
+	Hits     []SearchHit
+	Total    int        // negative where the registry does not say
+	More     bool       // there is a further page
+	Window   int        // how many of its results the filters or the order saw; 0: all
+	Partial  bool       // its catalog is still being read: Total is how far that is
+	Kind     image.Kind // of Problem
+	Problem  *ErrorView // why it gave nothing
+	Late     bool       // it did not answer yet, and is still being asked
+}
+
+// SearchHit is one result. Description is hostile text.
+type SearchHit struct {
+	Repository  image.Repository
+	Description string
+	Official    bool
+	Verified    bool
+	Stars       int64 // negative where the registry does not say
+	Pulls       int64 // negative where the registry does not say
+	Updated     time.Time
+	Stored      int // tags of it on the shelf
+}
+
+// SearchFormID is the ID of the form. Its requests and those of the results take each other's place.
+const SearchFormID = "search-form"
+
+const (
+	searchTarget = "#" + SearchResultsID
+	pickerTarget = "#" + SearchPickerID
+	// pickerSwap brings the picker into view where it takes the results' place. Beside them its top is not displayed,
+	// and nothing moves.
+	pickerSwap = "outerHTML show:top showTarget:#search-back"
+	pickerSync = pickerTarget + ":replace"
+	// searchSync is for links to other results: the newest request wins, whoever made it.
+	searchSync = "#" + SearchFormID + ":replace"
+)
+
+// searchSorts is the order menu.
+var searchSorts = []struct {
+	sort  string
+	label MessageID
+}{
+	{"", "search.sort_match"},
+	{"stars", "search.sort_stars"},
+	{"pulls", "search.sort_pulls"},
+	{"name", "search.sort_name"},
+}
+
+// searchSortLabel gives an order's name.
+func searchSortLabel(ctx context.Context, sort string) string {
+	for _, s := range searchSorts {
+		if s.sort == sort {
+			return T(ctx, s.label)
+		}
+	}
+	return T(ctx, searchSorts[0].label)
+}
+
+// searchLimits is what the form offers; the address takes any number from 1 to 100.
+var searchLimits = []int{10, 25, 50, 100}
+
+// limits gives the form's choice, with the address's own number where it is another one.
+func (s SearchState) limits() []int {
+	if s.Limit == 0 {
+		return searchLimits
+	}
+	var all []int
+	for i, n := range searchLimits {
+		if s.Limit < n && (i == 0 || s.Limit > searchLimits[i-1]) {
+			all = append(all, s.Limit)
+		}
+		all = append(all, n)
+	}
+	return all
+}
+
+// starsValue words the least stars for the form.
+func (s SearchState) starsValue() string {
+	if s.Stars == 0 {
+		return ""
+	}
+	return strconv.Itoa(s.Stars)
+}
+
+// filtered tells whether docker search's filters are in use.
+func (s SearchState) filtered() bool { return s.Official || s.Stars > 0 }
+
+// page gives the page in view, from 1.
+func (s SearchState) page() int { return max(1, s.Page) }
+
+// SearchTitle is the title of the Search page.
+func SearchTitle(ctx context.Context, s SearchState) string {
+	const longest = 60
+	if s.Query == "" {
+		return T(ctx, "search.title")
+	}
+	return T(ctx, "search.title_of", "Query", shortened(s.Query, longest))
+}
+
+// shortened gives a foreign text as Visible does, on one line and with at most n characters.
+func shortened(s string, n int) string {
+	s, _ = cut(s, 8*n)
+	s = Visible(strings.Join(strings.Fields(s), " "))
+	if runes := []rune(s); len(runes) > n {
+		return strings.TrimSpace(string(runes[:n-1])) + "…"
+	}
+	return s
+}
