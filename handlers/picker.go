@@ -19,9 +19,9 @@ import (
 const (
 	tagsPerPage = 50
 
-	// How long somebody waits for a registry: for the whole page, after which a part of it loads itself, and for
-	// such a part. The page's own deadline must leave time to render what is there.
-	pickerPageLimit = searchDeadline - 500*time.Millisecond
+	// How long somebody waits for a registry: for the whole page or the whole picker, after which a part of it loads
+	// itself, and for such a part.
+	pickerPageLimit = searchDeadline
 	pickerPartLimit = resolveLimit
 
 	// detailsLimit is how long the tags wait for their sizes and dates, which are worth having, not waiting for.
@@ -35,37 +35,31 @@ func (h *Handlers) searchPicker(c echo.Context, state views.SearchState) (views.
 	return h.picker(c, state, pickerPageLimit, true, true)
 }
 
-// searchPickerPart answers the request for one part of the picker by htmx: views.SearchPickerID,
-// views.SearchTagsID or views.SearchOffersID.
+// searchPickerPart answers the request for one part of the picker by htmx: views.SearchTagsID or
+// views.SearchOffersID.
 func (h *Handlers) searchPickerPart(c echo.Context, state views.SearchState, part string) error {
 	shown, known := currentSearch(c)
-	if known = known && shown.Repo == state.Repo; known && part == views.SearchTagsID {
+	known = known && shown.Repo == state.Repo
+	tags := part == views.SearchTagsID
+	if known && tags {
 		state.Tag = shown.Tag // the list in view may have been written before it was picked
 	}
-	limit := pickerPartLimit
-	if part == views.SearchPickerID {
-		limit = pickerPageLimit
-	}
-	v, err := h.picker(c, state, limit, part != views.SearchOffersID, part != views.SearchTagsID)
-	if err != nil {
-		return err
-	}
+	v, err := h.picker(c, state, pickerPartLimit, tags, !tags)
 	switch {
-	case part == views.SearchTagsID && v.Onward != "":
-		c.Response().Header().Set("HX-Redirect", v.Onward)
-		return c.NoContent(http.StatusOK)
-	case part == views.SearchTagsID:
-		if known {
-			keepTags(c, state, shown)
-		}
-		return Render(c, http.StatusOK, views.SearchTags(v))
-	case part == views.SearchOffersID:
+	case err != nil:
+		return err
+	case !tags:
 		if known {
 			v.Offers.Before = shown.Tag
 		}
 		return Render(c, http.StatusOK, views.SearchOffersPart(v))
+	case v.Onward != "":
+		c.Response().Header().Set("HX-Redirect", v.Onward)
+		return c.NoContent(http.StatusOK)
+	case known:
+		keepTags(c, state, shown)
 	}
-	return Render(c, http.StatusOK, views.SearchPicker(v))
+	return Render(c, http.StatusOK, views.SearchTags(v))
 }
 
 // keepTags tells htmx the page's address after a request for tags: while somebody types in place of the last

@@ -14,7 +14,7 @@ func TestHtmxGetsTheResultsAloneAndTheAddressToKeep(t *testing.T) {
 	s := newSearched(t, hubAnd(quay()))
 	part := s.results("/search?q=postgres&registry=docker.io&stars=&limit=")
 	part.is(t, http.StatusOK, `<section id="search-results"`, "25 of 47 results", `role="status"`)
-	part.lacks(t, "<html", "<h1", "search-picker\"")
+	part.lacks(t, "<html", "<h1", `id="search-picker"`)
 	if got := part.header.Get("HX-Replace-Url"); got != "/search?q=postgres&registry=docker.io" {
 		t.Errorf("typing leaves the address %q", got)
 	}
@@ -146,7 +146,7 @@ func TestHostileSearchResultsStayText(t *testing.T) {
 		Repository: "acme/hostile", Description: "<script>alert(1)</script> \u202egnp.exe\x1b[31m \"><img src=x>" + strings.Repeat("W", 5000), Stars: 1 << 60, Pulls: 1 << 62,
 	}}
 	list := hubAnd()
-	list[0].service = sample.Hub{Found: found}.Handler()
+	list[0] = hubOf(found)
 	s := newSearched(t, list)
 	page := s.get("/search?q=hostile")
 	page.is(t, http.StatusOK, "&lt;script&gt;alert(1)")
@@ -174,7 +174,7 @@ func TestAHundredResultsAreAPageUnder100kB(t *testing.T) {
 		found = append(found, sample.Found{Repository: "organisation" + strings.Repeat("x", i%20) + "/postgres-" + strings.Repeat("y", i/20) + "z", Description: strings.Repeat("d", 100), Stars: int64(i) * 997, Pulls: int64(i) * 1_000_003})
 	}
 	list := hubAnd()
-	list[0].service = sample.Hub{Found: found}.Handler()
+	list[0] = hubOf(found)
 	s := newSearched(t, list)
 	page := s.get("/search?q=postgres&limit=100")
 	page.is(t, http.StatusOK, "100 of 300 results")
@@ -184,6 +184,7 @@ func TestAHundredResultsAreAPageUnder100kB(t *testing.T) {
 }
 
 func TestACatalogThatIsNotReadToTheEndSaysSo(t *testing.T) {
+	t.Parallel()
 	hold := make(chan struct{})
 	defer close(hold)
 	s := newSearched(t, hubAnd(answering("big.example.com", registry.SearchCatalog, func(w http.ResponseWriter, r *http.Request) {

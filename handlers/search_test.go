@@ -30,15 +30,38 @@ type standIn struct {
 	service, registry http.Handler
 }
 
-// hubAnd is Docker Hub, as full as the samples' Hub, and other registries after it.
+// hubAnd is Docker Hub with some official repositories and 46 more of postgres, and other registries after it.
 func hubAnd(others ...standIn) []standIn {
-	hub := registry.Listed{Host: "docker.io", Label: "Docker Hub", Search: registry.SearchHub}
-	return append([]standIn{{Listed: hub, service: sample.Hub{Found: sample.HubFound()}.Handler()}}, others...)
+	found := []sample.Found{
+		{Repository: "library/postgres", Description: "A relational database.", Official: true, Stars: 14760, Pulls: 10_402_115_007},
+		{Repository: "library/redis", Description: "A data store in memory.", Official: true, Stars: 13011, Pulls: 8_000_000_000},
+		{Repository: "library/ubuntu", Description: "A Debian-based operating system.", Official: true, Stars: 17500, Pulls: 4_000_000_000},
+	}
+	for i := range 46 {
+		found = append(found, sample.Found{
+			Repository: fmt.Sprintf("team%02d/postgres", i), Description: "PostgreSQL of team " + strings.Repeat("and team ", i) + "one.", Stars: int64(46 - i), Pulls: int64(i*i) * 10_007,
+		})
+	}
+	return append([]standIn{hubOf(found)}, others...)
 }
 
-// quay is the samples' Quay.
+// hubOf is Docker Hub with these repositories.
+func hubOf(found []sample.Found) standIn {
+	return standIn{
+		Listed:  registry.Listed{Host: "docker.io", Label: "Docker Hub", Search: registry.SearchHub},
+		service: sample.Hub{Found: found, Tagged: sample.Pushed(nil)}.Handler(),
+	}
+}
+
+// quay is Quay with nine repositories.
 func quay() standIn {
-	return standIn{Listed: registry.Listed{Host: "quay.io", Label: "Quay", Search: registry.SearchQuay}, service: sample.Quay{Found: sample.QuayFound()}.Handler()}
+	var found []sample.Found
+	for i := range 9 {
+		found = append(found, sample.Found{
+			Repository: fmt.Sprintf("squad%d/postgres", i), Description: "PostgreSQL of a squad.", Stars: int64(9 - i), Updated: clock.AddDate(0, -i, 0),
+		})
+	}
+	return standIn{Listed: registry.Listed{Host: "quay.io", Label: "Quay", Search: registry.SearchQuay}, service: sample.Quay{Found: found, Tagged: sample.Pushed(nil)}.Handler()}
 }
 
 // answering is a registry that answers each search in one way.
@@ -152,7 +175,7 @@ func TestPagesWithoutATotalLeadOnAndBack(t *testing.T) {
 	first := s.get("/search?q=postgres&registry=quay.io&limit=5")
 	first.is(t, http.StatusOK, "First 5 results", `rel="next"`)
 	first.lacks(t, `rel="prev"`)
-	s.get("/search?q=postgres&registry=quay.io&limit=5&page=2").is(t, http.StatusOK, "Results 6–", `rel="prev"`)
+	s.get("/search?q=postgres&registry=quay.io&limit=5&page=2").is(t, http.StatusOK, "6–9", `rel="prev"`)
 }
 
 func TestSeveralRegistriesHaveAGroupEachInTheListsOrder(t *testing.T) {
@@ -174,9 +197,14 @@ func TestDockersFiltersApply(t *testing.T) {
 	if got := page.picks(); !slices.Equal(got, []string{"postgres"}) {
 		t.Errorf("official ones with 10 stars: %q", got)
 	}
-	names := s.get("/search?q=postgres&sort=name&limit=100").picks()
-	if !slices.IsSorted(names) || len(names) < 40 {
-		t.Errorf("by name: %q", names)
+	for sort, first := range map[string]string{"stars": "postgres", "name": "postgres", "pulls": "postgres"} {
+		picks := s.get("/search?q=postgres&sort=" + sort).picks()
+		teams := picks[1:]
+		sorted := slices.IsSorted(teams)
+		slices.Reverse(teams)
+		if falls := slices.IsSorted(teams); picks[0] != first || sorted == falls || falls != (sort == "pulls") {
+			t.Errorf("by %s: %q", sort, picks)
+		}
 	}
 }
 
@@ -210,7 +238,7 @@ func TestEveryStateHasItsOwnWordsAndANextStep(t *testing.T) {
 		page.lacks(t, "maintenance</h1>")
 	}
 	all := s.get("/search?q=postgres")
-	all.is(t, http.StatusOK, "First 8 results from 1 registry", "cannot be searched", "no more searches for now", "sign-in needed", "no results")
+	all.is(t, http.StatusOK, "First 8 results from 1 registry", "cannot be searched", "rate limited", "sign-in needed", "no results")
 	if got := len(all.picks()); got != 8 {
 		t.Errorf("beside five that fail, Docker Hub has %d results", got)
 	}
@@ -231,7 +259,7 @@ func TestASlowRegistryDelaysNobodyBeyondTheDeadline(t *testing.T) {
 	release := make(chan struct{})
 	s := newSearched(t, hubAnd(answering("slow.example.com", registry.SearchV1, func(w http.ResponseWriter, r *http.Request) {
 		<-release
-		sample.V1{Found: sample.QuayFound()}.Handler().ServeHTTP(w, r)
+		sample.V1{Found: []sample.Found{{Repository: "late/postgres"}}}.Handler().ServeHTTP(w, r)
 	})))
 	begin := time.Now()
 	page := s.get("/search?q=postgres")
@@ -240,7 +268,7 @@ func TestASlowRegistryDelaysNobodyBeyondTheDeadline(t *testing.T) {
 	}
 	page.is(t, http.StatusOK, "First 8 results from 1 registry", "slow.example.com", "still searching", `hx-get="/search?q=postgres&amp;again=1" hx-trigger="every 2s"`)
 	close(release)
-	s.results("/search?q=postgres&again=1").is(t, http.StatusOK, "from 2 registries", "slow.example.com/")
+	s.results("/search?q=postgres&again=1").is(t, http.StatusOK, "from 2 registries", "late/")
 	again := s.results("/search?q=postgres&again=1")
 	again.lacks(t, "still searching", "data-poll")
 }

@@ -103,7 +103,8 @@ func likeReference(name string) bool {
 	isHost := first == "localhost" || strings.Contains(first, ".")
 	before, port, colon := strings.Cut(first, ":")
 	if !below {
-		return colon && !(isPort(port) && (before == "localhost" || isHost))
+		address := isPort(port) && (before == "localhost" || isHost)
+		return colon && !address
 	}
 	return colon || isHost || strings.Contains(path, ":")
 }

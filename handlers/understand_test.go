@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -160,7 +161,7 @@ func TestWhatLooksLikeAReferenceAndIsNoneIsAnError(t *testing.T) {
 			t.Errorf("%q: %+v, %v, want words", text, m, err)
 		case want.kind != "":
 			says := ""
-			if e, ok := err.(*image.Error); ok {
+			if e := (*image.Error)(nil); errors.As(err, &e) {
 				says = e.Suggestion
 			}
 			if image.KindOf(err) != want.kind || !strings.Contains(says, want.says) || m.Page != "" {

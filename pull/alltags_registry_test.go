@@ -2,8 +2,10 @@ package pull_test
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,26 +31,37 @@ type site struct {
 	tags   int
 }
 
-func newSite(t *testing.T) *site {
-	t.Helper()
-	reg := sample.NewEmptyRegistry()
-	s := &site{T: t, faults: sample.NewFaulty(reg), dir: t.TempDir(), layers: map[digest.Digest]bool{}}
+// built is what the library has of some repositories, built once for all tests.
+var built = sync.OnceValues(func() (map[string]sample.Built, error) {
+	all := map[string]sample.Built{}
 	for _, e := range sample.Library() {
 		if e.Repository != "library/postgres" && e.Repository != "library/redis" && e.Repository != "charts/mychart" {
 			continue
 		}
 		b, err := e.Source.Build()
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
-		var names []string
 		for _, tag := range e.Tags {
-			names = append(names, strings.ReplaceAll(e.Repository, "/", "-")+"-"+tag)
+			all[strings.ReplaceAll(e.Repository, "/", "-")+"-"+tag] = b
 		}
-		if err := reg.Push(t.Context(), "team/app", b, names...); err != nil {
+	}
+	return all, nil
+})
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	reg := sample.NewEmptyRegistry()
+	s := &site{T: t, faults: sample.NewFaulty(reg), dir: t.TempDir(), layers: map[digest.Digest]bool{}}
+	tags, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tag, b := range tags {
+		if err := reg.Push(t.Context(), "team/app", b, tag); err != nil {
 			t.Fatal(err)
 		}
-		s.tags += len(names)
+		s.tags++
 		for m := range b.All() {
 			for _, l := range m.Layers() {
 				s.layers[l.Descriptor.Digest] = true
@@ -64,7 +77,6 @@ func newSite(t *testing.T) *site {
 	})
 	host := strings.TrimPrefix(server.URL, "http://")
 	s.repo = image.Repository(host + "/team/app")
-	var err error
 	if s.client, err = registry.New(registry.Options{InsecureHosts: []string{host}, AllowPrivate: true, DockerConfig: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
@@ -161,15 +173,11 @@ func count(job pull.Job, state pull.TagState) (n int) {
 // stopsAt holds a layer that postgres 16 has of its own after n bytes, pulls, and waits until those are on disk.
 func (s *site) stopsAt(n int64) (id int64, hold *sample.Hold) {
 	s.Helper()
-	source, ok := sample.Lookup(sample.Library(), "library/postgres", "16")
-	if !ok {
-		s.Fatal("no postgres:16")
-	}
-	b, err := source.Build()
+	tags, err := built()
 	if err != nil {
 		s.Fatal(err)
 	}
-	m, ok := b.For("linux/amd64")
+	m, ok := tags["library-postgres-16"].For("linux/amd64")
 	if !ok {
 		s.Fatal("no linux/amd64")
 	}
@@ -220,7 +228,7 @@ func TestSurveyIsByteForByteWhatAPullOfAllTagsDownloads(t *testing.T) {
 			}
 			var reads int
 			for _, r := range s.faults.Requests() {
-				if r.Method == "GET" && strings.Contains(r.Path, "/manifests/") {
+				if r.Method == http.MethodGet && strings.Contains(r.Path, "/manifests/") {
 					reads++
 				}
 			}

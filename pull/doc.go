@@ -5,6 +5,9 @@
 //	                    HEAD, index,  blobs, each fetched once for all
 //	                    manifests     running jobs; then one Record
 //
+// A pull of all tags lists them and does so for one tag after the other in one job, each recorded as soon as
+// it is whole; a Survey tells beforehand what that would cost.
+//
 // The package sees the registries through Source and the storage through Shelf. A Queue runs a bounded
 // number of jobs; a fetcher under it runs a bounded number of downloads for all of them, resumes what an
 // earlier attempt left and tries again where that may help. What is on disk after a failure, a cancel or

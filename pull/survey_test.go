@@ -167,7 +167,7 @@ func TestRateLimitStopsASurveyWhichGoesOnLater(t *testing.T) {
 			return nil
 		}
 		s := b.surveyed("")
-		if took := ends.Sub(time.Now()); took < 5*time.Minute-time.Second {
+		if left := time.Until(ends); left < 5*time.Minute-time.Second {
 			t.Errorf("the rate limit was waited for")
 		}
 		if s.Problem == nil || s.Problem.Kind != image.RateLimited || s.Asked < 12 || s.Asked == 20 || s.Size == 0 {

@@ -38,7 +38,7 @@ func (k *keeping) open() {
 
 func (k *keeping) close() {
 	k.t.Helper()
-	if err := k.Store.Close(); err != nil {
+	if err := k.Close(); err != nil {
 		k.t.Error(err)
 	}
 }
