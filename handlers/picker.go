@@ -195,12 +195,7 @@ func (h *Handlers) pickerTags(ctx context.Context, state views.SearchState, limi
 	if err != nil {
 		return views.PickerTags{}, err
 	}
-	matching := make([]string, 0, len(all)) // a copy: the list belongs to all who ask
-	for _, name := range all {
-		if strings.Contains(name, state.Match) {
-			matching = append(matching, name)
-		}
-	}
+	matching := image.TagsContaining(all, state.Match) // a copy: the list belongs to all who ask
 	image.SortTags(matching)
 	t := views.PickerTags{
 		All: len(all), Matches: len(matching), Latest: slices.Contains(all, image.DefaultTag), Pages: max(1, (len(matching)+tagsPerPage-1)/tagsPerPage),

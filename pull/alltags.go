@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -85,11 +84,7 @@ func (q *Queue) tags(ctx context.Context, repo image.Repository, match string, a
 	var tags []string
 	err := ask(ctx, func(ctx context.Context) error {
 		all, err := q.resolver.source.Tags(ctx, repo)
-		for _, t := range all { // into a slice of our own: a source may keep its own
-			if strings.Contains(t, match) {
-				tags = append(tags, t)
-			}
-		}
+		tags = image.TagsContaining(all, match) // a slice of our own: a source may keep its own
 		return err
 	})
 	if err != nil {

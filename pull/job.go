@@ -97,11 +97,12 @@ type Job struct {
 	Reference  image.Reference  `json:"reference"`
 	Platforms  []image.Platform `json:"platforms"` // as asked for; empty means nobody chose
 	Requesters []string         `json:"requesters"`
-	AllTags    bool             `json:"all_tags,omitzero"` // of all tags of a repository: Reference has neither tag nor digest
-	Match      string           `json:"match,omitzero"`    // of those only the ones whose names contain this
-	Tags       []TagLine        `json:"tags,omitzero"`     // their lines, in the order in which they are pulled; Layers are those of the tag at work. Shared by copies: not to be changed
-	Fetched    int64            `json:"fetched,omitzero"`  // with AllTags: bytes of layers that the tags that are over have brought
-	Expected   int64            `json:"expected,omitzero"` // with AllTags: bytes to download in all as a Survey found out; 0 where there was none
+	AllTags    bool             `json:"all_tags,omitzero"`   // of all tags of a repository: Reference has neither tag nor digest
+	Match      string           `json:"match,omitzero"`      // of those only the ones whose names contain this
+	Tags       []TagLine        `json:"tags,omitzero"`       // their lines, in the order in which they are pulled; Layers are those of the tag at work. Shared by copies: not to be changed
+	TagCounts  TagCounts        `json:"tag_counts,omitzero"` // of a record that was read without Tags, as in a list of pulls; see Counts
+	Fetched    int64            `json:"fetched,omitzero"`    // with AllTags: bytes of layers that the tags that are over have brought
+	Expected   int64            `json:"expected,omitzero"`   // with AllTags: bytes to download in all as a Survey found out; 0 where there was none
 	State      State            `json:"state"`
 	Created    time.Time        `json:"created"`
 	Started    time.Time        `json:"started"`  // zero while queued
@@ -119,6 +120,29 @@ type Job struct {
 	Reason     string     `json:"reason"`               // why; plain, hostile text
 	ReasonText image.Text `json:"reason_text,omitzero"` // Reason as it can be translated
 	RetryAt    time.Time  `json:"retry_at"`             // when; zero otherwise
+}
+
+// TagCounts is how many tags of a pull stand in each state.
+type TagCounts map[TagState]int
+
+// Counts counts the tags by their states, also of a record that was read without them.
+func (j Job) Counts() TagCounts {
+	if len(j.Tags) == 0 {
+		return j.TagCounts
+	}
+	c := make(TagCounts)
+	for _, t := range j.Tags {
+		c[t.State]++
+	}
+	return c
+}
+
+// All adds the counts up.
+func (c TagCounts) All() (n int) {
+	for _, k := range c {
+		n += k
+	}
+	return n
 }
 
 // Bytes gives how far the pull is, in bytes: how much of the layers is on disk, and how much there is in all.

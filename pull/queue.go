@@ -127,7 +127,7 @@ func (q *Queue) Start(ctx context.Context) error {
 type Request struct {
 	Reference image.Reference  // a tag or a digest; with AllTags neither
 	AllTags   bool             // all tags of the repository
-	Match     string           // with AllTags: only tags whose names contain this
+	Match     string           // with AllTags: only tags whose names contain this, whatever the case
 	Platforms []image.Platform // empty leaves the choice to the queue
 	By        string           // who asks
 }

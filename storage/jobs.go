@@ -10,15 +10,31 @@ import (
 	"github.com/stowage/stowage/pull"
 )
 
-// CreateJob keeps a new pull job and gives it its ID.
-func (s *Store) CreateJob(ctx context.Context, j pull.Job) (id int64, err error) {
+// encodeJob gives a job as it is kept: itself with its tags counted, and the lines of the tags.
+func encodeJob(j pull.Job) (job, tags string, err error) {
+	if len(j.Tags) > 0 {
+		b, err := json.Marshal(j.Tags)
+		if err != nil {
+			return "", "", fmt.Errorf("encode the tags of pull %d: %w", j.ID, err)
+		}
+		j.TagCounts, j.Tags, tags = j.Counts(), nil, string(b)
+	}
 	b, err := json.Marshal(j)
 	if err != nil {
-		return 0, fmt.Errorf("encode pull: %w", err)
+		return "", "", fmt.Errorf("encode pull %d: %w", j.ID, err)
+	}
+	return string(b), tags, nil
+}
+
+// CreateJob keeps a new pull job and gives it its ID.
+func (s *Store) CreateJob(ctx context.Context, j pull.Job) (id int64, err error) {
+	job, tags, err := encodeJob(j)
+	if err != nil {
+		return 0, err
 	}
 	err = s.update(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `INSERT INTO pulls (reference, state, created_at, job) VALUES (?, ?, ?, ?)`,
-			j.Reference.String(), j.State, millis(j.Created), string(b))
+		res, err := tx.ExecContext(ctx, `INSERT INTO pulls (reference, state, created_at, job, tags) VALUES (?, ?, ?, ?, ?)`,
+			j.Reference.String(), j.State, millis(j.Created), job, tags)
 		if err != nil {
 			return err
 		}
@@ -33,12 +49,12 @@ func (s *Store) CreateJob(ctx context.Context, j pull.Job) (id int64, err error)
 
 // SaveJob replaces a kept job.
 func (s *Store) SaveJob(ctx context.Context, j pull.Job) error {
-	b, err := json.Marshal(j)
+	job, tags, err := encodeJob(j)
 	if err != nil {
-		return fmt.Errorf("encode pull %d: %w", j.ID, err)
+		return err
 	}
 	err = s.update(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE pulls SET state = ?, job = ? WHERE id = ?`, j.State, string(b), j.ID)
+		_, err := tx.ExecContext(ctx, `UPDATE pulls SET state = ?, job = ?, tags = ? WHERE id = ?`, j.State, job, tags, j.ID)
 		return err
 	})
 	if err != nil {
@@ -47,15 +63,23 @@ func (s *Store) SaveJob(ctx context.Context, j pull.Job) error {
 	return nil
 }
 
+// jobColumns are what scanJob reads.
+const jobColumns = `id, job, tags`
+
 func scanJob(rows *sql.Rows) (pull.Job, error) {
 	var id int64
-	var b []byte
-	if err := rows.Scan(&id, &b); err != nil {
+	var job, tags []byte
+	if err := rows.Scan(&id, &job, &tags); err != nil {
 		return pull.Job{}, err
 	}
 	var j pull.Job
-	if err := json.Unmarshal(b, &j); err != nil {
+	if err := json.Unmarshal(job, &j); err != nil {
 		return pull.Job{}, fmt.Errorf("decode pull %d: %w", id, err)
+	}
+	if len(tags) > 0 {
+		if err := json.Unmarshal(tags, &j.Tags); err != nil {
+			return pull.Job{}, fmt.Errorf("decode the tags of pull %d: %w", id, err)
+		}
 	}
 	j.ID = id
 	return j, nil
@@ -63,16 +87,17 @@ func scanJob(rows *sql.Rows) (pull.Job, error) {
 
 // UnfinishedJobs lists the jobs that are not in a final state, oldest first.
 func (s *Store) UnfinishedJobs(ctx context.Context) ([]pull.Job, error) {
-	return rowsOf(ctx, s.read, scanJob, `SELECT id, job FROM pulls WHERE state NOT IN ('done', 'failed', 'cancelled') ORDER BY id`)
+	return rowsOf(ctx, s.read, scanJob, `SELECT `+jobColumns+` FROM pulls WHERE state NOT IN ('done', 'failed', 'cancelled') ORDER BY id`)
 }
 
-// Jobs lists kept jobs, newest first, and how many there are in all.
+// Jobs lists kept jobs, newest first, and how many there are in all. The lines of tags are left out: a list
+// shows how many there are (pull.Job.Counts), and they would make it slow.
 func (s *Store) Jobs(ctx context.Context, offset, limit int) (jobs []pull.Job, total int, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM pulls`).Scan(&total); err != nil {
 			return err
 		}
-		jobs, err = rowsOf(ctx, tx, scanJob, `SELECT id, job FROM pulls ORDER BY id DESC LIMIT ? OFFSET ?`, limit, offset)
+		jobs, err = rowsOf(ctx, tx, scanJob, `SELECT id, job, '' FROM pulls ORDER BY id DESC LIMIT ? OFFSET ?`, limit, offset)
 		return err
 	})
 	return jobs, total, err
@@ -80,7 +105,7 @@ func (s *Store) Jobs(ctx context.Context, offset, limit int) (jobs []pull.Job, t
 
 // Job gives one kept job. NotFound where there is none of that ID.
 func (s *Store) Job(ctx context.Context, id int64) (pull.Job, error) {
-	jobs, err := rowsOf(ctx, s.read, scanJob, `SELECT id, job FROM pulls WHERE id = ?`, id)
+	jobs, err := rowsOf(ctx, s.read, scanJob, `SELECT `+jobColumns+` FROM pulls WHERE id = ?`, id)
 	if err != nil {
 		return pull.Job{}, err
 	}

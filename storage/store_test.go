@@ -360,3 +360,29 @@ func TestTheShelfIsTheSameAfterReopening(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAListOfPullsCountsTagsAndLeavesTheirLinesOut(t *testing.T) {
+	s := newShelf(t)
+	job := pull.Job{Reference: tagRef(t, "ubuntu:22.04"), AllTags: true, State: pull.Done, Tags: []pull.TagLine{
+		{Tag: "latest", State: pull.TagDone}, {Tag: "22.04", State: pull.TagDone}, {Tag: "broken", State: pull.TagFailed},
+	}}
+	job.Reference.Tag = ""
+	id, err := s.CreateJob(t.Context(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SaveJob(t.Context(), pull.Job{ID: id, Reference: job.Reference, AllTags: true, State: pull.Done, Tags: job.Tags}); err != nil {
+		t.Fatal(err)
+	}
+	listed, _, err := s.Jobs(t.Context(), 0, 10)
+	if err != nil || len(listed) != 1 {
+		t.Fatalf("%d pulls listed, %v", len(listed), err)
+	}
+	if c := listed[0].Counts(); len(listed[0].Tags) != 0 || c[pull.TagDone] != 2 || c[pull.TagFailed] != 1 || c.All() != 3 {
+		t.Errorf("the list has %d lines and counts %v", len(listed[0].Tags), c)
+	}
+	whole, err := s.Job(t.Context(), id)
+	if err != nil || !slices.Equal(whole.Tags, job.Tags) {
+		t.Errorf("the pull itself has the lines %v, %v", whole.Tags, err)
+	}
+}

@@ -125,12 +125,11 @@ const tagLeft pull.TagState = "left"
 
 func tallyTags(j pull.Job) tagTally {
 	t := make(tagTally, len(tagStates))
-	for _, line := range j.Tags {
-		if j.State.Final() && !line.State.Final() {
-			t[tagLeft]++
-		} else {
-			t[line.State]++
+	for state, n := range j.Counts() {
+		if j.State.Final() && !state.Final() {
+			state = tagLeft
 		}
+		t[state] += n
 	}
 	return t
 }
@@ -161,7 +160,7 @@ func (t tagTally) text(ctx context.Context) string {
 // progressOf gives how far a pull is: tags of all tags, else bytes.
 func progressOf(j pull.Job) (done, total int64) {
 	if j.AllTags {
-		return int64(tallyTags(j).finished()), int64(len(j.Tags))
+		return int64(tallyTags(j).finished()), int64(j.Counts().All())
 	}
 	return j.Bytes()
 }

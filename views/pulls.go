@@ -73,10 +73,11 @@ func allTagsSuffix(ctx context.Context, j pull.Job) string {
 	if j.Match != "" {
 		text = T(ctx, "pullall.suffix_matching", "Match", Visible(j.Match))
 	}
-	if len(j.Tags) == 0 {
+	total := j.Counts().All()
+	if total == 0 {
 		return text
 	}
-	return T(ctx, "pullall.suffix_count", "Text", text, "Done", tallyTags(j).finished(), "Total", len(j.Tags))
+	return T(ctx, "pullall.suffix_count", "Text", text, "Done", tallyTags(j).finished(), "Total", total)
 }
 
 // pullRowBytes words a pull's bytes for a row; of all tags, those that are downloaded.
