@@ -54,8 +54,7 @@ func (h *Handlers) searchPickerPart(c echo.Context, state views.SearchState, par
 		}
 		return Render(c, http.StatusOK, views.SearchOffersPart(v))
 	case v.Onward != "":
-		c.Response().Header().Set("HX-Redirect", v.Onward)
-		return c.NoContent(http.StatusOK)
+		return leadOn(c, v.Onward)
 	case known:
 		keepTags(c, state, shown)
 	}
@@ -123,7 +122,7 @@ func (h *Handlers) picker(c echo.Context, state views.SearchState, limit time.Du
 	var g errgroup.Group
 	if tags {
 		g.Go(func() (err error) {
-			if v.Tags, err = h.pickerTags(ctx, state, limit); err != nil {
+			if v.Tags, err = h.pickerTags(ctx, state, limit, offers); err != nil {
 				var f failure
 				f, err = failureOf(ctx, state.Repo, limit, err)
 				v.Tags = views.PickerTags{Waiting: f.waiting, Problem: f.problem, Kind: f.kind}
@@ -184,8 +183,8 @@ func (h *Handlers) pickerOffers(ctx context.Context, state views.SearchState, li
 }
 
 // pickerTags lists the tags that the filter chooses, one page of them with what the shelf and the registry's
-// search service know.
-func (h *Handlers) pickerTags(ctx context.Context, state views.SearchState, limit time.Duration) (views.PickerTags, error) {
+// search service know. With seek, where the address names no page, it is that of the picked tag.
+func (h *Handlers) pickerTags(ctx context.Context, state views.SearchState, limit time.Duration, seek bool) (views.PickerTags, error) {
 	wait, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	soon, stop := context.WithTimeout(wait, detailsLimit)
@@ -202,6 +201,9 @@ func (h *Handlers) pickerTags(ctx context.Context, state views.SearchState, limi
 	}
 	if len(matching) == 0 && tagOf(state.Repo, state.Match) {
 		t.Typed = state.Match
+	}
+	if at := slices.Index(matching, state.Tag); state.TagPage == 0 && at >= 0 && seek {
+		state.TagPage = at/tagsPerPage + 1
 	}
 	t.Page = min(max(1, state.TagPage), t.Pages) // tags go, and people keep addresses
 	page := matching[(t.Page-1)*tagsPerPage : min(t.Page*tagsPerPage, len(matching))]

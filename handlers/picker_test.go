@@ -186,6 +186,10 @@ func TestThePickerFiltersAndPagesTheTags(t *testing.T) {
 	if got := third.tags(); len(got) != 20 || got[19] != "5.0" {
 		t.Errorf("third page: %v", got)
 	}
+	picked := p.get("/search?repo=redis&match=5.&tag=5.3")
+	picked.is(t, http.StatusOK, "Page 3 of 3", "data-picked", `href="/search?repo=redis&amp;match=5.&amp;tags=2&amp;tag=5.3"`)
+	p.part(views.SearchTagsID, "/search?repo=redis&match=5.&tag=5.3", "/search?repo=redis&match=5.&tags=2&tag=5.3").is(t, http.StatusOK, "Page 1 of 3")
+	p.get("/search?repo=redis&match=5.&tags=2&tag=5.3").is(t, http.StatusOK, "Page 2 of 3")
 	beyond := p.part(views.SearchTagsID, "/search?repo=redis&match=5.&tags=9", "/search?repo=redis&match=5.")
 	beyond.is(t, http.StatusOK, "Page 3 of 3")
 	none := p.get("/search?repo=redis&match=nosuch")
@@ -241,7 +245,7 @@ func TestWhatIsPickedIsPulledAndMarkedAsStored(t *testing.T) {
 	start := p.post("/pulls", url.Values{"ref": {"postgres:16"}, "platform": ticked})
 	start.is(t, http.StatusSeeOther)
 	p.pull("postgres:16", ticked...) // joins it, or finds it done
-	p.get("/search?repo=postgres&tag=16").is(t, http.StatusOK, ">stored<", "on shelf", "nothing to download", `href="/images/docker.io/library/postgres:16"`)
+	p.get("/search?repo=postgres&tag=16").is(t, http.StatusOK, "Open what is stored of this repository", "nothing to download", `href="/images/docker.io/library/postgres:16"`)
 }
 
 func TestPartsOfThePickerComeByThemselves(t *testing.T) {
@@ -381,7 +385,7 @@ func TestWhatARegistryIsTooSlowForLoadsItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := rendered(t, views.English, views.SearchPicker(v))
-	a.is(t, 0, `<div id="search-tags"`, `<div id="search-offers"`, "Waiting for Docker Hub to list the tags…", "Reading what postgres:15 points to…", "<noscript>")
+	a.is(t, 0, `<div id="search-tags"`, `<div id="search-offers"`, "Waiting for Docker Hub to list the tags…", "Reading the platforms of postgres:15…", "<noscript>")
 	if n := strings.Count(a.body, `hx-get="/search?repo=postgres&amp;tag=15" hx-trigger="load"`); n != 2 {
 		t.Errorf("%d parts load themselves", n)
 	}
@@ -406,7 +410,7 @@ func TestAnotherSiteCannotMakeThePickerAsk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rendered(t, views.English, views.SearchPicker(v)).is(t, 0, "Another site led here", `href="/search?repo=postgres&amp;tag=15">Show tags</a>`)
+	rendered(t, views.English, views.SearchPicker(v)).is(t, 0, "A link from another site", `href="/search?repo=postgres&amp;tag=15">Show the tags</a>`)
 	if n := len(p.registry.Requests()); n != 0 {
 		t.Errorf("%d requests to the registry", n)
 	}
@@ -435,13 +439,13 @@ func TestWhatTheRegistrySaysOfItsAllowanceIsShown(t *testing.T) {
 	p := newPicker(t, nil)
 	p.get("/search?repo=postgres").lacks(t, "manifest requests left")
 	p.registry.On(sample.Manifests, sample.RateLimit(100, 6*time.Hour))
-	p.get("/search?repo=postgres&tag=15").is(t, http.StatusOK, "of 100 manifest requests left", "Docker Hub: ")
+	p.get("/search?repo=postgres&tag=15").is(t, http.StatusOK, "of 100 manifest requests left", "Docker Hub: ", "<summary", "As the registry said less than a second ago")
 }
 
 func TestThePickerSpeaksKorean(t *testing.T) {
 	p := newPicker(t, nil)
 	a := p.get("/search?repo=postgres&tag=15", "Accept-Language", "ko")
-	a.is(t, http.StatusOK, "postgres</span></span> 가져오기", "태그를 고른 다음", "모두 가져오기…")
+	a.is(t, http.StatusOK, "postgres</span></span> 가져오기", "태그를 선택한 다음", "모두 가져오기…")
 	if strings.Contains(a.picker(), "picker.") {
 		t.Error("a text is missing")
 	}

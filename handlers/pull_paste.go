@@ -9,21 +9,22 @@ import (
 
 // pasted takes off what comes along when a reference is copied from a command line, a Dockerfile or a compose
 // file: "docker pull X", "FROM X AS y", "image: X", quotes around it, a comma behind it. platform is that of
-// a --platform option among it; empty if there is none. What it does not know stays as it is.
+// a --platform option among it; empty if there is none. What it does not know stays as it is, "from scratch" too:
+// only what is surely a line of a Dockerfile is one.
 func pasted(text string) (reference, platform string) {
 	text = unquoted(text)
 	words := strings.Fields(text)
 	if len(words) < 2 {
 		return text, ""
 	}
-	rest, last := words, false // last: nothing may follow the reference
+	rest, last, sure := words, false, true // last: nothing may follow the reference
 	switch first := unquoted(words[0]); {
 	case isCommand(words, "pull"):
 		rest, last = words[2:], true
 	case isCommand(words, "image", "pull"):
 		rest, last = words[3:], true
 	case strings.EqualFold(first, "FROM"):
-		rest = words[1:]
+		rest, sure = words[1:], first == "FROM"
 	case first == "-" && len(words) > 2 && isImageKey(words[1]):
 		rest, last = words[2:], true
 	case isImageKey(words[0]):
@@ -46,6 +47,9 @@ func pasted(text string) (reference, platform string) {
 	}
 	named := len(rest) == 3 && !last && strings.EqualFold(rest[1], "AS")
 	if len(rest) != 1 && !named {
+		return text, ""
+	}
+	if !sure && !named && platform == "" && !strings.ContainsAny(rest[0], ":/@") {
 		return text, ""
 	}
 	return unquoted(rest[0]), platform

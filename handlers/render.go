@@ -35,6 +35,14 @@ func Render(c echo.Context, status int, page templ.Component) error {
 	return c.HTMLBlob(status, buf.Bytes())
 }
 
+// leadOn tells htmx to leave the page for another one.
+func leadOn(c echo.Context, to string) error {
+	header := c.Response().Header()
+	header.Set("HX-Redirect", to)
+	header.Set(echo.HeaderCacheControl, "no-store")
+	return c.NoContent(http.StatusNoContent)
+}
+
 // Partial tells whether htmx wants only the part of the page that the address changes.
 func Partial(c echo.Context) bool {
 	h := c.Request().Header
@@ -51,12 +59,10 @@ func (h *Handlers) Chrome(c echo.Context, title string, active views.Nav) views.
 	}
 }
 
-// boxText is what the box in the header says at first: what this page was searched or looked up by.
+// boxText is what the box in the header says at first: what this page was looked up by. The Search page has a box of its
+// own for that.
 func boxText(c echo.Context) string {
-	switch c.Request().URL.Path {
-	case views.SearchPath:
-		return c.QueryParam("q")
-	case "/pull":
+	if c.Request().URL.Path == "/pull" {
 		return c.QueryParam("ref")
 	}
 	return ""

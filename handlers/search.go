@@ -37,8 +37,7 @@ func (h *Handlers) Search(c echo.Context) error {
 	if part == views.SearchResultsID && c.QueryParams().Has("go") && mayAsk(c) {
 		// Somebody pressed Enter: the text goes where it leads to, and is not only named.
 		if m, err := h.understand(c.Request().Context(), state.Query); err == nil && m.Page != "" {
-			c.Response().Header().Set("HX-Redirect", m.Page)
-			return c.NoContent(http.StatusNoContent)
+			return leadOn(c, m.Page)
 		}
 	}
 	if known {
@@ -99,7 +98,7 @@ func (h *Handlers) searchPage(c echo.Context, state views.SearchState) error {
 		})
 	}
 	g.Go(func() (err error) {
-		page.Results, err = h.searchResults(ctx, state, mayAsk(c))
+		page.Results, err = h.searchResults(ctx, state, mayAsk(c), 0)
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -111,11 +110,11 @@ func (h *Handlers) searchPage(c echo.Context, state views.SearchState) error {
 
 // searchResultsPart answers with the results alone.
 func (h *Handlers) searchResultsPart(c echo.Context, state views.SearchState) error {
-	results, err := h.searchResults(c.Request().Context(), state, mayAsk(c))
+	again, err := number(c.QueryParams(), "again", 0, maxPage)
 	if err != nil {
 		return err
 	}
-	results.Again, err = number(c.QueryParams(), "again", 0, maxPage)
+	results, err := h.searchResults(c.Request().Context(), state, mayAsk(c), again)
 	if err != nil {
 		return err
 	}

@@ -201,8 +201,8 @@ func TestACatalogThatIsNotReadToTheEndSaysSo(t *testing.T) {
 		}
 	})))
 	page := s.results("/search?q=postgres&registry=big.example.com")
-	page.is(t, http.StatusOK, "big.example.com/", "still being read", "data-poll")
+	page.is(t, http.StatusOK, "big.example.com/", "still being read: 2 names so far", "data-poll")
 	last := s.results("/search?q=postgres&registry=big.example.com&again=20")
-	last.is(t, http.StatusOK, "has not been read to the end")
+	last.is(t, http.StatusOK, "still being read: 2 names so far", "Load again")
 	last.lacks(t, "data-poll")
 }

@@ -34,10 +34,10 @@ func (h *Handlers) asked(state views.SearchState) []views.SearchRegistry {
 	return h.searchable()
 }
 
-// searchResults asks the registries by the deadline. may tells whether they may be asked at all. A registry that
-// fails is part of the results.
-func (h *Handlers) searchResults(ctx context.Context, state views.SearchState, may bool) (views.SearchResults, error) {
-	r := views.SearchResults{State: state, Asked: h.asked(state), Limit: state.Limit, Held: !may && state.Query != ""}
+// searchResults asks the registries by the deadline. may tells whether they may be asked at all, again how often the page
+// has asked by itself. A registry that fails is part of the results.
+func (h *Handlers) searchResults(ctx context.Context, state views.SearchState, may bool, again int) (views.SearchResults, error) {
+	r := views.SearchResults{State: state, Asked: h.asked(state), Limit: state.Limit, Held: !may && state.Query != "", Again: again}
 	r.Others = len(r.Asked) == 1 && len(h.searchable()) > 1
 	if r.Limit == 0 {
 		r.Limit = hitsAlone
@@ -67,7 +67,9 @@ func (h *Handlers) searchResults(ctx context.Context, state views.SearchState, m
 		return r, err
 	}
 	for _, a := range answers {
-		r.Groups = append(r.Groups, h.searchGroup(ctx, a, stored))
+		g := h.searchGroup(ctx, a, stored)
+		g.Late = g.Late && again < views.MostAgain // or else it has failed: nobody waits any longer
+		r.Groups = append(r.Groups, g)
 	}
 	return r, nil
 }
@@ -106,7 +108,8 @@ func repositoriesOf(answers []registry.Answer) []image.Repository {
 func (h *Handlers) searchGroup(ctx context.Context, a registry.Answer, stored map[image.Repository]int) views.SearchGroup {
 	g := views.SearchGroup{
 		Registry: views.SearchRegistry{Host: a.Registry.Host, Name: a.Registry.Name()}, Late: a.Late,
-		Total: a.Hits.Total, More: a.Hits.More, Window: a.Hits.Window, Partial: a.Hits.Partial,
+		Total: a.Hits.Total, More: a.Hits.More, Window: a.Hits.Window,
+		Partial: a.Hits.Partial, Reading: a.Hits.Reading, Read: a.Hits.Read,
 	}
 	if a.Err != nil {
 		problem := h.searchError(ctx, a)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -145,7 +146,7 @@ func (a answer) picks() (all []string) {
 func TestTheSearchPageSaysWhatCanBeTypedAndWhoIsAsked(t *testing.T) {
 	s := newSearched(t, hubAnd(quay(), standIn{Listed: registry.Listed{Host: "mirror.example.com", MirrorOf: "docker.io"}}, standIn{Listed: registry.Listed{Host: "off.example.com", Search: registry.SearchOff}}))
 	page := s.get("/search")
-	page.is(t, http.StatusOK, `name="q" value=""`, "autofocus", `<option value="">All registries</option>`, `<option value="quay.io">Quay</option>`, `href="/search?q=postgres:15"`)
+	page.is(t, http.StatusOK, `id="search-query" type="search" name="q" value=""`, "autofocus", `<option value="">All registries</option>`, `<option value="quay.io">Quay</option>`, `href="/search?q=postgres:15"`)
 	page.lacks(t, "mirror.example.com", "off.example.com", "docker search")
 	page.golden(t, "search-start")
 	if n := s.asked.Load(); n != 0 {
@@ -254,6 +255,16 @@ func TestNothingFoundSaysWhatElseCanBeTried(t *testing.T) {
 	s.get("/search?q=no-such-thing").is(t, http.StatusOK, "2 registries were asked, and none has")
 }
 
+func TestAnIDOfNothingThatIsStoredIsExplainedAndSearchedForAsAWord(t *testing.T) {
+	s := newSearched(t, hubAnd(quay()))
+	page := s.get("/search?q=0123456789ab")
+	page.is(t, http.StatusOK, "Nothing on the shelf has an ID or a digest that begins with 0123456789ab", "Pull it by its name", "Nothing found for “0123456789ab”")
+	page.lacks(t, "Look up 0123456789ab")
+	if s.asked.Load() == 0 {
+		t.Error("nobody was asked")
+	}
+}
+
 func TestASlowRegistryDelaysNobodyBeyondTheDeadline(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
@@ -267,6 +278,9 @@ func TestASlowRegistryDelaysNobodyBeyondTheDeadline(t *testing.T) {
 		t.Errorf("the page took %s", took)
 	}
 	page.is(t, http.StatusOK, "First 8 results from 1 registry", "slow.example.com", "still searching", `hx-get="/search?q=postgres&amp;again=1" hx-trigger="every 2s"`)
+	last := s.results("/search?q=postgres&again=" + strconv.Itoa(views.MostAgain))
+	last.is(t, http.StatusOK, "no results", "slow.example.com did not answer within", "Try again")
+	last.lacks(t, "still searching", "data-poll", "spinner")
 	close(release)
 	s.results("/search?q=postgres&again=1").is(t, http.StatusOK, "from 2 registries", "late/")
 	again := s.results("/search?q=postgres&again=1")

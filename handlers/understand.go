@@ -41,8 +41,9 @@ type meaning struct {
 // twelve hex digits and pasted commands ("docker pull …") are not, and lead to the stored image where there is
 // one, or else to the pull form. A name without a tag is then read as docker reads it, with the tag latest; where
 // that tag is not stored but others of the repository are, it leads to the repository's page. A page of Docker
-// Hub leads to the tags of its repository. Errors are image.Errors of what looks like a reference and is none.
-// The meaning is worth something even then: Name is set. No registry is asked.
+// Hub leads to the tags of its repository. Errors are image.Errors of what looks like a reference and is none, or
+// like an ID of nothing that is stored. The meaning is worth something even then: Name is set, and Words where the
+// text can be both. No registry is asked.
 func (h *Handlers) understand(ctx context.Context, text string) (meaning, error) {
 	if len(text) > maxReference {
 		return meaning{}, image.Errorf(image.Invalid, "the text is longer than %d bytes (q)", maxReference).
@@ -56,16 +57,16 @@ func (h *Handlers) understand(ctx context.Context, text string) (meaning, error)
 	}
 	if hex, ok := image.ParseIDPrefix(name); ok && (len(hex) >= minPastedID || hex != name) {
 		page, err := h.knownPage(ctx, hex)
-		if err == nil && page == "" && (len(hex) == 64 || hex != name) {
-			err = unknownDigest(hex)
-		}
-		if err != nil {
+		switch {
+		case err != nil:
 			return m, err
-		}
-		if page != "" {
+		case page != "":
 			m.Page, m.Lead = page, leadsToImage
 			return m, nil
+		case len(hex) < 64 && hex == name:
+			m.Words = name // it may be the name of something, too
 		}
+		return m, unknownDigest(hex)
 	}
 	if repository, ok := hubPage(name); ok {
 		if repository == "" {

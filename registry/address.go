@@ -2,6 +2,7 @@ package registry
 
 import (
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -108,12 +109,15 @@ func embedded(a netip.Addr) []netip.Addr {
 	return nil
 }
 
+// writtenPlainly is what names of hosts are made of.
+var writtenPlainly = regexp.MustCompile(`^[a-z0-9._-]+$`)
+
 // metadataNames are the names of metadata services that every resolver inside their cloud knows.
 var metadataNames = []string{"metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
 
 // classOfName judges a host by what is written, without a look-up: an address, a name for this machine, a
 // metadata service's. A number that netip does not take for an address may still be one to others, as 127.1 and
-// 0x7f000001 are.
+// 0x7f000001 are; so may what is not ASCII, whose wide digits and dots net/http makes plain ones (IDNA).
 func classOfName(host string) (class, image.Text) {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if a, err := netip.ParseAddr(host); err == nil {
@@ -125,7 +129,7 @@ func classOfName(host string) (class, image.Text) {
 		return classOf(netip.MustParseAddr("169.254.169.254"))
 	case last == "localhost", last == "localdomain" && strings.HasPrefix(host, "localhost"):
 		return classOf(netip.MustParseAddr("127.0.0.1"))
-	case strings.Trim(last, "0123456789") == "", strings.HasPrefix(last, "0x"):
+	case strings.Trim(last, "0123456789") == "", strings.HasPrefix(last, "0x"), !writtenPlainly.MatchString(host):
 		return never, image.Textf("an address that is not written as one")
 	}
 	return public, image.Text{}

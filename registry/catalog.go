@@ -33,8 +33,8 @@ func (c catalogSearch) find(ctx context.Context, text string, page, size int) (f
 	case <-ctx.Done():
 		return found{}, ctx.Err()
 	case <-patience.C:
-		if earlier := r.earlier(); earlier != nil { // a minute old, but whole
-			return c.among(earlier, true, text, page, size), nil
+		if earlier, ok := r.earlier(); ok { // a minute old, but whole
+			return c.among(earlier, text, page, size), nil
 		}
 		select {
 		case <-r.first:
@@ -42,11 +42,11 @@ func (c catalogSearch) find(ctx context.Context, text string, page, size int) (f
 			return found{}, ctx.Err()
 		}
 	}
-	names, whole, err := r.state()
-	if err != nil {
-		return found{}, err
+	now := r.state()
+	if now.err != nil {
+		return found{}, now.err
 	}
-	return c.among(names, whole, text, page, size), nil
+	return c.among(now, text, page, size), nil
 }
 
 // soFar is find without waiting; false where not a page of the list is there yet.
@@ -55,18 +55,18 @@ func (c catalogSearch) soFar(text string, page, size int) (found, bool) {
 	if r == nil {
 		return found{}, false
 	}
-	if earlier := r.earlier(); earlier != nil {
-		return c.among(earlier, true, text, page, size), true
+	if earlier, ok := r.earlier(); ok {
+		return c.among(earlier, text, page, size), true
 	}
-	names, whole, err := r.state()
-	return c.among(names, whole, text, page, size), err == nil && (whole || len(names) > 0)
+	now := r.state()
+	return c.among(now, text, page, size), now.err == nil && (now.whole || now.count > 0)
 }
 
 // among searches names.
-func (c catalogSearch) among(names []string, whole bool, text string, page, size int) found {
-	matching, total := matches(names, text, page*size)
-	f := found{kind: SearchCatalog, total: total, more: total > page*size, partial: !whole}
-	if !whole {
+func (c catalogSearch) among(now catalogState, text string, page, size int) found {
+	matching, total := matches(now.lists, text, page*size)
+	f := found{kind: SearchCatalog, total: total, more: total > page*size, read: now.count, partial: !now.whole, reading: now.reading}
+	if !now.whole {
 		f.total = -1
 	}
 	for _, name := range pageOf(matching, page, size) {
@@ -120,7 +120,7 @@ func rankOf(name, text string, words []string) int {
 }
 
 // catalogError puts what went wrong into words: most registries do not have a catalog, or not for everybody.
-func catalogError(host string, err error) error {
+func (c *Client) catalogError(host string, err error) error {
 	var status *statusError
 	known := errors.As(err, &status)
 	switch {
@@ -130,7 +130,7 @@ func catalogError(host string, err error) error {
 		image.KindOf(err) == image.Unauthorized, image.KindOf(err) == image.NotFound && !known:
 		return image.Errorf(image.Unauthorized, "%s does not let this server list its repositories", host).Because(notThis(err)).
 			Suggest("If there is an account that may, run %s as the user that this server runs as. Or type the whole name of an image, such as %s/NAME.",
-				way{signIn: host}.loginCommand(), host)
+				c.wayTo(host).loginCommand(), host)
 	case known && status.code < 500, known && status.code == http.StatusNotImplemented,
 		errors.Is(err, errNotThis):
 		return catalogOff(host).Because(notThis(err))

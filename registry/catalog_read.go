@@ -18,16 +18,18 @@ import (
 
 // Limits on catalogs. What is beyond them is not searched.
 const (
-	catalogPage    = 1000            // names asked for at a time: the most that the distribution registry gives
-	catalogPages   = 1000            // answers to follow by Link
-	catalogNames   = 200_000         // of one registry
-	catalogBytes   = 8 << 20         // of one registry's names
-	catalogsBytes  = 32 << 20        // of all registries' names
-	catalogsKept   = 64              // registries
-	catalogReaders = 4               // registries read at a time
-	catalogLife    = time.Minute     // after which names are read anew
-	catalogPause   = 5 * time.Second // after a failure
-	catalogTime    = 2 * time.Minute // for one reading
+	catalogPage    = 1000             // names asked for at a time: the most that the distribution registry gives
+	catalogPages   = 1000             // answers to follow by Link
+	catalogNames   = 200_000          // of one registry
+	catalogBytes   = 8 << 20          // of one registry's names
+	catalogAnswers = 32 << 20         // bytes of all answers of one registry, with what is no name and what is there twice
+	catalogsBytes  = 32 << 20         // of all registries' names
+	catalogsKept   = 64               // registries
+	catalogReaders = 4                // registries read at a time
+	catalogLife    = time.Minute      // after which names are read anew
+	catalogPause   = 5 * time.Second  // after a failure
+	offLife        = 10 * time.Minute // that there is none
+	catalogTime    = 2 * time.Minute  // for one reading
 )
 
 // catalogs are the registries' lists of names. They are read in the background, so that a search need not wait
@@ -47,13 +49,27 @@ type catalogReading struct {
 	done  chan struct{} // closed at the end
 
 	mu     sync.Mutex
-	before []string // the names that were there before, until this list is whole
-	lists  []string // names, one on a line; only ever appended to
-	bytes  int
-	whole  bool
-	err    error
-	ended  time.Time
-	used   time.Time
+	before *nameList // what was there before, until this list is whole
+	nameList
+	whole bool
+	err   error
+	ended time.Time
+	used  time.Time
+}
+
+// nameList is a list of names, some of them in each piece, one on a line. It is only ever appended to.
+type nameList struct {
+	lists []string
+	count int // names
+	bytes int
+}
+
+// catalogState is what there is of a list.
+type catalogState struct {
+	nameList
+	whole   bool
+	reading bool // there may be more soon
+	err     error
 }
 
 // reading gives a registry's list, beginning to read it where it is not there or too old.
@@ -68,8 +84,8 @@ func (c *catalogs) reading(client *Client, host string) *catalogReading {
 	}
 	r := &catalogReading{first: make(chan struct{}), done: make(chan struct{}), used: now}
 	if old != nil {
-		if lists, whole, err := old.state(); whole && err == nil {
-			r.before = lists
+		if last := old.state(); last.whole && last.err == nil {
+			r.before = &last.nameList
 		}
 	}
 	c.byHost[host] = r
@@ -97,6 +113,8 @@ func (r *catalogReading) fresh(now time.Time) bool {
 		} else if latest := r.ended.Add(longestStop); until.After(latest) {
 			until = latest
 		}
+	case image.KindOf(r.err) == image.NotFound:
+		until = r.ended.Add(offLife)
 	case r.err != nil:
 		until = r.ended.Add(catalogPause)
 	}
@@ -110,17 +128,20 @@ func (r *catalogReading) use(now time.Time) {
 }
 
 // state gives what has been read so far.
-func (r *catalogReading) state() (lists []string, whole bool, err error) {
+func (r *catalogReading) state() catalogState {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.lists, r.whole, r.err
+	return catalogState{nameList: r.nameList, whole: r.whole, reading: r.ended.IsZero(), err: r.err}
 }
 
-// earlier gives the names that were there before this reading; nil where it has ended, or is the first.
-func (r *catalogReading) earlier() []string {
+// earlier gives the names that were there before this reading; false where it has ended, or is the first.
+func (r *catalogReading) earlier() (catalogState, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.before
+	if r.before == nil {
+		return catalogState{}, false
+	}
+	return catalogState{nameList: *r.before, whole: true}, true
 }
 
 // read reads a list to its end, whether or not anybody still waits.
@@ -142,7 +163,7 @@ func (c *catalogs) read(client *Client, host string, r *catalogReading) {
 	r.mu.Lock()
 	r.whole, r.err, r.ended, r.before = whole, err, c.now(), nil
 	if err != nil {
-		r.lists, r.bytes = nil, 0
+		r.nameList = nameList{}
 	}
 	r.mu.Unlock()
 	r.begun()
@@ -166,15 +187,15 @@ func (c *catalogs) readPages(ctx context.Context, client *Client, host string, r
 	seed := maphash.MakeSeed()
 	seen := map[uint64]struct{}{} // of names, by their hashes: a tenth of the memory
 	pages := map[string]bool{}
-	var next *url.URL
+	var page catalogAnswer
+	answers := 0
 	for range catalogPages {
-		names, link, err := client.catalogPage(ctx, host, next)
-		if err != nil {
+		if page, err = client.catalogPage(ctx, host, page.next); err != nil {
 			return false, err
 		}
 		var list strings.Builder
-		room := true
-		for _, name := range names {
+		room, count := true, len(seen)
+		for _, name := range page.names {
 			hash := maphash.String(seed, name)
 			if _, twice := seen[hash]; twice || !validPath(host, name) {
 				continue
@@ -186,25 +207,27 @@ func (c *catalogs) readPages(ctx context.Context, client *Client, host string, r
 			list.WriteString(name)
 			list.WriteByte('\n')
 		}
-		r.add(strings.Clone(list.String()))
+		r.add(strings.Clone(list.String()), len(seen)-count)
 		c.trim()
-		if !room || link == nil {
+		answers += page.size
+		switch {
+		case !room || page.next == nil:
 			return room, nil
-		}
-		if pages[link.String()] {
+		case answers > catalogAnswers:
+			return false, nil
+		case pages[page.next.String()]:
 			return false, image.Errorf(image.Unavailable, "%s lists its repositories in a circle", host).
 				Suggest("Ask whoever runs %s, or type the whole name of an image.", host)
 		}
-		pages[link.String()] = true
-		next = link
+		pages[page.next.String()] = true
 	}
 	return false, nil
 }
 
-func (r *catalogReading) add(list string) {
+func (r *catalogReading) add(list string, count int) {
 	r.mu.Lock()
 	if list != "" {
-		r.lists, r.bytes = append(r.lists, list), r.bytes+len(list)
+		r.lists, r.bytes, r.count = append(r.lists, list), r.bytes+len(list), r.count+count
 	}
 	r.mu.Unlock()
 	r.begun()
@@ -220,8 +243,8 @@ func (c *catalogs) trim() {
 		for host, r := range c.byHost {
 			r.mu.Lock()
 			total += r.bytes
-			for _, list := range r.before {
-				total += len(list)
+			if r.before != nil {
+				total += r.before.bytes
 			}
 			if !r.ended.IsZero() && (oldest == "" || r.used.Before(used)) {
 				oldest, used = host, r.used
@@ -235,8 +258,15 @@ func (c *catalogs) trim() {
 	}
 }
 
+// catalogAnswer is one page of a catalog.
+type catalogAnswer struct {
+	names []string
+	size  int      // bytes of the answer
+	next  *url.URL // nil at the end
+}
+
 // catalogPage asks for one page: the first, or the one that the page before links to.
-func (c *Client) catalogPage(ctx context.Context, host string, next *url.URL) (names []string, link *url.URL, err error) {
+func (c *Client) catalogPage(ctx context.Context, host string, next *url.URL) (catalogAnswer, error) {
 	ask := func(limit int) (*exchange, error) {
 		return c.ask(ctx, subjectOfSearch(host), kindCatalog, func(ctx context.Context, u *upstream) error {
 			exchangeOf(ctx).next = next
@@ -250,16 +280,16 @@ func (c *Client) catalogPage(ctx context.Context, host string, next *url.URL) (n
 		ex, err = ask(0) // it gives fewer at a time, and says so in this way
 	}
 	if err != nil {
-		return nil, nil, catalogError(host, err)
+		return catalogAnswer{}, c.catalogError(host, err)
 	}
 	var answer struct {
 		Repositories looseNames `json:"repositories"`
 	}
 	if err := json.Unmarshal(ex.raw, &answer); err != nil || !answer.Repositories.said {
-		return nil, nil, catalogOff(host).Because(notThis(errors.New("no list of repositories")))
+		return catalogAnswer{}, catalogOff(host).Because(notThis(errors.New("no list of repositories")))
 	}
-	link, err = nextLink(ex.header, ex.url, host)
-	return answer.Repositories.all, link, err
+	next, err = nextLink(ex.header, ex.url, host)
+	return catalogAnswer{answer.Repositories.all, len(ex.raw), next}, err
 }
 
 // looseNames is a looseList of strings without its bound, read in one go.

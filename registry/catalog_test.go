@@ -166,22 +166,22 @@ func TestASlowCatalogGivesWhatThereIsAndIsReadOn(t *testing.T) {
 	<-r.first
 	hits := mustSearch(t, c, host, Query{Text: "nginx"})
 	wantNames(t, hits, host+"/nginx", host+"/acme/nginx-proxy")
-	if !hits.Partial || hits.Total != -1 {
-		t.Errorf("partial is %v, total %d", hits.Partial, hits.Total)
+	if first := len(r.state().lists); !hits.Partial || !hits.Reading || hits.Total != -1 || hits.Read != r.count || first != 1 {
+		t.Errorf("partial is %v, reading %v, total %d of %d names in %d pages", hits.Partial, hits.Reading, hits.Total, hits.Read, first)
 	}
-	if hits := mustSearch(t, c, host, Query{Text: "nginx", Sort: SortName}); !hits.Partial || len(hits.Hits) != 2 {
+	if hits := mustSearch(t, c, host, Query{Text: "nginx", Sort: SortName}); !hits.Partial || !hits.Reading || hits.Read != r.count || len(hits.Hits) != 2 {
 		t.Errorf("in another order: %+v", hits)
 	}
 	c.services.catalogs.patience = time.Hour
 	for _, q := range []Query{{Text: "nginx"}, {Text: "nginx", Sort: SortName}} {
 		got := c.SearchAll(t.Context(), []string{host}, q, time.Millisecond)
-		if got[0].Late || got[0].Err != nil || !got[0].Hits.Partial || len(got[0].Hits.Hits) != 2 {
+		if got[0].Late || got[0].Err != nil || !got[0].Hits.Partial || !got[0].Hits.Reading || len(got[0].Hits.Hits) != 2 {
 			t.Errorf("at the deadline: %+v", got[0])
 		}
 	}
 	h.release()
 	<-r.done
-	if hits := mustSearch(t, c, host, Query{Text: "nginx"}); hits.Partial || hits.Total != 5 {
+	if hits := mustSearch(t, c, host, Query{Text: "nginx"}); hits.Partial || hits.Reading || hits.Total != 5 || hits.Read != r.count {
 		t.Errorf("later there is %+v", hits)
 	}
 	if n := rec.count(catalogPath); n != 2 {
@@ -201,7 +201,7 @@ func TestAWholeCatalogServesWhileItIsReadAgain(t *testing.T) {
 	now = now.Add(2 * catalogLife)
 	h.letGo = make(chan struct{})
 	c.services.catalogs.patience = 0
-	if hits := mustSearch(t, c, host, Query{Text: "nginx"}); hits.Partial || hits.Total != 5 {
+	if hits := mustSearch(t, c, host, Query{Text: "nginx"}); hits.Partial || hits.Reading || hits.Total != 5 || hits.Read != old.count {
 		t.Errorf("while it is read again: %+v", hits)
 	}
 	h.release()
@@ -224,6 +224,7 @@ func TestCatalogsThatGoWrong(t *testing.T) {
 		"in a circle":  {link("/v2/_catalog?last=a"), image.Unavailable, "circle"},
 		"elsewhere":    {link("http://" + elsewhereHost + "/v2/_catalog"), image.Unavailable, elsewhereHost},
 		"no link":      {link("%zz"), image.Unavailable, "no address"},
+		"endless link": {link("/v2/_catalog?last=" + strings.Repeat("a", maxLink)), image.Unavailable, "no address"},
 		"server error": {func(w http.ResponseWriter, _ *http.Request) { errorBody(w, 503, "", "") }, image.Unavailable, "503"},
 		"too large": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"repositories":["`+strings.Repeat("x", maxTagPage)+`"]}`)
@@ -261,7 +262,7 @@ func TestCatalogsAreBounded(t *testing.T) {
 		c := catalogAt(t, host)
 		<-c.services.catalogs.reading(c, host).done
 		hits := mustSearch(t, c, host, Query{Text: "a"})
-		if n := rec.count(catalogPath); n != catalogPages || !hits.Partial || hits.Total != -1 {
+		if n := rec.count(catalogPath); n != catalogPages || !hits.Partial || hits.Reading || hits.Total != -1 || hits.Read < catalogPages/2 {
 			t.Errorf("%d pages were read; %+v", n, hits)
 		}
 	})
@@ -284,11 +285,24 @@ func TestCatalogsAreBounded(t *testing.T) {
 			t.Errorf("%d bytes are held; %v", r.bytes, r.err)
 		}
 	})
+	t.Run("bytes of no use", func(t *testing.T) {
+		body := `{"repositories":["first","` + strings.Repeat("A", maxTagPage-100) + `"]}`
+		rec, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+			w.Header().Set("Link", fmt.Sprintf(`</v2/_catalog?last=%sx>; rel="next"`, req.URL.Query().Get("last")))
+			_, _ = io.WriteString(w, body)
+		})
+		c := catalogAt(t, host)
+		r := c.services.catalogs.reading(c, host)
+		<-r.done
+		if n := rec.count(catalogPath); n > catalogAnswers/maxTagPage+1 || r.err != nil || r.whole || r.count != 1 {
+			t.Errorf("%d answers were read; %d names, %v", n, r.count, r.err)
+		}
+	})
 	t.Run("together", func(t *testing.T) {
 		cs := &catalogs{now: time.Now, byHost: map[string]*catalogReading{}}
 		now := time.Now()
 		for i := range 3 * catalogsKept {
-			cs.byHost[strconv.Itoa(i)] = &catalogReading{bytes: 1 << 20, ended: now, used: now.Add(time.Duration(i))}
+			cs.byHost[strconv.Itoa(i)] = &catalogReading{nameList: nameList{bytes: 1 << 20}, ended: now, used: now.Add(time.Duration(i))}
 		}
 		cs.trim()
 		if n := len(cs.byHost); n != catalogsBytes>>20 {

@@ -30,7 +30,7 @@ type TagImage struct {
 }
 
 const (
-	mostDetails   = 100 // tags of one answer
+	mostDetails   = 100 // tags of one answer; for Harbor images, and tags of one image
 	mostPlatforms = 100 // of one tag
 )
 
@@ -53,7 +53,7 @@ func (c *Client) TagDetails(ctx context.Context, repo image.Repository, contains
 	all, err := c.services.details.get(ctx, detailsKey{repo, contains}, func(ctx context.Context) (map[string]TagDetail, error) {
 		host := repo.Host()
 		kind, _, err := c.searchKind(ctx, host, repo.Path()[strings.LastIndex(repo.Path(), "/")+1:])
-		if kind == SearchOff || image.KindOf(err) == image.NotFound {
+		if image.KindOf(err) == image.NotFound {
 			return nil, nil
 		}
 		if err != nil {
@@ -85,8 +85,11 @@ func addDetail(all map[string]TagDetail, name looseText, contains string, d TagD
 
 // addImage adds a platform, unless it is none or an attestation's.
 func addImage(images []TagImage, p ocispec.Platform, digest looseText, size int64) []TagImage {
+	if p.OS == "" || p.Architecture == "" || len(images) == mostPlatforms {
+		return images
+	}
 	platform := image.PlatformOf(p)
-	if !platform.Known() || p.OS == "" || p.Architecture == "" || len(images) == mostPlatforms {
+	if !platform.Known() {
 		return images
 	}
 	return append(images, TagImage{Platform: platform, Digest: digestOrNone(digest), Size: size})

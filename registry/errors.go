@@ -207,11 +207,17 @@ func (u *upstream) explainNetwork(s subject, err error) error {
 	var timeout net.Error
 	switch {
 	case certificateError(err):
-		return unavailable("the certificate of %s is not trusted: %s", name, certificateReason(err)).
-			Suggest("Start the server with --registry-ca FILE to trust the registry's authority, or with --insecure-registry %s to trust any certificate.", at)
+		e := unavailable("the certificate of %s is not trusted: %s", name, certificateReason(err))
+		if u.checks(at) {
+			return e.Suggest("Start the server with --registry-ca FILE to trust the registry's authority, or set tls: skip for the registry in the file of --registries to trust any certificate.")
+		}
+		return e.Suggest("Start the server with --registry-ca FILE to trust the registry's authority, or with --insecure-registry %s to trust any certificate.", at)
 	case schemeMismatch(err):
-		return unavailable("%s speaks plain HTTP where TLS is expected", name).
-			Suggest("Start the server with --insecure-registry %s if you trust the network between.", at)
+		e := unavailable("%s speaks plain HTTP where TLS is expected", name)
+		if u.tls == TLSVerify && at == u.api {
+			return e.Suggest("If you trust the network between, set tls: off for the registry in the file of --registries, or give its address to --registry with http://.")
+		}
+		return e.Suggest("Start the server with --insecure-registry %s if you trust the network between.", at)
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return unavailable("there is no host %s", clean(dns.Name)).Suggest("Check the registry's name, and this server's DNS.")
 	case errors.As(err, &dns):

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -33,11 +34,6 @@ func newGuard(opts Options, list []Listed) *guard {
 	g := &guard{private: opts.AllowPrivate, listed: map[string]bool{}, timeout: opts.ConnectTimeout, log: opts.Logger}
 	for _, l := range list {
 		for _, hostport := range l.dialled() {
-			g.listed[hostport] = true
-		}
-	}
-	for _, mirror := range opts.Mirrors {
-		for _, hostport := range withPorts(mirror) {
 			g.listed[hostport] = true
 		}
 	}
@@ -74,6 +70,21 @@ func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, er
 func (g *guard) judgeName(u *url.URL) error {
 	kind, what := classOfName(u.Hostname())
 	return g.judge(hostPort(u), u.Hostname(), kind, what)
+}
+
+// inward tells a redirect from outside to this machine, which regclient refuses for its own requests. It goes by
+// names, before anything is dialled: what is dialled is judged in any case.
+func (g *guard) inward(ctx context.Context, from, to *url.URL) bool {
+	return from.Host != to.Host && !g.listed[normal(hostPort(to))] && leadsHere(ctx, to.Hostname()) && !leadsHere(ctx, from.Hostname())
+}
+
+// leadsHere tells whether a host is this machine.
+func leadsHere(ctx context.Context, host string) bool {
+	if loopback(host) {
+		return true
+	}
+	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	return err == nil && slices.ContainsFunc(addresses, func(a netip.Addr) bool { return a.Unmap().IsLoopback() })
 }
 
 func (g *guard) judge(address, at string, kind class, what image.Text) error {

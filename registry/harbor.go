@@ -77,17 +77,17 @@ func (h harborSearch) details(ctx context.Context, path, contains string) (map[s
 		return nil, h.shape("a list of artifacts")
 	}
 	all := map[string]TagDetail{}
-	for _, a := range answer.all {
+	for _, a := range answer.first(mostDetails) {
 		d := TagDetail{Digest: digestOrNone(a.Digest), Size: a.Size.orUnknown()}
 		if len(a.References.all) > 0 {
 			d.Size = -1 // the sum of all platforms
-			for _, r := range a.References.all {
+			for _, r := range a.References.first(mostPlatforms) {
 				d.Images = addImage(d.Images, r.Platform.platform(), r.Digest, -1)
 			}
 		} else {
 			d.Images = addImage(nil, a.Attributes.platform(), a.Digest, a.Size.orUnknown())
 		}
-		for _, t := range a.Tags.all {
+		for _, t := range a.Tags.first(mostDetails) {
 			d.Updated = t.Pushed.orElse(a.Pushed)
 			addDetail(all, t.Name, contains, d)
 		}

@@ -73,6 +73,8 @@ func TestARefusedLoginIsTold(t *testing.T) {
 	}
 	_, err = searching(t, Listed{Host: host, Search: SearchHarbor}).Search(t.Context(), host, Query{Text: "nginx"})
 	wantKind(t, err, image.Unauthorized, host, "wants a sign-in")
+	_, err = searching(t, Listed{Host: host, Search: SearchHarbor, Credentials: "team.test"}).Search(t.Context(), host, Query{Text: "nginx"})
+	wantKind(t, err, image.Unauthorized, "docker login team.test")
 }
 
 func TestHarborTagDetails(t *testing.T) {

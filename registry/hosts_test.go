@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -112,6 +113,35 @@ func TestCertificatesThatAreNotTrusted(t *testing.T) {
 			wantKind(t, err, image.Unavailable, "registry.test", tt.text, "--registry-ca")
 			if got := rec.requests(); len(got) != 0 {
 				t.Errorf("requests went out: %v", got)
+			}
+		})
+	}
+}
+
+func TestWhatTheListSaysOfTLSIsNotForInsecureRegistryToChange(t *testing.T) {
+	ca, stranger := newAuthority(t), newAuthority(t)
+	_, secure := stranger.tlsServer(t, oneManifest(t), inAnHour(), "registry.test")
+	_, plain := server(t, oneManifest(t))
+	for name, tt := range map[string]struct {
+		entry Listed
+		at    string
+		text  string
+	}{
+		"verify":      {Listed{Host: "registry.test", TLS: TLSVerify}, secure, "tls: skip"},
+		"a CA":        {Listed{Host: "registry.test", CAFile: ca.file}, secure, "tls: skip"},
+		"plain":       {Listed{Host: "registry.test", TLS: TLSVerify}, plain, "tls: off"},
+		"said of TLS": {Listed{Host: "registry.test"}, secure, "--insecure-registry registry.test"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := client(t, Options{Registries: []Listed{tt.entry}, dial: dialTo(map[string]string{"registry.test:443": tt.at})})
+			_, err := c.Head(t.Context(), mustRef(t, "registry.test/app:1"))
+			e := wantKind(t, err, image.Unavailable, "registry.test", tt.text)
+			if strings.Contains(e.Suggestion, "--insecure-registry") == (tt.text == "tls: skip" || tt.text == "tls: off") {
+				t.Errorf("it suggests %q", e.Suggestion)
+			}
+			if tt.at == secure {
+				_, err = c.Search(t.Context(), "registry.test", Query{Text: "app"})
+				wantKind(t, err, image.Unavailable, tt.text)
 			}
 		})
 	}

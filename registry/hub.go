@@ -80,7 +80,7 @@ func (h hubSearch) search(ctx context.Context, text string, page, size int) (fou
 		hit.Official, hit.Verified = r.Official.true, r.Badge == "verified_publisher"
 		f.hits = append(f.hits, hit)
 	}
-	f.hits = unique(f.hits)
+	f.hits = pageOf(unique(f.hits), 1, size)
 	f.more = answer.Next != "" || f.total > page*size
 	return f, nil
 }
@@ -119,7 +119,7 @@ func (h hubSearch) details(ctx context.Context, path, contains string) (map[stri
 		return nil, h.shape("results")
 	}
 	all := map[string]TagDetail{}
-	for _, r := range answer.Results.all {
+	for _, r := range answer.Results.first(mostDetails) {
 		d := TagDetail{Digest: digestOrNone(r.Digest), Updated: r.Updated.orElse(r.Pushed), Size: r.Size.orUnknown()}
 		for _, i := range r.Images.all {
 			p := ocispec.Platform{OS: string(i.OS), OSVersion: string(i.OSVersion), Architecture: string(i.Architecture), Variant: string(i.Variant)}

@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -302,6 +303,21 @@ func TestHubTagDetails(t *testing.T) {
 	}
 	if all, err := c.TagDetails(t.Context(), "docker.io/library/postgres", "5"); err != nil || len(all) != 1 || rec.last().URL.Query().Get("name") != "5" {
 		t.Errorf("with a text: %v, %v", all, err)
+	}
+}
+
+func TestDetailsBeyondWhatWasAskedForAreNotRead(t *testing.T) {
+	images := `[` + strings.Repeat(`{"os":"linux","architecture":"arm64"},`, 2*mostPlatforms) + `null]`
+	var tags []string
+	for i := range 2 * mostDetails {
+		tags = append(tags, fmt.Sprintf(`{"name":"t%d","images":%s}`, i, images))
+	}
+	_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"results":[`+strings.Join(tags, ",")+`]}`)
+	})
+	details, err := hubAt(t, host).TagDetails(t.Context(), "docker.io/library/app", "")
+	if err != nil || len(details) != mostDetails || len(details["t0"].Images) != mostPlatforms {
+		t.Errorf("there are %d tags, the first with %d platforms (%v)", len(details), len(details["t0"].Images), err)
 	}
 }
 

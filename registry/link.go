@@ -8,6 +8,9 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
+// maxLink bounds the address of a next page, in bytes: each is remembered while a list is read, to find circles.
+const maxLink = 8 << 10
+
 // nextLink gives the page that follows one at an address (Link, rel=next; RFC 8288); nil at the end. A link may
 // be relative or absolute, but leads to no other host; its scheme is not looked at, because registries behind a
 // proxy that does TLS for them write http.
@@ -20,7 +23,7 @@ func nextLink(h http.Header, at *url.URL, host string) (*url.URL, error) {
 				continue
 			}
 			next, err := at.Parse(target)
-			if err != nil {
+			if err != nil || len(target) > maxLink {
 				return nil, image.Errorf(image.Unavailable, "%s links to a next page that is no address", host).Because(err)
 			}
 			if !strings.EqualFold(next.Host, at.Host) && !strings.EqualFold(next.Host, host) {

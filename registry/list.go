@@ -62,6 +62,17 @@ func (l Listed) dialled() []string {
 	return all
 }
 
+// checked gives host:port of all whose certificates are checked because the entry says so.
+func (l Listed) checked() []string {
+	switch {
+	case l.CAFile != "":
+		return l.dialled()
+	case l.TLS == TLSVerify:
+		return l.answering()
+	}
+	return nil
+}
+
 // Listed gives the list without the mirrors: Docker Hub first unless the operator put it elsewhere.
 func (c *Client) Listed() []Listed {
 	var all []Listed

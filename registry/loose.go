@@ -127,6 +127,9 @@ func (l *looseList[T]) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
+// first gives at most n of them: what was asked for, however many were sent.
+func (l looseList[T]) first(n int) []T { return l.all[:min(n, len(l.all))] }
+
 // description makes a hostile text one printable line of bounded length.
 func description(s looseText) string {
 	const enough = 2000 // clean looks at fewer

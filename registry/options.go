@@ -21,9 +21,6 @@ type Options struct {
 	CAFiles []string
 	// DockerConfig is the folder of docker's config.json. Empty means $DOCKER_CONFIG or else ~/.docker.
 	DockerConfig string
-	// Mirrors are registries that are spoken to at another address, host:port by host. Names and credentials
-	// stay those of the registry. They go before Registries.
-	Mirrors map[string]string
 	// Registries is the operator's short list; see Listed. Docker Hub is on it always.
 	Registries []Listed
 	// AllowPrivate lets loopback and private addresses be spoken to whoever names them: for a server that

@@ -157,7 +157,7 @@ func (q quaySearch) details(ctx context.Context, path, contains string) (map[str
 		return nil, q.shape("tags")
 	}
 	all := map[string]TagDetail{}
-	for _, r := range answer.Tags.all {
+	for _, r := range answer.Tags.first(mostDetails) {
 		d := TagDetail{Digest: digestOrNone(r.Digest), Updated: r.Start.orElse(r.Changed), Size: r.Size.orUnknown()}
 		if r.List.true || d.Size == 0 { // an index has no layers of its own
 			d.Size = -1

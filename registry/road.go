@@ -113,15 +113,9 @@ func newRoads(opts Options, g *guard, list []Listed) (roads, error) {
 			}
 			byFile[l.CAFile] = own
 		}
-		hosts := l.dialled()
-		switch {
-		case l.CAFile != "":
-		case l.TLS == TLSVerify:
-			hosts = l.answering()
-		case l.TLS == TLSSkip:
+		hosts := l.checked() // of others Options.InsecureHosts may say something
+		if l.TLS == TLSSkip {
 			own, hosts = r.unverified, l.answering()
-		default:
-			continue // Options.InsecureHosts may say something of it
 		}
 		for _, hostport := range hosts {
 			if other := r.own[hostport]; other != nil && other != own {

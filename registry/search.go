@@ -66,6 +66,8 @@ type Hits struct {
 	More    bool // there is a further page
 	Window  int  // when filters or an order were applied here: how many of the service's results they saw; else 0. Total is of those
 	Partial bool // a catalog that is still being read, or too long to be read whole: what there is of it
+	Reading bool // it is still being read: ask again for more
+	Read    int  // names of a catalog that were searched; of a service, the results that it sent
 }
 
 // Answer is what one registry of several said.
@@ -98,7 +100,7 @@ func (c *Client) Search(ctx context.Context, host string, q Query) (Hits, error)
 		}
 		hits, err := c.searchBy(ctx, host, kind, q)
 		err = plain(ctx, host, err)
-		if foundOut && !again && errors.Is(err, errNotThis) && kind != SearchOff {
+		if foundOut && !again && errors.Is(err, errNotThis) && kind != SearchCatalog {
 			c.services.kinds.forget(host) // it has become another
 			continue
 		}
@@ -143,9 +145,6 @@ func (q Query) checked(host string) (Query, error) {
 
 // searchBy asks a registry in one way.
 func (c *Client) searchBy(ctx context.Context, host string, kind SearchKind, q Query) (Hits, error) {
-	if kind == SearchOff {
-		return Hits{}, catalogOff(host)
-	}
 	if q.Text == "" && kind != SearchCatalog {
 		return Hits{Kind: kind}, nil
 	}
@@ -163,7 +162,10 @@ func (c *Client) searchBy(ctx context.Context, host string, kind SearchKind, q Q
 }
 
 func (f found) plain() Hits {
-	return Hits{Kind: f.kind, Hits: slices.Clone(f.hits), Total: f.total, More: f.more, Partial: f.partial}
+	return Hits{
+		Kind: f.kind, Hits: slices.Clone(f.hits), Total: f.total, More: f.more,
+		Partial: f.partial, Reading: f.reading, Read: max(f.read, len(f.hits)),
+	}
 }
 
 // filtered tells whether a query is more than the services' own search does.
@@ -206,25 +208,37 @@ func (q Query) apply(seen []found) Hits {
 	var all []Hit
 	for _, f := range seen {
 		all = append(all, f.hits...)
-		result.Partial = result.Partial || f.partial
+		result.Partial, result.Reading = result.Partial || f.partial, result.Reading || f.reading
+		result.Read += max(f.read, len(f.hits))
 	}
 	all = unique(all)
 	result.Window = len(all)
 	all = slices.DeleteFunc(all, func(h Hit) bool {
 		return q.Official && !h.Official || q.Stars > 0 && h.Stars < int64(q.Stars)
 	})
+	q.Sort.order(all)
+	result.Total, result.More = len(all), len(all) > q.Page*q.Limit
+	result.Hits = slices.Clone(pageOf(all, q.Page, q.Limit))
+	return result
+}
+
+// order puts results in an order, those that are alike as they came.
+func (s SearchSort) order(all []Hit) {
+	shown := map[image.Repository]string{} // names as people read them
+	if s == SortName {
+		for _, h := range all {
+			shown[h.Repository] = h.Repository.Familiar()
+		}
+	}
 	slices.SortStableFunc(all, func(a, b Hit) int {
-		switch q.Sort {
+		switch s {
 		case SortStars:
 			return cmp.Compare(b.Stars, a.Stars)
 		case SortPulls:
 			return cmp.Compare(b.Pulls, a.Pulls)
 		case SortName:
-			return cmp.Compare(a.Repository, b.Repository)
+			return cmp.Compare(shown[a.Repository], shown[b.Repository])
 		}
 		return 0
 	})
-	result.Total, result.More = len(all), len(all) > q.Page*q.Limit
-	result.Hits = slices.Clone(pageOf(all, q.Page, q.Limit))
-	return result
 }

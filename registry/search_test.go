@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -56,6 +57,43 @@ func TestFiltersAndOrdersSeeTheFirstThreeHundred(t *testing.T) {
 	}
 	if n := len(rec.requests()); n != 3 {
 		t.Errorf("%d requests for one text", n)
+	}
+}
+
+func TestByNameMeansTheNameThatIsShown(t *testing.T) {
+	_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"results":[{"repo_name":"library/ubuntu"},{"repo_name":"bitnami/app"},{"repo_name":"library/alpine"},{"repo_name":"zeta/app"}]}`)
+	})
+	hits := mustSearch(t, hubAt(t, host), dockerHub, Query{Text: "app", Sort: SortName})
+	wantNames(t, hits, "docker.io/library/alpine", "docker.io/bitnami/app", "docker.io/library/ubuntu", "docker.io/zeta/app")
+}
+
+// generous answers with 5,000 results whatever it is asked for.
+func generous(format, nameKey string) http.HandlerFunc {
+	all := make([]string, 5000)
+	for i := range all {
+		all[i] = fmt.Sprintf(`{%q:"app%d"}`, nameKey, i)
+	}
+	return func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintf(w, format, strings.Join(all, ",")) }
+}
+
+func TestAServiceThatSendsMoreThanAPageIsCut(t *testing.T) {
+	for kind, h := range map[SearchKind]http.HandlerFunc{
+		SearchHub:    generous(`{"count":9,"results":[%s]}`, "repo_name"),
+		SearchV1:     generous(`{"query":"app","page":1,"num_pages":9,"num_results":9,"results":[%s]}`, "name"),
+		SearchQuay:   generous(`{"page":1,"page_size":10,"has_additional":true,"results":[%s]}`, "name"),
+		SearchHarbor: generous(`{"project":[],"repository":[%s]}`, "repository_name"),
+	} {
+		_, host := server(t, h)
+		hits := mustSearch(t, searching(t, Listed{Host: host, Search: kind, SearchURL: "http://" + host}), host, Query{Text: "app", Limit: 10})
+		if len(hits.Hits) > 10 {
+			t.Errorf("%s: a page of 10 has %d results", kind, len(hits.Hits))
+		}
+	}
+	_, host := server(t, generous(`{"project":[],"repository":[%s]}`, "repository_name"))
+	c := searching(t, Listed{Host: host, Search: SearchHarbor})
+	if f, err := c.answer(t.Context(), host, SearchHarbor, "app", 1, 10); err != nil || len(f.hits) != 10 || cap(f.hits) > 20 {
+		t.Errorf("with %d results, room for %d is kept (%v)", len(f.hits), cap(f.hits), err)
 	}
 }
 

@@ -41,7 +41,9 @@ type found struct {
 	hits    []Hit
 	total   int // negative where it is not said
 	more    bool
+	read    int // names of the catalog; 0 for a service
 	partial bool
+	reading bool
 }
 
 // errNotThis is the cause of an error where something answered, but not the service that was asked for.
@@ -142,7 +144,7 @@ func (s service) send(ctx context.Context, u *url.URL) ([]byte, error) {
 		}
 		_ = resp.Body.Close()
 		next, err := u.Parse(resp.Header.Get("Location"))
-		if err != nil || next.Host == "" || next.User != nil || next.Scheme != "https" && next.Scheme != u.Scheme {
+		if err != nil || next.Host == "" || next.User != nil || next.Scheme != "https" && next.Scheme != u.Scheme || s.client.base(next).guard.inward(ctx, u, next) {
 			return nil, image.Errorf(image.Unavailable, "%s redirects to an address that is not allowed", s.host).
 				Because(errNotThis).Suggest("A registry may not lead from TLS to plain HTTP, nor from outside to this machine.")
 		}
@@ -203,8 +205,9 @@ func (s service) explain(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		ctx, err = context.WithoutCancel(ctx), context.DeadlineExceeded // it is the service that was too slow
 	}
-	u := &upstream{way: way{host: s.host, api: s.base.Host, signIn: s.host}}
-	return u.explain(ctx, subjectOfSearch(s.host), &exchange{}, err)
+	w := s.client.wayTo(s.host)
+	w.api = s.base.Host
+	return (&upstream{way: w}).explain(ctx, subjectOfSearch(s.host), &exchange{}, err)
 }
 
 func (s service) explainStatus(status *statusError) error {
@@ -223,7 +226,7 @@ func (s service) explainStatus(status *statusError) error {
 			e = image.Errorf(image.Unauthorized, "%s refuses the stored sign-in for its search", s.host)
 		}
 		return e.Because(notThis(status)).
-			Suggest("Run %s as the user that this server runs as, or type the whole name of an image.", way{signIn: s.host}.loginCommand())
+			Suggest("Run %s as the user that this server runs as, or type the whole name of an image.", s.client.wayTo(s.host).loginCommand())
 	case code >= 500 && code != http.StatusNotImplemented:
 		return image.Errorf(image.Unavailable, "the search of %s does not work now: it answers %d %s", s.host, code, http.StatusText(code)).
 			Because(status).Suggest("Try again later, or type the whole name of an image.")

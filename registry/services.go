@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,8 +14,7 @@ import (
 // Limits on what is remembered of search services and lists of tags.
 const (
 	answerLife  = time.Minute
-	kindLife    = time.Hour        // how a registry is searched
-	offLife     = 10 * time.Minute // that it cannot be
+	kindLife    = time.Hour // how a registry is searched
 	mostAnswers = 500
 	roomAnswers = 8 << 20 // bytes
 	mostTags    = 500
@@ -73,18 +73,11 @@ func newServices() *services {
 		late:        make(chan struct{}, mostLate),
 		hubPatience: hubPatience,
 	}
-	s.kinds.life = func(k SearchKind) time.Duration {
-		if k == SearchOff {
-			return offLife
-		}
-		return kindLife
-	}
 	s.kinds.limit, s.answers.limit, s.details.limit = 2*searchLimit, searchLimit, 2*searchLimit
 	return s
 }
 
-// searchKind tells how a registry is searched. foundOut is true where nobody set it. SearchOff is that of one
-// that has been found to have no search.
+// searchKind tells how a registry is searched. foundOut is true where nobody set it.
 func (c *Client) searchKind(ctx context.Context, host, text string) (kind SearchKind, foundOut bool, err error) {
 	listed, _ := c.Find(host)
 	switch {
@@ -102,9 +95,10 @@ func (c *Client) searchKind(ctx context.Context, host, text string) (kind Search
 	return kind, true, err
 }
 
-// findKind finds out how a registry is searched: by the services' own ways, side by side, or else by its
-// catalog. What counts is the shape of the answer: there are hosts that answer anything with a web page and
-// status 200. Whoever cannot be reached, or not now, is asked again next time.
+// findKind finds out how a registry is searched: by the services' own ways, asked side by side, or else by its
+// catalog. That is not read here: whoever asks for the details of tags may name any host, and has no use for it.
+// What counts is the shape of the answer: there are hosts that answer anything with a web page and status 200.
+// Whoever cannot be reached, or not now, is asked again next time.
 func (c *Client) findKind(ctx context.Context, host, text string) (SearchKind, error) {
 	kinds := []SearchKind{SearchHarbor, SearchQuay, SearchV1}
 	if text == "" {
@@ -131,28 +125,12 @@ func (c *Client) findKind(ctx context.Context, host, text string) (SearchKind, e
 			return "", err
 		}
 	}
-	r := c.services.catalogs.reading(c, host)
-	select {
-	case <-r.first:
-	case <-ctx.Done():
-		return "", (service{client: c, host: host, base: &url.URL{Host: host}}).explain(ctx, ctx.Err())
-	}
-	_, _, err := r.state()
-	switch {
-	case err == nil:
-		return SearchCatalog, nil
-	case image.KindOf(err) == image.NotFound:
-		return SearchOff, nil
-	}
-	return "", err
+	return SearchCatalog, nil
 }
 
 // searcherOf gives the way of searching a registry.
 func (c *Client) searcherOf(ctx context.Context, host string, kind SearchKind) (searcher, error) {
-	switch kind {
-	case SearchOff:
-		return nil, catalogOff(host)
-	case SearchCatalog:
+	if kind == SearchCatalog {
 		return catalogSearch{client: c, host: host}, nil
 	}
 	s, err := c.serviceOf(ctx, host, kind)
@@ -174,9 +152,11 @@ func (c *Client) answer(ctx context.Context, host string, kind SearchKind, text 
 		if err != nil {
 			return found{}, err
 		}
-		return s.find(ctx, text, page, size)
+		f, err := s.find(ctx, text, page, size)
+		f.hits = slices.Clone(f.hits) // it may be a part of far more, and is kept
+		return f, err
 	}
-	if kind == SearchCatalog || kind == SearchOff {
+	if kind == SearchCatalog {
 		return ask(ctx)
 	}
 	return c.services.answers.get(ctx, answerKey{host, kind, text, page, size}, ask)

@@ -159,9 +159,29 @@ func TestARegistryWithoutSearchAndCatalogSaysWhatToDo(t *testing.T) {
 }
 
 func TestACatalogThatWantsASignIn(t *testing.T) {
-	_, host := server(t, func(w http.ResponseWriter, _ *http.Request) { errorBody(w, http.StatusForbidden, "DENIED", "") })
-	_, err := client(t, Options{AllowPrivate: true}).Search(t.Context(), host, Query{Text: "nginx"})
+	rec, host := server(t, func(w http.ResponseWriter, _ *http.Request) { errorBody(w, http.StatusForbidden, "DENIED", "") })
+	c := client(t, Options{AllowPrivate: true})
+	_, err := c.Search(t.Context(), host, Query{Text: "nginx"})
 	wantKind(t, err, image.Unauthorized, host, "docker login "+host, host+"/NAME")
+	before := len(rec.requests())
+	_, err = c.Search(t.Context(), host, Query{Text: "other"})
+	wantKind(t, err, image.Unauthorized, host)
+	if more := len(rec.requests()) - before; more > 2 { // the catalog, after a challenge too
+		t.Errorf("a second search took %d requests: that it has no other search is not remembered", more)
+	}
+	_, err = client(t, Options{AllowPrivate: true, Registries: []Listed{{Host: host, Credentials: "team.test"}}}).Search(t.Context(), host, Query{Text: "nginx"})
+	wantKind(t, err, image.Unauthorized, "docker login team.test")
+}
+
+func TestDetailsOfTagsReadNoCatalog(t *testing.T) {
+	rec, host := server(t, catalogOf([]string{"app"}, 1000))
+	c := client(t, Options{AllowPrivate: true})
+	if details, err := c.TagDetails(t.Context(), image.Repository(host+"/app"), ""); err != nil || len(details) != 0 {
+		t.Errorf("details are %v, %v", details, err)
+	}
+	if c.services.catalogs.peek(host) != nil || rec.count(catalogPath) != 0 {
+		t.Error("whoever opens a repository has its registry's catalog read")
+	}
 }
 
 func TestARegistryOutOfReachIsAskedAgain(t *testing.T) {

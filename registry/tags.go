@@ -51,12 +51,15 @@ func (c *Client) listTags(ctx context.Context, repo image.Repository) ([]string,
 	return tags, err
 }
 
-// tagPage checks one answer of a listing: not a page seen before, not one too many.
+// tagPage checks one answer of a listing: not a page seen before, not one too many, nor at an endless address.
 func (ex *exchange) tagPage(req *http.Request, size int) error {
 	if ex.pages == nil {
 		ex.pages = map[string]bool{}
 	}
 	page := req.URL.String()
+	if len(page) > maxLink {
+		return image.Errorf(image.Unavailable, "%s links to a next page that is no address", req.URL.Host)
+	}
 	if ex.pages[page] {
 		return image.Errorf(image.Unavailable, "%s lists the tags of %s in a circle", req.URL.Host, ex.subject.name())
 	}

@@ -72,6 +72,10 @@ func TestListingsOfTagsThatGoWrong(t *testing.T) {
 			w.Header().Set("Link", fmt.Sprintf(`</v2/app/tags/list?last=%sx>; rel="next"`, req.URL.Query().Get("last")))
 			_, _ = io.WriteString(w, `{"tags":["a"]}`)
 		}, image.TooLarge, "more tags"},
+		"endless link": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Link", `</v2/app/tags/list?last=`+strings.Repeat("a", maxLink)+`>; rel="next"`)
+			_, _ = io.WriteString(w, `{"tags":["a"]}`)
+		}, image.Unavailable, "no address"},
 		"elsewhere": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Link", `<http://`+elsewhereHost+`/v2/app/tags/list>; rel="next"`)
 			_, _ = io.WriteString(w, `{"tags":["a"]}`)

@@ -115,6 +115,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	ex := exchangeOf(req.Context())
 	if ex == nil {
+		if leaks(origin, out) {
+			return nil, fmt.Errorf("redirect of a request for a token to %s://%s: %w", out.URL.Scheme, out.URL.Host, errs.ErrHTTPRedirectRefused)
+		}
 		return t.token(out)
 	}
 	if origin.URL.Host != t.api || origin.URL.Scheme != t.scheme {
@@ -213,6 +216,12 @@ func limitOf(kind requestKind) int {
 func (t *transport) webPage(req *http.Request) error {
 	return image.Errorf(image.Unavailable, "%s answers with a web page, not as a registry does", clean(req.URL.Host)).Because(errNotThis).
 		Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
+}
+
+// leaks tells whether a redirected request for a token would hand a secret over: out of TLS, or in its body to
+// another host. regclient looks at other requests' redirects, and net/http sends both on.
+func leaks(origin, out *http.Request) bool {
+	return origin.URL.Scheme == "https" && out.URL.Scheme != "https" || out.Body != nil && out.URL.Host != origin.URL.Host
 }
 
 // token carries out a request for a token. regclient makes those without the caller's context, so they have

@@ -57,6 +57,7 @@ func (v v1Search) find(ctx context.Context, text string, page, size int) (found,
 		f.hits = pageOf(f.hits, page, size)
 		return f, nil
 	}
+	f.hits = pageOf(f.hits, 1, size)
 	if int(answer.Page.n) != page { // behind the last page some send the last one again
 		f.hits = nil
 		return f, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/stowage/stowage/image"
 )
@@ -20,23 +21,26 @@ type way struct {
 	api    string  // host[:port] that answers
 	tls    TLSMode // of api; empty: as docker does
 	signIn string  // its key in docker's config.json
+
+	checked []string // host:port of the list's entry whose certificates are checked whatever --insecure-registry says
 }
 
-// wayTo is the one place that knows how a host is spoken to: by Options.Mirrors, else by the entry that is a
-// mirror of it, else by its own entry, else as docker does.
+// checks tells whether the list says that the certificate of host[:port] is checked.
+func (w way) checks(hostport string) bool {
+	return slices.Contains(w.checked, withPorts(hostport)[0])
+}
+
+// wayTo is the one place that knows how a host is spoken to: by the entry that is a mirror of it, else by its own
+// entry, else as docker does.
 func (c *Client) wayTo(host string) way {
 	w := way{host: host, api: apiOf(host), signIn: host}
-	if mirror := c.opts.Mirrors[host]; mirror != "" {
-		w.api = mirror
-		return w
-	}
 	entry, found := c.mirrorOf(host)
 	if !found {
 		if entry, found = c.entry(host); !found {
 			return w
 		}
 	}
-	w.api, w.tls, w.signIn = apiOf(entry.Host), entry.TLS, entry.Host
+	w.api, w.tls, w.signIn, w.checked = apiOf(entry.Host), entry.TLS, entry.Host, entry.checked()
 	if entry.Address != "" {
 		w.api = entry.Address
 	}

@@ -76,6 +76,16 @@
     if (closed) closed.querySelector("summary").focus();
   }
 
+  // ---- <details data-unfold>: what it opens to is in view, also in a panel that scrolls by itself
+
+  doc.addEventListener(
+    "toggle",
+    (event) => {
+      if (event.target.matches("details[data-unfold][open]")) event.target.scrollIntoView({ block: "nearest" });
+    },
+    true, // it does not bubble
+  );
+
   // ---- relative times: <time datetime="…" data-ago>, worded as the server words them
 
   function age(words, seconds) {
@@ -119,17 +129,40 @@
     }
   }
 
-  // ---- rows: j and k move between [data-row], Enter opens the focused link by itself
+  // ---- rows: j and k move between [data-row], the arrows too once a row has the focus, but not out of its panel.
+  //      Enter opens the focused link by itself.
 
-  function moveRow(step) {
-    const rows = $$("[data-row]").filter((row) => row.offsetParent !== null);
-    if (rows.length === 0) return;
+  // moveRow tells whether there is a row to move to.
+  function moveRow(step, within = doc) {
+    const rows = $$("[data-row]", within).filter((row) => row.offsetParent !== null);
     const now = rows.findIndex((row) => row.contains(doc.activeElement));
-    const next = now < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(Math.max(now + step, 0), rows.length - 1);
-    const link = rows[next].querySelector("[data-row-link], a[href]");
-    if (!link) return;
+    const next = rows[now < 0 && step < 0 ? rows.length - 1 : now + step];
+    const link = next?.querySelector("[data-row-link], a[href]");
+    if (!link) return false;
     link.focus({ preventScroll: true });
-    rows[next].scrollIntoView({ block: "nearest" });
+    next.scrollIntoView({ block: "nearest" });
+    return true;
+  }
+
+  function moveInPanel(row, step) {
+    const panel = row?.closest(".panel");
+    return panel ? moveRow(step, panel) : false;
+  }
+
+  // ---- [data-picked] in a list that scrolls by itself is in view when it is a new one
+
+  const pickInView = new WeakMap(); // the lists, with the ID of the pick that was brought into view
+
+  function showPicks() {
+    for (const pick of $$("[data-picked]")) {
+      const row = pick.closest("[data-row]");
+      const list = row.parentElement;
+      if (pickInView.get(list) === pick.id) continue;
+      pickInView.set(list, pick.id);
+      const [outer, inner] = [list.getBoundingClientRect(), row.getBoundingClientRect()];
+      if (inner.top >= outer.top && inner.bottom <= outer.bottom) continue;
+      list.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
+    }
   }
 
   // ---- sizes as docker prints them: four significant digits, powers of 1000
@@ -291,6 +324,7 @@
     const target = event.target instanceof Element ? event.target : null;
     if (!target) return;
     closeMenus(target.closest("details[data-menu]"));
+    followed = target.closest("a[hx-get]");
     if (target.matches("[data-box]") && boxList(target).hidden) askBox(target, 0);
     const copyButton = target.closest("[data-copy], [data-copy-from]");
     if (copyButton) {
@@ -351,6 +385,7 @@
       return;
     }
     if (writes) return;
+    const row = target.closest("[data-row]");
     switch (event.key) {
       case "/":
         goToBox();
@@ -361,6 +396,12 @@
       case "k":
         moveRow(-1);
         break;
+      case "ArrowDown":
+        if (!moveInPanel(row, 1)) return;
+        break;
+      case "ArrowUp":
+        if (!moveInPanel(row, -1)) return;
+        break;
       case "?":
         openDialog("keys");
         break;
@@ -369,6 +410,17 @@
     }
     event.preventDefault();
   });
+
+  // ---- a link that is gone when its answer comes, as a result is on a phone, hands the focus on to [data-takes-focus]
+
+  let followed = null;
+
+  function handFocusOn() {
+    if (!followed || followed.offsetParent) return;
+    const lost = [followed, doc.body, null].includes(doc.activeElement);
+    followed = null;
+    if (lost) $$("[data-takes-focus]").find((el) => el.offsetParent)?.focus({ preventScroll: true });
+  }
 
   // ---- [data-poll] asks again by itself, but not while nobody sees the page
   doc.addEventListener("htmx:before:request", (event) => {
@@ -388,6 +440,8 @@
     refreshTimes();
     tallyAll();
     showCurrentTabs();
+    showPicks();
+    handFocusOn();
   });
   doc.addEventListener("visibilitychange", () => {
     if (!doc.hidden) refreshTimes();
@@ -397,4 +451,5 @@
   refreshTimes();
   tallyAll();
   showCurrentTabs();
+  showPicks();
 })();

@@ -215,11 +215,39 @@ func (s *Store) Totals(ctx context.Context) (t Totals, err error) {
 	return t, err
 }
 
-// refreshListing writes the list's rows of one digest of a repository anew.
+// refreshListing writes the list's rows of one digest of a repository anew: one for each tag that points at it,
+// or else one without a tag.
 func (s *Store) refreshListing(ctx context.Context, tx *sql.Tx, repo int64, d image.Digest) error {
 	if _, err := tx.ExecContext(ctx, `DELETE FROM listing WHERE repository_id = ? AND digest = ?`, repo, d); err != nil {
 		return err
 	}
+	return s.writeListing(ctx, tx, repo, d, `SELECT name, pulled_at FROM tags WHERE repository_id = ?1 AND digest = ?2`)
+}
+
+// refreshTagListing does what refreshListing does where nothing has changed but that one tag came to point at
+// the digest, or away from it: thousands of tags can be on one digest, and their rows stay as they are. tag is
+// empty for what was asked for by digest.
+func (s *Store) refreshTagListing(ctx context.Context, tx *sql.Tx, repo int64, d image.Digest, tag string) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM listing WHERE repository_id = ? AND digest = ? AND tag IN ('', ?)`, repo, d, tag)
+	if err != nil {
+		return err
+	}
+	var others bool
+	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM tags WHERE repository_id = ? AND digest = ? AND name <> ?)`, repo, d, tag).Scan(&others)
+	if err != nil {
+		return err
+	}
+	var points bool
+	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM tags WHERE repository_id = ? AND digest = ? AND name = ?)`, repo, d, tag).Scan(&points)
+	if err != nil || others && !points {
+		return err
+	}
+	return s.writeListing(ctx, tx, repo, d, `SELECT name, pulled_at FROM tags WHERE repository_id = ?1 AND digest = ?2 AND name = ?3`, tag)
+}
+
+// writeListing adds the rows of one digest of a repository: for the tags that a query chooses, or else one
+// without a tag. The query gets the repository, the digest and args.
+func (s *Store) writeListing(ctx context.Context, tx *sql.Tx, repo int64, d image.Digest, tags string, args ...any) error {
 	var familiar string
 	var byDigest bool
 	var pulled int64
@@ -244,7 +272,7 @@ func (s *Store) refreshListing(ctx context.Context, tx *sql.Tx, repo int64, d im
 		pulled int64
 	}
 	lines, err := rowsOf(ctx, tx, func(rows *sql.Rows) (l line, err error) { return l, rows.Scan(&l.tag, &l.pulled) },
-		`SELECT name, pulled_at FROM tags WHERE repository_id = ? AND digest = ?`, repo, d)
+		tags, append([]any{repo, d}, args...)...)
 	if err != nil {
 		return err
 	}

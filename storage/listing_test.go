@@ -184,3 +184,45 @@ func (s *shelf) layerDigest(name string) string {
 	}
 	return content.Digest.String()
 }
+
+func TestATagOnADigestOfManyTagsWritesNoRowButItsOwn(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04=jammy amd64")
+	s.pull("ubuntu:jammy=jammy amd64")
+	ids := func() map[string]int64 {
+		list, err := rowsOf(t.Context(), s.Store.read, func(rows *sql.Rows) (r struct {
+			name string
+			id   int64
+		}, err error) {
+			return r, rows.Scan(&r.name, &r.id)
+		}, `SELECT name, id FROM listing`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := make(map[string]int64)
+		for _, r := range list {
+			all[r.name] = r.id
+		}
+		return all
+	}
+	before := ids()
+	s.pull("ubuntu:latest=jammy amd64")
+	after := ids()
+	if len(before) != 2 || len(after) != 3 {
+		t.Fatalf("rows %v, then %v", before, after)
+	}
+	for name, id := range before {
+		if after[name] != id {
+			t.Errorf("the row of %s was written anew", name)
+		}
+	}
+	s.pull("ubuntu:latest=redis amd64") // moves away: its row alone goes from the old digest
+	if moved := ids(); moved["ubuntu:22.04"] != before["ubuntu:22.04"] || len(moved) != 3 {
+		t.Errorf("after the tag moved: %v", moved)
+	}
+	s.pull("ubuntu:22.04=redis amd64")
+	s.pull("ubuntu:jammy=redis amd64") // the last one: what it pointed at is dangling
+	if rows := s.rows(); len(rows) != 4 || !slices.ContainsFunc(rows, func(r string) bool { return strings.Contains(r, "dangling") }) {
+		t.Errorf("after the last tag moved: %q", rows)
+	}
+}

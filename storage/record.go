@@ -93,7 +93,7 @@ func (r recorder) exec(query string, args ...any) (changed bool, err error) {
 }
 
 func (r recorder) record(p pull.Pulled) (pull.Change, error) {
-	added := false
+	var fresh []image.Digest // images that were not stored
 	for _, doc := range append([]image.Document{p.Target}, p.Indexes...) {
 		if err := r.document(doc); err != nil {
 			return pull.Change{}, err
@@ -104,7 +104,9 @@ func (r recorder) record(p pull.Pulled) (pull.Change, error) {
 		if err != nil {
 			return pull.Change{}, err
 		}
-		added = added || isNew
+		if isNew {
+			fresh = append(fresh, img.Document.Digest)
+		}
 	}
 	repo, err := r.repository(p.Reference.Repository)
 	if err != nil {
@@ -114,22 +116,27 @@ func (r recorder) record(p pull.Pulled) (pull.Change, error) {
 	if err != nil {
 		return pull.Change{}, err
 	}
-	change.Newer = change.Newer || added
-	if change.Previous != "" && change.Previous != p.Target.Digest {
-		if err := r.store.refreshListing(r.ctx, r.tx, repo, change.Previous); err != nil {
-			return pull.Change{}, err
+	change.Newer = change.Newer || len(fresh) > 0
+	return change, r.listing(repo, p, change.Previous, fresh)
+}
+
+// listing writes the list's rows that a pull changes.
+func (r recorder) listing(repo int64, p pull.Pulled, previous image.Digest, fresh []image.Digest) error {
+	if previous != "" && previous != p.Target.Digest {
+		if err := r.store.refreshTagListing(r.ctx, r.tx, repo, previous, p.Reference.Tag); err != nil {
+			return err
 		}
 	}
-	if err := r.store.refreshListing(r.ctx, r.tx, repo, p.Target.Digest); err != nil {
-		return pull.Change{}, err
+	if err := r.store.refreshTagListing(r.ctx, r.tx, repo, p.Target.Digest, p.Reference.Tag); err != nil {
+		return err
 	}
 	// A platform that came with this repository is stored for every digest that lists it.
-	for _, img := range p.Images {
-		if err := r.store.refreshListingsOf(r.ctx, r.tx, img.Document.Digest); err != nil {
-			return pull.Change{}, err
+	for _, manifest := range fresh {
+		if err := r.store.refreshListingsOf(r.ctx, r.tx, manifest); err != nil {
+			return err
 		}
 	}
-	return change, nil
+	return nil
 }
 
 func (r recorder) blob(d image.Descriptor) error {

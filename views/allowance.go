@@ -19,6 +19,11 @@ func (v AllowanceView) Scarce() bool {
 	return v.Remaining <= 0 || v.Limit > 0 && int64(v.Remaining)*10 < int64(v.Limit)
 }
 
+// meaning says when the registry said so, and what counts.
+func (v AllowanceView) meaning(ctx context.Context) string {
+	return T(ctx, "allowance.meaning", "Age", ageInSentence(ctx, v.At))
+}
+
 // Text words the allowance in one line: "Docker Hub: 87 of 100 manifest requests left (limit per 6 h)".
 func (v AllowanceView) Text(ctx context.Context) string {
 	switch name := Visible(v.Registry); {

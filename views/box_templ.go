@@ -753,7 +753,7 @@ func BoxHitsPart(v BoxHits) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if hit.Official {
-				templ_7745c5c3_Err = Badge(KindPrimary, T(ctx, "box.official")).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Badge(KindPrimary, T(ctx, "label.official")).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -776,7 +776,7 @@ func BoxHitsPart(v BoxHits) templ.Component {
 				}
 			}
 			if hit.Stored > 0 {
-				templ_7745c5c3_Err = Badge(KindSuccess, T(ctx, "label.stored")).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = StoredBadge().Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

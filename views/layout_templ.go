@@ -952,7 +952,7 @@ var keys = []struct {
 	label MessageID
 }{
 	{[]string{"/", "Ctrl K"}, "keys.focus_box"},
-	{[]string{"↓", "↑"}, "keys.suggestions"},
+	{[]string{"↓", "↑"}, "keys.move"},
 	{[]string{"j"}, "keys.next_row"},
 	{[]string{"k"}, "keys.previous_row"},
 	{[]string{"Enter"}, "keys.open_row"},

@@ -1120,7 +1120,7 @@ func pullOffer(f PullFound, o PullOffer, id string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = IconBadge(KindSuccess, IconCheck, T(ctx, "label.stored")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = StoredBadge().Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -18,7 +18,7 @@ import (
 //	page=N          of the results, from 1
 //	repo=NAME       the repository that is picked: its tags stand beside the results
 //	match=TEXT      only tags whose names contain this
-//	tags=N          the page of the tags, from 1
+//	tags=N          the page of the tags, from 1; where it is left out, that of the picked tag
 //	tag=TAG         the tag that is picked: its platforms stand below the tags
 //
 // What is as usual is left out.
@@ -33,7 +33,7 @@ type SearchState struct {
 
 	Repo    image.Repository // empty: none is picked
 	Match   string
-	TagPage int // 0 and 1: the first
+	TagPage int // 0: that of Tag, or else the first
 	Tag     string
 }
 

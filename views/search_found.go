@@ -3,6 +3,7 @@ package views
 import (
 	"context"
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,18 +45,13 @@ func (r SearchResults) fruitless() bool {
 	return r.nothing() || one && g.Problem != nil
 }
 
-// mostAgain is how often a page asks again by itself. Registries answer or fail by then; a catalog that is too long to be
-// read whole would go on for ever.
-const mostAgain = 20
+// MostAgain is how often a page asks again by itself. Registries answer or fail by then; a long catalog may take longer,
+// and then somebody has to want it.
+const MostAgain = 20
 
-// unfinished tells whether asking again soon may give more.
+// unfinished tells whether the page asks again by itself, since that may give more.
 func (r SearchResults) unfinished() bool {
-	for _, g := range r.Groups {
-		if g.Late || g.Partial {
-			return r.Again < mostAgain
-		}
-	}
-	return false
+	return r.Again < MostAgain && slices.ContainsFunc(r.Groups, func(g SearchGroup) bool { return g.Late || g.Reading })
 }
 
 // againURL is what the page asks for by itself. The number is no part of the page's address.

@@ -59,13 +59,15 @@ var leadTexts = map[SearchLead]struct{ text, action MessageID }{
 type SearchGroup struct {
 	Registry SearchRegistry
 	Hits     []SearchHit
-	Total    int        // negative where the registry does not say
-	More     bool       // there is a further page
-	Window   int        // how many of its results the filters or the order saw; 0: all
-	Partial  bool       // its catalog is still being read: Total is how far that is
+	Total    int  // negative where the registry does not say
+	More     bool // there is a further page
+	Window   int  // how many of its results the filters or the order saw; 0: all
+	Partial  bool // only a part of its catalog was searched: Read names
+	Reading  bool // the rest of it is on its way
+	Read     int
 	Kind     image.Kind // of Problem
 	Problem  *ErrorView // why it gave nothing
-	Late     bool       // it did not answer yet, and is still being asked
+	Late     bool       // it did not answer yet, and the page asks again
 }
 
 // SearchHit is one result. Description is hostile text.

@@ -61,7 +61,7 @@ func plainRequestID(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// requestLog writes one line a request; assets and probes at debug level.
+// requestLog writes one line a request: at debug level for what is quiet, unless it went wrong.
 func requestLog(log *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -72,13 +72,26 @@ func requestLog(log *slog.Logger) echo.MiddlewareFunc {
 			}
 			req, res := c.Request(), c.Response()
 			level := slog.LevelInfo
-			if path := req.URL.Path; strings.HasPrefix(path, static.Prefix) || path == "/healthz" || path == "/readyz" || path == "/metrics" {
+			if quiet(c) && res.Status < http.StatusBadRequest {
 				level = slog.LevelDebug
 			}
 			log.Log(req.Context(), level, "request", "method", req.Method, "path", req.URL.RequestURI(), "status", res.Status,
 				"bytes", res.Size, "took", time.Since(start), "remote", c.RealIP(), "request_id", res.Header().Get(echo.HeaderXRequestID))
 			return nil
 		}
+	}
+}
+
+// quiet tells whether a request says nothing of what people do: assets, probes, and what a search asks for with each
+// letter that somebody types.
+func quiet(c echo.Context) bool {
+	switch path := c.Request().URL.Path; path {
+	case "/healthz", "/readyz", "/metrics", views.BoxPath:
+		return true
+	case views.SearchPath:
+		return handlers.Partial(c)
+	default:
+		return strings.HasPrefix(path, static.Prefix)
 	}
 }
 

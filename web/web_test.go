@@ -1,11 +1,14 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -66,6 +69,38 @@ func TestARequestIDIsAProxysOrOurs(t *testing.T) {
 		e.ServeHTTP(rec, req)
 		if got := rec.Header().Get(echo.HeaderXRequestID); got == "" || (got == id) != kept {
 			t.Errorf("%q became %q", id, got)
+		}
+	}
+}
+
+func TestWhatSomebodyTypesDoesNotFillTheLog(t *testing.T) {
+	for _, tt := range []struct {
+		path    string
+		partial bool
+		status  int
+		logged  bool
+	}{
+		{"/search/box?q=postg", true, http.StatusOK, false},
+		{"/search/box?q=postg", true, http.StatusInternalServerError, true},
+		{"/search?q=postg", true, http.StatusOK, false},
+		{"/search?q=postg", true, http.StatusBadRequest, true},
+		{"/search?q=postgres", false, http.StatusOK, true},
+		{"/static/app.css", false, http.StatusOK, false},
+		{"/healthz", false, http.StatusOK, false},
+		{"/images", true, http.StatusOK, true},
+	} {
+		var log bytes.Buffer
+		e := echo.New()
+		e.Use(requestLog(slog.New(slog.NewTextHandler(&log, nil))))
+		e.GET("/*", func(c echo.Context) error { return c.NoContent(tt.status) })
+		req := httptest.NewRequest(http.MethodGet, tt.path, nil)
+		if tt.partial {
+			req.Header.Set("HX-Request", "true")
+			req.Header.Set("HX-Request-Type", "partial")
+		}
+		e.ServeHTTP(httptest.NewRecorder(), req)
+		if logged := strings.Contains(log.String(), "status="+strconv.Itoa(tt.status)); logged != tt.logged {
+			t.Errorf("%s with status %d is logged: %v", tt.path, tt.status, logged)
 		}
 	}
 }

@@ -17,10 +17,11 @@ import (
 var (
 	report = flag.String("report", "", "measure, and rewrite the tables of this file")
 	rounds = flag.Int("rounds", 7, "with -report: how often each pull is measured")
+	only   = flag.String("only", "", "with -report: measure only pulls, pages or searches, print that and leave the file as it is")
 )
 
-// TestReport measures what docs/benchmarks.md shows: pulls beside regctl and crane, and the Images page at three
-// sizes of shelf. regctl and crane must be on the PATH; scripts/bench sees to that.
+// TestReport measures what docs/benchmarks.md shows: pulls beside regctl and crane, the Images page at three sizes of
+// shelf, and the Search page at a large registry. regctl and crane must be on the PATH; scripts/bench sees to that.
 func TestReport(t *testing.T) {
 	if *report == "" {
 		return
@@ -33,15 +34,31 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, peer := range []string{"regctl", "crane"} {
-		if _, err := exec.LookPath(peer); err != nil {
+		if _, err := exec.LookPath(peer); err != nil && (*only == "" || *only == "pulls") {
 			t.Fatalf("%v: start this by scripts/bench, which installs it", err)
 		}
 	}
 	var out bytes.Buffer
 	writeMachine(t, &out)
-	writePulls(&out, measurePulls(t, *rounds))
-	writePages(&out, measurePages(t))
+	for _, part := range []struct {
+		name    string
+		measure func()
+	}{
+		{"pulls", func() { writePulls(&out, measurePulls(t, *rounds)) }},
+		{"pages", func() { writePages(&out, measurePages(t)) }},
+		{"searches", func() {
+			figures, memory := measureSearches(t)
+			writeSearches(t, &out, figures, memory)
+		}},
+	} {
+		if *only == "" || *only == part.name {
+			part.measure()
+		}
+	}
 	fmt.Println(out.String())
+	if *only != "" {
+		return
+	}
 	if page, err = between(page, out.Bytes()); err != nil {
 		t.Fatalf("%s: %v", *report, err)
 	}

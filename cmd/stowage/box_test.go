@@ -18,13 +18,18 @@ func boxed(t *testing.T) (*tab, *stowage, *hub) {
 	s := startStowage(t, listRegistries(t, h.listed()))
 	s.awaitState(s.pull("postgres:15", "linux/amd64"), "done")
 	b := openTab(t, s)
-	// The window of a tab among others has the focus now and then only.
-	_, err := chromedp.Call(b.ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b.focused()
 	b.open("/images")
 	return b, s, h
+}
+
+// focused gives the tab the focus for good: the window of a tab among others has it now and then only.
+func (b *tab) focused() {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	if err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // press presses keys, letters among them.

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync/atomic"
 
 	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
 )
 
@@ -52,6 +54,9 @@ func demo(ctx context.Context, f flags, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	s.list = slices.DeleteFunc(s.list, func(l registry.Listed) bool { // the demo's own are nowhere else
+		return slices.ContainsFunc(list, func(own registry.Listed) bool { return sameHost(own.Host, l.Host) || sameHost(own.Host, l.MirrorOf) })
+	})
 	a, err := open(ctx, s, parts{registries: list, demo: &handlers.Demo{MoveTag: tagMover(reg)}, ready: func(ctx context.Context, q *pull.Queue) error {
 		defer world.stocked.Store(true)
 		return stockDemo(ctx, q)

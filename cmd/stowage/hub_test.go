@@ -22,6 +22,7 @@ type hub struct {
 	registry *upstream
 	search   *upstream
 	tags     *sample.Large // what is in front of the registry: for thousands of tags and names
+	found    []sample.Found
 }
 
 // dockerHub makes one that has these tags. Its search finds sample.HubFound: the official repositories of which a tag
@@ -35,7 +36,8 @@ func dockerHub(t *testing.T, names ...string) *hub {
 		tags = append(tags, sample.At(repository, tag, real.library(t, repository, tag)))
 	}
 	front := sample.NewLarge(real.Faulty, tags)
-	var found []sample.Found
+	h := &hub{tags: front, registry: serveFaulty(t, real.Faulty, front)}
+	h.registry.push = real.push
 	for _, f := range sample.HubFound() {
 		switch {
 		case f.Like != "":
@@ -45,12 +47,17 @@ func dockerHub(t *testing.T, names ...string) *hub {
 		default:
 			continue
 		}
-		found = append(found, f)
+		h.found = append(h.found, f)
 	}
-	h := &hub{tags: front, registry: serveFaulty(t, real.Faulty, front)}
-	h.registry.push = real.push
-	h.search = standIn(t, sample.Hub{Found: found, Tagged: front}.Handler())
+	h.answers(t, sample.Hub{})
 	return h
+}
+
+// answers sets the shape that its search service answers in: by default the one of today.
+func (h *hub) answers(t *testing.T, shape sample.Hub) {
+	t.Helper()
+	shape.Found, shape.Tagged = h.found, h.tags
+	h.search = standIn(t, shape.Handler())
 }
 
 // listed is its entry in the list of registries.

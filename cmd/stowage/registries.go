@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -93,8 +94,12 @@ func parseRegistry(value string) (registry.Listed, error) {
 
 // readRegistries reads the file of --registries. Errors name the file and the line.
 func readRegistries(file string) ([]place, error) {
-	text, err := os.ReadFile(file)
+	f, err := os.Open(file)
 	if err != nil {
+		return nil, fmt.Errorf("--registries: %w", err)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, registriesLimit+1))
+	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("--registries: %w", err)
 	}
 	r := registriesFile{name: file}
@@ -115,7 +120,8 @@ func readRegistries(file string) ([]place, error) {
 			continue // nothing but comments
 		}
 		err := r.mapping(doc.Body, []string{"registries"}, "", func(_ string, value ast.Node) error {
-			list, err = r.entries(value)
+			entries, err := r.entries(value)
+			list = append(list, entries...)
 			return err
 		})
 		if err != nil {

@@ -80,6 +80,13 @@ registries:
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v\ngot  %+v\nwant %+v", err, got, want)
 	}
+	two := "registries:\n  - name: a.example\n---\nregistries:\n  - name: b.example\n"
+	if got, err := (flags{Registries: fileOf(t, two)}).registries(); err != nil || !reflect.DeepEqual(got, []registry.Listed{{Host: "a.example"}, {Host: "b.example"}}) {
+		t.Errorf("of two documents there is %+v (%v)", got, err)
+	}
+	if _, err := (flags{Registries: "/dev/zero"}).registries(); err == nil || !strings.Contains(err.Error(), "1 MiB") {
+		t.Errorf("a file without end: %v", err)
+	}
 	for _, empty := range []string{"", "# nothing\n", "registries:\n", "registries: []\n"} {
 		if got, err := (flags{Registries: fileOf(t, empty)}).registries(); err != nil || len(got) > 0 {
 			t.Errorf("%q is read as %+v (%v)", empty, got, err)
@@ -190,10 +197,10 @@ func TestListedRegistriesAreLoggedAndPulledFrom(t *testing.T) {
 	quay := standIn(t, sample.Quay{Found: sample.QuayFound(), Tagged: h.tags}.Handler())
 	// Beyond loopback only what is listed may be at a loopback address.
 	for _, listen := range [][]string{nil, {"--listen=0.0.0.0:0", "--auth=none"}} {
-		s := startStowage(t, append([]string{listRegistries(t, h.listed()), "--registry=quay.io=" + quay.url()}, listen...)...)
-		for _, name := range []string{"docker.io", "quay.io"} {
+		s := startStowage(t, append([]string{listRegistries(t, h.listed(), registry.Listed{Host: "mirror.example.com", MirrorOf: "ghcr.io"}), "--registry=quay.io=" + quay.url()}, listen...)...)
+		for name, msg := range map[string]string{"docker.io": "registry", "quay.io": "registry", "mirror.example.com": "mirror"} {
 			if _, err := s.awaitLine(func(line string) bool {
-				return strings.Contains(line, `"msg":"registry"`) && strings.Contains(line, `"name":"`+name+`"`)
+				return strings.Contains(line, `"msg":"`+msg+`"`) && strings.Contains(line, `"name":"`+name+`"`)
 			}); err != nil {
 				t.Error(err)
 			}
@@ -208,7 +215,9 @@ func TestListedRegistriesAreLoggedAndPulledFrom(t *testing.T) {
 func TestTheDemoWorksBeyondLoopback(t *testing.T) {
 	t.Parallel()
 	s := &stowage{t: t}
-	s.launch(stowageCommand(t, nil, "demo", "--listen=0.0.0.0:0", "--auth=none"))
+	// What the operator lists of the same names, the demo has itself.
+	list := listRegistries(t, registry.Listed{Host: "quay.io", Address: "quay.invalid"}, registry.Listed{Host: "mirror.invalid", MirrorOf: "docker.io"})
+	s.launch(stowageCommand(t, nil, "demo", "--listen=0.0.0.0:0", "--auth=none", list))
 	for ref, platform := range map[string]string{"quay.io/prometheus/node-exporter:v1.8.2": "linux/arm64", "postgres:9.3-alpine": "linux/amd64", "ghcr.io/acme/api:v2.12.0": "linux/amd64"} {
 		s.awaitState(s.pull(ref, platform), "done")
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
+	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
 )
 
@@ -55,7 +56,7 @@ func TestScreenshots(t *testing.T) {
 		}
 		t.Run("look"+l.name, func(t *testing.T) {
 			tabs := map[*stowage]*tab{}
-			for _, s := range append([]shot{runningPull(t)}, shots...) {
+			for _, s := range append([]shot{runningPull(t), runningAllTags(t), troubledSearch(t)}, shots...) {
 				b := tabs[s.server]
 				if b == nil {
 					b = openTab(t, s.server)
@@ -63,6 +64,9 @@ func TestScreenshots(t *testing.T) {
 					tabs[s.server] = b
 				}
 				b.open(s.path)
+				if do := beforehand[s.name]; do != nil {
+					do(b)
+				}
 				b.see("%s", s.see)
 				b.checkLook(s, l)
 				if *screenshots != "" {
@@ -85,6 +89,9 @@ func pagesToLookAt(t *testing.T) []shot {
 	}
 	failed := demo.pull("postgres:99")
 	demo.awaitState(failed, "failed")
+	many, few := startStowage(t, serveLarge(t).args...), startStowage(t)
+	all := pushManyTags(t)
+	few.awaitState(few.pullAllTags(all.ref(all.repository)), "done")
 	return []shot{
 		{"images", demo, "/images", "tr[data-row]"},
 		{"images-digests", demo, "/images?digests=1&sort=-size", "tr[data-row]"},
@@ -108,8 +115,63 @@ func pagesToLookAt(t *testing.T) []shot {
 		{"pull-failed", demo, failed, `#pull[data-state="failed"]`},
 		{"delete", demo, postgres + "/delete", `form[action$="/delete"]`},
 		{"delete-refused", demo, strings.TrimSuffix(ubuntu[0], "/") + "/delete", "main .alert"},
+		{"search", demo, "/search?q=postgres&registry=docker.io&repo=postgres&tag=15", "#search-offers input[name=platform]"},
+		{"search-registries", demo, "/search?q=nginx", "#search-results section a[data-row-link]"},
+		{"search-empty", demo, "/search", "#search-results dl"},
+		{"search-none", demo, "/search?q=nothing-is-called-this&official=1", "#search-results h2"},
+		{"tags-5000", many, "/search?repo=" + largeRepository + "&match=alpine&tags=2", "#tag-list"},
+		{"all-tags", demo, "/pull?ref=ghcr.io/acme/api&all=1", `#survey form[action="/pulls"] button`},
+		{"all-tags-done", few, "/pulls/1", `#pull[data-state="done"]`},
+		{"box", demo, "/images", "#box-hit-0"},
 		{"not-found", demo, "/nowhere", "main .panel"},
 	}
+}
+
+// beforehand is what is done on a page, by the name of its picture, before it is looked at.
+var beforehand = map[string]func(*tab){
+	"box": func(b *tab) {
+		b.focused()
+		b.click("#box")
+		b.press("postgres")
+	},
+}
+
+// pullAllTags asks for a pull of all tags and gives the path of its page.
+func (s *stowage) pullAllTags(repository string) string {
+	s.t.Helper()
+	p := s.post("/pulls", url.Values{"ref": {repository}, "all": {"1"}})
+	if !strings.HasPrefix(p.url.Path, "/pulls/") {
+		s.t.Fatalf("pull all tags of %s: %d at %s: %s", repository, p.status, p.url, p.text())
+	}
+	return p.url.Path
+}
+
+// runningAllTags is the page of a pull of all tags that stands in the middle, on a server of its own; see
+// runningPull.
+func runningAllTags(t *testing.T) shot {
+	t.Helper()
+	s, m := startStowage(t), pushManyTags(t)
+	const part = 100_000
+	m.Hold(sample.GetBlob(m.layers[2].Descriptor.Digest), part)
+	return shot{"all-tags-running", s, s.pullAllTags(m.ref(m.repository)), `#pull[data-state="pulling"] progress[value="` + strconv.Itoa(part) + `"]`}
+}
+
+// troubledSearch is a search of three registries, one of which answers; of the others one is too slow, and the
+// other one has a web page for an answer.
+func troubledSearch(t *testing.T) shot {
+	t.Helper()
+	h := dockerHub(t, "library/nginx:latest")
+	list := []registry.Listed{h.listed()}
+	for _, name := range []string{"slow.example", "broken.example"} {
+		u := standIn(t, sample.Quay{Found: sample.QuayFound(), Tagged: h.tags}.Handler())
+		if name == "slow.example" {
+			u.Hold(sample.Searches, -1)
+		} else {
+			u.On(sample.Any, sample.HTML())
+		}
+		list = append(list, registry.Listed{Host: name, Address: u.host, TLS: registry.TLSOff, Search: registry.SearchQuay})
+	}
+	return shot{"search-trouble", startStowage(t, listRegistries(t, list...)), "/search?q=nginx&limit=3", "#search-results [aria-busy=true]"}
 }
 
 // runningPull is the page of a pull that stands in the middle, on a server of its own: some layers are held on their

@@ -110,6 +110,11 @@ func (a *app) run(ctx context.Context) error {
 	for _, l := range a.client.Listed() {
 		a.settings.log.Info("registry", "name", l.Host, "label", l.Name(), "address", l.Address, "search", string(l.Search))
 	}
+	for _, l := range a.settings.list {
+		if l.MirrorOf != "" {
+			a.settings.log.Info("mirror", "name", l.Host, "label", l.Name(), "address", l.Address, "of", l.MirrorOf)
+		}
+	}
 	a.settings.log.Info("Stowage is ready", "address", "http://"+a.listener.Addr().String(), "data", a.settings.Data, "platform", a.settings.platform.String())
 
 	var err error

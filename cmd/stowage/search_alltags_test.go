@@ -1,0 +1,196 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/net/html"
+
+	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/views"
+)
+
+// manyTags is a repository of seven tags whose images share layers: each brings one more than the one before, in the
+// order in which they are pulled. The last is for another platform.
+type manyTags struct {
+	*upstream
+	repository string
+	layers     []sample.Blob // in the order in which they are pulled
+	bytes      int64         // of them all
+}
+
+// tagsInOrder are its tags, newest version first.
+var tagsInOrder = []string{"latest", "1.5", "1.4", "1.3", "1.2", "1.1", "0.9"}
+
+func pushManyTags(t *testing.T) *manyTags {
+	t.Helper()
+	m := &manyTags{upstream: realUpstream(t), repository: "team/all-tags"}
+	for n := 1; n <= 5; n++ {
+		tags := []string{tagsInOrder[n]}
+		if n == 1 {
+			tags = append(tags, "latest")
+		}
+		index := m.holds(t, m.repository, sample.Sized(n, 300_000, v1.Platform{OS: "linux", Architecture: "amd64"}), tags...)
+		m.layers = platform(t, index, "linux/amd64").Layers()
+	}
+	m.holds(t, m.repository, sample.Sized(1, 300_000, v1.Platform{OS: "linux", Architecture: "arm64"}), "0.9")
+	for _, l := range m.layers {
+		m.bytes += l.Descriptor.Size
+	}
+	return m
+}
+
+// tagLines are the lines of a pull of all tags, without its sizes.
+func (p *page) tagLines() (lines []string) {
+	for _, row := range p.all(func(n *html.Node) bool { return n.Data == "li" && strings.HasPrefix(attribute(n, "id"), "tag-") }) {
+		var words []string
+		for n := range row.Descendants() {
+			switch {
+			case n.Type != html.ElementNode:
+			case n.Data == "a" || n.Data == "bdi" || strings.Contains(attribute(n, "class"), "badge"):
+				words = append(words, textOf(n))
+			}
+		}
+		// Lines are saved now and then: of a tag that was whole just before a crash the next start may find only
+		// that it is there.
+		lines = append(lines, strings.ToLower(strings.Replace(strings.Join(words, " "), "up to date", "done", 1)))
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+func TestAllTagsArePulledFromTheSearchPageAndGoOnAfterKill9(t *testing.T) {
+	t.Parallel()
+	m := pushManyTags(t)
+	s := startStowage(t)
+	b := openTab(t, s)
+	const part = 100_000 // bytes of the layer that 1.3 brings
+	hold := m.Hold(sample.GetBlob(m.layers[2].Descriptor.Digest), part)
+
+	// From the tags to what all of them would cost. Nothing has started.
+	b.open("/search?repo=" + m.ref(m.repository))
+	b.see("#tag-list")
+	if text := b.text("#search-tags a[href*=all]"); text != "Pull all 7 tags…" {
+		t.Errorf("the link says %q", text)
+	}
+	b.click("#search-tags a[href*=all]")
+	b.see(`#survey form[action="/pulls"] button`)
+	survey := b.spaced("#survey")
+	for _, want := range []string{
+		"7 tags", "6 different images", "1 tag has no image for linux/amd64 and will be skipped", "To download " + views.HumanSize(m.bytes), "Stored already 0 B", "Pull all 7 tags",
+		"docker pull --all-tags " + m.ref(m.repository),
+	} {
+		if !strings.Contains(survey, want) {
+			t.Errorf("the survey does not say %q but %q", want, survey)
+		}
+	}
+	if n := len(m.ServedBlobs()); n != 0 {
+		t.Errorf("looking at the cost fetched %d blobs", n)
+	}
+	if rows := s.shelf(); len(rows) > 0 {
+		t.Errorf("looking at the cost stored %v", rows)
+	}
+
+	// One pull, a line for each tag. It stands in the middle of the fourth.
+	b.click(`#survey form[action="/pulls"] button`)
+	b.see(`#pull[data-state="pulling"] progress[value="%d"]`, part)
+	pull := b.location()
+	for i, want := range []string{"latest done", "1.5 done", "1.4 done", "1.3 pulling", "1.2 waiting", "1.1 waiting", "0.9 waiting"} {
+		eventually(t, "the line of "+want, func() bool {
+			return strings.HasPrefix(strings.ToLower(b.spaced(fmt.Sprintf("#tag-%d", i))), want)
+		})
+	}
+	b.open("/images") // no script is to miss the server
+	s.kill()
+	hold.Abort() // what it held has nobody to go to
+
+	// The next start goes on by itself. What was whole before stays.
+	next := m.Hold(sample.GetBlob(m.layers[3].Descriptor.Digest), -1)
+	again := startStowageOn(t, s.data, nil)
+	<-next.Reached()
+	again.await(pull, "at 1.2", func(p *page) bool {
+		return slices.Equal(p.tagLines(), []string{"0.9 waiting", "1.1 waiting", "1.2 pulling", "1.3 done", "1.4 done", "1.5 done", "latest done"})
+	})
+	for _, tag := range tagsInOrder[:4] {
+		again.page(m.address(m.repository+":"+tag)).says(http.StatusOK, "linux/amd64")
+	}
+	b = openTab(t, again)
+	b.open(pull)
+	b.see(`#pull[data-state="pulling"]`)
+	next.Release()
+	b.see(`#pull[data-state="done"]`)
+	if text := b.text("#pull"); !strings.Contains(text, "Everything is stored, but for 1 tag that has no such image") || !strings.Contains(text, "100%") {
+		t.Errorf("the outcome is %q", text)
+	}
+	if lines := again.page(pull).tagLines(); !slices.Equal(lines, []string{"0.9 skipped", "1.1 done", "1.2 done", "1.3 done", "1.4 done", "1.5 done", "latest done"}) {
+		t.Errorf("the lines are %v", lines)
+	}
+
+	// The registry has served what the survey said, each byte once.
+	var served int64
+	for i, l := range m.layers {
+		n := m.Served(l.Descriptor.Digest)
+		if served += n; n != l.Descriptor.Size {
+			t.Errorf("layer %d: %d bytes served, it has %d", i, n, l.Descriptor.Size)
+		}
+	}
+	if served != m.bytes {
+		t.Errorf("%d bytes of layers were served, the survey said %d", served, m.bytes)
+	}
+	for d, n := range m.ServedBlobs() {
+		if got := blobSize(t, again, d.Encoded()); got != n {
+			t.Errorf("blob %s: %d bytes served, %d stored", d, n, got)
+		}
+	}
+	var ranges []string
+	for _, r := range m.Requests() {
+		if r.Range != "" {
+			ranges = append(ranges, r.Range)
+		}
+	}
+	if want := []string{"bytes=" + strconv.Itoa(part) + "-"}; !slices.Equal(ranges, want) {
+		t.Errorf("the ranges asked for are %v, want %v", ranges, want)
+	}
+	if rows := again.page("/images").text(); !strings.Contains(rows, "latest") || strings.Contains(rows, "0.9") {
+		t.Errorf("the shelf has %s", rows)
+	}
+	checkLayout(t, again.data)
+
+	// A second time there is nothing to fetch.
+	b.open("/pull?ref=" + m.ref(m.repository) + "&all=1")
+	b.see(`#survey form[action="/pulls"] button`)
+	if text := b.spaced("#survey"); !strings.Contains(text, "To download 0 B") {
+		t.Errorf("the second survey says %q", text)
+	}
+}
+
+func TestAllTagsWithAPartOfTheirNamesArePulledWithScriptingOff(t *testing.T) {
+	t.Parallel()
+	m := pushManyTags(t)
+	s := startStowage(t)
+	b := openTab(t, s)
+	b.withoutScripting()
+	b.open("/pull?ref=" + m.ref(m.repository) + "&all=1")
+	b.see(`#survey form[action="/pulls"] button`) // the page loads itself until then
+	b.enter("#survey-match", "1.5")
+	b.click(`#survey form[action="/pulls"]:has(input[name=match][value="1.5"]) button`)
+	b.see(`#pull[data-state="done"]`)
+	if lines := s.page(b.location()).tagLines(); !slices.Equal(lines, []string{"1.5 done"}) {
+		t.Errorf("the lines are %v", lines)
+	}
+	if n := len(m.ServedBlobs()); n != 2 { // a layer and a config
+		t.Errorf("%d blobs were served", n)
+	}
+}
+
+// spaced is text with a space between what stands side by side.
+func (b *tab) spaced(selector string) string {
+	b.t.Helper()
+	b.see("%s", selector)
+	return strings.Join(strings.Fields(is[string](b, fmt.Sprintf(element, selector)+".innerText")), " ")
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"github.com/stowage/stowage/views"
+)
+
+// searched is a result as docker search prints it.
+type searched struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	Stars       int64  `json:"star_count"`
+	Official    bool   `json:"is_official"`
+}
+
+// dockerSearch gives all results of the search that docker asks, in its order.
+func (u *upstream) dockerSearch(t *testing.T, text string) []searched {
+	t.Helper()
+	var all []searched
+	for page, pages := 1, 1; page <= pages; page++ {
+		resp, err := http.Get(fmt.Sprintf("%s/v1/search?q=%s&n=100&page=%d", u.url(), url.QueryEscape(text), page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answer struct {
+			Pages   int        `json:"num_pages"`
+			Results []searched `json:"results"`
+		}
+		err = json.NewDecoder(resp.Body).Decode(&answer)
+		_ = resp.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = answer.Pages
+		all = append(all, answer.Results...)
+	}
+	return all
+}
+
+// results are those that the Search page lists. Stars are as people read them.
+func (p *page) results() (all []struct {
+	searched
+	stars string
+}) {
+	for _, row := range p.all(func(n *html.Node) bool {
+		return n.Data == "li" && strings.Contains(attribute(n.Parent, "class"), "hits")
+	}) {
+		var r struct {
+			searched
+			stars string
+		}
+		for n := range row.Descendants() {
+			switch {
+			case n.Data == "a" && slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "data-row-link" }):
+				if u, err := url.Parse(attribute(n, "href")); err == nil {
+					r.Name = u.Query().Get("repo")
+				}
+			case n.Data == "p":
+				r.Description = textOf(n)
+			case strings.Contains(attribute(n, "class"), "badge"):
+				r.Official = r.Official || textOf(n) == "Official"
+			case n.Data == "span" && strings.Contains(attribute(n, "title"), " star"):
+				r.stars = textOf(n)
+			}
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+func textOf(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data)
+		}
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// TestTheFiltersAndTheLimitOfDockerSearchGiveItsResults holds the page against what docker search gives out of the same
+// data: those that are official, those with that many stars or more, in the order of the service, and as many as
+// the limit. The limit counts what passes the filters; docker applies it before, and may so show nothing of what
+// is there.
+func TestTheFiltersAndTheLimitOfDockerSearchGiveItsResults(t *testing.T) {
+	t.Parallel()
+	h := dockerHub(t, "library/nginx:latest", "library/ubuntu:22.04", "library/debian:12")
+	s := startStowage(t, listRegistries(t, h.listed()))
+	for _, c := range []struct {
+		text     string
+		official bool
+		stars    int64
+		limit    int // 0: docker's 25
+		page     int
+	}{
+		{text: "nginx"}, {text: "nginx", page: 2}, {text: "nginx", limit: 5}, {text: "nginx", limit: 10, page: 3}, {text: "nginx", limit: 100},
+		{text: "nginx", official: true}, {text: "nginx", stars: 20}, {text: "nginx", stars: 20, limit: 3}, {text: "nginx", stars: 20, limit: 3, page: 2},
+		{text: "nginx", official: true, stars: 20_911}, {text: "nginx", official: true, stars: 20_912}, {text: "nginx", stars: 1_000_000_000},
+		{text: "ubuntu", official: true, limit: 1}, {text: "ubuntu", stars: 1}, {text: "debian slim"}, {text: "library/ubuntu"}, {text: "zzz-nothing"},
+	} {
+		state := views.SearchState{Query: c.text, Official: c.official, Stars: int(c.stars), Limit: c.limit, Page: c.page}
+		if c.limit == 0 {
+			c.limit = 25
+		}
+		var want []searched
+		for _, r := range h.search.dockerSearch(t, strings.TrimPrefix(c.text, "library/")) {
+			if (!c.official || r.Official) && r.Stars >= c.stars {
+				want = append(want, r)
+			}
+		}
+		total := len(want)
+		want = want[min(len(want), max(0, c.page-1)*c.limit):]
+		want = want[:min(len(want), c.limit)]
+		got := s.page(state.URL())
+		got.says(http.StatusOK, "docker search")
+		results := got.results()
+		if len(results) != len(want) {
+			t.Errorf("%s: %d results, want %d of %d", state.URL(), len(results), len(want), total)
+			continue
+		}
+		for i, w := range want {
+			description := strings.Join(strings.Fields(strings.ToValidUTF8(w.Description, "")), " ")
+			if r := results[i]; r.Name != w.Name || r.Official != w.Official || r.stars != views.Grouped(w.Stars) || r.Description != description {
+				t.Errorf("%s: result %d is %+v, want %+v", state.URL(), i+1, r, w)
+			}
+		}
+	}
+	for _, limit := range []string{"0", "101", "-1", "ten", "1e1"} {
+		s.page("/search?q=nginx&limit="+limit).says(http.StatusBadRequest, `"`+limit+`" is not a number from 1 to 100 (limit)`)
+	}
+}
