@@ -102,6 +102,9 @@ func checkChoices(l Listed) error {
 
 // invalidEntry is the error for an entry of the list, which it names.
 func invalidEntry(l Listed, problem image.Text) *image.Error {
+	if l.At != "" {
+		return image.Errorf(image.Invalid, "%s: the registry %q cannot be used: %s", l.At, clean(l.Host), problem)
+	}
 	return image.Errorf(image.Invalid, "the registry %q of the list cannot be used: %s", clean(l.Host), problem)
 }
 

@@ -13,11 +13,11 @@ import (
 // however many wait for it. Failures are not remembered. It may be used by many goroutines at once; what it
 // gives is shared and must not be changed.
 type memo[K comparable, V any] struct {
-	life  func(V) time.Duration // of one answer
-	limit time.Duration         // for getting one; 0 where that has its own limit
-	most  int                   // answers
-	room  int64                 // bytes of all answers
-	size  func(K, V) int64      // bytes of one
+	life  time.Duration    // of one answer
+	limit time.Duration    // for getting one; 0 where that has its own limit
+	most  int              // answers
+	room  int64            // bytes of all answers
+	size  func(K, V) int64 // bytes of one
 	now   func() time.Time
 
 	mu      sync.Mutex
@@ -42,10 +42,10 @@ type flight[V any] struct {
 	err     error
 }
 
-// newMemo makes a memo whose answers live for the same time.
+// newMemo makes a memo.
 func newMemo[K comparable, V any](life time.Duration, most int, room int64, size func(K, V) int64) *memo[K, V] {
 	return &memo[K, V]{
-		life: func(V) time.Duration { return life }, most: most, room: room, size: size, now: time.Now,
+		life: life, most: most, room: room, size: size, now: time.Now,
 		kept: map[K]*list.Element{}, flights: map[K]*flight[V]{},
 	}
 }
@@ -152,7 +152,7 @@ func (m *memo[K, V]) keep(key K, value V) {
 	if e := m.kept[key]; e != nil {
 		m.drop(e)
 	}
-	m.kept[key] = m.order.PushFront(&kept[K, V]{key: key, value: value, until: m.now().Add(m.life(value))})
+	m.kept[key] = m.order.PushFront(&kept[K, V]{key: key, value: value, until: m.now().Add(m.life)})
 	m.held += m.size(key, value)
 	for m.order.Len() > m.most || m.held > m.room && m.order.Len() > 0 {
 		m.drop(m.order.Back())

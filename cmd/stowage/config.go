@@ -35,7 +35,7 @@ type flags struct {
 	InsecureRegistry []string `placeholder:"HOST" help:"Registry that is spoken to without verified TLS, or in plain HTTP. Repeatable."`
 	RegistryCA       []string `name:"registry-ca" placeholder:"FILE" help:"PEM file of an authority to trust for registries. Repeatable."`
 	PullConcurrency  int      `default:"6" placeholder:"N" help:"Layers that are downloaded at once, over all pulls."`
-	Auth             string   `enum:",none" default:"" placeholder:"none" help:"none: let everybody who reaches the address pull and delete. Needed beyond loopback, until there are accounts."`
+	Auth             string   `placeholder:"none" help:"none: let everybody who reaches the address pull and delete. Needed beyond loopback, until there are accounts."`
 	LogFormat        string   `enum:"text,json" default:"text" placeholder:"text|json" help:"Format of the log, which goes to standard error."`
 	LogLevel         string   `enum:"debug,info,warn,error" default:"info" placeholder:"debug|info|warn|error" help:"Least level that is logged."`
 }
@@ -116,6 +116,9 @@ func (f flags) check(stderr io.Writer) (settings, error) {
 			return s, fmt.Errorf("--platform: %w", err)
 		}
 		s.platform = p
+	}
+	if f.Auth != "" && f.Auth != "none" {
+		return s, image.Errorf(image.Invalid, "--auth knows the word none only, not %q", f.Auth)
 	}
 	host, _, err := net.SplitHostPort(f.Listen)
 	if err != nil {

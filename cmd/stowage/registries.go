@@ -24,18 +24,12 @@ const registriesLimit = 1 << 20
 // entryKeys are the keys of an entry of the file, as docs/configuration.md lists them.
 var entryKeys = []string{"name", "label", "address", "tls", "ca", "credentials", "hosts", "search", "search-url", "mirror-of"}
 
-// place is an entry of the list and where it was given.
-type place struct {
-	registry.Listed
-	at string
-}
-
 // registries reads --registries and --registry. What the entries mean is checked by registry.New.
 func (f flags) registries() ([]registry.Listed, error) {
-	var given []place
+	var list []registry.Listed
 	if f.Registries != "" {
 		var err error
-		if given, err = readRegistries(f.Registries); err != nil {
+		if list, err = readRegistries(f.Registries); err != nil {
 			return nil, err
 		}
 	}
@@ -44,16 +38,15 @@ func (f flags) registries() ([]registry.Listed, error) {
 		if err != nil {
 			return nil, err
 		}
-		given = append(given, place{l, "--registry"})
+		l.At = "--registry"
+		list = append(list, l)
 	}
-	var list []registry.Listed
-	for i, p := range given {
-		for _, other := range given[:i] {
-			if sameHost(p.Host, other.Host) {
-				return nil, image.Errorf(image.Invalid, "registry %s is given twice: %s and %s", p.Host, other.at, p.at).Suggest("Leave one of the two out.")
+	for i, l := range list {
+		for _, other := range list[:i] {
+			if sameHost(l.Host, other.Host) {
+				return nil, image.Errorf(image.Invalid, "registry %s is given twice: %s and %s", l.Host, other.At, l.At).Suggest("Leave one of the two out.")
 			}
 		}
-		list = append(list, p.Listed)
 	}
 	return list, nil
 }
@@ -75,7 +68,7 @@ func parseRegistry(value string) (registry.Listed, error) {
 	l := registry.Listed{Host: strings.TrimSpace(name)}
 	if l.Host == "" || strings.Contains(l.Host, "://") {
 		return l, image.Errorf(image.Invalid, "--registry %q does not begin with the name of a registry", value).
-			Suggest("Give NAME or NAME=URL, such as registry.example.com or harbor=http://10.0.0.5:8080.")
+			Suggest("Give NAME or NAME=URL, such as registry.example.com or harbor.example.com=http://10.0.0.5:8080.")
 	}
 	if !given {
 		return l, nil
@@ -93,7 +86,7 @@ func parseRegistry(value string) (registry.Listed, error) {
 }
 
 // readRegistries reads the file of --registries. Errors name the file and the line.
-func readRegistries(file string) ([]place, error) {
+func readRegistries(file string) ([]registry.Listed, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("--registries: %w", err)
@@ -114,7 +107,7 @@ func readRegistries(file string) ([]place, error) {
 		}
 		return nil, fmt.Errorf("%s: not YAML: %w", file, err)
 	}
-	var list []place
+	var list []registry.Listed
 	for _, doc := range parsed.Docs {
 		if doc.Body == nil || doc.Body.Type() == ast.CommentType || doc.Body.Type() == ast.CommentGroupType {
 			continue // nothing but comments
@@ -183,22 +176,22 @@ func (r registriesFile) scalar(key string, node ast.Node) (string, error) {
 	return "", r.wrong(node, image.Textf("%s: expected a text", key))
 }
 
-func (r registriesFile) entries(node ast.Node) ([]place, error) {
+func (r registriesFile) entries(node ast.Node) ([]registry.Listed, error) {
 	items, err := r.sequence("registries", node)
 	if err != nil {
 		return nil, err
 	}
-	list := make([]place, 0, len(items))
+	list := make([]registry.Listed, 0, len(items))
 	for _, item := range items {
-		p := place{at: fmt.Sprintf("%s:%d", r.name, item.GetToken().Position.Line)}
-		err := r.mapping(item, entryKeys, " of a registry", func(key string, value ast.Node) error { return r.entry(&p.Listed, key, value) })
+		l := registry.Listed{At: fmt.Sprintf("%s:%d", r.name, item.GetToken().Position.Line)}
+		err := r.mapping(item, entryKeys, " of a registry", func(key string, value ast.Node) error { return r.entry(&l, key, value) })
 		if err != nil {
 			return nil, err
 		}
-		if p.Host == "" {
+		if l.Host == "" {
 			return nil, r.wrong(item, image.Textf("a registry without a name"))
 		}
-		list = append(list, p)
+		list = append(list, l)
 	}
 	return list, nil
 }

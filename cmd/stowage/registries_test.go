@@ -31,6 +31,7 @@ func TestARegistryOnTheCommandLineIsANameOrANameAndItsAddress(t *testing.T) {
 		"reg.example.com=https://mirror.internal/": {Host: "reg.example.com", Address: "mirror.internal", TLS: registry.TLSVerify},
 		"six.example.com=http://[fd00::5]:5000":    {Host: "six.example.com", Address: "[fd00::5]:5000", TLS: registry.TLSOff},
 	} {
+		want.At = "--registry"
 		got, err := flags{Registry: []string{value}}.registries()
 		if err != nil || len(got) != 1 || !reflect.DeepEqual(got[0], want) {
 			t.Errorf("%s is read as %+v (%v)", value, got, err)
@@ -77,11 +78,16 @@ registries:
 		{Host: "mirror.example.com", MirrorOf: "docker.io", TLS: registry.TLSOff, CAFile: "/etc/ca.pem", Search: registry.SearchOff},
 		{Host: "localhost:5000"},
 	}
+	for i, line := range []string{":3", ":5", ":14", ":18"} {
+		want[i].At = file + line
+	}
+	want[4].At = "--registry"
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v\ngot  %+v\nwant %+v", err, got, want)
 	}
 	two := "registries:\n  - name: a.example\n---\nregistries:\n  - name: b.example\n"
-	if got, err := (flags{Registries: fileOf(t, two)}).registries(); err != nil || !reflect.DeepEqual(got, []registry.Listed{{Host: "a.example"}, {Host: "b.example"}}) {
+	got, err = flags{Registries: fileOf(t, two)}.registries()
+	if err != nil || len(got) != 2 || got[0].Host != "a.example" || got[1].Host != "b.example" || !strings.HasSuffix(got[1].At, ":5") {
 		t.Errorf("of two documents there is %+v (%v)", got, err)
 	}
 	if _, err := (flags{Registries: "/dev/zero"}).registries(); err == nil || !strings.Contains(err.Error(), "1 MiB") {
@@ -220,5 +226,18 @@ func TestTheDemoWorksBeyondLoopback(t *testing.T) {
 	s.launch(stowageCommand(t, nil, "demo", "--listen=0.0.0.0:0", "--auth=none", list))
 	for ref, platform := range map[string]string{"quay.io/prometheus/node-exporter:v1.8.2": "linux/arm64", "postgres:9.3-alpine": "linux/amd64", "ghcr.io/acme/api:v2.12.0": "linux/amd64"} {
 		s.awaitState(s.pull(ref, platform), "done")
+	}
+}
+
+func TestAWrongValueIsRefusedWithItsLineBeforeTheDataFolderIsTouched(t *testing.T) {
+	t.Parallel()
+	file := fileOf(t, "registries:\n  - name: quay.io\n  - name: harbor.example.com\n    address: https://harbor.example.com/v2\n")
+	data := filepath.Join(t.TempDir(), "data")
+	_, stderr, code := runStowage(t, nil, "--listen=127.0.0.1:0", "--data="+data, "--registries="+file)
+	if code == 0 || !strings.Contains(stderr, file+":3") || !strings.Contains(stderr, "An address goes without https://") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	if _, err := os.Stat(data); err == nil {
+		t.Error("the data folder was made")
 	}
 }

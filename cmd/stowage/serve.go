@@ -64,18 +64,18 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 			err = errors.Join(err, a.close())
 		}
 	}()
-	// The address first: that it is taken should be said before the data folder is touched.
+	// The address first, and the list: what is wrong with them should be said before the data folder is touched.
 	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen); err != nil {
 		return a, fmt.Errorf("listen: %w", err)
-	}
-	a.store, err = storage.Open(ctx, storage.Options{Dir: s.Data, DefaultPlatform: s.platform, Logger: s.log})
-	if err != nil {
-		return a, err
 	}
 	a.client, err = registry.New(registry.Options{
 		InsecureHosts: s.InsecureRegistry, CAFiles: s.RegistryCA, Registries: slices.Concat(p.registries, s.list), AllowPrivate: s.loopback,
 		UserAgent: "stowage", Logger: s.log, Concurrency: s.PullConcurrency,
 	})
+	if err != nil {
+		return a, err
+	}
+	a.store, err = storage.Open(ctx, storage.Options{Dir: s.Data, DefaultPlatform: s.platform, Logger: s.log})
 	if err != nil {
 		return a, err
 	}
@@ -108,14 +108,17 @@ func (a *app) run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- a.server.Serve(a.listener) }()
 	for _, l := range a.client.Listed() {
-		a.settings.log.Info("registry", "name", l.Host, "label", l.Name(), "address", l.Address, "search", string(l.Search))
+		a.settings.log.Info("registry", listed(l)...)
 	}
 	for _, l := range a.settings.list {
 		if l.MirrorOf != "" {
-			a.settings.log.Info("mirror", "name", l.Host, "label", l.Name(), "address", l.Address, "of", l.MirrorOf)
+			a.settings.log.Info("mirror", append(listed(l), "of", l.MirrorOf)...)
 		}
 	}
-	a.settings.log.Info("Stowage is ready", "address", "http://"+a.listener.Addr().String(), "data", a.settings.Data, "platform", a.settings.platform.String())
+	if !a.settings.loopback {
+		a.settings.log.Warn("everybody who reaches this address may pull and delete images", "listen", a.settings.Listen)
+	}
+	a.settings.log.Info("Stowage is ready", "address", a.address(), "data", a.settings.Data, "platform", a.settings.platform.String())
 
 	var err error
 	var since time.Time // the end began
@@ -139,6 +142,30 @@ func (a *app) run(ctx context.Context) error {
 		// A disk that hangs. Nothing is lost: the next start finds the folder as after a crash.
 		return errors.Join(err, errors.New("gave up waiting for the data folder to be closed"))
 	}
+}
+
+// address is where a browser on this machine finds the server.
+func (a *app) address() string {
+	at := a.listener.Addr().String()
+	if host, port, err := net.SplitHostPort(at); err == nil {
+		if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+			at = net.JoinHostPort("127.0.0.1", port)
+		}
+	}
+	return "http://" + at
+}
+
+// listed is what the log says of an entry of the list: what the operator said of it.
+func listed(l registry.Listed) []any {
+	all := []any{"name", l.Host, "label", l.Name()}
+	if l.Address != "" {
+		all = append(all, "address", l.Address)
+	}
+	search := string(l.Search)
+	if l.Search == registry.SearchAuto {
+		search = "auto"
+	}
+	return append(all, "search", search)
 }
 
 // closeQueue interrupts the pulls and gives them some time to come to rest.
