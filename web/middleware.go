@@ -86,9 +86,9 @@ func requestLog(log *slog.Logger) echo.MiddlewareFunc {
 // letter that somebody types.
 func quiet(c echo.Context) bool {
 	switch path := c.Request().URL.Path; path {
-	case "/healthz", "/readyz", "/metrics", views.BoxPath:
+	case "/healthz", "/readyz", "/metrics":
 		return true
-	case views.SearchPath:
+	case views.SearchPath, views.BoxPath:
 		return handlers.Partial(c)
 	default:
 		return strings.HasPrefix(path, static.Prefix)

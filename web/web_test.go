@@ -82,6 +82,7 @@ func TestWhatSomebodyTypesDoesNotFillTheLog(t *testing.T) {
 	}{
 		{"/search/box?q=postg", true, http.StatusOK, false},
 		{"/search/box?q=postg", true, http.StatusInternalServerError, true},
+		{"/search/box?q=postg", false, http.StatusFound, true}, // nobody's typing
 		{"/search?q=postg", true, http.StatusOK, false},
 		{"/search?q=postg", true, http.StatusBadRequest, true},
 		{"/search?q=postgres", false, http.StatusOK, true},
