@@ -68,7 +68,7 @@ func (p *page) results() (all []struct {
 				r.Description = textOf(n)
 			case strings.Contains(attribute(n, "class"), "badge"):
 				r.Official = r.Official || textOf(n) == "Official"
-			case n.Data == "span" && strings.Contains(attribute(n, "title"), " star"):
+			case n.Data == "span" && n.FirstChild != nil && n.FirstChild.Data == "svg" && attribute(n.FirstChild, "aria-label") == "Stars":
 				r.stars = textOf(n)
 			}
 		}
@@ -131,6 +131,7 @@ func TestTheFiltersAndTheLimitOfDockerSearchGiveItsResults(t *testing.T) {
 			description := strings.Join(strings.Fields(strings.ToValidUTF8(w.Description, "")), " ")
 			if r := results[i]; r.Name != w.Name || r.Official != w.Official || r.stars != views.Grouped(w.Stars) || r.Description != description {
 				t.Errorf("%s: result %d is %+v, want %+v", state.URL(), i+1, r, w)
+				break
 			}
 		}
 	}

@@ -36,7 +36,7 @@ func TestAPageOfAnotherSiteMakesTheServerAskNobody(t *testing.T) {
 	t.Parallel()
 	h, u := dockerHub(t, "library/nginx:latest"), realUpstream(t)
 	u.library(t, "library/nginx", "1.27-alpine")
-	s := startStowage(t, listRegistries(t, h.listed()))
+	s := startStowage(t, listRegistries(t, h.listed()), "--log-level=debug") // tells of every request
 	addresses := append(asking("nginx", "latest"), asking(u.ref("library/nginx"), "1.27-alpine")...)
 	addresses = append(addresses, "/search/box?q=nginx", "/search/box?q=nginx&registries=1")
 
