@@ -38,15 +38,15 @@ func (h *Handlers) deleteImage(c echo.Context, a address) error {
 	by := h.requester(c)
 	plan, err := h.store.Remove(ctx, asked, confirmed, by)
 	if image.KindOf(err) == image.Conflict {
-		return h.showPlan(c, http.StatusConflict, a, plan, views.DeleteView{Tried: true, Changed: plan.Fingerprint() != confirmed})
+		return h.showPlan(c, http.StatusConflict, a, plan, views.DeleteView{Tried: true, Changed: plan.Fingerprint != confirmed})
 	}
 	if err != nil {
 		return err
 	}
-	h.log.Info("deleted", "address", a.base(), "platform", asked.Platform.String(), "by", by, "images", len(plan.Deleted), "bytes", plan.Freed())
+	h.log.Info("deleted", "address", a.base(), "platform", asked.Items[0].Platform.String(), "by", by, "images", len(plan.Deleted), "bytes", plan.Totals.Freed)
 	to := "/images"
-	if slices.ContainsFunc(plan.Remains, func(r image.PlanRemains) bool { return r.Reference == asked.Reference }) {
-		to = views.ImageURL(asked.Reference)
+	if slices.ContainsFunc(plan.Remains, func(r image.PlanRemains) bool { return r.Reference == asked.Items[0].Reference }) {
+		to = views.ImageURL(asked.Items[0].Reference)
 	}
 	return redirect(c, to, views.Flash{Kind: views.KindSuccess, Text: views.DeletedText(ctx, plan)})
 }
@@ -54,7 +54,7 @@ func (h *Handlers) deleteImage(c echo.Context, a address) error {
 // removalOf reads what is to be deleted from the address and from the query or the form. An image ID is of
 // one platform already, so a platform beside it says nothing.
 func (h *Handlers) removalOf(c echo.Context, a address) (image.Removal, error) {
-	asked := image.Removal{Reference: a.ref}
+	asked := image.Remove(image.RemovalItem{Reference: a.ref})
 	switch force := c.FormValue("force"); force {
 	case "", "0", "false":
 	case "1", "true", "on":
@@ -64,7 +64,7 @@ func (h *Handlers) removalOf(c echo.Context, a address) (image.Removal, error) {
 	}
 	if a.idPrefix != "" {
 		img, err := h.store.ImageByID(c.Request().Context(), a.idPrefix)
-		asked.ID = img.ID
+		asked.Items[0].ID = img.ID
 		return asked, err
 	}
 	if a.ref.Tag == "" && a.ref.Digest == "" {
@@ -75,7 +75,7 @@ func (h *Handlers) removalOf(c echo.Context, a address) (image.Removal, error) {
 		if err != nil {
 			return asked, err
 		}
-		asked.Platform = platform
+		asked.Items[0].Platform = platform
 	}
 	return asked, nil
 }
@@ -86,8 +86,8 @@ func (h *Handlers) showPlan(c echo.Context, status int, a address, plan image.Re
 	ctx := c.Request().Context()
 	base := a.base()
 	action := views.SectionURL(base, views.SectionDelete, image.Platform{})
-	v.Plan, v.Action, v.Cancel = plan, action, views.SectionURL(base, "", plan.Asked.Platform)
-	if plan.Refusal != "" {
+	v.Plan, v.Action, v.Cancel = plan, action, views.SectionURL(base, "", plan.Asked.Items[0].Platform)
+	if plan.Refused() {
 		forced := plan.Asked
 		forced.Force = true
 		v.Force = views.DeleteURL(base, forced)
@@ -96,12 +96,12 @@ func (h *Handlers) showPlan(c echo.Context, status int, a address, plan image.Re
 			return err
 		}
 	}
-	v.Crumbs = []views.Crumb{{Label: views.T(ctx, "nav.images"), URL: "/images"}, {Label: image.ShortDigest(plan.Asked.ID), URL: base}}
+	v.Crumbs = []views.Crumb{{Label: views.T(ctx, "nav.images"), URL: "/images"}, {Label: image.ShortDigest(plan.Asked.Items[0].ID), URL: base}}
 	if a.idPrefix == "" {
 		v.Crumbs = crumbsOf(ctx, a.ref.Repository, views.ImageURL(image.Reference{Repository: a.ref.Repository}))
 		v.Crumbs = append(v.Crumbs, views.Crumb{Label: refName(a.ref), URL: base})
 	}
-	return Render(c, status, views.DeletePage(h.Chrome(c, views.DeleteTitle(ctx, plan.Asked), views.NavImages), v))
+	return Render(c, status, views.DeletePage(h.Chrome(c, views.DeleteTitle(ctx, plan.Asked.Items[0]), views.NavImages), v))
 }
 
 // refName is the part of a reference that a repository's page lists.

@@ -318,11 +318,11 @@ func TestATagThatMovedAndWentLeavesItsHistory(t *testing.T) {
 	s.get(oldPage+"/history").is(t, http.StatusOK, "moved", "ubuntu:rolling")
 
 	ref := image.Reference{Repository: "docker.io/library/ubuntu", Tag: "rolling"}
-	plan, err := s.store.PlanRemoval(t.Context(), image.Removal{Reference: ref})
+	plan, err := s.store.PlanRemoval(t.Context(), image.Remove(image.RemovalItem{Reference: ref}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.store.Remove(t.Context(), plan.Asked, plan.Fingerprint(), "mira"); err != nil {
+	if _, err := s.store.Remove(t.Context(), plan.Asked, plan.Fingerprint, "mira"); err != nil {
 		t.Fatal(err)
 	}
 	s.get(page).is(t, http.StatusNotFound, "Not stored here", "It was here before", "deleted", "moved")

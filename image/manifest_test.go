@@ -123,18 +123,6 @@ func TestHistoryIsJoinedToLayersAsDockerDoes(t *testing.T) {
 	}
 }
 
-func TestAPlansFingerprintChangesWithThePlan(t *testing.T) {
-	p := RemovalPlan{Untagged: []Reference{{Repository: "docker.io/library/ubuntu", Tag: "22.04"}}}
-	before := p.Fingerprint()
-	if before != p.Fingerprint() {
-		t.Error("the same plan has two fingerprints")
-	}
-	p.Blobs = []PlanBlob{{Digest: aDigest, Size: 1}}
-	if before == p.Fingerprint() {
-		t.Error("another plan has the same fingerprint")
-	}
-}
-
 func TestErrorsKeepTheirKindWhenWrapped(t *testing.T) {
 	err := fmt.Errorf("at %s: %w", time.Kitchen, Errorf(NotFound, "no %s", "thing").Suggest("look %s", "elsewhere"))
 	if KindOf(err) != NotFound || KindOf(fmt.Errorf("plain")) != Internal {

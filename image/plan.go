@@ -1,29 +1,91 @@
 package image
 
-import (
-	"encoding/json"
-)
+import "time"
 
-// Removal asks for something to be deleted: what Reference names (a tag or a digest), or an image by its
-// ID; with a Platform, only that platform's image.
+// Removal asks for things to be deleted, all in one plan.
 type Removal struct {
+	Items []RemovalItem `json:"items"`
+	Force bool          `json:"force"`
+}
+
+// RemovalItem is one thing to be deleted: what Reference names (a tag or a digest), or an image by its ID; with a
+// Platform, only that platform's image. It is comparable.
+type RemovalItem struct {
 	Reference Reference `json:"reference"`
 	ID        Digest    `json:"id"`
 	Platform  Platform  `json:"platform"` // zero: all
-	Force     bool      `json:"force"`
 }
 
-// RemovalPlan says exactly what a Removal does. It is computed once, shown, and carried out as shown or
-// not at all.
+// Remove asks for one thing to be deleted.
+func Remove(item RemovalItem) Removal { return Removal{Items: []RemovalItem{item}} }
+
+// Prune chooses what is to be deleted as `docker image prune` does: digests that no tag points at, or all of them,
+// never what is pinned.
+type Prune struct {
+	All       bool      `json:"all"`        // tags too; a pin plays the part of docker's containers
+	Until     time.Time `json:"until"`      // only what was created before; zero: of any age
+	Labels    []Label   `json:"labels"`     // only what has all of them
+	NotLabels []Label   `json:"not_labels"` // only what has none of them
+}
+
+// MaxPlanLines bounds each list of a plan; Totals counts what it leaves out.
+const MaxPlanLines = 1000
+
+// RemovalPlan says exactly what a Removal or a Prune does. It is computed once, shown, and carried out as shown or
+// not at all. Things that the rules refuse stay, and the others go without them. Each list has at most MaxPlanLines
+// entries.
 type RemovalPlan struct {
-	Asked    Removal       `json:"asked"`
+	Asked    Removal       `json:"asked"`    // of a prune: nothing
+	Prune    *Prune        `json:"prune"`    // nil where things were asked for by name
+	Items    []PlanItem    `json:"items"`    // what becomes of each thing asked for or chosen
 	Untagged []Reference   `json:"untagged"` // tags, and digests that somebody had asked for, that go
 	Deleted  []PlanImage   `json:"deleted"`
 	Blobs    []PlanBlob    `json:"blobs"` // whose files go, with Deleted's manifests and configs among them
-	Stays    []PlanBlob    `json:"stays"` // layers of the deleted images that stay, and for whom
+	Stays    []PlanBlob    `json:"stays"` // blobs of what is deleted that stay, and for whom
 	Remains  []PlanRemains `json:"remains"`
-	Refusal  string        `json:"refusal"` // why it is not done without force; empty when it can be done
-	By       []Reference   `json:"by"`      // what stands in the way
+	Totals   PlanTotals    `json:"totals"`
+
+	// Fingerprint is equal for equal plans, what the lists leave out included: a plan that was shown is carried out
+	// only while it still holds.
+	Fingerprint Digest `json:"fingerprint"`
+}
+
+// PlanTotals counts what a plan does.
+type PlanTotals struct {
+	Items    int   `json:"items"`   // things asked for or chosen
+	Refused  int   `json:"refused"` // of them
+	Untagged int   `json:"untagged"`
+	Images   int   `json:"images"` // that are deleted
+	Layers   int   `json:"layers"` // whose files go
+	Blobs    int   `json:"blobs"`  // whose files go, layers included
+	Stays    int   `json:"stays"`  // blobs
+	Remains  int   `json:"remains"`
+	Freed    int64 `json:"freed"` // bytes that leave the disk
+}
+
+// PlanItem is one thing that was asked for, or that a prune chose, and why it stays where the rules refuse it.
+type PlanItem struct {
+	Item    RemovalItem `json:"item"`
+	Refusal *Refusal    `json:"refusal"` // nil: it is carried out
+}
+
+// RefusalReason says which rule stands in the way of a deletion without force.
+type RefusalReason string
+
+// The reasons (product.md section 5).
+const (
+	RefusedReferenced RefusalReason = "referenced" // an image ID, a digest or a platform that other references lead to
+	RefusedPinned     RefusalReason = "pinned"     // somebody pinned it: docker's "image is being used by running container"
+	RefusedBase       RefusalReason = "base"       // other images are built on it: docker's "image has dependent child images"
+)
+
+// Refusal says why something is not deleted without force.
+type Refusal struct {
+	Reason RefusalReason `json:"reason"`
+	Text   Text          `json:"text"` // the whole sentence
+	By     []Reference   `json:"by"`   // a few of what stands in the way
+	Count  int           `json:"count"`
+	Pin    *Pin          `json:"pin"` // where Reason is RefusedPinned
 }
 
 // PlanImage is an image that a plan deletes.
@@ -34,13 +96,14 @@ type PlanImage struct {
 	Size     int64    `json:"size"` // compressed bytes of its layers, shared or not
 }
 
-// PlanBlob is a blob that a plan removes, or that stays because of UsedBy.
+// PlanBlob is a blob that a plan removes, or that stays because of UsedBy or because a running pull needs it.
 type PlanBlob struct {
 	Digest Digest      `json:"digest"`
 	Kind   string      `json:"kind"` // index, manifest, config, layer
 	Size   int64       `json:"size"`
 	UsedBy []Reference `json:"used_by"` // a few of them
 	Users  int         `json:"users"`   // how many references there are in all
+	Held   bool        `json:"held"`    // a running pull needs it
 }
 
 // PlanRemains is a reference that stays, with the platforms that stay stored under it.
@@ -49,20 +112,14 @@ type PlanRemains struct {
 	Platforms []Platform `json:"platforms"`
 }
 
-// Freed gives the bytes that leave the disk.
-func (p RemovalPlan) Freed() int64 {
-	var n int64
-	for _, b := range p.Blobs {
-		n += b.Size
-	}
-	return n
-}
+// Refused tells whether the rules leave nothing to do of what was asked for.
+func (p RemovalPlan) Refused() bool { return p.Totals.Items > 0 && p.Totals.Refused == p.Totals.Items }
 
-// Fingerprint is equal for equal plans: a plan that was shown is carried out only while it still holds.
-func (p RemovalPlan) Fingerprint() Digest {
-	b, err := json.Marshal(p)
-	if err != nil { // strings, numbers and slices of them always marshal
-		panic(err)
-	}
-	return DigestOf(b)
+// Pin marks a digest of a repository as in use. It stays with the digest when a tag moves on, as a container stays
+// with the image that it was made from.
+type Pin struct {
+	Reference Reference `json:"reference"` // by digest
+	Note      string    `json:"note"`      // why; may be empty
+	By        string    `json:"by"`
+	At        time.Time `json:"at"`
 }

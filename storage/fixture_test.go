@@ -381,5 +381,5 @@ func (s *shelf) remove(ctx context.Context, asked image.Removal) (image.RemovalP
 	if err != nil {
 		return plan, err
 	}
-	return s.Remove(ctx, asked, plan.Fingerprint(), "noa")
+	return s.Remove(ctx, asked, plan.Fingerprint, "noa")
 }

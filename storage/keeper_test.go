@@ -32,7 +32,7 @@ func (s *shelf) keeperFails(writeIndex func(context.Context) error, persist func
 
 func (s *shelf) removeTag(name string) {
 	s.t.Helper()
-	if _, err := s.remove(s.t.Context(), image.Removal{Reference: tagRef(s.t, name)}); err != nil {
+	if _, err := s.remove(s.t.Context(), image.Remove(image.RemovalItem{Reference: tagRef(s.t, name)})); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -136,7 +136,7 @@ func TestSweepingStraysNeverLeavesTheIndexNamingThem(t *testing.T) {
 	}
 	ctx := t.Context()
 	err := s.update(ctx, func(tx *sql.Tx) error { // as Remove does, and nobody told the keeper yet
-		plan, err := planRemoval(ctx, tx, image.Removal{Reference: tagRef(t, "redis:7")})
+		plan, err := planRemoval(ctx, tx, image.Remove(image.RemovalItem{Reference: tagRef(t, "redis:7")}))
 		if err != nil {
 			return err
 		}

@@ -245,6 +245,9 @@ func (s *Store) refreshTagListing(ctx context.Context, tx *sql.Tx, repo int64, d
 	return s.writeListing(ctx, tx, repo, d, `SELECT name, pulled_at FROM tags WHERE repository_id = ?1 AND digest = ?2 AND name = ?3`, tag)
 }
 
+// updateState words what a check c found of a tag that points at ?2.
+const updateState = `CASE WHEN c.answer <> 'digest' THEN c.answer WHEN c.upstream_digest = ?2 THEN 'current' ELSE 'available' END`
+
 // writeListing adds the rows of one digest of a repository: for the tags that a query chooses, or else one
 // without a tag. The query gets the repository, the digest and args.
 func (s *Store) writeListing(ctx context.Context, tx *sql.Tx, repo int64, d image.Digest, tags string, args ...any) error {
@@ -294,8 +297,9 @@ func (s *Store) writeListing(ctx context.Context, tx *sql.Tx, repo int64, d imag
 		if l.tag == "" {
 			name = familiar + "@" + string(d)
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO listing (repository_id, digest, tag, reason, name, image_id, platform, platforms, created, pulled_at, size, unpacked, total_size, broken)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		_, err := tx.ExecContext(ctx, `INSERT INTO listing (repository_id, digest, tag, reason, name, image_id, platform, platforms, created, pulled_at, size, unpacked, total_size, broken, pinned, update_state)
+			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, EXISTS (SELECT 1 FROM pins WHERE repository_id = ?1 AND digest = ?2),
+			coalesce((SELECT `+updateState+` FROM tag_checks c WHERE c.repository_id = ?1 AND c.tag = ?3), ''))`,
 			repo, d, l.tag, reason, name, shown.ID, shown.Platform.String(), strings.Join(names, " "), millis(shown.Created), l.pulled,
 			shown.Size, shown.Unpacked, total, shown.Broken)
 		if err != nil {

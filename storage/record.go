@@ -197,6 +197,9 @@ func (r recorder) image(p pull.PulledImage) (isNew bool, err error) {
 			return false, err
 		}
 	}
+	if err := writeFacts(r.ctx, r.tx, p.Document.Digest, m.Annotations, p.Config); err != nil {
+		return false, err
+	}
 	return true, r.store.settleImage(r.ctx, r.tx, p.Document.Digest)
 }
 

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -33,7 +34,7 @@ func (s *Store) Remove(ctx context.Context, asked image.Removal, fingerprint ima
 		if p.refused != nil {
 			return p.refused
 		}
-		if plan.Fingerprint() != fingerprint {
+		if plan.Fingerprint != fingerprint {
 			return image.Errorf(image.Conflict, "the shelf has changed since this plan was made").
 				Suggest("Look at the plan as it is now and confirm it again.")
 		}
@@ -56,7 +57,8 @@ type removal struct {
 	q    querier
 	plan image.RemovalPlan
 
-	refused   *image.Error // what plan.Refusal says
+	item      image.RemovalItem
+	refused   *image.Error // what the refusal says
 	tags      []tagRow
 	forgotten []root // digests that nobody asks for any more but that tags still hold
 	roots     []root // roots that go
@@ -74,22 +76,26 @@ type tagRow struct {
 }
 
 func planRemoval(ctx context.Context, q querier, asked image.Removal) (*removal, error) {
-	r := &removal{ctx: ctx, q: q, plan: image.RemovalPlan{Asked: asked}, keepers: map[image.Digest][]image.Reference{}}
+	r := &removal{ctx: ctx, q: q, item: asked.Items[0], plan: image.RemovalPlan{Asked: asked}, keepers: map[image.Digest][]image.Reference{}}
+	r.plan.Items = []image.PlanItem{{Item: r.item}}
 	var err error
-	switch {
-	case asked.ID != "":
-		err = r.byID(asked.ID)
-	case asked.Platform != image.Platform{}:
-		err = r.byPlatform(asked.Reference, asked.Platform)
-	case asked.Reference.Tag != "":
-		err = r.byTag(asked.Reference)
+	switch item := r.item; {
+	case item.ID != "":
+		err = r.byID(item.ID)
+	case item.Platform != image.Platform{}:
+		err = r.byPlatform(item.Reference, item.Platform)
+	case item.Reference.Tag != "":
+		err = r.byTag(item.Reference)
 	default:
-		err = r.byDigest(asked.Reference)
+		err = r.byDigest(item.Reference)
 	}
-	if err != nil || r.refused != nil {
+	if err == nil && r.refused == nil {
+		err = r.consequences()
+	}
+	if err != nil {
 		return r, err
 	}
-	return r, r.consequences()
+	return r, r.finish()
 }
 
 // root finds the root that a reference names.
@@ -122,7 +128,24 @@ func (r *removal) drop(rt root, tags []image.Reference) {
 
 func (r *removal) refuse(by []image.Reference, format string, args ...any) {
 	r.refused = image.Errorf(image.Conflict, format, args...)
-	r.plan.Refusal, r.plan.By = r.refused.Message, by
+	r.plan.Items[0].Refusal = &image.Refusal{Reason: image.RefusedReferenced, Text: r.refused.Text(), By: by, Count: len(by)}
+	r.plan.Totals.Refused++
+}
+
+// finish counts what the plan does and gives it its fingerprint.
+func (r *removal) finish() error {
+	t := &r.plan.Totals
+	t.Items, t.Untagged, t.Images = len(r.plan.Items), len(r.plan.Untagged), len(r.plan.Deleted)
+	t.Blobs, t.Stays, t.Remains = len(r.plan.Blobs), len(r.plan.Stays), len(r.plan.Remains)
+	for _, b := range r.plan.Blobs {
+		t.Freed += b.Size
+		if b.Kind == "layer" {
+			t.Layers++
+		}
+	}
+	b, err := json.Marshal(r.plan)
+	r.plan.Fingerprint = image.DigestOf(b)
+	return err
 }
 
 func (r *removal) byTag(ref image.Reference) error {

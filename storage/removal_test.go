@@ -235,16 +235,16 @@ func TestDeletingFollowsTheRules(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.checkPlan(tt, plan)
-			done, err := s.Remove(t.Context(), asked, plan.Fingerprint(), "noa")
+			done, err := s.Remove(t.Context(), asked, plan.Fingerprint, "noa")
 			if refused := image.KindOf(err) == image.Conflict; refused != (tt.refused != nil) || err != nil && !refused {
 				t.Fatalf("carrying it out: %v", err)
 			}
-			if done.Fingerprint() != plan.Fingerprint() {
+			if done.Fingerprint != plan.Fingerprint {
 				t.Errorf("another plan was carried out:\n got %+v\nwant %+v", done, plan)
 			}
 			s.check(tt.left)
-			if freed := before - diskBytes(s.files()); freed != plan.Freed() {
-				t.Errorf("%d bytes left the disk, the plan said %d", freed, plan.Freed())
+			if freed := before - diskBytes(s.files()); freed != plan.Totals.Freed {
+				t.Errorf("%d bytes left the disk, the plan said %d", freed, plan.Totals.Freed)
 			}
 		})
 	}
@@ -260,24 +260,24 @@ func diskBytes(files map[image.Digest]int64) (total int64) {
 // removal reads what a row asks for.
 func (s *shelf) removal(tt deletion) image.Removal {
 	s.t.Helper()
-	asked := image.Removal{Force: tt.force}
+	var item image.RemovalItem
 	if tt.only != "" {
-		asked.Platform = image.Platform{OS: "linux", Architecture: tt.only}
+		item.Platform = image.Platform{OS: "linux", Architecture: tt.only}
 	}
 	if id, ok := strings.CutPrefix(tt.ask, "id "); ok {
 		name, architecture, _ := strings.Cut(id, "/")
-		asked.ID = s.id(name, architecture)
-		return asked
+		item.ID = s.id(name, architecture)
+		return image.Removal{Items: []image.RemovalItem{item}, Force: tt.force}
 	}
 	name, source, byDigest := strings.Cut(tt.ask, "@")
 	ref, err := image.ParseRepositoryReference(name)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if asked.Reference = ref; byDigest {
-		asked.Reference.Digest = s.build(source).Digest()
+	if item.Reference = ref; byDigest {
+		item.Reference.Digest = s.build(source).Digest()
 	}
-	return asked
+	return image.Removal{Items: []image.RemovalItem{item}, Force: tt.force}
 }
 
 // checkPlan holds what the plan says against a row, in any order.
@@ -303,7 +303,11 @@ func (s *shelf) checkPlan(tt deletion, plan image.RemovalPlan) {
 		}
 		remains = append(remains, words)
 	}
-	for _, ref := range plan.By {
+	var refusal image.Refusal
+	if r := plan.Items[0].Refusal; r != nil {
+		refusal = *r
+	}
+	for _, ref := range refusal.By {
 		by = append(by, s.word(ref))
 	}
 	for _, part := range []struct {
@@ -318,12 +322,12 @@ func (s *shelf) checkPlan(tt deletion, plan image.RemovalPlan) {
 			s.t.Errorf("%s\n got %q\nwant %q", part.name, part.got, want)
 		}
 	}
-	if (plan.Refusal != "") != (tt.refused != nil) {
-		s.t.Errorf("refusal %q", plan.Refusal)
+	if plan.Refused() != (tt.refused != nil) {
+		s.t.Errorf("refusal %q", refusal.Text)
 	}
-	for _, ref := range plan.By {
-		if !strings.Contains(plan.Refusal, ref.Familiar()) {
-			s.t.Errorf("refusal %q does not name %s", plan.Refusal, ref.Familiar())
+	for _, ref := range refusal.By {
+		if text := refusal.Text.String(); !strings.Contains(text, ref.Familiar()) {
+			s.t.Errorf("refusal %q does not name %s", text, ref.Familiar())
 		}
 	}
 }
@@ -357,21 +361,21 @@ func tagRef(t *testing.T, s string) image.Reference {
 func TestAPlanThatNoLongerHoldsIsNotCarriedOut(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64")
-	asked := image.Removal{Reference: tagRef(t, "ubuntu:22.04")}
+	asked := image.Remove(image.RemovalItem{Reference: tagRef(t, "ubuntu:22.04")})
 	shown, err := s.PlanRemoval(t.Context(), asked)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.pull("postgres:15=postgres amd64") // now the layers are shared
-	now, err := s.Remove(t.Context(), asked, shown.Fingerprint(), "noa")
+	now, err := s.Remove(t.Context(), asked, shown.Fingerprint, "noa")
 	if image.KindOf(err) != image.Conflict {
 		t.Fatalf("error %v, want a conflict", err)
 	}
-	if len(now.Stays) != 2 || now.Freed() >= shown.Freed() {
+	if len(now.Stays) != 2 || now.Totals.Freed >= shown.Totals.Freed {
 		t.Errorf("the plan that came back is not the one that holds now: %+v", now)
 	}
 	s.check([]string{"postgres:15=postgres amd64", "ubuntu:22.04=jammy amd64"})
-	if _, err := s.Remove(t.Context(), asked, now.Fingerprint(), "noa"); err != nil {
+	if _, err := s.Remove(t.Context(), asked, now.Fingerprint, "noa"); err != nil {
 		t.Fatal(err)
 	}
 	s.check([]string{"postgres:15=postgres amd64"})
@@ -382,13 +386,13 @@ func TestAPlanDoesNotChangeByItself(t *testing.T) {
 	for _, words := range []string{"ubuntu:22.04=jammy amd64 arm64", "ubuntu:22.04=jammy-next amd64 arm64", "postgres:15=postgres amd64 arm64", "redis:7=redis amd64"} {
 		s.pull(words)
 	}
-	asked := image.Removal{Reference: tagRef(t, "ubuntu:22.04")}
+	asked := image.Remove(image.RemovalItem{Reference: tagRef(t, "ubuntu:22.04")})
 	first, err := s.PlanRemoval(t.Context(), asked)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 20 {
-		if again, err := s.PlanRemoval(t.Context(), asked); err != nil || again.Fingerprint() != first.Fingerprint() {
+		if again, err := s.PlanRemoval(t.Context(), asked); err != nil || again.Fingerprint != first.Fingerprint {
 			t.Fatalf("the same question has another plan (%v):\n%+v\n%+v", err, again, first)
 		}
 	}
@@ -398,7 +402,7 @@ func TestADeletedTagKeepsItsHistory(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64")
 	ref := tagRef(t, "ubuntu:22.04")
-	if _, err := s.remove(t.Context(), image.Removal{Reference: ref}); err != nil {
+	if _, err := s.remove(t.Context(), image.Remove(image.RemovalItem{Reference: ref})); err != nil {
 		t.Fatal(err)
 	}
 	events, err := s.TagHistory(t.Context(), ref.Repository, ref.Tag)
@@ -413,7 +417,7 @@ func TestADeletedTagKeepsItsHistory(t *testing.T) {
 func TestWhatIsPulledAgainBeforeItsFilesWentStays(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64")
-	if _, err := s.remove(t.Context(), image.Removal{Reference: tagRef(t, "ubuntu:22.04")}); err != nil {
+	if _, err := s.remove(t.Context(), image.Remove(image.RemovalItem{Reference: tagRef(t, "ubuntu:22.04")})); err != nil {
 		t.Fatal(err)
 	}
 	s.pull("ubuntu:latest=jammy amd64")
@@ -428,7 +432,7 @@ func TestFilesThatARunningPullHoldsStay(t *testing.T) {
 		t.Fatal(err)
 	}
 	release := s.Hold([]image.Digest{layer.Digest})
-	if _, err := s.remove(t.Context(), image.Removal{Reference: tagRef(t, "ubuntu:22.04")}); err != nil {
+	if _, err := s.remove(t.Context(), image.Remove(image.RemovalItem{Reference: tagRef(t, "ubuntu:22.04")})); err != nil {
 		t.Fatal(err)
 	}
 	s.Settle()

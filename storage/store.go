@@ -118,8 +118,10 @@ func (s *Store) open(ctx context.Context, dir string) error {
 	if err := migrate(ctx, s.write); err != nil {
 		return err
 	}
-	s.read, err = openPool(path, url.Values{"_query_only": {"true"}}, max(4, runtime.NumCPU()))
-	return err
+	if s.read, err = openPool(path, url.Values{"_query_only": {"true"}}, max(4, runtime.NumCPU())); err != nil {
+		return err
+	}
+	return s.readFacts(ctx)
 }
 
 // refuseUnknownBlobs refuses a folder with blobs and without a database: to an empty database all of them

@@ -25,12 +25,12 @@ type DeleteView struct {
 }
 
 // DeleteTitle is the title of the page.
-func DeleteTitle(ctx context.Context, asked image.Removal) string {
+func DeleteTitle(ctx context.Context, asked image.RemovalItem) string {
 	return T(ctx, "delete.title", "Name", removalName(ctx, asked))
 }
 
 // removalName words what is to be deleted: "ubuntu:22.04", "ubuntu:22.04 (linux/arm64)", "image 174c8c134b2a".
-func removalName(ctx context.Context, asked image.Removal) string {
+func removalName(ctx context.Context, asked image.RemovalItem) string {
 	name := shortReference(asked.Reference)
 	if asked.ID != "" {
 		name = T(ctx, "delete.image", "ID", image.ShortDigest(asked.ID))
@@ -51,11 +51,11 @@ func shortReference(ref image.Reference) string {
 
 // DeletedText tells what a plan that was carried out came to.
 func DeletedText(ctx context.Context, plan image.RemovalPlan) string {
-	name := removalName(ctx, plan.Asked)
+	name := removalName(ctx, plan.Asked.Items[0])
 	if len(plan.Blobs) == 0 {
 		return T(ctx, "delete.done_untagged", "Name", name)
 	}
-	return T(ctx, "delete.done", "Name", name, "Size", HumanSize(plan.Freed()))
+	return T(ctx, "delete.done", "Name", name, "Size", HumanSize(plan.Totals.Freed))
 }
 
 // summary is what happens, in the bar with the button.
@@ -63,7 +63,7 @@ func (v DeleteView) summary(ctx context.Context) string {
 	if len(v.Plan.Blobs) == 0 {
 		return T(ctx, "delete.frees_nothing")
 	}
-	return T(ctx, "delete.frees", "Size", HumanSize(v.Plan.Freed()))
+	return T(ctx, "delete.frees", "Size", HumanSize(v.Plan.Totals.Freed))
 }
 
 // detail counts what the summary is about.
@@ -71,7 +71,7 @@ func (v DeleteView) detail(ctx context.Context) string {
 	if len(v.Plan.Blobs) == 0 {
 		return T(ctx, "delete.nothing_deleted")
 	}
-	parts := []string{ExactBytes(ctx, v.Plan.Freed()), T(ctx, "delete.images", Count, len(v.Plan.Deleted)), T(ctx, "delete.layers", Count, countKind(v.Plan.Blobs, "layer"))}
+	parts := []string{ExactBytes(ctx, v.Plan.Totals.Freed), T(ctx, "delete.images", Count, len(v.Plan.Deleted)), T(ctx, "delete.layers", Count, countKind(v.Plan.Blobs, "layer"))}
 	return strings.Join(parts, " · ")
 }
 
@@ -86,14 +86,14 @@ func countKind(blobs []image.PlanBlob, kind string) (n int) {
 
 // refusal says why the plan is not carried out without force.
 func (v DeleteView) refusal(ctx context.Context) string {
-	asked := v.Plan.Asked
+	asked := v.Plan.Asked.Items[0]
 	switch {
 	case asked.ID != "":
-		return T(ctx, "delete.refused_id", "ID", image.ShortDigest(asked.ID), Count, len(v.Plan.By))
+		return T(ctx, "delete.refused_id", "ID", image.ShortDigest(asked.ID), Count, len(v.blockers()))
 	case asked.Platform != (image.Platform{}):
-		return T(ctx, "delete.refused_platform", "Name", shortReference(asked.Reference), "Platform", asked.Platform.String(), Count, len(v.Plan.By))
+		return T(ctx, "delete.refused_platform", "Name", shortReference(asked.Reference), "Platform", asked.Platform.String(), Count, len(v.blockers()))
 	}
-	return T(ctx, "delete.refused_digest", "Digest", image.ShortDigest(asked.Reference.Digest), Count, len(v.Plan.By))
+	return T(ctx, "delete.refused_digest", "Digest", image.ShortDigest(asked.Reference.Digest), Count, len(v.blockers()))
 }
 
 // refusedTitle says how things stand: before somebody confirmed anything, only a decision is missing.
@@ -150,7 +150,7 @@ func (v DeleteView) going(ctx context.Context) []PlanLine {
 	var lines []PlanLine
 	for _, ref := range v.Plan.Untagged {
 		detail := ""
-		if ref.Digest != "" && ref != v.Plan.Asked.Reference {
+		if ref.Digest != "" && ref != v.Plan.Asked.Items[0].Reference {
 			detail = T(ctx, "delete.digest_reference")
 		}
 		lines = append(lines, PlanLine{Kind: PlanUntag, What: Reference(ref), Detail: detail, Size: -1})
@@ -211,18 +211,26 @@ func (v DeleteView) remaining(ctx context.Context) []PlanLine {
 func (v DeleteView) keeps(ctx context.Context, r image.PlanRemains) string {
 	lost, left := lostPlatform(v.Plan), platformNames(r.Platforms)
 	switch {
-	case lost == "" || r.Reference == v.Plan.Asked.Reference:
+	case lost == "" || r.Reference == v.Plan.Asked.Items[0].Reference:
 		return T(ctx, "delete.with_platforms", "Platforms", left)
-	case v.Plan.Asked.ID == "" && !v.Plan.Asked.Force:
+	case v.Plan.Asked.Items[0].ID == "" && !v.Plan.Asked.Force:
 		return T(ctx, "delete.same_index", "Lost", lost, "Platforms", left)
 	}
 	return T(ctx, "delete.loses", "Lost", lost, "Platforms", left)
 }
 
+// blockers are the references that stand in the way.
+func (v DeleteView) blockers() []image.Reference {
+	if refusal := v.Plan.Items[0].Refusal; refusal != nil {
+		return refusal.By
+	}
+	return nil
+}
+
 // blocking are the lines for what stands in the way.
 func (v DeleteView) blocking() []PlanLine {
 	var lines []PlanLine
-	for _, ref := range v.Plan.By[:min(len(v.Plan.By), maxRemains)] {
+	for _, ref := range v.blockers()[:min(len(v.blockers()), maxRemains)] {
 		lines = append(lines, PlanLine{Kind: PlanKeep, What: planReference(ref), Size: -1})
 	}
 	return lines
@@ -255,9 +263,9 @@ func blobsKind(ctx context.Context, kind string, n int) string {
 // command is the docker command that does the same, or is refused the same. With --platform, docker insists
 // on --force.
 func (v DeleteView) command() string {
-	asked := v.Plan.Asked
+	asked := v.Plan.Asked.Items[0]
 	words := []string{"docker", "rmi"}
-	if asked.Force || asked.Platform != (image.Platform{}) && v.Plan.Refusal == "" {
+	if v.Plan.Asked.Force || asked.Platform != (image.Platform{}) && !v.Plan.Refused() {
 		words = append(words, "--force")
 	}
 	if asked.Platform != (image.Platform{}) {
@@ -273,16 +281,17 @@ func (v DeleteView) command() string {
 
 // heading is the page's heading as a component.
 func (v DeleteView) heading(ctx context.Context) templ.Component {
-	return Text(DeleteTitle(ctx, v.Plan.Asked))
+	return Text(DeleteTitle(ctx, v.Plan.Asked.Items[0]))
 }
 
 // DeleteURL gives the address of the plan for a removal of what lies at base.
 func DeleteURL(base string, asked image.Removal) string {
-	u := SectionURL(base, SectionDelete, asked.Platform)
+	platform := asked.Items[0].Platform
+	u := SectionURL(base, SectionDelete, platform)
 	switch {
 	case !asked.Force:
 		return u
-	case asked.Platform != (image.Platform{}):
+	case platform != (image.Platform{}):
 		return u + "&force=1"
 	}
 	return u + "?force=1"

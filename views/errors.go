@@ -18,7 +18,7 @@ func NewErrorView(ctx context.Context, status int, e *image.Error) ErrorView {
 }
 
 // ErrorText words an error's message or suggestion as a sentence in the context's language. The English text
-// is the error's own; the others stand in locales/errors.LANGUAGE.toml under the English format, with {1} for
+// is the error's own; the others stand in locales/errors*.LANGUAGE.toml under the English format, with {1} for
 // its first argument. What has no translation there is shown in English. Hidden characters, as a hostile
 // argument may have them, are written as Visible does.
 func ErrorText(ctx context.Context, t image.Text) string {

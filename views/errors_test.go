@@ -16,8 +16,15 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// errorFile is where a language has its error texts.
-func errorFile(lang string) string { return "locales/errors." + lang + ".toml" }
+// errorFiles is where a language has its error texts: errors.ko.toml, and errors_SUBJECT.ko.toml beside it.
+func errorFiles(t *testing.T, lang string) []string {
+	t.Helper()
+	paths, err := filepath.Glob("locales/errors*." + lang + ".toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}
 
 // errorSources are the packages whose errors people may be shown, by folder.
 var errorSources = []string{"image", "image/layer", "registry", "pull", "storage", "storage/blob", "handlers", "web"}
@@ -242,11 +249,11 @@ func TestEveryErrorIsTranslated(t *testing.T) {
 		if l.Code == English {
 			continue
 		}
-		messages := readMessages(t, errorFile(l.Code))
+		messages := readMessages(t, errorFiles(t, l.Code)...)
 		for format, position := range used {
 			m := messages[format]
 			if m == nil {
-				t.Errorf("%s: %q has no translation in %s", position, format, errorFile(l.Code))
+				t.Errorf("%s: %q has no translation to %s", position, format, l.Name)
 				continue
 			}
 			places := map[string]bool{}
@@ -265,7 +272,7 @@ func TestEveryErrorIsTranslated(t *testing.T) {
 		}
 		for format, m := range messages {
 			if used[format] == "" {
-				t.Errorf("%s: nobody says %q", errorFile(l.Code), format)
+				t.Errorf("%s: nobody says %q", l.Name, format)
 			}
 			if l.Code == Korean && !regexp.MustCompile(`\p{Hangul}`).MatchString(m.Other) {
 				t.Errorf("%q is no Korean for %q", m.Other, format)
