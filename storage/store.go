@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -51,6 +52,9 @@ type Store struct {
 	platform image.Platform
 	grace    time.Duration
 
+	changes   atomic.Int64 // transactions that were committed
+	serving   serving
+	subjects  subjects
 	holds     holds
 	keeper    *keeper
 	unpack    *unpacker
@@ -229,7 +233,9 @@ type querier interface {
 
 // update runs f in the one write transaction at a time.
 func (s *Store) update(ctx context.Context, f func(tx *sql.Tx) error) error {
-	return inTx(ctx, s.write, f)
+	err := inTx(ctx, s.write, f)
+	s.changes.Add(1) // before anybody is told: nobody may look up what was before
+	return err
 }
 
 // view runs f on one snapshot of the database.

@@ -18,11 +18,12 @@ import (
 
 // Options configure a Server.
 type Options struct {
-	Handlers *handlers.Handlers
-	Logger   *slog.Logger
-	Metrics  *prometheus.Registry
-	Ready    func(context.Context) error // whether requests can be answered
-	Loopback bool                        // the server listens on loopback only: foreign Hosts are refused
+	Handlers     *handlers.Handlers
+	Distribution http.Handler // the registry API under /v2/; nil for none
+	Logger       *slog.Logger
+	Metrics      *prometheus.Registry
+	Ready        func(context.Context) error // whether requests can be answered
+	Loopback     bool                        // the server listens on loopback only: foreign Hosts are refused
 }
 
 // Server serves the pages.
@@ -42,7 +43,7 @@ func New(o Options) *Server {
 	use(e, o)
 	routes(e, o)
 	s.http = &http.Server{
-		Handler: e,
+		Handler: front(e, o),
 		// No WriteTimeout and no ReadTimeout: pulls are watched for as long as they take, and a ReadTimeout
 		// ends the request's context too. Bodies have their own deadline, see bodyDeadline.
 		ReadHeaderTimeout: 10 * time.Second,

@@ -158,7 +158,7 @@ type pullFigures struct {
 // measurePulls has each contender pull each image in turn, so that a ratio compares what ran beside each other. The
 // order changes with each round, and each begins on a disk that has nothing left to write.
 func measurePulls(t *testing.T, rounds int) []pullFigures {
-	base, err := distribution()
+	base, err := upstreamBase()
 	if err != nil {
 		t.Fatal(err)
 	}

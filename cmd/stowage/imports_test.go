@@ -13,19 +13,20 @@ const module = "github.com/stowage/stowage/"
 // mayImport is the table of docs/architecture.md: which of our packages each of ours may import.
 // "*" stands for all.
 var mayImport = map[string][]string{
-	"cmd/stowage":  {"*"},
-	"sample":       {},
-	"web":          {"handlers", "views", "static", "image"},
-	"handlers":     {"views", "storage", "registry", "pull", "image", "image/layer"},
-	"views":        {"image", "pull", "static"},
-	"storage":      {"storage/blob", "migrations", "image", "image/layer", "pull"},
-	"pull":         {"image"},
-	"registry":     {"image"},
-	"storage/blob": {"image"},
-	"image/layer":  {"image"},
-	"image":        {},
-	"migrations":   {},
-	"static":       {},
+	"cmd/stowage":           {"*"},
+	"sample":                {},
+	"web":                   {"handlers", "views", "static", "image"},
+	"handlers":              {"views", "storage", "registry", "pull", "image", "image/layer"},
+	"handlers/distribution": {"storage", "image"},
+	"views":                 {"image", "pull", "static"},
+	"storage":               {"storage/blob", "migrations", "image", "image/layer", "pull"},
+	"pull":                  {"image"},
+	"registry":              {"image"},
+	"storage/blob":          {"image"},
+	"image/layer":           {"image"},
+	"image":                 {},
+	"migrations":            {},
+	"static":                {},
 }
 
 // onlyIn names libraries that belong to certain packages.

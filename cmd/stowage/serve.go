@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/handlers"
+	"github.com/stowage/stowage/handlers/distribution"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/storage"
@@ -86,7 +87,8 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 			Store: a.store, Queue: a.queue, Registry: a.client, Logger: s.log, DefaultPlatform: s.platform,
 			LocalUser: localUser(), Demo: p.demo, Closing: a.closing,
 		}),
-		Logger: s.log, Metrics: metrics, Ready: a.store.Ready, Loopback: s.loopback,
+		Distribution: distribution.New(distribution.Options{Store: a.store, Logger: s.log}),
+		Logger:       s.log, Metrics: metrics, Ready: a.store.Ready, Loopback: s.loopback,
 	})
 	return a, nil
 }

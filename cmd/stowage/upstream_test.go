@@ -26,8 +26,8 @@ const (
 	distributionVersion = "v3.1.2"
 )
 
-// distribution starts the registry once for all tests and gives its base address.
-var distribution = sync.OnceValues(startDistribution)
+// upstreamBase starts the registry once for all tests and gives its base address.
+var upstreamBase = sync.OnceValues(startDistribution)
 
 func startDistribution() (string, error) {
 	binary, err := distributionBinary()
@@ -107,7 +107,7 @@ type upstream struct {
 // realUpstream puts a recording proxy in front of the distribution registry.
 func realUpstream(t *testing.T) *upstream {
 	t.Helper()
-	base, err := distribution()
+	base, err := upstreamBase()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,169 @@
+package distribution
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage"
+)
+
+// Options configure a Handler. Only Store is required.
+type Options struct {
+	Store  *storage.Store
+	Logger *slog.Logger
+}
+
+// Handler answers everything under /v2/. It wants the server's own ResponseWriter, or one that hands ReadFrom on:
+// blobs go from their file to the socket without passing through the process. Safe for concurrent use.
+type Handler struct {
+	store     *storage.Store
+	log       *slog.Logger
+	names     names
+	documents documents
+}
+
+// New makes a Handler.
+func New(o Options) *Handler {
+	h := &Handler{store: o.Store, log: o.Logger}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	return h
+}
+
+// request is one request for something of a repository.
+type request struct {
+	*http.Request
+	name string           // the repository as the client names it
+	repo image.Repository // as the shelf does
+	what string           // the last part of the address: a tag, a digest
+	find url.Values       // the query
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header["Docker-Distribution-Api-Version"] = apiVersion
+	// A blob is whatever an image's author put there, and pages live on the same origin.
+	header["X-Content-Type-Options"] = nosniff
+	header["Content-Security-Policy"] = sandbox
+	header["Cross-Origin-Resource-Policy"] = sameOrigin
+	if err := h.serve(w, r); err != nil {
+		h.fail(w, r, err)
+	}
+}
+
+// Header values that every answer has, made once. Nobody may change them.
+var (
+	apiVersion = []string{"registry/2.0"} // docker asks for it before it believes that this is a registry
+	nosniff    = []string{"nosniff"}
+	sandbox    = []string{"default-src 'none'; sandbox"}
+	sameOrigin = []string{"same-origin"}
+	forEver    = []string{"public, max-age=31536000, immutable"}
+	askAgain   = []string{"no-cache"}
+)
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		return refuse(http.StatusMethodNotAllowed, unsupported, "this registry is read-only: images come onto the shelf by its pages, not by a push")
+	}
+	address, _ := strings.CutPrefix(r.URL.Path, "/v2")
+	address = strings.TrimPrefix(address, "/")
+	q := request{Request: r}
+	if r.URL.RawQuery != "" {
+		q.find = r.URL.Query() // what cannot be read of it is left out
+	}
+	switch address {
+	case "":
+		return h.ping(w, q)
+	case "_catalog":
+		return h.catalog(w, q)
+	}
+	serve, err := h.route(&q, address)
+	if err != nil {
+		return err
+	}
+	if ns := q.find.Get("ns"); ns != "" {
+		w.Header().Set("OCI-Namespace", ns)
+	}
+	return serve(w, q)
+}
+
+// route reads the address of something in a repository: its name, which has slashes, then what kind of thing it is,
+// and which.
+func (h *Handler) route(q *request, address string) (func(http.ResponseWriter, request) error, error) {
+	rest, what := cutLast(address)
+	name, kind := cutLast(rest)
+	var serve func(http.ResponseWriter, request) error
+	switch kind {
+	case "manifests":
+		serve = h.manifest
+	case "blobs":
+		serve = h.blob
+	case "referrers":
+		serve = h.referrers
+	case "tags":
+		if what == "list" {
+			serve = h.tags
+		}
+	}
+	if serve == nil || name == "" || what == "" {
+		return nil, refuse(http.StatusNotFound, unsupported, "the registry API has no such address")
+	}
+	var err error
+	q.name, q.what = name, what
+	q.repo, err = h.names.repository(name, q.find.Get("ns"))
+	return serve, err
+}
+
+// cutLast cuts a path at its last slash.
+func cutLast(path string) (before, last string) {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 {
+		return "", path
+	}
+	return path[:i], path[i+1:]
+}
+
+// ping tells that this is a registry, and that nobody has to sign in.
+func (h *Handler) ping(w http.ResponseWriter, q request) error {
+	return h.json(w, q, "application/json", struct{}{})
+}
+
+// missing words the error of a look-up in a repository: what is missing there, or the whole repository.
+func (h *Handler) missing(ctx context.Context, err error, repo image.Repository, otherwise *wireError) error {
+	if image.KindOf(err) != image.NotFound {
+		return err
+	}
+	known, err := h.store.RepositoryExists(ctx, repo)
+	if err != nil {
+		return err
+	}
+	if !known {
+		return unknownName(repo)
+	}
+	return otherwise
+}
+
+func unknownName(repo image.Repository) *wireError {
+	return refuse(http.StatusNotFound, nameUnknown, "nothing of %s is stored here", repo)
+}
+
+// fail answers an error in the words of the specification. What is not meant for clients is logged.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var wire *wireError
+	if !errors.As(err, &wire) {
+		if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
+			return // nobody waits for it
+		}
+		h.log.Error("request to the registry API failed", "path", r.URL.Path, "error", err)
+		wire = refuse(http.StatusInternalServerError, unknown, "internal error: the server's log says more")
+	}
+	wire.write(w)
+}

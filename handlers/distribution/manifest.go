@@ -1,0 +1,109 @@
+package distribution
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage"
+)
+
+// manifest answers an index or a manifest by tag or by digest.
+func (h *Handler) manifest(w http.ResponseWriter, q request) error {
+	ref := image.Reference{Repository: q.repo, Tag: q.what}
+	if strings.Contains(q.what, ":") {
+		d, err := readDigest(q.what, manifestUnknown)
+		if err != nil {
+			return err
+		}
+		ref = image.Reference{Repository: q.repo, Digest: d}
+	} else if !isTag(q.what) {
+		return refuse(http.StatusNotFound, manifestUnknown, "%.150q is neither a tag nor a digest", q.what)
+	}
+	m, err := h.store.Served(q.Context(), ref)
+	if err != nil {
+		return h.noManifest(q, ref, err)
+	}
+	if m.Broken != "" {
+		return refuse(http.StatusNotFound, manifestUnknown, "%s is stored and broken, so it is not served: %s", ref, m.Broken).with(detail{Digest: m.Digest})
+	}
+	header := w.Header()
+	header["Content-Type"] = []string{m.MediaType}
+	name(header, m.Digest)
+	if header["Cache-Control"] = forEver; ref.Digest == "" {
+		header["Cache-Control"] = askAgain
+	}
+	if m.Size > smallDocument {
+		return h.file(w, q, m.Digest, m.Size, manifestUnknown)
+	}
+	raw, err := h.documents.read(h.store, m)
+	if err != nil {
+		return h.lost(q, m.Digest, manifestUnknown, err)
+	}
+	http.ServeContent(w, q.Request, "", time.Time{}, bytes.NewReader(raw))
+	return nil
+}
+
+// name sets the headers that say which content this is. ServeContent reads the ETag.
+func name(header http.Header, d image.Digest) {
+	header["Docker-Content-Digest"] = []string{string(d)}
+	header["Etag"] = []string{`"` + string(d) + `"`}
+}
+
+// detail is what programs are told beside a message.
+type detail struct {
+	Digest   image.Digest `json:"digest,omitempty"`
+	Platform string       `json:"platform,omitempty"`
+	Stored   []string     `json:"stored,omitempty"` // platforms
+}
+
+// noManifest says why there is none, as well as the shelf knows it.
+func (h *Handler) noManifest(q request, ref image.Reference, err error) error {
+	no := refuse(http.StatusNotFound, manifestUnknown, "%s is not stored here", ref)
+	if ref.Digest == "" || image.KindOf(err) != image.NotFound {
+		return h.missing(q.Context(), err, q.repo, no)
+	}
+	u, err := h.store.Unserved(q.Context(), ref)
+	if err != nil {
+		return h.missing(q.Context(), err, q.repo, no)
+	}
+	return unserved(ref, u)
+}
+
+// unserved words what the index says of a manifest that is not stored.
+func unserved(ref image.Reference, u storage.Unserved) *wireError {
+	d := detail{Digest: ref.Digest, Platform: u.Platform.String()}
+	for _, p := range u.Stored {
+		d.Stored = append(d.Stored, p.String())
+	}
+	stored := "no platform of this index is stored"
+	if len(d.Stored) > 0 {
+		stored = "of this index is stored: " + strings.Join(d.Stored, ", ")
+	}
+	what := d.Platform
+	switch {
+	case u.Kind == image.EntryAttestation:
+		what = "an attestation, which is not fetched,"
+	case u.Kind == image.EntryOther || what == "":
+		what = "something that the index lists"
+	}
+	return refuse(http.StatusNotFound, manifestUnknown, "%s of %s (%s) is not stored here; %s", what, ref.Repository, image.ShortDigest(ref.Digest), stored).with(d)
+}
+
+// readDigest reads a digest. One of another algorithm is well formed but cannot be stored here, so that it is unknown,
+// in the code of what was asked for.
+func readDigest(s, code string) (image.Digest, error) {
+	d := image.Digest(s)
+	switch err := d.Validate(); {
+	case err == nil && d.Algorithm() == digest.SHA256:
+		return d, nil
+	case err == nil || errors.Is(err, digest.ErrDigestUnsupported):
+		return "", refuse(http.StatusNotFound, code, "%.150s is not stored here: only sha256 digests are", s)
+	}
+	return "", refuse(http.StatusBadRequest, digestInvalid, "%.150q is not a digest: it must be sha256: and 64 hex digits", s)
+}

@@ -1,0 +1,130 @@
+package distribution
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/stowage/stowage/image"
+)
+
+const (
+	maxName = 255 // of a repository, and of a registry's host, as clients have it
+	maxTag  = 128
+	// mostNames bounds the names of which the reading is remembered.
+	mostNames = 1024
+)
+
+// names reads the names of repositories. What a name means never changes, so that the last ones are remembered:
+// reading one costs more than all the rest of a request. Safe for concurrent use; the zero value is ready.
+type names struct {
+	mu   sync.RWMutex
+	read map[[2]string]image.Repository
+}
+
+// repository reads the name of a repository, within the registry ns where that is not empty: containerd names the
+// registry that it was asked for so.
+func (n *names) repository(name, ns string) (image.Repository, error) {
+	key := [2]string{name, ns}
+	n.mu.RLock()
+	repo, ok := n.read[key]
+	n.mu.RUnlock()
+	if ok {
+		return repo, nil
+	}
+	repo, err := readName(name, ns)
+	if err != nil {
+		return "", err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.read == nil || len(n.read) >= mostNames {
+		n.read = map[[2]string]image.Repository{}
+	}
+	n.read[[2]string{strings.Clone(name), strings.Clone(ns)}] = repo // not the whole request with it
+	return repo, nil
+}
+
+func readName(name, ns string) (image.Repository, error) {
+	if len(name) > maxName || len(ns) > maxName {
+		return "", refuse(http.StatusBadRequest, nameInvalid, "a repository name has at most %d characters", maxName)
+	}
+	full := name
+	switch {
+	case ns == "":
+		full = withPort(name)
+	case strings.Contains(ns, "/"):
+		return "", notHost(ns)
+	default:
+		full = ns + "/" + name
+	}
+	if !plain(full) {
+		return "", refuse(http.StatusBadRequest, nameInvalid, "%q is not the name of a repository", name)
+	}
+	ref, err := image.ParseRepositoryReference(full)
+	if err != nil || ref.Tag != "" || ref.Digest != "" {
+		return "", refuse(http.StatusBadRequest, nameInvalid, "%q is not the name of a repository", name)
+	}
+	if ns != "" && !strings.EqualFold(ref.Repository.Host(), ns) && ns != "index.docker.io" {
+		// A host without a period or a port, which docker reads as a part of Docker Hub: nothing comes from there.
+		return "", refuse(http.StatusNotFound, nameUnknown, "nothing of the registry %s is stored here", ns)
+	}
+	return ref.Repository, nil
+}
+
+func notHost(ns string) *wireError {
+	return refuse(http.StatusBadRequest, nameInvalid, "ns is the host of a registry, such as docker.io, not %.100q", ns)
+}
+
+// plain tells whether a name is made of what names are made of, and climbs nowhere.
+func plain(name string) bool {
+	for part := range strings.SplitSeq(name, "/") {
+		if part == "" || part[0] == '.' {
+			return false
+		}
+	}
+	return strings.IndexFunc(name, func(c rune) bool {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+			return false
+		}
+		return !strings.ContainsRune("._-/:[]", c)
+	}) < 0
+}
+
+// withPort reads a port in the way in which it can be written in a name: clients take no colon there, so that
+// registry.example.com:5000/app is asked for as registry.example.com_5000/app. No host has a "_".
+func withPort(name string) string {
+	host, path, found := strings.Cut(name, "/")
+	i := strings.LastIndexByte(host, '_')
+	if !found || i < 0 || !strings.Contains(host[:i], ".") && host[:i] != "localhost" {
+		return name
+	}
+	port := host[i+1:]
+	if port == "" || len(port) > 5 || strings.Trim(port, "0123456789") != "" {
+		return name
+	}
+	return host[:i] + ":" + port + "/" + path
+}
+
+// spelled gives the name under which clients can ask for a repository; withPort reads it back.
+func spelled(repo image.Repository) string {
+	host, path := repo.Host(), repo.Path()
+	if i := strings.LastIndexByte(host, ':'); i > 0 && host[0] != '[' {
+		host = host[:i] + "_" + host[i+1:]
+	}
+	return host + "/" + path
+}
+
+// isTag tells whether s can be a tag (distribution-spec, "Pulling manifests").
+func isTag(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_':
+		case i > 0 && (c == '.' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxTag
+}

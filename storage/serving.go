@@ -1,0 +1,233 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/stowage/stowage/image"
+)
+
+// Served is an index or a manifest as a registry hands it out.
+type Served struct {
+	Digest    image.Digest
+	MediaType string
+	Size      int64  // bytes of the document itself
+	Broken    string // why the image must not be handed out; empty when nothing is known against it
+}
+
+// Served gives the index or manifest that a tag or a digest names in a repository: one that the repository knows, or
+// one that an index of the repository lists and that is stored. NotFound where there is none.
+func (s *Store) Served(ctx context.Context, ref image.Reference) (Served, error) {
+	if m, ok := s.serving.manifest(ref, s.changes.Load()); ok {
+		return m, nil
+	}
+	change := s.changes.Load()
+	var m Served
+	query, what := servedByTag, ref.Tag
+	if ref.Digest != "" {
+		query, what = servedByDigest, string(ref.Digest)
+	}
+	// A look-up is shorter than the goroutine that could break it off, and costs less.
+	err := s.read.QueryRowContext(context.WithoutCancel(ctx), query, ref.Repository, what).Scan(&m.Digest, &m.MediaType, &m.Size, &m.Broken)
+	if err != nil {
+		return Served{}, notFound(err, "%s is not stored", ref.Familiar())
+	}
+	s.serving.keepManifest(ref, m, change)
+	return m, nil
+}
+
+const (
+	servedColumns = `SELECT m.digest, m.media_type, b.size, coalesce(i.broken, '') FROM repositories r `
+	servedRest    = ` CROSS JOIN blobs b ON b.digest = m.digest LEFT JOIN images i ON i.manifest_digest = m.digest WHERE r.name = ?1 `
+	// CROSS JOIN keeps the order: each table is one look-up by its key.
+	servedByTag = servedColumns + `CROSS JOIN tags t ON t.repository_id = r.id AND t.name = ?2 CROSS JOIN manifests m ON m.digest = t.digest` + servedRest
+	// The repository's own digests first: only what they list has to be looked for in indexes.
+	servedByDigest = servedColumns + `CROSS JOIN manifests m ON m.digest = ?2` + servedRest + `
+		AND (EXISTS (SELECT 1 FROM repository_digests d WHERE d.repository_id = r.id AND d.digest = ?2)
+			OR EXISTS (WITH RECURSIVE up (digest) AS (VALUES (?2)` + upRest + `
+				SELECT 1 FROM up JOIN repository_digests d ON d.repository_id = r.id AND d.digest = up.digest))`
+)
+
+// manyUsers is from how many images on the way from a blob to its repository is the longer one: the base of a whole
+// shelf has thousands above it, its repositories mostly few below.
+const manyUsers = 256
+
+const (
+	// servedBlob gives the size of a blob, its repository's ID, and how many images use it, up to ?3.
+	servedBlob = `SELECT b.size, r.id, (SELECT count(*) FROM (SELECT 1 FROM image_layers WHERE layer_digest = ?2
+			UNION ALL SELECT 1 FROM images WHERE config_digest = ?2 LIMIT ?3))
+		FROM repositories r CROSS JOIN blobs b ON b.digest = ?2 WHERE r.name = ?1`
+	// servedUp goes from the images that use a blob to a repository, servedDown from the repository to the images.
+	servedUp = `WITH RECURSIVE up (digest) AS (
+			SELECT i.manifest_digest FROM image_layers l JOIN images i ON i.manifest_digest = l.manifest_digest AND i.broken = '' WHERE l.layer_digest = ?2
+			UNION SELECT manifest_digest FROM images WHERE config_digest = ?2 AND broken = ''` + upRest + `
+		SELECT EXISTS (SELECT 1 FROM up JOIN repository_digests d ON d.repository_id = ?1 AND d.digest = up.digest)`
+	servedDown = downFromRepository + `SELECT EXISTS (SELECT 1 FROM down CROSS JOIN images i ON i.manifest_digest = down.digest AND i.broken = ''
+		WHERE i.config_digest = ?2 OR EXISTS (SELECT 1 FROM image_layers l WHERE l.layer_digest = ?2 AND l.manifest_digest = down.digest))`
+	// downFromRepository begins a query with the table down: every document that a repository, by ID, leads to.
+	downFromRepository = `WITH RECURSIVE down (digest) AS (SELECT digest FROM repository_digests WHERE repository_id = ?1
+		UNION SELECT e.digest FROM down CROSS JOIN index_entries e ON e.index_digest = down.digest AND e.kind IN ('image', 'index')) `
+)
+
+// ServedBlob gives the bytes of a config or a layer of an image that a repository leads to and that is not broken.
+// NotFound where no such image uses it, whether or not the blob is stored for others.
+func (s *Store) ServedBlob(ctx context.Context, repo image.Repository, d image.Digest) (size int64, err error) {
+	ref := image.Reference{Repository: repo, Digest: d}
+	if size, ok := s.serving.blob(ref, s.changes.Load()); ok {
+		return size, nil
+	}
+	change := s.changes.Load()
+	known := false
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		var id int64
+		var users int
+		if err := tx.QueryRowContext(ctx, servedBlob, repo, d, manyUsers).Scan(&size, &id, &users); err != nil {
+			return err
+		}
+		query := servedUp
+		if users == manyUsers {
+			query = servedDown
+		}
+		return tx.QueryRowContext(ctx, query, id, d).Scan(&known)
+	})
+	if err == nil && !known {
+		err = sql.ErrNoRows
+	}
+	if err != nil {
+		return 0, notFound(err, "%s is not stored", ref.Familiar())
+	}
+	s.serving.keepBlob(ref, size, change)
+	return size, nil
+}
+
+// OpenBlob opens a stored blob; NotFound where its file is missing. The file stays readable when the blob is removed
+// meanwhile. The caller closes it.
+func (s *Store) OpenBlob(d image.Digest) (*os.File, error) { return s.blobs.Open(d) }
+
+// Unserved is what the indexes of a repository say of a manifest that is not stored.
+type Unserved struct {
+	Kind     image.EntryKind
+	Platform image.Platform   // zero where the index does not say
+	Stored   []image.Platform // of the same index, in its order
+}
+
+// Unserved tells of a digest that is not stored how an index of the repository lists it: NotFound where none does.
+// Of several indexes the one that was pulled last counts.
+func (s *Store) Unserved(ctx context.Context, ref image.Reference) (u Unserved, err error) {
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		var root image.Digest
+		err := tx.QueryRowContext(ctx, `WITH RECURSIVE up (digest) AS (SELECT index_digest FROM index_entries WHERE digest = ?1`+upRest+
+			`SELECT d.digest FROM up JOIN repository_digests d ON d.digest = up.digest
+			JOIN repositories r ON r.id = d.repository_id WHERE r.name = ?2 ORDER BY d.pulled_at DESC LIMIT 1`, ref.Digest, ref.Repository).Scan(&root)
+		if err != nil {
+			return err
+		}
+		entries, err := entriesOf(ctx, tx, root, 0)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if e.Digest == ref.Digest {
+				u.Kind, u.Platform = e.Kind, e.Platform
+				break
+			}
+		}
+		images, err := reachableImages(ctx, tx, root)
+		for _, i := range images {
+			if i.Broken == "" {
+				u.Stored = append(u.Stored, i.Platform)
+			}
+		}
+		return err
+	})
+	return u, notFound(err, "%s is not stored", ref.Familiar())
+}
+
+// ServedTags gives the tags of a repository that are served, in the order of their bytes, after one and at most limit
+// of them. NotFound where the shelf has nothing of the repository.
+func (s *Store) ServedTags(ctx context.Context, repo image.Repository, after string, limit int) (tags []string, err error) {
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		var id int64
+		if err := tx.QueryRowContext(ctx, `SELECT id FROM repositories WHERE name = ?`, repo).Scan(&id); err != nil {
+			return notFound(err, "%s is not stored", repo.Familiar())
+		}
+		tags, err = rowsOf(ctx, tx, scanString, `SELECT t.name FROM tags t LEFT JOIN images i ON i.manifest_digest = t.digest
+			WHERE t.repository_id = ? AND t.name > ? AND coalesce(i.broken, '') = '' ORDER BY t.name LIMIT ?`, id, after, limit)
+		return err
+	})
+	return tags, err
+}
+
+// ServedRepositories gives the repositories after a name, in the order of their bytes and at most limit of them: those
+// of one registry where host is not empty.
+func (s *Store) ServedRepositories(ctx context.Context, host string, after image.Repository, limit int) ([]image.Repository, error) {
+	end := "~" // sorts after everything that a name begins with
+	if host != "" {
+		after, end = max(after, image.Repository(host+"/")), host+"0" // which comes right after the slash
+	}
+	return rowsOf(ctx, s.read, func(rows *sql.Rows) (r image.Repository, err error) { return r, rows.Scan(&r) },
+		`SELECT name FROM repositories WHERE name > ? AND name < ? ORDER BY name LIMIT ?`, after, end, limit)
+}
+
+// mostServed bounds the look-ups of each kind that are remembered; some 200 bytes each.
+const mostServed = 4096
+
+// serving remembers look-ups of manifests and blobs until the database changes: clients ask for the same few again
+// and again. What it answers is what the database would have answered. Safe for concurrent use; the zero value is
+// ready.
+type serving struct {
+	mu        sync.RWMutex
+	change    int64 // of the database, that the look-ups are of
+	manifests map[image.Reference]Served
+	blobs     map[image.Reference]int64
+}
+
+func (m *serving) manifest(ref image.Reference, change int64) (Served, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	s, ok := m.manifests[ref]
+	return s, ok && m.change == change
+}
+
+func (m *serving) blob(ref image.Reference, change int64) (int64, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	size, ok := m.blobs[ref]
+	return size, ok && m.change == change
+}
+
+func (m *serving) keepManifest(ref image.Reference, s Served, change int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.turnTo(change, len(m.manifests)) {
+		m.manifests[ownStrings(ref)] = s
+	}
+}
+
+func (m *serving) keepBlob(ref image.Reference, size, change int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.turnTo(change, len(m.blobs)) {
+		m.blobs[ownStrings(ref)] = size
+	}
+}
+
+// turnTo forgets what is older than a change, and everything when there is too much of it. It tells whether what was
+// looked up at that change may be kept: a slow look-up can be older than what is there.
+func (m *serving) turnTo(change int64, count int) bool {
+	if change < m.change {
+		return false
+	}
+	if m.manifests == nil || change > m.change || count >= mostServed {
+		m.change, m.manifests, m.blobs = change, map[image.Reference]Served{}, map[image.Reference]int64{}
+	}
+	return true
+}
+
+// ownStrings keeps a reference from holding on to the request that it is a part of.
+func ownStrings(ref image.Reference) image.Reference {
+	return image.Reference{Repository: image.Repository(strings.Clone(string(ref.Repository))), Tag: strings.Clone(ref.Tag), Digest: image.Digest(strings.Clone(string(ref.Digest)))}
+}
