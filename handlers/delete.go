@@ -36,7 +36,8 @@ func (h *Handlers) deleteImage(c echo.Context, a address) error {
 	}
 	ctx := c.Request().Context()
 	by := h.requester(c)
-	plan, err := h.store.Remove(ctx, asked, confirmed, by)
+	done, err := h.store.Remove(ctx, asked, confirmed, by)
+	plan := done.Plan
 	if image.KindOf(err) == image.Conflict {
 		return h.showPlan(c, http.StatusConflict, a, plan, views.DeleteView{Tried: true, Changed: plan.Fingerprint != confirmed})
 	}

@@ -381,5 +381,6 @@ func (s *shelf) remove(ctx context.Context, asked image.Removal) (image.RemovalP
 	if err != nil {
 		return plan, err
 	}
-	return s.Remove(ctx, asked, plan.Fingerprint, "noa")
+	done, err := s.Remove(ctx, asked, plan.Fingerprint, "noa")
+	return done.Plan, err
 }

@@ -205,13 +205,15 @@ type Totals struct {
 	Images       int // rows of the list
 	Repositories int
 	Blobs        int
-	Bytes        int64 // on disk, each blob once
+	Bytes        int64 // of the blobs, each once
+	Waiting      int   // blobs that nothing needs and whose files are on disk until a deletion cannot be undone any more
+	WaitingBytes int64
 }
 
 // Totals gives the sums over the whole shelf.
 func (s *Store) Totals(ctx context.Context) (t Totals, err error) {
-	err = s.read.QueryRowContext(ctx, `SELECT rows_listed, repositories, blob_count, blob_bytes FROM totals`).
-		Scan(&t.Images, &t.Repositories, &t.Blobs, &t.Bytes)
+	err = s.read.QueryRowContext(ctx, `SELECT rows_listed, repositories, blob_count, blob_bytes, waiting_count, waiting_bytes FROM totals`).
+		Scan(&t.Images, &t.Repositories, &t.Blobs, &t.Bytes, &t.Waiting, &t.WaitingBytes)
 	return t, err
 }
 

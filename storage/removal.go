@@ -24,8 +24,9 @@ func (s *Store) PlanRemoval(ctx context.Context, asked image.Removal) (plan imag
 // Remove carries out the plan with the given fingerprint. When the shelf has changed so that the plan is
 // another now, nothing is done and the error is of kind Conflict; so it is when the rules refuse. The plan
 // that holds now is returned in each case. Files go in the background, after the rows.
-func (s *Store) Remove(ctx context.Context, asked image.Removal, fingerprint image.Digest, by string) (plan image.RemovalPlan, err error) {
-	err = s.update(ctx, func(tx *sql.Tx) error {
+func (s *Store) Remove(ctx context.Context, asked image.Removal, fingerprint image.Digest, by string) (Removed, error) {
+	var plan image.RemovalPlan
+	err := s.update(ctx, func(tx *sql.Tx) error {
 		p, err := planRemoval(ctx, tx, asked)
 		if err != nil {
 			return err
@@ -41,14 +42,14 @@ func (s *Store) Remove(ctx context.Context, asked image.Removal, fingerprint ima
 		return s.carryOut(ctx, tx, p, by)
 	})
 	if err != nil {
-		return plan, err
+		return Removed{Plan: plan}, err
 	}
 	files := make([]image.Digest, len(plan.Blobs))
 	for i, b := range plan.Blobs {
 		files[i] = b.Digest
 	}
 	s.keeper.removed(files)
-	return plan, nil
+	return Removed{Plan: plan}, nil
 }
 
 // removal is a plan in the making: the plan that is shown and the rows behind it.
@@ -98,14 +99,16 @@ func planRemoval(ctx context.Context, q querier, asked image.Removal) (*removal,
 	return r, r.finish()
 }
 
-// root finds the root that a reference names.
-func (r *removal) root(ref image.Reference) (root, error) {
-	d, err := targetDigest(r.ctx, r.q, ref)
+func (r *removal) root(ref image.Reference) (root, error) { return findRoot(r.ctx, r.q, ref) }
+
+// findRoot finds the root that a reference names.
+func findRoot(ctx context.Context, q querier, ref image.Reference) (root, error) {
+	d, err := targetDigest(ctx, q, ref)
 	if err != nil {
 		return root{}, err
 	}
 	out := root{name: ref.Repository, digest: d}
-	err = r.q.QueryRowContext(r.ctx, `SELECT d.repository_id, d.by_digest FROM repository_digests d JOIN repositories r ON r.id = d.repository_id
+	err = q.QueryRowContext(ctx, `SELECT d.repository_id, d.by_digest FROM repository_digests d JOIN repositories r ON r.id = d.repository_id
 		WHERE r.name = ? AND d.digest = ?`, ref.Repository, d).Scan(&out.repo, &out.byDigest)
 	return out, err
 }

@@ -239,8 +239,8 @@ func TestDeletingFollowsTheRules(t *testing.T) {
 			if refused := image.KindOf(err) == image.Conflict; refused != (tt.refused != nil) || err != nil && !refused {
 				t.Fatalf("carrying it out: %v", err)
 			}
-			if done.Fingerprint != plan.Fingerprint {
-				t.Errorf("another plan was carried out:\n got %+v\nwant %+v", done, plan)
+			if done.Plan.Fingerprint != plan.Fingerprint {
+				t.Errorf("another plan was carried out:\n got %+v\nwant %+v", done.Plan, plan)
 			}
 			s.check(tt.left)
 			if freed := before - diskBytes(s.files()); freed != plan.Totals.Freed {
@@ -367,7 +367,8 @@ func TestAPlanThatNoLongerHoldsIsNotCarriedOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.pull("postgres:15=postgres amd64") // now the layers are shared
-	now, err := s.Remove(t.Context(), asked, shown.Fingerprint, "noa")
+	refused, err := s.Remove(t.Context(), asked, shown.Fingerprint, "noa")
+	now := refused.Plan
 	if image.KindOf(err) != image.Conflict {
 		t.Fatalf("error %v, want a conflict", err)
 	}

@@ -35,6 +35,7 @@ type Options struct {
 	Dir             string
 	DefaultPlatform image.Platform // shown first where an index has several; zero: the server's own
 	StrayGrace      time.Duration  // age at which a blob file without a row is swept; zero: 24 hours
+	UndoWindow      time.Duration  // how long a deletion can be undone; its files are swept only after it. Zero: at once, nothing can be undone
 	Logger          *slog.Logger
 	Now             func() time.Time
 }
