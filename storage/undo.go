@@ -330,4 +330,3 @@ func (u *undoing) relist() error {
 	}
 	return nil
 }
-
