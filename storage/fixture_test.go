@@ -100,6 +100,9 @@ func (s *shelf) open() {
 		s.t.Fatal(err)
 	}
 	s.Store = store
+	store.keeper.mu.Lock()
+	defer store.keeper.mu.Unlock()
+	store.keeper.waits.delay = time.Millisecond // the tests wait for it often
 }
 
 // fill pulls in order, and pins what is to be: "pin ubuntu:22.04 why".
