@@ -28,6 +28,8 @@ func (h *Handlers) ImageAddress(c echo.Context) error {
 	switch {
 	case a.section == views.SectionDelete:
 		return h.deletePlan(c, a)
+	case a.section == views.SectionChanges:
+		return h.changes(c, a)
 	case a.section == views.SectionPin, a.section == views.SectionUnpin:
 		return pinAddress(c, a)
 	case a.idPrefix == "" && a.ref.Tag == "" && a.ref.Digest == "":

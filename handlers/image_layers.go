@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -35,11 +36,16 @@ func (h *Handlers) layersSection(c echo.Context, s *subject) error {
 
 // config reads the image's config from its blob.
 func (h *Handlers) config(c echo.Context, s *subject) (*image.Config, error) {
-	doc, err := h.store.Document(c.Request().Context(), s.shown.Manifest)
+	return h.configOf(c.Request().Context(), s.shown)
+}
+
+// configOf reads an image's config.
+func (h *Handlers) configOf(ctx context.Context, img storage.Image) (*image.Config, error) {
+	doc, err := h.store.Document(ctx, img.Manifest)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := h.store.ReadBlob(s.shown.ID, image.MaxConfigSize)
+	raw, err := h.store.ReadBlob(img.ID, image.MaxConfigSize)
 	if err != nil {
 		return nil, err
 	}

@@ -268,6 +268,7 @@ var (
 	mainPart  = regexp.MustCompile(`(?s)<main[^>]*>(.*)</main>`)
 	tagBreak  = regexp.MustCompile(`><`)
 	assetHash = regexp.MustCompile(`/static/[^"]*`)
+	planPrint = regexp.MustCompile(`name="plan" value="sha256:[0-9a-f]{64}"`)
 )
 
 // main is the page's own part, a tag a line, so that golden files can be read and compared.
@@ -276,7 +277,8 @@ func (a answer) main() string {
 	if m := mainPart.FindStringSubmatch(part); m != nil {
 		part = m[1]
 	}
-	return assetHash.ReplaceAllString(tagBreak.ReplaceAllString(strings.TrimSpace(part), ">\n<"), "/static/…") + "\n"
+	part = tagBreak.ReplaceAllString(strings.TrimSpace(part), ">\n<")
+	return planPrint.ReplaceAllString(assetHash.ReplaceAllString(part, "/static/…"), `name="plan" value="…"`) + "\n"
 }
 
 // golden holds the page's own part against testdata/name.html.

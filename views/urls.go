@@ -18,6 +18,7 @@ const (
 	SectionManifest Section = "manifest"
 	SectionInspect  Section = "inspect"
 	SectionHistory  Section = "history"
+	SectionChanges  Section = "changes"
 	SectionDelete   Section = "delete"
 	SectionPin      Section = "pin"
 	SectionUnpin    Section = "unpin"
