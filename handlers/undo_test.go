@@ -108,7 +108,9 @@ func TestTheListOfRemovalsHasWhatCanBeUndone(t *testing.T) {
 
 func TestAMessageThatSomebodyMadeUpDoesNoHarm(t *testing.T) {
 	s := newShelf(t)
-	cookie := func(json string) string { return flashCookie + "=" + base64.RawURLEncoding.EncodeToString([]byte(json)) }
+	cookie := func(json string) string {
+		return flashCookie + "=" + base64.RawURLEncoding.EncodeToString([]byte(json))
+	}
 	show := func(json string) answer { return s.get("/images", "Cookie", cookie(json)) }
 	forged := show(`{"k":"\"><script>","t":"<script>alert(1)</script>","u":3,"e":4102444800}`)
 	forged.is(t, http.StatusOK, "&lt;script&gt;alert(1)", `action="/removals/3/undo"`, `class="alert alert-soft items-start"`)

@@ -48,7 +48,7 @@ func deleteSeveral(t *testing.T, scripting bool) {
 	// Carried out: what the rules keep is still there.
 	b.click(`form[action="/delete"] button.btn-error`)
 	b.see(`form[action^="/removals/"] button`)
-	if text := b.text("main [role=status]"); !strings.Contains(text, "Deleted 2 items.") || !strings.Contains(text, "1 stays") || !strings.Contains(text, "Can be undone until ") {
+	if text := b.text("main .alert"); !strings.Contains(text, "Deleted 2 items.") || !strings.Contains(text, "1 stays") || !strings.Contains(text, "Can be undone until ") {
 		t.Errorf("the message is %q", text)
 	}
 	if text := b.text("main"); strings.Contains(text, "postgres:15") || !strings.Contains(text, "redis:7") {
@@ -57,8 +57,8 @@ func deleteSeveral(t *testing.T, scripting bool) {
 
 	// Undone: everything is as it was.
 	b.click(`form[action^="/removals/"] button`)
-	b.see(`main [role=status]:not(:has(form))`)
-	if text := b.text("main [role=status]"); !strings.Contains(text, "2 references are back: ") {
+	b.see(`main .alert:not(:has(form))`)
+	if text := b.text("main .alert"); !strings.Contains(text, "2 references are back: ") {
 		t.Errorf("the message is %q", text)
 	}
 	for _, name := range []string{"postgres:15", "ubuntu:latest", "redis:7"} {
