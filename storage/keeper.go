@@ -39,11 +39,17 @@ type keeper struct {
 
 	writeIndex func(ctx context.Context) error // index.json anew from the rows
 	persist    func() error                    // makes committed rows survive a power cut
-	again      time.Duration                   // until what failed, or was held by a pull, is tried again
+	waits      keeperTimes
+}
+
+// keeperTimes are how long the keeper waits.
+type keeperTimes struct {
+	delay time.Duration // for more changes, before a round
+	again time.Duration // until what failed, or was held by a pull, is tried again
 }
 
 func newKeeper(s *Store) *keeper {
-	k := &keeper{store: s, kick: make(chan struct{}, 1), dirty: true, persist: s.persistRows, again: settleAgain}
+	k := &keeper{store: s, kick: make(chan struct{}, 1), dirty: true, persist: s.persistRows, waits: keeperTimes{settleDelay, settleAgain}}
 	k.idle = sync.NewCond(&k.mu)
 	k.writeIndex = func(ctx context.Context) error { return s.blobs.WriteIndex(ctx, s.layoutEntries(ctx)) }
 	return k
@@ -77,7 +83,7 @@ func (k *keeper) run(ctx context.Context) {
 	defer strays.Stop()
 	due := time.NewTimer(k.nextDue(ctx))
 	defer due.Stop()
-	rest := settleDelay
+	var rest time.Duration
 	for {
 		select {
 		case <-ctx.Done():
@@ -90,16 +96,22 @@ func (k *keeper) run(ctx context.Context) {
 		case <-k.kick:
 			select {
 			case <-ctx.Done():
-			case <-time.After(rest):
+			case <-time.After(max(rest, k.times().delay)):
 			}
 			began := time.Now()
 			k.settle(context.WithoutCancel(ctx))
 			// A shelf of 100,000 tags has an index.json of some 40 MB: no more than a fifth of the time is
 			// spent on writing it, however often tags change.
-			rest = max(settleDelay, 4*time.Since(began))
+			rest = 4 * time.Since(began)
 		}
 		due.Reset(k.nextDue(ctx))
 	}
+}
+
+func (k *keeper) times() keeperTimes {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.waits
 }
 
 // Settle waits until index.json and the blob folder say what the rows say: the files of blobs that wait to be swept are
@@ -166,7 +178,7 @@ func (k *keeper) round(ctx context.Context) (files int, freed int64, err error) 
 	defer k.mu.Unlock()
 	if err != nil {
 		k.dirty, k.strays = true, append(strays, k.strays...)
-		time.AfterFunc(k.again, k.wake)
+		time.AfterFunc(k.waits.again, k.wake)
 	}
 	k.busy = false
 	k.idle.Broadcast()

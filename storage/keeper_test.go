@@ -21,7 +21,7 @@ func (s *shelf) keeperFails(writeIndex func(context.Context) error, persist func
 	k := s.keeper
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.again = time.Millisecond
+	k.waits.again = time.Millisecond
 	if writeIndex != nil {
 		k.writeIndex = writeIndex
 	}

@@ -130,6 +130,7 @@ func (p *planner) referenced() error {
 	if p.prune {
 		return nil
 	}
+	found := map[*wanted]blockers{}
 	for _, w := range p.items {
 		if !w.alive() {
 			continue
@@ -138,7 +139,10 @@ func (p *planner) referenced() error {
 		if err != nil {
 			return err
 		}
-		if b.count > 0 {
+		found[w] = b
+	}
+	for _, w := range p.items { // after all were looked at, so that their order says nothing
+		if b := found[w]; b.count > 0 {
 			p.refuseReferenced(w, b)
 		}
 	}
@@ -267,4 +271,3 @@ func (p *planner) platformReferenced(w *wanted) (blockers, error) {
 	}
 	return b, nil
 }
-

@@ -134,6 +134,12 @@ type undoing struct {
 	roots    []root         // that had gone
 	changed  []rootKey      // roots whose rows in the list are written anew, each once
 	changing map[rootKey]bool
+	tagged   []taggedAgain // tags of roots that stayed
+}
+
+type taggedAgain struct {
+	root rootKey
+	tag  string
 }
 
 func (u *undoing) undo(id int64) error {
@@ -238,11 +244,8 @@ func (u *undoing) tags(rows string) error {
 		if err != nil {
 			return err
 		}
-		if u.changing[t.root.key()] {
-			continue
-		}
-		if err := u.store.refreshTagListing(u.ctx, u.tx, t.root.repo, t.root.digest, t.ref.Tag); err != nil {
-			return err
+		if !u.changing[t.root.key()] {
+			u.tagged = append(u.tagged, taggedAgain{t.root.key(), t.ref.Tag})
 		}
 	}
 	return nil
@@ -322,7 +325,16 @@ func (u *undoing) settle() error {
 	return nil
 }
 
+// relist brings the list up to date, once every row is there that it shows.
 func (u *undoing) relist() error {
+	for _, t := range u.tagged {
+		if u.changing[t.root] {
+			continue
+		}
+		if err := u.store.refreshTagListing(u.ctx, u.tx, t.root.repo, t.root.digest, t.tag); err != nil {
+			return err
+		}
+	}
 	for _, at := range u.changed {
 		if err := u.store.refreshListing(u.ctx, u.tx, at.repo, at.digest); err != nil {
 			return err
@@ -330,4 +342,3 @@ func (u *undoing) relist() error {
 	}
 	return nil
 }
-

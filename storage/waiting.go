@@ -140,9 +140,7 @@ func (k *keeper) nextDue(ctx context.Context) time.Duration {
 	}
 	rest := time.Duration(next.Int64-millis(k.store.now())) * time.Millisecond
 	if rest <= 0 { // held by a pull, or it failed
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		return k.again
+		return k.times().again
 	}
 	return min(rest, longestRest)
 }
