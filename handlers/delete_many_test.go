@@ -221,7 +221,7 @@ func TestADigestOfASelectionIsDeletedByItsDigest(t *testing.T) {
 	page := s.get(deleteAll("ubuntu@"+digest, "redis:7"))
 	page.is(t, http.StatusOK, "1 of 2 is not deleted", "Referred to by:", "docker rmi ubuntu@"+digest+" redis:7")
 	forced := s.get(deleteAll("ubuntu@"+digest, "redis:7") + "&force=1")
-	forced.is(t, http.StatusOK, "The image is deleted.", "What goes with it")
+	forced.is(t, http.StatusOK, "The image is deleted.", "What goes with them")
 	s.post("/delete", forced.allFields(t)).wentTo(t, "/images", "Deleted 2 items, freed ")
 	s.has()
 	if d := image.ShortDigest(image.Digest(digest)); !strings.Contains(page.body, d) {

@@ -14,6 +14,19 @@ import (
 
 const redisPage = "/images/docker.io/library/redis"
 
+// pullRolling pulls a version of a tag that moves.
+func (s *shelf) pullRolling(reg *sample.Registry, version int) {
+	s.t.Helper()
+	source, err := sample.Rolling(version)
+	if err == nil {
+		err = reg.Push(s.t.Context(), "library/ubuntu", source, "rolling")
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.pull("ubuntu:rolling", "linux/amd64")
+}
+
 func TestAPinIsSetChangedAndTakenAwayOnThePageOfATag(t *testing.T) {
 	s := newShelf(t)
 	s.pull("redis:7")
@@ -59,21 +72,10 @@ func TestAnImageIDIsPinnedByItsDigestOrByOneOfItsNames(t *testing.T) {
 func TestAPinStaysWithTheDigestWhenTheTagMovesOn(t *testing.T) {
 	reg := sample.NewEmptyRegistry()
 	s := newShelfOn(t, reg)
-	pullVersion := func(n int) {
-		t.Helper()
-		source, err := sample.Rolling(n)
-		if err == nil {
-			err = reg.Push(t.Context(), "library/ubuntu", source, "rolling")
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.pull("ubuntu:rolling", "linux/amd64")
-	}
-	pullVersion(1)
+	s.pullRolling(reg, 1)
 	old := s.target("ubuntu:rolling").Digest
 	s.post(ubuntu+":rolling/pin", url.Values{"note": {"kept for the audit"}}).wentTo(t, ubuntu+":rolling", "Pinned ")
-	pullVersion(2)
+	s.pullRolling(reg, 2)
 	s.get(ubuntu+":rolling").lacks(t, "Pinned by", "kept for the audit")
 	s.get(ubuntu+"@"+string(old)).is(t, http.StatusOK, "Pinned by mira", "kept for the audit")
 	s.get(ubuntu+"@"+string(old)+"/delete").is(t, http.StatusOK, "is pinned: somebody marked it as in use.")

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
 )
@@ -49,16 +51,18 @@ func TestADeletionIsUndoneFromThePageThatItLeadsTo(t *testing.T) {
 }
 
 func TestAnUndoSaysWhatWasPulledAgainMeanwhile(t *testing.T) {
-	s := newShelf(t, undoable)
-	s.pull("redis:7")
-	done := s.post("/images/docker.io/library/redis:7/delete", s.get("/images/docker.io/library/redis:7/delete").form(t))
-	done.wentTo(t, "/images", "Deleted redis:7. Its ")
-	s.pull("redis:7")
-	undone := s.post("/removals/1/undo", nil)
-	if undone.status != http.StatusSeeOther {
-		t.Fatalf("status %d", undone.status)
+	reg := sample.NewEmptyRegistry()
+	s := newShelfOn(t, reg, undoable)
+	s.pullRolling(reg, 1)
+	old := s.target("ubuntu:rolling").Digest
+	s.post(ubuntu+":rolling/delete", s.get(ubuntu+":rolling/delete").form(t)).wentTo(t, "/images", "Deleted ubuntu:rolling. Its ")
+	s.pullRolling(reg, 2)
+	now := s.target("ubuntu:rolling").Digest
+	s.post("/removals/1/undo", nil).wentTo(t, "/images", "ubuntu@"+image.ShortDigest(old)+" is back. ubuntu:rolling was pulled again meanwhile and stays as it is")
+	if got := s.target("ubuntu:rolling").Digest; got != now {
+		t.Errorf("ubuntu:rolling points at %s after the undo, want %s", got, now)
 	}
-	s.has("redis:7")
+	s.has("ubuntu:rolling", "ubuntu@"+string(old))
 }
 
 func TestWithoutAWindowNothingCanBeUndone(t *testing.T) {
