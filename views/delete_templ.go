@@ -435,7 +435,7 @@ func planOfMany(v DeleteView) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				if v.Plan.Totals.Refused > 0 {
+				if n := kept(v.Plan); n > 0 {
 					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "<div class=\"p-4 pb-1\">")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
@@ -484,7 +484,7 @@ func planOfMany(v DeleteView) templ.Component {
 						}
 						return nil
 					})
-					templ_7745c5c3_Err = Alert(KindWarning, T(ctx, "delete.some_refused", Count, v.Plan.Totals.Refused, "All", len(v.Plan.Items)), T(ctx, "delete.some_refused_text"), "").Render(templ.WithChildren(ctx, templ_7745c5c3_Var15), templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = Alert(KindWarning, T(ctx, "delete.some_refused", Count, n, "All", len(v.Plan.Items)), T(ctx, "delete.some_refused_text"), "").Render(templ.WithChildren(ctx, templ_7745c5c3_Var15), templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -962,15 +962,15 @@ func DeleteSummary(v DeleteView, problem *image.Error) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if v.Plan.Totals.Refused > 0 {
+			if n := kept(v.Plan); n > 0 {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 62, "<span class=\"text-warning\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var40 string
-				templ_7745c5c3_Var40, templ_7745c5c3_Err = templ.JoinStringErrs(T(ctx, "delete.summary_refused", Count, v.Plan.Totals.Refused, "All", len(v.Plan.Items)))
+				templ_7745c5c3_Var40, templ_7745c5c3_Err = templ.JoinStringErrs(T(ctx, "delete.summary_refused", Count, n, "All", len(v.Plan.Items)))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/delete.templ`, Line: 164, Col: 121}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/delete.templ`, Line: 164, Col: 101}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var40))
 				if templ_7745c5c3_Err != nil {
@@ -1000,7 +1000,7 @@ func DeleteSummary(v DeleteView, problem *image.Error) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			if n := len(v.Skipped); n > 0 {
+			if n := len(v.Skipped) + missing(v.Plan); n > 0 {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 66, "<span class=\"text-muted\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
