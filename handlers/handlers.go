@@ -17,6 +17,7 @@ import (
 type Handlers struct {
 	store    *storage.Store
 	queue    *pull.Queue
+	checker  *pull.Checker
 	registry *registry.Client
 	log      *slog.Logger
 	options  Options
@@ -27,6 +28,7 @@ type Handlers struct {
 type Options struct {
 	Store           *storage.Store
 	Queue           *pull.Queue
+	Checker         *pull.Checker
 	Registry        *registry.Client
 	Logger          *slog.Logger
 	DefaultPlatform image.Platform
@@ -47,5 +49,5 @@ func New(o Options) *Handlers {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Handlers{store: o.Store, queue: o.Queue, registry: o.Registry, log: o.Logger, options: o, closing: o.Closing}
+	return &Handlers{store: o.Store, queue: o.Queue, checker: o.Checker, registry: o.Registry, log: o.Logger, options: o, closing: o.Closing}
 }

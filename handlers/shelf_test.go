@@ -50,6 +50,11 @@ func (m mirror) Head(ctx context.Context, r image.Reference) (image.Descriptor, 
 	return m.Client.Head(ctx, r)
 }
 
+func (m mirror) Check(ctx context.Context, r image.Reference) (image.Digest, bool, error) {
+	r.Repository = m.there(r.Repository)
+	return m.Client.Check(ctx, r)
+}
+
 func (m mirror) Document(ctx context.Context, r image.Reference) (image.Document, error) {
 	r.Repository = m.there(r.Repository)
 	return m.Client.Document(ctx, r)
@@ -107,8 +112,10 @@ func newShelfOf(t *testing.T, host string, set ...func(*storage.Options)) *shelf
 			t.Error(err)
 		}
 	})
+	checker := pull.NewChecker(pull.CheckOptions{Source: mirror{client, host}, Shelf: store, Now: now})
+	t.Cleanup(checker.Close)
 	s := &shelf{t: t, store: store, queue: queue}
-	s.handlers = New(Options{Store: store, Queue: queue, Registry: client, Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
+	s.handlers = New(Options{Store: store, Queue: queue, Checker: checker, Registry: client, Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
 	s.pages = s.server(s.handlers)
 	return s
 }
@@ -148,6 +155,9 @@ func (s *shelf) server(h *Handlers) http.Handler {
 	e.POST("/delete", h.DeleteSelected)
 	e.GET("/delete/summary", h.DeleteSummary)
 	e.POST("/removals/:id/undo", h.UndoRemoval)
+	e.GET("/updates", h.Updates)
+	e.POST("/updates", h.CheckUpdates)
+	e.POST("/updates/cancel", h.CancelUpdates)
 	return e
 }
 

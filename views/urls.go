@@ -19,6 +19,7 @@ const (
 	SectionInspect  Section = "inspect"
 	SectionHistory  Section = "history"
 	SectionChanges  Section = "changes"
+	SectionCheck    Section = "check"
 	SectionDelete   Section = "delete"
 	SectionPin      Section = "pin"
 	SectionUnpin    Section = "unpin"

@@ -23,7 +23,7 @@ func routes(e *echo.Echo, o Options) {
 	get("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/images") })
 	get("/images", h.Images)
 	get("/images/*", h.ImageAddress)
-	e.POST("/images/*", h.ImageAction) // …/delete, …/pin, …/unpin
+	e.POST("/images/*", h.ImageAction) // …/delete, …/pin, …/unpin, …/check
 	get("/layers/:digest", h.Layer)
 	get("/delete", h.Delete)
 	e.POST("/delete", h.DeleteSelected)
@@ -42,6 +42,11 @@ func routes(e *echo.Echo, o Options) {
 	get("/pulls/:id/cancel", func(c echo.Context) error { // the address of a refused cancel, loaded again
 		return c.Redirect(http.StatusSeeOther, "/pulls/"+url.PathEscape(c.Param("id")))
 	})
+
+	get("/updates", h.Updates)
+	e.POST("/updates", h.CheckUpdates)
+	e.POST("/updates/cancel", h.CancelUpdates)
+	get("/updates/cancel", func(c echo.Context) error { return c.Redirect(http.StatusSeeOther, "/updates") })
 
 	e.POST("/preferences", h.SavePreferences)
 	e.POST("/demo/move-tag", h.MoveDemoTag)
