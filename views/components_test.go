@@ -73,7 +73,7 @@ func library(t *testing.T) map[string]templ.Component {
 		"SortHeader":    SortHeader(SortColumn{Label: hostile, Key: "a", Current: "a", Target: "#list", URL: url}),
 		"PlanList":      PlanList([]PlanLine{{Kind: PlanKeep, What: plain, Detail: hostile, Size: 5}}),
 		"ConfirmBar":    ConfirmBar(hostile, hostile),
-		"ErrorPage": ErrorPage(Chrome{Title: hostile, Path: hostile, Query: hostile, RequestID: hostile, Flash: Flash{KindInfo, hostile}, Demo: true, Refresh: 3},
+		"ErrorPage": ErrorPage(Chrome{Title: hostile, Path: hostile, Query: hostile, RequestID: hostile, Flash: Flash{Kind: KindInfo, Text: hostile, Undo: 7, Until: time.Unix(1, 0)}, Demo: true, Refresh: 3},
 			ErrorView{404, hostile, hostile, hostile, hostile}),
 		"ErrorFragment": ErrorFragment(ErrorView{500, hostile, hostile, hostile, hostile}),
 	}

@@ -14,38 +14,73 @@ type DeleteView struct {
 	Crumbs  []Crumb
 	Action  string // where the form goes
 	Cancel  string // the page of what would be deleted
+	Back    string // where the form says to go afterwards; empty leaves it to the server
+	Force   string // the address of the plan with force
 	Tried   bool   // this plan or an older one was confirmed, and is not carried out
 	Changed bool   // an older plan was confirmed, and the shelf has changed since
+	Many    bool   // each thing has a line
+	Selection
 
-	// Only where Plan is refused: the plan with force, and its address.
-	Forced image.RemovalPlan
-	Force  string
+	Forced image.RemovalPlan // the plan with force, where Plan refuses its one thing
 }
 
-// DeleteTitle is the title of the page.
-func DeleteTitle(ctx context.Context, asked image.RemovalItem) string {
-	return T(ctx, "delete.title", "Name", removalName(ctx, asked))
-}
-
-// DeletedText tells what a plan that was carried out came to.
-func DeletedText(ctx context.Context, plan image.RemovalPlan) string {
-	name := removalName(ctx, plan.Asked.Items[0])
-	if len(plan.Blobs) == 0 {
-		return T(ctx, "delete.done_untagged", "Name", name)
+// Title is the title of the page.
+func (v DeleteView) Title(ctx context.Context) string {
+	if v.Many {
+		return T(ctx, "delete.title_many", Count, v.chosen())
 	}
-	return T(ctx, "delete.done", "Name", name, "Size", HumanSize(plan.Totals.Freed))
+	return T(ctx, "delete.title", "Name", removalName(ctx, v.Plan.Asked.Items[0]))
+}
+
+// DeletedText tells what a plan that was carried out came to. While it can be undone, its files are still there.
+func DeletedText(ctx context.Context, plan image.RemovalPlan, undoable bool) string {
+	name, n := removalName(ctx, plan.Asked.Items[0]), done(plan)
+	size := HumanSize(plan.Totals.Freed)
+	text := ""
+	switch one := len(plan.Asked.Items) == 1; {
+	case plan.Totals.Blobs == 0 && one:
+		text = T(ctx, "delete.done_untagged", "Name", name)
+	case plan.Totals.Blobs == 0:
+		text = T(ctx, "delete.done_many_untagged", Count, n)
+	case undoable && one:
+		text = T(ctx, "delete.done_waiting", "Name", name, "Size", size)
+	case undoable:
+		text = T(ctx, "delete.done_many_waiting", Count, n, "Size", size)
+	case one:
+		text = T(ctx, "delete.done", "Name", name, "Size", size)
+	default:
+		text = T(ctx, "delete.done_many", Count, n, "Size", size)
+	}
+	if plan.Totals.Refused > 0 {
+		text += " " + T(ctx, "delete.done_refused", Count, plan.Totals.Refused)
+	}
+	return text
+}
+
+// refusalOf is why the one thing of a plan stays.
+func (v DeleteView) refusalOf() image.Refusal {
+	if refusal := v.Plan.Items[0].Refusal; refusal != nil {
+		return *refusal
+	}
+	return image.Refusal{}
 }
 
 // refusal says why the plan is not carried out without force.
 func (v DeleteView) refusal(ctx context.Context) string {
-	asked := v.Plan.Asked.Items[0]
+	asked, r := v.Plan.Asked.Items[0], v.refusalOf()
 	switch {
+	case r.Reason == image.RefusedPinned:
+		return T(ctx, "delete.refused_pinned", "Name", removalName(ctx, asked))
+	case r.Reason == image.RefusedBase:
+		return T(ctx, "delete.refused_base", "Name", removalName(ctx, asked), Count, r.Count)
+	case r.Reason != image.RefusedReferenced:
+		return ErrorText(ctx, r.Text)
 	case asked.ID != "":
-		return T(ctx, "delete.refused_id", "ID", image.ShortDigest(asked.ID), Count, len(v.blockers()))
+		return T(ctx, "delete.refused_id", "ID", image.ShortDigest(asked.ID), Count, r.Count)
 	case asked.Platform != (image.Platform{}):
-		return T(ctx, "delete.refused_platform", "Name", shortReference(asked.Reference), "Platform", asked.Platform.String(), Count, len(v.blockers()))
+		return T(ctx, "delete.refused_platform", "Name", shortReference(asked.Reference), "Platform", asked.Platform.String(), Count, r.Count)
 	}
-	return T(ctx, "delete.refused_digest", "Digest", image.ShortDigest(asked.Reference.Digest), Count, len(v.blockers()))
+	return T(ctx, "delete.refused_digest", "Digest", image.ShortDigest(asked.Reference.Digest), Count, r.Count)
 }
 
 // refusedTitle says how things stand: before somebody confirmed anything, only a decision is missing.
@@ -68,6 +103,8 @@ func (v DeleteView) refusedSummary(ctx context.Context) string {
 func (v DeleteView) forceLabel(ctx context.Context) string {
 	lost, left := lostPlatform(v.Forced), len(v.Forced.Remains)
 	switch {
+	case v.refusalOf().Reason != image.RefusedReferenced:
+		return T(ctx, "delete.all_the_same")
 	case left == 0:
 		return T(ctx, "delete.all")
 	case lost == "" || len(v.Forced.Untagged) > 0:
@@ -81,6 +118,10 @@ func (v DeleteView) forceLabel(ctx context.Context) string {
 // forceSuggestion says what can be done about a refusal.
 func (v DeleteView) forceSuggestion(ctx context.Context) string {
 	switch {
+	case v.refusalOf().Reason == image.RefusedPinned:
+		return T(ctx, "delete.suggest_pinned")
+	case v.refusalOf().Reason == image.RefusedBase:
+		return T(ctx, "delete.suggest_base")
 	case len(v.Forced.Remains) == 0:
 		return T(ctx, "delete.refused_suggestion")
 	case len(v.Forced.Untagged) > 0:
@@ -89,56 +130,93 @@ func (v DeleteView) forceSuggestion(ctx context.Context) string {
 	return T(ctx, "delete.suggest_platform")
 }
 
-// blockers are the references that stand in the way.
-func (v DeleteView) blockers() []image.Reference {
-	if refusal := v.Plan.Items[0].Refusal; refusal != nil {
-		return refusal.By
+// blockingTitle is what stands in the way.
+func (v DeleteView) blockingTitle(ctx context.Context) string {
+	switch v.refusalOf().Reason {
+	case image.RefusedPinned:
+		return T(ctx, "delete.pinned")
+	case image.RefusedBase:
+		return T(ctx, "delete.built_on_it")
 	}
-	return nil
+	return T(ctx, "delete.in_the_way")
 }
 
 // blocking are the lines for what stands in the way.
-func (v DeleteView) blocking() []PlanLine {
+func (v DeleteView) blocking(ctx context.Context) []PlanLine {
+	r := v.refusalOf()
+	if r.Pin != nil {
+		return []PlanLine{{Kind: PlanKeep, What: planReference(r.Pin.Reference), Why: PinWords(*r.Pin), Size: -1}}
+	}
 	var lines []PlanLine
-	for _, ref := range v.blockers() {
+	for _, ref := range r.By {
 		lines = append(lines, PlanLine{Kind: PlanKeep, What: planReference(ref), Size: -1})
 	}
-	return lines
+	return withMore(ctx, lines, PlanKeep, r.Count)
 }
 
 // command is the docker command that does the same, or is refused the same. With --platform, docker insists
 // on --force.
 func (v DeleteView) command() string {
-	asked := v.Plan.Asked.Items[0]
+	asked := v.Plan.Asked
 	words := []string{"docker", "rmi"}
-	if v.Plan.Asked.Force || asked.Platform != (image.Platform{}) && !v.Plan.Refused() {
+	platform := asked.Items[0].Platform
+	if asked.Force || platform != (image.Platform{}) && !v.Plan.Refused() {
 		words = append(words, "--force")
 	}
-	if asked.Platform != (image.Platform{}) {
-		words = append(words, "--platform", asked.Platform.String())
+	if platform != (image.Platform{}) {
+		words = append(words, "--platform", platform.String())
 	}
-	if asked.ID != "" {
-		words = append(words, image.ShortDigest(asked.ID))
-	} else {
-		words = append(words, asked.Reference.Familiar())
+	for _, item := range asked.Items {
+		if item.ID != "" {
+			words = append(words, image.ShortDigest(item.ID))
+		} else {
+			words = append(words, item.Reference.Familiar())
+		}
 	}
 	return ShellWords(words)
 }
 
-// heading is the page's heading as a component.
-func (v DeleteView) heading(ctx context.Context) templ.Component {
-	return Text(DeleteTitle(ctx, v.Plan.Asked.Items[0]))
+// difference says where docker does otherwise in a way that surprises; empty where it does not.
+func (v DeleteView) difference(ctx context.Context) string {
+	reasons := map[image.RefusalReason]bool{}
+	for _, i := range v.Plan.Items {
+		if i.Refusal != nil {
+			reasons[i.Refusal.Reason] = true
+		}
+	}
+	switch {
+	case reasons[image.RefusedPinned]:
+		return T(ctx, "delete.docker_pinned")
+	case reasons[image.RefusedBase]:
+		return T(ctx, "delete.docker_base")
+	case len(v.Plan.Asked.Items) > 1:
+		return T(ctx, "delete.docker_many")
+	}
+	return ""
 }
 
-// DeleteURL gives the address of the plan for a removal of what lies at base.
-func DeleteURL(base string, asked image.Removal) string {
-	platform := asked.Items[0].Platform
-	u := SectionURL(base, SectionDelete, platform)
-	switch {
-	case !asked.Force:
-		return u
-	case platform != (image.Platform{}):
-		return u + "&force=1"
+// heading is the page's heading as a component.
+func (v DeleteView) heading(ctx context.Context) templ.Component { return Text(v.Title(ctx)) }
+
+// DeleteURL gives the address of the plan for a removal of what lies at base. back is where it leads back to, or
+// empty.
+func DeleteURL(base string, asked image.Removal, back string) string {
+	u := SectionURL(base, SectionDelete, asked.Items[0].Platform)
+	query := deleteQuery(asked, back)
+	if query != "" && asked.Items[0].Platform == (image.Platform{}) {
+		query = "?" + query[1:]
 	}
-	return u + "?force=1"
+	return u + query
+}
+
+// deleteQuery gives the rest of the query of a plan's address, each part after an ampersand.
+func deleteQuery(asked image.Removal, back string) string {
+	query := ""
+	if asked.Force {
+		query = "&force=1"
+	}
+	if back != "" {
+		query += "&back=" + escapeQuery(back)
+	}
+	return query
 }

@@ -212,11 +212,6 @@ func fold[E any](list []E, shown int) (open, folded []E) {
 	return list[:shown], list[shown:]
 }
 
-// pinnedBy words who pinned something and when: "Pinned by mira, 3 days ago".
-func pinnedBy(ctx context.Context, pin image.Pin) string {
-	return T(ctx, "pins.by", "By", Visible(pin.By), "Age", ageInSentence(ctx, pin.At))
-}
-
 // removalName words what is to be deleted: "ubuntu:22.04", "ubuntu:22.04 (linux/arm64)", "image 174c8c134b2a".
 func removalName(ctx context.Context, asked image.RemovalItem) string {
 	name := shortReference(asked.Reference)
