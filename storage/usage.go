@@ -25,6 +25,8 @@ type Usage struct {
 	Shared       int64 // that several repositories lead to
 	Dangling     int64 // that only dangling digests lead to
 
+	Waiting int64 // of blobs that wait to be swept; not among Blobs
+
 	Largest     []LayerUsage // the maxLargest largest layers
 	Reclaimable Reclaimable
 	Files       Files

@@ -28,20 +28,19 @@ func (s *Store) countUsage(ctx context.Context) (Usage, error) {
 		return Usage{}, err
 	}
 	// What a pull or a sweep does between the snapshot and here is part of the difference.
-	c.u.Files.Loose = max(0, c.u.Files.Blobs-c.u.Blobs-c.waiting)
+	c.u.Files.Loose = max(0, c.u.Files.Blobs-c.u.Blobs-c.u.Waiting)
 	return c.u, nil
 }
 
 // usageCount is a count under way.
 type usageCount struct {
-	ctx     context.Context
-	tx      *sql.Tx
-	u       Usage
-	waiting int64 // bytes
+	ctx context.Context
+	tx  *sql.Tx
+	u   Usage
 }
 
 func (c *usageCount) count() error {
-	err := c.tx.QueryRowContext(c.ctx, `SELECT changes, blob_bytes, waiting_bytes FROM totals`).Scan(&c.u.changes, &c.u.Blobs, &c.waiting)
+	err := c.tx.QueryRowContext(c.ctx, `SELECT changes, blob_bytes, waiting_bytes FROM totals`).Scan(&c.u.changes, &c.u.Blobs, &c.u.Waiting)
 	if err != nil {
 		return err
 	}

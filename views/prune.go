@@ -2,7 +2,6 @@ package views
 
 import (
 	"context"
-	"net/url"
 	"strings"
 
 	"github.com/stowage/stowage/image"
@@ -42,7 +41,7 @@ func (a PruneAsked) query() string {
 		parts = append(parts, "label="+escapeQuery(l))
 	}
 	for _, l := range a.NotLabels {
-		parts = append(parts, url.QueryEscape("label!")+"="+escapeQuery(l))
+		parts = append(parts, "label!="+escapeQuery(l))
 	}
 	if len(parts) == 0 {
 		return ""
@@ -76,6 +75,7 @@ type PruneForm struct {
 	Asked   PruneAsked
 	Problem *PruneProblem
 	Summary *PruneSummary // nil: not worked out yet
+	Slow    bool          // and it takes too long to be while somebody types
 }
 
 // PruneField names a field of the form, as the address does.
@@ -94,6 +94,11 @@ type PruneProblem struct {
 	Field      PruneField
 	Message    string
 	Suggestion string
+}
+
+// NewPruneProblem words what is wrong with a field.
+func NewPruneProblem(ctx context.Context, field PruneField, e *image.Error) *PruneProblem {
+	return &PruneProblem{Field: field, Message: T(ctx, "prune.wrong", "Field", string(field), "Message", ErrorText(ctx, e.Text())), Suggestion: ErrorText(ctx, e.Advice())}
 }
 
 // wrong tells whether a field is the one that is wrong.
@@ -151,9 +156,16 @@ type PruneView struct {
 // PruneTitle is the title of the page.
 func PruneTitle(ctx context.Context) string { return T(ctx, "prune.title") }
 
-// PrunedText tells what a plan that was carried out came to.
-func PrunedText(ctx context.Context, plan image.RemovalPlan) string {
-	return T(ctx, "prune.done", "Size", HumanSize(plan.Totals.Freed), Count, plan.Totals.Images)
+// PrunedText tells what a plan that was carried out came to. What can be undone is still on the disk.
+func PrunedText(ctx context.Context, plan image.RemovalPlan, undoable bool) string {
+	size := HumanSize(plan.Totals.Freed)
+	switch {
+	case plan.Totals.Images == 0:
+		return T(ctx, "prune.done_untagged", Count, plan.Totals.Untagged)
+	case undoable:
+		return T(ctx, "prune.done_waiting", "Size", size, Count, plan.Totals.Images)
+	}
+	return T(ctx, "prune.done", "Size", size, Count, plan.Totals.Images)
 }
 
 // empty tells whether the plan does nothing.

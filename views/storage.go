@@ -179,20 +179,11 @@ func (v StorageView) waitingNote(ctx context.Context) string {
 	if v.Disk.Waiting == 0 {
 		return T(ctx, "storage.waiting_nothing")
 	}
-	return T(ctx, "storage.waiting_until", "Time", clockTime(ctx, v.Disk.WaitingUntil))
+	return T(ctx, "storage.waiting_until", "Time", clock(ctx, v.Disk.WaitingUntil))
 }
 
 func (v StorageView) reclaimableNote(ctx context.Context) string {
 	return T(ctx, "storage.unpinned", "Size", HumanSize(v.Counted.Unpinned))
-}
-
-// clockTime gives a time of this day, or the day too where it is another one: "09:40 UTC", "2026-11-23 09:40 UTC".
-func clockTime(ctx context.Context, t time.Time) string {
-	t = t.UTC()
-	if t.Format(time.DateOnly) == now(ctx).UTC().Format(time.DateOnly) {
-		return t.Format("15:04 UTC")
-	}
-	return t.Format("2006-01-02 15:04 UTC")
 }
 
 // breakdownLine is one line of what the data folder consists of.
