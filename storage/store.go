@@ -52,6 +52,7 @@ type Store struct {
 	now      func() time.Time
 	platform image.Platform
 	grace    time.Duration
+	window   time.Duration // in which a deletion can be undone
 
 	holds     holds
 	keeper    *keeper
@@ -66,7 +67,7 @@ type Store struct {
 // background work. It fails with image.Conflict while another server uses the folder, and with
 // image.Invalid where a newer Stowage wrote the schema.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{log: o.Logger, now: o.Now, platform: o.DefaultPlatform, grace: o.StrayGrace}
+	s := &Store{log: o.Logger, now: o.Now, platform: o.DefaultPlatform, grace: o.StrayGrace, window: o.UndoWindow}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
