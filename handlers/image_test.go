@@ -38,7 +38,7 @@ func newShelfWith(t *testing.T, repository string, sources map[string]sample.Sou
 }
 
 // newShelfOn opens an empty shelf in front of a registry, which ends with the test.
-func newShelfOn(t *testing.T, reg *sample.Registry) *shelf {
+func newShelfOn(t *testing.T, reg *sample.Registry, set ...func(*storage.Options)) *shelf {
 	t.Helper()
 	server := httptest.NewServer(reg)
 	t.Cleanup(func() {
@@ -47,7 +47,7 @@ func newShelfOn(t *testing.T, reg *sample.Registry) *shelf {
 			t.Error(err)
 		}
 	})
-	return newShelfOf(t, strings.TrimPrefix(server.URL, "http://"))
+	return newShelfOf(t, strings.TrimPrefix(server.URL, "http://"), set...)
 }
 
 var digests = regexp.MustCompile(`[0-9a-f]{64}|[0-9a-f]{12}\b`)

@@ -65,10 +65,12 @@ type shelf struct {
 	store *storage.Store
 	queue *pull.Queue
 	pages http.Handler
+
+	handlers *Handlers
 }
 
 // newShelf opens an empty shelf. References of any host come from the sample registry.
-func newShelf(t *testing.T) *shelf {
+func newShelf(t *testing.T, set ...func(*storage.Options)) *shelf {
 	t.Helper()
 	reg, err := samples()
 	if err != nil {
@@ -76,15 +78,19 @@ func newShelf(t *testing.T) *shelf {
 	}
 	server := httptest.NewServer(reg)
 	t.Cleanup(server.Close)
-	return newShelfOf(t, strings.TrimPrefix(server.URL, "http://"))
+	return newShelfOf(t, strings.TrimPrefix(server.URL, "http://"), set...)
 }
 
 // newShelfOf opens an empty shelf in front of the registry at host.
-func newShelfOf(t *testing.T, host string) *shelf {
+func newShelfOf(t *testing.T, host string, set ...func(*storage.Options)) *shelf {
 	t.Helper()
 	amd64 := image.Platform{OS: "linux", Architecture: "amd64"}
 	now := func() time.Time { return clock }
-	store, err := storage.Open(t.Context(), storage.Options{Dir: t.TempDir(), DefaultPlatform: amd64, Now: now})
+	options := storage.Options{Dir: t.TempDir(), DefaultPlatform: amd64, Now: now}
+	for _, f := range set {
+		f(&options)
+	}
+	store, err := storage.Open(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +108,8 @@ func newShelfOf(t *testing.T, host string) *shelf {
 		}
 	})
 	s := &shelf{t: t, store: store, queue: queue}
-	s.pages = s.server(New(Options{Store: store, Queue: queue, Registry: client, Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now}))
+	s.handlers = New(Options{Store: store, Queue: queue, Registry: client, Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
+	s.pages = s.server(s.handlers)
 	return s
 }
 

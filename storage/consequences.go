@@ -47,7 +47,7 @@ func (p *planner) write() error {
 	p.lines = sha256.New()
 	p.line("prune %t force %t", p.prune, p.force)
 	for _, w := range p.items {
-		keep(&p.plan.Items, image.PlanItem{Item: w.item, Refusal: w.refusal})
+		keep(&p.plan.Items, image.PlanItem{Item: w.item, Refusal: w.refusal, Images: w.goingWith()})
 		p.line("item %q %s %s", w.item.Reference, w.item.ID, w.item.Platform)
 		p.plan.Totals.Items++
 		if !w.alive() {
@@ -63,6 +63,20 @@ func (p *planner) write() error {
 	p.line("freed %d", p.plan.Totals.Freed)
 	p.plan.Fingerprint = image.Digest("sha256:" + hex.EncodeToString(p.lines.Sum(nil)))
 	return nil
+}
+
+// goingWith counts the images that go with an item.
+func (w *wanted) goingWith() (n int) {
+	images := w.images
+	if w.kind != wantedImages && w.root != nil && w.root.dropped {
+		images = w.root.images
+	}
+	for _, i := range images {
+		if w.alive() && i.going {
+			n++
+		}
+	}
+	return n
 }
 
 func (p *planner) writeUntagged(ref image.Reference) {
