@@ -80,7 +80,7 @@ func (p *planner) findChains() error {
 			going = append(going, i.Manifest)
 		}
 	}
-	return inChunks(going, chunkSize, func(list string) error {
+	return inChunks(sorted(going), chunkSize, func(list string) error {
 		return eachRow(p.ctx, p.q, func(rows *sql.Rows) (bool, error) {
 			var manifest image.Digest
 			var chain []byte
@@ -148,7 +148,7 @@ func (p *planner) findNaming(users usersOf) error {
 	if len(going) <= fewAsked {
 		size = 1
 	}
-	return inChunks(going, size, func(list string) error {
+	return inChunks(sorted(going), size, func(list string) error {
 		found := map[image.Digest]int{}
 		return eachRow(p.ctx, p.q, func(rows *sql.Rows) (bool, error) {
 			var base, manifest image.Digest
@@ -163,9 +163,7 @@ func (p *planner) findNaming(users usersOf) error {
 				users[i] = append(users[i], manifest)
 			}
 			return size == 1 && found[base] == limit, nil
-		}, `WITH RECURSIVE up (bottom, digest) AS (SELECT value, value FROM json_each(?)
-			UNION SELECT up.bottom, e.index_digest FROM up JOIN index_entries e ON e.digest = up.digest AND e.kind IN ('image', 'index'))
-			SELECT up.bottom, i.manifest_digest FROM up CROSS JOIN images i ON i.base_digest = up.digest AND i.base_digest <> ''
+		}, aboveRoots+`SELECT up.bottom, i.manifest_digest FROM up CROSS JOIN images i ON i.base_digest = up.digest AND i.base_digest <> ''
 			CROSS JOIN images base ON base.manifest_digest = up.bottom
 			WHERE i.manifest_digest <> up.bottom AND (up.digest = up.bottom OR i.platform = base.platform)`, list)
 	})

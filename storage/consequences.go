@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"hash"
 	"slices"
@@ -43,7 +44,7 @@ func keep[T any](list *[]T, v T) {
 
 // write works out what goes with the roots and images and what stays for whom, and writes the plan.
 func (p *planner) write() error {
-	p.lines, p.kept = sha256.New(), map[image.Digest][]keeperOf{}
+	p.lines = sha256.New()
 	p.line("prune %t force %t", p.prune, p.force)
 	for _, w := range p.items {
 		keep(&p.plan.Items, image.PlanItem{Item: w.item, Refusal: w.refusal, Images: w.goingWith()})
@@ -208,54 +209,72 @@ func (p *planner) writeImages() error {
 	return nil
 }
 
-// use is how often what goes uses a blob, and in which part.
+// use is a blob of what goes, and how often it is used: by what goes, and by all that is stored.
 type use struct {
 	digest         image.Digest
 	kind           string
-	layers, config int  // rows of image_layers and images
+	size           int64
+	layers, config int  // rows of image_layers and images that go
 	document       bool // it is an index or a manifest that goes
+	stays          bool // something else uses it, in whatever part
+	unlisted       bool // the plan has not come to it yet
 }
 
-// uses lists the blobs of what goes, each once, in the order in which a plan has them.
+// uses finds the blobs of what goes and lists them, each once, in the order in which a plan has them.
 func (p *planner) uses() ([]*use, error) {
 	byDigest := map[image.Digest]*use{}
-	var all []*use
 	of := func(d image.Digest, kind string) *use {
 		u := byDigest[d]
 		if u == nil {
-			u = &use{digest: d, kind: kind}
+			u = &use{digest: d, kind: kind, unlisted: true}
 			byDigest[d] = u
-			all = append(all, u)
 		}
 		return u
 	}
-	for rest := p.going; len(rest) > 0; {
-		some := rest[:min(len(rest), chunkSize)]
-		rest = rest[len(some):]
-		layers := map[image.Digest][]image.Digest{}
-		err := inChunks(digestsOf(some), chunkSize, func(list string) error {
-			return eachRow(p.ctx, p.q, func(rows *sql.Rows) (bool, error) {
-				var manifest, layer image.Digest
-				err := rows.Scan(&manifest, &layer)
-				layers[manifest] = append(layers[manifest], layer)
-				return false, err
-			}, `SELECT manifest_digest, layer_digest FROM json_each(?) j CROSS JOIN image_layers ON manifest_digest = j.value ORDER BY manifest_digest, position`, list)
-		})
-		if err != nil {
-			return nil, err
+	layers := make(map[image.Digest][]*use, len(p.going))
+	err := inChunks(sorted(digestsOf(p.going)), chunkSize, func(list string) error {
+		return eachRow(p.ctx, p.q, func(rows *sql.Rows) (bool, error) {
+			var manifest, layer image.Digest
+			err := rows.Scan(&manifest, &layer)
+			u := of(layer, "layer")
+			u.layers++
+			manifest = p.nodes[manifest].digest // one copy in memory
+			layers[manifest] = append(layers[manifest], u)
+			return false, err
+		}, `SELECT manifest_digest, layer_digest FROM json_each(?) j CROSS JOIN image_layers ON manifest_digest = j.value ORDER BY j.key, position`, list)
+	})
+	if err != nil {
+		return nil, err
+	}
+	var all []*use
+	add := func(u *use) {
+		if u.unlisted {
+			u.unlisted = false
+			all = append(all, u)
 		}
-		for _, i := range some {
-			of(i.Manifest, "manifest").document = true
-			of(i.ID, "config").config++
-			for _, d := range layers[i.Manifest] {
-				of(d, "layer").layers++
-			}
+	}
+	for _, i := range p.going {
+		document, config := of(i.Manifest, "manifest"), of(i.ID, "config")
+		document.document = true
+		config.config++
+		add(document)
+		add(config)
+		for _, u := range layers[i.Manifest] {
+			add(u)
 		}
 	}
 	for _, d := range p.indexes {
-		of(d, "index").document = true
+		document := of(d, "index")
+		document.document = true
+		add(document)
 	}
-	return all, nil
+	return all, p.count(all, byDigest)
+}
+
+// sorted puts digests in the order of the tables, in which looking many up reads each page once.
+func sorted(digests []image.Digest) []image.Digest {
+	slices.Sort(digests)
+	return digests
 }
 
 func digestsOf(images []*imagePlan) []image.Digest {
@@ -268,53 +287,42 @@ func digestsOf(images []*imagePlan) []image.Digest {
 
 // usedQuery gives, for a list of blobs, their sizes, how many rows there are that have them as a layer and as a config,
 // up to ?2, and whether they are an index or a manifest.
-const usedQuery = `SELECT j.key, b.size,
+const usedQuery = `SELECT b.digest, b.size,
 	(SELECT count(*) FROM (SELECT 1 FROM image_layers WHERE layer_digest = j.value LIMIT ?2)),
 	(SELECT count(*) FROM (SELECT 1 FROM images WHERE config_digest = j.value LIMIT ?2)),
 	EXISTS (SELECT 1 FROM manifests WHERE digest = j.value)
-	FROM json_each(?1) j CROSS JOIN blobs b ON b.digest = j.value ORDER BY j.key`
+	FROM json_each(?1) j CROSS JOIN blobs b ON b.digest = j.value`
 
-// writeBlobs says which blobs go and which stay. What uses a blob in whatever part keeps it: a hostile image can have
-// one blob as layer and as config.
-func (p *planner) writeBlobs() error {
-	all, err := p.uses()
-	if err != nil {
-		return err
+// count holds the uses by what goes against all there are. A layer that no image has any more is noted: a hostile image
+// can have its blob as config too.
+func (p *planner) count(all []*use, byDigest map[image.Digest]*use) error {
+	digests := make([]image.Digest, len(all))
+	for i, u := range all {
+		digests[i] = u.digest
 	}
-	type kept struct {
-		blob image.PlanBlob
-		use  *use
-	}
-	var stay []kept
-	for len(all) > 0 {
-		some := all[:min(len(all), chunkSize)]
-		all = all[len(some):]
-		digests, deepest := make([]image.Digest, len(some)), 0
-		for i, u := range some {
-			digests[i], deepest = u.digest, max(deepest, u.layers, u.config)
+	sorted(digests)
+	for len(digests) > 0 {
+		some := digests[:min(len(digests), chunkSize)]
+		digests = digests[len(some):]
+		deepest := 0
+		for _, d := range some {
+			deepest = max(deepest, byDigest[d].layers, byDigest[d].config)
 		}
-		err := inChunks(digests, len(digests), func(list string) error {
+		err := inChunks(some, chunkSize, func(list string) error {
 			return eachRow(p.ctx, p.q, func(rows *sql.Rows) (bool, error) {
-				var at, layers, configs int
+				var digest image.Digest
 				var size int64
+				var layers, configs int
 				var document bool
-				if err := rows.Scan(&at, &size, &layers, &configs, &document); err != nil {
+				if err := rows.Scan(&digest, &size, &layers, &configs, &document); err != nil {
 					return true, err
 				}
-				u := some[at]
+				u := byDigest[digest]
+				u.size = size
 				if u.layers > 0 && layers == u.layers {
 					p.layers = append(p.layers, u.digest)
 				}
-				b := image.PlanBlob{Digest: u.digest, Kind: u.kind, Size: size}
-				if layers > u.layers || configs > u.config || document && !u.document {
-					p.plan.Totals.Stays++
-					p.line("stays %s", b.Digest)
-					if len(stay) < image.MaxPlanLines-len(p.plan.Stays) {
-						stay = append(stay, kept{b, u})
-					}
-					return false, nil
-				}
-				p.writeGone(b)
+				u.stays = layers > u.layers || configs > u.config || document && !u.document
 				return false, nil
 			}, usedQuery, list, deepest+1)
 		})
@@ -322,22 +330,48 @@ func (p *planner) writeBlobs() error {
 			return err
 		}
 	}
+	return nil
+}
+
+// writeBlobs says which blobs go and which stay, and for whom.
+func (p *planner) writeBlobs() error {
+	all, err := p.uses()
+	if err != nil {
+		return err
+	}
+	var stay []*use
+	for _, u := range all {
+		if !u.stays {
+			p.writeGone(u)
+			continue
+		}
+		p.line("stays %s", u.digest)
+		if len(stay) < image.MaxPlanLines-len(p.plan.Stays) {
+			stay = append(stay, u)
+		} else {
+			p.plan.Totals.Stays++
+		}
+	}
 	limit := most(len(stay))
-	for _, k := range stay {
-		users, err := p.users(k.use, limit)
+	for _, u := range stay {
+		users, err := p.users(u, limit)
 		if err != nil {
 			return err
 		}
-		p.plan.Totals.Stays-- // counted above
-		if err := p.addStays(k.blob, users); err != nil {
+		if err := p.addStays(u.blob(), users); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func (u *use) blob() image.PlanBlob {
+	return image.PlanBlob{Digest: u.digest, Kind: u.kind, Size: u.size}
+}
+
 // writeGone says that nothing needs a blob any more. Its file stays while a running pull holds it.
-func (p *planner) writeGone(b image.PlanBlob) {
+func (p *planner) writeGone(u *use) {
+	b := u.blob()
 	p.blobs = append(p.blobs, b.Digest)
 	if p.held[b.Digest] {
 		b.Held = true
@@ -425,20 +459,28 @@ func (p *planner) addStays(b image.PlanBlob, users []image.Digest) error {
 // keepers gives the references, not going themselves, that reach manifests, each once: the first few, tags before digests,
 // and how many there are.
 func (p *planner) keepers(manifests []image.Digest, few int) (blockers, error) {
+	if err := p.findKeepers(manifests); err != nil {
+		return blockers{}, err
+	}
 	seen := map[rootKey]bool{}
 	var refs []image.Reference
 	count := 0
 	for _, m := range manifests {
-		roots, err := p.keepersOf(m)
-		if err != nil {
-			return blockers{}, err
-		}
-		for _, k := range roots {
-			if !seen[k.key] {
-				seen[k.key] = true
-				refs = append(refs, k.refs...)
-				count += k.count
+		for _, k := range p.kept[m] {
+			if r := p.byKey[k.root.key()]; seen[k.root.key()] || r != nil && r.dropped {
+				continue
+			} else if r != nil && r.untags > 0 {
+				var err error
+				if k.refs, k.count, err = p.tagsLeft(r, namedBlockers); err != nil {
+					return blockers{}, err
+				}
 			}
+			seen[k.root.key()] = true
+			if k.count == 0 {
+				k.refs, k.count = []image.Reference{k.root.reference()}, 1
+			}
+			refs = append(refs, k.refs...)
+			count += k.count
 		}
 	}
 	slices.SortFunc(refs, func(x, y image.Reference) int { // tags say more than digests
@@ -447,59 +489,50 @@ func (p *planner) keepers(manifests []image.Digest, few int) (blockers, error) {
 	return blockers{refs: refs[:min(len(refs), few)], count: count}, nil
 }
 
-// keeperOf is a root that stays and reaches a manifest: its first references, and how many it has.
+// keeperOf is a root that reaches a manifest: its first references by tag, and how many it has.
 type keeperOf struct {
-	key   rootKey
+	root  root
 	refs  []image.Reference
 	count int
 }
 
-// keepersOf gives roots that stay and reach a manifest. The layers of a plan mostly have the same users, so the answers
-// are kept once nothing changes any more.
-func (p *planner) keepersOf(manifest image.Digest) ([]keeperOf, error) {
-	if known, ok := p.kept[manifest]; ok {
-		return known, nil
-	}
-	roots, err := rootsOf(p.ctx, p.q, manifest, len(p.roots)+countedUsers)
-	if err != nil {
-		return nil, err
-	}
-	var all []keeperOf
-	for _, rt := range roots {
-		k, r := keeperOf{key: rt.key()}, p.byKey[rt.key()]
-		switch {
-		case r == nil:
-			k.refs, k.count, err = p.tagsOf(rt, namedBlockers)
-		case r.dropped:
-			continue
-		default:
-			k.refs, k.count, err = p.tagsLeft(r, namedBlockers)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if k.count == 0 {
-			k.refs, k.count = []image.Reference{rt.reference()}, 1
-		}
-		all = append(all, k)
-	}
-	if p.kept != nil {
-		p.kept[manifest] = all
-	}
-	return all, nil
-}
+// keepersQuery is aboveQuery with the first tags of each root, as JSON, and how many it has.
+const keepersQuery = aboveRoots + `SELECT up.bottom, d.repository_id, r.name, d.digest,
+	(SELECT count(*) FROM tags t WHERE t.digest = d.digest AND t.repository_id = d.repository_id),
+	(SELECT json_group_array(name) FROM (SELECT name FROM tags t WHERE t.digest = d.digest AND t.repository_id = d.repository_id ORDER BY name LIMIT ?3))
+	FROM up CROSS JOIN repository_digests d ON d.digest = up.digest CROSS JOIN repositories r ON r.id = d.repository_id LIMIT ?2`
 
-// tagsOf gives the first tags that point at a root, and how many do.
-func (p *planner) tagsOf(rt root, limit int) (refs []image.Reference, count int, err error) {
-	err = eachRow(p.ctx, p.q, func(rows *sql.Rows) (bool, error) {
-		ref := image.Reference{Repository: rt.name}
-		err := rows.Scan(&ref.Tag)
-		refs = append(refs, ref)
-		return false, err
-	}, `SELECT name FROM tags WHERE repository_id = ? AND digest = ? ORDER BY name LIMIT ?`, rt.repo, rt.digest, limit)
-	if count = len(refs); err != nil || count < limit {
-		return refs, count, err
+// findKeepers finds roots that reach manifests. The layers of a plan mostly have the same users, so what was found is
+// kept.
+func (p *planner) findKeepers(manifests []image.Digest) error {
+	var unknown []image.Digest
+	for _, m := range manifests {
+		if _, known := p.kept[m]; !known {
+			p.kept[m] = nil
+			unknown = append(unknown, m)
+		}
 	}
-	err = p.q.QueryRowContext(p.ctx, `SELECT count(*) FROM tags WHERE repository_id = ? AND digest = ?`, rt.repo, rt.digest).Scan(&count)
-	return refs, count, err
+	limit := -1
+	if len(p.roots) <= fewAsked { // an image that is everywhere must not hold up a deletion
+		limit = countedUsers + len(unknown)*(len(p.roots)+1)
+	}
+	return inChunks(unknown, chunkSize, func(list string) error {
+		return eachRow(p.ctx, p.q, func(rows *sql.Rows) (bool, error) {
+			var bottom image.Digest
+			var k keeperOf
+			var tags []byte
+			if err := rows.Scan(&bottom, &k.root.repo, &k.root.name, &k.root.digest, &k.count, &tags); err != nil {
+				return true, err
+			}
+			var names []string
+			if err := json.Unmarshal(tags, &names); err != nil {
+				return true, fmt.Errorf("read the tags of %s: %w", k.root.digest, err)
+			}
+			for _, name := range names {
+				k.refs = append(k.refs, image.Reference{Repository: k.root.name, Tag: name})
+			}
+			p.kept[bottom] = append(p.kept[bottom], k)
+			return false, nil
+		}, keepersQuery, list, limit, namedBlockers)
+	})
 }

@@ -96,7 +96,7 @@ func (n *node) lost() bool {
 }
 
 func (s *Store) newPlanner(ctx context.Context, q querier) *planner {
-	return &planner{ctx: ctx, q: q, held: s.holds.all(), byKey: map[rootKey]*rootPlan{}, nodes: map[image.Digest]*node{}}
+	return &planner{ctx: ctx, q: q, held: s.holds.all(), byKey: map[rootKey]*rootPlan{}, nodes: map[image.Digest]*node{}, outcome: outcome{kept: map[image.Digest][]keeperOf{}}}
 }
 
 // planRemoval plans what was asked for by name.
@@ -255,7 +255,6 @@ func (p *planner) findRoots(w *wanted, images []Image, items int) error {
 		n := p.node(i.Manifest)
 		if n.image == nil {
 			n.image = &imagePlan{node: n, Image: i}
-			p.images = append(p.images, n.image)
 		}
 		n.image.wanted = append(n.image.wanted, w)
 		n.image.asked++
@@ -283,14 +282,10 @@ func (p *planner) load() error {
 		}
 		under[r.digest] = append(under[r.digest], r)
 	}
-	return eachBelow(p.ctx, p.q, tops, func(b below) {
+	err := eachBelow(p.ctx, p.q, sorted(tops), func(b below) {
 		n := p.node(b.digest)
 		if !b.isIndex && n.image == nil {
 			n.image = &imagePlan{node: n, Image: b.image}
-			p.images = append(p.images, n.image)
-		}
-		if b.isIndex && n.roots == nil {
-			p.index = append(p.index, n)
 		}
 		for _, r := range under[b.top] {
 			n.roots = append(n.roots, r)
@@ -301,6 +296,18 @@ func (p *planner) load() error {
 			}
 		}
 	})
+	for _, r := range p.roots { // in the order of the roots, each once
+		for _, n := range r.nodes() {
+			switch {
+			case n.roots[0] != r:
+			case n.image != nil:
+				p.images = append(p.images, n.image)
+			default:
+				p.index = append(p.index, n)
+			}
+		}
+	}
+	return err
 }
 
 // byReference tells whether items take a root away with its references.
@@ -361,7 +368,7 @@ func (p *planner) findOutside() error {
 			}
 		}
 	}
-	return eachAbove(p.ctx, p.q, asked, len(p.roots)+1, func(bottom image.Digest, at rootKey) {
+	return eachAbove(p.ctx, p.q, sorted(asked), len(p.roots)+1, func(bottom image.Digest, at rootKey) {
 		if p.byKey[at] == nil {
 			p.nodes[bottom].outside = true
 		}

@@ -31,6 +31,13 @@ func routes(e *echo.Echo, o Options) {
 	e.POST("/removals/:id/undo", h.UndoRemoval)
 	get("/removals/:id/undo", h.UndoAddress)
 
+	get("/storage", h.Storage)
+	e.POST("/storage/sweep", h.Sweep)
+	get("/storage/sweep", h.SweepAddress)
+	get("/prune", h.Prune)
+	get("/prune/summary", h.PruneSummary)
+	e.POST("/prune", h.PruneImages)
+
 	get("/search", h.Search)
 	get("/search/box", h.SearchBox)
 	get("/pull", h.PullForm)
