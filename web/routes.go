@@ -50,6 +50,7 @@ func routes(e *echo.Echo, o Options) {
 		return c.Redirect(http.StatusSeeOther, "/pulls/"+url.PathEscape(c.Param("id")))
 	})
 
+	get("/help", h.Help)
 	get("/updates", h.Updates)
 	e.POST("/updates", h.CheckUpdates)
 	e.POST("/updates/cancel", h.CancelUpdates)
