@@ -51,6 +51,7 @@ type Store struct {
 	platform image.Platform
 	grace    time.Duration
 
+	index     *listIndex
 	holds     holds
 	keeper    *keeper
 	unpack    *unpacker
@@ -63,7 +64,7 @@ type Store struct {
 // background work. It fails with image.Conflict while another server uses the folder, and with
 // image.Invalid where a newer Stowage wrote the schema.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{log: o.Logger, now: o.Now, platform: o.DefaultPlatform, grace: o.StrayGrace}
+	s := &Store{log: o.Logger, now: o.Now, platform: o.DefaultPlatform, grace: o.StrayGrace, index: newListIndex()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -87,6 +88,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.running.Go(func() { s.keeper.run(background) })
 	s.running.Go(func() { s.unpack.run(background) })
 	s.running.Go(func() { s.documents.run(background) })
+	s.running.Go(func() { s.warm(background) })
 	return s, nil
 }
 
