@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unique"
 
 	"github.com/stowage/stowage/image"
@@ -28,6 +29,7 @@ type listIndex struct {
 	sets    map[unique.Handle[string]]int // how many rows have each set of platforms
 	orders  [orderCount][]uint32          // places in entries
 	names   nameCache
+	offered atomic.Pointer[offeredAt]
 }
 
 // entry is a row of the list.
@@ -218,9 +220,25 @@ func (x *listIndex) merge(o order, list, added []uint32) []uint32 {
 }
 
 // offers gives what the filters can be set to.
-func (x *listIndex) offers() (o ListOffers) {
-	hosts, platforms := map[string]bool{}, map[string]bool{}
+func (x *listIndex) offers() ListOffers {
 	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if known := x.offered.Load(); known != nil && known.seq == x.seq {
+		return known.ListOffers
+	}
+	o := x.offersNow()
+	x.offered.Store(&offeredAt{o, x.seq})
+	return o
+}
+
+// offeredAt is what was offered as of a change.
+type offeredAt struct {
+	ListOffers
+	seq int64
+}
+
+func (x *listIndex) offersNow() (o ListOffers) {
+	hosts, platforms := map[string]bool{}, map[string]bool{}
 	for _, r := range x.repos {
 		hosts[r.host] = true
 	}
@@ -229,7 +247,6 @@ func (x *listIndex) offers() (o ListOffers) {
 			platforms[p] = true
 		}
 	}
-	x.mu.RUnlock()
 	for h := range hosts {
 		o.Registries = append(o.Registries, h)
 	}

@@ -176,7 +176,9 @@ func (l *randomList) query() ListQuery {
 			f()
 		}
 	}
-	some(func() { q.Text = oneOf(l.random, []string{"ubuntu", "UBUNTU:2", "rc", "docker.io/library/redis", "@sha", "nothing", l.digests[3][7:13]}) })
+	some(func() {
+		q.Text = oneOf(l.random, []string{"ubuntu", "UBUNTU:2", "rc", "docker.io/library/redis", "@sha", "nothing", l.digests[3][7:13]})
+	})
 	some(func() { q.Repository = "docker.io/library/redis" })
 	for range l.random.IntN(3) {
 		some(func() {
@@ -192,7 +194,9 @@ func (l *randomList) query() ListQuery {
 	some(func() { q.Before = time.UnixMilli(l.random.Int64N(50_000)) })
 	some(func() { q.Since = time.UnixMilli(l.random.Int64N(50_000)) })
 	some(func() { q.Registry = oneOf(l.random, []string{"docker.io", "quay.io", "localhost:5000", "ghcr.io"}) })
-	some(func() { q.Platform = storedPlatform(oneOf(l.random, []string{"linux/amd64", "linux/arm/v7", "windows/amd64", "linux/s390x"})) })
+	some(func() {
+		q.Platform = storedPlatform(oneOf(l.random, []string{"linux/amd64", "linux/arm/v7", "windows/amd64", "linux/s390x"}))
+	})
 	some(func() { q.Updates = []UpdateState{oneOf(l.random, randomUpdates)} })
 	some(func() { q.Pinned = true })
 	return q

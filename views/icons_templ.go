@@ -28,6 +28,7 @@ const (
 	IconMoon      IconName = "moon"
 	IconMore      IconName = "more"
 	IconNext      IconName = "next"
+	IconPin       IconName = "pin"
 	IconPrevious  IconName = "previous"
 	IconPull      IconName = "pull"
 	IconRefresh   IconName = "refresh"
@@ -37,6 +38,7 @@ const (
 	IconSystem    IconName = "system"
 	IconTag       IconName = "tag"
 	IconTrash     IconName = "trash"
+	IconUndo      IconName = "undo"
 	IconWarning   IconName = "warning"
 	IconX         IconName = "x"
 )
@@ -58,6 +60,7 @@ var iconShapes = map[IconName]string{
 	IconMoon:      `<path d="M20 14a8 8 0 1 1-10-10 7 7 0 0 0 10 10z"/>`,
 	IconMore:      `<circle cx="6" cy="12" r="1"/><circle cx="12" cy="12" r="1"/><circle cx="18" cy="12" r="1"/>`,
 	IconNext:      `<path d="m9 6 6 6-6 6"/>`,
+	IconPin:       `<path d="M9 4h6m-5 0v6l-3 3v2h10v-2l-3-3V4m-2 11v5"/>`,
 	IconPrevious:  `<path d="m15 6-6 6 6 6"/>`,
 	IconPull:      `<path d="M12 4v11m0 0-4-4m4 4 4-4M5 20h14"/>`,
 	IconRefresh:   `<path d="M20 11a8 8 0 0 0-14.5-3.5L4 9m0-5v5h5M4 13a8 8 0 0 0 14.5 3.5L20 15m0 5v-5h-5"/>`,
@@ -67,6 +70,7 @@ var iconShapes = map[IconName]string{
 	IconSystem:    `<rect x="3" y="5" width="18" height="12" rx="2"/><path d="M9 20h6m-3-3v3"/>`,
 	IconTag:       `<path d="M4 5v7l8.5 8.5 8-8L12 4H5a1 1 0 0 0-1 1z"/><path d="M8.5 8.5v.01"/>`,
 	IconTrash:     `<path d="M4 7h16M9 7V4h6v3m-8 0 1 13h8l1-13"/>`,
+	IconUndo:      `<path d="M9 7 4 12l5 5M4 12h10a6 6 0 0 1 6 6v1"/>`,
 	IconWarning:   `<path d="M12 4 2.5 20h19zM12 10v4m0 3v.01"/>`,
 	IconX:         `<path d="m6 6 12 12M18 6 6 18"/>`,
 }
