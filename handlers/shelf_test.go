@@ -137,6 +137,10 @@ func (s *shelf) server(h *Handlers) http.Handler {
 	e.GET("/images/*", h.ImageAddress)
 	e.POST("/images/*", h.ImageAction)
 	e.GET("/layers/:digest", h.Layer)
+	e.GET("/delete", h.Delete)
+	e.POST("/delete", h.DeleteSelected)
+	e.GET("/delete/summary", h.DeleteSummary)
+	e.POST("/removals/:id/undo", h.UndoRemoval)
 	return e
 }
 

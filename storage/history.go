@@ -10,9 +10,10 @@ import (
 
 // The events of a tag's history.
 const (
-	TagPulled  = "pulled"  // first seen
-	TagMoved   = "moved"   // a pull found it on another digest
-	TagDeleted = "deleted" // somebody deleted it here
+	TagPulled   = "pulled"   // first seen
+	TagMoved    = "moved"    // a pull found it on another digest
+	TagDeleted  = "deleted"  // somebody deleted it here
+	TagRestored = "restored" // somebody undid its deletion
 )
 
 // TagEvent is one entry of a tag's history: what it pointed to before and after, when, and by whom.

@@ -85,15 +85,15 @@ func (l *randomList) manifest(tx *sql.Tx, i int) {
 	if i%3 == 2 {
 		l.exec(tx, `INSERT INTO manifests (digest, kind, media_type) VALUES (?, 'index', '')`, d)
 		for position := range 3 {
-			listed := l.random.IntN(len(l.digests))
+			entry := l.random.IntN(len(l.digests))
 			kind := "image"
 			switch {
 			case position == 2:
-				kind, listed = "attestation", 0 // whose labels are nobody's
-			case listed%3 == 2:
+				kind, entry = "attestation", 0 // whose labels are nobody's
+			case entry%3 == 2:
 				kind = "index"
 			}
-			l.exec(tx, `INSERT INTO index_entries (index_digest, position, digest, media_type, size, kind, platform) VALUES (?, ?, ?, '', 1, ?, '')`, d, position, l.digests[listed], kind)
+			l.exec(tx, `INSERT INTO index_entries (index_digest, position, digest, media_type, size, kind, platform) VALUES (?, ?, ?, '', 1, ?, '')`, d, position, l.digests[entry], kind)
 		}
 	} else {
 		l.exec(tx, `INSERT INTO manifests (digest, kind, media_type) VALUES (?, 'manifest', '')`, d)
@@ -202,8 +202,8 @@ func (l *randomList) query() ListQuery {
 	return q
 }
 
-// listed is a row as the naive filter sees it.
-type listed struct {
+// listRow is a row as the naive filter sees it.
+type listRow struct {
 	Row
 	id     int64
 	name   string
@@ -212,10 +212,10 @@ type listed struct {
 }
 
 // all reads the whole list and the labels, one row after the other.
-func (l *randomList) all() []listed {
+func (l *randomList) all() []listRow {
 	l.t.Helper()
 	ctx := l.t.Context()
-	all, err := rowsOf(ctx, l.Store.read, func(rows *sql.Rows) (r listed, err error) {
+	all, err := rowsOf(ctx, l.Store.read, func(rows *sql.Rows) (r listRow, err error) {
 		r.Row, r.id, err = scanRow(rows)
 		r.name = r.Reference.Familiar()
 		return r, err
@@ -224,7 +224,7 @@ func (l *randomList) all() []listed {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	of := map[image.Digest]listed{}
+	of := map[image.Digest]listRow{}
 	for i := range all {
 		d := all[i].Digest
 		if _, known := of[d]; !known {
@@ -232,7 +232,7 @@ func (l *randomList) all() []listed {
 			if err != nil {
 				l.t.Fatal(err)
 			}
-			var r listed
+			var r listRow
 			for _, img := range images {
 				set := map[string]string{}
 				_, err := rowsOf(ctx, l.Store.read, func(rows *sql.Rows) (_ struct{}, err error) {
@@ -254,7 +254,7 @@ func (l *randomList) all() []listed {
 }
 
 // passes is the filter, written down once more as plainly as can be.
-func (q ListQuery) passes(r listed) bool {
+func (q ListQuery) passes(r listRow) bool {
 	text := strings.ToLower(q.Text)
 	named := strings.Contains(strings.ToLower(r.name), strings.TrimPrefix(strings.TrimPrefix(text, "docker.io/"), "library/"))
 	if digits, ok := image.ParseIDPrefix(text); ok {
@@ -294,8 +294,8 @@ func (q ListQuery) passes(r listed) bool {
 }
 
 // order is the order of rows, as plainly.
-func (q ListQuery) order(a, b listed) int {
-	platforms := func(r listed) string {
+func (q ListQuery) order(a, b listRow) int {
+	platforms := func(r listRow) string {
 		var names []string
 		for _, p := range r.Platforms {
 			names = append(names, p.String())
@@ -348,9 +348,9 @@ func TestTheIndexOfTheListAnswersWhatTheDatabaseHolds(t *testing.T) {
 }
 
 // holds puts a question to the index and compares.
-func (l *randomList) holds(step int, q ListQuery, all []listed) {
+func (l *randomList) holds(step int, q ListQuery, all []listRow) {
 	l.t.Helper()
-	var want []listed
+	var want []listRow
 	for _, r := range all {
 		if q.passes(r) {
 			want = append(want, r)
@@ -364,7 +364,7 @@ func (l *randomList) holds(step int, q ListQuery, all []listed) {
 	}
 	from := min(q.Offset, len(want))
 	page := want[from:min(len(want), from+q.Limit)]
-	same := func(got Row, want listed) bool {
+	same := func(got Row, want listRow) bool {
 		return got.Reference == want.Reference && got.Digest == want.Digest && got.ImageID == want.ImageID && got.Size == want.Size && got.Created.Equal(want.Created)
 	}
 	if total != len(want) || !slices.EqualFunc(rows, page, same) {
@@ -375,14 +375,14 @@ func (l *randomList) holds(step int, q ListQuery, all []listed) {
 	if err := l.EachImageID(l.t.Context(), q, func(id image.Digest) error { ids = append(ids, id); return nil }); err != nil {
 		l.t.Fatal(err)
 	}
-	if got := slices.EqualFunc(ids, slices.DeleteFunc(slices.Clone(want), func(r listed) bool { return r.ImageID == "" }), func(id image.Digest, r listed) bool { return id == r.ImageID }); !got {
+	if got := slices.EqualFunc(ids, slices.DeleteFunc(slices.Clone(want), func(r listRow) bool { return r.ImageID == "" }), func(id image.Digest, r listRow) bool { return id == r.ImageID }); !got {
 		l.t.Errorf("step %d, %+v: %d image IDs do not fit %d rows", step, q, len(ids), len(want))
 	}
 	l.holdsGroups(step, q, want)
 }
 
 // holdsGroups compares the rows by repositories.
-func (l *randomList) holdsGroups(step int, q ListQuery, rows []listed) {
+func (l *randomList) holdsGroups(step int, q ListQuery, rows []listRow) {
 	l.t.Helper()
 	want := map[image.Repository]*RepositoryRow{}
 	digests := map[image.Reference]bool{}

@@ -71,13 +71,15 @@ type Totals struct {
 	Images       int // rows of the list
 	Repositories int
 	Blobs        int
-	Bytes        int64 // on disk, each blob once
+	Bytes        int64 // of the blobs, each once
+	Waiting      int   // blobs that nothing needs and whose files are on disk until a deletion cannot be undone any more
+	WaitingBytes int64
 }
 
 // Totals gives the sums over the whole shelf.
 func (s *Store) Totals(ctx context.Context) (t Totals, err error) {
-	err = s.read.QueryRowContext(ctx, `SELECT rows_listed, repositories, blob_count, blob_bytes FROM totals`).
-		Scan(&t.Images, &t.Repositories, &t.Blobs, &t.Bytes)
+	err = s.read.QueryRowContext(ctx, `SELECT rows_listed, repositories, blob_count, blob_bytes, waiting_count, waiting_bytes FROM totals`).
+		Scan(&t.Images, &t.Repositories, &t.Blobs, &t.Bytes, &t.Waiting, &t.WaitingBytes)
 	return t, err
 }
 
@@ -215,7 +217,7 @@ func totalSize(ctx context.Context, tx *sql.Tx, images []Image) (int64, error) {
 
 // refreshListingsOf writes the rows of every digest anew under which a manifest can be reached.
 func (s *Store) refreshListingsOf(ctx context.Context, tx *sql.Tx, manifest image.Digest) error {
-	roots, err := rootsOf(ctx, tx, manifest)
+	roots, err := rootsOf(ctx, tx, manifest, -1)
 	if err != nil {
 		return err
 	}
@@ -239,11 +241,12 @@ func (r root) reference() image.Reference {
 	return image.Reference{Repository: r.name, Digest: r.digest}
 }
 
-// rootsOf gives the roots that reach a manifest or index: itself, or an index that lists it.
-func rootsOf(ctx context.Context, q querier, d image.Digest) ([]root, error) {
+// rootsOf gives the roots that reach a manifest or index: itself, or an index that lists it. At most limit of them; all
+// where that is negative.
+func rootsOf(ctx context.Context, q querier, d image.Digest, limit int) ([]root, error) {
 	return rowsOf(ctx, q, func(rows *sql.Rows) (r root, err error) {
 		return r, rows.Scan(&r.repo, &r.name, &r.digest, &r.byDigest)
-	}, upFromDigest+`SELECT d.repository_id, r.name, d.digest, d.by_digest FROM up
-		JOIN repository_digests d ON d.digest = up.digest JOIN repositories r ON r.id = d.repository_id
-		ORDER BY r.name, d.digest`, d)
+	}, upFromDigest+`SELECT * FROM (SELECT d.repository_id, r.name, d.digest, d.by_digest FROM up
+		CROSS JOIN repository_digests d ON d.digest = up.digest CROSS JOIN repositories r ON r.id = d.repository_id LIMIT ?2)
+		ORDER BY 2, 3`, d, limit)
 }

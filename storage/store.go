@@ -35,6 +35,7 @@ type Options struct {
 	Dir             string
 	DefaultPlatform image.Platform // shown first where an index has several; zero: the server's own
 	StrayGrace      time.Duration  // age at which a blob file without a row is swept; zero: 24 hours
+	UndoWindow      time.Duration  // how long a deletion can be undone; its files are swept only after it. Zero: at once, nothing can be undone
 	Logger          *slog.Logger
 	Now             func() time.Time
 }
@@ -50,6 +51,7 @@ type Store struct {
 	now      func() time.Time
 	platform image.Platform
 	grace    time.Duration
+	window   time.Duration // in which a deletion can be undone
 
 	index     *listIndex
 	holds     holds
@@ -64,7 +66,7 @@ type Store struct {
 // background work. It fails with image.Conflict while another server uses the folder, and with
 // image.Invalid where a newer Stowage wrote the schema.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{log: o.Logger, now: o.Now, platform: o.DefaultPlatform, grace: o.StrayGrace, index: newListIndex()}
+	s := &Store{log: o.Logger, now: o.Now, platform: o.DefaultPlatform, grace: o.StrayGrace, window: o.UndoWindow, index: newListIndex()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

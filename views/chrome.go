@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/stowage/stowage/image"
 )
@@ -26,8 +27,18 @@ type Chrome struct {
 
 // Flash is one message about the action that led to a page. Empty text shows nothing.
 type Flash struct {
-	Kind Kind
-	Text string
+	Kind  Kind
+	Text  string
+	Undo  int64     // the removal that it is about; 0 where there is nothing to undo
+	Until time.Time // until when it can be undone
+}
+
+// ParseKind reads a kind. Anything unknown is KindNeutral.
+func ParseKind(s string) Kind {
+	if _, ok := alertClasses[Kind(s)]; ok {
+		return Kind(s)
+	}
+	return KindNeutral
 }
 
 // Theme is a person's choice of light or dark.

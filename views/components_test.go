@@ -71,9 +71,9 @@ func library(t *testing.T) map[string]templ.Component {
 		"Breadcrumb":    Breadcrumb([]Crumb{{hostile, url("")}, {hostile, "javascript:alert(1)"}, {hostile, ""}}),
 		"Pagination":    Pagination(2, 9, "#list", func(int) string { return url("") }),
 		"SortHeader":    SortHeader(SortColumn{Label: hostile, Key: "a", Current: "a", Target: "#list", URL: url}),
-		"PlanList":      PlanList([]PlanLine{{PlanKeep, plain, hostile, 5}}),
+		"PlanList":      PlanList([]PlanLine{{Kind: PlanKeep, What: plain, Detail: hostile, Size: 5}}),
 		"ConfirmBar":    ConfirmBar(hostile, hostile),
-		"ErrorPage": ErrorPage(Chrome{Title: hostile, Path: hostile, Query: hostile, RequestID: hostile, Flash: Flash{KindInfo, hostile}, Demo: true, Refresh: 3},
+		"ErrorPage": ErrorPage(Chrome{Title: hostile, Path: hostile, Query: hostile, RequestID: hostile, Flash: Flash{Kind: KindInfo, Text: hostile, Undo: 7, Until: time.Unix(1, 0)}, Demo: true, Refresh: 3},
 			ErrorView{404, hostile, hostile, hostile, hostile}),
 		"ErrorFragment": ErrorFragment(ErrorView{500, hostile, hostile, hostile, hostile}),
 	}

@@ -23,6 +23,7 @@ type ImageView struct {
 
 	PullURL   string // empty where nothing names it
 	Deletions []Link
+	Pins      PinView
 
 	Platforms    []PlatformChoice
 	Attestations int

@@ -23,8 +23,13 @@ func routes(e *echo.Echo, o Options) {
 	get("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/images") })
 	get("/images", h.Images)
 	get("/images/*", h.ImageAddress)
-	e.POST("/images/*", h.ImageAction) // …/delete
+	e.POST("/images/*", h.ImageAction) // …/delete, …/pin, …/unpin
 	get("/layers/:digest", h.Layer)
+	get("/delete", h.Delete)
+	e.POST("/delete", h.DeleteSelected)
+	get("/delete/summary", h.DeleteSummary)
+	e.POST("/removals/:id/undo", h.UndoRemoval)
+	get("/removals/:id/undo", h.UndoAddress)
 
 	get("/search", h.Search)
 	get("/search/box", h.SearchBox)
