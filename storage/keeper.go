@@ -133,7 +133,7 @@ func (s *Store) Settle() {
 func (k *keeper) settle(ctx context.Context) {
 	k.work.Lock()
 	defer k.work.Unlock()
-	if _, _, err := k.round(ctx); err != nil {
+	if _, _, err := k.round(ctx); err != nil && !errors.Is(err, context.Canceled) { // at the end there is a last round
 		k.store.log.Error("bring the data folder in step with the database", "error", err)
 	}
 }

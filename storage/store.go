@@ -54,6 +54,7 @@ type Store struct {
 	grace    time.Duration
 	window   time.Duration // in which a deletion can be undone
 
+	index     *listIndex
 	holds     holds
 	keeper    *keeper
 	unpack    *unpacker
@@ -67,7 +68,7 @@ type Store struct {
 // background work. It fails with image.Conflict while another server uses the folder, and with
 // image.Invalid where a newer Stowage wrote the schema.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{log: o.Logger, now: o.Now, platform: o.DefaultPlatform, grace: o.StrayGrace, window: o.UndoWindow}
+	s := &Store{log: o.Logger, now: o.Now, platform: o.DefaultPlatform, grace: o.StrayGrace, window: o.UndoWindow, index: newListIndex()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -93,6 +94,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.running.Go(func() { s.unpack.run(background) })
 	s.running.Go(func() { s.documents.run(background) })
 	s.running.Go(func() { s.usage.run(background) })
+	s.running.Go(func() { s.warm(background) })
 	return s, nil
 }
 

@@ -992,6 +992,9 @@ var keys = []struct {
 	{[]string{"j"}, "keys.next_row"},
 	{[]string{"k"}, "keys.previous_row"},
 	{[]string{"Enter"}, "keys.open_row"},
+	{[]string{"f"}, "images.key_filter"},
+	{[]string{"x"}, "images.key_select"},
+	{[]string{"Shift X"}, "images.key_select_all"},
 	{[]string{"Esc"}, "keys.close"},
 	{[]string{"?"}, "keys.help"},
 }
