@@ -105,7 +105,9 @@ const toCheck = ` FROM tags t CROSS JOIN repositories r ON r.id = t.repository_i
 // TagsToCheck gives stored tags in a fixed order after one, those that nobody asked about since a time: of one
 // repository, or of all where it is empty.
 func (s *Store) TagsToCheck(ctx context.Context, of image.Repository, since time.Time, after image.Reference, limit int) ([]image.Reference, error) {
-	return rowsOf(ctx, s.read, func(rows *sql.Rows) (ref image.Reference, err error) { return ref, rows.Scan(&ref.Repository, &ref.Tag) },
+	return rowsOf(ctx, s.read, func(rows *sql.Rows) (ref image.Reference, err error) {
+		return ref, rows.Scan(&ref.Repository, &ref.Tag)
+	},
 		`SELECT r.name, t.name`+toCheck+` AND (t.repository_id, t.name) > (coalesce((SELECT id FROM repositories WHERE name = ?3), 0), ?4)
 		ORDER BY t.repository_id, t.name LIMIT ?5`, millis(since), of, after.Repository, after.Tag, limit)
 }
