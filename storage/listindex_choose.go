@@ -85,9 +85,9 @@ func (x *listIndex) choose(f listFilter, pick func(*listChoice)) (seq int64) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	c := listChoice{index: x, total: len(x.orders[inID])}
-	byName := f.byName(x)
-	test := f.test(x)
-	if f.repository == "" && len(byName) == 0 && test == nil {
+	remembered := f.remembered(x)
+	test := f.test()
+	if f.repository == "" && len(remembered) == 0 && test == nil {
 		pick(&c)
 		return x.seq
 	}
@@ -101,7 +101,7 @@ func (x *listIndex) choose(f listFilter, pick func(*listChoice)) (seq int64) {
 			c.rows.set(i)
 		}
 	}
-	for _, b := range byName {
+	for _, b := range remembered {
 		c.rows.keep(b)
 	}
 	if test != nil {
@@ -136,10 +136,10 @@ func (x *listIndex) repositoryRows(name image.Repository) []uint32 {
 	return list[at:end]
 }
 
-// byName gives the rows that pass each of the filters by name.
-func (f listFilter) byName(x *listIndex) (all []bitset) {
+// remembered gives the rows that pass each of the filters that are remembered.
+func (f listFilter) remembered(x *listIndex) (all []bitset) {
 	if f.text != "" {
-		passed := x.passing(namePredicate{text: f.text})
+		passed := x.passing(predicate{kind: byPart, text: f.text})
 		if len(f.reached) > 0 {
 			passed = slices.Clone(passed)
 			for _, id := range f.reached {
@@ -153,17 +153,20 @@ func (f listFilter) byName(x *listIndex) (all []bitset) {
 	if len(f.references) > 0 {
 		any := newBitset(len(x.entries))
 		for _, pattern := range f.references {
-			for w, word := range x.passing(namePredicate{text: pattern, glob: true}) {
+			for w, word := range x.passing(predicate{kind: byGlob, text: pattern}) {
 				any[w] |= word
 			}
 		}
 		all = append(all, any)
 	}
+	if len(f.labels) > 0 {
+		all = append(all, x.passing(byAllLabels(f.labels)))
+	}
 	return all
 }
 
 // test gives the rest of the filter as a test of one row; nil where there is no rest. It is for one goroutine.
-func (f listFilter) test(x *listIndex) func(*entry) bool {
+func (f listFilter) test() func(*entry) bool {
 	var tests []func(*entry) bool
 	switch f.dangling {
 	case DanglingOnly:
@@ -186,10 +189,6 @@ func (f listFilter) test(x *listIndex) func(*entry) bool {
 	}
 	if f.platform != (image.Platform{}) {
 		tests = append(tests, hasPlatform(f.platform))
-	}
-	if len(f.labels) > 0 {
-		wanted := x.wantedLabels(f.labels)
-		tests = append(tests, func(e *entry) bool { return labelled(e.labels, wanted) })
 	}
 	if len(tests) == 0 {
 		return nil
