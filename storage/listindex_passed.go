@@ -6,11 +6,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unique"
 
 	"github.com/stowage/stowage/image"
 )
 
-// predicate is a filter whose answers are remembered: by a part of the name, by a glob or by labels.
+// predicate is a filter whose answers are remembered.
 type predicate struct {
 	kind   predicateKind
 	text   string
@@ -25,6 +26,12 @@ const (
 	byPart predicateKind = iota
 	byGlob
 	byLabels
+	byDangling
+	byNotDangling
+	byRegistry
+	byPlatform
+	byUpdate
+	byPinned
 )
 
 // byAllLabels is the filter by labels.
@@ -36,8 +43,8 @@ func byAllLabels(labels []image.Label) predicate {
 	return predicate{byLabels, text, labels}
 }
 
-// passedCache remembers which rows passed a filter by name or labels: following each row's name and labels through memory is
-// the one part of a choice that takes milliseconds, and people turn pages and change the order far more often than the filter.
+// passedCache remembers which rows passed a filter: looking at each row is the one part of a choice that takes milliseconds, and
+// people turn pages, change the order and combine filters far more often than they ask for what nobody asked for yet.
 type passedCache struct {
 	mu    sync.Mutex
 	known []cachedPassed // the last used at the end
@@ -112,21 +119,60 @@ func (c *passedCache) forget() {
 // matcher gives the test of a row. It remembers what it found of a repository, so it is for one goroutine.
 func (x *listIndex) matcher(p predicate) func(*entry) bool {
 	switch p.kind {
+	case byPart:
+		return func(e *entry) bool {
+			if e.upper {
+				return strings.Contains(strings.ToLower(e.name), p.text)
+			}
+			return strings.Contains(e.name, p.text)
+		}
+	case byGlob:
+		return globMatcher(p.text)
 	case byLabels:
 		wanted := make([]wantedLabel, len(p.labels))
 		for i, l := range p.labels {
 			wanted[i] = wantedLabel{x.labelHash(l.Key, l.Value), l.Any}
 		}
 		return func(e *entry) bool { return e.labels != "" && labelled(e.labels, wanted) }
-	case byGlob:
-		return globMatcher(p.text)
-	case byPart:
+	case byDangling:
+		return func(e *entry) bool { return e.reason == dangling }
+	case byNotDangling:
+		return func(e *entry) bool { return e.reason != dangling }
+	case byRegistry:
+		return func(e *entry) bool { return e.repo.host == p.text }
+	case byPlatform:
+		return platformMatcher(storedPlatform(p.text))
+	case byUpdate:
+		state := updateCodes[UpdateState(p.text)]
+		return func(e *entry) bool { return e.update == state }
+	case byPinned:
+		return func(e *entry) bool { return e.pinned }
 	}
+	return func(*entry) bool { return false }
+}
+
+// platformMatcher tests whether a row has a platform; one without an OS version stands for all versions.
+func platformMatcher(p image.Platform) func(*entry) bool {
+	known := map[unique.Handle[string]]bool{}
+	var last unique.Handle[string]
+	var lastHas bool
 	return func(e *entry) bool {
-		if e.upper {
-			return strings.Contains(strings.ToLower(e.name), p.text)
+		if e.platforms == last {
+			return lastHas
 		}
-		return strings.Contains(e.name, p.text)
+		has, found := known[e.platforms]
+		if !found {
+			for s := range strings.FieldsSeq(e.platforms.Value()) {
+				stored := storedPlatform(s)
+				if p.OSVersion == "" {
+					stored.OSVersion = ""
+				}
+				has = has || stored == p
+			}
+			known[e.platforms] = has
+		}
+		last, lastHas = e.platforms, has
+		return has
 	}
 }
 
