@@ -43,7 +43,7 @@ func (h *Handlers) Prune(c echo.Context) error {
 	if short := p.typed.URL(); c.Request().Method != http.MethodPost && c.Request().URL.RequestURI() != short {
 		return c.Redirect(http.StatusFound, short) // what forms leave empty, and blanks between labels
 	}
-	plan, err := h.store.PlanPrune(c.Request().Context(), p.asked)
+	plan, err := h.planPrune(c.Request().Context(), p.asked)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (h *Handlers) PruneSummary(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), summaryLimit)
 	defer cancel()
-	plan, err := h.store.PlanPrune(ctx, p.asked)
+	plan, err := h.planPrune(ctx, p.asked)
 	switch {
 	case err == nil:
 		summary := views.SummaryOf(plan)
@@ -77,6 +77,17 @@ func (h *Handlers) PruneSummary(c echo.Context) error {
 		form.Slow = true
 	}
 	return Render(c, http.StatusOK, views.PruneSummaryPart(form))
+}
+
+// planPrune plans one prune at a time: on a large shelf the plan for all of it takes hundreds of megabytes for a while.
+func (h *Handlers) planPrune(ctx context.Context, asked image.Prune) (image.RemovalPlan, error) {
+	select {
+	case h.planning <- struct{}{}:
+		defer func() { <-h.planning }()
+		return h.store.PlanPrune(ctx, asked)
+	case <-ctx.Done():
+		return image.RemovalPlan{}, ctx.Err()
+	}
 }
 
 // PruneImages answers POST /prune with the fields of Prune, plan, the fingerprint of the plan that was confirmed, and

@@ -28,7 +28,7 @@ type listIndex struct {
 	repos   map[int64]*listedRepository
 	sets    map[unique.Handle[string]]int // how many rows have each set of platforms
 	orders  [orderCount][]uint32          // places in entries
-	names   nameCache
+	passed  passedCache
 	offered atomic.Pointer[offeredAt]
 }
 
@@ -174,7 +174,7 @@ func (x *listIndex) apply(gone []int64, come []entry) {
 		slices.SortFunc(added, func(i, j uint32) int { return x.compare(o, i, j) })
 		x.orders[o] = x.merge(o, x.orders[o], added)
 	}
-	x.names.changed(x, append(touched, added...))
+	x.passed.changed(x, append(touched, added...))
 }
 
 // forget takes a row out of the counts.
@@ -187,15 +187,9 @@ func (x *listIndex) forget(e *entry) {
 	}
 }
 
-// add gives a row a place and counts it. Its repository may be one that is known already.
+// add gives a row a place and counts it.
 func (x *listIndex) add(e entry) uint32 {
-	if known := x.repos[e.repo.id]; known != nil {
-		e.repo = known
-	} else {
-		x.repos[e.repo.id] = e.repo
-	}
-	e.repo.rows++
-	x.sets[e.platforms]++
+	x.count(&e)
 	if n := len(x.free); n > 0 {
 		i := x.free[n-1]
 		x.free = x.free[:n-1]
@@ -204,6 +198,17 @@ func (x *listIndex) add(e entry) uint32 {
 	}
 	x.entries = append(x.entries, e)
 	return uint32(len(x.entries) - 1) //nolint:gosec // four thousand million rows do not fit into memory
+}
+
+// count counts a row. Its repository may be one that is known already.
+func (x *listIndex) count(e *entry) {
+	if known := x.repos[e.repo.id]; known != nil {
+		e.repo = known
+	} else {
+		x.repos[e.repo.id] = e.repo
+	}
+	e.repo.rows++
+	x.sets[e.platforms]++
 }
 
 // merge puts sorted places into an order, from its end: what lies between two of them moves as one.
@@ -268,6 +273,12 @@ func newBitset(n int) bitset { return make(bitset, (n+63)/64) }
 func (b bitset) set(i uint32)      { b[i/64] |= 1 << (i % 64) }
 func (b bitset) clear(i uint32)    { b[i/64] &^= 1 << (i % 64) }
 func (b bitset) has(i uint32) bool { return b[i/64]&(1<<(i%64)) != 0 }
+
+func (b bitset) setAll(places []uint32) {
+	for _, i := range places {
+		b.set(i)
+	}
+}
 
 func (b bitset) count() (n int) {
 	for _, w := range b {

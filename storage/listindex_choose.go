@@ -4,62 +4,84 @@ import (
 	"context"
 	"database/sql"
 	"math"
-	"math/bits"
 	"path"
 	"slices"
 	"strings"
-	"unique"
 
 	"github.com/stowage/stowage/image"
 )
 
-// listFilter is a ListQuery in the index's terms.
+// listFilter is a ListQuery in the index's terms: a row must pass each group of predicates, by any of the group.
 type listFilter struct {
 	repository image.Repository
-	text       string  // in lower case
-	reached    []int64 // rows that the text finds by an ID or digest
-	references []string
-	dangling   DanglingFilter
-	labels     []image.Label
-	from, to   int64 // created from one millisecond up to, not including, another
-	dated      bool  // the two count
-	registry   string
-	platform   image.Platform
-	updates    uint8 // a bit for each updateCode; 0: any
-	pinned     bool
+	groups     [][]predicate
+	reached    []int64 // rows that the text finds by an ID or digest; they count as in the first group
+	from, to   int64   // created from one millisecond up to, not including, another
+	dated      bool    // the two count
 }
 
 // compile reads what only the database knows. Errors are of kind Invalid.
-func (q ListQuery) compile(ctx context.Context, tx *sql.Tx) (listFilter, error) {
-	f := listFilter{repository: q.Repository, references: q.References, dangling: q.Dangling, labels: q.Labels, registry: q.Registry,
-		platform: q.Platform, pinned: q.Pinned, from: math.MinInt64, to: math.MaxInt64, dated: !q.Before.IsZero() || !q.Since.IsZero()}
+func (q ListQuery) compile(ctx context.Context, tx *sql.Tx) (f listFilter, err error) {
+	f = listFilter{repository: q.Repository, from: unknownTime + 1, to: math.MaxInt64, dated: !q.Before.IsZero() || !q.Since.IsZero()}
+	if text := strings.ToLower(strings.TrimSpace(q.Text)); text != "" {
+		part := strings.TrimPrefix(strings.TrimPrefix(text, "docker.io/"), "library/")
+		f.all(predicate{kind: byPart, text: part})
+		if digits, ok := image.ParseIDPrefix(text); ok {
+			from, to := "sha256:"+digits, "sha256:"+digits+"g" // g sorts after every hex digit
+			f.reached, err = rowsOf(ctx, tx, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) }, reachedBy, from, to, from, to, from, to)
+			if err != nil {
+				return f, err
+			}
+		}
+	}
+	var globs, states []predicate
 	for _, pattern := range q.References {
 		if _, err := path.Match(pattern, ""); err != nil {
 			return f, image.Errorf(image.Invalid, "%.80q is not a pattern: %w", pattern, err)
 		}
+		globs = append(globs, predicate{kind: byGlob, text: pattern})
+	}
+	for _, u := range q.Updates {
+		states = append(states, predicate{kind: byUpdate, text: string(u)})
+	}
+	f.any(globs)
+	f.any(states)
+	if len(q.Labels) > 0 {
+		f.all(byAllLabels(q.Labels))
+	}
+	switch q.Dangling {
+	case DanglingOnly:
+		f.all(predicate{kind: byDangling})
+	case DanglingHidden:
+		f.all(predicate{kind: byNotDangling})
+	case DanglingShown:
+	}
+	if q.Registry != "" {
+		f.all(predicate{kind: byRegistry, text: q.Registry})
+	}
+	if q.Platform != (image.Platform{}) {
+		f.all(predicate{kind: byPlatform, text: q.Platform.String()})
+	}
+	if q.Pinned {
+		f.all(predicate{kind: byPinned})
 	}
 	if !q.Before.IsZero() {
-		if f.to = q.Before.UnixMilli(); f.to < math.MaxInt64 && q.Before.Nanosecond()%1e6 > 0 {
+		if f.to = q.Before.UnixMilli(); q.Before.Nanosecond()%1e6 > 0 {
 			f.to++
 		}
 	}
 	if !q.Since.IsZero() {
-		f.from = q.Since.UnixMilli() + 1
-	}
-	for _, u := range q.Updates {
-		f.updates |= 1 << updateCodes[u]
-	}
-	text := strings.ToLower(strings.TrimSpace(q.Text))
-	f.text = strings.TrimPrefix(strings.TrimPrefix(text, "docker.io/"), "library/")
-	if digits, ok := image.ParseIDPrefix(text); ok {
-		from, to := "sha256:"+digits, "sha256:"+digits+"g" // g sorts after every hex digit
-		var err error
-		f.reached, err = rowsOf(ctx, tx, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) }, reachedBy, from, to, from, to, from, to)
-		if err != nil {
-			return f, err
-		}
+		f.from = max(f.from, q.Since.UnixMilli()+1)
 	}
 	return f, nil
+}
+
+func (f *listFilter) all(p predicate) { f.groups = append(f.groups, []predicate{p}) }
+
+func (f *listFilter) any(p []predicate) {
+	if len(p) > 0 {
+		f.groups = append(f.groups, p)
+	}
 }
 
 // reachedBy finds the rows of the list under which a digest can be reached that begins with given digits: an
@@ -85,43 +107,69 @@ func (x *listIndex) choose(f listFilter, pick func(*listChoice)) (seq int64) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	c := listChoice{index: x, total: len(x.orders[inID])}
-	byName := f.byName(x)
-	test := f.test(x)
-	if f.repository == "" && len(byName) == 0 && test == nil {
+	if f.repository == "" && len(f.groups) == 0 && !f.dated {
 		pick(&c)
 		return x.seq
 	}
 	c.rows = newBitset(len(x.entries))
-	if f.repository == "" {
-		for _, i := range x.orders[inID] {
-			c.rows.set(i)
-		}
-	} else {
-		for _, i := range x.repositoryRows(f.repository) {
-			c.rows.set(i)
-		}
+	switch {
+	case f.repository != "":
+		c.rows.setAll(x.repositoryRows(f.repository))
+	case f.dated:
+		c.rows.setAll(x.createdRows(f.from, f.to))
+	default:
+		c.rows.setAll(x.orders[inID])
 	}
-	for _, b := range byName {
-		c.rows.keep(b)
+	if f.repository != "" && f.dated {
+		created := newBitset(len(x.entries))
+		created.setAll(x.createdRows(f.from, f.to))
+		c.rows.keep(created)
 	}
-	if test != nil {
-		x.sieve(c.rows, test)
+	for i, group := range f.groups {
+		passed := x.passingAny(group)
+		if i == 0 && len(f.reached) > 0 {
+			passed = slices.Clone(passed)
+			for _, id := range f.reached {
+				if i, found := x.place(id); found {
+					passed.set(i)
+				}
+			}
+		}
+		c.rows.keep(passed)
 	}
 	c.total = c.rows.count()
 	pick(&c)
 	return x.seq
 }
 
-// sieve takes out the rows that fail a test.
-func (x *listIndex) sieve(rows bitset, test func(*entry) bool) {
-	for w, word := range rows {
-		for rest := word; rest != 0; rest &= rest - 1 {
-			bit := bits.TrailingZeros64(rest)
-			if !test(&x.entries[w*64+bit]) {
-				rows[w] &^= 1 << bit
-			}
+// passingAny gives the places whose rows pass any of some predicates. The caller must not change the answer.
+func (x *listIndex) passingAny(group []predicate) bitset {
+	if len(group) == 1 {
+		return x.passing(group[0])
+	}
+	passed := newBitset(len(x.entries))
+	for _, p := range group {
+		for w, word := range x.passing(p) {
+			passed[w] |= word
 		}
 	}
+	return passed
+}
+
+// createdRows gives the places of the rows that were created in a span of milliseconds.
+func (x *listIndex) createdRows(from, to int64) []uint32 {
+	list := x.orders[inCreated]
+	at := func(ms int64) int {
+		i, _ := slices.BinarySearchFunc(list, ms, func(i uint32, ms int64) int {
+			if x.entries[i].created < ms {
+				return -1
+			}
+			return 1
+		})
+		return i
+	}
+	first := at(from)
+	return list[first:max(first, at(to))]
 }
 
 // repositoryRows gives the places of a repository's rows.
@@ -136,101 +184,8 @@ func (x *listIndex) repositoryRows(name image.Repository) []uint32 {
 	return list[at:end]
 }
 
-// byName gives the rows that pass each of the filters by name.
-func (f listFilter) byName(x *listIndex) (all []bitset) {
-	if f.text != "" {
-		passed := x.passing(namePredicate{text: f.text})
-		if len(f.reached) > 0 {
-			passed = slices.Clone(passed)
-			for _, id := range f.reached {
-				if i, found := x.place(id); found {
-					passed.set(i)
-				}
-			}
-		}
-		all = append(all, passed)
-	}
-	if len(f.references) > 0 {
-		any := newBitset(len(x.entries))
-		for _, pattern := range f.references {
-			for w, word := range x.passing(namePredicate{text: pattern, glob: true}) {
-				any[w] |= word
-			}
-		}
-		all = append(all, any)
-	}
-	return all
-}
-
-// test gives the rest of the filter as a test of one row; nil where there is no rest. It is for one goroutine.
-func (f listFilter) test(x *listIndex) func(*entry) bool {
-	var tests []func(*entry) bool
-	switch f.dangling {
-	case DanglingOnly:
-		tests = append(tests, func(e *entry) bool { return e.reason == dangling })
-	case DanglingHidden:
-		tests = append(tests, func(e *entry) bool { return e.reason != dangling })
-	case DanglingShown:
-	}
-	if f.pinned {
-		tests = append(tests, func(e *entry) bool { return e.pinned })
-	}
-	if f.updates != 0 {
-		tests = append(tests, func(e *entry) bool { return f.updates&(1<<e.update) != 0 })
-	}
-	if f.dated {
-		tests = append(tests, func(e *entry) bool { return e.created >= f.from && e.created < f.to && e.created != unknownTime })
-	}
-	if f.registry != "" {
-		tests = append(tests, func(e *entry) bool { return e.repo.host == f.registry })
-	}
-	if f.platform != (image.Platform{}) {
-		tests = append(tests, hasPlatform(f.platform))
-	}
-	if len(f.labels) > 0 {
-		wanted := x.wantedLabels(f.labels)
-		tests = append(tests, func(e *entry) bool { return labelled(e.labels, wanted) })
-	}
-	if len(tests) == 0 {
-		return nil
-	}
-	return func(e *entry) bool {
-		for _, t := range tests {
-			if !t(e) {
-				return false
-			}
-		}
-		return true
-	}
-}
-
 // unknownTime is how the database has the creation time of what does not say.
 const unknownTime = -62135596800000
-
-// hasPlatform tests whether a row has a platform; one without an OS version stands for all versions.
-func hasPlatform(p image.Platform) func(*entry) bool {
-	known := map[unique.Handle[string]]bool{}
-	var last unique.Handle[string]
-	var lastHas bool
-	return func(e *entry) bool {
-		if e.platforms == last {
-			return lastHas
-		}
-		has, found := known[e.platforms]
-		if !found {
-			for s := range strings.FieldsSeq(e.platforms.Value()) {
-				stored := storedPlatform(s)
-				if p.OSVersion == "" {
-					stored.OSVersion = ""
-				}
-				has = has || stored == p
-			}
-			known[e.platforms] = has
-		}
-		last, lastHas = e.platforms, has
-		return has
-	}
-}
 
 // page gives the IDs of the rows from offset on, at most limit, in an order or its reverse.
 func (c *listChoice) page(o order, descending bool, offset, limit int) []int64 {

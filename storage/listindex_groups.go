@@ -12,7 +12,6 @@ import (
 // group is a repository as the chosen rows of it come to. Its rows are from..to in the order inRepository.
 type group struct {
 	from, to  int
-	position  int // by name
 	tags      int
 	dangling  int
 	byDigest  int
@@ -37,21 +36,28 @@ var groupKeys = map[Sort]func(*group) int64{
 
 // repositories gives a page of the chosen rows by repositories, and how many there are.
 func (c *listChoice) repositories(by Sort, descending bool, offset, limit int) ([]RepositoryRow, int) {
-	groups := c.groups()
-	if key := groupKeys[by]; key != nil {
-		slices.SortFunc(groups, func(a, b group) int {
-			return cmp.Or(cmp.Compare(key(&a), key(&b)), cmp.Compare(a.position, b.position))
-		})
-	}
-	if descending {
-		slices.Reverse(groups)
-	}
+	groups := c.groups() // by name
 	total := len(groups)
-	offset = min(max(0, offset), total)
-	groups = groups[offset:min(total, offset+max(0, limit))]
-	rows := make([]RepositoryRow, len(groups))
+	type place struct {
+		key int64
+		at  int
+	}
+	places := make([]place, total)
 	for i := range groups {
-		rows[i] = c.repository(&groups[i])
+		places[i].at = i
+		if key := groupKeys[by]; key != nil {
+			places[i].key = key(&groups[i])
+		}
+	}
+	slices.SortFunc(places, func(a, b place) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.at, b.at)) })
+	if descending {
+		slices.Reverse(places)
+	}
+	offset = min(max(0, offset), total)
+	places = places[offset:min(total, offset+max(0, limit))]
+	rows := make([]RepositoryRow, len(places))
+	for i, p := range places {
+		rows[i] = c.repository(&groups[p.at])
 	}
 	return rows, total
 }
@@ -68,7 +74,7 @@ func (c *listChoice) groups() []group {
 		}
 		e := &entries[i]
 		if g == nil || last.repo != e.repo {
-			groups = append(groups, group{from: at, position: len(groups), created: unknownTime})
+			groups = append(groups, group{from: at, created: unknownTime})
 			g, last = &groups[len(groups)-1], nil
 		}
 		g.to = at + 1

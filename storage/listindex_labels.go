@@ -22,21 +22,13 @@ type labelHash struct{ key, pair uint64 }
 const labelBytes = 16
 
 func (x *listIndex) labelHash(key, value string) labelHash {
-	return labelHash{maphash.String(x.seed, key), maphash.String(x.seed, key+"\x00"+value)}
+	return labelHash{maphash.String(x.seed, key), maphash.Comparable(x.seed, [2]string{key, value})}
 }
 
 // wantedLabel is a label that is asked for.
 type wantedLabel struct {
 	labelHash
 	any bool
-}
-
-func (x *listIndex) wantedLabels(labels []image.Label) []wantedLabel {
-	wanted := make([]wantedLabel, len(labels))
-	for i, l := range labels {
-		wanted[i] = wantedLabel{x.labelHash(l.Key, l.Value), l.Any}
-	}
-	return wanted
 }
 
 // labelled tells whether any platform of a row has all labels.

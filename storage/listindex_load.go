@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unique"
 
@@ -67,17 +68,23 @@ func (x *listIndex) reload(ctx context.Context, q querier, seq int64) error {
 		return fmt.Errorf("read labels: %w", err)
 	}
 	fresh := listIndex{repos: map[int64]*listedRepository{}, sets: map[unique.Handle[string]]int{}}
-	r := entryReader{labels: labels, repos: fresh.repos}
-	rows, err := rowsOf(ctx, q, r.scan, entryColumns+` ORDER BY l.id`)
-	if err != nil {
+	r := entryReader{labels: labels, repos: map[int64]*listedRepository{}}
+	if fresh.entries, err = rowsOf(ctx, q, r.scan, entryColumns+` ORDER BY l.id`); err != nil {
 		return fmt.Errorf("read the list: %w", err)
 	}
-	fresh.entries = make([]entry, 0, len(rows))
-	fresh.apply(nil, rows)
+	places := make([]uint32, len(fresh.entries))
+	for i := range fresh.entries {
+		fresh.count(&fresh.entries[i])
+		places[i] = uint32(i) //nolint:gosec // as in add
+	}
+	for o := range orderCount {
+		slices.SortFunc(places, func(i, j uint32) int { return fresh.compare(o, i, j) })
+		fresh.orders[o] = slices.Clone(places)
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.entries, x.free, x.repos, x.sets, x.orders, x.seq = fresh.entries, nil, fresh.repos, fresh.sets, fresh.orders, seq
-	x.names.forget()
+	x.passed.forget()
 	return nil
 }
 

@@ -507,13 +507,16 @@ func TestAGlobMatchesWhatPathMatchDoes(t *testing.T) {
 	}
 	matches := 0
 	for range 200_000 {
-		pattern, name := text(parts), text([]string{"a", "b", "/", ":", "-", "*"})
+		pattern, name := text(parts), text([]string{"a", "b", "/", ":", "-", "*", "ä"})
 		want, err := path.Match(pattern, name)
 		if got := newGlob(pattern).match(name); got != (want && err == nil) {
 			t.Fatalf("%q, %q: %v", pattern, name, got)
 		}
 		if want {
 			matches++
+			if at := strings.LastIndex(name, "/"); !newGlob(pattern).folder(name[:at+1]) {
+				t.Fatalf("%q, %q: matches, and its folder does not", pattern, name)
+			}
 		}
 	}
 	if matches < 1000 {

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"database/sql"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -291,19 +292,18 @@ func TestACountIsKeptUntilSomethingChanges(t *testing.T) {
 	if second := s.counted(); second.At != first.At {
 		t.Errorf("counted again at %s, after %s", second.At, first.At)
 	}
-	for what, change := range map[string]func(){
-		"a pull":  func() { s.pull("redis:7=redis amd64") },
-		"a tag":   func() { s.pull("redis:latest=redis amd64") },
-		"a pin":   func() { s.pin("redis:7") },
-		"unpin":   func() { s.unpin("redis:7") },
-		"a sweep": func() { s.exec(`INSERT INTO waiting_blobs VALUES ('sha256:x', 1, 1)`) },
+	for _, step := range []struct {
+		what   string
+		change func()
+	}{
+		{"a pull", func() { s.pull("redis:7=redis amd64") }},
+		{"a tag", func() { s.pull("redis:latest=redis amd64") }},
+		{"a pin", func() { s.pin("redis:7") }},
+		{"unpin", func() { s.unpin("redis:7") }},
+		{"a sweep", func() { s.exec(`INSERT INTO waiting_blobs VALUES ('sha256:x', 1, 1)`) }},
 	} {
-		if what == "unpin" {
-			s.pull("redis:7=redis amd64")
-			s.pin("redis:7")
-		}
-		before := s.counted()
-		change()
+		before, what := s.counted(), step.what
+		step.change()
 		if u, current, err := s.Usage(t.Context(), 0); current || err != nil || u.At != before.At {
 			t.Errorf("after %s: current %v, %v", what, current, err)
 		}
@@ -368,6 +368,34 @@ func TestAnEmptyShelfIsCounted(t *testing.T) {
 	u := s.counted()
 	if u.Blobs != 0 || u.Copies != 0 || u.Shared != 0 || u.Dangling != 0 || u.Others != 0 || len(u.Repositories)+len(u.Largest) != 0 || u.Reclaimable.Unpinned != 0 {
 		t.Errorf("%+v", u)
+	}
+}
+
+func TestWhatPruningDanglingDigestsFreesIsReclaimableToTheByte(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04=jammy amd64 arm64")
+	s.pull("postgres:15=postgres amd64") // built on jammy's image, which stays for it
+	s.pull("ubuntu:22.04=jammy-next amd64")
+	s.pull("redis:7=redis amd64")
+	s.pull("redis:7=odd amd64")
+	plan, err := s.PlanPrune(t.Context(), image.Prune{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := s.counted()
+	if u.Reclaimable.Dangling != plan.Totals.Freed || u.Reclaimable.Images != plan.Totals.Images || plan.Totals.Freed == 0 {
+		t.Errorf("%+v, the plan frees %d by %d images", u.Reclaimable, plan.Totals.Freed, plan.Totals.Images)
+	}
+	// By the sums alone it is the same, but for a base that stays.
+	db, err := openPool(s.database, nil, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	c := usageCount{ctx: t.Context()}
+	err = inTx(t.Context(), db, func(tx *sql.Tx) error { c.tx = tx; return c.count() })
+	if kept := c.u.Reclaimable.Dangling - plan.Totals.Freed; err != nil || kept < 0 || kept > 10_000 || c.u.Dangling != c.u.Reclaimable.Dangling || c.dangling != 2 {
+		t.Errorf("by the sums %d of %d, planned %d, of %d digests: %v", c.u.Reclaimable.Dangling, c.u.Dangling, plan.Totals.Freed, c.dangling, err)
 	}
 }
 

@@ -38,16 +38,20 @@ func (a PruneAsked) query() string {
 		parts = append(parts, "until="+escapeQuery(a.Until))
 	}
 	for _, l := range a.Labels {
-		parts = append(parts, "label="+escapeQuery(l))
+		parts = append(parts, "label="+escapeLabel(l))
 	}
 	for _, l := range a.NotLabels {
-		parts = append(parts, "label!="+escapeQuery(l))
+		parts = append(parts, "label!="+escapeLabel(l))
 	}
 	if len(parts) == 0 {
 		return ""
 	}
 	return "?" + strings.Join(parts, "&")
 }
+
+// escapeLabel escapes a label as a query value, but leaves the equals signs readable: only the first one of a parameter
+// counts.
+func escapeLabel(s string) string { return strings.ReplaceAll(escapeQuery(s), "%3D", "=") }
 
 // filtered tells whether anything is left out beside what All says.
 func (a PruneAsked) filtered() bool { return a.Until != "" || len(a.Labels)+len(a.NotLabels) > 0 }
