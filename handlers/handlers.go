@@ -50,9 +50,7 @@ func New(o Options) *Handlers {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-<<<<<<< .merge_file_xlPseZ
-	return &Handlers{store: o.Store, queue: o.Queue, checker: o.Checker, registry: o.Registry, log: o.Logger, options: o, closing: o.Closing}
-=======
-	return &Handlers{store: o.Store, queue: o.Queue, registry: o.Registry, log: o.Logger, options: o, closing: o.Closing, planning: make(chan struct{}, 1)}
->>>>>>> .merge_file_Nm3dsn
+	return &Handlers{
+		store: o.Store, queue: o.Queue, checker: o.Checker, registry: o.Registry, log: o.Logger, options: o, closing: o.Closing, planning: make(chan struct{}, 1),
+	}
 }
