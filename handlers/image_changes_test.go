@@ -12,14 +12,14 @@ import (
 	"github.com/stowage/stowage/sample"
 )
 
-// moved is a shelf on which app:1 moved from one index to another: amd64 got a layer, an environment variable and lost
+// movedShelf is a shelf on which app:1 moved from one index to another: amd64 got a layer, an environment variable and lost
 // a port, arm64 stayed as it was, s390x went and riscv64 came.
-type moved struct {
+type movedShelf struct {
 	*shelf
 	from, to image.Digest
 }
 
-func newMoved(t *testing.T) moved {
+func newMoved(t *testing.T) movedShelf {
 	t.Helper()
 	layer := func(name string) *sample.Layer {
 		return sample.NewLayer(sample.Gzip, sample.Data("usr/"+name, name, 4000))
@@ -32,7 +32,7 @@ func newMoved(t *testing.T) moved {
 	second := sample.Config{ImageConfig: v1.ImageConfig{Env: []string{"PATH=/bin", "MODE=new <b>", "EXTRA=1"}, Cmd: []string{"app", "--fast"}}}
 	arm := im("arm64", first, sample.Step{By: "COPY base", Layer: base})
 	reg := sample.NewEmptyRegistry()
-	m := moved{shelf: newShelfOn(t, reg)}
+	m := movedShelf{shelf: newShelfOn(t, reg)}
 	for i, source := range []sample.Index{
 		{Entries: []sample.Source{im("amd64", first, sample.Step{By: "COPY base", Layer: base}, sample.Step{By: "COPY app", Layer: app}), arm, im("s390x", first, sample.Step{By: "COPY base", Layer: base})}},
 		{Entries: []sample.Source{im("amd64", second, sample.Step{By: "COPY base", Layer: base}, sample.Step{By: "RUN patch <i>", Layer: patch}, sample.Step{By: "COPY app", Layer: app}), arm, im("riscv64", first, sample.Step{By: "COPY base", Layer: base})}},
@@ -53,7 +53,7 @@ func newMoved(t *testing.T) moved {
 	return m
 }
 
-func (m moved) changes(query string) string {
+func (m movedShelf) changes(query string) string {
 	return "/images/docker.io/library/app@" + string(m.to) + "/changes?from=" + string(m.from) + query
 }
 
