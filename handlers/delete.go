@@ -12,9 +12,9 @@ import (
 
 // deletion is what a request wants to be deleted, and the page that it is looked at on.
 type deletion struct {
-	asked image.Removal
-	many  bool // asked for at /delete, with what of it is left out and where its tags point
-	views.Selection
+	asked   image.Removal
+	many    bool            // asked for at /delete
+	skipped []views.Skipped // what is left out of asked, since it names nothing
 
 	base string // the page of what is deleted; empty for many
 	back string // where the request came from; empty where it does not say
@@ -108,6 +108,9 @@ func (h *Handlers) plan(c echo.Context, d deletion) error {
 // carryOut does what a deletion's form confirms, as it was shown or not at all.
 func (h *Handlers) carryOut(c echo.Context, d deletion) error {
 	confirmed := image.Digest(c.FormValue("plan"))
+	if confirmed == "" && d.many {
+		return h.showMany(c, d)
+	}
 	if confirmed == "" {
 		return h.plan(c, d)
 	}
@@ -117,6 +120,9 @@ func (h *Handlers) carryOut(c echo.Context, d deletion) error {
 	plan := removed.Plan
 	if image.KindOf(err) == image.Conflict {
 		return h.showPlan(c, http.StatusConflict, d, plan, views.DeleteView{Tried: true, Changed: plan.Fingerprint != confirmed})
+	}
+	if image.KindOf(err) == image.NotFound && d.many {
+		return h.showMany(c, d)
 	}
 	if err != nil {
 		return err
@@ -147,7 +153,7 @@ func (d deletion) after(plan image.RemovalPlan) string {
 // with force, which the page words its way on after.
 func (h *Handlers) showPlan(c echo.Context, status int, d deletion, plan image.RemovalPlan, v views.DeleteView) error {
 	ctx := c.Request().Context()
-	v.Plan, v.Back, v.Many, v.Selection = plan, d.back, d.many, d.Selection
+	v.Plan, v.Back, v.Many, v.Skipped = plan, d.back, d.many, d.skipped
 	forced := plan.Asked
 	forced.Force = true
 	if d.many {
@@ -155,7 +161,7 @@ func (h *Handlers) showPlan(c echo.Context, status int, d deletion, plan image.R
 		v.Crumbs = []views.Crumb{{Label: views.T(ctx, "nav.images"), URL: "/images"}, {Label: views.T(ctx, "delete.crumb")}}
 	} else {
 		h.describeOne(c, d, &v)
-		v.Force = views.DeleteURL(d.base, forced, d.back)
+		v.Here, v.Force = views.DeleteURL(d.base, d.asked, d.back), views.DeleteURL(d.base, forced, d.back)
 		if plan.Refused() {
 			var err error
 			if v.Forced, err = h.store.PlanRemoval(ctx, forced); err != nil {

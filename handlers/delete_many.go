@@ -26,7 +26,7 @@ func (h *Handlers) Delete(c echo.Context) error {
 	if to := onePage(c, d); to != "" {
 		return c.Redirect(http.StatusFound, to)
 	}
-	return h.planMany(c, d)
+	return h.showMany(c, d)
 }
 
 // DeleteSelected answers POST /delete with the fields of Delete and plan, as deleteImage does.
@@ -36,7 +36,7 @@ func (h *Handlers) DeleteSelected(c echo.Context) error {
 		return err
 	}
 	if len(d.asked.Items) == 0 {
-		return h.planMany(c, d)
+		return h.showMany(c, d)
 	}
 	return h.carryOut(c, d)
 }
@@ -52,26 +52,46 @@ func (h *Handlers) DeleteSummary(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := views.DeleteView{Many: true, Selection: d.Selection}
-	if len(d.asked.Items) > 0 {
-		if v.Plan, err = h.store.PlanRemoval(c.Request().Context(), d.asked); err != nil {
-			return err
-		}
+	v := views.DeleteView{Many: true}
+	if v.Plan, err = h.planMany(c.Request().Context(), &d); err != nil {
+		return err
 	}
+	v.Skipped = d.skipped
 	return Render(c, http.StatusOK, views.DeleteSummary(v, nil))
 }
 
-// planMany shows the plan for what of a selection is stored.
-func (h *Handlers) planMany(c echo.Context, d deletion) error {
+// planMany plans what of a selection is stored. Where nothing is, the plan is empty and all of it skipped.
+func (h *Handlers) planMany(ctx context.Context, d *deletion) (image.RemovalPlan, error) {
 	if len(d.asked.Items) == 0 {
-		return h.showPlan(c, http.StatusNotFound, d, image.RemovalPlan{Asked: d.asked}, views.DeleteView{})
+		return image.RemovalPlan{Asked: d.asked}, nil
 	}
-	return h.plan(c, d)
+	plan, err := h.store.PlanRemoval(ctx, d.asked)
+	if image.KindOf(err) != image.NotFound {
+		return plan, err
+	}
+	for _, item := range d.asked.Items {
+		d.skip(views.RemovalNames([]image.RemovalItem{item}), image.Errorf(image.NotFound, "not stored"))
+	}
+	d.asked.Items = nil
+	return image.RemovalPlan{Asked: d.asked}, nil
+}
+
+// showMany answers with the plan for a selection.
+func (h *Handlers) showMany(c echo.Context, d deletion) error {
+	plan, err := h.planMany(c.Request().Context(), &d)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if len(plan.Items) == 0 {
+		status = http.StatusNotFound
+	}
+	return h.showPlan(c, status, d, plan, views.DeleteView{})
 }
 
 // onePage is the page for deleting the only thing that was asked for; empty where there are several.
 func onePage(c echo.Context, d deletion) string {
-	if len(d.asked.Items) != 1 || len(d.Skipped) > 0 {
+	if len(d.asked.Items) != 1 || len(d.skipped) > 0 {
 		return ""
 	}
 	item := d.asked.Items[0]
@@ -82,7 +102,7 @@ func onePage(c echo.Context, d deletion) string {
 	return views.DeleteURL(base, d.asked, d.back)
 }
 
-// selected reads what is to be deleted, and looks up what of it is stored.
+// selected reads what is to be deleted.
 func (h *Handlers) selected(c echo.Context) (deletion, error) {
 	d := deletion{many: true, back: backParam(c)}
 	form, err := c.FormParams()
@@ -108,74 +128,53 @@ func (h *Handlers) selected(c echo.Context) (deletion, error) {
 		return d, image.Errorf(image.Invalid, "a platform is deleted of one thing at a time, and %d were chosen", len(refs)).
 			Suggest("Leave the platform out, or choose one thing.")
 	}
-	err = h.look(c.Request().Context(), &d, refs, platform)
+	err = h.read(c.Request().Context(), &d, refs, platform)
 	return d, err
 }
 
-// look finds each of refs on the shelf, in their order, the same thing once. What cannot be read or is not stored is
-// skipped: the others do not depend on it.
-func (h *Handlers) look(ctx context.Context, d *deletion, refs []string, platform image.Platform) error {
-	d.Targets = map[image.Reference]image.Digest{}
-	names := map[image.Repository][]string{}
-	items := make([]image.RemovalItem, 0, len(refs))
+// read reads what refs name, in their order, the same thing once. What names nothing is skipped: the others do not
+// depend on it.
+func (h *Handlers) read(ctx context.Context, d *deletion, refs []string, platform image.Platform) error {
+	seen := map[image.RemovalItem]bool{}
 	for _, typed := range refs {
 		item, err := h.thing(ctx, strings.TrimSpace(typed))
 		if err != nil && skippable(err) {
-			d.Skip(typed, err)
+			d.skip(typed, err)
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		item.Platform = platform
-		if item.ID == "" && item.Reference.Tag != "" {
-			names[item.Reference.Repository] = append(names[item.Reference.Repository], item.Reference.Tag)
+		if item.Platform = platform; !seen[item] {
+			seen[item] = true
+			d.asked.Items = append(d.asked.Items, item)
 		}
-		items = append(items, item)
-	}
-	for repository, tags := range names {
-		stored, err := h.store.StoredTags(ctx, repository, tags)
-		if err != nil {
-			return err
-		}
-		for tag, digest := range stored {
-			d.Targets[image.Reference{Repository: repository, Tag: tag}] = digest
-		}
-	}
-	seen := map[image.RemovalItem]bool{}
-	for _, item := range items {
-		if seen[item] {
-			continue
-		}
-		seen[item] = true
-		if ref := item.Reference; ref.Tag != "" && d.Targets[ref] == "" {
-			d.Skip(ref.Familiar(), image.Errorf(image.NotFound, "%s is not stored", ref.Familiar()))
-			continue
-		}
-		d.asked.Items = append(d.asked.Items, item)
 	}
 	return nil
 }
 
-// thing reads one ref of a selection. A digest and an ID are looked up at once, a tag with the others of its
-// repository.
+// thing reads one ref of a selection. Only an image ID, which may be the beginning of one, is looked up.
 func (h *Handlers) thing(ctx context.Context, s string) (image.RemovalItem, error) {
-	if strings.HasPrefix(s, "sha256:") {
-		prefix, ok := image.ParseIDPrefix(s)
-		if !ok {
-			return image.RemovalItem{}, image.Errorf(image.Invalid, "%.80q is not an image ID", s)
-		}
-		img, err := h.store.ImageByID(ctx, prefix)
-		return image.RemovalItem{ID: img.ID}, err
+	if !strings.HasPrefix(s, "sha256:") {
+		ref, err := image.ParseReference(s)
+		return image.RemovalItem{Reference: ref}, err
 	}
-	ref, err := image.ParseReference(s)
-	if err != nil {
-		return image.RemovalItem{}, err
+	prefix, ok := image.ParseIDPrefix(s)
+	if !ok {
+		return image.RemovalItem{}, image.Errorf(image.Invalid, "%.80q is not an image ID", s)
 	}
-	if ref.Digest != "" {
-		_, err = h.store.Target(ctx, ref)
+	img, err := h.store.ImageByID(ctx, prefix)
+	return image.RemovalItem{ID: img.ID}, err
+}
+
+// skip leaves something out. err says why.
+func (d *deletion) skip(name string, err error) {
+	skipped := views.Skipped{Name: name, Why: image.Plain(err.Error())}
+	var known *image.Error
+	if errors.As(err, &known) {
+		skipped.Why = known.Text()
 	}
-	return image.RemovalItem{Reference: ref}, err
+	d.skipped = append(d.skipped, skipped)
 }
 
 // skippable tells whether an error is about one thing alone, and not about the shelf.

@@ -28,7 +28,9 @@ func (h *Handlers) ImageAddress(c echo.Context) error {
 	switch {
 	case a.section == views.SectionDelete:
 		return h.deletePlan(c, a)
-	case a.section == views.SectionPin, a.section == views.SectionUnpin:
+	case a.section == views.SectionChanges:
+		return h.changes(c, a)
+	case a.section == views.SectionPin, a.section == views.SectionUnpin, a.section == views.SectionCheck:
 		return pinAddress(c, a)
 	case a.idPrefix == "" && a.ref.Tag == "" && a.ref.Digest == "":
 		return h.repositoryPage(c, a)
@@ -36,7 +38,7 @@ func (h *Handlers) ImageAddress(c echo.Context) error {
 	return h.imagePage(c, a)
 }
 
-// ImageAction answers POST /images/*: the forms that delete, pin and unpin.
+// ImageAction answers POST /images/*: the forms that delete, pin, unpin and check for an update.
 func (h *Handlers) ImageAction(c echo.Context) error {
 	a, err := parseAddress(c)
 	if err != nil {
@@ -47,6 +49,8 @@ func (h *Handlers) ImageAction(c echo.Context) error {
 		return h.deleteImage(c, a)
 	case views.SectionPin:
 		return h.pinImage(c, a)
+	case views.SectionCheck:
+		return h.checkTag(c, a)
 	case views.SectionUnpin:
 		return h.unpinImage(c, a)
 	}

@@ -163,6 +163,9 @@ func (h *Handlers) renderImage(c echo.Context, status int, s *subject, section t
 	if v.Pins, err = h.pins(c.Request().Context(), s); err != nil {
 		return err
 	}
+	if v.Update, err = h.update(c.Request().Context(), s); err != nil {
+		return err
+	}
 	if Partial(c) {
 		return Render(c, status, views.ImagePart(v, section))
 	}

@@ -240,23 +240,5 @@ func noteAddress(c echo.Context, state views.ListState) {
 
 // plainText tells whether the list is asked for as text: by curl -H 'Accept: text/plain', never by a browser.
 func plainText(r *http.Request) bool {
-	plain, html := 0.0, 0.0
-	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
-		kind, rest, _ := strings.Cut(part, ";")
-		quality := 1.0
-		for p := range strings.SplitSeq(rest, ";") {
-			if v, found := strings.CutPrefix(strings.TrimSpace(p), "q="); found {
-				if n, err := strconv.ParseFloat(v, 64); err == nil {
-					quality = n
-				}
-			}
-		}
-		switch strings.ToLower(strings.TrimSpace(kind)) {
-		case "text/plain":
-			plain = quality
-		case "text/html":
-			html = quality
-		}
-	}
-	return plain > html
+	return wants(strings.Join(r.Header.Values("Accept"), ","), echo.MIMETextPlain)
 }

@@ -37,7 +37,7 @@ func TestTheFiltersAreInTheAddress(t *testing.T) {
 	for query, want := range map[string][]string{
 		"reference=ub*": ubuntu, "reference=ub*&reference=ghcr.io/*/*": {"ghcr.io/acme/api:v2.14.0", "ubuntu:22.04", "ubuntu:latest"},
 		"reference=*:latest&registry=docker.io": {"ubuntu:latest"}, "registry=ghcr.io": {"ghcr.io/acme/api:v2.14.0"},
-		"platform=linux/arm64": ubuntu, "dangling=true": nil, "dangling=false": all, "update=unchecked": all,
+		"platform=linux/arm64": ubuntu, "dangling=true": nil, "dangling=false": all, "update=unchecked": {"redis"}, "update=current&registry=docker.io&q=ubuntu": ubuntu,
 		"update=gone": nil, "pinned=1": nil, "before=ubuntu:latest&reference=*/*": nil, "since=redis@" + digestOf(t, "library/redis", "7") + "&reference=ubuntu": ubuntu,
 		"until=2026-01-01&q=ubuntu": nil, "until=1h&q=ubuntu": ubuntu, "label=no-such": nil,
 	} {

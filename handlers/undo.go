@@ -35,7 +35,9 @@ func (h *Handlers) UndoRemoval(c echo.Context) error {
 }
 
 // UndoAddress answers GET /removals/:id/undo, the address of a refused undo that is loaded again.
-func (h *Handlers) UndoAddress(c echo.Context) error { return c.Redirect(http.StatusSeeOther, "/images") }
+func (h *Handlers) UndoAddress(c echo.Context) error {
+	return c.Redirect(http.StatusSeeOther, "/images")
+}
 
 // cannotUndo says what else can be done where a deletion is past undoing.
 func cannotUndo(err error) error {

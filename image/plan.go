@@ -67,6 +67,7 @@ type PlanTotals struct {
 type PlanItem struct {
 	Item    RemovalItem `json:"item"`
 	Refusal *Refusal    `json:"refusal"` // nil: it is carried out
+	Images  int         `json:"images"`  // that are deleted with it, also where others of the plan take them away too; 0: untagged only
 }
 
 // RefusalReason says which rule stands in the way of a deletion without force.

@@ -96,7 +96,7 @@ func (n *node) lost() bool {
 }
 
 func (s *Store) newPlanner(ctx context.Context, q querier) *planner {
-	return &planner{ctx: ctx, q: q, held: s.holds.all(), byKey: map[rootKey]*rootPlan{}, nodes: map[image.Digest]*node{}}
+	return &planner{ctx: ctx, q: q, held: s.holds.all(), byKey: map[rootKey]*rootPlan{}, nodes: map[image.Digest]*node{}, outcome: outcome{kept: map[image.Digest][]keeperOf{}}}
 }
 
 // planRemoval plans what was asked for by name.
@@ -255,7 +255,6 @@ func (p *planner) findRoots(w *wanted, images []Image, items int) error {
 		n := p.node(i.Manifest)
 		if n.image == nil {
 			n.image = &imagePlan{node: n, Image: i}
-			p.images = append(p.images, n.image)
 		}
 		n.image.wanted = append(n.image.wanted, w)
 		n.image.asked++
@@ -283,14 +282,10 @@ func (p *planner) load() error {
 		}
 		under[r.digest] = append(under[r.digest], r)
 	}
-	return eachBelow(p.ctx, p.q, tops, func(b below) {
+	err := eachBelow(p.ctx, p.q, sorted(tops), func(b below) {
 		n := p.node(b.digest)
 		if !b.isIndex && n.image == nil {
 			n.image = &imagePlan{node: n, Image: b.image}
-			p.images = append(p.images, n.image)
-		}
-		if b.isIndex && n.roots == nil {
-			p.index = append(p.index, n)
 		}
 		for _, r := range under[b.top] {
 			n.roots = append(n.roots, r)
@@ -301,143 +296,18 @@ func (p *planner) load() error {
 			}
 		}
 	})
-}
-
-// byReference tells whether items take a root away with its references.
-func (p *planner) byReference(r *rootPlan) bool {
-	if p.prune || p.force {
-		if r.whole > 0 {
-			return true
-		}
-	}
-	return r.untags == r.tags && r.untags+r.whole > 0
-}
-
-// emptied tells whether items take every image of a root away.
-func (r *rootPlan) emptied() bool {
-	if !r.partly || len(r.images) == 0 {
-		return false
-	}
-	for _, i := range r.images {
-		if i.asked == 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// decide works out what goes as far as the rules let it.
-func (p *planner) decide() error {
-	for _, r := range p.roots {
-		r.dropped = p.byReference(r) || r.emptied()
-	}
-	if err := p.findOutside(); err != nil {
-		return err
-	}
-	for _, i := range p.images {
-		i.going = i.asked > 0 || i.lost()
-	}
-	if p.force {
-		return nil
-	}
-	for p.refusing = true; p.refusing; {
-		p.refusing = false
-		for _, rule := range []func() error{p.needed, p.referenced, p.pinned, p.bases} {
-			if err := rule(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// findOutside asks for which images and indexes that would go with the roots other roots are there.
-func (p *planner) findOutside() error {
-	var asked []image.Digest
-	for _, r := range p.roots {
+	for _, r := range p.roots { // in the order of the roots, each once
 		for _, n := range r.nodes() {
-			if n.roots[0] == r && n.lost() { // each once
-				asked = append(asked, n.digest)
+			switch {
+			case n.roots[0] != r:
+			case n.image != nil:
+				p.images = append(p.images, n.image)
+			default:
+				p.index = append(p.index, n)
 			}
 		}
 	}
-	return eachAbove(p.ctx, p.q, asked, len(p.roots)+1, func(bottom image.Digest, at rootKey) {
-		if p.byKey[at] == nil {
-			p.nodes[bottom].outside = true
-		}
-	})
-}
-
-// nodes lists what is stored under a root.
-func (r *rootPlan) nodes() []*node {
-	all := make([]*node, 0, len(r.images)+len(r.indexes))
-	for _, i := range r.images {
-		all = append(all, i.node)
-	}
-	return append(all, r.indexes...)
-}
-
-// refuse takes an item out of the plan.
-func (p *planner) refuse(w *wanted, refusal *image.Refusal) {
-	if !w.alive() {
-		return
-	}
-	w.refusal, p.refusing = refusal, true
-	for _, i := range w.images {
-		i.asked--
-		for _, r := range i.roots { // not emptied any more
-			p.reconsiderRoot(r)
-		}
-		p.reconsider(i)
-	}
-	if w.kind != wantedImages {
-		w.root.count(w, -1)
-		p.reconsiderRoot(w.root)
-	}
-}
-
-// reconsiderRoot follows up on a root that loses less than it seemed.
-func (p *planner) reconsiderRoot(r *rootPlan) {
-	if !r.dropped || p.byReference(r) || r.emptied() {
-		return
-	}
-	r.dropped = false
-	for _, i := range r.images {
-		p.reconsider(i)
-	}
-}
-
-// reconsider follows up on an image that items or roots no longer take away.
-func (p *planner) reconsider(i *imagePlan) {
-	if !i.going || i.asked > 0 || i.lost() {
-		return
-	}
-	i.going = false
-	p.back = append(p.back, i)
-}
-
-// behind gives the items because of which an image goes.
-func (p *planner) behind(i *imagePlan) []*wanted {
-	all := append([]*wanted{}, i.wanted...)
-	for _, r := range i.roots {
-		all = append(all, p.behindRoot(r)...)
-	}
-	return all
-}
-
-// behindRoot gives the items because of which a root goes.
-func (p *planner) behindRoot(r *rootPlan) []*wanted {
-	if !r.dropped {
-		return nil
-	}
-	if p.byReference(r) {
-		return r.wanted
-	}
-	var all []*wanted
-	for _, i := range r.images {
-		all = append(all, i.wanted...)
-	}
-	return all
+	return err
 }
 
 // tagsLeft gives the first references by tag that a root keeps, and how many there are.

@@ -80,11 +80,13 @@ func eachBelow(ctx context.Context, q querier, tops []image.Digest, f func(below
 	})
 }
 
+// aboveRoots begins a query with the table up: each of a list of manifests and indexes, and every index above it.
+const aboveRoots = `WITH RECURSIVE up (bottom, digest) AS (SELECT value, value FROM json_each(?1)
+	UNION SELECT up.bottom, e.index_digest FROM up JOIN index_entries e ON e.digest = up.digest AND e.kind IN ('image', 'index')) `
+
 // aboveQuery gives the roots that reach each of a list of manifests and indexes, at most ?2 rows; all where that is
 // negative.
-const aboveQuery = `WITH RECURSIVE up (bottom, digest) AS (SELECT value, value FROM json_each(?1)
-	UNION SELECT up.bottom, e.index_digest FROM up JOIN index_entries e ON e.digest = up.digest AND e.kind IN ('image', 'index'))
-	SELECT up.bottom, d.repository_id, d.digest FROM up CROSS JOIN repository_digests d ON d.digest = up.digest LIMIT ?2`
+const aboveQuery = aboveRoots + `SELECT up.bottom, d.repository_id, d.digest FROM up CROSS JOIN repository_digests d ON d.digest = up.digest LIMIT ?2`
 
 // rootKey identifies a root.
 type rootKey struct {

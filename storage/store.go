@@ -42,6 +42,7 @@ type Options struct {
 
 // Store is the shelf. Its methods may be called from any number of goroutines.
 type Store struct {
+	dir      string // the data folder
 	database string // its path
 	blobs    *blob.Store
 	read     *sql.DB
@@ -58,6 +59,7 @@ type Store struct {
 	keeper    *keeper
 	unpack    *unpacker
 	documents *documents
+	usage     *usageCounter
 	closing   context.CancelFunc
 	running   sync.WaitGroup
 }
@@ -87,9 +89,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.keeper = newKeeper(s)
 	s.unpack = newUnpacker(s)
 	s.documents = newDocuments(s)
+	s.usage = newUsageCounter(s)
 	s.running.Go(func() { s.keeper.run(background) })
 	s.running.Go(func() { s.unpack.run(background) })
 	s.running.Go(func() { s.documents.run(background) })
+	s.running.Go(func() { s.usage.run(background) })
 	s.running.Go(func() { s.warm(background) })
 	return s, nil
 }
@@ -109,7 +113,7 @@ func (s *Store) open(ctx context.Context, dir string) error {
 	}
 	s.lock = lock
 	path := filepath.Join(dir, databaseName)
-	s.database = path
+	s.dir, s.database = dir, path
 	if s.blobs, err = blob.Open(dir); err != nil {
 		return err
 	}

@@ -66,37 +66,33 @@ const dumpListing = `SELECT r.name, l.digest, l.tag, l.reason, l.name, l.image_i
 	FROM listing l JOIN repositories r ON r.id = l.repository_id`
 
 // dump gives the rows of queries as text, sorted.
-func (s *shelf) dump(queries ...string) []string {
+func (s *shelf) dump(queries ...string) []string { return s.dumpFrom(s.Store.read, queries...) }
+
+func (s *shelf) dumpFrom(q querier, queries ...string) []string {
 	s.t.Helper()
 	var all []string
 	for _, query := range queries {
-		rows, err := s.Store.read.QueryContext(s.t.Context(), query)
-		if err != nil {
-			s.t.Fatalf("%s: %v", query, err)
-		}
-		columns, err := rows.Columns()
-		if err != nil {
-			s.t.Fatal(err)
-		}
 		table := query[strings.Index(query, "FROM "):]
-		for rows.Next() {
+		rows, err := rowsOf(s.t.Context(), q, func(rows *sql.Rows) (string, error) {
+			columns, err := rows.Columns()
+			if err != nil {
+				return "", err
+			}
 			values := make([]any, len(columns))
 			for i := range values {
 				values[i] = new(any)
 			}
-			if err := rows.Scan(values...); err != nil {
-				s.t.Fatal(err)
-			}
+			err = rows.Scan(values...)
 			row := table + ":"
 			for _, v := range values {
 				row += fmt.Sprintf(" %v", *v.(*any))
 			}
-			all = append(all, row)
+			return row, err
+		}, query)
+		if err != nil {
+			s.t.Fatalf("%s: %v", query, err)
 		}
-		if err := rows.Err(); err != nil {
-			s.t.Fatal(err)
-		}
-		rows.Close()
+		all = append(all, rows...)
 	}
 	slices.Sort(all)
 	return all
@@ -505,4 +501,31 @@ func TestADeletionWithoutAWindowCannotBeUndone(t *testing.T) {
 		t.Errorf("%+v, %v", list, err)
 	}
 	s.check(nil)
+}
+
+// relisted gives what the list would be, written anew from the other rows.
+func (s *shelf) relisted() (rows []string) {
+	s.t.Helper()
+	undone := image.Errorf(image.Cancelled, "only looked at")
+	err := s.update(s.t.Context(), func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(s.t.Context(), `DELETE FROM listing`); err != nil {
+			return err
+		}
+		roots, err := rowsOf(s.t.Context(), tx, func(rows *sql.Rows) (k rootKey, err error) { return k, rows.Scan(&k.repo, &k.digest) },
+			`SELECT repository_id, digest FROM repository_digests`)
+		if err != nil {
+			return err
+		}
+		for _, r := range roots {
+			if err := s.refreshListing(s.t.Context(), tx, r.repo, r.digest); err != nil {
+				return err
+			}
+		}
+		rows = s.dumpFrom(tx, dumpListing)
+		return undone
+	})
+	if err != nil && image.KindOf(err) != image.Cancelled {
+		s.t.Fatal(err)
+	}
+	return rows
 }

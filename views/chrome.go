@@ -86,10 +86,11 @@ type Nav string
 
 // The items. NavNone marks pages that belong to none, such as errors.
 const (
-	NavNone   Nav = ""
-	NavImages Nav = "images"
-	NavSearch Nav = "search"
-	NavPulls  Nav = "pulls"
+	NavNone    Nav = ""
+	NavImages  Nav = "images"
+	NavSearch  Nav = "search"
+	NavPulls   Nav = "pulls"
+	NavStorage Nav = "storage"
 )
 
 // navItems is the main navigation, in order. A new item is one line here.
@@ -102,6 +103,7 @@ var navItems = []struct {
 	{NavImages, "/images", "nav.images", IconImage},
 	{NavSearch, SearchPath, "nav.search", IconSearch},
 	{NavPulls, "/pulls", "nav.pulls", IconPull},
+	{NavStorage, StoragePath, "storage.title", IconStorage},
 }
 
 // Kind says how something stands, and so in which colour a badge, an alert or a bar is shown.

@@ -15,11 +15,12 @@ type DeleteView struct {
 	Action  string // where the form goes
 	Cancel  string // the page of what would be deleted
 	Back    string // where the form says to go afterwards; empty leaves it to the server
+	Here    string // the address of this plan
 	Force   string // the address of the plan with force
 	Tried   bool   // this plan or an older one was confirmed, and is not carried out
 	Changed bool   // an older plan was confirmed, and the shelf has changed since
 	Many    bool   // each thing has a line
-	Selection
+	Skipped []Skipped
 
 	Forced image.RemovalPlan // the plan with force, where Plan refuses its one thing
 }
@@ -51,8 +52,8 @@ func DeletedText(ctx context.Context, plan image.RemovalPlan, undoable bool) str
 	default:
 		text = T(ctx, "delete.done_many", Count, n, "Size", size)
 	}
-	if plan.Totals.Refused > 0 {
-		text += " " + T(ctx, "delete.done_refused", Count, plan.Totals.Refused)
+	if n := kept(plan); n > 0 {
+		text += " " + T(ctx, "delete.done_refused", Count, n)
 	}
 	return text
 }
@@ -145,7 +146,7 @@ func (v DeleteView) blockingTitle(ctx context.Context) string {
 func (v DeleteView) blocking(ctx context.Context) []PlanLine {
 	r := v.refusalOf()
 	if r.Pin != nil {
-		return []PlanLine{{Kind: PlanKeep, What: planReference(r.Pin.Reference), Why: PinWords(*r.Pin), Size: -1}}
+		return []PlanLine{{Kind: PlanKeep, What: planReference(r.Pin.Reference), Why: pinToTake(*r.Pin, v.Here), Size: -1}}
 	}
 	var lines []PlanLine
 	for _, ref := range r.By {

@@ -2,7 +2,6 @@ package views
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/stowage/stowage/image"
@@ -11,26 +10,10 @@ import (
 // DeletePath is the page for deleting several things at once.
 const DeletePath = "/delete"
 
-// Selection is what is known of several things that are to be deleted beside their plan.
-type Selection struct {
-	Targets map[image.Reference]image.Digest // what each tag points to
-	Skipped []Skipped                        // what is left out
-}
-
-// Skipped is something that was chosen and cannot be deleted, since it is not there.
+// Skipped is something that was chosen and cannot be deleted, since it names nothing that is stored.
 type Skipped struct {
 	Name string // as it was typed; hostile text
 	Why  image.Text
-}
-
-// Skip leaves something out. err says why.
-func (s *Selection) Skip(name string, err error) {
-	skipped := Skipped{Name: name, Why: image.Plain(err.Error())}
-	var known *image.Error
-	if errors.As(err, &known) {
-		skipped.Why = known.Text()
-	}
-	s.Skipped = append(s.Skipped, skipped)
 }
 
 // DeleteAllURL gives the address of the plan for several things. back is where it leads back to, or empty.
@@ -73,25 +56,19 @@ func RemovalNames(items []image.RemovalItem) string {
 // things are the lines that say of each thing what becomes of it.
 func (v DeleteView) things(ctx context.Context) []PlanLine {
 	lines := make([]PlanLine, 0, len(v.Plan.Items)+len(v.Skipped))
-	goes := map[image.Digest]bool{}
-	for _, b := range v.Plan.Blobs {
-		goes[b.Digest] = true
-	}
-	for _, i := range v.Plan.Deleted {
-		goes[i.Manifest], goes[i.ID] = true, true
-	}
 	for _, i := range v.Plan.Items {
 		line := PlanLine{Kind: PlanUntag, What: planItem(i.Item), Size: -1}
-		switch target := v.targetOf(i.Item); {
+		switch {
+		case i.Refusal != nil && i.Refusal.Reason == image.RefusedMissing:
+			line.Kind, line.Why = PlanSkip, refusalWords(*i.Refusal)
 		case i.Refusal != nil:
 			line.Kind, line.Why = PlanRefuse, refusalWords(*i.Refusal)
-		case goes[target]:
-			line.Kind, line.Detail = PlanDelete, T(ctx, "delete.line_deleted")
-			if i.Item.ID == "" && i.Item.Reference.Tag != "" {
-				line.Detail = T(ctx, "delete.line_last_tag")
-			}
-		case v.Plan.Totals.Blobs == len(v.Plan.Blobs): // else nobody can tell from the lists, which are cut
+		case i.Images == 0:
 			line.Detail = T(ctx, "delete.line_untagged")
+		case i.Item.ID == "" && i.Item.Reference.Tag != "":
+			line.Kind, line.Detail = PlanDelete, T(ctx, "delete.line_last_tag", Count, i.Images)
+		default:
+			line.Kind, line.Detail = PlanDelete, T(ctx, "delete.line_deleted", Count, i.Images)
 		}
 		lines = append(lines, line)
 	}
@@ -99,17 +76,6 @@ func (v DeleteView) things(ctx context.Context) []PlanLine {
 		lines = append(lines, PlanLine{Kind: PlanSkip, What: Verbatim(s.Name), Detail: ErrorText(ctx, s.Why), Size: -1})
 	}
 	return lines
-}
-
-// targetOf is the digest that goes where a thing is deleted whole.
-func (v DeleteView) targetOf(item image.RemovalItem) image.Digest {
-	switch {
-	case item.ID != "":
-		return item.ID
-	case item.Reference.Digest != "":
-		return item.Reference.Digest
-	}
-	return v.Targets[item.Reference]
 }
 
 // along are the lines for what goes with the things that were asked for.
@@ -137,6 +103,19 @@ func (v DeleteView) chosen() int { return len(v.Plan.Items) + len(v.Skipped) }
 
 // done is how many things a plan carries out.
 func done(p image.RemovalPlan) int { return p.Totals.Items - p.Totals.Refused }
+
+// missing counts the things of a plan that are not stored; the others that it refuses are kept by the rules.
+func missing(p image.RemovalPlan) (n int) {
+	for _, i := range p.Items {
+		if i.Refusal != nil && i.Refusal.Reason == image.RefusedMissing {
+			n++
+		}
+	}
+	return n
+}
+
+// kept counts the things of a plan that the rules keep.
+func kept(p image.RemovalPlan) int { return p.Totals.Refused - missing(p) }
 
 // allDone tells whether everything that was asked for is carried out.
 func (v DeleteView) allDone() bool { return v.Plan.Totals.Refused == 0 && len(v.Skipped) == 0 }

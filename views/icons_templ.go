@@ -34,6 +34,7 @@ const (
 	IconRefresh   IconName = "refresh"
 	IconSearch    IconName = "search"
 	IconStar      IconName = "star"
+	IconStorage   IconName = "storage"
 	IconSun       IconName = "sun"
 	IconSystem    IconName = "system"
 	IconTag       IconName = "tag"
@@ -66,6 +67,7 @@ var iconShapes = map[IconName]string{
 	IconRefresh:   `<path d="M20 11a8 8 0 0 0-14.5-3.5L4 9m0-5v5h5M4 13a8 8 0 0 0 14.5 3.5L20 15m0 5v-5h-5"/>`,
 	IconSearch:    `<circle cx="11" cy="11" r="6.5"/><path d="m16 16 4.5 4.5"/>`,
 	IconStar:      `<path d="m12 4 2.5 5.2 5.7.8-4.1 4 1 5.7-5.1-2.7-5.1 2.7 1-5.7-4.1-4 5.7-.8z"/>`,
+	IconStorage:   `<ellipse cx="12" cy="6" rx="7.5" ry="2.75"/><path d="M4.5 6v12c0 1.5 3.4 2.75 7.5 2.75s7.5-1.25 7.5-2.75V6M4.5 12c0 1.5 3.4 2.75 7.5 2.75s7.5-1.25 7.5-2.75"/>`,
 	IconSun:       `<circle cx="12" cy="12" r="4"/><path d="M12 3v2m0 14v2M3 12h2m14 0h2M5.6 5.6 7 7m10 10 1.4 1.4M5.6 18.4 7 17M17 7l1.4-1.4"/>`,
 	IconSystem:    `<rect x="3" y="5" width="18" height="12" rx="2"/><path d="M9 20h6m-3-3v3"/>`,
 	IconTag:       `<path d="M4 5v7l8.5 8.5 8-8L12 4H5a1 1 0 0 0-1 1z"/><path d="M8.5 8.5v.01"/>`,

@@ -32,20 +32,20 @@ func PlanCounts(ctx context.Context, p image.RemovalPlan) string {
 
 // planRefused are the lines for what the rules keep, and why.
 func planRefused(p image.RemovalPlan) []PlanLine {
-	kind := PlanRefuse
-	if p.Prune != nil { // nobody named it, so nobody is refused anything
-		kind = PlanKeep
-	}
 	var lines []PlanLine
 	for _, i := range p.Items {
 		if i.Refusal != nil {
+			kind := PlanRefuse
+			if p.Prune != nil { // nobody named it, so nobody is refused anything
+				kind = PlanKeep
+			}
 			lines = append(lines, PlanLine{Kind: kind, What: planItem(i.Item), Why: refusalWords(*i.Refusal), Size: -1})
 		}
 	}
 	return lines
 }
 
-// refusalLabel is what the references of a refusal are.
+// refusalLabel is what the references of a refusal are; empty where its sentence says more.
 func refusalLabel(ctx context.Context, reason image.RefusalReason) string {
 	switch reason {
 	case image.RefusedBase:
@@ -53,7 +53,7 @@ func refusalLabel(ctx context.Context, reason image.RefusalReason) string {
 	case image.RefusedReferenced:
 		return T(ctx, "delete.why_referenced")
 	}
-	return T(ctx, "delete.why_other")
+	return ""
 }
 
 // planGoing are the lines for what is untagged and deleted.

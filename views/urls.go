@@ -18,6 +18,8 @@ const (
 	SectionManifest Section = "manifest"
 	SectionInspect  Section = "inspect"
 	SectionHistory  Section = "history"
+	SectionChanges  Section = "changes"
+	SectionCheck    Section = "check"
 	SectionDelete   Section = "delete"
 	SectionPin      Section = "pin"
 	SectionUnpin    Section = "unpin"

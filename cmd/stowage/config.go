@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 )
 
@@ -36,6 +37,7 @@ type flags struct {
 	InsecureRegistry []string      `placeholder:"HOST" help:"Registry that is spoken to without verified TLS, or in plain HTTP. Repeatable."`
 	RegistryCA       []string      `name:"registry-ca" placeholder:"FILE" help:"PEM file of an authority to trust for registries. Repeatable."`
 	UndoWindow       time.Duration `default:"10m" placeholder:"DURATION" help:"How long a deletion can be undone; its files stay on the disk that long. 0: not at all."`
+	CheckInterval    time.Duration `default:"0" placeholder:"DURATION" help:"How often to ask the registries whether stored tags have moved, such as 6h; 0 only asks when somebody does."`
 	PullConcurrency  int           `default:"6" placeholder:"N" help:"Layers that are downloaded at once, over all pulls."`
 	Auth             string        `placeholder:"none" help:"none: let everybody who reaches the address pull and delete. Needed beyond loopback, until there are accounts."`
 	LogFormat        string        `enum:"text,json" default:"text" placeholder:"text|json" help:"Format of the log, which goes to standard error."`
@@ -136,6 +138,9 @@ func (f flags) check(stderr io.Writer) (settings, error) {
 	}
 	if f.UndoWindow < 0 {
 		return s, image.Errorf(image.Invalid, "--undo-window is a duration such as 10m, or 0, not %s", f.UndoWindow)
+	}
+	if f.CheckInterval != 0 && f.CheckInterval < pull.MinCheckInterval {
+		return s, image.Errorf(image.Invalid, "--check-interval must be at least %s, or 0", pull.MinCheckInterval)
 	}
 	if s.list, err = f.registries(); err != nil {
 		return s, err

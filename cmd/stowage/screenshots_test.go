@@ -114,6 +114,7 @@ func pagesToLookAt(t *testing.T) []shot {
 		{"pull-done", demo, "/pulls/3", `#pull[data-state="done"]`},
 		{"pull-failed", demo, failed, `#pull[data-state="failed"]`},
 		{"delete", demo, postgres + "/delete", `form[action$="/delete"]`},
+		{"delete-many", demo, "/delete?ref=postgres:15&ref=ubuntu:latest&ref=debian:12&ref=mysql:8", `form[action="/delete"]`},
 		{"delete-refused", demo, strings.TrimSuffix(ubuntu[0], "/") + "/delete", "main .alert"},
 		{"search", demo, "/search?q=postgres&registry=docker.io&repo=postgres&tag=15", "#search-offers input[name=platform]"},
 		{"search-registries", demo, "/search?q=nginx", "#search-results section a[data-row-link]"},
