@@ -42,6 +42,10 @@ func readList(said url.Values, path string, typing bool) (views.ListState, error
 		return s, image.Errorf(image.Invalid, "the filter is longer than %d bytes (q)", maxFilter).Suggest("Give a part of a name, an image ID or a digest.")
 	}
 	words := readWords(said.Get("q"), typing)
+	if words.wrong != "" {
+		return s, image.Errorf(image.Invalid, "there is no filter %.40q (q)", words.wrong).
+			Suggest("The filters are reference, dangling, label, before, since, until, registry, platform, update and pinned.")
+	}
 	s.Query, s.Typed = words.text, words.typed
 	all := func(name string) []string { return append(slices.Clone(said[name]), words.said[name]...) }
 	last := func(name string) string { // a control of the form comes after what the form carries along

@@ -12,6 +12,7 @@ type typedWords struct {
 	text  string     // the rest
 	typed string     // a word of docker's that is not finished
 	said  url.Values // the filters and flags
+	wrong string     // what was given as a filter and is none
 }
 
 // wordFilters are the filters that can be typed, as docker's --filter takes them.
@@ -34,12 +35,15 @@ func readWords(s string, typing bool) typedWords {
 			word = words[i].text
 		}
 		name, value, isFilter := strings.Cut(strings.TrimPrefix(word, "--filter="), "=")
+		asked := expects || strings.HasPrefix(word, "--filter=")
 		isFilter = isFilter && slices.Contains(wordFilters, name)
 		if typing && i == len(words)-1 && words[i].to == len(s) && (isFilter || strings.HasPrefix(word, "-")) {
 			w.typed = s[from:]
 			break
 		}
 		switch {
+		case asked && !isFilter:
+			w.wrong = name
 		case isFilter:
 			w.said.Add(name, value)
 		case word == "--digests" || word == "--no-trunc":

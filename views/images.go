@@ -118,6 +118,15 @@ func (l ImageList) platforms() []string {
 	return withChosen(names, l.State.Platform)
 }
 
+// fitted shortens a chosen value to what a select has room for: browsers would write over its arrow.
+func fitted(s string) string {
+	const room = 15
+	if r := []rune(s); len(r) > room {
+		return string(r[:room-1]) + "…"
+	}
+	return s
+}
+
 func withChosen(names []string, chosen string) []string {
 	if chosen == "" || slices.Contains(names, chosen) {
 		return names
