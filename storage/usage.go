@@ -68,7 +68,7 @@ type Reclaimable struct {
 }
 
 const (
-	maxRepositories = 30
+	maxRepositories = 60
 	maxLargest      = 20
 	maxLayerRefs    = 3
 )
