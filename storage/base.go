@@ -99,6 +99,10 @@ func (p *planner) findChains() error {
 	})
 }
 
+// builtQuery gives the images that have more layers than those that a list of chain IDs is of.
+const builtQuery = `SELECT j.key, i.manifest_digest, i.platform FROM json_each(?) j CROSS JOIN image_layers il ON il.chain_id = unhex(j.value)
+	CROSS JOIN images i ON i.manifest_digest = il.manifest_digest AND i.layers > il.position + 1`
+
 // findBuilt finds the images that stay whose first layers are all the layers of one that goes.
 func (p *planner) findBuilt(users usersOf) error {
 	chains := make([]string, len(p.chainOrder))
@@ -131,10 +135,14 @@ func (p *planner) findBuilt(users usersOf) error {
 				}
 			}
 			return size == 1 && found[at] == limit, nil
-		}, `SELECT j.key, i.manifest_digest, i.platform FROM json_each(?) j CROSS JOIN image_layers il ON il.chain_id = unhex(j.value)
-			CROSS JOIN images i ON i.manifest_digest = il.manifest_digest AND i.layers > il.position + 1`, list)
+		}, builtQuery, list)
 	})
 }
+
+// namingQuery gives the images that name one of a list of manifests as their base, or an index that lists it.
+const namingQuery = aboveRoots + `SELECT up.bottom, i.manifest_digest FROM up CROSS JOIN images i ON i.base_digest = up.digest AND i.base_digest <> ''
+	CROSS JOIN images base ON base.manifest_digest = up.bottom
+	WHERE i.manifest_digest <> up.bottom AND (up.digest = up.bottom OR i.platform = base.platform)`
 
 // findNaming finds the images that stay and say that they are built on one that goes, or on an index that lists it.
 func (p *planner) findNaming(users usersOf) error {
@@ -163,9 +171,7 @@ func (p *planner) findNaming(users usersOf) error {
 				users[i] = append(users[i], manifest)
 			}
 			return size == 1 && found[base] == limit, nil
-		}, aboveRoots+`SELECT up.bottom, i.manifest_digest FROM up CROSS JOIN images i ON i.base_digest = up.digest AND i.base_digest <> ''
-			CROSS JOIN images base ON base.manifest_digest = up.bottom
-			WHERE i.manifest_digest <> up.bottom AND (up.digest = up.bottom OR i.platform = base.platform)`, list)
+		}, namingQuery, list)
 	})
 }
 

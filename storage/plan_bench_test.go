@@ -33,7 +33,7 @@ func benchDigest(kind string, n int) image.Digest {
 // benchSeed writes rows as a pull does, without files.
 type benchSeed struct {
 	ctx  context.Context
-	b    *testing.B
+	b    testing.TB
 	tx   *sql.Tx
 	stmt map[string]*sql.Stmt
 	repo map[string]int64
@@ -99,14 +99,20 @@ func (s *benchSeed) image(n int, layers []string, repository string, tags ...str
 	}
 }
 
+func seedRows(b testing.TB, s *Store, f func(*benchSeed)) error {
+	return s.update(b.Context(), func(tx *sql.Tx) error {
+		f(&benchSeed{ctx: b.Context(), b: b, tx: tx, stmt: map[string]*sql.Stmt{}, repo: map[string]int64{}})
+		return nil
+	})
+}
+
 func newBenchShelf(b *testing.B, window time.Duration) *Store {
 	b.Helper()
 	s, err := Open(b.Context(), Options{Dir: b.TempDir(), UndoWindow: window})
 	if err != nil {
 		b.Fatal(err)
 	}
-	err = s.update(b.Context(), func(tx *sql.Tx) error {
-		seed := &benchSeed{ctx: b.Context(), b: b, tx: tx, stmt: map[string]*sql.Stmt{}, repo: map[string]int64{}}
+	err = seedRows(b, s, func(seed *benchSeed) {
 		base := []string{"base 0", "base 1", "base 2"}
 		seed.image(0, base, "base", "1")
 		var same []string
@@ -129,7 +135,6 @@ func newBenchShelf(b *testing.B, window time.Duration) *Store {
 			}
 			seed.image(n, layers, repository, fmt.Sprintf("1.%d", n%benchPerRepo))
 		}
-		return nil
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"database/sql"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -293,4 +295,52 @@ func TestAPruneWhosePlanNoLongerHoldsIsNotCarriedOut(t *testing.T) {
 		t.Errorf("%+v, %v", refused, err)
 	}
 	s.check([]string{"a:1=redis amd64", "a@=old amd64 (dangling)", "a@=ci amd64 (dangling)"})
+}
+
+// Lists of a plan end somewhere; its sums and its fingerprint do not.
+func TestALongPlanIsShownInPartAndCarriedOutWhole(t *testing.T) {
+	s := newShelfWith(t, Options{UndoWindow: testWindow})
+	const digests = image.MaxPlanLines + 200
+	err := seedRows(t, s.Store, func(seed *benchSeed) {
+		seed.image(0, []string{"base"}, "base", "1")
+		for n := range digests {
+			seed.image(n+1, []string{"base", fmt.Sprint(n)}, fmt.Sprintf("app-%04d", n))
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := s.PlanPrune(t.Context(), image.Prune{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, n := range map[string]int{"items": len(plan.Items), "untagged": len(plan.Untagged), "deleted": len(plan.Deleted), "blobs": len(plan.Blobs)} {
+		if n != image.MaxPlanLines {
+			t.Errorf("%d %s are listed, want %d", n, what, image.MaxPlanLines)
+		}
+	}
+	want := image.PlanTotals{Items: digests, Untagged: digests, Images: digests, Layers: digests, Blobs: 3 * digests, Stays: 1, Freed: digests * (2000 + 5000 + 1000)}
+	if plan.Totals != want {
+		t.Errorf("sums %+v, want %+v", plan.Totals, want)
+	}
+	last := benchDigest("manifest", digests) // nothing of it is listed
+	if err := s.update(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(t.Context(), `UPDATE repository_digests SET by_digest = 1 WHERE digest = ?`, last)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Prune(t.Context(), image.Prune{}, plan.Fingerprint, "noa"); image.KindOf(err) != image.Conflict {
+		t.Errorf("carrying out what has changed where nothing is listed: %v", err)
+	}
+	if plan, err = s.PlanPrune(t.Context(), image.Prune{}); err != nil || plan.Totals.Items != digests-1 {
+		t.Fatalf("%+v, %v", plan.Totals, err)
+	}
+	if _, err := s.Prune(t.Context(), image.Prune{}, plan.Fingerprint, "noa"); err != nil {
+		t.Fatal(err)
+	}
+	totals, err := s.Totals(t.Context())
+	if err != nil || totals.Images != 2 || totals.Waiting != 3*(digests-1) || totals.WaitingBytes != plan.Totals.Freed {
+		t.Errorf("left: %+v, %v", totals, err)
+	}
 }

@@ -685,3 +685,27 @@ func TestFilesThatARunningPullHoldsStay(t *testing.T) {
 	release()
 	s.check([]string{"redis:7=redis amd64"})
 }
+
+// Each look-up of a plan goes by an index: a scan of 100,000 tags, or of their layers, would show at once. Rows that are
+// asked for one after the other must not be sorted first, either: the base of the whole shelf has all of it.
+func TestAPlanLooksUpWhatItNeeds(t *testing.T) {
+	s := newShelf(t)
+	queries := map[string]int{belowQuery: 1, aboveQuery: 2, keepersQuery: 3, usedQuery: 2, builtQuery: 1, namingQuery: 1} // by the number of their arguments
+	for _, query := range usersQueries {
+		queries[query] = 1
+	}
+	for query, n := range queries {
+		sorts := query == belowQuery // what is below one digest is not much
+		plan, err := rowsOf(t.Context(), s.Store.read, scanPlan, `EXPLAIN QUERY PLAN `+query, []any{`["sha256:00"]`, 1, 1}[:n]...)
+		if err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		for _, line := range plan {
+			scanned, isScan := strings.CutPrefix(line, "SCAN ")
+			known := slices.ContainsFunc([]string{"j VIRTUAL", "json_each VIRTUAL", "up", "down", "CONSTANT ROW", "(subquery"}, func(of string) bool { return strings.HasPrefix(scanned, of) })
+			if isScan && !known || strings.Contains(line, "B-TREE") && !sorts {
+				t.Errorf("%s\n%s", query, line)
+			}
+		}
+	}
+}

@@ -15,6 +15,11 @@ type keptTable struct {
 	back string // ?1: the JSON
 }
 
+// insert is the statement that keeps rows of ?1 as part ?3 of removal ?2.
+func (t keptTable) insert() string {
+	return `INSERT INTO removed_rows (removal_id, part, of, rows) SELECT ?2, ?3, ?4, json_group_array(json(v)) FROM (` + t.keep + `) HAVING count(*) > 0`
+}
+
 const (
 	listed   = ` IN (SELECT value FROM json_each(?1))`
 	fromList = ` FROM json_each(?1) WHERE true`
@@ -208,8 +213,7 @@ func keepOf[T any](k *rowKeeper, tables []keptTable, all []T) error {
 	return inChunks(all, keptAtOnce, func(list string) error {
 		for _, t := range tables {
 			k.part++
-			_, err := k.tx.ExecContext(k.ctx, `INSERT INTO removed_rows (removal_id, part, of, rows)
-				SELECT ?2, ?3, ?4, json_group_array(json(v)) FROM (`+t.keep+`) HAVING count(*) > 0`, list, k.id, k.part, t.of)
+			_, err := k.tx.ExecContext(k.ctx, t.insert(), list, k.id, k.part, t.of)
 			if err != nil {
 				return fmt.Errorf("keep rows of %s: %w", t.of, err)
 			}

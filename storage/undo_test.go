@@ -72,33 +72,27 @@ func (s *shelf) dumpFrom(q querier, queries ...string) []string {
 	s.t.Helper()
 	var all []string
 	for _, query := range queries {
-		rows, err := q.QueryContext(s.t.Context(), query)
-		if err != nil {
-			s.t.Fatalf("%s: %v", query, err)
-		}
-		columns, err := rows.Columns()
-		if err != nil {
-			s.t.Fatal(err)
-		}
 		table := query[strings.Index(query, "FROM "):]
-		for rows.Next() {
+		rows, err := rowsOf(s.t.Context(), q, func(rows *sql.Rows) (string, error) {
+			columns, err := rows.Columns()
+			if err != nil {
+				return "", err
+			}
 			values := make([]any, len(columns))
 			for i := range values {
 				values[i] = new(any)
 			}
-			if err := rows.Scan(values...); err != nil {
-				s.t.Fatal(err)
-			}
+			err = rows.Scan(values...)
 			row := table + ":"
 			for _, v := range values {
 				row += fmt.Sprintf(" %v", *v.(*any))
 			}
-			all = append(all, row)
+			return row, err
+		}, query)
+		if err != nil {
+			s.t.Fatalf("%s: %v", query, err)
 		}
-		if err := rows.Err(); err != nil {
-			s.t.Fatal(err)
-		}
-		rows.Close()
+		all = append(all, rows...)
 	}
 	slices.Sort(all)
 	return all
