@@ -92,7 +92,7 @@ func odd() sample.Image {
 		Config: sample.Config{
 			ImageConfig: v1.ImageConfig{
 				Env: []string{"A=1"}, Labels: map[string]string{"b": "2", "a": "1"}, StopSignal: "9", WorkingDir: "/w", User: "u:g",
-				Volumes: map[string]struct{}{"/v": {}}, ExposedPorts: map[string]struct{}{"53/udp": {}, "80/tcp": {}}, ArgsEscaped: true,
+				Volumes: map[string]struct{}{"/v": {}}, ExposedPorts: map[string]struct{}{"53/udp": {}, "80/tcp": {}}, ArgsEscaped: true, //nolint:staticcheck // old images have it
 			},
 			Healthcheck: &sample.Healthcheck{Test: []string{"CMD-SHELL", "true"}, Interval: 90 * time.Second, Timeout: time.Millisecond, Retries: 2},
 			Shell:       []string{"/bin/ash", "-c"}, OnBuild: []string{"RUN true"},

@@ -20,7 +20,7 @@ func version(n int) sample.Image {
 	im := sample.Image{Platform: amd64, Created: sample.Epoch}
 	for i := range n {
 		name := []string{"first", "second", "third"}[i]
-		im.Config.ImageConfig.Env = append(im.Config.ImageConfig.Env, strings.ToUpper(name)+"=1")
+		im.Config.Env = append(im.Config.Env, strings.ToUpper(name)+"=1")
 		im.Steps = append(im.Steps, sample.Step{By: "COPY " + name, Layer: sample.NewLayer(sample.Gzip, sample.Data(name, name, 3000))})
 	}
 	// A layer of its own, which goes with it.

@@ -162,7 +162,7 @@ func TestAllTagsAreCheckedInTheBackgroundByOneHEADEach(t *testing.T) {
 		t.Errorf("other requests were made: %v", heads)
 	}
 	page := c.get("/updates")
-	page.is(t, http.StatusOK, "1 up to date, 1 with an update, 1 gone, 1 unknown", "asked for by mira", "update available", "gone from the registry", `action="/images/docker.io/library/app:3/check"`)
+	page.is(t, http.StatusOK, "1 up to date, 1 with an update, 1 gone, 1 unknown", "asked for by mira", ">Update available<", ">Gone from the registry<", `action="/images/docker.io/library/app:3/check"`)
 	state, err := c.store.TagCheck(t.Context(), image.Reference{Repository: "docker.io/library/app", Tag: "1"})
 	if err != nil || state.State != "current" {
 		t.Errorf("app:1 is %+v, %v", state, err)

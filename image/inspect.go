@@ -104,8 +104,8 @@ type ociConfig struct {
 
 type dockerConfig struct {
 	Healthcheck *clientHealth `json:",omitempty"`
-	OnBuild     []string     `json:",omitempty"`
-	Shell       []string     `json:",omitempty"`
+	OnBuild     []string      `json:",omitempty"`
+	Shell       []string      `json:",omitempty"`
 }
 
 // clientHealth is a health check that never prints its address in this server's memory.
@@ -113,7 +113,7 @@ type clientHealth Healthcheck
 
 // Format implements fmt.Formatter.
 func (h *clientHealth) Format(f fmt.State, verb rune) {
-	fmt.Fprintf(f, fmt.FormatString(f, verb), (*Healthcheck)(h))
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), (*Healthcheck)(h)) // f keeps its own error
 }
 
 // raw gives the object as the engine sends it.

@@ -178,13 +178,13 @@ func costOf(v reflect.Value, depth int) int {
 	case reflect.Interface, reflect.Pointer:
 		add(costOf(v.Elem(), depth+1))
 	case reflect.Slice, reflect.Array:
-		for i := 0; i < v.Len() && add(costOf(v.Index(i), depth+1)); i++ { //nolint:intrange // it may end early
+		for i := 0; i < v.Len() && add(costOf(v.Index(i), depth+1)); i++ {
 		}
 	case reflect.Map:
 		for entries := v.MapRange(); entries.Next() && add(costOf(entries.Key(), depth+1)+costOf(entries.Value(), depth+1)); {
 		}
 	case reflect.Struct:
-		for i := 0; i < v.NumField() && add(len(v.Type().Field(i).Name)+costOf(v.Field(i), depth+1)); i++ { //nolint:intrange // it may end early
+		for i := 0; i < v.NumField() && add(len(v.Type().Field(i).Name)+costOf(v.Field(i), depth+1)); i++ {
 		}
 	}
 	return n

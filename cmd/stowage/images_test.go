@@ -29,16 +29,6 @@ func shelved(t *testing.T) (*tab, *stowage, *upstream) {
 	return b, s, u
 }
 
-// names are the rows of the list that the tab shows, without the host.
-func (b *tab) names() []string {
-	b.t.Helper()
-	all := is[[]string](b, `Array.from(document.querySelectorAll("#image-list [data-row-link]"), (a) => a.textContent.replace(/\s/g, ""))`)
-	for i, n := range all {
-		_, all[i], _ = strings.Cut(n, "/library/")
-	}
-	return all
-}
-
 // rowsBecome waits until the list has these rows.
 func (b *tab) rowsBecome(want ...string) {
 	b.t.Helper()
