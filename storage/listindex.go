@@ -197,7 +197,7 @@ func (x *listIndex) add(e entry) uint32 {
 		return i
 	}
 	x.entries = append(x.entries, e)
-	return uint32(len(x.entries) - 1) //nolint:gosec // four thousand million rows do not fit into memory
+	return uint32(len(x.entries) - 1)
 }
 
 // count counts a row. Its repository may be one that is known already.

@@ -120,7 +120,7 @@ func (x *listIndex) readLabels(ctx context.Context, q querier, labels, reach str
 // encodeLabels writes the labels of one platform: no more than maxLabels of them are kept.
 func encodeLabels(labels []labelHash) string {
 	b := make([]byte, 0, 2+labelBytes*len(labels))
-	b = binary.BigEndian.AppendUint16(b, uint16(len(labels))) //nolint:gosec // at most maxLabels
+	b = binary.BigEndian.AppendUint16(b, uint16(len(labels)))
 	for _, l := range labels {
 		b = binary.BigEndian.AppendUint64(b, l.key)
 		b = binary.BigEndian.AppendUint64(b, l.pair)

@@ -75,7 +75,7 @@ func (x *listIndex) reload(ctx context.Context, q querier, seq int64) error {
 	places := make([]uint32, len(fresh.entries))
 	for i := range fresh.entries {
 		fresh.count(&fresh.entries[i])
-		places[i] = uint32(i) //nolint:gosec // as in add
+		places[i] = uint32(i)
 	}
 	for o := range orderCount {
 		slices.SortFunc(places, func(i, j uint32) int { return fresh.compare(o, i, j) })

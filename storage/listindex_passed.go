@@ -75,7 +75,7 @@ func (x *listIndex) passing(p predicate) bitset {
 	passes := x.matcher(p)
 	for i := range x.entries {
 		if e := &x.entries[i]; e.id != 0 && passes(e) {
-			passed.set(uint32(i)) //nolint:gosec // as in add
+			passed.set(uint32(i))
 		}
 	}
 	c.mu.Lock()

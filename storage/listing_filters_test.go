@@ -247,7 +247,7 @@ func TestARowOfTheIndexIsSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	with := heap()
-	s.Store.index = newListIndex()
+	s.index = newListIndex()
 	without := heap()
 	if each := (with - without) / rows; each < 100 || each > 280 {
 		t.Errorf("a row takes %d bytes", each)
