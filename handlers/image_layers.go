@@ -42,7 +42,7 @@ func (h *Handlers) layersSection(c echo.Context, s *subject) error {
 	}
 	v := layersView(config.Steps(), s.layers)
 	v.Docker = image.HistoryTable(rows[:min(len(rows), maxSteps)], false, h.options.Now())
-	v.Command = s.docker("history", "")
+	v.Command = s.docker("history", "--no-trunc")
 	return h.renderImage(c, http.StatusOK, s, views.LayersSection(v))
 }
 

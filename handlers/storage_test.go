@@ -82,7 +82,7 @@ func TestHtmxGetsThePartsThatWereCounted(t *testing.T) {
 	s.pull("redis:7")
 	s.counted()
 	part := s.get("/storage", "HX-Request", "true", "HX-Request-Type", "partial")
-	part.is(t, http.StatusOK, `<div id="storage-figures">`, `hx-target="#storage-map"`, `hx-target="#largest"`, `hx-target="#storage-files"`)
+	part.is(t, http.StatusOK, `<div id="storage-figures"`, `hx-target="#storage-map"`, `hx-target="#largest"`, `hx-target="#storage-files"`)
 	part.lacks(t, "<html", "<h1", `action="/prune"`)
 }
 

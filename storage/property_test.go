@@ -490,6 +490,7 @@ func (w *walker) holdsOnDisk() {
 	for d := range files {
 		w.t.Errorf("blob %s (%s) is on disk and no row knows it", d, w.nameOf(d))
 	}
+	w.sumsAreThoseOfTheDisk()
 	var names []string
 	for _, ref := range w.references() {
 		if ref.Digest != "" {

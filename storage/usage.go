@@ -68,7 +68,7 @@ type Reclaimable struct {
 }
 
 const (
-	maxRepositories = 30
+	maxRepositories = 60
 	maxLargest      = 20
 	maxLayerRefs    = 3
 )
@@ -177,7 +177,15 @@ func (s *Store) Usage(ctx context.Context, patience time.Duration) (u Usage, cur
 
 // usageHolds tells whether nothing has changed since a count.
 func (s *Store) usageHolds(ctx context.Context, u Usage) (bool, error) {
-	if u.At.IsZero() || s.now().Sub(u.At) > usageAge {
+	if s.now().Sub(u.At) > usageAge {
+		return false, nil
+	}
+	return s.rowsHold(ctx, u)
+}
+
+// rowsHold tells whether no row has changed since a count.
+func (s *Store) rowsHold(ctx context.Context, u Usage) (bool, error) {
+	if u.At.IsZero() {
 		return false, nil
 	}
 	var changes int64
@@ -189,7 +197,7 @@ func (s *Store) usageHolds(ctx context.Context, u Usage) (bool, error) {
 // not hold any more.
 func (s *Store) Reclaimable(ctx context.Context) (Reclaimable, error) {
 	u, _, _ := s.usage.state()
-	current, err := s.usageHolds(ctx, u)
+	current, err := s.rowsHold(ctx, u)
 	if err != nil {
 		return Reclaimable{}, err
 	}

@@ -69,6 +69,26 @@ func (s *shelf) du() (n int64) {
 	return n
 }
 
+// sumsAreThoseOfTheDisk holds the sums of the Storage page against the files of the data folder.
+func (s *shelf) sumsAreThoseOfTheDisk() {
+	s.t.Helper()
+	u, err := s.countUsage(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	d, err := s.DiskUse(s.t.Context(), u)
+	if du := s.du(); err != nil || d.All() != du || u.Files.All() != du {
+		s.t.Errorf("the files have %d bytes; %d by the sums, %d by the count: %+v, %v", du, d.All(), u.Files.All(), d, err)
+	}
+	parts := u.OtherBytes + u.Shared + u.Dangling + u.Waiting
+	for _, r := range u.Repositories {
+		parts += r.Own
+	}
+	if parts+u.Files.Loose+u.Files.Partial != d.Blobs() {
+		s.t.Errorf("the parts have %d bytes, the blobs %d: %+v", parts, d.Blobs(), u)
+	}
+}
+
 func TestEachBlobIsCountedForTheRepositoryThatAloneLeadsToIt(t *testing.T) {
 	s := newShelf(t)
 	for _, words := range []string{"ubuntu:22.04=jammy amd64 arm64", "postgres:15=postgres amd64 arm64", "redis:7=redis amd64", "mirror/redis:7=redis amd64",

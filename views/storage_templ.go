@@ -209,7 +209,7 @@ func storageFigures(v StorageView) templ.Component {
 			templ_7745c5c3_Var5 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "<div id=\"storage-figures\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "<div id=\"storage-figures\" class=\"sm:max-lg:[&_.stat-grid]:grid-cols-6 sm:max-lg:[&_.stat-grid>*]:col-span-2 sm:max-lg:[&_.stat-grid>:nth-child(n+4)]:col-span-3\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

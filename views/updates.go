@@ -3,6 +3,8 @@ package views
 import (
 	"context"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
@@ -74,7 +76,13 @@ func (u TagUpdate) meaning(ctx context.Context) string {
 	return T(ctx, "updates.never_text")
 }
 
-// title words what a run is about.
+// capital gives a badge's words as a heading.
+func capital(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[size:]
+}
+
+// checkTitle words what a run is about.
 func checkTitle(ctx context.Context, r pull.CheckRun) string {
 	if r.Of != "" {
 		return T(ctx, "updates.run_of", "Name", r.Of.Familiar())
@@ -90,7 +98,7 @@ func checkBy(ctx context.Context, r pull.CheckRun) string {
 	return T(ctx, "updates.by", "Name", Visible(r.By))
 }
 
-// found words what a run has found.
+// checkFound words what a run has found.
 func checkFound(ctx context.Context, r pull.CheckRun) string {
 	return T(ctx, "updates.found", "Current", r.Current, "Available", r.Available, "Gone", r.Gone, "Unknown", r.Unknown)
 }

@@ -511,7 +511,7 @@ func UpdatesPart(v UpdatesView) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = Stat(T(ctx, "updates.current"), Grouped(int64(v.Counts[pull.UpToDate])), "").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Stat(capital(T(ctx, "updates.current")), Grouped(int64(v.Counts[pull.UpToDate])), "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -519,7 +519,7 @@ func UpdatesPart(v UpdatesView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Stat(T(ctx, "updates.available"), Grouped(int64(v.Counts[pull.UpdateAvailable])), "").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Stat(capital(T(ctx, "updates.available")), Grouped(int64(v.Counts[pull.UpdateAvailable])), "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -527,7 +527,7 @@ func UpdatesPart(v UpdatesView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Stat(T(ctx, "updates.gone"), Grouped(int64(v.Counts[pull.GoneUpstream])), "").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Stat(capital(T(ctx, "updates.gone")), Grouped(int64(v.Counts[pull.GoneUpstream])), "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -535,7 +535,7 @@ func UpdatesPart(v UpdatesView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Stat(T(ctx, "updates.unknown"), Grouped(int64(v.Counts[pull.UpdateUnknown])), "").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Stat(capital(T(ctx, "updates.unknown")), Grouped(int64(v.Counts[pull.UpdateUnknown])), "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -543,7 +543,7 @@ func UpdatesPart(v UpdatesView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Stat(T(ctx, "updates.never"), Grouped(int64(v.Counts[pull.NeverChecked])), "").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Stat(capital(T(ctx, "updates.never")), Grouped(int64(v.Counts[pull.NeverChecked])), "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -861,9 +861,9 @@ func updateGroup(g UpdateGroup) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var39 string
-		templ_7745c5c3_Var39, templ_7745c5c3_Err = templ.JoinStringErrs(T(ctx, updateWords[g.State].word))
+		templ_7745c5c3_Var39, templ_7745c5c3_Err = templ.JoinStringErrs(capital(T(ctx, updateWords[g.State].word)))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/updates.templ`, Line: 175, Col: 60}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/updates.templ`, Line: 175, Col: 69}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var39))
 		if templ_7745c5c3_Err != nil {

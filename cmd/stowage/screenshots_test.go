@@ -124,6 +124,10 @@ func pagesToLookAt(t *testing.T) []shot {
 		{"all-tags", demo, "/pull?ref=ghcr.io/acme/api&all=1", `#survey form[action="/pulls"] button`},
 		{"all-tags-done", few, "/pulls/1", `#pull[data-state="done"]`},
 		{"box", demo, "/images", "#box-hit-0"},
+		{"storage", demo, "/storage", "#largest tr[data-row]"},
+		{"storage-empty", empty, "/storage", "#storage-map h2"},
+		{"prune", demo, "/prune?all=1&until=24h", `form[action="/prune"] button.btn-error`},
+		{"prune-nothing", empty, "/prune", "#prune-plan h2"},
 		{"not-found", demo, "/nowhere", "main .panel"},
 	}
 }
