@@ -64,8 +64,11 @@ func (c *usageCount) count() error {
 	return nil
 }
 
+// The statements below say CROSS JOIN where the order of the tables matters: SQLite keeps to it then. There are no
+// statistics that it could choose by.
+
 // storedBelow is the recursive part of a walk down: what the indexes in table down list, as far as it is stored.
-const storedBelow = `FROM down JOIN index_entries e ON e.index_digest = down.digest AND e.kind IN ('image', 'index') JOIN manifests m ON m.digest = e.digest`
+const storedBelow = `FROM down CROSS JOIN index_entries e ON e.index_digest = down.digest AND e.kind IN ('image', 'index') CROSS JOIN manifests m ON m.digest = e.digest`
 
 // reach notes of each index and manifest which repositories lead to it, as the least and the greatest of their
 // numbers: none, one, or several is all that has to be known. Dangling digests lead nowhere here. pinned tells whether
@@ -102,16 +105,16 @@ func (c *usageCount) layers() error {
 // has to be told apart. The first half walks along the index of the layers; the second is of the other blobs, since a
 // hostile image can use one blob as a layer and as something else.
 func (c *usageCount) shares() error {
-	err := c.exec(`CREATE TEMP TABLE share (least INTEGER, greatest INTEGER, pinned INTEGER NOT NULL, size INTEGER NOT NULL)`,
-		`INSERT INTO share SELECT least, greatest, pinned, sum(b.size) FROM (
-			SELECT il.layer_digest AS digest, min(r.least) AS least, max(r.greatest) AS greatest, max(r.pinned) AS pinned
-			FROM image_layers il INDEXED BY image_layers_layer JOIN reach r ON r.digest = il.manifest_digest GROUP BY il.layer_digest) u
-		JOIN blobs b ON b.digest = u.digest GROUP BY least, greatest, pinned`,
-		`INSERT INTO share SELECT least, greatest, pinned, sum(b.size) FROM (
+	err := c.exec(`CREATE TEMP TABLE share (least INTEGER, greatest INTEGER, pinned INTEGER NOT NULL, size INTEGER NOT NULL, copies INTEGER NOT NULL)`,
+		`INSERT INTO share SELECT least, greatest, pinned, sum(b.size), sum(b.size * images) FROM (
+			SELECT il.layer_digest AS digest, min(r.least) AS least, max(r.greatest) AS greatest, max(r.pinned) AS pinned, count(DISTINCT il.manifest_digest) AS images
+			FROM image_layers il INDEXED BY image_layers_layer CROSS JOIN reach r ON r.digest = il.manifest_digest GROUP BY il.layer_digest) u
+		CROSS JOIN blobs b ON b.digest = u.digest GROUP BY least, greatest, pinned`,
+		`INSERT INTO share SELECT least, greatest, pinned, sum(b.size), 0 FROM (
 			SELECT digest, min(least) AS least, max(greatest) AS greatest, max(pinned) AS pinned FROM (
 				SELECT i.config_digest AS digest, r.least, r.greatest, r.pinned FROM images i JOIN reach r ON r.digest = i.manifest_digest
 				UNION ALL SELECT digest, least, greatest, pinned FROM reach) GROUP BY digest) u
-		JOIN blobs b ON b.digest = u.digest WHERE NOT EXISTS (SELECT 1 FROM layers l WHERE l.digest = u.digest) GROUP BY least, greatest, pinned`)
+		CROSS JOIN blobs b ON b.digest = u.digest WHERE NOT EXISTS (SELECT 1 FROM layers l WHERE l.digest = u.digest) GROUP BY least, greatest, pinned`)
 	if err != nil {
 		return err
 	}
@@ -139,9 +142,7 @@ func (c *usageCount) reclaimable() error {
 func (c *usageCount) copies() error {
 	var layers, rest, indexes int64
 	err := c.tx.QueryRowContext(c.ctx, `SELECT
-		(SELECT coalesce(sum(b.size * u.images), 0) FROM (
-			SELECT layer_digest AS digest, count(DISTINCT manifest_digest) AS images FROM image_layers INDEXED BY image_layers_layer GROUP BY layer_digest) u
-			JOIN blobs b ON b.digest = u.digest),
+		(SELECT coalesce(sum(copies), 0) FROM share),
 		(SELECT coalesce(sum(c.size + m.size), 0) FROM images i JOIN blobs c ON c.digest = i.config_digest JOIN blobs m ON m.digest = i.manifest_digest),
 		(SELECT coalesce(sum(b.size), 0) FROM manifests m JOIN blobs b ON b.digest = m.digest WHERE m.kind = 'index')`).Scan(&layers, &rest, &indexes)
 	c.u.Copies = max(c.u.Blobs, layers+rest+indexes) // an image whose config is one of its layers has it once
@@ -163,7 +164,7 @@ func (c *usageCount) repositories() error {
 	all, err := rowsOf(c.ctx, c.tx, func(rows *sql.Rows) (p picked, err error) { return p, rows.Scan(&p.id, &p.Repository, &p.Own, &p.Tags) },
 		`SELECT r.id, r.name, top.size, (SELECT count(*) FROM tags t WHERE t.repository_id = r.id) FROM (
 			SELECT least AS id, sum(size) AS size FROM share WHERE least = greatest GROUP BY least ORDER BY size DESC, id LIMIT ?) top
-		JOIN repositories r ON r.id = top.id ORDER BY top.size DESC, r.name`, maxRepositories)
+		CROSS JOIN repositories r ON r.id = top.id ORDER BY top.size DESC, r.name`, maxRepositories)
 	if err != nil {
 		return err
 	}
@@ -174,9 +175,9 @@ func (c *usageCount) repositories() error {
 					AND (d.by_digest OR EXISTS (SELECT 1 FROM tags t WHERE t.digest = d.digest AND t.repository_id = ?1))
 				UNION SELECT e.digest `+storedBelow+`),
 			part (digest) AS (SELECT digest FROM down
-				UNION SELECT i.config_digest FROM down JOIN images i ON i.manifest_digest = down.digest
-				UNION SELECT il.layer_digest FROM down JOIN image_layers il ON il.manifest_digest = down.digest)
-			SELECT coalesce(sum(b.size), 0) FROM part JOIN blobs b ON b.digest = part.digest`, p.id).Scan(&whole)
+				UNION SELECT i.config_digest FROM down CROSS JOIN images i ON i.manifest_digest = down.digest
+				UNION SELECT il.layer_digest FROM down CROSS JOIN image_layers il ON il.manifest_digest = down.digest)
+			SELECT coalesce(sum(b.size), 0) FROM part CROSS JOIN blobs b ON b.digest = part.digest`, p.id).Scan(&whole)
 		if err != nil {
 			return err
 		}

@@ -319,16 +319,20 @@ func TestACountIsKeptUntilSomethingChanges(t *testing.T) {
 		{"a pull", func() { s.pull("redis:7=redis amd64") }},
 		{"a tag", func() { s.pull("redis:latest=redis amd64") }},
 		{"a pin", func() { s.pin("redis:7") }},
-		{"unpin", func() { s.unpin("redis:7") }},
-		{"a sweep", func() { s.exec(`INSERT INTO waiting_blobs VALUES ('sha256:x', 1, 1)`) }},
+		{"an unpin", func() { s.unpin("redis:7") }},
+		{"a deletion", func() { s.exec(`INSERT INTO waiting_blobs VALUES ('sha256:x', 1, 1)`) }},
+		{"a sweep", func() { s.exec(`DELETE FROM waiting_blobs`) }},
 	} {
-		before, what := s.counted(), step.what
+		if err := s.AwaitUnpacked(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		before := s.counted()
 		step.change()
 		if u, current, err := s.Usage(t.Context(), 0); current || err != nil || u.At != before.At {
-			t.Errorf("after %s: current %v, %v", what, current, err)
+			t.Errorf("after %s: current %v, %v", step.what, current, err)
 		}
 		if u := s.counted(); !u.At.After(before.At) {
-			t.Errorf("after %s it was not counted again", what)
+			t.Errorf("after %s it was not counted again", step.what)
 		}
 	}
 }

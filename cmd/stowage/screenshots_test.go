@@ -89,6 +89,7 @@ func pagesToLookAt(t *testing.T) []shot {
 	}
 	failed := demo.pull("postgres:99")
 	demo.awaitState(failed, "failed")
+	changes := movedTag(t, demo)
 	many, few := startStowage(t, serveLarge(t).args...), startStowage(t)
 	all := pushManyTags(t)
 	few.awaitState(few.pullAllTags(all.ref(all.repository)), "done")
@@ -134,6 +135,24 @@ func pagesToLookAt(t *testing.T) []shot {
 		{"prune-nothing", empty, "/prune", "#prune-plan h2"},
 		{"not-found", demo, "/nowhere", "main .panel"},
 	}
+}
+
+// movedTag makes the demo's tag move twice, of which the shelf pulls the first and knows the second, and gives the page of
+// what changed.
+func movedTag(t *testing.T, demo *stowage) string {
+	t.Helper()
+	const rolling = "/images/docker.io/library/ubuntu:rolling"
+	demo.post("/demo/move-tag", nil)
+	demo.awaitState(demo.pull("ubuntu:rolling"), "done")
+	demo.post("/demo/move-tag", nil)
+	demo.post(rolling+"/check", nil)
+	for _, link := range demo.page(rolling + "/history").links("/images/docker.io/library/ubuntu@") {
+		if strings.Contains(link, "/changes?") {
+			return link
+		}
+	}
+	t.Fatal("the history leads to no changes")
+	return ""
 }
 
 // beforehand is what is done on a page, by the name of its picture, before it is looked at.
