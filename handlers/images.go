@@ -27,7 +27,10 @@ func (h *Handlers) Images(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		v := views.ImagesView{Repositories: totals.Repositories, Bytes: totals.Bytes, List: list}
+		v := views.ImagesView{
+			Repositories: totals.Repositories, Bytes: totals.Bytes + totals.WaitingBytes, List: list,
+			Reclaimable: h.store.Reclaimable().Dangling,
+		}
 		return Render(c, http.StatusOK, views.ImagesPage(h.Chrome(c, views.ImagesTitle(c.Request().Context()), views.NavImages), v))
 	})
 }

@@ -193,16 +193,9 @@ func (s *Store) rowsHold(ctx context.Context, u Usage) (bool, error) {
 	return err == nil && changes == u.changes, err
 }
 
-// Reclaimable gives what a prune could free as it was last counted, at once. It asks for a new count where that does
-// not hold any more.
-func (s *Store) Reclaimable(ctx context.Context) (Reclaimable, error) {
+// Reclaimable gives what a prune could free as it was last counted, at once. It does not ask for a new count: the list
+// of images shows it, and counting a large shelf takes a core for seconds.
+func (s *Store) Reclaimable() Reclaimable {
 	u, _, _ := s.usage.state()
-	current, err := s.rowsHold(ctx, u)
-	if err != nil {
-		return Reclaimable{}, err
-	}
-	if !current {
-		s.usage.wake()
-	}
-	return u.Reclaimable, nil
+	return u.Reclaimable
 }

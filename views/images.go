@@ -10,6 +10,7 @@ import (
 
 // ImagesView is the Images page: sums over the whole shelf, and one page of its list.
 type ImagesView struct {
+	Reclaimable  int64 // bytes that pruning what dangles frees, when that was last counted
 	Repositories int
 	Bytes        int64 // on disk, each blob once
 	List         ImageList
