@@ -10,98 +10,182 @@ import (
 	"github.com/stowage/stowage/views"
 )
 
+// deletion is what a request wants to be deleted, and the page that it is looked at on.
+type deletion struct {
+	asked   image.Removal
+	many    bool            // asked for at /delete
+	skipped []views.Skipped // what is left out of asked, since it names nothing
+
+	base string // the page of what is deleted; empty for many
+	back string // where the request came from; empty where it does not say
+}
+
 // deletePlan answers GET …/delete?platform=&force=: what the deletion would do. Nothing is done.
 func (h *Handlers) deletePlan(c echo.Context, a address) error {
-	asked, err := h.removalOf(c, a)
+	d, err := h.deletionOf(c, a)
 	if err != nil {
 		return err
 	}
-	plan, err := h.store.PlanRemoval(c.Request().Context(), asked)
-	if err != nil {
-		return err
-	}
-	return h.showPlan(c, http.StatusOK, a, plan, views.DeleteView{})
+	return h.plan(c, d)
 }
 
 // deleteImage answers POST …/delete with the fields platform, force and plan, the fingerprint of the plan
 // that was confirmed. Without one it shows the plan; with one that no longer holds, the plan as it is now.
 func (h *Handlers) deleteImage(c echo.Context, a address) error {
-	confirmed := image.Digest(c.FormValue("plan"))
-	if confirmed == "" {
-		return h.deletePlan(c, a)
-	}
-	asked, err := h.removalOf(c, a)
+	d, err := h.deletionOf(c, a)
 	if err != nil {
 		return err
+	}
+	return h.carryOut(c, d)
+}
+
+// deletionOf reads what is to be deleted from the address and from the query or the form. An image ID is of
+// one platform already, so a platform beside it says nothing.
+func (h *Handlers) deletionOf(c echo.Context, a address) (deletion, error) {
+	item := image.RemovalItem{Reference: a.ref}
+	d := deletion{base: a.base(), back: backParam(c)}
+	var err error
+	if d.asked.Force, err = forceParam(c); err != nil {
+		return d, err
+	}
+	switch {
+	case a.idPrefix != "":
+		img, err := h.store.ImageByID(c.Request().Context(), a.idPrefix)
+		if err != nil {
+			return d, err
+		}
+		item.ID = img.ID
+	case a.ref.Tag == "" && a.ref.Digest == "":
+		return d, image.Errorf(image.Invalid, "%s is a repository: only a tag, a digest or an image ID can be deleted", a.ref.Familiar())
+	default:
+		if item.Platform, err = platformField(c); err != nil {
+			return d, err
+		}
+	}
+	d.asked.Items = []image.RemovalItem{item}
+	return d, nil
+}
+
+// forceParam reads force from the query or the form.
+func forceParam(c echo.Context) (bool, error) {
+	switch force := c.FormValue("force"); force {
+	case "", "0", "false":
+		return false, nil
+	case "1", "true", "on":
+		return true, nil
+	default:
+		return false, image.Errorf(image.Invalid, "the value of force is 1 or left out, not %.40q (force)", force)
+	}
+}
+
+// platformField reads platform from the query or the form; zero where it is not given.
+func platformField(c echo.Context) (image.Platform, error) {
+	s := c.FormValue("platform")
+	if s == "" {
+		return image.Platform{}, nil
+	}
+	return image.ParsePlatform(s)
+}
+
+// backParam reads the page that an action leads back to; empty where it is not given.
+func backParam(c echo.Context) string {
+	back := c.FormValue("back")
+	if back == "" {
+		return ""
+	}
+	return backPath(back)
+}
+
+// plan shows what a deletion would do.
+func (h *Handlers) plan(c echo.Context, d deletion) error {
+	plan, err := h.store.PlanRemoval(c.Request().Context(), d.asked)
+	if err != nil {
+		return err
+	}
+	return h.showPlan(c, http.StatusOK, d, plan, views.DeleteView{})
+}
+
+// carryOut does what a deletion's form confirms, as it was shown or not at all.
+func (h *Handlers) carryOut(c echo.Context, d deletion) error {
+	confirmed := image.Digest(c.FormValue("plan"))
+	if confirmed == "" && d.many {
+		return h.showMany(c, d)
+	}
+	if confirmed == "" {
+		return h.plan(c, d)
 	}
 	ctx := c.Request().Context()
 	by := h.requester(c)
-	plan, err := h.store.Remove(ctx, asked, confirmed, by)
+	removed, err := h.store.Remove(ctx, d.asked, confirmed, by)
+	plan := removed.Plan
 	if image.KindOf(err) == image.Conflict {
-		return h.showPlan(c, http.StatusConflict, a, plan, views.DeleteView{Tried: true, Changed: plan.Fingerprint != confirmed})
+		return h.showPlan(c, http.StatusConflict, d, plan, views.DeleteView{Tried: true, Changed: plan.Fingerprint != confirmed})
+	}
+	if image.KindOf(err) == image.NotFound && d.many {
+		return h.showMany(c, d)
 	}
 	if err != nil {
 		return err
 	}
-	h.log.Info("deleted", "address", a.base(), "platform", asked.Items[0].Platform.String(), "by", by, "images", len(plan.Deleted), "bytes", plan.Totals.Freed)
-	to := "/images"
-	if slices.ContainsFunc(plan.Remains, func(r image.PlanRemains) bool { return r.Reference == asked.Items[0].Reference }) {
-		to = views.ImageURL(asked.Items[0].Reference)
-	}
-	return redirect(c, to, views.Flash{Kind: views.KindSuccess, Text: views.DeletedText(ctx, plan)})
+	h.log.Info("deleted", "what", views.RemovalNames(plan.Asked.Items), "force", plan.Asked.Force, "by", by, "images", plan.Totals.Images,
+		"bytes", plan.Totals.Freed, "removal", removed.ID)
+	flash := views.Flash{Kind: views.KindSuccess, Undo: removed.ID, Until: removed.Until}
+	flash.Text = views.DeletedText(ctx, plan, flash.Undo != 0)
+	return redirect(c, d.after(plan), flash)
 }
 
-// removalOf reads what is to be deleted from the address and from the query or the form. An image ID is of
-// one platform already, so a platform beside it says nothing.
-func (h *Handlers) removalOf(c echo.Context, a address) (image.Removal, error) {
-	asked := image.Remove(image.RemovalItem{Reference: a.ref})
-	switch force := c.FormValue("force"); force {
-	case "", "0", "false":
-	case "1", "true", "on":
-		asked.Force = true
-	default:
-		return asked, image.Errorf(image.Invalid, "the value of force is 1 or left out, not %.40q (force)", force)
+// after is the page that a deletion leads to.
+func (d deletion) after(plan image.RemovalPlan) string {
+	switch {
+	case d.back != "":
+		return d.back
+	case d.many:
+		return "/images"
 	}
-	if a.idPrefix != "" {
-		img, err := h.store.ImageByID(c.Request().Context(), a.idPrefix)
-		asked.Items[0].ID = img.ID
-		return asked, err
+	named := plan.Asked.Items[0].Reference
+	if slices.ContainsFunc(plan.Remains, func(r image.PlanRemains) bool { return r.Reference == named }) {
+		return views.ImageURL(named)
 	}
-	if a.ref.Tag == "" && a.ref.Digest == "" {
-		return asked, image.Errorf(image.Invalid, "%s is a repository: only a tag, a digest or an image ID can be deleted", a.ref.Familiar())
-	}
-	if s := c.FormValue("platform"); s != "" {
-		platform, err := image.ParsePlatform(s)
-		if err != nil {
-			return asked, err
-		}
-		asked.Items[0].Platform = platform
-	}
-	return asked, nil
+	return "/images"
 }
 
-// showPlan answers with the plan's page; v says what led to it. A refused plan comes with the one with force,
-// which the page words its way on after.
-func (h *Handlers) showPlan(c echo.Context, status int, a address, plan image.RemovalPlan, v views.DeleteView) error {
+// showPlan answers with the plan's page; v says what led to it. A plan that refuses its one thing comes with the one
+// with force, which the page words its way on after.
+func (h *Handlers) showPlan(c echo.Context, status int, d deletion, plan image.RemovalPlan, v views.DeleteView) error {
 	ctx := c.Request().Context()
-	base := a.base()
-	action := views.SectionURL(base, views.SectionDelete, image.Platform{})
-	v.Plan, v.Action, v.Cancel = plan, action, views.SectionURL(base, "", plan.Asked.Items[0].Platform)
-	if plan.Refused() {
-		forced := plan.Asked
-		forced.Force = true
-		v.Force = views.DeleteURL(base, forced)
-		var err error
-		if v.Forced, err = h.store.PlanRemoval(ctx, forced); err != nil {
-			return err
+	v.Plan, v.Back, v.Many, v.Skipped = plan, d.back, d.many, d.skipped
+	forced := plan.Asked
+	forced.Force = true
+	if d.many {
+		v.Action, v.Cancel, v.Force = views.DeletePath, "/images", views.DeleteAllURL(forced, d.back)
+		v.Crumbs = []views.Crumb{{Label: views.T(ctx, "nav.images"), URL: "/images"}, {Label: views.T(ctx, "delete.crumb")}}
+	} else {
+		h.describeOne(c, d, &v)
+		v.Here, v.Force = views.DeleteURL(d.base, d.asked, d.back), views.DeleteURL(d.base, forced, d.back)
+		if plan.Refused() {
+			var err error
+			if v.Forced, err = h.store.PlanRemoval(ctx, forced); err != nil {
+				return err
+			}
 		}
 	}
-	v.Crumbs = []views.Crumb{{Label: views.T(ctx, "nav.images"), URL: "/images"}, {Label: image.ShortDigest(plan.Asked.Items[0].ID), URL: base}}
-	if a.idPrefix == "" {
-		v.Crumbs = crumbsOf(ctx, a.ref.Repository, views.ImageURL(image.Reference{Repository: a.ref.Repository}))
-		v.Crumbs = append(v.Crumbs, views.Crumb{Label: refName(a.ref), URL: base})
+	if d.back != "" {
+		v.Cancel = d.back
 	}
-	return Render(c, status, views.DeletePage(h.Chrome(c, views.DeleteTitle(ctx, plan.Asked.Items[0]), views.NavImages), v))
+	return Render(c, status, views.DeletePage(h.Chrome(c, v.Title(ctx), views.NavImages), v))
+}
+
+// describeOne fills in what a plan for one thing has around it.
+func (h *Handlers) describeOne(c echo.Context, d deletion, v *views.DeleteView) {
+	ctx := c.Request().Context()
+	item := d.asked.Items[0]
+	v.Action, v.Cancel = views.SectionURL(d.base, views.SectionDelete, image.Platform{}), views.SectionURL(d.base, "", item.Platform)
+	if item.ID != "" {
+		v.Crumbs = []views.Crumb{{Label: views.T(ctx, "nav.images"), URL: "/images"}, {Label: image.ShortDigest(item.ID), URL: d.base}}
+		return
+	}
+	v.Crumbs = crumbsOf(ctx, item.Reference.Repository, views.ImageURL(image.Reference{Repository: item.Reference.Repository}))
+	v.Crumbs = append(v.Crumbs, views.Crumb{Label: refName(item.Reference), URL: d.base})
 }
 
 // refName is the part of a reference that a repository's page lists.

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -36,12 +35,7 @@ func (a answer) flash(t *testing.T) views.Flash {
 	t.Helper()
 	for _, k := range (&http.Response{Header: a.header}).Cookies() {
 		if k.Name == flashCookie {
-			b, err := base64.RawURLEncoding.DecodeString(k.Value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			kind, text, _ := strings.Cut(string(b), "\n")
-			return views.Flash{Kind: views.Kind(kind), Text: text}
+			return readFlash(k.Value, clock)
 		}
 	}
 	return views.Flash{}

@@ -28,22 +28,33 @@ func (h *Handlers) ImageAddress(c echo.Context) error {
 	switch {
 	case a.section == views.SectionDelete:
 		return h.deletePlan(c, a)
+	case a.section == views.SectionChanges:
+		return h.changes(c, a)
+	case a.section == views.SectionPin, a.section == views.SectionUnpin, a.section == views.SectionCheck:
+		return pinAddress(c, a)
 	case a.idPrefix == "" && a.ref.Tag == "" && a.ref.Digest == "":
 		return h.repositoryPage(c, a)
 	}
 	return h.imagePage(c, a)
 }
 
-// ImageAction answers POST /images/*: the delete form.
+// ImageAction answers POST /images/*: the forms that delete, pin, unpin and check for an update.
 func (h *Handlers) ImageAction(c echo.Context) error {
 	a, err := parseAddress(c)
 	if err != nil {
 		return err
 	}
-	if a.section != views.SectionDelete {
-		return echo.ErrMethodNotAllowed
+	switch a.section {
+	case views.SectionDelete:
+		return h.deleteImage(c, a)
+	case views.SectionPin:
+		return h.pinImage(c, a)
+	case views.SectionCheck:
+		return h.checkTag(c, a)
+	case views.SectionUnpin:
+		return h.unpinImage(c, a)
 	}
-	return h.deleteImage(c, a)
+	return echo.ErrMethodNotAllowed
 }
 
 // redirectFrom gives the canonical path where the request's is another.

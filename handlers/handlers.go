@@ -17,16 +17,19 @@ import (
 type Handlers struct {
 	store    *storage.Store
 	queue    *pull.Queue
+	checker  *pull.Checker
 	registry *registry.Client
 	log      *slog.Logger
 	options  Options
 	closing  <-chan struct{}
+	planning chan struct{} // holds one: the plan of a prune of everything takes memory and time
 }
 
 // Options configure Handlers.
 type Options struct {
 	Store           *storage.Store
 	Queue           *pull.Queue
+	Checker         *pull.Checker
 	Registry        *registry.Client
 	Logger          *slog.Logger
 	DefaultPlatform image.Platform
@@ -47,5 +50,7 @@ func New(o Options) *Handlers {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Handlers{store: o.Store, queue: o.Queue, registry: o.Registry, log: o.Logger, options: o, closing: o.Closing}
+	return &Handlers{
+		store: o.Store, queue: o.Queue, checker: o.Checker, registry: o.Registry, log: o.Logger, options: o, closing: o.Closing, planning: make(chan struct{}, 1),
+	}
 }

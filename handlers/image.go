@@ -159,6 +159,13 @@ func (h *Handlers) absent(c echo.Context, a address, cause error) error {
 // renderImage answers with the page, or for htmx with what of it changes.
 func (h *Handlers) renderImage(c echo.Context, status int, s *subject, section templ.Component) error {
 	v := h.imageView(c.Request().Context(), s)
+	var err error
+	if v.Pins, err = h.pins(c.Request().Context(), s); err != nil {
+		return err
+	}
+	if v.Update, err = h.update(c.Request().Context(), s); err != nil {
+		return err
+	}
 	if Partial(c) {
 		return Render(c, status, views.ImagePart(v, section))
 	}

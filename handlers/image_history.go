@@ -1,8 +1,12 @@
 package handlers
 
 import (
+	"cmp"
+	"math"
 	"net/http"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -11,31 +15,46 @@ import (
 	"github.com/stowage/stowage/views"
 )
 
-// maxEvents is how many events storage answers with at most, and how many one page shows.
-const maxEvents = 500
-
 // historySection shows where a tag pointed. For a digest, and for the digests that lead to an image ID, it
-// shows when tags came there and left.
+// shows when tags came there and left. ?older=ID leads to what came before an event.
 func (h *Handlers) historySection(c echo.Context, s *subject) error {
-	events, err := h.tagEvents(c, s)
+	older := int64(math.MaxInt64)
+	if said := c.QueryParam("older"); said != "" {
+		var err error
+		if older, err = strconv.ParseInt(said, 10, 64); err != nil || older < 1 {
+			return image.Errorf(image.Invalid, "%.40q is no event of the history (older)", said).Suggest("Leave it out to see the newest events.")
+		}
+	}
+	events, err := h.tagEvents(c, s, older)
 	if err != nil {
 		return err
 	}
-	return h.renderImage(c, http.StatusOK, s, views.HistorySection(historyView(events, s.ref.Tag != "")))
+	v := historyView(events, s.ref.Tag != "")
+	if older != math.MaxInt64 {
+		v.NewestURL = s.url(views.SectionHistory)
+	}
+	if len(events) >= storage.MaxHistory {
+		v.OlderURL = withQuery(s.url(views.SectionHistory), "older="+strconv.FormatInt(events[len(events)-1].ID, 10))
+	}
+	if s.ref.Tag != "" {
+		v.ComparePath = views.SectionURL(s.base(), views.SectionChanges, image.Platform{})
+		v.Points = historyPoints(events)
+	}
+	return h.renderImage(c, http.StatusOK, s, views.HistorySection(v))
 }
 
-func (h *Handlers) tagEvents(c echo.Context, s *subject) ([]storage.TagEvent, error) {
+func (h *Handlers) tagEvents(c echo.Context, s *subject, older int64) ([]storage.TagEvent, error) {
 	ctx := c.Request().Context()
 	switch {
 	case s.ref.Tag != "":
-		return h.store.TagHistory(ctx, s.ref.Repository, s.ref.Tag)
+		return h.store.TagHistoryBefore(ctx, s.ref.Repository, s.ref.Tag, older)
 	case s.ref.Digest != "":
-		return h.store.DigestHistory(ctx, s.ref)
+		return h.store.DigestHistoryBefore(ctx, s.ref, older)
 	}
 	var all []storage.TagEvent
 	const most = 20 // digests, each of which may have a full page of events
 	for _, digest := range s.names.Digests[:min(len(s.names.Digests), most)] {
-		events, err := h.store.DigestHistory(ctx, digest)
+		events, err := h.store.DigestHistoryBefore(ctx, digest, older)
 		if err != nil {
 			return nil, err
 		}
@@ -45,13 +64,13 @@ func (h *Handlers) tagEvents(c echo.Context, s *subject) ([]storage.TagEvent, er
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b storage.TagEvent) int { return b.At.Compare(a.At) })
-	return all[:min(len(all), maxEvents)], nil
+	slices.SortStableFunc(all, func(a, b storage.TagEvent) int { return cmp.Compare(b.ID, a.ID) })
+	return all[:min(len(all), storage.MaxHistory)], nil
 }
 
 // historyView shows events; ofTag where they are one tag's.
 func historyView(events []storage.TagEvent, ofTag bool) views.HistoryView {
-	v := views.HistoryView{OfTag: ofTag, Clipped: len(events) >= maxEvents}
+	v := views.HistoryView{OfTag: ofTag}
 	for _, e := range events {
 		tag := image.Reference{Repository: e.Repository, Tag: e.Tag}
 		ev := views.TagEventView{
@@ -61,9 +80,30 @@ func historyView(events []storage.TagEvent, ofTag bool) views.HistoryView {
 		if e.PullID != 0 {
 			ev.PullURL = views.PullURL(e.PullID)
 		}
+		if e.Old != "" && e.New != "" {
+			ev.ChangesURL = views.ChangesURL(e.Repository, e.Old, e.New, image.Platform{})
+		}
 		v.Events = append(v.Events, ev)
 	}
 	return v
+}
+
+// historyPoints gives the digests at which a tag has been, newest first, each once, as far as they are stored.
+func historyPoints(events []storage.TagEvent) []views.HistoryPoint {
+	var points []views.HistoryPoint
+	add := func(d image.Digest, stored bool, at time.Time) {
+		same := func(p views.HistoryPoint) bool { return p.Digest == d }
+		if d != "" && stored && !slices.ContainsFunc(points, same) {
+			points = append(points, views.HistoryPoint{Digest: d, At: at})
+		}
+	}
+	for _, e := range events {
+		add(e.New, e.NewStored, e.At)
+	}
+	for _, e := range events { // where it was before its history begins
+		add(e.Old, e.OldStored, time.Time{})
+	}
+	return points
 }
 
 // historyLink leads to a digest's permanent page while it is stored.

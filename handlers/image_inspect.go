@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"errors"
 	"mime"
 	"net/http"
 	"strconv"
@@ -12,47 +13,94 @@ import (
 	"github.com/stowage/stowage/views"
 )
 
-// inspectSection shows docker's JSON, and answers with nothing but it for Accept: application/json or raw=1.
+// inspectSection shows docker's JSON, and answers with nothing but it for Accept: application/json or raw=1. With
+// format=TEMPLATE it shows what `docker inspect -f` prints, and answers with nothing but that for Accept: text/plain.
 func (h *Handlers) inspectSection(c echo.Context, s *subject) error {
 	config, err := h.config(c, s)
 	if err != nil {
 		return err
 	}
-	b, err := image.Inspect(image.Inspected{ID: s.shown.ID, Config: config, Tags: s.names.Tags, Digests: s.names.Digests, Unpacked: s.shown.Unpacked})
+	inspected := image.Inspected{ID: s.shown.ID, Config: config, Tags: s.names.Tags, Digests: s.names.Digests, Unpacked: s.shown.Unpacked}
+	header, accept := c.Response().Header(), c.Request().Header.Get(echo.HeaderAccept)
+	header.Add(echo.HeaderVary, echo.HeaderAccept)
+	asked := c.QueryParams()["format"]
+	format := strings.Join(asked, "")
+	if len(asked) > 0 && wants(accept, echo.MIMETextPlain) {
+		return h.formatText(c, format, inspected)
+	}
+	b, err := image.Inspect(inspected)
 	if err != nil {
 		return err
 	}
-	header := c.Response().Header()
-	header.Add(echo.HeaderVary, echo.HeaderAccept)
-	if wantsJSON(c.Request().Header.Get(echo.HeaderAccept)) || c.QueryParam("raw") == "1" {
-		header.Set(echo.HeaderCacheControl, "no-store")
-		header.Set(echo.HeaderXContentTypeOptions, "nosniff")
+	if wants(accept, echo.MIMEApplicationJSON) || c.QueryParam("raw") == "1" {
+		bareAnswer(c)
 		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, b)
 	}
-	return h.renderImage(c, http.StatusOK, s, views.InspectSection(views.InspectView{
+	v := views.InspectView{
 		JSON: b, SizeUnknown: s.shown.Unpacked < 0, Link: s.digestLink(), RawURL: withQuery(s.url(views.SectionInspect), "raw=1"), Command: s.docker("inspect", ""),
-	}))
+		Path: s.base() + "/" + string(views.SectionInspect), Platform: s.addressed().String(), Format: format,
+	}
+	status := http.StatusOK
+	if format != "" {
+		v.Command = s.docker("inspect", "-f "+views.ShellWords([]string{format}))
+		v.Curl = views.ShellWords([]string{"curl", "-H", "Accept: text/plain", origin(c) + v.FormatURL(format)})
+		if v.Output, err = image.Format(c.Request().Context(), format, inspected); err != nil {
+			var known *image.Error
+			if !errors.As(err, &known) {
+				return err
+			}
+			v.Problem, status = known, http.StatusBadRequest
+		}
+	}
+	if _, target, _ := strings.Cut(c.Request().Header.Get("HX-Target"), "#"); Partial(c) && target == views.FormatOutput {
+		return Render(c, http.StatusOK, views.FormatPart(v)) // a template in the making is no failed request
+	}
+	return h.renderImage(c, status, s, views.InspectSection(v))
 }
 
-// wantsJSON tells whether an Accept header names JSON and no web page: browsers ask for a page.
-func wantsJSON(accept string) bool {
-	wants := false
+// formatText answers with what docker's client prints, and where it prints an error with that.
+func (h *Handlers) formatText(c echo.Context, format string, i image.Inspected) error {
+	bareAnswer(c)
+	out, err := image.Format(c.Request().Context(), format, i)
+	var known *image.Error
+	switch {
+	case err == nil:
+		return c.String(http.StatusOK, out)
+	case errors.As(err, &known) && known.Kind == image.Invalid:
+		return c.String(http.StatusBadRequest, known.Message+"\n")
+	}
+	return err
+}
+
+// bareAnswer sets the headers of an answer that is no page.
+func bareAnswer(c echo.Context) {
+	header := c.Response().Header()
+	header.Set(echo.HeaderCacheControl, "no-store")
+	header.Set(echo.HeaderXContentTypeOptions, "nosniff")
+}
+
+// origin is this server's address as the browser has it.
+func origin(c echo.Context) string { return c.Scheme() + "://" + c.Request().Host }
+
+// wants tells whether an Accept header names a media type and no web page: browsers ask for a page.
+func wants(accept, mediaType string) bool {
+	wanted := false
 	for part := range strings.SplitSeq(accept, ",") {
-		mediaType, params, err := mime.ParseMediaType(part)
+		said, params, err := mime.ParseMediaType(part)
 		if err != nil {
 			continue
 		}
 		if q, err := strconv.ParseFloat(params["q"], 64); err == nil && q <= 0 {
 			continue
 		}
-		switch mediaType {
+		switch said {
 		case "text/html", "application/xhtml+xml":
 			return false
-		case echo.MIMEApplicationJSON:
-			wants = true
+		case mediaType:
+			wanted = true
 		}
 	}
-	return wants
+	return wanted
 }
 
 // withQuery adds a parameter to an address that may have some.

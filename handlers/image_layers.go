@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -22,24 +23,41 @@ const (
 	shortText = 80
 )
 
-// layersSection shows the history joined to the layers.
+// layersSection shows the history joined to the layers, and as `docker history` prints it; for Accept: text/plain it
+// answers with nothing but that, with no-trunc=1 as --no-trunc does.
 func (h *Handlers) layersSection(c echo.Context, s *subject) error {
 	config, err := h.config(c, s)
 	if err != nil {
 		return err
 	}
+	sizes := make([]int64, len(s.layers))
+	for i, l := range s.layers {
+		sizes[i] = l.Unpacked
+	}
+	rows := image.History(s.shown.ID, config, sizes)
+	c.Response().Header().Add(echo.HeaderVary, echo.HeaderAccept)
+	if wants(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextPlain) {
+		bareAnswer(c)
+		return c.String(http.StatusOK, image.HistoryTable(rows, c.QueryParam("no-trunc") == "1", h.options.Now()))
+	}
 	v := layersView(config.Steps(), s.layers)
+	v.Docker = image.HistoryTable(rows[:min(len(rows), maxSteps)], false, h.options.Now())
 	v.Command = s.docker("history", "--no-trunc")
 	return h.renderImage(c, http.StatusOK, s, views.LayersSection(v))
 }
 
 // config reads the image's config from its blob.
 func (h *Handlers) config(c echo.Context, s *subject) (*image.Config, error) {
-	doc, err := h.store.Document(c.Request().Context(), s.shown.Manifest)
+	return h.configOf(c.Request().Context(), s.shown)
+}
+
+// configOf reads an image's config.
+func (h *Handlers) configOf(ctx context.Context, img storage.Image) (*image.Config, error) {
+	doc, err := h.store.Document(ctx, img.Manifest)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := h.store.ReadBlob(s.shown.ID, image.MaxConfigSize)
+	raw, err := h.store.ReadBlob(img.ID, image.MaxConfigSize)
 	if err != nil {
 		return nil, err
 	}

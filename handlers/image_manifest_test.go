@@ -99,7 +99,7 @@ func TestWhichAcceptHeadersAskForJSON(t *testing.T) {
 		"application/json": true, "application/json, text/plain;q=0.5": true, "*/*": false, "": false, "text/html": false,
 		"text/html, application/json": false, "application/json;q=0": false, "application/json; charset=utf-8": true, ";;,application/json": true,
 	} {
-		if got := wantsJSON(accept); got != want {
+		if got := wants(accept, "application/json"); got != want {
 			t.Errorf("%q asks for JSON: %v", accept, got)
 		}
 	}

@@ -38,16 +38,22 @@ func newShelfWith(t *testing.T, repository string, sources map[string]sample.Sou
 }
 
 // newShelfOn opens an empty shelf in front of a registry, which ends with the test.
-func newShelfOn(t *testing.T, reg *sample.Registry) *shelf {
+func newShelfOn(t *testing.T, reg *sample.Registry, set ...func(*storage.Options)) *shelf {
 	t.Helper()
-	server := httptest.NewServer(reg)
+	return newShelfInFront(t, reg, reg, set...)
+}
+
+// newShelfInFront opens an empty shelf in front of what serves a registry, which ends with the test.
+func newShelfInFront(t *testing.T, reg *sample.Registry, served http.Handler, set ...func(*storage.Options)) *shelf {
+	t.Helper()
+	server := httptest.NewServer(served)
 	t.Cleanup(func() {
 		server.Close()
 		if err := reg.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return newShelfOf(t, strings.TrimPrefix(server.URL, "http://"))
+	return newShelfOf(t, strings.TrimPrefix(server.URL, "http://"), set...)
 }
 
 var digests = regexp.MustCompile(`[0-9a-f]{64}|[0-9a-f]{12}\b`)

@@ -1,9 +1,10 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
-	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -12,63 +13,180 @@ import (
 	"github.com/stowage/stowage/views"
 )
 
-const (
-	rowsPerPage = 50
-	maxFilter   = 300       // bytes of the text filter
-	maxPage     = 1_000_000 // well above any shelf, well below an overflow
-)
+// imagesPath is the address of the list of the whole shelf.
+const imagesPath = "/images"
 
-// Images answers GET /images: the list of the whole shelf, or its part for htmx. views.ListState has the
-// words of its address.
+// Images answers GET /images: the list of the whole shelf, or its part for htmx, or its image IDs as text. views.ListState has
+// the words of its address.
 func (h *Handlers) Images(c echo.Context) error {
-	state, err := listState(c, "/images")
+	return h.answerList(c, imagesPath, "", func() (int, error) {
+		totals, err := h.store.Totals(c.Request().Context())
+		return totals.Images, err
+	}, func(list views.ImageList) error {
+		totals, err := h.store.Totals(c.Request().Context())
+		if err != nil {
+			return err
+		}
+		v := views.ImagesView{
+			Repositories: totals.Repositories, Bytes: totals.Bytes + totals.WaitingBytes, List: list,
+			Reclaimable: h.store.Reclaimable().Dangling,
+		}
+		return Render(c, http.StatusOK, views.ImagesPage(h.Chrome(c, views.ImagesTitle(c.Request().Context()), views.NavImages), v))
+	})
+}
+
+// answerList answers with a list of the whole shelf or of one repository: in its page, or the list alone for htmx, or its image
+// IDs as text. count gives the number of rows without a filter.
+func (h *Handlers) answerList(c echo.Context, path string, repository image.Repository, count func() (int, error), page func(views.ImageList) error) error {
+	c.Response().Header().Add(echo.HeaderVary, echo.HeaderAccept)
+	if plainText(c.Request()) {
+		return h.imageIDs(c, path, repository)
+	}
+	state, err := listState(c, path)
 	if err != nil {
 		return err
 	}
-	if !tidy(c, state) {
+	if !Partial(c) && !tidy(c, state) {
 		return c.Redirect(http.StatusFound, state.URL())
 	}
-	totals, err := h.store.Totals(c.Request().Context())
+	q, err := h.listQuery(c.Request().Context(), state)
 	if err != nil {
 		return err
 	}
-	list, err := h.imageList(c, state, "", totals.Images)
+	q.Repository = repository
+	all, err := count()
+	if err != nil {
+		return err
+	}
+	list, err := h.imageList(c, state, q, all)
 	if err != nil {
 		return err
 	}
 	if Partial(c) {
+		noteAddress(c, state)
 		return Render(c, http.StatusOK, views.ImageListPart(list))
 	}
-	v := views.ImagesView{Repositories: totals.Repositories, Bytes: totals.Bytes, List: list}
-	return Render(c, http.StatusOK, views.ImagesPage(h.Chrome(c, views.ImagesTitle(c.Request().Context()), views.NavImages), v))
+	return page(list)
+}
+
+// listQuery gives the storage's words for a list. Errors name the part of the address.
+func (h *Handlers) listQuery(ctx context.Context, state views.ListState) (storage.ListQuery, error) {
+	column, descending := strings.CutPrefix(state.Sort, "-")
+	q := storage.ListQuery{
+		Text: state.Query, References: state.References, Registry: state.Registry, Pinned: state.Pinned, Sort: storage.Sort(column), Descending: descending,
+		Offset: (state.Page - 1) * rowsPerPage, Limit: rowsPerPage,
+	}
+	switch state.Dangling {
+	case "true":
+		q.Dangling = storage.DanglingOnly
+	case "false":
+		q.Dangling = storage.DanglingHidden
+	}
+	if state.Update != "" {
+		q.Updates = []storage.UpdateState{updates[state.Update]}
+	}
+	for _, s := range state.Labels {
+		l, err := image.ParseLabel(s)
+		if err != nil {
+			return q, ofPart(err, "label")
+		}
+		q.Labels = append(q.Labels, l)
+	}
+	if state.Platform != "" {
+		p, err := image.ParsePlatform(state.Platform)
+		if err != nil {
+			return q, ofPart(err, "platform")
+		}
+		q.Platform = p
+	}
+	return q, h.listTimes(ctx, state, &q)
+}
+
+// listTimes finds between which moments a row must have been created: the narrowest that the filters leave.
+func (h *Handlers) listTimes(ctx context.Context, state views.ListState, q *storage.ListQuery) error {
+	before := func(t time.Time) {
+		if q.Before.IsZero() || t.Before(q.Before) {
+			q.Before = t
+		}
+	}
+	for _, name := range state.Before {
+		t, err := h.createdOf(ctx, name, "before")
+		if err != nil {
+			return err
+		}
+		before(t)
+	}
+	for _, name := range state.Since {
+		t, err := h.createdOf(ctx, name, "since")
+		if err != nil {
+			return err
+		}
+		if t.After(q.Since) {
+			q.Since = t
+		}
+	}
+	for _, s := range state.Until {
+		t, err := image.ParseTimestamp(s, h.options.Now())
+		if err != nil {
+			return ofPart(err, "until")
+		}
+		before(t)
+	}
+	return nil
+}
+
+// createdOf gives when the image of a filter was created. docker takes one without a date as no filter at all; here it is refused,
+// since a filter that does nothing only seems to have been heard.
+func (h *Handlers) createdOf(ctx context.Context, name, part string) (time.Time, error) {
+	t, err := h.store.CreatedOf(ctx, name)
+	if err != nil {
+		return t, ofPart(err, part)
+	}
+	if t.IsZero() {
+		return t, image.Errorf(image.Invalid, "%.80q does not say when it was created (%s)", name, part).
+			Suggest("Name another image, or give a time: until=2026-01-31.")
+	}
+	return t, nil
 }
 
 // imageList reads one page of the list; all is the number of rows without the filter.
-func (h *Handlers) imageList(c echo.Context, state views.ListState, repository image.Repository, all int) (views.ImageList, error) {
-	column, descending := strings.CutPrefix(state.Sort, "-")
-	rows, matches, err := h.store.List(c.Request().Context(), storage.ListQuery{
-		Text: state.Query, Repository: repository, Sort: storage.Sort(column), Descending: descending,
-		Offset: (state.Page - 1) * rowsPerPage, Limit: rowsPerPage,
-	})
-	if err != nil {
-		return views.ImageList{}, err
+func (h *Handlers) imageList(c echo.Context, state views.ListState, q storage.ListQuery, all int) (views.ImageList, error) {
+	ctx := c.Request().Context()
+	list := views.ImageList{State: state, Repository: q.Repository, All: all, Server: c.Scheme() + "://" + c.Request().Host}
+	if state.Grouped {
+		rows, matches, err := h.store.ListRepositories(ctx, q)
+		if err != nil {
+			return list, err
+		}
+		list.Matches = matches
+		for _, r := range rows {
+			list.Repositories = append(list.Repositories, views.RepositoryRow(r))
+		}
+	} else {
+		rows, matches, err := h.store.List(ctx, q)
+		if err != nil {
+			return list, err
+		}
+		list.Matches = matches
+		for _, r := range rows {
+			list.Rows = append(list.Rows, imageRow(r))
+		}
 	}
-	pages := max(1, (matches+rowsPerPage-1)/rowsPerPage)
-	if state.Page > pages {
-		return views.ImageList{}, image.Errorf(image.NotFound, "there is no page %d: the list has %d (page)", state.Page, pages).
+	list.Pages = max(1, (list.Matches+rowsPerPage-1)/rowsPerPage)
+	if state.Page > list.Pages {
+		return list, image.Errorf(image.NotFound, "there is no page %d: the list has %d (page)", state.Page, list.Pages).
 			Suggest("Go to the first page and on from there.")
 	}
-	list := views.ImageList{State: state, Repository: repository, Matches: matches, All: all, Pages: pages, First: (state.Page-1)*rowsPerPage + 1}
-	for _, r := range rows {
-		list.Rows = append(list.Rows, imageRow(r))
-	}
-	return list, nil
+	list.First = q.Offset + 1
+	offers, err := h.store.ListOffers(ctx)
+	list.Registries, list.Platforms = offers.Registries, offers.Platforms
+	return list, err
 }
 
 func imageRow(r storage.Row) views.ImageRow {
 	row := views.ImageRow{
 		Ref: r.Reference, Digest: r.Digest, Broken: r.Broken, ImageID: r.ImageID, Platform: r.Platform, Platforms: r.Platforms,
-		Created: r.Created, Pulled: r.Pulled, Size: r.Size, Unpacked: r.Unpacked, Total: r.TotalSize,
+		Created: r.Created, Pulled: r.Pulled, Size: r.Size, Unpacked: r.Unpacked, Total: r.TotalSize, Pinned: r.Pinned, Update: views.UpdateState(r.Update),
 	}
 	switch r.Reason {
 	case storage.ByDigest:
@@ -77,46 +195,4 @@ func imageRow(r storage.Row) views.ImageRow {
 		row.State = views.StateDangling
 	}
 	return row
-}
-
-// listState reads a list's address. Errors are of kind Invalid and name the part that is wrong.
-func listState(c echo.Context, path string) (views.ListState, error) {
-	state := views.ListState{Path: path, Query: strings.TrimSpace(c.QueryParam("q")), Sort: c.QueryParam("sort"), Page: 1}
-	if len(state.Query) > maxFilter {
-		return state, image.Errorf(image.Invalid, "the filter is longer than %d bytes (q)", maxFilter).Suggest("Give a part of a name, an image ID or a digest.")
-	}
-	if column := strings.TrimPrefix(state.Sort, "-"); state.Sort != "" && !storage.Sort(column).Valid() {
-		return state, image.Errorf(image.Invalid, "the list cannot be sorted by %.40q (sort)", column).
-			Suggest("Its columns are name, platforms, id, created, pulled, size and unpacked; a minus before one turns the order round.")
-	}
-	if state.Sort == string(storage.SortName) {
-		state.Sort = ""
-	}
-	switch digests := c.QueryParam("digests"); digests {
-	case "", "0":
-	case "1":
-		state.Digests = true
-	default:
-		return state, image.Errorf(image.Invalid, "the value of digests is 1 or left out, not %.40q (digests)", digests)
-	}
-	if s := c.QueryParam("page"); s != "" {
-		page, err := strconv.Atoi(s)
-		if err != nil || page < 1 || page > maxPage {
-			return state, image.Errorf(image.Invalid, "%.40q is not a page (page)", s).Suggest("Pages are counted from 1.")
-		}
-		state.Page = page
-	}
-	return state, nil
-}
-
-// tidy tells whether the address says nothing that it could leave out: an empty filter, which forms send,
-// or the first page. Such an address is redirected to the short one, so that a list has one address only.
-func tidy(c echo.Context, state views.ListState) bool {
-	said := c.QueryParams()
-	for name, kept := range map[string]bool{"q": state.Query != "", "sort": state.Sort != "", "digests": state.Digests, "page": state.Page > 1} {
-		if said.Has(name) && !kept {
-			return false
-		}
-	}
-	return true
 }

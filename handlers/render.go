@@ -1,10 +1,8 @@
 package handlers
 
 import (
-	"encoding/base64"
 	"net"
 	"net/http"
-	"strings"
 
 	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
@@ -53,7 +51,7 @@ func Partial(c echo.Context) bool {
 func (h *Handlers) Chrome(c echo.Context, title string, active views.Nav) views.Chrome {
 	return views.Chrome{
 		Title: title, Active: active, Theme: views.ParseTheme(cookie(c, themeCookie)),
-		Path: c.Request().URL.RequestURI(), Query: boxText(c), Flash: takeFlash(c),
+		Path: c.Request().URL.RequestURI(), Query: boxText(c), Flash: h.takeFlash(c),
 		RequestID:   c.Response().Header().Get(echo.HeaderXRequestID),
 		ActivePulls: h.queue.ActiveCount(), Demo: h.options.Demo != nil,
 	}
@@ -79,30 +77,6 @@ func cookie(c echo.Context, name string) string {
 		return ""
 	}
 	return k.Value
-}
-
-// redirect sends the browser on after an action (post, redirect, get) with a message for the next page.
-func redirect(c echo.Context, to string, flash views.Flash) error {
-	if flash.Text != "" {
-		value := base64.RawURLEncoding.EncodeToString([]byte(string(flash.Kind) + "\n" + flash.Text))
-		c.SetCookie(&http.Cookie{Name: flashCookie, Value: value, Path: "/", MaxAge: 60, HttpOnly: true, SameSite: http.SameSiteLaxMode})
-	}
-	return c.Redirect(http.StatusSeeOther, to)
-}
-
-// takeFlash reads the message of the action before this page and forgets it.
-func takeFlash(c echo.Context) views.Flash {
-	value := cookie(c, flashCookie)
-	if value == "" || Partial(c) {
-		return views.Flash{}
-	}
-	c.SetCookie(&http.Cookie{Name: flashCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode})
-	b, err := base64.RawURLEncoding.DecodeString(value)
-	if err != nil {
-		return views.Flash{}
-	}
-	kind, text, _ := strings.Cut(string(b), "\n")
-	return views.Flash{Kind: views.Kind(kind), Text: text}
 }
 
 // requester names who asks: the user who started the server for requests from this machine, otherwise the

@@ -22,22 +22,10 @@ func (h *Handlers) repositoryPage(c echo.Context, a address) error {
 	if all == 0 {
 		return h.absentRepository(c, a.ref)
 	}
-	state, err := listState(c, a.base())
-	if err != nil {
-		return err
-	}
-	if !tidy(c, state) {
-		return c.Redirect(http.StatusFound, state.URL())
-	}
-	list, err := h.imageList(c, state, name, all)
-	if err != nil {
-		return err
-	}
-	if Partial(c) {
-		return Render(c, http.StatusOK, views.ImageListPart(list))
-	}
-	v := views.RepositoryView{Repository: name, Crumbs: crumbsOf(ctx, name, ""), Tags: totals.Tags, Untagged: totals.Untagged, List: list}
-	return Render(c, http.StatusOK, views.RepositoryPage(h.Chrome(c, name.Familiar(), views.NavImages), v))
+	return h.answerList(c, a.base(), name, func() (int, error) { return all, nil }, func(list views.ImageList) error {
+		v := views.RepositoryView{Repository: name, Crumbs: crumbsOf(ctx, name, ""), Tags: totals.Tags, Untagged: totals.Untagged, List: list}
+		return Render(c, http.StatusOK, views.RepositoryPage(h.Chrome(c, name.Familiar(), views.NavImages), v))
+	})
 }
 
 // absentRepository answers where the shelf has nothing of a repository.

@@ -50,6 +50,11 @@ func (m mirror) Head(ctx context.Context, r image.Reference) (image.Descriptor, 
 	return m.Client.Head(ctx, r)
 }
 
+func (m mirror) Check(ctx context.Context, r image.Reference) (image.Digest, bool, error) {
+	r.Repository = m.there(r.Repository)
+	return m.Client.Check(ctx, r)
+}
+
 func (m mirror) Document(ctx context.Context, r image.Reference) (image.Document, error) {
 	r.Repository = m.there(r.Repository)
 	return m.Client.Document(ctx, r)
@@ -65,10 +70,12 @@ type shelf struct {
 	store *storage.Store
 	queue *pull.Queue
 	pages http.Handler
+
+	handlers *Handlers
 }
 
 // newShelf opens an empty shelf. References of any host come from the sample registry.
-func newShelf(t *testing.T) *shelf {
+func newShelf(t *testing.T, set ...func(*storage.Options)) *shelf {
 	t.Helper()
 	reg, err := samples()
 	if err != nil {
@@ -76,15 +83,19 @@ func newShelf(t *testing.T) *shelf {
 	}
 	server := httptest.NewServer(reg)
 	t.Cleanup(server.Close)
-	return newShelfOf(t, strings.TrimPrefix(server.URL, "http://"))
+	return newShelfOf(t, strings.TrimPrefix(server.URL, "http://"), set...)
 }
 
 // newShelfOf opens an empty shelf in front of the registry at host.
-func newShelfOf(t *testing.T, host string) *shelf {
+func newShelfOf(t *testing.T, host string, set ...func(*storage.Options)) *shelf {
 	t.Helper()
 	amd64 := image.Platform{OS: "linux", Architecture: "amd64"}
 	now := func() time.Time { return clock }
-	store, err := storage.Open(t.Context(), storage.Options{Dir: t.TempDir(), DefaultPlatform: amd64, Now: now})
+	options := storage.Options{Dir: t.TempDir(), DefaultPlatform: amd64, Now: now}
+	for _, f := range set {
+		f(&options)
+	}
+	store, err := storage.Open(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,8 +112,11 @@ func newShelfOf(t *testing.T, host string) *shelf {
 			t.Error(err)
 		}
 	})
+	checker := pull.NewChecker(pull.CheckOptions{Source: mirror{client, host}, Shelf: store, Now: now})
+	t.Cleanup(checker.Close)
 	s := &shelf{t: t, store: store, queue: queue}
-	s.pages = s.server(New(Options{Store: store, Queue: queue, Registry: client, Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now}))
+	s.handlers = New(Options{Store: store, Queue: queue, Checker: checker, Registry: client, Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
+	s.pages = s.server(s.handlers)
 	return s
 }
 
@@ -137,6 +151,19 @@ func (s *shelf) server(h *Handlers) http.Handler {
 	e.GET("/images/*", h.ImageAddress)
 	e.POST("/images/*", h.ImageAction)
 	e.GET("/layers/:digest", h.Layer)
+	e.GET("/storage", h.Storage)
+	e.POST("/storage/sweep", h.Sweep)
+	e.GET("/storage/sweep", h.SweepAddress)
+	e.GET("/prune", h.Prune)
+	e.GET("/prune/summary", h.PruneSummary)
+	e.POST("/prune", h.PruneImages)
+	e.GET("/delete", h.Delete)
+	e.POST("/delete", h.DeleteSelected)
+	e.GET("/delete/summary", h.DeleteSummary)
+	e.POST("/removals/:id/undo", h.UndoRemoval)
+	e.GET("/updates", h.Updates)
+	e.POST("/updates", h.CheckUpdates)
+	e.POST("/updates/cancel", h.CancelUpdates)
 	return e
 }
 
@@ -264,6 +291,7 @@ var (
 	mainPart  = regexp.MustCompile(`(?s)<main[^>]*>(.*)</main>`)
 	tagBreak  = regexp.MustCompile(`><`)
 	assetHash = regexp.MustCompile(`/static/[^"]*`)
+	planPrint = regexp.MustCompile(`name="plan" value="sha256:[0-9a-f]{64}"`)
 )
 
 // main is the page's own part, a tag a line, so that golden files can be read and compared.
@@ -275,15 +303,16 @@ func (a answer) main() string {
 	return assetHash.ReplaceAllString(tagBreak.ReplaceAllString(strings.TrimSpace(part), ">\n<"), "/static/…") + "\n"
 }
 
-// golden holds the page's own part against testdata/name.html.
+// golden holds the page's own part against testdata/name.html, but for the fingerprints of plans.
 func (a answer) golden(t *testing.T, name string) {
 	t.Helper()
+	got := planPrint.ReplaceAllString(a.main(), `name="plan" value="…"`)
 	path := filepath.Join("testdata", name+".html")
 	if *update {
 		if err := os.MkdirAll("testdata", 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte(a.main()), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -291,7 +320,7 @@ func (a answer) golden(t *testing.T, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := a.main(); got != string(want) {
+	if got != string(want) {
 		t.Errorf("%s differs; run the tests with -update and look at what changed\n%s", path, got)
 	}
 }

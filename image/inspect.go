@@ -16,36 +16,57 @@ type Inspected struct {
 	Unpacked int64       // bytes as docker counts Size; negative while unknown
 }
 
-// inspection is docker's inspect object in the shape of Engine API 1.51 (moby, api/types/image/image_inspect.go),
-// in the order of its fields. GraphDriver is left out, as the newest API types allow: it tells where a storage
-// driver keeps the unpacked file systems, and here nothing is unpacked to disk.
-type inspection struct {
+// inspection is docker's inspect object of Engine API 1.51 (moby, api/types/image/image_inspect.go), in the order
+// of its fields. The engine and its client word Config differently.
+//
+// Templates see this type too, so its fields have docker's names and no methods that could make long texts.
+type inspection[config any] struct {
 	ID            string `json:"Id"`
 	RepoTags      []string
 	RepoDigests   []string
 	Parent        string // of images built on the spot; always empty for pulled ones
 	Comment       string
-	Created       *time.Time `json:",omitempty"`
+	Created       string `json:",omitempty"`
 	DockerVersion string
 	Author        string
-	Config        inspectedConfig
+	Config        config
 	Architecture  string
 	Variant       string `json:",omitempty"`
 	Os            string
 	OsVersion     string `json:",omitempty"`
-	Size          *int64
-	RootFS        struct {
-		Type   string
-		Layers []Digest `json:",omitempty"`
-	}
-	Metadata struct {
-		LastTagTime time.Time // of tagging on the spot, which nobody does here: the zero time
-	}
+	Size          any    // int64, or nil while unknown
+	GraphDriver   graphDriver
+	RootFS        inspectedRootFS
+	Metadata      inspectedMetadata
 }
 
-// inspectedConfig has the keys of moby/docker-image-spec. Those without omitempty are always there in
-// API 1.50 and 1.51, null or empty when they are not set.
-type inspectedConfig struct {
+// graphDriver tells where a storage driver keeps the unpacked file systems. Here nothing is unpacked to disk, so it is
+// empty, as its Data is with docker's containerd store; templates that read it go on working.
+type graphDriver struct {
+	Data map[string]string
+	Name string
+}
+
+type inspectedRootFS struct {
+	Type   string   `json:",omitempty"`
+	Layers []string `json:",omitempty"` // diff IDs
+}
+
+type inspectedMetadata struct {
+	LastTagTime neverTagged
+}
+
+// neverTagged is the zero time: docker's LastTagTime is of tagging on the spot, which pulling is not. It is not
+// time.Time, whose Format can double a text.
+type neverTagged struct{}
+
+func (neverTagged) String() string               { return time.Time{}.String() }
+func (neverTagged) IsZero() bool                 { return true }
+func (neverTagged) MarshalText() ([]byte, error) { return time.Time{}.MarshalText() }
+
+// rawConfig is Config as the engine sends it. The keys without omitempty are always there in API 1.50 and 1.51, null or
+// empty when they are not set (moby, api/server/router/image/inspect_response.go).
+type rawConfig struct {
 	User         string
 	ExposedPorts map[string]struct{} `json:",omitempty"`
 	Env          []string
@@ -61,40 +82,91 @@ type inspectedConfig struct {
 	Shell        []string `json:",omitempty"`
 }
 
-// Inspect gives what `docker inspect` prints for an image: an array of one object, indented by four
-// spaces, markup characters as they are. Size is null while the unpacked size is unknown.
-func Inspect(i Inspected) ([]byte, error) {
+// clientConfig is Config as docker's client decodes it: moby/docker-image-spec's DockerOCIImageConfig, OCI's part and
+// docker's, which leave out what is empty.
+type clientConfig struct {
+	ociConfig
+	dockerConfig
+}
+
+type ociConfig struct {
+	User         string              `json:",omitempty"`
+	ExposedPorts map[string]struct{} `json:",omitempty"`
+	Env          []string            `json:",omitempty"`
+	Entrypoint   []string            `json:",omitempty"`
+	Cmd          []string            `json:",omitempty"`
+	Volumes      map[string]struct{} `json:",omitempty"`
+	WorkingDir   string              `json:",omitempty"`
+	Labels       map[string]string   `json:",omitempty"`
+	StopSignal   string              `json:",omitempty"`
+	ArgsEscaped  bool                `json:",omitempty"`
+}
+
+type dockerConfig struct {
+	Healthcheck *clientHealth `json:",omitempty"`
+	OnBuild     []string      `json:",omitempty"`
+	Shell       []string      `json:",omitempty"`
+}
+
+// clientHealth is a health check that never prints its address in this server's memory.
+type clientHealth Healthcheck
+
+// Format implements fmt.Formatter.
+func (h *clientHealth) Format(f fmt.State, verb rune) {
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), (*Healthcheck)(h)) // f keeps its own error
+}
+
+// raw gives the object as the engine sends it.
+func (i Inspected) raw() inspection[rawConfig] {
+	c := i.Config.Config
+	return inspected(i, rawConfig{
+		User: c.User, ExposedPorts: c.ExposedPorts, Env: orNull(c.Env), Entrypoint: orNull(c.Entrypoint), Cmd: orNull(c.Cmd), Volumes: setOrNull(c.Volumes),
+		WorkingDir: c.WorkingDir, Labels: setOrNull(c.Labels), StopSignal: c.StopSignal, ArgsEscaped: c.ArgsEscaped, Healthcheck: c.Healthcheck,
+		OnBuild: orNull(c.OnBuild), Shell: c.Shell,
+	})
+}
+
+// client gives the object as docker's client decodes it.
+func (i Inspected) client() inspection[clientConfig] {
+	c := i.Config.Config
+	return inspected(i, clientConfig{
+		ociConfig{c.User, c.ExposedPorts, c.Env, c.Entrypoint, c.Cmd, c.Volumes, c.WorkingDir, c.Labels, c.StopSignal, c.ArgsEscaped},
+		dockerConfig{(*clientHealth)(c.Healthcheck), c.OnBuild, c.Shell},
+	})
+}
+
+func inspected[config any](i Inspected, conf config) inspection[config] {
 	c := i.Config
-	o := inspection{
+	o := inspection[config]{
 		ID: string(i.ID), RepoTags: familiarNames(i.Tags), RepoDigests: familiarNames(i.Digests),
-		Comment: c.Comment, Created: c.Created, DockerVersion: c.DockerVersion, Author: c.Author,
+		Comment: c.Comment, DockerVersion: c.DockerVersion, Author: c.Author, Config: conf,
 		Architecture: c.Architecture, Variant: c.Variant, Os: c.OS, OsVersion: c.OSVersion,
-		Config: inspectedConfig{
-			User: c.Config.User, ExposedPorts: c.Config.ExposedPorts, Env: orNull(c.Config.Env), Entrypoint: orNull(c.Config.Entrypoint),
-			Cmd: orNull(c.Config.Cmd), Volumes: c.Config.Volumes, WorkingDir: c.Config.WorkingDir, Labels: c.Config.Labels,
-			StopSignal: c.Config.StopSignal, ArgsEscaped: c.Config.ArgsEscaped, Healthcheck: c.Config.Healthcheck,
-			OnBuild: orNull(c.Config.OnBuild), Shell: c.Config.Shell,
-		},
+		RootFS: inspectedRootFS{Type: c.RootFS.Type},
 	}
-	if len(o.Config.Volumes) == 0 {
-		o.Config.Volumes = nil
-	}
-	if len(o.Config.Labels) == 0 {
-		o.Config.Labels = nil
+	if c.Created != nil {
+		o.Created = c.Created.Format(time.RFC3339Nano)
 	}
 	// moby, daemon/containerd/image_inspect.go and image.Image before it.
 	if o.Comment == "" && len(c.History) > 0 {
 		o.Comment = c.History[len(c.History)-1].Comment
 	}
 	if i.Unpacked >= 0 {
-		o.Size = &i.Unpacked
+		o.Size = i.Unpacked
 	}
-	o.RootFS.Type, o.RootFS.Layers = c.RootFS.Type, c.RootFS.DiffIDs
+	for _, d := range c.RootFS.DiffIDs {
+		o.RootFS.Layers = append(o.RootFS.Layers, string(d))
+	}
+	return o
+}
+
+// Inspect gives what `docker inspect` prints for an image: an array of one object, indented by four
+// spaces, markup characters as they are. Size is null while the unpacked size is unknown.
+func Inspect(i Inspected) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "    ")
-	if err := e.Encode([]inspection{o}); err != nil {
+	if err := e.Encode([]inspection[rawConfig]{i.raw()}); err != nil {
 		return nil, fmt.Errorf("encode inspect object of %s: %w", i.ID, err)
 	}
 	return b.Bytes(), nil
@@ -115,4 +187,12 @@ func orNull(s []string) []string {
 		return nil
 	}
 	return s
+}
+
+// setOrNull is orNull for a map.
+func setOrNull[V any](m map[string]V) map[string]V {
+	if len(m) == 0 {
+		return nil
+	}
+	return m
 }

@@ -35,8 +35,8 @@ func inspect(t *testing.T, config string, unpacked int64) string {
 	return strings.ReplaceAll(string(b), string(id), "sha256:ID")
 }
 
-// The expected text has docker's keys and values (docker inspect ubuntu:22.04, Engine API 1.51) except
-// GraphDriver and, of the containerd store, Descriptor.
+// The expected text has docker's keys and values (docker inspect ubuntu:22.04, Engine API 1.51); of the containerd store
+// it lacks Descriptor.
 func TestInspectWordsAnImageAsDockerDoes(t *testing.T) {
 	want := `[
     {
@@ -72,6 +72,10 @@ func TestInspectWordsAnImageAsDockerDoes(t *testing.T) {
         "Variant": "v8",
         "Os": "linux",
         "Size": 120719656,
+        "GraphDriver": {
+            "Data": null,
+            "Name": ""
+        },
         "RootFS": {
             "Type": "layers",
             "Layers": [
@@ -86,13 +90,6 @@ func TestInspectWordsAnImageAsDockerDoes(t *testing.T) {
 `
 	if got := inspect(t, jammyConfig, 120719656); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-}
-
-// GraphDriver tells where docker's storage driver keeps the unpacked file systems; there are none here.
-func TestInspectHasNoGraphDriver(t *testing.T) {
-	if got := inspect(t, jammyConfig, 1); strings.Contains(got, "GraphDriver") {
-		t.Errorf("inspect names a graph driver:\n%s", got)
 	}
 }
 

@@ -46,7 +46,7 @@ type RemovalPlan struct {
 	Totals   PlanTotals    `json:"totals"`
 
 	// Fingerprint is equal for equal plans, what the lists leave out included: a plan that was shown is carried out
-	// only while it still holds.
+	// only while it still holds. For whom a blob stays is not part of it: that changes nothing of what is done.
 	Fingerprint Digest `json:"fingerprint"`
 }
 
@@ -63,10 +63,11 @@ type PlanTotals struct {
 	Freed    int64 `json:"freed"` // bytes that leave the disk
 }
 
-// PlanItem is one thing that was asked for, or that a prune chose, and why it stays where the rules refuse it.
+// PlanItem is one thing that was asked for, or a digest that a prune chose (by its first tag, where it has one), and why it stays where the rules refuse it.
 type PlanItem struct {
 	Item    RemovalItem `json:"item"`
 	Refusal *Refusal    `json:"refusal"` // nil: it is carried out
+	Images  int         `json:"images"`  // that are deleted with it, also where others of the plan take them away too; 0: untagged only
 }
 
 // RefusalReason says which rule stands in the way of a deletion without force.
@@ -77,15 +78,17 @@ const (
 	RefusedReferenced RefusalReason = "referenced" // an image ID, a digest or a platform that other references lead to
 	RefusedPinned     RefusalReason = "pinned"     // somebody pinned it: docker's "image is being used by running container"
 	RefusedBase       RefusalReason = "base"       // other images are built on it: docker's "image has dependent child images"
+	RefusedHeld       RefusalReason = "held"       // of a prune: a running pull needs it
+	RefusedMissing    RefusalReason = "missing"    // of several things: it is not stored; force does not change that
 )
 
 // Refusal says why something is not deleted without force.
 type Refusal struct {
 	Reason RefusalReason `json:"reason"`
-	Text   Text          `json:"text"` // the whole sentence
-	By     []Reference   `json:"by"`   // a few of what stands in the way
-	Count  int           `json:"count"`
-	Pin    *Pin          `json:"pin"` // where Reason is RefusedPinned
+	Text   Text          `json:"text"`  // the whole sentence
+	By     []Reference   `json:"by"`    // a few of what stands in the way
+	Count  int           `json:"count"` // how much that is in all; of very many, those that were looked at
+	Pin    *Pin          `json:"pin"`   // where Reason is RefusedPinned
 }
 
 // PlanImage is an image that a plan deletes.
@@ -102,7 +105,7 @@ type PlanBlob struct {
 	Kind   string      `json:"kind"` // index, manifest, config, layer
 	Size   int64       `json:"size"`
 	UsedBy []Reference `json:"used_by"` // a few of them
-	Users  int         `json:"users"`   // how many references there are in all
+	Users  int         `json:"users"`   // how many references there are in all; of very many, those that were looked at
 	Held   bool        `json:"held"`    // a running pull needs it
 }
 

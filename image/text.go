@@ -66,9 +66,12 @@ func (t Text) String() string {
 	return b.String()
 }
 
+// Empty tells whether t says nothing.
+func (t Text) Empty() bool { return t.Format == "" && t.Value == "" }
+
 // Or gives t, or s as it is where t is empty, as in what was kept before texts were.
 func (t Text) Or(s string) Text {
-	if t.Format == "" && t.Value == "" {
+	if t.Empty() {
 		return Plain(s)
 	}
 	return t

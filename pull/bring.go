@@ -167,6 +167,6 @@ func (q *Queue) record(ctx context.Context, r *run, p *plan) (Change, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	return q.shelf.Record(ctx, Pulled{
-		Reference: p.reference, Before: p.stored.Digest, Target: p.Document, Indexes: p.indexes, Images: images, JobID: r.id, By: r.firstRequester(), At: q.now(),
+		Reference: p.reference, Before: p.stored.Digest, Target: p.Document, Indexes: p.indexes, Images: images, JobID: r.id, By: r.firstRequester(), Asked: p.asked, At: q.now(),
 	})
 }

@@ -108,6 +108,7 @@ type Pulled struct {
 	Images    []PulledImage
 	JobID     int64
 	By        string
+	Asked     time.Time // when the registry said where the tag points; zero where it was not asked
 	At        time.Time
 }
 

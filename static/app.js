@@ -184,7 +184,9 @@
 
   // ---- tick boxes: <form data-picks> holds input[data-pick], one input[data-pick-all], and texts
   //      [data-pick-count], [data-pick-total]; controls marked [data-pick-needed] wait for a tick.
-  //      data-pick="digest:bytes digest:bytes": a blob that two ticks share is counted once.
+  //      data-pick="digest:bytes digest:bytes": a blob that two ticks share is counted once. data-picks may be on any
+  //      element around boxes and texts. [data-picks-told] gets the event "picks" whenever other boxes are ticked,
+  //      and is emptied when none is.
 
   function tally(form) {
     const picks = $$("input[data-pick]", form);
@@ -208,10 +210,58 @@
       all.indeterminate = ticked.length > 0 && ticked.length < open.length;
       all.disabled = open.length === 0;
     }
+    const values = ticked.map((pick) => pick.value).join("\n");
+    for (const el of $$("[data-picks-told]", form)) {
+      if ((el.dataset.picksTold || "") === values) continue;
+      el.dataset.picksTold = values;
+      if (values) el.dispatchEvent(new Event("picks"));
+      else {
+        el.dispatchEvent(new Event("htmx:abort"));
+        el.replaceChildren();
+      }
+    }
   }
 
   function tallyAll() {
     for (const form of $$("[data-picks]")) tally(form);
+  }
+
+  // tickRow ticks the box of a row, or takes the tick back; tickRows those of all rows of its list.
+  function tickRow(row) {
+    const pick = row?.querySelector("input[data-pick]:enabled");
+    if (!pick) return false;
+    pick.checked = !pick.checked;
+    tally(pick.closest("[data-picks]"));
+    return true;
+  }
+
+  function tickRows(row) {
+    const all = (row?.closest("[data-picks]") || doc).querySelector("input[data-pick-all]:enabled");
+    all?.click();
+    return Boolean(all);
+  }
+
+  // ---- form[data-follows] says what the server says: after a swap its switches are as they were sent, and so is the box
+  //      [data-filter] where the server took words out of it. A switch that somebody touched keeps its own state else.
+
+  let sent = null; // what the box said in the request that is on its way
+
+  doc.addEventListener("htmx:before:request", (event) => {
+    const box = event.target.matches?.("form[data-follows]") && event.target.querySelector("[data-filter]");
+    if (box) sent = box.value;
+  });
+
+  function follow() {
+    for (const form of $$("form[data-follows]")) {
+      for (const input of $$("input[type=checkbox]", form)) input.checked = input.defaultChecked;
+      for (const option of $$("option", form)) if (option.defaultSelected !== option.selected) option.selected = option.defaultSelected;
+      const box = form.querySelector("[data-filter]");
+      // What was typed meanwhile is asked for next.
+      if (box === doc.activeElement && box.value === sent && box.defaultValue !== sent.trim()) {
+        box.value = box.defaultValue + (box.defaultValue && /\s$/.test(sent) ? " " : "");
+      }
+    }
+    sent = null;
   }
 
   // ---- dialogs: <button data-dialog="id"> opens; inside, <form method="dialog"> closes without scripting
@@ -306,6 +356,13 @@
     askBox(box, 0);
   }
 
+  function goToFilter() {
+    const filter = doc.querySelector("[data-filter]");
+    filter?.focus();
+    filter?.select();
+    return Boolean(filter);
+  }
+
   doc.addEventListener("input", (event) => {
     if (event.target.matches("[data-box]")) askBox(event.target, 250);
   });
@@ -365,6 +422,11 @@
     tally(form);
   });
 
+  doc.addEventListener("reset", (event) => {
+    // The boxes are as they were only after the event.
+    if (event.target.closest("[data-picks]")) setTimeout(tallyAll);
+  });
+
   doc.addEventListener("keydown", (event) => {
     // 229: a key that an input method takes, as for Korean. Safari says so after the composition has ended.
     if (event.defaultPrevented || event.isComposing || event.keyCode === 229 || event.altKey) return;
@@ -402,6 +464,15 @@
       case "ArrowUp":
         if (!moveInPanel(row, -1)) return;
         break;
+      case "f":
+        if (!goToFilter()) return;
+        break;
+      case "x":
+        if (!tickRow(row)) return;
+        break;
+      case "X":
+        if (!tickRows(row)) return;
+        break;
       case "?":
         openDialog("keys");
         break;
@@ -435,7 +506,8 @@
   doc.addEventListener("htmx:sse:after:connection", () => streamLost(false));
   doc.addEventListener("htmx:sse:close", () => streamLost(false));
 
-  doc.addEventListener("htmx:after:swap", () => {
+  doc.addEventListener("htmx:after:swap", (event) => {
+    if (event.detail?.ctx?.target?.querySelector?.("form[data-follows]")) follow();
     showBox();
     refreshTimes();
     tallyAll();

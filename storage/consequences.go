@@ -1,223 +1,209 @@
 package storage
 
 import (
-	"cmp"
-	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"hash"
 	"slices"
 
 	"github.com/stowage/stowage/image"
 )
 
-// consequences works out which images, indexes and blobs go with the roots, and what stays for whom.
-func (r *removal) consequences() error {
-	for _, rt := range r.roots {
-		if err := r.rootGoes(rt); err != nil {
+// outcome is what a plan comes to, whole, for carrying it out; and the writer of the plan that is shown.
+type outcome struct {
+	chains     map[builtOn][]*imagePlan // images that go, by their layers
+	chainOrder []builtOn
+
+	dropped   []*rootPlan
+	untagged  []*wanted   // tags of roots that stay
+	forgotten []*rootPlan // digests that nobody asks for any more but that tags still hold
+	touched   []*rootPlan // roots that stay and lose a platform
+	going     []*imagePlan
+	indexes   []image.Digest
+	layers    []image.Digest // that no image has any more
+	blobs     []image.Digest // that nothing needs any more
+
+	lines hash.Hash // of everything that the plan says it does
+	kept  map[image.Digest][]keeperOf
+}
+
+// line adds to the fingerprint.
+func (p *planner) line(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.lines, format+"\n", args...) // a hash takes everything
+}
+
+// keep adds to a list of the plan while it has room.
+func keep[T any](list *[]T, v T) {
+	if len(*list) < image.MaxPlanLines {
+		*list = append(*list, v)
+	}
+}
+
+// write works out what goes with the roots and images and what stays for whom, and writes the plan.
+func (p *planner) write() error {
+	p.lines = sha256.New()
+	p.line("prune %t force %t", p.prune, p.force)
+	for _, w := range p.items {
+		keep(&p.plan.Items, image.PlanItem{Item: w.item, Refusal: w.refusal, Images: w.goingWith()})
+		p.line("item %q %s %s", w.item.Reference, w.item.ID, w.item.Platform)
+		p.plan.Totals.Items++
+		if !w.alive() {
+			p.plan.Totals.Refused++
+			p.line("refused %s", w.refusal.Reason)
+		}
+	}
+	for _, step := range []func() error{p.writeRoots, p.writeImages, p.writeBlobs} {
+		if err := step(); err != nil {
 			return err
 		}
 	}
-	for _, m := range r.images {
-		if err := r.imageGoes(m); err != nil {
-			return err
-		}
-	}
-	for _, d := range r.indexes {
-		if err := r.blobGoes(d, "index"); err != nil {
-			return err
-		}
-	}
+	p.line("freed %d", p.plan.Totals.Freed)
+	p.plan.Fingerprint = image.Digest("sha256:" + hex.EncodeToString(p.lines.Sum(nil)))
 	return nil
 }
 
-// rootGoes takes along the images and indexes under a root that no other root reaches. An image that stays
-// for another root is noted.
-func (r *removal) rootGoes(rt root) error {
-	images, err := reachableImages(r.ctx, r.q, rt.digest)
-	if err != nil {
-		return err
+// goingWith counts the images that go with an item.
+func (w *wanted) goingWith() (n int) {
+	images := w.images
+	if w.kind != wantedImages && w.root != nil && w.root.dropped {
+		images = w.root.images
 	}
 	for _, i := range images {
-		goes, err := r.goesUnlessReached(i.Manifest, &r.images)
-		if err != nil {
-			return err
-		}
-		if !goes {
-			if err := r.stays(image.PlanBlob{Digest: i.Manifest, Kind: "manifest", Size: i.Size}, []image.Digest{i.Manifest}); err != nil {
-				return err
-			}
+		if w.alive() && i.going {
+			n++
 		}
 	}
-	indexes, err := indexesOf(r.ctx, r.q, rt.digest)
-	if err != nil {
-		return err
-	}
-	for _, d := range indexes {
-		if _, err := r.goesUnlessReached(d, &r.indexes); err != nil {
-			return err
+	return n
+}
+
+func (p *planner) writeUntagged(ref image.Reference) {
+	p.plan.Totals.Untagged++
+	keep(&p.plan.Untagged, ref)
+	p.line("untagged %s", ref)
+}
+
+// writeRoots says what becomes of the references.
+func (p *planner) writeRoots() error {
+	for _, r := range p.roots {
+		if r.dropped {
+			p.dropped = append(p.dropped, r)
 		}
 	}
-	return nil
-}
-
-// goesUnlessReached adds d to list unless a root that stays reaches it.
-func (r *removal) goesUnlessReached(d image.Digest, list *[]image.Digest) (goes bool, err error) {
-	if slices.Contains(*list, d) {
-		return true, nil
-	}
-	roots, err := rootsOf(r.ctx, r.q, d)
-	if err != nil || slices.ContainsFunc(roots, r.keeps) {
-		return false, err
-	}
-	*list = append(*list, d)
-	return true, nil
-}
-
-// keeps tells whether a root is not among those that go.
-func (r *removal) keeps(rt root) bool {
-	return !slices.ContainsFunc(r.roots, func(o root) bool { return o.repo == rt.repo && o.digest == rt.digest })
-}
-
-// indexesOf gives a digest's index and the indexes that it lists; nothing for a manifest.
-func indexesOf(ctx context.Context, q querier, d image.Digest) ([]image.Digest, error) {
-	return rowsOf(ctx, q, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
-		`WITH RECURSIVE down (digest) AS (VALUES (?1) UNION SELECT e.digest FROM index_entries e JOIN down ON e.index_digest = down.digest AND e.kind = 'index')
-		SELECT m.digest FROM down JOIN manifests m ON m.digest = down.digest AND m.kind = 'index'`, d)
-}
-
-func (r *removal) imageGoes(m image.Digest) error {
-	images, err := rowsOf(r.ctx, r.q, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.manifest_digest = ?`, m)
-	if err != nil || len(images) == 0 {
+	if err := p.writeDropped(); err != nil {
 		return err
 	}
-	i := images[0]
-	r.plan.Deleted = append(r.plan.Deleted, image.PlanImage{Manifest: m, ID: i.ID, Platform: i.Platform, Size: i.Size})
-	if err := r.blobGoes(m, "manifest"); err != nil {
-		return err
-	}
-	if err := r.blobGoes(i.ID, "config"); err != nil {
-		return err
-	}
-	layers, err := rowsOf(r.ctx, r.q, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
-		`SELECT layer_digest FROM image_layers WHERE manifest_digest = ? ORDER BY position`, m)
-	if err != nil {
-		return err
-	}
-	for _, d := range layers {
-		if err := r.layerGoes(d); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// layerGoes plans the end of a layer that no other image has among its layers, and of its blob: two
-// questions, since a hostile image can use one blob as layer and as config.
-func (r *removal) layerGoes(d image.Digest) error {
-	users, err := r.staying(`SELECT DISTINCT manifest_digest FROM image_layers WHERE layer_digest = ?1 ORDER BY 1 LIMIT ?2`, d)
-	if err != nil {
-		return err
-	}
-	if len(users) == 0 && !slices.Contains(r.layers, d) {
-		r.layers = append(r.layers, d)
-	}
-	return r.blobGoes(d, "layer")
-}
-
-// blobGoes plans a blob's removal, or notes for whom it stays: a manifest that does not go and needs it in
-// whatever part.
-func (r *removal) blobGoes(d image.Digest, kind string) error {
-	if r.planned(d) {
-		return nil
-	}
-	b := image.PlanBlob{Digest: d, Kind: kind}
-	if err := r.q.QueryRowContext(r.ctx, `SELECT size FROM blobs WHERE digest = ?`, d).Scan(&b.Size); err != nil {
-		return err
-	}
-	users, err := r.staying(`SELECT manifest_digest AS digest FROM image_layers WHERE layer_digest = ?1 UNION SELECT manifest_digest FROM images WHERE config_digest = ?1
-		UNION SELECT digest FROM manifests WHERE digest = ?1 ORDER BY 1 LIMIT ?2`, d)
-	if err != nil {
-		return err
-	}
-	if len(users) > 0 {
-		return r.stays(b, users)
-	}
-	r.plan.Blobs = append(r.plan.Blobs, b)
-	return nil
-}
-
-// planned tells whether the plan has said already what becomes of a blob.
-func (r *removal) planned(d image.Digest) bool {
-	same := func(b image.PlanBlob) bool { return b.Digest == d }
-	return slices.ContainsFunc(r.plan.Blobs, same) || slices.ContainsFunc(r.plan.Stays, same)
-}
-
-const (
-	shownUsers   = 3   // references that are named for a blob that stays
-	countedUsers = 200 // manifests that are asked for theirs: the base of a whole shelf must not hold up a deletion
-)
-
-// staying gives the manifests that a query finds for a digest, ?1, and that do not go; at most countedUsers.
-func (r *removal) staying(query string, d image.Digest) ([]image.Digest, error) {
-	found, err := rowsOf(r.ctx, r.q, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
-		query, d, countedUsers+len(r.images)+len(r.indexes))
-	if err != nil {
-		return nil, err
-	}
-	found = slices.DeleteFunc(found, func(m image.Digest) bool { return slices.Contains(r.images, m) || slices.Contains(r.indexes, m) })
-	return found[:min(len(found), countedUsers)], nil
-}
-
-// stays notes that a blob stays for the references that reach the manifests that use it, each named once.
-func (r *removal) stays(b image.PlanBlob, users []image.Digest) error {
-	if r.planned(b.Digest) {
-		return nil
-	}
-	seen := map[image.Reference]bool{}
-	for _, m := range users {
-		refs, err := r.keepersOf(m)
-		if err != nil {
-			return err
-		}
-		for _, ref := range refs {
-			if !seen[ref] {
-				seen[ref] = true
-				b.UsedBy = append(b.UsedBy, ref)
-			}
-		}
-	}
-	slices.SortFunc(b.UsedBy, func(x, y image.Reference) int { // tags say more than digests
-		return cmp.Or(cmp.Compare(len(x.Digest), len(y.Digest)), cmp.Compare(x.String(), y.String()))
-	})
-	b.Users = len(b.UsedBy)
-	b.UsedBy = b.UsedBy[:min(len(b.UsedBy), shownUsers)]
-	r.plan.Stays = append(r.plan.Stays, b)
-	return nil
-}
-
-// keepersOf gives the references, not going themselves, that reach a manifest. The layers of a plan mostly
-// have the same users, so the answers are kept.
-func (r *removal) keepersOf(manifest image.Digest) ([]image.Reference, error) {
-	if refs, ok := r.keepers[manifest]; ok {
-		return refs, nil
-	}
-	roots, err := rootsOf(r.ctx, r.q, manifest)
-	if err != nil {
-		return nil, err
-	}
-	var refs []image.Reference
-	for _, rt := range roots {
-		if !r.keeps(rt) {
+	for _, r := range p.roots {
+		if r.dropped {
 			continue
 		}
-		tags, err := tagsOf(r.ctx, r.q, rt)
-		if err != nil {
-			return nil, err
+		changed := false
+		for _, w := range r.wanted {
+			switch {
+			case !w.alive():
+				continue
+			case w.kind == wantedTag:
+				p.untagged = append(p.untagged, w)
+				p.writeUntagged(w.item.Reference)
+			default:
+				p.forgotten = append(p.forgotten, r)
+				p.writeUntagged(r.reference())
+			}
+			changed = true
 		}
-		if len(tags) == 0 {
-			tags = []image.Reference{rt.reference()}
+		if r.partly && slices.ContainsFunc(r.images, func(i *imagePlan) bool { return i.going }) {
+			p.touched = append(p.touched, r)
+			changed = true
 		}
-		refs = append(refs, tags...)
+		if !changed {
+			continue
+		}
+		if err := p.writeRemains(r); err != nil {
+			return err
+		}
 	}
-	r.keepers[manifest] = refs
-	return refs, nil
+	return nil
+}
+
+// writeDropped says which references go with the roots. As in docker, the digest reference goes with the last tag.
+func (p *planner) writeDropped() error {
+	all := p.dropped
+	for len(all) > 0 {
+		some := all[:min(len(all), chunkSize)]
+		all = all[len(some):]
+		written := 0 // roots of some whose digest reference is done with
+		finish := func(until int) {
+			for ; written < until; written++ {
+				if r := some[written]; r.byDigest || r.tags == 0 {
+					p.writeUntagged(r.reference())
+				}
+			}
+		}
+		err := inChunks(keysOf(some), chunkSize, func(list string) error {
+			return eachRow(p.ctx, p.q, func(rows *sql.Rows) (bool, error) {
+				var at int
+				var tag string
+				err := rows.Scan(&at, &tag)
+				finish(at)
+				p.writeUntagged(image.Reference{Repository: some[at].name, Tag: tag})
+				return false, err
+			}, `SELECT j.key, t.name FROM json_each(?) j CROSS JOIN tags t ON t.digest = j.value ->> 1 AND t.repository_id = j.value ->> 0 ORDER BY j.key, t.name`, list)
+		})
+		if err != nil {
+			return err
+		}
+		finish(len(some))
+	}
+	return nil
+}
+
+// writeRemains notes the references of a root that stay, and the platforms that stay stored under it.
+func (p *planner) writeRemains(r *rootPlan) error {
+	refs, count, err := p.tagsLeft(r, image.MaxPlanLines-len(p.plan.Remains))
+	if err != nil {
+		return err
+	}
+	if count == 0 {
+		refs, count = []image.Reference{r.reference()}, 1
+	}
+	var platforms []image.Platform
+	for _, i := range r.images {
+		if !i.going {
+			platforms = append(platforms, i.Platform)
+		}
+	}
+	p.plan.Totals.Remains += count
+	for _, ref := range refs {
+		keep(&p.plan.Remains, image.PlanRemains{Reference: ref, Platforms: platforms})
+	}
+	p.line("remains %s %s %d %s", r.name, r.digest, count, platforms)
+	return nil
+}
+
+// writeImages says which images and indexes go. An image of a digest that goes and that stays for another one is noted.
+func (p *planner) writeImages() error {
+	for _, i := range p.images {
+		if !i.going {
+			continue
+		}
+		p.going = append(p.going, i)
+		p.plan.Totals.Images++
+		keep(&p.plan.Deleted, image.PlanImage{Manifest: i.Manifest, ID: i.ID, Platform: i.Platform, Size: i.Size})
+		p.line("deleted %s", i.Manifest)
+	}
+	for _, i := range p.images {
+		if i.going || !underAny(i.roots) {
+			continue
+		}
+		if err := p.writeStays(image.PlanBlob{Digest: i.Manifest, Kind: "manifest", Size: i.Size}, []image.Digest{i.Manifest}); err != nil {
+			return err
+		}
+	}
+	for _, n := range p.index {
+		if n.lost() {
+			p.indexes = append(p.indexes, n.digest)
+		}
+	}
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -22,11 +23,12 @@ import (
 // shelf is a real store in a folder of its own, filled with small images by name.
 type shelf struct {
 	*Store
-	t      *testing.T
-	dir    string
-	built  map[string]sample.Built // images and indexes that were put on it, by name
-	layers map[string]*sample.Layer
-	source map[string]sample.Source
+	t       *testing.T
+	dir     string
+	options Options
+	built   map[string]sample.Built // images and indexes that were put on it, by name
+	layers  map[string]*sample.Layer
+	source  map[string]sample.Source
 }
 
 // newShelf opens an empty shelf that knows these sources:
@@ -37,19 +39,29 @@ type shelf struct {
 //	redis       a manifest for amd64, with nothing in common with the others but the base
 //	nested      index: redis and, in an index of its own, arm64 and arm/v7
 //	odd         a manifest whose only layer is its own config's bytes
-func newShelf(t *testing.T) *shelf {
+//	base        a manifest for amd64: the first layer of the others
+//	copy        a manifest with the layers of jammy's amd64, and a config of its own
+//	squashed    a manifest for amd64 that shares no layer and says that it is built on jammy
+//	ci, old     manifests for amd64: with the label stage=ci, and created in 2020
+//	undated     a manifest for amd64 that does not say when it was created
+//	half        index: an amd64 with the label stage=ci and an arm64 created in 2020
+func newShelf(t *testing.T) *shelf { return newShelfWith(t, Options{}) }
+
+// newShelfWith is newShelf with options of the store.
+func newShelfWith(t *testing.T, o Options) *shelf {
 	t.Helper()
-	dir := t.TempDir()
-	store, err := Open(t.Context(), Options{Dir: dir, DefaultPlatform: image.Platform{OS: "linux", Architecture: "amd64"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o.Dir, o.DefaultPlatform = t.TempDir(), image.Platform{OS: "linux", Architecture: "amd64"}
+	s := &shelf{t: t, dir: o.Dir, options: o, built: map[string]sample.Built{}, layers: map[string]*sample.Layer{}}
+	s.open()
+	store := s.Store
 	t.Cleanup(func() {
+		if s.Store != store {
+			return // opened anew by the test, which closes it
+		}
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	s := &shelf{Store: store, t: t, dir: dir, built: map[string]sample.Built{}, layers: map[string]*sample.Layer{}}
 	arm := s.image("arm64", "base-arm64", "jammy-arm64")
 	redis := s.image("amd64", "base-amd64", "redis")
 	s.source = map[string]sample.Source{
@@ -61,8 +73,52 @@ func newShelf(t *testing.T) *shelf {
 		"redis":  redis,
 		"nested": sample.Index{Entries: []sample.Source{redis, sample.Index{Entries: []sample.Source{s.image("arm64", "deep-arm64"), s.image("arm", "deep-arm")}}}},
 		"odd":    odd{s.image("amd64", "odd")},
+		"base":   s.image("amd64", "base-amd64"),
 	}
+	alter := func(im sample.Image, f func(*sample.Image)) sample.Image {
+		f(&im)
+		return im
+	}
+	labelled := func(im *sample.Image) { im.Config.Labels = map[string]string{"stage": "ci"} }
+	old := func(im *sample.Image) { im.Created = time.Date(2020, 2, 29, 0, 0, 0, 0, time.UTC) }
+	s.source["copy"] = alter(s.image("amd64", "base-amd64", "jammy-amd64"), func(im *sample.Image) { im.Author = "somebody else" })
+	s.source["squashed"] = alter(s.image("amd64", "squashed"), func(im *sample.Image) {
+		im.Annotations = map[string]string{v1.AnnotationBaseImageDigest: string(s.build("jammy").Digest())}
+	})
+	s.source["ci"] = alter(s.image("amd64", "ci"), labelled)
+	s.source["old"] = alter(s.image("amd64", "old"), old)
+	s.source["undated"] = alter(s.image("amd64", "undated"), func(im *sample.Image) { im.Created = time.Time{} })
+	s.source["half"] = sample.Index{Entries: []sample.Source{alter(s.image("amd64", "half-amd64"), labelled), alter(s.image("arm64", "half-arm64"), old)}}
 	return s
+}
+
+// open opens the store on the shelf's folder.
+func (s *shelf) open() {
+	s.t.Helper()
+	store, err := Open(s.t.Context(), s.options)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.Store = store
+	store.keeper.mu.Lock()
+	defer store.keeper.mu.Unlock()
+	store.keeper.waits.delay = time.Millisecond // the tests wait for it often
+}
+
+// fill pulls in order, and pins what is to be: "pin ubuntu:22.04 why".
+func (s *shelf) fill(all []string) {
+	s.t.Helper()
+	for _, words := range all {
+		pin, isPin := strings.CutPrefix(words, "pin ")
+		if !isPin {
+			s.pull(words)
+			continue
+		}
+		name, note, _ := strings.Cut(pin, " ")
+		if _, err := s.Pin(s.t.Context(), s.item(name, "").Reference, note, "mira"); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 }
 
 // image is an image for linux on an architecture, made of layers by name; equal names are one layer.
@@ -381,5 +437,6 @@ func (s *shelf) remove(ctx context.Context, asked image.Removal) (image.RemovalP
 	if err != nil {
 		return plan, err
 	}
-	return s.Remove(ctx, asked, plan.Fingerprint, "noa")
+	done, err := s.Remove(ctx, asked, plan.Fingerprint, "noa")
+	return done.Plan, err
 }

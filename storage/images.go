@@ -184,7 +184,7 @@ func (s *Store) ImageByID(ctx context.Context, prefix string) (Image, error) {
 
 // referencesOf gives up to limit references that reach a manifest, and how many there are.
 func referencesOf(ctx context.Context, q querier, manifest image.Digest, limit int) (refs []image.Reference, total int, err error) {
-	roots, err := rootsOf(ctx, q, manifest)
+	roots, err := rootsOf(ctx, q, manifest, -1)
 	if err != nil {
 		return nil, 0, err
 	}

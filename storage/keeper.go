@@ -23,36 +23,46 @@ const (
 )
 
 // keeper keeps the disk in step with the rows, off the request path: it rewrites index.json after tags
-// changed, then removes the files of deleted blobs, and now and then sweeps files that no row needs.
+// changed, removes the files of deleted blobs once they have waited their time, and now and then sweeps files that no
+// row knows.
 type keeper struct {
 	store *Store
 	kick  chan struct{}
+	work  sync.Mutex // one round at a time
 
-	mu    sync.Mutex
-	dirty bool
-	files []image.Digest // whose rows are gone
-	idle  *sync.Cond
-	busy  bool
+	mu     sync.Mutex
+	dirty  bool           // index.json is to be written anew
+	strays []image.Digest // whose files no row knows
+	asked  bool           // somebody waits for a round
+	busy   bool
+	idle   *sync.Cond
 
 	writeIndex func(ctx context.Context) error // index.json anew from the rows
 	persist    func() error                    // makes committed rows survive a power cut
-	again      time.Duration                   // until what failed is tried again
+	waits      keeperTimes
+}
+
+// keeperTimes are how long the keeper waits.
+type keeperTimes struct {
+	delay time.Duration // for more changes, before a round
+	again time.Duration // until what failed, or was held by a pull, is tried again
 }
 
 func newKeeper(s *Store) *keeper {
-	k := &keeper{store: s, kick: make(chan struct{}, 1), dirty: true, persist: s.persistRows, again: settleAgain}
+	k := &keeper{store: s, kick: make(chan struct{}, 1), dirty: true, persist: s.persistRows, waits: keeperTimes{settleDelay, settleAgain}}
 	k.idle = sync.NewCond(&k.mu)
 	k.writeIndex = func(ctx context.Context) error { return s.blobs.WriteIndex(ctx, s.layoutEntries(ctx)) }
 	return k
 }
 
-func (k *keeper) tagsChanged() { k.removed(nil) }
+// tagsChanged asks for index.json to be written anew, and then for the files to go whose time has come.
+func (k *keeper) tagsChanged() { k.removeStrays(nil) }
 
-// removed asks for index.json to be written anew and then for the files to go.
-func (k *keeper) removed(files []image.Digest) {
+// removeStrays asks for index.json to be written anew and then for the files to go.
+func (k *keeper) removeStrays(files []image.Digest) {
 	k.mu.Lock()
 	k.dirty = true
-	k.files = append(k.files, files...)
+	k.strays = append(k.strays, files...)
 	k.mu.Unlock()
 	k.wake()
 }
@@ -71,7 +81,9 @@ func (k *keeper) run(ctx context.Context) {
 	}
 	strays := time.NewTicker(strayEvery)
 	defer strays.Stop()
-	rest := settleDelay
+	due := time.NewTimer(k.nextDue(ctx))
+	defer due.Stop()
+	var rest time.Duration
 	for {
 		select {
 		case <-ctx.Done():
@@ -79,66 +91,98 @@ func (k *keeper) run(ctx context.Context) {
 			return
 		case <-strays.C:
 			k.sweepStrays(ctx)
+		case <-due.C:
+			k.settle(context.WithoutCancel(ctx))
 		case <-k.kick:
 			select {
 			case <-ctx.Done():
-			case <-time.After(rest):
+			case <-time.After(max(rest, k.times().delay)):
 			}
 			began := time.Now()
 			k.settle(context.WithoutCancel(ctx))
 			// A shelf of 100,000 tags has an index.json of some 40 MB: no more than a fifth of the time is
 			// spent on writing it, however often tags change.
-			rest = max(settleDelay, 4*time.Since(began))
+			rest = 4 * time.Since(began)
 		}
+		due.Reset(k.nextDue(ctx))
 	}
 }
 
-// Settle waits until index.json and the blob folder say what the rows say.
-func (s *Store) Settle() {
-	k := s.keeper
+func (k *keeper) times() keeperTimes {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for k.dirty || k.busy {
+	return k.waits
+}
+
+// Settle waits until index.json and the blob folder say what the rows say: the files of blobs that wait to be swept are
+// there until their time has come.
+func (s *Store) Settle() {
+	k := s.keeper
+	due, err := k.due(context.Background(), millis(s.now()))
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err == nil && len(due) > 0 {
+		k.asked = true
+		k.wake()
+	}
+	for k.dirty || k.asked || k.busy {
 		k.idle.Wait()
 	}
 }
 
-// settle writes index.json before it removes files, so that the layout never names what is gone. What fails
-// is tried again a little later.
 func (k *keeper) settle(ctx context.Context) {
-	k.mu.Lock()
-	if !k.dirty {
-		k.mu.Unlock()
-		return
+	k.work.Lock()
+	defer k.work.Unlock()
+	if _, _, err := k.round(ctx); err != nil && !errors.Is(err, context.Canceled) { // at the end there is a last round
+		k.store.log.Error("bring the data folder in step with the database", "error", err)
 	}
-	files, writeIndex, persist := k.files, k.writeIndex, k.persist
-	k.dirty, k.files, k.busy = false, nil, true
+}
+
+// round writes index.json before it removes files, so that the layout never names what is gone. What fails
+// is tried again a little later. k.work is held.
+func (k *keeper) round(ctx context.Context) (files int, freed int64, err error) {
+	k.mu.Lock()
+	dirty, strays, writeIndex, persist := k.dirty, k.strays, k.writeIndex, k.persist
+	k.dirty, k.strays, k.asked, k.busy = false, nil, false, true
 	k.mu.Unlock()
 
-	err := writeIndex(ctx)
-	if image.KindOf(err) == image.DiskFull && len(files) > 0 {
-		// Deleting has to work on a full disk, so here the files go first: they take the space that is missing.
-		if err = persist(); err == nil {
-			k.sweepFiles(ctx, files)
-			files = nil
-			err = writeIndex(ctx)
+	// Looked up before index.json is written: what goes after this may still stand in it.
+	now := millis(k.store.now())
+	due, err := k.due(ctx, now)
+	sweep := func() (err error) {
+		if len(strays) > 0 {
+			if err = persist(); err != nil {
+				return err
+			}
+			k.sweepFiles(ctx, strays)
+			strays = nil
+		}
+		n, bytes, err := k.sweepDue(ctx, due, now, persist)
+		files, freed, due = files+n, freed+bytes, nil
+		return err
+	}
+	if err == nil && (dirty || len(due) > 0) {
+		err = writeIndex(ctx)
+		if image.KindOf(err) == image.DiskFull && len(due)+len(strays) > 0 {
+			// Deleting has to work on a full disk, so here the files go first: they take the space that is missing.
+			if err = sweep(); err == nil {
+				err = writeIndex(ctx)
+			}
 		}
 	}
-	if err == nil && len(files) > 0 {
-		if err = persist(); err == nil {
-			k.sweepFiles(ctx, files)
-		}
+	if err == nil {
+		err = sweep()
 	}
 
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err != nil {
-		k.store.log.Error("bring the data folder in step with the database", "error", err)
-		k.dirty, k.files = true, append(files, k.files...)
-		time.AfterFunc(k.again, k.wake)
+		k.dirty, k.strays = true, append(strays, k.strays...)
+		time.AfterFunc(k.waits.again, k.wake)
 	}
 	k.busy = false
 	k.idle.Broadcast()
+	return files, freed, err
 }
 
 // persistRows makes what was committed survive a power cut. SQLite's synchronous=NORMAL leaves that to the next
@@ -157,22 +201,22 @@ func (s *Store) persistRows() error {
 	return nil
 }
 
-// sweepFiles removes the files of blobs that are not needed any more.
+// sweepFiles removes files that no row needs.
 func (k *keeper) sweepFiles(ctx context.Context, files []image.Digest) {
 	var freed int64
 	for _, d := range files {
-		n, err := k.sweepFile(ctx, d)
+		_, n, err := k.sweepFile(ctx, d)
 		if err != nil {
 			k.store.log.Error("remove a blob's file", "digest", d, "error", err)
 		}
 		freed += n
 	}
-	k.store.log.Info("swept blobs", "files", len(files), "bytes", freed)
+	k.store.log.Info("swept stray blobs", "files", len(files), "bytes", freed)
 }
 
-// sweepFile removes a blob's file unless a row or a running pull needs it.
-func (k *keeper) sweepFile(ctx context.Context, d image.Digest) (freed int64, err error) {
-	_, err = k.store.holds.unlessHeld(d, func() error {
+// sweepFile removes a blob's file unless a row needs it. Where a running pull holds it, nothing is done.
+func (k *keeper) sweepFile(ctx context.Context, d image.Digest) (done bool, freed int64, err error) {
+	done, err = k.store.holds.unlessHeld(d, func() error {
 		needed, err := k.needed(ctx, d)
 		if err != nil || needed {
 			return err
@@ -180,12 +224,12 @@ func (k *keeper) sweepFile(ctx context.Context, d image.Digest) (freed int64, er
 		freed, err = k.store.blobs.Remove(d)
 		return err
 	})
-	return freed, err
+	return done, freed, err
 }
 
-// needed tells whether a row needs a blob's file.
+// needed tells whether a row needs a blob's file, or an undo may.
 func (k *keeper) needed(ctx context.Context, d image.Digest) (needed bool, err error) {
-	err = k.store.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?)`, d).Scan(&needed)
+	err = k.store.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?1) OR EXISTS (SELECT 1 FROM waiting_blobs WHERE digest = ?1)`, d).Scan(&needed)
 	return needed, err
 }
 
@@ -207,7 +251,7 @@ func (k *keeper) sweepStrays(ctx context.Context) {
 	var strays []image.Digest
 	handOver := func() {
 		if len(strays) > 0 {
-			k.removed(strays)
+			k.removeStrays(strays)
 			k.settle(context.WithoutCancel(ctx))
 			strays = nil
 		}

@@ -21,7 +21,7 @@ func (s *shelf) keeperFails(writeIndex func(context.Context) error, persist func
 	k := s.keeper
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.again = time.Millisecond
+	k.waits.again = time.Millisecond
 	if writeIndex != nil {
 		k.writeIndex = writeIndex
 	}
@@ -136,11 +136,12 @@ func TestSweepingStraysNeverLeavesTheIndexNamingThem(t *testing.T) {
 	}
 	ctx := t.Context()
 	err := s.update(ctx, func(tx *sql.Tx) error { // as Remove does, and nobody told the keeper yet
-		plan, err := planRemoval(ctx, tx, image.Remove(image.RemovalItem{Reference: tagRef(t, "redis:7")}))
+		plan, err := s.planRemoval(ctx, tx, image.Remove(image.RemovalItem{Reference: tagRef(t, "redis:7")}))
 		if err != nil {
 			return err
 		}
-		return s.carryOut(ctx, tx, plan, "noa")
+		_, _, err = s.carryOut(ctx, tx, plan, "noa", 0)
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -34,151 +34,17 @@ type Row struct {
 	Unpacked  int64  // bytes as docker counts SIZE; -1 until known
 	TotalSize int64  // compressed bytes of all stored platforms, shared layers once
 	Broken    string // why the image cannot be used; empty when nothing is known against it
+	Pinned    bool   // somebody marked Digest as in use
+	Update    UpdateState
 }
 
-// Sort is an order of the list.
-type Sort string
-
-// The orders of the list; each can be turned round.
-const (
-	SortName      Sort = "name"
-	SortPlatforms Sort = "platforms"
-	SortID        Sort = "id"
-	SortCreated   Sort = "created"
-	SortPulled    Sort = "pulled"
-	SortSize      Sort = "size"
-	SortUnpacked  Sort = "unpacked"
-)
-
-// sortColumns maps each order to an indexed column of listing.
-var sortColumns = map[Sort]string{
-	SortName: "name", SortPlatforms: "platforms", SortID: "image_id", SortCreated: "created",
-	SortPulled: "pulled_at", SortSize: "size", SortUnpacked: "unpacked",
-}
-
-// Valid tells whether the list can be sorted so.
-func (s Sort) Valid() bool { return sortColumns[s] != "" }
-
-// ListQuery chooses rows of the list.
-type ListQuery struct {
-	Text       string           // part of the familiar name, or the beginning of an image ID or digest
-	Repository image.Repository // only this one; empty: all
-	Sort       Sort             // zero: by name
-	Descending bool
-	Offset     int
-	Limit      int
-}
-
-// fewRows is up to how many rows that a filter leaves are sorted by themselves. More are looked for along the order's index,
-// where they are frequent enough to be found soon.
-const fewRows = 1000
-
-// List gives rows and how many the query chooses in all.
-func (s *Store) List(ctx context.Context, q ListQuery) (rows []Row, total int, err error) {
-	err = s.view(ctx, func(tx *sql.Tx) error {
-		where, args := q.where()
-		if where == "" {
-			err := tx.QueryRowContext(ctx, `SELECT rows_listed FROM totals`).Scan(&total)
-			if err != nil {
-				return err
-			}
-			where = "TRUE"
-		} else {
-			// One look at all names; when few match, their ids come along so that there is no second one.
-			var ids string
-			err := tx.QueryRowContext(ctx, `SELECT count(*), CASE WHEN count(*) <= ? THEN json_group_array(id) ELSE '' END FROM listing WHERE `+where,
-				append([]any{fewRows}, args...)...).Scan(&total, &ids)
-			if err != nil {
-				return err
-			}
-			if ids != "" {
-				where, args = `id IN (SELECT value FROM json_each(?))`, []any{ids}
-			}
-		}
-		rows, err = q.page(ctx, tx, where, args, total)
-		return err
-	})
-	return rows, total, err
-}
-
-// page reads the rows of the page from those that where chooses, total in all.
-func (q ListQuery) page(ctx context.Context, tx *sql.Tx, where string, args []any, total int) ([]Row, error) {
-	limit, offset, turned := min(q.Limit, total-q.Offset), q.Offset, false
-	if limit <= 0 {
-		return nil, nil
-	}
-	if offset > total/2 { // nearer to the end: count from there, the rows before a page cost time too
-		offset, turned = total-offset-limit, true
-	}
-	// The inner query pages over an index alone; only the page's rows are read whole.
-	return rowsOf(ctx, tx, scanRow, `SELECT r.name, l.tag, l.digest, l.reason, l.image_id, l.platform, l.platforms, l.created, l.pulled_at,
-		l.size, l.unpacked, l.total_size, l.broken
-		FROM (SELECT id AS picked FROM listing WHERE `+where+` ORDER BY `+q.order("", turned)+` LIMIT ? OFFSET ?)
-		JOIN listing l ON l.id = picked JOIN repositories r ON r.id = l.repository_id ORDER BY `+q.order("l.", false),
-		append(args, limit, offset)...)
-}
-
-// order gives the terms of ORDER BY, of columns of a table; turned is the other way round. All have one direction, so that
-// an index serves them.
-func (q ListQuery) order(table string, turned bool) string {
-	terms := []string{"name", "id"}
-	if column := sortColumns[q.Sort]; column != "" && column != "name" {
-		terms = []string{column, "name", "id"}
-	}
-	direction := " ASC"
-	if q.Descending != turned {
-		direction = " DESC"
-	}
-	for i, t := range terms {
-		terms[i] = table + t + direction
-	}
-	return strings.Join(terms, ", ")
-}
-
-// likeEscape makes a text stand for itself in a LIKE pattern.
-var likeEscape = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
-
-func (q ListQuery) where() (string, []any) {
-	var terms []string
-	var args []any
-	if q.Repository != "" {
-		terms = append(terms, `repository_id = (SELECT id FROM repositories WHERE name = ?)`)
-		args = append(args, q.Repository)
-	}
-	if text := strings.ToLower(strings.TrimSpace(q.Text)); text != "" {
-		familiar := strings.TrimPrefix(strings.TrimPrefix(text, "docker.io/"), "library/")
-		// LIKE takes upper and lower case for the same, and costs a third of instr with lower.
-		term := `name LIKE ? ESCAPE '\'`
-		args = append(args, "%"+likeEscape.Replace(familiar)+"%")
-		if hex, ok := image.ParseIDPrefix(text); ok {
-			from, to := "sha256:"+hex, "sha256:"+hex+"g" // g sorts after every hex digit
-			term = `id IN (SELECT id FROM listing WHERE ` + term + ` UNION ` + reachedBy + `)`
-			args = append(args, from, to, from, to, from, to)
-		}
-		terms = append(terms, term)
-	}
-	return strings.Join(terms, " AND "), args
-}
-
-// reachedBy finds the rows of the list under which a digest can be reached that begins with given digits: an
-// index, a manifest, the image ID of any platform, or a layer. Few digests are meant: the rest is not looked for.
-const reachedBy = `SELECT id FROM listing WHERE digest IN (
-	WITH RECURSIVE up (digest) AS (SELECT * FROM (
-		SELECT digest FROM manifests WHERE digest BETWEEN ? AND ?
-		UNION SELECT manifest_digest FROM images WHERE config_digest BETWEEN ? AND ?
-		UNION SELECT manifest_digest FROM image_layers WHERE layer_digest BETWEEN ? AND ?
-		LIMIT 1000)
-		UNION SELECT e.index_digest FROM index_entries e JOIN up ON e.digest = up.digest AND e.kind IN ('image', 'index'))
-	SELECT digest FROM up)`
-
-func scanRow(rows *sql.Rows) (Row, error) {
-	var r Row
+func scanRow(rows *sql.Rows) (r Row, id int64, err error) {
 	var platform, platforms string
 	var created, pulled int64
-	err := rows.Scan(&r.Reference.Repository, &r.Reference.Tag, &r.Digest, &r.Reason, &r.ImageID, &platform, &platforms, &created, &pulled,
-		&r.Size, &r.Unpacked, &r.TotalSize, &r.Broken)
+	err = rows.Scan(&id, &r.Reference.Repository, &r.Reference.Tag, &r.Digest, &r.Reason, &r.ImageID, &platform, &platforms, &created, &pulled,
+		&r.Size, &r.Unpacked, &r.TotalSize, &r.Broken, &r.Pinned, &r.Update)
 	if err != nil {
-		return Row{}, err
+		return Row{}, 0, err
 	}
 	if r.Reference.Tag == "" {
 		r.Reference.Digest = r.Digest
@@ -188,7 +54,7 @@ func scanRow(rows *sql.Rows) (Row, error) {
 	for _, p := range strings.Fields(platforms) {
 		r.Platforms = append(r.Platforms, storedPlatform(p))
 	}
-	return r, nil
+	return r, id, nil
 }
 
 // storedPlatform reads what Platform.String wrote into the database.
@@ -205,13 +71,15 @@ type Totals struct {
 	Images       int // rows of the list
 	Repositories int
 	Blobs        int
-	Bytes        int64 // on disk, each blob once
+	Bytes        int64 // of the blobs, each once
+	Waiting      int   // blobs that nothing needs and whose files are on disk until a deletion cannot be undone any more
+	WaitingBytes int64
 }
 
 // Totals gives the sums over the whole shelf.
 func (s *Store) Totals(ctx context.Context) (t Totals, err error) {
-	err = s.read.QueryRowContext(ctx, `SELECT rows_listed, repositories, blob_count, blob_bytes FROM totals`).
-		Scan(&t.Images, &t.Repositories, &t.Blobs, &t.Bytes)
+	err = s.read.QueryRowContext(ctx, `SELECT rows_listed, repositories, blob_count, blob_bytes, waiting_count, waiting_bytes FROM totals`).
+		Scan(&t.Images, &t.Repositories, &t.Blobs, &t.Bytes, &t.Waiting, &t.WaitingBytes)
 	return t, err
 }
 
@@ -349,7 +217,7 @@ func totalSize(ctx context.Context, tx *sql.Tx, images []Image) (int64, error) {
 
 // refreshListingsOf writes the rows of every digest anew under which a manifest can be reached.
 func (s *Store) refreshListingsOf(ctx context.Context, tx *sql.Tx, manifest image.Digest) error {
-	roots, err := rootsOf(ctx, tx, manifest)
+	roots, err := rootsOf(ctx, tx, manifest, -1)
 	if err != nil {
 		return err
 	}
@@ -373,11 +241,12 @@ func (r root) reference() image.Reference {
 	return image.Reference{Repository: r.name, Digest: r.digest}
 }
 
-// rootsOf gives the roots that reach a manifest or index: itself, or an index that lists it.
-func rootsOf(ctx context.Context, q querier, d image.Digest) ([]root, error) {
+// rootsOf gives the roots that reach a manifest or index: itself, or an index that lists it. At most limit of them; all
+// where that is negative.
+func rootsOf(ctx context.Context, q querier, d image.Digest, limit int) ([]root, error) {
 	return rowsOf(ctx, q, func(rows *sql.Rows) (r root, err error) {
 		return r, rows.Scan(&r.repo, &r.name, &r.digest, &r.byDigest)
-	}, upFromDigest+`SELECT d.repository_id, r.name, d.digest, d.by_digest FROM up
-		JOIN repository_digests d ON d.digest = up.digest JOIN repositories r ON r.id = d.repository_id
-		ORDER BY r.name, d.digest`, d)
+	}, upFromDigest+`SELECT * FROM (SELECT d.repository_id, r.name, d.digest, d.by_digest FROM up
+		CROSS JOIN repository_digests d ON d.digest = up.digest CROSS JOIN repositories r ON r.id = d.repository_id LIMIT ?2)
+		ORDER BY 2, 3`, d, limit)
 }

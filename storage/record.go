@@ -288,7 +288,10 @@ func (r recorder) reference(repo int64, p pull.Pulled) (pull.Change, error) {
 	}
 	_, err = r.exec(`INSERT INTO tags (repository_id, name, digest, pulled_at, pulled_by) VALUES (?1, ?2, ?3, ?4, ?5)
 		ON CONFLICT DO UPDATE SET digest = ?3, pulled_at = ?4, pulled_by = ?5`, repo, p.Reference.Tag, p.Target.Digest, r.at, p.By)
-	if err != nil || previous == p.Target.Digest {
+	if err != nil {
+		return pull.Change{}, err
+	}
+	if err := r.settlesCheck(repo, p); err != nil || previous == p.Target.Digest {
 		return pull.Change{Previous: previous}, err
 	}
 	event := TagMoved
@@ -298,6 +301,14 @@ func (r recorder) reference(repo int64, p pull.Pulled) (pull.Change, error) {
 	err = r.store.writeHistory(r.ctx, r.tx, TagEvent{Repository: p.Reference.Repository, Tag: p.Reference.Tag, Event: event,
 		Old: previous, New: p.Target.Digest, At: fromMillis(r.at), By: p.By, PullID: p.JobID})
 	return pull.Change{Previous: previous, Newer: true}, err
+}
+
+// settlesCheck notes where the registry said that the tag points: a pull asks, too.
+func (r recorder) settlesCheck(repo int64, p pull.Pulled) error {
+	if p.Asked.IsZero() {
+		return nil
+	}
+	return writeCheck(r.ctx, r.tx, repo, AskedByPull, pull.Checked{Reference: p.Reference, Answer: pull.AnswerDigest, Upstream: p.Target.Digest, At: p.Asked})
 }
 
 // createdMillis keeps an unknown creation time NULL.

@@ -10,13 +10,15 @@ import (
 
 // deletion is one row of the rules: what is on the shelf, what is asked for, what the plan says, what is left.
 type deletion struct {
-	rule  string   // product.md section 5, or docker's behaviour
-	shelf []string // pulls in order, in the words of held
-	ask   string   // "ubuntu:22.04", "ubuntu@jammy", or "id jammy/amd64"
+	rule  string   // docker's behaviour that it mirrors; where it differs on purpose, that and product.md's reason
+	shelf []string // pulls in order, in the words of held, or "pin ubuntu:22.04 why"
+	ask   string   // "ubuntu:22.04", "ubuntu@jammy", "id jammy/amd64", or several with " + " between them
 	only  string   // one architecture
 	force bool
 
 	refused  []string // the references that stand in the way; the shelf stays as it was
+	items    []string // of several: what becomes of each, "ubuntu:22.04: goes" or "ubuntu:22.04: base: postgres:15"
+	says     string   // part of a refusal's sentence
 	missing  bool     // nothing of the kind is stored
 	untagged []string
 	deleted  []string // source/architecture
@@ -38,11 +40,11 @@ var deletions = []deletion{
 		ask:   "ubuntu:22.04", untagged: []string{"ubuntu:22.04"}, deleted: []string{"jammy/amd64", "jammy/arm64"},
 	},
 	{
-		rule:  "the last tag: layers that another image uses stay, and the plan says for whom",
-		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "postgres:15=postgres amd64"},
+		rule:  "the last tag: docker keeps layers that another image uses, silently; the plan says for whom",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "redis:7=redis amd64"},
 		ask:   "ubuntu:22.04", untagged: []string{"ubuntu:22.04"}, deleted: []string{"jammy/amd64", "jammy/arm64"},
-		stays: []string{"base-amd64: postgres:15", "jammy-amd64: postgres:15"},
-		left:  []string{"postgres:15=postgres amd64"},
+		stays: []string{"base-amd64: redis:7"},
+		left:  []string{"redis:7=redis amd64"},
 	},
 	{
 		rule:  "a layer is named once for each reference that keeps it, however many platforms use it",
@@ -114,10 +116,10 @@ var deletions = []deletion{
 	},
 	{
 		rule:  "one platform: layers that another image of that platform uses stay",
-		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "postgres:15=postgres arm64"},
-		ask:   "ubuntu:22.04", only: "arm64", deleted: []string{"jammy/arm64"}, remains: []string{"ubuntu:22.04 amd64"},
-		stays: []string{"base-arm64: postgres:15", "jammy-arm64: postgres:15"},
-		left:  []string{"ubuntu:22.04=jammy amd64", "postgres:15=postgres arm64"},
+		shelf: []string{"postgres:15=postgres amd64 arm64", "ubuntu:22.04=jammy arm64"},
+		ask:   "postgres:15", only: "arm64", deleted: []string{"postgres/arm64"}, remains: []string{"postgres:15 amd64"},
+		stays: []string{"base-arm64: ubuntu:22.04", "jammy-arm64: ubuntu:22.04"},
+		left:  []string{"postgres:15=postgres amd64", "ubuntu:22.04=jammy arm64"},
 	},
 	{
 		rule:  "one platform of an index with two tags: both tags stay and lose it",
@@ -210,6 +212,204 @@ var deletions = []deletion{
 		shelf: []string{"odd:1=odd amd64"},
 		ask:   "odd:1", untagged: []string{"odd:1"}, deleted: []string{"odd/amd64"},
 	},
+
+	// Pins. They play the part of docker's containers.
+	{
+		rule:  "docker: image is being used by running container; here the pin says who and why",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "pin ubuntu:22.04 the build agents run it"},
+		ask:   "ubuntu:22.04", refused: []string{"ubuntu@jammy"}, says: "ubuntu:22.04 is pinned by mira: the build agents run it",
+		left: []string{"ubuntu:22.04=jammy amd64"},
+	},
+	{
+		rule:  "docker rmi -f with a running container: untagged only; here, deleted, since product.md lets force delete what is pinned",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "pin ubuntu:22.04 the build agents run it"},
+		ask:   "ubuntu:22.04", force: true, untagged: []string{"ubuntu:22.04"}, deleted: []string{"jammy/amd64"},
+	},
+	{
+		rule:  "docker: one of two tags of an image that a container uses is untagged",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "ubuntu:latest=jammy amd64", "pin ubuntu:latest "},
+		ask:   "ubuntu:latest", untagged: []string{"ubuntu:latest"}, remains: []string{"ubuntu:22.04 amd64"},
+		left: []string{"ubuntu:22.04=jammy amd64"},
+	},
+	{
+		rule:  "both tags of what is pinned: docker takes the first and refuses the second; here both stay, since one plan has no order",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "ubuntu:latest=jammy amd64", "pin ubuntu:latest "},
+		ask:   "ubuntu:latest + ubuntu:22.04", refused: []string{"ubuntu@jammy", "ubuntu@jammy"},
+		items: []string{"ubuntu:latest: pinned: ubuntu@jammy", "ubuntu:22.04: pinned: ubuntu@jammy"}, says: "ubuntu:latest is pinned by mira",
+		left: []string{"ubuntu:22.04=jammy amd64", "ubuntu:latest=jammy amd64"},
+	},
+	{
+		rule:  "one platform of what is pinned",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "pin ubuntu:22.04 "},
+		ask:   "ubuntu:22.04", only: "arm64", refused: []string{"ubuntu@jammy"}, says: "linux/arm64 of ubuntu:22.04 is pinned by mira",
+		left: []string{"ubuntu:22.04=jammy amd64 arm64"},
+	},
+	{
+		rule:  "docker: by ID, an image that a container uses",
+		shelf: []string{"redis:7=redis amd64", "pin redis:7 cache"},
+		ask:   "id redis/amd64", refused: []string{"redis@redis"}, says: "is pinned by mira: cache",
+		left: []string{"redis:7=redis amd64"},
+	},
+	{
+		rule:  "what is pinned in one repository goes from another",
+		shelf: []string{"redis:7=redis amd64", "mirror.example.com/redis:7=redis amd64", "pin redis:7 cache"},
+		ask:   "mirror.example.com/redis:7", untagged: []string{"mirror.example.com/redis:7"}, stays: []string{"redis: redis:7"},
+		left: []string{"redis:7=redis amd64"},
+	},
+	{
+		rule:  "a pin stays with the digest that a tag moved away from",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "pin ubuntu:22.04 ", "ubuntu:22.04=jammy-next amd64"},
+		ask:   "ubuntu@jammy", refused: []string{"ubuntu@jammy"}, says: "is pinned by mira",
+		left: []string{"ubuntu:22.04=jammy-next amd64", "ubuntu@=jammy amd64 (dangling)"},
+	},
+
+	// Bases. Docker has the rule for what was built here, and untags all the same; here it is for what was pulled, and a
+	// tag is all there is of an image: it stays until the images on it are gone, or somebody forces it.
+	{
+		rule:  "docker: image has dependent child images; here by layers, and for a tag too",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "postgres:15=postgres amd64"},
+		ask:   "ubuntu:22.04", refused: []string{"postgres:15"}, says: "ubuntu:22.04 is the base of postgres:15",
+		left: []string{"ubuntu:22.04=jammy amd64 arm64", "postgres:15=postgres amd64"},
+	},
+	{
+		rule:  "docker: dependent child images cannot be forced; here they can, since their layers stay",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "postgres:15=postgres amd64"},
+		ask:   "ubuntu:22.04", force: true, untagged: []string{"ubuntu:22.04"}, deleted: []string{"jammy/amd64", "jammy/arm64"},
+		stays: []string{"base-amd64: postgres:15", "jammy-amd64: postgres:15"},
+		left:  []string{"postgres:15=postgres amd64"},
+	},
+	{
+		rule:  "a base for another platform only",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "postgres:15=postgres arm64"},
+		ask:   "ubuntu:22.04", untagged: []string{"ubuntu:22.04"}, deleted: []string{"jammy/amd64"},
+		left: []string{"postgres:15=postgres arm64"},
+	},
+	{
+		rule:  "one platform of a base, the one that nothing is built on",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "postgres:15=postgres arm64"},
+		ask:   "ubuntu:22.04", only: "amd64", deleted: []string{"jammy/amd64"}, remains: []string{"ubuntu:22.04 arm64"},
+		left: []string{"ubuntu:22.04=jammy arm64", "postgres:15=postgres arm64"},
+	},
+	{
+		rule:  "by ID, a base",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "postgres:15=postgres amd64"},
+		ask:   "id jammy/amd64", refused: []string{"postgres:15"}, says: "is the base of postgres:15",
+		left: []string{"ubuntu:22.04=jammy amd64", "postgres:15=postgres amd64"},
+	},
+	{
+		rule:  "docker: one of two tags of a base is untagged",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "ubuntu:latest=jammy amd64", "postgres:15=postgres amd64"},
+		ask:   "ubuntu:latest", untagged: []string{"ubuntu:latest"}, remains: []string{"ubuntu:22.04 amd64"},
+		left: []string{"ubuntu:22.04=jammy amd64", "postgres:15=postgres amd64"},
+	},
+	{
+		rule:  "the same layers are no base of each other",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "mine:1=copy amd64"},
+		ask:   "ubuntu:22.04", untagged: []string{"ubuntu:22.04"}, deleted: []string{"jammy/amd64"},
+		stays: []string{"base-amd64: mine:1", "jammy-amd64: mine:1"},
+		left:  []string{"mine:1=copy amd64"},
+	},
+	{
+		rule:  "a base by the annotation base.digest, of the index that lists it",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "mine:1=squashed amd64"},
+		ask:   "ubuntu:22.04", refused: []string{"mine:1"}, says: "ubuntu:22.04 is the base of mine:1",
+		left: []string{"ubuntu:22.04=jammy amd64 arm64", "mine:1=squashed amd64"},
+	},
+	{
+		rule:  "a base by the annotation is one of its platform only",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "mine:1=squashed amd64"},
+		ask:   "ubuntu:22.04", only: "arm64", deleted: []string{"jammy/arm64"}, remains: []string{"ubuntu:22.04 amd64"},
+		left: []string{"ubuntu:22.04=jammy amd64", "mine:1=squashed amd64"},
+	},
+
+	// Several at once. Docker takes them one after the other; here they are one plan.
+	{
+		rule:  "docker rmi A B: both tags of a digest, and the image with the second",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "ubuntu:latest=jammy amd64"},
+		ask:   "ubuntu:22.04 + ubuntu:latest", untagged: []string{"ubuntu:22.04", "ubuntu:latest"}, deleted: []string{"jammy/amd64"},
+	},
+	{
+		rule:  "docker rmi A no-such B: the others go, and it says which is missing",
+		shelf: []string{"ubuntu:22.04=jammy arm64", "redis:7=redis amd64"},
+		ask:   "redis:7 + no-such:1 + ubuntu:22.04", untagged: []string{"redis:7", "ubuntu:22.04"}, deleted: []string{"redis/amd64", "jammy/arm64"},
+		items: []string{"redis:7: goes", "no-such:1: missing: ", "ubuntu:22.04: goes"},
+	},
+	{
+		rule: "docker rmi no-such none: an error",
+		ask:  "no-such:1 + none:1", missing: true,
+	},
+	{
+		rule:  "docker rmi A A: the second one is missing there; here it is asked for once",
+		shelf: []string{"redis:7=redis amd64"},
+		ask:   "redis:7 + redis:7", untagged: []string{"redis:7"}, deleted: []string{"redis/amd64"},
+	},
+	{
+		rule:  "a base and what is built on it, whatever their order",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "postgres:15=postgres amd64"},
+		ask:   "ubuntu:22.04 + postgres:15", untagged: []string{"ubuntu:22.04", "postgres:15"}, deleted: []string{"jammy/amd64", "postgres/amd64"},
+	},
+	{
+		rule:  "a base stays with what is built on it, which is pinned; the rest goes",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "postgres:15=postgres amd64", "redis:7=redis amd64", "pin postgres:15 orders"},
+		ask:   "ubuntu:22.04 + redis:7 + postgres:15", untagged: []string{"redis:7"}, deleted: []string{"redis/amd64"},
+		stays: []string{"base-amd64: postgres:15, ubuntu:22.04"},
+		items: []string{"ubuntu:22.04: base: postgres:15", "redis:7: goes", "postgres:15: pinned: postgres@postgres"},
+		left:  []string{"ubuntu:22.04=jammy amd64", "postgres:15=postgres amd64"},
+	},
+	{
+		rule:    "a base of a base stays with what is built on it, which is pinned",
+		shelf:   []string{"base:1=base amd64", "ubuntu:22.04=jammy amd64", "postgres:15=postgres amd64", "pin postgres:15 "},
+		ask:     "base:1 + ubuntu:22.04 + postgres:15",
+		items:   []string{"base:1: base: postgres:15", "ubuntu:22.04: base: postgres:15", "postgres:15: pinned: postgres@postgres"},
+		refused: []string{"postgres:15", "postgres:15", "postgres@postgres"},
+		left:    []string{"base:1=base amd64", "ubuntu:22.04=jammy amd64", "postgres:15=postgres amd64"},
+	},
+	{
+		rule:  "docker: a digest and its only tag; the digest alone would be refused",
+		shelf: []string{"ubuntu:22.04=jammy amd64"},
+		ask:   "ubuntu@jammy + ubuntu:22.04", untagged: []string{"ubuntu:22.04"}, deleted: []string{"jammy/amd64"},
+	},
+	{
+		rule:  "a digest and one of its two tags: the other one stands in the way of the digest",
+		shelf: []string{"ubuntu:22.04=jammy amd64", "ubuntu:latest=jammy amd64"},
+		ask:   "ubuntu@jammy + ubuntu:22.04", untagged: []string{"ubuntu:22.04"}, remains: []string{"ubuntu:latest amd64"},
+		items: []string{"ubuntu@jammy: referenced: ubuntu:latest", "ubuntu:22.04: goes"},
+		left:  []string{"ubuntu:latest=jammy amd64"},
+	},
+	{
+		rule:  "an image ID with two tags, and one of them: the other one is what it stands for",
+		shelf: []string{"redis:7=redis amd64", "redis:latest=redis amd64"},
+		ask:   "id redis/amd64 + redis:7", untagged: []string{"redis:7", "redis:latest"}, deleted: []string{"redis/amd64"},
+	},
+	{
+		rule:  "an image ID in two repositories, and the tag in one of them",
+		shelf: []string{"redis:7=redis amd64", "mirror.example.com/redis:7=redis amd64"},
+		ask:   "mirror.example.com/redis:7 + id redis/amd64", untagged: []string{"redis:7", "mirror.example.com/redis:7"}, deleted: []string{"redis/amd64"},
+	},
+	{
+		rule:  "every platform of a digest, one by one: as deleting its tag",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64"},
+		ask:   "ubuntu:22.04/amd64 + ubuntu:22.04/arm64", untagged: []string{"ubuntu:22.04"}, deleted: []string{"jammy/amd64", "jammy/arm64"},
+	},
+	{
+		rule:  "every platform of a digest that has another tag: refused, says which",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "ubuntu:latest=jammy amd64 arm64"},
+		ask:   "ubuntu:22.04/amd64 + ubuntu:22.04/arm64", refused: []string{"ubuntu:latest", "ubuntu:latest"},
+		items: []string{"ubuntu:22.04/amd64: referenced: ubuntu:latest", "ubuntu:22.04/arm64: referenced: ubuntu:latest"},
+		left:  []string{"ubuntu:22.04=jammy amd64 arm64", "ubuntu:latest=jammy amd64 arm64"},
+	},
+	{
+		rule:  "a platform that two digests list, asked for in both",
+		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "ubuntu:next=jammy-next amd64 arm64"},
+		ask:   "ubuntu:22.04/arm64 + ubuntu:next/arm64", deleted: []string{"jammy/arm64"}, remains: []string{"ubuntu:22.04 amd64", "ubuntu:next amd64"},
+		left: []string{"ubuntu:22.04=jammy amd64", "ubuntu:next=jammy-next amd64"},
+	},
+	{
+		rule:  "with force, what is missing is still said",
+		shelf: []string{"redis:7=redis amd64", "pin redis:7 "},
+		ask:   "redis:7 + no-such:1", force: true, untagged: []string{"redis:7"}, deleted: []string{"redis/amd64"},
+		items: []string{"redis:7: goes", "no-such:1: missing: "},
+	},
 }
 
 func TestDeletingFollowsTheRules(t *testing.T) {
@@ -217,9 +417,7 @@ func TestDeletingFollowsTheRules(t *testing.T) {
 		t.Run(tt.rule, func(t *testing.T) {
 			t.Parallel()
 			s := newShelf(t)
-			for _, words := range tt.shelf {
-				s.pull(words)
-			}
+			s.fill(tt.shelf)
 			s.Settle()
 			before := diskBytes(s.files())
 			asked := s.removal(tt)
@@ -236,10 +434,11 @@ func TestDeletingFollowsTheRules(t *testing.T) {
 			}
 			s.checkPlan(tt, plan)
 			done, err := s.Remove(t.Context(), asked, plan.Fingerprint, "noa")
-			if refused := image.KindOf(err) == image.Conflict; refused != (tt.refused != nil) || err != nil && !refused {
+			refused := tt.refused != nil
+			if conflict := image.KindOf(err) == image.Conflict; conflict != refused || err != nil && !conflict {
 				t.Fatalf("carrying it out: %v", err)
 			}
-			if done.Fingerprint != plan.Fingerprint {
+			if done.Plan.Fingerprint != plan.Fingerprint || done.ID != 0 {
 				t.Errorf("another plan was carried out:\n got %+v\nwant %+v", done, plan)
 			}
 			s.check(tt.left)
@@ -260,16 +459,30 @@ func diskBytes(files map[image.Digest]int64) (total int64) {
 // removal reads what a row asks for.
 func (s *shelf) removal(tt deletion) image.Removal {
 	s.t.Helper()
-	var item image.RemovalItem
-	if tt.only != "" {
-		item.Platform = image.Platform{OS: "linux", Architecture: tt.only}
+	asked := image.Removal{Force: tt.force}
+	for words := range strings.SplitSeq(tt.ask, " + ") {
+		asked.Items = append(asked.Items, s.item(words, tt.only))
 	}
-	if id, ok := strings.CutPrefix(tt.ask, "id "); ok {
+	return asked
+}
+
+// item reads one thing that is asked for: "ubuntu:22.04", "ubuntu:22.04/amd64", "ubuntu@jammy" or "id jammy/amd64".
+func (s *shelf) item(words, only string) (item image.RemovalItem) {
+	s.t.Helper()
+	if id, ok := strings.CutPrefix(words, "id "); ok {
 		name, architecture, _ := strings.Cut(id, "/")
 		item.ID = s.id(name, architecture)
-		return image.Removal{Items: []image.RemovalItem{item}, Force: tt.force}
+		return item
 	}
-	name, source, byDigest := strings.Cut(tt.ask, "@")
+	for _, architecture := range []string{"amd64", "arm64"} {
+		if name, ok := strings.CutSuffix(words, "/"+architecture); ok {
+			words, only = name, architecture
+		}
+	}
+	if only != "" {
+		item.Platform = image.Platform{OS: "linux", Architecture: only}
+	}
+	name, source, byDigest := strings.Cut(words, "@")
 	ref, err := image.ParseRepositoryReference(name)
 	if err != nil {
 		s.t.Fatal(err)
@@ -277,7 +490,18 @@ func (s *shelf) removal(tt deletion) image.Removal {
 	if item.Reference = ref; byDigest {
 		item.Reference.Digest = s.build(source).Digest()
 	}
-	return image.Removal{Items: []image.RemovalItem{item}, Force: tt.force}
+	return item
+}
+
+// itemWords gives an item as item reads it.
+func (s *shelf) itemWords(item image.RemovalItem) string {
+	switch {
+	case item.ID != "":
+		return "id " + s.nameOf(item.ID)
+	case item.Platform != image.Platform{}:
+		return s.word(item.Reference) + "/" + item.Platform.Architecture
+	}
+	return s.word(item.Reference)
 }
 
 // checkPlan holds what the plan says against a row, in any order.
@@ -303,12 +527,33 @@ func (s *shelf) checkPlan(tt deletion, plan image.RemovalPlan) {
 		}
 		remains = append(remains, words)
 	}
-	var refusal image.Refusal
-	if r := plan.Items[0].Refusal; r != nil {
-		refusal = *r
+	var items, sentences []string
+	for _, i := range plan.Items {
+		words := s.itemWords(i.Item)
+		if i.Refusal == nil {
+			items = append(items, words+": goes")
+			continue
+		}
+		items = append(items, words+": "+string(i.Refusal.Reason)+": "+s.wordAll(i.Refusal.By))
+		if i.Refusal.Count != len(i.Refusal.By) {
+			s.t.Errorf("%s is refused for %d references, and %d are named", words, i.Refusal.Count, len(i.Refusal.By))
+		}
+		sentences = append(sentences, i.Refusal.Text.String())
+		for _, ref := range i.Refusal.By {
+			by = append(by, s.word(ref))
+			if i.Refusal.Reason != image.RefusedPinned && !strings.Contains(i.Refusal.Text.String(), ref.Familiar()) {
+				s.t.Errorf("refusal %q does not name %s", i.Refusal.Text, ref.Familiar())
+			}
+		}
 	}
-	for _, ref := range refusal.By {
-		by = append(by, s.word(ref))
+	if tt.items != nil && !slices.Equal(items, tt.items) {
+		s.t.Errorf("items\n got %q\nwant %q", items, tt.items)
+	}
+	if said := strings.Join(sentences, "\n"); !strings.Contains(said, tt.says) {
+		s.t.Errorf("refusals %q, want %q", said, tt.says)
+	}
+	if tt.refused == nil {
+		by = nil // some of several, as items tells
 	}
 	for _, part := range []struct {
 		name      string
@@ -323,12 +568,7 @@ func (s *shelf) checkPlan(tt deletion, plan image.RemovalPlan) {
 		}
 	}
 	if plan.Refused() != (tt.refused != nil) {
-		s.t.Errorf("refusal %q", refusal.Text)
-	}
-	for _, ref := range refusal.By {
-		if text := refusal.Text.String(); !strings.Contains(text, ref.Familiar()) {
-			s.t.Errorf("refusal %q does not name %s", text, ref.Familiar())
-		}
+		s.t.Errorf("refusals %q", sentences)
 	}
 }
 
@@ -366,19 +606,20 @@ func TestAPlanThatNoLongerHoldsIsNotCarriedOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.pull("postgres:15=postgres amd64") // now the layers are shared
-	now, err := s.Remove(t.Context(), asked, shown.Fingerprint, "noa")
+	s.pull("mine:1=copy amd64") // now the layers are shared
+	refused, err := s.Remove(t.Context(), asked, shown.Fingerprint, "noa")
+	now := refused.Plan
 	if image.KindOf(err) != image.Conflict {
 		t.Fatalf("error %v, want a conflict", err)
 	}
 	if len(now.Stays) != 2 || now.Totals.Freed >= shown.Totals.Freed {
 		t.Errorf("the plan that came back is not the one that holds now: %+v", now)
 	}
-	s.check([]string{"postgres:15=postgres amd64", "ubuntu:22.04=jammy amd64"})
+	s.check([]string{"mine:1=copy amd64", "ubuntu:22.04=jammy amd64"})
 	if _, err := s.Remove(t.Context(), asked, now.Fingerprint, "noa"); err != nil {
 		t.Fatal(err)
 	}
-	s.check([]string{"postgres:15=postgres amd64"})
+	s.check([]string{"mine:1=copy amd64"})
 }
 
 func TestAPlanDoesNotChangeByItself(t *testing.T) {
@@ -443,4 +684,28 @@ func TestFilesThatARunningPullHoldsStay(t *testing.T) {
 	s.pull("redis:7=redis amd64")
 	release()
 	s.check([]string{"redis:7=redis amd64"})
+}
+
+// Each look-up of a plan goes by an index: a scan of 100,000 tags, or of their layers, would show at once. Rows that are
+// asked for one after the other must not be sorted first, either: the base of the whole shelf has all of it.
+func TestAPlanLooksUpWhatItNeeds(t *testing.T) {
+	s := newShelf(t)
+	queries := map[string]int{belowQuery: 1, aboveQuery: 2, keepersQuery: 3, usedQuery: 2, builtQuery: 1, namingQuery: 1} // by the number of their arguments
+	for _, query := range usersQueries {
+		queries[query] = 1
+	}
+	for query, n := range queries {
+		sorts := query == belowQuery // what is below one digest is not much
+		plan, err := rowsOf(t.Context(), s.Store.read, scanPlan, `EXPLAIN QUERY PLAN `+query, []any{`["sha256:00"]`, 1, 1}[:n]...)
+		if err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		for _, line := range plan {
+			scanned, isScan := strings.CutPrefix(line, "SCAN ")
+			known := slices.ContainsFunc([]string{"j VIRTUAL", "json_each VIRTUAL", "up", "down", "CONSTANT ROW", "(subquery"}, func(of string) bool { return strings.HasPrefix(scanned, of) })
+			if isScan && !known || strings.Contains(line, "B-TREE") && !sorts {
+				t.Errorf("%s\n%s", query, line)
+			}
+		}
+	}
 }

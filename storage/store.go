@@ -36,12 +36,14 @@ type Options struct {
 	Dir             string
 	DefaultPlatform image.Platform // shown first where an index has several; zero: the server's own
 	StrayGrace      time.Duration  // age at which a blob file without a row is swept; zero: 24 hours
+	UndoWindow      time.Duration  // how long a deletion can be undone; its files are swept only after it. Zero: at once, nothing can be undone
 	Logger          *slog.Logger
 	Now             func() time.Time
 }
 
 // Store is the shelf. Its methods may be called from any number of goroutines.
 type Store struct {
+	dir      string // the data folder
 	database string // its path
 	blobs    *blob.Store
 	read     *sql.DB
@@ -51,14 +53,17 @@ type Store struct {
 	now      func() time.Time
 	platform image.Platform
 	grace    time.Duration
+	window   time.Duration // in which a deletion can be undone
 
 	changes   atomic.Int64 // transactions that were committed
 	serving   serving
 	subjects  subjects
+	index     *listIndex
 	holds     holds
 	keeper    *keeper
 	unpack    *unpacker
 	documents *documents
+	usage     *usageCounter
 	closing   context.CancelFunc
 	running   sync.WaitGroup
 }
@@ -67,7 +72,7 @@ type Store struct {
 // background work. It fails with image.Conflict while another server uses the folder, and with
 // image.Invalid where a newer Stowage wrote the schema.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{log: o.Logger, now: o.Now, platform: o.DefaultPlatform, grace: o.StrayGrace}
+	s := &Store{log: o.Logger, now: o.Now, platform: o.DefaultPlatform, grace: o.StrayGrace, window: o.UndoWindow, index: newListIndex()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -88,9 +93,12 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.keeper = newKeeper(s)
 	s.unpack = newUnpacker(s)
 	s.documents = newDocuments(s)
+	s.usage = newUsageCounter(s)
 	s.running.Go(func() { s.keeper.run(background) })
 	s.running.Go(func() { s.unpack.run(background) })
 	s.running.Go(func() { s.documents.run(background) })
+	s.running.Go(func() { s.usage.run(background) })
+	s.running.Go(func() { s.warm(background) })
 	return s, nil
 }
 
@@ -109,7 +117,7 @@ func (s *Store) open(ctx context.Context, dir string) error {
 	}
 	s.lock = lock
 	path := filepath.Join(dir, databaseName)
-	s.database = path
+	s.dir, s.database = dir, path
 	if s.blobs, err = blob.Open(dir); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/stowage/stowage/image"
 )
@@ -26,8 +27,18 @@ type Chrome struct {
 
 // Flash is one message about the action that led to a page. Empty text shows nothing.
 type Flash struct {
-	Kind Kind
-	Text string
+	Kind  Kind
+	Text  string
+	Undo  int64     // the removal that it is about; 0 where there is nothing to undo
+	Until time.Time // until when it can be undone
+}
+
+// ParseKind reads a kind. Anything unknown is KindNeutral.
+func ParseKind(s string) Kind {
+	if _, ok := alertClasses[Kind(s)]; ok {
+		return Kind(s)
+	}
+	return KindNeutral
 }
 
 // Theme is a person's choice of light or dark.
@@ -75,10 +86,11 @@ type Nav string
 
 // The items. NavNone marks pages that belong to none, such as errors.
 const (
-	NavNone   Nav = ""
-	NavImages Nav = "images"
-	NavSearch Nav = "search"
-	NavPulls  Nav = "pulls"
+	NavNone    Nav = ""
+	NavImages  Nav = "images"
+	NavSearch  Nav = "search"
+	NavPulls   Nav = "pulls"
+	NavStorage Nav = "storage"
 )
 
 // navItems is the main navigation, in order. A new item is one line here.
@@ -91,6 +103,7 @@ var navItems = []struct {
 	{NavImages, "/images", "nav.images", IconImage},
 	{NavSearch, SearchPath, "nav.search", IconSearch},
 	{NavPulls, "/pulls", "nav.pulls", IconPull},
+	{NavStorage, StoragePath, "storage.title", IconStorage},
 }
 
 // Kind says how something stands, and so in which colour a badge, an alert or a bar is shown.

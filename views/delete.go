@@ -2,8 +2,6 @@ package views
 
 import (
 	"context"
-	"slices"
-	"strings"
 
 	"github.com/a-h/templ"
 
@@ -16,84 +14,74 @@ type DeleteView struct {
 	Crumbs  []Crumb
 	Action  string // where the form goes
 	Cancel  string // the page of what would be deleted
+	Back    string // where the form says to go afterwards; empty leaves it to the server
+	Here    string // the address of this plan
+	Force   string // the address of the plan with force
 	Tried   bool   // this plan or an older one was confirmed, and is not carried out
 	Changed bool   // an older plan was confirmed, and the shelf has changed since
+	Many    bool   // each thing has a line
+	Skipped []Skipped
 
-	// Only where Plan is refused: the plan with force, and its address.
-	Forced image.RemovalPlan
-	Force  string
+	Forced image.RemovalPlan // the plan with force, where Plan refuses its one thing
 }
 
-// DeleteTitle is the title of the page.
-func DeleteTitle(ctx context.Context, asked image.RemovalItem) string {
-	return T(ctx, "delete.title", "Name", removalName(ctx, asked))
+// Title is the title of the page.
+func (v DeleteView) Title(ctx context.Context) string {
+	if v.Many {
+		return T(ctx, "delete.title_many", Count, v.chosen())
+	}
+	return T(ctx, "delete.title", "Name", removalName(ctx, v.Plan.Asked.Items[0]))
 }
 
-// removalName words what is to be deleted: "ubuntu:22.04", "ubuntu:22.04 (linux/arm64)", "image 174c8c134b2a".
-func removalName(ctx context.Context, asked image.RemovalItem) string {
-	name := shortReference(asked.Reference)
-	if asked.ID != "" {
-		name = T(ctx, "delete.image", "ID", image.ShortDigest(asked.ID))
+// DeletedText tells what a plan that was carried out came to. While it can be undone, its files are still there.
+func DeletedText(ctx context.Context, plan image.RemovalPlan, undoable bool) string {
+	name, n := removalName(ctx, plan.Asked.Items[0]), done(plan)
+	size := HumanSize(plan.Totals.Freed)
+	text := ""
+	switch one := len(plan.Asked.Items) == 1; {
+	case plan.Totals.Blobs == 0 && one:
+		text = T(ctx, "delete.done_untagged", "Name", name)
+	case plan.Totals.Blobs == 0:
+		text = T(ctx, "delete.done_many_untagged", Count, n)
+	case undoable && one:
+		text = T(ctx, "delete.done_waiting", "Name", name, "Size", size)
+	case undoable:
+		text = T(ctx, "delete.done_many_waiting", Count, n, "Size", size)
+	case one:
+		text = T(ctx, "delete.done", "Name", name, "Size", size)
+	default:
+		text = T(ctx, "delete.done_many", Count, n, "Size", size)
 	}
-	if asked.Platform != (image.Platform{}) {
-		name += " (" + asked.Platform.String() + ")"
+	if n := kept(plan); n > 0 {
+		text += " " + T(ctx, "delete.done_refused", Count, n)
 	}
-	return name
+	return text
 }
 
-// shortReference is the familiar form with a digest's first digits only.
-func shortReference(ref image.Reference) string {
-	if ref.Digest != "" {
-		return ref.Repository.Familiar() + "@" + image.ShortDigest(ref.Digest)
+// refusalOf is why the one thing of a plan stays.
+func (v DeleteView) refusalOf() image.Refusal {
+	if refusal := v.Plan.Items[0].Refusal; refusal != nil {
+		return *refusal
 	}
-	return ref.Familiar()
-}
-
-// DeletedText tells what a plan that was carried out came to.
-func DeletedText(ctx context.Context, plan image.RemovalPlan) string {
-	name := removalName(ctx, plan.Asked.Items[0])
-	if len(plan.Blobs) == 0 {
-		return T(ctx, "delete.done_untagged", "Name", name)
-	}
-	return T(ctx, "delete.done", "Name", name, "Size", HumanSize(plan.Totals.Freed))
-}
-
-// summary is what happens, in the bar with the button.
-func (v DeleteView) summary(ctx context.Context) string {
-	if len(v.Plan.Blobs) == 0 {
-		return T(ctx, "delete.frees_nothing")
-	}
-	return T(ctx, "delete.frees", "Size", HumanSize(v.Plan.Totals.Freed))
-}
-
-// detail counts what the summary is about.
-func (v DeleteView) detail(ctx context.Context) string {
-	if len(v.Plan.Blobs) == 0 {
-		return T(ctx, "delete.nothing_deleted")
-	}
-	parts := []string{ExactBytes(ctx, v.Plan.Totals.Freed), T(ctx, "delete.images", Count, len(v.Plan.Deleted)), T(ctx, "delete.layers", Count, countKind(v.Plan.Blobs, "layer"))}
-	return strings.Join(parts, " · ")
-}
-
-func countKind(blobs []image.PlanBlob, kind string) (n int) {
-	for _, b := range blobs {
-		if b.Kind == kind {
-			n++
-		}
-	}
-	return n
+	return image.Refusal{}
 }
 
 // refusal says why the plan is not carried out without force.
 func (v DeleteView) refusal(ctx context.Context) string {
-	asked := v.Plan.Asked.Items[0]
+	asked, r := v.Plan.Asked.Items[0], v.refusalOf()
 	switch {
+	case r.Reason == image.RefusedPinned:
+		return T(ctx, "delete.refused_pinned", "Name", removalName(ctx, asked))
+	case r.Reason == image.RefusedBase:
+		return T(ctx, "delete.refused_base", "Name", removalName(ctx, asked), Count, r.Count)
+	case r.Reason != image.RefusedReferenced:
+		return ErrorText(ctx, r.Text)
 	case asked.ID != "":
-		return T(ctx, "delete.refused_id", "ID", image.ShortDigest(asked.ID), Count, len(v.blockers()))
+		return T(ctx, "delete.refused_id", "ID", image.ShortDigest(asked.ID), Count, r.Count)
 	case asked.Platform != (image.Platform{}):
-		return T(ctx, "delete.refused_platform", "Name", shortReference(asked.Reference), "Platform", asked.Platform.String(), Count, len(v.blockers()))
+		return T(ctx, "delete.refused_platform", "Name", shortReference(asked.Reference), "Platform", asked.Platform.String(), Count, r.Count)
 	}
-	return T(ctx, "delete.refused_digest", "Digest", image.ShortDigest(asked.Reference.Digest), Count, len(v.blockers()))
+	return T(ctx, "delete.refused_digest", "Digest", image.ShortDigest(asked.Reference.Digest), Count, r.Count)
 }
 
 // refusedTitle says how things stand: before somebody confirmed anything, only a decision is missing.
@@ -116,6 +104,8 @@ func (v DeleteView) refusedSummary(ctx context.Context) string {
 func (v DeleteView) forceLabel(ctx context.Context) string {
 	lost, left := lostPlatform(v.Forced), len(v.Forced.Remains)
 	switch {
+	case v.refusalOf().Reason != image.RefusedReferenced:
+		return T(ctx, "delete.all_the_same")
 	case left == 0:
 		return T(ctx, "delete.all")
 	case lost == "" || len(v.Forced.Untagged) > 0:
@@ -129,6 +119,10 @@ func (v DeleteView) forceLabel(ctx context.Context) string {
 // forceSuggestion says what can be done about a refusal.
 func (v DeleteView) forceSuggestion(ctx context.Context) string {
 	switch {
+	case v.refusalOf().Reason == image.RefusedPinned:
+		return T(ctx, "delete.suggest_pinned")
+	case v.refusalOf().Reason == image.RefusedBase:
+		return T(ctx, "delete.suggest_base")
 	case len(v.Forced.Remains) == 0:
 		return T(ctx, "delete.refused_suggestion")
 	case len(v.Forced.Untagged) > 0:
@@ -137,162 +131,93 @@ func (v DeleteView) forceSuggestion(ctx context.Context) string {
 	return T(ctx, "delete.suggest_platform")
 }
 
-// lostPlatform is the platform of the images that a plan deletes; empty where it is unknown or not one.
-func lostPlatform(p image.RemovalPlan) string {
-	if len(p.Deleted) == 0 || slices.ContainsFunc(p.Deleted, func(i image.PlanImage) bool { return i.Platform != p.Deleted[0].Platform }) {
-		return ""
+// blockingTitle is what stands in the way.
+func (v DeleteView) blockingTitle(ctx context.Context) string {
+	switch v.refusalOf().Reason {
+	case image.RefusedPinned:
+		return T(ctx, "delete.pinned")
+	case image.RefusedBase:
+		return T(ctx, "delete.built_on_it")
 	}
-	return p.Deleted[0].Platform.String()
-}
-
-// going are the lines for what is untagged and deleted.
-func (v DeleteView) going(ctx context.Context) []PlanLine {
-	var lines []PlanLine
-	for _, ref := range v.Plan.Untagged {
-		detail := ""
-		if ref.Digest != "" && ref != v.Plan.Asked.Items[0].Reference {
-			detail = T(ctx, "delete.digest_reference")
-		}
-		lines = append(lines, PlanLine{Kind: PlanUntag, What: Reference(ref), Detail: detail, Size: -1})
-	}
-	for _, i := range v.Plan.Deleted {
-		lines = append(lines, PlanLine{Kind: PlanDelete, What: planImage(i), Detail: T(ctx, "delete.image_layers", "Size", HumanSize(i.Size)), Size: -1})
-	}
-	return lines
-}
-
-// staying are the lines for the blobs that stay, and for whom; neighbours of a kind that stay for the same
-// references share a line.
-func (v DeleteView) staying(ctx context.Context) []PlanLine {
-	var lines []PlanLine
-	stays := v.Plan.Stays
-	for len(stays) > 0 {
-		n, size := 0, int64(0)
-		for n < len(stays) && stays[n].Kind == stays[0].Kind && stays[n].Users == stays[0].Users && slices.Equal(stays[n].UsedBy, stays[0].UsedBy) {
-			size += stays[n].Size
-			n++
-		}
-		lines = append(lines, PlanLine{Kind: PlanKeep, What: planBlobs(stays[:n]), Detail: usedBy(ctx, stays[0]), Size: size})
-		stays = stays[n:]
-	}
-	return lines
-}
-
-// usedBy names those for whom a blob stays.
-func usedBy(ctx context.Context, b image.PlanBlob) string {
-	names := make([]string, len(b.UsedBy))
-	for i, ref := range b.UsedBy {
-		names[i] = shortReference(ref)
-	}
-	list := strings.Join(names, ", ")
-	if more := b.Users - len(b.UsedBy); more > 0 {
-		return T(ctx, "delete.used_by_more", "Names", list, Count, more)
-	}
-	return T(ctx, "delete.used_by", "Names", list)
-}
-
-// maxRemains is how many references that stay are listed.
-const maxRemains = 20
-
-// remaining are the lines for the references that stay.
-func (v DeleteView) remaining(ctx context.Context) []PlanLine {
-	var lines []PlanLine
-	for _, r := range v.Plan.Remains[:min(len(v.Plan.Remains), maxRemains)] {
-		lines = append(lines, PlanLine{Kind: PlanKeep, What: planReference(r.Reference), Detail: v.keeps(ctx, r), Size: -1})
-	}
-	if more := len(v.Plan.Remains) - maxRemains; more > 0 {
-		lines = append(lines, PlanLine{Kind: PlanKeep, What: Text(T(ctx, "delete.more_references", Count, more)), Size: -1})
-	}
-	return lines
-}
-
-// keeps says what stays of a reference that stays, and what it loses. Without force, a platform is only
-// deleted where all references to it are on the index that was named.
-func (v DeleteView) keeps(ctx context.Context, r image.PlanRemains) string {
-	lost, left := lostPlatform(v.Plan), platformNames(r.Platforms)
-	switch {
-	case lost == "" || r.Reference == v.Plan.Asked.Items[0].Reference:
-		return T(ctx, "delete.with_platforms", "Platforms", left)
-	case v.Plan.Asked.Items[0].ID == "" && !v.Plan.Asked.Force:
-		return T(ctx, "delete.same_index", "Lost", lost, "Platforms", left)
-	}
-	return T(ctx, "delete.loses", "Lost", lost, "Platforms", left)
-}
-
-// blockers are the references that stand in the way.
-func (v DeleteView) blockers() []image.Reference {
-	if refusal := v.Plan.Items[0].Refusal; refusal != nil {
-		return refusal.By
-	}
-	return nil
+	return T(ctx, "delete.in_the_way")
 }
 
 // blocking are the lines for what stands in the way.
-func (v DeleteView) blocking() []PlanLine {
+func (v DeleteView) blocking(ctx context.Context) []PlanLine {
+	r := v.refusalOf()
+	if r.Pin != nil {
+		return []PlanLine{{Kind: PlanKeep, What: planReference(r.Pin.Reference), Why: pinToTake(*r.Pin, v.Here), Size: -1}}
+	}
 	var lines []PlanLine
-	for _, ref := range v.blockers()[:min(len(v.blockers()), maxRemains)] {
+	for _, ref := range r.By {
 		lines = append(lines, PlanLine{Kind: PlanKeep, What: planReference(ref), Size: -1})
 	}
-	return lines
-}
-
-// blobKind words what a blob is.
-func blobKind(ctx context.Context, kind string) string {
-	switch kind {
-	case "index":
-		return T(ctx, "delete.kind_index")
-	case "manifest":
-		return T(ctx, "delete.kind_manifest")
-	case "config":
-		return T(ctx, "delete.kind_config")
-	}
-	return T(ctx, "delete.kind_layer")
-}
-
-// blobsKind words what blobs that stay are: a manifest stands for the whole image.
-func blobsKind(ctx context.Context, kind string, n int) string {
-	switch kind {
-	case "manifest":
-		return T(ctx, "delete.kept_images", Count, n)
-	case "layer":
-		return T(ctx, "delete.layers", Count, n)
-	}
-	return blobKind(ctx, kind)
+	return withMore(ctx, lines, PlanKeep, r.Count)
 }
 
 // command is the docker command that does the same, or is refused the same. With --platform, docker insists
 // on --force.
 func (v DeleteView) command() string {
-	asked := v.Plan.Asked.Items[0]
+	asked := v.Plan.Asked
 	words := []string{"docker", "rmi"}
-	if v.Plan.Asked.Force || asked.Platform != (image.Platform{}) && !v.Plan.Refused() {
+	platform := asked.Items[0].Platform
+	if asked.Force || platform != (image.Platform{}) && !v.Plan.Refused() {
 		words = append(words, "--force")
 	}
-	if asked.Platform != (image.Platform{}) {
-		words = append(words, "--platform", asked.Platform.String())
+	if platform != (image.Platform{}) {
+		words = append(words, "--platform", platform.String())
 	}
-	if asked.ID != "" {
-		words = append(words, image.ShortDigest(asked.ID))
-	} else {
-		words = append(words, asked.Reference.Familiar())
+	for _, item := range asked.Items {
+		if item.ID != "" {
+			words = append(words, image.ShortDigest(item.ID))
+		} else {
+			words = append(words, item.Reference.Familiar())
+		}
 	}
 	return ShellWords(words)
 }
 
-// heading is the page's heading as a component.
-func (v DeleteView) heading(ctx context.Context) templ.Component {
-	return Text(DeleteTitle(ctx, v.Plan.Asked.Items[0]))
+// difference says where docker does otherwise in a way that surprises; empty where it does not.
+func (v DeleteView) difference(ctx context.Context) string {
+	reasons := map[image.RefusalReason]bool{}
+	for _, i := range v.Plan.Items {
+		if i.Refusal != nil {
+			reasons[i.Refusal.Reason] = true
+		}
+	}
+	switch {
+	case reasons[image.RefusedPinned]:
+		return T(ctx, "delete.docker_pinned")
+	case reasons[image.RefusedBase]:
+		return T(ctx, "delete.docker_base")
+	case len(v.Plan.Asked.Items) > 1:
+		return T(ctx, "delete.docker_many")
+	}
+	return ""
 }
 
-// DeleteURL gives the address of the plan for a removal of what lies at base.
-func DeleteURL(base string, asked image.Removal) string {
-	platform := asked.Items[0].Platform
-	u := SectionURL(base, SectionDelete, platform)
-	switch {
-	case !asked.Force:
-		return u
-	case platform != (image.Platform{}):
-		return u + "&force=1"
+// heading is the page's heading as a component.
+func (v DeleteView) heading(ctx context.Context) templ.Component { return Text(v.Title(ctx)) }
+
+// DeleteURL gives the address of the plan for a removal of what lies at base. back is where it leads back to, or
+// empty.
+func DeleteURL(base string, asked image.Removal, back string) string {
+	u := SectionURL(base, SectionDelete, asked.Items[0].Platform)
+	query := deleteQuery(asked, back)
+	if query != "" && asked.Items[0].Platform == (image.Platform{}) {
+		query = "?" + query[1:]
 	}
-	return u + "?force=1"
+	return u + query
+}
+
+// deleteQuery gives the rest of the query of a plan's address, each part after an ampersand.
+func deleteQuery(asked image.Removal, back string) string {
+	query := ""
+	if asked.Force {
+		query = "&force=1"
+	}
+	if back != "" {
+		query += "&back=" + escapeQuery(back)
+	}
+	return query
 }

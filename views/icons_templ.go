@@ -28,15 +28,18 @@ const (
 	IconMoon      IconName = "moon"
 	IconMore      IconName = "more"
 	IconNext      IconName = "next"
+	IconPin       IconName = "pin"
 	IconPrevious  IconName = "previous"
 	IconPull      IconName = "pull"
 	IconRefresh   IconName = "refresh"
 	IconSearch    IconName = "search"
 	IconStar      IconName = "star"
+	IconStorage   IconName = "storage"
 	IconSun       IconName = "sun"
 	IconSystem    IconName = "system"
 	IconTag       IconName = "tag"
 	IconTrash     IconName = "trash"
+	IconUndo      IconName = "undo"
 	IconWarning   IconName = "warning"
 	IconX         IconName = "x"
 )
@@ -58,15 +61,18 @@ var iconShapes = map[IconName]string{
 	IconMoon:      `<path d="M20 14a8 8 0 1 1-10-10 7 7 0 0 0 10 10z"/>`,
 	IconMore:      `<circle cx="6" cy="12" r="1"/><circle cx="12" cy="12" r="1"/><circle cx="18" cy="12" r="1"/>`,
 	IconNext:      `<path d="m9 6 6 6-6 6"/>`,
+	IconPin:       `<path d="M9 4h6m-5 0v6l-3 3v2h10v-2l-3-3V4m-2 11v5"/>`,
 	IconPrevious:  `<path d="m15 6-6 6 6 6"/>`,
 	IconPull:      `<path d="M12 4v11m0 0-4-4m4 4 4-4M5 20h14"/>`,
 	IconRefresh:   `<path d="M20 11a8 8 0 0 0-14.5-3.5L4 9m0-5v5h5M4 13a8 8 0 0 0 14.5 3.5L20 15m0 5v-5h-5"/>`,
 	IconSearch:    `<circle cx="11" cy="11" r="6.5"/><path d="m16 16 4.5 4.5"/>`,
 	IconStar:      `<path d="m12 4 2.5 5.2 5.7.8-4.1 4 1 5.7-5.1-2.7-5.1 2.7 1-5.7-4.1-4 5.7-.8z"/>`,
+	IconStorage:   `<ellipse cx="12" cy="6" rx="7.5" ry="2.75"/><path d="M4.5 6v12c0 1.5 3.4 2.75 7.5 2.75s7.5-1.25 7.5-2.75V6M4.5 12c0 1.5 3.4 2.75 7.5 2.75s7.5-1.25 7.5-2.75"/>`,
 	IconSun:       `<circle cx="12" cy="12" r="4"/><path d="M12 3v2m0 14v2M3 12h2m14 0h2M5.6 5.6 7 7m10 10 1.4 1.4M5.6 18.4 7 17M17 7l1.4-1.4"/>`,
 	IconSystem:    `<rect x="3" y="5" width="18" height="12" rx="2"/><path d="M9 20h6m-3-3v3"/>`,
 	IconTag:       `<path d="M4 5v7l8.5 8.5 8-8L12 4H5a1 1 0 0 0-1 1z"/><path d="M8.5 8.5v.01"/>`,
 	IconTrash:     `<path d="M4 7h16M9 7V4h6v3m-8 0 1 13h8l1-13"/>`,
+	IconUndo:      `<path d="M9 7 4 12l5 5M4 12h10a6 6 0 0 1 6 6v1"/>`,
 	IconWarning:   `<path d="M12 4 2.5 20h19zM12 10v4m0 3v.01"/>`,
 	IconX:         `<path d="m6 6 12 12M18 6 6 18"/>`,
 }

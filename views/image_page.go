@@ -23,6 +23,8 @@ type ImageView struct {
 
 	PullURL   string // empty where nothing names it
 	Deletions []Link
+	Pins      PinView
+	Update    *TagUpdate // only of a tag
 
 	Platforms    []PlatformChoice
 	Attestations int

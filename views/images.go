@@ -2,9 +2,7 @@ package views
 
 import (
 	"context"
-	"net/url"
-	"strconv"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/stowage/stowage/image"
@@ -12,20 +10,26 @@ import (
 
 // ImagesView is the Images page: sums over the whole shelf, and one page of its list.
 type ImagesView struct {
+	Reclaimable  int64 // bytes that pruning what dangles frees, when that was last counted
 	Repositories int
 	Bytes        int64 // on disk, each blob once
 	List         ImageList
 }
 
-// ImageList is a table of tags, and of digests without one, of the whole shelf or of one repository.
+// ImageList is a table of tags, and of digests without one, of the whole shelf or of one repository; or, where the state
+// says so, of the repositories of the shelf.
 type ImageList struct {
-	State      ListState
-	Repository image.Repository // rows are then named by their tag alone; empty: all repositories
-	Matches    int              // rows that the filter chooses
-	All        int              // rows without the filter
-	Pages      int
-	First      int // the number of the first row in view, from 1
-	Rows       []ImageRow
+	State        ListState
+	Repository   image.Repository // rows are then named by their tag alone; empty: all repositories
+	Matches      int              // rows that the filter chooses; repositories where the list is of these
+	All          int              // rows without the filter
+	Pages        int
+	First        int // the number of the first row in view, from 1
+	Rows         []ImageRow
+	Repositories []RepositoryRow  // in place of Rows
+	Registries   []string         // to choose from: hosts
+	Platforms    []image.Platform // to choose from
+	Server       string           // where the list can be asked for: http://localhost:8080
 }
 
 // ImageRow is one line of the list. Sizes, times and the image ID are those of Platform.
@@ -42,73 +46,34 @@ type ImageRow struct {
 	Size      int64
 	Unpacked  int64 // negative while unknown
 	Total     int64 // of all platforms, shared layers once
+	Pinned    bool
+	Update    UpdateState
 }
 
-// ListState is what a list's address says. The address of a list is its path and, in this order,
-//
-//	q=TEXT       part of a name, or the beginning of an image ID or a digest
-//	sort=COLUMN  name, platforms, id, created, pulled, size or unpacked, rising; sort=-COLUMN turns it round
-//	digests=1    shows the digest of each row
-//	page=N       from 1
-//
-// and what is as usual (no filter, by name, no digests, the first page) is left out.
-type ListState struct {
-	Path    string
-	Query   string
-	Sort    string // empty: by name
-	Digests bool
-	Page    int
+// RepositoryRow is one line of the list of repositories. It counts only what the filter chooses.
+type RepositoryRow struct {
+	Repository image.Repository
+	Tags       int
+	Dangling   int              // digests
+	ByDigest   int              // digests
+	Platforms  []image.Platform // that anything of it is stored for
+	Created    time.Time        // the newest
+	Pulled     time.Time        // the last
+	Size       int64            // of each digest added up, shared layers each time
+	Available  int              // tags that have an update
+	Gone       int              // tags that the registry no longer has
+	Pinned     int
 }
 
-// URL gives the list's address.
-func (s ListState) URL() string {
-	var query []string
-	if s.Query != "" {
-		query = append(query, "q="+escapeQuery(s.Query))
-	}
-	if s.Sort != "" && s.Sort != sortName {
-		query = append(query, "sort="+url.QueryEscape(s.Sort))
-	}
-	if s.Digests {
-		query = append(query, "digests=1")
-	}
-	if s.Page > 1 {
-		query = append(query, "page="+strconv.Itoa(s.Page))
-	}
-	if len(query) == 0 {
-		return s.Path
-	}
-	return s.Path + "?" + strings.Join(query, "&")
-}
+// UpdateState is what the registry last said of a tag.
+type UpdateState string
 
-// sortName is the order of a list when nobody chose one.
-const sortName = "name"
-
-// ordered gives the list's address in another order, on its first page.
-func (s ListState) ordered(sort string) string {
-	s.Sort, s.Page = sort, 1
-	return s.URL()
-}
-
-// onPage gives the address of another page.
-func (s ListState) onPage(page int) string {
-	s.Page = page
-	return s.URL()
-}
-
-// unfiltered gives the address without the filter.
-func (s ListState) unfiltered() string {
-	s.Query, s.Page = "", 1
-	return s.URL()
-}
-
-// current gives the order in SortColumn's words.
-func (s ListState) current() string {
-	if s.Sort == "" {
-		return sortName
-	}
-	return s.Sort
-}
+// The states that a row shows; others it does not.
+const (
+	UpdateAvailable UpdateState = "available"
+	UpdateGone      UpdateState = "gone"
+	UpdateUnknown   UpdateState = "unknown"
+)
 
 // listTarget is what htmx swaps when the filter, the order or the page changes.
 const listTarget = "#image-list"
@@ -122,7 +87,7 @@ func (l ImageList) column(label, key string, figure bool) SortColumn {
 // cards, they are all there. Columns are counted from the end, since the digests come and go.
 func (l ImageList) narrow() string {
 	const usual = "sm:max-lg:[&_tr>:nth-last-child(5)]:hidden sm:max-lg:[&_tr>:nth-last-child(4)]:hidden sm:max-md:[&_tr>:nth-last-child(2)]:hidden"
-	if l.State.Digests {
+	if l.State.Digests || l.State.NoTrunc {
 		return usual + " sm:max-md:[&_tr>:nth-last-child(6)]:hidden sm:max-xl:[&_tr>:nth-last-child(4)]:hidden sm:max-xl:[&_tr>:nth-last-child(2)]:hidden"
 	}
 	return usual
@@ -130,13 +95,44 @@ func (l ImageList) narrow() string {
 
 // count words how many rows the filter chooses, or else which rows are in view.
 func (l ImageList) count(ctx context.Context) string {
+	shown := len(l.Rows) + len(l.Repositories)
 	switch {
-	case l.State.Query == "" && l.Pages > 1:
-		return T(ctx, "images.range", "From", l.First, "To", l.First+len(l.Rows)-1, "All", l.All)
-	case l.State.Query == "":
-		return T(ctx, "images.rows", Count, l.All)
+	case l.Pages > 1:
+		return T(ctx, "images.range", "From", Grouped(int64(l.First)), "To", Grouped(int64(l.First+shown-1)), "All", Grouped(int64(l.Matches)))
+	case l.State.Grouped:
+		return T(ctx, "images.repository_rows", Count, l.Matches)
+	case l.State.Filtered():
+		return T(ctx, "images.matches", "Matches", l.Matches, "All", Grouped(int64(l.All)))
 	}
-	return T(ctx, "images.matches", "Matches", l.Matches, "All", l.All)
+	return T(ctx, "images.rows", Count, l.All)
+}
+
+// registries are the hosts to choose from, with the chosen one, which may be another.
+func (l ImageList) registries() []string { return withChosen(l.Registries, l.State.Registry) }
+
+// platforms are the platforms to choose from, with the chosen one, which may be another.
+func (l ImageList) platforms() []string {
+	var names []string
+	for _, p := range l.Platforms {
+		names = append(names, p.String())
+	}
+	return withChosen(names, l.State.Platform)
+}
+
+// fitted shortens a chosen value to what a select has room for: browsers would write over its arrow.
+func fitted(s string) string {
+	const room = 15
+	if r := []rune(s); len(r) > room {
+		return string(r[:room-1]) + "…"
+	}
+	return s
+}
+
+func withChosen(names []string, chosen string) []string {
+	if chosen == "" || slices.Contains(names, chosen) {
+		return names
+	}
+	return append(slices.Clone(names), chosen)
 }
 
 // ImagesTitle is the title of the Images page.
@@ -178,6 +174,14 @@ func (r ImageRow) label() string {
 	return r.Ref.Repository.Familiar() + "@" + ShortDigest(string(r.Digest))
 }
 
+// value is what the row's tick box sends.
+func (r ImageRow) value() string {
+	if r.Ref.Tag != "" {
+		return r.Ref.Familiar()
+	}
+	return r.Ref.WithDigest(r.Digest).Familiar()
+}
+
 // deleteURL gives the address of the plan for deleting a row.
 func (r ImageRow) deleteURL() string {
 	return SectionURL(ImageURL(r.Ref), SectionDelete, image.Platform{})
@@ -185,6 +189,24 @@ func (r ImageRow) deleteURL() string {
 
 // examples are references that somebody with an empty shelf can begin with.
 var examples = []string{"ubuntu:22.04", "postgres:15", "nginx:1.27-alpine"}
+
+// untagged words the digests without a tag of a repository.
+func (r RepositoryRow) untagged(ctx context.Context) string {
+	switch {
+	case r.Dangling > 0 && r.ByDigest > 0:
+		return T(ctx, "images.group_dangling", Count, r.Dangling) + ", " + T(ctx, "images.group_by_digest", Count, r.ByDigest)
+	case r.Dangling > 0:
+		return T(ctx, "images.group_dangling", Count, r.Dangling)
+	case r.ByDigest > 0:
+		return T(ctx, "images.group_by_digest", Count, r.ByDigest)
+	}
+	return ""
+}
+
+// badges divides a repository's platforms as those of a row.
+func (r RepositoryRow) badges() (named []image.Platform, more int) {
+	return ImageRow{Platforms: r.Platforms}.badges()
+}
 
 // exampleURL gives the pull form of an example.
 func exampleURL(ref string) string { return "/pull?ref=" + escapeQuery(ref) }

@@ -16,6 +16,8 @@ const (
 	PlanUntag  PlanKind = iota // a tag goes, the image stays
 	PlanDelete                 // an image, a platform or a layer goes from the disk
 	PlanKeep                   // something stays that one might expect to go
+	PlanRefuse                 // something that was asked for is not done
+	PlanSkip                   // something that was asked for is not there
 )
 
 // PlanLine is one line of what an action will do.
@@ -23,6 +25,7 @@ type PlanLine struct {
 	Kind   PlanKind
 	What   templ.Component // what it is about: Reference, Digest, Text
 	Detail string          // why, or what follows; may be empty
+	Why    templ.Component // the same with links; nil for none
 	Size   int64           // bytes freed or kept; negative shows none
 }
 
@@ -33,6 +36,10 @@ func (l PlanLine) badge() (Kind, MessageID) {
 		return KindError, "plan.delete"
 	case PlanKeep:
 		return KindSuccess, "plan.keep"
+	case PlanRefuse:
+		return KindWarning, "plan.refuse"
+	case PlanSkip:
+		return KindNeutral, "plan.skip"
 	}
 	return KindInfo, "plan.untag"
 }
@@ -89,13 +96,19 @@ func PlanList(lines []PlanLine) templ.Component {
 				var templ_7745c5c3_Var2 string
 				templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(l.Detail)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/plan.templ`, Line: 44, Col: 38}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/plan.templ`, Line: 51, Col: 38}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "</p>")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			}
+			if l.Why != nil {
+				templ_7745c5c3_Err = l.Why.Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -161,7 +174,7 @@ func ConfirmBar(summary, detail string) templ.Component {
 		var templ_7745c5c3_Var4 string
 		templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(summary)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/plan.templ`, Line: 62, Col: 37}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/plan.templ`, Line: 72, Col: 37}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 		if templ_7745c5c3_Err != nil {
@@ -179,7 +192,7 @@ func ConfirmBar(summary, detail string) templ.Component {
 			var templ_7745c5c3_Var5 string
 			templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(detail)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/plan.templ`, Line: 64, Col: 37}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/plan.templ`, Line: 74, Col: 37}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 			if templ_7745c5c3_Err != nil {

@@ -11,14 +11,18 @@ import (
 // Section is a part of an image's page, the last element of its address.
 type Section string
 
-// The sections. Layers is what an address without a section shows.
+// The sections. Layers is what an address without a section shows. The last three are actions.
 const (
 	SectionLayers   Section = "layers"
 	SectionConfig   Section = "config"
 	SectionManifest Section = "manifest"
 	SectionInspect  Section = "inspect"
 	SectionHistory  Section = "history"
+	SectionChanges  Section = "changes"
+	SectionCheck    Section = "check"
 	SectionDelete   Section = "delete"
+	SectionPin      Section = "pin"
+	SectionUnpin    Section = "unpin"
 )
 
 // ImageURL gives the address of a tag, a digest or, where ref has neither, a repository.

@@ -23,8 +23,20 @@ func routes(e *echo.Echo, o Options) {
 	get("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/images") })
 	get("/images", h.Images)
 	get("/images/*", h.ImageAddress)
-	e.POST("/images/*", h.ImageAction) // …/delete
+	e.POST("/images/*", h.ImageAction) // …/delete, …/pin, …/unpin, …/check
 	get("/layers/:digest", h.Layer)
+	get("/delete", h.Delete)
+	e.POST("/delete", h.DeleteSelected)
+	get("/delete/summary", h.DeleteSummary)
+	e.POST("/removals/:id/undo", h.UndoRemoval)
+	get("/removals/:id/undo", h.UndoAddress)
+
+	get("/storage", h.Storage)
+	e.POST("/storage/sweep", h.Sweep)
+	get("/storage/sweep", h.SweepAddress)
+	get("/prune", h.Prune)
+	get("/prune/summary", h.PruneSummary)
+	e.POST("/prune", h.PruneImages)
 
 	get("/search", h.Search)
 	get("/search/box", h.SearchBox)
@@ -37,6 +49,12 @@ func routes(e *echo.Echo, o Options) {
 	get("/pulls/:id/cancel", func(c echo.Context) error { // the address of a refused cancel, loaded again
 		return c.Redirect(http.StatusSeeOther, "/pulls/"+url.PathEscape(c.Param("id")))
 	})
+
+	get("/help", h.Help)
+	get("/updates", h.Updates)
+	e.POST("/updates", h.CheckUpdates)
+	e.POST("/updates/cancel", h.CancelUpdates)
+	get("/updates/cancel", func(c echo.Context) error { return c.Redirect(http.StatusSeeOther, "/updates") })
 
 	e.POST("/preferences", h.SavePreferences)
 	e.POST("/demo/move-tag", h.MoveDemoTag)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,13 +23,14 @@ const (
 	viewRequests = 100
 )
 
-// view is one way to look at the list; path gets the number of the last page.
+// view is one way to look at the list. "{n}" in its path is another number in each request.
 type view struct {
 	name string
 	path string
 }
 
 func listViews(tags int) []view {
+	last := (tags + 49) / 50
 	return []view{
 		{"first page, by name", "/images"},
 		{"by name, descending", "/images?sort=-name"},
@@ -38,13 +40,31 @@ func listViews(tags int) []view {
 		{"by pull, newest first", "/images?sort=-pulled"},
 		{"by size, largest first", "/images?sort=-size"},
 		{"by unpacked size, largest first", "/images?sort=-unpacked"},
-		{"the last page", fmt.Sprintf("/images?page=%d", (tags+49)/50)},
-		{"the last page by size", fmt.Sprintf("/images?page=%d&sort=-size", (tags+49)/50)},
+		{"by update, what needs somebody first", "/images?sort=update"},
+		{"the page in the middle", fmt.Sprintf("/images?page=%d", (last+1)/2)},
+		{"the last page", fmt.Sprintf("/images?page=%d", last)},
+		{"the last page by size", fmt.Sprintf("/images?sort=-size&page=%d", last)},
 		{"filter, many rows (`postgres`)", "/images?q=postgres"},
 		{"filter, few rows (`golang:1.0.`)", "/images?q=golang%3A1.0."},
 		{"filter, many rows, by size", "/images?q=postgres&sort=-size"},
 		{"filter, no row", "/images?q=no-such-image"},
 		{"filter by the first digits of an ID", "/images?q=00a4"},
+		{"another text each time", "/images?q={n}."},
+		{"`reference=*:latest`", "/images?reference=*:latest"},
+		{"`reference` with a class, by creation", "/images?reference=*/*/[a-m]*:1.?.*&sort=-created"},
+		{"four of `reference`, another one each time", "/images?reference=ub*&reference=*/*/api-*&reference=*:*-rc1&reference=*/*{n}/*"},
+		{"`dangling=true`, by pull", "/images?dangling=true&sort=-pulled"},
+		{"`dangling=false`, the page in the middle", fmt.Sprintf("/images?dangling=false&page=%d", max(1, last*9/20))},
+		{"`label=stage=ci`, by size", "/images?label=stage%3Dci&sort=-size"},
+		{"`label` that none has", "/images?label=no-such-label"},
+		{"`before` and `since`", "/images?before=ubuntu&since=debian"},
+		{"`until=8760h`, by unpacked size", "/images?until=8760h&sort=unpacked"},
+		{"registry and platform", "/images?registry=quay.io&platform=linux/arm64"},
+		{"update available, by creation", "/images?update=available&sort=created"},
+		{"pinned", "/images?pinned=1"},
+		{"all kinds at once", "/images?q=a&reference=*/*/*&dangling=false&label=stage&label=team&since=ubuntu&until=24h&registry=ghcr.io&platform=linux/amd64&update=current&sort=-unpacked&digests=1&no-trunc=1"},
+		{"by repository", "/images?group=repository"},
+		{"by repository, filtered, by size", "/images?label=stage%3Dci&platform=linux/arm64&sort=-size&group=repository"},
 		{"one repository", "/images/docker.io/library/ubuntu"},
 	}
 }
@@ -105,7 +125,8 @@ func (s *stowage) measureView(v view) viewFigure {
 	asked := map[string]bool{}
 	last := ""
 	for i := range viewWarmUp + viewRequests {
-		req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.url+v.path, nil)
+		path := strings.ReplaceAll(v.path, "{n}", strconv.Itoa(i))
+		req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.url+path, nil)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -117,7 +138,7 @@ func (s *stowage) measureView(v view) viewFigure {
 		body, err := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
 		if err != nil || resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Encoding") != "gzip" {
-			s.t.Fatalf("GET %s: %s, encoding %q, %v", v.path, resp.Status, resp.Header.Get("Content-Encoding"), err)
+			s.t.Fatalf("GET %s: %s, encoding %q, %v", path, resp.Status, resp.Header.Get("Content-Encoding"), err)
 		}
 		if f.gzip = len(body); i >= viewWarmUp {
 			last = resp.Header.Get("X-Request-Id")

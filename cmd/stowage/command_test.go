@@ -24,7 +24,7 @@ func TestHelpNamesEveryFlagWithItsTwinInTheEnvironment(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	text := strings.Join(strings.Fields(out), " ") // it is wrapped
-	for _, flag := range []string{"listen", "data", "platform", "registry", "registries", "insecure-registry", "registry-ca", "pull-concurrency", "auth", "log-format", "log-level"} {
+	for _, flag := range []string{"listen", "data", "platform", "registry", "registries", "insecure-registry", "registry-ca", "pull-concurrency", "undo-window", "auth", "log-format", "log-level"} {
 		if !strings.Contains(text, "--"+flag+"=") || !strings.Contains(text, "($"+envName(flag)+")") {
 			t.Errorf("help does not name --%s and %s:\n%s", flag, envName(flag), out)
 		}
@@ -50,6 +50,8 @@ func TestAWrongCommandLineIsRefusedWithWhatToDo(t *testing.T) {
 		{"unknown flag", nil, []string{"--nope"}, []string{"stowage: unknown flag --nope", "See `stowage help`."}},
 		{"unknown command", nil, []string{"fly"}, []string{"stowage: ", "fly", "See `stowage help`."}},
 		{"not a number", nil, []string{"--pull-concurrency=many"}, []string{"--pull-concurrency", "See `stowage help`."}},
+		{"an undo window that is over already", nil, []string{"--undo-window=-1m"}, []string{"--undo-window is a duration such as 10m, or 0, not -1m0s"}},
+		{"an undo window without a unit", []string{"STOWAGE_UNDO_WINDOW=ten minutes"}, nil, []string{"--undo-window", "See `stowage help`."}},
 		{"too many at once", nil, []string{"--pull-concurrency=1000"}, []string{"--pull-concurrency must be between 1 and 64"}},
 		{"log level", nil, []string{"--log-level=loud"}, []string{"--log-level", "debug", "loud"}},
 		{"platform", nil, []string{"--platform=lin ux"}, []string{`--platform: "lin ux" is not a platform`, "such as linux/amd64"}},

@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 )
 
@@ -27,17 +29,19 @@ const (
 // flags are the options of the servers. Each can be given by the environment as STOWAGE_ and its name in
 // capitals; the command line wins.
 type flags struct {
-	Listen           string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. Beyond loopback it needs --auth."`
-	Data             string   `default:"./stowage-data" placeholder:"DIR" help:"Data folder: an OCI image layout with the database beside it. The demo uses a temporary one."`
-	Platform         string   `placeholder:"OS/ARCH" help:"Platform that is pulled when nobody chooses. Default: linux on this server's architecture."`
-	Registry         []string `placeholder:"NAME[=URL]" help:"Registry to search beside Docker Hub, which may be at a private address; with a URL, that is spoken to instead, by http without TLS. Repeatable."`
-	Registries       string   `placeholder:"FILE" help:"YAML file of such registries, with their search, TLS, authority, credentials and mirrors. See docs/configuration.md."`
-	InsecureRegistry []string `placeholder:"HOST" help:"Registry that is spoken to without verified TLS, or in plain HTTP. Repeatable."`
-	RegistryCA       []string `name:"registry-ca" placeholder:"FILE" help:"PEM file of an authority to trust for registries. Repeatable."`
-	PullConcurrency  int      `default:"6" placeholder:"N" help:"Layers that are downloaded at once, over all pulls."`
-	Auth             string   `placeholder:"none" help:"none: let everybody who reaches the address pull and delete. Needed beyond loopback, until there are accounts."`
-	LogFormat        string   `enum:"text,json" default:"text" placeholder:"text|json" help:"Format of the log, which goes to standard error."`
-	LogLevel         string   `enum:"debug,info,warn,error" default:"info" placeholder:"debug|info|warn|error" help:"Least level that is logged."`
+	Listen           string        `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. Beyond loopback it needs --auth."`
+	Data             string        `default:"./stowage-data" placeholder:"DIR" help:"Data folder: an OCI image layout with the database beside it. The demo uses a temporary one."`
+	Platform         string        `placeholder:"OS/ARCH" help:"Platform that is pulled when nobody chooses. Default: linux on this server's architecture."`
+	Registry         []string      `placeholder:"NAME[=URL]" help:"Registry to search beside Docker Hub, which may be at a private address; with a URL, that is spoken to instead, by http without TLS. Repeatable."`
+	Registries       string        `placeholder:"FILE" help:"YAML file of such registries, with their search, TLS, authority, credentials and mirrors. See docs/configuration.md."`
+	InsecureRegistry []string      `placeholder:"HOST" help:"Registry that is spoken to without verified TLS, or in plain HTTP. Repeatable."`
+	RegistryCA       []string      `name:"registry-ca" placeholder:"FILE" help:"PEM file of an authority to trust for registries. Repeatable."`
+	UndoWindow       time.Duration `default:"10m" placeholder:"DURATION" help:"How long a deletion can be undone; its files stay on the disk that long. 0: not at all."`
+	CheckInterval    time.Duration `default:"0" placeholder:"DURATION" help:"How often to ask the registries whether stored tags have moved, such as 6h; 0 only asks when somebody does."`
+	PullConcurrency  int           `default:"6" placeholder:"N" help:"Layers that are downloaded at once, over all pulls."`
+	Auth             string        `placeholder:"none" help:"none: let everybody who reaches the address pull and delete. Needed beyond loopback, until there are accounts."`
+	LogFormat        string        `enum:"text,json" default:"text" placeholder:"text|json" help:"Format of the log, which goes to standard error."`
+	LogLevel         string        `enum:"debug,info,warn,error" default:"info" placeholder:"debug|info|warn|error" help:"Least level that is logged."`
 }
 
 type cli struct {
@@ -131,6 +135,12 @@ func (f flags) check(stderr io.Writer) (settings, error) {
 	}
 	if f.PullConcurrency < 1 || f.PullConcurrency > 64 {
 		return s, image.Errorf(image.Invalid, "--pull-concurrency must be between 1 and 64")
+	}
+	if f.UndoWindow < 0 {
+		return s, image.Errorf(image.Invalid, "--undo-window is a duration such as 10m, or 0, not %s", f.UndoWindow)
+	}
+	if f.CheckInterval != 0 && f.CheckInterval < pull.MinCheckInterval {
+		return s, image.Errorf(image.Invalid, "--check-interval must be at least %s, or 0", pull.MinCheckInterval)
 	}
 	if s.list, err = f.registries(); err != nil {
 		return s, err

@@ -104,7 +104,7 @@ func TestChangingRequestsOfAnotherSiteAreRefused(t *testing.T) {
 		{"another port by Origin", map[string]string{"Origin": "http://127.0.0.1:1"}},
 		{"no origin at all", map[string]string{"Origin": "null"}},
 	} {
-		for _, path := range []string{"/pulls", "/pulls/1/cancel", "/images/ubuntu:22.04/delete", "/preferences"} {
+		for _, path := range []string{"/pulls", "/pulls/1/cancel", "/images/ubuntu:22.04/delete", "/images/ubuntu:22.04/pin", "/images/ubuntu:22.04/unpin", "/delete", "/removals/1/undo", "/prune", "/storage/sweep", "/preferences"} {
 			p := s.send(http.MethodPost, path, form, c.header)
 			p.says(http.StatusForbidden, "this request came from another site")
 		}

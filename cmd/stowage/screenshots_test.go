@@ -89,6 +89,7 @@ func pagesToLookAt(t *testing.T) []shot {
 	}
 	failed := demo.pull("postgres:99")
 	demo.awaitState(failed, "failed")
+	changes := movedTag(t, demo)
 	many, few := startStowage(t, serveLarge(t).args...), startStowage(t)
 	all := pushManyTags(t)
 	few.awaitState(few.pullAllTags(all.ref(all.repository)), "done")
@@ -103,7 +104,11 @@ func pagesToLookAt(t *testing.T) []shot {
 		{"image-config", demo, "/images/ghcr.io/acme/api:v2.14.0/config", "#image .panel"},
 		{"image-manifest", demo, postgres + "/manifest", "#image pre"},
 		{"image-inspect", demo, postgres + "/inspect", "#inspect"},
+		{"image-inspect-format", demo, postgres + "/inspect?format=" + url.QueryEscape("{{range $v := .RootFS.Layers}}{{println $v}}{{end}}"), "#format-text"},
 		{"image-history", demo, postgres + "/history", "#image .panel"},
+		{"image-changes", demo, changes, "main ol"},
+		{"updates", demo, "/updates", "#updates dl"},
+		{"help", demo, "/help", "#dangling"},
 		{"image-not-stored", demo, postgres + "?platform=linux/arm64", "#image .panel"},
 		{"image-absent", demo, "/images/docker.io/library/mysql:8", `main a[href^="/pull"]`},
 		{"layer", demo, layer[0], "main .panel"},
@@ -114,6 +119,7 @@ func pagesToLookAt(t *testing.T) []shot {
 		{"pull-done", demo, "/pulls/3", `#pull[data-state="done"]`},
 		{"pull-failed", demo, failed, `#pull[data-state="failed"]`},
 		{"delete", demo, postgres + "/delete", `form[action$="/delete"]`},
+		{"delete-many", demo, "/delete?ref=postgres:15&ref=ubuntu:latest&ref=debian:12&ref=mysql:8", `form[action="/delete"]`},
 		{"delete-refused", demo, strings.TrimSuffix(ubuntu[0], "/") + "/delete", "main .alert"},
 		{"search", demo, "/search?q=postgres&registry=docker.io&repo=postgres&tag=15", "#search-offers input[name=platform]"},
 		{"search-registries", demo, "/search?q=nginx", "#search-results section a[data-row-link]"},
@@ -123,8 +129,30 @@ func pagesToLookAt(t *testing.T) []shot {
 		{"all-tags", demo, "/pull?ref=ghcr.io/acme/api&all=1", `#survey form[action="/pulls"] button`},
 		{"all-tags-done", few, "/pulls/1", `#pull[data-state="done"]`},
 		{"box", demo, "/images", "#box-hit-0"},
+		{"storage", demo, "/storage", "#largest tr[data-row]"},
+		{"storage-empty", empty, "/storage", "#storage-map h2"},
+		{"prune", demo, "/prune?all=1&until=24h", `form[action="/prune"] button.btn-error`},
+		{"prune-nothing", empty, "/prune", "#prune-plan h2"},
 		{"not-found", demo, "/nowhere", "main .panel"},
 	}
+}
+
+// movedTag makes the demo's tag move twice, of which the shelf pulls the first and knows the second, and gives the page of
+// what changed.
+func movedTag(t *testing.T, demo *stowage) string {
+	t.Helper()
+	const rolling = "/images/docker.io/library/ubuntu:rolling"
+	demo.post("/demo/move-tag", nil)
+	demo.awaitState(demo.pull("ubuntu:rolling"), "done")
+	demo.post("/demo/move-tag", nil)
+	demo.post(rolling+"/check", nil)
+	for _, link := range demo.page(rolling + "/history").links("/images/docker.io/library/ubuntu@") {
+		if strings.Contains(link, "/changes?") {
+			return link
+		}
+	}
+	t.Fatal("the history leads to no changes")
+	return ""
 }
 
 // beforehand is what is done on a page, by the name of its picture, before it is looked at.

@@ -52,6 +52,7 @@ type app struct {
 	store    *storage.Store
 	client   *registry.Client
 	queue    *pull.Queue
+	checker  *pull.Checker
 	server   *web.Server
 	listener net.Listener
 	closing  chan struct{}
@@ -76,15 +77,16 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 	if err != nil {
 		return a, err
 	}
-	a.store, err = storage.Open(ctx, storage.Options{Dir: s.Data, DefaultPlatform: s.platform, Logger: s.log})
+	a.store, err = storage.Open(ctx, storage.Options{Dir: s.Data, DefaultPlatform: s.platform, UndoWindow: s.UndoWindow, Logger: s.log})
 	if err != nil {
 		return a, err
 	}
 	a.queue = pull.New(pull.Options{Source: a.client, Shelf: a.store, Concurrency: s.PullConcurrency, DefaultPlatform: s.platform, Logger: s.log})
+	a.checker = pull.NewChecker(pull.CheckOptions{Source: a.client, Shelf: a.store, Interval: s.CheckInterval, Logger: s.log})
 	metrics := newMetrics(a.store, a.queue, s.log)
 	a.server = web.New(web.Options{
 		Handlers: handlers.New(handlers.Options{
-			Store: a.store, Queue: a.queue, Registry: a.client, Logger: s.log, DefaultPlatform: s.platform,
+			Store: a.store, Queue: a.queue, Checker: a.checker, Registry: a.client, Logger: s.log, DefaultPlatform: s.platform,
 			LocalUser: localUser(), Demo: p.demo, Closing: a.closing,
 		}),
 		Distribution: distribution.New(distribution.Options{Store: a.store, Logger: s.log}),
@@ -107,6 +109,7 @@ func (a *app) run(ctx context.Context) error {
 			return errors.Join(err, a.closeQueue(ctx), a.close())
 		}
 	}
+	a.checker.Start()
 	served := make(chan error, 1)
 	go func() { served <- a.server.Serve(a.listener) }()
 	for _, l := range a.client.Listed() {
@@ -180,6 +183,9 @@ func (a *app) closeQueue(ctx context.Context) error {
 // close gives up what open made, in reverse. The queue must be closed before.
 func (a *app) close() error {
 	var errs []error
+	if a.checker != nil {
+		a.checker.Close()
+	}
 	if a.listener != nil {
 		if err := a.listener.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)

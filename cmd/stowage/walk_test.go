@@ -23,7 +23,7 @@ func walkMainPath(t *testing.T, scripting bool) {
 	layers := platform(t, index, "linux/arm64/v8").Layers()
 	const held = 50_000
 	hold := u.Hold(sample.GetBlob(layers[0].Descriptor.Digest), held)
-	s := startStowage(t)
+	s := startStowage(t, "--undo-window=0")
 	b := openTab(t, s)
 	if !scripting {
 		b.withoutScripting()

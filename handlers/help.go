@@ -1,0 +1,14 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/views"
+)
+
+// Help answers GET /help: the words, the addresses and the keys.
+func (h *Handlers) Help(c echo.Context) error {
+	return Render(c, http.StatusOK, views.HelpPage(h.Chrome(c, views.T(c.Request().Context(), "help.title"), views.NavNone)))
+}

@@ -1,0 +1,186 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views"
+)
+
+// changes answers GET …@sha256:NEW/changes?from=sha256:OLD&platform=: what changed between two digests of a repository,
+// an address that never changes its meaning. From a tag, whose form names both (from, to), it leads there.
+func (h *Handlers) changes(c echo.Context, a address) error {
+	if a.idPrefix != "" {
+		return image.Errorf(image.Invalid, "an image ID has no changes: digests of a repository are compared").Suggest("Compare two points of a tag's history.")
+	}
+	from, err := digestParam(c, "from")
+	if err != nil {
+		return err
+	}
+	platform, err := platformParam(c)
+	if err != nil {
+		return err
+	}
+	if a.ref.Digest == "" {
+		to, err := digestParam(c, "to")
+		if err != nil {
+			return err
+		}
+		return c.Redirect(http.StatusFound, views.ChangesURL(a.ref.Repository, from, to, platform))
+	}
+	v, err := h.changesView(c.Request().Context(), a.ref, from, platform)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if v.From.URL == "" || v.To.URL == "" {
+		status = http.StatusNotFound
+	}
+	return Render(c, status, views.ChangesPage(h.Chrome(c, views.ChangesTitle(c.Request().Context(), a.ref.Repository), views.NavImages), v))
+}
+
+// digestParam reads a digest of the query. Errors are of kind Invalid.
+func digestParam(c echo.Context, name string) (image.Digest, error) {
+	s := c.QueryParam(name)
+	if s == "" {
+		return "", image.Errorf(image.Invalid, "the address does not say with which digest to compare (%s)", name).Suggest("Compare two points of a tag's history.")
+	}
+	d, err := image.ParseDigest(s)
+	if err != nil {
+		return "", err
+	}
+	return d, nil
+}
+
+// changesView compares two digests of a repository, as far as both are stored.
+func (h *Handlers) changesView(ctx context.Context, ref image.Reference, from image.Digest, platform image.Platform) (views.ChangesView, error) {
+	v := views.ChangesView{
+		Crumbs:     append(crumbsOf(ctx, ref.Repository, views.ImageURL(image.Reference{Repository: ref.Repository})), views.Crumb{Label: views.T(ctx, "changes.compare")}),
+		Repository: ref.Repository, Back: views.ChangesURL(ref.Repository, ref.Digest, from, platform),
+	}
+	before, err := h.changesSide(ctx, ref.WithDigest(from), &v.From)
+	if err != nil {
+		return v, err
+	}
+	after, err := h.changesSide(ctx, ref, &v.To)
+	if err != nil || before == nil || after == nil || from == ref.Digest {
+		return v, err
+	}
+	old, now := choicesOf(*before), choicesOf(*after)
+	pairs := commonPlatforms(old, now)
+	chosen, err := h.comparedPlatform(pairs, platform)
+	if err != nil {
+		return v, err
+	}
+	for _, change := range image.ComparePlatforms(manifestsOf(old), manifestsOf(now)) {
+		p := views.PlatformChangeView{PlatformChange: change}
+		if _, both := pairs[change.Platform]; both {
+			p.URL, p.Current = views.ChangesURL(ref.Repository, from, ref.Digest, change.Platform), change.Platform == chosen
+		}
+		v.Platforms = append(v.Platforms, p)
+	}
+	if chosen == (image.Platform{}) {
+		return v, nil
+	}
+	v.Platform = chosen
+	return v, h.compareImages(ctx, pairs[chosen].from, pairs[chosen].to, &v)
+}
+
+// changesSide reads one side; nil where it is not stored.
+func (h *Handlers) changesSide(ctx context.Context, ref image.Reference, side *views.ChangesSide) (*storage.Target, error) {
+	side.Digest = ref.Digest
+	t, err := h.store.Target(ctx, ref)
+	if image.KindOf(err) == image.NotFound {
+		side.PullURL = views.PullFormURL(ref)
+		return nil, nil //nolint:nilnil // not stored is an ordinary answer here
+	}
+	side.URL, side.Tags = views.ImageURL(ref), t.Tags
+	return &t, err
+}
+
+// imagePair is a platform's image on both sides.
+type imagePair struct{ from, to storage.Image }
+
+// commonPlatforms gives the platforms that are stored on both sides.
+func commonPlatforms(from, to []platformChoice) map[image.Platform]imagePair {
+	old := map[image.Platform]storage.Image{}
+	for _, c := range from {
+		if _, known := old[c.platform]; !known && c.stored {
+			old[c.platform] = c.image
+		}
+	}
+	pairs := map[image.Platform]imagePair{}
+	for _, c := range to {
+		before, both := old[c.platform]
+		if _, known := pairs[c.platform]; !known && both && c.stored {
+			pairs[c.platform] = imagePair{before, c.image}
+		}
+	}
+	return pairs
+}
+
+// comparedPlatform settles which platform is compared: the one asked for, or the one that the list shows, or the first
+// by name; zero where there is none. NoPlatform where the one asked for is not stored on both sides.
+func (h *Handlers) comparedPlatform(pairs map[image.Platform]imagePair, asked image.Platform) (image.Platform, error) {
+	if asked != (image.Platform{}) {
+		if _, both := pairs[asked]; !both {
+			return asked, image.Errorf(image.NoPlatform, "%s is not stored on both sides (platform)", asked).Suggest("Leave the platform out to see which are.")
+		}
+		return asked, nil
+	}
+	best := image.Platform{}
+	for p := range pairs {
+		switch {
+		case p == h.options.DefaultPlatform:
+			return p, nil
+		case best == (image.Platform{}) || p.String() < best.String():
+			best = p
+		}
+	}
+	return best, nil
+}
+
+func manifestsOf(choices []platformChoice) []image.PlatformManifest {
+	all := make([]image.PlatformManifest, 0, len(choices))
+	for _, c := range choices {
+		all = append(all, image.PlatformManifest{Platform: c.platform, Manifest: c.digest})
+	}
+	return all
+}
+
+// compareImages fills in what changed in config and layers.
+func (h *Handlers) compareImages(ctx context.Context, from, to storage.Image, v *views.ChangesView) error {
+	before, err := h.configOf(ctx, from)
+	if err != nil {
+		return err
+	}
+	after, err := h.configOf(ctx, to)
+	if err != nil {
+		return err
+	}
+	v.Config = image.CompareConfigs(before, after)
+	old, err := h.layerParts(ctx, from)
+	if err != nil {
+		return err
+	}
+	now, err := h.layerParts(ctx, to)
+	if err != nil {
+		return err
+	}
+	v.Layers = image.CompareLayers(old, now)
+	v.Size, v.Unpacked = views.SizeChange{From: from.Size, To: to.Size}, views.SizeChange{From: from.Unpacked, To: to.Unpacked}
+	return nil
+}
+
+func (h *Handlers) layerParts(ctx context.Context, img storage.Image) ([]image.LayerPart, error) {
+	layers, err := h.store.ImageLayers(ctx, img.Manifest)
+	parts := make([]image.LayerPart, 0, len(layers))
+	for _, l := range layers {
+		parts = append(parts, image.LayerPart{Digest: l.Digest, DiffID: l.DiffID, Size: l.Size, Unpacked: l.Unpacked, CreatedBy: l.CreatedBy})
+	}
+	return parts, err
+}

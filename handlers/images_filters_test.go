@@ -1,0 +1,232 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views"
+)
+
+const partial = "HX-Request"
+
+// typing asks for the list as htmx does while somebody types or switches something at an address.
+func (s *shelf) typing(current, address string) answer {
+	s.t.Helper()
+	return s.get(address, partial, "true", "HX-Request-Type", "partial", "HX-Source", "form", "HX-Current-URL", "http://example.com"+current)
+}
+
+// list asks for a list at the address that it is redirected to.
+func (s *shelf) list(address string) answer {
+	s.t.Helper()
+	page := s.get(address)
+	if page.status == http.StatusFound {
+		page = s.get(page.header.Get("Location"))
+	}
+	return page
+}
+
+func TestTheFiltersAreInTheAddress(t *testing.T) {
+	s := filled(t)
+	ubuntu := []string{"ubuntu:22.04", "ubuntu:latest"}
+	all := []string{"ghcr.io/acme/api:v2.14.0", "redis", "test/no-created:latest", "ubuntu:22.04", "ubuntu:latest"}
+	for query, want := range map[string][]string{
+		"reference=ub*": ubuntu, "reference=ub*&reference=ghcr.io/*/*": {"ghcr.io/acme/api:v2.14.0", "ubuntu:22.04", "ubuntu:latest"},
+		"reference=*:latest&registry=docker.io": {"ubuntu:latest"}, "registry=ghcr.io": {"ghcr.io/acme/api:v2.14.0"},
+		"platform=linux/arm64": ubuntu, "dangling=true": nil, "dangling=false": all, "update=unchecked": {"redis"}, "update=current&registry=docker.io&q=ubuntu": ubuntu,
+		"update=gone": nil, "pinned=1": nil, "before=ubuntu:latest&reference=*/*": nil, "since=redis@" + digestOf(t, "library/redis", "7") + "&reference=ubuntu": ubuntu,
+		"until=2026-01-01&q=ubuntu": nil, "until=1h&q=ubuntu": ubuntu, "label=no-such": nil,
+	} {
+		page := s.list("/images?" + query)
+		page.is(t, http.StatusOK)
+		if got := page.rows(); !slices.Equal(got, want) {
+			t.Errorf("%s finds %q, want %q", query, got, want)
+		}
+	}
+	s.get("/images?label=no-such").is(t, http.StatusOK, "Nothing passes all of these filters together.", "Clear all filters")
+}
+
+func TestAWrongFilterIsRefusedAndNamesThePart(t *testing.T) {
+	s := filled(t)
+	for query, part := range map[string]string{
+		"reference=[": "(reference)", "reference=" + strings.Repeat("a", 301): "(reference)", strings.Repeat("reference=a*&", 5) + "dangling=maybe": "(dangling)",
+		"label==x": "(label)", "until=yesterday": "(until)", "platform=a/b/c/d": "(platform)", "update=soon": "(update)", "pinned=yes": "(pinned)",
+		"group=tag": "(group)", "no-trunc=true": "(no-trunc)", "before=UPPER": "(before)", "since=sha256:xyz": "(since)", "registry=" + strings.Repeat("a", 256): "(registry)",
+		"since=test/no-created": "(since)", "q=" + url.QueryEscape("--filter nope=1"): "(q)",
+	} {
+		s.get("/images?"+query).is(t, http.StatusBadRequest, part)
+	}
+	many := ""
+	for i := range 21 {
+		many += "label=a" + string(rune('a'+i)) + "&"
+	}
+	s.get("/images?"+many).is(t, http.StatusBadRequest, "(label)")
+	for query, part := range map[string]string{"before=no-such": "no-such:latest is not stored (before)", "since=ubuntu:99": "(since)", "before=ffff0000ffff": "(before)"} {
+		s.get("/images?"+query).is(t, http.StatusNotFound, part)
+	}
+	s.get("/images?before=no-such", "Accept-Language", "ko").is(t, http.StatusNotFound, "이 필터를 쓸 수 없습니다", "(before)")
+}
+
+func TestAFilteredListHasOneAddress(t *testing.T) {
+	s := filled(t)
+	for said, own := range map[string]string{
+		"label=&reference=&q=&registry=&platform=&group=":              "/images",
+		"platform=linux/arm64/v8&q=a":                                  "/images?q=a&platform=linux/arm64",
+		"digests=1&q=a&no-trunc=0&registry=QUAY.IO":                    "/images?q=a&registry=quay.io&digests=1",
+		"dangling=false&dangling=true":                                 "/images?dangling=true", // the switch comes after what the form carries along
+		"label=a&label=a&label=b":                                      "/images?label=a&label=b",
+		"sort=tags":                                                    "/images",
+		"sort=-id&group=repository":                                    "/images?group=repository",
+		"sort=-tags&group=repository":                                  "/images?sort=-tags&group=repository",
+		"q=" + url.QueryEscape("label=stage=ci ub"):                    "/images?q=ub&label=stage%3Dci",
+		"q=" + url.QueryEscape(`label="a b" x=y`):                      "/images?q=x%3Dy&label=a+b",
+		"q=" + url.QueryEscape("dangling=true digests=1"):              "/images?q=digests%3D1&dangling=true",
+		"q=" + url.QueryEscape("-f dangling=true --digests"):           "/images?dangling=true&digests=1",
+		"q=" + url.QueryEscape("docker images ubuntu -q"):              "/images?reference=ubuntu",
+		"q=" + url.QueryEscape("docker image ls --no-trunc"):           "/images?no-trunc=1",
+		"q=" + url.QueryEscape("docker images --filter=label=a 'ub*'"): "/images?reference=ub%2A&label=a",
+	} {
+		page := s.get("/images?" + said)
+		if got := page.header.Get("Location"); got != own && (page.status != http.StatusOK || own != "/images?"+said) {
+			t.Errorf("%s: %d to %q, want %q", said, page.status, got, own)
+		}
+		if page := s.get(own); page.status != http.StatusOK {
+			t.Errorf("%s is redirected on to %q", own, page.header.Get("Location"))
+		}
+	}
+}
+
+func TestFiltersInUseAreChipsThatCanBeTakenOff(t *testing.T) {
+	s := filled(t)
+	page := s.list("/images?q=u&reference=ub*&label=a%3Db&dangling=false&registry=docker.io&update=unchecked&sort=-size&page=1")
+	page.is(t, http.StatusOK,
+		`href="/images?q=u&amp;dangling=false&amp;label=a%3Db&amp;registry=docker.io&amp;update=unchecked&amp;sort=-size"`,
+		`href="/images?q=u&amp;reference=ub%2A&amp;label=a%3Db&amp;registry=docker.io&amp;update=unchecked&amp;sort=-size"`,
+		`href="/images?sort=-size"`, // all at once
+		`<input type="hidden" name="dangling" value="false">`, `<input type="hidden" name="label" value="a=b">`, `<input type="hidden" name="update" value="unchecked">`,
+		`<option value="docker.io" selected>`, `<input type="hidden" name="sort" value="-size">`)
+	page.lacks(t, `type="hidden" name="registry"`)
+	hostile := s.get("/images?label=" + url.QueryEscape(`"><script>alert(1)</script>`) + "&registry=" + url.QueryEscape("\u202ex"))
+	hostile.is(t, http.StatusOK, "&lt;script&gt;")
+	hostile.lacks(t, "<script>alert")
+}
+
+// While somebody types, docker's words are filters as soon as they are finished; each other change is a step to go back from.
+func TestTypedWordsBecomeFiltersWhenTheyAreFinished(t *testing.T) {
+	s := filled(t)
+	for _, c := range []struct{ current, address, replaced, pushed, box string }{
+		{"/images", "/images?q=ub&registry=&platform=", "/images?q=ub", "", "ub"},
+		{"/images", "/images?q=ub+label%3Dst", "/images?q=ub", "", "ub label=st"}, // not finished
+		{"/images", "/images?q=ub+label%3Dstage%3Dci+", "", "/images?q=ub&label=stage%3Dci", "ub"},
+		{"/images", "/images?q=label%3Dstage%3Dci&go=1", "", "/images?label=stage%3Dci", ""},
+		{"/images?q=ub", "/images?q=ub&dangling=true", "", "/images?q=ub&dangling=true", "ub"},
+		{"/images?q=ub&dangling=true", "/images?q=ub&dangling=true", "/images?q=ub&dangling=true", "", "ub"},
+		{"/images?q=ub", "/images?q=ub&go=1", "/images?q=ub", "", "ub"},
+		{"/images?q=ub&page=2", "/images?q=ubu", "/images?q=ubu", "", "ubu"},
+	} {
+		part := s.typing(c.current, c.address)
+		part.is(t, http.StatusOK, `name="q" value="`+c.box+`"`)
+		if r, p := part.header.Get("HX-Replace-Url"), part.header.Get("HX-Push-Url"); r != c.replaced || p != c.pushed {
+			t.Errorf("%s at %s: replaced %q, pushed %q", c.address, c.current, r, p)
+		}
+	}
+	link := s.get("/images?q=ub", partial, "true", "HX-Request-Type", "partial", "HX-Source", "a", "HX-Current-URL", "http://example.com/images")
+	if link.header.Get("HX-Push-Url")+link.header.Get("HX-Replace-Url") != "" {
+		t.Error("a link says its address itself")
+	}
+}
+
+func TestTheImageIDsAreAskedForAsText(t *testing.T) {
+	s := filled(t)
+	id := s.store.Preferred(s.target("ubuntu:22.04").Images).ID
+	short := image.ShortDigest(id)
+	const accept, plain = "Accept", "text/plain"
+	page := s.get("/images?q=ubuntu", accept, plain)
+	page.is(t, http.StatusOK)
+	if want := short + "\n" + short + "\n"; page.body != want { // a line for each of the two tags, as docker images -q
+		t.Errorf("the answer is %q, want %q", page.body, want)
+	}
+	for name, want := range map[string]string{"Content-Type": "text/plain; charset=UTF-8", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Vary": "Accept"} {
+		if got := page.header.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	for address, want := range map[string]string{
+		"/images?q=ubuntu&no-trunc=1": string(id) + "\n" + string(id) + "\n", "/images?q=ubuntu&page=9": short + "\n" + short + "\n", "/images?q=nosuch": "",
+		"/images?q=label%3Dnone":                              "", // not sent to another address
+		"/images/docker.io/library/ubuntu?reference=*:latest": short + "\n",
+	} {
+		if page := s.get(address, accept, plain); page.status != http.StatusOK || page.body != want {
+			t.Errorf("%s: %d %q, want %q", address, page.status, page.body, want)
+		}
+	}
+	if n := strings.Count(s.get("/images", accept, "text/plain, */*;q=0.1").body, "\n"); n != 5 {
+		t.Errorf("%d lines for 5 rows", n)
+	}
+	for _, html := range []string{"", "*/*", "text/html,application/xhtml+xml,*/*;q=0.8", "text/html,text/plain;q=0.9", "text/plain;q=0"} {
+		if page := s.get("/images", accept, html); !strings.Contains(page.body, "<html") {
+			t.Errorf("%q is answered with %.40q", html, page.body)
+		}
+	}
+	wrong := s.get("/images?before=nope", accept, plain)
+	if want := "this filter cannot be used: nope:latest is not stored (before). Name a stored image"; wrong.status != http.StatusNotFound || !strings.HasPrefix(wrong.body, want) {
+		t.Errorf("%d %q", wrong.status, wrong.body)
+	}
+}
+
+func TestTheListByRepositoryAddsUpWhatTheFilterChooses(t *testing.T) {
+	s := filled(t)
+	s.pull("ubuntu@" + digestOf(t, "library/ubuntu", "rolling"))
+	page := s.get("/images?group=repository")
+	page.is(t, http.StatusOK, "4 repositories", `href="/images/docker.io/library/ubuntu"`, "1 by digest", `href="/images?sort=-name&amp;group=repository"`)
+	page.lacks(t, `name="ref"`)
+	page.golden(t, "images-grouped")
+	if got := page.rows(); !slices.Equal(got, []string{"ghcr.io/acme/api", "redis", "test/no-created", "ubuntu"}) {
+		t.Errorf("rows %q", got)
+	}
+	if got := s.get("/images?sort=-tags&group=repository").rows()[0]; got != "ubuntu" {
+		t.Errorf("most tags has %s", got)
+	}
+	if got := s.get("/images?registry=ghcr.io&group=repository").rows(); !slices.Equal(got, []string{"ghcr.io/acme/api"}) {
+		t.Errorf("of ghcr.io: %q", got)
+	}
+	s.get("/images?group=repository&page=2").is(t, http.StatusNotFound, "(page)")
+}
+
+func TestTheListSaysHowDockerListsTheSame(t *testing.T) {
+	s := filled(t)
+	page := s.get("/images?q=x&reference=ub*&dangling=true&label=a%3Db+c&registry=quay.io&digests=1&no-trunc=1")
+	page.is(t, http.StatusOK,
+		`docker images --digests --no-trunc --filter &#39;reference=ub*&#39; --filter dangling=true --filter &#39;label=a=b c&#39;`,
+		`docker has nothing for this part: q=x, registry=quay.io`, "docker counts what was pulled by digest as dangling",
+		`curl -H &#39;Accept: text/plain&#39; &#39;http://example.com/images?q=x&amp;reference=ub%2A&amp;dangling=true&amp;label=a%3Db+c&amp;registry=quay.io&amp;no-trunc=1&#39;`)
+	s.get("/images/docker.io/library/ubuntu").is(t, http.StatusOK, `docker images ubuntu</code>`)
+	s.get("/images").lacks(t, "docker has nothing for this part")
+}
+
+func TestRowsSayWhatIsPinnedAndWhatHasAnUpdate(t *testing.T) {
+	for state, text := range map[storage.UpdateState]string{
+		storage.UpdateAvailable: "update available", storage.UpdateGone: "gone from registry", storage.UpdateUnknown: "update unknown", storage.UpdateCurrent: "", storage.UpdateUnchecked: "",
+	} {
+		row := imageRow(storage.Row{Reference: image.Reference{Repository: "docker.io/library/a", Tag: "1"}, Update: state, Pinned: state == storage.UpdateGone})
+		var page strings.Builder
+		if err := views.ImageListPart(views.ImageList{Rows: []views.ImageRow{row}, All: 1, Matches: 1, Pages: 1}).Render(t.Context(), &page); err != nil {
+			t.Fatal(err)
+		}
+		if shown := page.String(); text != "" && !strings.Contains(shown, text) || strings.Contains(shown, "pinned</span>") != row.Pinned || text == "" && strings.Contains(shown, "badge-accent") {
+			t.Errorf("%q: %s", state, shown)
+		}
+	}
+}
+
+func TestRowsCanBeTickedForDeleting(t *testing.T) {
+	s := filled(t)
+	redis := "redis@" + digestOf(t, "library/redis", "7")
+	s.get("/images").is(t, http.StatusOK, `<form id="selection"`, `action="/delete" method="get"`, `name="ref" value="ubuntu:22.04" form="selection"`,
+		`name="ref" value="`+redis+`" form="selection"`, `hx-get="/delete/summary"`)
+	s.get("/images/docker.io/library/ubuntu").is(t, http.StatusOK, `name="ref" value="ubuntu:22.04" form="selection"`)
+}

@@ -1,0 +1,104 @@
+package handlers
+
+import (
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views"
+)
+
+// version is what app:1 is in one of its versions: each has a layer and an environment variable more than the one before.
+func version(n int) sample.Image {
+	im := sample.Image{Platform: amd64, Created: sample.Epoch}
+	for i := range n {
+		name := []string{"first", "second", "third"}[i]
+		im.Config.Env = append(im.Config.Env, strings.ToUpper(name)+"=1")
+		im.Steps = append(im.Steps, sample.Step{By: "COPY " + name, Layer: sample.NewLayer(sample.Gzip, sample.Data(name, name, 3000))})
+	}
+	// A layer of its own, which goes with it.
+	im.Steps = append(im.Steps, sample.Step{By: "COPY own", Layer: sample.NewLayer(sample.Gzip, sample.Data("own", strings.Repeat("x", n), 5000))})
+	return im
+}
+
+// bytesOn adds the files of the blob folder up.
+func bytesOn(t *testing.T, dir string) (n int64) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join(dir, "blobs"), func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		n += info.Size()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+var planField = regexp.MustCompile(`name="(plan|at)" value="([^"]*)"`)
+
+func TestATagThatMovesBetweenPullsIsToldComparedAndPrunedToTheByte(t *testing.T) {
+	reg := sample.NewEmptyRegistry()
+	dir := t.TempDir()
+	s := newShelfOn(t, reg, func(o *storage.Options) { o.Dir, o.UndoWindow = dir, 0 })
+	const page = "/images/docker.io/library/app:1"
+	var digests []image.Digest
+	for n := 1; n <= 3; n++ {
+		if err := reg.Push(t.Context(), "library/app", version(n), "1"); err != nil {
+			t.Fatal(err)
+		}
+		if n > 1 { // the check says so before the pull
+			s.post(page+"/check", nil)
+			s.get(page).is(t, http.StatusOK, `data-update="available"`, string(digests[n-2]))
+		}
+		s.pull("app:1")
+		digests = append(digests, s.target("app:1").Digest)
+		s.get(page).is(t, http.StatusOK, `data-update="current"`)
+	}
+
+	history := s.get(page + "/history")
+	if rows := strings.Count(history.body, "<tr data-row"); rows != 3 {
+		t.Errorf("the history has %d entries, want 3", rows)
+	}
+	rows, dangling, err := s.store.List(t.Context(), storage.ListQuery{Text: "app@", Limit: 10})
+	if err != nil || dangling != 2 || rows[0].Reason != storage.Dangling || rows[1].Reason != storage.Dangling {
+		t.Fatalf("%d dangling digests: %+v, %v", dangling, rows, err)
+	}
+	for n := 1; n <= 2; n++ {
+		changes := views.ChangesURL("docker.io/library/app", digests[n-1], digests[n], image.Platform{})
+		history.is(t, http.StatusOK, `href="`+changes+`"`)
+		name := []string{"", "second", "third"}[n]
+		s.get(changes).is(t, http.StatusOK, "COPY "+name, strings.ToUpper(name), "added")
+	}
+
+	plan, err := s.store.PlanPrune(t.Context(), image.Prune{})
+	if err != nil || plan.Totals.Images != 2 || plan.Totals.Refused != 0 {
+		t.Fatalf("%+v, %v", plan.Totals, err)
+	}
+	preview := s.get("/prune")
+	preview.is(t, http.StatusOK, views.HumanSize(plan.Totals.Freed))
+	form := url.Values{}
+	for _, m := range planField.FindAllStringSubmatch(preview.body, -1) {
+		form.Set(m[1], m[2])
+	}
+	before := bytesOn(t, dir)
+	if a := s.post("/prune", form); a.status != http.StatusSeeOther {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	s.store.Settle()
+	if freed := before - bytesOn(t, dir); freed != plan.Totals.Freed {
+		t.Errorf("%d bytes left the disk, the preview said %d", freed, plan.Totals.Freed)
+	}
+	s.get("/prune").is(t, http.StatusOK)
+	s.get(page).is(t, http.StatusOK, "third")
+}

@@ -1,0 +1,104 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views"
+)
+
+const (
+	// usagePatience is how long the Storage page waits for what it shows to be counted: long enough for a small shelf.
+	usagePatience = 250 * time.Millisecond
+	// countRefresh is after how many seconds browsers without scripting look for a first count again.
+	countRefresh = 2
+	shownPins    = 20
+)
+
+// Storage answers GET /storage: what uses the disk and what could be freed, or for htmx the parts that were being
+// counted.
+func (h *Handlers) Storage(c echo.Context) error {
+	v, err := h.storageView(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	if Partial(c) {
+		return Render(c, http.StatusOK, views.StorageParts(v))
+	}
+	ctx := c.Request().Context()
+	removals, err := h.removals(ctx)
+	if err != nil {
+		return err
+	}
+	pins, total, err := h.store.Pins(ctx, shownPins)
+	if err != nil {
+		return err
+	}
+	chrome := h.Chrome(c, views.StorageTitle(ctx), views.NavStorage)
+	if v.Counted.At.IsZero() && !v.Failed {
+		chrome.Refresh = countRefresh
+	}
+	return Render(c, http.StatusOK, views.StoragePage(chrome, v, views.RemovalsList(removals, views.StoragePath), views.PinsList(pins, total, views.StoragePath)))
+}
+
+// Sweep answers POST /storage/sweep: what waits to be swept goes now, and cannot come back.
+func (h *Handlers) Sweep(c echo.Context) error {
+	ctx := c.Request().Context()
+	files, bytes, err := h.store.Sweep(ctx)
+	if err != nil {
+		return err
+	}
+	h.log.Info("freed what was waiting to be swept", "files", files, "bytes", bytes, "by", h.requester(c))
+	return redirect(c, views.StoragePath, views.Flash{Kind: views.KindSuccess, Text: views.SweptText(ctx, files, bytes)})
+}
+
+// SweepAddress answers GET /storage/sweep, the address of a refused form that is loaded again.
+func (h *Handlers) SweepAddress(c echo.Context) error {
+	return c.Redirect(http.StatusSeeOther, views.StoragePath)
+}
+
+// storageView reads what the page shows. What takes time comes from the last count.
+func (h *Handlers) storageView(ctx context.Context) (views.StorageView, error) {
+	u, current, err := h.store.Usage(ctx, usagePatience)
+	if ctx.Err() != nil {
+		return views.StorageView{}, ctx.Err()
+	}
+	v := views.StorageView{Current: current, Failed: err != nil} // the store has logged why
+	disk, err := h.store.DiskUse(ctx, u)
+	if err != nil {
+		return v, err
+	}
+	v.Disk = views.DiskFigures{
+		Images: disk.Images, Waiting: disk.Waiting, WaitingUntil: disk.WaitingUntil, Unfinished: disk.Unfinished,
+		Database: disk.Database, Layout: disk.Layout, Other: disk.Other, Free: int64(disk.Free), Volume: int64(disk.Volume),
+	}
+	if !u.At.IsZero() {
+		v.Counted = counted(ctx, u)
+		v.Prune.Summary = &views.PruneSummary{Images: u.Reclaimable.Images, Freed: u.Reclaimable.Dangling}
+	}
+	return v, nil
+}
+
+// counted turns a count into what the page shows of it.
+func counted(ctx context.Context, u storage.Usage) views.Counted {
+	v := views.Counted{
+		At: u.At, Blobs: u.Blobs, Copies: u.Copies, Unpacked: u.Unpacked, Pending: u.Layers.Pending, Broken: u.Layers.Broken,
+		Dangling: u.Reclaimable.Dangling, Unpinned: u.Reclaimable.Unpinned, Repositories: len(u.Repositories) + u.Others,
+	}
+	for _, r := range u.Repositories {
+		v.Top = append(v.Top, views.RepositoryShare{Repository: r.Repository, Tags: r.Tags, Own: r.Own, Shared: r.Shared})
+	}
+	unfinished := u.Files.Loose + u.Files.Partial
+	v.Parts = append(views.RepositoryParts(ctx, v.Top, u.Others, u.OtherBytes, u.Blobs+u.Waiting+unfinished),
+		views.CommonParts(ctx, u.Shared, u.Dangling, u.Waiting, unfinished)...)
+	for _, l := range u.Largest {
+		v.Largest = append(v.Largest, views.LargeLayer{
+			Digest: l.Digest, Size: l.Size, Unpacked: l.Unpacked, CreatedBy: l.CreatedBy, Images: l.Images, Refs: l.References,
+		})
+	}
+	return v
+}

@@ -1,0 +1,68 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views"
+)
+
+// UndoRemoval answers POST /removals/:id/undo with the field back: what a deletion or a prune took is on the shelf
+// again.
+func (h *Handlers) UndoRemoval(c echo.Context) error {
+	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
+	if err != nil || id < 1 {
+		return image.Errorf(image.NotFound, "there is no deletion %.40q", c.Param("id"))
+	}
+	ctx := c.Request().Context()
+	by := h.requester(c)
+	undone, err := h.store.Undo(ctx, id, by)
+	if err != nil {
+		return cannotUndo(err)
+	}
+	h.log.Info("undid a deletion", "removal", id, "by", by, "restored", len(undone.Restored), "kept", len(undone.Kept))
+	to := backParam(c)
+	if to == "" {
+		to = "/images"
+	}
+	return redirect(c, to, views.Flash{Kind: views.KindSuccess, Text: views.UndoneText(ctx, undone.Restored, undone.Kept)})
+}
+
+// UndoAddress answers GET /removals/:id/undo, the address of a refused undo that is loaded again.
+func (h *Handlers) UndoAddress(c echo.Context) error {
+	return c.Redirect(http.StatusSeeOther, "/images")
+}
+
+// cannotUndo says what else can be done where a deletion is past undoing.
+func cannotUndo(err error) error {
+	var known *image.Error
+	if errors.As(err, &known) && known.Suggestion == "" && (known.Kind == image.NotFound || known.Kind == image.Conflict) {
+		return known.Suggest("Pull again what you need: the history of a tag says which digest it pointed to.")
+	}
+	return err
+}
+
+// removals gives what can still be undone, newest first, for views.RemovalsList.
+func (h *Handlers) removals(ctx context.Context) ([]views.Removal, error) {
+	stored, err := h.store.Removals(ctx)
+	if err != nil {
+		return nil, err
+	}
+	shown := make([]views.Removal, len(stored))
+	for i, r := range stored {
+		shown[i] = removalView(r)
+	}
+	return shown, nil
+}
+
+func removalView(r storage.Removal) views.Removal {
+	return views.Removal{
+		ID: r.ID, At: r.At, Until: r.Until, By: r.By, Prune: r.Prune, Names: r.Names, IDs: r.IDs, Items: r.Items, Images: r.Images, Freed: r.Freed,
+	}
+}

@@ -1,0 +1,115 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/views"
+)
+
+const (
+	tagsOfState         = 100 // that the page of updates lists of each state
+	refreshUpdatesEvery = 3   // seconds, without scripting, while a run is under way
+)
+
+// Updates answers GET /updates: what the last checks found, and the one under way.
+func (h *Handlers) Updates(c echo.Context) error {
+	ctx := c.Request().Context()
+	v := views.UpdatesView{Checks: h.checker.State()}
+	var err error
+	if v.Counts, err = h.store.CountChecked(ctx); err != nil {
+		return err
+	}
+	for _, state := range []pull.UpdateState{pull.UpdateAvailable, pull.GoneUpstream, pull.UpdateUnknown} {
+		g := views.UpdateGroup{State: state}
+		checks, total, err := h.store.CheckedTags(ctx, state, tagsOfState)
+		if err != nil {
+			return err
+		}
+		g.Total = total
+		for _, check := range checks {
+			g.Tags = append(g.Tags, views.TagUpdate{
+				Tag: check.Reference, State: check.State, Here: check.Here, Upstream: check.Upstream, Method: check.Method, At: check.At,
+				Problem: check.Problem, Advice: check.Advice, PullURL: views.PullFormURL(check.Reference),
+			})
+		}
+		v.Groups = append(v.Groups, g)
+	}
+	if Partial(c) {
+		return Render(c, http.StatusOK, views.UpdatesPart(v))
+	}
+	chrome := h.Chrome(c, views.T(ctx, "updates.title"), views.NavImages)
+	if v.Checks.Running != nil {
+		chrome.Refresh = refreshUpdatesEvery
+	}
+	return Render(c, http.StatusOK, views.UpdatesPage(chrome, v))
+}
+
+// CheckUpdates answers POST /updates with the field repository, which may be left out: asks about all tags, or those of
+// one repository, in the background.
+func (h *Handlers) CheckUpdates(c echo.Context) error {
+	ctx := c.Request().Context()
+	var of image.Repository
+	if name := c.FormValue("repository"); name != "" {
+		ref, err := image.ParseRepositoryReference(name)
+		if err != nil {
+			return err
+		}
+		if ref.Tag != "" || ref.Digest != "" {
+			return image.Errorf(image.Invalid, "%.80q is more than a repository's name (repository)", name).Suggest("Leave out what follows the name, from : or @ on.")
+		}
+		known, err := h.store.RepositoryExists(ctx, ref.Repository)
+		if err != nil {
+			return err
+		}
+		if !known {
+			return image.Errorf(image.NotFound, "nothing of %s is stored", ref.Repository.Familiar())
+		}
+		of = ref.Repository
+	}
+	flash := views.Flash{}
+	if _, joined := h.checker.CheckAll(of, h.requester(c)); joined {
+		flash = views.Flash{Kind: views.KindInfo, Text: views.T(ctx, "updates.joined")}
+	}
+	return redirect(c, "/updates", flash)
+}
+
+// CancelUpdates answers POST /updates/cancel: ends the run under way. What it has found is kept.
+func (h *Handlers) CancelUpdates(c echo.Context) error {
+	h.checker.Cancel()
+	return redirect(c, "/updates", views.Flash{})
+}
+
+// checkTag answers POST …:tag/check: asks about one tag, and leads back to its page, which says what came of it.
+func (h *Handlers) checkTag(c echo.Context, a address) error {
+	if a.ref.Tag == "" {
+		return image.Errorf(image.Invalid, "only a tag can have an update: a digest never changes its meaning").Suggest("Open the tag's page.")
+	}
+	ctx := c.Request().Context()
+	if _, err := h.store.Target(ctx, a.ref); err != nil {
+		return err
+	}
+	if _, err := h.checker.CheckOne(ctx, a.ref); err != nil {
+		return err
+	}
+	return redirect(c, a.base(), views.Flash{})
+}
+
+// update gives what is known of a tag at its registry; nil where the address is no tag's.
+func (h *Handlers) update(ctx context.Context, s *subject) (*views.TagUpdate, error) {
+	if s.ref.Tag == "" {
+		return nil, nil //nolint:nilnil // a digest has no updates
+	}
+	check, err := h.store.TagCheck(ctx, s.ref)
+	if err != nil {
+		return nil, err
+	}
+	return &views.TagUpdate{
+		Tag: s.ref, State: check.State, Here: s.target.Digest, Upstream: check.Upstream, Method: check.Method, At: check.At,
+		Problem: check.Problem, Advice: check.Advice, PullURL: views.PullFormURL(s.ref, s.storedPlatforms()...),
+	}, nil
+}

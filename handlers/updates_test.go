@@ -1,0 +1,200 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/sample"
+)
+
+// checked is a shelf with ubuntu:rolling and redis:7 in front of a registry that misbehaves when it is told to.
+type checked struct {
+	*shelf
+	reg    *sample.Registry
+	faulty *sample.Faulty
+}
+
+const rollingPage = "/images/docker.io/library/ubuntu:rolling"
+
+func newChecked(t *testing.T) checked {
+	t.Helper()
+	reg := sample.NewEmptyRegistry()
+	c := checked{reg: reg, faulty: sample.NewFaulty(reg)}
+	c.shelf = newShelfInFront(t, reg, c.faulty)
+	c.pullRolling(reg, 1)
+	return c
+}
+
+// move makes the registry's tag point to another version.
+func (c checked) move(version int) {
+	c.t.Helper()
+	source, err := sample.Rolling(version)
+	if err == nil {
+		err = c.reg.Push(c.t.Context(), "library/ubuntu", source, "rolling")
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// check asks about the tag, and tells which requests for manifests that took.
+func (c checked) check() (page answer, asked []string) {
+	c.t.Helper()
+	before := len(c.faulty.Requests())
+	if a := c.post(rollingPage+"/check", nil); a.status != http.StatusSeeOther || a.header.Get("Location") != rollingPage {
+		c.t.Fatalf("%d to %q: %s", a.status, a.header.Get("Location"), a.body)
+	}
+	for _, r := range c.faulty.Requests()[before:] {
+		if strings.Contains(r.Path, "/manifests/") || strings.Contains(r.Path, "/blobs/") {
+			asked = append(asked, r.Method)
+		}
+	}
+	return c.get(rollingPage), asked
+}
+
+func TestAPullSettlesWhetherATagIsUpToDate(t *testing.T) {
+	c := newChecked(t)
+	c.get(rollingPage).is(t, http.StatusOK, `data-update="current"`, "up to date", "was asked by a pull")
+}
+
+func TestACheckAsksByOneHEADAndShowsBothDigests(t *testing.T) {
+	c := newChecked(t)
+	here := c.target("ubuntu:rolling").Digest
+	page, asked := c.check()
+	page.is(t, http.StatusOK, `data-update="current"`, "was asked by HEAD")
+	if got := strings.Join(asked, " "); got != "HEAD" {
+		t.Errorf("asked by %q, want one HEAD", got)
+	}
+	c.move(2)
+	page, asked = c.check()
+	page.is(t, http.StatusOK, `data-update="available"`, "update available", string(here), `href="/pull?ref=ubuntu:rolling&amp;platform=linux/amd64"`)
+	if got := strings.Join(asked, " "); got != "HEAD" {
+		t.Errorf("asked by %q, want one HEAD", got)
+	}
+	if now := c.target("ubuntu:rolling").Digest; now != here {
+		t.Errorf("a check moved the tag from %s to %s", here, now)
+	}
+	c.pullRolling(c.reg, 2)
+	if there := c.target("ubuntu:rolling").Digest; there == here || !strings.Contains(page.body, string(there)) {
+		t.Errorf("the page did not show the registry's digest %s", there)
+	}
+	c.get(rollingPage).is(t, http.StatusOK, `data-update="current"`)
+	c.move(1)
+	page, _ = c.check()
+	page.is(t, http.StatusOK, `data-update="available"`, string(here))
+}
+
+func TestWhatKeepsAnAnswerAwayIsUnknownAndNeverUpToDate(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fault       sample.Fault
+		state, says string
+	}{
+		"a tag that is gone":    {sample.Status(http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest unknown"), "gone", "The registry no longer has this tag."},
+		"a repository is gone":  {sample.Status(http.StatusNotFound, "NAME_UNKNOWN", "repository name not known"), "gone", "The registry no longer has this tag."},
+		"no sign-in":            {sample.Status(http.StatusUnauthorized, "UNAUTHORIZED", "authentication required"), "unknown", ""},
+		"not allowed":           {sample.Status(http.StatusForbidden, "DENIED", "denied"), "unknown", ""},
+		"too many requests":     {sample.TooManyRequests("120"), "unknown", "rate limit"},
+		"no digest in the head": {sample.NoDigest(), "unknown", "does not say by HEAD which digest"},
+		"a failing registry":    {sample.Status(http.StatusBadGateway, "", ""), "unknown", ""},
+		"a broken connection":   {func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) }, "unknown", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newChecked(t)
+			c.faulty.On(sample.Manifests, tt.fault)
+			page, asked := c.check()
+			page.is(t, http.StatusOK, `data-update="`+tt.state+`"`, tt.says)
+			page.lacks(t, ">up to date<")
+			for _, method := range asked {
+				if method != http.MethodHead {
+					t.Errorf("asked by %s", method)
+				}
+			}
+		})
+	}
+}
+
+func TestARegistryThatSaidTooManyIsLeftAlone(t *testing.T) {
+	c := newChecked(t)
+	c.faulty.On(sample.Manifests, sample.TooManyRequests("3600"))
+	if _, asked := c.check(); len(asked) != 1 {
+		t.Fatalf("asked %d times", len(asked))
+	}
+	page, asked := c.check()
+	if page.is(t, http.StatusOK, `data-update="unknown"`); len(asked) != 0 {
+		t.Errorf("asked again %d times before the time was over", len(asked))
+	}
+}
+
+func TestAllTagsAreCheckedInTheBackgroundByOneHEADEach(t *testing.T) {
+	c := newChecked(t)
+	for _, tag := range []string{"1", "2", "3"} {
+		if err := c.reg.Push(t.Context(), "library/app", sample.Image{Platform: amd64, Created: sample.Epoch, Steps: []sample.Step{
+			{By: "COPY", Layer: sample.NewLayer(sample.Gzip, sample.Data("app", tag, 100))},
+		}}, tag); err != nil {
+			t.Fatal(err)
+		}
+		c.pull("app:" + tag)
+	}
+	c.move(2)
+	c.faulty.On(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/app/manifests/2") }, sample.Status(http.StatusNotFound, "MANIFEST_UNKNOWN", "gone"))
+	c.faulty.On(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/app/manifests/3") }, sample.Status(http.StatusForbidden, "DENIED", "no"))
+	before := len(c.faulty.Requests())
+	if a := c.post("/updates", nil); a.status != http.StatusSeeOther || a.header.Get("Location") != "/updates" {
+		t.Fatalf("%d to %q", a.status, a.header.Get("Location"))
+	}
+	c.awaitChecks()
+	heads := map[string]int{}
+	for _, r := range c.faulty.Requests()[before:] {
+		if strings.Contains(r.Path, "/manifests/") {
+			heads[r.Method+" "+r.Path[strings.LastIndex(r.Path, "/")+1:]]++
+		}
+	}
+	for _, tag := range []string{"rolling", "1", "2", "3"} {
+		if heads["HEAD "+tag] != 1 {
+			t.Errorf("%s was asked about %d times", tag, heads["HEAD "+tag])
+		}
+	}
+	if len(heads) != 4 {
+		t.Errorf("other requests were made: %v", heads)
+	}
+	page := c.get("/updates")
+	page.is(t, http.StatusOK, "1 up to date, 1 with an update, 1 gone, 1 unknown", "asked for by mira", ">Update available<", ">Gone from the registry<", `action="/images/docker.io/library/app:3/check"`)
+	state, err := c.store.TagCheck(t.Context(), image.Reference{Repository: "docker.io/library/app", Tag: "1"})
+	if err != nil || state.State != "current" {
+		t.Errorf("app:1 is %+v, %v", state, err)
+	}
+}
+
+func TestOneRepositoryIsChecked(t *testing.T) {
+	c := newChecked(t)
+	c.post("/updates", url.Values{"repository": {"nothing"}}).is(t, http.StatusNotFound, "Nothing of nothing is stored")
+	c.post("/updates", url.Values{"repository": {"ubuntu:rolling"}}).is(t, http.StatusBadRequest, "(repository)")
+	c.post("/updates", url.Values{"repository": {"ubuntu"}})
+	c.awaitChecks()
+	c.get("/updates").is(t, http.StatusOK, "The tags of ubuntu", "1 up to date")
+}
+
+func TestOnlyATagHasUpdates(t *testing.T) {
+	c := newChecked(t)
+	c.post("/images/docker.io/library/ubuntu@"+string(c.target("ubuntu:rolling").Digest)+"/check", nil).is(t, http.StatusBadRequest, "Only a tag can have an update")
+	c.post("/images/docker.io/library/ubuntu:nothing/check", nil).is(t, http.StatusNotFound)
+	if a := c.get(rollingPage + "/check"); a.status != http.StatusSeeOther || a.header.Get("Location") != rollingPage {
+		t.Errorf("%d to %q", a.status, a.header.Get("Location"))
+	}
+}
+
+// awaitChecks waits until no run is under way.
+func (c checked) awaitChecks() {
+	c.t.Helper()
+	for ctx := c.t.Context(); c.handlers.checker.State().Running != nil; {
+		select {
+		case <-ctx.Done():
+			c.t.Fatal(ctx.Err())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,420 @@
+package pull
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stowage/stowage/image"
+)
+
+const (
+	checksAtOnce   = 6                // tags that one run asks for at a time
+	checksOfHost   = 3                // of them, of one registry
+	checksSaved    = 60               // tags whose answers are kept in one transaction
+	checkTimeout   = 20 * time.Second // for one tag of a run
+	checkOneLimit  = 10 * time.Second // for a tag whose page waits
+	pauseUnknown   = time.Minute      // for which a registry is left alone that says "too many" and not until when
+	firstCheckRest = time.Minute      // between the start of the server and its first scheduled run
+	// MinCheckInterval is the shortest time between two scheduled runs: registries are other people's.
+	MinCheckInterval = 10 * time.Minute
+)
+
+// Answer is what a registry said of a tag.
+type Answer string
+
+// The answers.
+const (
+	AnswerDigest  Answer = "digest"  // where the tag points
+	AnswerGone    Answer = "gone"    // it has no such tag any more
+	AnswerUnknown Answer = "unknown" // it could not be asked, or did not say
+)
+
+// Checked is what a check of one tag came to.
+type Checked struct {
+	Reference image.Reference // a tag
+	Answer    Answer
+	Upstream  image.Digest // where Answer is AnswerDigest
+	At        time.Time    // when it was asked
+	Problem   image.Text   // why the answer is unknown
+	Advice    image.Text   // what can be done about it; may be empty
+}
+
+// CheckSource asks registries.
+type CheckSource interface {
+	// Check asks by one HEAD, and by nothing else, which digest a tag points to; see registry.Client.
+	Check(ctx context.Context, ref image.Reference) (d image.Digest, gone bool, err error)
+}
+
+// CheckShelf keeps answers.
+type CheckShelf interface {
+	// TagsToCheck gives stored tags in a fixed order after one, those that nobody asked about since a time: of one
+	// repository, or of all where it is empty. CountToCheck counts them.
+	TagsToCheck(ctx context.Context, of image.Repository, since time.Time, after image.Reference, limit int) ([]image.Reference, error)
+	CountToCheck(ctx context.Context, of image.Repository, since time.Time) (int, error)
+	// SaveChecks keeps answers about tags that are still stored, and gives the state that follows for each of them.
+	SaveChecks(ctx context.Context, all []Checked) ([]UpdateState, error)
+}
+
+// UpdateState says how a stored tag stands to its registry's.
+type UpdateState string
+
+// The states.
+const (
+	NeverChecked    UpdateState = ""
+	UpToDate        UpdateState = "current"
+	UpdateAvailable UpdateState = "available"
+	GoneUpstream    UpdateState = "gone"
+	UpdateUnknown   UpdateState = "unknown"
+)
+
+// CheckRun is one pass over many tags, as it stands.
+type CheckRun struct {
+	Of        image.Repository // empty: all
+	By        string           // empty: the schedule
+	Started   time.Time
+	Ended     time.Time // zero while it runs
+	Total     int       // tags to ask about
+	Current   int
+	Available int
+	Gone      int
+	Unknown   int
+	Cancelled bool
+	Failed    bool // it ended early by a failure of this server, which is in the log
+}
+
+// Done counts the tags that were asked about.
+func (r CheckRun) Done() int { return r.Current + r.Available + r.Gone + r.Unknown }
+
+// CheckOptions are what a Checker works with. Source and Shelf are required.
+type CheckOptions struct {
+	Source   CheckSource
+	Shelf    CheckShelf
+	Interval time.Duration // between scheduled runs; 0: none
+	Logger   *slog.Logger
+	Now      func() time.Time
+	After    func(time.Duration) <-chan time.Time // for tests; zero: time.After
+}
+
+// Checker asks registries whether stored tags have moved: one tag at a time, or many in the background, by HEAD
+// only. Safe for concurrent use.
+type Checker struct {
+	o    CheckOptions
+	base context.Context
+	end  context.CancelFunc
+	wg   sync.WaitGroup
+
+	mu     sync.Mutex
+	run    *CheckRun // under way
+	stop   context.CancelFunc
+	last   *CheckRun
+	next   time.Time            // of the schedule; zero where there is none
+	pauses map[string]hostPause // registries that said "too many"
+}
+
+type hostPause struct {
+	until           time.Time
+	problem, advice image.Text
+}
+
+// NewChecker makes a Checker; Start begins its schedule.
+func NewChecker(o CheckOptions) *Checker {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.After == nil {
+		o.After = time.After
+	}
+	base, end := context.WithCancel(context.Background())
+	return &Checker{o: o, base: base, end: end, pauses: map[string]hostPause{}}
+}
+
+// Start begins the schedule, where there is one.
+func (c *Checker) Start() {
+	if c.o.Interval > 0 {
+		c.wg.Go(c.schedule)
+	}
+}
+
+// Close ends what is under way; what was answered is kept.
+func (c *Checker) Close() {
+	c.end()
+	c.wg.Wait()
+}
+
+// schedule runs over all tags every interval, give or take a tenth, so that several servers do not ask together. Tags
+// that were asked about in the last half of an interval are left out.
+func (c *Checker) schedule() {
+	rest := firstCheckRest
+	for {
+		rest += time.Duration(rand.Int64N(int64(rest)/5+1)) - rest/10
+		c.mu.Lock()
+		c.next = c.o.Now().Add(rest)
+		c.mu.Unlock()
+		select {
+		case <-c.base.Done():
+			return
+		case <-c.o.After(rest):
+		}
+		if run, done, joined := c.begin("", "", c.o.Now().Add(-c.o.Interval/2)); !joined {
+			<-done
+			c.o.Logger.Debug("scheduled check for updates is over", "started", run.Started)
+		}
+		rest = c.o.Interval
+	}
+}
+
+// CheckAll begins a run over the tags of a repository, or of all where it is empty, in the background. While a run is
+// under way it is joined instead: the answer is that one.
+func (c *Checker) CheckAll(of image.Repository, by string) (run CheckRun, joined bool) {
+	run, _, joined = c.begin(of, by, c.o.Now().Add(time.Millisecond)) // what was asked about this very moment, too
+	return run, joined
+}
+
+// begin starts a run over tags that nobody asked about since a time; done is closed when it is over.
+func (c *Checker) begin(of image.Repository, by string, since time.Time) (run CheckRun, done <-chan struct{}, joined bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.run != nil || c.base.Err() != nil {
+		if c.run != nil {
+			run = *c.run
+		}
+		return run, nil, true
+	}
+	c.run = &CheckRun{Of: of, By: by, Started: c.o.Now()}
+	ctx, cancel := context.WithCancel(c.base)
+	c.stop = cancel
+	over := make(chan struct{})
+	c.wg.Go(func() {
+		defer close(over)
+		defer cancel()
+		err := guard(func() error { return c.all(ctx, of, since) })
+		c.finish(ctx, err)
+	})
+	return *c.run, over, false
+}
+
+// finish notes how a run ended.
+func (c *Checker) finish(ctx context.Context, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.run
+	r.Ended, r.Cancelled = c.o.Now(), ctx.Err() != nil
+	r.Failed = err != nil && !r.Cancelled
+	if r.Failed {
+		c.o.Logger.Error("check for updates", "error", err)
+	}
+	c.o.Logger.Info("checked for updates", "tags", r.Done(), "of", r.Total, "current", r.Current, "available", r.Available, "gone", r.Gone, "unknown", r.Unknown,
+		"by", r.By, "took", r.Ended.Sub(r.Started).Round(time.Millisecond))
+	c.last, c.run, c.stop = r, nil, nil
+}
+
+// Cancel ends the run under way, if there is one.
+func (c *Checker) Cancel() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stop != nil {
+		c.stop()
+	}
+}
+
+// CheckState is what a Checker does.
+type CheckState struct {
+	Running  *CheckRun
+	Last     *CheckRun // of this process
+	Interval time.Duration
+	Next     time.Time // of the schedule; zero without one
+}
+
+// State gives what the checker does now.
+func (c *Checker) State() CheckState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := CheckState{Interval: c.o.Interval, Next: c.next}
+	if c.run != nil {
+		r := *c.run
+		s.Running = &r
+	}
+	if c.last != nil {
+		r := *c.last
+		s.Last = &r
+	}
+	return s
+}
+
+// all asks about tags, some at a time, and keeps the answers before it goes on.
+func (c *Checker) all(ctx context.Context, of image.Repository, since time.Time) error {
+	total, err := c.o.Shelf.CountToCheck(ctx, of, since)
+	if err != nil {
+		return fmt.Errorf("count the tags to check: %w", err)
+	}
+	c.count(func(r *CheckRun) { r.Total = total })
+	var after image.Reference
+	for ctx.Err() == nil {
+		tags, err := c.o.Shelf.TagsToCheck(ctx, of, since, after, checksSaved)
+		if err != nil {
+			return fmt.Errorf("list the tags to check: %w", err)
+		}
+		if len(tags) == 0 {
+			return nil
+		}
+		after = tags[len(tags)-1]
+		if err := c.save(ctx, c.some(ctx, tags)); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// some asks about a few tags at a time. Those whose answer an end of the run prevented are left out.
+func (c *Checker) some(ctx context.Context, tags []image.Reference) []Checked {
+	answers := make([]Checked, len(tags))
+	hosts := map[string]chan struct{}{}
+	for _, t := range tags {
+		hosts[t.Repository.Host()] = make(chan struct{}, checksOfHost)
+	}
+	var g errgroup.Group
+	g.SetLimit(checksAtOnce)
+	for i, t := range tags {
+		g.Go(func() error {
+			return guard(func() error {
+				lane := hosts[t.Repository.Host()]
+				lane <- struct{}{}
+				defer func() { <-lane }()
+				answers[i] = c.ask(ctx, t, checkTimeout)
+				return nil
+			})
+		})
+	}
+	if err := g.Wait(); err != nil {
+		c.o.Logger.Error("check a tag", "error", err)
+	}
+	kept := answers[:0]
+	for _, a := range answers {
+		if a.Answer != "" {
+			kept = append(kept, a)
+		}
+	}
+	return kept
+}
+
+// save keeps answers and counts them.
+func (c *Checker) save(ctx context.Context, answers []Checked) error {
+	if len(answers) == 0 {
+		return nil
+	}
+	states, err := c.o.Shelf.SaveChecks(context.WithoutCancel(ctx), answers)
+	if err != nil {
+		return fmt.Errorf("keep what registries answered: %w", err)
+	}
+	c.count(func(r *CheckRun) {
+		for _, s := range states {
+			switch s {
+			case UpToDate:
+				r.Current++
+			case UpdateAvailable:
+				r.Available++
+			case GoneUpstream:
+				r.Gone++
+			case UpdateUnknown:
+				r.Unknown++
+			}
+		}
+	})
+	return nil
+}
+
+func (c *Checker) count(f func(*CheckRun)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f(c.run)
+}
+
+// CheckOne asks about one tag now, for ten seconds at most, and keeps the answer.
+func (c *Checker) CheckOne(ctx context.Context, ref image.Reference) (UpdateState, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkOneLimit+time.Second) // ask has the shorter limit, and says what it means
+	defer cancel()
+	answer := c.ask(ctx, ref, checkOneLimit)
+	if answer.Answer == "" {
+		return "", ctx.Err()
+	}
+	states, err := c.o.Shelf.SaveChecks(context.WithoutCancel(ctx), []Checked{answer})
+	if err != nil {
+		return "", err
+	}
+	if states[0] == NeverChecked {
+		return "", image.Errorf(image.NotFound, "%s is not stored", ref.Familiar())
+	}
+	return states[0], nil
+}
+
+// ask asks about one tag. A registry that said "too many" is left alone until it said it may be asked again. The
+// answer is empty where ctx ended before there was one.
+func (c *Checker) ask(ctx context.Context, ref image.Reference, limit time.Duration) Checked {
+	out := Checked{Reference: ref, At: c.o.Now()}
+	host := ref.Repository.Host()
+	if p, paused := c.paused(host); paused {
+		out.Answer, out.Problem, out.Advice = AnswerUnknown, p.problem, p.advice
+		return out
+	}
+	asking, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	d, gone, err := c.o.Source.Check(asking, ref)
+	switch {
+	case err == nil && gone:
+		out.Answer = AnswerGone
+		return out
+	case err == nil:
+		out.Answer, out.Upstream = AnswerDigest, d
+		return out
+	case ctx.Err() != nil:
+		return Checked{}
+	}
+	out.Answer = AnswerUnknown
+	var e *image.Error
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &e):
+		out.Problem = image.Textf("%s did not answer within %s", host, limit)
+	case errors.As(err, &e) && e.Kind != image.Internal:
+		out.Problem, out.Advice = e.Text(), e.Advice()
+	default:
+		c.o.Logger.Error("check for an update", "reference", ref.String(), "error", err)
+		out.Problem = image.Textf("%s could not be asked", host)
+	}
+	if image.KindOf(err) == image.RateLimited {
+		c.pause(host, err, out)
+	}
+	return out
+}
+
+func (c *Checker) paused(host string) (hostPause, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, known := c.pauses[host]
+	if known && !c.o.Now().Before(p.until) {
+		delete(c.pauses, host)
+		known = false
+	}
+	return p, known
+}
+
+// pause leaves a registry alone for a while.
+func (c *Checker) pause(host string, err error, said Checked) {
+	until := c.o.Now().Add(pauseUnknown)
+	var retry RetryTime
+	if errors.As(err, &retry) && retry.RetryAt().After(until) {
+		until = retry.RetryAt()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pauses[host] = hostPause{until: until, problem: said.Problem, advice: said.Advice}
+}

@@ -1,0 +1,229 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"math"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/stowage/stowage/image"
+)
+
+// listFilter is a ListQuery in the index's terms: a row must pass each group of predicates, by any of the group.
+type listFilter struct {
+	repository image.Repository
+	groups     [][]predicate
+	reached    []int64 // rows that the text finds by an ID or digest; they count as in the first group
+	from, to   int64   // created from one millisecond up to, not including, another
+	dated      bool    // the two count
+}
+
+// compile reads what only the database knows. Errors are of kind Invalid.
+func (q ListQuery) compile(ctx context.Context, tx *sql.Tx) (f listFilter, err error) {
+	f = listFilter{repository: q.Repository, from: unknownTime + 1, to: math.MaxInt64, dated: !q.Before.IsZero() || !q.Since.IsZero()}
+	if text := strings.ToLower(strings.TrimSpace(q.Text)); text != "" {
+		part := strings.TrimPrefix(strings.TrimPrefix(text, "docker.io/"), "library/")
+		f.all(predicate{kind: byPart, text: part})
+		if digits, ok := image.ParseIDPrefix(text); ok {
+			from, to := "sha256:"+digits, "sha256:"+digits+"g" // g sorts after every hex digit
+			f.reached, err = rowsOf(ctx, tx, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) }, reachedBy, from, to, from, to, from, to)
+			if err != nil {
+				return f, err
+			}
+		}
+	}
+	var globs, states []predicate
+	for _, pattern := range q.References {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return f, image.Errorf(image.Invalid, "%.80q is not a pattern: %w", pattern, err)
+		}
+		globs = append(globs, predicate{kind: byGlob, text: pattern})
+	}
+	for _, u := range q.Updates {
+		states = append(states, predicate{kind: byUpdate, text: string(u)})
+	}
+	f.any(globs)
+	f.any(states)
+	if len(q.Labels) > 0 {
+		f.all(byAllLabels(q.Labels))
+	}
+	switch q.Dangling {
+	case DanglingOnly:
+		f.all(predicate{kind: byDangling})
+	case DanglingHidden:
+		f.all(predicate{kind: byNotDangling})
+	case DanglingShown:
+	}
+	if q.Registry != "" {
+		f.all(predicate{kind: byRegistry, text: q.Registry})
+	}
+	if q.Platform != (image.Platform{}) {
+		f.all(predicate{kind: byPlatform, text: q.Platform.String()})
+	}
+	if q.Pinned {
+		f.all(predicate{kind: byPinned})
+	}
+	if !q.Before.IsZero() {
+		if f.to = q.Before.UnixMilli(); q.Before.Nanosecond()%1e6 > 0 {
+			f.to++
+		}
+	}
+	if !q.Since.IsZero() {
+		f.from = max(f.from, q.Since.UnixMilli()+1)
+	}
+	return f, nil
+}
+
+func (f *listFilter) all(p predicate) { f.groups = append(f.groups, []predicate{p}) }
+
+func (f *listFilter) any(p []predicate) {
+	if len(p) > 0 {
+		f.groups = append(f.groups, p)
+	}
+}
+
+// reachedBy finds the rows of the list under which a digest can be reached that begins with given digits: an
+// index, a manifest, the image ID of any platform, or a layer. Few digests are meant: the rest is not looked for.
+const reachedBy = `SELECT id FROM listing WHERE digest IN (
+	WITH RECURSIVE up (digest) AS (SELECT * FROM (
+		SELECT digest FROM manifests WHERE digest BETWEEN ? AND ?
+		UNION SELECT manifest_digest FROM images WHERE config_digest BETWEEN ? AND ?
+		UNION SELECT manifest_digest FROM image_layers WHERE layer_digest BETWEEN ? AND ?
+		LIMIT 1000)
+		UNION SELECT e.index_digest FROM index_entries e JOIN up ON e.digest = up.digest AND e.kind IN ('image', 'index'))
+	SELECT digest FROM up)`
+
+// listChoice is what a filter chooses. It is valid while the index does not change.
+type listChoice struct {
+	index *listIndex
+	rows  bitset // nil: all
+	total int
+}
+
+// choose finds the rows that pass f, hands them to pick and tells as of which change they are.
+func (x *listIndex) choose(f listFilter, pick func(*listChoice)) (seq int64) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	c := listChoice{index: x, total: len(x.orders[inID])}
+	if f.repository == "" && len(f.groups) == 0 && !f.dated {
+		pick(&c)
+		return x.seq
+	}
+	c.rows = newBitset(len(x.entries))
+	switch {
+	case f.repository != "":
+		c.rows.setAll(x.repositoryRows(f.repository))
+	case f.dated:
+		c.rows.setAll(x.createdRows(f.from, f.to))
+	default:
+		c.rows.setAll(x.orders[inID])
+	}
+	if f.repository != "" && f.dated {
+		created := newBitset(len(x.entries))
+		created.setAll(x.createdRows(f.from, f.to))
+		c.rows.keep(created)
+	}
+	for i, group := range f.groups {
+		passed := x.passingAny(group)
+		if i == 0 && len(f.reached) > 0 {
+			passed = slices.Clone(passed)
+			for _, id := range f.reached {
+				if i, found := x.place(id); found {
+					passed.set(i)
+				}
+			}
+		}
+		c.rows.keep(passed)
+	}
+	c.total = c.rows.count()
+	pick(&c)
+	return x.seq
+}
+
+// passingAny gives the places whose rows pass any of some predicates. The caller must not change the answer.
+func (x *listIndex) passingAny(group []predicate) bitset {
+	if len(group) == 1 {
+		return x.passing(group[0])
+	}
+	passed := newBitset(len(x.entries))
+	for _, p := range group {
+		for w, word := range x.passing(p) {
+			passed[w] |= word
+		}
+	}
+	return passed
+}
+
+// createdRows gives the places of the rows that were created in a span of milliseconds.
+func (x *listIndex) createdRows(from, to int64) []uint32 {
+	list := x.orders[inCreated]
+	at := func(ms int64) int {
+		i, _ := slices.BinarySearchFunc(list, ms, func(i uint32, ms int64) int {
+			if x.entries[i].created < ms {
+				return -1
+			}
+			return 1
+		})
+		return i
+	}
+	first := at(from)
+	return list[first:max(first, at(to))]
+}
+
+// repositoryRows gives the places of a repository's rows.
+func (x *listIndex) repositoryRows(name image.Repository) []uint32 {
+	familiar := name.Familiar()
+	list := x.orders[inRepository]
+	at, _ := slices.BinarySearchFunc(list, familiar, func(i uint32, familiar string) int { return strings.Compare(x.entries[i].repo.familiar, familiar) })
+	end := at
+	for end < len(list) && x.entries[list[end]].repo.name == name {
+		end++
+	}
+	return list[at:end]
+}
+
+// unknownTime is how the database has the creation time of what does not say.
+const unknownTime = -62135596800000
+
+// page gives the IDs of the rows from offset on, at most limit, in an order or its reverse.
+func (c *listChoice) page(o order, descending bool, offset, limit int) []int64 {
+	limit = min(limit, c.total-offset)
+	if limit <= 0 || offset < 0 {
+		return nil
+	}
+	list := c.index.orders[o]
+	// Walked from the nearer end, rising or falling as that is.
+	first, fromEnd := offset, descending
+	turned := offset > c.total/2
+	if turned {
+		first, fromEnd = c.total-offset-limit, !descending
+	}
+	ids := make([]int64, 0, limit)
+	at := func(k int) uint32 {
+		if fromEnd {
+			return list[len(list)-1-k]
+		}
+		return list[k]
+	}
+	if c.rows == nil {
+		for k := first; k < first+limit; k++ {
+			ids = append(ids, c.index.entries[at(k)].id)
+		}
+	} else {
+		for k, passed := 0, 0; len(ids) < limit; k++ {
+			i := at(k)
+			if !c.rows.has(i) {
+				continue
+			}
+			if passed++; passed > first {
+				ids = append(ids, c.index.entries[i].id)
+			}
+		}
+	}
+	if turned {
+		slices.Reverse(ids)
+	}
+	return ids
+}

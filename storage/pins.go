@@ -1,0 +1,114 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/stowage/stowage/image"
+)
+
+// MaxPinNote is how long a pin's note may be, in characters.
+const MaxPinNote = 500
+
+const pinColumns = `r.name, p.digest, p.note, p.pinned_by, p.pinned_at`
+
+func scanPin(rows *sql.Rows) (p image.Pin, err error) {
+	var at int64
+	err = rows.Scan(&p.Reference.Repository, &p.Reference.Digest, &p.Note, &p.By, &at)
+	p.At = fromMillis(at)
+	return p, err
+}
+
+// Pin marks what a reference names as in use; a tag pins the digest that it points to now. Pinning again replaces
+// the note. NotFound where the reference is not stored, Invalid where the note is too long.
+func (s *Store) Pin(ctx context.Context, ref image.Reference, note, by string) (image.Pin, error) {
+	note = strings.TrimSpace(note)
+	if !utf8.ValidString(note) || utf8.RuneCountInString(note) > MaxPinNote {
+		return image.Pin{}, image.Errorf(image.Invalid, "the note of a pin is text of at most %d characters", MaxPinNote)
+	}
+	pin := image.Pin{Note: note, By: by, At: fromMillis(millis(s.now()))}
+	err := s.update(ctx, func(tx *sql.Tx) error {
+		rt, err := findRoot(ctx, tx, ref)
+		if err != nil {
+			return err
+		}
+		pin.Reference = rt.reference()
+		_, err = tx.ExecContext(ctx, `INSERT INTO pins (repository_id, digest, note, pinned_by, pinned_at) VALUES (?1, ?2, ?3, ?4, ?5)
+			ON CONFLICT DO UPDATE SET note = ?3, pinned_by = ?4, pinned_at = ?5`, rt.repo, rt.digest, note, by, millis(pin.At))
+		if err != nil {
+			return err
+		}
+		return listPinned(ctx, tx, rt, true)
+	})
+	return pin, err
+}
+
+// Unpin takes a pin away. NotFound where there is none.
+func (s *Store) Unpin(ctx context.Context, ref image.Reference) error {
+	return s.update(ctx, func(tx *sql.Tx) error {
+		rt, err := findRoot(ctx, tx, ref)
+		if err != nil {
+			return err
+		}
+		res, err := tx.ExecContext(ctx, `DELETE FROM pins WHERE repository_id = ? AND digest = ?`, rt.repo, rt.digest)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, image.Errorf(image.NotFound, "%s is not pinned", ref.Familiar()))
+		}
+		return listPinned(ctx, tx, rt, false)
+	})
+}
+
+// listPinned marks the list's rows of a digest.
+func listPinned(ctx context.Context, tx *sql.Tx, rt root, pinned bool) error {
+	_, err := tx.ExecContext(ctx, `UPDATE listing SET pinned = ? WHERE repository_id = ? AND digest = ?`, pinned, rt.repo, rt.digest)
+	return err
+}
+
+// PinOf gives the pin of what a reference names; nil where it is not pinned or not stored.
+func (s *Store) PinOf(ctx context.Context, ref image.Reference) (*image.Pin, error) {
+	var pin *image.Pin
+	err := s.view(ctx, func(tx *sql.Tx) error {
+		rt, err := findRoot(ctx, tx, ref)
+		if image.KindOf(err) == image.NotFound {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		pins, err := rowsOf(ctx, tx, scanPin, `SELECT `+pinColumns+` FROM pins p JOIN repositories r ON r.id = p.repository_id
+			WHERE p.repository_id = ? AND p.digest = ?`, rt.repo, rt.digest)
+		if len(pins) > 0 {
+			pin = &pins[0]
+		}
+		return err
+	})
+	return pin, err
+}
+
+// maxPinsOfImage bounds PinsOfImage.
+const maxPinsOfImage = 100
+
+// PinsOfImage gives the pins whose digest leads to an image ID, newest first, 100 at most.
+func (s *Store) PinsOfImage(ctx context.Context, id image.Digest) ([]image.Pin, error) {
+	return rowsOf(ctx, s.read, scanPin, upFromID+`SELECT `+pinColumns+` FROM up JOIN pins p ON p.digest = up.digest JOIN repositories r ON r.id = p.repository_id
+		ORDER BY p.pinned_at DESC, r.name, p.digest LIMIT ?2`, id, maxPinsOfImage)
+}
+
+// Pins gives the newest pins, at most limit, and how many there are.
+func (s *Store) Pins(ctx context.Context, limit int) (pins []image.Pin, total int, err error) {
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM pins`).Scan(&total); err != nil {
+			return err
+		}
+		pins, err = rowsOf(ctx, tx, scanPin, `SELECT `+pinColumns+` FROM pins p JOIN repositories r ON r.id = p.repository_id
+			ORDER BY p.pinned_at DESC, r.name, p.digest LIMIT ?`, limit)
+		return err
+	})
+	return pins, total, err
+}

@@ -1,0 +1,511 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+var (
+	propertySeed  = flag.Uint64("property.seed", 20261122, "seed of the random steps")
+	propertySteps = flag.Int("property.steps", 400, "how many there are")
+)
+
+// walker takes random steps on a shelf and holds it, after each, against what has to be true always.
+type walker struct {
+	*shelf
+	clock   *clock
+	random  *rand.Rand
+	took    []string // the steps
+	release func()   // of what a pull holds; nil where none does
+	broken  bool     // the keeper cannot finish its rounds
+}
+
+// TestTheShelfHoldsTogetherWhateverHappens pulls, deletes, pins, undoes, prunes, sweeps, lets time pass, restarts and
+// crashes in random order.
+func TestTheShelfHoldsTogetherWhateverHappens(t *testing.T) {
+	c := newClock()
+	w := &walker{
+		shelf: newShelfWith(t, Options{UndoWindow: testWindow, Now: c.now, StrayGrace: time.Nanosecond}),
+		clock: c, random: rand.New(rand.NewPCG(*propertySeed, 0)),
+	}
+	first := w.Store
+	t.Cleanup(func() {
+		if w.Store != first { // which newShelfWith closes
+			if err := w.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if t.Failed() {
+			t.Logf("-property.seed=%d; the last steps:\n%s", *propertySeed, strings.Join(w.took[max(0, len(w.took)-12):], "\n"))
+		}
+	})
+	for range *propertySteps {
+		if w.step(); t.Failed() {
+			return
+		}
+	}
+	w.letGo()
+	w.mend()
+	w.clock.move(2 * testWindow)
+	w.note("the end")
+	w.Settle()
+	w.keeper.sweepStrays(t.Context())
+	w.Settle()
+	totals, err := w.Totals(t.Context())
+	if err != nil || totals.Waiting != 0 || totals.WaitingBytes != 0 {
+		t.Errorf("in the end %+v (%v)", totals, err)
+	}
+	if files := w.files(); diskBytes(files) != totals.Bytes || len(files) != totals.Blobs {
+		t.Errorf("%d files with %d bytes are on disk in the end, the sums say %d with %d", len(files), diskBytes(files), totals.Blobs, totals.Bytes)
+	}
+	w.holds()
+}
+
+func (w *walker) note(format string, args ...any) {
+	w.took = append(w.took, fmt.Sprintf("%d: "+format, append([]any{len(w.took)}, args...)...))
+}
+
+// step takes one step, and looks.
+func (w *walker) step() {
+	w.t.Helper()
+	steps := []struct {
+		weight int
+		take   func()
+	}{
+		{30, w.pullSome}, {24, w.deleteSome}, {6, w.pinSome}, {12, w.undoSome}, {6, w.pruneSome}, {2, w.sweep}, {10, w.wait}, {4, w.hold}, {3, w.restart}, {5, w.crash},
+	}
+	total := 0
+	for _, s := range steps {
+		total += s.weight
+	}
+	n := w.random.IntN(total)
+	for _, s := range steps {
+		if n -= s.weight; n < 0 {
+			s.take()
+			break
+		}
+	}
+	if !w.broken {
+		w.Settle()
+	}
+	w.holds()
+}
+
+func pick[T any](w *walker, all []T) T { return all[w.random.IntN(len(all))] }
+
+func (w *walker) chance(percent int) bool { return w.random.IntN(100) < percent }
+
+var (
+	walkRepositories = []string{"ubuntu", "team/app", "mirror.example.com/ubuntu"}
+	walkTags         = []string{"1", "2", "latest"}
+	walkSources      = []string{"jammy", "jammy", "jammy-next", "postgres", "postgres", "redis", "nested", "base", "copy", "squashed", "ci", "old", "undated", "half"}
+)
+
+func (w *walker) pullSome() {
+	w.t.Helper()
+	source := pick(w, walkSources)
+	words := pick(w, walkRepositories)
+	if w.chance(15) {
+		words += "@="
+	} else {
+		words += ":" + pick(w, walkTags) + "="
+	}
+	words += source
+	var all []string
+	for m := range w.build(source).All() {
+		if len(m.Children) == 0 {
+			all = append(all, m.Descriptor.Platform.Architecture)
+		}
+	}
+	some := slices.DeleteFunc(slices.Clone(all), func(string) bool { return w.chance(40) })
+	if len(some) == 0 {
+		some = all[:1]
+	}
+	words += " " + strings.Join(some, " ")
+	w.note("pull %s", words)
+	w.pull(words)
+}
+
+// references lists what can be named: tags and digests.
+func (w *walker) references() []image.Reference {
+	w.t.Helper()
+	refs, err := rowsOf(w.t.Context(), w.Store.read, func(rows *sql.Rows) (ref image.Reference, err error) {
+		return ref, rows.Scan(&ref.Repository, &ref.Tag, &ref.Digest)
+	}, `SELECT r.name, t.name, '' FROM tags t JOIN repositories r ON r.id = t.repository_id
+		UNION ALL SELECT r.name, '', d.digest FROM repository_digests d JOIN repositories r ON r.id = d.repository_id ORDER BY 1, 2, 3`)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return refs
+}
+
+func (w *walker) deleteSome() {
+	w.t.Helper()
+	refs := w.references()
+	if len(refs) == 0 {
+		return
+	}
+	asked := image.Removal{Force: w.chance(30)}
+	for range 1 + w.random.IntN(3) {
+		item := image.RemovalItem{Reference: pick(w, refs)}
+		target, err := w.Target(w.t.Context(), item.Reference)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if len(target.Images) > 0 && w.chance(25) {
+			item.Platform = pick(w, target.Images).Platform
+		} else if len(target.Images) > 0 && w.chance(20) {
+			item = image.RemovalItem{ID: pick(w, target.Images).ID}
+		}
+		asked.Items = append(asked.Items, item)
+	}
+	var words []string
+	for _, item := range asked.Items {
+		words = append(words, w.itemWords(item))
+	}
+	w.note("delete %s, force %t", strings.Join(words, " + "), asked.Force)
+	plan, err := w.PlanRemoval(w.t.Context(), asked)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.carryOut(plan, func(f image.Digest) (Removed, error) { return w.Remove(w.t.Context(), asked, f, "noa") })
+}
+
+func (w *walker) pruneSome() {
+	w.t.Helper()
+	asked := image.Prune{All: w.chance(25)}
+	if w.chance(25) {
+		asked.Until = time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	if w.chance(20) {
+		asked.NotLabels = []image.Label{{Key: "stage", Any: true}}
+	}
+	w.note("prune %+v", asked)
+	plan, err := w.PlanPrune(w.t.Context(), asked)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if plan.Totals.Items > 0 {
+		w.carryOut(plan, func(f image.Digest) (Removed, error) { return w.Prune(w.t.Context(), asked, f, "noa") })
+	}
+}
+
+// carryOut carries a plan out, holds the sums against it and sometimes undoes it at once.
+func (w *walker) carryOut(plan image.RemovalPlan, remove func(image.Digest) (Removed, error)) {
+	w.t.Helper()
+	if err := w.AwaitUnpacked(w.t.Context()); err != nil { // it writes rows, too
+		w.t.Fatal(err)
+	}
+	dump := w.dump(dumpQueries[:len(dumpQueries)-1]...)
+	before, err := w.Totals(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	done, err := remove(plan.Fingerprint)
+	if plan.Refused() {
+		if image.KindOf(err) != image.Conflict {
+			w.t.Errorf("what the rules refuse was carried out: %v", err)
+		}
+		w.same("after a refusal", w.dump(dumpQueries[:len(dumpQueries)-1]...), dump)
+		return
+	}
+	if err != nil || done.Plan.Fingerprint != plan.Fingerprint || done.ID == 0 {
+		w.t.Fatalf("carrying out what was planned: %+v, %v", done, err)
+	}
+	after, err := w.Totals(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	freed := plan.Totals.Freed
+	for _, b := range plan.Stays {
+		if b.Held {
+			freed += b.Size
+		}
+	}
+	if before.Bytes-after.Bytes != freed || after.WaitingBytes-before.WaitingBytes != freed {
+		w.t.Errorf("the plan frees %d bytes, and the sums went from %+v to %+v", freed, before, after)
+	}
+	if w.chance(25) {
+		w.note("undo %d at once", done.ID)
+		w.undo(done.ID)
+		w.same("after the undo", w.dump(dumpQueries[:len(dumpQueries)-1]...), dump)
+	}
+}
+
+func (w *walker) undoSome() {
+	w.t.Helper()
+	list, err := w.Removals(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if len(list) == 0 {
+		return
+	}
+	r := pick(w, list)
+	_, err = w.Undo(w.t.Context(), r.ID, "kim")
+	w.note("undo %d: %v", r.ID, err)
+	if err != nil && image.KindOf(err) != image.Conflict {
+		w.t.Error(err)
+	}
+	if image.KindOf(err) == image.Conflict { // a later one has to go first: all of them, newest first, bring everything back
+		for _, r := range list {
+			if _, err := w.Undo(w.t.Context(), r.ID, "kim"); err != nil {
+				w.t.Errorf("undo %d, after the later ones: %v", r.ID, err)
+			}
+		}
+	}
+}
+
+func (w *walker) pinSome() {
+	w.t.Helper()
+	refs := w.references()
+	if len(refs) == 0 {
+		return
+	}
+	ref := pick(w, refs)
+	pin, err := w.PinOf(w.t.Context(), ref)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.note("pin %s, or unpin it: %t", w.word(ref), pin != nil)
+	if pin != nil {
+		err = w.Unpin(w.t.Context(), ref)
+	} else {
+		_, err = w.Pin(w.t.Context(), ref, "", "mira")
+	}
+	if err != nil {
+		w.t.Error(err)
+	}
+}
+
+func (w *walker) sweep() {
+	w.t.Helper()
+	if w.broken {
+		return
+	}
+	w.note("sweep")
+	before := diskBytes(w.files())
+	_, bytes, err := w.Sweep(w.t.Context())
+	if left := before - diskBytes(w.files()); err != nil || left != bytes {
+		w.t.Errorf("swept %d bytes (%v), %d left the disk", bytes, err, left)
+	}
+}
+
+func (w *walker) wait() {
+	d := time.Duration(w.random.IntN(240)) * time.Second
+	w.note("wait %s", d)
+	w.clock.move(d)
+}
+
+// hold makes a pull hold some files, or lets go of them.
+func (w *walker) hold() {
+	w.t.Helper()
+	if w.release != nil {
+		w.note("let go")
+		w.letGo()
+		return
+	}
+	var some []image.Digest
+	for d := range w.files() {
+		some = append(some, d)
+	}
+	slices.Sort(some)
+	some = slices.DeleteFunc(some, func(image.Digest) bool { return w.chance(70) })
+	w.note("hold %d files", len(some))
+	w.release = w.Hold(some)
+}
+
+func (w *walker) letGo() {
+	if w.release != nil {
+		w.release()
+		w.release = nil
+	}
+}
+
+func (w *walker) restart() {
+	w.t.Helper()
+	w.note("restart")
+	w.letGo()
+	w.mend()
+	if err := w.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.open()
+	w.keeper.awaitFirstSweep(w.t)
+}
+
+// crash goes on with the folder as it is on disk at this moment. Before that, the keeper sometimes fails in the middle of
+// its rounds for a few steps.
+func (w *walker) crash() {
+	w.t.Helper()
+	if !w.broken && w.chance(60) {
+		inIndex := w.chance(30)
+		w.note("the keeper fails from now on, in index.json: %t", inIndex)
+		w.fail(inIndex)
+		return
+	}
+	w.note("crash")
+	w.letGo()
+	to := filepath.Join(w.t.TempDir(), "data")
+	// Within a transaction nobody else writes the database: as on disk after a crash, it is of one moment.
+	err := w.update(w.t.Context(), func(*sql.Tx) error { return copyMoving(w.dir, to) })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.mend()
+	if err := w.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.dir, w.options.Dir = to, to
+	w.open()
+	w.keeper.awaitFirstSweep(w.t)
+}
+
+// fail makes the keeper fail before it writes index.json, or between rows and files.
+func (w *walker) fail(inIndex bool) {
+	w.Settle()
+	k := w.keeper
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	w.broken = true
+	fails := errors.New("the disk does not answer")
+	if inIndex {
+		k.writeIndex = func(context.Context) error { return fails }
+	} else {
+		k.persist = func() error { return fails }
+	}
+}
+
+func (w *walker) mend() {
+	if !w.broken {
+		return
+	}
+	w.broken = false
+	k := w.keeper
+	k.mu.Lock()
+	k.persist = w.persistRows
+	k.writeIndex = func(ctx context.Context) error { return w.blobs.WriteIndex(ctx, w.layoutEntries(ctx)) }
+	k.mu.Unlock()
+	k.wake()
+	w.Settle()
+}
+
+// copyMoving copies a folder in which files come and go.
+func copyMoving(from, to string) error {
+	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		if e.IsDir() {
+			return os.MkdirAll(filepath.Join(to, rel), 0o750)
+		}
+		raw, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, rel), raw, 0o600)
+	})
+}
+
+// untrue are queries that find what must not be.
+var untrue = map[string]string{
+	"a row refers to nothing":                    `SELECT "table" || ' ' || coalesce(rowid, '') || ' ' || parent FROM pragma_foreign_key_check`,
+	"an image lacks layers":                      `SELECT manifest_digest FROM images i WHERE layers <> (SELECT count(*) FROM image_layers il WHERE il.manifest_digest = i.manifest_digest)`,
+	"an image has no manifest":                   `SELECT manifest_digest FROM images i WHERE NOT EXISTS (SELECT 1 FROM manifests m WHERE m.digest = i.manifest_digest AND m.kind = 'manifest')`,
+	"an image has no chain IDs":                  `SELECT manifest_digest FROM image_layers WHERE chain_id IS NULL OR length(chain_id) <> 32`,
+	"a blob waits and is stored":                 `SELECT w.digest FROM waiting_blobs w JOIN blobs b ON b.digest = w.digest`,
+	"kept rows without their deletion":           `SELECT removal_id FROM removed_rows WHERE removal_id NOT IN (SELECT id FROM removals)`,
+	"a repository that knows nothing":            `SELECT name FROM repositories r WHERE NOT EXISTS (SELECT 1 FROM repository_digests d WHERE d.repository_id = r.id)`,
+	"a layer without an image":                   `SELECT digest FROM layers WHERE digest NOT IN (SELECT layer_digest FROM image_layers)`,
+	"a blob that nothing needs":                  `SELECT digest FROM blobs WHERE digest NOT IN (SELECT digest FROM manifests UNION SELECT config_digest FROM images UNION SELECT layer_digest FROM image_layers)`,
+	"an index or a manifest that nobody reaches": `WITH RECURSIVE down (digest) AS (SELECT digest FROM repository_digests UNION SELECT e.digest FROM index_entries e JOIN down ON e.index_digest = down.digest) SELECT digest FROM manifests WHERE digest NOT IN (SELECT digest FROM down)`,
+	"a digest without an image":                  `WITH RECURSIVE down (top, digest) AS (SELECT digest, digest FROM repository_digests UNION SELECT down.top, e.digest FROM index_entries e JOIN down ON e.index_digest = down.digest) SELECT digest FROM repository_digests d WHERE NOT EXISTS (SELECT 1 FROM down JOIN images i ON i.manifest_digest = down.digest WHERE down.top = d.digest)`,
+	"a wrong sum": `SELECT 'totals' FROM totals WHERE (rows_listed, blob_count, blob_bytes, repositories, waiting_count, waiting_bytes) <>
+		((SELECT count(*) FROM listing), (SELECT count(*) FROM blobs), (SELECT coalesce(sum(size), 0) FROM blobs), (SELECT count(*) FROM repositories),
+		(SELECT count(*) FROM waiting_blobs), (SELECT coalesce(sum(size), 0) FROM waiting_blobs))`,
+}
+
+// holds looks whether everything is as it has to be after each step.
+func (w *walker) holds() {
+	w.t.Helper()
+	for what, query := range untrue {
+		if found, err := rowsOf(w.t.Context(), w.Store.read, scanString, query); err != nil || len(found) > 0 {
+			w.t.Errorf("%s: %q, %v", what, found, err)
+		}
+	}
+	if err := w.AwaitUnpacked(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.same("the list", w.dump(dumpListing), w.relisted())
+	w.holdsOnDisk()
+}
+
+// holdsOnDisk holds the files and index.json against the rows. Files without a row are left by a crash, and gone after
+// the next start; a keeper that fails leaves them, too.
+func (w *walker) holdsOnDisk() {
+	w.t.Helper()
+	type row struct {
+		digest  image.Digest
+		size    int64
+		waiting bool
+	}
+	files := w.files()
+	known, err := rowsOf(w.t.Context(), w.Store.read, func(rows *sql.Rows) (r row, err error) { return r, rows.Scan(&r.digest, &r.size, &r.waiting) },
+		`SELECT digest, size, 0 FROM blobs UNION ALL SELECT digest, size, 1 FROM waiting_blobs`)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, r := range known {
+		if size, there := files[r.digest]; !there || size != r.size {
+			w.t.Errorf("blob %s (%s), waiting %t: %d bytes on disk (there: %t), its row says %d", r.digest, w.nameOf(r.digest), r.waiting, size, there, r.size)
+		}
+		delete(files, r.digest)
+	}
+	if w.broken {
+		return
+	}
+	for d := range files {
+		w.t.Errorf("blob %s (%s) is on disk and no row knows it", d, w.nameOf(d))
+	}
+	w.sumsAreThoseOfTheDisk()
+	var names []string
+	for _, ref := range w.references() {
+		if ref.Digest != "" {
+			if target, err := w.Target(w.t.Context(), ref); err != nil || len(target.Tags) > 0 {
+				continue
+			}
+		}
+		d, err := targetDigest(w.t.Context(), w.Store.read, ref)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		names = append(names, ref.String()+" "+string(d))
+	}
+	slices.Sort(names)
+	if got := w.layoutNames(); !slices.Equal(got, names) {
+		w.t.Errorf("index.json\n got %q\nwant %q", got, names)
+	}
+}

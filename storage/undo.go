@@ -1,0 +1,344 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+// Removal is a deletion that can still be undone.
+type Removal struct {
+	ID        int64
+	At, Until time.Time
+	By        string
+	Prune     bool              // a prune, not things asked for by name
+	Names     []image.Reference // a few of what it untagged or deleted, tags first
+	IDs       []image.Digest    // a few of the image IDs that were asked for
+	Items     int               // things that went
+	Images    int               // platform images that were deleted
+	Freed     int64             // bytes that wait to be swept because of it, as its plan said
+}
+
+// Undone is what came back.
+type Undone struct {
+	Removal  Removal
+	Restored []image.Reference // tags and digests that are back, at most image.MaxPlanLines
+	Kept     []image.Reference // tags that were pulled again meanwhile and stay where they point, at most image.MaxPlanLines; what they pointed to is back as a digest
+}
+
+const removalColumns = `id, at, until, by, summary`
+
+func scanRemoval(rows *sql.Rows) (Removal, error) {
+	var r Removal
+	var at, until int64
+	var told []byte
+	if err := rows.Scan(&r.ID, &at, &until, &r.By, &told); err != nil {
+		return Removal{}, err
+	}
+	var s summary
+	if err := json.Unmarshal(told, &s); err != nil {
+		return Removal{}, fmt.Errorf("read deletion %d: %w", r.ID, err)
+	}
+	r.At, r.Until = fromMillis(at), fromMillis(until)
+	r.Prune, r.Names, r.IDs, r.Items, r.Images, r.Freed = s.Prune, s.Names, s.IDs, s.Items, s.Images, s.Freed
+	return r, nil
+}
+
+// Removals lists what can still be undone, newest first, 100 at most.
+func (s *Store) Removals(ctx context.Context) ([]Removal, error) {
+	return rowsOf(ctx, s.read, scanRemoval, `SELECT `+removalColumns+` FROM removals WHERE until > ? ORDER BY id DESC LIMIT 100`, millis(s.now()))
+}
+
+// removal gives one that can still be undone.
+func (s *Store) removal(ctx context.Context, q querier, id int64) (Removal, error) {
+	found, err := rowsOf(ctx, q, scanRemoval, `SELECT `+removalColumns+` FROM removals WHERE id = ? AND until > ?`, id, millis(s.now()))
+	if err == nil && len(found) == 0 {
+		err = image.Errorf(image.NotFound, "there is no deletion %d that can be undone", id).
+			Suggest("Its time is over, or somebody has undone it. Pull the images again.")
+	}
+	if err != nil {
+		return Removal{}, err
+	}
+	return found[0], nil
+}
+
+// Undo brings back what a removal took, as it was; what was pulled again meanwhile stays as it is. NotFound where the
+// removal is unknown, undone or past its window, Conflict where something that it needs went in a later deletion or has
+// been swept; nothing has changed then.
+func (s *Store) Undo(ctx context.Context, id int64, by string) (Undone, error) {
+	var blobs []image.Digest
+	err := s.view(ctx, func(tx *sql.Tx) error {
+		if _, err := s.removal(ctx, tx, id); err != nil {
+			return err
+		}
+		return eachPart(ctx, tx, id, `of = 'blobs'`, func(_, rows string) error {
+			some, err := rowsOf(ctx, tx, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) }, `SELECT value ->> 0 FROM json_each(?)`, rows)
+			blobs = append(blobs, some...)
+			return err
+		})
+	})
+	if err != nil {
+		return Undone{}, err
+	}
+	defer s.Hold(blobs)() // so that what is found on disk stays until its row is there
+	u := undoing{ctx: ctx, store: s, by: by, at: s.now(), changing: map[rootKey]bool{}}
+	err = s.update(ctx, func(tx *sql.Tx) error {
+		u.tx = tx
+		var err error
+		if u.done.Removal, err = s.removal(ctx, tx, id); err != nil {
+			return err
+		}
+		return u.undo(id)
+	})
+	if err != nil {
+		return Undone{}, err
+	}
+	s.keeper.tagsChanged()
+	s.unpack.wake()
+	return u.done, nil
+}
+
+// eachPart calls f with the kept rows of a removal, in their order.
+func eachPart(ctx context.Context, q querier, id int64, where string, f func(of, rows string) error) error {
+	parts, err := rowsOf(ctx, q, func(rows *sql.Rows) (part int, err error) { return part, rows.Scan(&part) },
+		`SELECT part FROM removed_rows WHERE removal_id = ? AND `+where+` ORDER BY part`, id)
+	if err != nil {
+		return err
+	}
+	for _, part := range parts { // one at a time: all of them can be much
+		var of, rows string
+		if err := q.QueryRowContext(ctx, `SELECT of, rows FROM removed_rows WHERE removal_id = ? AND part = ?`, id, part).Scan(&of, &rows); err != nil {
+			return err
+		}
+		if err := f(of, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// undoing is an undo at work.
+type undoing struct {
+	ctx   context.Context
+	tx    *sql.Tx
+	store *Store
+	by    string
+	at    time.Time
+	done  Undone
+
+	images   []image.Digest // that were not there
+	roots    []root         // that had gone
+	changed  []rootKey      // roots whose rows in the list are written anew, each once
+	changing map[rootKey]bool
+	tagged   []taggedAgain // tags of roots that stayed
+}
+
+type taggedAgain struct {
+	root rootKey
+	tag  string
+}
+
+func (u *undoing) undo(id int64) error {
+	err := eachPart(u.ctx, u.tx, id, `true`, func(of, rows string) error {
+		switch of {
+		case "blobs":
+			if err := u.prove(rows); err != nil {
+				return err
+			}
+		case "tags":
+			return u.tags(rows)
+		case "by_digest":
+			if err := u.forgotten(rows); err != nil {
+				return err
+			}
+		case "images":
+			return u.imagesBack(rows)
+		}
+		if _, err := u.tx.ExecContext(u.ctx, backOf[of], rows); err != nil {
+			return err
+		}
+		if of == "repository_digests" {
+			return u.rootsBack(rows)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, step := range []func() error{u.settle, u.relist, u.tellDigests} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	_, err = u.tx.ExecContext(u.ctx, `DELETE FROM removals WHERE id = ?`, id)
+	return err
+}
+
+// overtaken is the answer where a later deletion took what an earlier one needs to be undone.
+func overtaken() error {
+	return image.Errorf(image.Conflict, "a later deletion took what this one left").Suggest("Undo the later deletion first.")
+}
+
+// prove refuses where the file of a blob is gone that no row has any more.
+func (u *undoing) prove(rows string) error {
+	type blob struct {
+		digest image.Digest
+		size   int64
+	}
+	missing, err := rowsOf(u.ctx, u.tx, func(rows *sql.Rows) (b blob, err error) { return b, rows.Scan(&b.digest, &b.size) },
+		`SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = value ->> 0)`, rows)
+	if err != nil {
+		return err
+	}
+	for _, b := range missing {
+		if !u.store.blobs.Has(b.digest, b.size) {
+			return image.Errorf(image.Conflict, "parts of what was deleted have been swept from the disk").Suggest("Pull the images again.")
+		}
+	}
+	return nil
+}
+
+func (u *undoing) imagesBack(rows string) error {
+	back, err := rowsOf(u.ctx, u.tx, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) }, backOf["images"]+` RETURNING manifest_digest`, rows)
+	u.images = append(u.images, back...)
+	return err
+}
+
+// tags brings tags back to where they pointed, but for those that are there again.
+func (u *undoing) tags(rows string) error {
+	type tag struct {
+		ref  image.Reference
+		root root
+		now  image.Digest
+	}
+	all, err := rowsOf(u.ctx, u.tx, func(rows *sql.Rows) (t tag, err error) {
+		err = rows.Scan(&t.ref.Repository, &t.ref.Tag, &t.root.digest, &t.root.repo, &t.now)
+		return t, err
+	}, `SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, coalesce(d.repository_id, 0), coalesce(t.digest, '') FROM json_each(?) j
+		LEFT JOIN repositories r ON r.name = j.value ->> 0 LEFT JOIN repository_digests d ON d.repository_id = r.id AND d.digest = j.value ->> 2
+		LEFT JOIN tags t ON t.repository_id = r.id AND t.name = j.value ->> 1 ORDER BY j.key`, rows)
+	if err != nil {
+		return err
+	}
+	if _, err := u.tx.ExecContext(u.ctx, `INSERT INTO tags (repository_id, name, digest, pulled_at, pulled_by)
+		SELECT d.repository_id, j.value ->> 1, d.digest, j.value ->> 3, j.value ->> 4 FROM json_each(?) j JOIN repositories r ON r.name = j.value ->> 0
+		JOIN repository_digests d ON d.repository_id = r.id AND d.digest = j.value ->> 2 WHERE true ON CONFLICT DO NOTHING`, rows); err != nil {
+		return err
+	}
+	for _, t := range all {
+		switch {
+		case t.root.repo == 0:
+			return overtaken()
+		case t.now == t.root.digest:
+			continue
+		case t.now != "":
+			keep(&u.done.Kept, t.ref)
+			continue
+		}
+		keep(&u.done.Restored, t.ref)
+		err := u.store.writeHistory(u.ctx, u.tx, TagEvent{Repository: t.ref.Repository, Tag: t.ref.Tag, Event: TagRestored, New: t.root.digest, At: u.at, By: u.by})
+		if err != nil {
+			return err
+		}
+		if !u.changing[t.root.key()] {
+			u.tagged = append(u.tagged, taggedAgain{t.root.key(), t.ref.Tag})
+		}
+	}
+	return nil
+}
+
+// forgotten notes digests that are asked for again, and refuses where one of them is gone.
+func (u *undoing) forgotten(rows string) error {
+	return eachRow(u.ctx, u.tx, func(rows *sql.Rows) (bool, error) {
+		var at root
+		if err := rows.Scan(&at.name, &at.digest, &at.repo); err != nil {
+			return true, err
+		}
+		if at.repo == 0 {
+			return true, overtaken()
+		}
+		u.change(at.key())
+		keep(&u.done.Restored, at.reference())
+		return false, nil
+	}, `SELECT j.value ->> 0, j.value ->> 1, coalesce(d.repository_id, 0) FROM json_each(?) j LEFT JOIN repositories r ON r.name = j.value ->> 0
+		LEFT JOIN repository_digests d ON d.repository_id = r.id AND d.digest = j.value ->> 1 ORDER BY j.key`, rows)
+}
+
+func (u *undoing) change(at rootKey) {
+	if !u.changing[at] {
+		u.changing[at] = true
+		u.changed = append(u.changed, at)
+	}
+}
+
+// rootsBack notes roots that came back.
+func (u *undoing) rootsBack(rows string) error {
+	return eachRow(u.ctx, u.tx, func(rows *sql.Rows) (bool, error) {
+		var r root
+		err := rows.Scan(&r.name, &r.digest, &r.byDigest, &r.repo)
+		u.roots = append(u.roots, r)
+		u.change(r.key())
+		return false, err
+	}, `SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, r.id FROM json_each(?) j JOIN repositories r ON r.name = j.value ->> 0 ORDER BY j.key`, rows)
+}
+
+// tellDigests tells of the roots that people know by their digest.
+func (u *undoing) tellDigests() error {
+	for _, r := range u.roots {
+		told := r.byDigest
+		if !told {
+			err := u.tx.QueryRowContext(u.ctx, `SELECT NOT EXISTS (SELECT 1 FROM tags WHERE digest = ? AND repository_id = ?)`, r.digest, r.repo).Scan(&told)
+			if err != nil {
+				return err
+			}
+		}
+		if told {
+			keep(&u.done.Restored, r.reference())
+		}
+	}
+	return nil
+}
+
+// settle adds up what images unpack to whose layers another pull brought meanwhile, and finds every digest that has a
+// platform again. An image that no digest leads to any more went with it in a later deletion.
+func (u *undoing) settle() error {
+	reached := map[image.Digest]bool{}
+	err := eachAbove(u.ctx, u.tx, u.images, -1, func(bottom image.Digest, at rootKey) {
+		reached[bottom] = true
+		u.change(at)
+	})
+	if err != nil {
+		return err
+	}
+	for _, d := range u.images {
+		if !reached[d] {
+			return overtaken()
+		}
+		if err := u.store.settleImage(u.ctx, u.tx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// relist brings the list up to date, once every row is there that it shows.
+func (u *undoing) relist() error {
+	for _, t := range u.tagged {
+		if u.changing[t.root] {
+			continue
+		}
+		if err := u.store.refreshTagListing(u.ctx, u.tx, t.root.repo, t.root.digest, t.tag); err != nil {
+			return err
+		}
+	}
+	for _, at := range u.changed {
+		if err := u.store.refreshListing(u.ctx, u.tx, at.repo, at.digest); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+const (
+	sweptAtOnce = 5000      // files whose rows go in one transaction
+	longestRest = time.Hour // between two looks at what is due: the clock may be set
+)
+
+// Sweep removes the files of everything that waits to be swept now, and so gives up undoing it. What a running pull
+// holds goes after that. It gives the files removed and their bytes.
+func (s *Store) Sweep(ctx context.Context) (files int, bytes int64, err error) {
+	k := s.keeper
+	k.work.Lock()
+	defer k.work.Unlock()
+	err = s.update(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM removals`); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE waiting_blobs SET sweep_at = 0`)
+		return err
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	return k.round(context.WithoutCancel(ctx))
+}
+
+// due gives the blobs whose files are to go now, but for those that running pulls hold.
+func (k *keeper) due(ctx context.Context, now int64) ([]image.Digest, error) {
+	var due []image.Digest
+	held := k.store.holds.all()
+	err := eachRow(ctx, k.store.read, func(rows *sql.Rows) (bool, error) {
+		var d image.Digest
+		err := rows.Scan(&d)
+		if !held[d] {
+			due = append(due, d)
+		}
+		return false, err
+	}, `SELECT digest FROM waiting_blobs WHERE sweep_at <= ? ORDER BY sweep_at, digest`, now)
+	return due, err
+}
+
+// sweepDue ends the removals whose time has come and removes the files of due blobs, rows first: after a crash a file
+// without a row is a stray, and goes as one.
+func (k *keeper) sweepDue(ctx context.Context, due []image.Digest, now int64, persist func() error) (files int, freed int64, err error) {
+	s := k.store
+	err = s.update(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM removals WHERE until <= ?`, now)
+		return err
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	for len(due) > 0 && err == nil {
+		some := due[:min(len(due), sweptAtOnce)]
+		due = due[len(some):]
+		var n int
+		var bytes int64
+		n, bytes, err = k.sweepSome(ctx, some, now, persist)
+		files, freed = files+n, freed+bytes
+	}
+	if files > 0 {
+		s.log.Info("swept blobs", "files", files, "bytes", freed)
+	}
+	return files, freed, err
+}
+
+// waitingBlob is a row of waiting_blobs.
+type waitingBlob struct {
+	digest image.Digest
+	size   int64
+}
+
+func (k *keeper) sweepSome(ctx context.Context, due []image.Digest, now int64, persist func() error) (files int, freed int64, err error) {
+	s := k.store
+	var gone []waitingBlob
+	err = s.update(ctx, func(tx *sql.Tx) error {
+		gone = nil
+		return inChunks(due, chunkSize, func(list string) error {
+			// Not all may be due any more: stored again, and perhaps deleted again after that.
+			some, err := rowsOf(ctx, tx, func(rows *sql.Rows) (b waitingBlob, err error) { return b, rows.Scan(&b.digest, &b.size) },
+				`DELETE FROM waiting_blobs WHERE digest IN (SELECT value FROM json_each(?)) AND sweep_at <= ? RETURNING digest, size`, list, now)
+			gone = append(gone, some...)
+			return err
+		})
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	var left []waitingBlob // held by a pull that began a moment ago, or not to be removed
+	if err = persist(); err != nil {
+		left, gone = gone, nil
+	}
+	for _, b := range gone {
+		done, n, err := k.sweepFile(ctx, b.digest)
+		if err != nil {
+			s.log.Error("remove a blob's file", "digest", b.digest, "error", err)
+		}
+		if err != nil || !done {
+			left = append(left, b)
+			continue
+		}
+		files++
+		freed += n
+	}
+	return files, freed, errors.Join(err, k.waitAgain(ctx, left, now))
+}
+
+// waitAgain puts blobs back among those that wait, unless they are stored by now.
+func (k *keeper) waitAgain(ctx context.Context, blobs []waitingBlob, sweep int64) error {
+	if len(blobs) == 0 {
+		return nil
+	}
+	return k.store.update(ctx, func(tx *sql.Tx) error {
+		for _, b := range blobs {
+			_, err := tx.ExecContext(ctx, `INSERT INTO waiting_blobs (digest, size, sweep_at) SELECT ?1, ?2, ?3
+				WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = ?1) ON CONFLICT DO NOTHING`, b.digest, b.size, sweep)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// nextDue gives how long it is until something is to be swept.
+func (k *keeper) nextDue(ctx context.Context) time.Duration {
+	var next sql.NullInt64
+	err := k.store.read.QueryRowContext(ctx, `SELECT min(at) FROM (SELECT min(sweep_at) AS at FROM waiting_blobs UNION ALL SELECT min(until) FROM removals)`).Scan(&next)
+	if err != nil || !next.Valid {
+		return longestRest
+	}
+	rest := time.Duration(next.Int64-millis(k.store.now())) * time.Millisecond
+	if rest <= 0 { // held by a pull, or it failed
+		return k.times().again
+	}
+	return min(rest, longestRest)
+}

@@ -1,0 +1,131 @@
+package views
+
+import (
+	"context"
+	"strings"
+
+	"github.com/stowage/stowage/image"
+)
+
+// DeletePath is the page for deleting several things at once.
+const DeletePath = "/delete"
+
+// Skipped is something that was chosen and cannot be deleted, since it names nothing that is stored.
+type Skipped struct {
+	Name string // as it was typed; hostile text
+	Why  image.Text
+}
+
+// DeleteAllURL gives the address of the plan for several things. back is where it leads back to, or empty.
+func DeleteAllURL(asked image.Removal, back string) string {
+	var b strings.Builder
+	separator := "?"
+	for _, item := range asked.Items {
+		b.WriteString(separator + "ref=" + escapeQuery(itemRef(item)))
+		separator = "&"
+	}
+	return DeletePath + b.String() + deleteQuery(asked, back)
+}
+
+// itemRef is what the field ref says of a thing.
+func itemRef(item image.RemovalItem) string {
+	if item.ID != "" {
+		return string(item.ID)
+	}
+	return item.Reference.Familiar()
+}
+
+// RemovalNames names things for the log, the first few of many.
+func RemovalNames(items []image.RemovalItem) string {
+	const most = 10
+	names := make([]string, 0, most+1)
+	for i, item := range items {
+		if i == most {
+			names = append(names, "…")
+			break
+		}
+		name := itemRef(item)
+		if item.Platform != (image.Platform{}) {
+			name += " (" + item.Platform.String() + ")"
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// things are the lines that say of each thing what becomes of it.
+func (v DeleteView) things(ctx context.Context) []PlanLine {
+	lines := make([]PlanLine, 0, len(v.Plan.Items)+len(v.Skipped))
+	for _, i := range v.Plan.Items {
+		line := PlanLine{Kind: PlanUntag, What: planItem(i.Item), Size: -1}
+		switch {
+		case i.Refusal != nil && i.Refusal.Reason == image.RefusedMissing:
+			line.Kind, line.Why = PlanSkip, refusalWords(*i.Refusal)
+		case i.Refusal != nil:
+			line.Kind, line.Why = PlanRefuse, refusalWords(*i.Refusal)
+		case i.Images == 0:
+			line.Detail = T(ctx, "delete.line_untagged")
+		case i.Item.ID == "" && i.Item.Reference.Tag != "":
+			line.Kind, line.Detail = PlanDelete, T(ctx, "delete.line_last_tag", Count, i.Images)
+		default:
+			line.Kind, line.Detail = PlanDelete, T(ctx, "delete.line_deleted", Count, i.Images)
+		}
+		lines = append(lines, line)
+	}
+	for _, s := range v.Skipped {
+		lines = append(lines, PlanLine{Kind: PlanSkip, What: Verbatim(s.Name), Detail: ErrorText(ctx, s.Why), Size: -1})
+	}
+	return lines
+}
+
+// along are the lines for what goes with the things that were asked for.
+func (v DeleteView) along(ctx context.Context) []PlanLine {
+	var lines []PlanLine
+	asked := map[image.Reference]bool{}
+	for _, i := range v.Plan.Asked.Items {
+		asked[i.Reference] = i.ID == ""
+	}
+	for _, ref := range v.Plan.Untagged {
+		if asked[ref] {
+			continue
+		}
+		line := PlanLine{Kind: PlanUntag, What: Reference(ref), Size: -1}
+		if ref.Digest != "" {
+			line.Detail = T(ctx, "delete.digest_reference")
+		}
+		lines = append(lines, line)
+	}
+	return append(lines, planImages(ctx, v.Plan)...)
+}
+
+// chosen is how many things were asked for.
+func (v DeleteView) chosen() int { return len(v.Plan.Items) + len(v.Skipped) }
+
+// done is how many things a plan carries out.
+func done(p image.RemovalPlan) int { return p.Totals.Items - p.Totals.Refused }
+
+// missing counts the things of a plan that are not stored; the others that it refuses are kept by the rules.
+func missing(p image.RemovalPlan) (n int) {
+	for _, i := range p.Items {
+		if i.Refusal != nil && i.Refusal.Reason == image.RefusedMissing {
+			n++
+		}
+	}
+	return n
+}
+
+// kept counts the things of a plan that the rules keep.
+func kept(p image.RemovalPlan) int { return p.Totals.Refused - missing(p) }
+
+// allDone tells whether everything that was asked for is carried out.
+func (v DeleteView) allDone() bool { return v.Plan.Totals.Refused == 0 && len(v.Skipped) == 0 }
+
+// keptLayers is how many layers of what is deleted stay for others, among those that the plan lists.
+func keptLayers(p image.RemovalPlan) (n int) {
+	for _, b := range p.Stays {
+		if b.Kind == "layer" {
+			n++
+		}
+	}
+	return n
+}

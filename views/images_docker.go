@@ -1,0 +1,62 @@
+package views
+
+import (
+	"context"
+	"strings"
+)
+
+// dockerCommand is the docker command that lists the same, as far as docker can.
+func (l ImageList) dockerCommand() string {
+	words := []string{"docker", "images"}
+	if l.Repository != "" {
+		words = append(words, l.Repository.Familiar())
+	}
+	if l.State.Digests {
+		words = append(words, "--digests")
+	}
+	if l.State.NoTrunc {
+		words = append(words, "--no-trunc")
+	}
+	for _, p := range l.State.filters() {
+		if dockerFilters[p.Name] {
+			words = append(words, "--filter", p.Name+"="+p.Value)
+		}
+	}
+	return ShellWords(words)
+}
+
+// dockerFilters are the filters that docker images has.
+var dockerFilters = map[string]bool{"reference": true, "dangling": true, "label": true, "before": true, "since": true, "until": true}
+
+// notDocker names what docker has nothing for.
+func (l ImageList) notDocker() []string {
+	var names []string
+	for _, p := range l.State.Params() {
+		switch p.Name {
+		case "digests", "no-trunc", "page":
+		default:
+			if !dockerFilters[p.Name] {
+				names = append(names, p.Name+"="+Visible(p.Value))
+			}
+		}
+	}
+	return names
+}
+
+// dockerNotes says where docker's command would answer otherwise.
+func (l ImageList) dockerNotes(ctx context.Context) (notes []string) {
+	if names := l.notDocker(); len(names) > 0 {
+		notes = append(notes, T(ctx, "images.docker_lacks", "Parts", strings.Join(names, ", ")))
+	}
+	if l.State.Dangling != "" {
+		notes = append(notes, T(ctx, "images.docker_dangling"))
+	}
+	return notes
+}
+
+// curlCommand asks the server for the image IDs of the list.
+func (l ImageList) curlCommand() string {
+	s := l.State
+	s.Page, s.Grouped, s.Digests = 1, false, false
+	return ShellWords([]string{"curl", "-H", "Accept: text/plain", l.Server + s.URL()})
+}

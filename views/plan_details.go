@@ -1,0 +1,241 @@
+package views
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"github.com/stowage/stowage/image"
+)
+
+// PlanSummary is what a plan comes to, for the bar with the button: "Frees 28.9 MB".
+func PlanSummary(ctx context.Context, p image.RemovalPlan) string {
+	if p.Totals.Blobs == 0 {
+		return T(ctx, "delete.frees_nothing")
+	}
+	return T(ctx, "delete.frees", "Size", HumanSize(p.Totals.Freed))
+}
+
+// PlanCounts counts what PlanSummary is about: exact bytes, images, layers.
+func PlanCounts(ctx context.Context, p image.RemovalPlan) string {
+	if p.Totals.Blobs == 0 && p.Totals.Untagged == 0 {
+		return ""
+	}
+	if p.Totals.Blobs == 0 {
+		return T(ctx, "delete.nothing_deleted", Count, p.Totals.Untagged)
+	}
+	parts := []string{ExactBytes(ctx, p.Totals.Freed), T(ctx, "delete.images", Count, p.Totals.Images), T(ctx, "delete.layers", Count, p.Totals.Layers)}
+	return strings.Join(parts, " · ")
+}
+
+// planRefused are the lines for what the rules keep, and why.
+func planRefused(p image.RemovalPlan) []PlanLine {
+	var lines []PlanLine
+	for _, i := range p.Items {
+		if i.Refusal != nil {
+			kind := PlanRefuse
+			if p.Prune != nil { // nobody named it, so nobody is refused anything
+				kind = PlanKeep
+			}
+			lines = append(lines, PlanLine{Kind: kind, What: planItem(i.Item), Why: refusalWords(*i.Refusal), Size: -1})
+		}
+	}
+	return lines
+}
+
+// refusalLabel is what the references of a refusal are; empty where its sentence says more.
+func refusalLabel(ctx context.Context, reason image.RefusalReason) string {
+	switch reason {
+	case image.RefusedBase:
+		return T(ctx, "delete.why_base")
+	case image.RefusedReferenced:
+		return T(ctx, "delete.why_referenced")
+	}
+	return ""
+}
+
+// planGoing are the lines for what is untagged and deleted.
+func planGoing(ctx context.Context, p image.RemovalPlan) []PlanLine {
+	var lines []PlanLine
+	for _, ref := range p.Untagged {
+		detail := ""
+		if ref.Digest != "" && p.Prune == nil && !asksFor(p, ref) {
+			detail = T(ctx, "delete.digest_reference")
+		}
+		lines = append(lines, PlanLine{Kind: PlanUntag, What: Reference(ref), Detail: detail, Size: -1})
+	}
+	lines = withMore(ctx, lines, PlanUntag, p.Totals.Untagged)
+	return append(lines, planImages(ctx, p)...)
+}
+
+// planImages are the lines for the images that are deleted.
+func planImages(ctx context.Context, p image.RemovalPlan) []PlanLine {
+	var lines []PlanLine
+	for _, i := range p.Deleted {
+		lines = append(lines, PlanLine{Kind: PlanDelete, What: planImage(i), Detail: T(ctx, "delete.image_layers", "Size", HumanSize(i.Size)), Size: -1})
+	}
+	return withMore(ctx, lines, PlanDelete, p.Totals.Images)
+}
+
+// withMore adds a line that counts what a list of a plan leaves out.
+func withMore(ctx context.Context, lines []PlanLine, kind PlanKind, total int) []PlanLine {
+	if more := total - len(lines); more > 0 {
+		lines = append(lines, PlanLine{Kind: kind, What: Text(T(ctx, "delete.more", Count, more)), Size: -1})
+	}
+	return lines
+}
+
+// asksFor tells whether a reference was asked for by name.
+func asksFor(p image.RemovalPlan, ref image.Reference) bool {
+	return slices.ContainsFunc(p.Asked.Items, func(i image.RemovalItem) bool { return i.ID == "" && i.Reference == ref })
+}
+
+// planStays are the lines for the blobs that stay, and for whom; neighbours of a kind that stay for the same reason
+// share a line.
+func planStays(ctx context.Context, p image.RemovalPlan) []PlanLine {
+	var lines []PlanLine
+	for stays := p.Stays; len(stays) > 0; {
+		n, size := 0, int64(0)
+		for n < len(stays) && sameReason(stays[n], stays[0]) {
+			size += stays[n].Size
+			n++
+		}
+		lines = append(lines, PlanLine{Kind: PlanKeep, What: planBlobs(stays[:n]), Detail: staysFor(ctx, stays[0]), Size: size})
+		stays = stays[n:]
+	}
+	if more := p.Totals.Stays - len(p.Stays); more > 0 {
+		lines = append(lines, PlanLine{Kind: PlanKeep, What: Text(T(ctx, "delete.more", Count, more)), Size: -1})
+	}
+	return lines
+}
+
+func sameReason(a, b image.PlanBlob) bool {
+	return a.Kind == b.Kind && a.Users == b.Users && a.Held == b.Held && slices.Equal(a.UsedBy, b.UsedBy)
+}
+
+// staysFor says why a blob stays.
+func staysFor(ctx context.Context, b image.PlanBlob) string {
+	var reasons []string
+	if b.Users > 0 || len(b.UsedBy) > 0 {
+		reasons = append(reasons, usedBy(ctx, b))
+	}
+	if b.Held {
+		reasons = append(reasons, T(ctx, "delete.held"))
+	}
+	return strings.Join(reasons, " · ")
+}
+
+// usedBy names those for whom a blob stays.
+func usedBy(ctx context.Context, b image.PlanBlob) string {
+	names := make([]string, len(b.UsedBy))
+	for i, ref := range b.UsedBy {
+		names[i] = shortReference(ref)
+	}
+	list := strings.Join(names, ", ")
+	if more := b.Users - len(b.UsedBy); more > 0 {
+		return T(ctx, "delete.used_by_more", "Names", list, Count, more)
+	}
+	return T(ctx, "delete.used_by", "Names", list)
+}
+
+// planRemains are the lines for the references that stay.
+func planRemains(ctx context.Context, p image.RemovalPlan) []PlanLine {
+	var lines []PlanLine
+	for _, r := range p.Remains {
+		lines = append(lines, PlanLine{Kind: PlanKeep, What: planReference(r.Reference), Detail: stillHas(ctx, p, r), Size: -1})
+	}
+	return withMore(ctx, lines, PlanKeep, p.Totals.Remains)
+}
+
+// stillHas says what stays of a reference that stays, and what it loses where that is one platform of one thing asked
+// for. Without force, a platform is only deleted where all references to it are on the index that was named.
+func stillHas(ctx context.Context, p image.RemovalPlan, r image.PlanRemains) string {
+	left := platformNames(r.Platforms)
+	if left == "" {
+		return ""
+	}
+	lost := lostPlatform(p)
+	switch {
+	case len(p.Asked.Items) != 1 || lost == "" || asksFor(p, r.Reference):
+		return T(ctx, "delete.with_platforms", "Platforms", left)
+	case p.Asked.Items[0].ID == "" && !p.Asked.Force:
+		return T(ctx, "delete.same_index", "Lost", lost, "Platforms", left)
+	}
+	return T(ctx, "delete.loses", "Lost", lost, "Platforms", left)
+}
+
+// lostPlatform is the platform of the images that a plan deletes; empty where it is unknown or not one.
+func lostPlatform(p image.RemovalPlan) string {
+	if len(p.Deleted) == 0 || slices.ContainsFunc(p.Deleted, func(i image.PlanImage) bool { return i.Platform != p.Deleted[0].Platform }) {
+		return ""
+	}
+	return p.Deleted[0].Platform.String()
+}
+
+// blobKind words what a blob is.
+func blobKind(ctx context.Context, kind string) string {
+	switch kind {
+	case "index":
+		return T(ctx, "delete.kind_index")
+	case "manifest":
+		return T(ctx, "delete.kind_manifest")
+	case "config":
+		return T(ctx, "delete.kind_config")
+	}
+	return T(ctx, "delete.kind_layer")
+}
+
+// blobsKind words what blobs that stay are: a manifest stands for the whole image.
+func blobsKind(ctx context.Context, kind string, n int) string {
+	switch kind {
+	case "manifest":
+		return T(ctx, "delete.kept_images", Count, n)
+	case "layer":
+		return T(ctx, "delete.layers", Count, n)
+	}
+	return blobKind(ctx, kind)
+}
+
+// shownLines is how many lines of a part are open; the rest is folded away.
+const shownLines = 60
+
+// shownBlobs is how many blobs one line names; the rest is folded away.
+const shownBlobs = 8
+
+// fold splits a list into what is shown and what is folded away: one entry alone is not worth a fold.
+func fold[E any](list []E, shown int) (open, folded []E) {
+	if len(list) <= shown+1 {
+		return list, nil
+	}
+	return list[:shown], list[shown:]
+}
+
+// removalName words what is to be deleted: "ubuntu:22.04", "ubuntu:22.04 (linux/arm64)", "image 174c8c134b2a".
+func removalName(ctx context.Context, asked image.RemovalItem) string {
+	name := shortReference(asked.Reference)
+	if asked.ID != "" {
+		name = T(ctx, "delete.image", "ID", image.ShortDigest(asked.ID))
+	}
+	if asked.Platform != (image.Platform{}) {
+		name += " (" + asked.Platform.String() + ")"
+	}
+	return name
+}
+
+// shortReference is the familiar form with a digest's first digits only.
+func shortReference(ref image.Reference) string {
+	if ref.Digest != "" {
+		return ref.Repository.Familiar() + "@" + image.ShortDigest(ref.Digest)
+	}
+	return ref.Familiar()
+}
+
+// itemURL is the page of what is to be deleted.
+func itemURL(item image.RemovalItem) templ.SafeURL {
+	if item.ID != "" {
+		return templ.URL(IDURL(item.ID))
+	}
+	return templ.URL(SectionURL(ImageURL(item.Reference), "", item.Platform))
+}

@@ -1,0 +1,190 @@
+package views
+
+import (
+	"context"
+	"strings"
+
+	"github.com/stowage/stowage/image"
+)
+
+// PrunePath is the address of the plan of a prune, PruneSummaryPath that of its summary.
+const (
+	PrunePath        = "/prune"
+	PruneSummaryPath = "/prune/summary"
+)
+
+// PruneAsked is what a prune's address says, as it was typed. The address is PrunePath and, in this order,
+//
+//	all=1         what has a tag too, as far as nobody pinned it
+//	until=TIME    created before: a duration before now, a date or a time
+//	label=LABEL   having the label, KEY or KEY=VALUE; repeated: all of them
+//	label!=LABEL  not having it; repeated: none of them
+type PruneAsked struct {
+	All       bool
+	Until     string
+	Labels    []string
+	NotLabels []string
+}
+
+// URL gives the address of the plan.
+func (a PruneAsked) URL() string { return PrunePath + a.query() }
+
+func (a PruneAsked) query() string {
+	var parts []string
+	if a.All {
+		parts = append(parts, "all=1")
+	}
+	if a.Until != "" {
+		parts = append(parts, "until="+escapeQuery(a.Until))
+	}
+	for _, l := range a.Labels {
+		parts = append(parts, "label="+escapeLabel(l))
+	}
+	for _, l := range a.NotLabels {
+		parts = append(parts, "label!="+escapeLabel(l))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "?" + strings.Join(parts, "&")
+}
+
+// escapeLabel escapes a label as a query value, but leaves the equals signs readable: only the first one of a parameter
+// counts.
+func escapeLabel(s string) string { return strings.ReplaceAll(escapeQuery(s), "%3D", "=") }
+
+// filtered tells whether anything is left out beside what All says.
+func (a PruneAsked) filtered() bool { return a.Until != "" || len(a.Labels)+len(a.NotLabels) > 0 }
+
+// command is the docker command that comes closest.
+func (a PruneAsked) command() string {
+	words := []string{"docker", "image", "prune"}
+	if a.All {
+		words = append(words, "--all")
+	}
+	if a.Until != "" {
+		words = append(words, "--filter", "until="+a.Until)
+	}
+	for _, l := range a.Labels {
+		words = append(words, "--filter", "label="+l)
+	}
+	for _, l := range a.NotLabels {
+		words = append(words, "--filter", "label!="+l)
+	}
+	return ShellWords(words)
+}
+
+// PruneForm is the form that chooses what is pruned.
+type PruneForm struct {
+	Asked   PruneAsked
+	Problem *PruneProblem
+	Summary *PruneSummary // nil: not worked out yet
+	Slow    bool          // and it takes too long to be while somebody types
+}
+
+// PruneField names a field of the form, as the address does.
+type PruneField string
+
+// The fields that can be wrong.
+const (
+	PruneUntil    PruneField = "until"
+	PruneLabel    PruneField = "label"
+	PruneNotLabel PruneField = "label!"
+	PruneAll      PruneField = "all"
+)
+
+// PruneProblem says what is wrong with a field.
+type PruneProblem struct {
+	Field      PruneField
+	Message    string
+	Suggestion string
+}
+
+// NewPruneProblem words what is wrong with a field.
+func NewPruneProblem(ctx context.Context, field PruneField, e *image.Error) *PruneProblem {
+	return &PruneProblem{Field: field, Message: T(ctx, "prune.wrong", "Field", string(field), "Message", ErrorText(ctx, e.Text())), Suggestion: ErrorText(ctx, e.Advice())}
+}
+
+// wrong tells whether a field is the one that is wrong.
+func (f PruneForm) wrong(field PruneField) bool { return f.Problem != nil && f.Problem.Field == field }
+
+// PruneSummary is what a prune would come to, in short.
+type PruneSummary struct {
+	Images int
+	Freed  int64
+	Layers int
+	Stays  int // blobs that others still need
+	Kept   int // things that the rules keep
+	Untags int
+}
+
+// SummaryOf sums a plan up.
+func SummaryOf(p image.RemovalPlan) PruneSummary {
+	return PruneSummary{Images: p.Totals.Images, Freed: p.Totals.Freed, Layers: p.Totals.Layers, Stays: p.Totals.Stays, Kept: p.Totals.Refused, Untags: p.Totals.Untagged}
+}
+
+// nothing tells whether there is nothing to prune.
+func (s PruneSummary) nothing() bool { return s.Images == 0 && s.Untags == 0 }
+
+// text is the first line: "3 images, 210 MB".
+func (s PruneSummary) text(ctx context.Context) string {
+	if s.nothing() {
+		return T(ctx, "prune.nothing")
+	}
+	return T(ctx, "prune.summary", "Size", HumanSize(s.Freed), Count, s.Images)
+}
+
+// detail is the second line: "5 layers deleted · 2 parts stay for others".
+func (s PruneSummary) detail(ctx context.Context) string {
+	var parts []string
+	if !s.nothing() {
+		parts = append(parts, T(ctx, "prune.layers", Count, s.Layers))
+	}
+	if s.Stays > 0 {
+		parts = append(parts, T(ctx, "prune.stays", Count, s.Stays))
+	}
+	if s.Kept > 0 {
+		parts = append(parts, T(ctx, "prune.kept", Count, s.Kept))
+	}
+	return strings.Join(parts, " · ")
+}
+
+// PruneView is the page that shows what a prune will do, before anything is done.
+type PruneView struct {
+	Form    PruneForm
+	Plan    *image.RemovalPlan // nil where a filter is wrong
+	At      string             // when a duration in until counts from, for the form that confirms
+	Changed bool               // an older plan was confirmed, and the shelf has changed since
+}
+
+// PruneTitle is the title of the page.
+func PruneTitle(ctx context.Context) string { return T(ctx, "prune.title") }
+
+// PrunedText tells what a plan that was carried out came to. What can be undone is still on the disk.
+func PrunedText(ctx context.Context, plan image.RemovalPlan, undoable bool) string {
+	size := HumanSize(plan.Totals.Freed)
+	switch {
+	case plan.Totals.Images == 0:
+		return T(ctx, "prune.done_untagged", Count, plan.Totals.Untagged)
+	case undoable:
+		return T(ctx, "prune.done_waiting", "Size", size, Count, plan.Totals.Images)
+	}
+	return T(ctx, "prune.done", "Size", size, Count, plan.Totals.Images)
+}
+
+// empty tells whether the plan does nothing.
+func (v PruneView) empty() bool { return v.Plan.Totals.Untagged == 0 && v.Plan.Totals.Images == 0 }
+
+// emptyText says why there is nothing to prune.
+func (v PruneView) emptyText(ctx context.Context) string {
+	a := v.Form.Asked
+	switch {
+	case v.Plan.Totals.Refused > 0:
+		return T(ctx, "prune.empty_kept")
+	case a.filtered():
+		return T(ctx, "prune.empty_filtered")
+	case a.All:
+		return T(ctx, "prune.empty_shelf")
+	}
+	return T(ctx, "prune.empty_dangling")
+}

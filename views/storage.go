@@ -1,0 +1,237 @@
+package views
+
+import (
+	"context"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+// StoragePath is the address of the Storage page, SweepPath where its form goes that frees what waits.
+const (
+	StoragePath = "/storage"
+	SweepPath   = "/storage/sweep"
+)
+
+// StorageView is the Storage page. Sizes are bytes.
+type StorageView struct {
+	Disk    DiskFigures
+	Counted Counted
+	Current bool // Counted still holds; otherwise the page asks again
+	Failed  bool // the last count failed
+	Prune   PruneForm
+}
+
+// DiskFigures are what the shelf takes on disk now.
+type DiskFigures struct {
+	Images       int64 // blobs of images
+	Waiting      int64 // blobs that wait to be swept
+	WaitingUntil time.Time
+	Unfinished   int64 // of pulls that run or did not end well
+	Database     int64
+	Layout       int64 // index.json and the like
+	Other        int64
+	Free, Volume int64 // of the volume
+}
+
+// onDisk is what images, deletions and pulls take.
+func (d DiskFigures) onDisk() int64 { return d.Images + d.Waiting + d.Unfinished }
+
+// all is what the whole data folder takes.
+func (d DiskFigures) all() int64 { return d.onDisk() + d.Database + d.Layout + d.Other }
+
+// Counted is what takes time to work out, as it was at some moment.
+type Counted struct {
+	At           time.Time // zero: nothing has been counted yet
+	Blobs        int64     // of images
+	Copies       int64     // what the images would take if none shared a blob
+	Unpacked     int64     // of the layers, each once
+	Pending      int       // layers that are not unpacked yet
+	Broken       int       // layers that cannot be
+	Dangling     int64     // what pruning dangling digests frees
+	Unpinned     int64     // what only leads to from what nobody pinned
+	Parts        []Part    // of the map; together what is on disk
+	Top          []RepositoryShare
+	Repositories int // all of them
+	Largest      []LargeLayer
+}
+
+// PartKind says what a part of the map is.
+type PartKind string
+
+// The kinds; the names are classes of the style sheet.
+const (
+	PartRepository PartKind = "repository"
+	PartOthers     PartKind = "others" // small repositories
+	PartShared     PartKind = "shared"
+	PartDangling   PartKind = "dangling"
+	PartWaiting    PartKind = "waiting"
+	PartUnfinished PartKind = "unfinished"
+)
+
+// Part is a part of what is on disk.
+type Part struct {
+	Kind  PartKind
+	Label string
+	Note  string // what the label leaves out, for the title; may be empty
+	URL   string
+	Bytes int64
+}
+
+// title words a part for its title and for assistive technology.
+func (p Part) title(ctx context.Context) string {
+	return T(ctx, "storage.part_title", "Name", p.Label, "Size", HumanSize(p.Bytes), "Note", p.Note)
+}
+
+// RepositoryShare is what a repository takes.
+type RepositoryShare struct {
+	Repository image.Repository
+	Tags       int
+	Own        int64 // bytes that no other repository needs
+	Shared     int64 // bytes that others need as well
+}
+
+// LargeLayer is one of the largest layers. CreatedBy is hostile text.
+type LargeLayer struct {
+	Digest    image.Digest
+	Size      int64
+	Unpacked  int64 // negative where it is not known
+	CreatedBy string
+	Images    int // that use it
+	Refs      []image.Reference
+}
+
+// mapShare is the least share of the map, in thousandths, that a repository has to itself.
+const mapShare = 5
+
+// RepositoryParts gives the parts of the map for repositories, largest first, and for small ones together with further
+// ones that take more bytes. total is what the whole map stands for.
+func RepositoryParts(ctx context.Context, repositories []RepositoryShare, further int, more, total int64) []Part {
+	var parts []Part
+	for i, r := range repositories {
+		left := len(repositories) - i + further
+		if r.Own*1000 < total*mapShare && left > 1 {
+			for _, small := range repositories[i:] {
+				more += small.Own
+			}
+			further = left
+			break
+		}
+		parts = append(parts, Part{Kind: PartRepository, Label: r.Repository.Familiar(), Note: T(ctx, "storage.part_tags", Count, r.Tags),
+			URL: ImageURL(image.Reference{Repository: r.Repository}), Bytes: r.Own})
+	}
+	if more > 0 {
+		parts = append(parts, Part{Kind: PartOthers, Label: T(ctx, "storage.part_others", Count, further), URL: "/images?sort=-size", Bytes: more})
+	}
+	return parts
+}
+
+// CommonParts gives the parts of the map that belong to no repository alone.
+func CommonParts(ctx context.Context, shared, dangling, waiting, unfinished int64) []Part {
+	return []Part{
+		{Kind: PartShared, Label: T(ctx, "storage.part_shared"), Note: T(ctx, "storage.part_shared_note"), URL: "#largest", Bytes: shared},
+		{Kind: PartDangling, Label: T(ctx, "storage.part_dangling"), Note: T(ctx, "storage.part_dangling_note"), URL: PrunePath, Bytes: dangling},
+		{Kind: PartWaiting, Label: T(ctx, "storage.part_waiting"), Note: T(ctx, "storage.part_waiting_note"), URL: "#waiting", Bytes: waiting},
+		{Kind: PartUnfinished, Label: T(ctx, "storage.part_unfinished"), Note: T(ctx, "storage.part_unfinished_note"), URL: "/pulls", Bytes: unfinished},
+	}
+}
+
+// StorageTitle is the title of the Storage page.
+func StorageTitle(ctx context.Context) string { return T(ctx, "storage.title") }
+
+// SweptText tells what freeing what waited came to.
+func SweptText(ctx context.Context, files int, bytes int64) string {
+	if files == 0 {
+		return T(ctx, "storage.swept_nothing")
+	}
+	return T(ctx, "storage.swept", "Size", HumanSize(bytes), Count, files)
+}
+
+// counted tells whether there is anything to show of a count.
+func (v StorageView) counted() bool { return !v.Counted.At.IsZero() }
+
+// volumeNote words the volume that the data folder is on.
+func (v StorageView) volumeNote(ctx context.Context) string {
+	return T(ctx, "storage.of_volume", "Volume", HumanSize(v.Disk.Volume), "Free", HumanSize(v.Disk.Free))
+}
+
+// saving is how much of the copies sharing saves, in percent.
+func (v StorageView) saving() int { return Percent(v.Counted.Copies-v.Counted.Blobs, v.Counted.Copies) }
+
+func (v StorageView) copiesNote(ctx context.Context) string {
+	if v.saving() == 0 {
+		return T(ctx, "storage.saves_nothing")
+	}
+	return T(ctx, "storage.saves", "Percent", v.saving())
+}
+
+func (v StorageView) unpackedNote(ctx context.Context) string {
+	switch {
+	case v.Counted.Pending > 0:
+		return T(ctx, "storage.unpacked_pending", Count, v.Counted.Pending)
+	case v.Counted.Broken > 0:
+		return T(ctx, "storage.unpacked_broken", Count, v.Counted.Broken)
+	}
+	return T(ctx, "storage.unpacked_note")
+}
+
+func (v StorageView) waitingNote(ctx context.Context) string {
+	if v.Disk.Waiting == 0 {
+		return T(ctx, "storage.waiting_nothing")
+	}
+	return T(ctx, "storage.waiting_until", "Time", clock(ctx, v.Disk.WaitingUntil))
+}
+
+func (v StorageView) reclaimableNote(ctx context.Context) string {
+	return T(ctx, "storage.unpinned", "Size", HumanSize(v.Counted.Unpinned))
+}
+
+// breakdownLine is one line of what the data folder consists of.
+type breakdownLine struct {
+	label MessageID
+	note  MessageID
+	bytes int64
+}
+
+// breakdown lists what the data folder consists of, line by line.
+func (d DiskFigures) breakdown() []breakdownLine {
+	return []breakdownLine{
+		{"storage.files_images", "storage.files_images_note", d.Images},
+		{"storage.files_waiting", "storage.files_waiting_note", d.Waiting},
+		{"storage.files_unfinished", "storage.files_unfinished_note", d.Unfinished},
+		{"storage.files_database", "storage.files_database_note", d.Database},
+		{"storage.files_layout", "storage.files_layout_note", d.Layout},
+		{"storage.files_other", "storage.files_other_note", d.Other},
+	}
+}
+
+// maxTop is how many repositories the table has.
+const maxTop = 20
+
+// top are the repositories of the table.
+func (c Counted) top() []RepositoryShare { return c.Top[:min(len(c.Top), maxTop)] }
+
+// largestPart gives the bytes of the largest part of the map, the measure of the bars.
+func (c Counted) largestPart() int64 {
+	most := int64(0)
+	for _, p := range c.Parts {
+		most = max(most, p.Bytes)
+	}
+	return most
+}
+
+// madeBy is the instruction that made a layer, the beginning of a long one.
+func (l LargeLayer) madeBy() string {
+	const most = 120
+	s := []rune(CleanCommand(l.CreatedBy))
+	if len(s) > most {
+		return string(s[:most]) + "…"
+	}
+	return string(s)
+}
+
+func (r RepositoryShare) reference() image.Reference {
+	return image.Reference{Repository: r.Repository}
+}
+
+func (r RepositoryShare) url() string { return ImageURL(r.reference()) }

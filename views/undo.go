@@ -1,0 +1,80 @@
+package views
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+// Removal is a deletion or a prune that can still be undone.
+type Removal struct {
+	ID        int64
+	At, Until time.Time
+	By        string
+	Prune     bool
+	Names     []image.Reference // a few of what went, tags first
+	IDs       []image.Digest    // a few of the image IDs that were asked for
+	Items     int               // things that went
+	Images    int               // platform images that went
+	Freed     int64             // bytes that wait to be swept because of it
+}
+
+// UndoURL gives the address that undoes a removal.
+func UndoURL(id int64) string { return "/removals/" + strconv.FormatInt(id, 10) + "/undo" }
+
+// UndoneText tells what came back, and which tags were pulled again meanwhile and stay where they point.
+func UndoneText(ctx context.Context, restored, kept []image.Reference) string {
+	var parts []string
+	switch {
+	case len(restored) == 1:
+		parts = append(parts, T(ctx, "undo.done_one", "Name", shortReference(restored[0])))
+	case len(restored) > 0:
+		parts = append(parts, T(ctx, "undo.done", Count, len(restored), "Names", nameFew(ctx, restored)))
+	default:
+		parts = append(parts, T(ctx, "undo.done_images"))
+	}
+	if len(kept) > 0 {
+		parts = append(parts, T(ctx, "undo.kept", Count, len(kept), "Names", nameFew(ctx, kept)))
+	}
+	return strings.Join(parts, " ")
+}
+
+// namedFew is how many references a sentence names.
+const namedFew = 3
+
+// nameFew names the first references and counts the rest.
+func nameFew(ctx context.Context, refs []image.Reference) string {
+	names := make([]string, 0, namedFew+1)
+	for i, ref := range refs {
+		if i == namedFew {
+			names = append(names, T(ctx, "delete.more", Count, len(refs)-namedFew))
+			break
+		}
+		names = append(names, shortReference(ref))
+	}
+	return strings.Join(names, ", ")
+}
+
+// title is what a removal was.
+func (r Removal) title(ctx context.Context) string {
+	if r.Prune {
+		return T(ctx, "undo.pruned", Count, r.Items)
+	}
+	return T(ctx, "undo.deleted", Count, r.Items)
+}
+
+// detail says by whom, and what waits because of it.
+func (r Removal) detail(ctx context.Context) string {
+	return strings.Join([]string{T(ctx, "undo.by", "By", Visible(r.By)), T(ctx, "delete.images", Count, r.Images)}, " · ")
+}
+
+// clock is a time of today to the minute, and of another day with its date, in UTC.
+func clock(ctx context.Context, t time.Time) string {
+	if t.Sub(now(ctx)) > 12*time.Hour {
+		return Minutely(t) + " UTC"
+	}
+	return t.UTC().Format("15:04") + " UTC"
+}

@@ -1,0 +1,104 @@
+package views
+
+import (
+	"context"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+)
+
+// UpdatesView is the page of updates.
+type UpdatesView struct {
+	Checks pull.CheckState
+	Counts map[pull.UpdateState]int // stored tags
+	Groups []UpdateGroup            // of what somebody may want to act on
+}
+
+// UpdateGroup are the tags in one state.
+type UpdateGroup struct {
+	State pull.UpdateState
+	Tags  []TagUpdate // the first ones by name
+	Total int
+}
+
+// TagUpdate is how a stored tag stands to its registry's.
+type TagUpdate struct {
+	Tag             image.Reference
+	State           pull.UpdateState
+	Here, Upstream  image.Digest // Upstream is empty where the registry did not say
+	Method          string       // how it was asked: HEAD or pull
+	At              time.Time
+	Problem, Advice image.Text
+	PullURL         string
+}
+
+// CheckURL gives where a form asks about a tag.
+func CheckURL(tag image.Reference) string {
+	return SectionURL(ImageURL(tag), SectionCheck, image.Platform{})
+}
+
+// updateWords are the colour and the words of each state.
+var updateWords = map[pull.UpdateState]struct {
+	kind Kind
+	word MessageID
+}{
+	pull.NeverChecked:    {KindNeutral, "updates.never"},
+	pull.UpToDate:        {KindSuccess, "updates.current"},
+	pull.UpdateAvailable: {KindAccent, "updates.available"},
+	pull.GoneUpstream:    {KindError, "updates.gone"},
+	pull.UpdateUnknown:   {KindWarning, "updates.unknown"},
+}
+
+// asked words how and when a registry was asked.
+func (u TagUpdate) asked(ctx context.Context) string {
+	age := ageInSentence(ctx, u.At)
+	if u.Method == "pull" {
+		return T(ctx, "updates.asked_pull", "Host", u.Tag.Repository.Host(), "Age", age)
+	}
+	return T(ctx, "updates.asked_head", "Host", u.Tag.Repository.Host(), "Age", age)
+}
+
+// meaning explains a state in a sentence.
+func (u TagUpdate) meaning(ctx context.Context) string {
+	switch u.State {
+	case pull.UpToDate:
+		return T(ctx, "updates.current_text")
+	case pull.UpdateAvailable:
+		return T(ctx, "updates.available_text")
+	case pull.GoneUpstream:
+		return T(ctx, "updates.gone_text")
+	case pull.UpdateUnknown:
+		return ErrorText(ctx, u.Problem)
+	}
+	return T(ctx, "updates.never_text")
+}
+
+// capital gives a badge's words as a heading.
+func capital(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[size:]
+}
+
+// checkTitle words what a run is about.
+func checkTitle(ctx context.Context, r pull.CheckRun) string {
+	if r.Of != "" {
+		return T(ctx, "updates.run_of", "Name", r.Of.Familiar())
+	}
+	return T(ctx, "updates.run_all")
+}
+
+// checkBy words who asked for a run.
+func checkBy(ctx context.Context, r pull.CheckRun) string {
+	if r.By == "" {
+		return T(ctx, "updates.by_schedule")
+	}
+	return T(ctx, "updates.by", "Name", Visible(r.By))
+}
+
+// checkFound words what a run has found.
+func checkFound(ctx context.Context, r pull.CheckRun) string {
+	return T(ctx, "updates.found", "Current", r.Current, "Available", r.Available, "Gone", r.Gone, "Unknown", r.Unknown)
+}
