@@ -18,6 +18,7 @@ type Image struct {
 	Docker      bool              // docker schema 2 media types instead of OCI's
 	Annotations map[string]string // of the manifest; OCI only
 	Packages    []Package         // what a software bill of materials lists
+	Subject     *v1.Descriptor    // what the manifest refers to; OCI only
 }
 
 // Config is how a container runs: OCI's fields and those that docker adds to them.
@@ -75,7 +76,7 @@ func (im Image) Build() (Built, error) {
 	}
 	out := Built{Blobs: make([]Blob, 1)}
 	man := v1.Manifest{
-		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: manifestType, Annotations: im.Annotations,
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: manifestType, Annotations: im.Annotations, Subject: im.Subject,
 		Layers: []v1.Descriptor{},
 	}
 	for i, s := range im.Steps {

@@ -3,6 +3,7 @@ package distribution
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -27,7 +28,7 @@ func (h *Handler) referrers(w http.ResponseWriter, q request) error {
 	}
 	index := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{}}
 	index.SchemaVersion = 2
-	wanted := q.find.Get("artifactType")
+	wanted := strings.ReplaceAll(q.find.Get("artifactType"), " ", "+") // a plus that somebody did not escape
 	for _, r := range found {
 		if wanted == "" || r.ArtifactType == wanted {
 			index.Manifests = append(index.Manifests, r)
