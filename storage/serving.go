@@ -62,7 +62,7 @@ const (
 		FROM repositories r CROSS JOIN blobs b ON b.digest = ?2 WHERE r.name = ?1`
 	// servedUp goes from the images that use a blob to a repository, servedDown from the repository to the images.
 	servedUp = `WITH RECURSIVE up (digest) AS (
-			SELECT i.manifest_digest FROM image_layers l JOIN images i ON i.manifest_digest = l.manifest_digest AND i.broken = '' WHERE l.layer_digest = ?2
+			SELECT i.manifest_digest FROM image_layers l CROSS JOIN images i ON i.manifest_digest = l.manifest_digest AND i.broken = '' WHERE l.layer_digest = ?2
 			UNION SELECT manifest_digest FROM images WHERE config_digest = ?2 AND broken = ''` + upRest + `
 		SELECT EXISTS (SELECT 1 FROM up JOIN repository_digests d ON d.repository_id = ?1 AND d.digest = up.digest)`
 	servedDown = downFromRepository + `SELECT EXISTS (SELECT 1 FROM down CROSS JOIN images i ON i.manifest_digest = down.digest AND i.broken = ''
@@ -114,14 +114,17 @@ type Unserved struct {
 	Stored   []image.Platform // of the same index, in its order
 }
 
+// listedIn gives the digest of a repository, of several the one that was pulled last, whose index lists a digest.
+const listedIn = `WITH RECURSIVE up (digest) AS (SELECT index_digest FROM index_entries WHERE digest = ?1` + upRest + `
+	SELECT d.digest FROM repositories r CROSS JOIN up CROSS JOIN repository_digests d ON d.repository_id = r.id AND d.digest = up.digest
+	WHERE r.name = ?2 ORDER BY d.pulled_at DESC LIMIT 1`
+
 // Unserved tells of a digest that is not stored how an index of the repository lists it: NotFound where none does.
 // Of several indexes the one that was pulled last counts.
 func (s *Store) Unserved(ctx context.Context, ref image.Reference) (u Unserved, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		var root image.Digest
-		err := tx.QueryRowContext(ctx, `WITH RECURSIVE up (digest) AS (SELECT index_digest FROM index_entries WHERE digest = ?1`+upRest+
-			`SELECT d.digest FROM up JOIN repository_digests d ON d.digest = up.digest
-			JOIN repositories r ON r.id = d.repository_id WHERE r.name = ?2 ORDER BY d.pulled_at DESC LIMIT 1`, ref.Digest, ref.Repository).Scan(&root)
+		err := tx.QueryRowContext(ctx, listedIn, ref.Digest, ref.Repository).Scan(&root)
 		if err != nil {
 			return err
 		}
@@ -146,6 +149,12 @@ func (s *Store) Unserved(ctx context.Context, ref image.Reference) (u Unserved, 
 	return u, notFound(err, "%s is not stored", ref.Familiar())
 }
 
+const (
+	servedTags = `SELECT t.name FROM tags t LEFT JOIN images i ON i.manifest_digest = t.digest
+		WHERE t.repository_id = ? AND t.name > ? AND coalesce(i.broken, '') = '' ORDER BY t.name LIMIT ?`
+	servedRepositories = `SELECT name FROM repositories WHERE name > ? AND name < ? ORDER BY name LIMIT ?`
+)
+
 // ServedTags gives the tags of a repository that are served, in the order of their bytes, after one and at most limit
 // of them. NotFound where the shelf has nothing of the repository.
 func (s *Store) ServedTags(ctx context.Context, repo image.Repository, after string, limit int) (tags []string, err error) {
@@ -154,8 +163,7 @@ func (s *Store) ServedTags(ctx context.Context, repo image.Repository, after str
 		if err := tx.QueryRowContext(ctx, `SELECT id FROM repositories WHERE name = ?`, repo).Scan(&id); err != nil {
 			return notFound(err, "%s is not stored", repo.Familiar())
 		}
-		tags, err = rowsOf(ctx, tx, scanString, `SELECT t.name FROM tags t LEFT JOIN images i ON i.manifest_digest = t.digest
-			WHERE t.repository_id = ? AND t.name > ? AND coalesce(i.broken, '') = '' ORDER BY t.name LIMIT ?`, id, after, limit)
+		tags, err = rowsOf(ctx, tx, scanString, servedTags, id, after, limit)
 		return err
 	})
 	return tags, err
@@ -169,7 +177,7 @@ func (s *Store) ServedRepositories(ctx context.Context, host string, after image
 		after, end = max(after, image.Repository(host+"/")), host+"0" // which comes right after the slash
 	}
 	return rowsOf(ctx, s.read, func(rows *sql.Rows) (r image.Repository, err error) { return r, rows.Scan(&r) },
-		`SELECT name FROM repositories WHERE name > ? AND name < ? ORDER BY name LIMIT ?`, after, end, limit)
+		servedRepositories, after, end, limit)
 }
 
 // mostServed bounds the look-ups of each kind that are remembered; some 200 bytes each.

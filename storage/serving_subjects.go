@@ -28,6 +28,12 @@ type referring struct {
 	Annotations  map[string]string `json:"annotations"`
 }
 
+// referringQuery gives the documents of a repository that can refer to others, after a digest.
+const referringQuery = `WITH RECURSIVE down (digest) AS (SELECT d.digest FROM repositories r CROSS JOIN repository_digests d ON d.repository_id = r.id WHERE r.name = ?1
+		UNION SELECT e.digest FROM down CROSS JOIN index_entries e ON e.index_digest = down.digest AND e.kind IN ('image', 'index'))
+	SELECT m.digest, m.media_type, b.size FROM down CROSS JOIN manifests m ON m.digest = down.digest CROSS JOIN blobs b ON b.digest = m.digest
+	LEFT JOIN images i ON i.manifest_digest = m.digest WHERE m.digest > ?2 AND coalesce(i.broken, '') = '' ORDER BY m.digest`
+
 // Referrers gives the stored documents of a repository whose subject has a digest, as the referrers API words them
 // (distribution-spec, "Listing Referrers"), in the order of their digests. Broken images are left out, and so are
 // documents whose file cannot be read. It begins after a digest and ends, with more set, before the documents
@@ -35,10 +41,7 @@ type referring struct {
 func (s *Store) Referrers(ctx context.Context, repo image.Repository, subject, after image.Digest, most int64) (found []image.Descriptor, more bool, err error) {
 	documents, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (d image.Descriptor, err error) {
 		return d, rows.Scan(&d.Digest, &d.MediaType, &d.Size)
-	}, `WITH RECURSIVE down (digest) AS (SELECT d.digest FROM repositories r CROSS JOIN repository_digests d ON d.repository_id = r.id WHERE r.name = ?1
-			UNION SELECT e.digest FROM down CROSS JOIN index_entries e ON e.index_digest = down.digest AND e.kind IN ('image', 'index'))
-		SELECT m.digest, m.media_type, b.size FROM down CROSS JOIN manifests m ON m.digest = down.digest CROSS JOIN blobs b ON b.digest = m.digest
-		LEFT JOIN images i ON i.manifest_digest = m.digest WHERE m.digest > ?2 AND coalesce(i.broken, '') = '' ORDER BY m.digest`, repo, after)
+	}, referringQuery, repo, after)
 	if err != nil {
 		return nil, false, err
 	}

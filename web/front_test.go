@@ -1,0 +1,153 @@
+package web
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// fronted is the pages and the registry API behind front, the API as a test has it.
+func fronted(loopback bool, api http.HandlerFunc) (h http.Handler, metrics *prometheus.Registry, log *bytes.Buffer) {
+	metrics, log = prometheus.NewRegistry(), &bytes.Buffer{}
+	pages := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a page") })
+	o := Options{Distribution: api, Metrics: metrics, Logger: slog.New(slog.NewTextHandler(log, nil)), Loopback: loopback}
+	return front(pages, o), metrics, log
+}
+
+// socket is a ResponseWriter that sees what is read into it, as the server's own does before it asks the kernel.
+type socket struct {
+	*httptest.ResponseRecorder
+	from []io.Reader
+}
+
+func (s *socket) ReadFrom(r io.Reader) (int64, error) {
+	s.from = append(s.from, r)
+	return io.Copy(s.ResponseRecorder, r)
+}
+
+func TestABlobReachesTheSocketAsItsFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "blob")
+	if err := os.WriteFile(path, bytes.Repeat([]byte("blob"), 10_000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h, _, log := fronted(false, func(w http.ResponseWriter, r *http.Request) {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer f.Close()
+		w.Header().Set("Content-Type", "application/octet-stream")
+		http.ServeContent(w, r, "", time.Time{}, f)
+	})
+	s := &socket{ResponseRecorder: httptest.NewRecorder()}
+	h.ServeHTTP(s, httptest.NewRequest(http.MethodGet, "/v2/app/blobs/sha256:1", nil))
+	if len(s.from) != 1 || s.Body.Len() != 40_000 {
+		t.Fatalf("%d reads, %d bytes", len(s.from), s.Body.Len())
+	}
+	limited, ok := s.from[0].(*io.LimitedReader)
+	if !ok {
+		t.Fatalf("the socket read from %T", s.from[0])
+	}
+	if _, ok := limited.R.(*os.File); !ok {
+		t.Errorf("the socket read from %T", limited.R)
+	}
+	if !strings.Contains(log.String(), "status=200 bytes=40000") {
+		t.Errorf("log: %s", log)
+	}
+}
+
+func TestOnlyTheRegistryAPIGoesAroundThePages(t *testing.T) {
+	h, _, _ := fronted(false, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the API") })
+	for path, want := range map[string]string{"/v2": "the API", "/v2/": "the API", "/v2/app/tags/list": "the API", "/": "a page", "/v2x": "a page", "/images/v2/": "a page"} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if w.Body.String() != want {
+			t.Errorf("%s is answered by %q", path, w.Body)
+		}
+	}
+}
+
+func TestTheRegistryAPIRefusesForeignHostsOnLoopback(t *testing.T) {
+	for _, tt := range []struct {
+		host     string
+		loopback bool
+		status   int
+	}{
+		{"evil.example", true, http.StatusForbidden}, {"localhost:8080", true, http.StatusOK}, {"127.0.0.1:8080", true, http.StatusOK}, {"shelf.example", false, http.StatusOK},
+	} {
+		h, _, _ := fronted(tt.loopback, func(http.ResponseWriter, *http.Request) {})
+		r := httptest.NewRequest(http.MethodGet, "/v2/", nil)
+		r.Host = tt.host
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != tt.status || w.Code == http.StatusForbidden && !strings.Contains(w.Body.String(), `"code":"DENIED"`) {
+			t.Errorf("%s with loopback %v: %d %s", tt.host, tt.loopback, w.Code, w.Body)
+		}
+	}
+}
+
+func TestAPanicInTheRegistryAPIEndsOneRequest(t *testing.T) {
+	h, _, log := fronted(false, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "late") {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, "begun")
+		}
+		w.Header().Set("ETag", `"half"`)
+		panic("on purpose")
+	})
+	server := httptest.NewServer(h)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // which would ask a second time
+	res, err := client.Get(server.URL + "/v2/early")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(res.Body)
+	res.Body.Close()
+	if err != nil || res.StatusCode != http.StatusInternalServerError || res.Header.Get("ETag") != "" || !strings.Contains(string(body), `"code":"UNKNOWN"`) || strings.Contains(string(body), "purpose") {
+		t.Errorf("%d %s, %v", res.StatusCode, body, err)
+	}
+	if res, err = client.Get(server.URL + "/v2/late"); err == nil { // or it broke off before the header
+		if _, err := io.ReadAll(res.Body); err == nil {
+			t.Error("a client takes half an answer for the whole")
+		}
+		res.Body.Close()
+	}
+	server.Close() // ends the requests, and with them what is logged
+	if n := strings.Count(log.String(), "level=ERROR msg=panic"); n != 2 {
+		t.Errorf("%d panics in the log: %s", n, log)
+	}
+}
+
+func TestNamesInTheRegistryAPIMakeNoMetrics(t *testing.T) {
+	h, metrics, _ := fronted(false, func(http.ResponseWriter, *http.Request) {})
+	for _, path := range []string{"/v2", "/v2/", "/v2/_catalog", "/v2/a/manifests/1", "/v2/b/c/manifests/2", "/v2/a/blobs/x", "/v2/a/tags/list", "/v2/a/referrers/x", "/v2/a/made/up"} {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil))
+	}
+	families, err := metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]bool{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetName() == "kind" {
+					kinds[l.GetValue()] = true
+				}
+			}
+		}
+	}
+	if len(kinds) != 5 || !kinds["manifests"] || !kinds["blobs"] || !kinds["tags"] || !kinds["referrers"] || !kinds["other"] {
+		t.Errorf("kinds %v", kinds)
+	}
+}
