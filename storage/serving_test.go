@@ -66,7 +66,7 @@ func TestBothWaysFromABlobToItsRepositoryAgree(t *testing.T) {
 	s.pull("postgres:15=postgres amd64")
 	s.pull("redis:7=redis amd64")
 	s.pull("nest:1=nested amd64 arm64")
-	if _, err := s.Store.write.Exec(`UPDATE images SET broken = 'on purpose' WHERE manifest_digest IN (SELECT digest FROM repository_digests)`); err != nil { // redis
+	if _, err := s.write.Exec(`UPDATE images SET broken = 'on purpose' WHERE manifest_digest IN (SELECT digest FROM repository_digests)`); err != nil { // redis
 		t.Fatal(err)
 	}
 	known := 0

@@ -103,8 +103,7 @@ func (a *registryAPI) note(r *http.Request, w *answer, took time.Duration) {
 	a.took.WithLabelValues(methodLabel(r.Method), apiKind(r.URL.Path), strconv.Itoa(status)).Observe(took.Seconds())
 	a.sent.Add(float64(w.bytes))
 	if a.log.Enabled(r.Context(), slog.LevelInfo) {
-		a.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.RequestURI()),
-			slog.Int("status", status), slog.Int64("bytes", w.bytes), slog.Duration("took", took), slog.String("remote", remoteIP(r)))
+		a.log.Info("request", "method", r.Method, "path", r.URL.RequestURI(), "status", status, "bytes", w.bytes, "took", took, "remote", remoteIP(r))
 	}
 }
 

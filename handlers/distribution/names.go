@@ -49,7 +49,7 @@ func readName(name, ns string) (image.Repository, error) {
 	if len(name) > maxName || len(ns) > maxName {
 		return "", refuse(http.StatusBadRequest, nameInvalid, "a repository name has at most %d characters", maxName)
 	}
-	full := name
+	var full string
 	switch {
 	case ns == "":
 		full = withPort(name)
