@@ -113,6 +113,9 @@ func (h *Handlers) subjectByID(ctx context.Context, s *subject) error {
 // absent answers for an address of which nothing is stored.
 func (h *Handlers) absent(c echo.Context, a address, cause error) error {
 	ctx := c.Request().Context()
+	if PlainText(c.Request()) {
+		return cause
+	}
 	if a.idPrefix != "" {
 		var e *image.Error
 		if errors.As(cause, &e) {

@@ -52,6 +52,7 @@ func (h *Handlers) tagEvents(c echo.Context, s *subject, older int64) ([]storage
 		return h.store.DigestHistoryBefore(ctx, s.ref, older)
 	}
 	var all []storage.TagEvent
+	seen := map[int64]bool{}
 	const most = 20 // digests, each of which may have a full page of events
 	for _, digest := range s.names.Digests[:min(len(s.names.Digests), most)] {
 		events, err := h.store.DigestHistoryBefore(ctx, digest, older)
@@ -59,7 +60,8 @@ func (h *Handlers) tagEvents(c echo.Context, s *subject, older int64) ([]storage
 			return nil, err
 		}
 		for _, e := range events { // a move between two of the digests is one event
-			if !slices.Contains(all, e) {
+			if !seen[e.ID] {
+				seen[e.ID] = true
 				all = append(all, e)
 			}
 		}

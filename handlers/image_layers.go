@@ -37,11 +37,17 @@ func (h *Handlers) layersSection(c echo.Context, s *subject) error {
 	rows := image.History(s.shown.ID, config, sizes)
 	c.Response().Header().Add(echo.HeaderVary, echo.HeaderAccept)
 	if wants(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextPlain) {
+		table, err := image.HistoryTable(rows, c.QueryParam("no-trunc") == "1", h.options.Now())
+		if err != nil {
+			return err
+		}
 		bareAnswer(c)
-		return c.String(http.StatusOK, image.HistoryTable(rows, c.QueryParam("no-trunc") == "1", h.options.Now()))
+		return c.String(http.StatusOK, table)
 	}
 	v := layersView(config.Steps(), s.layers)
-	v.Docker = image.HistoryTable(rows[:min(len(rows), maxSteps)], false, h.options.Now())
+	if v.Docker, err = image.HistoryTable(rows[:min(len(rows), maxSteps)], false, h.options.Now()); err != nil {
+		return err
+	}
 	v.Command = s.docker("history", "--no-trunc")
 	return h.renderImage(c, http.StatusOK, s, views.LayersSection(v))
 }

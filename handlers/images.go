@@ -39,7 +39,7 @@ func (h *Handlers) Images(c echo.Context) error {
 // IDs as text. count gives the number of rows without a filter.
 func (h *Handlers) answerList(c echo.Context, path string, repository image.Repository, count func() (int, error), page func(views.ImageList) error) error {
 	c.Response().Header().Add(echo.HeaderVary, echo.HeaderAccept)
-	if plainText(c.Request()) {
+	if PlainText(c.Request()) {
 		return h.imageIDs(c, path, repository)
 	}
 	state, err := listState(c, path)

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"path"
@@ -32,7 +33,22 @@ var listParams = []string{"q", "reference", "dangling", "label", "before", "sinc
 // become the filters that they are, except, while somebody types, the last one, which may not be finished.
 func listState(c echo.Context, path string) (views.ListState, error) {
 	said := c.QueryParams()
+	if name := unknownParam(said, append([]string{"go"}, listParams...)); name != "" {
+		return views.ListState{Path: path, Page: 1}, image.Errorf(image.Invalid, "there is no filter %.40q", name).
+			Suggest("The filters are reference, dangling, label, before, since, until, registry, platform, update and pinned.")
+	}
 	return readList(said, path, Partial(c) && !said.Has("go"))
+}
+
+// unknownParam gives a field of an address or a form that is not among the known ones: a filter that is misspelt must
+// not choose everything, as docker's "invalid filter" says.
+func unknownParam(said url.Values, known []string) string {
+	for _, name := range slices.Sorted(maps.Keys(said)) {
+		if !slices.Contains(known, name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // readList is listState of an address's query; typing says that somebody is at it.
@@ -238,7 +254,7 @@ func noteAddress(c echo.Context, state views.ListState) {
 	}
 }
 
-// plainText tells whether the list is asked for as text: by curl -H 'Accept: text/plain', never by a browser.
-func plainText(r *http.Request) bool {
+// PlainText tells whether a request asks for text: by curl -H 'Accept: text/plain', never by a browser.
+func PlainText(r *http.Request) bool {
 	return wants(strings.Join(r.Header.Values("Accept"), ","), echo.MIMETextPlain)
 }

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"bufio"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -19,11 +18,11 @@ func (h *Handlers) imageIDs(c echo.Context, path string, repository image.Reposi
 	res.Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
 	state, err := listState(c, path)
 	if err != nil {
-		return plainError(c, err)
+		return err
 	}
 	q, err := h.listQuery(c.Request().Context(), state)
 	if err != nil {
-		return plainError(c, err)
+		return err
 	}
 	q.Repository = repository
 	res.Header().Set(echo.HeaderContentType, echo.MIMETextPlainCharsetUTF8)
@@ -49,11 +48,15 @@ func (h *Handlers) imageIDs(c echo.Context, path string, repository image.Reposi
 	return nil
 }
 
-// plainError answers with an error in words, for people at a terminal.
-func plainError(c echo.Context, err error) error {
-	var e *image.Error
-	if !errors.As(err, &e) || e.Kind == image.Internal {
-		return err
+// PlainError answers with an error in words, for people at a terminal. An internal one is not told.
+func PlainError(c echo.Context, status int, e *image.Error) error {
+	text := e.Message
+	if text == "" || e.Kind == image.Internal {
+		text = strings.ToLower(http.StatusText(status))
 	}
-	return c.String(Status(e.Kind), strings.TrimSpace(e.Message+". "+e.Suggestion)+"\n")
+	if e.Suggestion != "" {
+		text += ". " + e.Suggestion
+	}
+	c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
+	return c.String(status, text+"\n")
 }

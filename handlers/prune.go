@@ -144,6 +144,9 @@ func (h *Handlers) pruningOf(c echo.Context) (pruning, error) {
 	if err != nil {
 		return pruning{}, image.Errorf(image.Invalid, "the form cannot be read").Because(err)
 	}
+	if name := unknownParam(form, []string{"all", "until", "label", "label!", "at", "plan"}); name != "" {
+		return pruning{}, image.Errorf(image.Invalid, "there is no filter %.40q", name).Suggest("The filters of a prune are until, label and label!.")
+	}
 	p := pruning{at: h.planTime(form.Get("at"))}
 	for _, field := range []struct {
 		name views.PruneField

@@ -128,6 +128,12 @@ func errorsAsWeb(t testing.TB, h *Handlers) echo.HTTPErrorHandler {
 			t.Errorf("%s %s: %v", c.Request().Method, c.Request().URL, err)
 			known = &image.Error{Kind: image.Internal}
 		}
+		if PlainText(c.Request()) {
+			if err := PlainError(c, Status(known.Kind), known); err != nil {
+				t.Error(err)
+			}
+			return
+		}
 		view := views.NewErrorView(c.Request().Context(), Status(known.Kind), known)
 		if err := Render(c, view.Status, views.ErrorPage(h.Chrome(c, view.Title, views.NavNone), view)); err != nil {
 			t.Error(err)

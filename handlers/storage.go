@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
 )
@@ -78,7 +79,10 @@ func (h *Handlers) storageView(ctx context.Context) (views.StorageView, error) {
 	}
 	if !u.At.IsZero() {
 		v.Counted = counted(ctx, u)
-		v.Prune.Summary = &views.PruneSummary{Images: u.Reclaimable.Images, Freed: u.Reclaimable.Dangling}
+		totals := u.Reclaimable.Plan
+		totals.Images, totals.Freed = u.Reclaimable.Images, u.Reclaimable.Dangling
+		summary := views.SummaryOf(image.RemovalPlan{Totals: totals})
+		v.Prune.Summary = &summary
 	}
 	return v, nil
 }

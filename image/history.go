@@ -47,8 +47,9 @@ const (
 // oldestHistory is the time before which docker does not believe a history's dates.
 var oldestHistory = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// HistoryTable gives rows as `docker history` prints them, with --no-trunc where whole is true.
-func HistoryTable(rows []HistoryRow, whole bool, now time.Time) string {
+// HistoryTable gives rows as `docker history` prints them, with --no-trunc where whole is true. TooLarge where that is
+// more than anybody reads.
+func HistoryTable(rows []HistoryRow, whole bool, now time.Time) (string, error) {
 	table := [][]string{{"IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"}}
 	for _, r := range rows {
 		id, by := "<missing>", strings.ReplaceAll(r.CreatedBy, "\t", " ")
@@ -72,13 +73,23 @@ func HistoryTable(rows []HistoryRow, whole bool, now time.Time) string {
 	return alignColumns(table)
 }
 
+// maxTable bounds the bytes of a table: each cell takes the room of the widest, and a config is hostile.
+const maxTable = 16 << 20
+
 // alignColumns writes a table as docker's tabwriter does: each column but the last is as wide as its widest cell and a gap.
-func alignColumns(table [][]string) string {
+func alignColumns(table [][]string) (string, error) {
 	widths := make([]int, len(table[0])-1)
 	for _, row := range table {
 		for i := range widths {
 			widths[i] = max(widths[i], minColumn, columns(row[i])+columnGap)
 		}
+	}
+	line := 0
+	for _, w := range widths {
+		line += w
+	}
+	if line > maxTable/len(table) {
+		return "", Errorf(TooLarge, "the history makes a table of more than %d bytes", maxTable).Suggest("The config has it as it was written.")
 	}
 	var b strings.Builder
 	for _, row := range table {
@@ -88,7 +99,7 @@ func alignColumns(table [][]string) string {
 		}
 		b.WriteString(row[len(widths)] + "\n")
 	}
-	return b.String()
+	return b.String(), nil
 }
 
 // cutColumns cuts a text that is wider than a number of columns, and ends it with an ellipsis then, as docker does.

@@ -32,8 +32,12 @@ func (r *templateRun) dockerFunctions() template.FuncMap {
 			return r.made(strings.TrimSpace(b.String()))
 		},
 		"split": func(s, sep string) ([]string, error) {
-			if err := r.work((strings.Count(s, sep) + 1) * stringHeader); err != nil {
+			n := (strings.Count(s, sep) + 1) * stringHeader
+			if err := r.work(n); err != nil {
 				return nil, err
+			}
+			if r.texts += n; r.texts > r.limits.texts { // a variable keeps each list until its block ends
+				return nil, r.stop(r.textError())
 			}
 			return strings.Split(s, sep), nil
 		},

@@ -43,6 +43,7 @@ var attacks = map[string]string{
 	"a wide pad":                          `{{pad "x" 2000000000 2000000000}}`,
 	"many pads":                           `{{range 1000000}}{{pad "x" 1000 1000}}{{end}}`,
 	"much output":                         `{{range .Config.Env}}{{range $.Config.Env}}{{range $.Config.Env}}xxxxxxxxxx{{end}}{{end}}{{end}}`,
+	"a list that is made again and again": `{{$s := printf "%500000d" 1}}` + strings.Repeat(`{{$a := split $s ""}}`, 150),
 	"a separator between every character": `{{$a := printf "%900000d" 1}}{{join (split $a "") $a}}`,
 }
 

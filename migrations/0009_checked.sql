@@ -1,4 +1,5 @@
 -- +goose Up
 
--- The page of updates lists the tags of a state.
-CREATE INDEX listing_update ON listing (update_state, name, id);
+-- The page of updates counts the tags in each state and lists those of one.
+CREATE INDEX listing_update ON listing (update_state, name, id) WHERE tag <> '';
+DROP INDEX tag_checks_oldest;

@@ -21,6 +21,7 @@ const (
 	checkTimeout   = 20 * time.Second // for one tag of a run
 	checkOneLimit  = 10 * time.Second // for a tag whose page waits
 	pauseUnknown   = time.Minute      // for which a registry is left alone that says "too many" and not until when
+	silentAfter    = 5                // answers that do not come, one after the other, after which a registry is left alone
 	firstCheckRest = time.Minute      // between the start of the server and its first scheduled run
 	// MinCheckInterval is the shortest time between two scheduled runs: registries are other people's.
 	MinCheckInterval = 10 * time.Minute
@@ -85,12 +86,13 @@ type CheckRun struct {
 	Available int
 	Gone      int
 	Unknown   int
+	Skipped   int // not asked about: their registry does not answer, or said that there were too many requests
 	Cancelled bool
 	Failed    bool // it ended early by a failure of this server, which is in the log
 }
 
 // Done counts the tags that were asked about.
-func (r CheckRun) Done() int { return r.Current + r.Available + r.Gone + r.Unknown }
+func (r CheckRun) Done() int { return r.Current + r.Available + r.Gone + r.Unknown + r.Skipped }
 
 // CheckOptions are what a Checker works with. Source and Shelf are required.
 type CheckOptions struct {
@@ -113,14 +115,16 @@ type Checker struct {
 	mu     sync.Mutex
 	run    *CheckRun // under way
 	stop   context.CancelFunc
+	over   chan struct{} // closed when run has ended
 	last   *CheckRun
 	next   time.Time            // of the schedule; zero where there is none
-	pauses map[string]hostPause // registries that said "too many"
+	pauses map[string]hostPause // registries that are left alone
+	silent map[string]int       // answers that did not come from a registry, one after the other
 }
 
 type hostPause struct {
-	until           time.Time
-	problem, advice image.Text
+	until   time.Time
+	problem image.Text
 }
 
 // NewChecker makes a Checker; Start begins its schedule.
@@ -135,7 +139,7 @@ func NewChecker(o CheckOptions) *Checker {
 		o.After = time.After
 	}
 	base, end := context.WithCancel(context.Background())
-	return &Checker{o: o, base: base, end: end, pauses: map[string]hostPause{}}
+	return &Checker{o: o, base: base, end: end, pauses: map[string]hostPause{}, silent: map[string]int{}}
 }
 
 // Start begins the schedule, where there is one.
@@ -147,7 +151,9 @@ func (c *Checker) Start() {
 
 // Close ends what is under way; what was answered is kept.
 func (c *Checker) Close() {
+	c.mu.Lock() // no run begins after this
 	c.end()
+	c.mu.Unlock()
 	c.wg.Wait()
 }
 
@@ -165,9 +171,14 @@ func (c *Checker) schedule() {
 			return
 		case <-c.o.After(rest):
 		}
-		if run, done, joined := c.begin("", "", c.o.Now().Add(-c.o.Interval/2)); !joined {
-			<-done
-			c.o.Logger.Debug("scheduled check for updates is over", "started", run.Started)
+		c.mu.Lock()
+		c.next = time.Time{}
+		c.mu.Unlock()
+		for joined := true; joined && c.base.Err() == nil; { // another run goes first
+			var done <-chan struct{}
+			if _, done, joined = c.begin("", "", c.o.Now().Add(-c.o.Interval/2)); done != nil {
+				<-done
+			}
 		}
 		rest = c.o.Interval
 	}
@@ -188,12 +199,13 @@ func (c *Checker) begin(of image.Repository, by string, since time.Time) (run Ch
 		if c.run != nil {
 			run = *c.run
 		}
-		return run, nil, true
+		return run, c.over, true
 	}
 	c.run = &CheckRun{Of: of, By: by, Started: c.o.Now()}
 	ctx, cancel := context.WithCancel(c.base)
 	c.stop = cancel
 	over := make(chan struct{})
+	c.over = over
 	c.wg.Go(func() {
 		defer close(over)
 		defer cancel()
@@ -214,8 +226,8 @@ func (c *Checker) finish(ctx context.Context, err error) {
 		c.o.Logger.Error("check for updates", "error", err)
 	}
 	c.o.Logger.Info("checked for updates", "tags", r.Done(), "of", r.Total, "current", r.Current, "available", r.Available, "gone", r.Gone, "unknown", r.Unknown,
-		"by", r.By, "took", r.Ended.Sub(r.Started).Round(time.Millisecond))
-	c.last, c.run, c.stop = r, nil, nil
+		"skipped", r.Skipped, "by", r.By, "took", r.Ended.Sub(r.Started).Round(time.Millisecond))
+	c.last, c.run, c.stop, c.over = r, nil, nil, nil
 }
 
 // Cancel ends the run under way, if there is one.
@@ -275,29 +287,40 @@ func (c *Checker) all(ctx context.Context, of image.Repository, since time.Time)
 	return ctx.Err()
 }
 
-// some asks about a few tags at a time. Those whose answer an end of the run prevented are left out.
+// some asks about a few tags at a time, each registry by itself. Those whose registry is left alone, and those whose
+// answer an end of the run prevented, are left out: what is known of them stays.
 func (c *Checker) some(ctx context.Context, tags []image.Reference) []Checked {
 	answers := make([]Checked, len(tags))
-	hosts := map[string]chan struct{}{}
-	for _, t := range tags {
-		hosts[t.Repository.Host()] = make(chan struct{}, checksOfHost)
-	}
-	var g errgroup.Group
-	g.SetLimit(checksAtOnce)
+	hosts := map[string][]int{}
 	for i, t := range tags {
-		g.Go(func() error {
-			return guard(func() error {
-				lane := hosts[t.Repository.Host()]
-				lane <- struct{}{}
-				defer func() { <-lane }()
-				answers[i] = c.ask(ctx, t, checkTimeout)
-				return nil
-			})
+		hosts[t.Repository.Host()] = append(hosts[t.Repository.Host()], i)
+	}
+	var all sync.WaitGroup
+	slots := make(chan struct{}, checksAtOnce)
+	for host, places := range hosts {
+		all.Go(func() {
+			var g errgroup.Group
+			g.SetLimit(checksOfHost)
+			for _, i := range places {
+				g.Go(func() error {
+					return guard(func() error {
+						slots <- struct{}{}
+						defer func() { <-slots }()
+						if _, paused := c.paused(host); paused {
+							c.count(func(r *CheckRun) { r.Skipped++ })
+							return nil
+						}
+						answers[i] = c.ask(ctx, tags[i], checkTimeout)
+						return nil
+					})
+				})
+			}
+			if err := g.Wait(); err != nil {
+				c.o.Logger.Error("check a tag", "registry", host, "error", err)
+			}
 		})
 	}
-	if err := g.Wait(); err != nil {
-		c.o.Logger.Error("check a tag", "error", err)
-	}
+	all.Wait()
 	kept := answers[:0]
 	for _, a := range answers {
 		if a.Answer != "" {
@@ -343,6 +366,9 @@ func (c *Checker) count(f func(*CheckRun)) {
 func (c *Checker) CheckOne(ctx context.Context, ref image.Reference) (UpdateState, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkOneLimit+time.Second) // ask has the shorter limit, and says what it means
 	defer cancel()
+	if p, paused := c.paused(ref.Repository.Host()); paused { // what is known of the tag stays
+		return "", image.Errorf(image.Unavailable, "%s is left alone for a while: %s", ref.Repository.Host(), p.problem).Suggest("Try again in a few minutes.")
+	}
 	answer := c.ask(ctx, ref, checkOneLimit)
 	if answer.Answer == "" {
 		return "", ctx.Err()
@@ -362,13 +388,10 @@ func (c *Checker) CheckOne(ctx context.Context, ref image.Reference) (UpdateStat
 func (c *Checker) ask(ctx context.Context, ref image.Reference, limit time.Duration) Checked {
 	out := Checked{Reference: ref, At: c.o.Now()}
 	host := ref.Repository.Host()
-	if p, paused := c.paused(host); paused {
-		out.Answer, out.Problem, out.Advice = AnswerUnknown, p.problem, p.advice
-		return out
-	}
 	asking, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	d, gone, err := c.o.Source.Check(asking, ref)
+	c.heard(host, err)
 	switch {
 	case err == nil && gone:
 		out.Answer = AnswerGone
@@ -390,10 +413,27 @@ func (c *Checker) ask(ctx context.Context, ref image.Reference, limit time.Durat
 		c.o.Logger.Error("check for an update", "reference", ref.String(), "error", err)
 		out.Problem = image.Textf("%s could not be asked", host)
 	}
-	if image.KindOf(err) == image.RateLimited {
+	if image.KindOf(err) == image.RateLimited || c.isSilent(host) {
 		c.pause(host, err, out)
 	}
 	return out
+}
+
+// heard notes whether a registry answers at all.
+func (c *Checker) heard(host string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if image.KindOf(err) == image.Unavailable || errors.Is(err, context.DeadlineExceeded) {
+		c.silent[host]++
+	} else {
+		delete(c.silent, host)
+	}
+}
+
+func (c *Checker) isSilent(host string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.silent[host] >= silentAfter
 }
 
 func (c *Checker) paused(host string) (hostPause, bool) {
@@ -416,5 +456,5 @@ func (c *Checker) pause(host string, err error, said Checked) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pauses[host] = hostPause{until: until, problem: said.Problem, advice: said.Advice}
+	c.pauses[host] = hostPause{until: until, problem: said.Problem}
 }

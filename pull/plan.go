@@ -3,7 +3,6 @@ package pull
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/stowage/stowage/image"
 )
@@ -21,7 +20,6 @@ type wish struct {
 type plan struct {
 	target
 	reference image.Reference
-	asked     time.Time        // when the registry was asked
 	indexes   []image.Document // nested ones that lead to the images
 	images    []planned
 	missing   error // which of the platforms it lacks, where part of them will do
@@ -36,7 +34,6 @@ type planned struct {
 // plan reads what a reference points to and chooses. resolved, which may be nil, is told what it points to
 // as soon as that is known.
 func (q *Queue) plan(ctx context.Context, w wish, ask asker, resolved func(image.Digest)) (*plan, error) {
-	asked := q.now()
 	t, err := q.resolver.target(ctx, w.Reference, ask)
 	if err != nil {
 		return nil, err
@@ -48,7 +45,7 @@ func (q *Queue) plan(ctx context.Context, w wish, ask asker, resolved func(image
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{target: t, reference: w.Reference, asked: asked}
+	p := &plan{target: t, reference: w.Reference}
 	choices, missing := choose(entriesOf(all), w.platforms, q.standard)
 	if len(missing) > 0 {
 		p.missing = noPlatform(w.Reference, missing, present(entriesOf(all)))

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,13 +25,14 @@ type resolver struct {
 	shelf  Shelf
 	cache  *documents
 	log    *slog.Logger
+	now    func() time.Time
 
 	mu      sync.Mutex
 	reading map[image.Digest]chan struct{} // documents that somebody is about to read; closed when over
 }
 
 func newResolver(o Options) *resolver {
-	return &resolver{source: o.Source, shelf: o.Shelf, cache: newDocuments(), log: o.Logger, reading: make(map[image.Digest]chan struct{})}
+	return &resolver{source: o.Source, shelf: o.Shelf, cache: newDocuments(), log: o.Logger, now: o.Now, reading: make(map[image.Digest]chan struct{})}
 }
 
 // asker makes a request to a registry, again where it sees fit.
@@ -42,7 +44,8 @@ func once(ctx context.Context, request func(context.Context) error) error { retu
 // target is what a reference points to.
 type target struct {
 	image.Document
-	stored Stored // what the shelf held under the reference before; empty if nothing
+	stored Stored    // what the shelf held under the reference before; empty if nothing
+	asked  time.Time // when the registry was asked the last time, after which it answered; zero where it was not
 }
 
 // target resolves a reference, with one HEAD; a digest that this repository brought to the shelf before
@@ -56,7 +59,12 @@ func (s *resolver) target(ctx context.Context, ref image.Reference, ask asker) (
 	t := target{stored: stored}
 	head := image.Descriptor{Digest: ref.Digest}
 	if ref.Digest == "" || stored.Digest != ref.Digest {
-		if head, err = s.head(ctx, ref, ask); err != nil {
+		if head, err = s.head(ctx, ref, func(ctx context.Context, request func(context.Context) error) error {
+			return ask(ctx, func(ctx context.Context) error {
+				t.asked = s.now() // of each try: what was answered meanwhile to others is older
+				return request(ctx)
+			})
+		}); err != nil {
 			return target{}, err
 		}
 	}

@@ -74,10 +74,10 @@ func (s *Store) TagCheck(ctx context.Context, ref image.Reference) (TagCheck, er
 // CheckedTags gives tags in a state, by name: at most limit, and how many there are. Not for NeverChecked.
 func (s *Store) CheckedTags(ctx context.Context, state pull.UpdateState, limit int) (tags []TagCheck, total int, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM listing WHERE update_state = ?`, state).Scan(&total); err != nil {
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM listing WHERE update_state = ? AND tag <> ''`, state).Scan(&total); err != nil {
 			return err
 		}
-		tags, err = rowsOf(ctx, tx, scanCheck, `SELECT `+checkColumns+` FROM (SELECT repository_id, tag, name, id FROM listing WHERE update_state = ?1 ORDER BY name, id LIMIT ?2) l
+		tags, err = rowsOf(ctx, tx, scanCheck, `SELECT `+checkColumns+` FROM (SELECT repository_id, tag, name, id FROM listing WHERE update_state = ?1 AND tag <> '' ORDER BY name, id LIMIT ?2) l
 			JOIN repositories r ON r.id = l.repository_id JOIN tags t ON t.repository_id = l.repository_id AND t.name = l.tag
 			JOIN tag_checks c ON c.repository_id = t.repository_id AND c.tag = t.name ORDER BY l.name, l.id`, state, limit)
 		return err

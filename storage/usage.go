@@ -61,10 +61,11 @@ type LayerUsage struct {
 
 // Reclaimable is what a prune could free.
 type Reclaimable struct {
-	At       time.Time // of what it says; zero: nothing has been counted yet
-	Dangling int64     // bytes that pruning dangling digests frees
-	Images   int       // platform images that go with it
-	Unpinned int64     // bytes that only what nobody pinned leads to
+	At       time.Time        // of what it says; zero: nothing has been counted yet
+	Dangling int64            // bytes that pruning dangling digests frees
+	Images   int              // platform images that go with it
+	Plan     image.PlanTotals // of the plan for that; zero where there are too many digests to plan while nobody asks
+	Unpinned int64            // bytes that only what nobody pinned leads to
 }
 
 const (

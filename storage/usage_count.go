@@ -32,7 +32,7 @@ func (s *Store) countUsage(ctx context.Context) (Usage, error) {
 		if err != nil {
 			return Usage{}, err
 		}
-		c.u.Reclaimable.Dangling, c.u.Reclaimable.Images = plan.Totals.Freed, plan.Totals.Images
+		c.u.Reclaimable.Dangling, c.u.Reclaimable.Images, c.u.Reclaimable.Plan = plan.Totals.Freed, plan.Totals.Images, plan.Totals
 	}
 	// What a pull or a sweep does between the snapshot and here is part of the difference.
 	c.u.Files.Loose = max(0, c.u.Files.Blobs-c.u.Blobs-c.u.Waiting)

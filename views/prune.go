@@ -137,7 +137,7 @@ func (s PruneSummary) text(ctx context.Context) string {
 // detail is the second line: "5 layers deleted · 2 parts stay for others".
 func (s PruneSummary) detail(ctx context.Context) string {
 	var parts []string
-	if !s.nothing() {
+	if s.Layers > 0 {
 		parts = append(parts, T(ctx, "prune.layers", Count, s.Layers))
 	}
 	if s.Stays > 0 {

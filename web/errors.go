@@ -60,6 +60,9 @@ func shown(err error) *image.Error {
 }
 
 func renderError(c echo.Context, h *handlers.Handlers, status int, e *image.Error, requestID string) error {
+	if handlers.PlainText(c.Request()) {
+		return handlers.PlainError(c, status, e)
+	}
 	view := views.NewErrorView(c.Request().Context(), status, e)
 	view.RequestID = requestID
 	if handlers.Partial(c) {
