@@ -257,10 +257,13 @@ func inTx(ctx context.Context, db *sql.DB, f func(tx *sql.Tx) error) error {
 		return dbError(err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing, before it the first error counts
-	if err := f(tx); err != nil {
-		return dbError(err)
+	if err = f(tx); err == nil {
+		err = tx.Commit()
 	}
-	return dbError(tx.Commit())
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil { // what the end of ctx has rolled back
+		return ctx.Err()
+	}
+	return dbError(err)
 }
 
 // dbError turns SQLite's full-disk code into ours; the rest stays as it is.
