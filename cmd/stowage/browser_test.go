@@ -171,18 +171,17 @@ const element = `(() => {
 	return null;
 })()`
 
-// see waits until something is visible. Looking again and again from here, rather than once from the page,
-// outlives the navigations that come between.
-func (b *tab) see(format string, args ...any) {
+// await asks the page for something until it is there, that is, until it is not null. Looking again and again from here,
+// rather than once from the page, outlives the navigations that come between.
+func await[T any](b *tab, selector, expression string) T {
 	b.t.Helper()
-	selector := fmt.Sprintf(format, args...)
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	expired := time.After(patience)
 	for {
 		// An error means that the page went away under the look.
-		if seen, err := evaluate[bool](b, fmt.Sprintf(element, selector)+" !== null"); err == nil && seen {
-			return
+		if found, err := evaluate[*T](b, expression); err == nil && found != nil {
+			return *found
 		}
 		select {
 		case <-again.C:
@@ -192,6 +191,13 @@ func (b *tab) see(format string, args ...any) {
 	}
 }
 
+// see waits until something is visible.
+func (b *tab) see(format string, args ...any) {
+	b.t.Helper()
+	selector := fmt.Sprintf(format, args...)
+	await[bool](b, selector, fmt.Sprintf(element, selector)+" && true")
+}
+
 // point scrolls to something and tells where to click it. It fails where something else lies on top.
 const point = `(() => {
 	const e = %s;
@@ -199,18 +205,17 @@ const point = `(() => {
 	e.scrollIntoView({block: "center", inline: "nearest", behavior: "instant"});
 	const box = e.getClientRects()[0];
 	const x = box.x + box.width / 2, y = box.y + box.height / 2, hit = document.elementFromPoint(x, y);
-	if (!hit || !(e.contains(hit) || hit.contains(e) || hit.closest("label")?.control === e)) return null;
+	if (!hit || !(e.contains(hit) || hit.contains(e) || hit.closest("label")?.control === e)) return [];
 	return [x, y];
 })()`
 
 // click waits for something and clicks it with the mouse.
 func (b *tab) click(format string, args ...any) {
 	b.t.Helper()
-	b.see(format, args...)
 	selector := fmt.Sprintf(format, args...)
-	at, err := evaluate[[]float64](b, fmt.Sprintf(point, fmt.Sprintf(element, selector)))
-	if err != nil || len(at) != 2 {
-		b.t.Fatalf("%s cannot be clicked: %v %v%s", selector, at, err, b.where())
+	at := await[[]float64](b, selector, fmt.Sprintf(point, fmt.Sprintf(element, selector)))
+	if len(at) != 2 {
+		b.t.Fatalf("%s cannot be clicked: something lies on top%s", selector, b.where())
 	}
 	if err := chromedp.Do(b.ctx, chromedp.MouseClickXY(at[0], at[1])); err != nil {
 		b.t.Fatalf("click %s: %v", selector, err)
@@ -230,11 +235,7 @@ func (b *tab) enter(selector, text string) {
 func (b *tab) text(format string, args ...any) string {
 	b.t.Helper()
 	selector := fmt.Sprintf(format, args...)
-	b.see("%s", selector)
-	s, err := evaluate[string](b, fmt.Sprintf(element, selector)+".textContent")
-	if err != nil {
-		b.t.Fatalf("read %s: %v%s", selector, err, b.where())
-	}
+	s := await[string](b, selector, "("+fmt.Sprintf(element, selector)+")?.textContent")
 	return strings.Join(strings.Fields(s), " ")
 }
 
