@@ -27,6 +27,7 @@ func (q *Queue) bring(ctx context.Context, r *run) error {
 			return err
 		}
 		r.show(nil)
+		r.target, r.asked = "", time.Time{} // what it was found to be is older than what moved it
 		r.change(func(j *Job) { j.State = Resolving })
 	}
 	return keptMoving(r.reference)
@@ -37,7 +38,7 @@ func keptMoving(ref image.Reference) error {
 }
 
 func (q *Queue) bringOnce(ctx context.Context, r *run) error {
-	p, err := q.plan(ctx, wish{Reference: r.reference, platforms: r.platforms}, q.asker(r), func(d image.Digest) {
+	p, err := q.plan(ctx, wish{Reference: r.reference, platforms: r.platforms, target: r.target, asked: r.asked}, q.asker(r), func(d image.Digest) {
 		r.change(func(j *Job) { j.Digest, j.Lines = d, []string{pullingFrom(r.reference)} })
 	})
 	if err != nil {

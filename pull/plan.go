@@ -3,6 +3,7 @@ package pull
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/stowage/stowage/image"
 )
@@ -14,6 +15,8 @@ type wish struct {
 	image.Reference
 	platforms []image.Platform // empty where nobody chose
 	partly    bool             // what it has of the platforms will do, where it has any
+	target    image.Digest     // where a tag points to, if that need not be asked
+	asked     time.Time        // when that was found out
 }
 
 // plan is what pulling one reference brings.
@@ -34,7 +37,7 @@ type planned struct {
 // plan reads what a reference points to and chooses. resolved, which may be nil, is told what it points to
 // as soon as that is known.
 func (q *Queue) plan(ctx context.Context, w wish, ask asker, resolved func(image.Digest)) (*plan, error) {
-	t, err := q.resolver.target(ctx, w.Reference, ask)
+	t, err := q.resolver.wished(ctx, w, ask)
 	if err != nil {
 		return nil, err
 	}

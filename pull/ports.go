@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"time"
 
 	"github.com/stowage/stowage/image"
@@ -57,10 +58,16 @@ type Shelf interface {
 	PartialBlob(d image.Digest) int64
 	// NewBlob opens a writer, at the end of what an earlier attempt left. One writer per digest at a time.
 	NewBlob(d image.Descriptor) (BlobWriter, error)
+	// OpenPartial opens for reading what there is of a blob that is being written; the whole blob where it has been
+	// committed meanwhile. The file stays readable whatever happens to its name. NotFound where there is neither.
+	OpenPartial(d image.Digest) (*os.File, error)
 	// ReadBlob reads a small blob whole; one over limit bytes is TooLarge.
 	ReadBlob(d image.Digest, limit int64) ([]byte, error)
 	// Resolved gives what the shelf holds under a reference.
 	Resolved(ctx context.Context, ref image.Reference) (Stored, error)
+	// Listed tells which index of a repository lists a digest, and under which reference that is stored; NotFound
+	// where none does.
+	Listed(ctx context.Context, ref image.Reference) (Listed, error)
 	// KeptDocument gives an index or a manifest that is stored, or that KeepDocument kept, with its bytes
 	// proved; NotFound or Corrupt else. A digest never changes meaning, so what was read once need not be
 	// asked for again.
@@ -84,6 +91,14 @@ type Shelf interface {
 type Stored struct {
 	Digest image.Digest  // what the reference points to on the shelf
 	Images []StoredImage // the platforms of it that are stored, and not broken
+}
+
+// Listed is an entry of an index that is stored.
+type Listed struct {
+	Reference image.Reference // a tag that points to the index, or else its digest
+	Index     image.Digest    // what that points to
+	Kind      image.EntryKind
+	Platform  image.Platform // as the index says
 }
 
 // StoredImage is one stored platform.

@@ -15,11 +15,44 @@ type progress struct {
 	bytes   atomic.Int64 // on disk
 	resumed atomic.Int64 // of those, left by an earlier attempt
 	moved   atomic.Int64 // came over the network; never goes down
+	turns   atomic.Int64 // odd while the file is being begun anew, and two more after it
 
 	mu      sync.Mutex
 	state   LayerState
 	reason  image.Text
 	retryAt time.Time
+
+	watched atomic.Bool   // somebody waits for news
+	news    chan struct{} // closed with the next, guarded by mu; nil where nobody waits
+}
+
+// adds counts bytes that have come to the disk.
+func (p *progress) adds(n int) {
+	p.bytes.Add(int64(n))
+	if p.watched.Load() {
+		p.tell()
+	}
+}
+
+// next gives a channel that is closed when more bytes are there, or when they have been thrown away.
+func (p *progress) next() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.news == nil {
+		p.news = make(chan struct{})
+		p.watched.Store(true)
+	}
+	return p.news
+}
+
+func (p *progress) tell() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.news != nil {
+		close(p.news)
+		p.news = nil
+		p.watched.Store(false)
+	}
 }
 
 // is changes the state; what is no longer being retried has no reason.
@@ -47,6 +80,19 @@ func (p *progress) gaveUp(err error) {
 func (p *progress) begins(offset int64) {
 	p.bytes.Store(offset)
 	p.resumed.Store(offset)
+	p.tell()
+}
+
+// anew has the bytes on disk thrown away by restart. Who reads them sees that they are others from then on.
+func (p *progress) anew(restart func() error) error {
+	p.turns.Add(1)
+	p.bytes.Store(0)
+	if err := restart(); err != nil {
+		return err // the blob has failed, and nobody reads on
+	}
+	p.turns.Add(1)
+	p.begins(0)
+	return nil
 }
 
 // layer is one blob of a job as its page shows it.

@@ -107,48 +107,6 @@ func (s *Store) ServedBlob(ctx context.Context, repo image.Repository, d image.D
 // meanwhile. The caller closes it.
 func (s *Store) OpenBlob(d image.Digest) (*os.File, error) { return s.blobs.Open(d) }
 
-// Unserved is what the indexes of a repository say of a manifest that is not stored.
-type Unserved struct {
-	Kind     image.EntryKind
-	Platform image.Platform   // zero where the index does not say
-	Stored   []image.Platform // of the same index, in its order
-}
-
-// listedIn gives the digest of a repository, of several the one that was pulled last, whose index lists a digest.
-const listedIn = `WITH RECURSIVE up (digest) AS (SELECT index_digest FROM index_entries WHERE digest = ?1` + upRest + `
-	SELECT d.digest FROM repositories r CROSS JOIN up CROSS JOIN repository_digests d ON d.repository_id = r.id AND d.digest = up.digest
-	WHERE r.name = ?2 ORDER BY d.pulled_at DESC LIMIT 1`
-
-// Unserved tells of a digest that is not stored how an index of the repository lists it: NotFound where none does.
-// Of several indexes the one that was pulled last counts.
-func (s *Store) Unserved(ctx context.Context, ref image.Reference) (u Unserved, err error) {
-	err = s.view(ctx, func(tx *sql.Tx) error {
-		var root image.Digest
-		err := tx.QueryRowContext(ctx, listedIn, ref.Digest, ref.Repository).Scan(&root)
-		if err != nil {
-			return err
-		}
-		entries, err := entriesOf(ctx, tx, root, 0)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if e.Digest == ref.Digest {
-				u.Kind, u.Platform = e.Kind, e.Platform
-				break
-			}
-		}
-		images, err := reachableImages(ctx, tx, root)
-		for _, i := range images {
-			if i.Broken == "" {
-				u.Stored = append(u.Stored, i.Platform)
-			}
-		}
-		return err
-	})
-	return u, notFound(err, "%s is not stored", ref.Familiar())
-}
-
 const (
 	servedTags = `SELECT t.name FROM tags t LEFT JOIN images i ON i.manifest_digest = t.digest
 		WHERE t.repository_id = ? AND t.name > ? AND coalesce(i.broken, '') = '' ORDER BY t.name LIMIT ?`

@@ -26,6 +26,11 @@ func (h *Handler) manifest(w http.ResponseWriter, q request) error {
 		return refuse(http.StatusNotFound, manifestUnknown, "%.150q is neither a tag nor a digest", q.what)
 	}
 	m, err := h.store.Served(q.Context(), ref)
+	if found := err == nil; h.mirror.Covers(q.repo) && (found || image.KindOf(err) == image.NotFound) {
+		if answered, failed := h.mirrored(w, q, ref, m, found); answered || failed != nil {
+			return failed
+		}
+	}
 	if err != nil {
 		return h.noManifest(q, ref, err)
 	}
@@ -35,9 +40,7 @@ func (h *Handler) manifest(w http.ResponseWriter, q request) error {
 	header := w.Header()
 	header["Content-Type"] = []string{m.MediaType}
 	name(header, m.Digest)
-	if header["Cache-Control"] = forEver; ref.Digest == "" {
-		header["Cache-Control"] = askAgain
-	}
+	keep(header, ref)
 	if m.Size > smallDocument {
 		return h.file(w, q, m.Digest, m.Size, manifestUnknown)
 	}
@@ -53,6 +56,13 @@ func (h *Handler) manifest(w http.ResponseWriter, q request) error {
 func name(header http.Header, d image.Digest) {
 	header["Docker-Content-Digest"] = []string{string(d)}
 	header["Etag"] = []string{`"` + string(d) + `"`}
+}
+
+// keep says for how long what a reference names may be kept.
+func keep(header http.Header, ref image.Reference) {
+	if header["Cache-Control"] = forEver; ref.Digest == "" {
+		header["Cache-Control"] = askAgain
+	}
 }
 
 // detail is what programs are told beside a message.
