@@ -86,6 +86,14 @@ type Standing struct {
 	until  time.Time    // it is not asked again before
 }
 
+// Problem is Err as people are shown it; nil where the registry answered.
+func (s Standing) Problem() *Problem {
+	if s.Err == nil {
+		return nil
+	}
+	return problemOf(s.Err)
+}
+
 // NewMirror makes a Mirror.
 func NewMirror(o MirrorOptions) *Mirror {
 	if o.Logger == nil {

@@ -90,7 +90,7 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 	metrics := newMetrics(a.store, a.queue, a.mirror, s.log)
 	a.server = web.New(web.Options{
 		Handlers: handlers.New(handlers.Options{
-			Store: a.store, Queue: a.queue, Checker: a.checker, Registry: a.client, Logger: s.log, DefaultPlatform: s.platform,
+			Store: a.store, Queue: a.queue, Checker: a.checker, Mirror: a.mirror, Registry: a.client, Logger: s.log, DefaultPlatform: s.platform,
 			LocalUser: localUser(), Demo: p.demo, Closing: a.closing,
 		}),
 		Distribution: distribution.New(distribution.Options{Store: a.store, Mirror: a.mirror, Logger: s.log}),
