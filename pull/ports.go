@@ -19,6 +19,8 @@ type Source interface {
 	// Document fetches an index or a manifest; its bytes are proved against the digest of ref (or, for a
 	// tag, against the digest that the registry announced).
 	Document(ctx context.Context, ref image.Reference) (image.Document, error)
+	// Attestation fetches the manifest of what describes an image, by its digest, against which its bytes are proved.
+	Attestation(ctx context.Context, ref image.Reference) (image.Attestation, error)
 	// Tags lists the tags of a repository, in the registry's order.
 	Tags(ctx context.Context, repo image.Repository) ([]string, error)
 	// Blob opens a blob at an offset. The second value is the offset that the registry really started at:
@@ -97,6 +99,8 @@ type PulledImage struct {
 	Document image.Document // its manifest
 	Config   *image.Config
 	Platform image.Platform // as the index says, or else the config
+
+	Attestations []image.Attestation // what the index lists about it, as far as it could be had
 }
 
 // Pulled is what a pull brought, to be recorded.
