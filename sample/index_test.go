@@ -73,7 +73,7 @@ func checkAttestation(t *testing.T, a sample.Built, of digest.Digest) {
 }
 
 func TestAttestationsAreArtifactsInTheNewerForm(t *testing.T) {
-	b := at(t, "library/nginx", "1.27")
+	b := at(t, "acme/api", "v2.13.2")
 	attested := 0
 	for _, a := range b.Children {
 		if a.Descriptor.Annotations["vnd.docker.reference.type"] != "attestation-manifest" {

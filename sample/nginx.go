@@ -40,7 +40,7 @@ func (s *shelf) nginxSteps(m machine) []Step {
 }
 
 func (s *shelf) nginx() []Entry {
-	nginx := Index{Attest: true, Artifacts: true, Entries: images(func(m machine) Image {
+	nginx := Index{Attest: true, Entries: images(func(m machine) Image {
 		return Image{
 			Created: date("2026-10-22T19:21:47.903518443Z"), Config: s.nginxConfig("1.27.2"), Steps: spaced(2, steps(s.debianSteps(m), s.nginxSteps(m))),
 			Packages: append([]Package{{"nginx", "1.27.2-1~bookworm"}, {"curl", "7.88.1-10+deb12u7"}}, debianPackages...),
