@@ -48,9 +48,10 @@ func (q *Queue) bringOnce(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
+	passed := q.tellPassed(r, p)
 	r.change(func(j *Job) {
 		j.Pulled, j.Newer = p.platforms(), change.Newer
-		j.Lines = append(j.Lines, outcome(r.reference, p.Digest, p.images, change.Newer)...)
+		j.Lines = append(append(j.Lines, passed...), outcome(r.reference, p.Digest, p.images, change.Newer)...)
 	})
 	return nil
 }
@@ -77,6 +78,7 @@ func (q *Queue) carryOut(ctx context.Context, r *run, p *plan, begins func()) (C
 			byDigest[d.Digest].usedBy(i.Platform)
 		}
 	}
+	r.dropPassed(p)
 	return q.record(ctx, r, p)
 }
 
@@ -151,6 +153,11 @@ func (q *Queue) fetchAll(ctx context.Context, r *run, p *plan, byDigest map[imag
 	for _, b := range blobs {
 		g.Go(func() error {
 			return guard(func() error { return q.ensure(ctx, b, byDigest[b.Digest]) })
+		})
+	}
+	for i := range p.images {
+		g.Go(func() error {
+			return guard(func() error { return q.fetchAttestations(ctx, p, i, byDigest) })
 		})
 	}
 	return g.Wait()

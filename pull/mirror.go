@@ -62,7 +62,9 @@ type origin struct {
 	asked     time.Time       // when the registry said so
 	platform  image.Platform  // of the document; unknown where it is the target itself, or an index
 	kind      image.EntryKind // how the index lists it; empty for the target itself
-	settled   bool            // the shelf has the reference pointing to the target: nothing is to be pulled for that
+	listed    image.Descriptor
+	describes image.Digest // of an attestation: the manifest that it is about
+	settled   bool         // the shelf has the reference pointing to the target: nothing is to be pulled for that
 }
 
 // handedBlob is a blob of a manifest that was handed out.
@@ -196,15 +198,27 @@ func (m *Mirror) Standing(ref image.Reference) (Standing, bool) {
 	return m.tags.get(ref)
 }
 
+// Mirrored is an index or a manifest as a mirror hands it out: with the registry's bytes, which are proved.
+type Mirrored struct {
+	MediaType string
+	Digest    image.Digest
+	Raw       []byte
+	image     image.Digest       // the manifest of the image that it is, or is about; empty for an index
+	blobs     []image.Descriptor // that it lists
+}
+
 // Document gives an index or a manifest that the shelf does not have under the repository. One that nothing led to is
 // asked for at the registry first: that the shelf has the bytes does not mean that this repository does.
-func (m *Mirror) Document(ctx context.Context, repo image.Repository, d image.Digest) (image.Document, error) {
+func (m *Mirror) Document(ctx context.Context, repo image.Repository, d image.Digest) (Mirrored, error) {
 	ref := repo.At(d)
 	o, known, err := m.origin(ctx, ref)
 	if err != nil {
-		return image.Document{}, err
+		return Mirrored{}, err
 	}
-	doc, err := m.shared(ctx, ref, func(ctx context.Context) (image.Document, error) {
+	if o.kind == image.EntryAttestation {
+		return m.attestation(ctx, ref, o)
+	}
+	doc, err := shared(ctx, m, ref, func(ctx context.Context) (image.Document, error) {
 		if known {
 			return m.q.resolver.document(ctx, repo, image.Descriptor{Digest: d}, once)
 		}
@@ -212,36 +226,47 @@ func (m *Mirror) Document(ctx context.Context, repo image.Repository, d image.Di
 		return t.Document, err
 	})
 	if err != nil {
-		return image.Document{}, err
+		return Mirrored{}, err
 	}
 	if !known {
 		o = origin{reference: ref, target: d}
 		m.docs.put(ref, o)
 	}
+	out := Mirrored{MediaType: doc.MediaType, Digest: doc.Digest, Raw: doc.Raw}
 	if doc.Index != nil {
 		m.rememberEntries(repo, o, doc.Index)
+	} else {
+		out.image, out.blobs = d, append([]image.Descriptor{doc.Manifest.Config}, doc.Manifest.Layers...)
 	}
-	return doc, nil
+	return out, nil
 }
 
-// shared reads a document once for all who want it at a time.
-func (m *Mirror) shared(ctx context.Context, ref image.Reference, read func(context.Context) (image.Document, error)) (image.Document, error) {
+// attestation gives the manifest of what describes an image.
+func (m *Mirror) attestation(ctx context.Context, ref image.Reference, o origin) (Mirrored, error) {
+	a, err := shared(ctx, m, ref, func(ctx context.Context) (image.Attestation, error) {
+		return m.q.attestation(ctx, ref.Repository, o.listed)
+	})
+	return Mirrored{MediaType: a.MediaType, Digest: a.Digest, Raw: a.Raw, image: o.describes, blobs: a.Blobs()}, err
+}
+
+// shared reads something once for all who want it at a time.
+func shared[T any](ctx context.Context, m *Mirror, ref image.Reference, read func(context.Context) (T, error)) (found T, err error) {
 	answer := m.asking.DoChan(ref.String(), func() (any, error) {
 		ctx, cancel := context.WithTimeout(m.q.base, mirrorTimeout)
 		defer cancel()
-		var doc image.Document
+		var found T
 		err := guard(func() (err error) {
-			doc, err = read(ctx)
+			found, err = read(ctx)
 			return err
 		})
-		return doc, err
+		return found, err
 	})
 	select {
 	case a := <-answer:
-		doc, _ := a.Val.(image.Document)
-		return doc, a.Err
+		found, _ = a.Val.(T)
+		return found, a.Err
 	case <-ctx.Done():
-		return image.Document{}, context.Cause(ctx)
+		return found, context.Cause(ctx)
 	}
 }
 
@@ -257,7 +282,7 @@ func (m *Mirror) origin(ctx context.Context, ref image.Reference) (o origin, kno
 	case err != nil:
 		return origin{}, false, err
 	}
-	o = origin{reference: l.Reference, target: l.Index, platform: l.Platform, kind: l.Kind}
+	o = origin{reference: l.Reference, target: l.Index, platform: l.Platform, kind: l.Kind, listed: l.Descriptor, describes: l.Describes}
 	m.docs.put(ref, o)
 	return o, true, nil
 }
@@ -268,7 +293,7 @@ func (m *Mirror) rememberEntries(repo image.Repository, o origin, x *image.Index
 	seen := make(map[image.Platform]bool)
 	for _, e := range x.Entries[:min(len(x.Entries), mirrorChildren)] {
 		key := repo.At(e.Digest)
-		child := origin{reference: o.reference, target: o.target, asked: o.asked, platform: e.Platform, kind: e.Kind, settled: o.settled}
+		child := origin{reference: o.reference, target: o.target, asked: o.asked, platform: e.Platform, kind: e.Kind, listed: e.Descriptor, describes: e.Describes, settled: o.settled}
 		if e.Kind == image.EntryImage {
 			if !e.Platform.Known() || seen[e.Platform] {
 				child = origin{reference: key, target: e.Digest, kind: e.Kind}
@@ -279,16 +304,16 @@ func (m *Mirror) rememberEntries(repo image.Repository, o origin, x *image.Index
 	}
 }
 
-// HandOut tells that a client got a document and will ask for what it lists. Of a manifest the image is pulled, in the
-// name of by; its blobs can be had from then on. Errors are those of Queue.Pull.
-func (m *Mirror) HandOut(ctx context.Context, repo image.Repository, doc image.Document, by string) error {
-	if doc.Manifest == nil {
+// HandOut tells that a client got a document and will ask for what it lists. The image that it is, or is about, is pulled
+// in the name of by; its blobs can be had from then on. Errors are those of Queue.Pull.
+func (m *Mirror) HandOut(ctx context.Context, repo image.Repository, doc Mirrored, by string) error {
+	if doc.image == "" {
 		return nil
 	}
-	for _, d := range append([]image.Descriptor{doc.Manifest.Config}, doc.Manifest.Layers...) {
-		m.blobs.put(repo.At(d.Digest), handedBlob{Descriptor: d, manifest: doc.Digest})
+	for _, d := range doc.blobs {
+		m.blobs.put(repo.At(d.Digest), handedBlob{Descriptor: d, manifest: doc.image})
 	}
-	return m.begin(ctx, repo.At(doc.Digest), by)
+	return m.begin(ctx, repo.At(doc.image), by)
 }
 
 // HandOutStored tells that a client got a stored document by its digest. Where a tag led to it that the shelf does not
@@ -299,14 +324,14 @@ func (m *Mirror) HandOutStored(ctx context.Context, repo image.Repository, d ima
 	if !known || o.settled || o.reference.Tag == "" {
 		return nil
 	}
-	doc, err := m.q.resolver.document(ctx, repo, image.Descriptor{Digest: d}, once)
+	doc, err := m.Document(ctx, repo, d)
 	if err != nil {
 		return err
 	}
-	if doc.Index != nil {
-		m.rememberEntries(repo, o, doc.Index)
-	} else if err := m.begin(ctx, ref, by); err != nil {
-		return err
+	if doc.image == d {
+		if err := m.begin(ctx, ref, by); err != nil {
+			return err
+		}
 	}
 	o.settled = true
 	m.docs.put(ref, o)
@@ -315,7 +340,10 @@ func (m *Mirror) HandOutStored(ctx context.Context, repo image.Repository, d ima
 
 // begin begins the pull that a manifest belongs to, or joins it.
 func (m *Mirror) begin(ctx context.Context, manifest image.Reference, by string) error {
-	o, known := m.docs.get(manifest)
+	o, known, err := m.origin(ctx, manifest)
+	if err != nil {
+		return err
+	}
 	if !known {
 		o = origin{reference: manifest, target: manifest.Digest}
 	}

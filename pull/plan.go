@@ -26,6 +26,7 @@ type plan struct {
 	indexes   []image.Document // nested ones that lead to the images
 	images    []planned
 	missing   error // which of the platforms it lacks, where part of them will do
+	passing
 }
 
 // planned is one platform of a plan.
@@ -60,7 +61,7 @@ func (q *Queue) plan(ctx context.Context, w wish, ask asker, resolved func(image
 	for i, c := range choices {
 		chosen[i] = all[c.Entry]
 	}
-	manifests, err := q.resolver.manifests(ctx, w.Repository, chosen, ask)
+	manifests, about, err := q.read(ctx, w.Repository, all, chosen, ask)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +80,7 @@ func (q *Queue) plan(ctx context.Context, w wish, ask asker, resolved func(image
 	if n := len(p.digests()); n > maxBlobs {
 		return nil, image.Errorf(image.TooLarge, "the pull has %d different blobs, more than %d", n, maxBlobs).Suggest("Pull fewer platforms at once.")
 	}
+	p.attest(about)
 	return p, nil
 }
 
@@ -116,6 +118,12 @@ func (p *plan) digests() []image.Digest {
 		for _, l := range i.Document.Manifest.Layers {
 			all = append(all, l.Digest)
 		}
+		for _, a := range i.Attestations {
+			all = append(all, a.Digest)
+			for _, d := range a.Blobs() {
+				all = append(all, d.Digest)
+			}
+		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -131,7 +139,8 @@ func (p *plan) platforms() []image.Platform {
 	return ps
 }
 
-// layers lists the layers to show, each digest once, in the order of the manifests.
+// layers lists the layers to show, each digest once, in the order of the manifests, and after them what describes the
+// images.
 func (p *plan) layers() ([]*layer, map[image.Digest]*layer) {
 	var all []*layer
 	byDigest := make(map[image.Digest]*layer)
@@ -144,6 +153,19 @@ func (p *plan) layers() ([]*layer, map[image.Digest]*layer) {
 				all = append(all, l)
 			}
 			l.usedBy(i.Platform)
+		}
+	}
+	for _, i := range p.images {
+		for _, a := range i.Attestations {
+			for _, d := range a.Statements {
+				l := byDigest[d.Digest]
+				if l == nil {
+					l = &layer{Descriptor: d, attests: true}
+					byDigest[d.Digest] = l
+					all = append(all, l)
+				}
+				l.usedBy(i.Platform)
+			}
 		}
 	}
 	return all, byDigest

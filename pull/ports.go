@@ -20,6 +20,8 @@ type Source interface {
 	// Document fetches an index or a manifest; its bytes are proved against the digest of ref (or, for a
 	// tag, against the digest that the registry announced).
 	Document(ctx context.Context, ref image.Reference) (image.Document, error)
+	// Attestation fetches the manifest of what describes an image, by its digest, against which its bytes are proved.
+	Attestation(ctx context.Context, ref image.Reference) (image.Attestation, error)
 	// Tags lists the tags of a repository, in the registry's order.
 	Tags(ctx context.Context, repo image.Repository) ([]string, error)
 	// Blob opens a blob at an offset. The second value is the offset that the registry really started at:
@@ -95,10 +97,12 @@ type Stored struct {
 
 // Listed is an entry of an index that is stored.
 type Listed struct {
+	image.Descriptor
 	Reference image.Reference // a tag that points to the index, or else its digest
 	Index     image.Digest    // what that points to
 	Kind      image.EntryKind
-	Platform  image.Platform // as the index says
+	Platform  image.Platform // as the index says; of an attestation, that of the image that it describes
+	Describes image.Digest   // that image's manifest
 }
 
 // StoredImage is one stored platform.
@@ -112,6 +116,8 @@ type PulledImage struct {
 	Document image.Document // its manifest
 	Config   *image.Config
 	Platform image.Platform // as the index says, or else the config
+
+	Attestations []image.Attestation // what the index lists about it, as far as it could be had
 }
 
 // Pulled is what a pull brought, to be recorded.

@@ -100,6 +100,7 @@ func (p *progress) anew(restart func() error) error {
 // layer is one blob of a job as its page shows it.
 type layer struct {
 	image.Descriptor
+	attests bool // it is no layer but describes an image
 
 	mu        sync.Mutex
 	platforms []image.Platform
@@ -145,7 +146,7 @@ func (l *layer) snapshot() Layer {
 	l.mu.Lock()
 	source, stored, platforms := l.source, l.stored, slices.Clone(l.platforms)
 	l.mu.Unlock()
-	s := Layer{Digest: l.Digest, Size: l.Size, State: Waiting, Platform: platforms}
+	s := Layer{Digest: l.Digest, Size: l.Size, State: Waiting, Platform: platforms, Attests: l.attests}
 	switch {
 	case stored:
 		s.State, s.Bytes = AlreadyStored, l.Size

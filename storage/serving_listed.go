@@ -11,7 +11,7 @@ import (
 // Unserved is what the indexes of a repository say of a manifest that is not stored.
 type Unserved struct {
 	Kind     image.EntryKind
-	Platform image.Platform   // zero where the index does not say
+	Platform image.Platform   // zero where the index does not say; of an attestation, that of the image that it describes
 	Stored   []image.Platform // of the same index, in its order
 }
 
@@ -56,7 +56,8 @@ func (s *Store) Listed(ctx context.Context, ref image.Reference) (l pull.Listed,
 		if err != nil {
 			return err
 		}
-		l.Kind, l.Platform, l.Reference = e.Kind, e.Platform, ref.Repository.At(l.Index)
+		l.Descriptor = image.Descriptor{MediaType: e.MediaType, Digest: e.Digest, Size: e.Bytes}
+		l.Kind, l.Platform, l.Describes, l.Reference = e.Kind, e.Platform, e.Describes, ref.Repository.At(l.Index)
 		tags, err := rowsOf(ctx, tx, scanString, `SELECT t.name FROM tags t JOIN repositories r ON r.id = t.repository_id
 			WHERE r.name = ? AND t.digest = ? ORDER BY t.name LIMIT 1`, ref.Repository, l.Index)
 		if len(tags) > 0 {
@@ -67,16 +68,23 @@ func (s *Store) Listed(ctx context.Context, ref image.Reference) (l pull.Listed,
 	return l, notFound(err, "%s is not stored", ref.Familiar())
 }
 
-// entryOf gives how an index, or one that it lists, lists a digest.
+// entryOf gives how an index, or one that it lists, lists a digest. An attestation has the platform of the image that it
+// describes.
 func entryOf(ctx context.Context, tx *sql.Tx, root, d image.Digest) (IndexEntry, error) {
 	entries, err := entriesOf(ctx, tx, root, 0)
 	if err != nil {
 		return IndexEntry{}, err
 	}
 	for _, e := range entries {
-		if e.Digest == d {
-			return e, nil
+		if e.Digest != d {
+			continue
 		}
+		for _, of := range entries {
+			if e.Kind == image.EntryAttestation && of.Kind == image.EntryImage && of.Digest == e.Describes {
+				e.Platform = of.Platform
+			}
+		}
+		return e, nil
 	}
 	return IndexEntry{}, nil // removed while we looked
 }

@@ -97,8 +97,10 @@ func unserved(ref image.Reference, u storage.Unserved) *wireError {
 	}
 	what := d.Platform
 	switch {
+	case u.Kind == image.EntryAttestation && what == "":
+		what = "an attestation"
 	case u.Kind == image.EntryAttestation:
-		what = "an attestation, which is not fetched,"
+		what = "the attestation of " + what
 	case u.Kind == image.EntryOther || what == "":
 		what = "something that the index lists"
 	}

@@ -199,8 +199,8 @@ func TestATagIsFollowedUpstreamOnceTheAnswerIsOld(t *testing.T) {
 	first := s.pull("debian:12", multi("old"), "linux/amd64")
 	s.get("debian/manifests/12").is(http.StatusOK, first.Body)
 	ref, second := s.push("debian:12", multi("new"))
-	s.get("debian/manifests/12").is(http.StatusOK, first.Body) // still fresh
-	if n := s.faulty.Count(http.MethodHead, "/manifests/12"); n != 2 {    // by the pull, and by the first client
+	s.get("debian/manifests/12").is(http.StatusOK, first.Body)         // still fresh
+	if n := s.faulty.Count(http.MethodHead, "/manifests/12"); n != 2 { // by the pull, and by the first client
 		t.Errorf("the tag was asked for %d times", n)
 	}
 	s.restart(pull.MirrorOptions{Registries: []string{hub}, Fresh: 0})
@@ -394,5 +394,29 @@ func TestAskingByHeadPullsNothing(t *testing.T) {
 	s.ask(http.MethodHead, "redis/manifests/"+b.Digest().String()).is(http.StatusOK, nil)
 	if jobs := s.pulls(); len(jobs) != 0 {
 		t.Errorf("pulls: %+v", jobs)
+	}
+}
+
+func TestWhatDescribesAnImageIsFetchedForAClientWithTheImage(t *testing.T) {
+	s := newShelf(t, hub)
+	ref, b := s.push("debian:12", multi("mirror"))
+	s.client("debian", "12", "linux/arm64", b)
+	one, _ := b.For("linux/arm64")
+	described := 0
+	for _, about := range b.Children {
+		if about.Descriptor.Annotations["vnd.docker.reference.digest"] != one.Digest().String() {
+			continue
+		}
+		described++
+		s.get("debian/manifests/"+about.Digest().String()).is(http.StatusOK, about.Body)
+		for _, blob := range about.Blobs {
+			s.get("debian/blobs/"+blob.Descriptor.Digest.String()).is(http.StatusOK, blob.Data)
+		}
+	}
+	if described != 1 {
+		t.Fatalf("%d attestations describe the image", described)
+	}
+	if jobs := s.pulls(); len(jobs) != 1 && len(jobs) != 2 || jobs[0].State != pull.Done || jobs[0].Reference != ref {
+		t.Fatalf("pulls: %+v", jobs)
 	}
 }

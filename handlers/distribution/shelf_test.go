@@ -56,6 +56,10 @@ func (u upstream) Document(ctx context.Context, r image.Reference) (image.Docume
 	return u.Client.Document(ctx, u.there(r))
 }
 
+func (u upstream) Attestation(ctx context.Context, r image.Reference) (image.Attestation, error) {
+	return u.Client.Attestation(ctx, u.there(r))
+}
+
 func (u upstream) Blob(ctx context.Context, r image.Repository, d image.Descriptor, offset int64) (io.ReadCloser, int64, error) {
 	return u.Client.Blob(ctx, u.there(image.Reference{Repository: r}).Repository, d, offset)
 }
