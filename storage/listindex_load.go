@@ -112,7 +112,7 @@ func (x *listIndex) takeOver(ctx context.Context, q querier, after, seq int64) e
 }
 
 const entryColumns = `SELECT l.id, l.repository_id, r.name, r.familiar, l.name, l.digest, l.image_id, l.platforms, l.created, l.pulled_at,
-	l.size, l.unpacked, l.total_size, l.reason, l.update_state, l.pinned FROM listing l JOIN repositories r ON r.id = l.repository_id`
+	l.size, l.unpacked, l.total_size, l.reason, l.update_state, l.pinned, l.handed, l.handed_direct, l.handed_at FROM listing l JOIN repositories r ON r.id = l.repository_id`
 
 // entryReader makes entries of rows.
 type entryReader struct {
@@ -127,7 +127,7 @@ func (r entryReader) scan(rows *sql.Rows) (e entry, err error) {
 	var reason Reason
 	var update UpdateState
 	err = rows.Scan(&e.id, &repo.id, &repo.name, &repo.familiar, &e.name, &digest, &imageID, &platforms, &e.created, &e.pulled,
-		&e.size, &e.unpacked, &e.total, &reason, &update, &e.pinned)
+		&e.size, &e.unpacked, &e.total, &reason, &update, &e.pinned, &e.handed, &e.direct, &e.handedAt)
 	if err != nil {
 		return entry{}, err
 	}
