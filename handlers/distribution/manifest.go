@@ -39,13 +39,17 @@ func (h *Handler) manifest(w http.ResponseWriter, q request) error {
 		header["Cache-Control"] = askAgain
 	}
 	if m.Size > smallDocument {
-		return h.file(w, q, m.Digest, m.Size, manifestUnknown)
+		if err := h.file(w, q, m.Digest, m.Size, manifestUnknown); err != nil {
+			return err
+		}
+	} else {
+		raw, err := h.documents.read(h.store, m)
+		if err != nil {
+			return h.lost(q, m.Digest, manifestUnknown, err)
+		}
+		http.ServeContent(w, q.Request, "", time.Time{}, bytes.NewReader(raw))
 	}
-	raw, err := h.documents.read(h.store, m)
-	if err != nil {
-		return h.lost(q, m.Digest, manifestUnknown, err)
-	}
-	http.ServeContent(w, q.Request, "", time.Time{}, bytes.NewReader(raw))
+	h.count(q, ref, m.Digest)
 	return nil
 }
 
