@@ -46,9 +46,9 @@ type entry struct {
 	size      int64
 	unpacked  int64
 	total     int64
-	handed    int64 // how often it was handed out
-	direct    int64 // of that, by its digest
-	handedAt  int64 // 0: never
+	handedAt  int64  // 0: never
+	handed    uint32 // how often it was handed out, as far as that goes
+	direct    uint32 // of that, by its digest
 	reason    reasonCode
 	update    updateCode
 	pinned    bool

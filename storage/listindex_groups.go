@@ -84,7 +84,7 @@ func (c *listChoice) groups() []group {
 		switch e.reason {
 		case tagged:
 			g.tags++
-			g.handed += e.handed - e.direct // by the tag; by the digest they have it in common with others
+			g.handed += int64(e.handed) - int64(e.direct) // by the tag; by the digest they have it in common with others
 		case askedFor:
 			g.byDigest++
 		case dangling:
@@ -98,7 +98,7 @@ func (c *listChoice) groups() []group {
 		}
 		if last == nil || last.digest != e.digest { // tags on one digest are next to each other
 			g.size += e.total
-			g.handed += e.direct
+			g.handed += int64(e.direct)
 			if e.pinned {
 				g.pinned++
 			}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"unique"
@@ -126,8 +127,9 @@ func (r entryReader) scan(rows *sql.Rows) (e entry, err error) {
 	var platforms string
 	var reason Reason
 	var update UpdateState
+	var handed, direct int64
 	err = rows.Scan(&e.id, &repo.id, &repo.name, &repo.familiar, &e.name, &digest, &imageID, &platforms, &e.created, &e.pulled,
-		&e.size, &e.unpacked, &e.total, &reason, &update, &e.pinned, &e.handed, &e.direct, &e.handedAt)
+		&e.size, &e.unpacked, &e.total, &reason, &update, &e.pinned, &handed, &direct, &e.handedAt)
 	if err != nil {
 		return entry{}, err
 	}
@@ -141,6 +143,7 @@ func (r entryReader) scan(rows *sql.Rows) (e entry, err error) {
 	e.imageID = binary.BigEndian.Uint64(first[:8])
 	e.platforms = unique.Make(platforms)
 	e.labels = r.labels[digest]
+	e.handed, e.direct = uint32(min(handed, math.MaxUint32)), uint32(min(direct, math.MaxUint32))
 	e.reason, e.update = reasonCodes[reason], updateCodes[update]
 	e.upper = strings.ToLower(e.name) != e.name
 	return e, nil

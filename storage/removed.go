@@ -158,14 +158,15 @@ func keptHandedTags(which string) keptTable {
 }
 
 // Of images and indexes that go or lose a repository, by digest: how often each repository handed them out, also those that
-// stay, whose counts have not gone and only rise.
+// stay, whose counts have not gone and only rise. They go back where the repository leads there again.
 var keptOfHanded = []keptTable{{
 	of: "handed_digests",
 	keep: `SELECT json_array(r.name, h.digest, h.count, h.last_at, h.direct, h.direct_last_at) AS v
 		FROM json_each(?1) j CROSS JOIN handed_digests h ON h.digest = j.value CROSS JOIN repositories r ON r.id = h.repository_id`,
 	back: `INSERT INTO handed_digests (repository_id, digest, count, last_at, direct, direct_last_at)
 		SELECT r.id, m.digest, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5 FROM json_each(?1) j CROSS JOIN repositories r ON r.name = j.value ->> 0
-		CROSS JOIN manifests m ON m.digest = j.value ->> 1 WHERE true
+		CROSS JOIN manifests m ON m.digest = j.value ->> 1 WHERE EXISTS (WITH RECURSIVE up (digest) AS (VALUES (m.digest)` + upRest + `
+			SELECT 1 FROM up JOIN repository_digests d ON d.repository_id = r.id AND d.digest = up.digest)
 		ON CONFLICT DO UPDATE SET count = max(count, excluded.count), last_at = max(last_at, excluded.last_at),
 			direct = max(direct, excluded.direct), direct_last_at = max(direct_last_at, excluded.direct_last_at)`,
 }}

@@ -39,17 +39,18 @@ func (h *Handler) manifest(w http.ResponseWriter, q request) error {
 		header["Cache-Control"] = askAgain
 	}
 	if m.Size > smallDocument {
-		if err := h.file(w, q, m.Digest, m.Size, manifestUnknown); err != nil {
-			return err
+		err := h.file(w, q, m.Digest, m.Size, manifestUnknown)
+		if err == nil {
+			h.count(q, ref, m.Digest)
 		}
-	} else {
-		raw, err := h.documents.read(h.store, m)
-		if err != nil {
-			return h.lost(q, m.Digest, manifestUnknown, err)
-		}
-		http.ServeContent(w, q.Request, "", time.Time{}, bytes.NewReader(raw))
+		return err
 	}
-	h.count(q, ref, m.Digest)
+	raw, err := h.documents.read(h.store, m)
+	if err != nil {
+		return h.lost(q, m.Digest, manifestUnknown, err)
+	}
+	h.count(q, ref, m.Digest) // before the client has it, so that whoever looks afterwards finds it counted
+	http.ServeContent(w, q.Request, "", time.Time{}, bytes.NewReader(raw))
 	return nil
 }
 
