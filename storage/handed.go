@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,10 +29,10 @@ func (s *Store) HandedOut(ref image.Reference, d image.Digest, images ...image.D
 	h := s.handed
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.add(image.Reference{Repository: ref.Repository, Tag: ref.Tag, Digest: d}, 1, at)
+	h.add(handedKey{ref.Repository, ref.Tag, d}, 1, at)
 	for _, i := range images {
 		if i != d {
-			h.add(image.Reference{Repository: ref.Repository, Digest: i}, 1, at)
+			h.add(handedKey{ref.Repository, "", i}, 1, at)
 		}
 	}
 }
@@ -45,8 +46,15 @@ type handed struct {
 	writing sync.Mutex // one writes at a time
 
 	mu      sync.Mutex
-	counts  map[image.Reference]*handedCount // by the tag, where it was asked for by one, and the digest
-	refused int64                            // for which there was no room
+	counts  map[handedKey]*handedCount
+	refused int64 // for which there was no room
+}
+
+// handedKey is what was handed out: a digest, and the tag where it was asked for by one.
+type handedKey struct {
+	repository image.Repository
+	tag        string
+	digest     image.Digest
 }
 
 type handedCount struct {
@@ -55,11 +63,11 @@ type handedCount struct {
 }
 
 func newHanded(s *Store) *handed {
-	return &handed{store: s, kick: make(chan struct{}, 1), full: make(chan struct{}, 1), counts: map[image.Reference]*handedCount{}}
+	return &handed{store: s, kick: make(chan struct{}, 1), full: make(chan struct{}, 1), counts: map[handedKey]*handedCount{}}
 }
 
 // add counts. h.mu is held.
-func (h *handed) add(of image.Reference, n, at int64) {
+func (h *handed) add(of handedKey, n, at int64) {
 	c := h.counts[of]
 	if c == nil {
 		switch len(h.counts) {
@@ -72,7 +80,8 @@ func (h *handed) add(of image.Reference, n, at int64) {
 			return
 		}
 		c = &handedCount{}
-		h.counts[ownStrings(of)] = c
+		// Not the whole request with it.
+		h.counts[handedKey{image.Repository(strings.Clone(string(of.repository))), strings.Clone(of.tag), image.Digest(strings.Clone(string(of.digest)))}] = c
 	}
 	c.n += n
 	c.last = max(c.last, at)
@@ -118,7 +127,7 @@ func (s *Store) WriteHandedOut(ctx context.Context) error {
 	counts, refused := h.counts, h.refused
 	h.refused = 0
 	if len(counts) > 0 {
-		h.counts = map[image.Reference]*handedCount{}
+		h.counts = map[handedKey]*handedCount{}
 	}
 	h.mu.Unlock()
 	if refused > 0 {
@@ -144,13 +153,13 @@ func (s *Store) WriteHandedOut(ctx context.Context) error {
 
 // writeHanded writes counts in one transaction, and gives those of what no row is there for yet. Look-ups for serving stay
 // valid, since nothing that they tell has changed; the list learns of its rows by their triggers.
-func (s *Store) writeHanded(ctx context.Context, counts map[image.Reference]*handedCount) (later map[image.Reference]*handedCount, err error) {
+func (s *Store) writeHanded(ctx context.Context, counts map[handedKey]*handedCount) (later map[handedKey]*handedCount, err error) {
 	type line [5]any // repository, tag, digest, count, last
 	lines := make([]line, 0, len(counts))
 	for of, c := range counts {
-		lines = append(lines, line{of.Repository, of.Tag, of.Digest, c.n, c.last})
+		lines = append(lines, line{of.repository, of.tag, of.digest, c.n, c.last})
 	}
-	later = map[image.Reference]*handedCount{}
+	later = map[handedKey]*handedCount{}
 	err = inTx(ctx, s.write, func(tx *sql.Tx) error {
 		return inChunks(lines, handedAtOnce, func(list string) error {
 			for _, statement := range []string{writeHandedTags, writeHandedDigests, listHanded} {
@@ -159,8 +168,8 @@ func (s *Store) writeHanded(ctx context.Context, counts map[image.Reference]*han
 				}
 			}
 			return eachRow(ctx, tx, func(rows *sql.Rows) (bool, error) {
-				var of image.Reference
-				err := rows.Scan(&of.Repository, &of.Tag, &of.Digest)
+				var of handedKey
+				err := rows.Scan(&of.repository, &of.tag, &of.digest)
 				later[of] = counts[of]
 				return false, err
 			}, handedLater, list)

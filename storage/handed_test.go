@@ -207,10 +207,10 @@ func TestWhatIsCountedIsBounded(t *testing.T) {
 	s := newShelf(t)
 	h := newHanded(s.Store) // which nobody writes
 	for n := range mostHanded + 10 {
-		h.add(image.Reference{Repository: "docker.io/library/redis", Tag: fmt.Sprint(n)}, 1, 0)
+		h.add(handedKey{repository: "docker.io/library/redis", tag: fmt.Sprint(n)}, 1, 0)
 	}
-	h.add(image.Reference{Repository: "docker.io/library/redis", Tag: "0"}, 1, 0)
-	if len(h.counts) != mostHanded || h.refused != 10 || h.counts[image.Reference{Repository: "docker.io/library/redis", Tag: "0"}].n != 2 {
+	h.add(handedKey{repository: "docker.io/library/redis", tag: "0"}, 1, 0)
+	if len(h.counts) != mostHanded || h.refused != 10 || h.counts[handedKey{repository: "docker.io/library/redis", tag: "0"}].n != 2 {
 		t.Errorf("%d are kept, %d refused", len(h.counts), h.refused)
 	}
 }

@@ -48,6 +48,7 @@ type ImageRow struct {
 	Total     int64 // of all platforms, shared layers once
 	Pinned    bool
 	Update    UpdateState
+	Handed    Handed
 }
 
 // RepositoryRow is one line of the list of repositories. It counts only what the filter chooses.
@@ -63,6 +64,8 @@ type RepositoryRow struct {
 	Available  int              // tags that have an update
 	Gone       int              // tags that the registry no longer has
 	Pinned     int
+	Handed     int64     // how often any of it was handed out
+	HandedAt   time.Time // and when last; zero: never
 }
 
 // UpdateState is what the registry last said of a tag.
@@ -86,9 +89,9 @@ func (l ImageList) column(label, key string, figure bool) SortColumn {
 // narrow drops columns where there is little room, the least telling first; on a phone, where rows are
 // cards, they are all there. Columns are counted from the end, since the digests come and go.
 func (l ImageList) narrow() string {
-	const usual = "sm:max-lg:[&_tr>:nth-last-child(5)]:hidden sm:max-lg:[&_tr>:nth-last-child(4)]:hidden sm:max-md:[&_tr>:nth-last-child(2)]:hidden"
+	const usual = "sm:max-lg:[&_tr>:nth-last-child(6)]:hidden sm:max-lg:[&_tr>:nth-last-child(5)]:hidden sm:max-xl:[&_tr>:nth-last-child(4)]:hidden sm:max-md:[&_tr>:nth-last-child(2)]:hidden"
 	if l.State.Digests || l.State.NoTrunc {
-		return usual + " sm:max-md:[&_tr>:nth-last-child(6)]:hidden sm:max-xl:[&_tr>:nth-last-child(4)]:hidden sm:max-xl:[&_tr>:nth-last-child(2)]:hidden"
+		return usual + " sm:max-md:[&_tr>:nth-last-child(7)]:hidden sm:max-xl:[&_tr>:nth-last-child(5)]:hidden sm:max-xl:[&_tr>:nth-last-child(2)]:hidden"
 	}
 	return usual
 }
