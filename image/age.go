@@ -24,8 +24,8 @@ func ParseAge(s string) (time.Duration, error) {
 		if !found {
 			continue
 		}
-		n, err := strconv.ParseUint(number, 10, 16)
-		if err != nil {
+		n, err := strconv.ParseUint(number, 10, 32)
+		if err != nil || n > uint64(maxAge/unit.length) {
 			return 0, noAge(s)
 		}
 		age += time.Duration(n) * unit.length

@@ -1,7 +1,6 @@
 package views
 
 import (
-	"bytes"
 	"encoding/json"
 	"net"
 	"net/url"
@@ -153,7 +152,7 @@ func (v UseView) partly() bool { return len(v.Stored) < v.Platforms }
 
 // insecureSetting has docker take plain HTTP from the server.
 func (v UseView) insecureSetting() engineSetting {
-	return engineSetting{"use-insecure", "docker", dockerSettings, indented(map[string][]string{"insecure-registries": {v.registry()}})}
+	return engineSetting{"use-insecure", "docker", dockerSettings, jsonLine("insecure-registries", v.registry())}
 }
 
 const dockerSettings = "/etc/docker/daemon.json"
@@ -165,7 +164,7 @@ func (v UseView) mirrors() []engineSetting {
 	var all []engineSetting
 	if host == dockerHub {
 		server = "https://registry-1.docker.io"
-		all = append(all, engineSetting{"use-docker-mirror", "docker", dockerSettings, indented(map[string][]string{"registry-mirrors": {v.Server}})})
+		all = append(all, engineSetting{"use-docker-mirror", "docker", dockerSettings, jsonLine("registry-mirrors", v.Server)})
 	}
 	all = append(all, engineSetting{
 		"use-containerd", "containerd", "/etc/containerd/certs.d/" + host + "/hosts.toml",
@@ -185,13 +184,11 @@ func (v UseView) mirrors() []engineSetting {
 // dockerHub is the host that references to Docker Hub name.
 const dockerHub = "docker.io"
 
-func indented(v any) string {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil { // strings in maps can always be written
+// jsonLine writes an object of lists as docker's documentation does: { "key": ["value"] }.
+func jsonLine(key, value string) string {
+	quoted, err := json.Marshal(value)
+	if err != nil { // a string can always be written
 		return ""
 	}
-	return b.String()
+	return `{ "` + key + `": [` + string(quoted) + "] }\n"
 }
