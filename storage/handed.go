@@ -17,13 +17,13 @@ const (
 	handedDelay = 5 * time.Second // how long what was counted waits to be written with more
 	handedWait  = time.Hour       // how long it waits for a pull to record what was handed out: a mirror hands out before that
 	// mostHanded bounds what is counted between two times of writing: references with their digests, some 500 bytes each.
-	mostHanded   = 20_000
+	mostHanded   = 10_000
 	handedAtOnce = 1000 // that one statement writes
 )
 
 // HandedOut counts that a client was given what a reference names: d, the digest of the index or manifest, and with it images,
-// manifests that d lists, where they went along unasked, as in an archive. It takes some ten nanoseconds and no look at the
-// database, which learns of it a few seconds later, or at the end; a crash loses those.
+// manifests that d lists, where they went along unasked, as in an archive. It takes some tens of nanoseconds and no look
+// at the database, which learns of it a few seconds later, or at the end; a crash loses those.
 func (s *Store) HandedOut(ref image.Reference, d image.Digest, images ...image.Digest) {
 	at := millis(s.now())
 	h := s.handed

@@ -59,7 +59,9 @@ func (a PruneAsked) query() string {
 func escapeLabel(s string) string { return strings.ReplaceAll(escapeQuery(s), "%3D", "=") }
 
 // filtered tells whether anything is left out beside what All says.
-func (a PruneAsked) filtered() bool { return a.Until != "" || a.Unused != "" || len(a.Labels)+len(a.NotLabels) > 0 }
+func (a PruneAsked) filtered() bool {
+	return a.Until != "" || a.Unused != "" || len(a.Labels)+len(a.NotLabels) > 0
+}
 
 // command is the docker command that comes closest.
 func (a PruneAsked) command() string {
