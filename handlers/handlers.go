@@ -35,6 +35,7 @@ type Options struct {
 	Logger          *slog.Logger
 	DefaultPlatform image.Platform
 	LocalUser       string           // who is behind a request from this machine
+	ExternalURL     string           // as ParseExternalURL gives it; empty: each request says where the server is
 	Now             func() time.Time // zero: time.Now
 	Demo            *Demo            // set when the server shows samples
 	Closing         <-chan struct{}  // closed when the server goes down: streams end

@@ -62,6 +62,8 @@ func (h *Handlers) imagePage(c echo.Context, a address) error {
 		return h.configSection(c, s)
 	case a.section == views.SectionHistory:
 		return h.historySection(c, s)
+	case a.section == views.SectionUse:
+		return h.useSection(c, s)
 	}
 	return h.layersSection(c, s)
 }
@@ -172,6 +174,9 @@ func (h *Handlers) renderImage(c echo.Context, status int, s *subject, section t
 		return err
 	}
 	if v.Update, err = h.update(c.Request().Context(), s); err != nil {
+		return err
+	}
+	if v.Handed, err = h.handed(c.Request().Context(), s); err != nil {
 		return err
 	}
 	if Partial(c) {

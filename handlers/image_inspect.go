@@ -43,7 +43,7 @@ func (h *Handlers) inspectSection(c echo.Context, s *subject) error {
 	status := http.StatusOK
 	if format != "" {
 		v.Command = s.docker("inspect", "-f "+views.ShellWords([]string{format}))
-		v.Curl = views.ShellWords([]string{"curl", "-H", "Accept: text/plain", origin(c) + v.FormatURL(format)})
+		v.Curl = views.ShellWords([]string{"curl", "-H", "Accept: text/plain", h.origin(c) + v.FormatURL(format)})
 		if v.Output, err = image.Format(c.Request().Context(), format, inspected); err != nil {
 			var known *image.Error
 			if !errors.As(err, &known) {
@@ -78,9 +78,6 @@ func bareAnswer(c echo.Context) {
 	header.Set(echo.HeaderCacheControl, "no-store")
 	header.Set(echo.HeaderXContentTypeOptions, "nosniff")
 }
-
-// origin is this server's address as the browser has it.
-func origin(c echo.Context) string { return c.Scheme() + "://" + c.Request().Host }
 
 // wants tells whether an Accept header names a media type and no web page: browsers ask for a page.
 func wants(accept, mediaType string) bool {

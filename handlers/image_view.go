@@ -130,6 +130,7 @@ var sections = []struct {
 	{views.SectionManifest, "image.tab_manifest"},
 	{views.SectionInspect, "image.tab_inspect"},
 	{views.SectionHistory, "image.tab_history"},
+	{views.SectionUse, "use.tab"},
 }
 
 func (s *subject) tabs(ctx context.Context) []views.Tab {

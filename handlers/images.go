@@ -152,7 +152,7 @@ func (h *Handlers) createdOf(ctx context.Context, name, part string) (time.Time,
 // imageList reads one page of the list; all is the number of rows without the filter.
 func (h *Handlers) imageList(c echo.Context, state views.ListState, q storage.ListQuery, all int) (views.ImageList, error) {
 	ctx := c.Request().Context()
-	list := views.ImageList{State: state, Repository: q.Repository, All: all, Server: c.Scheme() + "://" + c.Request().Host}
+	list := views.ImageList{State: state, Repository: q.Repository, All: all, Server: h.origin(c)}
 	if state.Grouped {
 		rows, matches, err := h.store.ListRepositories(ctx, q)
 		if err != nil {
@@ -187,6 +187,7 @@ func imageRow(r storage.Row) views.ImageRow {
 	row := views.ImageRow{
 		Ref: r.Reference, Digest: r.Digest, Broken: r.Broken, ImageID: r.ImageID, Platform: r.Platform, Platforms: r.Platforms,
 		Created: r.Created, Pulled: r.Pulled, Size: r.Size, Unpacked: r.Unpacked, Total: r.TotalSize, Pinned: r.Pinned, Update: views.UpdateState(r.Update),
+		Handed: views.Handed{Count: r.Handed, Last: r.HandedAt},
 	}
 	switch r.Reason {
 	case storage.ByDigest:

@@ -136,7 +136,7 @@ func readShape(s *views.ListState, last func(string) string) (err error) {
 	switch {
 	case s.Sort != "" && !column.Valid() && !column.ValidForRepositories():
 		return image.Errorf(image.Invalid, "the list cannot be sorted by %.40q (sort)", string(column)).
-			Suggest("Its columns are name, platforms, id, created, pulled, size, unpacked and update, or tags where it is grouped; a minus before one turns the order round.")
+			Suggest("Its columns are name, platforms, id, created, pulled, size, unpacked, handed and update, or tags where it is grouped; a minus before one turns the order round.")
 	case s.Sort == string(storage.SortName), s.Grouped && !column.ValidForRepositories(), !s.Grouped && !column.Valid():
 		s.Sort = "" // an order of the other kind of list means nothing here
 	}

@@ -72,7 +72,7 @@ func newPicker(t testing.TB, tagged sample.Tagged) *picker {
 		}
 	})
 	test, _ := t.(*testing.T) // a benchmark asks the pages directly
-	p.shelf = &shelf{t: test, store: store, queue: queue}
+	p.shelf = &shelf{t: test, store: store, queue: queue, now: clock}
 	p.h = New(Options{Store: store, Queue: queue, Registry: client, Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
 	e := p.server(p.h).(*echo.Echo)
 	e.GET("/search", p.h.Search)

@@ -30,7 +30,7 @@ type pruning struct {
 	problem *views.PruneProblem // what cannot be understood; asked means nothing then
 }
 
-// Prune answers GET /prune?all=&until=&label=&label!=: what a prune would do, or for htmx the plan alone. Nothing is
+// Prune answers GET /prune?all=&until=&label=&label!=&unused=: what a prune would do, or for htmx the plan alone. Nothing is
 // done. views.PruneAsked has the words of the address.
 func (h *Handlers) Prune(c echo.Context) error {
 	p, err := h.pruningOf(c)
@@ -144,14 +144,14 @@ func (h *Handlers) pruningOf(c echo.Context) (pruning, error) {
 	if err != nil {
 		return pruning{}, image.Errorf(image.Invalid, "the form cannot be read").Because(err)
 	}
-	if name := unknownParam(form, []string{"all", "until", "label", "label!", "at", "plan"}); name != "" {
-		return pruning{}, image.Errorf(image.Invalid, "there is no filter %.40q", name).Suggest("The filters of a prune are until, label and label!.")
+	if name := unknownParam(form, []string{"all", "until", "label", "label!", "unused", "at", "plan"}); name != "" {
+		return pruning{}, image.Errorf(image.Invalid, "there is no filter %.40q", name).Suggest("The filters of a prune are until, label, label! and unused.")
 	}
 	p := pruning{at: h.planTime(form.Get("at"))}
 	for _, field := range []struct {
 		name views.PruneField
 		read func(url.Values) error
-	}{{views.PruneAll, p.readAll}, {views.PruneUntil, p.readUntil}, {views.PruneLabel, p.readLabels}, {views.PruneNotLabel, p.readNotLabels}} {
+	}{{views.PruneAll, p.readAll}, {views.PruneUntil, p.readUntil}, {views.PruneLabel, p.readLabels}, {views.PruneNotLabel, p.readNotLabels}, {views.PruneUnused, p.readUnused}} {
 		err := field.read(form)
 		var known *image.Error
 		if errors.As(err, &known) && p.problem == nil { // the first of several; the others are read all the same
@@ -195,6 +195,21 @@ func (p *pruning) readUntil(form url.Values) (err error) {
 		p.asked.Until, err = image.ParseTimestamp(p.typed.Until, p.at)
 	}
 	return err
+}
+
+func (p *pruning) readUnused(form url.Values) error {
+	p.typed.Unused = strings.TrimSpace(form.Get("unused"))
+	switch {
+	case len(form["unused"]) > 1:
+		return image.Errorf(image.Invalid, "there is more than one span of time").Suggest("Give the longer one.")
+	case len(p.typed.Unused) > maxPruneField:
+		return tooLong(&p.typed.Unused)
+	case p.typed.Unused != "":
+		age, err := image.ParseAge(p.typed.Unused)
+		p.asked.Unused = p.at.Add(-age)
+		return err
+	}
+	return nil
 }
 
 func (p *pruning) readLabels(form url.Values) (err error) {

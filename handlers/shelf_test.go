@@ -77,6 +77,7 @@ type shelf struct {
 	pages http.Handler
 
 	handlers *Handlers
+	now      time.Time // of the pages
 }
 
 // newShelf opens an empty shelf. References of any host come from the sample registry.
@@ -119,7 +120,7 @@ func newShelfOf(t *testing.T, host string, set ...func(*storage.Options)) *shelf
 	})
 	checker := pull.NewChecker(pull.CheckOptions{Source: mirror{client, host}, Shelf: store, Now: now})
 	t.Cleanup(checker.Close)
-	s := &shelf{t: t, store: store, queue: queue}
+	s := &shelf{t: t, store: store, queue: queue, now: clock}
 	s.handlers = New(Options{Store: store, Queue: queue, Checker: checker, Registry: client, Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
 	s.pages = s.server(s.handlers)
 	return s
@@ -152,7 +153,7 @@ func (s *shelf) server(h *Handlers) http.Handler {
 	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			l := Locale(c)
-			l.Now = clock
+			l.Now = s.now
 			c.SetRequest(c.Request().WithContext(views.WithLocale(c.Request().Context(), l)))
 			return next(c)
 		}

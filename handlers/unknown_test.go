@@ -18,5 +18,5 @@ func TestAFilterThatNobodyKnowsIsRefused(t *testing.T) {
 			s.get(address, "Accept", accept).is(t, http.StatusBadRequest, "here is no filter", name)
 		}
 	}
-	s.post("/prune", url.Values{"all": {"1"}, "lable": {"keep"}}).is(t, http.StatusBadRequest, "There is no filter", "until, label and label!")
+	s.post("/prune", url.Values{"all": {"1"}, "lable": {"keep"}}).is(t, http.StatusBadRequest, "There is no filter", "until, label, label! and unused")
 }

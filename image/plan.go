@@ -26,6 +26,7 @@ type Prune struct {
 	Until     time.Time `json:"until"`      // only what was created before; zero: of any age
 	Labels    []Label   `json:"labels"`     // only what has all of them
 	NotLabels []Label   `json:"not_labels"` // only what has none of them
+	Unused    time.Time `json:"unused"`     // only what was neither handed out nor pulled since; zero: used or not
 }
 
 // MaxPlanLines bounds each list of a plan; Totals counts what it leaves out.
@@ -43,10 +44,11 @@ type RemovalPlan struct {
 	Blobs    []PlanBlob    `json:"blobs"` // whose files go, with Deleted's manifests and configs among them
 	Stays    []PlanBlob    `json:"stays"` // blobs of what is deleted that stay, and for whom
 	Remains  []PlanRemains `json:"remains"`
+	Used     []PlanUse     `json:"used"` // of a prune of what is unused: what its other filters choose and that stays
 	Totals   PlanTotals    `json:"totals"`
 
 	// Fingerprint is equal for equal plans, what the lists leave out included: a plan that was shown is carried out
-	// only while it still holds. For whom a blob stays is not part of it: that changes nothing of what is done.
+	// only while it still holds. For whom a blob stays and what is used are not part of it: that changes nothing of what is done.
 	Fingerprint Digest `json:"fingerprint"`
 }
 
@@ -60,6 +62,7 @@ type PlanTotals struct {
 	Blobs    int   `json:"blobs"`  // whose files go, layers included
 	Stays    int   `json:"stays"`  // blobs
 	Remains  int   `json:"remains"`
+	Used     int   `json:"used"`
 	Freed    int64 `json:"freed"` // bytes that leave the disk
 }
 
@@ -114,6 +117,23 @@ type PlanRemains struct {
 	Reference Reference  `json:"reference"`
 	Platforms []Platform `json:"platforms"`
 }
+
+// PlanUse is a digest that stays because it was used, by its first tag where it has one.
+type PlanUse struct {
+	Reference Reference `json:"reference"`
+	How       Use       `json:"how"`
+	At        time.Time `json:"at"` // when last
+}
+
+// Use says how something was used.
+type Use string
+
+// The uses, in the order in which one is told rather than another.
+const (
+	UseHandedOut Use = "handed out" // clients were given it, by one of its tags, its digest or that of one of its platforms
+	UsePulled    Use = "pulled"     // it came onto the shelf, or was pulled again
+	UseUncounted Use = "uncounted"  // nobody knows: what is handed out is counted only since then
+)
 
 // Refused tells whether the rules leave nothing to do of what was asked for.
 func (p RemovalPlan) Refused() bool { return p.Totals.Items > 0 && p.Totals.Refused == p.Totals.Items }

@@ -25,6 +25,16 @@ func (r Repository) Path() string {
 	return path
 }
 
+// AsPath gives the name under which clients ask another registry, such as this server, for the repository: they take no
+// colon in a name, so that registry.example.com:5000/app is registry.example.com_5000/app.
+func (r Repository) AsPath() string {
+	host, path := r.Host(), r.Path()
+	if i := strings.LastIndexByte(host, ':'); i > 0 && host[0] != '[' {
+		host = host[:i] + "_" + host[i+1:]
+	}
+	return host + "/" + path
+}
+
 // Familiar gives the name as docker shows it: "ubuntu" for docker.io/library/ubuntu.
 func (r Repository) Familiar() string {
 	named, err := reference.ParseNormalizedNamed(string(r))

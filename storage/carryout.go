@@ -108,11 +108,19 @@ func (c *carrying) dropRoots() error {
 		}
 	}
 	return inChunks(c.repositories(), chunkSize, func(list string) error {
+		if _, err := c.tx.ExecContext(c.ctx, forgetHanded, list); err != nil {
+			return err
+		}
 		_, err := c.tx.ExecContext(c.ctx, `DELETE FROM repositories WHERE id IN (SELECT value FROM json_each(?))
 			AND NOT EXISTS (SELECT 1 FROM repository_digests WHERE repository_id = repositories.id)`, list)
 		return err
 	})
 }
+
+// forgetHanded forgets how often repositories handed out what they no longer lead to; the rest goes with its tag or document.
+const forgetHanded = `DELETE FROM handed_digests WHERE repository_id IN (SELECT value FROM json_each(?))
+	AND NOT EXISTS (WITH RECURSIVE up (digest) AS (VALUES (handed_digests.digest)` + upRest + `
+		SELECT 1 FROM up JOIN repository_digests d ON d.repository_id = handed_digests.repository_id AND d.digest = up.digest)`
 
 // repositories lists the repositories that roots are dropped from, each once.
 func (c *carrying) repositories() (ids []int64) {

@@ -21,6 +21,8 @@ type group struct {
 	created   int64
 	pulled    int64
 	size      int64
+	handed    int64
+	handedAt  int64
 }
 
 // groupKeys are the orders of repositories beside the one by name.
@@ -30,6 +32,7 @@ var groupKeys = map[Sort]func(*group) int64{
 	SortCreated: func(g *group) int64 { return g.created },
 	SortPulled:  func(g *group) int64 { return g.pulled },
 	SortSize:    func(g *group) int64 { return g.size },
+	SortHanded:  func(g *group) int64 { return g.handed },
 	// What needs somebody first, as among rows: many updates, then tags that are gone.
 	SortUpdate: func(g *group) int64 { return -int64(g.available)<<32 - int64(g.gone) },
 }
@@ -81,6 +84,7 @@ func (c *listChoice) groups() []group {
 		switch e.reason {
 		case tagged:
 			g.tags++
+			g.handed += int64(e.handed) - int64(e.direct) // by the tag; by the digest they have it in common with others
 		case askedFor:
 			g.byDigest++
 		case dangling:
@@ -94,11 +98,12 @@ func (c *listChoice) groups() []group {
 		}
 		if last == nil || last.digest != e.digest { // tags on one digest are next to each other
 			g.size += e.total
+			g.handed += int64(e.direct)
 			if e.pinned {
 				g.pinned++
 			}
 		}
-		g.created, g.pulled = max(g.created, e.created), max(g.pulled, e.pulled)
+		g.created, g.pulled, g.handedAt = max(g.created, e.created), max(g.pulled, e.pulled), max(g.handedAt, e.handedAt)
 		last = e
 	}
 	return groups
@@ -109,7 +114,10 @@ func (c *listChoice) repository(g *group) RepositoryRow {
 	list := c.index.orders[inRepository]
 	row := RepositoryRow{
 		Repository: c.index.entries[list[g.from]].repo.name, Tags: g.tags, Dangling: g.dangling, ByDigest: g.byDigest, Available: g.available,
-		Gone: g.gone, Pinned: g.pinned, Created: fromMillis(g.created), Pulled: fromMillis(g.pulled), Size: g.size,
+		Gone: g.gone, Pinned: g.pinned, Created: fromMillis(g.created), Pulled: fromMillis(g.pulled), Size: g.size, Handed: g.handed,
+	}
+	if g.handedAt != 0 {
+		row.HandedAt = fromMillis(g.handedAt)
 	}
 	sets := map[unique.Handle[string]]bool{}
 	for _, i := range list[g.from:g.to] {

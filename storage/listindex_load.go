@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"unique"
@@ -112,7 +113,7 @@ func (x *listIndex) takeOver(ctx context.Context, q querier, after, seq int64) e
 }
 
 const entryColumns = `SELECT l.id, l.repository_id, r.name, r.familiar, l.name, l.digest, l.image_id, l.platforms, l.created, l.pulled_at,
-	l.size, l.unpacked, l.total_size, l.reason, l.update_state, l.pinned FROM listing l JOIN repositories r ON r.id = l.repository_id`
+	l.size, l.unpacked, l.total_size, l.reason, l.update_state, l.pinned, l.handed, l.handed_direct, l.handed_at FROM listing l JOIN repositories r ON r.id = l.repository_id`
 
 // entryReader makes entries of rows.
 type entryReader struct {
@@ -126,8 +127,9 @@ func (r entryReader) scan(rows *sql.Rows) (e entry, err error) {
 	var platforms string
 	var reason Reason
 	var update UpdateState
+	var handed, direct int64
 	err = rows.Scan(&e.id, &repo.id, &repo.name, &repo.familiar, &e.name, &digest, &imageID, &platforms, &e.created, &e.pulled,
-		&e.size, &e.unpacked, &e.total, &reason, &update, &e.pinned)
+		&e.size, &e.unpacked, &e.total, &reason, &update, &e.pinned, &handed, &direct, &e.handedAt)
 	if err != nil {
 		return entry{}, err
 	}
@@ -141,6 +143,7 @@ func (r entryReader) scan(rows *sql.Rows) (e entry, err error) {
 	e.imageID = binary.BigEndian.Uint64(first[:8])
 	e.platforms = unique.Make(platforms)
 	e.labels = r.labels[digest]
+	e.handed, e.direct = uint32(min(handed, math.MaxUint32)), uint32(min(direct, math.MaxUint32))
 	e.reason, e.update = reasonCodes[reason], updateCodes[update]
 	e.upper = strings.ToLower(e.name) != e.name
 	return e, nil

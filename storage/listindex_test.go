@@ -118,9 +118,10 @@ func (l *randomList) values() []any {
 	if l.random.IntN(10) == 0 {
 		created = millis(time.Time{})
 	}
+	direct, last := int64(d[8]%5), l.random.Int64N(3) // of a digest, the same in each row
 	return []any{
 		repository, d, tag, reason, name, oneOf(l.random, append(l.digests, "")), oneOf(l.random, randomPlatforms), created, l.random.IntN(50),
-		l.random.IntN(20), l.random.IntN(20) - 1, l.random.IntN(20), l.random.IntN(2), oneOf(l.random, randomUpdates),
+		l.random.IntN(20), l.random.IntN(20) - 1, l.random.IntN(20), l.random.IntN(2), oneOf(l.random, randomUpdates), direct + l.random.Int64N(4), direct, last,
 	}
 }
 
@@ -129,8 +130,8 @@ func (l *randomList) step() {
 	l.t.Helper()
 	add := func(tx *sql.Tx, n int) {
 		for range n {
-			l.rows = append(l.rows, l.exec(tx, `INSERT INTO listing (repository_id, digest, tag, reason, name, image_id, platform, platforms, created, pulled_at, size, unpacked, total_size, pinned, update_state, broken)
-				VALUES (?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, ?, '')`, l.values()...))
+			l.rows = append(l.rows, l.exec(tx, `INSERT INTO listing (repository_id, digest, tag, reason, name, image_id, platform, platforms, created, pulled_at, size, unpacked, total_size, pinned, update_state, handed, handed_direct, handed_at, broken)
+				VALUES (?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')`, l.values()...))
 		}
 	}
 	remove := func(tx *sql.Tx, n int) {
@@ -157,8 +158,8 @@ func (l *randomList) step() {
 		case 5, 6:
 			for range 5 {
 				if len(l.rows) > 0 {
-					l.exec(tx, `UPDATE listing SET (repository_id, digest, tag, reason, name, image_id, platforms, created, pulled_at, size, unpacked, total_size, pinned, update_state)
-						= (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`, append(l.values(), oneOf(l.random, l.rows))...)
+					l.exec(tx, `UPDATE listing SET (repository_id, digest, tag, reason, name, image_id, platforms, created, pulled_at, size, unpacked, total_size, pinned, update_state, handed, handed_direct, handed_at)
+						= (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`, append(l.values(), oneOf(l.random, l.rows))...)
 				}
 			}
 		case 7: // the changes are trimmed past what the index knows
@@ -170,7 +171,7 @@ func (l *randomList) step() {
 
 // query gives a random question.
 func (l *randomList) query() ListQuery {
-	q := ListQuery{Descending: l.random.IntN(2) == 0, Sort: oneOf(l.random, []Sort{"", SortName, SortPlatforms, SortID, SortCreated, SortPulled, SortSize, SortUnpacked, SortUpdate})}
+	q := ListQuery{Descending: l.random.IntN(2) == 0, Sort: oneOf(l.random, []Sort{"", SortName, SortPlatforms, SortID, SortCreated, SortPulled, SortSize, SortUnpacked, SortUpdate, SortHanded})}
 	some := func(f func()) {
 		if l.random.IntN(5) == 0 {
 			f()
@@ -206,6 +207,7 @@ func (l *randomList) query() ListQuery {
 type listRow struct {
 	Row
 	id     int64
+	direct int64 // of Handed, by the digest
 	name   string
 	images []image.Digest      // stored platforms
 	labels []map[string]string // of each of them
@@ -218,8 +220,9 @@ func (l *randomList) all() []listRow {
 	all, err := rowsOf(ctx, l.Store.read, func(rows *sql.Rows) (r listRow, err error) {
 		r.Row, r.id, err = scanRow(rows)
 		r.name = r.Reference.Familiar()
+		r.direct = int64(string(r.Digest)[8] % 5)
 		return r, err
-	}, `SELECT l.id, r.name, l.tag, l.digest, l.reason, l.image_id, l.platform, l.platforms, l.created, l.pulled_at, l.size, l.unpacked, l.total_size, l.broken, l.pinned, l.update_state
+	}, `SELECT l.id, r.name, l.tag, l.digest, l.reason, l.image_id, l.platform, l.platforms, l.created, l.pulled_at, l.size, l.unpacked, l.total_size, l.broken, l.pinned, l.update_state, l.handed, l.handed_at
 		FROM listing l JOIN repositories r ON r.id = l.repository_id`)
 	if err != nil {
 		l.t.Fatal(err)
@@ -317,6 +320,8 @@ func (q ListQuery) order(a, b listRow) int {
 		c = cmp.Compare(a.Size, b.Size)
 	case SortUnpacked:
 		c = cmp.Compare(a.Unpacked, b.Unpacked)
+	case SortHanded:
+		c = cmp.Or(cmp.Compare(a.Handed, b.Handed), a.HandedAt.Compare(b.HandedAt))
 	case SortUpdate:
 		c = cmp.Compare(slices.Index(states, a.Update), slices.Index(states, b.Update))
 	}
@@ -395,6 +400,7 @@ func (l *randomList) holdsGroups(step int, q ListQuery, rows []listRow) {
 		switch r.Reason {
 		case ByTag:
 			g.Tags++
+			g.Handed += r.Handed - r.direct
 		case ByDigest:
 			g.ByDigest++
 		case Dangling:
@@ -403,15 +409,19 @@ func (l *randomList) holdsGroups(step int, q ListQuery, rows []listRow) {
 		if key := r.Reference.WithDigest(r.Digest); !digests[key] {
 			digests[key] = true
 			g.Size += r.TotalSize
+			g.Handed += r.direct
 		}
 		if r.Created.After(g.Created) {
 			g.Created = r.Created
+		}
+		if r.HandedAt.After(g.HandedAt) {
+			g.HandedAt = r.HandedAt
 		}
 		if r.Update == UpdateAvailable {
 			g.Available++
 		}
 	}
-	q.Sort, q.Offset, q.Limit = oneOf(l.random, []Sort{SortName, SortTags, SortSize, SortCreated}), 0, 1000
+	q.Sort, q.Offset, q.Limit = oneOf(l.random, []Sort{SortName, SortTags, SortSize, SortCreated, SortHanded}), 0, 1000
 	got, total, err := l.ListRepositories(l.t.Context(), q)
 	if err != nil || total != len(want) || len(got) != len(want) {
 		l.t.Fatalf("step %d, %+v: %d repositories of %d, want %d, %v", step, q, len(got), total, len(want), err)
@@ -421,10 +431,11 @@ func (l *randomList) holdsGroups(step int, q ListQuery, rows []listRow) {
 		SortTags:    func(a, b RepositoryRow) int { return a.Tags - b.Tags },
 		SortSize:    func(a, b RepositoryRow) int { return cmp.Compare(a.Size, b.Size) },
 		SortCreated: func(a, b RepositoryRow) int { return a.Created.Compare(b.Created) },
+		SortHanded:  func(a, b RepositoryRow) int { return cmp.Compare(a.Handed, b.Handed) },
 	}[q.Sort]
 	for i, g := range got {
 		w := want[g.Repository]
-		if w == nil || g.Tags != w.Tags || g.Dangling != w.Dangling || g.ByDigest != w.ByDigest || g.Available != w.Available || !g.Created.Equal(w.Created) {
+		if w == nil || g.Tags != w.Tags || g.Dangling != w.Dangling || g.ByDigest != w.ByDigest || g.Available != w.Available || !g.Created.Equal(w.Created) || g.Handed != w.Handed || !g.HandedAt.Equal(w.HandedAt) {
 			l.t.Errorf("step %d, %+v: %+v, want %+v", step, q, g, w)
 			return
 		}

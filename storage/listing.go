@@ -36,13 +36,15 @@ type Row struct {
 	Broken    string // why the image cannot be used; empty when nothing is known against it
 	Pinned    bool   // somebody marked Digest as in use
 	Update    UpdateState
+	Handed    int64     // how often clients were given it: by the tag or by the digest that it points to; of a digest, in all
+	HandedAt  time.Time // and when last; zero: never
 }
 
 func scanRow(rows *sql.Rows) (r Row, id int64, err error) {
 	var platform, platforms string
 	var created, pulled int64
 	err = rows.Scan(&id, &r.Reference.Repository, &r.Reference.Tag, &r.Digest, &r.Reason, &r.ImageID, &platform, &platforms, &created, &pulled,
-		&r.Size, &r.Unpacked, &r.TotalSize, &r.Broken, &r.Pinned, &r.Update)
+		&r.Size, &r.Unpacked, &r.TotalSize, &r.Broken, &r.Pinned, &r.Update, &r.Handed, (*handedTime)(&r.HandedAt))
 	if err != nil {
 		return Row{}, 0, err
 	}
@@ -165,9 +167,11 @@ func (s *Store) writeListing(ctx context.Context, tx *sql.Tx, repo int64, d imag
 		if l.tag == "" {
 			name = familiar + "@" + string(d)
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO listing (repository_id, digest, tag, reason, name, image_id, platform, platforms, created, pulled_at, size, unpacked, total_size, broken, pinned, update_state)
-			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, EXISTS (SELECT 1 FROM pins WHERE repository_id = ?1 AND digest = ?2),
-			coalesce((SELECT `+updateState+` FROM tag_checks c WHERE c.repository_id = ?1 AND c.tag = ?3), ''))`,
+		_, err := tx.ExecContext(ctx, `INSERT INTO listing (repository_id, digest, tag, reason, name, image_id, platform, platforms, created, pulled_at, size, unpacked, total_size, broken, pinned, update_state,
+				handed, handed_direct, handed_at)
+			SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, EXISTS (SELECT 1 FROM pins WHERE repository_id = ?1 AND digest = ?2),
+			coalesce((SELECT `+updateState+` FROM tag_checks c WHERE c.repository_id = ?1 AND c.tag = ?3), ''), `+handedColumns+`
+			FROM (SELECT ?1 AS repository_id, ?2 AS digest, ?3 AS tag) listing, `+handedOf,
 			repo, d, l.tag, reason, name, shown.ID, shown.Platform.String(), strings.Join(names, " "), millis(shown.Created), l.pulled,
 			shown.Size, shown.Unpacked, total, shown.Broken)
 		if err != nil {

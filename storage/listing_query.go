@@ -23,6 +23,7 @@ const (
 	SortPulled    Sort = "pulled"
 	SortSize      Sort = "size"
 	SortUnpacked  Sort = "unpacked"
+	SortHanded    Sort = "handed" // how often it was handed out, then when last
 	SortUpdate    Sort = "update" // what needs somebody first: available, gone, unknown, current, not asked
 	SortTags      Sort = "tags"   // of repositories only
 )
@@ -174,6 +175,8 @@ type RepositoryRow struct {
 	Available  int              // tags for which the registry has another digest
 	Gone       int              // tags that the registry no longer has
 	Pinned     int
+	Handed     int64     // how often clients were given any of the rows
+	HandedAt   time.Time // and when last; zero: never
 }
 
 // ListRepositories gives the repositories of the rows that q chooses, and how many there are. Sort is one for repositories.
@@ -251,7 +254,7 @@ func readRows(ctx context.Context, tx *sql.Tx, ids []int64) ([]Row, error) {
 		l.Row, l.id, err = scanRow(rows)
 		return l, err
 	}, `SELECT l.id, r.name, l.tag, l.digest, l.reason, l.image_id, l.platform, l.platforms, l.created, l.pulled_at,
-		l.size, l.unpacked, l.total_size, l.broken, l.pinned, l.update_state
+		l.size, l.unpacked, l.total_size, l.broken, l.pinned, l.update_state, l.handed, l.handed_at
 		FROM json_each(?) wanted CROSS JOIN listing l ON l.id = wanted.value JOIN repositories r ON r.id = l.repository_id ORDER BY wanted.key`, idList(ids))
 	rows := make([]Row, len(lines))
 	for i, l := range lines {

@@ -33,7 +33,7 @@ type walker struct {
 	broken  bool     // the keeper cannot finish its rounds
 }
 
-// TestTheShelfHoldsTogetherWhateverHappens pulls, deletes, pins, undoes, prunes, sweeps, lets time pass, restarts and
+// TestTheShelfHoldsTogetherWhateverHappens pulls, deletes, pins, hands out, undoes, prunes, sweeps, lets time pass, restarts and
 // crashes in random order.
 func TestTheShelfHoldsTogetherWhateverHappens(t *testing.T) {
 	c := newClock()
@@ -85,7 +85,7 @@ func (w *walker) step() {
 		weight int
 		take   func()
 	}{
-		{30, w.pullSome}, {24, w.deleteSome}, {6, w.pinSome}, {12, w.undoSome}, {6, w.pruneSome}, {2, w.sweep}, {10, w.wait}, {4, w.hold}, {3, w.restart}, {5, w.crash},
+		{30, w.pullSome}, {24, w.deleteSome}, {6, w.pinSome}, {14, w.handSome}, {12, w.undoSome}, {6, w.pruneSome}, {2, w.sweep}, {10, w.wait}, {4, w.hold}, {3, w.restart}, {5, w.crash},
 	}
 	total := 0
 	for _, s := range steps {
@@ -196,6 +196,9 @@ func (w *walker) pruneSome() {
 	if w.chance(20) {
 		asked.NotLabels = []image.Label{{Key: "stage", Any: true}}
 	}
+	if w.chance(25) {
+		asked.Unused = w.clock.now().Add(-time.Duration(w.random.IntN(1200)) * time.Second)
+	}
 	w.note("prune %+v", asked)
 	plan, err := w.PlanPrune(w.t.Context(), asked)
 	if err != nil {
@@ -291,6 +294,30 @@ func (w *walker) pinSome() {
 	}
 	if err != nil {
 		w.t.Error(err)
+	}
+}
+
+// handSome hands out a reference, or one of its platforms by its own digest.
+func (w *walker) handSome() {
+	w.t.Helper()
+	refs := w.references()
+	if len(refs) == 0 {
+		return
+	}
+	ref := pick(w, refs)
+	target, err := w.Target(w.t.Context(), ref)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	d := target.Digest
+	if len(target.Images) > 0 && w.chance(40) {
+		d = pick(w, target.Images).Manifest
+		ref = image.Reference{Repository: ref.Repository, Digest: d}
+	}
+	w.note("hand out %s, %s", w.word(ref), w.nameOf(d))
+	w.HandedOut(ref, d)
+	if err := w.WriteHandedOut(w.t.Context()); err != nil {
+		w.t.Fatal(err)
 	}
 }
 
@@ -435,13 +462,15 @@ func copyMoving(from, to string) error {
 
 // untrue are queries that find what must not be.
 var untrue = map[string]string{
-	"a row refers to nothing":                    `SELECT "table" || ' ' || coalesce(rowid, '') || ' ' || parent FROM pragma_foreign_key_check`,
-	"an image lacks layers":                      `SELECT manifest_digest FROM images i WHERE layers <> (SELECT count(*) FROM image_layers il WHERE il.manifest_digest = i.manifest_digest)`,
-	"an image has no manifest":                   `SELECT manifest_digest FROM images i WHERE NOT EXISTS (SELECT 1 FROM manifests m WHERE m.digest = i.manifest_digest AND m.kind = 'manifest')`,
-	"an image has no chain IDs":                  `SELECT manifest_digest FROM image_layers WHERE chain_id IS NULL OR length(chain_id) <> 32`,
-	"a blob waits and is stored":                 `SELECT w.digest FROM waiting_blobs w JOIN blobs b ON b.digest = w.digest`,
-	"kept rows without their deletion":           `SELECT removal_id FROM removed_rows WHERE removal_id NOT IN (SELECT id FROM removals)`,
-	"a repository that knows nothing":            `SELECT name FROM repositories r WHERE NOT EXISTS (SELECT 1 FROM repository_digests d WHERE d.repository_id = r.id)`,
+	"a row refers to nothing":          `SELECT "table" || ' ' || coalesce(rowid, '') || ' ' || parent FROM pragma_foreign_key_check`,
+	"an image lacks layers":            `SELECT manifest_digest FROM images i WHERE layers <> (SELECT count(*) FROM image_layers il WHERE il.manifest_digest = i.manifest_digest)`,
+	"an image has no manifest":         `SELECT manifest_digest FROM images i WHERE NOT EXISTS (SELECT 1 FROM manifests m WHERE m.digest = i.manifest_digest AND m.kind = 'manifest')`,
+	"an image has no chain IDs":        `SELECT manifest_digest FROM image_layers WHERE chain_id IS NULL OR length(chain_id) <> 32`,
+	"a blob waits and is stored":       `SELECT w.digest FROM waiting_blobs w JOIN blobs b ON b.digest = w.digest`,
+	"kept rows without their deletion": `SELECT removal_id FROM removed_rows WHERE removal_id NOT IN (SELECT id FROM removals)`,
+	"a repository that knows nothing":  `SELECT name FROM repositories r WHERE NOT EXISTS (SELECT 1 FROM repository_digests d WHERE d.repository_id = r.id)`,
+	"a count of what a repository does not lead to": `WITH RECURSIVE down (repo, digest) AS (SELECT repository_id, digest FROM repository_digests
+		UNION SELECT down.repo, e.digest FROM index_entries e JOIN down ON e.index_digest = down.digest) SELECT digest FROM handed_digests WHERE (repository_id, digest) NOT IN (SELECT repo, digest FROM down)`,
 	"a layer without an image":                   `SELECT digest FROM layers WHERE digest NOT IN (SELECT layer_digest FROM image_layers)`,
 	"a blob that nothing needs":                  `SELECT digest FROM blobs WHERE digest NOT IN (SELECT digest FROM manifests UNION SELECT config_digest FROM images UNION SELECT layer_digest FROM image_layers UNION SELECT blob_digest FROM attestation_blobs)`,
 	"an attestation of nothing":                  `SELECT digest FROM attestations WHERE digest NOT IN (SELECT attestation_digest FROM image_attestations)`,

@@ -51,6 +51,11 @@ func (s *Store) planPrune(ctx context.Context, q querier, asked image.Prune) (*p
 			return nil, err
 		}
 	}
+	if !asked.Unused.IsZero() {
+		if chosen, err = p.unused(chosen, asked.Unused); err != nil {
+			return nil, err
+		}
+	}
 	for _, w := range chosen {
 		p.items = append(p.items, w)
 		p.have(w.root)

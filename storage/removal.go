@@ -23,7 +23,18 @@ func (s *Store) PlanRemoval(ctx context.Context, asked image.Removal) (image.Rem
 
 // PlanPrune works out what a prune would do, without doing it.
 func (s *Store) PlanPrune(ctx context.Context, asked image.Prune) (image.RemovalPlan, error) {
+	if err := s.beforePrune(ctx, asked); err != nil {
+		return image.RemovalPlan{}, err
+	}
 	return s.plan(ctx, func(tx *sql.Tx) (*planner, error) { return s.planPrune(ctx, tx, asked) })
+}
+
+// beforePrune has the database know what was handed out until now, where a prune asks for it.
+func (s *Store) beforePrune(ctx context.Context, asked image.Prune) error {
+	if asked.Unused.IsZero() {
+		return nil
+	}
+	return s.WriteHandedOut(ctx)
 }
 
 func (s *Store) plan(ctx context.Context, f func(tx *sql.Tx) (*planner, error)) (plan image.RemovalPlan, err error) {
@@ -47,6 +58,9 @@ func (s *Store) Remove(ctx context.Context, asked image.Removal, fingerprint ima
 
 // Prune carries out the plan with the given fingerprint, as Remove does. Where nothing is to be pruned, nothing is done.
 func (s *Store) Prune(ctx context.Context, asked image.Prune, fingerprint image.Digest, by string) (Removed, error) {
+	if err := s.beforePrune(ctx, asked); err != nil {
+		return Removed{}, err
+	}
 	return s.remove(ctx, fingerprint, by, func(tx *sql.Tx) (*planner, error) { return s.planPrune(ctx, tx, asked) })
 }
 

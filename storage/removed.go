@@ -126,10 +126,11 @@ var keptOfRoots = []keptTable{
 			SELECT ` + repoOf + `, value ->> 1, value ->> 2, value ->> 3, value ->> 4` + fromList + ` ON CONFLICT DO NOTHING`,
 	},
 	keptChecks(`t.digest = j.value ->> 1`),
+	keptHandedTags(`t.digest = j.value ->> 1`),
 }
 
 // Of tags that are taken from roots which stay, by repository and name.
-var keptOfTags = []keptTable{keptTags(`t.name = j.value ->> 1`), keptChecks(`t.name = j.value ->> 1`)}
+var keptOfTags = []keptTable{keptTags(`t.name = j.value ->> 1`), keptChecks(`t.name = j.value ->> 1`), keptHandedTags(`t.name = j.value ->> 1`)}
 
 // Of digests that somebody had asked for and that stay for their tags, by repository and digest.
 var keptOfForgotten = []keptTable{{
@@ -161,10 +162,38 @@ func keptChecks(which string) keptTable {
 	}
 }
 
+// keptHandedTags are how often tags were handed out. A count goes back with its very tag only: one that was pulled again
+// counts anew.
+func keptHandedTags(which string) keptTable {
+	return keptTable{
+		of: "handed_tags",
+		keep: `SELECT json_array(r.name, h.tag, h.count, h.last_at, t.digest, t.pulled_at) AS v` + ofRoots + `
+			CROSS JOIN tags t ON t.repository_id = r.id AND ` + which + ` CROSS JOIN handed_tags h ON h.repository_id = r.id AND h.tag = t.name`,
+		back: `INSERT INTO handed_tags (repository_id, tag, count, last_at)
+			SELECT t.repository_id, t.name, j.value ->> 2, j.value ->> 3 FROM json_each(?1) j CROSS JOIN repositories r ON r.name = j.value ->> 0
+			CROSS JOIN tags t ON t.repository_id = r.id AND t.name = j.value ->> 1 AND t.digest = j.value ->> 4 AND t.pulled_at = j.value ->> 5
+			WHERE true ON CONFLICT DO NOTHING`,
+	}
+}
+
+// Of images and indexes that go or lose a repository, by digest: how often each repository handed them out, also those that
+// stay, whose counts have not gone and only rise. They go back where the repository leads there again.
+var keptOfHanded = []keptTable{{
+	of: "handed_digests",
+	keep: `SELECT json_array(r.name, h.digest, h.count, h.last_at, h.direct, h.direct_last_at) AS v
+		FROM json_each(?1) j CROSS JOIN handed_digests h ON h.digest = j.value CROSS JOIN repositories r ON r.id = h.repository_id`,
+	back: `INSERT INTO handed_digests (repository_id, digest, count, last_at, direct, direct_last_at)
+		SELECT r.id, m.digest, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5 FROM json_each(?1) j CROSS JOIN repositories r ON r.name = j.value ->> 0
+		CROSS JOIN manifests m ON m.digest = j.value ->> 1 WHERE EXISTS (WITH RECURSIVE up (digest) AS (VALUES (m.digest)` + upRest + `
+			SELECT 1 FROM up JOIN repository_digests d ON d.repository_id = r.id AND d.digest = up.digest)
+		ON CONFLICT DO UPDATE SET count = max(count, excluded.count), last_at = max(last_at, excluded.last_at),
+			direct = max(direct, excluded.direct), direct_last_at = max(direct_last_at, excluded.direct_last_at)`,
+}}
+
 // backOf finds how kept rows go back.
 var backOf = func() map[string]string {
 	back := map[string]string{}
-	for _, tables := range [][]keptTable{keptOfImages, keptOfIndexes, keptOfRoots, keptOfTags, keptOfForgotten} {
+	for _, tables := range [][]keptTable{keptOfImages, keptOfIndexes, keptOfRoots, keptOfTags, keptOfForgotten, keptOfHanded} {
 		for _, t := range tables {
 			back[t.of] = t.back
 		}
@@ -199,6 +228,7 @@ func (c *carrying) keepParts(id int64) error {
 		func() error { return keepOf(&k, keptOfRoots, keysOf(c.p.dropped)) },
 		func() error { return keepOf(&k, keptOfTags, tags) },
 		func() error { return keepOf(&k, keptOfForgotten, keysOf(c.p.forgotten)) },
+		func() error { return keepOf(&k, keptOfHanded, slices.Concat(images, indexes)) },
 	} {
 		if err := step(); err != nil {
 			return err

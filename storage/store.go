@@ -62,6 +62,7 @@ type Store struct {
 	holds     holds
 	keeper    *keeper
 	unpack    *unpacker
+	handed    *handed
 	documents *documents
 	usage     *usageCounter
 	closing   context.CancelFunc
@@ -92,10 +93,12 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.closing = cancel
 	s.keeper = newKeeper(s)
 	s.unpack = newUnpacker(s)
+	s.handed = newHanded(s)
 	s.documents = newDocuments(s)
 	s.usage = newUsageCounter(s)
 	s.running.Go(func() { s.keeper.run(background) })
 	s.running.Go(func() { s.unpack.run(background) })
+	s.running.Go(func() { s.handed.run(background) })
 	s.running.Go(func() { s.documents.run(background) })
 	s.running.Go(func() { s.usage.run(background) })
 	s.running.Go(func() { s.warm(background) })
@@ -131,6 +134,9 @@ func (s *Store) open(ctx context.Context, dir string) error {
 		return err
 	}
 	if s.read, err = openPool(path, url.Values{"_query_only": {"true"}}, max(4, runtime.NumCPU())); err != nil {
+		return err
+	}
+	if err := s.countHanded(ctx); err != nil {
 		return err
 	}
 	return s.readFacts(ctx)

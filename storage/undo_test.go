@@ -61,11 +61,14 @@ var dumpQueries = []string{
 	`SELECT r.name, t.name, t.digest, t.pulled_at, t.pulled_by FROM tags t JOIN repositories r ON r.id = t.repository_id`,
 	`SELECT r.name, p.digest, p.note, p.pinned_by, p.pinned_at FROM pins p JOIN repositories r ON r.id = p.repository_id`,
 	`SELECT r.name, c.tag, c.answer, c.upstream_digest, c.method, c.checked_at, c.problem FROM tag_checks c JOIN repositories r ON r.id = c.repository_id`,
+	`SELECT r.name, h.tag, h.count, h.last_at FROM handed_tags h JOIN repositories r ON r.id = h.repository_id`,
+	`SELECT r.name, h.digest, h.count, h.last_at, h.direct, h.direct_last_at FROM handed_digests h JOIN repositories r ON r.id = h.repository_id`,
 	dumpListing,
 	`SELECT rows_listed, blob_count, blob_bytes, repositories, waiting_count, waiting_bytes FROM totals`,
 }
 
-const dumpListing = `SELECT r.name, l.digest, l.tag, l.reason, l.name, l.image_id, l.platform, l.platforms, l.created, l.pulled_at, l.size, l.unpacked, l.total_size, l.broken, l.pinned, l.update_state
+const dumpListing = `SELECT r.name, l.digest, l.tag, l.reason, l.name, l.image_id, l.platform, l.platforms, l.created, l.pulled_at, l.size, l.unpacked, l.total_size, l.broken, l.pinned, l.update_state,
+	l.handed, l.handed_direct, l.handed_at
 	FROM listing l JOIN repositories r ON r.id = l.repository_id`
 
 // dump gives the rows of queries as text, sorted.

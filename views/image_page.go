@@ -32,7 +32,8 @@ type ImageView struct {
 	OtherEntries int       // of the index: neither images nor attestations
 	EntriesURL   string    // where they are listed
 
-	Shown   ImageFigures     // of the platform shown
+	Shown   ImageFigures // of the platform shown
+	Handed  HandedView
 	Missing *MissingPlatform // set where the platform asked for is not stored; then there are no sections
 	Tabs    []Tab
 }

@@ -3,6 +3,7 @@ package views
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stowage/stowage/image"
@@ -48,6 +49,7 @@ type ImageRow struct {
 	Total     int64 // of all platforms, shared layers once
 	Pinned    bool
 	Update    UpdateState
+	Handed    Handed
 }
 
 // RepositoryRow is one line of the list of repositories. It counts only what the filter chooses.
@@ -63,6 +65,8 @@ type RepositoryRow struct {
 	Available  int              // tags that have an update
 	Gone       int              // tags that the registry no longer has
 	Pinned     int
+	Handed     int64     // how often any of it was handed out
+	HandedAt   time.Time // and when last; zero: never
 }
 
 // UpdateState is what the registry last said of a tag.
@@ -84,13 +88,21 @@ func (l ImageList) column(label, key string, figure bool) SortColumn {
 }
 
 // narrow drops columns where there is little room, the least telling first; on a phone, where rows are
-// cards, they are all there. Columns are counted from the end, since the digests come and go.
+// cards, they are all there. Columns are counted from the end, since the digests come and go. There is room for all but
+// one of them at most: how often a row was handed out gives way, and where the list is in that order, the pull does.
 func (l ImageList) narrow() string {
-	const usual = "sm:max-lg:[&_tr>:nth-last-child(5)]:hidden sm:max-lg:[&_tr>:nth-last-child(4)]:hidden sm:max-md:[&_tr>:nth-last-child(2)]:hidden"
-	if l.State.Digests || l.State.NoTrunc {
-		return usual + " sm:max-md:[&_tr>:nth-last-child(6)]:hidden sm:max-xl:[&_tr>:nth-last-child(4)]:hidden sm:max-xl:[&_tr>:nth-last-child(2)]:hidden"
+	const usual = "sm:max-lg:[&_tr>:nth-last-child(6)]:hidden sm:max-lg:[&_tr>:nth-last-child(5)]:hidden sm:max-md:[&_tr>:nth-last-child(2)]:hidden"
+	const digests = " sm:max-md:[&_tr>:nth-last-child(7)]:hidden sm:max-xl:[&_tr>:nth-last-child(5)]:hidden sm:max-xl:[&_tr>:nth-last-child(2)]:hidden"
+	byHanded := strings.TrimPrefix(l.State.Sort, "-") == "handed"
+	switch full := l.State.Digests || l.State.NoTrunc; {
+	case full && byHanded:
+		return usual + digests + " sm:[&_tr>:nth-last-child(5)]:hidden"
+	case full:
+		return usual + digests + " sm:[&_tr>:nth-last-child(4)]:hidden"
+	case byHanded:
+		return usual + " sm:max-xl:[&_tr>:nth-last-child(5)]:hidden"
 	}
-	return usual
+	return usual + " sm:max-xl:[&_tr>:nth-last-child(4)]:hidden"
 }
 
 // count words how many rows the filter chooses, or else which rows are in view.

@@ -19,8 +19,8 @@ import (
 //	platform=PLATFORM with that platform stored
 //	update=STATE      current, available, gone, unknown or unchecked
 //	pinned=1          what is pinned
-//	sort=COLUMN       name, platforms, id, created, pulled, size, unpacked or update, rising; sort=-COLUMN turns it round
-//	group=repository  a row for each repository; its orders are name, tags, created, pulled, size and update
+//	sort=COLUMN       name, platforms, id, created, pulled, size, unpacked, handed or update, rising; sort=-COLUMN turns it round
+//	group=repository  a row for each repository; its orders are name, tags, created, pulled, size, handed and update
 //	digests=1         shows the digest of each row
 //	no-trunc=1        image IDs and digests in full
 //	page=N            from 1

@@ -19,11 +19,13 @@ const (
 //	until=TIME    created before: a duration before now, a date or a time
 //	label=LABEL   having the label, KEY or KEY=VALUE; repeated: all of them
 //	label!=LABEL  not having it; repeated: none of them
+//	unused=AGE    neither handed out nor pulled for so long: 720h, 30d, 4w
 type PruneAsked struct {
 	All       bool
 	Until     string
 	Labels    []string
 	NotLabels []string
+	Unused    string
 }
 
 // URL gives the address of the plan.
@@ -43,6 +45,9 @@ func (a PruneAsked) query() string {
 	for _, l := range a.NotLabels {
 		parts = append(parts, "label!="+escapeLabel(l))
 	}
+	if a.Unused != "" {
+		parts = append(parts, "unused="+escapeQuery(a.Unused))
+	}
 	if len(parts) == 0 {
 		return ""
 	}
@@ -54,7 +59,9 @@ func (a PruneAsked) query() string {
 func escapeLabel(s string) string { return strings.ReplaceAll(escapeQuery(s), "%3D", "=") }
 
 // filtered tells whether anything is left out beside what All says.
-func (a PruneAsked) filtered() bool { return a.Until != "" || len(a.Labels)+len(a.NotLabels) > 0 }
+func (a PruneAsked) filtered() bool {
+	return a.Until != "" || a.Unused != "" || len(a.Labels)+len(a.NotLabels) > 0
+}
 
 // command is the docker command that comes closest.
 func (a PruneAsked) command() string {
@@ -90,6 +97,7 @@ const (
 	PruneUntil    PruneField = "until"
 	PruneLabel    PruneField = "label"
 	PruneNotLabel PruneField = "label!"
+	PruneUnused   PruneField = "unused"
 	PruneAll      PruneField = "all"
 )
 
@@ -115,12 +123,13 @@ type PruneSummary struct {
 	Layers int
 	Stays  int // blobs that others still need
 	Kept   int // things that the rules keep
+	Used   int // digests that were used since
 	Untags int
 }
 
 // SummaryOf sums a plan up.
 func SummaryOf(p image.RemovalPlan) PruneSummary {
-	return PruneSummary{Images: p.Totals.Images, Freed: p.Totals.Freed, Layers: p.Totals.Layers, Stays: p.Totals.Stays, Kept: p.Totals.Refused, Untags: p.Totals.Untagged}
+	return PruneSummary{Images: p.Totals.Images, Freed: p.Totals.Freed, Layers: p.Totals.Layers, Stays: p.Totals.Stays, Kept: p.Totals.Refused, Used: p.Totals.Used, Untags: p.Totals.Untagged}
 }
 
 // nothing tells whether there is nothing to prune.
@@ -145,6 +154,9 @@ func (s PruneSummary) detail(ctx context.Context) string {
 	}
 	if s.Kept > 0 {
 		parts = append(parts, T(ctx, "prune.kept", Count, s.Kept))
+	}
+	if s.Used > 0 {
+		parts = append(parts, T(ctx, "handed.prune_used", Count, s.Used))
 	}
 	return strings.Join(parts, " · ")
 }
@@ -179,7 +191,7 @@ func (v PruneView) empty() bool { return v.Plan.Totals.Untagged == 0 && v.Plan.T
 func (v PruneView) emptyText(ctx context.Context) string {
 	a := v.Form.Asked
 	switch {
-	case v.Plan.Totals.Refused > 0:
+	case v.Plan.Totals.Refused+v.Plan.Totals.Used > 0:
 		return T(ctx, "prune.empty_kept")
 	case a.filtered():
 		return T(ctx, "prune.empty_filtered")

@@ -18,6 +18,7 @@ const (
 	SectionManifest Section = "manifest"
 	SectionInspect  Section = "inspect"
 	SectionHistory  Section = "history"
+	SectionUse      Section = "use"
 	SectionChanges  Section = "changes"
 	SectionCheck    Section = "check"
 	SectionDelete   Section = "delete"

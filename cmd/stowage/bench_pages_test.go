@@ -41,6 +41,7 @@ func listViews(tags int) []view {
 		{"by size, largest first", "/images?sort=-size"},
 		{"by unpacked size, largest first", "/images?sort=-unpacked"},
 		{"by update, what needs somebody first", "/images?sort=update"},
+		{"by how often it was handed out", "/images?sort=-handed"},
 		{"the page in the middle", fmt.Sprintf("/images?page=%d", (last+1)/2)},
 		{"the last page", fmt.Sprintf("/images?page=%d", last)},
 		{"the last page by size", fmt.Sprintf("/images?sort=-size&page=%d", last)},

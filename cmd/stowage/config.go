@@ -10,6 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
@@ -30,6 +31,7 @@ const (
 // capitals; the command line wins.
 type flags struct {
 	Listen           string        `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. Beyond loopback it needs --auth."`
+	ExternalURL      string        `name:"external-url" placeholder:"URL" help:"Address at which people and engines reach the server, such as https://shelf.example.com, for the commands that pages show. Default: what the browser asks for."`
 	Data             string        `default:"./stowage-data" placeholder:"DIR" help:"Data folder: an OCI image layout with the database beside it. The demo uses a temporary one."`
 	Platform         string        `placeholder:"OS/ARCH" help:"Platform that is pulled when nobody chooses. Default: linux on this server's architecture."`
 	Registry         []string      `placeholder:"NAME[=URL]" help:"Registry to search beside Docker Hub, which may be at a private address; with a URL, that is spoken to instead, by http without TLS. Repeatable."`
@@ -109,6 +111,7 @@ type settings struct {
 	flags
 	platform image.Platform
 	loopback bool
+	external string // address; empty: unknown
 	list     []registry.Listed
 	log      *slog.Logger
 }
@@ -134,6 +137,11 @@ func (f flags) check(stderr io.Writer) (settings, error) {
 	if !s.loopback && f.Auth != "none" {
 		return s, image.Errorf(image.Invalid, "--listen %s would let everybody on the network pull and delete images", f.Listen).
 			Suggest("Listen on 127.0.0.1, or add --auth none if that is what you want.")
+	}
+	if f.ExternalURL != "" {
+		if s.external, err = handlers.ParseExternalURL(f.ExternalURL); err != nil {
+			return s, fmt.Errorf("--external-url: %w", err)
+		}
 	}
 	if f.PullConcurrency < 1 || f.PullConcurrency > 64 {
 		return s, image.Errorf(image.Invalid, "--pull-concurrency must be between 1 and 64")

@@ -91,7 +91,7 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 	a.server = web.New(web.Options{
 		Handlers: handlers.New(handlers.Options{
 			Store: a.store, Queue: a.queue, Checker: a.checker, Mirror: a.mirror, Registry: a.client, Logger: s.log, DefaultPlatform: s.platform,
-			LocalUser: localUser(), Demo: p.demo, Closing: a.closing,
+			LocalUser: localUser(), Demo: p.demo, ExternalURL: s.external, Closing: a.closing,
 		}),
 		Distribution: distribution.New(distribution.Options{Store: a.store, Mirror: a.mirror, Logger: s.log}),
 		Logger:       s.log, Metrics: metrics, Ready: a.store.Ready, Loopback: s.loopback,

@@ -28,6 +28,7 @@ type Handler struct {
 	log       *slog.Logger
 	names     names
 	documents documents
+	asked     askedTags
 }
 
 // New makes a Handler.

@@ -51,7 +51,7 @@ func (h *Handler) catalog(w http.ResponseWriter, q request) error {
 	}
 	list := make([]string, len(repositories))
 	for i, r := range repositories {
-		if list[i] = spelled(r); ns != "" {
+		if list[i] = r.AsPath(); ns != "" {
 			list[i] = r.Path()
 		}
 	}

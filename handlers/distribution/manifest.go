@@ -42,12 +42,17 @@ func (h *Handler) manifest(w http.ResponseWriter, q request) error {
 	name(header, m.Digest)
 	keep(header, ref)
 	if m.Size > smallDocument {
-		return h.file(w, q, m.Digest, m.Size, manifestUnknown)
+		err := h.file(w, q, m.Digest, m.Size, manifestUnknown)
+		if err == nil {
+			h.count(q, ref, m.Digest)
+		}
+		return err
 	}
 	raw, err := h.documents.read(h.store, m)
 	if err != nil {
 		return h.lost(q, m.Digest, manifestUnknown, err)
 	}
+	h.count(q, ref, m.Digest) // before the client has it, so that whoever looks afterwards finds it counted
 	http.ServeContent(w, q.Request, "", time.Time{}, bytes.NewReader(raw))
 	return nil
 }

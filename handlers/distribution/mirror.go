@@ -29,7 +29,7 @@ func (h *Handler) mirrored(w http.ResponseWriter, q request, ref image.Reference
 	switch {
 	case d != "" && found:
 		if q.Method == http.MethodGet {
-			if err := h.mirror.HandOutStored(q.Context(), q.repo, d, client(q.Request)); err != nil {
+			if err := h.mirror.HandOutStored(q.Context(), q.repo, d, asker(q.Request)); err != nil {
 				h.log.Warn("a tag that a client asked for is not pulled", "digest", d, "repository", q.repo, "error", err) // it has its answer nevertheless
 			}
 		}
@@ -47,10 +47,11 @@ func (h *Handler) mirrored(w http.ResponseWriter, q request, ref image.Reference
 		return true, upstreamError(ref, err)
 	}
 	if q.Method == http.MethodGet {
-		if err := h.mirror.HandOut(q.Context(), q.repo, doc, client(q.Request)); err != nil {
+		if err := h.mirror.HandOut(q.Context(), q.repo, doc, asker(q.Request)); err != nil {
 			return true, upstreamError(ref, err)
 		}
 	}
+	h.count(q, ref, doc.Digest)
 	header := w.Header()
 	header["Content-Type"] = []string{doc.MediaType}
 	name(header, doc.Digest)
@@ -63,7 +64,7 @@ func (h *Handler) mirrored(w http.ResponseWriter, q request, ref image.Reference
 func (h *Handler) mirroredBlob(w http.ResponseWriter, q request, d image.Digest) (answered bool, err error) {
 	letGo := h.store.Hold([]image.Digest{d}) // before it is looked for; until the pull holds it
 	defer letGo()
-	b, known, err := h.mirror.Blob(q.Context(), q.repo, d, client(q.Request))
+	b, known, err := h.mirror.Blob(q.Context(), q.repo, d, asker(q.Request))
 	if err != nil {
 		return true, upstreamError(q.repo.At(d), err)
 	}
@@ -134,8 +135,8 @@ func upstreamError(ref image.Reference, err error) error {
 // product is how a client names itself first, as far as that may be shown.
 var product = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,39}(/[A-Za-z0-9._+-]{1,24})?`)
 
-// client says who asks, as pulls show it.
-func client(r *http.Request) string {
+// asker says who asks, as pulls show it.
+func asker(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr

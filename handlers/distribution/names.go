@@ -93,7 +93,7 @@ func plain(name string) bool {
 }
 
 // withPort reads a port in the way in which it can be written in a name: clients take no colon there, so that
-// registry.example.com:5000/app is asked for as registry.example.com_5000/app. No host has a "_".
+// registry.example.com:5000/app is asked for as registry.example.com_5000/app. No host has a "_". Repository.AsPath writes it.
 func withPort(name string) string {
 	host, path, found := strings.Cut(name, "/")
 	i := strings.LastIndexByte(host, '_')
@@ -105,15 +105,6 @@ func withPort(name string) string {
 		return name
 	}
 	return host[:i] + ":" + port + "/" + path
-}
-
-// spelled gives the name under which clients can ask for a repository; withPort reads it back.
-func spelled(repo image.Repository) string {
-	host, path := repo.Host(), repo.Path()
-	if i := strings.LastIndexByte(host, ':'); i > 0 && host[0] != '[' {
-		host = host[:i] + "_" + host[i+1:]
-	}
-	return host + "/" + path
 }
 
 // isTag tells whether s can be a tag (distribution-spec, "Pulling manifests").

@@ -39,8 +39,8 @@ func TestNamesAreReadAsDockerReadsThem(t *testing.T) {
 		if err != nil || got != tt.want {
 			t.Errorf("%s in %q: %q, %v; want %q", tt.name, tt.ns, got, err, tt.want)
 		}
-		if again, err := readName(spelled(tt.want), ""); !strings.HasPrefix(string(tt.want), "[") && (err != nil || again != tt.want) {
-			t.Errorf("%s is spelled %s, which is read as %s, %v", tt.want, spelled(tt.want), again, err)
+		if again, err := readName(tt.want.AsPath(), ""); !strings.HasPrefix(string(tt.want), "[") && (err != nil || again != tt.want) {
+			t.Errorf("%s is spelled %s, which is read as %s, %v", tt.want, tt.want.AsPath(), again, err)
 		}
 	}
 }

@@ -1,0 +1,117 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage"
+)
+
+// handedShelf has ubuntu:22.04, postgres:15 and redis:7, pulled 40 days ago; postgres was handed out three times, last three days
+// ago, and once one of its platforms by its own digest; ubuntu 35 days ago.
+func handedShelf(t *testing.T) *shelf {
+	t.Helper()
+	at := clock
+	s := newShelf(t, func(o *storage.Options) { o.Now = func() time.Time { return at }; o.UndoWindow = 10 * time.Minute })
+	day := 24 * time.Hour
+	s.pull("ubuntu:22.04")
+	s.pull("postgres:15", "linux/amd64", "linux/arm64")
+	s.pull("redis:7")
+	hand := func(reference string, digest image.Digest, ago time.Duration) {
+		ref, err := image.ParseReference(reference)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if digest == "" {
+			digest = s.target(reference).Digest
+		} else {
+			ref = ref.WithTag("").WithDigest(digest)
+		}
+		at = clock.Add(40*day - ago)
+		s.store.HandedOut(ref, digest)
+	}
+	hand("ubuntu:22.04", "", 35*day)
+	hand("postgres:15", "", 20*day)
+	hand("postgres:15", "", 10*day)
+	hand("postgres:15", "", 3*day)
+	hand("postgres:15", s.target("postgres:15").Images[1].Manifest, 2*day)
+	at = clock.Add(40 * day)
+	if err := s.store.WriteHandedOut(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.handlers.options.Now = func() time.Time { return at }
+	s.now = at
+	return s
+}
+
+func TestTheListShowsAndSortsByWhatWasHandedOut(t *testing.T) {
+	s := handedShelf(t)
+	page := s.get("/images?sort=-handed")
+	page.is(t, http.StatusOK, "Handed out", `title="Handed out 3 times, last on 2026-12-29 09:30:00 UTC"`, "3 days ago", `title="Not handed out"`)
+	order := func(body string, names ...string) {
+		t.Helper()
+		at := 0
+		for _, name := range names {
+			i := strings.Index(body[at:], `id="row-`+name)
+			if i < 0 {
+				t.Fatalf("%s is missing or out of order", name)
+			}
+			at += i
+		}
+	}
+	order(page.body, "postgres:15", "ubuntu:22.04", "redis:7")
+	order(s.get("/images?sort=handed").body, "redis:7", "ubuntu:22.04", "postgres:15")
+	grouped := s.get("/images?sort=-handed&group=repository")
+	grouped.is(t, http.StatusOK, `title="Handed out 3 times, last on 2026-12-29 09:30:00 UTC"`)
+	order(grouped.body, "docker.io/library/postgres", "docker.io/library/ubuntu", "docker.io/library/redis")
+	s.get("/images/docker.io/library/postgres").is(t, http.StatusOK, "3 days ago")
+	if text := s.get("/images?sort=-handed", "Accept", "text/plain").body; strings.Count(text, "\n") != 3 {
+		t.Errorf("as text: %q", text)
+	}
+}
+
+func TestThePageOfAnImageSaysHowOftenItWasHandedOut(t *testing.T) {
+	s := handedShelf(t)
+	page := s.get("/images/docker.io/library/postgres:15?platform=linux%2Farm64")
+	page.is(t, http.StatusOK, "3 times", "1 of this platform", "last 3 days ago", `title="Handed out 3 times, last on 2026-12-29 09:30:00 UTC"`)
+	page.golden(t, "image_handed")
+	s.get("/images/docker.io/library/postgres@"+string(s.target("postgres:15").Digest)).is(t, http.StatusOK, "3 times", "0 of this platform")
+	s.get("/images/"+string(s.target("postgres:15").Images[1].ID)).is(t, http.StatusOK, "1 time", "last 2 days ago")
+	s.get("/images/docker.io/library/redis:7").is(t, http.StatusOK, "0 times", "not since 2026-11-22")
+}
+
+func TestPruningWhatIsUnusedSaysWhatStaysAndWhy(t *testing.T) {
+	s := handedShelf(t)
+	page := s.get("/prune?all=1&unused=30d")
+	page.is(t, http.StatusOK, "Stays: used since then", "handed out 2 days ago", `name="unused" value="30d"`, "docker image prune --all<", "docker knows no filter unused")
+	page.golden(t, "prune-unused")
+	s.get("/prune/summary?all=1&unused=30d", "HX-Request", "true", "HX-Request-Type", "partial").is(t, http.StatusOK, "2 images, ", "1 stays: used since then")
+	s.get("/prune?all=1&unused=4w2d").is(t, http.StatusOK, "handed out 2 days ago")
+	s.get("/prune?all=1&unused=36d").is(t, http.StatusOK, "handed out 5 weeks ago")
+	s.get("/prune?all=1&unused=41d").is(t, http.StatusOK, "Nothing to prune", "kept, for the reasons below", "pulled 5 weeks ago")
+	s.get("/prune?unused=30d").is(t, http.StatusOK, "Nothing to prune", "No image is chosen by these filters.")
+	s.post("/prune", page.pruneForm(t)).wentTo(t, "/storage", "Pruned 2 images. Their ")
+	s.has("postgres:15")
+	s.post("/removals/1/undo", url.Values{"back": {"/images"}}).wentTo(t, "/images", "2 references are back")
+	s.get("/images/docker.io/library/ubuntu:22.04").is(t, http.StatusOK, "1 time", "last 5 weeks ago")
+}
+
+func TestAWrongSpanIsNamed(t *testing.T) {
+	s := newShelf(t)
+	for query, says := range map[string]string{
+		"?unused=soon":                         "&#34;soon&#34; is not a span of time",
+		"?unused=0d":                           "is not a span of time",
+		"?unused=30d&unused=20d":               "There is more than one span of time",
+		"?all=1&unused=2026-01-31":             "Give weeks, days or hours, such as 4w, 30d or 720h",
+		"?unused=" + strings.Repeat("9", 2001): "at most 2000 are read",
+	} {
+		page := s.get("/prune" + query)
+		page.is(t, http.StatusBadRequest, says, `name="unused"`, `aria-invalid="true"`)
+		page.lacks(t, `name="plan"`)
+	}
+	s.get("/prune?unused=30x", "Accept-Language", "ko").is(t, http.StatusBadRequest, "올바른 기간이 아닙니다")
+}

@@ -1,0 +1,29 @@
+package handlers
+
+import (
+	"context"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views"
+)
+
+// handed tells how often clients were given what the page is of. An ID has no repository: there its manifest counts, under
+// all of them.
+func (h *Handlers) handed(ctx context.Context, s *subject) (views.HandedView, error) {
+	manifest := s.shown.Manifest
+	out, err := h.store.HandedOutOf(ctx, s.ref, []image.Digest{manifest})
+	if err != nil {
+		return views.HandedView{}, err
+	}
+	v := views.HandedView{Handed: views.Handed(out.Handed), Since: out.Since}
+	switch {
+	case s.idPrefix != "":
+		of, err := h.store.HandedOutOfManifest(ctx, manifest)
+		v.Handed = views.Handed(of)
+		return v, err
+	case manifest != "" && manifest != s.target.Digest:
+		platform := views.Handed(out.Images[manifest])
+		v.Platform = &platform
+	}
+	return v, nil
+}

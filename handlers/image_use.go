@@ -1,0 +1,31 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views"
+)
+
+// useSection shows how engines and registry tools pull the image from this server.
+func (h *Handlers) useSection(c echo.Context, s *subject) error {
+	v := views.UseView{Server: h.outside(c), Tag: s.ref.Tag, Repository: s.ref.Repository, Digest: s.target.Digest, Shown: s.shown.Platform}
+	if s.idPrefix != "" { // no client pulls by an ID: the manifest stands for it, where a repository leads there
+		v.Digest = s.shown.Manifest
+		if len(s.names.Digests) > 0 {
+			v.Repository = s.names.Digests[0].Repository
+		}
+	} else {
+		v.Platforms = len(s.choices)
+		v.Asked = s.addressed()
+		for _, p := range s.choices {
+			if p.stored && p.image.Broken == "" && p.platform != (image.Platform{}) {
+				v.Stored = append(v.Stored, p.platform)
+			}
+		}
+	}
+	v.Broken = s.shown.Broken != ""
+	return h.renderImage(c, http.StatusOK, s, views.UseSection(v))
+}

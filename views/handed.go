@@ -1,0 +1,59 @@
+package views
+
+import (
+	"context"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+// Handed is how often clients were given something, and when last.
+type Handed struct {
+	Count int64
+	Last  time.Time // zero: never
+}
+
+// title words it in full.
+func (h Handed) title(ctx context.Context) string {
+	if h.Last.IsZero() {
+		return T(ctx, "handed.never_title")
+	}
+	return T(ctx, "handed.title", Count, h.Count, "Time", AbsoluteTime(h.Last))
+}
+
+// HandedView is how often an image was handed out, for its page.
+type HandedView struct {
+	Handed
+	Since    time.Time // it is counted since then
+	Platform *Handed   // the platform shown by itself; nil where that is not counted apart
+}
+
+// note says when last, or since when it is counted.
+func (v HandedView) note(ctx context.Context) string {
+	if v.Last.IsZero() {
+		return T(ctx, "handed.never", "Date", v.Since.UTC().Format(time.DateOnly))
+	}
+	return T(ctx, "handed.last", "Ago", HumanAge(ctx, v.Last))
+}
+
+// planUsed are the lines for what a prune of what is unused leaves, and why.
+func planUsed(ctx context.Context, p image.RemovalPlan) []PlanLine {
+	var lines []PlanLine
+	for _, u := range p.Used {
+		lines = append(lines, PlanLine{Kind: PlanKeep, What: planReference(u.Reference), Why: useWords(u), Size: -1})
+	}
+	return withMore(ctx, lines, PlanKeep, p.Totals.Used)
+}
+
+// useText says how something was used, and when last.
+func useText(ctx context.Context, u image.PlanUse) string {
+	ago := ageInSentence(ctx, u.At)
+	switch u.How {
+	case image.UseHandedOut:
+		return T(ctx, "handed.use_handed", "Ago", ago)
+	case image.UsePulled:
+		return T(ctx, "handed.use_pulled", "Ago", ago)
+	case image.UseUncounted:
+	}
+	return T(ctx, "handed.use_uncounted", "Ago", ago)
+}
