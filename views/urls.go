@@ -11,7 +11,7 @@ import (
 // Section is a part of an image's page, the last element of its address.
 type Section string
 
-// The sections. Layers is what an address without a section shows. The last three are actions.
+// The sections. Layers is what an address without a section shows. Archive is a file, and the last three are actions.
 const (
 	SectionLayers   Section = "layers"
 	SectionConfig   Section = "config"
@@ -19,6 +19,8 @@ const (
 	SectionInspect  Section = "inspect"
 	SectionHistory  Section = "history"
 	SectionChanges  Section = "changes"
+	SectionDownload Section = "download"
+	SectionArchive  Section = "archive"
 	SectionCheck    Section = "check"
 	SectionDelete   Section = "delete"
 	SectionPin      Section = "pin"
