@@ -12,7 +12,7 @@ import (
 // saved is one image of docker's manifest.json.
 type saved struct {
 	Config   string   // its path in the archive
-	RepoTags []string // familiar; null for an image without a name
+	RepoTags []string // whole references, since podman takes ubuntu:22.04 for its own; null for an image without a name
 	Layers   []string // their paths, base layer first
 }
 
@@ -92,7 +92,7 @@ func savedImages(exports []Export) []*saved {
 			images = append(images, s)
 		}
 		if e.Name.Tag != "" {
-			s.RepoTags = append(s.RepoTags, e.Name.Familiar())
+			s.RepoTags = append(s.RepoTags, e.Name.String())
 		}
 	}
 	return images
