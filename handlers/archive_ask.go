@@ -104,6 +104,7 @@ func tooManyArchived(n int) error {
 // packedArchive is an archive with what its file is called.
 type packedArchive struct {
 	archive *archive.Archive
+	exports []archive.Export
 	file    string
 }
 
@@ -129,7 +130,7 @@ func (h *Handlers) pack(ctx context.Context, r archiveRequest) (packedArchive, e
 	if err != nil {
 		return packedArchive{}, err
 	}
-	return packedArchive{archive: a, file: archiveName(r, exports)}, nil
+	return packedArchive{archive: a, exports: exports, file: archiveName(r, exports)}, nil
 }
 
 // unfold puts the tags of a repository in its place, everything once and in an order of its own.

@@ -60,6 +60,8 @@ func (h *Handlers) imagePage(c echo.Context, a address) error {
 		return h.configSection(c, s)
 	case a.section == views.SectionHistory:
 		return h.historySection(c, s)
+	case a.section == views.SectionDownload:
+		return h.downloadSection(c, s)
 	}
 	return h.layersSection(c, s)
 }

@@ -27,6 +27,9 @@ func (h *Handlers) imageView(ctx context.Context, s *subject) views.ImageView {
 			v.OtherEntries++
 		}
 	}
+	if s.stored {
+		v.DownloadURL = s.url(views.SectionDownload)
+	}
 	if s.idPrefix != "" {
 		s.describeID(ctx, &v)
 	} else {
@@ -127,6 +130,7 @@ var sections = []struct {
 	{views.SectionManifest, "image.tab_manifest"},
 	{views.SectionInspect, "image.tab_inspect"},
 	{views.SectionHistory, "image.tab_history"},
+	{views.SectionDownload, "download.tab"},
 }
 
 func (s *subject) tabs(ctx context.Context) []views.Tab {
