@@ -121,7 +121,10 @@ func (h *Handlers) archive(c echo.Context, asked archiveRequest) error {
 	w := &archiveWriter{Response: c.Response(), stream: stream}
 	http.ServeContent(w, r, "", time.Time{}, stream)
 	w.endWriting()
-	return h.broken(c, w.err)
+	if errors.Is(w.err, archive.ErrBlob) { // what else ends it is the client's doing, who knows how much was to come
+		h.breakOff(c, w.err)
+	}
+	return nil
 }
 
 // wholeBlobs refuses an archive of which a blob is not on the disk as it should be.
@@ -137,14 +140,13 @@ func (h *Handlers) wholeBlobs(a *archive.Archive) error {
 	return nil
 }
 
-// broken ends an answer that broke off: nobody may take what came for the whole. What is the client's doing is not told.
-func (h *Handlers) broken(c echo.Context, err error) error {
-	if err == nil {
-		return nil
-	}
+// breakOff ends an answer whose rest cannot be sent: nobody may take what came for the whole.
+func (h *Handlers) breakOff(c echo.Context, err error) {
+	log := h.log.Info
 	if errors.Is(err, archive.ErrBlob) {
-		h.log.Error("an archive broke off", "path", c.Request().URL.RequestURI(), "request_id", c.Response().Header().Get(echo.HeaderXRequestID), "error", err)
+		log = h.log.Error
 	}
+	log("an archive broke off", "path", c.Request().URL.RequestURI(), "request_id", c.Response().Header().Get(echo.HeaderXRequestID), "error", err)
 	panic(http.ErrAbortHandler)
 }
 
@@ -164,7 +166,10 @@ func (h *Handlers) sendCompressed(c echo.Context, how archive.Compression, a *ar
 		}
 		w.endWriting()
 	}
-	return h.broken(c, err)
+	if err != nil {
+		h.breakOff(c, err)
+	}
+	return nil
 }
 
 // archiveWriter is the answer that an archive is written to, past what would copy it once more, in pieces that have a

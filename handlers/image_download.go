@@ -45,7 +45,7 @@ func (h *Handlers) downloadSection(c echo.Context, s *subject) error {
 	e := packed.exports[0]
 	v.URL = views.ArchiveURL(s.base(), v.OCI, asked.platforms...)
 	v.Address = origin(c) + v.URL
-	v.File, v.Bytes, v.Digest, v.Index = packed.file, packed.archive.Size(), e.Target.Digest, len(e.Indexes) > 0
+	v.File, v.Bytes, v.Digest, v.Index, v.Several = packed.file, packed.archive.Size(), e.Target.Digest, len(e.Indexes) > 0, len(e.Images) > 1
 	for _, choice := range s.choices {
 		if choice.stored && choice.image.Manifest == e.Images[0].Manifest.Digest {
 			v.Platform = choice.platform

@@ -22,6 +22,7 @@ type DownloadView struct {
 	Platform image.Platform  // that the commands name: the one that manifest.json has
 	Digest   image.Digest    // of the index or the manifest in it
 	Index    bool            // it is an index
+	Several  bool            // it has several platforms
 	Zstd     bool            // it has layers that Docker 20.10 cannot unpack
 	Ref      image.Reference // zero for an image ID
 }
@@ -84,6 +85,8 @@ func (v DownloadView) commands(ctx context.Context) []downloadCommand {
 		docker.note = T(ctx, "download.docker_oci")
 	case v.Zstd:
 		docker.note = T(ctx, "download.docker_zstd")
+	case v.Several && v.Platform.Known():
+		docker.note = T(ctx, "download.docker_one", "Platform", v.Platform.String())
 	}
 	return []downloadCommand{
 		docker,
