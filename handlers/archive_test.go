@@ -349,7 +349,7 @@ func TestWhatCannotBeArchivedIsRefusedInWords(t *testing.T) {
 		text   string
 	}{
 		ubuntu + ":22.04/archive?platform=linux/arm/v7":                {404, "ubuntu:22.04 is not stored for linux/arm/v7; it is stored for linux/amd64, linux/arm64. Pull that platform first"},
-		ubuntu + ":22.04/archive?platform=linux/amd64&platform=a//b":  {400, "is not a platform"},
+		ubuntu + ":22.04/archive?platform=linux/amd64&platform=a//b":   {400, "is not a platform"},
 		ubuntu + ":24.04/archive":                                      {404, "ubuntu:24.04 is not stored. Pull it first."},
 		"/images/sha256:0000000000/archive":                            {404, "no image on the shelf has an ID"},
 		"/archive":                                                     {400, "Tick images in the list"},
@@ -507,4 +507,72 @@ func TestTheFileOfAnArchiveHasASafeName(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
+}
+
+// interrupted is a connection to a client on which something happens after the first bytes.
+type interrupted struct {
+	http.ResponseWriter
+	then func()
+}
+
+func (w *interrupted) Write(p []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(p)
+	if then := w.then; then != nil {
+		w.then = nil
+		then()
+	}
+	return n, err
+}
+
+func TestAClientNeverTakesAPartForTheWhole(t *testing.T) {
+	for _, query := range []string{"", "?compress=gzip", "?compress=zstd"} {
+		var dir string
+		s := newShelf(t, func(o *storage.Options) { dir = o.Dir })
+		s.pull("ubuntu:22.04", "linux/amd64")
+		layer := s.layerOf("ubuntu:22.04", 0)
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.pages.ServeHTTP(&interrupted{w, func() {
+				if err := os.Remove(blobFile(dir, layer)); err != nil {
+					t.Error(err)
+				}
+			}}, r)
+		}))
+		defer server.Close()
+		res, err := server.Client().Get(server.URL + ubuntu + ":22.04/archive" + query)
+		if err == nil {
+			_, err = io.Copy(io.Discard, res.Body)
+			if closing := res.Body.Close(); closing != nil {
+				t.Error(closing)
+			}
+		}
+		if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+			t.Errorf("%q: the client was told nothing: %v", query, err)
+		}
+	}
+}
+
+// socket is an answer that sees what is read into it, as the server's own does before it asks the kernel.
+type socket struct {
+	*httptest.ResponseRecorder
+	files []*os.File
+}
+
+func (s *socket) ReadFrom(r io.Reader) (int64, error) {
+	if limited, ok := r.(*io.LimitedReader); ok {
+		if f, ok := limited.R.(*os.File); ok {
+			s.files = append(s.files, f)
+		}
+	}
+	return io.Copy(s.ResponseRecorder, r)
+}
+
+func TestALayerReachesTheSocketAsItsFile(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04", "linux/amd64")
+	to := &socket{ResponseRecorder: httptest.NewRecorder()}
+	s.pages.ServeHTTP(to, httptest.NewRequest(http.MethodGet, ubuntu+":22.04/archive", nil))
+	if len(to.files) != 1 || filepath.Base(to.files[0].Name()) != s.layerOf("ubuntu:22.04", 0).Encoded() {
+		t.Errorf("%d files", len(to.files))
+	}
+	unpackArchive(t, to.Body.Bytes())
 }
