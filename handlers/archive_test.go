@@ -468,24 +468,28 @@ func TestAnImageThatIsDeletedMeanwhileIsDownloadedToTheEnd(t *testing.T) {
 	}
 }
 
+// losing has a shelf with an archive of several layers, and what loses the last of them.
+func losing(t *testing.T) (s *shelf, address string, lose func()) {
+	t.Helper()
+	var dir string
+	s = newShelf(t, func(o *storage.Options) { dir = o.Dir })
+	s.pull("postgres:15", "linux/amd64")
+	layers, err := s.store.ImageLayers(t.Context(), s.target("postgres:15").Images[0].Manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, "/images/docker.io/library/postgres:15/archive", func() {
+		if err := os.Remove(blobFile(dir, layers[len(layers)-1].Digest)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestADownloadWhoseBlobIsLostBreaksOff(t *testing.T) {
 	for _, query := range []string{"", "?compress=gzip", "?compress=zstd"} {
-		var dir string
-		s := newShelf(t, func(o *storage.Options) { dir = o.Dir })
-		s.pull("postgres:15", "linux/amd64")
-		target := s.target("postgres:15")
-		layers, err := s.store.ImageLayers(t.Context(), target.Images[0].Manifest)
-		if err != nil {
-			t.Fatal(err)
-		}
-		const address = "/images/docker.io/library/postgres:15/archive"
+		s, address, lose := losing(t)
 		whole := s.get(address + query).body
-		last := layers[len(layers)-1].Digest
-		got, brokeOff := s.downloading(address+query, func() {
-			if err := os.Remove(blobFile(dir, last)); err != nil {
-				t.Error(err)
-			}
-		})
+		got, brokeOff := s.downloading(address+query, lose)
 		if !brokeOff || len(got) >= len(whole) {
 			t.Errorf("%q: %d of %d bytes, it broke off: %v", query, len(got), len(whole), brokeOff)
 		}
@@ -526,19 +530,12 @@ func (w *interrupted) Write(p []byte) (int, error) {
 
 func TestAClientNeverTakesAPartForTheWhole(t *testing.T) {
 	for _, query := range []string{"", "?compress=gzip", "?compress=zstd"} {
-		var dir string
-		s := newShelf(t, func(o *storage.Options) { dir = o.Dir })
-		s.pull("ubuntu:22.04", "linux/amd64")
-		layer := s.layerOf("ubuntu:22.04", 0)
+		s, address, lose := losing(t)
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s.pages.ServeHTTP(&interrupted{w, func() {
-				if err := os.Remove(blobFile(dir, layer)); err != nil {
-					t.Error(err)
-				}
-			}}, r)
+			s.pages.ServeHTTP(&interrupted{w, lose}, r)
 		}))
 		defer server.Close()
-		res, err := server.Client().Get(server.URL + ubuntu + ":22.04/archive" + query)
+		res, err := server.Client().Get(server.URL + address + query)
 		if err == nil {
 			_, err = io.Copy(io.Discard, res.Body)
 			if closing := res.Body.Close(); closing != nil {
