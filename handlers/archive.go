@@ -109,7 +109,7 @@ func (h *Handlers) archive(c echo.Context, asked archiveRequest) error {
 	header.Set(echo.HeaderXContentTypeOptions, "nosniff")
 	header.Set(echo.HeaderCacheControl, "private, no-cache") // a platform that is stored later changes it
 	stream := a.Stream(func(d image.Digest) (archive.Blob, error) { return h.store.OpenBlob(d) })
-	defer stream.Close()
+	defer stream.Close() //nolint:errcheck // it was only read
 	if asked.compression != archive.None {
 		return h.sendCompressed(c, asked.compression, a, stream)
 	}
@@ -186,15 +186,15 @@ func (w *archiveWriter) ReadFrom(r io.Reader) (n int64, err error) {
 	if !ok || part.R != io.Reader(w.stream) {
 		return 0, fmt.Errorf("an archive's answer is read from %T", r)
 	}
-	n, err = w.pieces(w.Response.Writer, part.N)
-	w.Response.Size += n // the writer below does not count
+	n, err = w.pieces(w.Writer, part.N)
+	w.Size += n // the writer below does not count
 	w.err = err
 	return n, err
 }
 
 // pieces writes the next n bytes of the stream.
 func (w *archiveWriter) pieces(to io.Writer, n int64) (written int64, err error) {
-	control := http.NewResponseController(w.Response.Writer)
+	control := http.NewResponseController(w.Writer)
 	for written < n {
 		// A writer without deadlines, as in tests, has no connection to hold.
 		_ = control.SetWriteDeadline(time.Now().Add(grace + piece/slowest*time.Second))
@@ -208,5 +208,5 @@ func (w *archiveWriter) pieces(to io.Writer, n int64) (written int64, err error)
 
 // endWriting lets the connection be used for the next request.
 func (w *archiveWriter) endWriting() {
-	_ = http.NewResponseController(w.Response.Writer).SetWriteDeadline(time.Time{}) // the connection is gone already where this fails
+	_ = http.NewResponseController(w.Writer).SetWriteDeadline(time.Time{}) // the connection is gone already where this fails
 }
