@@ -16,8 +16,8 @@ type saved struct {
 	Layers   []string // their paths, base layer first
 }
 
-// containerdName is the annotation that containerd, docker and podman take an image's name from.
-const containerdName = "io.containerd.image.name"
+// nameAnnotation is the annotation that containerd, docker and podman take an image's name from.
+const nameAnnotation = "io.containerd.image.name"
 
 // madeDocument is a file of the archive that is no blob.
 type madeDocument struct {
@@ -66,7 +66,7 @@ func indexEntries(exports []Export) []ocispec.Descriptor {
 			}
 			unnamed[d.Digest] = true
 		} else {
-			d.Annotations = map[string]string{containerdName: e.Name.String(), ocispec.AnnotationRefName: e.Name.Tag}
+			d.Annotations = map[string]string{nameAnnotation: e.Name.String(), ocispec.AnnotationRefName: e.Name.Tag}
 			if uses[e.Name.Tag] > 1 {
 				d.Annotations[ocispec.AnnotationRefName] = e.Name.String()
 			}
