@@ -281,8 +281,8 @@ func specPlatform(p image.Platform) *ocispec.Platform {
 	return &ocispec.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion}
 }
 
-// maxFileName bounds what an archive's file is called, in bytes, without its extension.
-const maxFileName = 180
+// maxArchiveName bounds what an archive's file is called, in bytes, without its extension.
+const maxArchiveName = 180
 
 // archiveName names the file of an archive: ubuntu_22.04_linux-amd64.tar.
 func archiveName(r archiveRequest, exports []archive.Export) string {
@@ -310,7 +310,7 @@ func archiveName(r archiveRequest, exports []archive.Export) string {
 		}
 		return '_'
 	}, name), "._-")
-	name = name[:min(len(name), maxFileName)]
+	name = name[:min(len(name), maxArchiveName)]
 	if r.format == archive.OCI {
 		name += ".oci"
 	}

@@ -502,7 +502,7 @@ func TestTheFileOfAnArchiveHasASafeName(t *testing.T) {
 		"localhost_5000_team_app_1.tar":            {things: []archiveThing{{ref: image.Reference{Repository: "localhost:5000/team/app", Tag: "1"}}}},
 		"app_1_windows_10.0.17763.1432_-amd64.tar": {things: []archiveThing{{ref: image.Reference{Repository: "docker.io/library/app", Tag: "1"}}}, platforms: []image.Platform{{OS: "windows", Architecture: "amd64", OSVersion: "10.0.17763.1432"}}},
 		"image_174c8c134b2a.oci.tar.gz":            {things: []archiveThing{{id: "174c8c134b2a94b5bb0b37d9a2b6ba0663d82d23ebf62bd51f74a2fd457333da"}}, format: "oci", compression: "gzip"},
-		strings.Repeat("a", maxFileName) + ".tar":  {things: []archiveThing{{ref: image.Reference{Repository: image.Repository("example.com/" + strings.Repeat("a", 230)), Tag: "1"}}}},
+		strings.Repeat("a", maxArchiveName) + ".tar":  {things: []archiveThing{{ref: image.Reference{Repository: image.Repository("example.com/" + strings.Repeat("a", 230)), Tag: "1"}}}},
 	} {
 		if r.things[0].ref.Repository.Host() == "example.com" {
 			r.things[0].ref.Repository = image.Repository("docker.io/library/" + strings.Repeat("a", 230))
