@@ -61,7 +61,7 @@ func splitSection(path string) (name string, s views.Section) {
 	last, before := views.Section(path[i+1:]), path[:i]
 	switch last {
 	case views.SectionLayers, views.SectionConfig, views.SectionManifest, views.SectionInspect, views.SectionHistory, views.SectionUse, views.SectionChanges,
-		views.SectionDelete, views.SectionPin, views.SectionUnpin, views.SectionCheck:
+		views.SectionDownload, views.SectionArchive, views.SectionDelete, views.SectionPin, views.SectionUnpin, views.SectionCheck:
 	default:
 		return path, ""
 	}

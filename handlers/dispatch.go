@@ -28,11 +28,16 @@ func (h *Handlers) ImageAddress(c echo.Context) error {
 	switch {
 	case a.section == views.SectionDelete:
 		return h.deletePlan(c, a)
+	case a.section == views.SectionArchive:
+		return h.imageArchive(c, a)
 	case a.section == views.SectionChanges:
 		return h.changes(c, a)
 	case a.section == views.SectionPin, a.section == views.SectionUnpin, a.section == views.SectionCheck:
 		return pinAddress(c, a)
 	case a.idPrefix == "" && a.ref.Tag == "" && a.ref.Digest == "":
+		if done, err := h.repositoryArchive(c, a); done || err != nil {
+			return err
+		}
 		return h.repositoryPage(c, a)
 	}
 	return h.imagePage(c, a)

@@ -64,6 +64,8 @@ func (h *Handlers) imagePage(c echo.Context, a address) error {
 		return h.historySection(c, s)
 	case a.section == views.SectionUse:
 		return h.useSection(c, s)
+	case a.section == views.SectionDownload:
+		return h.downloadSection(c, s)
 	}
 	return h.layersSection(c, s)
 }

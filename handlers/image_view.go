@@ -29,6 +29,7 @@ func (h *Handlers) imageView(ctx context.Context, s *subject) views.ImageView {
 	}
 	if s.stored {
 		v.Attested = s.attested()
+		v.DownloadURL = s.url(views.SectionDownload)
 	}
 	if s.idPrefix != "" {
 		s.describeID(ctx, &v)
@@ -131,6 +132,7 @@ var sections = []struct {
 	{views.SectionInspect, "image.tab_inspect"},
 	{views.SectionHistory, "image.tab_history"},
 	{views.SectionUse, "use.tab"},
+	{views.SectionDownload, "download.tab"},
 }
 
 func (s *subject) tabs(ctx context.Context) []views.Tab {

@@ -19,6 +19,7 @@ const (
 	IconChevron   IconName = "chevron"
 	IconClock     IconName = "clock"
 	IconCopy      IconName = "copy"
+	IconDownload  IconName = "download"
 	IconFilter    IconName = "filter"
 	IconImage     IconName = "image"
 	IconInfo      IconName = "info"
@@ -52,6 +53,7 @@ var iconShapes = map[IconName]string{
 	IconChevron:   `<path d="m6 9 6 6 6-6"/>`,
 	IconClock:     `<circle cx="12" cy="12" r="8.5"/><path d="M12 7.5V12l3 2"/>`,
 	IconCopy:      `<rect x="9" y="9" width="11" height="11" rx="2"/><path d="M5 15V5a1 1 0 0 1 1-1h9"/>`,
+	IconDownload:  `<path d="M4 8.5 6 4h12l2 4.5M4 8.5V20h16V8.5zM12 11v6m0 0-2.5-2.5M12 17l2.5-2.5"/>`,
 	IconFilter:    `<path d="M4 5h16l-6 8v6l-4-2v-4z"/>`,
 	IconImage:     `<path d="m12 3 8 4.5v9L12 21l-8-4.5v-9zM4 7.5l8 4.5 8-4.5M12 12v9"/>`,
 	IconInfo:      `<circle cx="12" cy="12" r="8.5"/><path d="M12 11v5m0-8.5v.01"/>`,

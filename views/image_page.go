@@ -21,10 +21,11 @@ type ImageView struct {
 	MoreNames int    // how many more there are
 	Twins     []Link // for an ID: the other manifests with the same config
 
-	PullURL   string // empty where nothing names it
-	Deletions []Link
-	Pins      PinView
-	Update    *TagUpdate // only of a tag
+	PullURL     string // empty where nothing names it
+	DownloadURL string // empty where nothing is stored
+	Deletions   []Link
+	Pins        PinView
+	Update      *TagUpdate // only of a tag
 
 	Platforms    []PlatformChoice
 	Attestations int       // that the index lists, of all platforms

@@ -11,7 +11,7 @@ import (
 // Section is a part of an image's page, the last element of its address.
 type Section string
 
-// The sections. Layers is what an address without a section shows. The last three are actions.
+// The sections. Layers is what an address without a section shows. Archive is a file, and the last three are actions.
 const (
 	SectionLayers   Section = "layers"
 	SectionConfig   Section = "config"
@@ -20,6 +20,8 @@ const (
 	SectionHistory  Section = "history"
 	SectionUse      Section = "use"
 	SectionChanges  Section = "changes"
+	SectionDownload Section = "download"
+	SectionArchive  Section = "archive"
 	SectionCheck    Section = "check"
 	SectionDelete   Section = "delete"
 	SectionPin      Section = "pin"

@@ -169,8 +169,11 @@ func crossOrigin() echo.MiddlewareFunc {
 }
 
 // uncompressed tells which answers are not to be compressed: streams, assets that bring their own, and
-// original bytes, whose ETag is that of the bytes as they are.
+// original bytes and archives, whose ETag is that of the bytes as they are and which can be had in parts.
 func uncompressed(c echo.Context) bool {
 	path := c.Request().URL.Path
+	if strings.HasSuffix(path, "/archive") {
+		return true
+	}
 	return strings.HasPrefix(path, static.Prefix) || strings.HasSuffix(path, "/events") || path == "/metrics" || c.QueryParam("raw") != ""
 }

@@ -25,6 +25,7 @@ func routes(e *echo.Echo, o Options) {
 	get("/images/*", h.ImageAddress)
 	e.POST("/images/*", h.ImageAction) // …/delete, …/pin, …/unpin, …/check
 	get("/layers/:digest", h.Layer)
+	get("/archive", h.Archive)
 	get("/delete", h.Delete)
 	e.POST("/delete", h.DeleteSelected)
 	get("/delete/summary", h.DeleteSummary)

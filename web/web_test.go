@@ -127,3 +127,20 @@ func TestHEADIsAnsweredLikeGET(t *testing.T) {
 		}
 	}
 }
+
+func TestArchivesAreNotCompressedOnTheirWay(t *testing.T) {
+	e := echo.New()
+	e.Use(middleware.GzipWithConfig(middleware.GzipConfig{Skipper: uncompressed}))
+	e.GET("/*", func(c echo.Context) error { return c.String(http.StatusOK, strings.Repeat("archive", 1000)) })
+	for path, compressed := range map[string]bool{
+		"/archive?image=ubuntu": false, "/images/docker.io/library/ubuntu:22.04/archive": false, "/images/docker.io/library/ubuntu:22.04/download": true,
+	} {
+		req := httptest.NewRequest(http.MethodGet, path, nil)
+		req.Header.Set("Accept-Encoding", "gzip")
+		rec := httptest.NewRecorder()
+		e.ServeHTTP(rec, req)
+		if got := rec.Header().Get("Content-Encoding") == "gzip"; got != compressed {
+			t.Errorf("%s is compressed: %v", path, got)
+		}
+	}
+}

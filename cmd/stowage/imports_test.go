@@ -16,7 +16,7 @@ var mayImport = map[string][]string{
 	"cmd/stowage":           {"*"},
 	"sample":                {},
 	"web":                   {"handlers", "views", "static", "image"},
-	"handlers":              {"views", "storage", "registry", "pull", "image", "image/layer"},
+	"handlers":              {"views", "storage", "registry", "pull", "archive", "image", "image/layer"},
 	"handlers/distribution": {"storage", "pull", "image"},
 	"views":                 {"image", "pull", "static"},
 	"storage":               {"storage/blob", "migrations", "image", "image/layer", "pull"},
@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"registry":              {"image"},
 	"storage/blob":          {"image"},
 	"image/layer":           {"image"},
+	"archive":               {"image"},
 	"image":                 {},
 	"migrations":            {},
 	"static":                {},
@@ -43,7 +44,7 @@ var onlyIn = map[string][]string{
 	"github.com/olareg/olareg":            {"sample"},
 	"github.com/distribution/reference":   {"image"},
 	"github.com/containerd/platforms":     {"image"},
-	"github.com/klauspost/compress":       {"image/layer", "sample"},
+	"github.com/klauspost/compress":       {"image/layer", "archive", "sample"},
 }
 
 func TestPackagesImportOnlyWhatTheTableAllows(t *testing.T) {

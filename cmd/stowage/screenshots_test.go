@@ -101,6 +101,7 @@ func pagesToLookAt(t *testing.T) []shot {
 		{"images-empty", empty, "/images", `main form[action="/pull"]`},
 		{"repository", demo, "/images/docker.io/library/ubuntu", "tr[data-row]"},
 		{"image-layers", demo, postgres + "/layers", "li[data-row]"},
+		{"image-download", demo, postgres + "/download", "#format-docker"},
 		{"image-config", demo, "/images/ghcr.io/acme/api:v2.14.0/config", "#image .panel"},
 		{"image-manifest", demo, postgres + "/manifest", "#image pre"},
 		{"image-inspect", demo, postgres + "/inspect", "#inspect"},

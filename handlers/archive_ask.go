@@ -1,0 +1,321 @@
+package handlers
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stowage/stowage/archive"
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage"
+)
+
+const (
+	maxArchived  = 1000 // tags, digests and IDs in one archive
+	maxPlatforms = 100  // that one archive is asked for
+)
+
+// archiveRequest is what an archive is asked for with.
+type archiveRequest struct {
+	things      []archiveThing
+	platforms   []image.Platform // none: all that are stored
+	format      archive.Format
+	compression archive.Compression
+}
+
+// archiveThing is one of the things that go into an archive.
+type archiveThing struct {
+	ref image.Reference // without tag and digest: all tags
+	id  string          // hex digits of an image ID; empty for a reference
+}
+
+func (t archiveThing) String() string {
+	if t.id != "" {
+		return image.ShortDigest(image.Digest("sha256:" + t.id))
+	}
+	return t.ref.Familiar()
+}
+
+// archiveOptions reads how an archive is to be. Errors are of kind Invalid.
+func archiveOptions(c echo.Context) (r archiveRequest, err error) {
+	query := c.QueryParams()
+	if r.format, err = archive.ParseFormat(query.Get("format")); err != nil {
+		return r, err
+	}
+	if r.compression, err = archive.ParseCompression(query.Get("compress")); err != nil {
+		return r, err
+	}
+	if len(query["platform"]) > maxPlatforms {
+		return r, image.Errorf(image.Invalid, "at most %d platforms can be asked for at once", maxPlatforms)
+	}
+	for _, s := range query["platform"] {
+		if s == "" {
+			continue
+		}
+		p, err := image.ParsePlatform(s)
+		if err != nil {
+			return r, err
+		}
+		if !slices.Contains(r.platforms, p) {
+			r.platforms = append(r.platforms, p)
+		}
+	}
+	return r, nil
+}
+
+// archiveThings reads what is to go into an archive.
+func archiveThings(names []string) ([]archiveThing, error) {
+	if len(names) == 0 {
+		return nil, image.Errorf(image.Invalid, "no image was named that an archive is to be made of").
+			Suggest("Tick images in the list, or name them: /archive?image=ubuntu:22.04&image=postgres:15.")
+	}
+	if len(names) > maxArchived {
+		return nil, tooManyArchived(len(names))
+	}
+	things := make([]archiveThing, 0, len(names))
+	for _, name := range names {
+		name = strings.TrimSpace(name)
+		if strings.HasPrefix(name, "sha256:") {
+			prefix, ok := image.ParseIDPrefix(name)
+			if !ok {
+				return nil, image.Errorf(image.Invalid, "%.80q is not an image ID", name).Suggest("An image ID is sha256: and 4 to 64 hex digits.")
+			}
+			things = append(things, archiveThing{id: prefix})
+			continue
+		}
+		ref, err := image.ParseRepositoryReference(name)
+		if err != nil {
+			return nil, err
+		}
+		things = append(things, archiveThing{ref: ref})
+	}
+	return things, nil
+}
+
+func tooManyArchived(n int) error {
+	return image.Errorf(image.TooLarge, "an archive takes at most %d images, and these are %d", maxArchived, n).Suggest("Download fewer images at a time.")
+}
+
+// packedArchive is an archive with what its file is called.
+type packedArchive struct {
+	archive *archive.Archive
+	exports []archive.Export
+	file    string
+}
+
+// pack works an archive out. The same things, in any order, give the same archive.
+func (h *Handlers) pack(ctx context.Context, r archiveRequest) (packedArchive, error) {
+	things, err := h.unfold(ctx, r.things)
+	if err != nil {
+		return packedArchive{}, err
+	}
+	exports := make([]archive.Export, 0, len(things))
+	for _, t := range things {
+		stored, err := h.archived(ctx, t)
+		if err != nil {
+			return packedArchive{}, err
+		}
+		images, err := archivedImages(t, stored.Images, r.platforms)
+		if err != nil {
+			return packedArchive{}, err
+		}
+		exports = append(exports, h.export(t, stored, images, len(r.platforms) == 1))
+	}
+	a, err := archive.New(exports, r.format)
+	if err != nil {
+		return packedArchive{}, err
+	}
+	return packedArchive{archive: a, exports: exports, file: archiveName(r, exports)}, nil
+}
+
+// unfold puts the tags of a repository in its place, everything once and in an order of its own.
+func (h *Handlers) unfold(ctx context.Context, things []archiveThing) ([]archiveThing, error) {
+	var all []archiveThing
+	for _, t := range things {
+		if t.id != "" || t.ref.Tag != "" || t.ref.Digest != "" {
+			all = append(all, t)
+			continue
+		}
+		tags, err := h.store.TagsOf(ctx, t.ref.Repository, maxArchived+1)
+		if err != nil {
+			return nil, err
+		}
+		if len(tags) == 0 {
+			return nil, image.Errorf(image.NotFound, "no tag of %s is stored", t).Suggest("Pull one first, or name a digest.")
+		}
+		for _, tag := range tags {
+			all = append(all, archiveThing{ref: t.ref.WithTag(tag)})
+		}
+	}
+	slices.SortFunc(all, func(a, b archiveThing) int {
+		return cmp.Or(cmp.Compare(a.ref.String(), b.ref.String()), cmp.Compare(a.id, b.id))
+	})
+	all = slices.Compact(all)
+	if len(all) > maxArchived {
+		return nil, tooManyArchived(len(all))
+	}
+	return all, nil
+}
+
+// archived looks one thing up.
+func (h *Handlers) archived(ctx context.Context, t archiveThing) (storage.Archived, error) {
+	if t.id != "" {
+		return h.store.ArchivedID(ctx, t.id)
+	}
+	a, err := h.store.Archived(ctx, t.ref)
+	if image.KindOf(err) == image.NotFound {
+		return a, image.Errorf(image.NotFound, "%s is not stored", t).Suggest("Pull it first.").Because(err)
+	}
+	return a, err
+}
+
+// archivedImages chooses the platforms asked for, or all that are stored and not broken.
+func archivedImages(t archiveThing, stored []storage.ArchivedImage, platforms []image.Platform) ([]storage.ArchivedImage, error) {
+	var usable []storage.ArchivedImage
+	for _, i := range stored {
+		if i.Broken == "" {
+			usable = append(usable, i)
+		}
+	}
+	if len(platforms) == 0 {
+		switch {
+		case len(usable) > 0:
+			return usable, nil
+		case len(stored) > 0:
+			return nil, brokenImage(t, stored[0])
+		}
+		return nil, image.Errorf(image.NotFound, "no platform of %s is stored", t).Suggest("Pull one first.")
+	}
+	var chosen []storage.ArchivedImage
+	for _, want := range platforms {
+		i, ok := imageFor(usable, want)
+		if !ok {
+			if b, isBroken := imageFor(stored, want); isBroken {
+				return nil, brokenImage(t, b)
+			}
+			return nil, notArchived(t, want, usable)
+		}
+		if !slices.ContainsFunc(chosen, func(c storage.ArchivedImage) bool { return c.Manifest == i.Manifest }) {
+			chosen = append(chosen, i)
+		}
+	}
+	// In the index's order, whatever order they were asked for in.
+	slices.SortFunc(chosen, func(a, b storage.ArchivedImage) int { return cmp.Compare(position(usable, a), position(usable, b)) })
+	return chosen, nil
+}
+
+func position(images []storage.ArchivedImage, i storage.ArchivedImage) int {
+	return slices.IndexFunc(images, func(o storage.ArchivedImage) bool { return o.Manifest == i.Manifest })
+}
+
+// imageFor finds a platform's image: the first that is exactly for it, or else one for which only the OS version was left
+// open.
+func imageFor(images []storage.ArchivedImage, want image.Platform) (found storage.ArchivedImage, ok bool) {
+	best := 0
+	for _, i := range images {
+		if n := (platformChoice{platform: i.Platform}).answers(want); n > best {
+			best, found = n, i
+		}
+	}
+	return found, best > 0
+}
+
+func brokenImage(t archiveThing, i storage.ArchivedImage) error {
+	return image.Errorf(image.Conflict, "%s is broken and is not handed out: %s", t, i.Broken).
+		Suggest("Ask its author to push it again; delete it here when nobody needs it.")
+}
+
+// notArchived says which platforms there are instead.
+func notArchived(t archiveThing, want image.Platform, usable []storage.ArchivedImage) error {
+	var names []string
+	for _, i := range usable {
+		if i.Platform.Known() {
+			names = append(names, i.Platform.String())
+		}
+	}
+	if len(names) == 0 {
+		return image.Errorf(image.NoPlatform, "%s is not stored for %s", t, want).Suggest("Pull that platform first.")
+	}
+	return image.Errorf(image.NoPlatform, "%s is not stored for %s; it is stored for %s", t, want, strings.Join(names, ", ")).
+		Suggest("Pull that platform first, or choose one of those that are stored.")
+}
+
+// export makes a thing an archive's. Where one platform was asked for, the archive has that manifest and no index: every
+// client takes it, whatever it runs on. Else it has the index as it came, so that the digest stays that of the registry.
+func (h *Handlers) export(t archiveThing, a storage.Archived, images []storage.ArchivedImage, one bool) archive.Export {
+	e := archive.Export{Target: a.Target, Indexes: a.Indexes}
+	if t.id == "" && t.ref.Tag != "" {
+		e.Name = t.ref
+	}
+	stored := make([]storage.Image, len(images))
+	for n, i := range images {
+		stored[n] = i.Image
+	}
+	preferred := h.store.Preferred(stored)
+	for _, i := range images {
+		if !one { // only the index knows of them
+			e.Others = append(e.Others, i.About...)
+		}
+		packed := archive.Image{Manifest: i.ManifestBlob, Config: i.Config, Layers: i.Layers}
+		if i.Manifest == preferred.Manifest {
+			e.Images = slices.Insert(e.Images, 0, packed)
+		} else {
+			e.Images = append(e.Images, packed)
+		}
+	}
+	if one {
+		e.Target, e.Indexes = images[0].ManifestBlob, nil
+	}
+	if len(e.Indexes) == 0 {
+		e.Target.Platform = specPlatform(images[0].Platform)
+	}
+	return e
+}
+
+func specPlatform(p image.Platform) *ocispec.Platform {
+	if !p.Known() {
+		return nil
+	}
+	return &ocispec.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion}
+}
+
+// maxArchiveName bounds what an archive's file is called, in bytes, without its extension.
+const maxArchiveName = 180
+
+// archiveName names the file of an archive: ubuntu_22.04_linux-amd64.tar.
+func archiveName(r archiveRequest, exports []archive.Export) string {
+	name := fmt.Sprintf("%d-images", len(exports))
+	if len(r.things) == 1 {
+		t := r.things[0]
+		switch {
+		case t.id != "":
+			name = "image_" + t.String()
+		case t.ref.Digest != "":
+			name = t.ref.Repository.Familiar() + "_sha256-" + image.ShortDigest(t.ref.Digest)
+		default:
+			name = t.ref.Familiar()
+		}
+	}
+	if len(r.platforms) <= 3 {
+		for _, p := range r.platforms {
+			name += "_" + strings.ReplaceAll(p.String(), "/", "-")
+		}
+	}
+	name = strings.Trim(strings.Map(func(c rune) rune {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
+			return c
+		}
+		return '_'
+	}, name), "._-")
+	name = name[:min(len(name), maxArchiveName)]
+	if r.format == archive.OCI {
+		name += ".oci"
+	}
+	return name + r.compression.Extension()
+}

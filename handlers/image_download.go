@@ -1,0 +1,80 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/archive"
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views"
+)
+
+// downloadSection offers the image as an archive, with the query of the archive's own address. chosen=1 says that the
+// platforms come from the form, which sends none where none is ticked.
+func (h *Handlers) downloadSection(c echo.Context, s *subject) error {
+	asked, err := archiveOptions(c)
+	if err != nil {
+		return err
+	}
+	asked.things, asked.compression = []archiveThing{{ref: s.ref, id: s.idPrefix}}, archive.None
+	formed := c.QueryParams().Has("chosen")
+	v := views.DownloadView{
+		Path: s.base() + "/" + string(views.SectionDownload), Choices: downloadChoices(s, asked.platforms, formed), OCI: asked.format == archive.OCI, Ref: s.ref,
+	}
+	switch left := slices.ContainsFunc(v.Choices, func(c views.DownloadChoice) bool { return !c.Ticked && !c.Broken && c.Platform != "" }); {
+	case formed && len(asked.platforms) == 0 && left:
+		v.None = true
+		return h.renderImage(c, http.StatusOK, s, views.DownloadSection(v))
+	case formed && !left:
+		asked.platforms = nil
+	}
+	packed, err := h.pack(c.Request().Context(), asked)
+	if err == nil {
+		err = h.wholeBlobs(packed.archive)
+	}
+	if err != nil {
+		if !errors.As(err, &v.Problem) || v.Problem.Kind == image.Internal {
+			return err
+		}
+		return h.renderImage(c, Status(v.Problem.Kind), s, views.DownloadSection(v))
+	}
+	e := packed.exports[0]
+	v.URL = views.ArchiveURL(s.base(), v.OCI, asked.platforms...)
+	v.Address = h.outside(c) + v.URL
+	v.File, v.Bytes, v.Digest, v.Index, v.Several = packed.file, packed.archive.Size(), e.Target.Digest, len(e.Indexes) > 0, len(e.Images) > 1
+	for _, choice := range s.choices {
+		if choice.stored && choice.image.Manifest == e.Images[0].Manifest.Digest {
+			v.Platform = choice.platform
+		}
+	}
+	for _, i := range e.Images {
+		v.Zstd = v.Zstd || slices.ContainsFunc(i.Layers, func(l image.Descriptor) bool { return strings.HasSuffix(l.MediaType, "zstd") })
+	}
+	return h.renderImage(c, http.StatusOK, s, views.DownloadSection(v))
+}
+
+// downloadChoices gives the stored platforms of an index. Without a word all of them are ticked that are whole.
+func downloadChoices(s *subject, asked []image.Platform, formed bool) []views.DownloadChoice {
+	if len(s.target.Entries) == 0 {
+		return nil
+	}
+	all := len(asked) == 0 && !formed
+	var choices []views.DownloadChoice
+	for _, c := range s.choices {
+		if !c.stored {
+			continue
+		}
+		choice := views.DownloadChoice{Size: c.image.Size, Broken: c.image.Broken != ""}
+		if c.platform.Known() {
+			choice.Platform = c.platform.String()
+		}
+		named := slices.ContainsFunc(asked, func(p image.Platform) bool { return c.answers(p) > 0 })
+		choice.Ticked = !choice.Broken && (all || named)
+		choices = append(choices, choice)
+	}
+	return choices
+}

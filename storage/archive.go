@@ -1,0 +1,126 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/stowage/stowage/image"
+)
+
+// Archived is what a tag, a digest or an image ID brings into an archive.
+type Archived struct {
+	Target  image.Descriptor   // the index or the manifest
+	Indexes []image.Descriptor // the stored ones: the target where it is one, and those that it lists
+	Images  []ArchivedImage    // the stored ones, broken ones too, in the index's order
+}
+
+// ArchivedImage is one stored platform with all that it is made of.
+type ArchivedImage struct {
+	Image
+	ManifestBlob image.Descriptor
+	Config       image.Descriptor // without a media type, which its manifest has
+	Layers       []image.Descriptor
+	About        []image.Descriptor // of the attestations that describe it: their manifests and all of their parts
+}
+
+// Archived gives what belongs into an archive of a tag or a digest of a repository, also of a digest that only an index of
+// the repository lists. NotFound where it is not stored.
+func (s *Store) Archived(ctx context.Context, ref image.Reference) (a Archived, err error) {
+	query, what := servedByTag, ref.Tag
+	if ref.Digest != "" {
+		query, what = servedByDigest, string(ref.Digest)
+	}
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		var broken string
+		err := tx.QueryRowContext(ctx, query, ref.Repository, what).Scan(&a.Target.Digest, &a.Target.MediaType, &a.Target.Size, &broken)
+		if err != nil {
+			return notFound(err, "%s is not stored", ref.Familiar())
+		}
+		return a.fill(ctx, tx)
+	})
+	return a, err
+}
+
+// ArchivedID is Archived for an image ID or the beginning of one, given as hex digits: errors as ImageByID has them.
+func (s *Store) ArchivedID(ctx context.Context, prefix string) (a Archived, err error) {
+	img, err := s.ImageByID(ctx, prefix)
+	if err != nil {
+		return Archived{}, err
+	}
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		if a.Target, err = documentOf(ctx, tx, img.Manifest); err != nil {
+			return notFound(err, "image %s was just deleted", prefix)
+		}
+		return a.fill(ctx, tx)
+	})
+	return a, err
+}
+
+// fill looks up what is under the target.
+func (a *Archived) fill(ctx context.Context, q querier) error {
+	images, err := reachableImages(ctx, q, a.Target.Digest)
+	if err != nil {
+		return err
+	}
+	for _, i := range images {
+		b := ArchivedImage{Image: i}
+		if b.ManifestBlob, err = documentOf(ctx, q, i.Manifest); err != nil {
+			return err
+		}
+		b.Config.Digest = i.ID
+		if err := q.QueryRowContext(ctx, `SELECT size FROM blobs WHERE digest = ?`, i.ID).Scan(&b.Config.Size); err != nil {
+			return err
+		}
+		b.Layers, err = rowsOf(ctx, q, scanDescriptor,
+			`SELECT layer_digest, media_type, size FROM image_layers WHERE manifest_digest = ? ORDER BY position`, i.Manifest)
+		if err != nil {
+			return err
+		}
+		if b.About, err = rowsOf(ctx, q, scanDescriptor, archivedAbout, i.Manifest); err != nil {
+			return err
+		}
+		a.Images = append(a.Images, b)
+	}
+	if len(images) == 1 && images[0].Manifest == a.Target.Digest {
+		return nil
+	}
+	a.Indexes = []image.Descriptor{a.Target}
+	entries, err := entriesOf(ctx, q, a.Target.Digest, 0)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Kind != image.EntryIndex {
+			continue
+		}
+		nested, err := rowsOf(ctx, q, scanDescriptor, storedDocument, e.Digest)
+		if err != nil {
+			return err
+		}
+		a.Indexes = append(a.Indexes, nested...)
+	}
+	return nil
+}
+
+// archivedAbout gives what describes an image, by its manifest.
+const archivedAbout = `SELECT b.digest, iif(ab.position = 0, a.media_type, ''), b.size FROM image_attestations ia
+	CROSS JOIN attestations a ON a.digest = ia.attestation_digest
+	CROSS JOIN attestation_blobs ab ON ab.attestation_digest = a.digest CROSS JOIN blobs b ON b.digest = ab.blob_digest
+	WHERE ia.manifest_digest = ? ORDER BY a.digest, ab.position`
+
+// storedDocument gives the descriptor of a stored index or manifest.
+const storedDocument = `SELECT m.digest, m.media_type, b.size FROM manifests m JOIN blobs b ON b.digest = m.digest WHERE m.digest = ?`
+
+func documentOf(ctx context.Context, q querier, digest image.Digest) (d image.Descriptor, err error) {
+	return d, q.QueryRowContext(ctx, storedDocument, digest).Scan(&d.Digest, &d.MediaType, &d.Size)
+}
+
+func scanDescriptor(rows *sql.Rows) (d image.Descriptor, err error) {
+	return d, rows.Scan(&d.Digest, &d.MediaType, &d.Size)
+}
+
+// TagsOf gives the tags of a repository in the order of their bytes, at most limit of them; none where nothing of it is
+// stored.
+func (s *Store) TagsOf(ctx context.Context, repo image.Repository, limit int) ([]string, error) {
+	return rowsOf(ctx, s.read, scanString, `SELECT t.name FROM tags t JOIN repositories r ON r.id = t.repository_id WHERE r.name = ? ORDER BY t.name LIMIT ?`, repo, limit)
+}
