@@ -111,6 +111,24 @@ func TestWholeIndexesAreCopiedFromTheShelf(t *testing.T) {
 	}
 }
 
+// The settings are those of docs/registry.md.
+func TestSkopeoTakesTheShelfForAMirror(t *testing.T) {
+	t.Parallel()
+	binary, err := installed("skopeo")()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := fillShelf(t)
+	settings := filepath.Join(t.TempDir(), "registries.conf")
+	err = os.WriteFile(settings, []byte("[[registry]]\nlocation = \"ghcr.io\"\n[[registry.mirror]]\nlocation = \""+f.host()+"/ghcr.io\"\ninsecure = true\n"), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "copied")
+	runClient(t, binary, "--insecure-policy", "--registries-conf", settings, "copy", "--all", "docker://ghcr.io/team/app:"+indexTag, "oci:"+dir+":x")
+	kept(t, dir, f.tags[indexTag])
+}
+
 // named gives the names of a tag's image: by tag and by the digest of its index.
 func (f filled) named(tag string) []string {
 	repository := f.host() + "/" + f.name
