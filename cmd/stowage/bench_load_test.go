@@ -9,9 +9,14 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -148,4 +153,32 @@ func discard(socket syscall.RawConn, buffer []byte) (n int64, err error) {
 		return true
 	})
 	return n, errors.Join(err, failed)
+}
+
+func TestALoadCountsWhatIsAnsweredAndTakesNoOtherAnswer(t *testing.T) {
+	var answered atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answered.Add(1)
+		w.Header().Set("Content-Length", "3000000")
+		if r.URL.Path == "/short" {
+			_, _ = w.Write(make([]byte, 10_000))
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = w.Write(make([]byte, 3_000_000))
+	}))
+	defer server.Close()
+	addr := strings.TrimPrefix(server.URL, "http://")
+	l := load{method: http.MethodGet, path: "/", clients: 2, status: http.StatusOK}
+	got, err := l.put(addr, 50*time.Millisecond)
+	if most := answered.Load(); err != nil || got.answers < 1 || got.answers > most || got.bytes < 1 || got.bytes > got.answers*3_000_000 {
+		t.Errorf("%+v of %d answers, %v", got, most, err)
+	}
+	l.status = http.StatusNotModified
+	if _, err := l.put(addr, time.Minute); err == nil || !strings.Contains(err.Error(), "status 200") {
+		t.Errorf("another status: %v", err)
+	}
+	l.status, l.path = http.StatusOK, "/short"
+	if _, err := l.put(addr, time.Minute); err == nil {
+		t.Error("an answer that broke off was taken")
+	}
 }
