@@ -32,6 +32,9 @@ type benchImage struct {
 	ref    string // repository and tag, without the host
 	layers []int64
 	size   int64 // compressed bytes, once it is pushed
+
+	manifest v1.Manifest   // once it is pushed
+	digest   digest.Digest // of the manifest
 }
 
 // benchImages are about 1 GiB in a few large layers, and many small layers. The numbers are unpacked bytes.
@@ -80,6 +83,7 @@ func (im *benchImage) push(t *testing.T, base string) {
 	if _, err := to.send(http.MethodPut, to.base+"/manifests/"+tag, v1.MediaTypeImageManifest, bytes.NewReader(raw), http.StatusCreated); err != nil {
 		t.Fatalf("push manifest of %s: %v", im.ref, err)
 	}
+	im.manifest, im.digest = manifest, digest.FromBytes(raw)
 }
 
 var benchEpoch = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)

@@ -63,9 +63,13 @@ func memoryOf(pid int, name string) int64 {
 const peakEvery = 2 * time.Millisecond
 
 // runPeer runs a program to its end and measures it.
-func runPeer(t *testing.T, name string, args ...string) usage {
+func runPeer(t *testing.T, tool func() (string, error), args ...string) usage {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), name, args...)
+	binary, err := tool()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), binary, args...)
 	home := t.TempDir()
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "DOCKER_CONFIG=" + home}
 	var said bytes.Buffer

@@ -38,10 +38,10 @@ func contenders() []contender {
 		{"Stowage", pullByServer},
 		{"regctl image copy", func(t *testing.T, ref, dir string) []usage {
 			host, _, _ := strings.Cut(ref, "/")
-			return []usage{runPeer(t, "regctl", "--host", "reg="+host+",tls=disabled", "image", "copy", ref, "ocidir://"+dir+":x")}
+			return []usage{runPeer(t, regctlTool, "--host", "reg="+host+",tls=disabled", "image", "copy", ref, "ocidir://"+dir+":x")}
 		}},
 		{"crane pull --format=oci", func(t *testing.T, ref, dir string) []usage {
-			return []usage{runPeer(t, "crane", "pull", "--format=oci", ref, dir)}
+			return []usage{runPeer(t, craneTool, "pull", "--format=oci", ref, dir)}
 		}},
 	}
 }

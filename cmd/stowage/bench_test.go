@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 )
@@ -17,11 +16,11 @@ import (
 var (
 	report = flag.String("report", "", "measure, and rewrite the tables of this file")
 	rounds = flag.Int("rounds", 7, "with -report: how often each pull is measured")
-	only   = flag.String("only", "", "with -report: measure only pulls, pages or searches, print that and leave the file as it is")
+	only   = flag.String("only", "", "with -report: measure only pulls, serving, pages or searches, print that and leave the file as it is")
 )
 
-// TestReport measures what docs/benchmarks.md shows: pulls beside regctl and crane, the Images page at three sizes of
-// shelf, and the Search page at a large registry. regctl and crane must be on the PATH; scripts/bench sees to that.
+// TestReport measures what docs/benchmarks.md shows: pulls beside regctl and crane, serving beside distribution and olareg,
+// the Images page at three sizes of shelf, and the Search page at a large registry.
 func TestReport(t *testing.T) {
 	if *report == "" {
 		return
@@ -33,11 +32,6 @@ func TestReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, peer := range []string{"regctl", "crane"} {
-		if _, err := exec.LookPath(peer); err != nil && (*only == "" || *only == "pulls") {
-			t.Fatalf("%v: start this by scripts/bench, which installs it", err)
-		}
-	}
 	var out bytes.Buffer
 	writeMachine(t, &out)
 	for _, part := range []struct {
@@ -45,6 +39,7 @@ func TestReport(t *testing.T) {
 		measure func()
 	}{
 		{"pulls", func() { writePulls(&out, measurePulls(t, *rounds)) }},
+		{"serving", func() { reportServing(t, &out) }},
 		{"pages", func() { writePages(&out, measurePages(t)) }},
 		{"searches", func() {
 			figures, memory := measureSearches(t)

@@ -20,17 +20,12 @@ import (
 	"github.com/stowage/stowage/sample"
 )
 
-// The registry that the tests pull from: the distribution project's own, in a process of its own.
-const (
-	distributionPackage = "github.com/distribution/distribution/v3/cmd/registry"
-	distributionVersion = "v3.1.2"
-)
-
-// upstreamBase starts the registry once for all tests and gives its base address.
+// upstreamBase starts the registry that the tests pull from, the distribution project's own in a process of its own,
+// once for all tests and gives its base address.
 var upstreamBase = sync.OnceValues(startDistribution)
 
 func startDistribution() (string, error) {
-	binary, err := distributionBinary()
+	binary, err := distributionTool()
 	if err != nil {
 		return "", err
 	}
@@ -61,39 +56,6 @@ func startDistribution() (string, error) {
 		return "", err
 	}
 	return "http://" + at.FindStringSubmatch(line)[1], nil
-}
-
-// distributionBinary builds the registry into the person's cache folder, where it is not there yet. That takes some
-// minutes, once.
-func distributionBinary() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("find the cache folder: %w", err)
-	}
-	home := filepath.Join(cache, "stowage-test", "distribution-"+distributionVersion)
-	binary := filepath.Join(home, "registry")
-	if _, err := os.Stat(binary); err == nil {
-		return binary, nil
-	}
-	if err := os.MkdirAll(home, 0o755); err != nil {
-		return "", fmt.Errorf("make the cache folder: %w", err)
-	}
-	// Into a folder of its own and then in one step to its place: tests may run twice at a time.
-	tmp, err := os.MkdirTemp(home, "build-")
-	if err != nil {
-		return "", fmt.Errorf("make the build folder: %w", err)
-	}
-	defer os.RemoveAll(tmp)
-	cmd := exec.Command("go", "install", distributionPackage+"@"+distributionVersion)
-	cmd.Dir = tmp
-	cmd.Env = append(os.Environ(), "GOBIN="+tmp, "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the distribution registry: %w\n%s", err, out)
-	}
-	if err := os.Rename(filepath.Join(tmp, "registry"), binary); err != nil {
-		return "", fmt.Errorf("keep the distribution registry: %w", err)
-	}
-	return binary, nil
 }
 
 // upstream is a registry as one test sees it: at an address of its own, with a record of what was asked for,
