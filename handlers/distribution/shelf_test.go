@@ -25,7 +25,7 @@ import (
 
 // shelf is the registry API over a real store, filled by real pulls from a registry of its own.
 type shelf struct {
-	t        *testing.T
+	t        testing.TB
 	dir      string
 	upstream *sample.Registry
 	store    *storage.Store
@@ -58,7 +58,7 @@ func (u upstream) Blob(ctx context.Context, r image.Repository, d image.Descript
 }
 
 // newShelf opens an empty shelf.
-func newShelf(t *testing.T) *shelf {
+func newShelf(t testing.TB) *shelf {
 	t.Helper()
 	s := &shelf{t: t, dir: t.TempDir(), upstream: sample.NewEmptyRegistry(), log: &bytes.Buffer{}}
 	from := httptest.NewServer(s.upstream)
@@ -177,7 +177,7 @@ func (s *shelf) replace(d image.Digest, with []byte) {
 
 // reply is an answer, read to its end.
 type reply struct {
-	t      *testing.T
+	t      testing.TB
 	path   string
 	status int
 	header http.Header
