@@ -30,6 +30,7 @@ type Options struct {
 	Store           *storage.Store
 	Queue           *pull.Queue
 	Checker         *pull.Checker
+	Mirror          *pull.Mirror // nil where nothing is mirrored
 	Registry        *registry.Client
 	Logger          *slog.Logger
 	DefaultPlatform image.Platform

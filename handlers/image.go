@@ -30,6 +30,8 @@ type subject struct {
 	platform image.Platform   // asked for, or shown
 	asked    bool             // whether the address names a platform
 	layers   []storage.Layer
+
+	attestations []storage.Attestation // of all its platforms
 }
 
 // imagePage answers for a tag, a digest or an image ID and its sections.
@@ -84,6 +86,9 @@ func (h *Handlers) subject(ctx context.Context, a address, platform image.Platfo
 	}
 	if !s.stored {
 		return s, nil
+	}
+	if err := h.readAttestations(ctx, s); err != nil {
+		return nil, err
 	}
 	if s.names, err = h.store.NamesOf(ctx, s.shown.ID, maxNames); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"context"
 	"mime"
 	"net/http"
 	"strconv"
@@ -24,18 +25,21 @@ const (
 func (h *Handlers) manifestSection(c echo.Context, s *subject) error {
 	name := c.QueryParam("document")
 	digest := s.shown.Manifest
+	about, attests := s.attestation(image.Digest(name))
 	hasIndex := s.target.Digest != "" && s.target.Digest != digest
 	switch {
 	case name == "" || name == documentManifest:
 		name = documentManifest
 	case name == documentIndex && hasIndex:
 		digest = s.target.Digest
+	case attests:
+		digest = about.Digest
 	case name == documentIndex:
 		return image.Errorf(image.NotFound, "%s names a manifest, without an index", s.label())
 	default:
 		return image.Errorf(image.Invalid, "there is no document %.40q", name).Suggest("The documents are index and manifest.")
 	}
-	doc, err := h.store.Document(c.Request().Context(), digest)
+	doc, err := h.document(c.Request().Context(), digest, attests)
 	if err != nil {
 		return err
 	}
@@ -47,14 +51,35 @@ func (h *Handlers) manifestSection(c echo.Context, s *subject) error {
 		Raw: doc.Raw, MediaType: doc.MediaType, Digest: doc.Digest, Link: s.digestLink(),
 		Download: withQuery(address, "raw=1&document="+name), Listed: s.listed(), Command: s.imagetools(doc.Digest),
 	}
-	if hasIndex {
-		ctx := c.Request().Context()
-		v.Documents = []views.Tab{
-			{Label: views.T(ctx, "manifest.index"), URL: withQuery(address, "document="+documentIndex), Active: name == documentIndex},
-			{Label: views.T(ctx, "manifest.manifest", "Platform", s.platform.String()), URL: withQuery(address, "document="+documentManifest), Active: name == documentManifest},
+	v.Documents = s.documents(c.Request().Context(), digest)
+	return h.renderImage(c, http.StatusOK, s, views.ManifestSection(v))
+}
+
+// document reads an index, a manifest or, of an attestation, what there is to be shown of it: its bytes.
+func (h *Handlers) document(ctx context.Context, d image.Digest, attests bool) (image.Document, error) {
+	if !attests {
+		return h.store.Document(ctx, d)
+	}
+	a, err := h.store.Attestation(ctx, d)
+	return image.Document{MediaType: a.MediaType, Digest: a.Digest, Raw: a.Raw}, err
+}
+
+// documents gives the choice between the index, the manifest of the platform shown and what is stored about it; shown is
+// the one that is open.
+func (s *subject) documents(ctx context.Context, shown image.Digest) (tabs []views.Tab) {
+	address := s.url(views.SectionManifest)
+	if s.target.Digest != "" && s.target.Digest != s.shown.Manifest {
+		tabs = append(tabs, views.Tab{Label: views.T(ctx, "manifest.index"), URL: withQuery(address, "document="+documentIndex), Active: shown == s.target.Digest})
+	}
+	tabs = append(tabs, views.Tab{
+		Label: views.T(ctx, "manifest.manifest", "Platform", s.platform.String()), URL: withQuery(address, "document="+documentManifest), Active: shown == s.shown.Manifest,
+	})
+	for _, a := range s.attestations {
+		if a.Of == s.shown.Manifest || a.Digest == shown {
+			tabs = append(tabs, views.Tab{Label: views.T(ctx, "manifest.attestation"), URL: s.attestationURL(a), Active: shown == a.Digest})
 		}
 	}
-	return h.renderImage(c, http.StatusOK, s, views.ManifestSection(v))
+	return tabs
 }
 
 // rawDocument serves the exact bytes, to be saved. They may be kept for ever where the address names their
@@ -84,9 +109,13 @@ func (s *subject) listed() []views.ListedEntry {
 	var listed []views.ListedEntry
 	for _, e := range s.target.Entries {
 		if e.Kind == image.EntryAttestation || e.Kind == image.EntryOther {
-			listed = append(listed, views.ListedEntry{
+			l := views.ListedEntry{
 				Digest: e.Digest, MediaType: e.MediaType, Bytes: e.Bytes, Attestation: e.Kind == image.EntryAttestation, Describes: platforms[e.Describes],
-			})
+			}
+			if a, stored := s.attestation(e.Digest); stored && l.Attestation {
+				l.URL, l.Kinds = s.attestationURL(a), appendKinds(nil, a)
+			}
+			listed = append(listed, l)
 		}
 	}
 	return listed
@@ -110,6 +139,9 @@ func (s *subject) digestLink() func(digest string) string {
 		if pages[string(r.Digest)] == "" {
 			pages[string(r.Digest)] = views.ImageURL(r)
 		}
+	}
+	for _, a := range s.attestations {
+		pages[string(a.Digest)] = s.attestationURL(a)
 	}
 	for _, l := range s.layers {
 		pages[string(l.Digest)] = views.LayerURL(l.Digest)

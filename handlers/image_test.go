@@ -160,10 +160,10 @@ func TestThePlatformSwitchOffersWhatIsStoredAndWhatIsNot(t *testing.T) {
 	s := newShelf(t)
 	s.pull("postgres:15", "linux/amd64", "linux/arm64")
 	page := s.get(postgresPage + "/config?platform=linux/arm64/v8")
-	page.is(t, http.StatusOK, "linux/arm64/v8", "6 attestations", `href="`+postgresPage+`/config?platform=linux/amd64"`, `href="/pull?ref=postgres:15&amp;platform=linux/s390x"`)
+	page.is(t, http.StatusOK, "linux/arm64/v8", "Attestations: SBOM, provenance", `href="`+postgresPage+`/config?platform=linux/amd64"`, `href="/pull?ref=postgres:15&amp;platform=linux/s390x"`)
 
 	missing := s.get(postgresPage + "?platform=linux/s390x")
-	missing.is(t, http.StatusNotFound, "linux/s390x is not stored", `href="/pull?ref=postgres:15&amp;platform=linux/s390x"`, "docker pull --platform linux/s390x postgres:15", "<nav")
+	missing.is(t, http.StatusNotFound, "linux/s390x is not stored", "6 attestations", `href="/pull?ref=postgres:15&amp;platform=linux/s390x"`, "docker pull --platform linux/s390x postgres:15", "<nav")
 	missing.lacks(t, "Pull again")
 
 	s.get(postgresPage+"?platform=linux/riscv64").is(t, http.StatusNotFound, "has no image for linux/riscv64; it has linux/amd64, linux/arm/v7, linux/arm64")

@@ -27,6 +27,9 @@ func (h *Handlers) imageView(ctx context.Context, s *subject) views.ImageView {
 			v.OtherEntries++
 		}
 	}
+	if s.stored {
+		v.Attested = s.attested()
+	}
 	if s.idPrefix != "" {
 		s.describeID(ctx, &v)
 	} else {

@@ -180,7 +180,7 @@ func TestTheStreamSendsWholeStatesUntilTheEnd(t *testing.T) {
 		if len(seen) == 0 || seen[len(seen)-1] != now {
 			seen = append(seen, now)
 		}
-		if n := strings.Count(e.data, `id="layer-`); n != len(img.Layers()) {
+		if n := strings.Count(e.data, `id="layer-`); n != len(img.Layers())+2 { // and the SBOM and the provenance
 			t.Fatalf("a message has %d of %d layers", n, len(img.Layers()))
 		}
 		if strings.Contains(e.data, ">Downloading<") && strings.Contains(e.data, "100 B / ") && !downloading {

@@ -32,6 +32,11 @@ func (silent) Document(ctx context.Context, _ image.Reference) (image.Document, 
 	return image.Document{}, ctx.Err()
 }
 
+func (silent) Attestation(ctx context.Context, _ image.Reference) (image.Attestation, error) {
+	<-ctx.Done()
+	return image.Attestation{}, ctx.Err()
+}
+
 func (silent) Tags(ctx context.Context, _ image.Repository) ([]string, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()

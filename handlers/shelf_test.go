@@ -60,6 +60,11 @@ func (m mirror) Document(ctx context.Context, r image.Reference) (image.Document
 	return m.Client.Document(ctx, r)
 }
 
+func (m mirror) Attestation(ctx context.Context, r image.Reference) (image.Attestation, error) {
+	r.Repository = m.there(r.Repository)
+	return m.Client.Attestation(ctx, r)
+}
+
 func (m mirror) Blob(ctx context.Context, r image.Repository, d image.Descriptor, offset int64) (io.ReadCloser, int64, error) {
 	return m.Client.Blob(ctx, m.there(r), d, offset)
 }

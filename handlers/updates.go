@@ -108,8 +108,12 @@ func (h *Handlers) update(ctx context.Context, s *subject) (*views.TagUpdate, er
 	if err != nil {
 		return nil, err
 	}
-	return &views.TagUpdate{
+	u := &views.TagUpdate{
 		Tag: s.ref, State: check.State, Here: s.target.Digest, Upstream: check.Upstream, Method: check.Method, At: check.At,
 		Problem: check.Problem, Advice: check.Advice, PullURL: views.PullFormURL(s.ref, s.storedPlatforms()...),
-	}, nil
+	}
+	if standing, known := h.options.Mirror.Standing(s.ref); known && standing.Err != nil {
+		u.Stale, u.StaleSince = standing.Problem().MessageText, standing.Asked
+	}
+	return u, nil
 }

@@ -103,14 +103,7 @@ type wire struct {
 // (not JSON, or keys that contradict the media type: index and manifest must not be confused, see
 // distribution-spec and GHSA-77vh-xpmg-72qh).
 func ParseDocument(contentType string, raw []byte) (Document, error) {
-	if len(raw) > MaxManifestSize {
-		return Document{}, Errorf(TooLarge, "the manifest is larger than %d bytes", MaxManifestSize)
-	}
-	var w wire
-	if err := json.Unmarshal(raw, &w); err != nil {
-		return Document{}, notJSON(contentType, raw, err)
-	}
-	mediaType, err := documentType(contentType, w)
+	w, mediaType, err := readWire(contentType, raw)
 	if err != nil {
 		return Document{}, err
 	}
@@ -127,6 +120,18 @@ func ParseDocument(contentType string, raw []byte) (Document, error) {
 		return Document{}, err
 	}
 	return doc, nil
+}
+
+// readWire reads what all documents have in common, and settles which one it is.
+func readWire(contentType string, raw []byte) (w wire, mediaType string, err error) {
+	if len(raw) > MaxManifestSize {
+		return w, "", Errorf(TooLarge, "the manifest is larger than %d bytes", MaxManifestSize)
+	}
+	if err := json.Unmarshal(raw, &w); err != nil {
+		return w, "", notJSON(contentType, raw, err)
+	}
+	mediaType, err = documentType(contentType, w)
+	return w, mediaType, err
 }
 
 func notJSON(contentType string, raw []byte, err error) error {
@@ -165,11 +170,14 @@ func documentType(contentType string, w wire) (string, error) {
 		}
 	}
 	indexType := mediaType == ocispec.MediaTypeImageIndex || mediaType == MediaTypeDockerManifestList
-	manifestType := mediaType == ocispec.MediaTypeImageManifest || mediaType == MediaTypeDockerManifest
-	if indexType && !isIndex || manifestType && !isManifest {
+	if indexType && !isIndex || isManifestType(mediaType) && !isManifest {
 		return "", Errorf(Corrupt, "the document's content contradicts its media type %q", shorten(mediaType))
 	}
 	return mediaType, nil
+}
+
+func isManifestType(t string) bool {
+	return t == ocispec.MediaTypeImageManifest || t == MediaTypeDockerManifest
 }
 
 func parseIndex(w wire) (*Index, error) {

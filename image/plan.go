@@ -105,7 +105,7 @@ type PlanImage struct {
 // PlanBlob is a blob that a plan removes, or that stays because of UsedBy or because a running pull needs it.
 type PlanBlob struct {
 	Digest Digest      `json:"digest"`
-	Kind   string      `json:"kind"` // index, manifest, config, layer
+	Kind   string      `json:"kind"` // index, manifest, config, layer, attestation: a part of what describes an image
 	Size   int64       `json:"size"`
 	UsedBy []Reference `json:"used_by"` // a few of them
 	Users  int         `json:"users"`   // how many references there are in all; of very many, those that were looked at

@@ -44,6 +44,9 @@ func (r Repository) Familiar() string {
 	return reference.FamiliarName(named)
 }
 
+// At gives a digest in the repository.
+func (r Repository) At(d Digest) Reference { return Reference{Repository: r, Digest: d} }
+
 // Reference names something in a registry: a repository with a tag or a digest, never both (docker lets
 // the digest win). It is comparable. The zero value names nothing; ParseReference makes valid ones.
 type Reference struct {

@@ -225,6 +225,7 @@ func hitsAll(err error) bool {
 }
 
 func (b *batch) tagDone(tag string, p *plan, c Change) {
+	b.tellPassed(b.run, p) // in the log alone: the lines would be too many
 	newer := c.Newer || b.brought[tag] == p.Digest
 	b.run.endTag(func(l *TagLine) {
 		l.State = TagUpToDate

@@ -27,6 +27,7 @@ func (q *Queue) bring(ctx context.Context, r *run) error {
 			return err
 		}
 		r.show(nil)
+		r.target, r.asked = "", time.Time{} // what it was found to be is older than what moved it
 		r.change(func(j *Job) { j.State = Resolving })
 	}
 	return keptMoving(r.reference)
@@ -37,7 +38,7 @@ func keptMoving(ref image.Reference) error {
 }
 
 func (q *Queue) bringOnce(ctx context.Context, r *run) error {
-	p, err := q.plan(ctx, wish{Reference: r.reference, platforms: r.platforms}, q.asker(r), func(d image.Digest) {
+	p, err := q.plan(ctx, wish{Reference: r.reference, platforms: r.platforms, target: r.target, asked: r.asked}, q.asker(r), func(d image.Digest) {
 		r.change(func(j *Job) { j.Digest, j.Lines = d, []string{pullingFrom(r.reference)} })
 	})
 	if err != nil {
@@ -47,9 +48,10 @@ func (q *Queue) bringOnce(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
+	passed := q.tellPassed(r, p)
 	r.change(func(j *Job) {
 		j.Pulled, j.Newer = p.platforms(), change.Newer
-		j.Lines = append(j.Lines, outcome(r.reference, p.Digest, p.images, change.Newer)...)
+		j.Lines = append(append(j.Lines, passed...), outcome(r.reference, p.Digest, p.images, change.Newer)...)
 	})
 	return nil
 }
@@ -76,6 +78,7 @@ func (q *Queue) carryOut(ctx context.Context, r *run, p *plan, begins func()) (C
 			byDigest[d.Digest].usedBy(i.Platform)
 		}
 	}
+	r.dropPassed(p)
 	return q.record(ctx, r, p)
 }
 
@@ -150,6 +153,11 @@ func (q *Queue) fetchAll(ctx context.Context, r *run, p *plan, byDigest map[imag
 	for _, b := range blobs {
 		g.Go(func() error {
 			return guard(func() error { return q.ensure(ctx, b, byDigest[b.Digest]) })
+		})
+	}
+	for i := range p.images {
+		g.Go(func() error {
+			return guard(func() error { return q.fetchAttestations(ctx, p, i, byDigest) })
 		})
 	}
 	return g.Wait()

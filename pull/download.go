@@ -11,6 +11,7 @@ import (
 
 const (
 	bufferSize    = 256 << 10 // the chunk that a blob is copied by
+	urgentAtOnce  = 16        // downloads that clients wait for, beside those of pulls
 	commitsAtOnce = 8         // an fsync mostly waits, and file systems group those that come together
 	progressBytes = 64 << 10  // what a failed try must have brought to count as progress
 )
@@ -47,10 +48,9 @@ func (f *fetcher) bring(ctx context.Context, t *fetch) (err error) {
 			return context.Cause(ctx)
 		}
 		if image.KindOf(failed) == image.Corrupt {
-			if err := w.Restart(); err != nil {
-				return fmt.Errorf("restart blob %s: %w", t.Digest, err)
+			if err := t.restart(w); err != nil {
+				return err
 			}
-			t.progress.begins(0)
 			best = 0
 		}
 		wait, final := try.after(failed, more)
@@ -79,26 +79,54 @@ func (f *fetcher) commit(ctx context.Context, t *fetch, w BlobWriter) error {
 // all bytes, right or wrong.
 func (f *fetcher) download(ctx context.Context, t *fetch, w BlobWriter) error {
 	if w.Offset() > t.Size {
-		if err := w.Restart(); err != nil {
-			return fmt.Errorf("restart blob %s: %w", t.Digest, err)
+		if err := t.restart(w); err != nil {
+			return err
 		}
-		t.progress.begins(0)
 	}
 	if w.Offset() == t.Size {
 		return nil
 	}
 	if t.raw != nil {
 		n, err := w.Write(t.raw[w.Offset():])
-		t.progress.bytes.Add(int64(n))
+		t.progress.adds(n)
 		return err
 	}
 	t.progress.is(Waiting)
-	if err := acquire(ctx, f.slots); err != nil {
+	slot, err := f.slot(ctx, t)
+	if err != nil {
 		return err
 	}
-	defer release(f.slots)
+	defer release(slot)
 	t.progress.is(Downloading)
 	return f.receive(ctx, t, w)
+}
+
+// slot takes one of the places to download in: one of those for pulls or, once a client waits for the blob, one of
+// those for clients, which a long queue of pulls does not fill.
+func (f *fetcher) slot(ctx context.Context, t *fetch) (chan struct{}, error) {
+	select {
+	case f.slots <- struct{}{}:
+		return f.slots, nil
+	case <-t.urgent:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	select {
+	case f.slots <- struct{}{}:
+		return f.slots, nil
+	case f.urgent <- struct{}{}:
+		return f.urgent, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// restart begins the blob's file anew.
+func (t *fetch) restart(w BlobWriter) error {
+	if err := t.progress.anew(w.Restart); err != nil {
+		return fmt.Errorf("restart blob %s: %w", t.Digest, err)
+	}
+	return nil
 }
 
 // receive makes one request for a blob and copies the answer.
@@ -112,10 +140,9 @@ func (f *fetcher) receive(ctx context.Context, t *fetch, w BlobWriter) error {
 		if at != 0 {
 			return image.Errorf(image.Unavailable, "%s answered with the wrong part of layer %s", t.repository.Host(), image.ShortDigest(t.Digest))
 		}
-		if err := w.Restart(); err != nil {
-			return fmt.Errorf("restart blob %s: %w", t.Digest, err)
+		if err := t.restart(w); err != nil {
+			return err
 		}
-		t.progress.begins(0)
 	}
 	return f.copy(t, w, body)
 }
@@ -136,7 +163,7 @@ func (f *fetcher) copy(t *fetch, w BlobWriter, body io.Reader) error {
 			if _, err := w.Write((*buffer)[:n]); err != nil {
 				return fmt.Errorf("write blob %s: %w", t.Digest, err)
 			}
-			t.progress.bytes.Add(int64(n))
+			t.progress.adds(n)
 		}
 		switch {
 		case errors.Is(err, io.EOF) && left == 0:

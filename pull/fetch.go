@@ -24,6 +24,7 @@ type fetcher struct {
 	backoff Backoff
 	now     func() time.Time
 	slots   chan struct{} // one held by each download
+	urgent  chan struct{} // held instead by one that a client waits for
 	commits chan struct{} // one held by each commit
 	buffers sync.Pool     // of *[]byte
 	base    context.Context
@@ -41,7 +42,9 @@ type fetch struct {
 	blob
 	progress progress
 	cancel   context.CancelFunc
-	waiting  int           // jobs that wait for it, guarded by the fetcher; with the last one it is given up
+	hurry    sync.Once     // closes urgent
+	urgent   chan struct{} // closed when a client waits for the blob
+	waiting  int           // jobs and clients that wait for it, guarded by the fetcher; with the last one it is given up
 	done     chan struct{} // closed at the end, when err is set
 	err      error
 }
@@ -49,7 +52,7 @@ type fetch struct {
 func newFetcher(base context.Context, o Options) *fetcher {
 	return &fetcher{
 		source: o.Source, shelf: o.Shelf, backoff: o.Backoff, now: o.Now, base: base,
-		slots: make(chan struct{}, o.Concurrency), commits: make(chan struct{}, commitsAtOnce),
+		slots: make(chan struct{}, o.Concurrency), urgent: make(chan struct{}, urgentAtOnce), commits: make(chan struct{}, commitsAtOnce),
 		buffers: sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }},
 		running: make(map[image.Digest]*fetch),
 	}
@@ -104,7 +107,7 @@ func (f *fetcher) join(b blob) (t *fetch, joined, began bool) {
 		return t, true, false
 	}
 	ctx, cancel := context.WithCancel(f.base)
-	t = &fetch{blob: b, cancel: cancel, waiting: 1, done: make(chan struct{})}
+	t = &fetch{blob: b, cancel: cancel, waiting: 1, urgent: make(chan struct{}), done: make(chan struct{})}
 	t.progress.state = Waiting
 	f.running[b.Digest] = t
 	f.wg.Go(func() { f.run(ctx, t) })

@@ -36,7 +36,7 @@ const (
 	Retrying      LayerState = "retrying"
 )
 
-// Layer is the progress of one layer's blob.
+// Layer is the progress of one layer's blob, or of what comes beside the layers.
 type Layer struct {
 	Digest   image.Digest     `json:"digest"`
 	Size     int64            `json:"size"` // bytes in all
@@ -48,6 +48,8 @@ type Layer struct {
 	Platform []image.Platform `json:"platform"` // the chosen platforms that use it
 
 	ReasonText image.Text `json:"reason_text,omitzero"` // Reason as it can be translated; empty in older records
+
+	Attests bool `json:"attests,omitzero"` // it is no layer but describes the image: a bill of materials, provenance
 }
 
 // Problem is why a pull failed or was cancelled, as it is shown and kept. Message and Suggestion may hold

@@ -3,6 +3,7 @@ package pull
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/stowage/stowage/image"
 )
@@ -14,6 +15,8 @@ type wish struct {
 	image.Reference
 	platforms []image.Platform // empty where nobody chose
 	partly    bool             // what it has of the platforms will do, where it has any
+	target    image.Digest     // where a tag points to, if that need not be asked
+	asked     time.Time        // when that was found out
 }
 
 // plan is what pulling one reference brings.
@@ -23,6 +26,7 @@ type plan struct {
 	indexes   []image.Document // nested ones that lead to the images
 	images    []planned
 	missing   error // which of the platforms it lacks, where part of them will do
+	passing
 }
 
 // planned is one platform of a plan.
@@ -34,7 +38,7 @@ type planned struct {
 // plan reads what a reference points to and chooses. resolved, which may be nil, is told what it points to
 // as soon as that is known.
 func (q *Queue) plan(ctx context.Context, w wish, ask asker, resolved func(image.Digest)) (*plan, error) {
-	t, err := q.resolver.target(ctx, w.Reference, ask)
+	t, err := q.resolver.wished(ctx, w, ask)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +61,7 @@ func (q *Queue) plan(ctx context.Context, w wish, ask asker, resolved func(image
 	for i, c := range choices {
 		chosen[i] = all[c.Entry]
 	}
-	manifests, err := q.resolver.manifests(ctx, w.Repository, chosen, ask)
+	manifests, about, err := q.read(ctx, w.Repository, all, chosen, ask)
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +80,7 @@ func (q *Queue) plan(ctx context.Context, w wish, ask asker, resolved func(image
 	if n := len(p.digests()); n > maxBlobs {
 		return nil, image.Errorf(image.TooLarge, "the pull has %d different blobs, more than %d", n, maxBlobs).Suggest("Pull fewer platforms at once.")
 	}
+	p.attest(about)
 	return p, nil
 }
 
@@ -113,6 +118,12 @@ func (p *plan) digests() []image.Digest {
 		for _, l := range i.Document.Manifest.Layers {
 			all = append(all, l.Digest)
 		}
+		for _, a := range i.Attestations {
+			all = append(all, a.Digest)
+			for _, d := range a.Blobs() {
+				all = append(all, d.Digest)
+			}
+		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -128,7 +139,8 @@ func (p *plan) platforms() []image.Platform {
 	return ps
 }
 
-// layers lists the layers to show, each digest once, in the order of the manifests.
+// layers lists the layers to show, each digest once, in the order of the manifests, and after them what describes the
+// images.
 func (p *plan) layers() ([]*layer, map[image.Digest]*layer) {
 	var all []*layer
 	byDigest := make(map[image.Digest]*layer)
@@ -141,6 +153,19 @@ func (p *plan) layers() ([]*layer, map[image.Digest]*layer) {
 				all = append(all, l)
 			}
 			l.usedBy(i.Platform)
+		}
+	}
+	for _, i := range p.images {
+		for _, a := range i.Attestations {
+			for _, d := range a.Statements {
+				l := byDigest[d.Digest]
+				if l == nil {
+					l = &layer{Descriptor: d, attests: true}
+					byDigest[d.Digest] = l
+					all = append(all, l)
+				}
+				l.usedBy(i.Platform)
+			}
 		}
 	}
 	return all, byDigest

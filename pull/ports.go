@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"time"
 
 	"github.com/stowage/stowage/image"
@@ -19,6 +20,8 @@ type Source interface {
 	// Document fetches an index or a manifest; its bytes are proved against the digest of ref (or, for a
 	// tag, against the digest that the registry announced).
 	Document(ctx context.Context, ref image.Reference) (image.Document, error)
+	// Attestation fetches the manifest of what describes an image, by its digest, against which its bytes are proved.
+	Attestation(ctx context.Context, ref image.Reference) (image.Attestation, error)
 	// Tags lists the tags of a repository, in the registry's order.
 	Tags(ctx context.Context, repo image.Repository) ([]string, error)
 	// Blob opens a blob at an offset. The second value is the offset that the registry really started at:
@@ -57,10 +60,16 @@ type Shelf interface {
 	PartialBlob(d image.Digest) int64
 	// NewBlob opens a writer, at the end of what an earlier attempt left. One writer per digest at a time.
 	NewBlob(d image.Descriptor) (BlobWriter, error)
+	// OpenPartial opens for reading what there is of a blob that is being written; the whole blob where it has been
+	// committed meanwhile. The file stays readable whatever happens to its name. NotFound where there is neither.
+	OpenPartial(d image.Digest) (*os.File, error)
 	// ReadBlob reads a small blob whole; one over limit bytes is TooLarge.
 	ReadBlob(d image.Digest, limit int64) ([]byte, error)
 	// Resolved gives what the shelf holds under a reference.
 	Resolved(ctx context.Context, ref image.Reference) (Stored, error)
+	// Listed tells which index of a repository lists a digest, and under which reference that is stored; NotFound
+	// where none does.
+	Listed(ctx context.Context, ref image.Reference) (Listed, error)
 	// KeptDocument gives an index or a manifest that is stored, or that KeepDocument kept, with its bytes
 	// proved; NotFound or Corrupt else. A digest never changes meaning, so what was read once need not be
 	// asked for again.
@@ -86,6 +95,16 @@ type Stored struct {
 	Images []StoredImage // the platforms of it that are stored, and not broken
 }
 
+// Listed is an entry of an index that is stored.
+type Listed struct {
+	image.Descriptor
+	Reference image.Reference // a tag that points to the index, or else its digest
+	Index     image.Digest    // what that points to
+	Kind      image.EntryKind
+	Platform  image.Platform // as the index says; of an attestation, that of the image that it describes
+	Describes image.Digest   // that image's manifest
+}
+
 // StoredImage is one stored platform.
 type StoredImage struct {
 	Manifest image.Digest
@@ -97,6 +116,8 @@ type PulledImage struct {
 	Document image.Document // its manifest
 	Config   *image.Config
 	Platform image.Platform // as the index says, or else the config
+
+	Attestations []image.Attestation // what the index lists about it, as far as it could be had
 }
 
 // Pulled is what a pull brought, to be recorded.

@@ -1,6 +1,7 @@
 package pull
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -15,11 +16,45 @@ type progress struct {
 	bytes   atomic.Int64 // on disk
 	resumed atomic.Int64 // of those, left by an earlier attempt
 	moved   atomic.Int64 // came over the network; never goes down
+	turns   atomic.Int64 // odd while the file is being begun anew, and two more after it
 
 	mu      sync.Mutex
 	state   LayerState
 	reason  image.Text
 	retryAt time.Time
+
+	watched atomic.Bool   // somebody waits for news
+	news    chan struct{} // closed with the next, guarded by mu; nil where nobody waits
+}
+
+// adds counts bytes that have come to the disk.
+func (p *progress) adds(n int) {
+	p.bytes.Add(int64(n))
+	if p.watched.Load() {
+		p.tell()
+		runtime.Gosched() // whoever waits goes first: its client sees the bytes sooner, and the next ones are not late
+	}
+}
+
+// next gives a channel that is closed when more bytes are there, or when they have been thrown away.
+func (p *progress) next() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.news == nil {
+		p.news = make(chan struct{})
+		p.watched.Store(true)
+	}
+	return p.news
+}
+
+func (p *progress) tell() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.news != nil {
+		close(p.news)
+		p.news = nil
+		p.watched.Store(false)
+	}
 }
 
 // is changes the state; what is no longer being retried has no reason.
@@ -47,11 +82,25 @@ func (p *progress) gaveUp(err error) {
 func (p *progress) begins(offset int64) {
 	p.bytes.Store(offset)
 	p.resumed.Store(offset)
+	p.tell()
+}
+
+// anew has the bytes on disk thrown away by restart. Who reads them sees that they are others from then on.
+func (p *progress) anew(restart func() error) error {
+	p.turns.Add(1)
+	p.bytes.Store(0)
+	if err := restart(); err != nil {
+		return err // the blob has failed, and nobody reads on
+	}
+	p.turns.Add(1)
+	p.begins(0)
+	return nil
 }
 
 // layer is one blob of a job as its page shows it.
 type layer struct {
 	image.Descriptor
+	attests bool // it is no layer but describes an image
 
 	mu        sync.Mutex
 	platforms []image.Platform
@@ -97,7 +146,7 @@ func (l *layer) snapshot() Layer {
 	l.mu.Lock()
 	source, stored, platforms := l.source, l.stored, slices.Clone(l.platforms)
 	l.mu.Unlock()
-	s := Layer{Digest: l.Digest, Size: l.Size, State: Waiting, Platform: platforms}
+	s := Layer{Digest: l.Digest, Size: l.Size, State: Waiting, Platform: platforms, Attests: l.attests}
 	switch {
 	case stored:
 		s.State, s.Bytes = AlreadyStored, l.Size

@@ -130,6 +130,11 @@ type Request struct {
 	Match     string           // with AllTags: only tags whose names contain this, whatever the case
 	Platforms []image.Platform // empty leaves the choice to the queue
 	By        string           // who asks
+
+	// Target is what the tag was found to point to, which is then not asked again, and Asked when that was. A pull that
+	// is joined, or that goes on after a restart, finds out by itself.
+	Target image.Digest
+	Asked  time.Time
 }
 
 // Pull puts a job into the queue, or joins the one that is there for the same reference, or the same tags, and
@@ -159,6 +164,7 @@ func (q *Queue) Pull(ctx context.Context, req Request) (job Job, joined bool, er
 		return Job{}, false, fmt.Errorf("create pull of %s: %w", req.Reference, err)
 	}
 	r := newRun(job)
+	r.target, r.asked = req.Target, req.Asked
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closing {

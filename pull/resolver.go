@@ -52,9 +52,9 @@ type target struct {
 // needs none. A digest that only other repositories brought is asked for: that the shelf has the bytes does
 // not mean that this repository does.
 func (s *resolver) target(ctx context.Context, ref image.Reference, ask asker) (target, error) {
-	stored, err := s.shelf.Resolved(ctx, ref)
-	if err != nil && image.KindOf(err) != image.NotFound {
-		return target{}, fmt.Errorf("look up %s on the shelf: %w", ref, err)
+	stored, err := s.stored(ctx, ref)
+	if err != nil {
+		return target{}, err
 	}
 	t := target{stored: stored}
 	head := image.Descriptor{Digest: ref.Digest}
@@ -70,6 +70,28 @@ func (s *resolver) target(ctx context.Context, ref image.Reference, ask asker) (
 	}
 	t.Document, err = s.document(ctx, ref.Repository, head, ask)
 	return t, err
+}
+
+// wished is target for a wish, of which it may be known.
+func (s *resolver) wished(ctx context.Context, w wish, ask asker) (t target, err error) {
+	if w.target == "" {
+		return s.target(ctx, w.Reference, ask)
+	}
+	if t.stored, err = s.stored(ctx, w.Reference); err != nil {
+		return target{}, err
+	}
+	t.asked = w.asked
+	t.Document, err = s.document(ctx, w.Repository, image.Descriptor{Digest: w.target}, ask)
+	return t, err
+}
+
+// stored gives what the shelf has under a reference; nothing is no error.
+func (s *resolver) stored(ctx context.Context, ref image.Reference) (Stored, error) {
+	stored, err := s.shelf.Resolved(ctx, ref)
+	if err != nil && image.KindOf(err) != image.NotFound {
+		return Stored{}, fmt.Errorf("look up %s on the shelf: %w", ref, err)
+	}
+	return stored, nil
 }
 
 func (s *resolver) head(ctx context.Context, ref image.Reference, ask asker) (head image.Descriptor, err error) {

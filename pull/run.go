@@ -17,6 +17,8 @@ type run struct {
 	platforms []image.Platform
 	allTags   bool
 	match     string
+	target    image.Digest            // of the tag, where whoever asked has found it out; the worker's alone
+	asked     time.Time               // when that was
 	over      chan struct{}           // closed when the job has come to rest
 	cancel    context.CancelCauseFunc // set under the queue's lock when the job is started
 	saving    sync.Mutex              // so that an older state is never saved over a newer one

@@ -26,9 +26,11 @@ type upstream struct {
 	listed    []string                // references of the tags, in the order in which they were first set
 	documents map[image.Digest]image.Document
 	blobs     map[image.Digest][]byte
+	attests   map[image.Digest][]byte // manifests of attestations
 	noRanges  bool
 
 	heads, reads int                      // requests for tags, and for indexes and manifests
+	attested     int                      // requests for attestations
 	lists        int                      // requests for lists of tags
 	offsets      map[image.Digest][]int64 // of the requests for each blob
 	open, most   int                      // blobs open now, and at most
@@ -38,6 +40,7 @@ type upstream struct {
 	// Hooks; nil leaves the answer alone.
 	head     func(ref image.Reference) error
 	document func(ref image.Reference) error
+	attest   func(ref image.Reference) error
 	list     func() error
 	blob     func(ctx context.Context, repo image.Repository, d image.Digest, nth int, body io.Reader) (io.Reader, error)
 }
@@ -45,7 +48,7 @@ type upstream struct {
 func newUpstream(t *testing.T) *upstream {
 	return &upstream{
 		t: t, tags: map[string]image.Digest{}, documents: map[image.Digest]image.Document{}, blobs: map[image.Digest][]byte{},
-		offsets: map[image.Digest][]int64{},
+		offsets: map[image.Digest][]int64{}, attests: map[image.Digest][]byte{},
 	}
 }
 
@@ -117,6 +120,22 @@ func (u *upstream) Document(_ context.Context, ref image.Reference) (image.Docum
 		return image.Document{}, image.Errorf(image.NotFound, "no %s", ref)
 	}
 	return doc, nil
+}
+
+func (u *upstream) Attestation(_ context.Context, ref image.Reference) (image.Attestation, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.attested++
+	if u.attest != nil {
+		if err := u.attest(ref); err != nil {
+			return image.Attestation{}, err
+		}
+	}
+	raw, ok := u.attests[ref.Digest]
+	if !ok {
+		return image.Attestation{}, image.Errorf(image.NotFound, "no %s", ref)
+	}
+	return image.ParseAttestation("", raw)
 }
 
 // Tags lists the tags of a repository in the order in which they were first set.

@@ -117,6 +117,23 @@ func (c *Client) Document(ctx context.Context, r image.Reference) (image.Documen
 	return doc, err
 }
 
+// Attestation fetches the manifest of an attestation by its digest, against which its bytes are proved. Errors are
+// image.Errors, those of image.ParseAttestation among them, or the context's.
+func (c *Client) Attestation(ctx context.Context, r image.Reference) (image.Attestation, error) {
+	s := subject{ref: r}
+	ex, err := c.ask(ctx, s, kindManifest, func(ctx context.Context, u *upstream) error {
+		_, err := u.rc.ManifestGet(ctx, regRef(r))
+		return err
+	})
+	if err != nil {
+		return image.Attestation{}, err
+	}
+	if err := proveDigest(s, ex); err != nil {
+		return image.Attestation{}, err
+	}
+	return image.ParseAttestation(ex.header.Get("Content-Type"), ex.raw)
+}
+
 // proveDigest holds the raw bytes against the digest asked for or, for a tag, the one announced.
 func proveDigest(s subject, ex *exchange) error {
 	want := s.ref.Digest

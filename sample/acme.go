@@ -13,6 +13,7 @@ type acmeRelease struct {
 	version, revision string
 	created           time.Time
 	size              int64 // kB of the program, uncompressed, on amd64
+	artifacts         bool  // its attestations are in the newer form
 }
 
 // apiIndex is a service built on debian's layer, with a history of more than forty entries.
@@ -22,7 +23,7 @@ func (s *shelf) apiIndex(r acmeRelease) Index {
 		"org.opencontainers.image.source": "https://git.acme.example/platform/api", "org.opencontainers.image.licenses": "Apache-2.0",
 		"org.opencontainers.image.base.name": "docker.io/library/debian:12", "com.acme.team": "platform", "com.acme.oncall": "#platform-oncall",
 	}
-	return Index{Attest: true, Entries: images(func(m machine) Image {
+	return Index{Attest: true, Artifacts: r.artifacts, Entries: images(func(m machine) Image {
 		history := []Step{set("LABEL org.opencontainers.image.title=acme-api"), set("LABEL com.acme.team=platform com.acme.oncall=#platform-oncall")}
 		for _, p := range []struct {
 			name, version string
@@ -96,9 +97,9 @@ func (s *shelf) acme() []Entry {
 		}
 	}, linuxAMD64, linuxARM7, linuxARM64, linuxPPC64LE, linuxS390X)}
 	return []Entry{
-		{"acme/api", words("v2.14.0 v2 latest"), s.apiIndex(acmeRelease{"v2.14.0", "4f0c2a7be1d94c3f8a55", date("2026-11-20T14:02:11.508113Z"), 1_040})},
-		{"acme/api", words("v2.13.2"), s.apiIndex(acmeRelease{"v2.13.2", "b81d03e6a9c7245fd012", date("2026-11-06T08:47:30.120034Z"), 1_020})},
-		{"acme/api", words("v2.12.0"), s.apiIndex(acmeRelease{"v2.12.0", "07c5e9d1f3ab68244e90", date("2026-10-12T16:20:05.993341Z"), 980})},
+		{"acme/api", words("v2.14.0 v2 latest"), s.apiIndex(acmeRelease{"v2.14.0", "4f0c2a7be1d94c3f8a55", date("2026-11-20T14:02:11.508113Z"), 1_040, false})},
+		{"acme/api", words("v2.13.2"), s.apiIndex(acmeRelease{"v2.13.2", "b81d03e6a9c7245fd012", date("2026-11-06T08:47:30.120034Z"), 1_020, true})},
+		{"acme/api", words("v2.12.0"), s.apiIndex(acmeRelease{"v2.12.0", "07c5e9d1f3ab68244e90", date("2026-10-12T16:20:05.993341Z"), 980, false})},
 		{"prometheus/node-exporter", words("v1.8.2 latest"), node},
 	}
 }

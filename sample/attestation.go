@@ -13,6 +13,7 @@ const (
 	AnnotationPredicateType   = "in-toto.io/predicate-type"
 	AttestationManifest       = "attestation-manifest"
 	MediaTypeInToto           = "application/vnd.in-toto+json"
+	TypeAttestation           = "application/vnd.docker.attestation.manifest.v1+json" // artifact type of the newer form
 
 	predicateSPDX       = "https://spdx.dev/Document"
 	predicateProvenance = "https://slsa.dev/provenance/v0.2"
@@ -32,8 +33,9 @@ type subject struct {
 }
 
 // attestation is the manifest that BuildKit adds to an index for an image in it: a software bill of materials
-// and the provenance as in-toto layers, whose digests are their diff IDs because they are not compressed.
-func attestation(of Built, packages []Package) (Built, error) {
+// and the provenance as in-toto layers. It has a config, where the layers' digests are their diff IDs because they are
+// not compressed; or, as an artifact, the empty config and the image as subject.
+func attestation(of Built, packages []Package, artifact bool) (Built, error) {
 	about := []subject{{Name: "_", Digest: map[string]string{"sha256": of.Digest().Encoded()}}}
 	unknown := v1.Platform{Architecture: "unknown", OS: "unknown"}
 	conf := configFile{Platform: unknown, RootFS: v1.RootFS{Type: "layers"}}
@@ -61,11 +63,18 @@ func attestation(of Built, packages []Package) (Built, error) {
 		return Built{}, err
 	}
 	out.Blobs[0] = dataBlob(v1.MediaTypeImageConfig, data)
+	if artifact {
+		out.Blobs[0] = dataBlob(v1.MediaTypeEmptyJSON, []byte("{}"))
+		subject := of.Descriptor
+		subject.Platform = nil
+		man.ArtifactType, man.Subject = TypeAttestation, &subject
+	} else {
+		out.DiffIDs = conf.RootFS.DiffIDs
+	}
 	man.Config = out.Blobs[0].Descriptor
 	if out.Body, err = encode(man, manifestIndent(false)); err != nil {
 		return Built{}, err
 	}
-	out.DiffIDs = conf.RootFS.DiffIDs
 	out.Descriptor = dataBlob(v1.MediaTypeImageManifest, out.Body).Descriptor
 	out.Descriptor.Platform = &unknown
 	out.Descriptor.Annotations = map[string]string{

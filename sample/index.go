@@ -12,6 +12,7 @@ type Index struct {
 	Entries     []Source // images, or further indexes
 	Docker      bool     // a docker manifest list instead of an OCI index
 	Attest      bool     // follow the images by an attestation manifest for each, as BuildKit does
+	Artifacts   bool     // those in BuildKit's newer form, as artifacts with the image as subject
 	Annotations map[string]string
 }
 
@@ -31,7 +32,7 @@ func (ix Index) Build() (Built, error) {
 			if !ok {
 				continue // only images are attested
 			}
-			a, err := attestation(out.Children[i], im.Packages)
+			a, err := attestation(out.Children[i], im.Packages, ix.Artifacts)
 			if err != nil {
 				return Built{}, fmt.Errorf("build attestation of entry %d: %w", i+1, err)
 			}

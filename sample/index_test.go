@@ -72,6 +72,29 @@ func checkAttestation(t *testing.T, a sample.Built, of digest.Digest) {
 	}
 }
 
+func TestAttestationsAreArtifactsInTheNewerForm(t *testing.T) {
+	b := at(t, "acme/api", "v2.13.2")
+	attested := 0
+	for _, a := range b.Children {
+		if a.Descriptor.Annotations["vnd.docker.reference.type"] != "attestation-manifest" {
+			continue
+		}
+		attested++
+		var man v1.Manifest
+		if err := json.Unmarshal(a.Body, &man); err != nil {
+			t.Fatal(err)
+		}
+		of := digest.Digest(a.Descriptor.Annotations["vnd.docker.reference.digest"])
+		if man.ArtifactType != "application/vnd.docker.attestation.manifest.v1+json" || man.Config.MediaType != v1.MediaTypeEmptyJSON || string(a.Blobs[0].Data) != "{}" ||
+			man.Subject == nil || man.Subject.Digest != of || man.Subject.Platform != nil || len(man.Layers) != 2 || a.Descriptor.Platform.OS != "unknown" {
+			t.Errorf("%s", a.Body)
+		}
+	}
+	if attested != len(b.Children)/2 || attested == 0 {
+		t.Errorf("%d attestations of %d entries", attested, len(b.Children))
+	}
+}
+
 func TestAllVisitsChildrenBeforeTheirIndexAndStopsWhenAsked(t *testing.T) {
 	b := build(t, sample.NestedIndex())
 	at := map[digest.Digest]int{}

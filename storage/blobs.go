@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"os"
 
 	"github.com/docker/go-units"
 
@@ -29,6 +30,9 @@ func (s *Store) NewBlob(d image.Descriptor) (pull.BlobWriter, error) {
 	}
 	return s.blobs.Writer(d.Digest, d.Size)
 }
+
+// OpenPartial opens what there is of a blob that is being written; the whole blob where it has been committed meanwhile.
+func (s *Store) OpenPartial(d image.Digest) (*os.File, error) { return s.blobs.OpenPartial(d) }
 
 // ReadBlob reads a small blob whole; one over limit bytes is TooLarge.
 func (s *Store) ReadBlob(d image.Digest, limit int64) ([]byte, error) {

@@ -16,14 +16,15 @@ type outcome struct {
 	chains     map[builtOn][]*imagePlan // images that go, by their layers
 	chainOrder []builtOn
 
-	dropped   []*rootPlan
-	untagged  []*wanted   // tags of roots that stay
-	forgotten []*rootPlan // digests that nobody asks for any more but that tags still hold
-	touched   []*rootPlan // roots that stay and lose a platform
-	going     []*imagePlan
-	indexes   []image.Digest
-	layers    []image.Digest // that no image has any more
-	blobs     []image.Digest // that nothing needs any more
+	dropped      []*rootPlan
+	untagged     []*wanted   // tags of roots that stay
+	forgotten    []*rootPlan // digests that nobody asks for any more but that tags still hold
+	touched      []*rootPlan // roots that stay and lose a platform
+	going        []*imagePlan
+	indexes      []image.Digest
+	layers       []image.Digest // that no image has any more
+	attestations []image.Digest // that describe no image any more
+	blobs        []image.Digest // that nothing needs any more
 
 	lines hash.Hash // of everything that the plan says it does
 	kept  map[image.Digest][]keeperOf

@@ -45,6 +45,9 @@ type shelf struct {
 //	ci, old     manifests for amd64: with the label stage=ci, and created in 2020
 //	undated     a manifest for amd64 that does not say when it was created
 //	half        index: an amd64 with the label stage=ci and an arm64 created in 2020
+//	told        index: amd64 and arm64, each with an attestation
+//	told-again  index: told's very images, each with another attestation, in the newer form
+//	strange     index: redis and an arm64 with one attestation for both, whose blobs are redis's own
 func newShelf(t *testing.T) *shelf { return newShelfWith(t, Options{}) }
 
 // newShelfWith is newShelf with options of the store.
@@ -89,6 +92,10 @@ func newShelfWith(t *testing.T, o Options) *shelf {
 	s.source["old"] = alter(s.image("amd64", "old"), old)
 	s.source["undated"] = alter(s.image("amd64", "undated"), func(im *sample.Image) { im.Created = time.Time{} })
 	s.source["half"] = sample.Index{Entries: []sample.Source{alter(s.image("amd64", "half-amd64"), labelled), alter(s.image("arm64", "half-arm64"), old)}}
+	told := []sample.Source{s.image("amd64", "base-amd64", "told-amd64"), s.image("arm64", "base-arm64", "told-arm64")}
+	s.source["told"] = sample.Index{Attest: true, Entries: told}
+	s.source["told-again"] = sample.Index{Attest: true, Artifacts: true, Entries: told}
+	s.source["strange"] = strange{[]sample.Source{redis, s.image("arm64", "strange")}}
 	return s
 }
 
@@ -149,6 +156,40 @@ func (o odd) Build() (sample.Built, error) {
 	return b, err
 }
 
+// strange makes an index of images that one attestation describes: its config is the first image's, its statements are
+// that image's manifest and layer. Hostile, and well formed.
+type strange struct{ of []sample.Source }
+
+func (x strange) Build() (sample.Built, error) {
+	b, err := sample.Index{Entries: x.of}.Build()
+	if err != nil {
+		return b, err
+	}
+	first := b.Children[0]
+	a := sample.Built{Blobs: []sample.Blob{first.Blobs[0], {Descriptor: first.Descriptor, Data: first.Body}, first.Blobs[1]}}
+	man := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: a.Blobs[0].Descriptor}
+	for i := range a.Layers() {
+		d := &a.Layers()[i].Descriptor
+		*d = v1.Descriptor{MediaType: sample.MediaTypeInToto, Digest: d.Digest, Size: d.Size}
+		man.Layers = append(man.Layers, *d)
+	}
+	if a.Body, err = json.Marshal(man); err != nil {
+		return b, err
+	}
+	index := v1.Index{MediaType: v1.MediaTypeImageIndex}
+	for _, c := range b.Children {
+		a.Descriptor = v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: image.DigestOf(a.Body), Size: int64(len(a.Body)), Platform: &v1.Platform{OS: "unknown", Architecture: "unknown"},
+			Annotations: map[string]string{sample.AnnotationReferenceType: sample.AttestationManifest, sample.AnnotationReferenceDigest: string(c.Digest())}}
+		b.Children = append(b.Children, a)
+	}
+	for _, c := range b.Children {
+		index.Manifests = append(index.Manifests, c.Descriptor)
+	}
+	b.Body, err = json.Marshal(index)
+	b.Descriptor.Digest, b.Descriptor.Size = image.DigestOf(b.Body), int64(len(b.Body))
+	return b, err
+}
+
 // build gives what a source of that name is.
 func (s *shelf) build(name string) sample.Built {
 	s.t.Helper()
@@ -164,18 +205,19 @@ func (s *shelf) build(name string) sample.Built {
 }
 
 // held is a reference with the source it stands on, in the words of the tables: "ubuntu:22.04=jammy amd64 arm64",
-// or "ubuntu@=jammy amd64" for a digest without a tag.
+// or "ubuntu@=jammy amd64" for a digest without a tag; with "alone" without what describes the images.
 type held struct {
 	ref           image.Reference
 	source        string
 	architectures []string
+	alone         bool
 }
 
 func (s *shelf) read(words string) held {
 	s.t.Helper()
 	fields := strings.Fields(words)
 	name, source, _ := strings.Cut(fields[0], "=")
-	h := held{source: source, architectures: fields[1:]}
+	h := held{source: source, architectures: fields[1:], alone: slices.Contains(fields, "alone")}
 	repository, byDigest := strings.CutSuffix(name, "@")
 	ref, err := image.ParseRepositoryReference(repository)
 	if err != nil {
@@ -197,6 +239,26 @@ func (h held) wants(b sample.Built) (indexes, images []sample.Built) {
 		}
 	}
 	return indexes, images
+}
+
+// about gives the attestations of an image.
+func (h held) about(b sample.Built, of image.Digest) (all []sample.Built) {
+	for m := range b.All() {
+		if !h.alone && m.Descriptor.Annotations[sample.AnnotationReferenceDigest] == string(of) {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// whole gives the indexes and images with what describes them.
+func (h held) whole(b sample.Built) []sample.Built {
+	indexes, images := h.wants(b)
+	all := slices.Concat(indexes, images)
+	for _, m := range images {
+		all = append(all, h.about(b, m.Digest())...)
+	}
+	return all
 }
 
 // pull puts an image on the shelf as a finished pull does: blob files first, then Record.
@@ -224,7 +286,11 @@ func (s *shelf) pull(words string) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		p.Images = append(p.Images, pull.PulledImage{Document: doc, Config: config, Platform: config.Platform()})
+		img := pull.PulledImage{Document: doc, Config: config, Platform: config.Platform()}
+		for _, a := range h.about(b, m.Digest()) {
+			img.Attestations = append(img.Attestations, s.attestation(a))
+		}
+		p.Images = append(p.Images, img)
 	}
 	if _, err := s.Record(s.t.Context(), p); err != nil {
 		s.t.Fatalf("record %s: %v", words, err)
@@ -239,6 +305,19 @@ func (s *shelf) document(b sample.Built) image.Document {
 		s.t.Fatal(err)
 	}
 	return doc
+}
+
+func (s *shelf) attestation(b sample.Built) image.Attestation {
+	s.t.Helper()
+	s.put(b.Digest(), b.Body)
+	for _, blob := range b.Blobs {
+		s.put(blob.Descriptor.Digest, blob.Data)
+	}
+	a, err := image.ParseAttestation(b.Descriptor.MediaType, b.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return a
 }
 
 func (s *shelf) put(d image.Digest, data []byte) {
@@ -357,8 +436,7 @@ func (s *shelf) check(want []string) {
 		plain, _, _ := strings.Cut(words, " (")
 		h := s.read(plain)
 		b := s.build(h.source)
-		indexes, images := h.wants(b)
-		for _, m := range append(indexes, images...) {
+		for _, m := range h.whole(b) {
 			files[m.Digest()] = m.Descriptor.Size
 			for _, blob := range m.Blobs {
 				files[blob.Descriptor.Digest] = blob.Descriptor.Size
@@ -396,7 +474,8 @@ func (s *shelf) checkFiles(want map[image.Digest]int64) {
 			s.t.Errorf("blob %s (%s) is still on disk", d, s.nameOf(d))
 		}
 	}
-	for _, query := range []string{`SELECT digest FROM blobs`, `SELECT digest FROM manifests`, `SELECT digest FROM layers`, `SELECT manifest_digest FROM images`, `SELECT layer_digest FROM image_layers`} {
+	for _, query := range []string{`SELECT digest FROM blobs`, `SELECT digest FROM manifests`, `SELECT digest FROM layers`, `SELECT manifest_digest FROM images`, `SELECT layer_digest FROM image_layers`,
+		`SELECT digest FROM attestations`, `SELECT manifest_digest FROM image_attestations`, `SELECT attestation_digest FROM image_attestations`, `SELECT blob_digest FROM attestation_blobs`} {
 		digests, err := rowsOf(s.t.Context(), s.Store.read, scanString, query)
 		if err != nil {
 			s.t.Fatal(err)
@@ -406,7 +485,7 @@ func (s *shelf) checkFiles(want map[image.Digest]int64) {
 				s.t.Errorf("%s: %s (%s) is still there", query, d, s.nameOf(image.Digest(d)))
 			}
 		}
-		if strings.HasSuffix(query, "blobs") && len(digests) != len(want) {
+		if strings.HasSuffix(query, "FROM blobs") && len(digests) != len(want) {
 			s.t.Errorf("%d rows for blobs, want %d", len(digests), len(want))
 		}
 	}

@@ -14,6 +14,7 @@ type use struct {
 	size           int64
 	layers, config int  // rows of image_layers and images that go
 	document       bool // it is an index or a manifest that goes
+	attested       int  // rows of attestation_blobs that go
 	stays          bool // something else uses it, in whatever part
 	unlisted       bool // the plan has not come to it yet
 }
@@ -44,6 +45,14 @@ func (p *planner) uses() ([]*use, error) {
 	if err != nil {
 		return nil, err
 	}
+	described := map[image.Digest][]*use{}
+	err = p.attestationUses(of, func(manifest image.Digest, u *use) {
+		manifest = p.nodes[manifest].digest
+		described[manifest] = append(described[manifest], u)
+	})
+	if err != nil {
+		return nil, err
+	}
 	var all []*use
 	add := func(u *use) {
 		if u.unlisted {
@@ -57,7 +66,7 @@ func (p *planner) uses() ([]*use, error) {
 		config.config++
 		add(document)
 		add(config)
-		for _, u := range layers[i.Manifest] {
+		for _, u := range slices.Concat(layers[i.Manifest], described[i.Manifest]) {
 			add(u)
 		}
 	}
@@ -83,11 +92,12 @@ func digestsOf(images []*imagePlan) []image.Digest {
 	return all
 }
 
-// usedQuery gives, for a list of blobs, their sizes, how many rows there are that have them as a layer and as a config,
-// up to ?2, and whether they are an index or a manifest.
+// usedQuery gives, for a list of blobs, their sizes, how many rows there are that have them as a layer, as a config and as
+// part of an attestation, up to ?2, and whether they are an index or a manifest.
 const usedQuery = `SELECT b.digest, b.size,
 	(SELECT count(*) FROM (SELECT 1 FROM image_layers WHERE layer_digest = j.value LIMIT ?2)),
 	(SELECT count(*) FROM (SELECT 1 FROM images WHERE config_digest = j.value LIMIT ?2)),
+	(SELECT count(*) FROM (SELECT 1 FROM attestation_blobs WHERE blob_digest = j.value LIMIT ?2)),
 	EXISTS (SELECT 1 FROM manifests WHERE digest = j.value)
 	FROM json_each(?1) j CROSS JOIN blobs b ON b.digest = j.value`
 
@@ -104,15 +114,15 @@ func (p *planner) count(all []*use, byDigest map[image.Digest]*use) error {
 		digests = digests[len(some):]
 		deepest := 0
 		for _, d := range some {
-			deepest = max(deepest, byDigest[d].layers, byDigest[d].config)
+			deepest = max(deepest, byDigest[d].layers, byDigest[d].config, byDigest[d].attested)
 		}
 		err := inChunks(some, chunkSize, func(list string) error {
 			return eachRow(p.ctx, p.q, func(rows *sql.Rows) (bool, error) {
 				var digest image.Digest
 				var size int64
-				var layers, configs int
+				var layers, configs, attested int
 				var document bool
-				if err := rows.Scan(&digest, &size, &layers, &configs, &document); err != nil {
+				if err := rows.Scan(&digest, &size, &layers, &configs, &attested, &document); err != nil {
 					return true, err
 				}
 				u := byDigest[digest]
@@ -120,7 +130,7 @@ func (p *planner) count(all []*use, byDigest map[image.Digest]*use) error {
 				if u.layers > 0 && layers == u.layers {
 					p.layers = append(p.layers, u.digest)
 				}
-				u.stays = layers > u.layers || configs > u.config || document && !u.document
+				u.stays = layers > u.layers || configs > u.config || attested > u.attested || document && !u.document
 				return false, nil
 			}, usedQuery, list, deepest+1)
 		})
@@ -195,14 +205,16 @@ const (
 // most gives how many users of each of n blobs or images are looked at: of few, enough to count them.
 func most(n int) int { return max(shownUsers, countedUsers/max(1, n/50)) }
 
-// usersQueries give the manifests that have a blob as layer, as config, or as themselves.
+// usersQueries give the manifests that have a blob as layer, as config, as themselves, or in what describes them.
 var usersQueries = []string{
 	`SELECT DISTINCT manifest_digest FROM image_layers WHERE layer_digest = ? ORDER BY manifest_digest`,
 	`SELECT manifest_digest FROM images WHERE config_digest = ? ORDER BY manifest_digest`,
 	`SELECT digest FROM manifests WHERE digest = ?`,
+	`SELECT ia.manifest_digest FROM attestation_blobs ab CROSS JOIN image_attestations ia ON ia.attestation_digest = ab.attestation_digest WHERE ab.blob_digest = ?`,
 }
 
-// users gives manifests that stay and have a blob as layer, as config or as themselves, at most limit.
+// users gives manifests that stay and have a blob as layer, as config, as themselves or in what describes them, at most
+// limit.
 func (p *planner) users(u *use, limit int) ([]image.Digest, error) {
 	var users []image.Digest
 	for _, query := range usersQueries {

@@ -111,7 +111,7 @@ func (w *walker) chance(percent int) bool { return w.random.IntN(100) < percent 
 var (
 	walkRepositories = []string{"ubuntu", "team/app", "mirror.example.com/ubuntu"}
 	walkTags         = []string{"1", "2", "latest"}
-	walkSources      = []string{"jammy", "jammy", "jammy-next", "postgres", "postgres", "redis", "nested", "base", "copy", "squashed", "ci", "old", "undated", "half"}
+	walkSources      = []string{"jammy", "jammy", "jammy-next", "postgres", "postgres", "redis", "nested", "base", "copy", "squashed", "ci", "old", "undated", "half", "told", "told", "told-again", "strange"}
 )
 
 func (w *walker) pullSome() {
@@ -126,8 +126,8 @@ func (w *walker) pullSome() {
 	words += source
 	var all []string
 	for m := range w.build(source).All() {
-		if len(m.Children) == 0 {
-			all = append(all, m.Descriptor.Platform.Architecture)
+		if p := m.Descriptor.Platform; len(m.Children) == 0 && p.OS != "unknown" {
+			all = append(all, p.Architecture)
 		}
 	}
 	some := slices.DeleteFunc(slices.Clone(all), func(string) bool { return w.chance(40) })
@@ -135,6 +135,9 @@ func (w *walker) pullSome() {
 		some = all[:1]
 	}
 	words += " " + strings.Join(some, " ")
+	if w.chance(15) {
+		words += " alone" // by an older version, or from a registry that lacks what describes the images
+	}
 	w.note("pull %s", words)
 	w.pull(words)
 }
@@ -469,7 +472,9 @@ var untrue = map[string]string{
 	"a count of what a repository does not lead to": `WITH RECURSIVE down (repo, digest) AS (SELECT repository_id, digest FROM repository_digests
 		UNION SELECT down.repo, e.digest FROM index_entries e JOIN down ON e.index_digest = down.digest) SELECT digest FROM handed_digests WHERE (repository_id, digest) NOT IN (SELECT repo, digest FROM down)`,
 	"a layer without an image":                   `SELECT digest FROM layers WHERE digest NOT IN (SELECT layer_digest FROM image_layers)`,
-	"a blob that nothing needs":                  `SELECT digest FROM blobs WHERE digest NOT IN (SELECT digest FROM manifests UNION SELECT config_digest FROM images UNION SELECT layer_digest FROM image_layers)`,
+	"a blob that nothing needs":                  `SELECT digest FROM blobs WHERE digest NOT IN (SELECT digest FROM manifests UNION SELECT config_digest FROM images UNION SELECT layer_digest FROM image_layers UNION SELECT blob_digest FROM attestation_blobs)`,
+	"an attestation of nothing":                  `SELECT digest FROM attestations WHERE digest NOT IN (SELECT attestation_digest FROM image_attestations)`,
+	"an attestation without its manifest":        `SELECT digest FROM attestations a WHERE NOT EXISTS (SELECT 1 FROM attestation_blobs ab WHERE ab.attestation_digest = a.digest AND ab.position = 0 AND ab.blob_digest = a.digest)`,
 	"an index or a manifest that nobody reaches": `WITH RECURSIVE down (digest) AS (SELECT digest FROM repository_digests UNION SELECT e.digest FROM index_entries e JOIN down ON e.index_digest = down.digest) SELECT digest FROM manifests WHERE digest NOT IN (SELECT digest FROM down)`,
 	"a digest without an image":                  `WITH RECURSIVE down (top, digest) AS (SELECT digest, digest FROM repository_digests UNION SELECT down.top, e.digest FROM index_entries e JOIN down ON e.index_digest = down.digest) SELECT digest FROM repository_digests d WHERE NOT EXISTS (SELECT 1 FROM down JOIN images i ON i.manifest_digest = down.digest WHERE down.top = d.digest)`,
 	"a wrong sum": `SELECT 'totals' FROM totals WHERE (rows_listed, blob_count, blob_bytes, repositories, waiting_count, waiting_bytes) <>

@@ -34,6 +34,12 @@ var prunings = []pruning{
 		left: []string{"ubuntu:22.04=jammy-next amd64 arm64", "redis:7=redis amd64"},
 	},
 	{
+		rule:     "docker image prune: what describes a dangling image goes with it",
+		shelf:    []string{"app:1=told amd64 arm64", "app:1=jammy amd64"},
+		untagged: []string{"app@told"}, deleted: []string{"told/amd64", "told/arm64"},
+		left: []string{"app:1=jammy amd64"},
+	},
+	{
 		rule:  "docker image prune: nothing to do",
 		shelf: []string{"redis:7=redis amd64"},
 		left:  []string{"redis:7=redis amd64"},

@@ -104,6 +104,9 @@ func (r recorder) record(p pull.Pulled) (pull.Change, error) {
 		if err != nil {
 			return pull.Change{}, err
 		}
+		if err := r.attestations(img); err != nil {
+			return pull.Change{}, err
+		}
 		if isNew {
 			fresh = append(fresh, img.Document.Digest)
 		}

@@ -122,6 +122,33 @@ var deletions = []deletion{
 		left:  []string{"postgres:15=postgres amd64", "ubuntu:22.04=jammy arm64"},
 	},
 	{
+		rule:  "one platform of an index with attestations: its own goes with it, the other platform's stays",
+		shelf: []string{"app:1=told amd64 arm64"},
+		ask:   "app:1", only: "amd64", deleted: []string{"told/amd64"}, remains: []string{"app:1 arm64"},
+		left: []string{"app:1=told arm64"},
+	},
+	{
+		rule:  "one platform: the empty config that the other platform's attestation has too stays",
+		shelf: []string{"app:1=told-again amd64 arm64"},
+		ask:   "app:1", only: "amd64", deleted: []string{"told-again/amd64"}, remains: []string{"app:1 arm64"},
+		stays: []string{"told-again/unknown: app:1"},
+		left:  []string{"app:1=told-again arm64"},
+	},
+	{
+		rule:  "one platform: an attestation of both platforms stays for the other one, with whatever blobs it names",
+		shelf: []string{"app:1=strange amd64 arm64"},
+		ask:   "app:1", only: "amd64", deleted: []string{"strange/amd64"}, remains: []string{"app:1 arm64"},
+		stays: []string{"strange/unknown: app:1", "strange/amd64: app:1", "strange/amd64: app:1", "base-amd64: app:1"},
+		left:  []string{"app:1=strange arm64"},
+	},
+	{
+		rule:  "the last tag of an index with attestations: they go with the images",
+		shelf: []string{"app:1=told amd64 arm64", "redis:7=redis amd64"},
+		ask:   "app:1", untagged: []string{"app:1"}, deleted: []string{"told/amd64", "told/arm64"},
+		stays: []string{"base-amd64: redis:7"},
+		left:  []string{"redis:7=redis amd64"},
+	},
+	{
 		rule:  "one platform of an index with two tags: both tags stay and lose it",
 		shelf: []string{"ubuntu:22.04=jammy amd64 arm64", "ubuntu:latest=jammy amd64"},
 		ask:   "ubuntu:22.04", only: "amd64", deleted: []string{"jammy/amd64"}, remains: []string{"ubuntu:22.04 arm64", "ubuntu:latest arm64"},

@@ -21,10 +21,11 @@ func (t keptTable) insert() string {
 }
 
 const (
-	listed   = ` IN (SELECT value FROM json_each(?1))`
-	fromList = ` FROM json_each(?1) WHERE true`
-	repoOf   = `(SELECT id FROM repositories WHERE name = value ->> 0)`
-	ofRoots  = ` FROM json_each(?1) j CROSS JOIN repositories r ON r.id = j.value ->> 0 `
+	listed    = ` IN (SELECT value FROM json_each(?1))`
+	attesting = ` IN (SELECT attestation_digest FROM image_attestations WHERE manifest_digest` + listed + `)`
+	fromList  = ` FROM json_each(?1) WHERE true`
+	repoOf    = `(SELECT id FROM repositories WHERE name = value ->> 0)`
+	ofRoots   = ` FROM json_each(?1) j CROSS JOIN repositories r ON r.id = j.value ->> 0 `
 )
 
 // Of images, by their manifests, and of all the blobs that they need: also of those that stay for others now, and may go
@@ -33,7 +34,8 @@ var keptOfImages = []keptTable{
 	{
 		of: "blobs",
 		keep: `SELECT json_array(digest, size, stored_at) AS v FROM blobs WHERE digest IN (SELECT value FROM json_each(?1)
-			UNION SELECT config_digest FROM images WHERE manifest_digest` + listed + ` UNION SELECT layer_digest FROM image_layers WHERE manifest_digest` + listed + `)`,
+			UNION SELECT config_digest FROM images WHERE manifest_digest` + listed + ` UNION SELECT layer_digest FROM image_layers WHERE manifest_digest` + listed + `
+			UNION SELECT ab.blob_digest FROM image_attestations ia JOIN attestation_blobs ab ON ab.attestation_digest = ia.attestation_digest WHERE ia.manifest_digest` + listed + `)`,
 		back: `INSERT INTO blobs (digest, size, stored_at) SELECT value ->> 0, value ->> 1, value ->> 2` + fromList + ` ON CONFLICT DO NOTHING`,
 	},
 	keptManifests,
@@ -62,6 +64,23 @@ var keptOfImages = []keptTable{
 		of:   "image_labels",
 		keep: `SELECT json_array(manifest_digest, key, value) AS v FROM image_labels WHERE manifest_digest` + listed,
 		back: `INSERT INTO image_labels (manifest_digest, key, value) SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2 FROM json_each(?1) j WHERE true ON CONFLICT DO NOTHING`,
+	},
+	{
+		of:   "attestations",
+		keep: `SELECT json_array(digest, media_type) AS v FROM attestations WHERE digest` + attesting,
+		back: `INSERT INTO attestations (digest, media_type) SELECT value ->> 0, value ->> 1` + fromList + ` ON CONFLICT DO NOTHING`,
+	},
+	{
+		of: "attestation_blobs",
+		keep: `SELECT json_array(attestation_digest, position, blob_digest, predicate) AS v
+			FROM attestation_blobs WHERE attestation_digest` + attesting,
+		back: `INSERT INTO attestation_blobs (attestation_digest, position, blob_digest, predicate)
+			SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3` + fromList + ` ON CONFLICT DO NOTHING`,
+	},
+	{
+		of:   "image_attestations",
+		keep: `SELECT json_array(manifest_digest, attestation_digest) AS v FROM image_attestations WHERE manifest_digest` + listed,
+		back: `INSERT INTO image_attestations (manifest_digest, attestation_digest) SELECT value ->> 0, value ->> 1` + fromList + ` ON CONFLICT DO NOTHING`,
 	},
 }
 

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"os"
 	"strings"
 	"sync"
@@ -10,7 +11,7 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// Served is an index or a manifest as a registry hands it out.
+// Served is an index, a manifest or an attestation as a registry hands it out.
 type Served struct {
 	Digest    image.Digest
 	MediaType string
@@ -18,8 +19,8 @@ type Served struct {
 	Broken    string // why the image must not be handed out; empty when nothing is known against it
 }
 
-// Served gives the index or manifest that a tag or a digest names in a repository: one that the repository knows, or
-// one that an index of the repository lists and that is stored. NotFound where there is none.
+// Served gives the index or manifest that a tag or a digest names in a repository: one that the repository knows, one that
+// an index of the repository lists and that is stored, or what describes such an image. NotFound where there is none.
 func (s *Store) Served(ctx context.Context, ref image.Reference) (Served, error) {
 	if m, ok := s.serving.manifest(ref, s.changes.Load()); ok {
 		return m, nil
@@ -31,7 +32,13 @@ func (s *Store) Served(ctx context.Context, ref image.Reference) (Served, error)
 		query, what = servedByDigest, string(ref.Digest)
 	}
 	// A look-up is shorter than the goroutine that could break it off, and costs less.
-	err := s.read.QueryRowContext(context.WithoutCancel(ctx), query, ref.Repository, what).Scan(&m.Digest, &m.MediaType, &m.Size, &m.Broken)
+	lookUp := func(query string) error {
+		return s.read.QueryRowContext(context.WithoutCancel(ctx), query, ref.Repository, what).Scan(&m.Digest, &m.MediaType, &m.Size, &m.Broken)
+	}
+	err := lookUp(query)
+	if errors.Is(err, sql.ErrNoRows) && ref.Digest != "" {
+		err = lookUp(servedAttestation)
+	}
 	if err != nil {
 		return Served{}, notFound(err, "%s is not stored", ref.Familiar())
 	}
@@ -49,6 +56,11 @@ const (
 		AND (EXISTS (SELECT 1 FROM repository_digests d WHERE d.repository_id = r.id AND d.digest = ?2)
 			OR EXISTS (WITH RECURSIVE up (digest) AS (VALUES (?2)` + upRest + `
 				SELECT 1 FROM up JOIN repository_digests d ON d.repository_id = r.id AND d.digest = up.digest))`
+	// Nobody needs what describes an image that is not handed out.
+	servedAttestation = `SELECT a.digest, a.media_type, b.size, '' FROM repositories r CROSS JOIN attestations a ON a.digest = ?2 CROSS JOIN blobs b ON b.digest = a.digest
+		WHERE r.name = ?1 AND EXISTS (WITH RECURSIVE up (digest) AS (
+				SELECT i.manifest_digest FROM image_attestations ia CROSS JOIN images i ON i.manifest_digest = ia.manifest_digest AND i.broken = '' WHERE ia.attestation_digest = ?2` + upRest + `
+			SELECT 1 FROM up JOIN repository_digests d ON d.repository_id = r.id AND d.digest = up.digest)`
 )
 
 // manyUsers is from how many images on the way from a blob to its repository is the longer one: the base of a whole
@@ -58,22 +70,27 @@ const manyUsers = 256
 const (
 	// servedBlob gives the size of a blob, its repository's ID, and how many images use it, up to ?3.
 	servedBlob = `SELECT b.size, r.id, (SELECT count(*) FROM (SELECT 1 FROM image_layers WHERE layer_digest = ?2
-			UNION ALL SELECT 1 FROM images WHERE config_digest = ?2 LIMIT ?3))
+			UNION ALL SELECT 1 FROM images WHERE config_digest = ?2
+			UNION ALL SELECT 1 FROM attestation_blobs WHERE blob_digest = ?2 LIMIT ?3))
 		FROM repositories r CROSS JOIN blobs b ON b.digest = ?2 WHERE r.name = ?1`
 	// servedUp goes from the images that use a blob to a repository, servedDown from the repository to the images.
 	servedUp = `WITH RECURSIVE up (digest) AS (
 			SELECT i.manifest_digest FROM image_layers l CROSS JOIN images i ON i.manifest_digest = l.manifest_digest AND i.broken = '' WHERE l.layer_digest = ?2
-			UNION SELECT manifest_digest FROM images WHERE config_digest = ?2 AND broken = ''` + upRest + `
+			UNION SELECT manifest_digest FROM images WHERE config_digest = ?2 AND broken = ''
+			UNION SELECT i.manifest_digest FROM attestation_blobs ab CROSS JOIN image_attestations ia ON ia.attestation_digest = ab.attestation_digest
+				CROSS JOIN images i ON i.manifest_digest = ia.manifest_digest AND i.broken = '' WHERE ab.blob_digest = ?2 AND ab.position > 0` + upRest + `
 		SELECT EXISTS (SELECT 1 FROM up JOIN repository_digests d ON d.repository_id = ?1 AND d.digest = up.digest)`
 	servedDown = downFromRepository + `SELECT EXISTS (SELECT 1 FROM down CROSS JOIN images i ON i.manifest_digest = down.digest AND i.broken = ''
-		WHERE i.config_digest = ?2 OR EXISTS (SELECT 1 FROM image_layers l WHERE l.layer_digest = ?2 AND l.manifest_digest = down.digest))`
+		WHERE i.config_digest = ?2 OR EXISTS (SELECT 1 FROM image_layers l WHERE l.layer_digest = ?2 AND l.manifest_digest = down.digest)
+			OR EXISTS (SELECT 1 FROM image_attestations ia CROSS JOIN attestation_blobs ab ON ab.attestation_digest = ia.attestation_digest
+				WHERE ia.manifest_digest = down.digest AND ab.blob_digest = ?2 AND ab.position > 0))`
 	// downFromRepository begins a query with the table down: every document that a repository, by ID, leads to.
 	downFromRepository = `WITH RECURSIVE down (digest) AS (SELECT digest FROM repository_digests WHERE repository_id = ?1
 		UNION SELECT e.digest FROM down CROSS JOIN index_entries e ON e.index_digest = down.digest AND e.kind IN ('image', 'index')) `
 )
 
-// ServedBlob gives the bytes of a config or a layer of an image that a repository leads to and that is not broken.
-// NotFound where no such image uses it, whether or not the blob is stored for others.
+// ServedBlob gives the bytes of a config or a layer of an image that a repository leads to and that is not broken, or of
+// what describes such an image. NotFound where no such image uses it, whether or not the blob is stored for others.
 func (s *Store) ServedBlob(ctx context.Context, repo image.Repository, d image.Digest) (size int64, err error) {
 	ref := image.Reference{Repository: repo, Digest: d}
 	if size, ok := s.serving.blob(ref, s.changes.Load()); ok {
@@ -106,48 +123,6 @@ func (s *Store) ServedBlob(ctx context.Context, repo image.Repository, d image.D
 // OpenBlob opens a stored blob; NotFound where its file is missing. The file stays readable when the blob is removed
 // meanwhile. The caller closes it.
 func (s *Store) OpenBlob(d image.Digest) (*os.File, error) { return s.blobs.Open(d) }
-
-// Unserved is what the indexes of a repository say of a manifest that is not stored.
-type Unserved struct {
-	Kind     image.EntryKind
-	Platform image.Platform   // zero where the index does not say
-	Stored   []image.Platform // of the same index, in its order
-}
-
-// listedIn gives the digest of a repository, of several the one that was pulled last, whose index lists a digest.
-const listedIn = `WITH RECURSIVE up (digest) AS (SELECT index_digest FROM index_entries WHERE digest = ?1` + upRest + `
-	SELECT d.digest FROM repositories r CROSS JOIN up CROSS JOIN repository_digests d ON d.repository_id = r.id AND d.digest = up.digest
-	WHERE r.name = ?2 ORDER BY d.pulled_at DESC LIMIT 1`
-
-// Unserved tells of a digest that is not stored how an index of the repository lists it: NotFound where none does.
-// Of several indexes the one that was pulled last counts.
-func (s *Store) Unserved(ctx context.Context, ref image.Reference) (u Unserved, err error) {
-	err = s.view(ctx, func(tx *sql.Tx) error {
-		var root image.Digest
-		err := tx.QueryRowContext(ctx, listedIn, ref.Digest, ref.Repository).Scan(&root)
-		if err != nil {
-			return err
-		}
-		entries, err := entriesOf(ctx, tx, root, 0)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if e.Digest == ref.Digest {
-				u.Kind, u.Platform = e.Kind, e.Platform
-				break
-			}
-		}
-		images, err := reachableImages(ctx, tx, root)
-		for _, i := range images {
-			if i.Broken == "" {
-				u.Stored = append(u.Stored, i.Platform)
-			}
-		}
-		return err
-	})
-	return u, notFound(err, "%s is not stored", ref.Familiar())
-}
 
 const (
 	servedTags = `SELECT t.name FROM tags t LEFT JOIN images i ON i.manifest_digest = t.digest

@@ -113,6 +113,8 @@ func (c *usageCount) shares() error {
 		`INSERT INTO share SELECT least, greatest, pinned, sum(b.size), 0 FROM (
 			SELECT digest, min(least) AS least, max(greatest) AS greatest, max(pinned) AS pinned FROM (
 				SELECT i.config_digest AS digest, r.least, r.greatest, r.pinned FROM images i JOIN reach r ON r.digest = i.manifest_digest
+				UNION ALL SELECT ab.blob_digest, r.least, r.greatest, r.pinned FROM image_attestations ia CROSS JOIN reach r ON r.digest = ia.manifest_digest
+					CROSS JOIN attestation_blobs ab ON ab.attestation_digest = ia.attestation_digest
 				UNION ALL SELECT digest, least, greatest, pinned FROM reach) GROUP BY digest) u
 		CROSS JOIN blobs b ON b.digest = u.digest WHERE NOT EXISTS (SELECT 1 FROM layers l WHERE l.digest = u.digest) GROUP BY least, greatest, pinned`)
 	if err != nil {
@@ -137,15 +139,17 @@ func (c *usageCount) reclaimable() error {
 		Scan(&r.Unpinned, &r.Dangling, &r.Images, &c.dangling)
 }
 
-// copies adds up what each image has by itself: its layers, a layer that it has twice once, its config and its
-// manifest. The indexes are nobody's copy.
+// copies adds up what each image has by itself: its layers, a layer that it has twice once, its config, its manifest and
+// what describes it. The indexes are nobody's copy.
 func (c *usageCount) copies() error {
-	var layers, rest, indexes int64
+	var layers, rest, about, indexes int64
 	err := c.tx.QueryRowContext(c.ctx, `SELECT
 		(SELECT coalesce(sum(copies), 0) FROM share),
 		(SELECT coalesce(sum(c.size + m.size), 0) FROM images i JOIN blobs c ON c.digest = i.config_digest JOIN blobs m ON m.digest = i.manifest_digest),
-		(SELECT coalesce(sum(b.size), 0) FROM manifests m JOIN blobs b ON b.digest = m.digest WHERE m.kind = 'index')`).Scan(&layers, &rest, &indexes)
-	c.u.Copies = max(c.u.Blobs, layers+rest+indexes) // an image whose config is one of its layers has it once
+		(SELECT coalesce(sum(b.size), 0) FROM image_attestations ia CROSS JOIN attestation_blobs ab ON ab.attestation_digest = ia.attestation_digest
+			CROSS JOIN blobs b ON b.digest = ab.blob_digest),
+		(SELECT coalesce(sum(b.size), 0) FROM manifests m JOIN blobs b ON b.digest = m.digest WHERE m.kind = 'index')`).Scan(&layers, &rest, &about, &indexes)
+	c.u.Copies = max(c.u.Blobs, layers+rest+about+indexes) // an image whose config is one of its layers has it once
 	return err
 }
 
@@ -176,7 +180,9 @@ func (c *usageCount) repositories() error {
 				UNION SELECT e.digest `+storedBelow+`),
 			part (digest) AS (SELECT digest FROM down
 				UNION SELECT i.config_digest FROM down CROSS JOIN images i ON i.manifest_digest = down.digest
-				UNION SELECT il.layer_digest FROM down CROSS JOIN image_layers il ON il.manifest_digest = down.digest)
+				UNION SELECT il.layer_digest FROM down CROSS JOIN image_layers il ON il.manifest_digest = down.digest
+				UNION SELECT ab.blob_digest FROM down CROSS JOIN image_attestations ia ON ia.manifest_digest = down.digest
+					CROSS JOIN attestation_blobs ab ON ab.attestation_digest = ia.attestation_digest)
 			SELECT coalesce(sum(b.size), 0) FROM part CROSS JOIN blobs b ON b.digest = part.digest`, p.id).Scan(&whole)
 		if err != nil {
 			return err

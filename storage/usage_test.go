@@ -32,8 +32,7 @@ func (s *shelf) blobsOf(rows ...string) map[image.Digest]int64 {
 	blobs := map[image.Digest]int64{}
 	for _, words := range rows {
 		h := s.read(words)
-		indexes, images := h.wants(s.build(h.source))
-		for _, m := range append(indexes, images...) {
+		for _, m := range h.whole(s.build(h.source)) {
 			blobs[m.Digest()] = m.Descriptor.Size
 			for _, b := range m.Blobs {
 				blobs[b.Descriptor.Digest] = b.Descriptor.Size
@@ -92,13 +91,14 @@ func (s *shelf) sumsAreThoseOfTheDisk() {
 func TestEachBlobIsCountedForTheRepositoryThatAloneLeadsToIt(t *testing.T) {
 	s := newShelf(t)
 	for _, words := range []string{"ubuntu:22.04=jammy amd64 arm64", "postgres:15=postgres amd64 arm64", "redis:7=redis amd64", "mirror/redis:7=redis amd64",
-		"nested:1=nested amd64 arm64 arm", "odd:1=odd amd64"} {
+		"nested:1=nested amd64 arm64 arm", "odd:1=odd amd64", "told:1=told amd64 arm64", "mirror/told:1=told amd64", "strange:1=strange arm64"} {
 		s.pull(words)
 	}
 	rows := map[image.Repository][]string{
 		"docker.io/library/ubuntu": {"ubuntu:22.04=jammy amd64 arm64"}, "docker.io/library/postgres": {"postgres:15=postgres amd64 arm64"},
 		"docker.io/library/redis": {"redis:7=redis amd64"}, "docker.io/mirror/redis": {"mirror/redis:7=redis amd64"},
 		"docker.io/library/nested": {"nested:1=nested amd64 arm64 arm"}, "docker.io/library/odd": {"odd:1=odd amd64"},
+		"docker.io/library/told": {"told:1=told amd64 arm64"}, "docker.io/mirror/told": {"mirror/told:1=told amd64 arm64"}, "docker.io/library/strange": {"strange:1=strange amd64 arm64"},
 	}
 	leads := map[image.Digest]int{}
 	blobs := map[image.Digest]int64{}
@@ -172,7 +172,7 @@ func TestWhatOnlyADanglingDigestLeadsToIsDangling(t *testing.T) {
 
 func TestCopiesAreWhatEachImageWouldTakeByItself(t *testing.T) {
 	s := newShelf(t)
-	rows := []string{"ubuntu:22.04=jammy amd64 arm64", "postgres:15=postgres amd64 arm64", "redis:7=redis amd64", "cache:7=redis amd64"}
+	rows := []string{"ubuntu:22.04=jammy amd64 arm64", "postgres:15=postgres amd64 arm64", "redis:7=redis amd64", "cache:7=redis amd64", "app:1=told amd64 arm64"}
 	want := map[image.Digest]int64{}
 	var images int64
 	for _, words := range rows {
@@ -189,6 +189,12 @@ func TestCopiesAreWhatEachImageWouldTakeByItself(t *testing.T) {
 			want[m.Digest()] = m.Descriptor.Size
 			for _, b := range m.Blobs {
 				images += b.Descriptor.Size
+			}
+			for _, a := range h.about(s.build(h.source), m.Digest()) {
+				images += a.Descriptor.Size
+				for _, b := range a.Blobs {
+					images += b.Descriptor.Size
+				}
 			}
 		}
 	}

@@ -27,9 +27,10 @@ type ImageView struct {
 	Update    *TagUpdate // only of a tag
 
 	Platforms    []PlatformChoice
-	Attestations int
-	OtherEntries int    // of the index: neither images nor attestations
-	EntriesURL   string // where they are listed
+	Attestations int       // that the index lists, of all platforms
+	Attested     *Attested // about the platform shown; nil where there is nothing
+	OtherEntries int       // of the index: neither images nor attestations
+	EntriesURL   string    // where they are listed
 
 	Shown   ImageFigures // of the platform shown
 	Handed  HandedView

@@ -183,6 +183,8 @@ func blobKind(ctx context.Context, kind string) string {
 		return T(ctx, "delete.kind_manifest")
 	case "config":
 		return T(ctx, "delete.kind_config")
+	case "attestation":
+		return T(ctx, "attestations.kind")
 	}
 	return T(ctx, "delete.kind_layer")
 }

@@ -238,7 +238,7 @@ func planFiles(p image.RemovalPlan) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		for _, b := range p.Blobs {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<li class=\"flex flex-wrap gap-x-3 px-3 py-1.5\"><span class=\"w-16 text-muted\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<li class=\"flex flex-wrap gap-x-3 px-3 py-1.5\"><span class=\"w-20 text-muted\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

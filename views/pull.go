@@ -176,15 +176,18 @@ func keeps(j pull.Job) bool {
 	return done > 0
 }
 
-// complete counts the layers that are on disk.
-func complete(j pull.Job) int {
-	n := 0
+// countLayers counts the layers, and those that are on disk. What describes the image is no layer.
+func countLayers(j pull.Job) (all, complete int) {
 	for _, l := range j.Layers {
+		if l.Attests {
+			continue
+		}
+		all++
 		if isFinished(l) {
-			n++
+			complete++
 		}
 	}
-	return n
+	return all, complete
 }
 
 func isFinished(l pull.Layer) bool { return l.State == pull.AlreadyStored || l.State == pull.Complete }
@@ -222,13 +225,18 @@ type numberedLayer struct {
 	pull.Layer
 }
 
-// layerGroups lists the layers in the image's order. A long list of a pull that runs is divided, so that
-// what moves is in view.
+// layerGroups lists the layers in the image's order, and after them what describes it. A long list of a pull that runs
+// is divided, so that what moves is in view.
 func layerGroups(j pull.Job) []layerGroup {
 	var all layerGroup
+	attests := layerPart("attestations.group")
 	active, waiting, finished := layerPart("pull.group_active"), layerPart("pull.group_waiting"), layerPart("pull.group_finished")
 	for i, layer := range j.Layers {
 		l := numberedLayer{i, layer}
+		if layer.Attests {
+			attests.layers = append(attests.layers, l)
+			continue
+		}
 		all.layers = append(all.layers, l)
 		switch {
 		case isFinished(layer):
@@ -239,10 +247,11 @@ func layerGroups(j pull.Job) []layerGroup {
 			active.layers = append(active.layers, l)
 		}
 	}
-	if len(j.Layers) <= manyLayers || j.State.Final() {
-		return []layerGroup{all}
+	groups := []layerGroup{all, attests}
+	if len(j.Layers) > manyLayers && !j.State.Final() {
+		groups = []layerGroup{active, waiting, finished, attests}
 	}
-	return slices.DeleteFunc([]layerGroup{active, waiting, finished}, func(g layerGroup) bool { return len(g.layers) == 0 })
+	return slices.DeleteFunc(groups, func(g layerGroup) bool { return len(g.layers) == 0 })
 }
 
 // isStopped tells whether a layer is not on disk and nothing more happens to it: its pull is over.

@@ -227,7 +227,12 @@ func layersAtWork(j pull.Job) (groups []layerGroup, stored int) {
 	for i := range groups {
 		groups[i].closed = groups[i].part && groups[i].title != "pull.group_active"
 	}
-	return groups, len(all) - len(j.Layers)
+	for _, l := range all {
+		if l.State == pull.AlreadyStored && !l.Attests {
+			stored++
+		}
+	}
+	return groups, stored
 }
 
 // tagBytes words how much of a tag is on disk.

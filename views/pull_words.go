@@ -42,10 +42,10 @@ func progressText(ctx context.Context, j pull.Job) string {
 	if left := j.Left(); left > 0 {
 		parts = append(parts, T(ctx, "pull.left", "Time", HumanDuration(ctx, left)))
 	}
-	if j.State == pull.Done {
-		parts = append(parts, T(ctx, "pull.layers", Count, len(j.Layers)))
+	if all, complete := countLayers(j); j.State == pull.Done {
+		parts = append(parts, T(ctx, "pull.layers", Count, all))
 	} else {
-		parts = append(parts, T(ctx, "pull.layers_of", "Done", complete(j), Count, len(j.Layers)))
+		parts = append(parts, T(ctx, "pull.layers_of", "Done", complete, Count, all))
 	}
 	return strings.Join(parts, " · ")
 }

@@ -33,6 +33,8 @@ type TagUpdate struct {
 	At              time.Time
 	Problem, Advice image.Text
 	PullURL         string
+	Stale           image.Text // why clients are served what is stored though it may be stale; empty where they are not
+	StaleSince      time.Time  // when the registry was asked last
 }
 
 // CheckURL gives where a form asks about a tag.

@@ -40,6 +40,8 @@ type flags struct {
 	RegistryCA       []string      `name:"registry-ca" placeholder:"FILE" help:"PEM file of an authority to trust for registries. Repeatable."`
 	UndoWindow       time.Duration `default:"10m" placeholder:"DURATION" help:"How long a deletion can be undone; its files stay on the disk that long. 0: not at all."`
 	CheckInterval    time.Duration `default:"0" placeholder:"DURATION" help:"How often to ask the registries whether stored tags have moved, such as 6h; 0 only asks when somebody does."`
+	Mirror           []string      `placeholder:"REGISTRY" help:"Registry that is fetched from when a client of /v2/ asks for what is not stored, such as docker.io. Repeatable."`
+	MirrorFresh      time.Duration `default:"5m" placeholder:"DURATION" help:"How long the answer of a mirrored registry about a tag holds; 0: for one request."`
 	PullConcurrency  int           `default:"6" placeholder:"N" help:"Layers that are downloaded at once, over all pulls."`
 	Auth             string        `placeholder:"none" help:"none: let everybody who reaches the address pull and delete. Needed beyond loopback, until there are accounts."`
 	LogFormat        string        `enum:"text,json" default:"text" placeholder:"text|json" help:"Format of the log, which goes to standard error."`
@@ -150,11 +152,31 @@ func (f flags) check(stderr io.Writer) (settings, error) {
 	if f.CheckInterval != 0 && f.CheckInterval < pull.MinCheckInterval {
 		return s, image.Errorf(image.Invalid, "--check-interval must be at least %s, or 0", pull.MinCheckInterval)
 	}
+	if f.MirrorFresh < 0 {
+		return s, image.Errorf(image.Invalid, "--mirror-fresh is a duration such as 5m, or 0, not %s", f.MirrorFresh)
+	}
+	if s.Mirror, err = mirrored(f.Mirror); err != nil {
+		return s, err
+	}
 	if s.list, err = f.registries(); err != nil {
 		return s, err
 	}
 	s.log = newLogger(stderr, f.LogFormat, f.LogLevel)
 	return s, nil
+}
+
+// mirrored reads the registries of --mirror, as references have them.
+func mirrored(hosts []string) ([]string, error) {
+	var all []string
+	for _, h := range hosts {
+		ref, err := image.ParseRepositoryReference(h + "/a/b")
+		if err != nil || ref.Repository.Path() != "a/b" || ref.Repository.Host() != h && h != "index.docker.io" {
+			return nil, image.Errorf(image.Invalid, "--mirror: %q is not a registry's host", h).
+				Suggest("Give it as references have it: docker.io, ghcr.io, registry.example.com:5000.")
+		}
+		all = append(all, ref.Repository.Host())
+	}
+	return all, nil
 }
 
 // isLoopback tells whether listening on host reaches this machine only.

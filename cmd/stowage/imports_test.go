@@ -17,7 +17,7 @@ var mayImport = map[string][]string{
 	"sample":                {},
 	"web":                   {"handlers", "views", "static", "image"},
 	"handlers":              {"views", "storage", "registry", "pull", "image", "image/layer"},
-	"handlers/distribution": {"storage", "image"},
+	"handlers/distribution": {"storage", "pull", "image"},
 	"views":                 {"image", "pull", "static"},
 	"storage":               {"storage/blob", "migrations", "image", "image/layer", "pull"},
 	"pull":                  {"image"},

@@ -14,9 +14,10 @@ import (
 
 // shelfMetrics reads the shelf's and the queue's numbers when Prometheus asks for them.
 type shelfMetrics struct {
-	store *storage.Store
-	queue *pull.Queue
-	log   *slog.Logger
+	store  *storage.Store
+	queue  *pull.Queue
+	mirror *pull.Mirror // may be nil
+	log    *slog.Logger
 }
 
 var (
@@ -28,6 +29,10 @@ var (
 	activeDesc  = prometheus.NewDesc("stowage_pulls_active", "Pulls that are queued or running.", nil, nil)
 	endedDesc   = prometheus.NewDesc("stowage_pulls_total", "Pulls that have ended since the start, by outcome.", []string{"outcome"}, nil)
 	fetchedDesc = prometheus.NewDesc("stowage_fetched_bytes_total", "Bytes of blobs received from registries since the start.", nil, nil)
+
+	mirrorAskedDesc    = prometheus.NewDesc("stowage_mirror_questions_total", "Questions about tags to mirrored registries since the start.", nil, nil)
+	mirrorStaleDesc    = prometheus.NewDesc("stowage_mirror_stale_total", "Answers about tags from the shelf since the start because the registry could not be asked.", nil, nil)
+	mirrorStreamedDesc = prometheus.NewDesc("stowage_mirror_streamed_total", "Blobs handed on to clients while they came, since the start.", nil, nil)
 )
 
 func (m shelfMetrics) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, ch) }
@@ -56,11 +61,17 @@ func (m shelfMetrics) Collect(ch chan<- prometheus.Metric) {
 	counter(endedDesc, float64(s.Failed), string(pull.Failed))
 	counter(endedDesc, float64(s.Cancelled), string(pull.Cancelled))
 	counter(fetchedDesc, float64(s.BytesFetched))
+	if m.mirror != nil {
+		s := m.mirror.Stats()
+		counter(mirrorAskedDesc, float64(s.Asked))
+		counter(mirrorStaleDesc, float64(s.Stale))
+		counter(mirrorStreamedDesc, float64(s.Streamed))
+	}
 }
 
-func newMetrics(store *storage.Store, queue *pull.Queue, log *slog.Logger) *prometheus.Registry {
+func newMetrics(store *storage.Store, queue *pull.Queue, mirror *pull.Mirror, log *slog.Logger) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		shelfMetrics{store: store, queue: queue, log: log})
+		shelfMetrics{store: store, queue: queue, mirror: mirror, log: log})
 	return r
 }

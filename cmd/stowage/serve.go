@@ -53,6 +53,7 @@ type app struct {
 	client   *registry.Client
 	queue    *pull.Queue
 	checker  *pull.Checker
+	mirror   *pull.Mirror // nil where nothing is mirrored
 	server   *web.Server
 	listener net.Listener
 	closing  chan struct{}
@@ -83,13 +84,16 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 	}
 	a.queue = pull.New(pull.Options{Source: a.client, Shelf: a.store, Concurrency: s.PullConcurrency, DefaultPlatform: s.platform, Logger: s.log})
 	a.checker = pull.NewChecker(pull.CheckOptions{Source: a.client, Shelf: a.store, Interval: s.CheckInterval, Logger: s.log})
-	metrics := newMetrics(a.store, a.queue, s.log)
+	if len(s.Mirror) > 0 {
+		a.mirror = pull.NewMirror(pull.MirrorOptions{Queue: a.queue, Registries: s.Mirror, Fresh: s.MirrorFresh, Logger: s.log})
+	}
+	metrics := newMetrics(a.store, a.queue, a.mirror, s.log)
 	a.server = web.New(web.Options{
 		Handlers: handlers.New(handlers.Options{
-			Store: a.store, Queue: a.queue, Checker: a.checker, Registry: a.client, Logger: s.log, DefaultPlatform: s.platform,
+			Store: a.store, Queue: a.queue, Checker: a.checker, Mirror: a.mirror, Registry: a.client, Logger: s.log, DefaultPlatform: s.platform,
 			LocalUser: localUser(), Demo: p.demo, ExternalURL: s.external, Closing: a.closing,
 		}),
-		Distribution: distribution.New(distribution.Options{Store: a.store, Logger: s.log}),
+		Distribution: distribution.New(distribution.Options{Store: a.store, Mirror: a.mirror, Logger: s.log}),
 		Logger:       s.log, Metrics: metrics, Ready: a.store.Ready, Loopback: s.loopback,
 	})
 	return a, nil
@@ -119,6 +123,9 @@ func (a *app) run(ctx context.Context) error {
 		if l.MirrorOf != "" {
 			a.settings.log.Info("mirror", append(listed(l), "of", l.MirrorOf)...)
 		}
+	}
+	if len(a.settings.Mirror) > 0 {
+		a.settings.log.Info("fetches for clients of /v2/ what is not stored", "registries", a.settings.Mirror, "fresh", a.settings.MirrorFresh)
 	}
 	if !a.settings.loopback {
 		a.settings.log.Warn("everybody who reaches this address may pull and delete images", "listen", a.settings.Listen)

@@ -24,6 +24,11 @@ func (h *Handler) blob(w http.ResponseWriter, q request) error {
 		return err
 	}
 	size, err := h.store.ServedBlob(q.Context(), q.repo, d)
+	if image.KindOf(err) == image.NotFound && h.mirror.Covers(q.repo) {
+		if answered, failed := h.mirroredBlob(w, q, d); answered || failed != nil {
+			return failed
+		}
+	}
 	if err != nil {
 		return h.missing(q.Context(), err, q.repo, refuse(http.StatusNotFound, blobUnknown, "no stored image of %s uses %s", q.repo, d).with(detail{Digest: d}))
 	}
@@ -51,16 +56,29 @@ func (h *Handler) file(w http.ResponseWriter, q request, d image.Digest, size in
 	if info.Size() != size {
 		return h.lost(q, d, code, fmt.Errorf("the file has %d bytes instead of %d: %w", info.Size(), size, errDamaged))
 	}
-	if strings.Contains(q.Header.Get("Range"), ",") {
-		q.Header.Del("Range") // nobody fetches an image so; the whole is an answer, too (RFC 9110, section 14.2)
-	}
-	// A writer without deadlines, as in tests, has no connection to hold.
-	control := http.NewResponseController(w)
-	if err := control.SetWriteDeadline(time.Now().Add(grace + time.Duration(size/slowest)*time.Second)); err == nil {
-		defer control.SetWriteDeadline(time.Time{}) //nolint:errcheck // the connection is gone already where this fails
-	}
+	oneRange(q.Request)
+	deadline(w, size, 0)
+	defer noDeadline(w)
 	http.ServeContent(w, q.Request, "", time.Time{}, f)
 	return nil
+}
+
+// oneRange leaves several ranges out: nobody fetches an image so, and the whole is an answer, too (RFC 9110,
+// section 14.2).
+func oneRange(r *http.Request) {
+	if strings.Contains(r.Header.Get("Range"), ",") {
+		r.Header.Del("Range")
+	}
+}
+
+// deadline is when a client must have taken a blob.
+func deadline(w http.ResponseWriter, size int64, more time.Duration) {
+	// A writer without deadlines, as in tests, has no connection to hold.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(grace + more + time.Duration(size/slowest)*time.Second))
+}
+
+func noDeadline(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the connection is gone already where this fails
 }
 
 // errDamaged says that a file is not what was stored.

@@ -28,14 +28,17 @@ func TestARealClientGetsTheUpstreamsBytes(t *testing.T) {
 		im.Docker = true
 		docker.Entries[i] = im
 	}
+	newer := multi("newer")
+	newer.Artifacts = true
 	built := map[string]sample.Built{
+		"newer:1":            s.pull("newer:1", newer, "linux/amd64", "linux/arm64"),
 		"app:1":              s.pull("app:1", multi("app"), "linux/amd64", "linux/arm64"),
 		"dockers:2":          s.pull("dockers:2", docker, "linux/amd64", "linux/arm64"),
 		"ghcr.io/acme/api:3": s.pull("ghcr.io/acme/api:3", made("amd64", "api")),
 	}
 	host := strings.TrimPrefix(s.server.URL, "http://")
 	client := regclient.New(regclient.WithConfigHost(config.Host{Name: host, TLS: config.TLSDisabled}))
-	for _, name := range []string{"app:1", "library/app:1", "docker.io/library/app:1", "dockers:2", "ghcr.io/acme/api:3"} {
+	for _, name := range []string{"app:1", "library/app:1", "docker.io/library/app:1", "newer:1", "dockers:2", "ghcr.io/acme/api:3"} {
 		b, ok := built[strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "library/")]
 		if !ok {
 			t.Fatal(name)
@@ -45,9 +48,6 @@ func TestARealClientGetsTheUpstreamsBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 		for m := range b.All() {
-			if m.Descriptor.Platform != nil && m.Descriptor.Platform.OS == "unknown" {
-				continue // an attestation
-			}
 			asked := []ref.Ref{tagged.SetDigest(string(m.Digest()))}
 			if m.Digest() == b.Digest() {
 				asked = append(asked, tagged)
@@ -171,13 +171,16 @@ func TestAPlatformThatIsNotStoredIsRefusedWithThoseThatAre(t *testing.T) {
 	}
 	s.get("app/blobs/"+string(arm64.Layers()[0].Descriptor.Digest)).refused(http.StatusNotFound, blobUnknown)
 
-	message, _ = s.get("app/manifests/"+string(b.Children[2].Digest())).refused(http.StatusNotFound, manifestUnknown)
-	if !strings.HasPrefix(message, "an attestation, which is not fetched, of docker.io/library/app") {
-		t.Errorf("an attestation: %q", message)
+	s.get("app/manifests/"+string(b.Children[2].Digest())).is(http.StatusOK, b.Children[2].Body)
+	about := b.Children[3]
+	message, d = s.get("app/manifests/"+string(about.Digest())).refused(http.StatusNotFound, manifestUnknown)
+	if !strings.HasPrefix(message, "the attestation of linux/arm64 of docker.io/library/app ("+image.ShortDigest(about.Digest())+") is not stored here") || d.Platform != "linux/arm64" {
+		t.Errorf("an attestation: %q, %+v", message, d)
 	}
 
 	s.pull("app:1", multi("app"), "linux/arm64") // and now it is there
 	s.get("app/manifests/"+string(arm64.Digest())).is(http.StatusOK, arm64.Body)
+	s.get("app/manifests/"+string(about.Digest())).is(http.StatusOK, about.Body)
 }
 
 func TestABrokenImageIsNotServed(t *testing.T) {
@@ -205,6 +208,35 @@ func TestABlobIsServedOnlyWhereAnImageUsesIt(t *testing.T) {
 		s.get("nothing"+path).refused(http.StatusNotFound, nameUnknown)
 	}
 	s.get("other/manifests/"+string(app.Digest())).refused(http.StatusNotFound, manifestUnknown)
+}
+
+func TestWhatDescribesAnImageIsServedWithIt(t *testing.T) {
+	s := newShelf(t)
+	b := s.pull("app:1", multi("app"), "linux/amd64")
+	s.pull("other:1", made("amd64", "other"))
+	about := b.Children[2]
+	path := "/manifests/" + string(about.Digest())
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		body := about.Body
+		if method == http.MethodHead {
+			body = []byte{}
+		}
+		r := s.ask(method, "app"+path)
+		r.is(http.StatusOK, body)
+		r.says("Content-Type", about.Descriptor.MediaType)
+		r.says("Content-Length", strconv.Itoa(len(about.Body)))
+		r.says("Docker-Content-Digest", string(about.Digest()))
+	}
+	s.get("other"+path).refused(http.StatusNotFound, manifestUnknown)
+	for _, blob := range about.Blobs {
+		path := "/blobs/" + string(blob.Descriptor.Digest)
+		s.get("app"+path).is(http.StatusOK, blob.Data)
+		s.get("other"+path).refused(http.StatusNotFound, blobUnknown)
+	}
+	s.delete("app:1")
+	s.pull("app:2", made("amd64", "app"))
+	s.get("app"+path).refused(http.StatusNotFound, manifestUnknown)
+	s.get("app/blobs/"+string(about.Blobs[1].Descriptor.Digest)).refused(http.StatusNotFound, blobUnknown)
 }
 
 func TestWhatChangesOnTheShelfIsServedAtOnce(t *testing.T) {

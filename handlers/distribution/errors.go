@@ -22,6 +22,7 @@ const (
 // are English.
 type wireError struct {
 	status int
+	retry  int // seconds after which asking again makes sense; 0 where nobody knows
 
 	Code    string `json:"code"`
 	Message string `json:"message"`
@@ -55,6 +56,9 @@ func (e *wireError) write(w http.ResponseWriter) {
 	}
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if e.retry > 0 {
+		h.Set("Retry-After", strconv.Itoa(e.retry))
+	}
 	h.Set("Cache-Control", "no-store") // what is missing now can be there in a moment
 	w.WriteHeader(e.status)
 	_, _ = w.Write(body) // nobody is left to be told

@@ -9,12 +9,14 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/storage"
 )
 
 // Options configure a Handler. Only Store is required.
 type Options struct {
 	Store  *storage.Store
+	Mirror *pull.Mirror // fetches what is missing; may be nil
 	Logger *slog.Logger
 }
 
@@ -22,6 +24,7 @@ type Options struct {
 // blobs go from their file to the socket without passing through the process. Safe for concurrent use.
 type Handler struct {
 	store     *storage.Store
+	mirror    *pull.Mirror
 	log       *slog.Logger
 	names     names
 	documents documents
@@ -30,7 +33,7 @@ type Handler struct {
 
 // New makes a Handler.
 func New(o Options) *Handler {
-	h := &Handler{store: o.Store, log: o.Logger}
+	h := &Handler{store: o.Store, mirror: o.Mirror, log: o.Logger}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}

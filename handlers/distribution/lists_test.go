@@ -182,6 +182,33 @@ func TestReferrersAreWhatIsStoredWithASubject(t *testing.T) {
 	}
 }
 
+func TestAttestationsWithASubjectAreReferrersOfTheirImage(t *testing.T) {
+	s := newShelf(t)
+	newer := multi("app")
+	newer.Artifacts = true
+	b := s.pull("app:1", newer, "linux/amd64")
+	older := s.pull("older:1", multi("older"), "linux/amd64")
+	amd64, _ := b.For("linux/amd64")
+	arm64, _ := b.For("linux/arm64")
+	var ix v1.Index
+	for _, filter := range []string{"", "?artifactType=" + sample.TypeAttestation} {
+		s.get("app/referrers/" + string(amd64.Digest()) + filter).decode(&ix)
+		if len(ix.Manifests) != 1 || ix.Manifests[0].Digest != b.Children[2].Digest() || ix.Manifests[0].ArtifactType != sample.TypeAttestation || ix.Manifests[0].Size != b.Children[2].Descriptor.Size {
+			t.Errorf("%q: %+v", filter, ix.Manifests)
+		}
+	}
+	unattested, _ := older.For("linux/amd64")
+	for _, nothing := range []string{
+		"app/referrers/" + string(arm64.Digest()), "app/referrers/" + string(b.Digest()), "older/referrers/" + string(amd64.Digest()),
+		"older/referrers/" + string(unattested.Digest()), // in the older form an attestation has no subject
+		"app/referrers/" + string(amd64.Digest()) + "?artifactType=application/vnd.example",
+	} {
+		if s.get(nothing).decode(&ix); len(ix.Manifests) != 0 {
+			t.Errorf("%s: %+v", nothing, ix.Manifests)
+		}
+	}
+}
+
 func TestReferrersArePagedBeforeTheyAreTooManyBytes(t *testing.T) {
 	s := newShelf(t)
 	app := s.pull("app:1", made("amd64", "app"))

@@ -26,6 +26,11 @@ func (h *Handler) manifest(w http.ResponseWriter, q request) error {
 		return refuse(http.StatusNotFound, manifestUnknown, "%.150q is neither a tag nor a digest", q.what)
 	}
 	m, err := h.store.Served(q.Context(), ref)
+	if found := err == nil; h.mirror.Covers(q.repo) && (found || image.KindOf(err) == image.NotFound) {
+		if answered, failed := h.mirrored(w, q, ref, m, found); answered || failed != nil {
+			return failed
+		}
+	}
 	if err != nil {
 		return h.noManifest(q, ref, err)
 	}
@@ -35,9 +40,7 @@ func (h *Handler) manifest(w http.ResponseWriter, q request) error {
 	header := w.Header()
 	header["Content-Type"] = []string{m.MediaType}
 	name(header, m.Digest)
-	if header["Cache-Control"] = forEver; ref.Digest == "" {
-		header["Cache-Control"] = askAgain
-	}
+	keep(header, ref)
 	if m.Size > smallDocument {
 		err := h.file(w, q, m.Digest, m.Size, manifestUnknown)
 		if err == nil {
@@ -58,6 +61,13 @@ func (h *Handler) manifest(w http.ResponseWriter, q request) error {
 func name(header http.Header, d image.Digest) {
 	header["Docker-Content-Digest"] = []string{string(d)}
 	header["Etag"] = []string{`"` + string(d) + `"`}
+}
+
+// keep says for how long what a reference names may be kept.
+func keep(header http.Header, ref image.Reference) {
+	if header["Cache-Control"] = forEver; ref.Digest == "" {
+		header["Cache-Control"] = askAgain
+	}
 }
 
 // detail is what programs are told beside a message.
@@ -92,8 +102,10 @@ func unserved(ref image.Reference, u storage.Unserved) *wireError {
 	}
 	what := d.Platform
 	switch {
+	case u.Kind == image.EntryAttestation && what == "":
+		what = "an attestation"
 	case u.Kind == image.EntryAttestation:
-		what = "an attestation, which is not fetched,"
+		what = "the attestation of " + what
 	case u.Kind == image.EntryOther || what == "":
 		what = "something that the index lists"
 	}

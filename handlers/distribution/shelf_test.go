@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -28,6 +29,8 @@ type shelf struct {
 	t        testing.TB
 	dir      string
 	upstream *sample.Registry
+	faulty   *sample.Faulty // in front of it
+	mirror   *pull.Mirror   // nil where nothing is mirrored
 	store    *storage.Store
 	queue    *pull.Queue
 	server   *httptest.Server
@@ -53,15 +56,20 @@ func (u upstream) Document(ctx context.Context, r image.Reference) (image.Docume
 	return u.Client.Document(ctx, u.there(r))
 }
 
+func (u upstream) Attestation(ctx context.Context, r image.Reference) (image.Attestation, error) {
+	return u.Client.Attestation(ctx, u.there(r))
+}
+
 func (u upstream) Blob(ctx context.Context, r image.Repository, d image.Descriptor, offset int64) (io.ReadCloser, int64, error) {
 	return u.Client.Blob(ctx, u.there(image.Reference{Repository: r}).Repository, d, offset)
 }
 
-// newShelf opens an empty shelf.
-func newShelf(t testing.TB) *shelf {
+// newShelf opens an empty shelf, which mirrors registries, if any.
+func newShelf(t testing.TB, mirrored ...string) *shelf {
 	t.Helper()
 	s := &shelf{t: t, dir: t.TempDir(), upstream: sample.NewEmptyRegistry(), log: &bytes.Buffer{}}
-	from := httptest.NewServer(s.upstream)
+	s.faulty = sample.NewFaulty(s.upstream)
+	from := httptest.NewServer(s.faulty)
 	amd64 := image.Platform{OS: "linux", Architecture: "amd64"}
 	var err error
 	if s.store, err = storage.Open(t.Context(), storage.Options{Dir: s.dir, DefaultPlatform: amd64}); err != nil {
@@ -75,7 +83,10 @@ func newShelf(t testing.TB) *shelf {
 	if err := s.queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.server = httptest.NewServer(New(Options{Store: s.store, Logger: slog.New(slog.NewTextHandler(s.log, nil))}))
+	if len(mirrored) > 0 {
+		s.mirror = pull.NewMirror(pull.MirrorOptions{Queue: s.queue, Registries: mirrored, Fresh: time.Hour, Logger: s.logger()})
+	}
+	s.server = httptest.NewServer(New(Options{Store: s.store, Mirror: s.mirror, Logger: s.logger()}))
 	t.Cleanup(func() {
 		s.server.Close()
 		err := errors.Join(s.queue.Close(context.Background()), client.Close(), s.store.Close())
@@ -86,6 +97,8 @@ func newShelf(t testing.TB) *shelf {
 	})
 	return s
 }
+
+func (s *shelf) logger() *slog.Logger { return slog.New(slog.NewTextHandler(s.log, nil)) }
 
 // made is an image for linux on an architecture, of one layer that holds a text.
 func made(architecture, text string) sample.Image {
@@ -100,8 +113,8 @@ func multi(text string) sample.Index {
 	return sample.Index{Entries: []sample.Source{made("amd64", text+"-amd64"), made("arm64", text+"-arm64")}, Attest: true}
 }
 
-// pull pushes an image to the registry under a reference and brings it onto the shelf: all of the platforms named.
-func (s *shelf) pull(reference string, source sample.Source, platforms ...string) sample.Built {
+// push pushes an image to the registry under a reference.
+func (s *shelf) push(reference string, source sample.Source) (image.Reference, sample.Built) {
 	s.t.Helper()
 	ref, err := image.ParseReference(reference)
 	if err != nil {
@@ -114,6 +127,13 @@ func (s *shelf) pull(reference string, source sample.Source, platforms ...string
 	if err := s.upstream.Push(s.t.Context(), ref.Repository.Path(), b, ref.Tag); err != nil {
 		s.t.Fatal(err)
 	}
+	return ref, b
+}
+
+// pull pushes an image to the registry under a reference and brings it onto the shelf: all of the platforms named.
+func (s *shelf) pull(reference string, source sample.Source, platforms ...string) sample.Built {
+	s.t.Helper()
+	ref, b := s.push(reference, source)
 	req := pull.Request{Reference: ref, By: "mira"}
 	for _, p := range platforms {
 		platform, err := image.ParsePlatform(p)
@@ -126,20 +146,27 @@ func (s *shelf) pull(reference string, source sample.Source, platforms ...string
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	states, cancel := s.queue.Subscribe(job.ID)
-	defer cancel()
-	for j := range states {
-		if j.State.Final() {
-			break
-		}
-	}
-	if kept, err := s.store.Job(s.t.Context(), job.ID); err != nil || kept.State != pull.Done {
-		s.t.Fatalf("pull %s: %+v, %v", reference, kept, err)
+	if kept := s.over(job.ID); kept.State != pull.Done {
+		s.t.Fatalf("pull %s: %+v", reference, kept)
 	}
 	if err := s.store.AwaitUnpacked(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
 	return b
+}
+
+// over waits until a pull is over and gives its record.
+func (s *shelf) over(id int64) pull.Job {
+	s.t.Helper()
+	states, cancel := s.queue.Subscribe(id)
+	defer cancel()
+	for range states {
+	}
+	kept, err := s.store.Job(s.t.Context(), id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return kept
 }
 
 // delete deletes what a reference names.

@@ -53,8 +53,27 @@ func (s *Store) Open(d image.Digest) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openFile(d, s.blobPath(hex))
+}
+
+// OpenPartial opens what a Writer has written of a blob so far, for reading; the blob itself where it has been committed
+// meanwhile. NotFound where there is neither. The caller closes it.
+func (s *Store) OpenPartial(d image.Digest) (*os.File, error) {
+	hex, err := hexOf(d)
+	if err != nil {
+		return nil, err
+	}
+	// In this order, because a commit moves the one to the other.
+	f, err := openFile(d, s.partialPath(hex))
+	if image.KindOf(err) == image.NotFound {
+		return openFile(d, s.blobPath(hex))
+	}
+	return f, err
+}
+
+func openFile(d image.Digest, path string) (*os.File, error) {
 	// Non-blocking, so that opening something that is no file (a named pipe) does not wait for ever.
-	f, err := os.OpenFile(s.blobPath(hex), os.O_RDONLY|noFollow|syscall.O_NONBLOCK, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|noFollow|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) {
 		return nil, notStored(d)
 	}

@@ -1,0 +1,149 @@
+package distribution
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/storage"
+)
+
+// The codes for what a registry behind the mirror says. The last two are nobody's standard.
+const (
+	denied          = "DENIED"
+	tooManyRequests = "TOOMANYREQUESTS"
+	unavailable     = "UNAVAILABLE"
+)
+
+// mirrored answers an index or a manifest of a repository that is mirrored: what the shelf has, if that is what the
+// registry has, and else what the registry has. found tells whether the shelf has something, m what.
+func (h *Handler) mirrored(w http.ResponseWriter, q request, ref image.Reference, m storage.Served, found bool) (answered bool, err error) {
+	d := ref.Digest
+	switch {
+	case d != "" && found:
+		if q.Method == http.MethodGet {
+			if err := h.mirror.HandOutStored(q.Context(), q.repo, d, asker(q.Request)); err != nil {
+				h.log.Warn("a tag that a client asked for is not pulled", "digest", d, "repository", q.repo, "error", err) // it has its answer nevertheless
+			}
+		}
+		return false, nil
+	case d == "":
+		if d, err = h.mirror.Tag(q.Context(), ref, m.Digest); err != nil {
+			return true, upstreamError(ref, err)
+		}
+		if found && d == m.Digest {
+			return false, nil
+		}
+	}
+	doc, err := h.mirror.Document(q.Context(), q.repo, d)
+	if err != nil {
+		return true, upstreamError(ref, err)
+	}
+	if q.Method == http.MethodGet {
+		if err := h.mirror.HandOut(q.Context(), q.repo, doc, asker(q.Request)); err != nil {
+			return true, upstreamError(ref, err)
+		}
+	}
+	h.count(q, ref, doc.Digest)
+	header := w.Header()
+	header["Content-Type"] = []string{doc.MediaType}
+	name(header, doc.Digest)
+	keep(header, ref)
+	http.ServeContent(w, q.Request, "", time.Time{}, bytes.NewReader(doc.Raw))
+	return true, nil
+}
+
+// mirroredBlob answers a blob of an image that a client was led to and that is not stored yet: as it comes.
+func (h *Handler) mirroredBlob(w http.ResponseWriter, q request, d image.Digest) (answered bool, err error) {
+	letGo := h.store.Hold([]image.Digest{d}) // before it is looked for; until the pull holds it
+	defer letGo()
+	b, known, err := h.mirror.Blob(q.Context(), q.repo, d, asker(q.Request))
+	if err != nil {
+		return true, upstreamError(q.repo.At(d), err)
+	}
+	if !known {
+		return false, nil
+	}
+	header := w.Header()
+	header["Content-Type"] = octets
+	header["Cache-Control"] = forEver
+	name(header, d)
+	if h.store.HasBlob(b) {
+		return true, h.file(w, q, d, b.Size, blobUnknown)
+	}
+	if q.Method == http.MethodHead {
+		header["Content-Length"] = []string{strconv.FormatInt(b.Size, 10)}
+		header["Accept-Ranges"] = []string{"bytes"}
+		return true, nil
+	}
+	s, err := h.mirror.Stream(q.Context(), q.repo, b)
+	if err != nil {
+		return true, upstreamError(q.repo.At(d), err)
+	}
+	defer s.Close() // it was only read from
+	deadline(w, b.Size, patience)
+	defer noDeadline(w)
+	oneRange(q.Request)
+	// Where the blob fails half-way, less is written than was announced, and the connection breaks.
+	http.ServeContent(w, q.Request, "", time.Time{}, s)
+	return true, nil
+}
+
+// patience is how much longer a blob may take that has to come first.
+const patience = 20 * time.Minute
+
+// upstreamError words what a registry said for clients. They are never asked to sign in: they would sign in here.
+func upstreamError(ref image.Reference, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	var known *image.Error
+	if !errors.As(err, &known) || known.Kind == image.Internal {
+		return err
+	}
+	say := known.Message
+	if known.Suggestion != "" {
+		say += ". " + known.Suggestion
+	}
+	switch known.Kind {
+	case image.NotFound, image.NoPlatform, image.NotImage:
+		return refuse(http.StatusNotFound, manifestUnknown, "%s: %s", ref, say)
+	case image.Unauthorized, image.Forbidden:
+		return refuse(http.StatusForbidden, denied, "%s: %s", ref, say)
+	case image.RateLimited:
+		no := refuse(http.StatusTooManyRequests, tooManyRequests, "%s: %s", ref, say)
+		var retry pull.RetryTime
+		if errors.As(err, &retry) {
+			no.retry = max(1, int(time.Until(retry.RetryAt()).Seconds()))
+		}
+		return no
+	case image.Unavailable, image.DiskFull, image.TooLarge:
+		return refuse(http.StatusServiceUnavailable, unavailable, "%s: %s", ref, say)
+	case image.Corrupt:
+		return refuse(http.StatusBadGateway, unavailable, "%s: %s", ref, say)
+	}
+	return refuse(http.StatusInternalServerError, unknown, "%s: %s", ref, say)
+}
+
+// product is how a client names itself first, as far as that may be shown.
+var product = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,39}(/[A-Za-z0-9._+-]{1,24})?`)
+
+// asker says who asks, as pulls show it.
+func asker(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	by := "client " + host
+	if name := product.FindString(r.UserAgent()); name != "" {
+		by += " (" + name + ")"
+	}
+	return by
+}

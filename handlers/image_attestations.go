@@ -1,0 +1,67 @@
+package handlers
+
+import (
+	"context"
+	"slices"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views"
+)
+
+// readAttestations reads what is stored about the platforms of the subject.
+func (h *Handlers) readAttestations(ctx context.Context, s *subject) (err error) {
+	var manifests []image.Digest
+	for _, i := range s.target.Images {
+		manifests = append(manifests, i.Manifest)
+	}
+	s.attestations, err = h.store.Attestations(ctx, manifests...)
+	return err
+}
+
+// attested says what is stored about the platform shown; nil where nothing is, and the index lists nothing.
+func (s *subject) attested() *views.Attested {
+	v := views.Attested{URL: s.url(views.SectionManifest) + "#entries"}
+	for _, a := range s.attestations {
+		if a.Of != s.shown.Manifest {
+			continue
+		}
+		if !v.Stored {
+			v.Stored, v.URL = true, s.attestationURL(a)
+		}
+		v.Kinds = appendKinds(v.Kinds, a)
+	}
+	if v.Stored || s.lists(s.shown.Manifest) {
+		return &v
+	}
+	return nil
+}
+
+// lists tells whether the index lists an attestation of a manifest.
+func (s *subject) lists(manifest image.Digest) bool {
+	return slices.ContainsFunc(s.target.Entries, func(e storage.IndexEntry) bool { return e.Kind == image.EntryAttestation && e.Describes == manifest })
+}
+
+// appendKinds adds what an attestation's statements tell, each kind once.
+func appendKinds(kinds []image.PredicateKind, a storage.Attestation) []image.PredicateKind {
+	for _, p := range a.Predicates {
+		if kind := image.PredicateKindOf(p); !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
+}
+
+// attestationURL gives the page of an attestation's manifest.
+func (s *subject) attestationURL(a storage.Attestation) string {
+	return withQuery(s.url(views.SectionManifest), "document="+string(a.Digest))
+}
+
+// attestation finds what is stored under a digest about the platforms of the subject.
+func (s *subject) attestation(d image.Digest) (storage.Attestation, bool) {
+	i := slices.IndexFunc(s.attestations, func(a storage.Attestation) bool { return a.Digest == d })
+	if i < 0 {
+		return storage.Attestation{}, false
+	}
+	return s.attestations[i], true
+}

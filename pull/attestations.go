@@ -1,0 +1,219 @@
+package pull
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stowage/stowage/image"
+)
+
+// What an index lists about an image comes with the image: what it is made of, where it comes from. It is small, and
+// nobody runs it, so it never fails a pull: what the registry does not have, or what is not as it should be, is passed
+// over, and the pull says so. Only what is not stored yet is asked for, also where the image itself is up to date.
+//
+// The form that a pull is chosen on does not read attestations: a registry's allowance counts each manifest, and most
+// platforms that somebody looks at are never pulled.
+
+// passedOver is an attestation that a pull goes without.
+type passedOver struct {
+	digest   image.Digest
+	platform image.Platform // of the image that it describes
+	why      error
+}
+
+// attested is what was found about one image.
+type attested struct {
+	found  []image.Attestation
+	passed []passedOver
+}
+
+// read reads the manifests of chosen entries and, meanwhile, what the index lists about them.
+func (q *Queue) read(ctx context.Context, repo image.Repository, all, chosen []leaf, ask asker) ([]image.Document, []attested, error) {
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	about := make([]attested, len(chosen))
+	var g errgroup.Group
+	g.SetLimit(manifestsAtOnce)
+	done := make(chan error, 1)
+	go func() {
+		for i, of := range chosen {
+			if of.Digest == "" || !slices.ContainsFunc(all, func(l leaf) bool { return l.describes(of) }) {
+				continue
+			}
+			g.Go(func() error {
+				return guard(func() error {
+					about[i] = q.attestations(reading, repo, all, of)
+					return nil
+				})
+			})
+		}
+		done <- g.Wait()
+	}()
+	manifests, err := q.resolver.manifests(ctx, repo, chosen, ask)
+	if err != nil {
+		stop()
+	}
+	broke := <-done
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case ctx.Err() != nil:
+		return nil, nil, context.Cause(ctx)
+	}
+	return manifests, about, broke
+}
+
+// describes tells whether an entry is an attestation of another one.
+func (l leaf) describes(of leaf) bool {
+	return l.Kind == image.EntryAttestation && l.Describes == of.Digest
+}
+
+// attestations reads the manifests of what an index lists about one image, one after the other.
+func (q *Queue) attestations(ctx context.Context, repo image.Repository, all []leaf, of leaf) (a attested) {
+	var size int64
+	seen := make(map[image.Digest]bool)
+	for _, l := range all {
+		if !l.describes(of) || seen[l.Digest] {
+			continue
+		}
+		if len(seen) == image.MaxAttestations {
+			a.passed = append(a.passed, passedOver{l.Digest, of.Platform, image.Errorf(image.TooLarge, "the index lists more than %d attestations of one image", image.MaxAttestations)})
+			break // which stands for the others: there can be thousands
+		}
+		seen[l.Digest] = true
+		found, err := q.attestation(ctx, repo, l.Descriptor)
+		if err == nil {
+			if size += found.Size(); size > image.MaxAttestationSize {
+				size -= found.Size()
+				err = image.Errorf(image.TooLarge, "the attestations of one image have more than %d bytes", int64(image.MaxAttestationSize))
+			}
+		}
+		if err != nil {
+			a.passed = append(a.passed, passedOver{l.Digest, of.Platform, err})
+			continue
+		}
+		a.found = append(a.found, found)
+	}
+	return a
+}
+
+// attestation reads one manifest: from the shelf or else from the registry, where a rate limit is not waited for.
+func (q *Queue) attestation(ctx context.Context, repo image.Repository, d image.Descriptor) (a image.Attestation, err error) {
+	if d.Size > image.MaxAttestationManifest {
+		return a, image.Errorf(image.TooLarge, "the attestation's manifest is larger than %d bytes", image.MaxAttestationManifest)
+	}
+	if q.shelf.HasBlob(d) {
+		if raw, err := q.shelf.ReadBlob(d.Digest, image.MaxAttestationManifest); err == nil { // else it went meanwhile, or is damaged
+			return image.ParseAttestation(d.MediaType, raw)
+		}
+	}
+	err = q.surveyAsker(ctx, func(ctx context.Context) error {
+		if a, err = q.resolver.source.Attestation(ctx, image.Reference{Repository: repo, Digest: d.Digest}); err != nil {
+			return err
+		}
+		if a.Digest != d.Digest || image.DigestOf(a.Raw) != d.Digest {
+			return image.Errorf(image.Corrupt, "%s answered with other bytes than those of %s", repo.Host(), d.Digest)
+		}
+		return nil
+	})
+	if err == nil && int64(len(a.Raw)) != d.Size {
+		err = image.Errorf(image.Corrupt, "manifest %s has %d bytes instead of the %d announced", image.ShortDigest(d.Digest), len(a.Raw), d.Size)
+	}
+	return a, err
+}
+
+// attest makes what was found about the images part of the plan, as far as it has room for that.
+func (p *plan) attest(about []attested) {
+	for i := range p.images {
+		p.passed = append(p.passed, about[i].passed...)
+		for _, a := range about[i].found {
+			img := &p.images[i]
+			img.Attestations = append(img.Attestations, a)
+			if len(p.digests()) > maxBlobs {
+				img.Attestations = img.Attestations[:len(img.Attestations)-1]
+				p.passed = append(p.passed, passedOver{a.Digest, img.Platform, image.Errorf(image.TooLarge, "the pull has more than %d different blobs", maxBlobs)})
+			}
+		}
+	}
+}
+
+// fetchAttestations brings what describes one image of a plan onto the shelf. What cannot be brought is taken out of
+// the plan; the error is one that hits the image, too.
+func (q *Queue) fetchAttestations(ctx context.Context, p *plan, i int, byDigest map[image.Digest]*layer) error {
+	img := &p.images[i]
+	var brought []image.Attestation
+	for _, a := range img.Attestations {
+		err := q.fetchAttestation(ctx, p.reference.Repository, a, byDigest)
+		switch {
+		case err == nil:
+			brought = append(brought, a)
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case image.KindOf(err) == image.DiskFull:
+			return err
+		default:
+			p.pass(passedOver{a.Digest, img.Platform, err})
+		}
+	}
+	img.Attestations = brought
+	return nil
+}
+
+func (q *Queue) fetchAttestation(ctx context.Context, repo image.Repository, a image.Attestation, byDigest map[image.Digest]*layer) error {
+	for _, d := range a.Blobs() {
+		l := byDigest[d.Digest]
+		if l != nil && l.Size != d.Size {
+			l = nil // the digest is a layer's, about which this manifest lies
+		}
+		if err := q.ensure(ctx, blob{Descriptor: d, repository: repo}, l); err != nil {
+			return err
+		}
+	}
+	return q.ensure(ctx, blob{Descriptor: a.Descriptor(), repository: repo, raw: a.Raw}, nil)
+}
+
+// passing guards the list of what plans pass over while their blobs are fetched.
+type passing struct {
+	mu     sync.Mutex
+	passed []passedOver
+}
+
+func (p *passing) pass(o passedOver) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.passed = append(p.passed, o)
+}
+
+// tellPassed says in the log what a plan went without, and gives the lines for the outcome.
+func (q *Queue) tellPassed(r *run, p *plan) (lines []string) {
+	for _, o := range p.passed {
+		level := slog.LevelWarn
+		if image.KindOf(o.why) == image.NotFound { // many registries' copies lack them
+			level = slog.LevelInfo
+		}
+		q.log.Log(context.Background(), level, "attestation passed over", "job", r.id, "reference", p.reference.String(), "attestation", o.digest,
+			"platform", o.platform.String(), "error", o.why, "cause", cause(o.why))
+		about := "attestation " + string(o.digest)
+		if o.platform.Known() {
+			about = o.platform.String() + ": " + about
+		}
+		lines = append(lines, fmt.Sprintf("%s passed over: %s", about, problemOf(o.why).Message))
+	}
+	return lines
+}
+
+// dropPassed takes layers off the page that belong to nothing any more.
+func (r *run) dropPassed(p *plan) {
+	if len(p.passed) == 0 {
+		return
+	}
+	_, left := p.layers()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.layers = slices.DeleteFunc(r.layers, func(l *layer) bool { return left[l.Digest] == nil })
+}

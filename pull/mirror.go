@@ -1,0 +1,401 @@
+package pull
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/stowage/stowage/image"
+)
+
+const (
+	// MirrorFresh is for how long the answer about a tag holds where nobody says otherwise.
+	MirrorFresh = 5 * time.Minute
+
+	mirrorWait     = 5 * time.Second  // for which a client waits for the registry when something is stored
+	mirrorTimeout  = 30 * time.Second // for one question about a tag
+	mirrorFailed   = 30 * time.Second // for which a registry that does not answer is not asked again
+	mirrorMissing  = 10 * time.Second // the same for a tag that it does not have
+	mirrorLimited  = time.Minute      // and for a rate limit of which the end is not known
+	mirrorAgain    = 10 * time.Second // after which a pull that has ended is begun again for a client
+	mirrorTags     = 8 << 10          // tags, documents and blobs that are remembered, some 300 bytes each
+	mirrorDocs     = 16 << 10
+	mirrorBlobs    = 16 << 10
+	mirrorChildren = 2048 // entries of one index that are remembered
+)
+
+// MirrorOptions are what a Mirror works with. Queue and Registries are required.
+type MirrorOptions struct {
+	Queue      *Queue
+	Registries []string      // hosts that may be fetched from, as in references
+	Fresh      time.Duration // for which the answer about a tag holds
+	Logger     *slog.Logger
+}
+
+// Mirror brings what clients of the registry API ask for and the shelf lacks: through the queue, as a pull like any
+// other, while the bytes go on to the clients as they come. A tag is asked about by HEAD, by all clients together once in
+// a while. Nil, it covers nothing. Safe for concurrent use.
+type Mirror struct {
+	q          *Queue
+	registries []string
+	fresh      time.Duration
+	log        *slog.Logger
+
+	asking singleflight.Group
+	tags   *recent[image.Reference, Standing]
+	docs   *recent[image.Reference, origin]
+	blobs  *recent[image.Reference, handedBlob]
+	begun  *recent[image.Reference, begun]
+
+	asked, stale, streamed atomic.Int64
+}
+
+// origin says how a client came to a document: what is to be pulled when it wants the image.
+type origin struct {
+	reference image.Reference // a tag or a digest
+	target    image.Digest    // what that points to
+	asked     time.Time       // when the registry said so
+	platform  image.Platform  // of the document; unknown where it is the target itself, or an index
+	kind      image.EntryKind // how the index lists it; empty for the target itself
+	listed    image.Descriptor
+	describes image.Digest // of an attestation: the manifest that it is about
+	settled   bool         // the shelf has the reference pointing to the target: nothing is to be pulled for that
+}
+
+// handedBlob is a blob of a manifest that was handed out.
+type handedBlob struct {
+	image.Descriptor
+	manifest image.Digest
+}
+
+// begun is a pull that was begun for a manifest.
+type begun struct {
+	job int64
+	at  time.Time
+}
+
+// Standing is what a Mirror knows of a tag.
+type Standing struct {
+	Digest image.Digest // where the registry said that it points; empty if it never did
+	Asked  time.Time    // when it was asked last
+	Heard  time.Time    // when it answered last; zero if never
+	Err    error        // why it could not be asked last time; what is stored is served meanwhile
+	until  time.Time    // it is not asked again before
+}
+
+// Problem is Err as people are shown it; nil where the registry answered.
+func (s Standing) Problem() *Problem {
+	if s.Err == nil {
+		return nil
+	}
+	return problemOf(s.Err)
+}
+
+// NewMirror makes a Mirror.
+func NewMirror(o MirrorOptions) *Mirror {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Mirror{
+		q: o.Queue, registries: o.Registries, fresh: o.Fresh, log: o.Logger,
+		tags: newRecent[image.Reference, Standing](mirrorTags), docs: newRecent[image.Reference, origin](mirrorDocs),
+		blobs: newRecent[image.Reference, handedBlob](mirrorBlobs), begun: newRecent[image.Reference, begun](mirrorTags),
+	}
+}
+
+// Covers tells whether what is missing of a repository may be fetched.
+func (m *Mirror) Covers(repo image.Repository) bool {
+	return m != nil && slices.Contains(m.registries, repo.Host())
+}
+
+// Tag gives where a tag points: as its registry says or, when that cannot be asked, as stored does, which is empty where
+// nothing is. The registry is asked once for all who want to know at a time, and its answer holds for a while.
+func (m *Mirror) Tag(ctx context.Context, ref image.Reference, stored image.Digest) (image.Digest, error) {
+	now := m.q.now()
+	s, known := m.tags.get(ref)
+	if !known || !now.Before(s.until) {
+		var late <-chan time.Time
+		if stored != "" {
+			timer := time.NewTimer(mirrorWait)
+			defer timer.Stop()
+			late = timer.C
+		}
+		answer := m.asking.DoChan(ref.String(), func() (any, error) { return m.ask(ref, s, stored != ""), nil })
+		select {
+		case a := <-answer:
+			s, _ = a.Val.(Standing)
+		case <-late:
+			s.Err = image.Errorf(image.Unavailable, "%s does not answer", ref.Repository.Host())
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	}
+	switch {
+	case s.Err == nil:
+		m.docs.put(ref.Repository.At(s.Digest), origin{reference: ref, target: s.Digest, asked: s.Heard, settled: s.Digest == stored})
+		return s.Digest, nil
+	case stored != "":
+		m.stale.Add(1)
+		return stored, nil
+	}
+	return "", s.Err
+}
+
+// ask asks the registry about a tag and remembers the answer.
+func (m *Mirror) ask(ref image.Reference, before Standing, stored bool) Standing {
+	ctx, cancel := context.WithTimeout(m.q.base, mirrorTimeout)
+	defer cancel()
+	now := m.q.now()
+	s := Standing{Digest: before.Digest, Heard: before.Heard, Asked: now}
+	m.asked.Add(1)
+	var head image.Descriptor
+	s.Err = guard(func() (err error) {
+		head, err = m.q.resolver.head(ctx, ref, once)
+		return err
+	})
+	switch kind := image.KindOf(s.Err); {
+	case s.Err == nil:
+		s.Digest, s.Heard, s.until = head.Digest, now, now.Add(m.fresh)
+	case kind == image.NotFound:
+		s.until = now.Add(mirrorMissing)
+	case kind == image.RateLimited:
+		s.until = now.Add(mirrorLimited)
+		var retry RetryTime
+		if errors.As(s.Err, &retry) {
+			s.until = clamp(retry.RetryAt(), now.Add(time.Second), now.Add(m.q.fetcher.backoff.RateLimit))
+		}
+	default:
+		s.until = now.Add(mirrorFailed)
+	}
+	if s.Err != nil && stored {
+		m.log.Warn("the registry could not be asked about a tag: what is stored is served, and may be stale",
+			"reference", ref.String(), "error", s.Err, "not_asked_again_before", s.until)
+	}
+	m.tags.put(ref, s)
+	return s
+}
+
+func clamp(t, least, most time.Time) time.Time {
+	if t.Before(least) {
+		return least
+	}
+	if t.After(most) {
+		return most
+	}
+	return t
+}
+
+// Standing gives what is known of a tag of a registry that is mirrored.
+func (m *Mirror) Standing(ref image.Reference) (Standing, bool) {
+	if !m.Covers(ref.Repository) {
+		return Standing{}, false
+	}
+	return m.tags.get(ref)
+}
+
+// Mirrored is an index or a manifest as a mirror hands it out: with the registry's bytes, which are proved.
+type Mirrored struct {
+	MediaType string
+	Digest    image.Digest
+	Raw       []byte
+	image     image.Digest       // the manifest of the image that it is, or is about; empty for an index
+	blobs     []image.Descriptor // that it lists
+}
+
+// Document gives an index or a manifest that the shelf does not have under the repository. One that nothing led to is
+// asked for at the registry first: that the shelf has the bytes does not mean that this repository does.
+func (m *Mirror) Document(ctx context.Context, repo image.Repository, d image.Digest) (Mirrored, error) {
+	ref := repo.At(d)
+	o, known, err := m.origin(ctx, ref)
+	if err != nil {
+		return Mirrored{}, err
+	}
+	if o.kind == image.EntryAttestation {
+		return m.attestation(ctx, ref, o)
+	}
+	doc, err := shared(ctx, m, ref, func(ctx context.Context) (image.Document, error) {
+		if known {
+			return m.q.resolver.document(ctx, repo, image.Descriptor{Digest: d}, once)
+		}
+		t, err := m.q.resolver.target(ctx, ref, once)
+		return t.Document, err
+	})
+	if err != nil {
+		return Mirrored{}, err
+	}
+	if !known {
+		o = origin{reference: ref, target: d}
+		m.docs.put(ref, o)
+	}
+	out := Mirrored{MediaType: doc.MediaType, Digest: doc.Digest, Raw: doc.Raw}
+	if doc.Index != nil {
+		m.rememberEntries(repo, o, doc.Index)
+	} else {
+		out.image, out.blobs = d, append([]image.Descriptor{doc.Manifest.Config}, doc.Manifest.Layers...)
+	}
+	return out, nil
+}
+
+// attestation gives the manifest of what describes an image.
+func (m *Mirror) attestation(ctx context.Context, ref image.Reference, o origin) (Mirrored, error) {
+	a, err := shared(ctx, m, ref, func(ctx context.Context) (image.Attestation, error) {
+		return m.q.attestation(ctx, ref.Repository, o.listed)
+	})
+	return Mirrored{MediaType: a.MediaType, Digest: a.Digest, Raw: a.Raw, image: o.describes, blobs: a.Blobs()}, err
+}
+
+// shared reads something once for all who want it at a time.
+func shared[T any](ctx context.Context, m *Mirror, ref image.Reference, read func(context.Context) (T, error)) (found T, err error) {
+	answer := m.asking.DoChan(ref.String(), func() (any, error) {
+		ctx, cancel := context.WithTimeout(m.q.base, mirrorTimeout)
+		defer cancel()
+		var found T
+		err := guard(func() (err error) {
+			found, err = read(ctx)
+			return err
+		})
+		return found, err
+	})
+	select {
+	case a := <-answer:
+		found, _ = a.Val.(T)
+		return found, a.Err
+	case <-ctx.Done():
+		return found, context.Cause(ctx)
+	}
+}
+
+// origin finds what led to a document: a client's earlier question, or an index on the shelf.
+func (m *Mirror) origin(ctx context.Context, ref image.Reference) (o origin, known bool, err error) {
+	if o, known = m.docs.get(ref); known {
+		return o, true, nil
+	}
+	l, err := m.q.shelf.Listed(ctx, ref)
+	switch {
+	case image.KindOf(err) == image.NotFound:
+		return origin{}, false, nil
+	case err != nil:
+		return origin{}, false, err
+	}
+	o = origin{reference: l.Reference, target: l.Index, platform: l.Platform, kind: l.Kind, listed: l.Descriptor, describes: l.Describes}
+	m.docs.put(ref, o)
+	return o, true, nil
+}
+
+// rememberEntries notes what an index leads to. Of entries for one platform only the first is what a pull of that
+// platform brings.
+func (m *Mirror) rememberEntries(repo image.Repository, o origin, x *image.Index) {
+	seen := make(map[image.Platform]bool)
+	for _, e := range x.Entries[:min(len(x.Entries), mirrorChildren)] {
+		key := repo.At(e.Digest)
+		child := origin{reference: o.reference, target: o.target, asked: o.asked, platform: e.Platform, kind: e.Kind, listed: e.Descriptor, describes: e.Describes, settled: o.settled}
+		if e.Kind == image.EntryImage {
+			if !e.Platform.Known() || seen[e.Platform] {
+				child = origin{reference: key, target: e.Digest, kind: e.Kind}
+			}
+			seen[e.Platform] = true
+		}
+		m.docs.put(key, child)
+	}
+}
+
+// HandOut tells that a client got a document and will ask for what it lists. The image that it is, or is about, is pulled
+// in the name of by; its blobs can be had from then on. Errors are those of Queue.Pull.
+func (m *Mirror) HandOut(ctx context.Context, repo image.Repository, doc Mirrored, by string) error {
+	if doc.image == "" {
+		return nil
+	}
+	for _, d := range doc.blobs {
+		m.blobs.put(repo.At(d.Digest), handedBlob{Descriptor: d, manifest: doc.image})
+	}
+	return m.begin(ctx, repo.At(doc.image), by)
+}
+
+// HandOutStored tells that a client got a stored document by its digest. Where a tag led to it that the shelf does not
+// have, or has pointing elsewhere, the tag is pulled, which fetches nothing that is here.
+func (m *Mirror) HandOutStored(ctx context.Context, repo image.Repository, d image.Digest, by string) error {
+	ref := repo.At(d)
+	o, known := m.docs.get(ref)
+	if !known || o.settled || o.reference.Tag == "" {
+		return nil
+	}
+	doc, err := m.Document(ctx, repo, d)
+	if err != nil {
+		return err
+	}
+	if doc.image == d {
+		if err := m.begin(ctx, ref, by); err != nil {
+			return err
+		}
+	}
+	o.settled = true
+	m.docs.put(ref, o)
+	return nil
+}
+
+// begin begins the pull that a manifest belongs to, or joins it.
+func (m *Mirror) begin(ctx context.Context, manifest image.Reference, by string) error {
+	o, known, err := m.origin(ctx, manifest)
+	if err != nil {
+		return err
+	}
+	if !known {
+		o = origin{reference: manifest, target: manifest.Digest}
+	}
+	req := Request{Reference: o.reference, By: by}
+	if o.reference.Tag != "" {
+		req.Target, req.Asked = o.target, o.asked
+	}
+	if o.platform.Known() {
+		req.Platforms = []image.Platform{o.platform}
+	}
+	job, _, err := m.q.Pull(ctx, req)
+	if err != nil {
+		return err
+	}
+	m.begun.put(manifest, begun{job: job.ID, at: m.q.now()})
+	return nil
+}
+
+// Blob gives the descriptor of a blob that a manifest lists which was handed out under the repository; its bytes may be
+// stored by now. A pull that has failed meanwhile is begun again, so that what is brought also comes onto the shelf.
+func (m *Mirror) Blob(ctx context.Context, repo image.Repository, d image.Digest, by string) (image.Descriptor, bool, error) {
+	b, known := m.blobs.get(repo.At(d))
+	if !known {
+		return image.Descriptor{}, false, nil
+	}
+	if !m.q.shelf.HasBlob(b.Descriptor) {
+		manifest := repo.At(b.manifest)
+		last, _ := m.begun.get(manifest)
+		if _, live := m.q.Get(last.job); !live && m.q.now().Sub(last.at) > mirrorAgain {
+			if err := m.begin(ctx, manifest, by); err != nil {
+				return image.Descriptor{}, false, err
+			}
+		}
+	}
+	return b.Descriptor, true, nil
+}
+
+// Stream reads a blob that Blob gave while it comes, from the registry or by a pull that is under way: it is fetched
+// once, however many want it. See Stream.
+func (m *Mirror) Stream(ctx context.Context, repo image.Repository, d image.Descriptor) (*Stream, error) {
+	m.streamed.Add(1)
+	return m.q.fetcher.stream(ctx, blob{Descriptor: d, repository: repo})
+}
+
+// MirrorStats are counts since the start.
+type MirrorStats struct {
+	Asked    int64 // questions about tags
+	Stale    int64 // answers from the shelf because the registry could not be asked
+	Streamed int64 // blobs that were handed on while they came
+}
+
+// Stats gives the counts.
+func (m *Mirror) Stats() MirrorStats {
+	return MirrorStats{Asked: m.asked.Load(), Stale: m.stale.Load(), Streamed: m.streamed.Load()}
+}

@@ -1,0 +1,165 @@
+package pull
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/stowage/stowage/image"
+)
+
+// unproved is how much of a blob's end is held back until its digest is proved: nobody is handed a whole blob that is
+// not what it should be, and what somebody has whole is on the shelf's disk.
+const unproved = 64 << 10
+
+// Stream reads a blob while a fetch brings it: its bytes are there as soon as they are on disk. It is an io.ReadSeeker
+// of the blob's size; reading waits for bytes. A blob that has to be begun anew cannot be read on (Corrupt): what was
+// handed out may have been wrong. It is used by one goroutine.
+type Stream struct {
+	ctx  context.Context
+	f    *fetcher
+	t    *fetch
+	file *os.File
+	size int64
+	at   int64
+	turn int64 // of the file that is read
+	end  int64 // up to which it can be read, as far as is known
+	err  error // of the fetch
+	over bool  // the fetch has ended
+}
+
+// stream begins to read a blob that is not stored, and to bring it where nobody else does. It returns when the first
+// bytes are there. Reading ends with ctx. The caller closes it, after which the blob is fetched on only if others wait.
+func (f *fetcher) stream(ctx context.Context, b blob) (*Stream, error) {
+	for {
+		t, joined, began := f.join(b)
+		if !joined { // it is in the way: see get
+			select {
+			case <-t.done:
+				continue
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			}
+		}
+		t.hurry.Do(func() { close(t.urgent) })
+		s := &Stream{ctx: ctx, f: f, t: t, size: b.Size}
+		err := s.await()
+		if err == nil {
+			return s, nil
+		}
+		_ = s.Close() // nothing was read
+		if ctx.Err() != nil || began || t.repository == b.repository || image.KindOf(err) == image.DiskFull {
+			return nil, err
+		}
+		// What failed for another repository may well work from ours.
+	}
+}
+
+// Size is the blob's, in bytes.
+func (s *Stream) Size() int64 { return s.size }
+
+// Seek implements io.Seeker. Any place of the blob can be sought; reading from it waits until it is there.
+func (s *Stream) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += s.at
+	case io.SeekEnd:
+		offset += s.size
+	}
+	if offset < 0 {
+		return 0, fmt.Errorf("seek to %d: %w", offset, os.ErrInvalid)
+	}
+	s.at = offset
+	return offset, nil
+}
+
+// Read implements io.Reader.
+func (s *Stream) Read(p []byte) (int, error) {
+	if s.at >= s.size {
+		return 0, io.EOF
+	}
+	if s.at >= s.end {
+		if err := s.await(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := s.file.ReadAt(p[:min(int64(len(p)), s.end-s.at)], s.at)
+	s.at += int64(n)
+	if n > 0 {
+		// What was just read may have been thrown away under us.
+		return n, s.unchanged()
+	}
+	return 0, fmt.Errorf("read the partial blob: %w", err)
+}
+
+// await waits until there is more to read than was known.
+func (s *Stream) await() error {
+	for {
+		news := s.t.progress.next() // before looking, so that nothing is missed
+		if ready, err := s.look(); ready || err != nil {
+			return err
+		}
+		select {
+		case <-news:
+		case <-s.t.done:
+			s.over, s.err = true, s.t.err
+		case <-s.ctx.Done():
+			return context.Cause(s.ctx)
+		}
+	}
+}
+
+// look tells whether there is something to read at the place where the stream stands.
+func (s *Stream) look() (ready bool, err error) {
+	turn := s.t.progress.turns.Load()
+	there := s.t.progress.bytes.Load()
+	switch {
+	case s.over && s.err != nil:
+		return false, s.err
+	case s.over: // proved, and on disk under its own name; a writer that found it there never had a partial
+		there = s.size
+	case turn%2 == 1: // being begun anew
+		return false, s.unchanged()
+	default:
+		there = min(there, s.size-unproved)
+	}
+	if s.at >= there && s.size > 0 {
+		return false, s.unchanged()
+	}
+	if s.file == nil {
+		file, err := s.f.shelf.OpenPartial(s.t.Digest)
+		switch {
+		case err == nil:
+		case image.KindOf(err) == image.NotFound && !s.over:
+			return false, nil // found wrong this very moment: it will be begun anew
+		default:
+			return false, err
+		}
+		s.file, s.turn = file, turn
+	}
+	s.end = there
+	return true, s.unchanged()
+}
+
+// unchanged fails where the file that is read is not the one that is written any more.
+func (s *Stream) unchanged() error {
+	if s.file == nil || s.t.progress.turns.Load() == s.turn {
+		return nil
+	}
+	return image.Errorf(image.Corrupt, "blob %s had to be fetched anew while it was handed on", image.ShortDigest(s.t.Digest))
+}
+
+// Close implements io.Closer.
+func (s *Stream) Close() error {
+	if !s.over {
+		s.f.leave(s.t)
+		s.over = true
+	}
+	if s.file == nil {
+		return nil
+	}
+	err := s.file.Close()
+	s.file = nil
+	return err
+}

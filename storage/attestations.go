@@ -1,0 +1,137 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+)
+
+// Attestation is a stored manifest that describes a stored image.
+type Attestation struct {
+	Digest     image.Digest
+	Of         image.Digest // the image's manifest
+	MediaType  string
+	Size       int64    // bytes of the manifest, its config and its statements
+	Predicates []string // what the statements are about, in their order: URIs, hostile text; "" where one does not say
+}
+
+// Attestations gives what is stored about images, by their manifests, in the order of the digests.
+func (s *Store) Attestations(ctx context.Context, manifests ...image.Digest) ([]Attestation, error) {
+	if len(manifests) == 0 {
+		return nil, nil
+	}
+	list, err := json.Marshal(manifests)
+	if err != nil {
+		return nil, fmt.Errorf("write a list for a query: %w", err)
+	}
+	return rowsOf(ctx, s.read, func(rows *sql.Rows) (a Attestation, err error) {
+		var predicates []byte
+		if err := rows.Scan(&a.Of, &a.Digest, &a.MediaType, &a.Size, &predicates); err != nil {
+			return a, err
+		}
+		return a, json.Unmarshal(predicates, &a.Predicates)
+	}, `SELECT ia.manifest_digest, a.digest, a.media_type,
+			(SELECT sum(b.size) FROM attestation_blobs ab CROSS JOIN blobs b ON b.digest = ab.blob_digest WHERE ab.attestation_digest = a.digest),
+			(SELECT json_group_array(predicate) FROM (SELECT predicate FROM attestation_blobs WHERE attestation_digest = a.digest AND position > 1 ORDER BY position))
+		FROM json_each(?) j CROSS JOIN image_attestations ia ON ia.manifest_digest = j.value CROSS JOIN attestations a ON a.digest = ia.attestation_digest
+		ORDER BY j.key, a.digest`, string(list))
+}
+
+// Attestation gives the original bytes of a stored attestation's manifest; NotFound where it is not stored.
+func (s *Store) Attestation(ctx context.Context, d image.Digest) (image.Attestation, error) {
+	var mediaType string
+	err := s.read.QueryRowContext(ctx, `SELECT media_type FROM attestations WHERE digest = ?`, d).Scan(&mediaType)
+	if err != nil {
+		return image.Attestation{}, notFound(err, "no attestation %s is stored", d)
+	}
+	raw, err := s.blobs.ReadAll(d, image.MaxAttestationManifest)
+	if err != nil {
+		return image.Attestation{}, err
+	}
+	return image.ParseAttestation(mediaType, raw)
+}
+
+// attestations writes what describes an image, the image's own row being there.
+func (r recorder) attestations(p pull.PulledImage) error {
+	for _, a := range p.Attestations {
+		if err := r.attestation(a); err != nil {
+			return err
+		}
+		_, err := r.exec(`INSERT INTO image_attestations (manifest_digest, attestation_digest) VALUES (?, ?) ON CONFLICT DO NOTHING`, p.Document.Digest, a.Digest)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r recorder) attestation(a image.Attestation) error {
+	all := append([]image.Descriptor{a.Descriptor()}, a.Blobs()...)
+	for _, d := range all {
+		if err := r.blob(d); err != nil {
+			return err
+		}
+	}
+	isNew, err := r.exec(`INSERT INTO attestations (digest, media_type) VALUES (?, ?) ON CONFLICT DO NOTHING`, a.Digest, a.MediaType)
+	if err != nil || !isNew {
+		return err
+	}
+	for i, d := range all {
+		predicate := ""
+		if i > 1 {
+			predicate = image.PredicateOf(d)
+		}
+		_, err := r.exec(`INSERT INTO attestation_blobs (attestation_digest, position, blob_digest, predicate) VALUES (?, ?, ?, ?)`, a.Digest, i, d.Digest, predicate)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attestationUses adds the blobs of what describes the images of a plan that go, and finds those attestations that no
+// image has any more. of gives a blob's use, and each is called with the blobs of each image in their order.
+func (p *planner) attestationUses(of func(image.Digest, string) *use, each func(manifest image.Digest, u *use)) error {
+	links := map[image.Digest]int{}            // by how many images that go an attestation is had
+	blobs := map[image.Digest][]image.Digest{} // of an attestation
+	var order []image.Digest
+	err := inChunks(sorted(digestsOf(p.going)), chunkSize, func(list string) error {
+		return eachRow(p.ctx, p.q, func(rows *sql.Rows) (bool, error) {
+			var manifest, attestation, blob image.Digest
+			var position int
+			err := rows.Scan(&manifest, &attestation, &position, &blob)
+			if position == 0 {
+				if links[attestation]++; links[attestation] == 1 {
+					order = append(order, attestation)
+				}
+			}
+			if links[attestation] == 1 {
+				blobs[attestation] = append(blobs[attestation], blob)
+			}
+			each(manifest, of(blob, "attestation"))
+			return false, err
+		}, `SELECT ia.manifest_digest, ia.attestation_digest, ab.position, ab.blob_digest FROM json_each(?) j CROSS JOIN image_attestations ia ON ia.manifest_digest = j.value
+			CROSS JOIN attestation_blobs ab ON ab.attestation_digest = ia.attestation_digest ORDER BY j.key, ia.attestation_digest, ab.position`, list)
+	})
+	if err != nil {
+		return err
+	}
+	return inChunks(order, chunkSize, func(list string) error {
+		return eachRow(p.ctx, p.q, func(rows *sql.Rows) (bool, error) {
+			var attestation image.Digest
+			var all int
+			err := rows.Scan(&attestation, &all)
+			if all == links[attestation] {
+				p.attestations = append(p.attestations, attestation)
+				for _, d := range blobs[attestation] {
+					of(d, "attestation").attested++
+				}
+			}
+			return false, err
+		}, `SELECT j.value, (SELECT count(*) FROM image_attestations WHERE attestation_digest = j.value) FROM json_each(?) j ORDER BY j.key`, list)
+	})
+}

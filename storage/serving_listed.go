@@ -1,0 +1,90 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+)
+
+// Unserved is what the indexes of a repository say of a manifest that is not stored.
+type Unserved struct {
+	Kind     image.EntryKind
+	Platform image.Platform   // zero where the index does not say; of an attestation, that of the image that it describes
+	Stored   []image.Platform // of the same index, in its order
+}
+
+// listedIn gives the digest of a repository, of several the one that was pulled last, whose index lists a digest.
+const listedIn = `WITH RECURSIVE up (digest) AS (SELECT index_digest FROM index_entries WHERE digest = ?1` + upRest + `
+	SELECT d.digest FROM repositories r CROSS JOIN up CROSS JOIN repository_digests d ON d.repository_id = r.id AND d.digest = up.digest
+	WHERE r.name = ?2 ORDER BY d.pulled_at DESC LIMIT 1`
+
+// Unserved tells of a digest that is not stored how an index of the repository lists it: NotFound where none does.
+// Of several indexes the one that was pulled last counts.
+func (s *Store) Unserved(ctx context.Context, ref image.Reference) (u Unserved, err error) {
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		var root image.Digest
+		err := tx.QueryRowContext(ctx, listedIn, ref.Digest, ref.Repository).Scan(&root)
+		if err != nil {
+			return err
+		}
+		e, err := entryOf(ctx, tx, root, ref.Digest)
+		if err != nil {
+			return err
+		}
+		u.Kind, u.Platform = e.Kind, e.Platform
+		images, err := reachableImages(ctx, tx, root)
+		for _, i := range images {
+			if i.Broken == "" {
+				u.Stored = append(u.Stored, i.Platform)
+			}
+		}
+		return err
+	})
+	return u, notFound(err, "%s is not stored", ref.Familiar())
+}
+
+// Listed tells which index of a repository lists a digest, of several the one that was pulled last, and how; the tag
+// where one points to that index. NotFound where none does.
+func (s *Store) Listed(ctx context.Context, ref image.Reference) (l pull.Listed, err error) {
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		if err := tx.QueryRowContext(ctx, listedIn, ref.Digest, ref.Repository).Scan(&l.Index); err != nil {
+			return err
+		}
+		e, err := entryOf(ctx, tx, l.Index, ref.Digest)
+		if err != nil {
+			return err
+		}
+		l.Descriptor = image.Descriptor{MediaType: e.MediaType, Digest: e.Digest, Size: e.Bytes}
+		l.Kind, l.Platform, l.Describes, l.Reference = e.Kind, e.Platform, e.Describes, ref.Repository.At(l.Index)
+		tags, err := rowsOf(ctx, tx, scanString, `SELECT t.name FROM tags t JOIN repositories r ON r.id = t.repository_id
+			WHERE r.name = ? AND t.digest = ? ORDER BY t.name LIMIT 1`, ref.Repository, l.Index)
+		if len(tags) > 0 {
+			l.Reference = ref.WithTag(tags[0])
+		}
+		return err
+	})
+	return l, notFound(err, "%s is not stored", ref.Familiar())
+}
+
+// entryOf gives how an index, or one that it lists, lists a digest. An attestation has the platform of the image that it
+// describes.
+func entryOf(ctx context.Context, tx *sql.Tx, root, d image.Digest) (IndexEntry, error) {
+	entries, err := entriesOf(ctx, tx, root, 0)
+	if err != nil {
+		return IndexEntry{}, err
+	}
+	for _, e := range entries {
+		if e.Digest != d {
+			continue
+		}
+		for _, of := range entries {
+			if e.Kind == image.EntryAttestation && of.Kind == image.EntryImage && of.Digest == e.Describes {
+				e.Platform = of.Platform
+			}
+		}
+		return e, nil
+	}
+	return IndexEntry{}, nil // removed while we looked
+}
