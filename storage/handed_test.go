@@ -159,6 +159,23 @@ func TestCountsComeBackWithWhatWasDeleted(t *testing.T) {
 	}
 }
 
+func TestCountsComeBackToWhatWasPulledAgain(t *testing.T) {
+	s, c := newUndoShelf(t)
+	start := c.now()
+	s.pull("redis:7=redis amd64")
+	for range 3 {
+		s.hand("redis@=redis")
+	}
+	s.isHanded(start, "redis:7 3 at 0")
+	removed := s.delete(false, "redis:7")
+	c.move(time.Second)
+	s.pull("redis:7=redis amd64")
+	s.hand("redis@=redis")
+	s.isHanded(start, "redis:7 1 at 0")
+	s.undo(removed.ID)
+	s.isHanded(start, "redis:7 3 at 0")
+}
+
 // Serving looks up the same few again and again: that one of them was handed out must not make it forget them.
 func TestCountingForgetsNoLookUp(t *testing.T) {
 	s := newShelf(t)

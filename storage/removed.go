@@ -187,7 +187,9 @@ var keptOfHanded = []keptTable{{
 		CROSS JOIN manifests m ON m.digest = j.value ->> 1 WHERE EXISTS (WITH RECURSIVE up (digest) AS (VALUES (m.digest)` + upRest + `
 			SELECT 1 FROM up JOIN repository_digests d ON d.repository_id = r.id AND d.digest = up.digest)
 		ON CONFLICT DO UPDATE SET count = max(count, excluded.count), last_at = max(last_at, excluded.last_at),
-			direct = max(direct, excluded.direct), direct_last_at = max(direct_last_at, excluded.direct_last_at)`,
+			direct = max(direct, excluded.direct), direct_last_at = max(direct_last_at, excluded.direct_last_at)
+		WHERE excluded.count > count OR excluded.direct > direct OR excluded.last_at > last_at OR excluded.direct_last_at > direct_last_at
+		RETURNING repository_id, digest`,
 }}
 
 // backOf finds how kept rows go back.

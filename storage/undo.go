@@ -157,6 +157,8 @@ func (u *undoing) undo(id int64) error {
 			}
 		case "images":
 			return u.imagesBack(rows)
+		case "handed_digests":
+			return u.handedBack(rows)
 		}
 		if _, err := u.tx.ExecContext(u.ctx, backOf[of], rows); err != nil {
 			return err
@@ -205,6 +207,15 @@ func (u *undoing) prove(rows string) error {
 func (u *undoing) imagesBack(rows string) error {
 	back, err := rowsOf(u.ctx, u.tx, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) }, backOf["images"]+` RETURNING manifest_digest`, rows)
 	u.images = append(u.images, back...)
+	return err
+}
+
+// handedBack brings counts back, also of digests that were pulled again meanwhile, whose rows in the list show them.
+func (u *undoing) handedBack(rows string) error {
+	back, err := rowsOf(u.ctx, u.tx, func(rows *sql.Rows) (at rootKey, err error) { return at, rows.Scan(&at.repo, &at.digest) }, backOf["handed_digests"], rows)
+	for _, at := range back {
+		u.change(at)
+	}
 	return err
 }
 

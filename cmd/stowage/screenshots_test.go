@@ -107,6 +107,7 @@ func pagesToLookAt(t *testing.T) []shot {
 		{"image-inspect", demo, postgres + "/inspect", "#inspect"},
 		{"image-inspect-format", demo, postgres + "/inspect?format=" + url.QueryEscape("{{range $v := .RootFS.Layers}}{{println $v}}{{end}}"), "#format-text"},
 		{"image-history", demo, postgres + "/history", "#image .panel"},
+		{"image-use", demo, postgres + "/use?platform=linux%2Famd64", "#use-digest"},
 		{"image-changes", demo, changes, "main ol"},
 		{"updates", demo, "/updates", "#updates dl"},
 		{"help", demo, "/help", "#dangling"},

@@ -24,7 +24,7 @@ func (h *Handler) count(q request, ref image.Reference, d image.Digest) {
 		return
 	}
 	if ref.Tag == "" {
-		ref.Tag = h.asked.take(asked, time.Now())
+		ref.Tag = h.asked.take(asked, time.Now)
 	}
 	h.store.HandedOut(ref, d)
 }
@@ -87,7 +87,7 @@ func (a *askedTags) forget(now time.Time) {
 }
 
 // take gives the tag for which a client has just asked; empty where it has not.
-func (a *askedTags) take(asked askedTag, now time.Time) string {
+func (a *askedTags) take(asked askedTag, now func() time.Time) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	told, ok := a.tags[asked]
@@ -95,7 +95,7 @@ func (a *askedTags) take(asked askedTag, now time.Time) string {
 		return ""
 	}
 	delete(a.tags, asked)
-	if now.Sub(told.at) > askedWithin {
+	if now().Sub(told.at) > askedWithin {
 		return ""
 	}
 	return told.tag

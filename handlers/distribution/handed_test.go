@@ -3,6 +3,7 @@ package distribution
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -99,20 +100,21 @@ func TestAClientIsToldOfATagForAWhile(t *testing.T) {
 	var a askedTags
 	asked := askedTag{"10.0.0.1", "docker.io/library/app", "sha256:1"}
 	now := time.Unix(0, 0)
+	at := func(d time.Duration) func() time.Time { return func() time.Time { return now.Add(d) } }
 	a.remember(asked, "1", now)
 	other := asked
 	other.from = "10.0.0.2"
-	if tag := a.take(other, now); tag != "" {
+	if tag := a.take(other, at(0)); tag != "" {
 		t.Errorf("another client is told of %q", tag)
 	}
-	if tag := a.take(asked, now.Add(askedWithin)); tag != "1" {
+	if tag := a.take(asked, at(askedWithin)); tag != "1" {
 		t.Errorf("soon after: %q", tag)
 	}
-	if tag := a.take(asked, now); tag != "" {
+	if tag := a.take(asked, at(0)); tag != "" {
 		t.Errorf("twice: %q", tag)
 	}
 	a.remember(asked, "1", now)
-	if tag := a.take(asked, now.Add(askedWithin+1)); tag != "" {
+	if tag := a.take(asked, at(askedWithin+1)); tag != "" {
 		t.Errorf("too late: %q", tag)
 	}
 	for n := range mostAsked + 5 {
@@ -144,3 +146,35 @@ func TestAPullByARealClientCountsOnce(t *testing.T) {
 		t.Errorf("the tag counts %d, the index %d, the platforms %d", tag, digest, each)
 	}
 }
+
+// BenchmarkManifest is a manifest by tag that was asked for before, to a writer that forgets it: the whole answer, and what
+// counting takes of it.
+func BenchmarkManifest(b *testing.B) {
+	s := newShelf(b)
+	s.pull("app:1", made("amd64", "app"))
+	h := New(Options{Store: s.store})
+	r := httptest.NewRequest(http.MethodGet, "/v2/library/app/manifests/1", nil)
+	b.Run("answer", func(b *testing.B) {
+		for b.Loop() {
+			h.ServeHTTP(forgetful{http.Header{}}, r)
+		}
+	})
+	b.Run("count", func(b *testing.B) {
+		q := request{Request: r, repo: "docker.io/library/app", what: "1"}
+		ref := image.Reference{Repository: q.repo, Tag: "1"}
+		m, err := s.store.Served(b.Context(), ref)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			h.count(q, ref, m.Digest)
+		}
+	})
+}
+
+// forgetful is a writer without a client.
+type forgetful struct{ header http.Header }
+
+func (f forgetful) Header() http.Header         { return f.header }
+func (f forgetful) Write(p []byte) (int, error) { return len(p), nil }
+func (f forgetful) WriteHeader(int)             {}

@@ -26,7 +26,7 @@ import (
 
 // shelf is the registry API over a real store, filled by real pulls from a registry of its own.
 type shelf struct {
-	t        *testing.T
+	t        testing.TB
 	dir      string
 	upstream *sample.Registry
 	faulty   *sample.Faulty // in front of it
@@ -65,7 +65,7 @@ func (u upstream) Blob(ctx context.Context, r image.Repository, d image.Descript
 }
 
 // newShelf opens an empty shelf, which mirrors registries, if any.
-func newShelf(t *testing.T, mirrored ...string) *shelf {
+func newShelf(t testing.TB, mirrored ...string) *shelf {
 	t.Helper()
 	s := &shelf{t: t, dir: t.TempDir(), upstream: sample.NewEmptyRegistry(), log: &bytes.Buffer{}}
 	s.faulty = sample.NewFaulty(s.upstream)
@@ -204,7 +204,7 @@ func (s *shelf) replace(d image.Digest, with []byte) {
 
 // reply is an answer, read to its end.
 type reply struct {
-	t      *testing.T
+	t      testing.TB
 	path   string
 	status int
 	header http.Header
