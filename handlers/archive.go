@@ -111,7 +111,7 @@ func (h *Handlers) archive(c echo.Context, asked archiveRequest) error {
 	stream := a.Stream(func(d image.Digest) (archive.Blob, error) { return h.store.OpenBlob(d) })
 	defer stream.Close() //nolint:errcheck // it was only read
 	if asked.compression != archive.None {
-		return h.sendCompressed(c, asked.compression, a, stream)
+		return h.sendCompressed(c, asked.compression, packed, stream)
 	}
 	header.Set("ETag", strconv.Quote(string(a.Digest())))
 	r := c.Request()
@@ -124,7 +124,17 @@ func (h *Handlers) archive(c echo.Context, asked archiveRequest) error {
 	if errors.Is(w.err, archive.ErrBlob) { // what else ends it is the client's doing, who knows how much was to come
 		h.breakOff(c, w.err)
 	}
+	if at, err := stream.Seek(0, io.SeekCurrent); w.sent && w.err == nil && err == nil && at == a.Size() {
+		h.countArchive(packed)
+	}
 	return nil
+}
+
+// countArchive counts what somebody has got to its last byte, in one go or continued.
+func (h *Handlers) countArchive(p packedArchive) {
+	for _, i := range p.handed {
+		h.store.HandedOut(i.ref, i.target, i.images...)
+	}
 }
 
 // wholeBlobs refuses an archive of which a blob is not on the disk as it should be.
@@ -152,7 +162,7 @@ func (h *Handlers) breakOff(c echo.Context, err error) {
 
 // sendCompressed answers with the whole archive, compressed. How long that will be nobody knows, so there is no length and
 // no part of it to be had.
-func (h *Handlers) sendCompressed(c echo.Context, how archive.Compression, a *archive.Archive, stream *archive.Stream) error {
+func (h *Handlers) sendCompressed(c echo.Context, how archive.Compression, p packedArchive, stream *archive.Stream) error {
 	c.Response().Header().Set("Accept-Ranges", "none")
 	c.Response().WriteHeader(http.StatusOK)
 	if c.Request().Method == http.MethodHead {
@@ -161,7 +171,7 @@ func (h *Handlers) sendCompressed(c echo.Context, how archive.Compression, a *ar
 	w := &archiveWriter{Response: c.Response(), stream: stream}
 	packed, err := how.Writer(w.Response)
 	if err == nil {
-		if _, err = w.pieces(packed, a.Size()); err == nil {
+		if _, err = w.pieces(packed, p.archive.Size()); err == nil {
 			err = packed.Close()
 		}
 		w.endWriting()
@@ -169,6 +179,7 @@ func (h *Handlers) sendCompressed(c echo.Context, how archive.Compression, a *ar
 	if err != nil {
 		h.breakOff(c, err)
 	}
+	h.countArchive(p)
 	return nil
 }
 
@@ -178,6 +189,7 @@ type archiveWriter struct {
 	*echo.Response
 	stream *archive.Stream
 	err    error // of ReadFrom: http.ServeContent tells nobody
+	sent   bool  // ReadFrom has been called
 }
 
 // ReadFrom implements io.ReaderFrom for http.ServeContent, which copies a part of the stream to the answer.
@@ -187,6 +199,7 @@ func (w *archiveWriter) ReadFrom(r io.Reader) (n int64, err error) {
 		return 0, fmt.Errorf("an archive's answer is read from %T", r)
 	}
 	n, err = w.pieces(w.Writer, part.N)
+	w.sent = true
 	w.Size += n // the writer below does not count
 	w.err = err
 	return n, err

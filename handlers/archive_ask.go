@@ -105,7 +105,15 @@ func tooManyArchived(n int) error {
 type packedArchive struct {
 	archive *archive.Archive
 	exports []archive.Export
+	handed  []handedImage
 	file    string
+}
+
+// handedImage is what an archive hands out of one tag or digest.
+type handedImage struct {
+	ref    image.Reference
+	target image.Digest   // that it names
+	images []image.Digest // the manifests of the platforms
 }
 
 // pack works an archive out. The same things, in any order, give the same archive.
@@ -115,6 +123,7 @@ func (h *Handlers) pack(ctx context.Context, r archiveRequest) (packedArchive, e
 		return packedArchive{}, err
 	}
 	exports := make([]archive.Export, 0, len(things))
+	var handed []handedImage
 	for _, t := range things {
 		stored, err := h.archived(ctx, t)
 		if err != nil {
@@ -124,13 +133,24 @@ func (h *Handlers) pack(ctx context.Context, r archiveRequest) (packedArchive, e
 		if err != nil {
 			return packedArchive{}, err
 		}
+		if t.id == "" { // an image ID is of no repository
+			handed = append(handed, handedImage{t.ref, stored.Target.Digest, archivedManifests(images)})
+		}
 		exports = append(exports, h.export(t, stored, images, len(r.platforms) == 1))
 	}
 	a, err := archive.New(exports, r.format)
 	if err != nil {
 		return packedArchive{}, err
 	}
-	return packedArchive{archive: a, exports: exports, file: archiveName(r, exports)}, nil
+	return packedArchive{archive: a, exports: exports, handed: handed, file: archiveName(r, exports)}, nil
+}
+
+func archivedManifests(images []storage.ArchivedImage) []image.Digest {
+	digests := make([]image.Digest, len(images))
+	for n, i := range images {
+		digests[n] = i.Manifest
+	}
+	return digests
 }
 
 // unfold puts the tags of a repository in its place, everything once and in an order of its own.

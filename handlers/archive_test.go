@@ -611,3 +611,39 @@ func TestAnArchiveOfAnIndexHasWhatDescribesItsImages(t *testing.T) {
 		})
 	}
 }
+
+func TestAnArchiveThatIsTakenToItsEndCountsAsHandedOut(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04", "linux/amd64", "linux/arm64")
+	address, ref := ubuntu+":22.04/archive", image.Reference{Repository: "docker.io/library/ubuntu", Tag: "22.04"}
+	counted := func() int64 {
+		t.Helper()
+		if err := s.store.WriteHandedOut(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		of, err := s.store.HandedOutOf(t.Context(), ref, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return of.Count
+	}
+	whole := s.get(address)
+	if n := counted(); n != 1 {
+		t.Errorf("a download counts %d times", n)
+	}
+	s.do(httptest.NewRequest(http.MethodHead, address, nil))
+	s.get(address, "Range", "bytes=0-99")
+	s.get(address, "If-None-Match", whole.header.Get("ETag"))
+	if n := counted(); n != 1 {
+		t.Errorf("asking for its length, a part and whether it changed count: %d", n)
+	}
+	s.get(address, "Range", "bytes=100-")
+	s.get(address + "?compress=gzip")
+	if n := counted(); n != 3 {
+		t.Errorf("one that was continued to its end, and a compressed one, count %d times in all, want 3", n)
+	}
+	s.get("/images/sha256:" + s.target("ubuntu:22.04").Images[0].ID.Encoded() + "/archive")
+	if n := counted(); n != 3 {
+		t.Errorf("an image ID, which is of no repository, counts: %d", n)
+	}
+}
