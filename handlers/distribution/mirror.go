@@ -87,7 +87,7 @@ func (h *Handler) mirroredBlob(w http.ResponseWriter, q request, d image.Digest)
 	if err != nil {
 		return true, upstreamError(q.repo.At(d), err)
 	}
-	defer s.Close() // it was only read from
+	defer s.Close() //nolint:errcheck // it was only read from
 	deadline(w, b.Size, patience)
 	defer noDeadline(w)
 	oneRange(q.Request)
