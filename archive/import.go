@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,6 +17,9 @@ import (
 
 // MaxUploads is how many archives are taken in at once. Each may take a core to unpack, and as much of the disk as it has.
 const MaxUploads = 2
+
+// ErrBusy is the cause of an error of Begin where MaxUploads archives are taken in already.
+var ErrBusy = errors.New("too many uploads at once")
 
 // Import is what an archive brings, proved, to be recorded: all of it or nothing.
 type Import struct {
@@ -73,7 +77,8 @@ func NewImporter(o Options) *Importer {
 func (i *Importer) MaxBytes() int64 { return i.maxBytes }
 
 // Begin refuses what need not be read to be refused, and takes one of the places for uploads until done is called. size is
-// what was announced, or -1. Errors: Invalid for the name, TooLarge, DiskFull, Unavailable where MaxUploads run already.
+// what was announced, or -1. Errors: Invalid for the name, TooLarge, DiskFull, Conflict with
+// ErrBusy where MaxUploads run already.
 func (i *Importer) Begin(size int64, name string) (done func(), err error) {
 	if name != "" {
 		if _, err := image.ParseRepositoryReference(name); err != nil {
@@ -91,7 +96,7 @@ func (i *Importer) Begin(size int64, name string) (done func(), err error) {
 	case i.slots <- struct{}{}:
 		return sync.OnceFunc(func() { <-i.slots }), nil
 	default:
-		return nil, image.Errorf(image.Unavailable, "%d archives are being uploaded already", MaxUploads).Suggest("Try again when one of them is done.")
+		return nil, image.Errorf(image.Conflict, "%d archives are being uploaded already", MaxUploads).Because(ErrBusy).Suggest("Try again when one of them is done.")
 	}
 }
 

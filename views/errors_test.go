@@ -27,7 +27,7 @@ func errorFiles(t *testing.T, lang string) []string {
 }
 
 // errorSources are the packages whose errors people may be shown, by folder.
-var errorSources = []string{"image", "image/layer", "registry", "pull", "storage", "storage/blob", "handlers", "web"}
+var errorSources = []string{"image", "image/layer", "registry", "pull", "storage", "storage/blob", "handlers", "web", "archive"}
 
 // formats collects the formats of the texts that people may be shown, and where they stand.
 type formats struct {

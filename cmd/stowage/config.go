@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/docker/go-units"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
@@ -39,6 +41,7 @@ type flags struct {
 	UndoWindow       time.Duration `default:"10m" placeholder:"DURATION" help:"How long a deletion can be undone; its files stay on the disk that long. 0: not at all."`
 	CheckInterval    time.Duration `default:"0" placeholder:"DURATION" help:"How often to ask the registries whether stored tags have moved, such as 6h; 0 only asks when somebody does."`
 	PullConcurrency  int           `default:"6" placeholder:"N" help:"Layers that are downloaded at once, over all pulls."`
+	MaxUpload        string        `default:"0" placeholder:"SIZE" help:"Largest archive that is taken in, as it is sent and unpacked, such as 20GB; 0 takes what the disk has room for."`
 	Auth             string        `placeholder:"none" help:"none: let everybody who reaches the address pull and delete. Needed beyond loopback, until there are accounts."`
 	LogFormat        string        `enum:"text,json" default:"text" placeholder:"text|json" help:"Format of the log, which goes to standard error."`
 	LogLevel         string        `enum:"debug,info,warn,error" default:"info" placeholder:"debug|info|warn|error" help:"Least level that is logged."`
@@ -109,6 +112,8 @@ type settings struct {
 	loopback bool
 	list     []registry.Listed
 	log      *slog.Logger
+
+	maxUpload int64 // bytes; 0 is no limit
 }
 
 // check turns flags into settings. Errors are of kind Invalid and name the flag.
@@ -141,6 +146,9 @@ func (f flags) check(stderr io.Writer) (settings, error) {
 	}
 	if f.CheckInterval != 0 && f.CheckInterval < pull.MinCheckInterval {
 		return s, image.Errorf(image.Invalid, "--check-interval must be at least %s, or 0", pull.MinCheckInterval)
+	}
+	if s.maxUpload, err = units.FromHumanSize(cmp.Or(f.MaxUpload, "0")); err != nil || s.maxUpload < 0 {
+		return s, image.Errorf(image.Invalid, "--max-upload is a size such as 20GB, or 0, not %q", f.MaxUpload)
 	}
 	if s.list, err = f.registries(); err != nil {
 		return s, err

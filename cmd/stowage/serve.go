@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/handlers/distribution"
 	"github.com/stowage/stowage/pull"
@@ -87,6 +88,7 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 	a.server = web.New(web.Options{
 		Handlers: handlers.New(handlers.Options{
 			Store: a.store, Queue: a.queue, Checker: a.checker, Registry: a.client, Logger: s.log, DefaultPlatform: s.platform,
+			Importer:  archive.NewImporter(archive.Options{Shelf: a.store, Queue: a.queue, MaxBytes: s.maxUpload, Logger: s.log}),
 			LocalUser: localUser(), Demo: p.demo, Closing: a.closing,
 		}),
 		Distribution: distribution.New(distribution.Options{Store: a.store, Logger: s.log}),
