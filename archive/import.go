@@ -26,6 +26,7 @@ type Import struct {
 	Pulled []pull.Pulled                 // one for each name; Before is looked up when it is recorded
 	Files  map[image.Digest]Staged       // every blob that Pulled names
 	Proved map[image.Digest]layer.Result // every layer, unpacked
+	Made   map[image.Digest]bool         // manifests that no registry has: the archive did not hold any, or one over unpacked layers
 	JobID  int64
 	By     string
 }
@@ -174,7 +175,7 @@ func (i *Importer) carryOut(ctx context.Context, up Upload, u *pull.Uploading) (
 
 // toRecord gives what is to be recorded.
 func (m *members) toRecord(all []*arrived) Import {
-	in := Import{Files: map[image.Digest]Staged{}, Proved: map[image.Digest]layer.Result{}}
+	in := Import{Files: map[image.Digest]Staged{}, Proved: map[image.Digest]layer.Result{}, Made: map[image.Digest]bool{}}
 	take := func(d image.Digest) { in.Files[d] = m.byDigest[d] }
 	for _, a := range all {
 		take(a.target.Digest)
@@ -187,6 +188,7 @@ func (m *members) toRecord(all []*arrived) Import {
 			for _, l := range img.Document.Manifest.Layers {
 				take(l.Digest)
 				in.Proved[l.Digest] = m.inspected[l.Digest]
+				in.Made[img.Document.Digest] = in.Made[img.Document.Digest] || a.made || m.inspected[l.Digest].Compression == layer.Uncompressed
 			}
 		}
 		for _, ref := range a.names {

@@ -28,6 +28,7 @@ type arrived struct {
 	target  image.Document
 	indexes []image.Document // nested ones on the way to the images
 	images  []pull.PulledImage
+	made    bool              // the manifest was made here
 	absent  int               // platforms that an index lists and the archive does not bring
 	names   []image.Reference // as the archive says
 	tags    []string          // names that are tags alone

@@ -104,7 +104,7 @@ func (m *members) make(ctx context.Context, all []*arrived, config Staged, layer
 		if err := m.stageBytes(ctx, raw); err != nil {
 			return nil, err
 		}
-		a := &arrived{target: doc}
+		a := &arrived{target: doc, made: true}
 		lacking, err := m.image(a, doc, image.Platform{})
 		if err := errors.Join(err, lacking); err != nil {
 			return nil, err

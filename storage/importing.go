@@ -43,8 +43,8 @@ func (s *Store) NewStage() (archive.Stage, error) {
 func (s *Store) CheckRoom(size int64) error { return s.blobs.CheckRoom(size) }
 
 // Import makes an archive's images part of the shelf: its files become blobs, then all rows are written in one transaction,
-// tags as by a pull and layers as unpacked. A tag that has an image of the same ID already stays as it is: docker's own
-// archives do not hold the manifests, so that the digest of what is in them is not the one that the registry has. After an
+// tags as by a pull and layers as unpacked. A tag stays as it is where it has the very image already: as a platform of an index,
+// or by its ID where the manifest is not the registry's own, which docker's archives leave out. After an
 // error nothing is left. Errors: Corrupt where the shelf knows that a layer or an image is broken, DiskFull.
 func (s *Store) Import(ctx context.Context, from archive.Stage, in archive.Import) ([]archive.Imported, error) {
 	g, ok := from.(stage)
@@ -95,7 +95,7 @@ func neededBy(in archive.Import, i int, wanted map[image.Digest]bool) {
 	}
 }
 
-// sameImage tells whether a tag has the image of a single manifest already, by its ID.
+// sameImage tells whether a tag has the image of a single manifest already.
 func (s *Store) sameImage(ctx context.Context, in archive.Import, i int) (archive.Imported, error) {
 	p := in.Pulled[i]
 	if p.Reference.Tag == "" || p.Target.Manifest == nil || len(p.Images) != 1 {
@@ -109,7 +109,8 @@ func (s *Store) sameImage(ctx context.Context, in archive.Import, i int) (archiv
 		return archive.Imported{}, err
 	}
 	for _, img := range target.Images {
-		if img.ID == p.Target.Manifest.Config.Digest && img.Broken == "" {
+		same := img.Manifest == p.Target.Digest || in.Made[p.Target.Digest] && img.ID == p.Target.Manifest.Config.Digest
+		if same && img.Broken == "" {
 			return archive.Imported{Digest: target.Digest, Same: true}, nil
 		}
 	}
