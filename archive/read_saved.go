@@ -80,6 +80,9 @@ func (m *members) make(ctx context.Context, all []*arrived, config Staged, layer
 	if len(layers) > image.MaxLayers {
 		return nil, image.Errorf(image.TooLarge, "an image of the archive has %d layers, more than %d", len(layers), image.MaxLayers)
 	}
+	if config.Size > image.MaxConfigSize {
+		return nil, image.Errorf(image.TooLarge, "the config is larger than %d bytes", image.MaxConfigSize)
+	}
 	made := madeManifest{
 		SchemaVersion: 2, MediaType: image.MediaTypeDockerManifest, Layers: []image.Descriptor{},
 		Config: image.Descriptor{MediaType: image.MediaTypeDockerConfig, Digest: config.Digest, Size: config.Size},
