@@ -208,7 +208,7 @@ func report(all []*arrived, done []Imported) (images []pull.UploadedImage, absen
 			platforms = append(platforms, img.Platform)
 		}
 		for _, ref := range a.names {
-			img := pull.UploadedImage{Reference: ref, Digest: done[n].Digest, Platforms: platforms, Same: done[n].Same}
+			img := pull.UploadedImage{Reference: ref, Digest: done[n].Digest, Platforms: platforms, Same: done[n].Same || !done[n].Newer}
 			if before := done[n].Previous; before != img.Digest {
 				img.Previous = before
 			}

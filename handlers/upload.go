@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"errors"
 	"io"
 	"mime/multipart"
@@ -53,13 +54,28 @@ func (h *Handlers) PutArchive(c echo.Context) error {
 	}
 	defer done()
 	body := newSentBody(c)
-	job, err := h.importer.Import(c.Request().Context(), archive.Upload{
+	ctx, stop := h.whileServing(c.Request().Context())
+	defer stop()
+	job, err := h.importer.Import(ctx, archive.Upload{
 		Body: body, File: file, Name: name, Size: c.Request().ContentLength, By: h.requester(c), Interrupt: body.interrupt,
 	})
 	if err != nil {
 		return h.refuseUpload(c, body, err)
 	}
 	return answerUpload(c, job)
+}
+
+// whileServing gives a context that also ends when the server goes down: it does not wait for somebody who is sending.
+func (h *Handlers) whileServing(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-h.closing:
+			cancel(image.Errorf(image.Unavailable, "the server is stopping").Suggest("Try again in a moment."))
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 // fileParam reads the file's name that curl -T puts behind an address that ends with a slash.
@@ -110,7 +126,9 @@ func (h *Handlers) importForm(c echo.Context, body *sentBody) (pull.Job, error) 
 	if part == nil || part.FileName() == "" {
 		return pull.Job{}, image.Errorf(image.Invalid, "no archive was chosen").Suggest("Choose the file that docker save has written.")
 	}
-	return h.importer.Import(c.Request().Context(), archive.Upload{
+	ctx, stop := h.whileServing(c.Request().Context())
+	defer stop()
+	return h.importer.Import(ctx, archive.Upload{
 		Body: formPart{part}, File: cutText(path.Base(part.FileName()), maxFileName), Name: form.name,
 		Size: c.Request().ContentLength, By: h.requester(c), Interrupt: body.interrupt,
 		After: func(string) (string, error) {

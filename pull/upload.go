@@ -26,7 +26,7 @@ type UploadedImage struct {
 	Digest    image.Digest     `json:"digest"`            // of the index or manifest; where Same, the one that the tag points to
 	Platforms []image.Platform `json:"platforms"`         // that the archive brought
 	Previous  image.Digest     `json:"previous,omitzero"` // what the tag pointed to before, if that was something else
-	Same      bool             `json:"same,omitzero"`     // the tag had this very image already: nothing changed
+	Same      bool             `json:"same,omitzero"`     // it was there already: nothing changed
 }
 
 // Newer tells whether the upload changed what its name means.
@@ -89,6 +89,10 @@ func (q *Queue) Upload(ctx context.Context, req UploadRequest, carryOut func(ctx
 	}
 	err = uploadEnd(err)
 	q.finish(r, err)
+	var c *cancelledBy
+	if errors.As(err, &c) {
+		err = c.shown()
+	}
 	return r.snapshot(), err
 }
 
@@ -104,6 +108,14 @@ func uploadEnd(err error) error {
 		return image.Errorf(image.Cancelled, "the sender went away before everything was stored").Because(err).Suggest("Upload it again.")
 	}
 	return err
+}
+
+// shown gives a cancel as an error that a person may be shown.
+func (c *cancelledBy) shown() error {
+	if c.who == "" {
+		return image.Errorf(image.Cancelled, "cancelled")
+	}
+	return image.Errorf(image.Cancelled, "cancelled by %s", c.who)
 }
 
 // abandonUpload ends the job of an upload that an earlier process has left: what was sent is gone.
