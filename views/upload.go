@@ -107,6 +107,10 @@ func uploadKnown(j pull.Job) bool { return j.State.Final() || j.Upload.Whole || 
 // uploadShowsLayers tells whether the layers are listed: not where they are not stored after all.
 func uploadShowsLayers(j pull.Job) bool { return !j.State.Final() || j.State == pull.Done && j.Newer }
 
+// uploadShowsBar tells whether there is anything to be gone of an upload, or all of it is stored: of one that failed nothing
+// is kept, however much of it came.
+func uploadShowsBar(j pull.Job) bool { return !j.State.Final() || j.State == pull.Done }
+
 // uploadedText says what an upload did to a name.
 func uploadedText(ctx context.Context, i pull.UploadedImage) string {
 	switch {

@@ -137,7 +137,7 @@ func TestCurlSendsAnArchiveAndReadsWhatWasStored(t *testing.T) {
 		s.page(header.Get("Location")).says(http.StatusOK, "Uploaded", "Open "+name)
 		s.page(page).says(http.StatusOK, img.Blobs[0].Descriptor.Digest.Encoded()[:12])
 	}
-	s.page("/pulls").says(http.StatusOK, "tool.tar uploaded")
+	s.page("/pulls").says(http.StatusOK, "tool.tar upload")
 	// An engine pulls it as it was sent, uncompressed.
 	if p := s.page("/v2/library/tool/manifests/1"); p.status != http.StatusOK || p.body != string(img.Body) {
 		t.Errorf("the manifest: %d %s", p.status, p.body)
