@@ -127,22 +127,7 @@ func (b *bed) left() string {
 		b.t.Fatal(err)
 	}
 	defer db.Close()
-	rows, err := db.Query(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('pulls', 'sqlite_sequence') ORDER BY name`)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	var tables []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			b.t.Fatal(err)
-		}
-		tables = append(tables, name)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		b.t.Fatal(err)
-	}
-	for _, name := range tables {
+	for _, name := range tablesOf(b.t, db) {
 		var n int
 		if err := db.QueryRow(`SELECT count(*) FROM "` + name + `"`).Scan(&n); err != nil {
 			b.t.Fatal(err)
@@ -150,6 +135,27 @@ func (b *bed) left() string {
 		fmt.Fprintln(&s, name, n)
 	}
 	return s.String()
+}
+
+// tablesOf lists the tables but for that of the jobs.
+func tablesOf(t *testing.T, db *sql.DB) (tables []string) {
+	t.Helper()
+	rows, err := db.Query(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('pulls', 'sqlite_sequence') ORDER BY name`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		tables = append(tables, name)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return tables
 }
 
 // refused imports an archive that is to be refused, and proves that nothing is left of it.

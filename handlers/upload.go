@@ -36,7 +36,7 @@ func (h *Handlers) Uploads(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := views.UploadView{Address: c.Scheme() + "://" + c.Request().Host + views.UploadPath, Name: c.QueryParam(nameField), MaxBytes: h.importer.MaxBytes(), Free: int64(free)} //nolint:gosec // no disk is as large
+	v := views.UploadView{Address: c.Scheme() + "://" + c.Request().Host + views.UploadPath, Name: c.QueryParam(nameField), MaxBytes: h.importer.MaxBytes(), Free: int64(free)}
 	return Render(c, http.StatusOK, views.UploadPage(h.Chrome(c, views.T(c.Request().Context(), "upload.title"), views.NavImages), v))
 }
 
