@@ -105,5 +105,5 @@ func notUnpacked(d image.Digest, err error) error {
 	case errors.Is(err, layer.ErrTooLarge), errors.Is(err, layer.ErrTooManyEntries):
 		return image.Errorf(image.TooLarge, "layer %s unpacks to more than is allowed, as a decompression bomb does: %w", image.ShortDigest(d), err)
 	}
-	return image.Errorf(image.Corrupt, "layer %s cannot be unpacked: %w", image.ShortDigest(d), err).Suggest("The archive is damaged: write it anew.")
+	return damagedArchive(image.Errorf(image.Corrupt, "layer %s cannot be unpacked: %w", image.ShortDigest(d), err))
 }

@@ -12,8 +12,6 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"github.com/docker/go-units"
-
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/image/layer"
 )
@@ -158,13 +156,11 @@ func (m *members) add(ctx context.Context, h *tar.Header, content io.Reader) err
 	case tar.TypeGNUSparse:
 		return sparse(name)
 	}
-	return image.Errorf(image.Invalid, "%q is a device, a pipe or something else that an archive of images does not hold", name).
-		Suggest("Write the archive anew with docker save, podman save or skopeo copy.")
+	return writeAnew(image.Errorf(image.Invalid, "%q is a device, a pipe or something else that an archive of images does not hold", name))
 }
 
 func sparse(name string) error {
-	return image.Errorf(image.Invalid, "%q is a sparse file, which an archive of images does not hold", name).
-		Suggest("Write the archive anew with docker save, podman save or skopeo copy.")
+	return writeAnew(image.Errorf(image.Invalid, "%q is a sparse file, which an archive of images does not hold", name))
 }
 
 func (m *members) addFile(ctx context.Context, name string, content io.Reader, size int64) error {
@@ -173,8 +169,7 @@ func (m *members) addFile(ctx context.Context, name string, content io.Reader, s
 		return err
 	}
 	if hex, ok := strings.CutPrefix(name, "blobs/sha256/"); ok && string(file.Digest) != "sha256:"+hex {
-		return image.Errorf(image.Corrupt, "%q is not what its name says: its bytes have the digest %s", name, file.Digest).
-			Suggest("The archive is damaged: write it anew.")
+		return damagedArchive(image.Errorf(image.Corrupt, "%q is not what its name says: its bytes have the digest %s", name, file.Digest))
 	}
 	known, taken := m.byName[name]
 	// Builders that write a layer twice write the same bytes twice. Of anything else nobody knows which one is meant.
@@ -192,12 +187,12 @@ func isDirectory(name string) bool {
 }
 
 func duplicate(name string) error {
-	return image.Errorf(image.Invalid, "the archive holds %q twice", name).Suggest("Write the archive anew with docker save, podman save or skopeo copy.")
+	return writeAnew(image.Errorf(image.Invalid, "the archive holds %q twice", name))
 }
 
 func (m *members) addLink(name, to, said string) error {
 	if strings.HasPrefix(said, "/") || to == ".." || strings.HasPrefix(to, "../") || len(said) > maxName || !utf8.ValidString(said) {
-		return image.Errorf(image.Invalid, "the link %q leads out of the archive", name).Suggest("Write the archive anew with docker save, podman save or skopeo copy.")
+		return writeAnew(image.Errorf(image.Invalid, "the link %q leads out of the archive", name))
 	}
 	if known, taken := m.byName[name]; taken && known.link != to {
 		return duplicate(name)
@@ -224,7 +219,7 @@ func cleanName(name string) (string, error) {
 }
 
 func outside(name string) error {
-	return image.Errorf(image.Invalid, "%.100q leads out of the archive", name).Suggest("Write the archive anew with docker save, podman save or skopeo copy.")
+	return writeAnew(image.Errorf(image.Invalid, "%.100q leads out of the archive", name))
 }
 
 // checkLinks refuses links that lead in a circle, whether or not somebody follows them.
@@ -249,8 +244,7 @@ func (m *members) find(name string) (file Staged, ok bool, err error) {
 		}
 		name = e.link
 	}
-	return Staged{}, false, image.Errorf(image.Invalid, "the link %q leads in a circle", name).
-		Suggest("Write the archive anew with docker save, podman save or skopeo copy.")
+	return Staged{}, false, writeAnew(image.Errorf(image.Invalid, "the link %q leads in a circle", name))
 }
 
 // named gives a file that a document of the archive names.
@@ -261,7 +255,7 @@ func (m *members) named(by, name string) (Staged, error) {
 	}
 	file, ok, err := m.find(clean)
 	if err == nil && !ok {
-		err = image.Errorf(image.Corrupt, "%s names %.100q, which is not in the archive", by, name).Suggest("The archive is cut off or damaged: write it anew.")
+		err = cutArchive(image.Errorf(image.Corrupt, "%s names %.100q, which is not in the archive", by, name))
 	}
 	return file, err
 }
@@ -292,113 +286,6 @@ func (m *members) stageBytes(ctx context.Context, raw []byte) error {
 	file, err := m.stage.Add(ctx, bytes.NewReader(raw), int64(len(raw)))
 	if err == nil {
 		m.byDigest[file.Digest] = file
-	}
-	return err
-}
-
-// source is what the sender gives. It remembers why it failed, because the readers above it may hide that, and bounds
-// how much is sent.
-type source struct {
-	r     io.Reader
-	n     int64
-	limit int64
-	err   error
-}
-
-func (s *source) Read(p []byte) (int, error) {
-	if s.err != nil {
-		return 0, s.err
-	}
-	n, err := s.r.Read(p)
-	s.n += int64(n)
-	if s.limit > 0 && s.n > s.limit {
-		err = tooLarge(s.limit)
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		s.err = err
-	}
-	return n, err
-}
-
-// unpacked is the tar. It bounds what comes out of the decompressor.
-type unpacked struct {
-	r          io.Reader
-	src        *source
-	compressed bool
-	n          int64
-	limit      int64
-	err        error // why it ended, but for its true end
-}
-
-func (u *unpacked) Read(p []byte) (int, error) {
-	if u.err != nil {
-		return 0, u.err
-	}
-	n, err := u.r.Read(p)
-	u.n += int64(n)
-	switch {
-	case u.compressed && u.n > unpackFloor && u.n/unpackRatio > u.src.n:
-		u.err = image.Errorf(image.TooLarge, "the archive unpacks to more than %d times its size, as a decompression bomb does", unpackRatio).
-			Suggest("Unpack it yourself and send it plain, if it is what it should be.")
-	case u.limit > 0 && u.n > u.limit:
-		u.err = tooLarge(u.limit)
-	case err != nil && !errors.Is(err, io.EOF) && u.compressed:
-		u.err = unpackError(layer.DecompressError(err))
-	}
-	if u.err != nil {
-		return n, u.err
-	}
-	return n, err
-}
-
-// rest reads what follows the end of the tar, so that a checksum behind it is proved.
-func (u *unpacked) rest() error {
-	n, err := io.Copy(io.Discard, io.LimitReader(u, maxRest+1))
-	if err != nil {
-		return err
-	}
-	if n > maxRest {
-		return image.Errorf(image.Invalid, "more than %d bytes follow the end of the archive", maxRest).Suggest("Send one archive at a time.")
-	}
-	return nil
-}
-
-func tooLarge(limit int64) error {
-	return image.Errorf(image.TooLarge, "the archive is larger than %s, which is the most that this server takes", units.HumanSize(float64(limit))).
-		Suggest("Save fewer images at once, or raise --max-upload.")
-}
-
-// unpackError words a failure of the decompressor.
-func unpackError(err error) error {
-	switch {
-	case errors.Is(err, layer.ErrTruncated):
-		return cutOff(err)
-	case errors.Is(err, layer.ErrTooLarge):
-		return image.Errorf(image.TooLarge, "unpacking the archive would take more than %d MiB of memory", maxWindow>>20).Because(err).
-			Suggest("Compress it again without --long.")
-	case errors.Is(err, layer.ErrCorrupt), errors.Is(err, layer.ErrUnsupported):
-		return image.Errorf(image.Corrupt, "the archive's compression is damaged").Because(err).Suggest("Send it again, or write it anew.")
-	}
-	return err
-}
-
-func cutOff(err error) error {
-	return image.Errorf(image.Corrupt, "the archive ends too early: a part of it is missing").Because(err).Suggest("Send it again, or write it anew.")
-}
-
-// tarError words a failure of the tar reader after n entries.
-func tarError(err error, n int) error {
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF) && n > 0:
-		return cutOff(err)
-	case errors.Is(err, tar.ErrFieldTooLong):
-		return image.Errorf(image.TooLarge, "an entry of the archive has a header that is too long").Because(err).
-			Suggest("Write the archive anew with docker save, podman save or skopeo copy.")
-	case n == 0:
-		return image.Errorf(image.Invalid, "this is not a tar archive").Because(err).
-			Suggest("Send the archive that docker save, podman save or skopeo copy has written.")
-	case errors.Is(err, tar.ErrHeader):
-		return image.Errorf(image.Corrupt, "the archive is damaged after its entry %d", n).Because(err).Suggest("Send it again, or write it anew.")
 	}
 	return err
 }

@@ -97,7 +97,7 @@ func (m *members) layout() ([]*arrived, error) {
 }
 
 func notRead(name string, err error) error {
-	return image.Errorf(image.Corrupt, "%s cannot be read: %w", name, err).Suggest("The archive is damaged: write it anew.")
+	return damagedArchive(image.Errorf(image.Corrupt, "%s cannot be read: %w", name, err))
 }
 
 // entries reads what index.json lists: an entry for each name, several of them maybe with one digest.
@@ -170,7 +170,7 @@ func (m *members) arrive(a *arrived, d image.Descriptor, p image.Platform) error
 		return err
 	}
 	if !ok {
-		return image.Errorf(image.Corrupt, "%s names %.100q, which is not in the archive", indexFile, string(d.Digest)).Suggest("The archive is cut off or damaged: write it anew.")
+		return cutArchive(image.Errorf(image.Corrupt, "%s names %.100q, which is not in the archive", indexFile, string(d.Digest)))
 	}
 	a.target = doc
 	var lacking error
@@ -257,8 +257,7 @@ func (m *members) image(a *arrived, doc image.Document, p image.Platform) (lacki
 	for _, d := range append([]image.Descriptor{doc.Manifest.Config}, doc.Manifest.Layers...) {
 		file, ok := m.byDigest[d.Digest]
 		if !ok {
-			return image.Errorf(image.Corrupt, "the manifest %s names %.100q, which is not in the archive", image.ShortDigest(doc.Digest), string(d.Digest)).
-				Suggest("The archive is cut off or damaged: write it anew."), nil
+			return cutArchive(image.Errorf(image.Corrupt, "the manifest %s names %.100q, which is not in the archive", image.ShortDigest(doc.Digest), string(d.Digest))), nil
 		}
 		if err := sameSize(file, d); err != nil {
 			return nil, err
@@ -283,6 +282,5 @@ func sameSize(file Staged, d image.Descriptor) error {
 	if file.Size == d.Size {
 		return nil
 	}
-	return image.Errorf(image.Corrupt, "%s has %d bytes, and the archive says that it has %d", image.ShortDigest(d.Digest), file.Size, d.Size).
-		Suggest("The archive is damaged: write it anew.")
+	return damagedArchive(image.Errorf(image.Corrupt, "%s has %d bytes, and the archive says that it has %d", image.ShortDigest(d.Digest), file.Size, d.Size))
 }

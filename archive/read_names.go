@@ -65,7 +65,7 @@ func onceEach(all []*arrived) error {
 	for _, a := range all {
 		for _, ref := range a.names {
 			if d, ok := seen[ref]; ok && d != a.target.Digest {
-				return image.Errorf(image.Corrupt, "the archive calls two images %s", ref.Familiar()).Suggest("Write the archive anew with docker save, podman save or skopeo copy.")
+				return writeAnew(image.Errorf(image.Corrupt, "the archive calls two images %s", ref.Familiar()))
 			}
 			seen[ref] = a.target.Digest
 		}

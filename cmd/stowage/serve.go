@@ -123,7 +123,7 @@ func (a *app) run(ctx context.Context) error {
 		}
 	}
 	if !a.settings.loopback {
-		a.settings.log.Warn("everybody who reaches this address may pull and delete images", "listen", a.settings.Listen)
+		a.settings.log.Warn("everybody who reaches this address may pull, upload and delete images", "listen", a.settings.Listen)
 	}
 	a.settings.log.Info("Stowage is ready", "address", a.address(), "data", a.settings.Data, "platform", a.settings.platform.String())
 
