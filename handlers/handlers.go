@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
@@ -19,6 +20,7 @@ type Handlers struct {
 	queue    *pull.Queue
 	checker  *pull.Checker
 	registry *registry.Client
+	importer *archive.Importer
 	log      *slog.Logger
 	options  Options
 	closing  <-chan struct{}
@@ -32,6 +34,7 @@ type Options struct {
 	Checker         *pull.Checker
 	Mirror          *pull.Mirror // nil where nothing is mirrored
 	Registry        *registry.Client
+	Importer        *archive.Importer
 	Logger          *slog.Logger
 	DefaultPlatform image.Platform
 	LocalUser       string           // who is behind a request from this machine
@@ -53,6 +56,6 @@ func New(o Options) *Handlers {
 		o.Now = time.Now
 	}
 	return &Handlers{
-		store: o.Store, queue: o.Queue, checker: o.Checker, registry: o.Registry, log: o.Logger, options: o, closing: o.Closing, planning: make(chan struct{}, 1),
+		store: o.Store, queue: o.Queue, checker: o.Checker, registry: o.Registry, importer: o.Importer, log: o.Logger, options: o, closing: o.Closing, planning: make(chan struct{}, 1),
 	}
 }

@@ -254,7 +254,7 @@ func noteAddress(c echo.Context, state views.ListState) {
 	}
 }
 
-// PlainText tells whether a request asks for text: by curl -H 'Accept: text/plain', never by a browser.
+// PlainText tells whether a request asks for text: by curl -H 'Accept: text/plain' or curl -T, never by a browser.
 func PlainText(r *http.Request) bool {
-	return wants(strings.Join(r.Header.Values("Accept"), ","), echo.MIMETextPlain)
+	return r.Method == http.MethodPut || wants(strings.Join(r.Header.Values("Accept"), ","), echo.MIMETextPlain)
 }

@@ -117,6 +117,9 @@ func same(a, b Job) bool {
 		len(a.Lines) != len(b.Lines) || len(a.Requesters) != len(b.Requesters) || len(a.Pulled) != len(b.Pulled) || len(a.Layers) != len(b.Layers) || !sameTags(a.Tags, b.Tags) {
 		return false
 	}
+	if a.Upload != nil && b.Upload != nil && (a.Upload.Received != b.Upload.Received || a.Upload.Whole != b.Upload.Whole) {
+		return false
+	}
 	for i := range a.Layers {
 		x, y := &a.Layers[i], &b.Layers[i]
 		if x.State != y.State || x.Bytes != y.Bytes || x.Reason != y.Reason || !x.RetryAt.Equal(y.RetryAt) {

@@ -112,10 +112,11 @@ type Job struct {
 	Digest     image.Digest     `json:"digest"`   // what the reference resolved to; empty until known, and with AllTags
 	Pulled     []image.Platform `json:"pulled"`   // the platforms that the pull settled on
 	Layers     []Layer          `json:"layers"`
-	Rate       int64            `json:"rate"`    // bytes a second over the last seconds
-	Lines      []string         `json:"lines"`   // docker's outcome lines
-	Newer      bool             `json:"newer"`   // the pull brought something: a new or moved reference, or a platform; with AllTags: of any tag
-	Problem    *Problem         `json:"problem"` // set when Failed, and when Cancelled (by whom)
+	Rate       int64            `json:"rate"`             // bytes a second over the last seconds
+	Lines      []string         `json:"lines"`            // docker's outcome lines
+	Newer      bool             `json:"newer"`            // the pull brought something: a new or moved reference, or a platform; with AllTags: of any tag
+	Problem    *Problem         `json:"problem"`          // set when Failed, and when Cancelled (by whom)
+	Upload     *Upload          `json:"upload,omitempty"` // of an archive that somebody sends: Reference names nothing then, and Digest is empty
 
 	// While a request to the registry that is not a layer's (for an index, a manifest, a config) is about to
 	// be made again:
@@ -153,7 +154,12 @@ func (c TagCounts) All() (n int) {
 // what came, also of tags that failed, and total what a Survey expected, or else done and what is left of
 // the tag at work; how much the waiting tags need is not known then. Both are 0 while nothing was to be
 // fetched.
+//
+// Of an upload it counts what has come of the archive and, once that is whole, what is proved of its layers.
 func (j Job) Bytes() (done, total int64) {
+	if j.Upload != nil && !j.Upload.Whole {
+		return j.Upload.Received, max(j.Upload.Size, j.Upload.Received)
+	}
 	if !j.AllTags {
 		for _, l := range j.Layers {
 			done += l.Bytes

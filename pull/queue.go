@@ -110,6 +110,12 @@ func (q *Queue) Start(ctx context.Context) error {
 		if _, ok := q.live[j.ID]; ok {
 			continue // asked for before the start
 		}
+		if j.Upload != nil {
+			if err := q.abandonUpload(ctx, j); err != nil {
+				return fmt.Errorf("end the upload of pull %d: %w", j.ID, err)
+			}
+			continue
+		}
 		r := newRun(Job{
 			ID: j.ID, Reference: j.Reference, Platforms: j.Platforms, Requesters: j.Requesters, State: Queued, Created: j.Created,
 			AllTags: j.AllTags, Match: j.Match, Tags: j.Tags, Fetched: j.Fetched, Expected: j.Expected,

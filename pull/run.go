@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stowage/stowage/image"
@@ -22,6 +23,7 @@ type run struct {
 	over      chan struct{}           // closed when the job has come to rest
 	cancel    context.CancelCauseFunc // set under the queue's lock when the job is started
 	saving    sync.Mutex              // so that an older state is never saved over a newer one
+	received  atomic.Int64            // bytes of an upload that have come
 
 	mu      sync.Mutex
 	job     Job  // all but Layers
@@ -82,6 +84,11 @@ func (r *run) snapshot() Job {
 		p := *j.Problem
 		j.Problem = &p
 	}
+	if j.Upload != nil {
+		u := *j.Upload
+		u.Received, u.Images = r.received.Load(), slices.Clone(u.Images)
+		j.Upload = &u
+	}
 	j.Layers = make([]Layer, len(r.layers))
 	for i, l := range r.layers {
 		j.Layers[i] = l.snapshot()
@@ -129,7 +136,7 @@ func (r *run) show(layers []*layer) {
 
 // movedBytes gives what came over the network so far. r.mu is held.
 func (r *run) movedBytes() int64 {
-	moved := r.moved
+	moved := r.moved + r.received.Load()
 	for _, l := range r.layers {
 		moved += l.moved()
 	}

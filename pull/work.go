@@ -102,6 +102,9 @@ func (q *Queue) finish(r *run, err error) {
 // judge gives the final state for an error, counts and logs it.
 func (q *Queue) judge(r *run, err error) State {
 	log := q.log.With("job", r.id, "reference", r.reference.String())
+	if u := r.job.Upload; u != nil {
+		log = q.log.With("job", r.id, "upload", u.File)
+	}
 	var c *cancelledBy
 	var p *panicked
 	switch {

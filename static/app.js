@@ -375,6 +375,91 @@
   });
   window.addEventListener("pagehide", () => $$("[data-box]").forEach(closeBox)); // or it is open on the way back
 
+  // ---- form[data-upload] sends its file itself, so that it can show how far it is; the answer leads on by HX-Redirect, or
+  //      is a message for #toasts. Texts come from data- attributes, with {done}, {total} and {rate} filled in.
+
+  let sending = null; // the request of an upload that is under way
+
+  const uploadSaid = (form, text) => (form.querySelector("[data-upload-problem]").textContent = text);
+
+  function showUpload(form, on) {
+    form.hidden = on;
+    doc.querySelector("[data-upload-progress]").hidden = !on;
+    if (!on) sending = null;
+  }
+
+  function refuseLarge(form) {
+    const file = form.querySelector("input[type=file]").files[0];
+    const large = Boolean(file) && file.size > Number(form.dataset.most);
+    uploadSaid(form, large ? form.dataset.tooLarge : "");
+    return large;
+  }
+
+  function upload(form) {
+    const box = doc.querySelector("[data-upload-progress]");
+    const bar = box.querySelector("progress");
+    const text = box.querySelector("[data-upload-text]");
+    const request = (sending = new XMLHttpRequest());
+    const began = Date.now();
+    box.querySelector("[data-upload-file]").textContent = form.querySelector("input[type=file]").files[0].name;
+    uploadSaid(form, "");
+    showUpload(form, true);
+    box.querySelector("[data-upload-cancel]").focus();
+    bar.value = 0;
+    text.textContent = "";
+    const failed = (said) => {
+      showUpload(form, false);
+      uploadSaid(form, said);
+      form.querySelector("button").focus();
+    };
+    request.upload.addEventListener("progress", (event) => {
+      bar.max = event.total;
+      bar.value = event.loaded;
+      const seconds = Math.max(0.25, (Date.now() - began) / 1000);
+      const say = { done: humanSize(event.loaded), total: humanSize(event.total), rate: `${humanSize(event.loaded / seconds)}/s` };
+      text.textContent = form.dataset.sending.replace(/\{(done|total|rate)\}/g, (_, key) => say[key]);
+    });
+    request.upload.addEventListener("load", () => {
+      bar.removeAttribute("value"); // how long the proving takes only the server knows
+      text.textContent = form.dataset.proving;
+      announce(form.dataset.proving);
+    });
+    request.addEventListener("load", () => {
+      const to = request.getResponseHeader("HX-Redirect");
+      if (to) {
+        sending = null;
+        location.assign(to);
+        return;
+      }
+      const answer = new DOMParser().parseFromString(request.responseText, "text/html");
+      failed("");
+      doc.getElementById("toasts").append(...answer.body.childNodes);
+    });
+    request.addEventListener("error", () => failed(form.dataset.lost));
+    request.addEventListener("abort", () => failed(form.dataset.stopped));
+    request.open("POST", form.action);
+    request.setRequestHeader("HX-Request", "true");
+    request.setRequestHeader("HX-Request-Type", "partial");
+    request.send(new FormData(form));
+  }
+
+  for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
+    doc.addEventListener(kind, (event) => {
+      const form = doc.querySelector("form[data-upload]");
+      if (!form || !event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault(); // or the browser opens what misses the zone
+      const zone = event.target instanceof Element && event.target.closest("[data-drop]");
+      const over = zone && (kind === "dragenter" || kind === "dragover");
+      form.querySelector("[data-drop]").toggleAttribute("data-over", Boolean(over));
+      if (kind !== "drop" || !zone || sending) return;
+      form.querySelector("input[type=file]").files = event.dataTransfer.files;
+      refuseLarge(form);
+    });
+  }
+  window.addEventListener("beforeunload", (event) => {
+    if (sending) event.preventDefault();
+  });
+
   // ---- listeners
 
   doc.addEventListener("click", (event) => {
@@ -395,6 +480,7 @@
       openDialog(opener.dataset.dialog);
       return;
     }
+    if (target.closest("[data-upload-cancel]")) sending?.abort();
     const closer = target.closest("[data-dismiss]");
     if (closer) closer.closest("[data-dismissable]")?.remove();
     if (target.matches("dialog")) target.close(); // the backdrop
@@ -406,6 +492,10 @@
     // htmx may have changed the address since the page was written.
     const back = form.querySelector("input[name=back]");
     if (back) back.value = location.pathname + location.search;
+    if (form.matches("form[data-upload]")) {
+      event.preventDefault();
+      if (!sending && !refuseLarge(form)) upload(form);
+    }
     if (form.matches("form[data-theme-form]") && event.submitter) {
       event.preventDefault();
       switchTheme(form, event.submitter);
@@ -414,6 +504,7 @@
 
   doc.addEventListener("change", (event) => {
     const input = event.target;
+    if (input.matches("form[data-upload] input[type=file]")) refuseLarge(input.form);
     const form = input.closest("[data-picks]");
     if (!form) return;
     if (input.matches("[data-pick-all]")) {

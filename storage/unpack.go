@@ -115,28 +115,30 @@ func (u *unpacker) read(ctx context.Context, d image.Digest) (layer.Result, erro
 
 // settleLayer writes what unpacking found and settles the images that use the layer.
 func (s *Store) settleLayer(ctx context.Context, d image.Digest, state string, r layer.Result, problem string) error {
-	return s.update(ctx, func(tx *sql.Tx) error {
-		var unpacked, entries any // unknown of a layer that could not be read to its end
-		if state == layerVerified {
-			unpacked, entries = r.UnpackedSize, r.Entries
-		}
-		_, err := tx.ExecContext(ctx, `UPDATE layers SET state = ?, diff_id = ?, unpacked = ?, entries = ?, problem = ? WHERE digest = ?`,
-			state, r.DiffID, unpacked, entries, problem, d)
-		if err != nil {
+	return s.update(ctx, func(tx *sql.Tx) error { return s.settleLayerIn(ctx, tx, d, state, r, problem) })
+}
+
+func (s *Store) settleLayerIn(ctx context.Context, tx *sql.Tx, d image.Digest, state string, r layer.Result, problem string) error {
+	var unpacked, entries any // unknown of a layer that could not be read to its end
+	if state == layerVerified {
+		unpacked, entries = r.UnpackedSize, r.Entries
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE layers SET state = ?, diff_id = ?, unpacked = ?, entries = ?, problem = ? WHERE digest = ?`,
+		state, r.DiffID, unpacked, entries, problem, d)
+	if err != nil {
+		return err
+	}
+	manifests, err := rowsOf(ctx, tx, func(rows *sql.Rows) (m image.Digest, err error) { return m, rows.Scan(&m) },
+		`SELECT DISTINCT manifest_digest FROM image_layers WHERE layer_digest = ?`, d)
+	if err != nil {
+		return err
+	}
+	for _, m := range manifests {
+		if err := s.settleImage(ctx, tx, m); err != nil {
 			return err
 		}
-		manifests, err := rowsOf(ctx, tx, func(rows *sql.Rows) (m image.Digest, err error) { return m, rows.Scan(&m) },
-			`SELECT DISTINCT manifest_digest FROM image_layers WHERE layer_digest = ?`, d)
-		if err != nil {
-			return err
-		}
-		for _, m := range manifests {
-			if err := s.settleImage(ctx, tx, m); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // settleImage marks an image broken when a layer of it is, or when a diff ID is not the one its config

@@ -17,7 +17,7 @@ import (
 // Files is what the data folder takes on disk: bytes of its files, by what they are.
 type Files struct {
 	Blobs    int64 // of images, waiting to be swept, and of pulls that have not ended well
-	Partial  int64 // blobs that have been fetched in part
+	Partial  int64 // blobs that have been fetched in part, and uploads under way
 	Database int64 // with its log
 	Layout   int64 // index.json, and what else makes the folder an image layout
 	Other    int64 // what is not Stowage's
@@ -48,7 +48,7 @@ func (f *Files) kind(path string) *int64 {
 		if _, err := image.ParseDigest("sha256:" + name); err == nil {
 			return &f.Blobs
 		}
-	case dir == ingestDir:
+	case dir == ingestDir, filepath.Dir(dir) == ingestDir:
 		return &f.Partial
 	case dir == "." && strings.HasPrefix(name, databaseName):
 		return &f.Database

@@ -41,6 +41,7 @@ const (
 	IconTag       IconName = "tag"
 	IconTrash     IconName = "trash"
 	IconUndo      IconName = "undo"
+	IconUpload    IconName = "upload"
 	IconWarning   IconName = "warning"
 	IconX         IconName = "x"
 )
@@ -75,6 +76,7 @@ var iconShapes = map[IconName]string{
 	IconTag:       `<path d="M4 5v7l8.5 8.5 8-8L12 4H5a1 1 0 0 0-1 1z"/><path d="M8.5 8.5v.01"/>`,
 	IconTrash:     `<path d="M4 7h16M9 7V4h6v3m-8 0 1 13h8l1-13"/>`,
 	IconUndo:      `<path d="M9 7 4 12l5 5M4 12h10a6 6 0 0 1 6 6v1"/>`,
+	IconUpload:    `<path d="M12 15V4m0 0L8 8m4-4 4 4M5 20h14"/>`,
 	IconWarning:   `<path d="M12 4 2.5 20h19zM12 10v4m0 3v.01"/>`,
 	IconX:         `<path d="m6 6 12 12M18 6 6 18"/>`,
 }

@@ -49,6 +49,9 @@ func PullTitle(ctx context.Context, j pull.Job) string {
 	if j.AllTags {
 		return T(ctx, "pullall.title", "Name", tagsTitle(ctx, j.Reference.Repository, j.Match), "State", T(ctx, pullStates[j.State]))
 	}
+	if j.Upload != nil {
+		return uploadTitle(ctx, j)
+	}
 	return strings.Replace(T(ctx, pullHeadings[j.State]), "#", j.Reference.Familiar(), 1)
 }
 
@@ -162,6 +165,8 @@ func pullPercent(j pull.Job) int {
 func barValue(j pull.Job) (value, whole int64) {
 	value, whole = progressOf(j)
 	switch {
+	case j.Upload != nil && !uploadKnown(j):
+		return -1, 1
 	case j.State == pull.Resolving && (!j.AllTags || whole == 0):
 		return -1, 1
 	case whole == 0 && j.State == pull.Done:

@@ -84,7 +84,9 @@ func allTagsSuffix(ctx context.Context, j pull.Job) string {
 func pullRowBytes(ctx context.Context, j pull.Job) string {
 	done, total := j.Bytes()
 	switch {
-	case len(j.Layers) == 0 && !j.AllTags, total == 0 && j.AllTags:
+	case j.Upload != nil && (j.State.Final() || !uploadKnown(j)):
+		return HumanSize(j.Upload.Received)
+	case len(j.Layers) == 0 && !j.AllTags && j.Upload == nil, total == 0 && j.AllTags:
 		return ""
 	case done == total:
 		return HumanSize(total)

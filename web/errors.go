@@ -30,7 +30,8 @@ func errorHandler(h *handlers.Handlers, log *slog.Logger) echo.HTTPErrorHandler 
 		if status >= http.StatusInternalServerError && e.Kind == image.Internal {
 			log.Error("request failed", "request_id", requestID, "path", c.Request().URL.Path, "error", err)
 		}
-		if err := renderError(c, h, status, e, requestID); err != nil {
+		// Who sends an archive may be gone by the time it is refused.
+		if err := renderError(c, h, status, e, requestID); err != nil && c.Request().Context().Err() == nil {
 			log.Error("render the error page", "request_id", requestID, "error", err)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // methodLabel keeps methods that somebody makes up from becoming label values.
 func methodLabel(method string) string {
 	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost:
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut:
 		return method
 	}
 	return "other"

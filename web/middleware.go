@@ -43,7 +43,7 @@ func use(e *echo.Echo, o Options) {
 		hosts(o.Loopback),
 		crossOrigin(),
 		bodyDeadline,
-		middleware.BodyLimit(maxForm),
+		middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: maxForm, Skipper: upload}),
 		middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1024, Skipper: uncompressed}),
 	)
 }
@@ -141,6 +141,18 @@ func isLoopbackHost(hostport string) bool {
 	}
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
+}
+
+// upload tells whether a request sends an archive, which may be as large as the disk has room for. Its handler bounds it,
+// and sees to it that it does not drip.
+func upload(c echo.Context) bool {
+	switch r := c.Request(); r.Method {
+	case http.MethodPost:
+		return r.URL.Path == views.UploadPath
+	case http.MethodPut:
+		return r.URL.Path == views.UploadPath || strings.HasPrefix(r.URL.Path, views.UploadPath+"/")
+	}
+	return false
 }
 
 // bodyDeadline keeps somebody who sends a body byte by byte from holding a connection for ever.

@@ -51,6 +51,11 @@ func routes(e *echo.Echo, o Options) {
 		return c.Redirect(http.StatusSeeOther, "/pulls/"+url.PathEscape(c.Param("id")))
 	})
 
+	get("/archives", h.Uploads)
+	e.POST("/archives", h.PostArchive)
+	e.PUT("/archives", h.PutArchive)
+	e.PUT("/archives/*", h.PutArchive) // curl -T FILE …/archives/
+
 	get("/help", h.Help)
 	get("/updates", h.Updates)
 	e.POST("/updates", h.CheckUpdates)

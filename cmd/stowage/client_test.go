@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -47,14 +48,22 @@ func (s *stowage) post(path string, form url.Values) *page {
 // send makes a request; the header "Host" is the request's.
 func (s *stowage) send(method, path string, form url.Values, header map[string]string) *page {
 	s.t.Helper()
+	if form != nil {
+		all := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
+		maps.Copy(all, header)
+		header = all
+	}
+	return s.sendBody(method, path, strings.NewReader(form.Encode()), header)
+}
+
+// sendBody is send with any body.
+func (s *stowage) sendBody(method, path string, body io.Reader, header map[string]string) *page {
+	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, method, s.url+path, body)
 	if err != nil {
 		s.t.Fatal(err)
-	}
-	if form != nil {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	for k, v := range header {
 		req.Header.Set(k, v)
@@ -72,11 +81,11 @@ func (s *stowage) send(method, path string, form url.Values, header map[string]s
 		s.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
 		s.t.Fatalf("read %s: %v", path, err)
 	}
-	p := &page{t: s.t, status: resp.StatusCode, header: resp.Header, url: resp.Request.URL, body: string(body)}
+	p := &page{t: s.t, status: resp.StatusCode, header: resp.Header, url: resp.Request.URL, body: string(answer)}
 	if p.root, err = html.Parse(strings.NewReader(p.body)); err != nil {
 		s.t.Fatalf("parse %s: %v", path, err)
 	}

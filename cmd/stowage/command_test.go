@@ -52,6 +52,8 @@ func TestAWrongCommandLineIsRefusedWithWhatToDo(t *testing.T) {
 		{"not a number", nil, []string{"--pull-concurrency=many"}, []string{"--pull-concurrency", "See `stowage help`."}},
 		{"an undo window that is over already", nil, []string{"--undo-window=-1m"}, []string{"--undo-window is a duration such as 10m, or 0, not -1m0s"}},
 		{"an undo window without a unit", []string{"STOWAGE_UNDO_WINDOW=ten minutes"}, nil, []string{"--undo-window", "See `stowage help`."}},
+		{"a size that is none", nil, []string{"--max-upload=lots"}, []string{"--max-upload is a size such as 20GB, or 0, not"}},
+		{"a size below nothing", nil, []string{"--max-upload=-1GB"}, []string{"--max-upload is a size such as 20GB, or 0, not"}},
 		{"too many at once", nil, []string{"--pull-concurrency=1000"}, []string{"--pull-concurrency must be between 1 and 64"}},
 		{"log level", nil, []string{"--log-level=loud"}, []string{"--log-level", "debug", "loud"}},
 		{"platform", nil, []string{"--platform=lin ux"}, []string{`--platform: "lin ux" is not a platform`, "such as linux/amd64"}},

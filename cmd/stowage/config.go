@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/docker/go-units"
 
 	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/image"
@@ -43,7 +45,8 @@ type flags struct {
 	Mirror           []string      `placeholder:"REGISTRY" help:"Registry that is fetched from when a client of /v2/ asks for what is not stored, such as docker.io. Repeatable."`
 	MirrorFresh      time.Duration `default:"5m" placeholder:"DURATION" help:"How long the answer of a mirrored registry about a tag holds; 0: for one request."`
 	PullConcurrency  int           `default:"6" placeholder:"N" help:"Layers that are downloaded at once, over all pulls."`
-	Auth             string        `placeholder:"none" help:"none: let everybody who reaches the address pull and delete. Needed beyond loopback, until there are accounts."`
+	MaxUpload        string        `default:"0" placeholder:"SIZE" help:"Largest archive that is taken in, as it is sent and unpacked, such as 20GB; 0 takes what the disk has room for."`
+	Auth             string        `placeholder:"none" help:"none: let everybody who reaches the address pull, upload and delete. Needed beyond loopback, until there are accounts."`
 	LogFormat        string        `enum:"text,json" default:"text" placeholder:"text|json" help:"Format of the log, which goes to standard error."`
 	LogLevel         string        `enum:"debug,info,warn,error" default:"info" placeholder:"debug|info|warn|error" help:"Least level that is logged."`
 }
@@ -114,6 +117,8 @@ type settings struct {
 	external string // address; empty: unknown
 	list     []registry.Listed
 	log      *slog.Logger
+
+	maxUpload int64 // bytes; 0 is no limit
 }
 
 // check turns flags into settings. Errors are of kind Invalid and name the flag.
@@ -157,6 +162,9 @@ func (f flags) check(stderr io.Writer) (settings, error) {
 	}
 	if s.Mirror, err = mirrored(f.Mirror); err != nil {
 		return s, err
+	}
+	if s.maxUpload, err = units.FromHumanSize(cmp.Or(f.MaxUpload, "0")); err != nil || s.maxUpload < 0 {
+		return s, image.Errorf(image.Invalid, "--max-upload is a size such as 20GB, or 0, not %q", f.MaxUpload)
 	}
 	if s.list, err = f.registries(); err != nil {
 		return s, err

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/handlers/distribution"
 	"github.com/stowage/stowage/pull"
@@ -91,6 +92,7 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 	a.server = web.New(web.Options{
 		Handlers: handlers.New(handlers.Options{
 			Store: a.store, Queue: a.queue, Checker: a.checker, Mirror: a.mirror, Registry: a.client, Logger: s.log, DefaultPlatform: s.platform,
+			Importer:  archive.NewImporter(archive.Options{Shelf: a.store, Queue: a.queue, MaxBytes: s.maxUpload, Logger: s.log}),
 			LocalUser: localUser(), Demo: p.demo, ExternalURL: s.external, Closing: a.closing,
 		}),
 		Distribution: distribution.New(distribution.Options{Store: a.store, Mirror: a.mirror, Logger: s.log}),
@@ -128,7 +130,7 @@ func (a *app) run(ctx context.Context) error {
 		a.settings.log.Info("fetches for clients of /v2/ what is not stored", "registries", a.settings.Mirror, "fresh", a.settings.MirrorFresh)
 	}
 	if !a.settings.loopback {
-		a.settings.log.Warn("everybody who reaches this address may pull and delete images", "listen", a.settings.Listen)
+		a.settings.log.Warn("everybody who reaches this address may pull, upload and delete images", "listen", a.settings.Listen)
 	}
 	a.settings.log.Info("Stowage is ready", "address", a.address(), "data", a.settings.Data, "platform", a.settings.platform.String())
 

@@ -33,9 +33,12 @@ var (
 	xzMagic       = []byte{0xfd, '7', 'z', 'X', 'Z', 0x00}
 )
 
-// detect tells the compression by the first bytes. Media types are not asked: registries serve zstd layers under gzip's
-// type, and docker and containerd go by the bytes too.
-func detect(start []byte) (Compression, error) {
+// SniffSize is how many bytes Detect wants to see.
+const SniffSize = 10
+
+// Detect tells the compression by the first bytes, SniffSize of them or all there are; ErrUnsupported for bzip2 and xz.
+// Media types are not asked: registries serve zstd layers under gzip's type, and docker and containerd go by the bytes too.
+func Detect(start []byte) (Compression, error) {
 	switch {
 	case bytes.HasPrefix(start, gzipMagic):
 		return Gzip, nil
@@ -51,16 +54,17 @@ func detect(start []byte) (Compression, error) {
 	return Uncompressed, nil
 }
 
-// decompress detects the compression of r and returns its content. The returned closer frees the decompressor; it is
-// never nil.
-func decompress(r io.Reader, limits Limits) (io.Reader, Compression, func(), error) {
+// Decompress detects the compression of r and returns its content. The returned closer frees the decompressor; it is
+// never nil. maxWindow bounds the memory that a zstd frame may ask for, in bytes. What the content then fails with while
+// it is read is the decompressor's own error, of which DecompressError tells the meaning.
+func Decompress(r io.Reader, maxWindow int64) (io.Reader, Compression, func(), error) {
 	nothing := func() {}
 	in := bufio.NewReaderSize(r, inputSize)
-	start, err := in.Peek(10)
+	start, err := in.Peek(SniffSize)
 	if err != nil && err != io.EOF { //nolint:errorlint // Peek returns the source's error as it is
 		return nil, "", nothing, err
 	}
-	kind, err := detect(start)
+	kind, err := Detect(start)
 	if err != nil {
 		return nil, "", nothing, err
 	}
@@ -71,24 +75,24 @@ func decompress(r io.Reader, limits Limits) (io.Reader, Compression, func(), err
 			err = io.ErrUnexpectedEOF // the stream ends inside its own header
 		}
 		if err != nil {
-			return nil, kind, nothing, decompressError(err)
+			return nil, kind, nothing, DecompressError(err)
 		}
 		return z, kind, func() { _ = z.Close() }, nil
 	case Zstd:
 		// One frame at a time in this goroutine: no frame is decoded ahead, so one window is all the memory used.
 		// A frame with a single segment declares its whole size as its window; only WithDecoderMaxMemory bounds that.
 		z, err := zstd.NewReader(in,
-			zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(uint64(limits.MaxWindow)))
+			zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(uint64(maxWindow)))
 		if err != nil {
-			return nil, kind, nothing, decompressError(err)
+			return nil, kind, nothing, DecompressError(err)
 		}
 		return z, kind, z.Close, nil
 	}
 	return in, kind, nothing, nil
 }
 
-// decompressError gives a decompressor's error its meaning.
-func decompressError(err error) error {
+// DecompressError gives a decompressor's error its meaning: ErrTruncated, ErrTooLarge, ErrUnsupported or ErrCorrupt.
+func DecompressError(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: %w", ErrTruncated, err)

@@ -67,7 +67,7 @@ func (c *content) next() error {
 		n += m
 	}
 	if c.err != nil && c.err != io.EOF { //nolint:errorlint // the io.Reader contract
-		c.err = decompressError(c.err)
+		c.err = DecompressError(c.err)
 	}
 	c.size += int64(n)
 	if c.size > c.limit {

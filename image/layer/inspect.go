@@ -57,7 +57,7 @@ func Inspect(ctx context.Context, r io.Reader, limits Limits) (Result, error) {
 }
 
 func inspect(ctx context.Context, src io.Reader, limits Limits) (Result, error) {
-	plain, compression, closePlain, err := decompress(src, limits)
+	plain, compression, closePlain, err := Decompress(src, limits.MaxWindow)
 	defer closePlain()
 	if err != nil {
 		return Result{}, err

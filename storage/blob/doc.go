@@ -6,6 +6,7 @@
 //	index.json             what the layout holds; replaced whole by WriteIndex
 //	blobs/sha256/<hex>     whole, verified, read-only blobs
 //	ingest/<hex>.partial   half-fetched blobs, continued by the next Writer
+//	ingest/upload-<n>/     what somebody sends, until it is proved; gone at the next Open
 //
 // A blob gets its name under blobs only after its size and its sha256 are proved and its bytes are on the
 // disk, by one rename. A crash therefore leaves the whole blob or a partial, never a wrong file under blobs.

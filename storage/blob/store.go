@@ -73,6 +73,9 @@ func Open(dir string) (*Store, error) {
 	if err := sameVolume(s.blobs, s.ingest); err != nil {
 		return nil, err
 	}
+	if err := s.sweepStages(); err != nil {
+		return nil, err
+	}
 	if _, err := os.Lstat(filepath.Join(dir, ocispec.ImageIndexFile)); errors.Is(err, fs.ErrNotExist) {
 		if err := s.WriteIndex(context.Background(), func(func(image.Descriptor, error) bool) {}); err != nil {
 			return nil, err

@@ -1,0 +1,224 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+
+	"github.com/docker/go-units"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/image/layer"
+	"github.com/stowage/stowage/pull"
+)
+
+// MaxUploads is how many archives are taken in at once. Each may take a core to unpack, and as much of the disk as it has.
+const MaxUploads = 2
+
+// ErrBusy is the cause of an error of Begin where MaxUploads archives are taken in already.
+var ErrBusy = errors.New("too many uploads at once")
+
+// Import is what an archive brings, proved, to be recorded: all of it or nothing.
+type Import struct {
+	Pulled []pull.Pulled                 // one for each name; Before is looked up when it is recorded
+	Files  map[image.Digest]Staged       // every blob that Pulled names
+	Proved map[image.Digest]layer.Result // every layer, unpacked
+	Made   map[image.Digest]bool         // manifests that no registry has: the archive did not hold any, or one over unpacked layers
+	JobID  int64
+	By     string
+}
+
+// Imported is what became of one name of an Import.
+type Imported struct {
+	pull.Change
+	Digest image.Digest // what the reference points to now
+	Same   bool         // the tag had this very image already, by its ID: it stays as it is
+}
+
+// Shelf is what an import needs of the storage. Errors are image.Errors.
+type Shelf interface {
+	// NewStage makes a place for what is sent.
+	NewStage() (Stage, error)
+	// CheckRoom refuses (DiskFull) so many bytes of an upload where the disk has no room for them.
+	CheckRoom(size int64) error
+	// Import moves the files that are needed from the stage to the blobs and records the rest in one transaction. After an
+	// error nothing of it is left. What it gives is in the order of Pulled.
+	Import(ctx context.Context, stage Stage, in Import) ([]Imported, error)
+}
+
+// Options are what an Importer works with. Shelf and Queue are required.
+type Options struct {
+	Shelf    Shelf
+	Queue    *pull.Queue
+	MaxBytes int64 // of an archive, as it is sent and unpacked; 0 for as much as the disk has room for
+	Logger   *slog.Logger
+}
+
+// Importer takes archives in. Safe for concurrent use.
+type Importer struct {
+	shelf    Shelf
+	queue    *pull.Queue
+	maxBytes int64
+	log      *slog.Logger
+	slots    chan struct{}
+}
+
+// NewImporter makes an Importer.
+func NewImporter(o Options) *Importer {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Importer{shelf: o.Shelf, queue: o.Queue, maxBytes: o.MaxBytes, log: o.Logger, slots: make(chan struct{}, MaxUploads)}
+}
+
+// MaxBytes gives the most bytes of an archive; 0 where only the disk bounds it.
+func (i *Importer) MaxBytes() int64 { return i.maxBytes }
+
+// Begin refuses what need not be read to be refused, and takes one of the places for uploads until done is called. size is
+// what was announced, or -1. Errors: Invalid for the name, TooLarge, DiskFull, Conflict with
+// ErrBusy where MaxUploads run already.
+func (i *Importer) Begin(size int64, name string) (done func(), err error) {
+	if name != "" {
+		if _, err := image.ParseRepositoryReference(name); err != nil {
+			return nil, err
+		}
+	}
+	if i.maxBytes > 0 && size > i.maxBytes {
+		return nil, image.Errorf(image.TooLarge, "the archive has %s, and %s is the most that this server takes",
+			units.HumanSize(float64(size)), units.HumanSize(float64(i.maxBytes))).Suggest("Save fewer images at once, or raise --max-upload.")
+	}
+	if err := i.shelf.CheckRoom(size); err != nil {
+		return nil, err
+	}
+	select {
+	case i.slots <- struct{}{}:
+		return sync.OnceFunc(func() { <-i.slots }), nil
+	default:
+		return nil, image.Errorf(image.Conflict, "%d archives are being uploaded already", MaxUploads).Because(ErrBusy).Suggest("Try again when one of them is done.")
+	}
+}
+
+// Upload is an archive that somebody sends.
+type Upload struct {
+	Body io.Reader
+	File string // what the sender calls the file; may be empty
+	Name string // what its image is to be called; empty to take the names in the archive
+	Size int64  // bytes as announced; -1 where nobody said
+	By   string
+
+	// Interrupt makes a Read of Body that waits for the sender return. It is called when the job is cancelled. May be nil.
+	Interrupt func()
+	// After is called when Body has been read, and may change the name: in a form, it may follow the file. May be nil.
+	After func(name string) (string, error)
+}
+
+// Import takes an archive in, as a job of the queue: it is staged on the disk while it comes, understood, every layer of
+// it is unpacked and proved, and then all of it is recorded at once. After an error nothing of it is left but the record
+// of the job. Begin must have been called. The job is zero where none could be made.
+func (i *Importer) Import(ctx context.Context, up Upload) (pull.Job, error) {
+	return i.queue.Upload(ctx, pull.UploadRequest{File: up.File, Size: up.Size, By: up.By}, func(ctx context.Context, u *pull.Uploading) error {
+		return i.carryOut(ctx, up, u)
+	})
+}
+
+func (i *Importer) carryOut(ctx context.Context, up Upload, u *pull.Uploading) (err error) {
+	if up.Interrupt != nil {
+		stop := context.AfterFunc(ctx, up.Interrupt)
+		defer stop()
+	}
+	stage, err := i.shelf.NewStage()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := stage.Discard(); err != nil {
+			i.log.Error("remove what was uploaded", "job", u.ID(), "error", err)
+		}
+	}()
+	m, err := read(ctx, u.Receive(up.Body), stage, i.maxBytes)
+	if err != nil {
+		return err
+	}
+	name := up.Name
+	if up.After != nil {
+		if name, err = up.After(name); err != nil {
+			return err
+		}
+	}
+	all, err := m.interpret(ctx)
+	if err != nil {
+		return err
+	}
+	if err := settleNames(all, name); err != nil {
+		return err
+	}
+	layers := layersOf(all)
+	u.Prove(layers)
+	if err := m.prove(ctx, all, layers, u.Verify, u.Verified); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	in := m.toRecord(all)
+	in.JobID, in.By = u.ID(), u.By()
+	done, err := i.shelf.Import(context.WithoutCancel(ctx), stage, in) // from here on a cancel comes too late
+	if err != nil {
+		return err
+	}
+	u.Stored(report(all, done))
+	return nil
+}
+
+// toRecord gives what is to be recorded.
+func (m *members) toRecord(all []*arrived) Import {
+	in := Import{Files: map[image.Digest]Staged{}, Proved: map[image.Digest]layer.Result{}, Made: map[image.Digest]bool{}}
+	take := func(d image.Digest) { in.Files[d] = m.byDigest[d] }
+	for _, a := range all {
+		take(a.target.Digest)
+		for _, doc := range a.indexes {
+			take(doc.Digest)
+		}
+		for _, img := range a.images {
+			take(img.Document.Digest)
+			take(img.Document.Manifest.Config.Digest)
+			for _, l := range img.Document.Manifest.Layers {
+				take(l.Digest)
+				in.Proved[l.Digest] = m.inspected[l.Digest]
+				in.Made[img.Document.Digest] = in.Made[img.Document.Digest] || a.made || m.inspected[l.Digest].Compression == layer.Uncompressed
+			}
+		}
+		for _, ref := range a.names {
+			in.Pulled = append(in.Pulled, pull.Pulled{Reference: ref, Target: a.target, Indexes: a.indexes, Images: a.images})
+		}
+	}
+	return in
+}
+
+// report gives what was stored, for the job, and lines as docker load prints them.
+func report(all []*arrived, done []Imported) (images []pull.UploadedImage, absent int, lines []string) {
+	n := 0
+	for _, a := range all {
+		absent += a.absent
+		var platforms []image.Platform
+		for _, img := range a.images {
+			platforms = append(platforms, img.Platform)
+		}
+		for _, ref := range a.names {
+			img := pull.UploadedImage{Reference: ref, Digest: done[n].Digest, Platforms: platforms, Same: done[n].Same || !done[n].Newer}
+			if before := done[n].Previous; before != img.Digest {
+				img.Previous = before
+			}
+			if img.Previous != "" {
+				lines = append(lines, fmt.Sprintf("The image %s already exists, renaming the old one with digest %s to empty string", ref.Familiar(), img.Previous))
+			}
+			lines = append(lines, "Loaded image: "+ref.Familiar())
+			images = append(images, img)
+			n++
+		}
+	}
+	return images, absent, lines
+}

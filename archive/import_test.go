@@ -1,0 +1,425 @@
+package archive_test
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stowage/stowage/archive"
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/storage"
+)
+
+func linux(architecture string) v1.Platform {
+	return v1.Platform{OS: "linux", Architecture: architecture}
+}
+
+func TestEveryLayoutBringsTheImageWithItsID(t *testing.T) {
+	img := named{built(t, small()), []string{"docker.io/library/tool:1", "ghcr.io/acme/tool:2"}}
+	id := img.Blobs[0].Descriptor.Digest
+	for name, tt := range map[string]struct {
+		raw     []byte
+		digest  digest.Digest // the manifest's, where the archive has it
+		unnamed bool
+	}{
+		"docker 1.10 to 24":         {raw: tarOf(t, saved(t, img)...)},
+		"docker 25 and newer":       {raw: tarOf(t, modern(t, img)...)},
+		"OCI image layout":          {raw: tarOf(t, layout(t, nil, img)...), digest: img.Digest()},
+		"gzip":                      {raw: gzipped(t, tarOf(t, saved(t, img)...))},
+		"zstd":                      {raw: zstandard(t, tarOf(t, layout(t, nil, img)...)), digest: img.Digest()},
+		"names that begin with ./":  {raw: tarOf(t, dotted(layout(t, nil, img))...), digest: img.Digest()},
+		"manifest.json first":       {raw: tarOf(t, reversed(saved(t, img))...)},
+		"podman's hard links":       {raw: tarOf(t, hardLinked(saved(t, img))...)},
+		"a tar without its trailer": {raw: tarOf(t, saved(t, img)...)[:len(tarOf(t, saved(t, img)...))-1024]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			job, err := b.send(tt.raw, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := []string{"Loaded image: tool:1", "Loaded image: ghcr.io/acme/tool:2"}; !slices.Equal(job.Lines, want) || job.State != pull.Done || !job.Newer {
+				t.Errorf("the job is %s, newer %v, and says %q", job.State, job.Newer, job.Lines)
+			}
+			for _, ref := range img.names {
+				target := b.target(ref)
+				if len(target.Images) != 1 || target.Images[0].ID != id || target.Images[0].Platform != amd64 || target.Images[0].Broken != "" || target.Reason != storage.ByTag {
+					t.Fatalf("%s is %+v", ref, target)
+				}
+				if tt.digest != "" && target.Digest != tt.digest {
+					t.Errorf("the digest became %s, was %s", target.Digest, tt.digest)
+				}
+				// What is shown is proved: the background has nothing left to do.
+				if target.Images[0].Unpacked < 0 {
+					t.Error("the layers are still to be unpacked")
+				}
+			}
+			if found := stages(t, b.dir); len(found) > 0 {
+				t.Errorf("the stage holds %v", found)
+			}
+		})
+	}
+}
+
+func dotted(entries []entry) []entry {
+	for i := range entries {
+		entries[i].header.Name = "./" + entries[i].header.Name
+	}
+	return append([]entry{special(tar.TypeDir, "./", "")}, entries...)
+}
+
+func reversed(entries []entry) []entry {
+	slices.Reverse(entries)
+	return entries
+}
+
+// hardLinked reaches every layer through a hard link to a file of another name.
+func hardLinked(entries []entry) []entry {
+	var out []entry
+	for _, e := range entries {
+		if name := e.header.Name; strings.HasSuffix(name, "/layer.tar") && e.header.Typeflag == tar.TypeReg {
+			moved := strings.ReplaceAll(name, "/", "-")
+			link := special(tar.TypeLink, name, moved)
+			e.header.Name = moved
+			out = append(out, e, link)
+			continue
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+func TestAnArchiveFromBefore110GetsItsConfigAsDockerMadeIt(t *testing.T) {
+	b := newBed(t)
+	img := built(t, small())
+	b.stores(legacy(t, "old/tool:1", unpackedLayer(t, img.Layers()[0]), unpackedLayer(t, img.Layers()[1])), "")
+	target := b.target("old/tool:1")
+	if len(target.Images) != 1 {
+		t.Fatalf("%+v", target)
+	}
+	raw, err := b.store.ReadBlob(target.Images[0].ID, image.MaxConfigSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// docker's own order of keys (sorted) and of those within history: the ID is the digest of exactly this.
+	want := `{"architecture":"amd64","config":{"Cmd":["/bin/sh"]},"container_config":{"Cmd":["/bin/sh","-c","step"]},"created":"2015-06-01T00:00:00Z","docker_version":"1.8.2",` +
+		`"history":[{"created":"2015-06-01T00:00:00Z","created_by":"/bin/sh -c step"},{"created":"2015-06-01T00:00:00Z","created_by":"/bin/sh -c step"}],"os":"linux",` +
+		`"rootfs":{"type":"layers","diff_ids":["` + string(img.DiffIDs[0]) + `","` + string(img.DiffIDs[1]) + `"]}}`
+	if string(raw) != want {
+		t.Errorf("the config is\n%s\nnot\n%s", raw, want)
+	}
+}
+
+func TestAnIndexComesWithThePlatformsThatTheArchiveHas(t *testing.T) {
+	arm := small()
+	arm.Platform = linux("arm64")
+	arm.Steps = []sample.Step{{By: "COPY arm /", Layer: sample.NewLayer(sample.Gzip, sample.Text("arm", "arm\n"))}}
+	index := built(t, sample.Index{Entries: []sample.Source{small(), arm}, Attest: true})
+	missing, _ := index.For("linux/arm64")
+	for name, left := range map[string]func(digest.Digest) bool{
+		"without a manifest": func(d digest.Digest) bool { return d == missing.Digest() },
+		"without a layer":    func(d digest.Digest) bool { return d == missing.Layers()[0].Descriptor.Digest },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			job := b.stores(layout(t, left, named{index, []string{"docker.io/library/tool:1"}}), "")
+			target := b.target("tool:1")
+			if target.Digest != index.Digest() || len(target.Images) != 1 || target.Images[0].Platform != amd64 || job.Upload.Partly != 1 {
+				t.Fatalf("%+v, %+v", target, job.Upload)
+			}
+			// The other platform is added by the archive that has it.
+			b.stores(layout(t, nil, named{index, []string{"docker.io/library/tool:1"}}), "")
+			if target := b.target("tool:1"); target.Digest != index.Digest() || len(target.Images) != 2 {
+				t.Fatalf("%+v", target)
+			}
+		})
+	}
+}
+
+func TestNamesAreTheArchivesOrTheSenders(t *testing.T) {
+	one := built(t, small())
+	other := small()
+	other.Author = "somebody else"
+	two := built(t, other)
+	tagged := func(ref string, b sample.Built) []entry {
+		entries := layout(t, nil, named{b, nil})
+		index := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: []v1.Descriptor{b.Descriptor}}
+		index.SchemaVersion = 2
+		index.Manifests[0].Annotations = map[string]string{v1.AnnotationRefName: ref}
+		return append(entries[:len(entries)-1], jsonFile(t, v1.ImageIndexFile, index))
+	}
+	for name, tt := range map[string]struct {
+		entries []entry
+		given   string
+		refs    []string // that are stored then; none where it is refused
+		says    string
+	}{
+		"an unnamed one needs a name":                 {layout(t, nil, named{one, nil}), "", nil, "does not say what its image"},
+		"an unnamed one by name and tag":              {layout(t, nil, named{one, nil}), "team/app:1.2", []string{"team/app:1.2"}, ""},
+		"a name alone means latest":                   {layout(t, nil, named{one, nil}), "team/app", []string{"team/app:latest"}, ""},
+		"by digest":                                   {layout(t, nil, named{one, nil}), "team/app@" + string(one.Digest()), []string{"team/app@" + string(one.Digest())}, ""},
+		"by another digest":                           {layout(t, nil, named{one, nil}), "team/app@" + string(two.Digest()), nil, "the archive holds"},
+		"a tag alone needs a repository":              {tagged("1.2", one), "", nil, "a tag without a repository"},
+		"a tag alone in a repository":                 {tagged("1.2", one), "team/app", []string{"team/app:1.2"}, ""},
+		"a full name in the standard's annotation":    {tagged("ghcr.io/acme/app:3", one), "", []string{"ghcr.io/acme/app:3"}, ""},
+		"a given name wins":                           {saved(t, named{one, []string{"app:1"}}), "team/app:2", []string{"team/app:2"}, ""},
+		"one name for two images":                     {layout(t, nil, named{one, nil}, named{two, nil}), "team/app:1", nil, "2 images"},
+		"a repository for several unnamed ones":       {layout(t, nil, named{one, nil}, named{two, nil}), "team/app", []string{"team/app@" + string(one.Digest()), "team/app@" + string(two.Digest())}, ""},
+		"two images of one name":                      {layout(t, nil, named{one, []string{"app:1"}}, named{two, []string{"app:1"}}), "", nil, "two images app:1"},
+		"what is no name":                             {layout(t, nil, named{one, nil}), "Team/App:1", nil, "not an image reference"},
+		"a name in the archive that is none":          {saved(t, named{one, []string{"../../etc:1"}}), "", nil, "not an image reference"},
+		"several images of one archive":               {saved(t, named{one, []string{"app:1"}}, named{two, []string{"app:2"}}), "", []string{"app:1", "app:2"}, ""},
+		"several names of one image":                  {saved(t, named{one, []string{"app:1", "app:2"}}), "", []string{"app:1", "app:2"}, ""},
+		"a digest in the archive that is another's":   {tagged("app@"+string(two.Digest()), one), "", nil, "by another digest"},
+		"a digest in the archive that is the image's": {tagged("app@"+string(one.Digest()), one), "", []string{"app@" + string(one.Digest())}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			if tt.refs == nil {
+				before := b.left()
+				if _, err := b.send(tarOf(t, tt.entries...), tt.given); err == nil || !strings.Contains(err.Error(), tt.says) {
+					t.Errorf("it is refused by %v, not by %q", err, tt.says)
+				}
+				if after := b.left(); after != before {
+					t.Errorf("something is left:\n%s", after)
+				}
+				return
+			}
+			b.stores(tt.entries, tt.given)
+			for _, ref := range tt.refs {
+				b.target(ref)
+			}
+			if _, total, err := b.store.List(t.Context(), storage.ListQuery{Limit: 10}); err != nil || total != len(tt.refs) {
+				t.Errorf("%d rows, %v", total, err)
+			}
+		})
+	}
+}
+
+func TestATagMovesAsDockerLoadMovesIt(t *testing.T) {
+	b := newBed(t)
+	before := built(t, small())
+	b.stores(layout(t, nil, named{before, []string{"app:1"}}), "")
+	other := small()
+	other.Author = "somebody else"
+	after := built(t, other)
+	job := b.stores(layout(t, nil, named{after, []string{"app:1"}}), "")
+	if target := b.target("app:1"); target.Digest != after.Digest() {
+		t.Errorf("the tag points to %s", target.Digest)
+	}
+	if target := b.target("app@" + string(before.Digest())); target.Reason != storage.Dangling {
+		t.Errorf("what it pointed to is %v", target.Reason)
+	}
+	if len(job.Lines) != 2 || !strings.HasPrefix(job.Lines[0], "The image app:1 already exists") || job.Upload.Images[0].Previous != before.Digest() {
+		t.Errorf("%q, %+v", job.Lines, job.Upload.Images)
+	}
+	events, err := b.store.TagHistory(t.Context(), "docker.io/library/app", "1")
+	if err != nil || len(events) != 2 || events[0].Event != storage.TagMoved || events[0].By != "mira" || events[0].PullID != job.ID {
+		t.Errorf("the history is %+v, %v", events, err)
+	}
+}
+
+// Docker's archives do not hold the manifest that the registry has: loading what is there already must not take a tag off it.
+func TestATagStaysWhereItHasTheImageAlready(t *testing.T) {
+	arm := small()
+	arm.Platform = linux("arm64")
+	index := built(t, sample.Index{Entries: []sample.Source{small(), arm}})
+	img, _ := index.For("linux/amd64")
+	for name, entries := range map[string][]entry{
+		"docker 1.10 to 24":      saved(t, named{img, []string{"app:1"}}),
+		"docker 25 and newer":    modern(t, named{img, []string{"app:1"}}),
+		"a platform of an index": layout(t, nil, named{img, []string{"app:1"}}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			b.stores(layout(t, nil, named{index, []string{"app:1"}}), "")
+			before := b.left()
+			job := b.stores(entries, "")
+			if target := b.target("app:1"); target.Digest != index.Digest() || job.Newer || !job.Upload.Images[0].Same {
+				t.Errorf("the tag points to %s; %+v", target.Digest, job.Upload)
+			}
+			if after := b.left(); after != before {
+				t.Errorf("the shelf has changed:\n%s\nbefore:\n%s", after, before)
+			}
+		})
+	}
+}
+
+// A registry's own manifest is not the same as one that was made of docker's archive, though it has the same image ID.
+func TestARegistrysManifestTakesTheTagOfAMadeOne(t *testing.T) {
+	b := newBed(t)
+	img := built(t, small())
+	b.stores(saved(t, named{img, []string{"app:1"}}), "")
+	b.stores(layout(t, nil, named{img, []string{"app:1"}}), "")
+	if target := b.target("app:1"); target.Digest != img.Digest() {
+		t.Errorf("the tag points to %s, not to %s", target.Digest, img.Digest())
+	}
+}
+
+func TestWhatIsNoImageIsLeftOut(t *testing.T) {
+	b := newBed(t)
+	img, note := built(t, small()), built(t, sample.Document("application/vnd.example.note"))
+	b.stores(layout(t, nil, named{note, nil}, named{img, []string{"app:1"}}), "")
+	b.target("app:1")
+	b.refused(tarOf(t, layout(t, nil, named{note, []string{"app:2"}})...), "", image.Invalid, "holds no image")
+}
+
+func TestOnlyAFewArchivesAreTakenInAtOnce(t *testing.T) {
+	b := newBed(t)
+	var all []func()
+	for range archive.MaxUploads {
+		done, err := b.importer.Begin(1, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, done)
+	}
+	if _, err := b.importer.Begin(1, ""); !errors.Is(err, archive.ErrBusy) {
+		t.Errorf("one more is refused by %v", err)
+	}
+	all[0]()
+	all[0]() // calling it twice frees one place
+	if done, err := b.importer.Begin(1, ""); err != nil {
+		t.Error(err)
+	} else {
+		defer done()
+	}
+	if _, err := b.importer.Begin(1, ""); !errors.Is(err, archive.ErrBusy) {
+		t.Errorf("one more is refused by %v", err)
+	}
+}
+
+func TestSomethingTooLargeIsRefusedBeforeItIsRead(t *testing.T) {
+	b := openBed(t, t.TempDir(), 1000)
+	if _, err := b.importer.Begin(1001, ""); image.KindOf(err) != image.TooLarge {
+		t.Errorf("%v", err)
+	}
+	free, _, err := b.store.Disk()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = newBed(t)
+	if _, err := b.importer.Begin(int64(free), ""); image.KindOf(err) != image.DiskFull {
+		t.Errorf("%v", err)
+	}
+}
+
+// interrupted gives an archive's first half, then says so, and gives no more until it is interrupted.
+type interrupted struct {
+	r      io.Reader
+	halted chan struct{}
+	cut    chan struct{}
+}
+
+func (i *interrupted) Read(p []byte) (int, error) {
+	n, err := i.r.Read(p)
+	if !errors.Is(err, io.EOF) {
+		return n, err
+	}
+	close(i.halted)
+	<-i.cut
+	return 0, io.ErrUnexpectedEOF
+}
+
+func TestACancelledUploadLeavesNothing(t *testing.T) {
+	raw := tarOf(t, saved(t, named{built(t, small()), []string{"app:1"}})...)
+	for name, cancel := range map[string]func(b *bed, id int64, gone context.CancelFunc){
+		"by somebody":       func(b *bed, id int64, _ context.CancelFunc) { _ = b.queue.Cancel(id, "noor") },
+		"by the sender":     func(_ *bed, _ int64, gone context.CancelFunc) { gone() },
+		"by the end of all": func(b *bed, _ int64, _ context.CancelFunc) { _ = b.queue.Close(context.Background()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			before := b.left()
+			body := &interrupted{r: strings.NewReader(string(raw[:len(raw)/2])), halted: make(chan struct{}), cut: make(chan struct{})}
+			ctx, gone := context.WithCancel(t.Context())
+			defer gone()
+			type end struct {
+				job pull.Job
+				err error
+			}
+			ended := make(chan end, 1)
+			go func() {
+				job, err := b.importer.Import(ctx, archive.Upload{Body: body, Size: int64(len(raw)), By: "mira", Interrupt: func() { close(body.cut) }})
+				ended <- end{job, err}
+			}()
+			<-body.halted
+			if found := stages(t, b.dir); len(found) != 1 {
+				t.Errorf("%d stages", len(found))
+			}
+			active := b.queue.Active()
+			if len(active) != 1 || active[0].Upload == nil || active[0].Upload.Received != int64(len(raw)/2) {
+				t.Fatalf("%+v", active)
+			}
+			cancel(b, active[0].ID, gone)
+			e := <-ended
+			if e.err == nil || !e.job.State.Final() || e.job.State == pull.Done {
+				t.Errorf("it ended as %s: %v", e.job.State, e.err)
+			}
+			kept, err := b.store.Job(t.Context(), e.job.ID)
+			if err != nil || kept.State != e.job.State || kept.Problem == nil || kept.Problem.Kind == image.Internal {
+				t.Errorf("the record is %+v, %v", kept, err)
+			}
+			if after := b.left(); after != before {
+				t.Errorf("something is left:\n%s", after)
+			}
+		})
+	}
+}
+
+func TestWhatACrashLeavesOfAnUploadIsGoneAtTheNextStart(t *testing.T) {
+	dir := t.TempDir()
+	b := openBed(t, dir, 0)
+	// As after a kill: the stage with a part of it, and a job that is not over.
+	stage, err := b.store.NewStage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stage.Add(t.Context(), strings.NewReader("half of it"), -1); err != nil {
+		t.Fatal(err)
+	}
+	id, err := b.store.CreateJob(t.Context(), pull.Job{State: pull.Pulling, Upload: &pull.Upload{File: "half.tar", Size: 100, Received: 10}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(stages(t, dir)) != 1 {
+		t.Fatal("there is no stage")
+	}
+	b.close()
+	// Somebody else's files are not ours to remove.
+	foreign := filepath.Join(dir, "ingest", "notes.txt")
+	if err := os.WriteFile(foreign, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b = openBed(t, dir, 0)
+	if found := stages(t, dir); !slices.Equal(found, []string{foreign}) {
+		t.Errorf("left: %v", found)
+	}
+	job, err := b.store.Job(t.Context(), id)
+	if err != nil || job.State != pull.Failed || job.Problem == nil || !strings.Contains(job.Problem.Message, "the server stopped") {
+		t.Errorf("the job is %+v, %v", job, err)
+	}
+	if n := b.queue.ActiveCount(); n != 0 {
+		t.Errorf("%d jobs go on", n)
+	}
+}
+
+func TestRecordingAllOrNothing(t *testing.T) {
+	b := newBed(t)
+	// The shelf learns that a layer is another than a config says, then an archive brings that config beside a good image.
+	bad := built(t, sample.WrongDiffID())
+	good := small()
+	good.Author = "good"
+	b.refused(tarOf(t, layout(t, nil, named{built(t, good), []string{"app:1"}}, named{bad, []string{"app:2"}})...), "", image.Corrupt, "and the image's config says")
+}

@@ -1,0 +1,149 @@
+package archive
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stowage/stowage/image"
+)
+
+// legacyImage is <id>/json of the layout that docker save wrote before 1.10: an image for each layer, with its parent.
+type legacyImage struct {
+	Parent          string     `json:"parent"`
+	Created         *time.Time `json:"created"`
+	Author          string     `json:"author"`
+	Comment         string     `json:"comment"`
+	ContainerConfig struct {
+		Cmd []string `json:"Cmd"`
+	} `json:"container_config"`
+}
+
+// legacyHistory is a step of a config's history with its keys in docker's order: the image ID depends on it.
+type legacyHistory struct {
+	Created   *time.Time `json:"created,omitempty"`
+	Author    string     `json:"author,omitempty"`
+	CreatedBy string     `json:"created_by,omitempty"`
+	Comment   string     `json:"comment,omitempty"`
+}
+
+// legacy reads docker's layout from before 1.10. Its configs list no layers: diff IDs and history are added to the newest
+// layer's, as docker does when it loads such an archive (image/v1/imagev1.go), and so give the same image ID.
+func (m *members) legacy(ctx context.Context) ([]*arrived, error) {
+	file, err := m.named("the archive", legacyFile)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := m.document(file, legacyFile, image.MaxManifestSize)
+	if err != nil {
+		return nil, err
+	}
+	var repositories map[string]map[string]string
+	if err := json.Unmarshal(raw, &repositories); err != nil {
+		return nil, notRead(legacyFile, err)
+	}
+	var all []*arrived
+	images := 0
+	for _, name := range slices.Sorted(maps.Keys(repositories)) {
+		for _, tag := range slices.Sorted(maps.Keys(repositories[name])) {
+			if images++; images > maxImages {
+				return nil, tooMany()
+			}
+			config, layers, err := m.legacyConfig(ctx, repositories[name][tag])
+			if err != nil {
+				return nil, err
+			}
+			if all, err = m.make(ctx, all, config, layers, []string{name + ":" + tag}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return all, nil
+}
+
+// legacyConfig makes the config of an image from those of its layers, and stages it.
+func (m *members) legacyConfig(ctx context.Context, id string) (config Staged, layers []Staged, err error) {
+	var newest []byte
+	var history []legacyHistory
+	seen := map[string]bool{}
+	for top := id; id != ""; {
+		if seen[id] || len(layers) >= image.MaxLayers {
+			return config, nil, image.Errorf(image.Corrupt, "the layers of %.80q have no end: more than %d, or a circle", top, image.MaxLayers)
+		}
+		seen[id] = true
+		file, err := m.named(legacyFile, path.Join(id, "json"))
+		if err != nil {
+			return config, nil, err
+		}
+		raw, err := m.document(file, "the config", image.MaxConfigSize)
+		if err != nil {
+			return config, nil, err
+		}
+		var img legacyImage
+		if err := json.Unmarshal(raw, &img); err != nil {
+			return config, nil, notRead(path.Join(id, "json"), err)
+		}
+		l, err := m.named(legacyFile, path.Join(id, "layer.tar"))
+		if err != nil {
+			return config, nil, err
+		}
+		if newest == nil {
+			newest = raw
+		}
+		layers = append(layers, l)
+		history = append(history, legacyHistory{Created: img.Created, Author: img.Author, CreatedBy: strings.Join(img.ContainerConfig.Cmd, " "), Comment: img.Comment})
+		id = img.Parent
+	}
+	if newest == nil {
+		return config, nil, image.Errorf(image.Corrupt, "%s names an image without an ID", legacyFile)
+	}
+	slices.Reverse(layers)
+	slices.Reverse(history)
+	raw, err := m.addLayers(ctx, newest, layers, history)
+	if err != nil {
+		return config, nil, err
+	}
+	if err := m.stageBytes(ctx, raw); err != nil {
+		return config, nil, err
+	}
+	return m.byDigest[image.DigestOf(raw)], layers, nil
+}
+
+// addLayers writes a config with the diff IDs of its layers, which are read for that, and its history.
+func (m *members) addLayers(ctx context.Context, config []byte, layers []Staged, history []legacyHistory) ([]byte, error) {
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(config, &keys); err != nil {
+		return nil, notRead("the config", err)
+	}
+	for _, gone := range []string{"id", "parent", "Size", "parent_id", "layer_id", "throwaway"} {
+		delete(keys, gone)
+	}
+	rootfs := ocispec.RootFS{Type: "layers"}
+	for _, file := range layers {
+		r, err := m.inspect(ctx, file, func(r io.Reader) io.Reader { return r })
+		if err != nil {
+			return nil, err
+		}
+		rootfs.DiffIDs = append(rootfs.DiffIDs, r.DiffID)
+	}
+	var err error
+	if keys["rootfs"], err = json.Marshal(rootfs); err != nil {
+		return nil, fmt.Errorf("make a config: %w", err)
+	}
+	if keys["history"], err = json.Marshal(history); err != nil {
+		return nil, fmt.Errorf("make a config: %w", err)
+	}
+	raw, err := json.Marshal(keys)
+	if err != nil {
+		return nil, fmt.Errorf("make a config: %w", err)
+	}
+	return raw, nil
+}

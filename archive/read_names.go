@@ -1,0 +1,77 @@
+package archive
+
+import (
+	"github.com/stowage/stowage/image"
+)
+
+// settleNames gives every image of an archive the references that it is stored under. given is what the sender calls it:
+// empty to leave it to the archive; a repository with a tag or a digest for a single image; a repository alone is
+// repository:latest for a single image, and the repository of those that have no name, or only a tag, otherwise. Errors
+// are of kind Invalid and Corrupt.
+func settleNames(all []*arrived, given string) error {
+	var ref image.Reference
+	if given != "" {
+		var err error
+		if ref, err = image.ParseRepositoryReference(given); err != nil {
+			return err
+		}
+	}
+	exact := ref.Tag != "" || ref.Digest != ""
+	if exact && len(all) > 1 {
+		return image.Errorf(image.Invalid, "the archive holds %d images, and one name cannot be given to all of them", len(all)).
+			Suggest("Leave the name out, or give a repository without a tag.")
+	}
+	for _, a := range all {
+		if err := a.settle(ref, exact, len(all) == 1); err != nil {
+			return err
+		}
+	}
+	return onceEach(all)
+}
+
+// settle gives one image its references.
+func (a *arrived) settle(given image.Reference, exact, single bool) error {
+	switch {
+	case exact:
+		if given.Digest != "" && given.Digest != a.target.Digest {
+			return image.Errorf(image.Invalid, "the archive holds %s, not %s", a.target.Digest, given.Digest).Suggest("Leave the digest out of the name.")
+		}
+		a.names = []image.Reference{given}
+	case given.Repository == "" && len(a.names) > 0:
+	case given.Repository == "" && len(a.tags) > 0:
+		return image.Errorf(image.Invalid, "the archive calls an image %.100q, which is a tag without a repository", a.tags[0]).
+			Suggest("Say what it is called: ?name=REPOSITORY at the end of the address, or the name in the form.")
+	case given.Repository == "":
+		return image.Errorf(image.Invalid, "the archive does not say what its image %s is called", image.ShortDigest(a.target.Digest)).
+			Suggest("Say what it is called: ?name=REPOSITORY:TAG at the end of the address, or the name in the form.")
+	case len(a.tags) > 0:
+		a.names = nil
+		for _, tag := range a.tags {
+			if err := a.called(given.Repository.Familiar() + ":" + tag); err != nil {
+				return err
+			}
+		}
+	case single:
+		a.names = []image.Reference{given.WithTag(image.DefaultTag)}
+	case len(a.names) == 0:
+		a.names = []image.Reference{given.WithDigest(a.target.Digest)}
+	}
+	return nil
+}
+
+// onceEach refuses an archive that gives one name to two images.
+func onceEach(all []*arrived) error {
+	seen := map[image.Reference]image.Digest{}
+	for _, a := range all {
+		for _, ref := range a.names {
+			if d, ok := seen[ref]; ok && d != a.target.Digest {
+				return writeAnew(image.Errorf(image.Corrupt, "the archive calls two images %s", ref.Familiar()))
+			}
+			seen[ref] = a.target.Digest
+		}
+	}
+	if len(seen) > maxImages {
+		return tooMany()
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stowage/stowage/archive"
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage/blob"
+)
+
+// committing is how many files of an upload are made blobs at once; they share the syncs of their folder.
+const committing = 8
+
+// stage is a blob.Stage as an import sees it.
+type stage struct{ *blob.Stage }
+
+func (g stage) Add(ctx context.Context, r io.Reader, size int64) (archive.Staged, error) {
+	f, err := g.Stage.Add(ctx, r, size)
+	return archive.Staged(f), err
+}
+
+func (g stage) Open(f archive.Staged) (io.ReadCloser, error) { return g.Stage.Open(blob.Staged(f)) }
+
+// NewStage makes a place for what somebody sends, apart from the blobs. What is on it when the server dies is removed at
+// the next start.
+func (s *Store) NewStage() (archive.Stage, error) {
+	g, err := s.blobs.NewStage()
+	if err != nil {
+		return nil, err
+	}
+	return stage{g}, nil
+}
+
+// CheckRoom refuses (DiskFull) so many bytes of an upload where the disk has no room for them.
+func (s *Store) CheckRoom(size int64) error { return s.blobs.CheckRoom(size) }
+
+// Import makes an archive's images part of the shelf: its files become blobs, then all rows are written in one transaction,
+// tags as by a pull and layers as unpacked. A tag stays as it is where it has the very image already: as a platform of an index,
+// or by its ID where the manifest is not the registry's own, which docker's archives leave out. After an
+// error nothing is left. Errors: Corrupt where the shelf knows that a layer or an image is broken, DiskFull.
+func (s *Store) Import(ctx context.Context, from archive.Stage, in archive.Import) ([]archive.Imported, error) {
+	g, ok := from.(stage)
+	if !ok {
+		return nil, fmt.Errorf("import: the stage is a %T", from)
+	}
+	done := make([]archive.Imported, len(in.Pulled))
+	wanted := map[image.Digest]bool{}
+	for i := range in.Pulled {
+		same, err := s.sameImage(ctx, in, i)
+		if err != nil {
+			return nil, err
+		}
+		if done[i] = same; !same.Same {
+			neededBy(in, i, wanted)
+		}
+	}
+	digests := slices.Sorted(maps.Keys(wanted))
+	// Held before anything is looked for, so that what is there stays.
+	letGo := s.Hold(digests)
+	defer letGo()
+	fresh, err := s.commitStaged(ctx, g, in.Files, digests)
+	if err == nil {
+		err = s.recordImport(ctx, in, done)
+	}
+	if err != nil {
+		letGo()
+		return nil, errors.Join(err, s.takeBack(ctx, fresh))
+	}
+	s.keeper.tagsChanged()
+	s.unpack.wake()
+	return done, nil
+}
+
+// neededBy adds the blobs of one name to wanted.
+func neededBy(in archive.Import, i int, wanted map[image.Digest]bool) {
+	p := in.Pulled[i]
+	wanted[p.Target.Digest] = true
+	for _, doc := range p.Indexes {
+		wanted[doc.Digest] = true
+	}
+	for _, img := range p.Images {
+		wanted[img.Document.Digest] = true
+		wanted[img.Document.Manifest.Config.Digest] = true
+		for _, l := range img.Document.Manifest.Layers {
+			wanted[l.Digest] = true
+		}
+	}
+}
+
+// sameImage tells whether a tag has the image of a single manifest already.
+func (s *Store) sameImage(ctx context.Context, in archive.Import, i int) (archive.Imported, error) {
+	p := in.Pulled[i]
+	if p.Reference.Tag == "" || p.Target.Manifest == nil || len(p.Images) != 1 {
+		return archive.Imported{}, nil
+	}
+	target, err := s.Target(ctx, p.Reference)
+	if image.KindOf(err) == image.NotFound {
+		return archive.Imported{}, nil
+	}
+	if err != nil || target.Digest == p.Target.Digest {
+		return archive.Imported{}, err
+	}
+	for _, img := range target.Images {
+		same := img.Manifest == p.Target.Digest || in.Made[p.Target.Digest] && img.ID == p.Target.Manifest.Config.Digest
+		if same && img.Broken == "" {
+			return archive.Imported{Digest: target.Digest, Same: true}, nil
+		}
+	}
+	return archive.Imported{}, nil
+}
+
+// commitStaged makes staged files blobs and gives those that were none before.
+func (s *Store) commitStaged(ctx context.Context, g stage, files map[image.Digest]archive.Staged, digests []image.Digest) (fresh []image.Digest, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(committing)
+	for _, d := range digests {
+		f := files[d]
+		if s.blobs.Has(d, f.Size) {
+			continue
+		}
+		fresh = append(fresh, d)
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return g.Commit(blob.Staged(f))
+		})
+	}
+	return fresh, group.Wait()
+}
+
+// takeBack removes files that no row needs, after an import that failed.
+func (s *Store) takeBack(ctx context.Context, fresh []image.Digest) error {
+	var errs []error
+	for _, d := range fresh {
+		_, _, err := s.keeper.sweepFile(ctx, d)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// recordImport writes the rows of all that is not there already, and what it changed into done.
+func (s *Store) recordImport(ctx context.Context, in archive.Import, done []archive.Imported) error {
+	return s.update(ctx, func(tx *sql.Tx) error {
+		r := recorder{ctx: ctx, tx: tx, store: s, at: millis(s.now())}
+		for i, p := range in.Pulled {
+			if done[i].Same {
+				continue
+			}
+			p.JobID, p.By = in.JobID, in.By
+			var err error
+			if p.Before, err = targetDigest(ctx, tx, p.Reference); err != nil && image.KindOf(err) != image.NotFound {
+				return err
+			}
+			if done[i].Change, err = r.record(p); err != nil {
+				return fmt.Errorf("record %s: %w", p.Reference.Familiar(), err)
+			}
+			done[i].Digest = p.Target.Digest
+		}
+		return r.proved(in)
+	})
+}
+
+// proved notes what unpacking has found about layers that nobody has unpacked yet.
+func (r recorder) proved(in archive.Import) error {
+	for _, d := range slices.Sorted(maps.Keys(in.Proved)) {
+		var pending bool
+		err := r.tx.QueryRowContext(r.ctx, `SELECT EXISTS (SELECT 1 FROM layers WHERE digest = ? AND state = 'pending')`, d).Scan(&pending)
+		if err != nil {
+			return err
+		}
+		if pending {
+			if err := r.store.settleLayerIn(r.ctx, r.tx, d, layerVerified, in.Proved[d], ""); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

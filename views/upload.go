@@ -1,0 +1,140 @@
+package views
+
+import (
+	"context"
+	"path"
+	"strings"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+)
+
+// UploadPath is the address of the form that takes archives, and of what curl -T sends them to.
+const UploadPath = "/archives"
+
+// UploadView is the form that takes an archive.
+type UploadView struct {
+	Address  string // of this page as the browser has it, for commands
+	Name     string // that the form is filled in with
+	MaxBytes int64  // of an archive; 0 where only the disk bounds it
+	Free     int64  // bytes on the disk
+}
+
+// commands give the ways from a terminal, with what they are for.
+func (v UploadView) commands() []uploadCommand {
+	return []uploadCommand{
+		{"upload.command_save", "docker save ubuntu:22.04 | curl -T - " + v.Address},
+		{"upload.command_file", "curl -T images.tar " + v.Address + "/"},
+		{"upload.command_name", "curl -T layout.tar '" + v.Address + "?name=team/app:1.2'"},
+		{"upload.command_skopeo", "skopeo copy --all docker://debian:12 oci-archive:debian.tar:docker.io/library/debian:12"},
+	}
+}
+
+type uploadCommand struct {
+	meaning MessageID
+	text    string
+}
+
+// most gives the most bytes that can be sent.
+func (v UploadView) most() int64 {
+	if v.MaxBytes > 0 {
+		return min(v.MaxBytes, v.Free)
+	}
+	return v.Free
+}
+
+// uploadHeadings word the state of an upload around the file's name, which stands for #.
+var uploadHeadings = map[pull.State]MessageID{
+	pull.Pulling:   "upload.heading_running",
+	pull.Done:      "upload.heading_done",
+	pull.Failed:    "upload.heading_failed",
+	pull.Cancelled: "upload.heading_cancelled",
+}
+
+// uploadName names an upload: by its file, or else by what it brought.
+func uploadName(ctx context.Context, j pull.Job) string {
+	if f := path.Base(j.Upload.File); j.Upload.File != "" {
+		return Visible(f)
+	}
+	if images := j.Upload.Images; len(images) == 1 {
+		return images[0].Reference.Familiar()
+	}
+	return T(ctx, "upload.unnamed")
+}
+
+// uploadTitle gives the title of an upload's page.
+func uploadTitle(ctx context.Context, j pull.Job) string {
+	return strings.Replace(T(ctx, uploadHeadings[j.State]), "#", uploadName(ctx, j), 1)
+}
+
+// jobState words a job's state for lists.
+func jobState(ctx context.Context, j pull.Job) string {
+	if j.Upload != nil && j.State == pull.Pulling {
+		if j.Upload.Whole {
+			return T(ctx, "upload.state_proving")
+		}
+		return T(ctx, "upload.state_sending")
+	}
+	return T(ctx, pullStates[j.State])
+}
+
+// uploadProgressText words how far an upload is: what has come, or what is proved.
+func uploadProgressText(ctx context.Context, j pull.Job) string {
+	done, total := j.Bytes()
+	all, complete := countLayers(j)
+	var parts []string
+	switch {
+	case j.State == pull.Done:
+		parts = append(parts, T(ctx, "upload.sent", "Size", HumanSize(j.Upload.Received)), T(ctx, "pull.layers", Count, all))
+	case j.Upload.Whole && !j.State.Final():
+		parts = append(parts, T(ctx, "upload.proved", "Done", HumanSize(done), "Total", HumanSize(total)), T(ctx, "pull.layers_of", "Done", complete, Count, all))
+	case j.Upload.Size < 0 || j.Upload.Whole:
+		parts = append(parts, T(ctx, "upload.sent", "Size", HumanSize(j.Upload.Received)))
+	default:
+		parts = append(parts, T(ctx, "upload.sent_of", "Done", HumanSize(j.Upload.Received), "Total", HumanSize(j.Upload.Size)))
+	}
+	if j.Rate > 0 && !j.State.Final() {
+		parts = append(parts, HumanRate(float64(j.Rate)))
+	}
+	if left := j.Left(); left > 0 && (j.Upload.Whole || j.Upload.Size >= 0) {
+		parts = append(parts, T(ctx, "pull.left", "Time", HumanDuration(ctx, left)))
+	}
+	return strings.Join(parts, " · ")
+}
+
+// uploadKnown tells whether anybody knows how far an upload is: not while one of unknown size comes.
+func uploadKnown(j pull.Job) bool { return j.State.Final() || j.Upload.Whole || j.Upload.Size >= 0 }
+
+// uploadShowsLayers tells whether the layers are listed: not where they are not stored after all.
+func uploadShowsLayers(j pull.Job) bool { return !j.State.Final() || j.State == pull.Done && j.Newer }
+
+// uploadShowsBar tells whether there is anything to be gone of an upload, or all of it is stored: of one that failed nothing
+// is kept, however much of it came.
+func uploadShowsBar(j pull.Job) bool { return !j.State.Final() || j.State == pull.Done }
+
+// uploadedText says what an upload did to a name.
+func uploadedText(ctx context.Context, i pull.UploadedImage) string {
+	switch {
+	case i.Same:
+		return T(ctx, "upload.same")
+	case i.Previous != "":
+		return T(ctx, "upload.moved", "Digest", image.ShortDigest(i.Previous))
+	}
+	return ""
+}
+
+// uploadedName names what an upload stored; a digest is shown short.
+func uploadedName(i pull.UploadedImage) string {
+	if i.Reference.Digest != "" {
+		return i.Reference.Repository.Familiar() + "@" + image.ShortDigest(i.Reference.Digest)
+	}
+	return i.Reference.Familiar()
+}
+
+// uploadDoneTitle tells an upload that stored something from one that found everything there.
+func uploadDoneTitle(ctx context.Context, j pull.Job) string {
+	if j.Newer {
+		return T(ctx, "upload.done_title")
+	}
+	return T(ctx, "upload.same_title")
+}
