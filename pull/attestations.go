@@ -181,11 +181,11 @@ func (q *Queue) fetchAttestations(ctx context.Context, p *plan, i int, byDigest 
 
 func (q *Queue) fetchAttestation(ctx context.Context, repo image.Repository, a image.Attestation, byDigest map[image.Digest]*layer) error {
 	for _, d := range a.Blobs() {
-		shown := byDigest[d.Digest]
-		if shown != nil && (!shown.attests || shown.Size != d.Size) { // hostile: an image's layer, or with another size
-			shown = nil
+		l := byDigest[d.Digest]
+		if l != nil && l.Size != d.Size {
+			l = nil // the digest is a layer's, about which this manifest lies
 		}
-		if err := q.ensure(ctx, blob{Descriptor: d, repository: repo}, shown); err != nil {
+		if err := q.ensure(ctx, blob{Descriptor: d, repository: repo}, l); err != nil {
 			return err
 		}
 	}
