@@ -64,8 +64,8 @@ func tagsOf(t *testing.T, repository string) (tags []string) {
 	return tags
 }
 
-// different counts the tags that are no alias of another, the bytes of one platform of all of them, and the tags
-// that do not have it.
+// different counts the tags that are no alias of another, the bytes of one platform of all of them with what describes
+// it, and the tags that do not have it.
 func different(t *testing.T, repository, platform string) (digests int, bytes int64, lacking int) {
 	t.Helper()
 	seen := map[image.Digest]bool{}
@@ -81,6 +81,11 @@ func different(t *testing.T, repository, platform string) (digests int, bytes in
 		seen[image.Digest(b.Digest())] = true
 		if img, ok := b.For(platform); ok {
 			all = append(all, img)
+			for m := range b.All() { // and what describes it
+				if m.Descriptor.Annotations[sample.AnnotationReferenceDigest] == string(img.Digest()) {
+					all = append(all, m)
+				}
+			}
 		}
 	}
 	return len(seen), union(all...), lacking

@@ -16,8 +16,8 @@ import (
 // nobody runs it, so it never fails a pull: what the registry does not have, or what is not as it should be, is passed
 // over, and the pull says so. Only what is not stored yet is asked for, also where the image itself is up to date.
 //
-// The form that a pull is chosen on does not read attestations: a registry's allowance counts each manifest, and most
-// platforms that somebody looks at are never pulled.
+// The form that a pull is chosen on says that they come and does not read them: a registry's allowance counts each
+// manifest, and most platforms that somebody looks at are never pulled. A survey reads those that the pull will.
 
 // passedOver is an attestation that a pull goes without.
 type passedOver struct {
@@ -102,7 +102,8 @@ func (q *Queue) attestations(ctx context.Context, repo image.Repository, all []l
 	return a
 }
 
-// attestation reads one manifest: from the shelf or else from the registry, where a rate limit is not waited for.
+// attestation reads one manifest: from the shelf or else from the registry, after which the shelf keeps it. A rate limit
+// is not waited for.
 func (q *Queue) attestation(ctx context.Context, repo image.Repository, d image.Descriptor) (a image.Attestation, err error) {
 	if d.Size > image.MaxAttestationManifest {
 		return a, image.Errorf(image.TooLarge, "the attestation's manifest is larger than %d bytes", image.MaxAttestationManifest)
@@ -111,6 +112,9 @@ func (q *Queue) attestation(ctx context.Context, repo image.Repository, d image.
 		if raw, err := q.shelf.ReadBlob(d.Digest, image.MaxAttestationManifest); err == nil { // else it went meanwhile, or is damaged
 			return image.ParseAttestation(d.MediaType, raw)
 		}
+	}
+	if a, err = q.shelf.KeptAttestation(ctx, d.Digest); err == nil {
+		return a, sized(a, d)
 	}
 	err = q.surveyAsker(ctx, func(ctx context.Context) error {
 		if a, err = q.resolver.source.Attestation(ctx, image.Reference{Repository: repo, Digest: d.Digest}); err != nil {
@@ -121,10 +125,21 @@ func (q *Queue) attestation(ctx context.Context, repo image.Repository, d image.
 		}
 		return nil
 	})
-	if err == nil && int64(len(a.Raw)) != d.Size {
-		err = image.Errorf(image.Corrupt, "manifest %s has %d bytes instead of the %d announced", image.ShortDigest(d.Digest), len(a.Raw), d.Size)
+	if err != nil {
+		return a, err
 	}
-	return a, err
+	if err := q.shelf.KeepAttestation(ctx, a); err != nil {
+		q.log.Warn("manifest not kept", "digest", string(d.Digest), "error", err)
+	}
+	return a, sized(a, d)
+}
+
+// sized holds a manifest against the size that the index says.
+func sized(a image.Attestation, d image.Descriptor) error {
+	if int64(len(a.Raw)) != d.Size {
+		return image.Errorf(image.Corrupt, "manifest %s has %d bytes instead of the %d announced", image.ShortDigest(d.Digest), len(a.Raw), d.Size)
+	}
+	return nil
 }
 
 // attest makes what was found about the images part of the plan, as far as it has room for that.

@@ -5,6 +5,8 @@
 //	                    HEAD, index,  blobs, each fetched once for all
 //	                    manifests     running jobs; then one Record
 //
+// With an image comes what the index lists about it (attestations), as far as it can be had: it never fails a pull.
+//
 // A pull of all tags lists them and does so for one tag after the other in one job, each recorded as soon as
 // it is whole; a Survey tells beforehand what that would cost.
 //

@@ -77,6 +77,9 @@ type Shelf interface {
 	// KeepDocument remembers an index or a manifest that was read and is not (yet) stored. It does not wait
 	// for the disk, and does not promise to keep everything for ever.
 	KeepDocument(ctx context.Context, doc image.Document) error
+	// KeptAttestation and KeepAttestation are the same for the manifests of attestations that are not stored.
+	KeptAttestation(ctx context.Context, d image.Digest) (image.Attestation, error)
+	KeepAttestation(ctx context.Context, a image.Attestation) error
 	// Record makes a finished pull part of the shelf, in one transaction. Every blob's file must be there.
 	// ErrMoved, and nothing recorded, where another pull has moved the tag since this one looked: else the
 	// older of two digests could win.

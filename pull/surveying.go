@@ -104,7 +104,7 @@ func (q *Queue) surveyTag(ctx context.Context, s *survey, ref image.Reference) e
 type finding struct {
 	lacking bool
 	offered []image.Platform
-	layers  []image.Descriptor
+	layers  []image.Descriptor // and what describes the images
 }
 
 // surveyDigest reads an index and those of its manifests that would be pulled, or one manifest.
@@ -152,6 +152,9 @@ func (q *Queue) look(ctx context.Context, repo image.Repository, head image.Desc
 			}
 		}
 		f.layers = append(f.layers, m.Manifest.Layers...)
+		for _, a := range q.attestations(ctx, repo, all, all[c.Entry]).found {
+			f.layers = append(f.layers, a.Statements...)
+		}
 	}
 	return f, nil
 }

@@ -70,6 +70,28 @@ func (s *Store) KeepDocument(_ context.Context, doc image.Document) error {
 	return nil
 }
 
+// KeptAttestation gives the manifest of an attestation that KeepAttestation kept; NotFound else. Its bytes have been
+// proved against d.
+func (s *Store) KeptAttestation(ctx context.Context, d image.Digest) (image.Attestation, error) {
+	row, err := s.documents.row(ctx, d)
+	if err != nil {
+		return image.Attestation{}, err
+	}
+	a, err := image.ParseAttestation(row.mediaType, row.raw)
+	if err != nil || a.Digest != d { // an image is kept so, or the row does not hold what it says
+		if image.DigestOf(row.raw) != d {
+			s.documents.note(func() { s.documents.wrong = append(s.documents.wrong, d) })
+		}
+		return image.Attestation{}, notFound(sql.ErrNoRows, "no attestation %s is stored", d)
+	}
+	return a, nil
+}
+
+// KeepAttestation remembers the manifest of an attestation as KeepDocument does.
+func (s *Store) KeepAttestation(ctx context.Context, a image.Attestation) error {
+	return s.KeepDocument(ctx, image.Document{MediaType: a.MediaType, Digest: a.Digest, Raw: a.Raw})
+}
+
 func (k *documents) put(doc image.Document) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -88,19 +110,29 @@ func (k *documents) wake() {
 	}
 }
 
-func (k *documents) get(ctx context.Context, d image.Digest) (image.Document, error) {
+// row gives what is kept under a digest.
+func (k *documents) row(ctx context.Context, d image.Digest) (keptRow, error) {
 	k.mu.Lock()
 	row, waiting := k.pending[d]
 	k.mu.Unlock()
-	if !waiting {
-		var used int64
-		err := k.store.read.QueryRowContext(ctx, `SELECT media_type, raw, used_at FROM kept_documents WHERE digest = ?`, d).Scan(&row.mediaType, &row.raw, &used)
-		if err != nil {
-			return image.Document{}, notFound(err, "no index or manifest %s is stored", d)
-		}
-		if now := millis(k.store.now()); now-used > keptStale.Milliseconds() {
-			k.note(func() { k.used[d] = now })
-		}
+	if waiting {
+		return row, nil
+	}
+	var used int64
+	err := k.store.read.QueryRowContext(ctx, `SELECT media_type, raw, used_at FROM kept_documents WHERE digest = ?`, d).Scan(&row.mediaType, &row.raw, &used)
+	if err != nil {
+		return row, notFound(err, "no index or manifest %s is stored", d)
+	}
+	if now := millis(k.store.now()); now-used > keptStale.Milliseconds() {
+		k.note(func() { k.used[d] = now })
+	}
+	return row, nil
+}
+
+func (k *documents) get(ctx context.Context, d image.Digest) (image.Document, error) {
+	row, err := k.row(ctx, d)
+	if err != nil {
+		return image.Document{}, err
 	}
 	doc, err := image.ParseDocument(row.mediaType, row.raw)
 	if err != nil || doc.Digest != d {
@@ -161,7 +193,7 @@ func (k *documents) write(ctx context.Context) {
 		}
 		for d, row := range pending {
 			_, err := tx.ExecContext(ctx, `INSERT INTO kept_documents (digest, media_type, raw, read_at, used_at) SELECT ?1, ?2, ?3, ?4, ?4
-				WHERE NOT EXISTS (SELECT 1 FROM manifests WHERE digest = ?1) ON CONFLICT DO NOTHING`, d, row.mediaType, row.raw, row.read)
+				WHERE NOT EXISTS (SELECT 1 FROM manifests WHERE digest = ?1) AND NOT EXISTS (SELECT 1 FROM attestations WHERE digest = ?1) ON CONFLICT DO NOTHING`, d, row.mediaType, row.raw, row.read)
 			if err != nil {
 				return err
 			}

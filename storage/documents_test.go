@@ -109,6 +109,50 @@ func TestDocumentIsKeptFromTheMomentItIsGivenAndOverARestart(t *testing.T) {
 	}
 }
 
+func TestManifestsOfAttestationsAreKeptToo(t *testing.T) {
+	k := newKeeping(t)
+	raw := fmt.Appendf(nil, `{"config":{"digest":%q,"size":2},"layers":[{"mediaType":"application/vnd.in-toto+json","digest":%q,"size":9}]}`, image.DigestOf([]byte("{}")), image.DigestOf([]byte("sbom")))
+	about, err := image.ParseAttestation("", raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	has := func(when string, want bool) {
+		t.Helper()
+		got, err := k.KeptAttestation(t.Context(), about.Digest)
+		if want && (err != nil || !bytes.Equal(got.Raw, raw) || got.MediaType != about.MediaType || len(got.Statements) != 1) || !want && image.KindOf(err) != image.NotFound {
+			t.Errorf("%s: %+v, %v", when, got, err)
+		}
+	}
+	has("before it was kept", false)
+	if err := k.KeepAttestation(t.Context(), about); err != nil {
+		t.Fatal(err)
+	}
+	has("at once", true)
+	k.restart()
+	has("after a restart", true)
+	index, err := image.ParseDocument("", []byte(`{"manifests":[]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.keep(index)
+	if _, err := k.KeptAttestation(t.Context(), index.Digest); image.KindOf(err) != image.NotFound {
+		t.Errorf("an index: %v", err)
+	}
+	k.restart()
+	if _, err := k.KeptDocument(t.Context(), index.Digest); err != nil {
+		t.Errorf("asking for an attestation lost an index: %v", err)
+	}
+	if _, err := k.write.ExecContext(t.Context(), `UPDATE kept_documents SET raw = x'7b7d' WHERE digest = ?`, about.Digest); err != nil {
+		t.Fatal(err)
+	}
+	has("spoiled", false)
+	if err := k.KeepAttestation(t.Context(), about); err != nil {
+		t.Fatal(err)
+	}
+	k.restart()
+	has("kept anew", true)
+}
+
 func TestLargeDocumentIsNotKept(t *testing.T) {
 	k := newKeeping(t)
 	large := k.manifest(1, keptDocument)
