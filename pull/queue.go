@@ -19,6 +19,7 @@ const (
 	maxPlatforms = 32               // of one request
 	maxMatch     = 128              // characters of a Match; a tag has no more
 	maxOver      = 4096             // jobs that are remembered to be over
+	maxAskers    = 100              // of one pull, that are remembered; a client can go by any name
 	saveTimeout  = 10 * time.Second // for one write to the shelf's records
 	cancelWait   = 2 * time.Second  // how long Cancel waits for the pull to come to rest
 )
@@ -249,7 +250,7 @@ func (q *Queue) join(what, by string) (r *run, changed bool, err error) {
 	defer q.mu.Unlock()
 	switch r := q.byWhat[what]; {
 	case q.closing:
-		return nil, false, image.Errorf(image.Unavailable, "the server is stopping").Suggest("Try again in a moment.")
+		return nil, false, stopping()
 	case r != nil:
 		return r, r.addRequester(by), nil
 	case len(q.pending) >= maxQueued:
@@ -381,7 +382,7 @@ func (q *Queue) Close(ctx context.Context) error {
 	go func() {
 		q.wg.Wait()
 		q.surveys.wg.Wait()
-		q.fetcher.wg.Wait()
+		q.fetcher.close()
 		close(stopped)
 	}()
 	select {

@@ -49,11 +49,11 @@ func (r *run) change(f func(j *Job)) {
 	f(&r.job)
 }
 
-// addRequester tells whether somebody new asks for the job.
+// addRequester tells whether somebody new, who is remembered, asks for the job.
 func (r *run) addRequester(by string) (added bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if by == "" || slices.Contains(r.job.Requesters, by) {
+	if by == "" || len(r.job.Requesters) >= maxAskers || slices.Contains(r.job.Requesters, by) {
 		return false
 	}
 	r.job.Requesters = append(r.job.Requesters, by)
