@@ -432,12 +432,14 @@ func (m *Mirror) begin(ctx context.Context, manifest image.Reference, by string)
 	return nil
 }
 
-// Blob gives the descriptor of a blob that a manifest lists which was handed out under the repository; its bytes may be
-// stored by now. A pull that has failed meanwhile is begun again, so that what is brought also comes onto the shelf.
+// Blob gives the descriptor of a blob that a manifest lists which was handed out under the repository, or that a pull of
+// it is bringing; its bytes may be stored by now. A pull that has failed meanwhile is begun again, so that what is
+// brought also comes onto the shelf.
 func (m *Mirror) Blob(ctx context.Context, repo image.Repository, d image.Digest, by string) (image.Descriptor, bool, error) {
 	b, known := m.blobs.get(repo.At(d))
-	if !known {
-		return image.Descriptor{}, false, nil
+	if !known { // handed out before a restart, perhaps, after which its pull goes on
+		wanted, known := m.q.wanted(repo, d)
+		return wanted, known, nil
 	}
 	if !m.q.shelf.HasBlob(b.Descriptor) {
 		manifest := repo.At(b.manifest)

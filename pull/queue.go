@@ -353,6 +353,21 @@ func (q *Queue) Active() []Job {
 	return jobs
 }
 
+// wanted finds a blob among those that live pulls of a repository bring.
+func (q *Queue) wanted(repo image.Repository, d image.Digest) (image.Descriptor, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, r := range q.live {
+		if r.reference.Repository != repo {
+			continue
+		}
+		if found, ok := r.brings(d); ok {
+			return found, true
+		}
+	}
+	return image.Descriptor{}, false
+}
+
 // ActiveCount gives how many jobs are live.
 func (q *Queue) ActiveCount() int {
 	q.mu.Lock()

@@ -134,6 +134,18 @@ func (r *run) show(layers []*layer) {
 	}
 }
 
+// brings finds a blob among those that are shown, and the configs.
+func (r *run) brings(d image.Digest) (image.Descriptor, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range slices.Concat(r.layers, r.configs) {
+		if l.Digest == d {
+			return bare(l.Descriptor), true
+		}
+	}
+	return image.Descriptor{}, false
+}
+
 // movedBytes gives what came over the network so far. r.mu is held.
 func (r *run) movedBytes() int64 {
 	moved := r.moved + r.received.Load()

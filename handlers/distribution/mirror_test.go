@@ -169,6 +169,30 @@ func TestABlobFlowsToTheClientBeforeItsLastByteHasCome(t *testing.T) {
 	}
 }
 
+func TestAClientGoesOnWithABlobThatAPullBringsAfterARestart(t *testing.T) {
+	s := newShelf(t, hub)
+	_, b := s.push("debian:12", large(2<<20))
+	one, _ := b.For("linux/amd64")
+	layer := one.Layers()[1].Descriptor
+	hold := s.faulty.Hold(sample.GetBlob(layer.Digest), 1<<20)
+	t.Cleanup(hold.Release)
+	s.get("debian/manifests/12")
+	s.get("debian/manifests/" + one.Digest().String())
+	<-hold.Reached()
+	s.restart(pull.MirrorOptions{Registries: []string{hub}, Fresh: time.Hour}) // it has handed out nothing yet
+	path := "debian/blobs/" + layer.Digest.String()
+	first := s.get(path, "Range", "bytes=0-499999")
+	first.says("Content-Range", fmt.Sprintf("bytes 0-499999/%d", layer.Size))
+	hold.Release()
+	rest := s.get(path, "Range", "bytes=500000-")
+	if image.DigestOf(append(first.body, rest.body...)) != layer.Digest {
+		t.Errorf("%d and %d bytes of %d", len(first.body), len(rest.body), layer.Size)
+	}
+	s.pulls()
+	other, _ := b.For("linux/arm64")
+	s.get("debian/blobs/"+other.Layers()[1].Descriptor.Digest.String()).refused(http.StatusNotFound, blobUnknown)
+}
+
 func TestTwentyClientsCauseOneFetchOfEachBlobAndOneQuestion(t *testing.T) {
 	s := newShelf(t, hub)
 	ref, b := s.push("debian:12", large(1<<20))
