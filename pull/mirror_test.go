@@ -128,7 +128,7 @@ func TestATagIsAskedForOnceHoweverItsClientsMeet(t *testing.T) {
 	inBubble(t, pull.Options{}, func(b *bench) {
 		m := b.mirror()
 		d := b.up.image("linux/amd64", b.up.layerBlob(1, 10))
-		const tags = 3000
+		const tags = 1000
 		for i := range tags {
 			ref := b.up.tag(fmt.Sprintf("app:%d", i), d)
 			var clients sync.WaitGroup
@@ -149,7 +149,7 @@ func TestWhatAuthorsAddToTheirIndexesIsNotKeptInMemory(t *testing.T) {
 		m := b.mirror()
 		layer := b.up.layerBlob(1, 10)
 		before := heap()
-		const count, each = 32, 2 << 20
+		const count, each = 16, 2 << 20
 		for i := range count {
 			l := layer
 			l.Annotations = map[string]string{"a": strings.Repeat("x", each/2), "i": fmt.Sprint(i)}
