@@ -34,6 +34,7 @@ type fetcher struct {
 
 	mu      sync.Mutex
 	running map[image.Digest]*fetch
+	closed  bool // nothing is begun any more
 	wg      sync.WaitGroup
 }
 
@@ -95,7 +96,7 @@ func (f *fetcher) get(ctx context.Context, b blob, watch func(*progress)) error 
 
 // join makes the caller wait for the fetch of a blob, which it begins where there is none. It cannot join
 // one that is being given up, nor one that expects another size: a manifest that lies about a size must
-// not fail others. Those have to end first.
+// not fail others. Those have to end first. Once the fetcher is closed it gives a fetch that has failed.
 func (f *fetcher) join(b blob) (t *fetch, joined, began bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -105,6 +106,11 @@ func (f *fetcher) join(b blob) (t *fetch, joined, began bool) {
 		}
 		t.waiting++
 		return t, true, false
+	}
+	if f.closed {
+		t = &fetch{blob: b, cancel: func() {}, waiting: 1, urgent: make(chan struct{}), done: make(chan struct{}), err: errClosing}
+		close(t.done)
+		return t, true, true
 	}
 	ctx, cancel := context.WithCancel(f.base)
 	t = &fetch{blob: b, cancel: cancel, waiting: 1, urgent: make(chan struct{}), done: make(chan struct{})}
@@ -124,6 +130,14 @@ func (f *fetcher) leave(t *fetch) {
 		t.cancel()
 		<-t.done
 	}
+}
+
+// close keeps fetches from being begun and waits for those under way, which end with the fetcher's context.
+func (f *fetcher) close() {
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	f.wg.Wait()
 }
 
 func (f *fetcher) run(ctx context.Context, t *fetch) {

@@ -3,8 +3,10 @@ package pull
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +29,7 @@ const (
 	mirrorDocs     = 16 << 10
 	mirrorBlobs    = 16 << 10
 	mirrorChildren = 2048 // entries of one index that are remembered
+	maxMediaType   = 255  // bytes of a media type that is remembered (RFC 6838, section 4.2: two names of 127)
 )
 
 // MirrorOptions are what a Mirror works with. Queue and Registries are required.
@@ -101,11 +104,19 @@ func NewMirror(o MirrorOptions) *Mirror {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Mirror{
+	m := &Mirror{
 		q: o.Queue, registries: o.Registries, fresh: o.Fresh, log: o.Logger,
 		tags: newRecent[image.Reference, Standing](mirrorTags), docs: newRecent[image.Reference, origin](mirrorDocs),
 		blobs: newRecent[image.Reference, handedBlob](mirrorBlobs), begun: newRecent[image.Reference, begun](mirrorTags),
 	}
+	// What a pull was told is newer than what clients were told before it.
+	heard := func(ref image.Reference, d image.Digest, asked time.Time) {
+		if m.Covers(ref.Repository) {
+			m.heard(ref, d, asked)
+		}
+	}
+	o.Queue.resolver.heard.Store(&heard)
+	return m
 }
 
 // Covers tells whether what is missing of a repository may be fetched.
@@ -116,16 +127,16 @@ func (m *Mirror) Covers(repo image.Repository) bool {
 // Tag gives where a tag points: as its registry says or, when that cannot be asked, as stored does, which is empty where
 // nothing is. The registry is asked once for all who want to know at a time, and its answer holds for a while.
 func (m *Mirror) Tag(ctx context.Context, ref image.Reference, stored image.Digest) (image.Digest, error) {
-	now := m.q.now()
+	ref = own(ref)
 	s, known := m.tags.get(ref)
-	if !known || !now.Before(s.until) {
+	if !known || !m.q.now().Before(s.until) {
 		var late <-chan time.Time
 		if stored != "" {
 			timer := time.NewTimer(mirrorWait)
 			defer timer.Stop()
 			late = timer.C
 		}
-		answer := m.asking.DoChan(ref.String(), func() (any, error) { return m.ask(ref, s, stored != ""), nil })
+		answer := m.asking.DoChan(ref.String(), func() (any, error) { return m.ask(ref, stored), nil })
 		select {
 		case a := <-answer:
 			s, _ = a.Val.(Standing)
@@ -146,38 +157,92 @@ func (m *Mirror) Tag(ctx context.Context, ref image.Reference, stored image.Dige
 	return "", s.Err
 }
 
-// ask asks the registry about a tag and remembers the answer.
-func (m *Mirror) ask(ref image.Reference, before Standing, stored bool) Standing {
-	ctx, cancel := context.WithTimeout(m.q.base, mirrorTimeout)
-	defer cancel()
+// ask asks the registry about a tag and remembers the answer, unless one has come since the caller looked. Where another
+// digest is stored, the answer counts once the registry has handed out what the tag points to: a rate limit mostly hits
+// that alone.
+func (m *Mirror) ask(ref image.Reference, stored image.Digest) Standing {
 	now := m.q.now()
-	s := Standing{Digest: before.Digest, Heard: before.Heard, Asked: now}
+	if s, known := m.tags.get(ref); known && now.Before(s.until) {
+		return s
+	}
 	m.asked.Add(1)
 	var head image.Descriptor
-	s.Err = guard(func() (err error) {
-		head, err = m.q.resolver.head(ctx, ref, once)
+	err := m.request(ref, func(ctx context.Context) (err error) {
+		if head, err = m.q.resolver.head(ctx, ref, once); err == nil && stored != "" && head.Digest != stored {
+			_, err = m.q.resolver.document(ctx, ref.Repository, image.Descriptor{Digest: head.Digest}, once)
+		}
 		return err
 	})
-	switch kind := image.KindOf(s.Err); {
-	case s.Err == nil:
-		s.Digest, s.Heard, s.until = head.Digest, now, now.Add(m.fresh)
-	case kind == image.NotFound:
-		s.until = now.Add(mirrorMissing)
-	case kind == image.RateLimited:
-		s.until = now.Add(mirrorLimited)
-		var retry RetryTime
-		if errors.As(s.Err, &retry) {
-			s.until = clamp(retry.RetryAt(), now.Add(time.Second), now.Add(m.q.fetcher.backoff.RateLimit))
+	if err == nil {
+		if took := m.q.now().Sub(now); took > mirrorWait && stored != "" {
+			m.log.Warn("the registry was slow to tell of a tag: what is stored was served meanwhile, and may be stale", "reference", ref.String(), "took", took)
 		}
-	default:
-		s.until = now.Add(mirrorFailed)
+		return m.heard(ref, head.Digest, now)
 	}
-	if s.Err != nil && stored {
+	until := m.askAgain(now, err)
+	if stored != "" {
 		m.log.Warn("the registry could not be asked about a tag: what is stored is served, and may be stale",
-			"reference", ref.String(), "error", s.Err, "not_asked_again_before", s.until)
+			"reference", ref.String(), "error", err, "not_asked_again_before", until)
 	}
-	m.tags.put(ref, s)
-	return s
+	return m.tags.change(ref, func(s Standing) Standing {
+		if s.Heard.After(now) { // a pull has asked meanwhile
+			return s
+		}
+		s.Asked, s.Err, s.until = now, err, until
+		return s
+	})
+}
+
+// askAgain says when a registry is asked about a tag again after an error.
+func (m *Mirror) askAgain(now time.Time, err error) time.Time {
+	switch image.KindOf(err) {
+	case image.NotFound:
+		return now.Add(mirrorMissing)
+	case image.RateLimited:
+		var retry RetryTime
+		if errors.As(err, &retry) {
+			return clamp(retry.RetryAt(), now.Add(time.Second), now.Add(m.q.fetcher.backoff.RateLimit))
+		}
+		return now.Add(mirrorLimited)
+	}
+	return now.Add(mirrorFailed)
+}
+
+// heard takes a registry's answer about a tag and gives what is known then: of two answers the one that was asked for later.
+func (m *Mirror) heard(ref image.Reference, d image.Digest, asked time.Time) Standing {
+	return m.tags.change(own(ref), func(s Standing) Standing {
+		if s.Heard.After(asked) {
+			return s
+		}
+		return Standing{Digest: d, Asked: asked, Heard: asked, until: asked.Add(m.fresh)}
+	})
+}
+
+// request asks a registry for clients, who are not kept waiting for longer than mirrorTimeout.
+func (m *Mirror) request(ref image.Reference, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(m.q.base, mirrorTimeout)
+	defer cancel()
+	err := guard(func() error { return ask(ctx) })
+	switch {
+	case err == nil || ctx.Err() == nil || image.KindOf(err) != image.Internal:
+		return err
+	case m.q.base.Err() != nil:
+		return stopping()
+	}
+	return image.Errorf(image.Unavailable, "%s does not answer", ref.Repository.Host()).Because(err)
+}
+
+// own keeps a reference from holding on to the request that it is a part of.
+func own(ref image.Reference) image.Reference {
+	return image.Reference{Repository: image.Repository(strings.Clone(string(ref.Repository))), Tag: strings.Clone(ref.Tag), Digest: image.Digest(strings.Clone(string(ref.Digest)))}
+}
+
+// bare is a descriptor as it is remembered: without what its author can add to it, of any length.
+func bare(d image.Descriptor) image.Descriptor {
+	if len(d.MediaType) > maxMediaType {
+		d.MediaType = ""
+	}
+	return image.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 }
 
 func clamp(t, least, most time.Time) time.Time {
@@ -210,7 +275,7 @@ type Mirrored struct {
 // Document gives an index or a manifest that the shelf does not have under the repository. One that nothing led to is
 // asked for at the registry first: that the shelf has the bytes does not mean that this repository does.
 func (m *Mirror) Document(ctx context.Context, repo image.Repository, d image.Digest) (Mirrored, error) {
-	ref := repo.At(d)
+	ref := own(repo.At(d))
 	o, known, err := m.origin(ctx, ref)
 	if err != nil {
 		return Mirrored{}, err
@@ -251,11 +316,10 @@ func (m *Mirror) attestation(ctx context.Context, ref image.Reference, o origin)
 
 // shared reads something once for all who want it at a time.
 func shared[T any](ctx context.Context, m *Mirror, ref image.Reference, read func(context.Context) (T, error)) (found T, err error) {
-	answer := m.asking.DoChan(ref.String(), func() (any, error) {
-		ctx, cancel := context.WithTimeout(m.q.base, mirrorTimeout)
-		defer cancel()
+	// The same digest can be asked for as a document and as an attestation.
+	answer := m.asking.DoChan(fmt.Sprintf("%T %s", found, ref), func() (any, error) {
 		var found T
-		err := guard(func() (err error) {
+		err := m.request(ref, func(ctx context.Context) (err error) {
 			found, err = read(ctx)
 			return err
 		})
@@ -282,9 +346,11 @@ func (m *Mirror) origin(ctx context.Context, ref image.Reference) (o origin, kno
 	case err != nil:
 		return origin{}, false, err
 	}
-	o = origin{reference: l.Reference, target: l.Index, platform: l.Platform, kind: l.Kind, listed: l.Descriptor, describes: l.Describes}
-	m.docs.put(ref, o)
-	return o, true, nil
+	if l.Kind == image.EntryImage && !l.Platform.Known() { // no platform to pull it by
+		return origin{reference: ref, target: ref.Digest, kind: l.Kind}, true, nil
+	}
+	// It is not remembered: the tag can move.
+	return origin{reference: l.Reference, target: l.Index, platform: l.Platform, kind: l.Kind, listed: bare(l.Descriptor), describes: l.Describes}, true, nil
 }
 
 // rememberEntries notes what an index leads to. Of entries for one platform only the first is what a pull of that
@@ -293,7 +359,7 @@ func (m *Mirror) rememberEntries(repo image.Repository, o origin, x *image.Index
 	seen := make(map[image.Platform]bool)
 	for _, e := range x.Entries[:min(len(x.Entries), mirrorChildren)] {
 		key := repo.At(e.Digest)
-		child := origin{reference: o.reference, target: o.target, asked: o.asked, platform: e.Platform, kind: e.Kind, listed: e.Descriptor, describes: e.Describes, settled: o.settled}
+		child := origin{reference: o.reference, target: o.target, asked: o.asked, platform: e.Platform, kind: e.Kind, listed: bare(e.Descriptor), describes: e.Describes, settled: o.settled}
 		if e.Kind == image.EntryImage {
 			if !e.Platform.Known() || seen[e.Platform] {
 				child = origin{reference: key, target: e.Digest, kind: e.Kind}
@@ -311,7 +377,7 @@ func (m *Mirror) HandOut(ctx context.Context, repo image.Repository, doc Mirrore
 		return nil
 	}
 	for _, d := range doc.blobs {
-		m.blobs.put(repo.At(d.Digest), handedBlob{Descriptor: d, manifest: doc.image})
+		m.blobs.put(own(repo.At(d.Digest)), handedBlob{Descriptor: bare(d), manifest: doc.image})
 	}
 	return m.begin(ctx, repo.At(doc.image), by)
 }
@@ -319,7 +385,7 @@ func (m *Mirror) HandOut(ctx context.Context, repo image.Repository, doc Mirrore
 // HandOutStored tells that a client got a stored document by its digest. Where a tag led to it that the shelf does not
 // have, or has pointing elsewhere, the tag is pulled, which fetches nothing that is here.
 func (m *Mirror) HandOutStored(ctx context.Context, repo image.Repository, d image.Digest, by string) error {
-	ref := repo.At(d)
+	ref := own(repo.At(d))
 	o, known := m.docs.get(ref)
 	if !known || o.settled || o.reference.Tag == "" {
 		return nil
@@ -350,6 +416,10 @@ func (m *Mirror) begin(ctx context.Context, manifest image.Reference, by string)
 	req := Request{Reference: o.reference, By: by}
 	if o.reference.Tag != "" {
 		req.Target, req.Asked = o.target, o.asked
+		if s, known := m.tags.get(o.reference); known && s.Heard.After(o.asked) && s.Digest != o.target {
+			// The tag is known to have moved on since, and is not to be moved back.
+			req = Request{Reference: o.reference.Repository.At(o.target), By: by}
+		}
 	}
 	if o.platform.Known() {
 		req.Platforms = []image.Platform{o.platform}
@@ -362,12 +432,14 @@ func (m *Mirror) begin(ctx context.Context, manifest image.Reference, by string)
 	return nil
 }
 
-// Blob gives the descriptor of a blob that a manifest lists which was handed out under the repository; its bytes may be
-// stored by now. A pull that has failed meanwhile is begun again, so that what is brought also comes onto the shelf.
+// Blob gives the descriptor of a blob that a manifest lists which was handed out under the repository, or that a pull of
+// it is bringing; its bytes may be stored by now. A pull that has failed meanwhile is begun again, so that what is
+// brought also comes onto the shelf.
 func (m *Mirror) Blob(ctx context.Context, repo image.Repository, d image.Digest, by string) (image.Descriptor, bool, error) {
 	b, known := m.blobs.get(repo.At(d))
-	if !known {
-		return image.Descriptor{}, false, nil
+	if !known { // handed out before a restart, perhaps, after which its pull goes on
+		wanted, known := m.q.wanted(repo, d)
+		return wanted, known, nil
 	}
 	if !m.q.shelf.HasBlob(b.Descriptor) {
 		manifest := repo.At(b.manifest)

@@ -60,9 +60,9 @@ type Shelf interface {
 	PartialBlob(d image.Digest) int64
 	// NewBlob opens a writer, at the end of what an earlier attempt left. One writer per digest at a time.
 	NewBlob(d image.Descriptor) (BlobWriter, error)
-	// OpenPartial opens for reading what there is of a blob that is being written; the whole blob where it has been
-	// committed meanwhile. The file stays readable whatever happens to its name. NotFound where there is neither.
-	OpenPartial(d image.Digest) (*os.File, error)
+	// OpenPartial opens for reading what there is of a blob that is being written; the whole blob where it is stored.
+	// The file stays readable whatever happens to its name. NotFound where there is neither.
+	OpenPartial(d image.Descriptor) (*os.File, error)
 	// ReadBlob reads a small blob whole; one over limit bytes is TooLarge.
 	ReadBlob(d image.Digest, limit int64) ([]byte, error)
 	// Resolved gives what the shelf holds under a reference.
@@ -104,7 +104,7 @@ type Listed struct {
 	Reference image.Reference // a tag that points to the index, or else its digest
 	Index     image.Digest    // what that points to
 	Kind      image.EntryKind
-	Platform  image.Platform // as the index says; of an attestation, that of the image that it describes
+	Platform  image.Platform // as the index says, zero where it lists another image for it first; of an attestation, that of the image that it describes
 	Describes image.Digest   // that image's manifest
 }
 

@@ -11,6 +11,11 @@ import (
 // errClosing ends what runs when the queue closes: such jobs are not over, they go on at the next start.
 var errClosing = errors.New("pull queue is closing")
 
+// stopping is errClosing for somebody who asks for something meanwhile.
+func stopping() error {
+	return image.Errorf(image.Unavailable, "the server is stopping").Suggest("Try again in a moment.")
+}
+
 // cancelledBy ends a job that somebody cancelled.
 type cancelledBy struct{ who string }
 

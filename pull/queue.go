@@ -19,6 +19,7 @@ const (
 	maxPlatforms = 32               // of one request
 	maxMatch     = 128              // characters of a Match; a tag has no more
 	maxOver      = 4096             // jobs that are remembered to be over
+	maxAskers    = 100              // of one pull, that are remembered; a client can go by any name
 	saveTimeout  = 10 * time.Second // for one write to the shelf's records
 	cancelWait   = 2 * time.Second  // how long Cancel waits for the pull to come to rest
 )
@@ -249,7 +250,7 @@ func (q *Queue) join(what, by string) (r *run, changed bool, err error) {
 	defer q.mu.Unlock()
 	switch r := q.byWhat[what]; {
 	case q.closing:
-		return nil, false, image.Errorf(image.Unavailable, "the server is stopping").Suggest("Try again in a moment.")
+		return nil, false, stopping()
 	case r != nil:
 		return r, r.addRequester(by), nil
 	case len(q.pending) >= maxQueued:
@@ -352,6 +353,21 @@ func (q *Queue) Active() []Job {
 	return jobs
 }
 
+// wanted finds a blob among those that live pulls of a repository bring.
+func (q *Queue) wanted(repo image.Repository, d image.Digest) (image.Descriptor, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, r := range q.live {
+		if r.reference.Repository != repo {
+			continue
+		}
+		if found, ok := r.brings(d); ok {
+			return found, true
+		}
+	}
+	return image.Descriptor{}, false
+}
+
 // ActiveCount gives how many jobs are live.
 func (q *Queue) ActiveCount() int {
 	q.mu.Lock()
@@ -381,7 +397,7 @@ func (q *Queue) Close(ctx context.Context) error {
 	go func() {
 		q.wg.Wait()
 		q.surveys.wg.Wait()
-		q.fetcher.wg.Wait()
+		q.fetcher.close()
 		close(stopped)
 	}()
 	select {

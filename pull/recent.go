@@ -33,6 +33,19 @@ func (r *recent[K, V]) put(k K, v V) {
 	r.add(k, v)
 }
 
+// change puts the value that f makes of the one that is there, or of the zero value, and gives it.
+func (r *recent[K, V]) change(k K, f func(V) V) V {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v, ok := r.now[k]
+	if !ok {
+		v = r.before[k]
+	}
+	v = f(v)
+	r.add(k, v)
+	return v
+}
+
 // add puts a value among the newest. r.mu is held.
 func (r *recent[K, V]) add(k K, v V) {
 	if _, there := r.now[k]; !there && len(r.now) >= r.most {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,6 +27,8 @@ type resolver struct {
 	cache  *documents
 	log    *slog.Logger
 	now    func() time.Time
+
+	heard atomic.Pointer[func(ref image.Reference, d image.Digest, asked time.Time)] // told where tags were found to point; nil where nobody wants to know
 
 	mu      sync.Mutex
 	reading map[image.Digest]chan struct{} // documents that somebody is about to read; closed when over
@@ -66,6 +69,9 @@ func (s *resolver) target(ctx context.Context, ref image.Reference, ask asker) (
 			})
 		}); err != nil {
 			return target{}, err
+		}
+		if heard := s.heard.Load(); heard != nil && ref.Tag != "" {
+			(*heard)(ref, head.Digest, t.asked)
 		}
 	}
 	t.Document, err = s.document(ctx, ref.Repository, head, ask)

@@ -49,11 +49,11 @@ func (r *run) change(f func(j *Job)) {
 	f(&r.job)
 }
 
-// addRequester tells whether somebody new asks for the job.
+// addRequester tells whether somebody new, who is remembered, asks for the job.
 func (r *run) addRequester(by string) (added bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if by == "" || slices.Contains(r.job.Requesters, by) {
+	if by == "" || len(r.job.Requesters) >= maxAskers || slices.Contains(r.job.Requesters, by) {
 		return false
 	}
 	r.job.Requesters = append(r.job.Requesters, by)
@@ -132,6 +132,18 @@ func (r *run) show(layers []*layer) {
 	if !r.allTags {
 		r.meter, r.moved = meter{}, 0
 	}
+}
+
+// brings finds a blob among those that are shown, and the configs.
+func (r *run) brings(d image.Digest) (image.Descriptor, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range slices.Concat(r.layers, r.configs) {
+		if l.Digest == d {
+			return bare(l.Descriptor), true
+		}
+	}
+	return image.Descriptor{}, false
 }
 
 // movedBytes gives what came over the network so far. r.mu is held.

@@ -49,6 +49,9 @@ func (f *fetcher) stream(ctx context.Context, b blob) (*Stream, error) {
 			return s, nil
 		}
 		_ = s.Close() // nothing was read
+		if f.base.Err() != nil {
+			return nil, stopping()
+		}
 		if ctx.Err() != nil || began || t.repository == b.repository || image.KindOf(err) == image.DiskFull {
 			return nil, err
 		}
@@ -128,7 +131,7 @@ func (s *Stream) look() (ready bool, err error) {
 		return false, s.unchanged()
 	}
 	if s.file == nil {
-		file, err := s.f.shelf.OpenPartial(s.t.Digest)
+		file, err := s.f.shelf.OpenPartial(s.t.Descriptor)
 		switch {
 		case err == nil:
 		case image.KindOf(err) == image.NotFound && !s.over:

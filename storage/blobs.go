@@ -31,8 +31,13 @@ func (s *Store) NewBlob(d image.Descriptor) (pull.BlobWriter, error) {
 	return s.blobs.Writer(d.Digest, d.Size)
 }
 
-// OpenPartial opens what there is of a blob that is being written; the whole blob where it has been committed meanwhile.
-func (s *Store) OpenPartial(d image.Digest) (*os.File, error) { return s.blobs.OpenPartial(d) }
+// OpenPartial opens what there is of a blob that is being written; the whole blob where it is stored.
+func (s *Store) OpenPartial(d image.Descriptor) (*os.File, error) {
+	if s.HasBlob(d) { // an attempt that was given up can have left a partial beside it
+		return s.blobs.Open(d.Digest)
+	}
+	return s.blobs.OpenPartial(d.Digest)
+}
 
 // ReadBlob reads a small blob whole; one over limit bytes is TooLarge.
 func (s *Store) ReadBlob(d image.Digest, limit int64) ([]byte, error) {

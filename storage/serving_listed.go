@@ -29,10 +29,11 @@ func (s *Store) Unserved(ctx context.Context, ref image.Reference) (u Unserved, 
 		if err != nil {
 			return err
 		}
-		e, err := entryOf(ctx, tx, root, ref.Digest)
+		entries, err := entriesOf(ctx, tx, root, 0)
 		if err != nil {
 			return err
 		}
+		e := entryOf(entries, ref.Digest)
 		u.Kind, u.Platform = e.Kind, e.Platform
 		images, err := reachableImages(ctx, tx, root)
 		for _, i := range images {
@@ -52,9 +53,13 @@ func (s *Store) Listed(ctx context.Context, ref image.Reference) (l pull.Listed,
 		if err := tx.QueryRowContext(ctx, listedIn, ref.Digest, ref.Repository).Scan(&l.Index); err != nil {
 			return err
 		}
-		e, err := entryOf(ctx, tx, l.Index, ref.Digest)
+		entries, err := entriesOf(ctx, tx, l.Index, 0)
 		if err != nil {
 			return err
+		}
+		e := entryOf(entries, ref.Digest)
+		if e.Kind == image.EntryImage && e.Digest != firstFor(entries, e.Platform) {
+			e.Platform = image.Platform{}
 		}
 		l.Descriptor = image.Descriptor{MediaType: e.MediaType, Digest: e.Digest, Size: e.Bytes}
 		l.Kind, l.Platform, l.Describes, l.Reference = e.Kind, e.Platform, e.Describes, ref.Repository.At(l.Index)
@@ -68,13 +73,8 @@ func (s *Store) Listed(ctx context.Context, ref image.Reference) (l pull.Listed,
 	return l, notFound(err, "%s is not stored", ref.Familiar())
 }
 
-// entryOf gives how an index, or one that it lists, lists a digest. An attestation has the platform of the image that it
-// describes.
-func entryOf(ctx context.Context, tx *sql.Tx, root, d image.Digest) (IndexEntry, error) {
-	entries, err := entriesOf(ctx, tx, root, 0)
-	if err != nil {
-		return IndexEntry{}, err
-	}
+// entryOf gives how entries list a digest. An attestation has the platform of the image that it describes.
+func entryOf(entries []IndexEntry, d image.Digest) IndexEntry {
 	for _, e := range entries {
 		if e.Digest != d {
 			continue
@@ -84,7 +84,17 @@ func entryOf(ctx context.Context, tx *sql.Tx, root, d image.Digest) (IndexEntry,
 				e.Platform = of.Platform
 			}
 		}
-		return e, nil
+		return e
 	}
-	return IndexEntry{}, nil // removed while we looked
+	return IndexEntry{} // deeper than indexes are followed
+}
+
+// firstFor gives the image that entries list first for a platform: what a pull of that platform brings.
+func firstFor(entries []IndexEntry, p image.Platform) image.Digest {
+	for _, e := range entries {
+		if e.Kind == image.EntryImage && e.Platform == p {
+			return e.Digest
+		}
+	}
+	return ""
 }

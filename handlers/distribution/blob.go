@@ -10,8 +10,8 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// A client that takes a blob slower than slowest, after a grace, is given up: it would hold its connection and the file
-// for ever.
+// A client that takes an answer slower than slowest, after a grace, is given up: it would hold its connection and the
+// file for ever.
 const (
 	slowest = 16 << 10 // bytes a second
 	grace   = time.Minute
@@ -58,7 +58,6 @@ func (h *Handler) file(w http.ResponseWriter, q request, d image.Digest, size in
 	}
 	oneRange(q.Request)
 	deadline(w, size, 0)
-	defer noDeadline(w)
 	http.ServeContent(w, q.Request, "", time.Time{}, f)
 	return nil
 }
@@ -71,7 +70,7 @@ func oneRange(r *http.Request) {
 	}
 }
 
-// deadline is when a client must have taken a blob.
+// deadline is when a client must have taken an answer.
 func deadline(w http.ResponseWriter, size int64, more time.Duration) {
 	// A writer without deadlines, as in tests, has no connection to hold.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(grace + more + time.Duration(size/slowest)*time.Second))

@@ -57,6 +57,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header["X-Content-Type-Options"] = nosniff
 	header["Content-Security-Policy"] = sandbox
 	header["Cross-Origin-Resource-Policy"] = sameOrigin
+	deadline(w, image.MaxManifestSize, 0) // nothing but a blob is larger
+	defer noDeadline(w)
 	if err := h.serve(w, r); err != nil {
 		h.fail(w, r, err)
 	}

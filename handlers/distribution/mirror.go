@@ -36,7 +36,7 @@ func (h *Handler) mirrored(w http.ResponseWriter, q request, ref image.Reference
 		return false, nil
 	case d == "":
 		if d, err = h.mirror.Tag(q.Context(), ref, m.Digest); err != nil {
-			return true, upstreamError(ref, err)
+			return true, upstreamError(ref, manifestUnknown, err)
 		}
 		if found && d == m.Digest {
 			return false, nil
@@ -44,11 +44,11 @@ func (h *Handler) mirrored(w http.ResponseWriter, q request, ref image.Reference
 	}
 	doc, err := h.mirror.Document(q.Context(), q.repo, d)
 	if err != nil {
-		return true, upstreamError(ref, err)
+		return true, upstreamError(ref, manifestUnknown, err)
 	}
 	if q.Method == http.MethodGet {
 		if err := h.mirror.HandOut(q.Context(), q.repo, doc, asker(q.Request)); err != nil {
-			return true, upstreamError(ref, err)
+			return true, upstreamError(ref, manifestUnknown, err)
 		}
 	}
 	h.count(q, ref, doc.Digest)
@@ -66,7 +66,7 @@ func (h *Handler) mirroredBlob(w http.ResponseWriter, q request, d image.Digest)
 	defer letGo()
 	b, known, err := h.mirror.Blob(q.Context(), q.repo, d, asker(q.Request))
 	if err != nil {
-		return true, upstreamError(q.repo.At(d), err)
+		return true, upstreamError(q.repo.At(d), blobUnknown, err)
 	}
 	if !known {
 		return false, nil
@@ -83,13 +83,12 @@ func (h *Handler) mirroredBlob(w http.ResponseWriter, q request, d image.Digest)
 		header["Accept-Ranges"] = []string{"bytes"}
 		return true, nil
 	}
+	deadline(w, b.Size, patience)
 	s, err := h.mirror.Stream(q.Context(), q.repo, b)
 	if err != nil {
-		return true, upstreamError(q.repo.At(d), err)
+		return true, upstreamError(q.repo.At(d), blobUnknown, err)
 	}
 	defer s.Close() //nolint:errcheck // it was only read from
-	deadline(w, b.Size, patience)
-	defer noDeadline(w)
 	oneRange(q.Request)
 	// Where the blob fails half-way, less is written than was announced, and the connection breaks.
 	http.ServeContent(w, q.Request, "", time.Time{}, s)
@@ -99,8 +98,9 @@ func (h *Handler) mirroredBlob(w http.ResponseWriter, q request, d image.Digest)
 // patience is how much longer a blob may take that has to come first.
 const patience = 20 * time.Minute
 
-// upstreamError words what a registry said for clients. They are never asked to sign in: they would sign in here.
-func upstreamError(ref image.Reference, err error) error {
+// upstreamError words what a registry said for clients, with a code for what it does not have. They are never asked to
+// sign in: they would sign in here.
+func upstreamError(ref image.Reference, missing string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -114,7 +114,7 @@ func upstreamError(ref image.Reference, err error) error {
 	}
 	switch known.Kind {
 	case image.NotFound, image.NoPlatform, image.NotImage:
-		return refuse(http.StatusNotFound, manifestUnknown, "%s: %s", ref, say)
+		return refuse(http.StatusNotFound, missing, "%s: %s", ref, say)
 	case image.Unauthorized, image.Forbidden:
 		return refuse(http.StatusForbidden, denied, "%s: %s", ref, say)
 	case image.RateLimited:

@@ -7,9 +7,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
@@ -167,6 +169,30 @@ func TestABlobFlowsToTheClientBeforeItsLastByteHasCome(t *testing.T) {
 	}
 }
 
+func TestAClientGoesOnWithABlobThatAPullBringsAfterARestart(t *testing.T) {
+	s := newShelf(t, hub)
+	_, b := s.push("debian:12", large(2<<20))
+	one, _ := b.For("linux/amd64")
+	layer := one.Layers()[1].Descriptor
+	hold := s.faulty.Hold(sample.GetBlob(layer.Digest), 1<<20)
+	t.Cleanup(hold.Release)
+	s.get("debian/manifests/12")
+	s.get("debian/manifests/" + one.Digest().String())
+	<-hold.Reached()
+	s.restart(pull.MirrorOptions{Registries: []string{hub}, Fresh: time.Hour}) // it has handed out nothing yet
+	path := "debian/blobs/" + layer.Digest.String()
+	first := s.get(path, "Range", "bytes=0-499999")
+	first.says("Content-Range", fmt.Sprintf("bytes 0-499999/%d", layer.Size))
+	hold.Release()
+	rest := s.get(path, "Range", "bytes=500000-")
+	if image.DigestOf(append(first.body, rest.body...)) != layer.Digest {
+		t.Errorf("%d and %d bytes of %d", len(first.body), len(rest.body), layer.Size)
+	}
+	s.pulls()
+	other, _ := b.For("linux/arm64")
+	s.get("debian/blobs/"+other.Layers()[1].Descriptor.Digest.String()).refused(http.StatusNotFound, blobUnknown)
+}
+
 func TestTwentyClientsCauseOneFetchOfEachBlobAndOneQuestion(t *testing.T) {
 	s := newShelf(t, hub)
 	ref, b := s.push("debian:12", large(1<<20))
@@ -200,7 +226,7 @@ func TestATagIsFollowedUpstreamOnceTheAnswerIsOld(t *testing.T) {
 	s.get("debian/manifests/12").is(http.StatusOK, first.Body)
 	ref, second := s.push("debian:12", multi("new"))
 	s.get("debian/manifests/12").is(http.StatusOK, first.Body)         // still fresh
-	if n := s.faulty.Count(http.MethodHead, "/manifests/12"); n != 2 { // by the pull, and by the first client
+	if n := s.faulty.Count(http.MethodHead, "/manifests/12"); n != 1 { // by the pull: its answer is one for clients, too
 		t.Errorf("the tag was asked for %d times", n)
 	}
 	s.restart(pull.MirrorOptions{Registries: []string{hub}, Fresh: 0})
@@ -241,6 +267,7 @@ func TestASecondTagOnAStoredDigestIsRecordedAndFetchesNothing(t *testing.T) {
 func TestWhenTheRegistryIsDownWhatIsStoredIsServedAndSaidToBeStale(t *testing.T) {
 	s := newShelf(t, hub)
 	b := s.pull("debian:12", multi("mirror"), "linux/amd64")
+	s.restart(pull.MirrorOptions{Registries: []string{hub}, Fresh: time.Hour, Logger: s.logger()})
 	s.faulty.On(sample.Any, sample.Status(http.StatusServiceUnavailable, "UNAVAILABLE", "closed for today"))
 	s.faulty.Forget()
 	for range 3 {
@@ -384,6 +411,89 @@ func TestASingleManifestIsPulledWhenItsTagIsAskedFor(t *testing.T) {
 	}
 	if !bytes.Equal(raw.body, s.get("redis/manifests/7").body) {
 		t.Error("it is another one once it is stored")
+	}
+}
+
+func TestATagThatMovedIsServedAsItIsStoredWhileTheRegistryLimitsManifests(t *testing.T) {
+	s := newShelf(t, hub)
+	first := s.pull("debian:12", multi("old"), "linux/amd64")
+	_, second := s.push("debian:12", multi("new"))
+	s.restart(pull.MirrorOptions{Registries: []string{hub}, Fresh: time.Hour})
+	s.faulty.On(func(r *http.Request) bool { return r.Method == http.MethodGet && sample.Manifests(r) }, sample.TooManyRequests("90"))
+	for range 3 {
+		s.client("debian", "12", "linux/amd64", first)
+	}
+	if n := s.faulty.Count(http.MethodGet, "/manifests/"+second.Digest().String()); n != 1 {
+		t.Errorf("the new index was asked for %d times", n)
+	}
+}
+
+func TestABlobThatTheRegistryDoesNotHaveIsAnUnknownBlob(t *testing.T) {
+	s := newShelf(t, hub)
+	_, b := s.push("debian:12", multi("mirror"))
+	one, _ := b.For("linux/amd64")
+	layer := one.Layers()[0].Descriptor.Digest
+	s.faulty.On(sample.GetBlob(layer), sample.Status(http.StatusNotFound, "BLOB_UNKNOWN", "no"))
+	s.get("debian/manifests/" + one.Digest().String())
+	s.get("debian/blobs/"+layer.String()).refused(http.StatusNotFound, blobUnknown)
+}
+
+// TestWhatIsRememberedOfARequestHoldsNothingElseOfIt asks for tags by long addresses.
+func TestWhatIsRememberedOfARequestHoldsNothingElseOfIt(t *testing.T) {
+	s := newShelf(t, hub)
+	const count, each = 200, 60_000
+	ask := func(from, to int) (bytes int64) {
+		for i := from; i < to; i++ {
+			s.get(fmt.Sprintf("debian/manifests/%d?a=%s", i, strings.Repeat("x", each))).is(http.StatusNotFound, nil)
+		}
+		runtime.GC()
+		runtime.GC() // what pools keep is gone with the second
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := ask(0, 20) // everything is set up
+	if more := ask(20, 20+count) - before; more > count*each/4 {
+		t.Errorf("%d bytes are kept of %d", more, count*each)
+	}
+}
+
+// timed notes when the deadline for writing is set.
+type timed struct {
+	*httptest.ResponseRecorder
+	until time.Time
+	bare  bool // it was written to without a deadline
+}
+
+func (w *timed) SetWriteDeadline(t time.Time) error {
+	w.until = t
+	return nil
+}
+
+func (w *timed) WriteHeader(status int) {
+	w.bare = w.bare || w.until.IsZero()
+	w.ResponseRecorder.WriteHeader(status)
+}
+
+func (w *timed) Write(p []byte) (int, error) {
+	w.bare = w.bare || w.until.IsZero()
+	return w.ResponseRecorder.Write(p)
+}
+
+func TestNoAnswerWaitsForEverForItsClient(t *testing.T) {
+	s := newShelf(t, hub)
+	b := s.pull("debian:12", multi("stored"), "linux/amd64")
+	_, other := s.push("redis:7", made("amd64", "fetched"))
+	one, _ := b.For("linux/amd64")
+	for _, path := range []string{
+		"", "_catalog", "debian/tags/list", "debian/manifests/12", "debian/blobs/" + one.Layers()[0].Descriptor.Digest.String(), "debian/referrers/" + b.Digest().String(),
+		"redis/manifests/7", "redis/blobs/" + other.Layers()[0].Descriptor.Digest.String(), "none/manifests/1",
+	} {
+		w := &timed{ResponseRecorder: httptest.NewRecorder()}
+		s.server.Config.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v2/"+path, nil))
+		if w.bare || w.Body.Len() == 0 || !w.until.IsZero() {
+			t.Errorf("%s: %d bytes, without a deadline: %v, afterwards %s", path, w.Body.Len(), w.bare, w.until)
+		}
 	}
 }
 
