@@ -126,8 +126,16 @@ func (i *Importer) Import(ctx context.Context, up Upload) (pull.Job, error) {
 
 func (i *Importer) carryOut(ctx context.Context, up Upload, u *pull.Uploading) (err error) {
 	if up.Interrupt != nil {
-		stop := context.AfterFunc(ctx, up.Interrupt)
-		defer stop()
+		over := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() {
+			defer close(over)
+			up.Interrupt()
+		})
+		defer func() {
+			if !stop() {
+				<-over // the sender's connection is not ours any more once this returns
+			}
+		}()
 	}
 	stage, err := i.shelf.NewStage()
 	if err != nil {

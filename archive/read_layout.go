@@ -99,6 +99,11 @@ func (m *members) layout() ([]*arrived, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, a := range all {
+		if m.open && a.absent > 0 {
+			return nil, cutOff(nil)
+		}
+	}
 	return all, m.attestations(all)
 }
 
@@ -144,7 +149,9 @@ func (a *arrived) annotated(annotations map[string]string) error {
 	if name == "" {
 		name = annotations[ocispec.AnnotationRefName]
 		if name != "" && !strings.ContainsAny(name, "/:@") {
-			a.tags = append(a.tags, name)
+			if !slices.Contains(a.tags, name) {
+				a.tags = append(a.tags, name)
+			}
 			return nil
 		}
 	}
@@ -163,9 +170,13 @@ func (a *arrived) called(name string) error {
 	if ref.Digest != "" && ref.Digest != a.target.Digest {
 		return image.Errorf(image.Corrupt, "the archive calls %s by another digest: %s", image.ShortDigest(a.target.Digest), ref.Familiar())
 	}
-	if !slices.Contains(a.names, ref) {
-		a.names = append(a.names, ref)
+	if slices.Contains(a.names, ref) {
+		return nil
 	}
+	if len(a.names) == maxImages {
+		return tooMany()
+	}
+	a.names = append(a.names, ref)
 	return nil
 }
 
