@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 
@@ -75,7 +74,7 @@ func tellPassed(log *slog.Logger, job int64, all []*arrived) (lines []string) {
 		}
 	}
 	if left > 0 {
-		log.LogAttrs(context.Background(), slog.LevelWarn, "more attestations passed over", slog.Int64("job", job), slog.Int("count", left))
+		log.Warn("more attestations passed over", "job", job, "count", left)
 		lines = append(lines, fmt.Sprintf("%d more attestations passed over", left))
 	}
 	return lines
