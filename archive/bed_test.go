@@ -35,7 +35,20 @@ func newBed(t *testing.T) *bed { return openBed(t, t.TempDir(), 0) }
 
 func openBed(t *testing.T, dir string, maxBytes int64) *bed {
 	t.Helper()
-	store, err := storage.Open(t.Context(), storage.Options{Dir: dir, DefaultPlatform: amd64})
+	return bedOf(t, storage.Options{Dir: dir}, maxBytes)
+}
+
+// newBedWith is a bed over a shelf with options of its own.
+func newBedWith(t *testing.T, o storage.Options) *bed {
+	t.Helper()
+	o.Dir = t.TempDir()
+	return bedOf(t, o, 0)
+}
+
+func bedOf(t *testing.T, o storage.Options, maxBytes int64) *bed {
+	t.Helper()
+	o.DefaultPlatform = amd64
+	store, err := storage.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +56,7 @@ func openBed(t *testing.T, dir string, maxBytes int64) *bed {
 	if err := queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	b := &bed{t: t, dir: dir, store: store, queue: queue}
+	b := &bed{t: t, dir: o.Dir, store: store, queue: queue}
 	b.importer = archive.NewImporter(archive.Options{Shelf: store, Queue: queue, MaxBytes: maxBytes})
 	t.Cleanup(b.close)
 	return b
@@ -182,6 +195,16 @@ func small() sample.Image {
 		{By: "COPY two /", Layer: sample.NewLayer(sample.Gzip, sample.Text("etc/two", "two\n"))},
 	}}
 	return im
+}
+
+// blobs counts the files of the blobs.
+func (b *bed) blobs() int {
+	b.t.Helper()
+	found, err := filepath.Glob(filepath.Join(b.dir, "blobs", "sha256", "*"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return len(found)
 }
 
 func stages(t *testing.T, dir string) []string {

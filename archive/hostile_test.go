@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -115,6 +116,7 @@ func TestAHostileOrDamagedArchiveIsRefusedAndLeavesNothing(t *testing.T) {
 
 		"truncated in a layer":         {whole[:len(whole)/3], image.Corrupt, "ends too early"},
 		"truncated before its end":     {tarOf(t, classic()[:6]...), image.Invalid, "holds no image"},
+		"truncated before a layer":     {cutBefore(t), image.Corrupt, "ends too early"},
 		"truncated gzip":               {gzipped(t, whole)[:5_000], image.Corrupt, "ends too early"},
 		"truncated zstd":               {zstandard(t, whole)[:5_000], image.Corrupt, "ends too early"},
 		"damaged gzip":                 {damaged(gzipped(t, whole)), image.Corrupt, "damaged"},
@@ -128,7 +130,7 @@ func TestAHostileOrDamagedArchiveIsRefusedAndLeavesNothing(t *testing.T) {
 		"another version of OCI":       {tarOf(t, replaced(t, oci(), "oci-layout", func([]byte) []byte { return []byte(`{"imageLayoutVersion":"2.0.0"}`) })...), image.Invalid, "only 1.0.0 is known"},
 		"an index that is none":        {tarOf(t, replaced(t, oci(), "index.json", func([]byte) []byte { return []byte(`{"schemaVersion":2,"layers":[]}`) })...), image.Corrupt, "index.json cannot be read"},
 		"a manifest.json that is none": {tarOf(t, replaced(t, classic(), "manifest.json", func([]byte) []byte { return []byte("{not json") })...), image.Corrupt, "manifest.json cannot be read"},
-		"deep JSON":                    {tarOf(t, replaced(t, classic(), "manifest.json", func([]byte) []byte { return bytes.Repeat([]byte("["), 1<<20) })...), image.Corrupt, "manifest.json cannot be read"},
+		"deep JSON":                    {tarOf(t, replaced(t, classic(), "manifest.json", func([]byte) []byte { return bytes.Repeat([]byte("["), 1<<17) })...), image.Corrupt, "manifest.json cannot be read"},
 		"huge JSON":                    {tarOf(t, replaced(t, classic(), "manifest.json", func([]byte) []byte { return bytes.Repeat([]byte(" "), 5<<20) })...), image.TooLarge, "at most"},
 		"a huge config":                {tarOf(t, replaced(t, classic(), img.Blobs[0].Descriptor.Digest.Encoded()+".json", func(b []byte) []byte { return append(b, bytes.Repeat([]byte(" "), 9<<20)...) })...), image.TooLarge, "the config is larger"},
 
@@ -145,16 +147,20 @@ func TestAHostileOrDamagedArchiveIsRefusedAndLeavesNothing(t *testing.T) {
 		"indexes without end":     {tarOf(t, of(sample.DeepIndex(8).Build())...), image.TooLarge, "indexes in indexes"},
 		"no platform of an index": {tarOf(t, layout(t, func(d digest.Digest) bool { return d == img.Digest() }, named{built(t, sample.Index{Entries: []sample.Source{small()}}), []string{"app:1"}})...), image.Corrupt, "none of the platforms"},
 
-		"a bomb as a layer":          {tarOf(t, of(bomb.Build())...), image.TooLarge, "decompression bomb"},
-		"a bomb as a whole":          {bombTar(t), image.TooLarge, "decompression bomb"},
-		"a zstd of a great window":   {greatWindow(t), image.TooLarge, "of memory"},
-		"many entries":               {manyEntries(t, 20_001), image.TooLarge, "more than 20000 entries"},
-		"a great many layers":        {tarOf(t, replaced(t, classic(), "manifest.json", manyLayers)...), image.TooLarge, "more than 1000"},
-		"a great many images":        {tarOf(t, replaced(t, classic(), "manifest.json", manyImages)...), image.TooLarge, "more than 1000"},
-		"a header without end":       {append(header('L', "././@LongLink", 2<<20), make([]byte, 2<<20)...), image.TooLarge, "header that is too long"},
-		"PAX records without end":    {append(header('x', "pax", 2<<20), make([]byte, 2<<20)...), image.TooLarge, "header that is too long"},
-		"a member of terabytes":      {bytes.Join([][]byte{paxRecord("size", "9000000000000000"), header('0', "big", 0)}, nil), image.TooLarge, "is larger than"},
-		"a member of negative bytes": {bytes.Join([][]byte{paxRecord("size", "-1"), header('0', "big", 0)}, nil), image.Invalid, "not a tar archive"},
+		"a bomb as a layer":           {tarOf(t, of(bomb.Build())...), image.TooLarge, "decompression bomb"},
+		"a bomb as a whole":           {bombTar(t), image.TooLarge, "decompression bomb"},
+		"a zstd of a great window":    {greatWindow(t), image.TooLarge, "of memory"},
+		"many entries":                {manyEntries(t, 20_001), image.TooLarge, "more than 20000 entries"},
+		"a great many layers":         {tarOf(t, replaced(t, classic(), "manifest.json", manyLayers)...), image.TooLarge, "more than 1000"},
+		"a great many images":         {tarOf(t, replaced(t, classic(), "manifest.json", manyImages)...), image.TooLarge, "more than 1000"},
+		"a great many names":          {tarOf(t, replaced(t, classic(), "manifest.json", manyNames)...), image.TooLarge, "more than 1000"},
+		"JSON of a great many values": {tarOf(t, replaced(t, classic(), "manifest.json", func([]byte) []byte { return fmt.Appendf(nil, "[%s{}]", strings.Repeat("{},", 1<<20)) })...), image.TooLarge, "values"},
+		"configs that grow in memory": {tarOf(t, growing(t)...), image.TooLarge, "of memory"},
+		"many manifests to be made":   {tarOf(t, toBeMade(t)...), image.TooLarge, "of memory"},
+		"a header without end":        {append(header('L', "././@LongLink", 2<<20), make([]byte, 2<<20)...), image.TooLarge, "header that is too long"},
+		"PAX records without end":     {append(header('x', "pax", 2<<20), make([]byte, 2<<20)...), image.TooLarge, "header that is too long"},
+		"a member of terabytes":       {bytes.Join([][]byte{paxRecord("size", "9000000000000000"), header('0', "big", 0)}, nil), image.TooLarge, "is larger than"},
+		"a member of negative bytes":  {bytes.Join([][]byte{paxRecord("size", "-1"), header('0', "big", 0)}, nil), image.Invalid, "not a tar archive"},
 
 		"a way out":                     {tarOf(t, append(classic(), file("../../etc/cron.d/evil", []byte("x")))...), image.Invalid, "leads out of the archive"},
 		"a way out in the middle":       {tarOf(t, append(classic(), file("a/../../evil", []byte("x")))...), image.Invalid, "leads out of the archive"},
@@ -323,6 +329,55 @@ func manyLayers(raw []byte) []byte {
 func manyImages(raw []byte) []byte {
 	item := strings.TrimSuffix(strings.TrimPrefix(string(raw), "["), "]")
 	return []byte("[" + strings.Repeat(item+",", 1000) + item + "]")
+}
+
+// manyNames gives an image so many names that comparing each with each would take minutes.
+func manyNames(raw []byte) []byte {
+	var names []byte
+	for i := range 200_000 {
+		names = fmt.Appendf(names, "\"a:%d\",", i)
+	}
+	return bytes.Replace(raw, []byte(`"RepoTags":[`), append([]byte(`"RepoTags":[`), names...), 1)
+}
+
+// growing is an archive of configs that have few bytes and a great many steps without a layer.
+func growing(t *testing.T) []entry {
+	t.Helper()
+	var entries []entry
+	var items []savedItem
+	steps := strings.Repeat("{},", 90_000)
+	for i := range 30 {
+		name := fmt.Sprintf("%d.json", i)
+		entries = append(entries, file(name, fmt.Appendf(nil, `{"author":"%d","os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]},"history":[%s{}]}`, i, steps)))
+		items = append(items, savedItem{Config: name, RepoTags: []string{fmt.Sprintf("app:%d", i)}})
+	}
+	return append(entries, jsonFile(t, "manifest.json", items))
+}
+
+// toBeMade is an archive of one small config and two layers, in so many orders that the manifests made of them are many times
+// as large as all of it.
+func toBeMade(t *testing.T) []entry {
+	t.Helper()
+	const layers = 1000
+	one, two := tarOf(t, file("one", nil)), tarOf(t, file("two", nil))
+	diffIDs := strings.TrimSuffix(strings.Repeat(`"`+string(digest.FromBytes(one))+`",`, layers), ",")
+	entries := []entry{file("c", []byte(`{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[`+diffIDs+`]}}`)), file("1", one), file("2", two)}
+	var items []savedItem
+	for i := range layers {
+		item := savedItem{Config: "c", RepoTags: []string{fmt.Sprintf("app:%d", i)}, Layers: slices.Repeat([]string{"1"}, layers)}
+		item.Layers[i] = "2"
+		items = append(items, item)
+	}
+	return append(entries, jsonFile(t, "manifest.json", items[:240]))
+}
+
+// cutBefore is an index of two platforms, cut off between two entries: before the last one, which is a layer.
+func cutBefore(t *testing.T) []byte {
+	t.Helper()
+	index := attestedIndex(t, false)
+	arm, _ := index.For("linux/arm64")
+	raw := tarOf(t, without(layout(t, nil, named{index, []string{"app:1"}}), arm.Layers()[0].Descriptor.Digest.Encoded())...)
+	return raw[:len(raw)-1024]
 }
 
 // circle is an archive from before 1.10 whose two layers are each other's parent.

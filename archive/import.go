@@ -126,8 +126,16 @@ func (i *Importer) Import(ctx context.Context, up Upload) (pull.Job, error) {
 
 func (i *Importer) carryOut(ctx context.Context, up Upload, u *pull.Uploading) (err error) {
 	if up.Interrupt != nil {
-		stop := context.AfterFunc(ctx, up.Interrupt)
-		defer stop()
+		over := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() {
+			defer close(over)
+			up.Interrupt()
+		})
+		defer func() {
+			if !stop() {
+				<-over // the sender's connection is not ours any more once this returns
+			}
+		}()
 	}
 	stage, err := i.shelf.NewStage()
 	if err != nil {
@@ -169,7 +177,9 @@ func (i *Importer) carryOut(ctx context.Context, up Upload, u *pull.Uploading) (
 	if err != nil {
 		return err
 	}
-	u.Stored(report(all, done))
+	result := report(all, done)
+	result.Lines = append(result.Lines, tellPassed(i.log, u.ID(), all)...)
+	u.Stored(result)
 	return nil
 }
 
@@ -190,6 +200,12 @@ func (m *members) toRecord(all []*arrived) Import {
 				in.Proved[l.Digest] = m.inspected[l.Digest]
 				in.Made[img.Document.Digest] = in.Made[img.Document.Digest] || a.made || m.inspected[l.Digest].Compression == layer.Uncompressed
 			}
+			for _, about := range img.Attestations {
+				take(about.Digest)
+				for _, d := range about.Blobs() {
+					take(d.Digest)
+				}
+			}
 		}
 		for _, ref := range a.names {
 			in.Pulled = append(in.Pulled, pull.Pulled{Reference: ref, Target: a.target, Indexes: a.indexes, Images: a.images})
@@ -198,11 +214,12 @@ func (m *members) toRecord(all []*arrived) Import {
 	return in
 }
 
-// report gives what was stored, for the job, and lines as docker load prints them.
-func report(all []*arrived, done []Imported) (images []pull.UploadedImage, absent int, lines []string) {
+// report gives what was stored, with lines as docker load prints them.
+func report(all []*arrived, done []Imported) pull.UploadResult {
+	r := pull.UploadResult{Layers: map[image.Digest]bool{}}
 	n := 0
 	for _, a := range all {
-		absent += a.absent
+		r.Partly += a.absent
 		var platforms []image.Platform
 		for _, img := range a.images {
 			platforms = append(platforms, img.Platform)
@@ -213,12 +230,24 @@ func report(all []*arrived, done []Imported) (images []pull.UploadedImage, absen
 				img.Previous = before
 			}
 			if img.Previous != "" {
-				lines = append(lines, fmt.Sprintf("The image %s already exists, renaming the old one with digest %s to empty string", ref.Familiar(), img.Previous))
+				r.Lines = append(r.Lines, fmt.Sprintf("The image %s already exists, renaming the old one with digest %s to empty string", ref.Familiar(), img.Previous))
 			}
-			lines = append(lines, "Loaded image: "+ref.Familiar())
-			images = append(images, img)
+			r.Lines = append(r.Lines, "Loaded image: "+ref.Familiar())
+			r.Images = append(r.Images, img)
+			if !done[n].Same {
+				a.layers(r.Layers)
+			}
 			n++
 		}
 	}
-	return images, absent, lines
+	return r
+}
+
+// layers adds the layers of all images to a set.
+func (a *arrived) layers(set map[image.Digest]bool) {
+	for _, img := range a.images {
+		for _, l := range img.Document.Manifest.Layers {
+			set[l.Digest] = true
+		}
+	}
 }

@@ -225,7 +225,7 @@ func TestATagMovesAsDockerLoadMovesIt(t *testing.T) {
 		t.Errorf("%q, %+v", job.Lines, job.Upload.Images)
 	}
 	events, err := b.store.TagHistory(t.Context(), "docker.io/library/app", "1")
-	if err != nil || len(events) != 2 || events[0].Event != storage.TagMoved || events[0].By != "mira" || events[0].PullID != job.ID {
+	if err != nil || len(events) != 2 || events[0].Event != storage.TagMoved || events[0].By != "mira" || events[0].PullID != job.ID || !events[0].Uploaded {
 		t.Errorf("the history is %+v, %v", events, err)
 	}
 }
@@ -255,6 +255,43 @@ func TestATagStaysWhereItHasTheImageAlready(t *testing.T) {
 		})
 	}
 }
+
+// Of the layers of docker's archives those are not stored that belong to images that are there already.
+func TestAnUploadShowsTheLayersThatItStored(t *testing.T) {
+	b := newBed(t)
+	other := small()
+	other.Steps = []sample.Step{{By: "COPY other /", Layer: sample.NewLayer(sample.Gzip, sample.Text("other", "other\n"))}}
+	known, fresh := built(t, small()), built(t, other)
+	b.stores(layout(t, nil, named{known, []string{"app:1"}}), "")
+	job := b.stores(saved(t, named{known, []string{"app:1"}}, named{fresh, []string{"app:2"}}), "")
+	if !job.Upload.Images[0].Same || job.Upload.Images[1].Same || len(job.Layers) != 1 || job.Layers[0].Digest != fresh.DiffIDs[0] {
+		t.Fatalf("%+v, %+v", job.Upload, job.Layers)
+	}
+	for _, l := range job.Layers {
+		if _, _, err := b.store.Layer(t.Context(), l.Digest, 1); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// What an upload does to its sender's connection, it does before it is over.
+func TestAnUploadIsOverAfterItsInterrupt(t *testing.T) {
+	b := newBed(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	interrupted := false // the race detector sees when nobody waits for it
+	_, err := b.importer.Import(ctx, archive.Upload{Body: readerFunc(func([]byte) (int, error) {
+		cancel()
+		return 0, io.ErrUnexpectedEOF
+	}), Size: -1, Interrupt: func() { interrupted = true }})
+	if err == nil || !interrupted {
+		t.Errorf("interrupted: %v, %v", interrupted, err)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // A registry's own manifest is not the same as one that was made of docker's archive, though it has the same image ID.
 func TestARegistrysManifestTakesTheTagOfAMadeOne(t *testing.T) {

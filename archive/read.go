@@ -18,11 +18,11 @@ import (
 
 // Limits on what somebody may send. What docker, podman, skopeo and buildx write stays far below them.
 const (
-	maxMembers = 20_000   // entries of one archive; an image of 127 layers has some 400 in docker's old layout
-	maxName    = 512      // bytes of a member's name, or of where a link leads
-	maxHops    = 40       // links that lead to links, as Linux counts them
-	maxRest    = 1 << 20  // bytes after the end of the tar; GNU tar pads to 10 KiB
-	maxText    = 64 << 20 // bytes of all manifests and configs together, which are held in memory
+	maxMembers = 20_000    // entries of one archive; an image of 127 layers has some 400 in docker's old layout
+	maxName    = 512       // bytes of a member's name, or of where a link leads
+	maxHops    = 40        // links that lead to links, as Linux counts them
+	maxRest    = 1 << 20   // bytes after the end of the tar; GNU tar pads to 10 KiB
+	maxText    = 128 << 20 // bytes of memory for all manifests and configs together, as far as textSize tells
 	maxWindow  = 128 << 20
 
 	// An archive that is compressed as a whole may unpack to 1 GiB, or to so many times its own size, as a layer may.
@@ -59,7 +59,9 @@ type members struct {
 	stage    Stage
 	byName   map[string]member
 	byDigest map[image.Digest]Staged
-	text     int64 // bytes of documents that were read
+	text     int64                   // textSize of documents that were read or made
+	open     bool                    // no end was written: where something is missing, the archive was cut off
+	types    map[image.Digest]string // media types of layers that were looked at
 	maxBytes int64
 
 	mu        sync.Mutex
@@ -71,7 +73,7 @@ type members struct {
 // sent and unpacked; 0 is no bound. Errors: Invalid where it is no such archive, Corrupt where it is damaged, TooLarge,
 // DiskFull; an error of body is returned as it is.
 func read(ctx context.Context, body io.Reader, stage Stage, maxBytes int64) (*members, error) {
-	m := &members{stage: stage, byName: map[string]member{}, byDigest: map[image.Digest]Staged{}, maxBytes: maxBytes, inspected: map[image.Digest]layer.Result{}}
+	m := &members{stage: stage, byName: map[string]member{}, byDigest: map[image.Digest]Staged{}, maxBytes: maxBytes, types: map[image.Digest]string{}, inspected: map[image.Digest]layer.Result{}}
 	src := &source{r: body, limit: maxBytes}
 	err := m.readAll(ctx, src)
 	if src.err != nil {
@@ -95,6 +97,7 @@ func (m *members) readAll(ctx context.Context, src *source) error {
 	}
 	in := &unpacked{r: plain, src: src, compressed: kind != layer.Uncompressed, limit: m.maxBytes}
 	err = m.readTar(ctx, in)
+	m.open = in.ended
 	if err == nil {
 		err = in.rest()
 	}
@@ -265,9 +268,8 @@ func (m *members) document(file Staged, what string, limit int64) ([]byte, error
 	if file.Size > limit {
 		return nil, image.Errorf(image.TooLarge, "%s has %d bytes, at most %d are read", what, file.Size, limit)
 	}
-	if m.text += file.Size; m.text > maxText {
-		return nil, image.Errorf(image.TooLarge, "the manifests and configs of the archive have more than %d bytes together", maxText).
-			Suggest("Save fewer images at once.")
+	if m.text+file.Size > maxText { // before it is read
+		return nil, tooMuchText()
 	}
 	r, err := m.stage.Open(file)
 	if err != nil {
@@ -278,7 +280,22 @@ func (m *members) document(file Staged, what string, limit int64) ([]byte, error
 	if _, err := io.ReadFull(r, raw); err != nil {
 		return nil, fmt.Errorf("read a staged file: %w", err)
 	}
-	return raw, nil
+	if n := image.CountValues(raw); n > image.MaxValues {
+		return nil, image.Errorf(image.TooLarge, "%s has more than %d values", what, image.MaxValues)
+	}
+	return raw, m.holdText(raw)
+}
+
+// holdText counts a document that stays in memory. Each value in it takes some room beside its text.
+func (m *members) holdText(raw []byte) error {
+	if m.text += int64(len(raw)) + 64*int64(image.CountValues(raw)); m.text > maxText {
+		return tooMuchText()
+	}
+	return nil
+}
+
+func tooMuchText() error {
+	return image.Errorf(image.TooLarge, "the manifests and configs of the archive take more than %d MiB of memory", maxText>>20).Suggest("Save fewer images at once.")
 }
 
 // stageBytes stages a document that was made here.

@@ -28,10 +28,12 @@ type arrived struct {
 	target  image.Document
 	indexes []image.Document // nested ones on the way to the images
 	images  []pull.PulledImage
-	made    bool              // the manifest was made here
-	absent  int               // platforms that an index lists and the archive does not bring
-	names   []image.Reference // as the archive says
-	tags    []string          // names that are tags alone
+	made    bool                                // the manifest was made here
+	absent  int                                 // platforms that an index lists and the archive does not bring
+	about   map[image.Digest][]image.Descriptor // what its indexes list about images, by their manifests
+	passed  []pull.PassedOver                   // of that, what the upload goes without
+	names   []image.Reference                   // as the archive says
+	tags    []string                            // names that are tags alone
 }
 
 // interpret finds the images of an archive. Where it says it in several ways, an OCI image layout is asked first, as
@@ -93,7 +95,16 @@ func (m *members) layout() ([]*arrived, error) {
 	if err != nil {
 		return nil, notRead(indexFile, err)
 	}
-	return m.entries(top.Index.Entries)
+	all, err := m.entries(top.Index.Entries)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range all {
+		if m.open && a.absent > 0 {
+			return nil, cutOff(nil)
+		}
+	}
+	return all, m.attestations(all)
 }
 
 func notRead(name string, err error) error {
@@ -110,7 +121,7 @@ func (m *members) entries(entries []image.Entry) ([]*arrived, error) {
 		}
 		i := slices.IndexFunc(all, func(a *arrived) bool { return a.target.Digest == e.Digest })
 		if i < 0 {
-			a := &arrived{}
+			a := &arrived{about: map[image.Digest][]image.Descriptor{}}
 			err := m.arrive(a, e.Descriptor, e.Platform)
 			if image.KindOf(err) == image.NotImage {
 				other = err
@@ -138,7 +149,9 @@ func (a *arrived) annotated(annotations map[string]string) error {
 	if name == "" {
 		name = annotations[ocispec.AnnotationRefName]
 		if name != "" && !strings.ContainsAny(name, "/:@") {
-			a.tags = append(a.tags, name)
+			if !slices.Contains(a.tags, name) {
+				a.tags = append(a.tags, name)
+			}
 			return nil
 		}
 	}
@@ -157,9 +170,13 @@ func (a *arrived) called(name string) error {
 	if ref.Digest != "" && ref.Digest != a.target.Digest {
 		return image.Errorf(image.Corrupt, "the archive calls %s by another digest: %s", image.ShortDigest(a.target.Digest), ref.Familiar())
 	}
-	if !slices.Contains(a.names, ref) {
-		a.names = append(a.names, ref)
+	if slices.Contains(a.names, ref) {
+		return nil
 	}
+	if len(a.names) == maxImages {
+		return tooMany()
+	}
+	a.names = append(a.names, ref)
 	return nil
 }
 
@@ -196,6 +213,9 @@ func (m *members) arrive(a *arrived, d image.Descriptor, p image.Platform) error
 // index reads the images of an index that are there. lacking is why the last one that is not whole is left out.
 func (m *members) index(a *arrived, idx *image.Index, depth int) (lacking, err error) {
 	for _, e := range idx.Entries {
+		if e.Kind == image.EntryAttestation && e.Describes != "" {
+			a.about[e.Describes] = append(a.about[e.Describes], e.Descriptor)
+		}
 		if e.Kind != image.EntryImage && e.Kind != image.EntryIndex {
 			continue
 		}

@@ -38,7 +38,11 @@ func (m *members) saved(ctx context.Context) ([]*arrived, error) {
 	if err := json.Unmarshal(raw, &items); err != nil {
 		return nil, notRead(savedFile, err)
 	}
-	if len(items) > maxImages {
+	names := 0
+	for _, item := range items {
+		names += max(1, len(item.RepoTags))
+	}
+	if names > maxImages {
 		return nil, tooMany()
 	}
 	var all []*arrived
@@ -102,8 +106,14 @@ func (m *members) make(ctx context.Context, all []*arrived, config Staged, layer
 	if err != nil {
 		return nil, err
 	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
 	i := slices.IndexFunc(all, func(a *arrived) bool { return a.target.Digest == doc.Digest })
 	if i < 0 {
+		if err := m.holdText(raw); err != nil {
+			return nil, err
+		}
 		if err := m.stageBytes(ctx, raw); err != nil {
 			return nil, err
 		}
@@ -132,6 +142,9 @@ var layerTypes = map[layer.Compression]string{
 
 // layerType tells the media type of a layer by its first bytes.
 func (m *members) layerType(file Staged) (string, error) {
+	if known, ok := m.types[file.Digest]; ok {
+		return known, nil
+	}
 	r, err := m.stage.Open(file)
 	if err != nil {
 		return "", err
@@ -146,5 +159,6 @@ func (m *members) layerType(file Staged) (string, error) {
 	if err != nil {
 		return "", notUnpacked(file.Digest, err)
 	}
+	m.types[file.Digest] = layerTypes[kind]
 	return layerTypes[kind], nil
 }

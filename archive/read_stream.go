@@ -40,6 +40,7 @@ type unpacked struct {
 	n          int64
 	limit      int64
 	err        error // why it ended, but for its true end
+	ended      bool  // somebody has read beyond the last byte
 }
 
 func (u *unpacked) Read(p []byte) (int, error) {
@@ -48,6 +49,7 @@ func (u *unpacked) Read(p []byte) (int, error) {
 	}
 	n, err := u.r.Read(p)
 	u.n += int64(n)
+	u.ended = u.ended || n == 0 && errors.Is(err, io.EOF)
 	switch {
 	case u.compressed && u.n > unpackFloor && u.n/unpackRatio > u.src.n:
 		u.err = image.Errorf(image.TooLarge, "the archive unpacks to more than %d times its size, as a decompression bomb does", unpackRatio).

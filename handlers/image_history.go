@@ -77,7 +77,7 @@ func historyView(events []storage.TagEvent, ofTag bool) views.HistoryView {
 		tag := image.Reference{Repository: e.Repository, Tag: e.Tag}
 		ev := views.TagEventView{
 			Kind: views.TagEventKind(e.Event), Tag: views.Link{Label: tag.Familiar(), URL: views.ImageURL(tag)},
-			Old: historyLink(e.Repository, e.Old, e.OldStored), New: historyLink(e.Repository, e.New, e.NewStored), At: e.At, By: e.By, PullID: e.PullID,
+			Old: historyLink(e.Repository, e.Old, e.OldStored), New: historyLink(e.Repository, e.New, e.NewStored), At: e.At, By: e.By, PullID: e.PullID, Uploaded: e.Uploaded,
 		}
 		if e.PullID != 0 {
 			ev.PullURL = views.PullURL(e.PullID)

@@ -38,7 +38,13 @@ func TestPagesOfUploadsLookAsApproved(t *testing.T) {
 	failed.Problem = &pull.Problem{Kind: image.Corrupt, Message: "the archive ends too early: a part of it is missing", Suggestion: "Send it again, or write it anew."}
 	failed.Finished = failed.Started.Add(time.Second)
 	cancelled.Problem = &pull.Problem{Kind: image.Cancelled, Message: "cancelled by jlee", MessageText: image.Textf("cancelled by %s", "jlee")}
+	tag := views.Link{Label: "postgres:15", URL: "/images/docker.io/library/postgres:15"}
+	history := views.HistoryView{OfTag: true, Events: []views.TagEventView{
+		{Kind: views.EventMoved, Tag: tag, Old: views.Link{Label: string(before)}, New: views.Link{Label: string(after)}, At: clock, By: "jlee", PullURL: "/pulls/8", PullID: 8, Uploaded: true},
+		{Kind: views.EventPulled, Tag: tag, New: views.Link{Label: string(before)}, At: clock, By: "mira", PullURL: "/pulls/7", PullID: 7, Uploaded: true},
+	}}
 	for name, page := range map[string]answer{
+		"upload-history":   rendered(t, views.Korean, views.HistorySection(history)),
 		"upload":           rendered(t, views.English, views.UploadPage(views.Chrome{}, views.UploadView{Address: "http://shelf:8080/archives", Free: 48_000_000_000})),
 		"upload-limited":   rendered(t, views.Korean, views.UploadPage(views.Chrome{}, views.UploadView{Address: "http://shelf:8080/archives", Name: `"><b>`, Free: 48_000_000_000, MaxBytes: 2_000_000_000})),
 		"upload-receiving": rendered(t, views.English, views.PullPart(views.PullView{Job: anUpload(pull.Pulling)})),

@@ -57,6 +57,9 @@ func ParseConfig(raw []byte, m *Manifest) (*Config, error) {
 	if len(raw) > MaxConfigSize {
 		return nil, Errorf(TooLarge, "the config is larger than %d bytes", MaxConfigSize)
 	}
+	if err := checkValues(raw); err != nil {
+		return nil, err
+	}
 	var c Config
 	if err := json.Unmarshal(raw, &c); err != nil {
 		return nil, Errorf(Corrupt, "the config is not a valid image config: %w", err)

@@ -29,6 +29,7 @@ const (
 	MaxEntries      = 2000    // entries of one index
 	MaxLayers       = 1000    // layers of one image; docker stops at 127
 	MaxIndexDepth   = 4       // indexes in indexes
+	MaxValues       = 250_000 // JSON values of a document or a config, each of which takes some 100 bytes of memory
 )
 
 // Document is an index or a manifest with its original bytes. Exactly one of Index and Manifest is set.
@@ -126,6 +127,9 @@ func ParseDocument(contentType string, raw []byte) (Document, error) {
 func readWire(contentType string, raw []byte) (w wire, mediaType string, err error) {
 	if len(raw) > MaxManifestSize {
 		return w, "", Errorf(TooLarge, "the manifest is larger than %d bytes", MaxManifestSize)
+	}
+	if err := checkValues(raw); err != nil {
+		return w, "", err
 	}
 	if err := json.Unmarshal(raw, &w); err != nil {
 		return w, "", notJSON(contentType, raw, err)

@@ -152,7 +152,7 @@ func (q *Queue) look(ctx context.Context, repo image.Repository, head image.Desc
 			}
 		}
 		f.layers = append(f.layers, m.Manifest.Layers...)
-		for _, a := range q.attestations(ctx, repo, all, all[c.Entry]).found {
+		for _, a := range q.attestations(ctx, repo, all, all[c.Entry]).Found {
 			f.layers = append(f.layers, a.Statements...)
 		}
 	}

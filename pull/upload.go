@@ -175,13 +175,22 @@ func (u *Uploading) Verify(d image.Digest, r io.Reader) io.Reader {
 // Verified says that a layer is proved.
 func (u *Uploading) Verified(d image.Digest) { u.verified[d].is(Complete) }
 
-// Stored says what was stored, and what docker would print.
-func (u *Uploading) Stored(images []UploadedImage, partly int, lines []string) {
+// UploadResult is what an upload came to.
+type UploadResult struct {
+	Images []UploadedImage
+	Partly int                   // platforms that its indexes list and that it does not bring
+	Lines  []string              // what docker would print, and what the upload goes without
+	Layers map[image.Digest]bool // that are stored for its images; others were proved and belong to images that were there already
+}
+
+// Stored says what was stored. Of the layers those are shown from now on that are.
+func (u *Uploading) Stored(result UploadResult) {
+	u.run.keepLayers(func(l *layer) bool { return result.Layers[l.Digest] })
 	u.run.change(func(j *Job) {
 		up := *j.Upload
-		up.Images, up.Partly = images, partly
-		j.Upload, j.Lines = &up, lines
-		for _, i := range images {
+		up.Images, up.Partly = result.Images, result.Partly
+		j.Upload, j.Lines = &up, result.Lines
+		for _, i := range result.Images {
 			j.Newer = j.Newer || i.Newer()
 			for _, p := range i.Platforms {
 				if p.Known() && !slices.Contains(j.Pulled, p) {

@@ -29,6 +29,7 @@ type TagEvent struct {
 	At         time.Time
 	By         string
 	PullID     int64 // 0 where no pull did it
+	Uploaded   bool  // an archive that somebody sent did it; PullID is the upload's
 }
 
 func (s *Store) writeHistory(ctx context.Context, tx *sql.Tx, e TagEvent) error {
@@ -44,11 +45,12 @@ func (s *Store) writeHistory(ctx context.Context, tx *sql.Tx, e TagEvent) error 
 // MaxHistory is how many events are given at once.
 const MaxHistory = 500
 
-// eventColumns are what events reads of the history h; the last two tell whether the repository still knows
-// the digests.
+// eventColumns are what events reads of the history h; the last three tell whether the repository still knows
+// the digests, and whether an upload did it, the only kind of job without a reference.
 const (
-	eventColumns = `id, tag, event, old_digest, new_digest, at, by, coalesce(pull_id, 0), ` + knownDigest + `h.old_digest), ` + knownDigest + `h.new_digest)`
+	eventColumns = `id, tag, event, old_digest, new_digest, at, by, coalesce(pull_id, 0), ` + knownDigest + `h.old_digest), ` + knownDigest + `h.new_digest), ` + byUpload
 	knownDigest  = `EXISTS (SELECT 1 FROM repository_digests d JOIN repositories r ON r.id = d.repository_id WHERE r.name = h.repository AND d.digest = `
+	byUpload     = `EXISTS (SELECT 1 FROM pulls p WHERE p.id = h.pull_id AND p.reference = '')`
 )
 
 // TagHistory gives the newest events of a tag first, MaxHistory at most.
@@ -77,7 +79,7 @@ func (s *Store) events(ctx context.Context, repo image.Repository, condition str
 	return rowsOf(ctx, s.read, func(rows *sql.Rows) (TagEvent, error) {
 		e := TagEvent{Repository: repo}
 		var at int64
-		err := rows.Scan(&e.ID, &e.Tag, &e.Event, &e.Old, &e.New, &at, &e.By, &e.PullID, &e.OldStored, &e.NewStored)
+		err := rows.Scan(&e.ID, &e.Tag, &e.Event, &e.Old, &e.New, &at, &e.By, &e.PullID, &e.OldStored, &e.NewStored, &e.Uploaded)
 		e.At = fromMillis(at)
 		return e, err
 	}, `SELECT `+eventColumns+` FROM tag_history h WHERE repository = ?1 AND `+condition+` AND id < ?4 ORDER BY id DESC LIMIT ?3`, repo, value, MaxHistory, before)

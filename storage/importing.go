@@ -92,6 +92,12 @@ func neededBy(in archive.Import, i int, wanted map[image.Digest]bool) {
 		for _, l := range img.Document.Manifest.Layers {
 			wanted[l.Digest] = true
 		}
+		for _, a := range img.Attestations {
+			wanted[a.Digest] = true
+			for _, d := range a.Blobs() {
+				wanted[d.Digest] = true
+			}
+		}
 	}
 }
 

@@ -85,7 +85,10 @@ func uploadProgressText(ctx context.Context, j pull.Job) string {
 	var parts []string
 	switch {
 	case j.State == pull.Done:
-		parts = append(parts, T(ctx, "upload.sent", "Size", HumanSize(j.Upload.Received)), T(ctx, "pull.layers", Count, all))
+		parts = append(parts, T(ctx, "upload.sent", "Size", HumanSize(j.Upload.Received)))
+		if all > 0 { // none where everything was there already
+			parts = append(parts, T(ctx, "pull.layers", Count, all))
+		}
 	case j.Upload.Whole && !j.State.Final():
 		parts = append(parts, T(ctx, "upload.proved", "Done", HumanSize(done), "Total", HumanSize(total)), T(ctx, "pull.layers_of", "Done", complete, Count, all))
 	case j.Upload.Size < 0 || j.Upload.Whole:

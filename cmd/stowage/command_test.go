@@ -63,10 +63,10 @@ func TestAWrongCommandLineIsRefusedWithWhatToDo(t *testing.T) {
 		{"from the environment", []string{"STOWAGE_PLATFORM=lin ux"}, nil, []string{`--platform: "lin ux" is not a platform`}},
 		{"CA file", nil, []string{"--registry-ca=/nowhere.pem", "--listen=127.0.0.1:0"}, []string{"/nowhere.pem"}},
 		{"open to the network", nil, []string{"--listen=0.0.0.0:0"}, []string{
-			"--listen 0.0.0.0:0 would let everybody on the network pull and delete images", "Listen on 127.0.0.1, or add --auth none if that is what you want.",
+			"--listen 0.0.0.0:0 would let everybody on the network pull, upload and delete images", "Listen on 127.0.0.1, or add --auth none if that is what you want.",
 		}},
-		{"open to the network by an empty host", nil, []string{"--listen=:0"}, []string{"would let everybody on the network pull and delete images"}},
-		{"open to the network from the environment", []string{"STOWAGE_LISTEN=0.0.0.0:0"}, nil, []string{"would let everybody on the network pull and delete images"}},
+		{"open to the network by an empty host", nil, []string{"--listen=:0"}, []string{"would let everybody on the network pull, upload and delete images"}},
+		{"open to the network from the environment", []string{"STOWAGE_LISTEN=0.0.0.0:0"}, nil, []string{"would let everybody on the network pull, upload and delete images"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out, errs, code := runStowage(t, c.env, c.args...)

@@ -140,7 +140,7 @@ func (f flags) check(stderr io.Writer) (settings, error) {
 	}
 	s.loopback = isLoopback(host)
 	if !s.loopback && f.Auth != "none" {
-		return s, image.Errorf(image.Invalid, "--listen %s would let everybody on the network pull and delete images", f.Listen).
+		return s, image.Errorf(image.Invalid, "--listen %s would let everybody on the network pull, upload and delete images", f.Listen).
 			Suggest("Listen on 127.0.0.1, or add --auth none if that is what you want.")
 	}
 	if f.ExternalURL != "" {
