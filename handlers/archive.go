@@ -66,13 +66,13 @@ func (h *Handlers) repositoryArchive(c echo.Context, a address) (done bool, err 
 		return false, nil //nolint:nilerr // it is no name: the page says so
 	}
 	ctx := c.Request().Context()
-	for _, r := range []struct {
-		name image.Repository
-		want bool
-	}{{a.ref.Repository, false}, {of.Repository, true}} {
-		if known, err := h.store.RepositoryExists(ctx, r.name); err != nil || known != r.want {
-			return false, err
-		}
+	if known, err := h.store.RepositoryExists(ctx, a.ref.Repository); err != nil || known {
+		return false, err
+	}
+	// Where there is neither, a browser is offered to pull it, and curl is told.
+	known, err := h.store.RepositoryExists(ctx, of.Repository)
+	if err != nil || !known && acceptsPages(c) {
+		return false, err
 	}
 	return true, h.imageArchive(c, address{ref: of})
 }
@@ -81,10 +81,14 @@ func (h *Handlers) repositoryArchive(c echo.Context, a address) (done bool, err 
 func (h *Handlers) textError(c echo.Context, answer func() error) error {
 	err := answer()
 	var known *image.Error
-	if errors.As(err, &known) && known.Kind != image.Internal && !strings.Contains(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextHTML) {
+	if errors.As(err, &known) && known.Kind != image.Internal && !acceptsPages(c) {
 		return PlainError(c, Status(known.Kind), known)
 	}
 	return err
+}
+
+func acceptsPages(c echo.Context) bool {
+	return strings.Contains(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextHTML)
 }
 
 // archive sends what was asked for.

@@ -223,7 +223,7 @@ func TestARepositoryIsArchivedWithAllItsTags(t *testing.T) {
 	if at := to.header.Get("Location"); to.status != http.StatusFound || at != ubuntu+":22.04/archive?platform=linux/amd64" {
 		t.Errorf("the familiar address: %d to %s", to.status, at)
 	}
-	s.get("/images/docker.io/library/redis/archive").is(t, http.StatusNotFound, "docker pull library/redis/archive")
+	s.get("/images/docker.io/library/redis/archive", "Accept", "text/html").is(t, http.StatusNotFound, "docker pull library/redis/archive")
 }
 
 func TestARepositoryThatIsCalledArchiveHasItsPage(t *testing.T) {
@@ -372,6 +372,14 @@ func TestWhatCannotBeArchivedIsRefusedInWords(t *testing.T) {
 	page.is(t, http.StatusNotFound, "it is stored for linux/amd64, linux/arm64", "</html>")
 	if page.header.Get("Content-Disposition") != "" {
 		t.Error("the error is saved as a file")
+	}
+}
+
+func TestAnArchiveOfAnUnknownRepositoryIsRefusedInOneLine(t *testing.T) {
+	s := newShelf(t)
+	got := s.get("/images/docker.io/library/nope/archive", "Accept", "*/*")
+	if got.status != http.StatusNotFound || strings.Count(got.body, "\n") > 2 || !strings.Contains(got.body, "nope") || strings.Contains(got.body, "<") {
+		t.Errorf("%d %.300s", got.status, got.body)
 	}
 }
 

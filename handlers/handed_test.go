@@ -81,7 +81,7 @@ func TestThePageOfAnImageSaysHowOftenItWasHandedOut(t *testing.T) {
 	page.golden(t, "image_handed")
 	s.get("/images/docker.io/library/postgres@"+string(s.target("postgres:15").Digest)).is(t, http.StatusOK, "3 times", "0 of this platform")
 	s.get("/images/"+string(s.target("postgres:15").Images[1].ID)).is(t, http.StatusOK, "1 time", "last 2 days ago")
-	s.get("/images/docker.io/library/redis:7").is(t, http.StatusOK, "0 times", "not since 2026-11-22")
+	s.get("/images/docker.io/library/redis:7").is(t, http.StatusOK, "0 times", "counted since 2026-11-22")
 }
 
 func TestPruningWhatIsUnusedSaysWhatStaysAndWhy(t *testing.T) {

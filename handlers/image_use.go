@@ -26,6 +26,7 @@ func (h *Handlers) useSection(c echo.Context, s *subject) error {
 			}
 		}
 	}
+	v.Fetches = h.options.Mirror.Covers(v.Repository)
 	v.Broken = s.shown.Broken != ""
 	return h.renderImage(c, http.StatusOK, s, views.UseSection(v))
 }

@@ -35,6 +35,7 @@ const (
 // MirrorOptions are what a Mirror works with. Queue and Registries are required.
 type MirrorOptions struct {
 	Queue      *Queue
+	Checks     CheckShelf    // keeps what is heard of stored tags; nil: nothing
 	Registries []string      // hosts that may be fetched from, as in references
 	Fresh      time.Duration // for which the answer about a tag holds
 	Logger     *slog.Logger
@@ -45,6 +46,7 @@ type MirrorOptions struct {
 // a while. Nil, it covers nothing. Safe for concurrent use.
 type Mirror struct {
 	q          *Queue
+	checks     CheckShelf
 	registries []string
 	fresh      time.Duration
 	log        *slog.Logger
@@ -105,7 +107,7 @@ func NewMirror(o MirrorOptions) *Mirror {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	m := &Mirror{
-		q: o.Queue, registries: o.Registries, fresh: o.Fresh, log: o.Logger,
+		q: o.Queue, checks: o.Checks, registries: o.Registries, fresh: o.Fresh, log: o.Logger,
 		tags: newRecent[image.Reference, Standing](mirrorTags), docs: newRecent[image.Reference, origin](mirrorDocs),
 		blobs: newRecent[image.Reference, handedBlob](mirrorBlobs), begun: newRecent[image.Reference, begun](mirrorTags),
 	}
@@ -177,9 +179,13 @@ func (m *Mirror) ask(ref image.Reference, stored image.Digest) Standing {
 		if took := m.q.now().Sub(now); took > mirrorWait && stored != "" {
 			m.log.Warn("the registry was slow to tell of a tag: what is stored was served meanwhile, and may be stale", "reference", ref.String(), "took", took)
 		}
+		m.note(ref, stored, Checked{Reference: ref, Answer: AnswerDigest, Upstream: head.Digest, At: now})
 		return m.heard(ref, head.Digest, now)
 	}
 	until := m.askAgain(now, err)
+	if image.KindOf(err) == image.NotFound {
+		m.note(ref, stored, Checked{Reference: ref, Answer: AnswerGone, At: now})
+	}
 	if stored != "" {
 		m.log.Warn("the registry could not be asked about a tag: what is stored is served, and may be stale",
 			"reference", ref.String(), "error", err, "not_asked_again_before", until)
@@ -191,6 +197,20 @@ func (m *Mirror) ask(ref image.Reference, stored image.Digest) Standing {
 		s.Asked, s.Err, s.until = now, err, until
 		return s
 	})
+}
+
+// note keeps what a registry said of a stored tag as a check for updates, so that its page knows what clients are told.
+// That it is as stored, or as it was said before, is no news.
+func (m *Mirror) note(ref image.Reference, stored image.Digest, c Checked) {
+	before, _ := m.tags.get(ref)
+	if m.checks == nil || stored == "" || c.Upstream == stored && (before.Digest == stored || before.Digest == "") {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.q.base), saveTimeout)
+	defer cancel()
+	if _, err := m.checks.SaveChecks(ctx, []Checked{c}); err != nil {
+		m.log.Error("a check for updates is not kept", "reference", ref.String(), "error", err)
+	}
 }
 
 // askAgain says when a registry is asked about a tag again after an error.
@@ -395,8 +415,15 @@ func (m *Mirror) HandOutStored(ctx context.Context, repo image.Repository, d ima
 		return err
 	}
 	if doc.image == d {
-		if err := m.begin(ctx, ref, by); err != nil {
+		stored, err := m.q.resolver.stored(ctx, o.reference)
+		if err != nil {
 			return err
+		}
+		// What was pulled since the client was told of the tag is not pulled again.
+		if stored.Digest != o.target || !slices.ContainsFunc(stored.Images, func(i StoredImage) bool { return i.Manifest == d }) {
+			if err := m.begin(ctx, ref, by); err != nil {
+				return err
+			}
 		}
 	}
 	o.settled = true

@@ -33,7 +33,7 @@ func (v HandedView) note(ctx context.Context) string {
 	if v.Last.IsZero() {
 		return T(ctx, "handed.never", "Date", v.Since.UTC().Format(time.DateOnly))
 	}
-	return T(ctx, "handed.last", "Ago", HumanAge(ctx, v.Last))
+	return T(ctx, "handed.last", "Ago", ageInSentence(ctx, v.Last))
 }
 
 // planUsed are the lines for what a prune of what is unused leaves, and why.

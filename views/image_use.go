@@ -21,6 +21,7 @@ type UseView struct {
 	Asked      image.Platform   // the page is of this one; zero: of the one that comes first
 	Shown      image.Platform
 	Broken     bool // and so not handed out
+	Fetches    bool // what is missing is fetched for clients
 }
 
 // useCommands are the same for several tools.
@@ -103,6 +104,7 @@ func (v UseView) commands(ref, suffix string) []string {
 		shellLine("skopeo", skopeoPlatform(own), "copy", when(v.plain(), "--src-tls-verify=false"), "docker://"+ref, "oci:"+to+suffix),
 		shellLine("crane", "pull", when(v.insecure(), "--insecure"), platformFlag(other), ref, to+".tar"),
 		regctl,
+		shellLine("oras", "copy", when(v.plain(), "--from-plain-http"), platformFlag(other), ref, "--to-oci-layout", to+suffix),
 	}
 }
 

@@ -32,16 +32,16 @@ func front(pages http.Handler, o Options) http.Handler {
 // registryAPI does for the registry API what the middleware does for the pages, as far as clients without a browser
 // need it: foreign Hosts, panics, the log, measures.
 type registryAPI struct {
-	next     http.Handler
-	log      *slog.Logger
-	loopback bool
-	took     *prometheus.HistogramVec
-	sent     prometheus.Counter
+	next http.Handler
+	log  *slog.Logger
+	own  func(host string) bool
+	took *prometheus.HistogramVec
+	sent prometheus.Counter
 }
 
 func newRegistryAPI(o Options) *registryAPI {
 	a := &registryAPI{
-		next: o.Distribution, log: o.Logger, loopback: o.Loopback,
+		next: o.Distribution, log: o.Logger, own: o.ownHosts(),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "stowage_registry_request_duration_seconds",
 			Help:    "Time to answer requests of the registry API to the last byte, by method, kind and status.",
@@ -72,7 +72,7 @@ func (a *registryAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		_ = http.NewResponseController(w).SetReadDeadline(start.Add(bodyTime)) // see bodyDeadline
 	}
-	if a.loopback && !isLoopbackHost(r.Host) {
+	if !a.own(r.Host) {
 		plainError(answer, http.StatusForbidden, "DENIED", "this server answers only to localhost")
 		return
 	}

@@ -19,7 +19,7 @@ import (
 func fronted(loopback bool, api http.HandlerFunc) (h http.Handler, metrics *prometheus.Registry, log *bytes.Buffer) {
 	metrics, log = prometheus.NewRegistry(), &bytes.Buffer{}
 	pages := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a page") })
-	o := Options{Distribution: api, Metrics: metrics, Logger: slog.New(slog.NewTextHandler(log, nil)), Loopback: loopback}
+	o := Options{Distribution: api, Metrics: metrics, Logger: slog.New(slog.NewTextHandler(log, nil)), Loopback: loopback, ExternalURL: "https://shelf.example.com"}
 	return front(pages, o), metrics, log
 }
 
@@ -84,6 +84,7 @@ func TestTheRegistryAPIRefusesForeignHostsOnLoopback(t *testing.T) {
 		status   int
 	}{
 		{"evil.example", true, http.StatusForbidden}, {"localhost:8080", true, http.StatusOK}, {"127.0.0.1:8080", true, http.StatusOK}, {"shelf.example", false, http.StatusOK},
+		{"Shelf.example.com", true, http.StatusOK}, {"shelf.example.com:443", true, http.StatusOK}, {"shelf.example.com.evil.example", true, http.StatusForbidden}, {"", true, http.StatusForbidden},
 	} {
 		h, _, _ := fronted(tt.loopback, func(http.ResponseWriter, *http.Request) {})
 		r := httptest.NewRequest(http.MethodGet, "/v2/", nil)

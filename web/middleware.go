@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -40,7 +41,7 @@ func use(e *echo.Echo, o Options) {
 		}}),
 		locale,
 		secure,
-		hosts(o.Loopback),
+		hosts(o),
 		crossOrigin(),
 		bodyDeadline,
 		middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: maxForm, Skipper: upload}),
@@ -119,15 +120,30 @@ func secure(next echo.HandlerFunc) echo.HandlerFunc {
 
 // hosts refuses a foreign Host while the server listens on loopback only: a page elsewhere could have its
 // own name resolve to 127.0.0.1 and then read everything here (DNS rebinding).
-func hosts(loopback bool) echo.MiddlewareFunc {
+func hosts(o Options) echo.MiddlewareFunc {
+	own := o.ownHosts()
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if loopback && !isLoopbackHost(c.Request().Host) {
+			if !own(c.Request().Host) {
 				return image.Errorf(image.Forbidden, "this server answers only to localhost, not to %.80q", c.Request().Host).
 					Suggest("Open it as http://localhost or http://127.0.0.1 with its port.")
 			}
 			return next(c)
 		}
+	}
+}
+
+// ownHosts tells whether a request's Host is one that the server has.
+func (o Options) ownHosts() func(host string) bool {
+	if !o.Loopback {
+		return func(string) bool { return true }
+	}
+	outside := ""
+	if u, err := url.Parse(o.ExternalURL); err == nil {
+		outside = u.Hostname()
+	}
+	return func(host string) bool {
+		return isLoopbackHost(host) || outside != "" && strings.EqualFold((&url.URL{Host: host}).Hostname(), outside)
 	}
 }
 

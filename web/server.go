@@ -24,6 +24,7 @@ type Options struct {
 	Metrics      *prometheus.Registry
 	Ready        func(context.Context) error // whether requests can be answered
 	Loopback     bool                        // the server listens on loopback only: foreign Hosts are refused
+	ExternalURL  string                      // the server's outside address, as behind a proxy: its host is none; may be empty
 }
 
 // Server serves the pages.

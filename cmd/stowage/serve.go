@@ -86,7 +86,7 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 	a.queue = pull.New(pull.Options{Source: a.client, Shelf: a.store, Concurrency: s.PullConcurrency, DefaultPlatform: s.platform, Logger: s.log})
 	a.checker = pull.NewChecker(pull.CheckOptions{Source: a.client, Shelf: a.store, Interval: s.CheckInterval, Logger: s.log})
 	if len(s.Mirror) > 0 {
-		a.mirror = pull.NewMirror(pull.MirrorOptions{Queue: a.queue, Registries: s.Mirror, Fresh: s.MirrorFresh, Logger: s.log})
+		a.mirror = pull.NewMirror(pull.MirrorOptions{Queue: a.queue, Checks: a.store, Registries: s.Mirror, Fresh: s.MirrorFresh, Logger: s.log})
 	}
 	metrics := newMetrics(a.store, a.queue, a.mirror, s.log)
 	a.server = web.New(web.Options{
@@ -96,7 +96,7 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 			LocalUser: localUser(), Demo: p.demo, ExternalURL: s.external, Closing: a.closing,
 		}),
 		Distribution: distribution.New(distribution.Options{Store: a.store, Mirror: a.mirror, Logger: s.log}),
-		Logger:       s.log, Metrics: metrics, Ready: a.store.Ready, Loopback: s.loopback,
+		Logger:       s.log, Metrics: metrics, Ready: a.store.Ready, Loopback: s.loopback, ExternalURL: s.external,
 	})
 	return a, nil
 }

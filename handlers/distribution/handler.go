@@ -77,7 +77,7 @@ var (
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		return refuse(http.StatusMethodNotAllowed, unsupported, "this registry is read-only: images come onto the shelf by its pages, not by a push")
+		return refuse(http.StatusMethodNotAllowed, unsupported, "this registry is read-only: images come onto the shelf by its pages, or as archives: docker save IMAGE | curl -T - http://THIS-SERVER/archives")
 	}
 	address, _ := strings.CutPrefix(r.URL.Path, "/v2")
 	address = strings.TrimPrefix(address, "/")

@@ -530,3 +530,53 @@ func TestWhatDescribesAnImageIsFetchedForAClientWithTheImage(t *testing.T) {
 		t.Fatalf("pulls: %+v", jobs)
 	}
 }
+
+func TestPullingAStoredTagAgainLeavesNoRecordOfAPull(t *testing.T) {
+	s := newShelf(t, hub)
+	_, b := s.push("debian:12", multi("mirror"))
+	s.client("debian", "12", "linux/amd64", b) // by the tag's HEAD
+	if n := len(s.pulls()); n != 1 {
+		t.Fatalf("%d pulls", n)
+	}
+	one, _ := b.For("linux/amd64")
+	for range 2 {
+		s.get("debian/manifests/12").is(http.StatusOK, b.Body)
+		s.get("debian/manifests/"+one.Digest().String()).is(http.StatusOK, one.Body)
+		s.client("debian", "12", "linux/amd64", b)
+	}
+	if n := len(s.pulls()); n != 1 {
+		t.Errorf("%d pulls, with nothing to bring", n)
+	}
+}
+
+func TestWhatAClientIsToldOfAMovedTagItsPageKnows(t *testing.T) {
+	s := newShelf(t, hub)
+	s.pull("debian:12", multi("old"), "linux/amd64")
+	ref, second := s.push("debian:12", multi("new"))
+	s.restart(pull.MirrorOptions{Checks: s.store, Registries: []string{hub}, Fresh: 0})
+	check := func() pull.UpdateState {
+		t.Helper()
+		c, err := s.store.TagCheck(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.State
+	}
+	if got := check(); got != pull.UpToDate {
+		t.Fatalf("before: %s", got)
+	}
+	s.ask(http.MethodHead, "debian/manifests/12").says("Docker-Content-Digest", second.Digest().String())
+	if got := check(); got != pull.UpdateAvailable {
+		t.Errorf("a client was told of another digest, and the tag is %q", got)
+	}
+	s.push("debian:12", multi("old"))
+	s.ask(http.MethodHead, "debian/manifests/12")
+	if got := check(); got != pull.UpToDate {
+		t.Errorf("the tag has come back, and is %q", got)
+	}
+	s.faulty.On(sample.Manifests, sample.Status(http.StatusNotFound, "MANIFEST_UNKNOWN", "no"))
+	s.ask(http.MethodHead, "debian/manifests/12")
+	if got := check(); got != pull.GoneUpstream {
+		t.Errorf("the registry has no such tag any more, and it is %q", got)
+	}
+}
