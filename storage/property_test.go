@@ -216,11 +216,7 @@ func (w *walker) carryOut(plan image.RemovalPlan, remove func(image.Digest) (Rem
 		w.t.Fatal(err)
 	}
 	dump := w.dump(dumpQueries[:len(dumpQueries)-1]...)
-	before, err := w.Totals(w.t.Context())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	done, err := remove(plan.Fingerprint)
+	before, after, done, err := w.weighed(func() (Removed, error) { return remove(plan.Fingerprint) })
 	if plan.Refused() {
 		if image.KindOf(err) != image.Conflict {
 			w.t.Errorf("what the rules refuse was carried out: %v", err)
@@ -230,10 +226,6 @@ func (w *walker) carryOut(plan image.RemovalPlan, remove func(image.Digest) (Rem
 	}
 	if err != nil || done.Plan.Fingerprint != plan.Fingerprint || done.ID == 0 {
 		w.t.Fatalf("carrying out what was planned: %+v, %v", done, err)
-	}
-	after, err := w.Totals(w.t.Context())
-	if err != nil {
-		w.t.Fatal(err)
 	}
 	freed := plan.Totals.Freed
 	for _, b := range plan.Stays {
@@ -249,6 +241,23 @@ func (w *walker) carryOut(plan image.RemovalPlan, remove func(image.Digest) (Rem
 		w.undo(done.ID)
 		w.same("after the undo", w.dump(dumpQueries[:len(dumpQueries)-1]...), dump)
 	}
+}
+
+// weighed gives the sums before and after a removal. No round of the keeper comes between them: it takes a blob that is held
+// out of those that wait, for a moment.
+func (w *walker) weighed(remove func() (Removed, error)) (before, after Totals, done Removed, err error) {
+	w.t.Helper()
+	w.keeper.work.Lock()
+	defer w.keeper.work.Unlock()
+	before, failed := w.Totals(w.t.Context())
+	if failed != nil {
+		w.t.Fatal(failed)
+	}
+	done, err = remove()
+	if after, failed = w.Totals(w.t.Context()); failed != nil {
+		w.t.Fatal(failed)
+	}
+	return before, after, done, err
 }
 
 func (w *walker) undoSome() {
