@@ -192,7 +192,7 @@ func uploadForm(v UploadView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "\" method=\"post\" enctype=\"multipart/form-data\" class=\"p-4 grid gap-4\" data-upload data-most=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "\" method=\"post\" enctype=\"multipart/form-data\" class=\"p-4 grid gap-4 grid-cols-[minmax(0,1fr)]\" data-upload data-most=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -330,7 +330,7 @@ func uploadForm(v UploadView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, "</label> <input id=\"upload-archive\" class=\"max-w-full text-sm cursor-pointer file:btn file:btn-sm file:bg-base-100 file:border-base-content/20 file:mr-3\" type=\"file\" name=\"archive\" required aria-describedby=\"upload-limit upload-problem\"><p class=\"text-muted js-only\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, "</label> <input id=\"upload-archive\" class=\"file-input file-input-sm w-full max-w-80 cursor-pointer\" type=\"file\" name=\"archive\" required aria-describedby=\"upload-limit upload-problem\"><p class=\"text-muted js-only\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
