@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,8 +16,13 @@ import (
 // ago, and once one of its platforms by its own digest; ubuntu 35 days ago.
 func handedShelf(t *testing.T) *shelf {
 	t.Helper()
-	at := clock
-	s := newShelf(t, func(o *storage.Options) { o.Now = func() time.Time { return at }; o.UndoWindow = 10 * time.Minute })
+	var at atomic.Pointer[time.Time] // the store looks at it whenever it likes
+	is := func(now time.Time) { at.Store(&now) }
+	is(clock)
+	s := newShelf(t, func(o *storage.Options) {
+		o.Now = func() time.Time { return *at.Load() }
+		o.UndoWindow = 10 * time.Minute
+	})
 	day := 24 * time.Hour
 	s.pull("ubuntu:22.04")
 	s.pull("postgres:15", "linux/amd64", "linux/arm64")
@@ -31,7 +37,7 @@ func handedShelf(t *testing.T) *shelf {
 		} else {
 			ref = ref.WithTag("").WithDigest(digest)
 		}
-		at = clock.Add(40*day - ago)
+		is(clock.Add(40*day - ago))
 		s.store.HandedOut(ref, digest)
 	}
 	hand("ubuntu:22.04", "", 35*day)
@@ -39,12 +45,12 @@ func handedShelf(t *testing.T) *shelf {
 	hand("postgres:15", "", 10*day)
 	hand("postgres:15", "", 3*day)
 	hand("postgres:15", s.target("postgres:15").Images[1].Manifest, 2*day)
-	at = clock.Add(40 * day)
+	is(clock.Add(40 * day))
 	if err := s.store.WriteHandedOut(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.handlers.options.Now = func() time.Time { return at }
-	s.now = at
+	s.handlers.options.Now = func() time.Time { return *at.Load() }
+	s.now = *at.Load()
 	return s
 }
 
