@@ -114,16 +114,7 @@ func (p *plan) digests() []image.Digest {
 		all = append(all, d.Digest)
 	}
 	for _, i := range p.images {
-		all = append(all, i.Document.Manifest.Config.Digest)
-		for _, l := range i.Document.Manifest.Layers {
-			all = append(all, l.Digest)
-		}
-		for _, a := range i.Attestations {
-			all = append(all, a.Digest)
-			for _, d := range a.Blobs() {
-				all = append(all, d.Digest)
-			}
-		}
+		all = append(all, i.Digests()...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

@@ -123,6 +123,22 @@ type PulledImage struct {
 	Attestations []image.Attestation // what the index lists about it, as far as it could be had
 }
 
+// Digests lists the blobs of the image: its manifest, config and layers, and all of what describes it. Some can be in it
+// twice.
+func (i PulledImage) Digests() []image.Digest {
+	all := []image.Digest{i.Document.Digest, i.Document.Manifest.Config.Digest}
+	for _, l := range i.Document.Manifest.Layers {
+		all = append(all, l.Digest)
+	}
+	for _, a := range i.Attestations {
+		all = append(all, a.Digest)
+		for _, d := range a.Blobs() {
+			all = append(all, d.Digest)
+		}
+	}
+	return all
+}
+
 // Pulled is what a pull brought, to be recorded.
 type Pulled struct {
 	Reference image.Reference

@@ -59,9 +59,6 @@ func (f *fetcher) stream(ctx context.Context, b blob) (*Stream, error) {
 	}
 }
 
-// Size is the blob's, in bytes.
-func (s *Stream) Size() int64 { return s.size }
-
 // Seek implements io.Seeker. Any place of the blob can be sought; reading from it waits until it is there.
 func (s *Stream) Seek(offset int64, whence int) (int64, error) {
 	switch whence {

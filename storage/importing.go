@@ -87,16 +87,8 @@ func neededBy(in archive.Import, i int, wanted map[image.Digest]bool) {
 		wanted[doc.Digest] = true
 	}
 	for _, img := range p.Images {
-		wanted[img.Document.Digest] = true
-		wanted[img.Document.Manifest.Config.Digest] = true
-		for _, l := range img.Document.Manifest.Layers {
-			wanted[l.Digest] = true
-		}
-		for _, a := range img.Attestations {
-			wanted[a.Digest] = true
-			for _, d := range a.Blobs() {
-				wanted[d.Digest] = true
-			}
+		for _, d := range img.Digests() {
+			wanted[d] = true
 		}
 	}
 }

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/stowage/stowage/image"
@@ -137,11 +137,7 @@ var product = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,39}(/[A-Za-z0-9.
 
 // asker says who asks, as pulls show it.
 func asker(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	by := "client " + host
+	by := "client " + strings.Trim(client(r), "[]")
 	if name := product.FindString(r.UserAgent()); name != "" {
 		by += " (" + name + ")"
 	}
