@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"image":                 {},
 	"migrations":            {},
 	"static":                {},
+	"test/shape":            {},
 }
 
 // onlyIn names libraries that belong to certain packages.
