@@ -54,7 +54,7 @@ func TestEveryLayoutBringsTheImageWithItsID(t *testing.T) {
 			}
 			for _, ref := range img.names {
 				target := b.target(ref)
-				if len(target.Images) != 1 || target.Images[0].ID != id || target.Images[0].Platform != amd64 || target.Images[0].Broken != "" || target.Reason != storage.ByTag {
+				if len(target.Images) != 1 || target.Images[0].ID != id || target.Images[0].Platform != amd64 || !target.Images[0].Broken.Empty() || target.Reason != storage.ByTag {
 					t.Fatalf("%s is %+v", ref, target)
 				}
 				if tt.digest != "" && target.Digest != tt.digest {

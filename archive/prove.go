@@ -103,7 +103,8 @@ func notUnpacked(d image.Digest, err error) error {
 	case errors.Is(err, layer.ErrSource): // the disk
 		return err
 	case errors.Is(err, layer.ErrTooLarge), errors.Is(err, layer.ErrTooManyEntries):
-		return image.Errorf(image.TooLarge, "layer %s unpacks to more than is allowed, as a decompression bomb does: %w", image.ShortDigest(d), err)
+		return image.Errorf(image.TooLarge, "layer %s unpacks to more than is allowed, as a decompression bomb does: %s", image.ShortDigest(d), layer.Reason(err)).
+			Because(err)
 	}
-	return damagedArchive(image.Errorf(image.Corrupt, "layer %s cannot be unpacked: %w", image.ShortDigest(d), err))
+	return damagedArchive(image.Errorf(image.Corrupt, "layer %s cannot be unpacked: %s", image.ShortDigest(d), layer.Reason(err)).Because(err))
 }

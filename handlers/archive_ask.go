@@ -198,7 +198,7 @@ func (h *Handlers) archived(ctx context.Context, t archiveThing) (storage.Archiv
 func archivedImages(t archiveThing, stored []storage.ArchivedImage, platforms []image.Platform) ([]storage.ArchivedImage, error) {
 	var usable []storage.ArchivedImage
 	for _, i := range stored {
-		if i.Broken == "" {
+		if i.Broken.Empty() {
 			usable = append(usable, i)
 		}
 	}

@@ -68,7 +68,7 @@ func downloadChoices(s *subject, asked []image.Platform, formed bool) []views.Do
 		if !c.stored {
 			continue
 		}
-		choice := views.DownloadChoice{Size: c.image.Size, Broken: c.image.Broken != ""}
+		choice := views.DownloadChoice{Size: c.image.Size, Broken: !c.image.Broken.Empty()}
 		if c.platform.Known() {
 			choice.Platform = c.platform.String()
 		}

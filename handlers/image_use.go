@@ -21,12 +21,12 @@ func (h *Handlers) useSection(c echo.Context, s *subject) error {
 		v.Platforms = len(s.choices)
 		v.Asked = s.addressed()
 		for _, p := range s.choices {
-			if p.stored && p.image.Broken == "" && p.platform != (image.Platform{}) {
+			if p.stored && p.image.Broken.Empty() && p.platform != (image.Platform{}) {
 				v.Stored = append(v.Stored, p.platform)
 			}
 		}
 	}
 	v.Fetches = h.options.Mirror.Covers(v.Repository)
-	v.Broken = s.shown.Broken != ""
+	v.Broken = !s.shown.Broken.Empty()
 	return h.renderImage(c, http.StatusOK, s, views.UseSection(v))
 }

@@ -154,7 +154,7 @@ func (s *subject) platformLinks() []views.PlatformChoice {
 		l := views.PlatformChoice{Name: c.platform.String(), Stored: c.stored, Unpacked: -1}
 		if c.stored {
 			l.Current = s.stored && c.image.Manifest == s.shown.Manifest
-			l.Broken, l.Size, l.Unpacked = c.image.Broken != "", c.image.Size, c.image.Unpacked
+			l.Broken, l.Size, l.Unpacked = !c.image.Broken.Empty(), c.image.Size, c.image.Unpacked
 			l.URL = views.SectionURL(s.base(), s.section, c.platform)
 		} else {
 			l.Current = !s.stored && c.platform == s.platform

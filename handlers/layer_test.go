@@ -46,8 +46,10 @@ func TestABrokenLayerSaysWhy(t *testing.T) {
 	s := newShelfOf(t, strings.TrimPrefix(server.URL, "http://"))
 	s.pull("broken:1")
 	page := s.get("/layers/" + string(s.layerOf("broken:1", 0)))
-	page.is(t, http.StatusOK, "This layer cannot be used", "cannot be unpacked")
+	page.is(t, http.StatusOK, "This layer cannot be used", "It ends too early (byte ")
 	page.golden(t, "layer-broken")
+	s.get("/layers/"+string(s.layerOf("broken:1", 0)), "Accept-Language", "ko").is(t, http.StatusOK, "데이터가 중간에 끊겨 있습니다 (tar의 ")
+	s.get("/images/docker.io/library/broken:1", "Accept-Language", "ko").is(t, http.StatusOK, "압축을 풀 수 없습니다: 데이터가 중간에 끊겨 있습니다 (tar의 ")
 	s.get("/images").is(t, http.StatusOK, "broken")
 }
 

@@ -29,7 +29,7 @@ func (h *Handlers) check(ctx context.Context, job pull.Job) (views.PullCheck, er
 func checkOf(job pull.Job, images []storage.Image, at image.Reference, now time.Time) (check views.PullCheck) {
 	for _, img := range images {
 		switch {
-		case img.Broken != "":
+		case !img.Broken.Empty():
 			b := views.BrokenImage{Reason: img.Broken, URL: views.ImageURL(at)}
 			if img.Platform.Known() {
 				b.Platform, b.URL = img.Platform.String(), views.SectionURL(b.URL, "", img.Platform)
@@ -78,7 +78,7 @@ func (h *Handlers) brokenPulls(ctx context.Context, jobs []pull.Job) (map[int64]
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(images, func(img storage.Image) bool { return img.Broken != "" }) {
+		if slices.ContainsFunc(images, func(img storage.Image) bool { return !img.Broken.Empty() }) {
 			broken[job.ID] = true
 		}
 	}

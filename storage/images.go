@@ -16,8 +16,8 @@ type Image struct {
 	Created  time.Time // zero where the config does not say
 	Size     int64     // compressed bytes of its layers
 	Layers   int
-	Unpacked int64  // bytes as docker counts SIZE; -1 until each layer was unpacked
-	Broken   string // why it cannot be used; empty when nothing is known against it
+	Unpacked int64      // bytes as docker counts SIZE; -1 until each layer was unpacked
+	Broken   image.Text // why it cannot be used; empty when nothing is known against it
 	Stored   time.Time
 }
 
@@ -27,7 +27,7 @@ func scanImage(rows *sql.Rows) (Image, error) {
 	var i Image
 	var platform string
 	var created, stored int64
-	err := rows.Scan(&i.Manifest, &i.ID, &platform, &created, &i.Size, &i.Layers, &i.Unpacked, &i.Broken, &stored)
+	err := rows.Scan(&i.Manifest, &i.ID, &platform, &created, &i.Size, &i.Layers, &i.Unpacked, textColumn{&i.Broken}, &stored)
 	i.Platform, i.Created, i.Stored = storedPlatform(platform), fromMillis(created), fromMillis(stored)
 	return i, err
 }

@@ -108,7 +108,7 @@ func (s *Store) sameImage(ctx context.Context, in archive.Import, i int) (archiv
 	}
 	for _, img := range target.Images {
 		same := img.Manifest == p.Target.Digest || in.Made[p.Target.Digest] && img.ID == p.Target.Manifest.Config.Digest
-		if same && img.Broken == "" {
+		if same && img.Broken.Empty() {
 			return archive.Imported{Digest: target.Digest, Same: true}, nil
 		}
 	}
@@ -176,7 +176,7 @@ func (r recorder) proved(in archive.Import) error {
 			return err
 		}
 		if pending {
-			if err := r.store.settleLayerIn(r.ctx, r.tx, d, layerVerified, in.Proved[d], ""); err != nil {
+			if err := r.store.settleLayerIn(r.ctx, r.tx, d, layerVerified, in.Proved[d], image.Text{}); err != nil {
 				return err
 			}
 		}

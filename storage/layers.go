@@ -19,10 +19,10 @@ type Layer struct {
 	Digest    image.Digest
 	DiffID    image.Digest // as the config claims; for a layer by itself: as proved, empty until unpacked
 	MediaType string
-	Size      int64  // compressed bytes
-	Unpacked  int64  // bytes as docker counts SIZE; -1 until it was unpacked
-	Entries   int64  // files, directories and links in it; -1 until it was unpacked
-	Problem   string // why it cannot be unpacked; empty when nothing is known against it
+	Size      int64      // compressed bytes
+	Unpacked  int64      // bytes as docker counts SIZE; -1 until it was unpacked
+	Entries   int64      // files, directories and links in it; -1 until it was unpacked
+	Problem   image.Text // why it cannot be unpacked; empty when nothing is known against it
 	CreatedBy string
 	Users     int // stored images that use it, this one included
 }
@@ -32,7 +32,7 @@ const layerColumns = `l.digest, coalesce(l.unpacked, -1), coalesce(l.entries, -1
 // ImageLayers gives an image's layers, base first.
 func (s *Store) ImageLayers(ctx context.Context, manifest image.Digest) ([]Layer, error) {
 	return rowsOf(ctx, s.read, func(rows *sql.Rows) (l Layer, err error) {
-		return l, rows.Scan(&l.Digest, &l.Unpacked, &l.Entries, &l.Problem, &l.Users, &l.DiffID, &l.MediaType, &l.Size, &l.CreatedBy)
+		return l, rows.Scan(&l.Digest, &l.Unpacked, &l.Entries, textColumn{&l.Problem}, &l.Users, &l.DiffID, &l.MediaType, &l.Size, &l.CreatedBy)
 	}, `SELECT `+layerColumns+`, il.diff_id, il.media_type, il.size, il.created_by
 		FROM image_layers il JOIN layers l ON l.digest = il.layer_digest WHERE il.manifest_digest = ? ORDER BY il.position`, manifest)
 }
@@ -53,7 +53,7 @@ func (s *Store) Layer(ctx context.Context, d image.Digest, limit int) (l Layer, 
 			coalesce((SELECT media_type FROM image_layers WHERE layer_digest = l.digest LIMIT 1), ''),
 			coalesce((SELECT created_by FROM image_layers WHERE layer_digest = l.digest LIMIT 1), '')
 			FROM layers l JOIN blobs b ON b.digest = l.digest WHERE l.digest = ?`, d).
-			Scan(&l.Digest, &l.Unpacked, &l.Entries, &l.Problem, &l.Users, &l.DiffID, &l.Size, &l.MediaType, &l.CreatedBy)
+			Scan(&l.Digest, &l.Unpacked, &l.Entries, textColumn{&l.Problem}, &l.Users, &l.DiffID, &l.Size, &l.MediaType, &l.CreatedBy)
 		if err != nil {
 			return notFound(err, "no layer %s is stored", d)
 		}

@@ -30,11 +30,11 @@ type Row struct {
 	Platforms []image.Platform // all that are stored, in the index's order
 	Created   time.Time        // zero where the config does not say
 	Pulled    time.Time
-	Size      int64  // compressed bytes of Platform's layers
-	Unpacked  int64  // bytes as docker counts SIZE; -1 until known
-	TotalSize int64  // compressed bytes of all stored platforms, shared layers once
-	Broken    string // why the image cannot be used; empty when nothing is known against it
-	Pinned    bool   // somebody marked Digest as in use
+	Size      int64      // compressed bytes of Platform's layers
+	Unpacked  int64      // bytes as docker counts SIZE; -1 until known
+	TotalSize int64      // compressed bytes of all stored platforms, shared layers once
+	Broken    image.Text // why the image cannot be used; empty when nothing is known against it
+	Pinned    bool       // somebody marked Digest as in use
 	Update    UpdateState
 	Handed    int64     // how often clients were given it: by the tag or by the digest that it points to; of a digest, in all
 	HandedAt  time.Time // and when last; zero: never
@@ -44,7 +44,7 @@ func scanRow(rows *sql.Rows) (r Row, id int64, err error) {
 	var platform, platforms string
 	var created, pulled int64
 	err = rows.Scan(&id, &r.Reference.Repository, &r.Reference.Tag, &r.Digest, &r.Reason, &r.ImageID, &platform, &platforms, &created, &pulled,
-		&r.Size, &r.Unpacked, &r.TotalSize, &r.Broken, &r.Pinned, &r.Update, &r.Handed, (*handedTime)(&r.HandedAt))
+		&r.Size, &r.Unpacked, &r.TotalSize, textColumn{&r.Broken}, &r.Pinned, &r.Update, &r.Handed, (*handedTime)(&r.HandedAt))
 	if err != nil {
 		return Row{}, 0, err
 	}
@@ -173,7 +173,7 @@ func (s *Store) writeListing(ctx context.Context, tx *sql.Tx, repo int64, d imag
 			coalesce((SELECT `+updateState+` FROM tag_checks c WHERE c.repository_id = ?1 AND c.tag = ?3), ''), `+handedColumns+`
 			FROM (SELECT ?1 AS repository_id, ?2 AS digest, ?3 AS tag) listing, `+handedOf,
 			repo, d, l.tag, reason, name, shown.ID, shown.Platform.String(), strings.Join(names, " "), millis(shown.Created), l.pulled,
-			shown.Size, shown.Unpacked, total, shown.Broken)
+			shown.Size, shown.Unpacked, total, textColumn{&shown.Broken})
 		if err != nil {
 			return err
 		}

@@ -72,7 +72,7 @@ func eachBelow(ctx context.Context, q querier, tops []image.Digest, f func(below
 			var platform string
 			var created, stored int64
 			i := &b.image
-			err := rows.Scan(&b.top, &b.digest, &b.isIndex, &i.Manifest, &i.ID, &platform, &created, &i.Size, &i.Layers, &i.Unpacked, &i.Broken, &stored)
+			err := rows.Scan(&b.top, &b.digest, &b.isIndex, &i.Manifest, &i.ID, &platform, &created, &i.Size, &i.Layers, &i.Unpacked, textColumn{&i.Broken}, &stored)
 			i.Platform, i.Created, i.Stored = storedPlatform(platform), fromMillis(created), fromMillis(stored)
 			f(b)
 			return false, err

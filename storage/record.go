@@ -30,7 +30,7 @@ func (s *Store) Resolved(ctx context.Context, ref image.Reference) (pull.Stored,
 		out.Digest = d
 		images, err := reachableImages(ctx, tx, d)
 		for _, i := range images {
-			if i.Broken == "" {
+			if i.Broken.Empty() {
 				out.Images = append(out.Images, pull.StoredImage{Manifest: i.Manifest, Platform: i.Platform})
 			}
 		}
@@ -208,9 +208,9 @@ func (r recorder) image(p pull.PulledImage) (isNew bool, err error) {
 
 // notBroken refuses an image that the shelf has and knows to be wrong.
 func (r recorder) notBroken(manifest image.Digest) error {
-	var broken string
-	err := r.tx.QueryRowContext(r.ctx, `SELECT broken FROM images WHERE manifest_digest = ?`, manifest).Scan(&broken)
-	if err != nil || broken == "" {
+	var broken image.Text
+	err := r.tx.QueryRowContext(r.ctx, `SELECT broken FROM images WHERE manifest_digest = ?`, manifest).Scan(textColumn{&broken})
+	if err != nil || broken.Empty() {
 		return err
 	}
 	return image.Errorf(image.Corrupt, "the image is stored and broken: %s", broken).
@@ -236,13 +236,14 @@ func (r recorder) layer(p pull.PulledImage, i int, l image.Descriptor, command s
 		return err
 	}
 	claimed := p.Config.RootFS.DiffIDs[i]
-	var state, proved, problem string
-	err := r.tx.QueryRowContext(r.ctx, `SELECT state, diff_id, problem FROM layers WHERE digest = ?`, l.Digest).Scan(&state, &proved, &problem)
+	var state, proved string
+	var problem image.Text
+	err := r.tx.QueryRowContext(r.ctx, `SELECT state, diff_id, problem FROM layers WHERE digest = ?`, l.Digest).Scan(&state, &proved, textColumn{&problem})
 	if err != nil {
 		return err
 	}
 	if state == layerBroken {
-		return image.Errorf(image.Corrupt, "layer %s cannot be unpacked: %s", image.ShortDigest(l.Digest), problem)
+		return notUnpacked(l.Digest, problem)
 	}
 	if state == layerVerified && proved != string(claimed) {
 		return wrongDiffID(l.Digest, claimed, image.Digest(proved))
@@ -250,6 +251,10 @@ func (r recorder) layer(p pull.PulledImage, i int, l image.Descriptor, command s
 	_, err = r.exec(`INSERT INTO image_layers (manifest_digest, position, layer_digest, diff_id, size, media_type, created_by) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 		p.Document.Digest, i, l.Digest, claimed, l.Size, l.MediaType, command)
 	return err
+}
+
+func notUnpacked(layer image.Digest, problem image.Text) *image.Error {
+	return image.Errorf(image.Corrupt, "layer %s cannot be unpacked: %s", image.ShortDigest(layer), problem)
 }
 
 func wrongDiffID(layer, claimed, proved image.Digest) *image.Error {

@@ -15,8 +15,8 @@ import (
 type Served struct {
 	Digest    image.Digest
 	MediaType string
-	Size      int64  // bytes of the document itself
-	Broken    string // why the image must not be handed out; empty when nothing is known against it
+	Size      int64      // bytes of the document itself
+	Broken    image.Text // why the image must not be handed out; empty when nothing is known against it
 }
 
 // Served gives the index or manifest that a tag or a digest names in a repository: one that the repository knows, one that
@@ -33,7 +33,7 @@ func (s *Store) Served(ctx context.Context, ref image.Reference) (Served, error)
 	}
 	// A look-up is shorter than the goroutine that could break it off, and costs less.
 	lookUp := func(query string) error {
-		return s.read.QueryRowContext(context.WithoutCancel(ctx), query, ref.Repository, what).Scan(&m.Digest, &m.MediaType, &m.Size, &m.Broken)
+		return s.read.QueryRowContext(context.WithoutCancel(ctx), query, ref.Repository, what).Scan(&m.Digest, &m.MediaType, &m.Size, textColumn{&m.Broken})
 	}
 	err := lookUp(query)
 	if errors.Is(err, sql.ErrNoRows) && ref.Digest != "" {

@@ -37,7 +37,7 @@ func (s *Store) Unserved(ctx context.Context, ref image.Reference) (u Unserved, 
 		u.Kind, u.Platform = e.Kind, e.Platform
 		images, err := reachableImages(ctx, tx, root)
 		for _, i := range images {
-			if i.Broken == "" {
+			if i.Broken.Empty() {
 				u.Stored = append(u.Stored, i.Platform)
 			}
 		}

@@ -209,7 +209,7 @@ func TestUnpackingProvesDiffIDsAndCountsAsDockerDoes(t *testing.T) {
 		}
 		sum += l.Unpacked
 	}
-	if target.Images[0].Unpacked != sum || target.Images[0].Broken != "" {
+	if target.Images[0].Unpacked != sum || !target.Images[0].Broken.Empty() {
 		t.Errorf("image %+v, want %d bytes unpacked", target.Images[0], sum)
 	}
 	rows, _, err := s.List(t.Context(), ListQuery{Limit: 1})
@@ -240,7 +240,7 @@ func TestALayerThatIsNotWhatItClaimsMarksItsImageBroken(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if i := target.Images[0]; i.Broken == "" || i.Unpacked != -1 {
+			if i := target.Images[0]; i.Broken.Empty() || i.Unpacked != -1 {
 				t.Errorf("image %+v is not broken", i)
 			}
 			stored, err := s.Resolved(t.Context(), tagRef(t, "bad:1"))
@@ -248,7 +248,7 @@ func TestALayerThatIsNotWhatItClaimsMarksItsImageBroken(t *testing.T) {
 				t.Errorf("a broken image counts as stored: %+v, %v", stored, err)
 			}
 			rows, _, err := s.List(t.Context(), ListQuery{Limit: 1})
-			if err != nil || rows[0].Broken == "" {
+			if err != nil || rows[0].Broken.Empty() {
 				t.Errorf("the list does not say so: %+v, %v", rows, err)
 			}
 		})

@@ -94,9 +94,9 @@ func (u *unpacker) one(ctx context.Context, d image.Digest) error {
 		return nil
 	case err != nil: // damaged, or over the limits that keep the server safe
 		u.store.log.Warn("layer cannot be unpacked", "digest", d, "error", err)
-		return u.store.settleLayer(ctx, d, layerBroken, layer.Result{}, err.Error())
+		return u.store.settleLayer(ctx, d, layerBroken, layer.Result{}, layer.Reason(err))
 	}
-	return u.store.settleLayer(ctx, d, layerVerified, result, "")
+	return u.store.settleLayer(ctx, d, layerVerified, result, image.Text{})
 }
 
 func (u *unpacker) read(ctx context.Context, d image.Digest) (layer.Result, error) {
@@ -114,17 +114,17 @@ func (u *unpacker) read(ctx context.Context, d image.Digest) (layer.Result, erro
 }
 
 // settleLayer writes what unpacking found and settles the images that use the layer.
-func (s *Store) settleLayer(ctx context.Context, d image.Digest, state string, r layer.Result, problem string) error {
+func (s *Store) settleLayer(ctx context.Context, d image.Digest, state string, r layer.Result, problem image.Text) error {
 	return s.update(ctx, func(tx *sql.Tx) error { return s.settleLayerIn(ctx, tx, d, state, r, problem) })
 }
 
-func (s *Store) settleLayerIn(ctx context.Context, tx *sql.Tx, d image.Digest, state string, r layer.Result, problem string) error {
+func (s *Store) settleLayerIn(ctx context.Context, tx *sql.Tx, d image.Digest, state string, r layer.Result, problem image.Text) error {
 	var unpacked, entries any // unknown of a layer that could not be read to its end
 	if state == layerVerified {
 		unpacked, entries = r.UnpackedSize, r.Entries
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE layers SET state = ?, diff_id = ?, unpacked = ?, entries = ?, problem = ? WHERE digest = ?`,
-		state, r.DiffID, unpacked, entries, problem, d)
+		state, r.DiffID, unpacked, entries, textColumn{&problem}, d)
 	if err != nil {
 		return err
 	}
@@ -146,33 +146,34 @@ func (s *Store) settleLayerIn(ctx context.Context, tx *sql.Tx, d image.Digest, s
 func (s *Store) settleImage(ctx context.Context, tx *sql.Tx, manifest image.Digest) error {
 	type part struct {
 		layer, claimed, proved image.Digest
-		state, problem         string
+		state                  string
+		problem                image.Text
 		unpacked               sql.NullInt64
 	}
 	parts, err := rowsOf(ctx, tx, func(rows *sql.Rows) (p part, err error) {
-		return p, rows.Scan(&p.layer, &p.claimed, &p.proved, &p.state, &p.problem, &p.unpacked)
+		return p, rows.Scan(&p.layer, &p.claimed, &p.proved, &p.state, textColumn{&p.problem}, &p.unpacked)
 	}, `SELECT il.layer_digest, il.diff_id, l.diff_id, l.state, l.problem, l.unpacked FROM image_layers il
 		JOIN layers l ON l.digest = il.layer_digest WHERE il.manifest_digest = ? ORDER BY il.position`, manifest)
 	if err != nil {
 		return err
 	}
-	broken, known, unpacked := "", true, int64(0)
+	broken, known, unpacked := image.Text{}, true, int64(0)
 	for _, p := range parts {
 		switch {
 		case p.state == layerPending:
 			known = false
 		case p.state == layerBroken:
-			broken = fmt.Sprintf("layer %s cannot be unpacked: %s", image.ShortDigest(p.layer), p.problem)
+			broken = notUnpacked(p.layer, p.problem).Text()
 		case p.proved != p.claimed:
-			broken = wrongDiffID(p.layer, p.claimed, p.proved).Message
+			broken = wrongDiffID(p.layer, p.claimed, p.proved).Text()
 		}
 		unpacked += p.unpacked.Int64
 	}
-	if !known && broken == "" {
+	if !known && broken.Empty() {
 		return nil
 	}
 	res, err := tx.ExecContext(ctx, `UPDATE images SET broken = ?1, unpacked = CASE WHEN ?2 THEN ?3 END
-		WHERE manifest_digest = ?4 AND (broken <> ?1 OR unpacked IS NOT CASE WHEN ?2 THEN ?3 END)`, broken, known && broken == "", unpacked, manifest)
+		WHERE manifest_digest = ?4 AND (broken <> ?1 OR unpacked IS NOT CASE WHEN ?2 THEN ?3 END)`, textColumn{&broken}, known && broken.Empty(), unpacked, manifest)
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ type StepLayer struct {
 	Unpacked  int64 // negative until it was unpacked
 	Entries   int64 // negative until it was unpacked
 	Users     int   // stored images that use it
-	Problem   string
+	Problem   image.Text
 }
 
 // biggest gives the size that the bars are measured by.
@@ -354,15 +354,15 @@ func layerStep(s StepView, biggest int64) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if s.Layer.Problem != "" {
+		if !s.Layer.Problem.Empty() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 22, "<span class=\"text-error wrap-anywhere\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var16 string
-			templ_7745c5c3_Var16, templ_7745c5c3_Err = templ.JoinStringErrs(Visible(s.Layer.Problem))
+			templ_7745c5c3_Var16, templ_7745c5c3_Err = templ.JoinStringErrs(ErrorText(ctx, s.Layer.Problem))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/image_layers.templ`, Line: 98, Col: 70}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/image_layers.templ`, Line: 98, Col: 77}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var16))
 			if templ_7745c5c3_Err != nil {

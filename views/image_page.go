@@ -14,7 +14,7 @@ type ImageView struct {
 	Ref     image.Reference // what the address names; zero where it is an ID
 	Subject image.Digest    // what Ref points to; or the ID
 	State   ImageState
-	Broken  string // why the platform shown cannot be used; hostile text
+	Broken  image.Text // why the platform shown cannot be used; hostile text
 
 	Permanent string // for a tag: the address of its digest
 	Names     []Link // for a digest: the tags on it; for an ID: the references that lead to it

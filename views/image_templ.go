@@ -141,12 +141,12 @@ func ImageBody(v ImageView, section templ.Component) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if v.Broken != "" {
+		if !v.Broken.Empty() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<div class=\"mb-4\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Alert(KindError, T(ctx, "image.broken_title"), Visible(v.Broken), T(ctx, "image.broken_suggestion")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Alert(KindError, T(ctx, "image.broken_title"), ErrorText(ctx, v.Broken), T(ctx, "image.broken_suggestion")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -437,7 +437,7 @@ func imageBadges(v ImageView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if v.Broken != "" {
+		if !v.Broken.Empty() {
 			templ_7745c5c3_Err = IconBadge(KindError, IconWarning, T(ctx, "image.broken")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

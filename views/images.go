@@ -38,7 +38,7 @@ type ImageRow struct {
 	Ref       image.Reference // the tag, or the digest where there is none
 	Digest    image.Digest    // what the tag points to
 	State     ImageState
-	Broken    string           // why it cannot be used; hostile text
+	Broken    image.Text       // why it cannot be used; hostile text
 	ImageID   image.Digest     // empty where no platform is stored
 	Platform  image.Platform   // the one that stands for all
 	Platforms []image.Platform // all that are stored

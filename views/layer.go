@@ -15,8 +15,8 @@ type LayerView struct {
 	Unpacked  int64 // negative until it was unpacked
 	Entries   int64 // negative until it was unpacked
 	CreatedBy string
-	Problem   string // why it cannot be unpacked; empty when nothing is known against it
-	Users     int    // images that use it
+	Problem   image.Text // why it cannot be unpacked; empty when nothing is known against it
+	Users     int        // images that use it
 	Uses      []LayerUse
 }
 
@@ -28,7 +28,7 @@ type LayerUse struct {
 	Position int // of the layer in the image, from 1
 	Layers   int // of the image
 	Size     int64
-	Broken   string
+	Broken   image.Text
 }
 
 // LayerTitle is the title of a layer's page.
@@ -38,7 +38,7 @@ func LayerTitle(ctx context.Context, d image.Digest) string {
 
 func (v LayerView) unpackedText(ctx context.Context) string {
 	switch {
-	case v.Problem != "":
+	case !v.Problem.Empty():
 		return T(ctx, "layer.not_unpackable")
 	case v.Unpacked < 0:
 		return T(ctx, "layer.not_unpacked")
@@ -47,7 +47,7 @@ func (v LayerView) unpackedText(ctx context.Context) string {
 }
 
 func (v LayerView) entriesText(ctx context.Context) string {
-	if v.Entries < 0 || v.Problem != "" {
+	if v.Entries < 0 || !v.Problem.Empty() {
 		return "–"
 	}
 	return Grouped(v.Entries)
@@ -55,7 +55,7 @@ func (v LayerView) entriesText(ctx context.Context) string {
 
 // unpackedNote gives the exact number where it is known.
 func (v LayerView) unpackedNote(ctx context.Context) string {
-	if v.Unpacked < 0 || v.Problem != "" {
+	if v.Unpacked < 0 || !v.Problem.Empty() {
 		return ""
 	}
 	return ExactBytes(ctx, v.Unpacked)

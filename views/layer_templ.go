@@ -76,7 +76,7 @@ func LayerPage(c Chrome, v LayerView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if v.Problem != "" {
+			if !v.Problem.Empty() {
 				templ_7745c5c3_Err = IconBadge(KindError, IconWarning, T(ctx, "image.broken")).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -94,12 +94,12 @@ func LayerPage(c Chrome, v LayerView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if v.Problem != "" {
+			if !v.Problem.Empty() {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<div class=\"mb-4\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = Alert(KindError, T(ctx, "layer.broken_title"), Visible(v.Problem), T(ctx, "layer.broken_suggestion")).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Alert(KindError, T(ctx, "layer.broken_title"), ErrorText(ctx, v.Problem), T(ctx, "layer.broken_suggestion")).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -539,15 +539,15 @@ func layerUses(v LayerView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			if u.Broken != "" {
+			if !u.Broken.Empty() {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 40, "<span title=\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var24 string
-				templ_7745c5c3_Var24, templ_7745c5c3_Err = templ.JoinStringErrs(Visible(u.Broken))
+				templ_7745c5c3_Var24, templ_7745c5c3_Err = templ.JoinStringErrs(ErrorText(ctx, u.Broken))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/layer.templ`, Line: 101, Col: 39}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/layer.templ`, Line: 101, Col: 46}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var24))
 				if templ_7745c5c3_Err != nil {

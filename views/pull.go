@@ -39,9 +39,9 @@ func (v PullView) kind() Kind {
 
 // BrokenImage is an image that a pull brought and that cannot be used.
 type BrokenImage struct {
-	Platform string // hostile text; empty where it is not stated
-	Reason   string // hostile text
-	URL      string // its page
+	Platform string     // hostile text; empty where it is not stated
+	Reason   image.Text // hostile text
+	URL      string     // its page
 }
 
 // PullTitle gives the title of a pull's page.

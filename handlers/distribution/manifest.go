@@ -34,7 +34,7 @@ func (h *Handler) manifest(w http.ResponseWriter, q request) error {
 	if err != nil {
 		return h.noManifest(q, ref, err)
 	}
-	if m.Broken != "" {
+	if !m.Broken.Empty() {
 		return refuse(http.StatusNotFound, manifestUnknown, "%s is stored and broken, so it is not served: %s", ref, m.Broken).with(detail{Digest: m.Digest})
 	}
 	header := w.Header()

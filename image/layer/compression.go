@@ -4,11 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/stowage/stowage/image"
 )
 
 // Compression is how a layer blob is compressed.
@@ -46,10 +47,10 @@ func Detect(start []byte) (Compression, error) {
 		len(start) >= 4 && start[0]&0xf0 == 0x50 && bytes.Equal(start[1:4], zstdSkippable):
 		return Zstd, nil
 	case bytes.HasPrefix(start, xzMagic):
-		return "", fmt.Errorf("%w: xz", ErrUnsupported)
+		return "", unsupported("xz")
 	// The block size and the first block's or the end's magic follow, so that a tar whose first name is BZh… passes.
 	case len(start) >= 10 && bytes.HasPrefix(start, bzip2Magic) && (start[4] == 0x31 && start[5] == 0x41 || start[4] == 0x17 && start[5] == 0x72):
-		return "", fmt.Errorf("%w: bzip2", ErrUnsupported)
+		return "", unsupported("bzip2")
 	}
 	return Uncompressed, nil
 }
@@ -95,11 +96,13 @@ func Decompress(r io.Reader, maxWindow int64) (io.Reader, Compression, func(), e
 func DecompressError(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("%w: %w", ErrTruncated, err)
+		return &fault{of: ErrTruncated, cause: err, why: image.Textf("it ends too early")}
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
-		return fmt.Errorf("%w: needs too much memory to unpack: %w", ErrTooLarge, err)
+		return &fault{of: ErrTooLarge, cause: err, why: image.Textf("unpacking it needs too much memory")}
 	case errors.Is(err, zstd.ErrUnknownDictionary):
-		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+		return &fault{of: ErrUnsupported, cause: err, why: image.Textf("it is compressed with a dictionary that did not come with it")}
+	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, zstd.ErrCRCMismatch):
+		return &fault{of: ErrCorrupt, cause: err, why: image.Textf("the checksum of its compressed data is wrong")}
 	}
-	return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	return &fault{of: ErrCorrupt, cause: err, why: image.Textf("its compressed data is damaged, or other bytes follow it")}
 }

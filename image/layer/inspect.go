@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/stowage/stowage/image"
 )
 
 // Result is what one pass over a layer blob tells.
@@ -69,7 +71,7 @@ func inspect(ctx context.Context, src io.Reader, limits Limits) (Result, error) 
 		err = c.drain()
 	}
 	if err != nil {
-		return Result{}, fmt.Errorf("at byte %d of the tar, entry %d: %w", c.size-int64(len(c.rest)), w.headers, err)
+		return Result{}, &position{offset: c.size - int64(len(c.rest)), entry: w.headers, err: err}
 	}
 	return Result{
 		DiffID:       digest.NewDigest(digest.SHA256, c.hash),
@@ -105,7 +107,7 @@ func (w *walk) run(c *content) error {
 		}
 		w.headers++
 		if w.headers > w.limits.MaxEntries {
-			return fmt.Errorf("%w: more than %d", ErrTooManyEntries, w.limits.MaxEntries)
+			return &fault{of: ErrTooManyEntries, why: image.Textf("it has more than %d entries", w.limits.MaxEntries)}
 		}
 		if h.Typeflag == tar.TypeXGlobalHeader {
 			continue
@@ -146,7 +148,10 @@ func (w *walk) tarError(err error, c *content) error {
 	}
 	// Less than one block is no tar at all: a text, a proxy's error in JSON.
 	if errors.Is(err, io.ErrUnexpectedEOF) && c.size >= blockSize {
-		return fmt.Errorf("%w: the tar inside it ends too early: %w", ErrTruncated, err)
+		return &fault{of: ErrTruncated, cause: err, why: image.Textf("the tar inside it ends too early")}
 	}
-	return fmt.Errorf("%w: %w", ErrNotTar, err)
+	if w.headers > 0 {
+		return &fault{of: ErrNotTar, cause: err, why: image.Textf("what follows its first entries is not a tar archive")}
+	}
+	return &fault{of: ErrNotTar, cause: err, why: image.Textf("it is not a tar archive")}
 }

@@ -2,8 +2,11 @@ package layer
 
 import (
 	"errors"
-	"fmt"
 	"math"
+
+	"github.com/docker/go-units"
+
+	"github.com/stowage/stowage/image"
 )
 
 const (
@@ -54,5 +57,5 @@ func (l Limits) validate() error {
 }
 
 func tooLarge(maxBytes int64) error {
-	return fmt.Errorf("%w: it unpacks to more than %d bytes", ErrTooLarge, maxBytes)
+	return &fault{of: ErrTooLarge, why: image.Textf("it unpacks to more than %s", units.HumanSize(float64(maxBytes)))}
 }
