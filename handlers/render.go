@@ -1,12 +1,15 @@
 package handlers
 
 import (
+	"context"
+	"errors"
 	"net"
 	"net/http"
 
 	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
 
+	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
 )
 
@@ -53,8 +56,18 @@ func (h *Handlers) Chrome(c echo.Context, title string, active views.Nav) views.
 		Title: title, Active: active, Theme: views.ParseTheme(cookie(c, themeCookie)),
 		Path: c.Request().URL.RequestURI(), Query: boxText(c), Flash: h.takeFlash(c),
 		RequestID:   c.Response().Header().Get(echo.HeaderXRequestID),
-		ActivePulls: h.queue.ActiveCount(), Demo: h.options.Demo != nil,
+		ActivePulls: h.queue.ActiveCount(), Demo: h.options.Demo != nil, Trouble: h.trouble(c.Request().Context()),
 	}
+}
+
+// trouble gives what is known against the database and the data folder, as every page says it; nil where there is nothing.
+func (h *Handlers) trouble(ctx context.Context) *views.ErrorView {
+	var e *image.Error
+	if !errors.As(h.store.Trouble(), &e) || e.Kind == image.Internal {
+		return nil
+	}
+	v := views.NewErrorView(ctx, Status(e.Kind), e)
+	return &v
 }
 
 // boxText is what the box in the header says at first: what this page was looked up by. The Search page has a box of its

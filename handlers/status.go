@@ -23,6 +23,8 @@ var statuses = map[image.Kind]int{
 	image.TooLarge:     http.StatusUnprocessableEntity,
 	image.Conflict:     http.StatusConflict,
 	image.DiskFull:     http.StatusInsufficientStorage,
+	image.ReadOnly:     http.StatusInsufficientStorage,
+	image.Damaged:      http.StatusInternalServerError,
 	image.Cancelled:    http.StatusConflict,
 }
 

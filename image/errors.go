@@ -24,6 +24,8 @@ const (
 	TooLarge     Kind = "too_large"    // over one of the limits that keep the server safe
 	Conflict     Kind = "conflict"     // the shelf's state forbids it: two tags on an ID, a plan that changed
 	DiskFull     Kind = "disk_full"    // no space left for blobs
+	ReadOnly     Kind = "read_only"    // the server may not write to its data folder
+	Damaged      Kind = "damaged"      // what the server keeps is not what it wrote
 	Cancelled    Kind = "cancelled"    // somebody cancelled it
 )
 

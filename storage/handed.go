@@ -209,7 +209,7 @@ const (
 // countHanded notes since when it is counted what is handed out.
 func (s *Store) countHanded(ctx context.Context) error {
 	_, err := s.write.ExecContext(ctx, `INSERT INTO handed_since (only, at) VALUES (1, ?) ON CONFLICT DO NOTHING`, millis(s.now()))
-	return dbError(err)
+	return err
 }
 
 // Handed is how often clients were given something, and when last.

@@ -141,6 +141,10 @@ func (k *keeper) settle(ctx context.Context) {
 // round writes index.json before it removes files, so that the layout never names what is gone. What fails
 // is tried again a little later. k.work is held.
 func (k *keeper) round(ctx context.Context) (files int, freed int64, err error) {
+	if err := k.store.health.err(); err != nil {
+		k.giveUp()
+		return 0, 0, err
+	}
 	k.mu.Lock()
 	dirty, strays, writeIndex, persist := k.dirty, k.strays, k.writeIndex, k.persist
 	k.dirty, k.strays, k.asked, k.busy = false, nil, false, true
@@ -183,6 +187,15 @@ func (k *keeper) round(ctx context.Context) (files int, freed int64, err error) 
 	k.busy = false
 	k.idle.Broadcast()
 	return files, freed, err
+}
+
+// giveUp leaves the folder as it is: rows that cannot be trusted must not decide what is removed. The next start begins
+// with a round.
+func (k *keeper) giveUp() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.dirty, k.strays, k.asked = false, nil, false
+	k.idle.Broadcast()
 }
 
 // persistRows makes what was committed survive a power cut. SQLite's synchronous=NORMAL leaves that to the next
@@ -247,6 +260,9 @@ func (k *keeper) pullsGoOn(ctx context.Context) (unfinished bool) {
 // files, or a pull that nobody finished, has left. They go by way of settle: a row that went only now may
 // still stand in index.json.
 func (k *keeper) sweepStrays(ctx context.Context) {
+	if k.store.health.err() != nil {
+		return
+	}
 	before := k.store.now().Add(-k.store.grace)
 	var strays []image.Digest
 	handOver := func() {

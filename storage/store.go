@@ -14,10 +14,10 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/mattn/go-sqlite3"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 
@@ -45,9 +45,11 @@ type Options struct {
 type Store struct {
 	dir      string // the data folder
 	database string // its path
+	session  uint32 // see ending.go; zero until it has begun
 	blobs    *blob.Store
 	read     *sql.DB
 	write    *sql.DB
+	health   *health
 	lock     *flock.Flock
 	log      *slog.Logger
 	now      func() time.Time
@@ -86,6 +88,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.grace == 0 {
 		s.grace = 24 * time.Hour
 	}
+	s.health = &health{log: s.log}
 	if err := s.open(ctx, o.Dir); err != nil {
 		return nil, errors.Join(err, s.closeFiles())
 	}
@@ -106,50 +109,86 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context, dir string) error {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return fmt.Errorf("make the data folder: %w", err)
+	if err := s.lockFolder(dir); err != nil {
+		return err
 	}
-	lock := flock.New(filepath.Join(dir, lockName))
-	locked, err := lock.TryLock()
-	if err != nil {
-		return fmt.Errorf("lock the data folder: %w", err)
-	}
-	if !locked {
-		return image.Errorf(image.Conflict, "another Stowage server is using the data folder %s", dir).
-			Suggest("Stop it, or give this one a folder of its own with --data.")
-	}
-	s.lock = lock
 	path := filepath.Join(dir, databaseName)
 	s.dir, s.database = dir, path
+	var err error
 	if s.blobs, err = blob.Open(dir); err != nil {
 		return err
 	}
 	if err := refuseUnknownBlobs(ctx, s.blobs, path); err != nil {
 		return err
 	}
-	if s.write, err = openPool(path, url.Values{"_txlock": {"immediate"}, "_journal_mode": {"WAL"}}, 1); err != nil {
+	if err := s.checkDatabase(ctx); err != nil {
 		return err
 	}
+	s.write = s.openPool(url.Values{"_txlock": {"immediate"}, "_journal_mode": {"WAL"}}, 1)
 	if err := migrate(ctx, s.write); err != nil {
 		return err
 	}
-	if s.read, err = openPool(path, url.Values{"_query_only": {"true"}}, max(4, runtime.NumCPU())); err != nil {
+	if err := s.beginSession(ctx); err != nil {
 		return err
 	}
+	s.read = s.openPool(url.Values{"_query_only": {"true"}}, max(4, runtime.NumCPU()))
 	if err := s.countHanded(ctx); err != nil {
 		return err
 	}
 	return s.readFacts(ctx)
 }
 
-// refuseUnknownBlobs refuses a folder with blobs and without a database: to an empty database all of them
+// lockFolder makes the data folder where it is missing, and keeps other servers from using it.
+func (s *Store) lockFolder(dir string) error {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return image.Errorf(image.Invalid, "the data folder %s is no folder", dir).Suggest("Name a folder with --data.")
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return unusableFolder(dir, "make the data folder", err)
+	}
+	lock := flock.New(filepath.Join(dir, lockName))
+	locked, err := lock.TryLock()
+	if err != nil {
+		return unusableFolder(dir, "lock the data folder", err)
+	}
+	if !locked {
+		return image.Errorf(image.Conflict, "another Stowage server is using the data folder %s", dir).
+			Suggest("Stop it, or give this one a folder of its own with --data.")
+	}
+	s.lock = lock
+	return nil
+}
+
+// unusableFolder says why a data folder cannot be used.
+func unusableFolder(dir, operation string, err error) error {
+	switch {
+	case blob.Forbidden(err):
+		return image.Errorf(image.ReadOnly, "Stowage cannot write to the data folder %s: %w", dir, reason(err)).
+			Suggest("Make the folder writable for the user that Stowage runs as, mount its volume writable, or name another folder with --data.")
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):
+		return image.Errorf(image.Invalid, "a part of the data folder's path %s is no folder", dir).Because(err).Suggest("Name a folder with --data.")
+	}
+	return fmt.Errorf("%s: %w", operation, err)
+}
+
+// reason gives what the system says of a path, without the path.
+func reason(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// refuseUnknownBlobs refuses a folder with blobs and without a database, or with an empty one: to an empty database all of them
 // are strays, and index.json names too much, so both would be lost.
 func refuseUnknownBlobs(ctx context.Context, blobs *blob.Store, database string) error {
-	if _, err := os.Stat(database); !errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(database)
+	if err == nil && info.Size() > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	_, err := blobs.Walk(ctx, func(image.Digest, int64, time.Time) error {
-		return image.Errorf(image.Invalid, "the data folder holds images, but the database %s that knows them is missing", database).
+	_, err = blobs.Walk(ctx, func(image.Digest, int64, time.Time) error {
+		return image.Errorf(image.Invalid, "the data folder holds images, but the database %s that knows them is missing or empty", database).
 			Suggest("Bring %s back from a backup, or name another folder with --data.", databaseName)
 	})
 	return err
@@ -157,7 +196,7 @@ func refuseUnknownBlobs(ctx context.Context, blobs *blob.Store, database string)
 
 // openPool opens the database with every pragma in the DSN, so that each connection of the pool has them
 // (a PRAGMA by Exec reaches one connection only).
-func openPool(path string, extra url.Values, connections int) (*sql.DB, error) {
+func (s *Store) openPool(extra url.Values, connections int) *sql.DB {
 	q := url.Values{
 		"_busy_timeout": {"10000"},
 		"_synchronous":  {"NORMAL"},
@@ -169,14 +208,11 @@ func openPool(path string, extra url.Values, connections int) (*sql.DB, error) {
 	for k, v := range extra {
 		q[k] = v
 	}
-	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
-	db, err := sql.Open("sqlite3", dsn)
-	if err != nil {
-		return nil, fmt.Errorf("open the database: %w", err)
-	}
+	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: s.database}).EscapedPath(), RawQuery: q.Encode()}).String()
+	db := sql.OpenDB(connector{dsn, s.health, extra.Has("_txlock")})
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
-	return db, nil
+	return db
 }
 
 func migrate(ctx context.Context, db *sql.DB) error {
@@ -213,6 +249,9 @@ func (s *Store) closeFiles() error {
 			errs = append(errs, c.Close())
 		}
 	}
+	if s.session != 0 && errors.Join(errs...) == nil && s.health.err() == nil {
+		errs = append(errs, s.endSession())
+	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Unlock())
 	}
@@ -227,14 +266,20 @@ func closerOf(db *sql.DB) io.Closer {
 	return db
 }
 
-// Ready tells whether the database and the blob folder answer.
+// Ready gives every reason why the database and the data folder do not answer as they should, joined; nil where there is
+// none.
 func (s *Store) Ready(ctx context.Context) error {
-	if err := s.read.PingContext(ctx); err != nil {
-		return fmt.Errorf("database: %w", err)
+	trouble := s.Trouble()
+	if trouble == nil {
+		if err := s.read.PingContext(ctx); err != nil {
+			return fmt.Errorf("database: %w", err)
+		}
 	}
-	_, _, err := s.blobs.Free()
-	return err
+	return trouble
 }
+
+// Trouble gives what is known against the database and the data folder, joined, without asking the database.
+func (s *Store) Trouble() error { return errors.Join(s.health.err(), s.blobs.Ready()) }
 
 // Disk gives the free and the total bytes of the volume that the data folder is on.
 func (s *Store) Disk() (free, total uint64, err error) { return s.blobs.Free() }
@@ -260,7 +305,7 @@ func (s *Store) view(ctx context.Context, f func(tx *sql.Tx) error) error {
 func inTx(ctx context.Context, db *sql.DB, f func(tx *sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
-		return dbError(err)
+		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing, before it the first error counts
 	if err = f(tx); err == nil {
@@ -268,16 +313,6 @@ func inTx(ctx context.Context, db *sql.DB, f func(tx *sql.Tx) error) error {
 	}
 	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil { // what the end of ctx has rolled back
 		return ctx.Err()
-	}
-	return dbError(err)
-}
-
-// dbError turns SQLite's full-disk code into ours; the rest stays as it is.
-func dbError(err error) error {
-	var se sqlite3.Error
-	if errors.As(err, &se) && se.Code == sqlite3.ErrFull {
-		return image.Errorf(image.DiskFull, "no space is left in the data folder").Because(err).
-			Suggest("Delete images that nobody needs, or free space on the volume of the data folder.")
 	}
 	return err
 }

@@ -32,7 +32,7 @@ func (s *Store) StoredRepositories(ctx context.Context, names []image.Repository
 		return c, rows.Scan(&c.name, &c.tags)
 	}, storedQuery, string(wanted))
 	if err != nil {
-		return nil, dbError(err)
+		return nil, err
 	}
 	for _, c := range counts {
 		stored[c.name] = c.tags

@@ -33,7 +33,7 @@ func (s *Store) StoredTags(ctx context.Context, repo image.Repository, names []s
 		return struct{}{}, err
 	}, storedTagsQuery, repo, string(list))
 	if err != nil {
-		return nil, dbError(err)
+		return nil, err
 	}
 	return stored, nil
 }

@@ -15,15 +15,13 @@ const usageCache = "-16000"
 // countUsage works out Usage on one snapshot of the database, which keeps nobody from writing. It has a connection of
 // its own, since the reader pool's may not make temporary tables.
 func (s *Store) countUsage(ctx context.Context) (Usage, error) {
-	db, err := openPool(s.database, url.Values{"_cache_size": {usageCache}}, 1)
-	if err != nil {
-		return Usage{}, err
-	}
+	db := s.openPool(url.Values{"_cache_size": {usageCache}}, 1)
 	defer db.Close() //nolint:errcheck // nothing was written but temporary tables
 	c := usageCount{ctx: ctx, u: Usage{At: s.now()}}
 	if err := inTx(ctx, db, func(tx *sql.Tx) error { c.tx = tx; return c.count() }); err != nil {
 		return Usage{}, err
 	}
+	var err error
 	if c.u.Files, err = s.countFiles(ctx); err != nil {
 		return Usage{}, err
 	}

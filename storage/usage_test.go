@@ -372,10 +372,7 @@ func TestACountThatFailsSaysSoAndKeepsTheOneBefore(t *testing.T) {
 func TestCountingKeepsNobodyFromWriting(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64")
-	db, err := openPool(s.database, nil, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := s.openPool(nil, 1)
 	defer db.Close()
 	tx, err := db.BeginTx(t.Context(), nil)
 	if err != nil {
@@ -417,10 +414,7 @@ func TestWhatPruningDanglingDigestsFreesIsReclaimableToTheByte(t *testing.T) {
 		t.Errorf("%+v, the plan frees %d by %d images", u.Reclaimable, plan.Totals.Freed, plan.Totals.Images)
 	}
 	// By the sums alone it is the same, but for a base that stays.
-	db, err := openPool(s.database, nil, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := s.openPool(nil, 1)
 	defer db.Close()
 	c := usageCount{ctx: t.Context()}
 	err = inTx(t.Context(), db, func(tx *sql.Tx) error { c.tx = tx; return c.count() })

@@ -102,7 +102,7 @@ func (s *shelf) fillDatabase() {
 		for size := 3000; size > 0; size /= 2 { // until not even a small row goes in
 			for {
 				_, err := tx.ExecContext(s.t.Context(), `INSERT INTO kept_documents (digest, media_type, raw, read_at, used_at) VALUES (hex(randomblob(8)), '', zeroblob(?), 0, 0)`, size)
-				if image.KindOf(dbError(err)) == image.DiskFull {
+				if image.KindOf(err) == image.DiskFull {
 					break
 				}
 				if err != nil {

@@ -13,16 +13,17 @@ import (
 // Chrome is what the layout around every page needs. Handlers fill it once per request; the language
 // comes from the context (WithLocale).
 type Chrome struct {
-	Title       string // of the page alone; the product's name is added
-	Active      Nav    // the navigation item that is current
-	Theme       Theme  // what the person chose
-	ActivePulls int    // queued and running pulls, shown beside Pulls
-	Path        string // path and query of this page, where the preference forms return to
-	Query       string // text in the header's search box
-	Flash       Flash  // what the action before this page came to
-	RequestID   string // of this request, for <meta name="request-id">
-	Demo        bool   // the server runs on sample data that it forgets
-	Refresh     int    // seconds after which browsers without scripting load the page again; 0 means never
+	Title       string     // of the page alone; the product's name is added
+	Active      Nav        // the navigation item that is current
+	Theme       Theme      // what the person chose
+	ActivePulls int        // queued and running pulls, shown beside Pulls
+	Path        string     // path and query of this page, where the preference forms return to
+	Query       string     // text in the header's search box
+	Flash       Flash      // what the action before this page came to
+	RequestID   string     // of this request, for <meta name="request-id">
+	Demo        bool       // the server runs on sample data that it forgets
+	Trouble     *ErrorView // what is wrong with the database or the data folder; nil where nothing is known
+	Refresh     int        // seconds after which browsers without scripting load the page again; 0 means never
 }
 
 // Flash is one message about the action that led to a page. Empty text shows nothing.
@@ -196,6 +197,8 @@ var errorTitles = map[image.Kind]MessageID{
 	image.TooLarge:     "error.too_large",
 	image.Conflict:     "error.conflict",
 	image.DiskFull:     "error.disk_full",
+	image.ReadOnly:     "error.read_only",
+	image.Damaged:      "error.damaged",
 	image.Cancelled:    "error.cancelled",
 }
 

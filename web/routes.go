@@ -69,12 +69,6 @@ func routes(e *echo.Echo, o Options) {
 	get("/favicon.ico", func(c echo.Context) error { return c.Redirect(http.StatusFound, static.URL("favicon.svg")) })
 
 	get("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
-	get("/readyz", func(c echo.Context) error {
-		if err := o.Ready(c.Request().Context()); err != nil {
-			o.Logger.Error("not ready", "error", err)
-			return c.String(http.StatusServiceUnavailable, "not ready\n")
-		}
-		return c.String(http.StatusOK, "ready\n")
-	})
+	get("/readyz", ready(o))
 	get("/metrics", echo.WrapHandler(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{})))
 }

@@ -169,7 +169,16 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 			return // nobody waits for it
 		}
 		h.log.Error("request to the registry API failed", "path", r.URL.Path, "error", err)
-		wire = refuse(http.StatusInternalServerError, unknown, "internal error: the server's log says more")
+		wire = ownFault(err)
 	}
 	wire.write(w)
+}
+
+// ownFault words what is wrong with this server, as far as that may be shown.
+func ownFault(err error) *wireError {
+	var known *image.Error
+	if errors.As(err, &known) && known.Kind == image.Damaged {
+		return refuse(http.StatusInternalServerError, unknown, "%s on this server: whoever runs it has to mend it", known.Message)
+	}
+	return refuse(http.StatusInternalServerError, unknown, "internal error: the server's log says more")
 }

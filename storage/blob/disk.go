@@ -30,7 +30,21 @@ func failure(operation string, err error) error {
 			Suggest("Delete images that nobody needs, or free space on the volume of the data folder.").
 			Because(wrap(operation, err))
 	}
+	if Forbidden(err) {
+		return ReadOnly(wrap(operation, err))
+	}
 	return wrap(operation, err)
+}
+
+// Forbidden reports whether the file system says that something may not be written or opened.
+func Forbidden(err error) bool {
+	return errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission)
+}
+
+// ReadOnly says that the data folder cannot be written to, because of err.
+func ReadOnly(err error) *image.Error {
+	return image.Errorf(image.ReadOnly, "the server cannot write to its data folder: it is read-only, or belongs to another user").Because(err).
+		Suggest("Make the folder and its files writable for the user that Stowage runs as, or mount its volume writable.")
 }
 
 func wrap(operation string, err error) *image.Error {
@@ -112,6 +126,22 @@ func (s *Store) replaceFile(name string, content func(io.Writer) error) (err err
 	return s.syncDir(s.dir)
 }
 
+// ReplaceFile replaces a file beside the blobs in one step, durably. When content fails, the old one stays.
+func (s *Store) ReplaceFile(name string, content func(io.Writer) error) error {
+	if err := s.replaceFile(name, content); err != nil {
+		return failure("write "+name, err)
+	}
+	return nil
+}
+
+// SyncFolder makes the names of the files beside the blobs survive a power cut.
+func (s *Store) SyncFolder() error {
+	if err := s.syncDir(s.dir); err != nil {
+		return failure("sync the data folder", err)
+	}
+	return nil
+}
+
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
@@ -142,4 +172,15 @@ func (s *Store) Free() (free, total uint64, err error) {
 	}
 	// Bavail, not Bfree: what is reserved for root is not for us.
 	return uint64(st.Bavail) * uint64(st.Bsize), uint64(st.Blocks) * uint64(st.Bsize), nil
+}
+
+// Ready tells why the data folder cannot be written to, or its volume not be asked; nil where nothing is known against it.
+func (s *Store) Ready() error {
+	for _, folder := range []string{s.dir, s.blobs, s.ingest} {
+		if err := unix.Access(folder, unix.W_OK); err != nil {
+			return failure("look at "+folder, err)
+		}
+	}
+	_, _, err := s.Free()
+	return err
 }

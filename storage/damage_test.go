@@ -1,0 +1,309 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+)
+
+const pageSize = 4096
+
+// newWrittenShelf is a shelf whose database has several pages of most kinds, and long values that continue on others.
+func newWrittenShelf(t *testing.T) *shelf {
+	t.Helper()
+	s := newShelf(t)
+	s.fill([]string{"ubuntu:22.04=jammy amd64 arm64", "redis:7=redis amd64", "postgres:15=postgres amd64", "told:1=told amd64"})
+	for i := range 40 {
+		j := pull.Job{Reference: tagRef(t, fmt.Sprintf("redis:%d", i)), State: pull.Done, Created: time.UnixMilli(int64(i))}
+		j.Lines = []string{strings.Repeat(fmt.Sprintf("line %d of a long record; ", i), 200*(i%3))}
+		if _, err := s.CreateJob(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.AwaitUnpacked(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.Settle()
+	return s
+}
+
+// copyDatabase copies what belongs to the database of a data folder to another one.
+func copyDatabase(t *testing.T, from, to string) {
+	t.Helper()
+	for _, name := range []string{databaseName, databaseName + "-wal", endedName} {
+		raw, err := os.ReadFile(filepath.Join(from, name))
+		if os.IsNotExist(err) {
+			err = os.RemoveAll(filepath.Join(to, name))
+		} else if err == nil {
+			err = os.WriteFile(filepath.Join(to, name), raw, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(to, databaseName+"-shm")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// everything reads each row of the database by each table, but for what a start changes.
+func everything(t *testing.T, q querier) (string, error) {
+	t.Helper()
+	tables, err := rowsOf(t.Context(), q, scanString, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, table := range tables {
+		rows, err := q.QueryContext(t.Context(), `SELECT * FROM `+table)
+		if err != nil {
+			return "", err
+		}
+		columns, err := rows.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		values := make([]any, len(columns))
+		for i := range values {
+			values[i] = new(any)
+		}
+		for rows.Next() {
+			if err := rows.Scan(values...); err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range values {
+				fmt.Fprintln(&b, *v.(*any))
+			}
+		}
+		if err := rows.Close(); err != nil {
+			return "", err
+		}
+		if err := rows.Err(); err != nil {
+			return "", err
+		}
+	}
+	return b.String(), nil
+}
+
+// overwritten calls check for each page of a database that is overwritten, with random bytes or with zeros.
+func overwritten(t *testing.T, from string, check func(what, dir string)) {
+	t.Helper()
+	dir := t.TempDir()
+	random := rand.New(rand.NewPCG(1, 2))
+	info, err := os.Stat(filepath.Join(from, databaseName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for page := range info.Size() / pageSize {
+		for _, with := range []string{"random bytes", "zeros"} {
+			copyDatabase(t, from, dir)
+			f, err := os.OpenFile(filepath.Join(dir, databaseName), os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bytes := make([]byte, pageSize)
+			for i := range bytes {
+				if with != "zeros" {
+					bytes[i] = byte(random.Uint32())
+				}
+			}
+			if _, err := f.WriteAt(bytes, page*pageSize); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+			check(fmt.Sprintf("page %d of %s", page+1, with), dir)
+		}
+	}
+}
+
+// saysDamaged fails where an error is not that the database is damaged, or does not say what to do.
+func saysDamaged(t *testing.T, what string, err error) {
+	t.Helper()
+	var e *image.Error
+	if image.KindOf(err) != image.Damaged || !errors.As(err, &e) {
+		t.Errorf("%s: %v", what, err)
+		return
+	}
+	if !strings.Contains(e.Message, databaseName) || !strings.Contains(e.Suggestion, "backup") || strings.Contains(e.Message+e.Suggestion, "malformed") {
+		t.Errorf("%s: it says %q, %q", what, e.Message, e.Suggestion)
+	}
+}
+
+func TestADatabaseThatWasOverwrittenAfterAGoodEndIsNotOpened(t *testing.T) {
+	s := newWrittenShelf(t)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.open() // as it was left
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	overwritten(t, s.dir, func(what, dir string) {
+		again, err := Open(t.Context(), Options{Dir: dir})
+		if err == nil {
+			err = again.Close()
+			t.Errorf("%s: it was opened (%v)", what, err)
+			return
+		}
+		saysDamaged(t, what, err)
+	})
+	s.open()
+}
+
+// TestADatabaseThatWasOverwrittenAfterACrashIsFoundAtTheStartOrWhenItIsRead takes the files of a server that did not end.
+func TestADatabaseThatWasOverwrittenAfterACrashIsFoundAtTheStartOrWhenItIsRead(t *testing.T) {
+	s := newWrittenShelf(t)
+	crashed := t.TempDir()
+	if _, err := s.write.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
+		t.Fatal(err)
+	}
+	copyDatabase(t, s.dir, crashed)
+	truth, err := everything(t, s.Store.read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	started, read := 0, 0
+	overwritten(t, crashed, func(what, dir string) {
+		// Without the check of the start, as if it were overwritten while the server runs.
+		running := &Store{database: filepath.Join(dir, databaseName), log: slog.New(slog.DiscardHandler)}
+		running.health = &health{log: running.log}
+		db := running.openPool(url.Values{"_query_only": {"true"}}, 1)
+		switch found, err := everything(t, db); {
+		case err != nil:
+			saysDamaged(t, what+", read", err)
+			saysDamaged(t, what+", remembered", running.health.err())
+			read++
+		case found != truth:
+			// Of an index or of the list of free pages nothing is wrong in the rows of the tables.
+			t.Errorf("%s: wrong rows are read", what)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+		again, err := Open(t.Context(), Options{Dir: dir})
+		if err != nil {
+			saysDamaged(t, what, err)
+			started++
+			return
+		}
+		found, err := everything(t, again.read)
+		switch {
+		case err != nil:
+			saysDamaged(t, what+", started", err)
+			saysDamaged(t, what+", readiness", again.Ready(t.Context()))
+		case found != truth:
+			t.Errorf("%s: wrong rows are read after the start", what)
+		}
+		_ = again.Close() // which may say that it is damaged, too
+	})
+	t.Logf("found at the start: %d, when read: %d", started, read)
+}
+
+func TestABackupInThePlaceOfTheDatabaseIsOpenedAfterACheck(t *testing.T) {
+	s := newWrittenShelf(t)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	backup, err := os.ReadFile(s.database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.open()
+	s.pull("ubuntu:latest=jammy amd64")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.database, backup, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.open()
+	defer s.Close()
+	if rows := s.rows(); len(rows) == 0 || strings.Contains(strings.Join(rows, "\n"), "ubuntu:latest") {
+		t.Errorf("rows %q", rows)
+	}
+}
+
+func TestWhatCannotBeADataFolderIsSaidInWords(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("no folder"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	foreign, emptied := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(foreign, databaseName), []byte(strings.Repeat("no database\n", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := newShelfWith(t, Options{})
+	s.pull("redis:7=redis amd64")
+	if err := os.CopyFS(emptied, os.DirFS(s.dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(emptied, databaseName), 0); err != nil {
+		t.Fatal(err)
+	}
+	for dir, kind := range map[string]image.Kind{file: image.Invalid, filepath.Join(file, "below"): image.Invalid, foreign: image.Damaged, emptied: image.Invalid} {
+		_, err := Open(t.Context(), Options{Dir: dir})
+		var e *image.Error
+		if !errors.As(err, &e) || e.Kind != kind || e.Suggestion == "" {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+}
+
+// TestAFolderThatCannotBeWrittenToIsSaidInWords stands in for the file system, which refuses root nothing.
+func TestAFolderThatCannotBeWrittenToIsSaidInWords(t *testing.T) {
+	h := &health{log: slog.New(slog.DiscardHandler)}
+	for _, err := range []error{
+		h.judge(sqlite3.Error{Code: sqlite3.ErrReadonly}), h.judge(sqlite3.Error{Code: sqlite3.ErrCantOpen, SystemErrno: syscall.EROFS}),
+		unusableFolder("/data", "lock the data folder", &fs.PathError{Op: "open", Path: "/data/stowage.lock", Err: syscall.EACCES}),
+	} {
+		var e *image.Error
+		if !errors.As(err, &e) || e.Kind != image.ReadOnly || e.Suggestion == "" {
+			t.Errorf("%v", err)
+		}
+	}
+	if err := h.err(); err != nil {
+		t.Errorf("it is taken for damage: %v", err)
+	}
+}
+
+func TestNothingIsWrittenToADamagedDatabase(t *testing.T) {
+	s := newShelf(t)
+	s.pull("redis:7=redis amd64")
+	s.Settle()
+	files := s.files()
+	_ = s.health.damage(sqlite3.Error{Code: sqlite3.ErrCorrupt})
+	_, err := s.CreateJob(t.Context(), pull.Job{Reference: tagRef(t, "redis:7")})
+	saysDamaged(t, "a new job", err)
+	s.keeper.removeStrays(slices.Collect(maps.Keys(files)))
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if now := s.files(); !maps.Equal(now, files) {
+		t.Errorf("files were removed: %v of %v", now, files)
+	}
+	if _, ok := readEnded(s.dir); ok {
+		t.Error("the end is said to be good")
+	}
+	s.open()
+	if err := s.Ready(t.Context()); err != nil {
+		t.Errorf("it is sound, and %v", err)
+	}
+}

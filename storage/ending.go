@@ -1,0 +1,179 @@
+package storage
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+// endedName is the file that a server leaves when it has ended well: how it left the database. It is removed when the next
+// one begins, so that after a crash there is none.
+const endedName = "stowage.ended"
+
+// ended is how a server left the database. Each server has a session, a number that it writes into the database's header
+// (PRAGMA user_version): a database of the same session with other bytes has been damaged or tampered with, one of another
+// session is a backup that was put in its place.
+type ended struct {
+	Session uint32 `json:"session"`
+	Size    int64  `json:"size"`
+	SHA256  string `json:"sha256"`
+}
+
+const (
+	sessionAt   = 60 // of the user version in the header of a database file (sqlite.org/fileformat2.html, section 1.3)
+	headerSize  = 100
+	mostEnded   = 1 << 10 // bytes of the file; a real one has some 110
+	mostTold    = 10      // of what quick_check says
+	hashWith    = 1 << 20 // bytes at a time
+	slowToCheck = time.Second
+)
+
+// checkDatabase proves the database before anything is done with it: after a good end by its bytes, else by SQLite's
+// own check of its structure. It fails with image.Damaged.
+func (s *Store) checkDatabase(ctx context.Context) error {
+	info, err := os.Stat(s.database)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+		return nil
+	}
+	if err != nil {
+		return unusableFolder(s.dir, "look for the database", err)
+	}
+	left, known := readEnded(s.dir)
+	if !known || s.hasLog() {
+		s.log.Info("the last server did not end well, or was another version: checking the database", "bytes", info.Size())
+		return s.quickCheck(ctx)
+	}
+	now, err := look(s.database)
+	if err != nil {
+		return unusableFolder(s.dir, "read the database", err)
+	}
+	if now == left {
+		return nil
+	}
+	if err := s.quickCheck(ctx); err != nil {
+		return err
+	}
+	if now.Session == left.Session {
+		return image.Errorf(image.Damaged, "the database %s is not as Stowage left it: its disk has damaged it, or something else has written to it", s.database).
+			Suggest("Put a backup of %s in its place, without %s-wal and %s-shm beside it. Only if you have changed it yourself: remove the file %s.",
+				databaseName, databaseName, databaseName, endedName)
+	}
+	s.log.Info("another database was put in the place of the one that Stowage left", "database", s.database)
+	return nil
+}
+
+// quickCheck has SQLite check the structure of the database.
+func (s *Store) quickCheck(ctx context.Context) error {
+	db := s.openPool(url.Values{"_query_only": {"true"}}, 1)
+	defer db.Close()
+	began := time.Now()
+	told, err := rowsOf(ctx, db, scanString, fmt.Sprintf(`PRAGMA quick_check(%d)`, mostTold))
+	switch {
+	case image.KindOf(err) == image.Damaged:
+		return s.damagedAt(err)
+	case err != nil:
+		return fmt.Errorf("check the database: %w", err)
+	case len(told) != 1 || told[0] != "ok":
+		return s.damagedAt(fmt.Errorf("quick_check: %.1000q", told))
+	}
+	if took := time.Since(began); took > slowToCheck {
+		s.log.Info("the database is sound", "took", took)
+	}
+	return nil
+}
+
+// damagedAt says which database is damaged.
+func (s *Store) damagedAt(err error) error {
+	_ = s.health.damage(err)
+	return suggestRestore(image.Errorf(image.Damaged, "the database %s is damaged, or is none of SQLite's", s.database)).Because(err)
+}
+
+// look gives how a database is now.
+func look(path string) (e ended, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return e, err
+	}
+	defer f.Close()
+	header := make([]byte, headerSize)
+	if n, err := f.ReadAt(header, 0); err != nil && !errors.Is(err, io.EOF) {
+		return e, err
+	} else if n == headerSize {
+		e.Session = binary.BigEndian.Uint32(header[sessionAt:])
+	}
+	hash := sha256.New()
+	if e.Size, err = io.CopyBuffer(hash, onlyReader{f}, make([]byte, hashWith)); err != nil {
+		return e, err
+	}
+	e.SHA256 = hex.EncodeToString(hash.Sum(nil))
+	return e, nil
+}
+
+// onlyReader hides what would make io.CopyBuffer ignore the buffer.
+type onlyReader struct{ io.Reader }
+
+// readEnded reads how the last server left the database, if it ended well.
+func readEnded(dir string) (e ended, ok bool) {
+	f, err := os.Open(filepath.Join(dir, endedName))
+	if err != nil {
+		return e, false
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, mostEnded))
+	return e, err == nil && json.Unmarshal(raw, &e) == nil && e.Session != 0
+}
+
+// beginSession notes that the database is written to from now on.
+func (s *Store) beginSession(ctx context.Context) error {
+	path := filepath.Join(s.dir, endedName)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return unusableFolder(s.dir, "begin to use the data folder", err)
+	} else if err == nil {
+		if err := s.blobs.SyncFolder(); err != nil {
+			return err
+		}
+	}
+	var random [4]byte
+	_, _ = rand.Read(random[:]) // which never fails
+	session := binary.BigEndian.Uint32(random[:])>>1 | 1
+	if _, err := s.write.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, session)); err != nil {
+		return fmt.Errorf("begin to use the database: %w", err)
+	}
+	s.session = session
+	return nil
+}
+
+// hasLog reports whether the database has a write-ahead log that is a part of it.
+func (s *Store) hasLog() bool {
+	info, err := os.Stat(s.database + "-wal")
+	return err == nil && info.Size() > 0
+}
+
+// endSession notes how the database is left, which SQLite has closed. One that still has a write-ahead log beside it is not
+// whole by itself: it is left as after a crash.
+func (s *Store) endSession() error {
+	if s.hasLog() {
+		return nil
+	}
+	now, err := look(s.database)
+	if err != nil {
+		return fmt.Errorf("look at the database after its end: %w", err)
+	}
+	if now.Session != s.session {
+		return nil // somebody has put another one in its place
+	}
+	return s.blobs.ReplaceFile(endedName, func(w io.Writer) error { return json.NewEncoder(w).Encode(now) })
+}
