@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/stowage/stowage/image"
 )
@@ -90,10 +91,11 @@ func (p *planner) filter(chosen []*wanted, asked image.Prune) ([]*wanted, error)
 		value, has := labels[i.Manifest][l.Key]
 		return has && (l.Any || value == l.Value)
 	}
+	until := spanOf(time.Time{}, asked.Until)
 	return slices.DeleteFunc(chosen, func(w *wanted) bool {
 		images := platforms[w.root.digest]
 		return len(images) == 0 || slices.ContainsFunc(images, func(i Image) bool {
-			return !asked.Until.IsZero() && !i.Created.Before(asked.Until) || // the zero time, where it is unknown, is before
+			return !asked.Until.IsZero() && !until.holds(millis(i.Created)) ||
 				slices.ContainsFunc(asked.Labels, func(l image.Label) bool { return !has(i, l) }) ||
 				slices.ContainsFunc(asked.NotLabels, func(l image.Label) bool { return has(i, l) })
 		})

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
@@ -317,12 +316,4 @@ func (r recorder) settlesCheck(repo int64, p pull.Pulled) error {
 		return nil
 	}
 	return writeCheck(r.ctx, r.tx, repo, AskedByPull, pull.Checked{Reference: p.Reference, Answer: pull.AnswerDigest, Upstream: p.Target.Digest, At: p.Asked})
-}
-
-// createdMillis keeps an unknown creation time NULL.
-func createdMillis(t *time.Time) any {
-	if t == nil || t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
-		return nil
-	}
-	return t.UnixMilli()
 }
