@@ -1,11 +1,13 @@
 package handlers
 
 import (
+	"context"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
 )
 
@@ -26,17 +28,25 @@ func (a address) base() string {
 	return views.ImageURL(a.ref)
 }
 
-// parseAddress reads the path below /images/. Errors are of kind Invalid.
-func parseAddress(c echo.Context) (address, error) {
+// imageAddress reads the path below /images/. Errors are of kind Invalid.
+func (h *Handlers) imageAddress(c echo.Context) (address, error) {
 	// Not echo's parameter, which is still escaped in some addresses and not in others.
 	path := strings.Trim(strings.TrimPrefix(c.Request().URL.Path, "/images/"), "/")
+	a, err := parseAddress(path)
+	if err != nil {
+		return a, err
+	}
+	return h.settled(c.Request().Context(), a, path)
+}
+
+// parseAddress reads a path as it stands.
+func parseAddress(path string) (address, error) {
 	var a address
 	name, section := splitSection(path)
 	if strings.HasPrefix(name, "sha256:") && !strings.Contains(name, "/") {
 		prefix, ok := image.ParseIDPrefix(name)
 		if !ok {
-			return address{}, image.Errorf(image.Invalid, "%.80q is not an image ID", name).
-				Suggest("An image ID is sha256: and 4 to 64 hex digits.")
+			return address{}, storage.NotAnID(name)
 		}
 		a = address{idPrefix: prefix, section: section}
 	} else {
@@ -50,6 +60,52 @@ func parseAddress(c echo.Context) (address, error) {
 	return a, nil
 }
 
+// settled returns what an address stands for on the shelf, where docker would take it in another way than it reads: a tag
+// of a repository sha256 comes before the beginning of an ID, and hex digits alone are the beginning of an ID where no
+// repository is called so.
+func (h *Handlers) settled(ctx context.Context, a address, path string) (address, error) {
+	if a.idPrefix != "" {
+		if len(a.idPrefix) == 64 {
+			return a, nil
+		}
+		named, err := h.store.Named(ctx, "sha256:"+a.idPrefix)
+		if err == nil && named.Reference.Tag != "" {
+			a.ref, a.idPrefix = named.Reference, ""
+			a.canonical = views.SectionURL(a.base(), a.section, image.Platform{})
+		}
+		return a, nil // whatever is wrong with an ID is said where it is looked for
+	}
+	digits, section, _ := strings.Cut(path, "/")
+	_, isID := image.ParseIDPrefix(digits)
+	if a.ref.Tag != "" || a.ref.Digest != "" || !isID || !isSection(views.Section(section)) {
+		return a, nil
+	}
+	known, err := h.store.RepositoryExists(ctx, a.ref.Repository)
+	if err != nil || known {
+		return a, err
+	}
+	named, err := h.store.Named(ctx, digits)
+	if err != nil {
+		return a, nil //nolint:nilerr // it is a name of which nothing is stored
+	}
+	a = address{ref: named.Reference, section: views.Section(section)}
+	if named.Image.ID != "" {
+		a.idPrefix = named.Image.ID.Encoded()
+	}
+	a.canonical = views.SectionURL(a.base(), a.section, image.Platform{})
+	return a, nil
+}
+
+// isSection reports whether an address can end with s; the first section has no name.
+func isSection(s views.Section) bool {
+	switch s {
+	case "", views.SectionLayers, views.SectionConfig, views.SectionManifest, views.SectionInspect, views.SectionHistory, views.SectionUse, views.SectionChanges,
+		views.SectionDownload, views.SectionArchive, views.SectionDelete, views.SectionPin, views.SectionUnpin, views.SectionCheck:
+		return true
+	}
+	return false
+}
+
 // splitSection takes a section off the end of a path. Only a tag, a digest or an ID has sections, so a
 // repository may be called "layers" or "history"; a port does not count as a tag where the part before
 // it can only be a host.
@@ -59,10 +115,7 @@ func splitSection(path string) (name string, s views.Section) {
 		return path, ""
 	}
 	last, before := views.Section(path[i+1:]), path[:i]
-	switch last {
-	case views.SectionLayers, views.SectionConfig, views.SectionManifest, views.SectionInspect, views.SectionHistory, views.SectionUse, views.SectionChanges,
-		views.SectionDownload, views.SectionArchive, views.SectionDelete, views.SectionPin, views.SectionUnpin, views.SectionCheck:
-	default:
+	if last == "" || !isSection(last) {
 		return path, ""
 	}
 	element := before[strings.LastIndex(before, "/")+1:]

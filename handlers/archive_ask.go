@@ -83,7 +83,7 @@ func archiveThings(names []string) ([]archiveThing, error) {
 		if strings.HasPrefix(name, "sha256:") {
 			prefix, ok := image.ParseIDPrefix(name)
 			if !ok {
-				return nil, image.Errorf(image.Invalid, "%.80q is not an image ID", name).Suggest("An image ID is sha256: and 4 to 64 hex digits.")
+				return nil, storage.NotAnID(name)
 			}
 			things = append(things, archiveThing{id: prefix})
 			continue
@@ -157,6 +157,11 @@ func archivedManifests(images []storage.ArchivedImage) []image.Digest {
 func (h *Handlers) unfold(ctx context.Context, things []archiveThing) ([]archiveThing, error) {
 	var all []archiveThing
 	for _, t := range things {
+		if t.id != "" && len(t.id) < 64 {
+			if named, err := h.store.Named(ctx, "sha256:"+t.id); err == nil && named.Reference.Tag != "" {
+				t = archiveThing{ref: named.Reference}
+			}
+		}
 		if t.id != "" || t.ref.Tag != "" || t.ref.Digest != "" {
 			all = append(all, t)
 			continue
@@ -166,6 +171,11 @@ func (h *Handlers) unfold(ctx context.Context, things []archiveThing) ([]archive
 			return nil, err
 		}
 		if len(tags) == 0 {
+			digits, isID := image.ParseIDPrefix(t.ref.Repository.Familiar())
+			if _, err := h.store.ImageByID(ctx, digits); isID && err == nil {
+				all = append(all, archiveThing{id: digits})
+				continue
+			}
 			return nil, image.Errorf(image.NotFound, "no tag of %s is stored", t).Suggest("Pull one first, or name a digest.")
 		}
 		for _, tag := range tags {

@@ -153,18 +153,14 @@ func (h *Handlers) read(ctx context.Context, d *deletion, refs []string, platfor
 	return nil
 }
 
-// thing reads one ref of a selection. Only an image ID, which may be the beginning of one, is looked up.
+// thing reads one ref of a selection. Only what may be an image ID, or the beginning of one, is looked up.
 func (h *Handlers) thing(ctx context.Context, s string) (image.RemovalItem, error) {
-	if !strings.HasPrefix(s, "sha256:") {
+	if _, isID := image.ParseIDPrefix(s); !isID && !strings.HasPrefix(s, "sha256:") {
 		ref, err := image.ParseReference(s)
 		return image.RemovalItem{Reference: ref}, err
 	}
-	prefix, ok := image.ParseIDPrefix(s)
-	if !ok {
-		return image.RemovalItem{}, image.Errorf(image.Invalid, "%.80q is not an image ID", s)
-	}
-	img, err := h.store.ImageByID(ctx, prefix)
-	return image.RemovalItem{ID: img.ID}, err
+	named, err := h.store.Named(ctx, s)
+	return image.RemovalItem{Reference: named.Reference, ID: named.Image.ID}, err
 }
 
 // skip leaves something out. err says why.

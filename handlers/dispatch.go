@@ -15,7 +15,7 @@ func (h *Handlers) ImageAddress(c echo.Context) error {
 	if strings.Trim(c.Param("*"), "/") == "" {
 		return c.Redirect(http.StatusFound, "/images")
 	}
-	a, err := parseAddress(c)
+	a, err := h.imageAddress(c)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (h *Handlers) ImageAddress(c echo.Context) error {
 
 // ImageAction answers POST /images/*: the forms that delete, pin, unpin and check for an update.
 func (h *Handlers) ImageAction(c echo.Context) error {
-	a, err := parseAddress(c)
+	a, err := h.imageAddress(c)
 	if err != nil {
 		return err
 	}

@@ -237,8 +237,69 @@ func TestAnImageIsFoundByItsID(t *testing.T) {
 	}
 	s.get(full+"?platform=linux/amd64").is(t, http.StatusNotFound, "has no image for linux/amd64; it has linux/arm64")
 	s.get("/images/sha256:"+strings.Repeat("0", 64)).is(t, http.StatusNotFound, "An image cannot be pulled by its ID.")
-	s.get("/images/sha256:12").is(t, http.StatusBadRequest, "is not an image ID")
+	s.get("/images/sha256:xyz").is(t, http.StatusBadRequest, "is not an image ID")
 	s.get(full+"/manifest?document=index").is(t, http.StatusNotFound, "without an index")
+}
+
+// docker takes the first digits of an ID, however few, with sha256: before them or without; a name of that spelling comes first.
+func TestAnImageIsFoundByAnyFirstDigitsOfItsIDUnlessANameIsSpeltSo(t *testing.T) {
+	plain := func(content string) sample.Image {
+		return sample.Image{Platform: amd64, Steps: []sample.Step{{By: "COPY", Layer: sample.NewLayer(sample.Gzip, sample.Text("file", content))}}}
+	}
+	idOf := func(im sample.Image) string {
+		b, err := im.Build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.Blobs[0].Descriptor.Digest.Encoded()
+	}
+	first, other := plain("1"), plain("2")
+	id, otherID := idOf(first), idOf(other)
+	reg := sample.NewEmptyRegistry()
+	push := func(repository, tag string, im sample.Image) {
+		t.Helper()
+		if err := reg.Push(t.Context(), repository, im, tag); err != nil {
+			t.Fatal(err)
+		}
+	}
+	push("test/first", "1", first)
+	s := newShelfOn(t, reg)
+	s.pull("test/first:1")
+	leads := func(from, to string) {
+		t.Helper()
+		if page := s.get(from); page.status != http.StatusFound || page.header.Get("Location") != to {
+			t.Errorf("%s: %d to %q, want %s", from, page.status, page.header.Get("Location"), to)
+		}
+	}
+	full := "/images/sha256:" + id
+	for _, n := range []int{1, 2, 3, 12, 63} {
+		leads("/images/sha256:"+id[:n], full)
+		leads("/images/"+id[:n], full)
+		leads("/images/"+id[:n]+"/inspect?format=json", full+"/inspect?format=json")
+	}
+	leads("/images/"+id[:3]+"/delete", full+"/delete")
+	s.get("/images/docker.io/library/"+id[:3]).is(t, http.StatusNotFound, "Not stored here")
+
+	name := id[:12]
+	push("library/"+name, "latest", other)
+	push("library/sha256", name, other)
+	s.pull(name + ":latest")
+	leads("/images/"+name, "/images/docker.io/library/"+name)
+	leads("/images/"+name+"/inspect", "/images/docker.io/library/"+name+":latest/inspect")
+	leads("/images/sha256:"+id[:13], full)
+	leads("/images/sha256:"+name, full)
+	s.pull("sha256:" + name)
+	leads("/images/sha256:"+name, "/images/docker.io/library/sha256:"+name)
+	leads("/images/sha256:"+otherID[:3], "/images/sha256:"+otherID)
+	for text, want := range map[string]string{name: name + ":latest", "sha256:" + name: "sha256:" + name} {
+		named, err := s.store.Named(t.Context(), text)
+		if err != nil || named.Reference.Familiar() != want {
+			t.Errorf("%s names %+v, %v; want %s", text, named, err, want)
+		}
+	}
+	if named, err := s.store.Named(t.Context(), id); err != nil || string(named.Image.ID) != "sha256:"+id {
+		t.Errorf("64 digits name %+v, %v", named, err)
+	}
 }
 
 // Two manifests can differ in their annotations alone.
@@ -270,7 +331,7 @@ func TestAnIDThatIsAmbiguousIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		prefix = b.Blobs[0].Descriptor.Digest.Encoded()[:image.MinIDPrefix]
+		prefix = b.Blobs[0].Descriptor.Digest.Encoded()[:4]
 		if other, ok := seen[prefix]; ok {
 			pair = []sample.Image{other, im}
 		}

@@ -13,6 +13,9 @@ import (
 // that docker shows.
 const minPastedID = 12
 
+// fewestTyped is how many of them lead somewhere from the search box, if that is where nothing else begins so.
+const fewestTyped = 6
+
 // pastedID reads an image ID or a digest, or the beginning of one, in the place of a reference.
 func pastedID(s string) (hex string, ok bool) {
 	hex, ok = image.ParseIDPrefix(s)

@@ -38,7 +38,7 @@ type meaning struct {
 
 // understand tells words from references, digests and image IDs. "postgres" and "bitnami/redis" are words, also
 // where the shelf has such a repository; "postgres:15", "ghcr.io/org/app", "postgres@sha256:…", "sha256:…",
-// twelve hex digits and pasted commands ("docker pull …") are not, and lead to the stored image where there is
+// the first hex digits of an ID and pasted commands ("docker pull …") are not, and lead to the stored image where there is
 // one, or else to the pull form. A name without a tag is then read as docker reads it, with the tag latest; where
 // that tag is not stored but others of the repository are, it leads to the repository's page. A page of Docker
 // Hub leads to the tags of its repository. Errors are image.Errors of what looks like a reference and is none, or
@@ -55,18 +55,11 @@ func (h *Handlers) understand(ctx context.Context, text string) (meaning, error)
 		m.Words = name
 		return m, nil
 	}
-	if hex, ok := image.ParseIDPrefix(name); ok && (len(hex) >= minPastedID || hex != name) {
-		page, err := h.knownPage(ctx, hex)
-		switch {
-		case err != nil:
+	command := name != unquoted(text)
+	if hex, ok := image.ParseIDPrefix(name); ok && (hex != name || len(hex) >= minPastedID || len(hex) >= fewestTyped && !command) {
+		if done, err := h.understandID(ctx, &m, hex); done || err != nil {
 			return m, err
-		case page != "":
-			m.Page, m.Lead = page, leadsToImage
-			return m, nil
-		case len(hex) < 64 && hex == name:
-			m.Words = name // it may be the name of something, too
 		}
-		return m, unknownDigest(hex)
 	}
 	if repository, ok := hubPage(name); ok {
 		if repository == "" {
@@ -79,13 +72,40 @@ func (h *Handlers) understand(ctx context.Context, text string) (meaning, error)
 		m.Page, m.Lead = views.SearchState{}.Picking(m.Ref.Repository).URL(), leadsToTags
 		return m, nil
 	}
-	command := name != unquoted(text)
 	if !command && !likeReference(name) {
 		m.Words = strings.TrimRight(name, ":@") // what is still to follow is not searched for
 		return m, nil
 	}
 	err := h.understandReference(ctx, &m, platform, pastedAllTags(text))
 	return m, err
+}
+
+// understandID finds what hex digits are of. Short of what docker shows of an ID they are words where nothing, or more than
+// one thing, begins so, or where the shelf has a repository of that name.
+func (h *Handlers) understandID(ctx context.Context, m *meaning, hex string) (done bool, err error) {
+	short := hex == m.Name && len(hex) < minPastedID
+	if short {
+		ref, err := image.ParseRepositoryReference(hex)
+		if err != nil {
+			return false, err
+		}
+		if known, err := h.store.RepositoryExists(ctx, ref.Repository); known || err != nil {
+			return false, err
+		}
+	}
+	page, err := h.knownPage(ctx, hex)
+	switch {
+	case short && (image.KindOf(err) == image.Conflict || err == nil && page == ""):
+		return false, nil
+	case err != nil:
+		return false, err
+	case page != "":
+		m.Page, m.Lead = page, leadsToImage
+		return true, nil
+	case len(hex) < 64 && hex == m.Name:
+		m.Words = hex // it may be the name of something, too
+	}
+	return false, unknownDigest(hex)
 }
 
 // likeReference tells whether a text is meant as a reference: it has a tag, a digest, a scheme or a host. What

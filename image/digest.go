@@ -40,14 +40,11 @@ func ShortDigest(d Digest) string {
 	return hex
 }
 
-// MinIDPrefix is the fewest hex digits that are read as the beginning of an image ID.
-const MinIDPrefix = 4
-
-// ParseIDPrefix reads an image ID or the beginning of one: "sha256:" or nothing, then 4 to 64 hex digits.
-// It answers the hex digits in lower case.
+// ParseIDPrefix reads an image ID or the beginning of one: "sha256:" or nothing, then 1 to 64 hex digits in lower case, as
+// docker takes them. It returns the digits.
 func ParseIDPrefix(s string) (string, bool) {
 	hex := strings.TrimPrefix(s, "sha256:")
-	if len(hex) < MinIDPrefix || len(hex) > 64 {
+	if hex == "" || len(hex) > 64 {
 		return "", false
 	}
 	for _, c := range hex {

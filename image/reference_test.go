@@ -93,7 +93,7 @@ func FuzzAReferenceThatIsReadSurvivesARoundTrip(f *testing.F) {
 }
 
 func TestOnlyHexDigitsBeginAnImageID(t *testing.T) {
-	for in, want := range map[string]string{"174c": "174c", "sha256:174c8c": "174c8c", "174": "", "174C": "", "xyzw": "", "sha256:": "", strings.Repeat("a", 65): ""} {
+	for in, want := range map[string]string{"174c": "174c", "sha256:174c8c": "174c8c", "174": "174", "1": "1", "sha256:a": "a", "": "", "174C": "", "xyzw": "", "sha256:": "", strings.Repeat("a", 65): ""} {
 		got, ok := ParseIDPrefix(in)
 		if got != want || ok != (want != "") {
 			t.Errorf("ParseIDPrefix(%q) = %q, %v; want %q", in, got, ok, want)

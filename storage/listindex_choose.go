@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"database/sql"
-	"math"
 	"path"
 	"slices"
 	"strings"
@@ -16,17 +15,17 @@ type listFilter struct {
 	repository image.Repository
 	groups     [][]predicate
 	reached    []int64 // rows that the text finds by an ID or digest; they count as in the first group
-	from, to   int64   // created from one millisecond up to, not including, another
-	dated      bool    // the two count
+	created    createdSpan
+	dated      bool // created counts
 }
 
 // compile reads what only the database knows. Errors are of kind Invalid.
 func (q ListQuery) compile(ctx context.Context, tx *sql.Tx) (f listFilter, err error) {
-	f = listFilter{repository: q.Repository, from: unknownTime + 1, to: math.MaxInt64, dated: !q.Before.IsZero() || !q.Since.IsZero()}
+	f = listFilter{repository: q.Repository, created: spanOf(q.Since, q.Before), dated: !q.Before.IsZero() || !q.Since.IsZero()}
 	if text := strings.ToLower(strings.TrimSpace(q.Text)); text != "" {
 		part := strings.TrimPrefix(strings.TrimPrefix(text, "docker.io/"), "library/")
 		f.all(predicate{kind: byPart, text: part})
-		if digits, ok := image.ParseIDPrefix(text); ok {
+		if digits, ok := image.ParseIDPrefix(text); ok && len(digits) >= fewestDigits {
 			from, to := "sha256:"+digits, "sha256:"+digits+"g" // g sorts after every hex digit
 			f.reached, err = rowsOf(ctx, tx, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) }, reachedBy, from, to, from, to, from, to)
 			if err != nil {
@@ -65,14 +64,6 @@ func (q ListQuery) compile(ctx context.Context, tx *sql.Tx) (f listFilter, err e
 	if q.Pinned {
 		f.all(predicate{kind: byPinned})
 	}
-	if !q.Before.IsZero() {
-		if f.to = q.Before.UnixMilli(); q.Before.Nanosecond()%1e6 > 0 {
-			f.to++
-		}
-	}
-	if !q.Since.IsZero() {
-		f.from = max(f.from, q.Since.UnixMilli()+1)
-	}
 	return f, nil
 }
 
@@ -83,6 +74,9 @@ func (f *listFilter) any(p []predicate) {
 		f.groups = append(f.groups, p)
 	}
 }
+
+// fewestDigits is from how many hex digits on a text is looked for in IDs and digests too: fewer of them are in thousands.
+const fewestDigits = 4
 
 // reachedBy finds the rows of the list under which a digest can be reached that begins with given digits: an
 // index, a manifest, the image ID of any platform, or a layer. Few digests are meant: the rest is not looked for.
@@ -116,13 +110,13 @@ func (x *listIndex) choose(f listFilter, pick func(*listChoice)) (seq int64) {
 	case f.repository != "":
 		c.rows.setAll(x.repositoryRows(f.repository))
 	case f.dated:
-		c.rows.setAll(x.createdRows(f.from, f.to))
+		c.rows.setAll(x.createdRows(f.created))
 	default:
 		c.rows.setAll(x.orders[inID])
 	}
 	if f.repository != "" && f.dated {
 		created := newBitset(len(x.entries))
-		created.setAll(x.createdRows(f.from, f.to))
+		created.setAll(x.createdRows(f.created))
 		c.rows.keep(created)
 	}
 	for i, group := range f.groups {
@@ -156,8 +150,8 @@ func (x *listIndex) passingAny(group []predicate) bitset {
 	return passed
 }
 
-// createdRows gives the places of the rows that were created in a span of milliseconds.
-func (x *listIndex) createdRows(from, to int64) []uint32 {
+// createdRows returns the places of the rows that were created in a span.
+func (x *listIndex) createdRows(span createdSpan) []uint32 {
 	list := x.orders[inCreated]
 	at := func(ms int64) int {
 		i, _ := slices.BinarySearchFunc(list, ms, func(i uint32, ms int64) int {
@@ -168,8 +162,8 @@ func (x *listIndex) createdRows(from, to int64) []uint32 {
 		})
 		return i
 	}
-	first := at(from)
-	return list[first:max(first, at(to))]
+	first := at(span.from)
+	return list[first:max(first, at(span.to))]
 }
 
 // repositoryRows gives the places of a repository's rows.
@@ -183,9 +177,6 @@ func (x *listIndex) repositoryRows(name image.Repository) []uint32 {
 	}
 	return list[at:end]
 }
-
-// unknownTime is how the database has the creation time of what does not say.
-const unknownTime = -62135596800000
 
 // page gives the IDs of the rows from offset on, at most limit, in an order or its reverse.
 func (c *listChoice) page(o order, descending bool, offset, limit int) []int64 {

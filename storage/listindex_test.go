@@ -260,7 +260,7 @@ func (l *randomList) all() []listRow {
 func (q ListQuery) passes(r listRow) bool {
 	text := strings.ToLower(q.Text)
 	named := strings.Contains(strings.ToLower(r.name), strings.TrimPrefix(strings.TrimPrefix(text, "docker.io/"), "library/"))
-	if digits, ok := image.ParseIDPrefix(text); ok {
+	if digits, ok := image.ParseIDPrefix(text); ok && len(digits) >= fewestDigits {
 		named = named || slices.ContainsFunc(r.images, func(d image.Digest) bool { return strings.HasPrefix(d.Encoded(), digits) })
 	}
 	globbed := len(q.References) == 0

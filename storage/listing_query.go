@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/stowage/stowage/image"
@@ -209,23 +208,11 @@ func (s *Store) ListOffers(ctx context.Context) (o ListOffers, err error) {
 // platform counts that the list shows, or an image ID or the beginning of one. The time is zero where its config does not
 // say. Errors are of kind NotFound, of kind Conflict where several IDs begin so, and of kind Invalid.
 func (s *Store) CreatedOf(ctx context.Context, name string) (time.Time, error) {
-	hex, isID := image.ParseIDPrefix(name)
-	if strings.HasPrefix(name, "sha256:") {
-		if !isID {
-			return time.Time{}, image.Errorf(image.Invalid, "%.80q is not an image ID", name).Suggest("An image ID is sha256: and 4 to 64 hex digits.")
-		}
-	} else if len(hex) < 64 { // 64 digits are no name for docker
-		ref, err := image.ParseReference(name)
-		if err != nil {
-			return time.Time{}, err
-		}
-		created, err := s.createdOfReference(ctx, ref)
-		if !isID || image.KindOf(err) != image.NotFound {
-			return created, err
-		}
+	named, err := s.Named(ctx, name)
+	if err != nil || named.Reference == (image.Reference{}) {
+		return named.Image.Created, err
 	}
-	img, err := s.ImageByID(ctx, hex)
-	return img.Created, err
+	return s.createdOfReference(ctx, named.Reference)
 }
 
 func (s *Store) createdOfReference(ctx context.Context, ref image.Reference) (created time.Time, err error) {

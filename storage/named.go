@@ -1,0 +1,42 @@
+package storage
+
+import (
+	"context"
+	"strings"
+
+	"github.com/stowage/stowage/image"
+)
+
+// Named is what the shelf has under a name: a reference, or an image by its ID.
+type Named struct {
+	Reference image.Reference // zero where it is an ID
+	Image     Image           // zero where it is a reference
+}
+
+// Named finds what somebody names as docker takes it (daemon/images/image.go): a whole image ID, else a tag or a digest,
+// else the image whose ID alone begins so. So a repository of that spelling comes before the beginning of an ID. Errors are
+// of kind NotFound, of kind Conflict where several IDs begin so, and of kind Invalid.
+func (s *Store) Named(ctx context.Context, name string) (Named, error) {
+	hex, isID := image.ParseIDPrefix(name)
+	if !isID || len(hex) < 64 {
+		ref, err := image.ParseReference(name)
+		if err == nil {
+			_, err = targetDigest(ctx, s.read, ref)
+		}
+		switch kind := image.KindOf(err); {
+		case err == nil:
+			return Named{Reference: ref}, nil
+		case !isID && strings.HasPrefix(name, "sha256:"):
+			return Named{}, NotAnID(name)
+		case !isID || kind != image.NotFound && kind != image.Invalid:
+			return Named{}, err
+		}
+	}
+	img, err := s.ImageByID(ctx, hex)
+	return Named{Image: img}, err
+}
+
+// NotAnID returns the error of what begins like an image ID and is none.
+func NotAnID(name string) error {
+	return image.Errorf(image.Invalid, "%.80q is not an image ID", name).Suggest("An image ID is sha256: and up to 64 hex digits.")
+}
