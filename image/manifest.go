@@ -195,7 +195,27 @@ func parseIndex(w wire) (*Index, error) {
 		}
 		idx.Entries = append(idx.Entries, newEntry(d))
 	}
+	idx.setArtifactsApart()
 	return idx, nil
+}
+
+// isArtifact reports whether a descriptor has the artifact type of something that is no image. Images can have one too: only
+// their manifest tells.
+func isArtifact(d Descriptor) bool { return d.ArtifactType != "" && !isConfigType(d.ArtifactType) }
+
+// setArtifactsApart makes no image of an entry with an artifact type where another one is for the same platform without.
+func (idx *Index) setArtifactsApart() {
+	plain := map[Platform]bool{}
+	for _, e := range idx.Entries {
+		if e.Kind == EntryImage && !isArtifact(e.Descriptor) {
+			plain[e.Platform] = true
+		}
+	}
+	for i, e := range idx.Entries {
+		if e.Kind == EntryImage && isArtifact(e.Descriptor) && plain[e.Platform] {
+			idx.Entries[i].Kind = EntryOther
+		}
+	}
 }
 
 // newEntry sorts an entry into its kind. Attestations are recognised as BuildKit writes them:
@@ -217,7 +237,7 @@ func newEntry(d Descriptor) Entry {
 		e.Platform = Platform{}
 	case d.MediaType == ocispec.MediaTypeImageIndex || d.MediaType == MediaTypeDockerManifestList:
 		e.Kind = EntryIndex
-	case d.ArtifactType != "" && !isConfigType(d.ArtifactType):
+	case isArtifact(d) && !e.Platform.Known():
 	case d.MediaType == ocispec.MediaTypeImageManifest || d.MediaType == MediaTypeDockerManifest:
 		e.Kind = EntryImage
 	}
@@ -228,7 +248,7 @@ func parseManifest(w wire) (*Manifest, error) {
 	if w.Config == nil {
 		return nil, Errorf(Corrupt, "the manifest names no config")
 	}
-	if w.ArtifactType != "" && !isConfigType(w.ArtifactType) || !isConfigType(w.Config.MediaType) {
+	if !isImageConfig(w.Config.MediaType, w.ArtifactType) {
 		kind := w.ArtifactType
 		if kind == "" {
 			kind = w.Config.MediaType
@@ -256,6 +276,17 @@ func parseManifest(w wire) (*Manifest, error) {
 		}
 	}
 	return m, nil
+}
+
+// isImageConfig reports whether a manifest with such a config is an image's. The config's media type decides, whatever
+// artifactType says beside it, which image manifests may have since OCI 1.1; only where the config's own type says nothing
+// is artifactType asked.
+func isImageConfig(config, artifactType string) bool {
+	switch config {
+	case ocispec.MediaTypeImageConfig, MediaTypeDockerConfig:
+		return true
+	}
+	return isConfigType(config) && (artifactType == "" || isConfigType(artifactType))
 }
 
 // isConfigType follows dockerd (distribution/pull_v2.go): these config types are images.

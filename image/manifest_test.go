@@ -36,7 +36,13 @@ func TestDocumentsAreRecognised(t *testing.T) {
 		{name: "an index that calls itself a manifest", raw: typed(index, ocispec.MediaTypeImageManifest), kind: Corrupt},
 		{name: "a manifest that calls itself an index", raw: typed(manifest, ocispec.MediaTypeImageIndex), kind: Corrupt},
 		{name: "a helm chart", raw: strings.Replace(manifest, "oci.image.config.v1", "cncf.helm.config.v1", 1), kind: NotImage},
-		{name: "an artifact", raw: `{"artifactType":"application/x-thing",` + manifest[1:], kind: NotImage},
+		{name: "an image with an artifact type", raw: `{"artifactType":"application/x-thing",` + manifest[1:]},
+		{name: "a docker image with an artifact type", raw: `{"artifactType":"application/x-thing",` + strings.Replace(manifest[1:], ocispec.MediaTypeImageConfig, MediaTypeDockerConfig, 1)},
+		{name: "an image with a subject", raw: `{"subject":` + configJSON + `,` + manifest[1:]},
+		{name: "an image with a config of JSON", raw: strings.Replace(manifest, ocispec.MediaTypeImageConfig, "application/json", 1)},
+		{name: "an artifact with a config of JSON", raw: `{"artifactType":"application/x-thing",` + strings.Replace(manifest[1:], ocispec.MediaTypeImageConfig, "application/json", 1), kind: NotImage},
+		{name: "an artifact", raw: `{"artifactType":"application/x-thing",` + strings.Replace(manifest[1:], ocispec.MediaTypeImageConfig, ocispec.MediaTypeEmptyJSON, 1), kind: NotImage},
+		{name: "an artifact with a config of an image", raw: `{"artifactType":"application/x-thing",` + strings.Replace(manifest[1:], "vnd.oci.image.layer.v1.tar+gzip", "vnd.dev.cosign.simplesigning.v1+json", 1), kind: NotImage},
 		{name: "a layer that is no layer", raw: strings.Replace(manifest, "vnd.oci.image.layer.v1.tar+gzip", "vnd.in-toto+json", 1), kind: NotImage},
 		{name: "a wrong digest", raw: strings.Replace(manifest, bDigest, "sha256:../../etc/passwd", 1), kind: Corrupt},
 		{name: "a negative size", raw: strings.Replace(manifest, `"size":7`, `"size":-7`, 1), kind: Corrupt},
@@ -86,6 +92,27 @@ func TestAttestationsAreKeptApartFromPlatforms(t *testing.T) {
 	}
 	if a := doc.Index.Entries[1]; a.Describes != aDigest || a.Platform.Known() {
 		t.Errorf("attestation of %s for %v", a.Describes, a.Platform)
+	}
+}
+
+// Only a manifest tells an image with an artifact type from an artifact, so an entry of an index that has a platform counts;
+// unless it is there beside the image of that platform.
+func TestAnEntryWithAnArtifactTypeIsAnImageWhereItsPlatformHasNoOther(t *testing.T) {
+	entry := func(arch, artifact string) string {
+		return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":1,"artifactType":%q,"platform":{"os":"linux","architecture":%q}}`, ocispec.MediaTypeImageManifest, aDigest, artifact, arch)
+	}
+	raw := `{"manifests":[` + strings.Join([]string{
+		entry("amd64", "application/x-sbom"), entry("amd64", ""), entry("arm64", "application/x-app"), entry("s390x", ocispec.MediaTypeImageConfig),
+		fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":1,"artifactType":"application/x-sbom"}`, ocispec.MediaTypeImageManifest, bDigest),
+	}, ",") + `]}`
+	doc, err := ParseDocument("", []byte(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []EntryKind{EntryOther, EntryImage, EntryImage, EntryImage, EntryOther} {
+		if got := doc.Index.Entries[i].Kind; got != want {
+			t.Errorf("entry %d is %s, want %s", i, got, want)
+		}
 	}
 }
 
