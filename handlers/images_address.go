@@ -79,8 +79,11 @@ func readList(said url.Values, path string, typing bool) (views.ListState, error
 
 // readFilters reads what chooses rows.
 func readFilters(s *views.ListState, all func(string) []string, last func(string) string) (err error) {
-	for name, into := range map[string]*[]string{"reference": &s.References, "label": &s.Labels, "before": &s.Before, "since": &s.Since, "until": &s.Until} {
-		if *into, err = several(name, all(name)); err != nil {
+	for _, filter := range []struct {
+		name string
+		into *[]string
+	}{{"reference", &s.References}, {"label", &s.Labels}, {"before", &s.Before}, {"since", &s.Since}, {"until", &s.Until}} {
+		if *filter.into, err = several(filter.name, all(filter.name)); err != nil {
 			return err
 		}
 	}

@@ -197,6 +197,14 @@ func TestTheListByRepositoryAddsUpWhatTheFilterChooses(t *testing.T) {
 	s.get("/images?group=repository&page=2").is(t, http.StatusNotFound, "(page)")
 }
 
+// Of several that are wrong, the same one is named each time.
+func TestTheFirstFilterThatIsWrongIsNamed(t *testing.T) {
+	s := newShelf(t)
+	for range 20 {
+		s.get("/images?until="+strings.Repeat("x", 400)+"&since="+strings.Repeat("x", 400)+"&label="+strings.Repeat("x", 6000)).is(t, http.StatusBadRequest, "(label)")
+	}
+}
+
 func TestTheListSaysHowDockerListsTheSame(t *testing.T) {
 	s := filled(t)
 	page := s.get("/images?q=x&reference=ub*&dangling=true&label=a%3Db+c&registry=quay.io&digests=1&no-trunc=1")
@@ -205,6 +213,17 @@ func TestTheListSaysHowDockerListsTheSame(t *testing.T) {
 		`docker has nothing for this part: q=x, registry=quay.io`, "docker counts what was pulled by digest as dangling",
 		`curl -H &#39;Accept: text/plain&#39; &#39;http://example.com/images?q=x&amp;reference=ub%2A&amp;dangling=true&amp;label=a%3Db+c&amp;registry=quay.io&amp;no-trunc=1&#39;`)
 	s.get("/images/docker.io/library/ubuntu").is(t, http.StatusOK, `docker images ubuntu</code>`)
+	for query, command := range map[string]string{
+		"q=postgres": "docker images postgres", "q=docker.io/library/ubuntu": "docker images ubuntu", "q=ubuntu:22.04&digests=1": "docker images ubuntu:22.04 --digests",
+		"q=ubuntu&dangling=true": "docker images ubuntu --filter dangling=true",
+	} {
+		page := s.get("/images?" + query)
+		page.is(t, http.StatusOK, command+"</code>", "docker takes a whole name.")
+		page.lacks(t, "docker has nothing for this part: q=")
+	}
+	for _, query := range []string{"q=Not+a+name", "q=174c8c134b2a", "q=ubuntu&reference=ub%2A"} {
+		s.get("/images?"+query).is(t, http.StatusOK, "docker has nothing for this part: q=")
+	}
 	s.get("/images").lacks(t, "docker has nothing for this part")
 }
 

@@ -3,6 +3,8 @@ package views
 import (
 	"context"
 	"strings"
+
+	"github.com/stowage/stowage/image"
 )
 
 // dockerCommand is the docker command that lists the same, as far as docker can.
@@ -10,6 +12,8 @@ func (l ImageList) dockerCommand() string {
 	words := []string{"docker", "images"}
 	if l.Repository != "" {
 		words = append(words, l.Repository.Familiar())
+	} else if name := l.State.dockerName(); name != "" {
+		words = append(words, name)
 	}
 	if l.State.Digests {
 		words = append(words, "--digests")
@@ -28,12 +32,26 @@ func (l ImageList) dockerCommand() string {
 // dockerFilters are the filters that docker images has.
 var dockerFilters = map[string]bool{"reference": true, "dangling": true, "label": true, "before": true, "since": true, "until": true}
 
+// dockerName returns the text of the list's box as docker images takes a name; empty where it is none, or where docker
+// would take it for one of several.
+func (s ListState) dockerName() string {
+	if _, isID := image.ParseIDPrefix(s.Query); isID || len(s.References) > 0 {
+		return ""
+	}
+	ref, err := image.ParseRepositoryReference(s.Query)
+	if err != nil || ref.Digest != "" {
+		return ""
+	}
+	return ref.Familiar()
+}
+
 // notDocker names what docker has nothing for.
 func (l ImageList) notDocker() []string {
 	var names []string
+	named := l.Repository == "" && l.State.dockerName() != ""
 	for _, p := range l.State.Params() {
-		switch p.Name {
-		case "digests", "no-trunc", "page":
+		switch {
+		case p.Name == "digests", p.Name == "no-trunc", p.Name == "page", p.Name == "q" && named:
 		default:
 			if !dockerFilters[p.Name] {
 				names = append(names, p.Name+"="+Visible(p.Value))
@@ -47,6 +65,9 @@ func (l ImageList) notDocker() []string {
 func (l ImageList) dockerNotes(ctx context.Context) (notes []string) {
 	if names := l.notDocker(); len(names) > 0 {
 		notes = append(notes, T(ctx, "images.docker_lacks", "Parts", strings.Join(names, ", ")))
+	}
+	if l.Repository == "" && l.State.dockerName() != "" {
+		notes = append(notes, T(ctx, "images.docker_name"))
 	}
 	if l.State.Dangling != "" {
 		notes = append(notes, T(ctx, "images.docker_dangling"))
