@@ -199,7 +199,7 @@ func (q *Queue) fetchAttestations(ctx context.Context, p *plan, i int, byDigest 
 	img := &p.images[i]
 	var brought []image.Attestation
 	for _, a := range img.Attestations {
-		err := q.fetchAttestation(ctx, p.reference.Repository, a, byDigest)
+		err := q.fetchAttestation(ctx, p, a, byDigest)
 		switch {
 		case err == nil:
 			brought = append(brought, a)
@@ -215,17 +215,19 @@ func (q *Queue) fetchAttestations(ctx context.Context, p *plan, i int, byDigest 
 	return nil
 }
 
-func (q *Queue) fetchAttestation(ctx context.Context, repo image.Repository, a image.Attestation, byDigest map[image.Digest]*layer) error {
+func (q *Queue) fetchAttestation(ctx context.Context, p *plan, a image.Attestation, byDigest map[image.Digest]*layer) error {
 	for _, d := range a.Blobs() {
 		l := byDigest[d.Digest]
 		if l != nil && l.Size != d.Size {
 			l = nil // the digest is a layer's, about which this manifest lies
 		}
-		if err := q.ensure(ctx, blob{Descriptor: d, repository: repo}, l); err != nil {
+		if err := q.ensure(ctx, p.blob(d), l); err != nil {
 			return err
 		}
 	}
-	return q.ensure(ctx, blob{Descriptor: a.Descriptor(), repository: repo, raw: a.Raw}, nil)
+	manifest := p.blob(a.Descriptor())
+	manifest.raw = a.Raw
+	return q.ensure(ctx, manifest, nil)
 }
 
 // passing guards the list of what plans pass over while their blobs are fetched.

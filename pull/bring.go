@@ -62,6 +62,7 @@ func (q *Queue) carryOut(ctx context.Context, r *run, p *plan, begins func()) (C
 	// Held before anything is looked for, so that what is found stays.
 	letGo := q.shelf.Hold(p.digests())
 	defer letGo()
+	p.by = r.key.By
 	for i := range p.images {
 		if err := q.proveWanted(ctx, r, p, i); err != nil {
 			return Change{}, err
@@ -103,7 +104,7 @@ func (q *Queue) proveWanted(ctx context.Context, r *run, p *plan, i int) error {
 func (q *Queue) fetchConfig(ctx context.Context, r *run, p *plan, i int) error {
 	img := &p.images[i]
 	config := img.Document.Manifest.Config
-	if err := q.ensure(ctx, blob{Descriptor: config, repository: p.reference.Repository}, r.showConfig(config)); err != nil {
+	if err := q.ensure(ctx, p.blob(config), r.showConfig(config)); err != nil {
 		return err
 	}
 	raw, err := q.shelf.ReadBlob(config.Digest, image.MaxConfigSize)

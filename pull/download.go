@@ -5,18 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/share"
 )
 
 const (
 	bufferSize    = 256 << 10 // the chunk that a blob is copied by
-	urgentAtOnce  = 16        // downloads that clients wait for, beside those of pulls
+	urgentAtOnce  = 16        // downloads that clients wait for, beside those of pulls, as long as nobody goes short
 	commitsAtOnce = 8         // an fsync mostly waits, and file systems group those that come together
 	progressBytes = 64 << 10  // what a failed try must have brought to count as progress
 )
 
-// bring downloads, verifies and commits a blob, trying again as the back-off allows.
+// bring downloads, verifies and commits a blob, trying again as the back-off allows, and elsewhere where it can be had
+// elsewhere.
 func (f *fetcher) bring(ctx context.Context, t *fetch) (err error) {
 	if f.shelf.HasBlob(t.Descriptor) { // brought since the caller looked
 		t.progress.begins(t.Size)
@@ -33,14 +36,31 @@ func (f *fetcher) bring(ctx context.Context, t *fetch) (err error) {
 		}
 	}()
 	t.progress.begins(w.Offset())
+	for {
+		from, turn := f.supply(ctx, t)
+		err := f.bringFrom(turn, t, from, w)
+		switch {
+		case err == nil:
+			t.progress.is(Complete)
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, errElsewhere):
+		case !f.goesOn(t, from, err):
+			return err
+		}
+	}
+}
+
+// bringFrom is bring from one place.
+func (f *fetcher) bringFrom(ctx context.Context, t *fetch, from supply, w BlobWriter) error {
 	try, best := tries{backoff: f.backoff, now: f.now}, w.Offset()
 	for {
-		failed := f.download(ctx, t, w)
+		failed := f.download(ctx, t, from, w)
 		more := w.Offset() >= best+progressBytes
 		best = max(best, w.Offset())
 		if failed == nil {
 			if failed = f.commit(ctx, t, w); failed == nil {
-				t.progress.is(Complete)
 				return nil
 			}
 		}
@@ -77,7 +97,7 @@ func (f *fetcher) commit(ctx context.Context, t *fetch, w BlobWriter) error {
 
 // download brings what is missing of a blob, from where the writer stands. With no error the writer has
 // all bytes, right or wrong.
-func (f *fetcher) download(ctx context.Context, t *fetch, w BlobWriter) error {
+func (f *fetcher) download(ctx context.Context, t *fetch, from supply, w BlobWriter) error {
 	if w.Offset() > t.Size {
 		if err := t.restart(w); err != nil {
 			return err
@@ -92,33 +112,45 @@ func (f *fetcher) download(ctx context.Context, t *fetch, w BlobWriter) error {
 		return err
 	}
 	t.progress.is(Waiting)
-	slot, err := f.slot(ctx, t)
+	free, err := f.slot(ctx, t, share.Key{Host: from.repository.Host(), By: from.by})
 	if err != nil {
 		return err
 	}
-	defer release(slot)
+	defer free()
 	t.progress.is(Downloading)
-	return f.receive(ctx, t, w)
+	return f.receive(ctx, t, from, w)
 }
 
 // slot takes one of the places to download in: one of those for pulls or, once a client waits for the blob, one of
 // those for clients, which a long queue of pulls does not fill.
-func (f *fetcher) slot(ctx context.Context, t *fetch) (chan struct{}, error) {
-	select {
-	case f.slots <- struct{}{}:
-		return f.slots, nil
-	case <-t.urgent:
-	case <-ctx.Done():
+func (f *fetcher) slot(ctx context.Context, t *fetch, key share.Key) (free func(), err error) {
+	if free, ok := f.slots.Try(key); ok {
+		return free, nil
+	}
+	calm, cancel := context.WithCancel(ctx)
+	defer cancel()
+	hurried := make(chan struct{})
+	go func() {
+		defer close(hurried)
+		select {
+		case <-t.urgent:
+			cancel()
+		case <-calm.Done():
+		}
+	}()
+	free, err = f.slots.Take(calm, key)
+	cancel()
+	<-hurried
+	switch {
+	case err == nil:
+		return free, nil
+	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	}
-	select {
-	case f.slots <- struct{}{}:
-		return f.slots, nil
-	case f.urgent <- struct{}{}:
-		return f.urgent, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	if free, ok := f.slots.Try(key); ok {
+		return free, nil
 	}
+	return f.urgent.Take(ctx, key)
 }
 
 // restart begins the blob's file anew.
@@ -130,30 +162,33 @@ func (t *fetch) restart(w BlobWriter) error {
 }
 
 // receive makes one request for a blob and copies the answer.
-func (f *fetcher) receive(ctx context.Context, t *fetch, w BlobWriter) error {
-	body, at, err := f.source.Blob(ctx, t.repository, t.Descriptor, w.Offset())
+func (f *fetcher) receive(ctx context.Context, t *fetch, from supply, w BlobWriter) error {
+	body, at, err := f.source.Blob(ctx, from.repository, t.Descriptor, w.Offset())
 	if err != nil {
 		return err
 	}
 	defer body.Close() // only read from: what it says at the end changes nothing
 	if at != w.Offset() {
 		if at != 0 {
-			return image.Errorf(image.Unavailable, "%s answered with the wrong part of layer %s", t.repository.Host(), image.ShortDigest(t.Digest))
+			return image.Errorf(image.Unavailable, "%s answered with the wrong part of layer %s", from.repository.Host(), image.ShortDigest(t.Digest))
 		}
 		if err := t.restart(w); err != nil {
 			return err
 		}
 	}
-	return f.copy(t, w, body)
+	return f.copy(t, from.repository.Host(), w, body)
 }
 
 // copy moves bytes from the network to the disk and counts them.
-func (f *fetcher) copy(t *fetch, w BlobWriter, body io.Reader) error {
+func (f *fetcher) copy(t *fetch, host string, w BlobWriter, body io.Reader) error {
 	buffer := f.buffers.Get().(*[]byte)
 	defer f.buffers.Put(buffer)
 	left := t.Size - w.Offset()
+	var pace pace
 	for {
+		asked := time.Now()
 		n, err := body.Read(*buffer)
+		pace.counts(n, time.Since(asked))
 		if n > 0 {
 			f.fetched.Add(int64(n))
 			t.progress.moved.Add(int64(n))
@@ -169,9 +204,11 @@ func (f *fetcher) copy(t *fetch, w BlobWriter, body io.Reader) error {
 		case errors.Is(err, io.EOF) && left == 0:
 			return nil
 		case errors.Is(err, io.EOF), err != nil && image.KindOf(err) == image.Internal:
-			return image.Errorf(image.Unavailable, "the connection to %s broke after %d of %d bytes", t.repository.Host(), t.Size-left, t.Size).Because(err)
+			return image.Errorf(image.Unavailable, "the connection to %s broke after %d of %d bytes", host, t.Size-left, t.Size).Because(err)
 		case err != nil:
 			return err
+		case pace.drips():
+			return image.Errorf(image.Unavailable, "%s sends too slowly: less than %d bytes in %d seconds", host, leastBytes, int(leastTime.Seconds()))
 		}
 	}
 }

@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/share"
 )
 
 // blob is something to bring onto the shelf.
 type blob struct {
 	image.Descriptor
 	repository image.Repository // where from
+	by         string           // whose share of the downloads it counts in; see share.Requester
 	raw        []byte           // its bytes, where they are known: an index or a manifest
 }
 
@@ -23,8 +25,9 @@ type fetcher struct {
 	shelf   Shelf
 	backoff Backoff
 	now     func() time.Time
-	slots   chan struct{} // one held by each download
-	urgent  chan struct{} // held instead by one that a client waits for
+	usual   int           // downloads of pulls at once, as long as nobody goes short
+	slots   *share.Places // one held by each download
+	urgent  *share.Places // held instead by one that a client waits for
 	commits chan struct{} // one held by each commit
 	buffers sync.Pool     // of *[]byte
 	base    context.Context
@@ -40,8 +43,11 @@ type fetcher struct {
 
 // fetch is one blob on its way.
 type fetch struct {
-	blob
+	blob     // as it was wanted first
 	progress progress
+	supplies []supply                // where it can be had, one of each registry; guarded by the fetcher
+	at       int                     // the one that is tried, guarded by the fetcher
+	turn     context.CancelCauseFunc // ends what is tried, guarded by the fetcher
 	cancel   context.CancelFunc
 	hurry    sync.Once     // closes urgent
 	urgent   chan struct{} // closed when a client waits for the blob
@@ -53,7 +59,8 @@ type fetch struct {
 func newFetcher(base context.Context, o Options) *fetcher {
 	return &fetcher{
 		source: o.Source, shelf: o.Shelf, backoff: o.Backoff, now: o.Now, base: base,
-		slots: make(chan struct{}, o.Concurrency), urgent: make(chan struct{}, urgentAtOnce), commits: make(chan struct{}, commitsAtOnce),
+		usual: o.Concurrency, slots: share.New(downloadRules(o.Concurrency)), urgent: share.New(downloadRules(urgentAtOnce)),
+		commits: make(chan struct{}, commitsAtOnce),
 		buffers: sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }},
 		running: make(map[image.Digest]*fetch),
 	}
@@ -61,7 +68,7 @@ func newFetcher(base context.Context, o Options) *fetcher {
 
 // lanes is how many blobs one job should have under way so that the network stays busy while others are
 // made durable.
-func (f *fetcher) lanes() int { return cap(f.slots) + cap(f.commits) }
+func (f *fetcher) lanes() int { return f.usual + cap(f.commits) }
 
 // get brings a blob onto the shelf, or waits for the fetch that does. watch is told each progress to follow.
 // When ctx ends before the blob is there, and nobody else waits for it, the fetch is given up and what it
@@ -82,11 +89,12 @@ func (f *fetcher) get(ctx context.Context, b blob, watch func(*progress)) error 
 		}
 		switch {
 		case !joined: // it was in the way and is gone: begin again
-		case t.err == nil || began:
-			return t.err
-		case t.repository == b.repository || image.KindOf(t.err) == image.DiskFull:
-			return t.err
-		default: // what failed for another repository may well work from ours
+		case t.err == nil:
+			return nil
+		default:
+			if err, final := f.outcome(t, b.repository, began); final {
+				return err
+			}
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -105,19 +113,28 @@ func (f *fetcher) join(b blob) (t *fetch, joined, began bool) {
 			return t, false, false
 		}
 		t.waiting++
+		f.offer(t, b)
 		return t, true, false
 	}
 	if f.closed {
-		t = &fetch{blob: b, cancel: func() {}, waiting: 1, urgent: make(chan struct{}), done: make(chan struct{}), err: errClosing}
+		t = newFetch(b, func() {})
+		t.err = errClosing
 		close(t.done)
 		return t, true, true
 	}
 	ctx, cancel := context.WithCancel(f.base)
-	t = &fetch{blob: b, cancel: cancel, waiting: 1, urgent: make(chan struct{}), done: make(chan struct{})}
+	t = newFetch(b, cancel)
 	t.progress.state = Waiting
 	f.running[b.Digest] = t
 	f.wg.Go(func() { f.run(ctx, t) })
 	return t, true, true
+}
+
+func newFetch(b blob, cancel context.CancelFunc) *fetch {
+	return &fetch{
+		blob: b, supplies: []supply{{repository: b.repository, by: b.by}}, cancel: cancel, turn: func(error) {}, waiting: 1,
+		urgent: make(chan struct{}), done: make(chan struct{}),
+	}
 }
 
 // leave stops waiting. The last one to leave waits until the blob's file is at rest.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/share"
 )
 
 const (
@@ -481,10 +482,10 @@ func (m *Mirror) Blob(ctx context.Context, repo image.Repository, d image.Digest
 }
 
 // Stream reads a blob that Blob gave while it comes, from the registry or by a pull that is under way: it is fetched
-// once, however many want it. See Stream.
-func (m *Mirror) Stream(ctx context.Context, repo image.Repository, d image.Descriptor) (*Stream, error) {
+// once, however many want it. by is who asks. See Stream.
+func (m *Mirror) Stream(ctx context.Context, repo image.Repository, d image.Descriptor, by string) (*Stream, error) {
 	m.streamed.Add(1)
-	return m.q.fetcher.stream(ctx, blob{Descriptor: d, repository: repo})
+	return m.q.fetcher.stream(ctx, blob{Descriptor: d, repository: repo, by: share.Requester(by)})
 }
 
 // MirrorStats are counts since the start.

@@ -212,7 +212,7 @@ func TestNothingIsFetchedForAClientOnceTheQueueIsClosed(t *testing.T) {
 		ref := b.up.tag("app:1", b.up.image("linux/amd64", l))
 		b.up.wait = time.Second
 		b.stop()
-		if _, err := m.Stream(b.ctx, ref.Repository, l); image.KindOf(err) != image.Unavailable {
+		if _, err := m.Stream(b.ctx, ref.Repository, l, "ann"); image.KindOf(err) != image.Unavailable {
 			t.Errorf("a blob: %v", err)
 		}
 		if _, err := m.Tag(b.ctx, ref, ""); image.KindOf(err) != image.Unavailable {
@@ -288,7 +288,7 @@ func TestABlobThatIsStoredIsNotReadFromWhatAnEarlierAttemptLeft(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(b.dir, "blobs", "sha256", l.Digest.Encoded()), whole, 0o600); err != nil { // as from an archive
 			t.Fatal(err)
 		}
-		s, err := m.Stream(context.Background(), "docker.io/library/app", l)
+		s, err := m.Stream(context.Background(), "docker.io/library/app", l, "ann")
 		if err != nil {
 			t.Fatal(err)
 		}

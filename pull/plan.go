@@ -23,6 +23,7 @@ type wish struct {
 type plan struct {
 	target
 	reference image.Reference
+	by        string           // in whose share of the downloads it is fetched
 	indexes   []image.Document // nested ones that lead to the images
 	images    []planned
 	missing   error // which of the platforms it lacks, where part of them will do
@@ -175,11 +176,18 @@ func (p *plan) blobs() []blob {
 	}
 	for _, i := range p.images {
 		for _, d := range i.Document.Manifest.Layers {
-			add(blob{Descriptor: d, repository: p.reference.Repository})
+			add(p.blob(d))
 		}
 	}
 	for _, doc := range p.documents() {
-		add(blob{Descriptor: doc.Descriptor(), repository: p.reference.Repository, raw: doc.Raw})
+		b := p.blob(doc.Descriptor())
+		b.raw = doc.Raw
+		add(b)
 	}
 	return all
+}
+
+// blob gives one blob as it is brought.
+func (p *plan) blob(d image.Descriptor) blob {
+	return blob{Descriptor: d, repository: p.reference.Repository, by: p.by}
 }

@@ -64,6 +64,13 @@ func (p *progress) is(state LayerState) {
 	p.state, p.reason, p.retryAt = state, image.Text{}, time.Time{}
 }
 
+// verifies tells whether all has come and is being proved.
+func (p *progress) verifies() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.state == Verifying
+}
+
 // retrying says why and when the next try is made.
 func (p *progress) retrying(err error, at time.Time) {
 	p.mu.Lock()

@@ -12,10 +12,13 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/share"
 )
 
 const (
 	maxQueued    = 5000             // jobs that wait
+	maxQueuedBy  = 1000             // of them, of one requester
+	mostJobs     = 16               // pulls that run at once beyond the usual ones, so that no registry and no requester goes without
 	maxPlatforms = 32               // of one request
 	maxMatch     = 128              // characters of a Match; a tag has no more
 	maxOver      = 4096             // jobs that are remembered to be over
@@ -28,15 +31,16 @@ const (
 type Options struct {
 	Source          Source
 	Shelf           Shelf
-	Concurrency     int            // blobs downloaded at once by all pulls together; 4
-	Jobs            int            // pulls that run at once; 3
+	Concurrency     int            // blobs downloaded at once as long as nobody goes short, see downloadRules; 4
+	Jobs            int            // pulls that run at once, in the same way; 3
 	DefaultPlatform image.Platform // what is pulled when nobody chooses; the server's own
 	Backoff         Backoff
 	Logger          *slog.Logger
 	Now             func() time.Time
 }
 
-// Queue runs pulls, oldest first. Make one with New. Safe for concurrent use.
+// Queue runs pulls: those who ask take turns, and of each the oldest goes first. A registry that holds up its pulls holds
+// up no other's. Make one with New. Safe for concurrent use.
 type Queue struct {
 	shelf    Shelf
 	resolver *resolver
@@ -45,7 +49,7 @@ type Queue struct {
 	log      *slog.Logger
 	now      func() time.Time
 	standard image.Platform
-	jobs     int
+	places   *share.Places // one held by each job that runs
 	stats    stats
 	surveys  *surveys
 
@@ -89,8 +93,9 @@ func New(o Options) *Queue {
 		fetcher:  newFetcher(base, o),
 		broker:   newBroker(),
 		surveys:  newSurveys(),
-		log:      o.Logger, now: o.Now, standard: o.DefaultPlatform, jobs: o.Jobs,
-		base: base, close: cancel,
+		log:      o.Logger, now: o.Now, standard: o.DefaultPlatform,
+		places: share.New(share.Rules{Usual: o.Jobs, PerHost: 1, PerRequester: 1, Most: o.Jobs + mostJobs}),
+		base:   base, close: cancel,
 		live: make(map[int64]*run), byWhat: make(map[string]*run),
 	}
 }
@@ -255,8 +260,22 @@ func (q *Queue) join(what, by string) (r *run, changed bool, err error) {
 		return r, r.addRequester(by), nil
 	case len(q.pending) >= maxQueued:
 		return nil, false, image.Errorf(image.TooLarge, "%d pulls are waiting already", len(q.pending)).Suggest("Wait until some of them are done, or cancel them.")
+	case q.pendingOf(by) >= maxQueuedBy:
+		return nil, false, image.Errorf(image.TooLarge, "%d pulls of %s are waiting already, the most that one requester may have", maxQueuedBy, share.Requester(by)).
+			Suggest("Wait until some of them are done, or cancel them.")
 	}
 	return nil, false, nil
+}
+
+// pendingOf counts the jobs of a requester that wait. q.mu is held.
+func (q *Queue) pendingOf(by string) (n int) {
+	by = share.Requester(by)
+	for _, r := range q.pending {
+		if r.key.By == by {
+			n++
+		}
+	}
+	return n
 }
 
 // enqueue makes a job live. q.mu is held.
@@ -271,15 +290,19 @@ func (q *Queue) enqueue(r *run) {
 
 // dispatch starts jobs while there are places. q.mu is held.
 func (q *Queue) dispatch() {
-	for q.started && !q.closing && q.running < q.jobs && len(q.pending) > 0 {
-		r := q.pending[0]
-		q.pending = q.pending[1:]
-		q.running++
+	for q.started && !q.closing {
+		i, free, ok := q.places.Choose(len(q.pending), func(i int) share.Key { return q.pending[i].key })
+		if !ok {
+			return
+		}
+		r := q.pending[i]
+		q.pending = slices.Delete(q.pending, i, i+1)
 		ctx, cancel := context.WithCancelCause(q.base)
 		r.cancel = cancel
+		q.running++
 		q.wg.Go(func() {
 			defer cancel(nil)
-			q.work(ctx, r)
+			q.work(ctx, r, free)
 		})
 	}
 }

@@ -31,11 +31,17 @@ type resolver struct {
 	heard atomic.Pointer[func(ref image.Reference, d image.Digest, asked time.Time)] // told where tags were found to point; nil where nobody wants to know
 
 	mu      sync.Mutex
-	reading map[image.Digest]chan struct{} // documents that somebody is about to read; closed when over
+	reading map[reading]chan struct{} // documents that somebody is about to read; closed when over
+}
+
+// reading is a document that is read from one registry: who wants it from another one does not wait for that.
+type reading struct {
+	host   string
+	digest image.Digest
 }
 
 func newResolver(o Options) *resolver {
-	return &resolver{source: o.Source, shelf: o.Shelf, cache: newDocuments(), log: o.Logger, now: o.Now, reading: make(map[image.Digest]chan struct{})}
+	return &resolver{source: o.Source, shelf: o.Shelf, cache: newDocuments(), log: o.Logger, now: o.Now, reading: make(map[reading]chan struct{})}
 }
 
 // asker makes a request to a registry, again where it sees fit.
@@ -132,14 +138,15 @@ func (s *resolver) document(ctx context.Context, repo image.Repository, d image.
 }
 
 func (s *resolver) read(ctx context.Context, repo image.Repository, d image.Digest, ask asker) (image.Document, error) {
+	key := reading{repo.Host(), d}
 	for {
 		if doc, ok := s.cache.get(d); ok {
 			return doc, nil
 		}
 		s.mu.Lock()
-		other, taken := s.reading[d]
+		other, taken := s.reading[key]
 		if !taken {
-			s.reading[d] = make(chan struct{})
+			s.reading[key] = make(chan struct{})
 		}
 		s.mu.Unlock()
 		if !taken {
@@ -155,11 +162,12 @@ func (s *resolver) read(ctx context.Context, repo image.Repository, d image.Dige
 
 // readFirst is read by the one that others wait for.
 func (s *resolver) readFirst(ctx context.Context, repo image.Repository, d image.Digest, ask asker) (image.Document, error) {
+	key := reading{repo.Host(), d}
 	defer func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		close(s.reading[d])
-		delete(s.reading, d)
+		close(s.reading[key])
+		delete(s.reading, key)
 	}()
 	doc, err := s.shelf.KeptDocument(ctx, d)
 	switch kind := image.KindOf(err); {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/share"
 )
 
 // run is a live job. Its fields are guarded by mu, but for those that never change.
@@ -18,6 +19,7 @@ type run struct {
 	platforms []image.Platform
 	allTags   bool
 	match     string
+	key       share.Key               // what its places are counted by
 	target    image.Digest            // of the tag, where whoever asked has found it out; the worker's alone
 	asked     time.Time               // when that was
 	over      chan struct{}           // closed when the job has come to rest
@@ -36,8 +38,13 @@ type run struct {
 }
 
 func newRun(j Job) *run {
+	key := share.Key{Host: j.Reference.Repository.Host()}
+	if len(j.Requesters) > 0 {
+		key.By = share.Requester(j.Requesters[0])
+	}
 	return &run{
-		id: j.ID, what: identity(j), reference: j.Reference, platforms: j.Platforms, allTags: j.AllTags, match: j.Match,
+		key: key,
+		id:  j.ID, what: identity(j), reference: j.Reference, platforms: j.Platforms, allTags: j.AllTags, match: j.Match,
 		over: make(chan struct{}), cancel: func(error) {}, job: j, handed: true, tag: -1,
 	}
 }

@@ -190,11 +190,10 @@ func TestBlobThatOneRepositoryLacksIsFetchedFromTheOther(t *testing.T) {
 		second := b.pull(two)
 		synctest.Wait()
 		close(gate)
-		if job := b.end(first.ID); job.State != pull.Failed || job.Problem.Kind != image.NotFound {
-			t.Errorf("the first pull is %s, %+v", job.State, job.Problem)
-		}
-		if job := b.end(second.ID); job.State != pull.Done {
-			t.Errorf("the second pull is %s, %+v", job.State, job.Problem)
+		for _, id := range []int64{first.ID, second.ID} { // the first has it from there, too: it is the same blob
+			if job := b.end(id); job.State != pull.Done {
+				t.Errorf("pull %d is %s, %+v", id, job.State, job.Problem)
+			}
 		}
 	})
 }

@@ -48,14 +48,17 @@ func (f *fetcher) stream(ctx context.Context, b blob) (*Stream, error) {
 		if err == nil {
 			return s, nil
 		}
+		failed := s.err != nil
 		_ = s.Close() // nothing was read
 		if f.base.Err() != nil {
 			return nil, stopping()
 		}
-		if ctx.Err() != nil || began || t.repository == b.repository || image.KindOf(err) == image.DiskFull {
+		if ctx.Err() != nil || !failed {
 			return nil, err
 		}
-		// What failed for another repository may well work from ours.
+		if err, final := f.outcome(t, b.repository, began); final {
+			return nil, err
+		}
 	}
 }
 

@@ -7,11 +7,14 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/share"
 )
 
 const (
-	surveysAtOnce  = 2                // that are made at once; more wait
-	surveysKept    = 32               // under way and done
+	surveysAtOnce  = 2                // that are made at once, as long as no registry goes short; more wait
+	surveysMost    = 10               // at once beyond those, one of each registry
+	surveysKept    = 64               // under way and done
+	surveysOfHost  = 16               // under way, of one registry
 	surveyHeads    = 4                // tags that one survey asks for at once
 	surveyPatience = 30 * time.Second // how long a survey goes on that nobody asks for
 	surveyFresh    = 10 * time.Minute // how long what it found out is given to later askers
@@ -71,7 +74,7 @@ func surveyKey(repo image.Repository, match string, platforms []image.Platform) 
 
 // surveys are those under way and those that are kept. Safe for concurrent use.
 type surveys struct {
-	places chan struct{} // one held by each that works
+	places *share.Places // one held by each that works
 	wg     sync.WaitGroup
 
 	mu     sync.Mutex
@@ -80,7 +83,7 @@ type surveys struct {
 }
 
 func newSurveys() *surveys {
-	return &surveys{places: make(chan struct{}, surveysAtOnce), byKey: make(map[string]*survey)}
+	return &surveys{places: share.New(share.Rules{Usual: surveysAtOnce, PerHost: 1, Most: surveysAtOnce + surveysMost}), byKey: make(map[string]*survey)}
 }
 
 // ask finds a survey, or makes one and lets it work.
@@ -94,22 +97,35 @@ func (all *surveys) ask(key string, now time.Time, begin func() *survey, work fu
 		return s, nil
 	}
 	delete(all.byKey, key)
+	s := begin()
+	if n := all.underWay(s.repository.Host()); n >= surveysOfHost {
+		s.stop()
+		return nil, image.Errorf(image.Unavailable, "%d repositories of %s are being looked at already", n, s.repository.Host()).Suggest("Try again in a moment.")
+	}
 	if !all.makeRoom(now) {
+		s.stop()
 		return nil, image.Errorf(image.Unavailable, "%d repositories are being looked at already", surveysKept).Suggest("Try again in a moment.")
 	}
-	s := begin()
 	all.byKey[key] = s
 	all.wg.Go(func() {
 		defer s.stop()
-		select {
-		case all.places <- struct{}{}:
-			defer release(all.places)
+		if free, err := all.places.Take(s.ctx, share.Key{Host: s.repository.Host()}); err == nil {
+			defer free()
 			work(s)
-		case <-s.ctx.Done():
 		}
 		s.rest()
 	})
 	return s, nil
+}
+
+// underWay counts the surveys of a registry that are not over. all.mu is held.
+func (all *surveys) underWay(host string) (n int) {
+	for _, s := range all.byKey {
+		if over, _, _ := s.age(time.Time{}); !over && s.repository.Host() == host {
+			n++
+		}
+	}
+	return n
 }
 
 // makeRoom forgets what is out of date and, where that is not enough, the oldest that is over. all.mu is held.

@@ -269,12 +269,12 @@ func TestCloseEndsSurveys(t *testing.T) {
 func TestFewSurveysAreMadeAtOnceAndFewAreKept(t *testing.T) {
 	inBubble(t, pull.Options{}, func(b *bench) {
 		b.up.wait = time.Minute
-		ask := func(i int) error {
-			_, err := b.queue.Survey(image.Repository(fmt.Sprintf("example.com/app%d", i)), "", nil)
+		ask := func(host string, i int) error {
+			_, err := b.queue.Survey(image.Repository(fmt.Sprintf("%s/app%d", host, i)), "", nil)
 			return err
 		}
-		for i := range 32 {
-			if err := ask(i); err != nil {
+		for i := range 16 {
+			if err := ask("slow.example.com", i); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -282,11 +282,18 @@ func TestFewSurveysAreMadeAtOnceAndFewAreKept(t *testing.T) {
 		if got := b.up.waiting(); got != 2 {
 			t.Errorf("%d surveys ask their registry, want 2", got)
 		}
-		if err := ask(32); image.KindOf(err) != image.Unavailable {
+		if err := ask("slow.example.com", 16); image.KindOf(err) != image.Unavailable {
 			t.Errorf("one more: %v, want unavailable", err)
 		}
+		if err := ask("other.example.com", 1); err != nil {
+			t.Errorf("one of another registry: %v", err)
+		}
+		synctest.Wait()
+		if got := b.up.waiting(); got != 3 {
+			t.Errorf("%d surveys ask their registries, want one more: another registry is not held up", got)
+		}
 		time.Sleep(time.Hour) // nobody asked, so all have ended
-		if err := ask(33); err != nil {
+		if err := ask("slow.example.com", 17); err != nil {
 			t.Errorf("later: %v", err)
 		}
 	})

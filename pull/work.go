@@ -9,8 +9,8 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// work runs one job to its end.
-func (q *Queue) work(ctx context.Context, r *run) {
+// work runs one job to its end and frees its place.
+func (q *Queue) work(ctx context.Context, r *run, free func()) {
 	unwatch := q.watch(r)
 	q.advance(r, Resolving, func(j *Job) {
 		if j.Started.IsZero() { // else it goes on after a restart
@@ -26,6 +26,7 @@ func (q *Queue) work(ctx context.Context, r *run) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.running--
+	free()
 	q.dispatch()
 }
 

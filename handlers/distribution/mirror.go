@@ -84,7 +84,7 @@ func (h *Handler) mirroredBlob(w http.ResponseWriter, q request, d image.Digest)
 		return true, nil
 	}
 	deadline(w, b.Size, patience)
-	s, err := h.mirror.Stream(q.Context(), q.repo, b)
+	s, err := h.mirror.Stream(q.Context(), q.repo, b, asker(q.Request))
 	if err != nil {
 		return true, upstreamError(q.repo.At(d), blobUnknown, err)
 	}

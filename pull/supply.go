@@ -1,0 +1,129 @@
+package pull
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/stowage/stowage/image"
+)
+
+// A blob that jobs want from several registries is fetched from one of them, and from another one where that is slow:
+// whoever lists a blob of everybody's at a registry that drips must not hold it up for them.
+const (
+	patience      = 2 * time.Second // for which a registry is given time, where another one has the blob too
+	patientBytes  = 256 << 10       // what it has to bring in that time not to be left for one that was not tried yet
+	muchFaster    = 4               // how many times faster one that was tried has to have been to be gone back to
+	mostSupplies  = 8               // registries of one fetch; those who come later wait for these
+	hostDownloads = 2               // downloads that each registry finds a place for, whatever others hold
+	oneDownload   = 1               // the same for each requester
+	moreDownloads = 20              // places beyond twice the usual ones that are for those
+)
+
+// errElsewhere ends what is tried because the blob is tried from another registry.
+var errElsewhere = errors.New("the blob is fetched from another registry")
+
+// supply is where a blob can be had.
+type supply struct {
+	repository image.Repository
+	by         string // in whose name; see blob
+	tried      bool
+	rate       int64 // bytes in the last patience that it had
+	err        error // why it could not be had there
+}
+
+// offer notes another registry that a fetch can be made from. f.mu is held.
+func (f *fetcher) offer(t *fetch, b blob) {
+	host := b.repository.Host()
+	if b.raw != nil || len(t.supplies) >= mostSupplies || slices.ContainsFunc(t.supplies, func(s supply) bool { return s.repository.Host() == host }) {
+		return
+	}
+	if t.supplies = append(t.supplies, supply{repository: b.repository, by: b.by}); len(t.supplies) == 2 {
+		f.wg.Go(func() { f.watchPace(t) })
+	}
+}
+
+// supply gives where to fetch from now, and the context of that turn.
+func (f *fetcher) supply(ctx context.Context, t *fetch) (supply, context.Context) {
+	turn, cancel := context.WithCancelCause(ctx)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t.turn(nil) // the one before is over
+	t.turn = cancel
+	t.supplies[t.at].tried = true
+	return t.supplies[t.at], turn
+}
+
+// goesOn notes why a blob could not be had from somewhere, and tells whether it may be had elsewhere.
+func (f *fetcher) goesOn(t *fetch, from supply, err error) bool {
+	if kind := image.KindOf(err); kind == image.Internal || kind == image.DiskFull { // it is not the registry's fault
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range t.supplies {
+		if t.supplies[i].repository == from.repository {
+			t.supplies[i].err = err
+		}
+	}
+	if t.supplies[t.at].err == nil { // it was left for another one meanwhile
+		return true
+	}
+	next := slices.IndexFunc(t.supplies, func(s supply) bool { return s.err == nil })
+	t.at = max(next, 0)
+	return next >= 0
+}
+
+// outcome gives the error of a fetch that has failed for one who wanted it from a repository. It is not final where it
+// failed elsewhere only: what failed for another repository may well work from this one.
+func (f *fetcher) outcome(t *fetch, repository image.Repository, began bool) (err error, final bool) { //nolint:revive // the error is what is looked up
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range t.supplies {
+		if s.repository == repository && s.err != nil {
+			return s.err, true
+		}
+	}
+	return t.err, began || image.KindOf(t.err) == image.DiskFull
+}
+
+// watchPace has a fetch that can be made from several registries made from one that is not slow.
+func (f *fetcher) watchPace(t *fetch) {
+	tick := time.NewTicker(patience)
+	defer tick.Stop()
+	before := t.progress.moved.Load()
+	for {
+		select {
+		case <-t.done:
+			return
+		case <-tick.C:
+		}
+		now := t.progress.moved.Load()
+		if !t.progress.verifies() {
+			f.compare(t, now-before)
+		}
+		before = now
+	}
+}
+
+// compare goes elsewhere where that may be faster. got is what came since it was called last.
+func (f *fetcher) compare(t *fetch, got int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t.supplies[t.at].rate = got
+	next := -1
+	for i, s := range t.supplies {
+		switch {
+		case i == t.at || s.err != nil:
+		case !s.tried && got < patientBytes:
+			next = i
+		case s.tried && s.rate > muchFaster*got && (next < 0 || t.supplies[next].tried && s.rate > t.supplies[next].rate):
+			next = i
+		}
+	}
+	if next >= 0 {
+		t.at = next
+		t.turn(errElsewhere)
+	}
+}
