@@ -44,7 +44,7 @@ type flags struct {
 	CheckInterval    time.Duration `default:"0" placeholder:"DURATION" help:"How often to ask the registries whether stored tags have moved, such as 6h; 0 only asks when somebody does."`
 	Mirror           []string      `placeholder:"REGISTRY" help:"Registry that is fetched from when a client of /v2/ asks for what is not stored, such as docker.io. Repeatable."`
 	MirrorFresh      time.Duration `default:"5m" placeholder:"DURATION" help:"How long the answer of a mirrored registry about a tag holds; 0: for one request."`
-	PullConcurrency  int           `default:"6" placeholder:"N" help:"Layers that are downloaded at once, over all pulls."`
+	PullConcurrency  int           `default:"6" placeholder:"N" help:"Layers that are downloaded at once, over all pulls, as long as nobody goes short."`
 	MaxUpload        string        `default:"0" placeholder:"SIZE" help:"Largest archive that is taken in, as it is sent and unpacked, such as 20GB; 0 takes what the disk has room for."`
 	Auth             string        `placeholder:"none" help:"none: let everybody who reaches the address pull, upload and delete. Needed beyond loopback, until there are accounts."`
 	LogFormat        string        `enum:"text,json" default:"text" placeholder:"text|json" help:"Format of the log, which goes to standard error."`
