@@ -130,7 +130,7 @@ func TestAHostileOrDamagedArchiveIsRefusedAndLeavesNothing(t *testing.T) {
 		"another version of OCI":       {tarOf(t, replaced(t, oci(), "oci-layout", func([]byte) []byte { return []byte(`{"imageLayoutVersion":"2.0.0"}`) })...), image.Invalid, "only 1.0.0 is known"},
 		"an index that is none":        {tarOf(t, replaced(t, oci(), "index.json", func([]byte) []byte { return []byte(`{"schemaVersion":2,"layers":[]}`) })...), image.Corrupt, "index.json cannot be read"},
 		"a manifest.json that is none": {tarOf(t, replaced(t, classic(), "manifest.json", func([]byte) []byte { return []byte("{not json") })...), image.Corrupt, "manifest.json cannot be read"},
-		"deep JSON":                    {tarOf(t, replaced(t, classic(), "manifest.json", func([]byte) []byte { return bytes.Repeat([]byte("["), 1<<17) })...), image.Corrupt, "manifest.json cannot be read"},
+		"deep JSON":                    {tarOf(t, replaced(t, classic(), "manifest.json", func([]byte) []byte { return bytes.Repeat([]byte("["), 1<<17) })...), image.Corrupt, "nested deeper than 100 levels"},
 		"huge JSON":                    {tarOf(t, replaced(t, classic(), "manifest.json", func([]byte) []byte { return bytes.Repeat([]byte(" "), 5<<20) })...), image.TooLarge, "at most"},
 		"a huge config":                {tarOf(t, replaced(t, classic(), img.Blobs[0].Descriptor.Digest.Encoded()+".json", func(b []byte) []byte { return append(b, bytes.Repeat([]byte(" "), 9<<20)...) })...), image.TooLarge, "the config is larger"},
 

@@ -280,8 +280,8 @@ func (m *members) document(file Staged, what string, limit int64) ([]byte, error
 	if _, err := io.ReadFull(r, raw); err != nil {
 		return nil, fmt.Errorf("read a staged file: %w", err)
 	}
-	if n := image.CountValues(raw); n > image.MaxValues {
-		return nil, image.Errorf(image.TooLarge, "%s has more than %d values", what, image.MaxValues)
+	if err := image.CheckJSON(raw); err != nil {
+		return nil, image.Errorf(image.KindOf(err), "%s: %w", what, err)
 	}
 	return raw, m.holdText(raw)
 }

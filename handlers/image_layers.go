@@ -67,7 +67,7 @@ func (h *Handlers) configOf(ctx context.Context, img storage.Image) (*image.Conf
 	if err != nil {
 		return nil, err
 	}
-	return image.ParseConfig(raw, doc.Manifest)
+	return image.ParseStoredConfig(raw, doc.Manifest)
 }
 
 func layersView(steps []image.Step, layers []storage.Layer) views.LayersView {

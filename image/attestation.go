@@ -54,6 +54,14 @@ func (a Attestation) Size() int64 {
 // be empty. Errors: TooLarge, NotImage (it holds something else than in-toto statements), Corrupt, as ParseDocument
 // gives them.
 func ParseAttestation(contentType string, raw []byte) (Attestation, error) {
+	if err := CheckNesting(raw); err != nil {
+		return Attestation{}, err
+	}
+	return ParseStoredAttestation(contentType, raw)
+}
+
+// ParseStoredAttestation is ParseAttestation for what came in before documents were bounded by their levels.
+func ParseStoredAttestation(contentType string, raw []byte) (Attestation, error) {
 	if len(raw) > MaxAttestationManifest {
 		return Attestation{}, Errorf(TooLarge, "the attestation's manifest is larger than %d bytes", MaxAttestationManifest)
 	}

@@ -54,10 +54,18 @@ type Healthcheck struct {
 // valid digest ("layers from manifest don't match image configuration" is docker's error). Errors are of
 // kind Corrupt or TooLarge.
 func ParseConfig(raw []byte, m *Manifest) (*Config, error) {
+	if err := CheckNesting(raw); err != nil {
+		return nil, err
+	}
+	return ParseStoredConfig(raw, m)
+}
+
+// ParseStoredConfig is ParseConfig for what came in before configs were bounded by their levels.
+func ParseStoredConfig(raw []byte, m *Manifest) (*Config, error) {
 	if len(raw) > MaxConfigSize {
 		return nil, Errorf(TooLarge, "the config is larger than %d bytes", MaxConfigSize)
 	}
-	if err := checkValues(raw); err != nil {
+	if err := checkStored(raw); err != nil {
 		return nil, err
 	}
 	var c Config

@@ -102,8 +102,16 @@ type wire struct {
 // ParseDocument reads an index or a manifest, OCI or docker schema 2. contentType is what the registry
 // said and may be empty. Errors: TooLarge, NotImage (schema 1, charts, plugins, other artifacts), Corrupt
 // (not JSON, or keys that contradict the media type: index and manifest must not be confused, see
-// distribution-spec and GHSA-77vh-xpmg-72qh).
+// distribution-spec and GHSA-77vh-xpmg-72qh; or nested deeper than MaxNesting).
 func ParseDocument(contentType string, raw []byte) (Document, error) {
+	if err := CheckNesting(raw); err != nil {
+		return Document{}, err
+	}
+	return ParseStoredDocument(contentType, raw)
+}
+
+// ParseStoredDocument is ParseDocument for what came in before documents were bounded by their levels.
+func ParseStoredDocument(contentType string, raw []byte) (Document, error) {
 	w, mediaType, err := readWire(contentType, raw)
 	if err != nil {
 		return Document{}, err
@@ -128,7 +136,7 @@ func readWire(contentType string, raw []byte) (w wire, mediaType string, err err
 	if len(raw) > MaxManifestSize {
 		return w, "", Errorf(TooLarge, "the manifest is larger than %d bytes", MaxManifestSize)
 	}
-	if err := checkValues(raw); err != nil {
+	if err := checkStored(raw); err != nil {
 		return w, "", err
 	}
 	if err := json.Unmarshal(raw, &w); err != nil {

@@ -1,26 +1,75 @@
 package image
 
+import "bytes"
+
+// MaxNesting is how deep objects and lists may stand in one another. Documents of images have some five levels; each
+// level costs whoever reads or indents a document room in proportion to all that is in it.
+const MaxNesting = 100
+
 // CountValues gives how many values a JSON text has at most, without reading it. What it takes in memory depends on that
 // more than on its bytes: a list of empty objects grows forty-fold.
-func CountValues(raw []byte) (n int) {
-	quoted := false
+func CountValues(raw []byte) int {
+	values, _ := measure(raw)
+	return values
+}
+
+// measure counts the values of a JSON text, at most, and how many levels deep the deepest one stands. It reads no value
+// and asks for no valid text.
+func measure(raw []byte) (values, deepest int) {
+	quoted, depth := false, 0
 	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; {
 		case quoted && c == '\\':
 			i++
 		case c == '"':
 			quoted = !quoted
-		case !quoted && (c == ',' || c == '[' || c == '{'):
-			n++
+		case quoted:
+		case c == ',':
+			values++
+		case c == '[' || c == '{':
+			values++
+			depth++
+			deepest = max(deepest, depth)
+		case c == ']' || c == '}':
+			depth--
 		}
 	}
-	return n
+	return values, deepest
 }
 
-// checkValues refuses what would take too much memory before it is read.
-func checkValues(raw []byte) error {
-	if CountValues(raw) > MaxValues {
+// CheckJSON refuses a JSON text that would take too much memory, before it is read: of more than MaxValues values
+// (TooLarge), or nested deeper than MaxNesting levels (Corrupt).
+func CheckJSON(raw []byte) error {
+	values, deepest := measure(raw)
+	if deepest > MaxNesting {
+		return tooDeep()
+	}
+	return checkValues(values)
+}
+
+// CheckNesting is CheckJSON for a text that may have any number of values, such as a list of tags. What does not begin
+// as JSON does passes: it is something else.
+func CheckNesting(raw []byte) error {
+	if head := bytes.TrimLeft(raw, " \t\r\n"); len(head) == 0 || head[0] != '{' && head[0] != '[' {
+		return nil
+	}
+	if _, deepest := measure(raw); deepest > MaxNesting {
+		return tooDeep()
+	}
+	return nil
+}
+
+// checkStored is CheckJSON for what is stored already, by a version that knew no bound of the levels.
+func checkStored(raw []byte) error { return checkValues(CountValues(raw)) }
+
+func checkValues(values int) error {
+	if values > MaxValues {
 		return Errorf(TooLarge, "the document has more than %d values", MaxValues)
 	}
 	return nil
+}
+
+func tooDeep() error {
+	return Errorf(Corrupt, "the document is nested deeper than %d levels", MaxNesting).
+		Suggest("No tool for images writes such documents. Tell whoever made it.")
 }

@@ -278,7 +278,8 @@ func redirectedFrom(req *http.Request) (origin *http.Request, hops int) {
 var errTooLarge = errors.New("the answer is too large")
 
 // readBody reads an answer of at most limit bytes whole, closes it, and puts a reader of those bytes in its
-// place. The error is errTooLarge for more, whatever Content-Length claims.
+// place. The error is errTooLarge for more, whatever Content-Length claims, and image.Corrupt for JSON that is nested too
+// deep: nothing of ours or of regclient's reads that.
 func readBody(resp *http.Response, limit int64) ([]byte, error) {
 	defer resp.Body.Close()
 	if resp.ContentLength > limit {
@@ -290,6 +291,9 @@ func readBody(resp *http.Response, limit int64) ([]byte, error) {
 	}
 	if int64(len(raw)) > limit {
 		return nil, errTooLarge
+	}
+	if err := image.CheckNesting(raw); err != nil {
+		return nil, err
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(raw))
 	resp.ContentLength = int64(len(raw))

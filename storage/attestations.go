@@ -52,7 +52,7 @@ func (s *Store) Attestation(ctx context.Context, d image.Digest) (image.Attestat
 	if err != nil {
 		return image.Attestation{}, err
 	}
-	return image.ParseAttestation(mediaType, raw)
+	return image.ParseStoredAttestation(mediaType, raw)
 }
 
 // attestations writes what describes an image, the image's own row being there.

@@ -55,5 +55,5 @@ func (s *Store) Document(ctx context.Context, d image.Digest) (image.Document, e
 	if err != nil {
 		return image.Document{}, err
 	}
-	return image.ParseDocument(mediaType, raw)
+	return image.ParseStoredDocument(mediaType, raw)
 }

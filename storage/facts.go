@@ -108,6 +108,6 @@ func (s *Store) readImage(ctx context.Context, manifest image.Digest) (image.Doc
 	if err != nil {
 		return image.Document{}, nil, err
 	}
-	config, err := image.ParseConfig(raw, doc.Manifest)
+	config, err := image.ParseStoredConfig(raw, doc.Manifest)
 	return doc, config, err
 }

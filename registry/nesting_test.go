@@ -1,0 +1,55 @@
+package registry
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stowage/stowage/image"
+)
+
+// deepJSON is a JSON text with an unknown key that nests very deep.
+func deepJSON(known string) []byte {
+	return []byte(`{` + known + `"x":` + strings.Repeat("[", 6000) + "1" + strings.Repeat("]", 6000) + `}`)
+}
+
+func TestAnAnswerNestedDeeperThan100LevelsIsRefusedWhateverItIs(t *testing.T) {
+	_, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+		switch path := req.URL.Path; {
+		case strings.Contains(path, "/manifests/"):
+			manifest(w, ocispec.MediaTypeImageManifest, deepJSON(`"schemaVersion":2,`))
+		case strings.HasSuffix(path, "/tags/list"):
+			_, _ = w.Write(deepJSON(`"name":"app","tags":["1"],`))
+		case path == "/v2/_catalog":
+			_, _ = w.Write(deepJSON(`"repositories":["app"],`))
+		default:
+			_, _ = w.Write(deepJSON(`"results":[],`))
+		}
+	})
+	tokens := newTokenRegistry(t)
+	tokens.failWith(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(deepJSON(`"token":"t",`)) })
+	c := client(t, Options{})
+	ask := map[string]func() error{
+		"a manifest": func() error { _, err := c.Document(t.Context(), mustRef(t, host+"/app:1")); return err },
+		"a token":    func() error { _, err := c.Document(t.Context(), mustRef(t, tokens.host+"/app:1")); return err },
+		"tags":       func() error { _, err := c.Tags(t.Context(), mustRef(t, host+"/app").Repository); return err },
+	}
+	for _, kind := range []SearchKind{SearchHub, SearchV1, SearchQuay, SearchHarbor, SearchCatalog} {
+		ask["a search: "+string(kind)] = func() error {
+			l := Listed{Host: host, Search: kind}
+			if kind == SearchHub {
+				l = Listed{Host: dockerHub, Search: kind, SearchURL: "http://" + host}
+			}
+			_, err := searching(t, l).Search(t.Context(), l.Host, Query{Text: "app"})
+			return err
+		}
+	}
+	for name, f := range ask {
+		wantKind(t, f(), image.Corrupt, "nested deeper than 100 levels")
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+}
