@@ -281,7 +281,7 @@ func (m *members) document(file Staged, what string, limit int64) ([]byte, error
 		return nil, fmt.Errorf("read a staged file: %w", err)
 	}
 	if err := image.CheckJSON(raw); err != nil {
-		return nil, image.Errorf(image.KindOf(err), "%s: %w", what, err)
+		return nil, image.Errorf(image.KindOf(err), "%s is not read: %w", what, err)
 	}
 	return raw, m.holdText(raw)
 }

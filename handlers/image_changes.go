@@ -172,28 +172,8 @@ func (h *Handlers) compareImages(ctx context.Context, from, to storage.Image, v 
 		return err
 	}
 	v.Layers = image.CompareLayers(old, now)
-	shortenChanges(v)
 	v.Size, v.Unpacked = views.SizeChange{From: from.Size, To: to.Size}, views.SizeChange{From: from.Unpacked, To: to.Unpacked}
 	return nil
-}
-
-// shortenChanges keeps the texts of a comparison from filling a page, as layersView does.
-func shortenChanges(v *views.ChangesView) {
-	text := 0
-	fit := func(s *string) {
-		if text += len(*s); text > maxStepText {
-			*s = shorten(*s)
-		}
-	}
-	for i := range v.Config {
-		c := &v.Config[i]
-		fit(&c.Key)
-		fit(&c.From)
-		fit(&c.To)
-	}
-	for i := range v.Layers {
-		fit(&v.Layers[i].CreatedBy)
-	}
 }
 
 func (h *Handlers) layerParts(ctx context.Context, img storage.Image) ([]image.LayerPart, error) {

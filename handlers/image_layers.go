@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -12,16 +11,9 @@ import (
 	"github.com/stowage/stowage/views"
 )
 
-const (
-	// maxSteps is how many steps of a history one page shows. Steps with a layer are limited by
-	// image.MaxLayers; those without one cost an attacker three bytes each.
-	maxSteps = 2000
-	// maxStepText is how many bytes of the steps' texts one page shows: hidden characters are escaped, so
-	// that a page can be many times as large as its texts.
-	maxStepText = 1 << 20
-	// shortText is what is left of a layer's texts after that.
-	shortText = 80
-)
+// maxQuiet is how many steps without a layer one page shows. Steps with a layer are limited by image.MaxLayers; those
+// without one cost an attacker three bytes each. Their texts share the room of the page.
+const maxQuiet = 500
 
 // layersSection shows the history joined to the layers, and as `docker history` prints it; for Accept: text/plain it
 // answers with nothing but that, with no-trunc=1 as --no-trunc does.
@@ -45,7 +37,7 @@ func (h *Handlers) layersSection(c echo.Context, s *subject) error {
 		return c.String(http.StatusOK, table)
 	}
 	v := layersView(config.Steps(), s.layers)
-	if v.Docker, err = image.HistoryTable(rows[:min(len(rows), maxSteps)], false, h.options.Now()); err != nil {
+	if v.Docker, err = image.HistoryTable(rows[:min(len(rows), image.MaxLayers)], false, h.options.Now()); err != nil {
 		return err
 	}
 	v.Command = s.docker("history", "--no-trunc")
@@ -72,17 +64,15 @@ func (h *Handlers) configOf(ctx context.Context, img storage.Image) (*image.Conf
 
 func layersView(steps []image.Step, layers []storage.Layer) views.LayersView {
 	v := views.LayersView{Layers: len(layers), History: len(steps)}
-	text := 0
+	quiet := 0
 	for _, step := range steps {
 		made := step.Layer >= 0 && step.Layer < len(layers)
-		if !made && (len(v.Steps) >= maxSteps || text >= maxStepText) {
-			v.Hidden++
-			continue
+		if !made {
+			if quiet++; quiet > maxQuiet {
+				v.Hidden++
+				continue
+			}
 		}
-		if text >= maxStepText {
-			step.CreatedBy, step.Author, step.Comment = shorten(step.CreatedBy), shorten(step.Author), shorten(step.Comment)
-		}
-		text += len(step.CreatedBy) + len(step.Author) + len(step.Comment)
 		sv := views.StepView{Recorded: step.CreatedBy, Author: step.Author, Comment: step.Comment}
 		if step.Created != nil {
 			sv.Created = *step.Created
@@ -97,12 +87,4 @@ func layersView(steps []image.Step, layers []storage.Layer) views.LayersView {
 		v.Steps = append(v.Steps, sv)
 	}
 	return v
-}
-
-// shorten cuts a text that there is no room for.
-func shorten(s string) string {
-	if len(s) <= shortText {
-		return s
-	}
-	return strings.ToValidUTF8(s[:shortText], "") + "…"
 }

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -25,7 +26,7 @@ const (
 func Render(c echo.Context, status int, page templ.Component) error {
 	buf := templ.GetBuffer()
 	defer templ.ReleaseBuffer(buf)
-	if err := page.Render(c.Request().Context(), buf); err != nil {
+	if err := page.Render(views.WithRoom(c.Request().Context()), bounded{buf}); err != nil {
 		return err
 	}
 	header := c.Response().Header()
@@ -35,6 +36,32 @@ func Render(c echo.Context, status int, page templ.Component) error {
 	header.Add(echo.HeaderVary, "HX-Request, HX-Request-Type, Accept-Language, Cookie")
 	return c.HTMLBlob(status, buf.Bytes())
 }
+
+// maxPageBytes bounds a whole page. What a page shows of a document or a list has its own bounds, which are met long before;
+// this one is for what nobody thought of.
+const maxPageBytes = 8 << 20
+
+// bounded is a buffer that takes at most maxPageBytes bytes.
+type bounded struct{ *bytes.Buffer }
+
+// Write implements io.Writer.
+func (b bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > maxPageBytes {
+		return 0, errPage
+	}
+	return b.Buffer.Write(p)
+}
+
+// WriteString implements io.StringWriter.
+func (b bounded) WriteString(s string) (int, error) {
+	if b.Len()+len(s) > maxPageBytes {
+		return 0, errPage
+	}
+	return b.Buffer.WriteString(s)
+}
+
+var errPage = image.Errorf(image.TooLarge, "the page would have more than %d MiB", maxPageBytes>>20).
+	Suggest("Ask for less of it, or for the original bytes.")
 
 // leadOn tells htmx to leave the page for another one.
 func leadOn(c echo.Context, to string) error {

@@ -10,11 +10,12 @@ import (
 	"github.com/a-h/templ"
 )
 
-// Every coloured token costs the browser an element, so larger texts are shown plain, and what comes after the
-// most tokens too.
+// Every coloured token and every link costs the browser an element, and the page some bytes, so larger texts are shown
+// plain, and what comes after the most of either too.
 const (
 	maxHighlighted = 1 << 20 // bytes
 	maxTokens      = 50_000
+	maxLinked      = 5_000
 )
 
 // digestPattern finds digests inside strings.
@@ -22,8 +23,8 @@ var digestPattern = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 
 // HighlightedJSON shows raw as it is, byte for byte, with keys, strings, numbers and literals coloured by
 // class: k, s, n, l, and p for punctuation. Each digest in a string for which link gives an address becomes
-// a link; link may be nil. What is not JSON, is over 1 MiB or comes after 50,000 tokens is shown plain. It stands
-// in a CodeBlock.
+// a link; link may be nil. What is not JSON, is over 1 MiB or comes after 50,000 tokens is shown plain, and
+// digests after 5,000 links too. The caller bounds raw, see showJSON. It stands in a CodeBlock.
 func HighlightedJSON(raw []byte, link func(digest string) string) templ.Component {
 	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
 		h := highlighter{link: link}
@@ -41,6 +42,8 @@ func HighlightedJSON(raw []byte, link func(digest string) string) templ.Componen
 type highlighter struct {
 	out  bytes.Buffer
 	link func(digest string) string
+
+	linked int // links so far
 }
 
 // text writes b escaped.
@@ -138,9 +141,10 @@ func (h *highlighter) str(token []byte) {
 	for _, at := range digestPattern.FindAllIndex(token, -1) {
 		digest := string(token[at[0]:at[1]])
 		address := h.link(digest)
-		if address == "" {
+		if address == "" || h.linked == maxLinked {
 			continue
 		}
+		h.linked++
 		h.text(token[from:at[0]])
 		h.out.WriteString(`<a href="` + templ.EscapeString(string(templ.URL(address))) + `">` + digest + `</a>`)
 		from = at[1]

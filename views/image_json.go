@@ -3,17 +3,51 @@ package views
 import (
 	"bytes"
 	"encoding/json"
+	"unicode/utf8"
 )
 
-const (
-	maxShownJSON = 4 << 20   // larger texts are offered as a file only
-	maxIndented  = 512 << 10 // larger documents stay on the lines that they have
-)
+// maxShownJSON bounds what a page shows of a document, in bytes of markup without colours.
+const maxShownJSON = 2 << 20
 
-// readable gives a document as it is when it has lines, otherwise indented by two spaces. Indenting changes
-// white space only: the order of keys, numbers and escapes stay.
+// shownJSON is what a page shows of a document.
+type shownJSON struct {
+	text     []byte
+	indented bool // its lines are ours
+	escaped  bool // it has characters that nobody sees, written as escapes
+	rest     int  // bytes of the text that are left out
+}
+
+// showJSON makes a document fit for a page: indented where it is on one line, if asked for, hidden characters
+// escaped, and cut where it would fill the page.
+func showJSON(raw []byte, indent bool) shownJSON {
+	s := shownJSON{text: raw}
+	if indent {
+		s.text, s.indented = readable(raw)
+	}
+	n := fitting(s.text, maxShownJSON, jsonCost)
+	s.rest = len(s.text) - n
+	s.text, s.escaped = visibleJSON(s.text[:n])
+	return s
+}
+
+// jsonCost is how many bytes of markup a character of JSON makes.
+func jsonCost(r rune, size int) int {
+	switch {
+	case r == '\r' || !isHidden(r):
+		if r == utf8.RuneError {
+			return utf8.UTFMax // a byte that is no text becomes a character
+		}
+		return escapedCost(r, size)
+	case r > 0xffff:
+		return len(`\ud83d\ude00`)
+	}
+	return len(`\u202e`)
+}
+
+// readable gives a document as it is when it has lines, otherwise indented by two spaces. Indenting changes white space
+// only: the order of keys, numbers and escapes stay. What indenting would make too large stays as it is.
 func readable(raw []byte) (text []byte, indented bool) {
-	if bytes.Contains(bytes.TrimSpace(raw), []byte("\n")) || len(raw) > maxIndented {
+	if bytes.Contains(bytes.TrimSpace(raw), []byte("\n")) || indentedSize(raw) > maxShownJSON {
 		return raw, false
 	}
 	var b bytes.Buffer
@@ -21,4 +55,30 @@ func readable(raw []byte) (text []byte, indented bool) {
 		return raw, false
 	}
 	return b.Bytes(), true
+}
+
+// indentedSize returns how many bytes a document has at most once it is indented. The indentation of a deep document
+// grows with the square of its levels.
+func indentedSize(raw []byte) int {
+	n, depth, quoted := len(raw), 0, false
+	for i := 0; i < len(raw) && n <= maxShownJSON; i++ {
+		switch c := raw[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == ':':
+			n++
+		case c == ',':
+			n += 1 + 2*depth
+		case c == '[' || c == '{':
+			depth++
+			n += 1 + 2*depth
+		case c == ']' || c == '}':
+			depth = max(0, depth-1)
+			n += 1 + 2*depth
+		}
+	}
+	return n
 }

@@ -157,17 +157,6 @@ func TestAListOfVeryManyLinesIsCutOffAndCounted(t *testing.T) {
 	}
 }
 
-func TestAListOfVeryLongLinesIsCutOffAndCounted(t *testing.T) {
-	c := &image.Config{}
-	for range 100 {
-		c.Config.OnBuild = append(c.Config.OnBuild, strings.Repeat("a\u202e", maxVerbatim))
-	}
-	got := rendered(t, t.Context(), ConfigSection(ConfigView{Config: c}))
-	if n := strings.Count(got, "<li>"); n != maxListText/maxVerbatim || !strings.Contains(got, strconv.Itoa(100-n)+" more are not shown") {
-		t.Errorf("%d lines, %d bytes", n, len(got))
-	}
-}
-
 func TestManyPlatformsAreFoldedAndTheCurrentOneStaysInView(t *testing.T) {
 	var all []PlatformChoice
 	for i := range 12 {

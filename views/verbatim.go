@@ -12,21 +12,27 @@ import (
 	"github.com/a-h/templ"
 )
 
-// maxVerbatim is the most bytes of one foreign text that a page shows; the rest is counted.
-const maxVerbatim = 16 << 10
+// Bounds of one foreign text on a page; the rest is counted.
+const (
+	maxVerbatim = 16 << 10 // bytes of the text
+	maxMarkup   = 48 << 10 // bytes of markup that it makes
+	maxVisible  = 4 << 10  // bytes of a text in an attribute or a sentence, hidden characters escaped
+	hiddenMark  = `<span class="text-warning">`
+)
 
 // Verbatim shows foreign text so that nothing in it can act on the page: it is escaped, set apart from the
 // direction of the text around it, and characters that nobody sees but that could reorder or hide others
 // (bidirectional controls, terminal escapes, zero-width spaces) are written as escapes such as \u202e.
-// Line breaks and tabs stay. What is over 16 KiB is cut off and counted.
+// Line breaks and tabs stay. What is over 16 KiB, or makes more markup than the page has room for, is cut off and
+// counted.
 func Verbatim(s string) templ.Component {
 	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
 		var b strings.Builder
-		shown, rest := cut(s, maxVerbatim)
+		shown, rest := cut(s, min(maxVerbatim, fitting(s[:min(len(s), maxVerbatim+utf8.UTFMax)], roomFor(ctx), verbatimCost)))
 		b.WriteString("<bdi>")
 		eachRun(shown, func(run string, hidden bool) {
 			if hidden {
-				b.WriteString(`<span class="text-warning">` + templ.EscapeString(run) + `</span>`)
+				b.WriteString(hiddenMark + templ.EscapeString(run) + `</span>`)
 			} else {
 				b.WriteString(templ.EscapeString(run))
 			}
@@ -35,16 +41,30 @@ func Verbatim(s string) templ.Component {
 		if rest > 0 {
 			b.WriteString(` <span class="text-faint">` + templ.EscapeString(T(ctx, "verbatim.cut", Count, rest)) + `</span>`)
 		}
+		takeRoom(ctx, b.Len())
 		_, err := io.WriteString(w, b.String())
 		return err
 	})
 }
 
-// Visible is the text of Verbatim without markup, for attributes and components that take a string.
+// verbatimCost is how many bytes of markup a character makes, at most.
+func verbatimCost(r rune, size int) int {
+	if r == utf8.RuneError || isHidden(r) {
+		return len(hiddenMark) + len(`\U000e0041`) + len(`</span>`)
+	}
+	return escapedCost(r, size)
+}
+
+// Visible is the text of Verbatim without markup, for attributes and components that take a string. What is over 4 KiB is
+// cut off.
 func Visible(s string) string {
 	var b strings.Builder
-	shown, rest := cut(s, maxVerbatim)
-	eachRun(shown, func(run string, _ bool) { b.WriteString(run) })
+	shown, rest := cut(s, maxVisible)
+	eachRun(shown, func(run string, _ bool) {
+		shown, more := cut(run, maxVisible-b.Len())
+		rest += more
+		b.WriteString(shown)
+	})
 	if rest > 0 {
 		b.WriteString("…")
 	}
