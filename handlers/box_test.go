@@ -72,6 +72,7 @@ func newBoxed(t *testing.T, hub http.Handler, references ...string) *boxed {
 	h := New(Options{Store: b.store, Queue: b.queue, Registry: client, Logger: slog.New(slog.DiscardHandler)})
 	pages, box := b.server(h), echo.New()
 	box.HTTPErrorHandler = errorsAsWeb(t, h)
+	box.Use(heldAsWeb)
 	box.Any("/*", echo.WrapHandler(pages))
 	box.GET("/search/box", func(c echo.Context) error {
 		l := Locale(c)

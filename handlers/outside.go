@@ -47,6 +47,9 @@ func (h *Handlers) outside(c echo.Context) string {
 // hostName is a DNS name, as far as its letters go, or an IPv4 address.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`)
 
+// IsHostName reports whether s can be the name of a host.
+func IsHostName(s string) bool { return len(s) <= 253 && hostName.MatchString(s) }
+
 // isHostPort tells whether s is a host, perhaps with a port, and nothing that a shell or a file of settings could take for more.
 func isHostPort(s string) bool {
 	host, port, found := strings.Cut(s, ":")
@@ -62,7 +65,7 @@ func isHostPort(s string) bool {
 		if port, found = strings.CutPrefix(s[i+1:], ":"); !found && s[i+1:] != "" {
 			return false
 		}
-	} else if len(host) > 253 || !hostName.MatchString(host) {
+	} else if !IsHostName(host) {
 		return false
 	}
 	if !found {

@@ -247,9 +247,9 @@ func TestAPageOfAnotherSiteMakesThisServerAskNoRegistry(t *testing.T) {
 	p := newPulls(t, nil)
 	foreign := []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"}
 	one := p.get("/pull?ref="+url.QueryEscape(p.ref("library/postgres:16")), foreign...)
-	one.is(t, http.StatusOK, "You came here from another site", `value="`+p.ref("library/postgres:16")+`"`, "Look up")
+	one.is(t, http.StatusOK, "This address was opened from outside", `value="`+p.ref("library/postgres:16")+`"`, "Look up")
 	all := p.get(p.all("library/postgres"), foreign...)
-	all.is(t, http.StatusOK, "You came here from another site", `data-state="idle"`, "Look up")
+	all.is(t, http.StatusOK, "This address was opened from outside", `data-state="idle"`, "Look up")
 	all.lacks(t, "survey-poll", "http-equiv")
 	if got := p.registry.Requests(); len(got) > 0 {
 		t.Errorf("%d requests, such as %+v", len(got), got[0])

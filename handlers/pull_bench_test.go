@@ -86,7 +86,7 @@ func newPulls(t *testing.T, demo *Demo) *pulls {
 // routes has the addresses of these pages, and errors as web has them.
 func (p *pulls) routes(h *Handlers) http.Handler {
 	e := echo.New()
-	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
+	e.Use(heldAsWeb, func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
 			c.SetRequest(r.WithContext(views.WithLocale(r.Context(), Locale(c))))

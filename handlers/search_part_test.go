@@ -103,9 +103,9 @@ func TestAWrongReferenceIsExplainedAndSearchedForAllTheSame(t *testing.T) {
 func TestALinkOfAnotherSiteAsksNothing(t *testing.T) {
 	s := newSearched(t, hubAnd())
 	page := s.get("/search?q=postgres&repo=postgres", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe")
-	page.is(t, http.StatusOK, `name="q" value="postgres"`, "A link from another site", `href="/search?q=postgres&amp;repo=postgres"`)
+	page.is(t, http.StatusOK, `name="q" value="postgres"`, "Not searched yet", `href="/search?q=postgres&amp;repo=postgres"`)
 	page.golden(t, "search-held")
-	s.get("/search?q=ubuntu:22.04", "Sec-Fetch-Site", "cross-site").is(t, http.StatusOK, "A link from another site")
+	s.get("/search?q=ubuntu:22.04", "Sec-Fetch-Site", "cross-site").is(t, http.StatusOK, "Not searched yet")
 	if n := s.asked.Load(); n != 0 {
 		t.Errorf("%d requests", n)
 	}

@@ -109,6 +109,7 @@ func newSearched(t *testing.T, list []standIn) *searched {
 func (s *searched) server(h *Handlers) http.Handler {
 	list, e := s.shelf.server(h), echo.New()
 	e.HTTPErrorHandler = errorsAsWeb(s.t, h)
+	e.Use(heldAsWeb)
 	e.GET("/search", func(c echo.Context) error {
 		l := Locale(c)
 		l.Now = clock

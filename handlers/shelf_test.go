@@ -147,6 +147,16 @@ func errorsAsWeb(t testing.TB, h *Handlers) echo.HTTPErrorHandler {
 	}
 }
 
+// heldAsWeb holds what web holds of the requests of these tests: those of other sites that nobody has clicked.
+func heldAsWeb(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if h := c.Request().Header; h.Get("Sec-Fetch-Site") == "cross-site" && h.Get("Sec-Fetch-User") == "" {
+			HoldAsking(c)
+		}
+		return next(c)
+	}
+}
+
 // server has the addresses of the list's pages, and errors as web has them.
 func (s *shelf) server(h *Handlers) http.Handler {
 	e := echo.New()

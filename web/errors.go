@@ -13,28 +13,53 @@ import (
 	"github.com/stowage/stowage/views"
 )
 
+// statusGone is what the log has for a request whose client went away before it was answered, as nginx has it.
+const statusGone = 499
+
 // errorHandler is the one place where an error becomes an answer: a page, or a fragment for htmx. What is
-// not an image.Error is logged with the request's ID and shown as an internal error only.
+// not an image.Error is logged with the request's ID and shown as an internal error only. What has failed is never
+// answered as a success, not even to a client that has gone.
 func errorHandler(h *handlers.Handlers, log *slog.Logger) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
-		if c.Response().Committed || errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
-			return // the answer has begun, or nobody waits for it
+		if c.Response().Committed {
+			return // the answer has begun
 		}
-		e := shown(err)
-		status := handlers.Status(e.Kind)
-		var he *echo.HTTPError
-		if errors.As(err, &he) {
-			status = he.Code
+		e, status := answerOf(err, stalled(c))
+		if status == http.StatusRequestTimeout {
+			c.Response().Header().Set(echo.HeaderConnection, "close") // the rest of the body is still to come
+		} else if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
+			_ = c.NoContent(statusGone)
+			return
 		}
 		requestID := c.Response().Header().Get(echo.HeaderXRequestID)
 		if status >= http.StatusInternalServerError && e.Kind == image.Internal {
-			log.Error("request failed", "request_id", requestID, "path", c.Request().URL.Path, "error", err)
+			log.Error("request failed", "request_id", requestID, "path", loggedPath(c.Request().URL), "error", err)
 		}
+		// The deadline of a body ends the request's context, and the answer is due nevertheless.
+		asked := c.Request().Context()
+		c.SetRequest(c.Request().WithContext(context.WithoutCancel(asked)))
 		// Who sends an archive may be gone by the time it is refused.
-		if err := renderError(c, h, status, e, requestID); err != nil && c.Request().Context().Err() == nil {
+		if err := renderError(c, h, status, e, requestID); err != nil && asked.Err() == nil {
 			log.Error("render the error page", "request_id", requestID, "error", err)
 		}
+		if !c.Response().Committed {
+			_ = c.NoContent(status)
+		}
 	}
+}
+
+// answerOf gives what a person may see of an error, and the status. stalled says that the request did not come whole,
+// which is then what the error is about, unless the handler knows better.
+func answerOf(err error, stalled bool) (*image.Error, int) {
+	var he *echo.HTTPError
+	if errors.As(err, &he) {
+		return shown(err), he.Code
+	}
+	if stalled {
+		return image.Errorf(image.Invalid, "what was sent did not arrive in time").Suggest("Send it again over a faster connection."), http.StatusRequestTimeout
+	}
+	e := shown(err)
+	return e, handlers.Status(e.Kind)
 }
 
 // shown gives what a person may see of an error.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -14,34 +15,39 @@ import (
 )
 
 // front parts the registry API under /v2/ from the pages. The pages' middleware words, compresses and wraps; between a
-// blob's file and the socket there must be nothing that does.
+// blob's file and the socket there must be nothing that does. Both are behind the one look at the Host.
 func front(pages http.Handler, o Options) http.Handler {
-	if o.Distribution == nil {
-		return pages
+	all := pages
+	if o.Distribution != nil {
+		registry := newRegistryAPI(o)
+		all = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if isAPI(r.URL.Path) {
+				registry.ServeHTTP(w, r)
+				return
+			}
+			pages.ServeHTTP(w, r)
+		})
 	}
-	registry := newRegistryAPI(o)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/v2" || strings.HasPrefix(r.URL.Path, "/v2/") {
-			registry.ServeHTTP(w, r)
-			return
-		}
-		pages.ServeHTTP(w, r)
-	})
+	return newHosts(o).only(all, o.Logger)
 }
 
+// isAPI reports whether a path is the registry API's.
+func isAPI(path string) bool { return path == "/v2" || strings.HasPrefix(path, "/v2/") }
+
 // registryAPI does for the registry API what the middleware does for the pages, as far as clients without a browser
-// need it: foreign Hosts, panics, the log, measures.
+// need it: panics, the log, measures, and who may make it ask other registries.
 type registryAPI struct {
-	next http.Handler
-	log  *slog.Logger
-	own  func(host string) bool
-	took *prometheus.HistogramVec
-	sent prometheus.Counter
+	next   http.Handler
+	stored http.Handler // for who may not
+	asks   asks
+	log    *slog.Logger
+	took   *prometheus.HistogramVec
+	sent   prometheus.Counter
 }
 
 func newRegistryAPI(o Options) *registryAPI {
 	a := &registryAPI{
-		next: o.Distribution, log: o.Logger, own: o.ownHosts(),
+		next: o.Distribution, stored: o.Stored, asks: newAsks(o), log: o.Logger,
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "stowage_registry_request_duration_seconds",
 			Help:    "Time to answer requests of the registry API to the last byte, by method, kind and status.",
@@ -72,8 +78,8 @@ func (a *registryAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		_ = http.NewResponseController(w).SetReadDeadline(start.Add(bodyTime)) // see bodyDeadline
 	}
-	if !a.own(r.Host) {
-		plainError(answer, http.StatusForbidden, "DENIED", "this server answers only to localhost")
+	if a.stored != nil && !a.asks.api(r) {
+		a.stored.ServeHTTP(answer, r)
 		return
 	}
 	a.next.ServeHTTP(answer, r)
@@ -103,7 +109,7 @@ func (a *registryAPI) note(r *http.Request, w *answer, took time.Duration) {
 	a.took.WithLabelValues(methodLabel(r.Method), apiKind(r.URL.Path), strconv.Itoa(status)).Observe(took.Seconds())
 	a.sent.Add(float64(w.bytes))
 	if a.log.Enabled(r.Context(), slog.LevelInfo) {
-		a.log.Info("request", "method", r.Method, "path", r.URL.RequestURI(), "status", status, "bytes", w.bytes, "took", took, "remote", remoteIP(r))
+		a.log.Info("request", "method", r.Method, "path", loggedPath(r.URL), "status", status, "bytes", w.bytes, "took", took, "remote", remoteIP(r))
 	}
 }
 
@@ -128,7 +134,8 @@ func plainError(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, `{"errors":[{"code":"`+code+`","message":"`+message+`"}]}`) // nobody is left to be told
+	// Nobody is left to be told.
+	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []map[string]string{{"code": code, "message": message}}})
 }
 
 // answer counts what is answered. What is read from a file is handed on as the file it is, so that the kernel can send

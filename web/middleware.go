@@ -1,13 +1,9 @@
 package web
 
 import (
-	"log/slog"
-	"net"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -20,9 +16,6 @@ import (
 
 // maxForm bounds the body of a request to the pages, in the notation of echo.
 const maxForm = "1M"
-
-// bodyTime bounds how long a form may take to arrive.
-const bodyTime = 30 * time.Second
 
 // policy allows our own files only: no inline script or style, no frame, no other host.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
@@ -41,7 +34,7 @@ func use(e *echo.Echo, o Options) {
 		}}),
 		locale,
 		secure,
-		hosts(o),
+		ownSite,
 		crossOrigin(),
 		bodyDeadline,
 		middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: maxForm, Skipper: upload}),
@@ -62,40 +55,6 @@ func plainRequestID(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// requestLog writes one line a request: at debug level for what is quiet, unless it went wrong.
-func requestLog(log *slog.Logger) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			start := time.Now()
-			err := next(c)
-			if err != nil {
-				c.Error(err)
-			}
-			req, res := c.Request(), c.Response()
-			level := slog.LevelInfo
-			if quiet(c) && res.Status < http.StatusBadRequest {
-				level = slog.LevelDebug
-			}
-			log.Log(req.Context(), level, "request", "method", req.Method, "path", req.URL.RequestURI(), "status", res.Status,
-				"bytes", res.Size, "took", time.Since(start), "remote", c.RealIP(), "request_id", res.Header().Get(echo.HeaderXRequestID))
-			return nil
-		}
-	}
-}
-
-// quiet tells whether a request says nothing of what people do: assets, probes, and what a search asks for with each
-// letter that somebody types.
-func quiet(c echo.Context) bool {
-	switch path := c.Request().URL.Path; path {
-	case "/healthz", "/readyz", "/metrics":
-		return true
-	case views.SearchPath, views.BoxPath:
-		return handlers.Partial(c)
-	default:
-		return strings.HasPrefix(path, static.Prefix)
-	}
-}
-
 // locale words the answer for the request.
 func locale(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -107,56 +66,19 @@ func locale(next echo.HandlerFunc) echo.HandlerFunc {
 
 func secure(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		h := c.Response().Header()
-		h.Set("Content-Security-Policy", policy)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "same-origin")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		safe(c.Response().Header())
 		return next(c)
 	}
 }
 
-// hosts refuses a foreign Host while the server listens on loopback only: a page elsewhere could have its
-// own name resolve to 127.0.0.1 and then read everything here (DNS rebinding).
-func hosts(o Options) echo.MiddlewareFunc {
-	own := o.ownHosts()
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			if !own(c.Request().Host) {
-				return image.Errorf(image.Forbidden, "this server answers only to localhost, not to %.80q", c.Request().Host).
-					Suggest("Open it as http://localhost or http://127.0.0.1 with its port.")
-			}
-			return next(c)
-		}
-	}
-}
-
-// ownHosts tells whether a request's Host is one that the server has.
-func (o Options) ownHosts() func(host string) bool {
-	if !o.Loopback {
-		return func(string) bool { return true }
-	}
-	outside := ""
-	if u, err := url.Parse(o.ExternalURL); err == nil {
-		outside = u.Hostname()
-	}
-	return func(host string) bool {
-		return isLoopbackHost(host) || outside != "" && strings.EqualFold((&url.URL{Host: host}).Hostname(), outside)
-	}
-}
-
-func isLoopbackHost(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = strings.Trim(hostport, "[]")
-	}
-	if host = strings.TrimSuffix(strings.ToLower(host), "."); host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+// safe sets what keeps other sites from making anything of an answer.
+func safe(h http.Header) {
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 }
 
 // upload tells whether a request sends an archive, which may be as large as the disk has room for. Its handler bounds it,
@@ -169,17 +91,6 @@ func upload(c echo.Context) bool {
 		return r.URL.Path == views.UploadPath || strings.HasPrefix(r.URL.Path, views.UploadPath+"/")
 	}
 	return false
-}
-
-// bodyDeadline keeps somebody who sends a body byte by byte from holding a connection for ever.
-func bodyDeadline(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if c.Request().ContentLength != 0 {
-			// A writer without deadlines, as in tests, has no connection to hold.
-			_ = http.NewResponseController(c.Response().Writer).SetReadDeadline(time.Now().Add(bodyTime))
-		}
-		return next(c)
-	}
 }
 
 // crossOrigin refuses changing requests that another site's page made the browser send.

@@ -15,9 +15,15 @@ func routes(e *echo.Echo, o Options) {
 	h := o.Handlers
 
 	// HEAD is answered like GET, without the body (RFC 9110, section 9.3.2); net/http leaves that out.
+	// A GET that asks registries says so here; no other can.
 	get := func(path string, handler echo.HandlerFunc) {
-		e.GET(path, handler)
-		e.HEAD(path, handler)
+		e.GET(path, handler, silent)
+		e.HEAD(path, handler, silent)
+	}
+	guard := newAsks(o)
+	asking := func(path string, handler echo.HandlerFunc) {
+		e.GET(path, handler, guard.asking)
+		e.HEAD(path, handler, guard.asking)
 	}
 
 	get("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/images") })
@@ -39,9 +45,9 @@ func routes(e *echo.Echo, o Options) {
 	get("/prune/summary", h.PruneSummary)
 	e.POST("/prune", h.PruneImages)
 
-	get("/search", h.Search)
-	get("/search/box", h.SearchBox)
-	get("/pull", h.PullForm)
+	asking("/search", h.Search)
+	asking("/search/box", h.SearchBox)
+	asking("/pull", h.PullForm)
 	get("/pulls", h.Pulls)
 	e.POST("/pulls", h.StartPull)
 	get("/pulls/:id", h.Pull)

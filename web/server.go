@@ -20,11 +20,13 @@ import (
 type Options struct {
 	Handlers     *handlers.Handlers
 	Distribution http.Handler // the registry API under /v2/; nil for none
+	Stored       http.Handler // the same of what is stored alone, for requests that may not make it ask registries
 	Logger       *slog.Logger
 	Metrics      *prometheus.Registry
 	Ready        func(context.Context) error // whether requests can be answered
-	Loopback     bool                        // the server listens on loopback only: foreign Hosts are refused
-	ExternalURL  string                      // the server's outside address, as behind a proxy: its host is none; may be empty
+	Loopback     bool                        // the server listens on loopback only: there are no other addresses to answer under
+	ExternalURL  string                      // the server's outside address, as behind a proxy; may be empty
+	Hosts        []string                    // further names under which requests are answered
 }
 
 // Server serves the pages.
@@ -46,7 +48,7 @@ func New(o Options) *Server {
 	s.http = &http.Server{
 		Handler: front(e, o),
 		// No WriteTimeout and no ReadTimeout: pulls are watched for as long as they take, and a ReadTimeout
-		// ends the request's context too. Bodies have their own deadline, see bodyDeadline.
+		// ends the request's context too. Bodies have their own deadline, see body.
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,

@@ -132,6 +132,7 @@ func (s *stowage) measureView(v view) viewFigure {
 			s.t.Fatal(err)
 		}
 		req.Header.Set("Accept-Encoding", "gzip")
+		req.Header.Set("Sec-Fetch-Site", "none")
 		resp, err := client.Do(req)
 		if err != nil {
 			s.t.Fatal(err)

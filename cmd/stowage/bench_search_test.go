@@ -133,6 +133,7 @@ func (s *stowage) fetch(path, encoding string) (*http.Response, []byte) {
 		s.t.Fatal(err)
 	}
 	req.Header.Set("Accept-Encoding", encoding)
+	req.Header.Set("Sec-Fetch-Site", "none")
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
 		s.t.Fatal(err)

@@ -45,7 +45,8 @@ func (s *stowage) post(path string, form url.Values) *page {
 	return s.send(http.MethodPost, path, form, map[string]string{"Origin": s.url, "Sec-Fetch-Site": "same-origin"})
 }
 
-// send makes a request; the header "Host" is the request's.
+// send makes a request; the header "Host" is the request's. A GET that says nothing of where it comes from is one by the
+// address bar.
 func (s *stowage) send(method, path string, form url.Values, header map[string]string) *page {
 	s.t.Helper()
 	if form != nil {
@@ -64,6 +65,9 @@ func (s *stowage) sendBody(method, path string, body io.Reader, header map[strin
 	req, err := http.NewRequestWithContext(ctx, method, s.url+path, body)
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	if method == http.MethodGet {
+		req.Header.Set("Sec-Fetch-Site", "none")
 	}
 	for k, v := range header {
 		req.Header.Set(k, v)

@@ -24,7 +24,7 @@ func TestHelpNamesEveryFlagWithItsTwinInTheEnvironment(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	text := strings.Join(strings.Fields(out), " ") // it is wrapped
-	for _, flag := range []string{"listen", "data", "platform", "registry", "registries", "insecure-registry", "registry-ca", "pull-concurrency", "undo-window", "external-url", "auth", "log-format", "log-level"} {
+	for _, flag := range []string{"listen", "data", "platform", "registry", "registries", "insecure-registry", "registry-ca", "pull-concurrency", "undo-window", "external-url", "host", "auth", "log-format", "log-level"} {
 		if !strings.Contains(text, "--"+flag+"=") || !strings.Contains(text, "($"+envName(flag)+")") {
 			t.Errorf("help does not name --%s and %s:\n%s", flag, envName(flag), out)
 		}
@@ -58,6 +58,7 @@ func TestAWrongCommandLineIsRefusedWithWhatToDo(t *testing.T) {
 		{"log level", nil, []string{"--log-level=loud"}, []string{"--log-level", "debug", "loud"}},
 		{"platform", nil, []string{"--platform=lin ux"}, []string{`--platform: "lin ux" is not a platform`, "such as linux/amd64"}},
 		{"an outside address with a path", nil, []string{"--external-url=https://shelf.example.com/stowage"}, []string{`--external-url: "https://shelf.example.com/stowage" is not an address of this server`, "https://shelf.example.com"}},
+		{"a name with a port", nil, []string{"--host=shelf.example.com:8080"}, []string{`--host: "shelf.example.com:8080" is not the name of a host`, "shelf.example.com"}},
 		{"an outside address without http", []string{"STOWAGE_EXTERNAL_URL=shelf.example.com"}, nil, []string{"--external-url: "}},
 		{"address without a port", nil, []string{"--listen=127.0.0.1"}, []string{"--listen", "Give host and port, such as 127.0.0.1:8080."}},
 		{"from the environment", []string{"STOWAGE_PLATFORM=lin ux"}, nil, []string{`--platform: "lin ux" is not a platform`}},

@@ -34,6 +34,7 @@ const (
 type flags struct {
 	Listen           string        `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. Beyond loopback it needs --auth."`
 	ExternalURL      string        `name:"external-url" placeholder:"URL" help:"Address at which people and engines reach the server, such as https://shelf.example.com, for the commands that pages show. Default: what the browser asks for."`
+	Host             []string      `placeholder:"NAME" help:"Name under which the server is reached, such as shelf.example.com, beside that of --external-url, localhost and, beyond loopback, IP addresses. Requests for other names are refused. Repeatable."`
 	Data             string        `default:"./stowage-data" placeholder:"DIR" help:"Data folder: an OCI image layout with the database beside it. The demo uses a temporary one."`
 	Platform         string        `placeholder:"OS/ARCH" help:"Platform that is pulled when nobody chooses. Default: linux on this server's architecture."`
 	Registry         []string      `placeholder:"NAME[=URL]" help:"Registry to search beside Docker Hub, which may be at a private address; with a URL, that is spoken to instead, by http without TLS. Repeatable."`
@@ -146,6 +147,12 @@ func (f flags) check(stderr io.Writer) (settings, error) {
 	if f.ExternalURL != "" {
 		if s.external, err = handlers.ParseExternalURL(f.ExternalURL); err != nil {
 			return s, fmt.Errorf("--external-url: %w", err)
+		}
+	}
+	for _, name := range f.Host {
+		if !handlers.IsHostName(name) {
+			return s, image.Errorf(image.Invalid, "--host: %q is not the name of a host", name).
+				Suggest("Give a name alone, without scheme and port: shelf.example.com")
 		}
 	}
 	if f.PullConcurrency < 1 || f.PullConcurrency > 64 {

@@ -64,28 +64,44 @@ func TestAnswersCarryTheHeadersThatKeepPagesSafe(t *testing.T) {
 
 func TestAForeignHostIsRefusedWhileListeningOnLoopback(t *testing.T) {
 	t.Parallel()
-	s := startStowage(t)
+	s := startStowage(t, "--external-url=https://Shelf.example.com", "--host=shelf", "--host=registry.lan")
 	_, port, _ := strings.Cut(s.host(), ":")
 	for host, want := range map[string]int{
-		"evil.example": http.StatusForbidden, "evil.example:" + port: http.StatusForbidden, "127.0.0.1.evil.example": http.StatusForbidden,
-		"localhost.evil.example": http.StatusForbidden, "192.168.1.7:" + port: http.StatusForbidden, "[2001:db8::1]": http.StatusForbidden,
+		"evil.example": http.StatusMisdirectedRequest, "evil.example:" + port: http.StatusMisdirectedRequest, "127.0.0.1.evil.example": http.StatusMisdirectedRequest,
+		"localhost.evil.example": http.StatusMisdirectedRequest, "192.168.1.7:" + port: http.StatusMisdirectedRequest, "[2001:db8::1]": http.StatusMisdirectedRequest,
 		"localhost:" + port: http.StatusOK, "127.0.0.1:" + port: http.StatusOK, "[::1]:" + port: http.StatusOK, "stowage.localhost": http.StatusOK,
+		"shelf.example.com": http.StatusOK, "shelf:" + port: http.StatusOK, "registry.lan": http.StatusOK,
 	} {
-		for _, path := range []string{"/images", "/metrics"} {
-			if p := s.send(http.MethodGet, path, nil, map[string]string{"Host": host}); p.status != want {
+		for _, path := range []string{"/images", "/v2/", "/static/app.css"} {
+			p := s.send(http.MethodGet, path, nil, map[string]string{"Host": host})
+			if p.status != want && path != "/static/app.css" || (p.status == http.StatusMisdirectedRequest) != (want == http.StatusMisdirectedRequest) {
 				t.Errorf("GET %s with Host %s: %d, want %d", path, host, p.status, want)
 			}
 		}
 	}
 	p := s.send(http.MethodGet, "/images", nil, map[string]string{"Host": "evil.example"})
-	p.says(http.StatusForbidden, "this server answers only to localhost", "http://127.0.0.1")
+	p.says(http.StatusMisdirectedRequest, "this server does not answer under the name", "http://127.0.0.1", "--host evil.example")
 }
 
-func TestAnyHostIsAnsweredWhereTheNetworkMayCome(t *testing.T) {
+func TestOnTheNetworkAddressesAndGivenNamesAreAnswered(t *testing.T) {
 	t.Parallel()
-	s := startStowage(t, "--listen=0.0.0.0:0", "--auth=none")
-	if p := s.send(http.MethodGet, "/images", nil, map[string]string{"Host": "shelf.example"}); p.status != http.StatusOK {
-		t.Errorf("status %d: %s", p.status, p.text())
+	s := startStowage(t, "--listen=0.0.0.0:0", "--auth=none", "--external-url=https://shelf.example.com", "--host=shelf")
+	for host, want := range map[string]int{
+		"localhost": http.StatusOK, "10.1.2.3:8080": http.StatusOK, "[2001:db8::1]:8080": http.StatusOK, "shelf": http.StatusOK, "shelf.example.com": http.StatusOK,
+		"evil.example": http.StatusMisdirectedRequest, "shelf.example": http.StatusMisdirectedRequest, "10.1.2.3.evil.example": http.StatusMisdirectedRequest,
+	} {
+		for _, path := range []string{"/images", "/v2/", "/healthz", "/readyz", "/metrics"} {
+			want := want
+			if strings.HasSuffix(path, "z") || path == "/metrics" {
+				want = http.StatusOK // probes and scrapes have whatever name
+			}
+			if p := s.send(http.MethodGet, path, nil, map[string]string{"Host": host}); p.status != want {
+				t.Errorf("GET %s with Host %s: %d, want %d", path, host, p.status, want)
+			}
+		}
+	}
+	if p := s.send(http.MethodPost, "/pulls", url.Values{"ref": {"postgres:15"}}, map[string]string{"Host": "evil.example"}); p.status != http.StatusMisdirectedRequest {
+		t.Errorf("a pull under a foreign name: %d", p.status)
 	}
 }
 

@@ -89,14 +89,15 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 		a.mirror = pull.NewMirror(pull.MirrorOptions{Queue: a.queue, Checks: a.store, Registries: s.Mirror, Fresh: s.MirrorFresh, Logger: s.log})
 	}
 	metrics := newMetrics(a.store, a.queue, a.mirror, s.log)
+	api := distribution.New(distribution.Options{Store: a.store, Mirror: a.mirror, Logger: s.log})
 	a.server = web.New(web.Options{
 		Handlers: handlers.New(handlers.Options{
 			Store: a.store, Queue: a.queue, Checker: a.checker, Mirror: a.mirror, Registry: a.client, Logger: s.log, DefaultPlatform: s.platform,
 			Importer:  archive.NewImporter(archive.Options{Shelf: a.store, Queue: a.queue, MaxBytes: s.maxUpload, Logger: s.log}),
 			LocalUser: localUser(), Demo: p.demo, ExternalURL: s.external, Closing: a.closing,
 		}),
-		Distribution: distribution.New(distribution.Options{Store: a.store, Mirror: a.mirror, Logger: s.log}),
-		Logger:       s.log, Metrics: metrics, Ready: a.store.Ready, Loopback: s.loopback, ExternalURL: s.external,
+		Distribution: api, Stored: api.Stored(),
+		Logger:       s.log, Metrics: metrics, Ready: a.store.Ready, Loopback: s.loopback, ExternalURL: s.external, Hosts: s.Host,
 	})
 	return a, nil
 }
@@ -131,6 +132,9 @@ func (a *app) run(ctx context.Context) error {
 	}
 	if !a.settings.loopback {
 		a.settings.log.Warn("everybody who reaches this address may pull, upload and delete images", "listen", a.settings.Listen)
+		if a.settings.external == "" && len(a.settings.Host) == 0 {
+			a.settings.log.Info("requests are answered for IP addresses and localhost; for a name too with --host NAME")
+		}
 	}
 	a.settings.log.Info("Stowage is ready", "address", a.address(), "data", a.settings.Data, "platform", a.settings.platform.String())
 

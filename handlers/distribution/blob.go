@@ -24,7 +24,7 @@ func (h *Handler) blob(w http.ResponseWriter, q request) error {
 		return err
 	}
 	size, err := h.store.ServedBlob(q.Context(), q.repo, d)
-	if image.KindOf(err) == image.NotFound && h.mirror.Covers(q.repo) {
+	if image.KindOf(err) == image.NotFound && q.asks && h.mirror.Covers(q.repo) {
 		if answered, failed := h.mirroredBlob(w, q, d); answered || failed != nil {
 			return failed
 		}

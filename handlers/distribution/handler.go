@@ -46,11 +46,19 @@ type request struct {
 	name string           // the repository as the client names it
 	repo image.Repository // as the shelf does
 	what string           // the last part of the address: a tag, a digest
+	asks bool             // what is missing may be asked of registries
 	find url.Values       // the query
 }
 
 // ServeHTTP implements http.Handler.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.answer(w, r, true) }
+
+// Stored answers as the Handler does, from what is stored alone: no registry is asked.
+func (h *Handler) Stored() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.answer(w, r, false) })
+}
+
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, asks bool) {
 	header := w.Header()
 	header["Docker-Distribution-Api-Version"] = apiVersion
 	// A blob is whatever an image's author put there, and pages live on the same origin.
@@ -59,7 +67,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header["Cross-Origin-Resource-Policy"] = sameOrigin
 	deadline(w, image.MaxManifestSize, 0) // nothing but a blob is larger
 	defer noDeadline(w)
-	if err := h.serve(w, r); err != nil {
+	if err := h.serve(w, r, asks); err != nil {
 		h.fail(w, r, err)
 	}
 }
@@ -74,14 +82,14 @@ var (
 	askAgain   = []string{"no-cache"}
 )
 
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, asks bool) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		return refuse(http.StatusMethodNotAllowed, unsupported, "this registry is read-only: images come onto the shelf by its pages, or as archives: docker save IMAGE | curl -T - http://THIS-SERVER/archives")
 	}
 	address, _ := strings.CutPrefix(r.URL.Path, "/v2")
 	address = strings.TrimPrefix(address, "/")
-	q := request{Request: r}
+	q := request{Request: r, asks: asks}
 	if r.URL.RawQuery != "" {
 		q.find = r.URL.Query() // what cannot be read of it is left out
 	}

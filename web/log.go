@@ -1,0 +1,81 @@
+package web
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/handlers"
+	"github.com/stowage/stowage/static"
+	"github.com/stowage/stowage/views"
+)
+
+// requestLog writes one line a request: at debug level for what is quiet, unless it went wrong.
+func requestLog(log *slog.Logger) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			start := time.Now()
+			err := next(c)
+			if err != nil {
+				c.Error(err)
+			}
+			req, res := c.Request(), c.Response()
+			level := slog.LevelInfo
+			if quiet(c) && res.Status < http.StatusBadRequest {
+				level = slog.LevelDebug
+			}
+			log.Log(req.Context(), level, "request", "method", req.Method, "path", loggedPath(req.URL), "status", res.Status,
+				"bytes", res.Size, "took", time.Since(start), "remote", c.RealIP(), "request_id", res.Header().Get(echo.HeaderXRequestID))
+			return nil
+		}
+	}
+}
+
+// quiet tells whether a request says nothing of what people do: assets, probes, and what a search asks for with each
+// letter that somebody types.
+func quiet(c echo.Context) bool {
+	switch path := c.Request().URL.Path; path {
+	case views.SearchPath, views.BoxPath:
+		return handlers.Partial(c)
+	default:
+		return isProbe(path) || strings.HasPrefix(path, static.Prefix)
+	}
+}
+
+// loggedParams are the parameters that stand in the log. Nobody types them: what people type or paste may hold a password.
+var loggedParams = []string{
+	"again", "all", "dangling", "digests", "document", "go", "group", "limit", "n", "no-trunc", "ns", "official", "page", "pinned",
+	"platform", "raw", "registries", "sort", "stars", "tags", "update",
+}
+
+var (
+	loggedValue = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,40}$`)
+	// userInfo is what stands before the host of an address that was pasted behind one of ours.
+	userInfo = regexp.MustCompile(`(:/{1,2})[^/@]*@`)
+)
+
+// loggedPath gives a URL as it stands in the log: its path, and of its query what is known to be harmless.
+func loggedPath(u *url.URL) string {
+	path := userInfo.ReplaceAllString(u.EscapedPath(), "$1...@")
+	if u.RawQuery == "" {
+		return path
+	}
+	said, kept := u.Query(), url.Values{}
+	for _, name := range loggedParams {
+		for _, v := range said[name] {
+			if loggedValue.MatchString(v) && !slices.Contains(kept[name], v) && len(kept[name]) < 5 {
+				kept.Add(name, v)
+			}
+		}
+	}
+	if len(kept) == 0 {
+		return path
+	}
+	return path + "?" + kept.Encode()
+}
