@@ -13,6 +13,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
 )
 
@@ -83,7 +84,7 @@ func tagOf(repo image.Repository, text string) bool {
 // digestIn reads a digest that was pasted where a part of a tag's name is expected: sha256:…, or a whole
 // reference with a digest.
 func digestIn(text string, repo image.Repository) (image.Reference, bool) {
-	text, _ = pasted(text)
+	text = docker.ReadPaste(text).Name
 	if d, err := image.ParseDigest(strings.TrimPrefix(text, "@")); err == nil {
 		return image.Reference{Repository: repo, Digest: d}, true
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
 )
 
@@ -20,7 +21,9 @@ const (
 
 // allTags tells whether a form or an address asks for all tags of a repository: it says so, or a command that
 // does was pasted.
-func allTags(said, input string) bool { return said == "1" || pastedAllTags(input) }
+func allTags(said, input string) bool {
+	return said == "1" || len(input) <= maxPaste && docker.ReadPaste(input).AllTags
+}
 
 // pullAllForm answers GET /pull?ref=&all=1&match=&platform=: how many tags a repository has and what all of
 // them would cost. That is found out in the background; the page asks again until it is known.

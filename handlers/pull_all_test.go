@@ -178,7 +178,7 @@ func TestHtmxGetsThePartOfTheFormThatIsFoundOut(t *testing.T) {
 func TestAllTagsTakesNoTag(t *testing.T) {
 	p := newPulls(t, nil)
 	for _, ref := range []string{p.ref("library/postgres:16"), "docker pull -a " + p.ref("library/postgres:16"), p.ref("library/postgres@" + string(image.DigestOf(nil)))} {
-		a := p.get("/pull?" + url.Values{"ref": {ref}, "all": {"1"}}.Encode())
+		a := p.follow("/pull?" + url.Values{"ref": {ref}, "all": {"1"}}.Encode())
 		a.is(t, http.StatusBadRequest, "Tag can&#39;t be used with --all-tags/-a.", "Leave the tag or the digest out: "+p.ref("library/postgres"), `aria-invalid="true"`)
 		p.post("/pulls", url.Values{"ref": {ref}, "all": {"1"}}).is(t, http.StatusBadRequest, "--all-tags/-a")
 	}
@@ -188,7 +188,9 @@ func TestAPastedCommandForAllTagsOpensTheFormForThem(t *testing.T) {
 	p := newPulls(t, nil)
 	for _, command := range []string{"docker pull --all-tags %", "docker image pull -a %", "podman pull --all-tags %"} {
 		ref := strings.ReplaceAll(command, "%", p.ref("library/postgres"))
-		p.surveyed("/pull?"+url.Values{"ref": {ref}}.Encode()).is(t, http.StatusOK, "All tags of ")
+		a := p.get("/pull?" + url.Values{"ref": {ref}}.Encode())
+		same(t, "where it leads", a.header["Location"], []string{"/pull?ref=" + p.ref("library/postgres") + "&all=1"})
+		p.surveyed(a.header.Get("Location")).is(t, http.StatusOK, "All tags of ")
 	}
 }
 

@@ -125,6 +125,16 @@ func (p *pulls) form(reference string, platforms ...string) answer {
 	return p.get("/pull?" + url.Values{"ref": {reference}, "platform": platforms}.Encode())
 }
 
+// follow is get, and goes where that leads.
+func (p *pulls) follow(address string) answer {
+	p.t.Helper()
+	a := p.get(address)
+	if to := a.header.Get("Location"); a.status == http.StatusFound {
+		return p.get(to)
+	}
+	return a
+}
+
 // post sends a form.
 func (p *pulls) post(address string, form url.Values) answer {
 	p.t.Helper()

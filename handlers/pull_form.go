@@ -12,12 +12,14 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
 )
 
 const (
 	resolveLimit = 20 * time.Second // for a registry to tell what a reference points to, while somebody waits
 	maxReference = 600              // bytes of a reference in a request; no valid one is as long
+	maxPaste     = views.MaxPaste   // bytes of a text with a reference in it, such as a command line
 	maxAsked     = 64               // platforms in one request; the queue takes fewer
 )
 
@@ -28,6 +30,10 @@ func (h *Handlers) PullForm(c echo.Context) error { return h.pullForm(c, resolve
 
 func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 	input, platforms := cleaned(c.QueryParam("ref"), c.QueryParams()["platform"])
+	if len(strings.Fields(c.QueryParam("ref"))) > 1 && len(strings.Fields(input)) == 1 && !Partial(c) {
+		// A command was pasted. Its address is not one to hand on: there may be passwords in it.
+		return c.Redirect(http.StatusFound, views.PullInputURL(input, allTags(c.QueryParam("all"), c.QueryParam("ref")), platforms))
+	}
 	if allTags(c.QueryParam("all"), c.QueryParam("ref")) && strings.TrimSpace(input) != "" {
 		return h.pullAllForm(c, input, platforms)
 	}
@@ -80,14 +86,17 @@ func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 // cleaned takes what was pasted along off a reference. What the paste says about the platform counts where the
 // request asks for none. A reference that came alone stays as it was typed.
 func cleaned(text string, platforms []string) (string, []string) {
-	ref, platform := pasted(text)
-	if platform != "" && len(platforms) == 0 {
-		platforms = []string{platform}
-	}
-	if ref == strings.TrimSpace(text) {
+	if len(text) > maxPaste {
 		return text, platforms
 	}
-	return ref, platforms
+	p := docker.ReadPaste(text)
+	if p.Platform != "" && len(platforms) == 0 {
+		platforms = []string{p.Platform}
+	}
+	if p.Name == strings.TrimSpace(text) {
+		return text, platforms
+	}
+	return p.Name, platforms
 }
 
 // running lists the pulls of a reference that are under way.
@@ -114,8 +123,8 @@ func checkReference(s string) error {
 		return image.Errorf(image.Invalid, "the reference has %d characters, more than any reference has", len(s)).
 			Suggest("Type a name such as postgres:15 or ghcr.io/org/app:1.2.")
 	}
-	if name, ok := hubPage(strings.TrimSpace(s)); ok {
-		return webPage(strings.TrimSpace(s), name)
+	if p, ok := docker.ReadWebPage(strings.TrimSpace(s)); ok && p.NoImage {
+		return webPage(p.Name)
 	}
 	return nil
 }

@@ -25,9 +25,8 @@ func searchState(c echo.Context) (views.SearchState, error) { return readSearch(
 // readSearch is searchState of an address's query.
 func readSearch(said url.Values) (s views.SearchState, err error) {
 	s.Query = strings.TrimSpace(said.Get("q"))
-	if len(s.Query) > maxReference {
-		return s, image.Errorf(image.Invalid, "the text is longer than %d bytes (q)", maxReference).
-			Suggest("Type a name such as postgres:15 or ghcr.io/org/app:1.2.")
+	if err := checkText(s.Query); err != nil {
+		return s, err
 	}
 	s.Registry = strings.TrimSpace(said.Get("registry"))
 	if len(s.Registry) > maxHost {

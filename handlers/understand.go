@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
 )
 
@@ -40,43 +41,42 @@ type meaning struct {
 // where the shelf has such a repository; "postgres:15", "ghcr.io/org/app", "postgres@sha256:…", "sha256:…",
 // the first hex digits of an ID and pasted commands ("docker pull …") are not, and lead to the stored image where there is
 // one, or else to the pull form. A name without a tag is then read as docker reads it, with the tag latest; where
-// that tag is not stored but others of the repository are, it leads to the repository's page. A page of Docker
-// Hub leads to the tags of its repository. Errors are image.Errors of what looks like a reference and is none, or
+// that tag is not stored but others of the repository are, it leads to the repository's page. A page of Docker Hub, Quay
+// or GitHub about a repository leads to its tags. Errors are image.Errors of what looks like a reference and is none, or
 // like an ID of nothing that is stored. The meaning is worth something even then: Name is set, and Words where the
 // text can be both. No registry is asked.
 func (h *Handlers) understand(ctx context.Context, text string) (meaning, error) {
-	if len(text) > maxReference {
-		return meaning{}, image.Errorf(image.Invalid, "the text is longer than %d bytes (q)", maxReference).
-			Suggest("Type a name such as postgres:15 or ghcr.io/org/app:1.2.")
+	if err := checkText(text); err != nil {
+		return meaning{}, err
 	}
-	name, platform := pasted(text)
+	p := docker.ReadPaste(text)
+	name := p.Name
 	m := meaning{Name: name}
 	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII || unicode.IsSpace(r) }) {
 		m.Words = name
 		return m, nil
 	}
-	command := name != unquoted(text)
-	if hex, ok := image.ParseIDPrefix(name); ok && (hex != name || len(hex) >= minPastedID || len(hex) >= fewestTyped && !command) {
+	if hex, ok := image.ParseIDPrefix(name); ok && (hex != name || len(hex) >= minPastedID || len(hex) >= fewestTyped && !p.Along) {
 		if done, err := h.understandID(ctx, &m, hex); done || err != nil {
 			return m, err
 		}
 	}
-	if repository, ok := hubPage(name); ok {
-		if repository == "" {
-			return m, webPage(name, repository)
-		}
+	switch {
+	case p.NoImage:
+		return m, webPage(name)
+	case p.Repository:
 		var err error
-		if m.Ref, err = image.ParseRepositoryReference(repository); err != nil {
+		if m.Ref, err = image.ParseRepositoryReference(name); err != nil {
 			return m, err
 		}
 		m.Page, m.Lead = views.SearchState{}.Picking(m.Ref.Repository).URL(), leadsToTags
 		return m, nil
 	}
-	if !command && !likeReference(name) {
+	if !p.Along && !likeReference(name) {
 		m.Words = strings.TrimRight(name, ":@") // what is still to follow is not searched for
 		return m, nil
 	}
-	err := h.understandReference(ctx, &m, platform, pastedAllTags(text))
+	err := h.understandReference(ctx, &m, p.Platform, p.AllTags)
 	return m, err
 }
 
@@ -106,6 +106,21 @@ func (h *Handlers) understandID(ctx context.Context, m *meaning, hex string) (do
 		m.Words = hex // it may be the name of something, too
 	}
 	return false, unknownDigest(hex)
+}
+
+// checkText refuses what is longer than any name, and no command that holds one.
+func checkText(text string) error {
+	if len(text) <= maxReference || len(text) <= maxPaste && len(docker.ReadPaste(text).Name) <= maxReference {
+		return nil
+	}
+	return image.Errorf(image.Invalid, "the text is longer than %d bytes (q)", maxReference).
+		Suggest("Type a name such as postgres:15 or ghcr.io/org/app:1.2.")
+}
+
+// webPage is the error of a page in the web, in the place of a reference, that is about no image.
+func webPage(s string) error {
+	return image.Errorf(image.Invalid, "%.100q is the address of a web page, not an image reference", s).
+		Suggest("Type a name such as postgres:15 or ghcr.io/org/app:1.2.")
 }
 
 // likeReference tells whether a text is meant as a reference: it has a tag, a digest, a scheme or a host. What

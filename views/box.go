@@ -55,6 +55,9 @@ type BoxHit struct {
 	Stars      int64 // negative where the registry does not say
 }
 
+// MaxPaste is the most characters of what is pasted in the place of a reference: a command line may be long.
+const MaxPaste = 4096
+
 // maxBoxBadges is how many platforms a row of the box names.
 const maxBoxBadges = 3
 

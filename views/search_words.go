@@ -20,7 +20,7 @@ var searchExamples = []struct {
 	{"postgres", true, "search.example_words"},
 	{"bitnami/redis", true, "search.example_repository"},
 	{"postgres:15", true, "search.example_reference"},
-	{"docker pull ghcr.io/org/app", false, "search.example_command"},
+	{"docker run -d -p 80:80 nginx:1.27", false, "search.example_command"},
 	{"sha256:174c8c134b2a…", false, "search.example_digest"},
 }
 

@@ -58,6 +58,18 @@ func PullFormURL(ref image.Reference, platforms ...image.Platform) string {
 	return u
 }
 
+// PullInputURL gives the address of the pull form for what somebody typed, which need not be a reference.
+func PullInputURL(input string, allTags bool, platforms []string) string {
+	u := "/pull?ref=" + escapeQuery(input)
+	if allTags {
+		u += "&all=1"
+	}
+	for _, p := range platforms {
+		u += "&platform=" + escapeQuery(p)
+	}
+	return u
+}
+
 // PullURL gives the address of a pull.
 func PullURL(id int64) string { return "/pulls/" + strconv.FormatInt(id, 10) }
 
