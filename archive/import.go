@@ -40,8 +40,8 @@ type Imported struct {
 
 // Shelf is what an import needs of the storage. Errors are image.Errors.
 type Shelf interface {
-	// NewStage makes a place for what is sent.
-	NewStage() (Stage, error)
+	// NewStage makes a place for what is sent, with room for size bytes; negative where nobody said how many will come.
+	NewStage(size int64) (Stage, error)
 	// CheckRoom refuses (DiskFull) so many bytes of an upload where the disk has no room for them.
 	CheckRoom(size int64) error
 	// Import moves the files that are needed from the stage to the blobs and records the rest in one transaction. After an
@@ -137,7 +137,7 @@ func (i *Importer) carryOut(ctx context.Context, up Upload, u *pull.Uploading) (
 			}
 		}()
 	}
-	stage, err := i.shelf.NewStage()
+	stage, err := i.shelf.NewStage(up.Size)
 	if err != nil {
 		return err
 	}

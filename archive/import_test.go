@@ -419,7 +419,7 @@ func TestWhatACrashLeavesOfAnUploadIsGoneAtTheNextStart(t *testing.T) {
 	dir := t.TempDir()
 	b := openBed(t, dir, 0)
 	// As after a kill: the stage with a part of it, and a job that is not over.
-	stage, err := b.store.NewStage()
+	stage, err := b.store.NewStage(-1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -97,7 +97,7 @@ func TestTheCountAndTheBytesOfAllTagsAreShownBeforeAnythingStarts(t *testing.T) 
 	digests, bytes, _ := different(t, "library/postgres", "linux/amd64")
 	a := p.surveyed(p.all("library/postgres"))
 	a.is(t, http.StatusOK,
-		decimal(int64(len(tags)))+" tags", decimal(int64(digests))+" different images", views.HumanSize(bytes), "Free on disk",
+		decimal(int64(len(tags)))+" tags", decimal(int64(digests))+" different images", views.HumanSize(bytes), "Room on the disk",
 		"Pull all "+decimal(int64(len(tags)))+" tags", "docker pull --all-tags "+p.ref("library/postgres"),
 		`value="linux/arm64"`, `<form action="/pulls" method="post"`)
 	a.lacks(t, "survey-poll", "http-equiv", "Counting first")

@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"errors"
-	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -301,12 +300,12 @@ func missingBlobs(layers []pull.OfferedLayer) string {
 	return b.String()
 }
 
-// freeDisk gives the free bytes of the data folder's volume; -1 where that cannot be told.
+// freeDisk gives the bytes that there is room for on the data folder's volume; -1 where that cannot be told.
 func (h *Handlers) freeDisk() int64 {
-	free, _, err := h.store.Disk()
+	room, err := h.store.Room()
 	if err != nil {
 		h.log.Warn("free disk not known", "error", err)
 		return -1
 	}
-	return int64(min(free, math.MaxInt64))
+	return max(0, room.Left())
 }

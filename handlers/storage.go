@@ -18,6 +18,7 @@ const (
 	// countRefresh is after how many seconds browsers without scripting look for a first count again.
 	countRefresh = 2
 	shownPins    = 20
+	shownParts   = 5 // layers that were fetched in part
 )
 
 // Storage answers GET /storage: what uses the disk and what could be freed, or for htmx the parts that were being
@@ -62,6 +63,17 @@ func (h *Handlers) SweepAddress(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, views.StoragePath)
 }
 
+// FreeUnfinished answers POST /storage/unfinished: what pulls have left that did not finish goes now.
+func (h *Handlers) FreeUnfinished(c echo.Context) error {
+	ctx := c.Request().Context()
+	freed, err := h.store.FreeUnfinished(ctx)
+	if err != nil {
+		return err
+	}
+	h.log.Info("freed what unfinished pulls had left", "files", freed.Files, "bytes", freed.Bytes, "by", h.requester(c))
+	return redirect(c, views.StoragePath, views.Flash{Kind: views.KindSuccess, Text: views.FreedText(ctx, freed.Files, freed.Bytes)})
+}
+
 // storageView reads what the page shows. What takes time comes from the last count.
 func (h *Handlers) storageView(ctx context.Context) (views.StorageView, error) {
 	u, current, err := h.store.Usage(ctx, usagePatience)
@@ -76,6 +88,17 @@ func (h *Handlers) storageView(ctx context.Context) (views.StorageView, error) {
 	v.Disk = views.DiskFigures{
 		Images: disk.Images, Waiting: disk.Waiting, WaitingUntil: disk.WaitingUntil, Unfinished: disk.Unfinished,
 		Database: disk.Database, Layout: disk.Layout, Other: disk.Other, Free: int64(disk.Free), Volume: int64(disk.Volume),
+	}
+	parts, left, err := h.store.Unfinished(ctx, shownParts)
+	if err != nil {
+		return v, err
+	}
+	v.Left = views.LeftOver{More: left.Files - len(parts), Bytes: left.Bytes}
+	if h.queue.ActiveCount() == 0 { // else some of it belongs to pulls that run
+		v.Left.Bytes += u.Files.Loose
+	}
+	for _, p := range parts {
+		v.Left.Parts = append(v.Left.Parts, views.LeftPart{Digest: p.Digest, Bytes: p.Bytes})
 	}
 	if !u.At.IsZero() {
 		v.Counted = counted(ctx, u)

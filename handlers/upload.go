@@ -32,11 +32,11 @@ const (
 
 // Uploads answers GET /archives: the form.
 func (h *Handlers) Uploads(c echo.Context) error {
-	free, _, err := h.store.Disk()
+	room, err := h.store.Room()
 	if err != nil {
 		return err
 	}
-	v := views.UploadView{Address: h.origin(c) + views.UploadPath, Name: c.QueryParam(nameField), MaxBytes: h.importer.MaxBytes(), Free: int64(free)}
+	v := views.UploadView{Address: h.origin(c) + views.UploadPath, Name: c.QueryParam(nameField), MaxBytes: h.importer.MaxBytes(), Free: max(0, room.Left())}
 	return Render(c, http.StatusOK, views.UploadPage(h.Chrome(c, views.T(c.Request().Context(), "upload.title"), views.NavImages), v))
 }
 

@@ -33,7 +33,8 @@ type batch struct {
 	saved   time.Time
 }
 
-// bringTags lists the tags, then brings and records one after the other. Tags that fail do not hold up the
+// bringTags lists the tags, then brings and records one after the other. Where a Survey has told what they take, the
+// disk has room for all of them before the first is fetched; else each has to find room. Tags that fail do not hold up the
 // rest, unless what they failed for hits each tag: then the error is that, and the rest stays waiting.
 func (q *Queue) bringTags(ctx context.Context, r *run) error {
 	repo := r.reference.Repository
@@ -48,6 +49,10 @@ func (q *Queue) bringTags(ctx context.Context, r *run) error {
 			j.Expected = expected
 		}
 	})
+	if r.room, err = q.shelf.Reserve(expected); err != nil {
+		return err
+	}
+	defer r.room.Release()
 	ahead, cancel := context.WithCancel(ctx)
 	next, wait := b.resolveAhead(ahead)
 	defer func() {

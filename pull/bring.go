@@ -56,13 +56,39 @@ func (q *Queue) bringOnce(ctx context.Context, r *run) error {
 	return nil
 }
 
-// carryOut fetches what a plan wants and records it. begins is called when the layers are shown, before the
-// first of them is fetched. ErrMoved where the tag was moved on the shelf meanwhile.
+// carryOut fetches what a plan wants and records it, once the disk has room for all of it. begins is called when the
+// layers are shown, before the first of them is fetched. ErrMoved where the tag was moved on the shelf meanwhile. Where
+// the disk is full, what was fetched is given up.
 func (q *Queue) carryOut(ctx context.Context, r *run, p *plan, begins func()) (Change, error) {
+	digests := p.digests()
 	// Held before anything is looked for, so that what is found stays.
-	letGo := q.shelf.Hold(p.digests())
+	letGo := q.shelf.Hold(digests)
 	defer letGo()
 	p.by = r.key.By
+	release, err := q.shelf.ReserveBlobs(p.needs(), r.room)
+	var change Change
+	if err == nil {
+		defer release()
+		change, err = q.carryOutReserved(ctx, r, p, begins)
+	}
+	if image.KindOf(err) == image.DiskFull {
+		letGo()
+		q.giveUp(ctx, r, digests)
+	}
+	return change, err
+}
+
+// giveUp frees what a pull has fetched that ends because the disk is full: it would only keep it full.
+func (q *Queue) giveUp(ctx context.Context, r *run, digests []image.Digest) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	if err := q.shelf.GiveUp(ctx, digests); err != nil {
+		q.log.Error("what was fetched is not freed", "job", r.id, "error", err)
+	}
+	r.lost(q.shelf.HasBlob)
+}
+
+func (q *Queue) carryOutReserved(ctx context.Context, r *run, p *plan, begins func()) (Change, error) {
 	for i := range p.images {
 		if err := q.proveWanted(ctx, r, p, i); err != nil {
 			return Change{}, err

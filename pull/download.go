@@ -75,6 +75,9 @@ func (f *fetcher) bringFrom(ctx context.Context, t *fetch, from supply, w BlobWr
 		}
 		wait, final := try.after(failed, more)
 		if final != nil {
+			if image.KindOf(final) == image.DiskFull {
+				_ = t.restart(w) // what it has would keep the disk full; the first error says more
+			}
 			return final
 		}
 		f.retries.Add(1)

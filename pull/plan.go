@@ -163,6 +163,21 @@ func (p *plan) layers() ([]*layer, map[image.Digest]*layer) {
 	return all, byDigest
 }
 
+// needs lists every blob of the plan with its size.
+func (p *plan) needs() []image.Descriptor {
+	var all []image.Descriptor
+	for _, b := range p.blobs() {
+		all = append(all, b.Descriptor)
+	}
+	for _, i := range p.images {
+		all = append(all, i.Document.Manifest.Config)
+		for _, a := range i.Attestations {
+			all = append(append(all, a.Descriptor()), a.Blobs()...)
+		}
+	}
+	return all
+}
+
 // blobs lists what to bring beside the configs, each digest once: the layers, base first, as they are shown;
 // the documents, whose bytes are here already, last.
 func (p *plan) blobs() []blob {

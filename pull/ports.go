@@ -58,6 +58,13 @@ type Shelf interface {
 	HasBlob(d image.Descriptor) bool
 	// PartialBlob gives how many bytes of a blob an unfinished attempt has left on disk; 0 where there are none.
 	PartialBlob(d image.Digest) int64
+	// Reserve sets bytes of the disk aside for what is going to be fetched; DiskFull where there is no room for them.
+	Reserve(bytes int64) (Reservation, error)
+	// ReserveBlobs sets room aside for what is missing of blobs, until release is called; what others have reserved
+	// already takes none. from, which may be nil, is used up first. DiskFull where there is no room for all of them.
+	ReserveBlobs(blobs []image.Descriptor, from Reservation) (release func(), err error)
+	// GiveUp removes what was fetched of blobs that belong to nothing and that nobody holds.
+	GiveUp(ctx context.Context, digests []image.Digest) error
 	// NewBlob opens a writer, at the end of what an earlier attempt left. One writer per digest at a time.
 	NewBlob(d image.Descriptor) (BlobWriter, error)
 	// OpenPartial opens for reading what there is of a blob that is being written; the whole blob where it is stored.
@@ -85,11 +92,18 @@ type Shelf interface {
 	// older of two digests could win.
 	Record(ctx context.Context, p Pulled) (Change, error)
 
-	// CreateJob keeps a new job and gives it its ID. SaveJob replaces it. UnfinishedJobs lists those that
+	// CreateJob keeps a new job and gives it its ID. SaveJob replaces it; a final state that it cannot write it writes
+	// later by itself. UnfinishedJobs lists those that
 	// are not in a final state, oldest first.
 	CreateJob(ctx context.Context, j Job) (int64, error)
 	SaveJob(ctx context.Context, j Job) error
 	UnfinishedJobs(ctx context.Context) ([]Job, error)
+}
+
+// Reservation is room on the disk that is set aside.
+type Reservation interface {
+	// Release gives up what is left of it, as often as called.
+	Release()
 }
 
 // Stored is what the shelf holds under a reference.

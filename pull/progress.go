@@ -112,6 +112,7 @@ type layer struct {
 	mu        sync.Mutex
 	platforms []image.Platform
 	stored    bool
+	gone      bool      // what came of it was given up
 	source    *progress // nil until a fetch brings it
 	base      int64     // bytes that source had moved before this job came
 }
@@ -139,6 +140,13 @@ func (l *layer) isStored() {
 	l.stored = true
 }
 
+// givenUp says that what came of the layer is not there any more.
+func (l *layer) givenUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gone = true
+}
+
 // moved gives the bytes that came over the network while this job waited for them.
 func (l *layer) moved() int64 {
 	l.mu.Lock()
@@ -151,10 +159,11 @@ func (l *layer) moved() int64 {
 
 func (l *layer) snapshot() Layer {
 	l.mu.Lock()
-	source, stored, platforms := l.source, l.stored, slices.Clone(l.platforms)
+	source, stored, gone, platforms := l.source, l.stored, l.gone, slices.Clone(l.platforms)
 	l.mu.Unlock()
 	s := Layer{Digest: l.Digest, Size: l.Size, State: Waiting, Platform: platforms, Attests: l.attests}
 	switch {
+	case gone:
 	case stored:
 		s.State, s.Bytes = AlreadyStored, l.Size
 	case source != nil:

@@ -117,7 +117,9 @@ func (q *Queue) Start(ctx context.Context) error {
 			continue // asked for before the start
 		}
 		if j.Upload != nil {
-			if err := q.abandonUpload(ctx, j); err != nil {
+			if err := q.abandonUpload(ctx, j); image.KindOf(err) == image.DiskFull {
+				q.log.Error("the end of an upload is not saved", "job", j.ID, "error", err)
+			} else if err != nil {
 				return fmt.Errorf("end the upload of pull %d: %w", j.ID, err)
 			}
 			continue

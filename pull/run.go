@@ -24,6 +24,7 @@ type run struct {
 	asked     time.Time               // when that was
 	over      chan struct{}           // closed when the job has come to rest
 	cancel    context.CancelCauseFunc // set under the queue's lock when the job is started
+	room      Reservation             // for tags to come, where it is known what they take; may be nil; the worker's alone
 	saving    sync.Mutex              // so that an older state is never saved over a newer one
 	received  atomic.Int64            // bytes of an upload that have come
 
@@ -138,6 +139,18 @@ func (r *run) show(layers []*layer) {
 	r.layers, r.configs = layers, nil
 	if !r.allTags {
 		r.meter, r.moved = meter{}, 0
+	}
+}
+
+// lost shows layers as not fetched that are not there any more.
+func (r *run) lost(there func(image.Descriptor) bool) {
+	r.mu.Lock()
+	layers := slices.Clone(r.layers)
+	r.mu.Unlock()
+	for _, l := range layers { // looks at the disk, so not under the lock
+		if !there(l.Descriptor) {
+			l.givenUp()
+		}
 	}
 }
 

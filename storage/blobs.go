@@ -4,8 +4,6 @@ import (
 	"context"
 	"os"
 
-	"github.com/docker/go-units"
-
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 )
@@ -17,17 +15,8 @@ func (s *Store) HasBlob(d image.Descriptor) bool { return s.blobs.Has(d.Digest, 
 func (s *Store) PartialBlob(d image.Digest) int64 { return s.blobs.Partial(d) }
 
 // NewBlob opens a writer at the end of what an earlier attempt left. One writer per digest at a time. A blob
-// that the volume has no room for is refused (DiskFull) before any of it is fetched.
+// that the volume has no room for is refused (DiskFull) before any of it is fetched, unless it is reserved.
 func (s *Store) NewBlob(d image.Descriptor) (pull.BlobWriter, error) {
-	free, _, err := s.blobs.Free()
-	if err != nil {
-		return nil, err
-	}
-	if missing := d.Size - s.blobs.Partial(d.Digest); missing > 0 && uint64(missing) > free {
-		return nil, image.Errorf(image.DiskFull, "%s takes %s more, and %s are free on the server's disk",
-			image.ShortDigest(d.Digest), units.HumanSize(float64(missing)), units.HumanSize(float64(free))).
-			Suggest("Delete images that nobody needs, or free space on the volume of the data folder.")
-	}
 	return s.blobs.Writer(d.Digest, d.Size)
 }
 

@@ -35,9 +35,10 @@ func (h *health) judge(err error) error {
 		return h.damage(err)
 	case se.Code == sqlite3.ErrIoErr && se.SystemErrno == syscall.EIO:
 		return h.damage(err)
-	case se.Code == sqlite3.ErrFull, se.SystemErrno == syscall.ENOSPC, se.SystemErrno == syscall.EDQUOT:
+	case se.Code == sqlite3.ErrFull, se.ExtendedCode == sqlite3.ErrIoErrSHMSize, se.ExtendedCode == sqlite3.ErrIoErrSHMMap,
+		se.SystemErrno == syscall.ENOSPC, se.SystemErrno == syscall.EDQUOT:
 		return image.Errorf(image.DiskFull, "no space is left in the data folder").Because(err).
-			Suggest("Delete images that nobody needs, or free space on the volume of the data folder.")
+			Suggest("Delete images that nobody needs, free what waits on the Storage page, or make room on the volume of the data folder.")
 	case se.Code == sqlite3.ErrReadonly, se.Code == sqlite3.ErrPerm, blob.Forbidden(se.SystemErrno):
 		return blob.ReadOnly(err)
 	}

@@ -36,6 +36,13 @@ func (s *Store) Hold(digests []image.Digest) (release func()) {
 	})
 }
 
+// held tells whether somebody holds a blob.
+func (h *holds) held(d image.Digest) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.count[d] > 0
+}
+
 // unlessHeld runs f while nobody can begin to hold d; not at all when somebody holds it.
 func (h *holds) unlessHeld(d image.Digest, f func() error) (done bool, err error) {
 	h.mu.Lock()

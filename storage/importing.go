@@ -29,10 +29,10 @@ func (g stage) Add(ctx context.Context, r io.Reader, size int64) (archive.Staged
 
 func (g stage) Open(f archive.Staged) (io.ReadCloser, error) { return g.Stage.Open(blob.Staged(f)) }
 
-// NewStage makes a place for what somebody sends, apart from the blobs. What is on it when the server dies is removed at
-// the next start.
-func (s *Store) NewStage() (archive.Stage, error) {
-	g, err := s.blobs.NewStage()
+// NewStage makes a place for what somebody sends, apart from the blobs, with room for size bytes; negative where nobody
+// said how many will come. What is on it when the server dies is removed at the next start.
+func (s *Store) NewStage(size int64) (archive.Stage, error) {
+	g, err := s.blobs.NewStage(size)
 	if err != nil {
 		return nil, err
 	}

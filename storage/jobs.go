@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
@@ -47,8 +48,17 @@ func (s *Store) CreateJob(ctx context.Context, j pull.Job) (id int64, err error)
 	return id, nil
 }
 
-// SaveJob replaces a kept job.
+// SaveJob replaces a kept job. How a job ended is known from then on, also where it cannot be written, as on a full
+// disk: it is written as soon as that works.
 func (s *Store) SaveJob(ctx context.Context, j pull.Job) error {
+	err := s.writeJob(ctx, j)
+	if err != nil && j.State.Final() {
+		s.unsaved.keep(j)
+	}
+	return err
+}
+
+func (s *Store) writeJob(ctx context.Context, j pull.Job) error {
 	job, tags, err := encodeJob(j)
 	if err != nil {
 		return err
@@ -87,7 +97,8 @@ func scanJob(rows *sql.Rows) (pull.Job, error) {
 
 // UnfinishedJobs lists the jobs that are not in a final state, oldest first.
 func (s *Store) UnfinishedJobs(ctx context.Context) ([]pull.Job, error) {
-	return rowsOf(ctx, s.read, scanJob, `SELECT `+jobColumns+` FROM pulls WHERE state NOT IN ('done', 'failed', 'cancelled') ORDER BY id`)
+	jobs, err := rowsOf(ctx, s.read, scanJob, `SELECT `+jobColumns+` FROM pulls WHERE state NOT IN ('done', 'failed', 'cancelled') ORDER BY id`)
+	return slices.DeleteFunc(s.unsaved.laid(jobs), func(j pull.Job) bool { return j.State.Final() }), err
 }
 
 // Jobs lists kept jobs, newest first, and how many there are in all. The lines of tags are left out: a list
@@ -100,7 +111,7 @@ func (s *Store) Jobs(ctx context.Context, offset, limit int) (jobs []pull.Job, t
 		jobs, err = rowsOf(ctx, tx, scanJob, `SELECT id, job, '' FROM pulls ORDER BY id DESC LIMIT ? OFFSET ?`, limit, offset)
 		return err
 	})
-	return jobs, total, err
+	return s.unsaved.laid(jobs), total, err
 }
 
 // Job gives one kept job. NotFound where there is none of that ID.
@@ -112,5 +123,5 @@ func (s *Store) Job(ctx context.Context, id int64) (pull.Job, error) {
 	if len(jobs) == 0 {
 		return pull.Job{}, image.Errorf(image.NotFound, "there is no pull %d", id).Suggest("See all pulls at /pulls.")
 	}
-	return jobs[0], nil
+	return s.unsaved.laid(jobs)[0], nil
 }

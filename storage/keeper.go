@@ -178,6 +178,7 @@ func (k *keeper) round(ctx context.Context) (files int, freed int64, err error) 
 		err = sweep()
 	}
 
+	k.store.blobs.LayBallast()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err != nil {

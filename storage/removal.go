@@ -79,7 +79,7 @@ func (s *Store) remove(ctx context.Context, fingerprint image.Digest, by string,
 
 func (s *Store) removeWithin(ctx context.Context, window time.Duration, fingerprint image.Digest, by string, f func(tx *sql.Tx) (*planner, error)) (Removed, error) {
 	var done Removed
-	err := s.update(ctx, func(tx *sql.Tx) error {
+	err := s.updateAnyway(ctx, func(tx *sql.Tx) error {
 		p, err := f(tx)
 		if err != nil {
 			return err

@@ -37,8 +37,13 @@ type Options struct {
 	DefaultPlatform image.Platform // shown first where an index has several; zero: the server's own
 	StrayGrace      time.Duration  // age at which a blob file without a row is swept; zero: 24 hours
 	UndoWindow      time.Duration  // how long a deletion can be undone; its files are swept only after it. Zero: at once, nothing can be undone
+	DiskReserve     int64          // bytes of the volume that stay free of blobs, for the database; zero: a share of it, negative: none
 	Logger          *slog.Logger
 	Now             func() time.Time
+
+	// Volume is asked for the free and the total bytes of the volume in place of the file system, so that a test has a
+	// small disk. May be nil.
+	Volume func(dir string) (free, total uint64, err error)
 }
 
 // Store is the shelf. Its methods may be called from any number of goroutines.
@@ -66,6 +71,7 @@ type Store struct {
 	unpack    *unpacker
 	handed    *handed
 	documents *documents
+	unsaved   *unsaved
 	usage     *usageCounter
 	closing   context.CancelFunc
 	running   sync.WaitGroup
@@ -89,7 +95,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.grace = 24 * time.Hour
 	}
 	s.health = &health{log: s.log}
-	if err := s.open(ctx, o.Dir); err != nil {
+	s.unsaved = newUnsaved(s)
+	if err := s.open(ctx, o); err != nil {
 		return nil, errors.Join(err, s.closeFiles())
 	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -103,12 +110,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.running.Go(func() { s.unpack.run(background) })
 	s.running.Go(func() { s.handed.run(background) })
 	s.running.Go(func() { s.documents.run(background) })
+	s.running.Go(func() { s.unsaved.run(background) })
 	s.running.Go(func() { s.usage.run(background) })
 	s.running.Go(func() { s.warm(background) })
 	return s, nil
 }
 
-func (s *Store) open(ctx context.Context, dir string) error {
+func (s *Store) open(ctx context.Context, o Options) error {
+	dir := o.Dir
 	if err := s.lockFolder(dir); err != nil {
 		return err
 	}
@@ -118,6 +127,11 @@ func (s *Store) open(ctx context.Context, dir string) error {
 	if s.blobs, err = blob.Open(dir); err != nil {
 		return err
 	}
+	s.blobs.KeepFree(o.DiskReserve)
+	if o.Volume != nil {
+		s.blobs.MeasureVolume(o.Volume)
+	}
+	s.blobs.YieldBallast() // on a full disk SQLite could not even open the database
 	if err := refuseUnknownBlobs(ctx, s.blobs, path); err != nil {
 		return err
 	}
@@ -135,6 +149,7 @@ func (s *Store) open(ctx context.Context, dir string) error {
 	if err := s.countHanded(ctx); err != nil {
 		return err
 	}
+	s.blobs.LayBallast()
 	return s.readFacts(ctx)
 }
 
@@ -266,8 +281,8 @@ func closerOf(db *sql.DB) io.Closer {
 	return db
 }
 
-// Ready gives every reason why the database and the data folder do not answer as they should, joined; nil where there is
-// none.
+// Ready gives every reason why the database and the data folder do not answer as they should, joined, or that the disk is
+// full; nil where there is none.
 func (s *Store) Ready(ctx context.Context) error {
 	trouble := s.Trouble()
 	if trouble == nil {
@@ -275,7 +290,7 @@ func (s *Store) Ready(ctx context.Context) error {
 			return fmt.Errorf("database: %w", err)
 		}
 	}
-	return trouble
+	return errors.Join(trouble, s.enoughRoom())
 }
 
 // Trouble gives what is known against the database and the data folder, joined, without asking the database.

@@ -86,7 +86,7 @@ func (s *Store) Undo(ctx context.Context, id int64, by string) (Undone, error) {
 	}
 	defer s.Hold(blobs)() // so that what is found on disk stays until its row is there
 	u := undoing{ctx: ctx, store: s, by: by, at: s.now(), changing: map[rootKey]bool{}}
-	err = s.update(ctx, func(tx *sql.Tx) error {
+	err = s.updateAnyway(ctx, func(tx *sql.Tx) error {
 		u.tx = tx
 		var err error
 		if u.done.Removal, err = s.removal(ctx, tx, id); err != nil {

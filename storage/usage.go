@@ -143,6 +143,13 @@ func (c *usageCounter) state() (u Usage, ended <-chan struct{}, err error) {
 	return c.last, c.ended, c.err
 }
 
+// stale has what was counted counted anew, although no row has changed.
+func (c *usageCounter) stale() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last.changes = -1
+}
+
 func (c *usageCounter) wake() {
 	select {
 	case c.kick <- struct{}{}:

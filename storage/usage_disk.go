@@ -20,7 +20,7 @@ type DiskUse struct {
 	WaitingBlobs int       // how many
 	WaitingUntil time.Time // when the last of them goes; zero where nothing waits
 	Unfinished   int64     // of pulls that run, or that did not end well: whole layers, as last counted, and parts of layers
-	Database     int64     // with its log
+	Database     int64     // with its log, and what is kept free for it
 	Layout       int64     // index.json, and what else makes the folder an image layout
 	Other        int64     // what is not Stowage's, as last counted
 

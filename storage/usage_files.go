@@ -12,13 +12,14 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage/blob"
 )
 
 // Files is what the data folder takes on disk: bytes of its files, by what they are.
 type Files struct {
 	Blobs    int64 // of images, waiting to be swept, and of pulls that have not ended well
 	Partial  int64 // blobs that have been fetched in part, and uploads under way
-	Database int64 // with its log
+	Database int64 // with its log, and what is kept free for it
 	Layout   int64 // index.json, and what else makes the folder an image layout
 	Other    int64 // what is not Stowage's
 
@@ -50,7 +51,7 @@ func (f *Files) kind(path string) *int64 {
 		}
 	case dir == ingestDir, filepath.Dir(dir) == ingestDir:
 		return &f.Partial
-	case dir == "." && strings.HasPrefix(name, databaseName):
+	case dir == "." && (strings.HasPrefix(name, databaseName) || name == blob.BallastName):
 		return &f.Database
 	case dir == "." && (strings.HasPrefix(name, ocispec.ImageIndexFile) || strings.HasPrefix(name, ocispec.ImageLayoutFile) || name == lockName):
 		return &f.Layout

@@ -20,7 +20,7 @@ func (s *Store) Sweep(ctx context.Context) (files int, bytes int64, err error) {
 	k := s.keeper
 	k.work.Lock()
 	defer k.work.Unlock()
-	err = s.update(ctx, func(tx *sql.Tx) error {
+	err = s.updateAnyway(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM removals`); err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func (k *keeper) due(ctx context.Context, now int64) ([]image.Digest, error) {
 // without a row is a stray, and goes as one.
 func (k *keeper) sweepDue(ctx context.Context, due []image.Digest, now int64, persist func() error) (files int, freed int64, err error) {
 	s := k.store
-	err = s.update(ctx, func(tx *sql.Tx) error {
+	err = s.updateAnyway(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM removals WHERE until <= ?`, now)
 		return err
 	})
@@ -82,7 +82,7 @@ type waitingBlob struct {
 func (k *keeper) sweepSome(ctx context.Context, due []image.Digest, now int64, persist func() error) (files int, freed int64, err error) {
 	s := k.store
 	var gone []waitingBlob
-	err = s.update(ctx, func(tx *sql.Tx) error {
+	err = s.updateAnyway(ctx, func(tx *sql.Tx) error {
 		gone = nil
 		return inChunks(due, chunkSize, func(list string) error {
 			// Not all may be due any more: stored again, and perhaps deleted again after that.
@@ -119,7 +119,7 @@ func (k *keeper) waitAgain(ctx context.Context, blobs []waitingBlob, sweep int64
 	if len(blobs) == 0 {
 		return nil
 	}
-	return k.store.update(ctx, func(tx *sql.Tx) error {
+	return k.store.updateAnyway(ctx, func(tx *sql.Tx) error {
 		for _, b := range blobs {
 			_, err := tx.ExecContext(ctx, `INSERT INTO waiting_blobs (digest, size, sweep_at) SELECT ?1, ?2, ?3
 				WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = ?1) ON CONFLICT DO NOTHING`, b.digest, b.size, sweep)

@@ -21,7 +21,7 @@ type PullAllView struct {
 	Survey     *pull.Survey     // nil: nothing was asked of the registry
 	Foreign    bool             // that is because the request came from another site
 	Running    []int64          // the pulls of the same repository that are under way
-	Free       int64            // bytes free on the data folder's volume; negative while unknown
+	Free       int64            // bytes that there is room for on the data folder's volume; negative while unknown
 	Allowance  *AllowanceView
 	Polled     bool // the page asked by itself, and nobody changed anything
 }

@@ -1398,7 +1398,7 @@ func surveyCost(v PullAllView, s pull.Survey) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Alert(KindWarning, T(ctx, "pullform.crowded"), T(ctx, "pullform.crowded_text", "Fetch", HumanSize(s.Fetch), "Free", HumanSize(v.Free)), T(ctx, "pullall.crowded_suggestion")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Alert(KindWarning, T(ctx, "pullform.crowded"), T(ctx, "pullform.crowded_text", "Fetch", HumanSize(s.Fetch), "Free", HumanSize(v.Free), "Missing", HumanSize(s.Fetch-v.Free)), T(ctx, "pullall.crowded_suggestion")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -32,7 +32,7 @@ type PullFound struct {
 	Default      string // the platform that is pulled when nobody chooses
 	Ticked       int    // how many offers are ticked
 	Fetch        int64  // bytes to download for those, a shared layer counted once
-	Free         int64  // bytes free on the data folder's volume; negative while unknown
+	Free         int64  // bytes that there is room for on the data folder's volume; negative while unknown
 	Allowance    *AllowanceView
 }
 

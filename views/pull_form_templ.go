@@ -1549,7 +1549,7 @@ func pullCost(f PullFound) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Alert(KindWarning, T(ctx, "pullform.crowded"), T(ctx, "pullform.crowded_text", "Fetch", HumanSize(f.Fetch), "Free", HumanSize(f.Free)), T(ctx, "pullform.crowded_suggestion")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Alert(KindWarning, T(ctx, "pullform.crowded"), T(ctx, "pullform.crowded_text", "Fetch", HumanSize(f.Fetch), "Free", HumanSize(f.Free), "Missing", HumanSize(f.Fetch-f.Free)), T(ctx, "pullform.crowded_suggestion")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

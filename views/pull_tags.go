@@ -293,3 +293,11 @@ func tagsTitle(ctx context.Context, repo image.Repository, match string) string 
 	}
 	return T(ctx, "pullall.matching", "Name", name, "Match", Visible(match))
 }
+
+// tagsKept says what a pull of all tags that failed leaves for the next try.
+func tagsKept(ctx context.Context, kind image.Kind) string {
+	if kind == image.DiskFull {
+		return T(ctx, "pullall.kept_full")
+	}
+	return T(ctx, "pullall.kept")
+}

@@ -7,10 +7,12 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// StoragePath is the address of the Storage page, SweepPath where its form goes that frees what waits.
+// StoragePath is the address of the Storage page, SweepPath and UnfinishedPath where its forms go that free what waits and
+// what unfinished pulls have left.
 const (
-	StoragePath = "/storage"
-	SweepPath   = "/storage/sweep"
+	StoragePath    = "/storage"
+	SweepPath      = "/storage/sweep"
+	UnfinishedPath = "/storage/unfinished"
 )
 
 // StorageView is the Storage page. Sizes are bytes.
@@ -20,6 +22,20 @@ type StorageView struct {
 	Current bool // Counted still holds; otherwise the page asks again
 	Failed  bool // the last count failed
 	Prune   PruneForm
+	Left    LeftOver
+}
+
+// LeftOver is what pulls have left that did not finish, and that no pull is fetching.
+type LeftOver struct {
+	Parts []LeftPart // a few of the layers that were fetched in part
+	More  int        // further ones
+	Bytes int64      // of all parts, and of whole layers as last counted
+}
+
+// LeftPart is a layer that was fetched in part.
+type LeftPart struct {
+	Digest image.Digest
+	Bytes  int64
 }
 
 // DiskFigures are what the shelf takes on disk now.
@@ -28,7 +44,7 @@ type DiskFigures struct {
 	Waiting      int64 // blobs that wait to be swept
 	WaitingUntil time.Time
 	Unfinished   int64 // of pulls that run or did not end well
-	Database     int64
+	Database     int64 // with what is kept free for it
 	Layout       int64 // index.json and the like
 	Other        int64
 	Free, Volume int64 // of the volume
@@ -145,6 +161,14 @@ func SweptText(ctx context.Context, files int, bytes int64) string {
 		return T(ctx, "storage.swept_nothing")
 	}
 	return T(ctx, "storage.swept", "Size", HumanSize(bytes), Count, files)
+}
+
+// FreedText tells what freeing what unfinished pulls have left came to.
+func FreedText(ctx context.Context, files int, bytes int64) string {
+	if files == 0 {
+		return T(ctx, "storage.left_nothing")
+	}
+	return T(ctx, "storage.left_freed", "Size", HumanSize(bytes), Count, files)
 }
 
 // counted tells whether there is anything to show of a count.

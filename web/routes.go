@@ -41,6 +41,8 @@ func routes(e *echo.Echo, o Options) {
 	get("/storage", h.Storage)
 	e.POST("/storage/sweep", h.Sweep)
 	get("/storage/sweep", h.SweepAddress)
+	e.POST("/storage/unfinished", h.FreeUnfinished)
+	get("/storage/unfinished", h.SweepAddress)
 	get("/prune", h.Prune)
 	get("/prune/summary", h.PruneSummary)
 	e.POST("/prune", h.PruneImages)

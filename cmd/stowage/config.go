@@ -47,6 +47,7 @@ type flags struct {
 	MirrorFresh      time.Duration `default:"5m" placeholder:"DURATION" help:"How long the answer of a mirrored registry about a tag holds; 0: for one request."`
 	PullConcurrency  int           `default:"6" placeholder:"N" help:"Layers that are downloaded at once, over all pulls, as long as nobody goes short."`
 	MaxUpload        string        `default:"0" placeholder:"SIZE" help:"Largest archive that is taken in, as it is sent and unpacked, such as 20GB; 0 takes what the disk has room for."`
+	DiskReserve      string        `placeholder:"SIZE" help:"What stays free on the data folder's volume, for the database, such as 2GB; pulls and uploads that do not fit beside it are refused. Default: a twentieth of the volume, between 32 MiB and 1 GiB."`
 	Auth             string        `placeholder:"none" help:"none: let everybody who reaches the address pull, upload and delete. Needed beyond loopback, until there are accounts."`
 	LogFormat        string        `enum:"text,json" default:"text" placeholder:"text|json" help:"Format of the log, which goes to standard error."`
 	LogLevel         string        `enum:"debug,info,warn,error" default:"info" placeholder:"debug|info|warn|error" help:"Least level that is logged."`
@@ -119,7 +120,8 @@ type settings struct {
 	list     []registry.Listed
 	log      *slog.Logger
 
-	maxUpload int64 // bytes; 0 is no limit
+	maxUpload   int64 // bytes; 0 is no limit
+	diskReserve int64 // bytes; 0 is the default, negative none
 }
 
 // check turns flags into settings. Errors are of kind Invalid and name the flag.
@@ -173,11 +175,29 @@ func (f flags) check(stderr io.Writer) (settings, error) {
 	if s.maxUpload, err = units.FromHumanSize(cmp.Or(f.MaxUpload, "0")); err != nil || s.maxUpload < 0 {
 		return s, image.Errorf(image.Invalid, "--max-upload is a size such as 20GB, or 0, not %q", f.MaxUpload)
 	}
+	if s.diskReserve, err = reserve(f.DiskReserve); err != nil {
+		return s, err
+	}
 	if s.list, err = f.registries(); err != nil {
 		return s, err
 	}
 	s.log = newLogger(stderr, f.LogFormat, f.LogLevel)
 	return s, nil
+}
+
+// reserve reads --disk-reserve: 0 for the default, negative for none.
+func reserve(size string) (int64, error) {
+	if size == "" {
+		return 0, nil
+	}
+	bytes, err := units.FromHumanSize(size)
+	if err != nil || bytes < 0 {
+		return 0, image.Errorf(image.Invalid, "--disk-reserve is a size such as 2GB, or 0, not %q", size)
+	}
+	if bytes == 0 {
+		return -1, nil
+	}
+	return bytes, nil
 }
 
 // mirrored reads the registries of --mirror, as references have them.

@@ -26,6 +26,8 @@ var (
 	blobsDesc   = prometheus.NewDesc("stowage_blobs", "Blobs on the shelf.", nil, nil)
 	bytesDesc   = prometheus.NewDesc("stowage_blob_bytes", "Bytes of all blobs on disk.", nil, nil)
 	freeDesc    = prometheus.NewDesc("stowage_disk_free_bytes", "Free bytes of the volume that the data folder is on.", nil, nil)
+	roomDesc    = prometheus.NewDesc("stowage_disk_room_bytes", "Bytes that pulls and uploads may still take of that volume; negative below the reserve.", nil, nil)
+	reserveDesc = prometheus.NewDesc("stowage_disk_reserve_bytes", "Bytes of that volume that stay free for the database.", nil, nil)
 	activeDesc  = prometheus.NewDesc("stowage_pulls_active", "Pulls that are queued or running.", nil, nil)
 	endedDesc   = prometheus.NewDesc("stowage_pulls_total", "Pulls that have ended since the start, by outcome.", []string{"outcome"}, nil)
 	fetchedDesc = prometheus.NewDesc("stowage_fetched_bytes_total", "Bytes of blobs received from registries since the start.", nil, nil)
@@ -52,8 +54,10 @@ func (m shelfMetrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(blobsDesc, float64(t.Blobs))
 		gauge(bytesDesc, float64(t.Bytes))
 	}
-	if free, _, err := m.store.Disk(); err == nil {
-		gauge(freeDesc, float64(free))
+	if r, err := m.store.Room(); err == nil {
+		gauge(freeDesc, float64(r.Free))
+		gauge(roomDesc, float64(r.Left()))
+		gauge(reserveDesc, float64(r.Reserve))
 	}
 	s := m.queue.Stats()
 	gauge(activeDesc, float64(m.queue.ActiveCount()))

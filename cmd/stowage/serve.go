@@ -79,7 +79,7 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 	if err != nil {
 		return a, err
 	}
-	a.store, err = storage.Open(ctx, storage.Options{Dir: s.Data, DefaultPlatform: s.platform, UndoWindow: s.UndoWindow, Logger: s.log})
+	a.store, err = storage.Open(ctx, storage.Options{Dir: s.Data, DefaultPlatform: s.platform, UndoWindow: s.UndoWindow, DiskReserve: s.diskReserve, Logger: s.log})
 	if err != nil {
 		return a, err
 	}

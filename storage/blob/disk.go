@@ -23,12 +23,16 @@ const (
 	blobMode    = 0o444
 )
 
+// full is the error of a volume that has no room.
+func full(format string, args ...any) *image.Error {
+	return image.Errorf(image.DiskFull, format, args...).
+		Suggest("Delete images that nobody needs, free what waits on the Storage page, or make room on the volume of the data folder.")
+}
+
 // failure turns what the file system answered into an image.Error.
 func failure(operation string, err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return image.Errorf(image.DiskFull, "the server's disk is full").
-			Suggest("Delete images that nobody needs, or free space on the volume of the data folder.").
-			Because(wrap(operation, err))
+		return full("the server's disk is full").Because(wrap(operation, err))
 	}
 	if Forbidden(err) {
 		return ReadOnly(wrap(operation, err))
@@ -166,9 +170,22 @@ func sameVolume(blobs, ingest string) error {
 // Free gives the bytes that the server may still write to the volume of the data folder, and the volume's
 // size.
 func (s *Store) Free() (free, total uint64, err error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(s.dir, &st); err != nil {
+	if free, total, err = s.sys.volume(s.dir); err != nil {
 		return 0, 0, failure("ask for the free disk space", err)
+	}
+	return free, total, nil
+}
+
+// MeasureVolume puts something else in place of the file system that is asked for the volume's free bytes and its size,
+// so that a test has a small disk anywhere. It is called before anything is written.
+func (s *Store) MeasureVolume(volume func(dir string) (free, total uint64, err error)) {
+	s.sys.volume = volume
+}
+
+func volume(dir string) (free, total uint64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, 0, err
 	}
 	// Bavail, not Bfree: what is reserved for root is not for us.
 	return uint64(st.Bavail) * uint64(st.Bsize), uint64(st.Blocks) * uint64(st.Bsize), nil

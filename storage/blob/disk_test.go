@@ -11,8 +11,8 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// full makes the store's disk take room more bytes and then answer that it is full.
-func full(s *Store, room int) {
+// fullAfter makes the store's disk take room more bytes and then answer that it is full.
+func fullAfter(s *Store, room int) {
 	s.sys.write = func(f *os.File, p []byte) (int, error) {
 		n, err := f.Write(p[:min(len(p), room)])
 		room -= n
@@ -28,7 +28,7 @@ func TestAFullDiskSaysSoAndKeepsWhatItTook(t *testing.T) {
 	s := open(t, dir)
 	raw := []byte("0123456789")
 	d := image.DigestOf(raw)
-	full(s, 7)
+	fullAfter(s, 7)
 	w := writer(t, s, d, 10)
 	n, err := w.Write(raw)
 	wantKind(t, err, image.DiskFull)
@@ -44,7 +44,7 @@ func TestAFullDiskSaysSoAndKeepsWhatItTook(t *testing.T) {
 		t.Fatal("index.json was replaced")
 	}
 
-	full(s, 1<<20) // somebody made room
+	fullAfter(s, 1<<20) // somebody made room
 	write(t, w, raw[7:])
 	if err := w.Commit(); err != nil {
 		t.Fatal(err)

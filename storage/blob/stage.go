@@ -13,19 +13,11 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/docker/go-units"
-
 	"github.com/stowage/stowage/image"
 )
 
-const (
-	stagePrefix = "upload-" // begins the names of stages within ingest
-
-	// stageReserve stays free on the volume, for the database and index.json: an upload must not fill the disk.
-	stageReserve = 64 << 20
-	// stageStep is after how many bytes the free space is looked at again.
-	stageStep = 16 << 20
-)
+// stagePrefix begins the names of stages within ingest.
+const stagePrefix = "upload-"
 
 // Staged is a file of a Stage: what its bytes are.
 type Staged struct {
@@ -40,18 +32,25 @@ type Staged struct {
 type Stage struct {
 	store *Store
 	dir   string
+	room  *Reservation
 
 	mu    sync.Mutex
 	count int
 }
 
-// NewStage makes an empty stage. The caller discards it.
-func (s *Store) NewStage() (*Stage, error) {
+// NewStage makes an empty stage with room for size bytes, as far as anybody knows how many will come; negative where nobody
+// does. DiskFull where there is no room for them. The caller discards it.
+func (s *Store) NewStage(size int64) (*Stage, error) {
+	room, err := s.Reserve(size)
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp(s.ingest, stagePrefix+"*")
 	if err != nil {
+		room.Release()
 		return nil, failure("make a folder for an upload", err)
 	}
-	return &Stage{store: s, dir: dir}, nil
+	return &Stage{store: s, dir: dir, room: room}, nil
 }
 
 func (g *Stage) path(number int) string { return filepath.Join(g.dir, strconv.Itoa(number)) }
@@ -63,7 +62,7 @@ func (g *Stage) Add(ctx context.Context, r io.Reader, size int64) (staged Staged
 	staged.Number = g.count
 	g.count++
 	g.mu.Unlock()
-	if err := g.store.CheckRoom(size); err != nil {
+	if err := g.room.Grow(size); err != nil {
 		return Staged{}, err
 	}
 	path := g.path(staged.Number)
@@ -92,7 +91,6 @@ type stageWriter struct {
 	stage   *Stage
 	file    *os.File
 	written int64
-	checked int64 // bytes that were written when the free space was last looked at
 	flush   writeback
 }
 
@@ -100,11 +98,8 @@ func (w *stageWriter) Write(p []byte) (int, error) {
 	if err := w.ctx.Err(); err != nil {
 		return 0, context.Cause(w.ctx)
 	}
-	if w.written-w.checked >= stageStep {
-		w.checked = w.written
-		if err := w.stage.store.CheckRoom(0); err != nil {
-			return 0, err
-		}
+	if err := w.stage.room.spend(int64(len(p))); err != nil {
+		return 0, err
 	}
 	n, err := w.stage.store.sys.write(w.file, p)
 	w.written += int64(n)
@@ -115,19 +110,15 @@ func (w *stageWriter) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// CheckRoom refuses (DiskFull) size more bytes of an upload where the volume has no room for them beside what stays
-// free. Nothing is reserved: others may take the room meanwhile.
+// CheckRoom refuses (DiskFull) size more bytes where the volume has no room for them. Nothing is reserved.
 func (s *Store) CheckRoom(size int64) error {
-	free, _, err := s.Free()
-	if err != nil {
-		return err
+	a := s.account
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if size <= 0 { // nobody knows how much will come
+		return a.floor(lookEvery)
 	}
-	if free < stageReserve || size > 0 && uint64(size) > free-stageReserve {
-		return image.Errorf(image.DiskFull, "there is no room for the upload: %s are free on the server's disk, of which %s stay free",
-			units.HumanSize(float64(free)), units.HumanSize(stageReserve)).
-			Suggest("Delete images that nobody needs, or free space on the volume of the data folder.")
-	}
-	return nil
+	return a.refuse(size)
 }
 
 // Open opens a staged file for reading. The caller closes it.
@@ -165,6 +156,7 @@ func (g *Stage) Commit(f Staged) error {
 
 // Discard removes the stage with everything that was not committed.
 func (g *Stage) Discard() error {
+	defer g.room.Release()
 	if err := os.RemoveAll(g.dir); err != nil {
 		return failure("remove an upload", err)
 	}

@@ -31,6 +31,8 @@ type Store struct {
 	ingest  string // dir/ingest
 	sys     system
 	commits *groupSync // of the folder blobs
+	account *account
+	ballast *ballast
 	index   sync.Mutex // one index.json at a time
 
 	mu       sync.Mutex
@@ -40,8 +42,9 @@ type Store struct {
 
 // system is what the store asks of the kernel and what tests make fail.
 type system struct {
-	write func(*os.File, []byte) (int, error)
-	fsync func(*os.File) error
+	write  func(*os.File, []byte) (int, error)
+	fsync  func(*os.File) error
+	volume func(dir string) (free, total uint64, err error)
 }
 
 // Open opens the image layout in dir and makes what is missing of it, the folder included. A folder that
@@ -60,10 +63,12 @@ func Open(dir string) (*Store, error) {
 		dir:      dir,
 		blobs:    filepath.Join(dir, ocispec.ImageBlobsDir, "sha256"),
 		ingest:   filepath.Join(dir, "ingest"),
-		sys:      system{write: (*os.File).Write, fsync: (*os.File).Sync},
+		sys:      system{write: (*os.File).Write, fsync: (*os.File).Sync, volume: volume},
 		writing:  map[string]struct{}{},
 		unsynced: map[string]struct{}{},
 	}
+	s.account = &account{store: s, claims: map[string]*claim{}}
+	s.ballast = newBallast(s)
 	s.commits = newGroupSync(func() error { return s.syncDir(s.blobs) })
 	for _, folder := range []string{s.blobs, s.ingest} {
 		if err := s.makeDir(folder); err != nil {
@@ -153,6 +158,15 @@ func (s *Store) claim(hex string) error {
 	}
 	s.writing[hex] = struct{}{}
 	return nil
+}
+
+// Writing tells whether a blob has a Writer.
+func (s *Store) Writing(d image.Digest) bool {
+	hex, err := hexOf(d)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, taken := s.writing[hex]
+	return err == nil && taken
 }
 
 func (s *Store) release(hex string) {

@@ -32,7 +32,8 @@ type Writer struct {
 
 // Writer opens the partial of a blob of size bytes, where an earlier attempt ended; its bytes are hashed
 // again, which takes as long as reading them. A partial with more bytes than size is discarded. A second
-// Writer for a digest is refused (Conflict) until the first is committed or closed.
+// Writer for a digest is refused (Conflict) until the first is committed or closed. Where nobody has reserved
+// room for the blob, the Writer does; DiskFull where there is none.
 func (s *Store) Writer(d image.Digest, size int64) (*Writer, error) {
 	name, err := hexOf(d)
 	if err != nil {
@@ -47,15 +48,26 @@ func (s *Store) Writer(d image.Digest, size int64) (*Writer, error) {
 	if err := s.claim(name); err != nil {
 		return nil, err
 	}
+	if err := s.account.claim(map[string]*claim{name: {size: size, there: min(s.Partial(d), size)}}, nil); err != nil {
+		s.release(name)
+		return nil, err
+	}
 	w := &Writer{store: s, hex: name, size: size, path: s.partialPath(name), hash: sha256.New()}
 	if err := w.open(); err != nil {
 		if w.file != nil {
 			_ = w.file.Close() // the first error says more
 		}
-		s.release(name)
+		w.over()
 		return nil, failure("open the partial of blob sha256:"+name, err)
 	}
+	s.account.at(name, w.offset)
 	return w, nil
+}
+
+// over gives up the partial, and the room that is set aside for what is missing of it.
+func (w *Writer) over() {
+	w.store.account.letGo(w.hex)
+	w.store.release(w.hex)
 }
 
 // open continues the partial that is there, or begins one.
@@ -113,7 +125,9 @@ func (w *Writer) discard() error {
 	}
 	w.hash.Reset()
 	w.offset = 0
-	return ignoreMissing(os.Remove(w.path))
+	err := ignoreMissing(os.Remove(w.path))
+	w.store.account.at(w.hex, 0)
+	return err
 }
 
 // corrupt discards the partial and says why.
@@ -126,7 +140,8 @@ func (w *Writer) corrupt(format string, args ...any) error {
 }
 
 // Write adds bytes at Offset. Bytes beyond the blob's size are refused with Corrupt. After DiskFull or
-// Internal, Offset says what was written, and the rest may be tried again.
+// Internal, Offset says what was written, and the rest may be tried again. DiskFull is also the answer where
+// less would stay free on the volume than is to.
 func (w *Writer) Write(p []byte) (int, error) {
 	if w.file == nil {
 		return 0, w.unusable("write")
@@ -134,9 +149,13 @@ func (w *Writer) Write(p []byte) (int, error) {
 	if int64(len(p)) > w.size-w.offset {
 		return 0, w.corrupt("blob sha256:%s has more than the %d bytes that were announced", w.hex, w.size)
 	}
+	if err := w.store.account.mayWrite(len(p)); err != nil {
+		return 0, err
+	}
 	n, err := w.store.sys.write(w.file, p)
 	w.hash.Write(p[:n])
 	w.offset += int64(n)
+	w.store.account.at(w.hex, w.offset)
 	if err != nil {
 		return n, failure("write blob sha256:"+w.hex, err)
 	}
@@ -184,7 +203,7 @@ func (w *Writer) Commit() error {
 		return failure(operation, err)
 	}
 	w.done = true
-	w.store.release(w.hex)
+	w.over()
 	return nil
 }
 
@@ -195,7 +214,7 @@ func (w *Writer) Close() error {
 		return nil
 	}
 	w.done = true
-	defer w.store.release(w.hex)
+	defer w.over()
 	if w.file == nil {
 		return nil
 	}

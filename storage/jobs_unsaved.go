@@ -1,0 +1,101 @@
+package storage
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/stowage/stowage/pull"
+)
+
+// unsavedAgain is after how long it is tried again to write the ends of jobs.
+const unsavedAgain = 5 * time.Second
+
+// unsaved keeps how jobs ended whose end could not be written, as on a full disk, until it can be: whoever looks at them
+// sees them as over. There are no more of them than pulls that were waiting, since none can be asked for meanwhile.
+type unsaved struct {
+	store *Store
+	kick  chan struct{}
+
+	mu   sync.Mutex
+	jobs map[int64]pull.Job
+}
+
+func newUnsaved(s *Store) *unsaved {
+	return &unsaved{store: s, kick: make(chan struct{}, 1), jobs: map[int64]pull.Job{}}
+}
+
+// keep remembers a job whose end was not written.
+func (u *unsaved) keep(j pull.Job) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.jobs[j.ID] = j
+	wake(u.kick)
+}
+
+func (u *unsaved) get(id int64) (pull.Job, bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	j, ok := u.jobs[id]
+	return j, ok
+}
+
+// laid puts the ends that are not written over jobs as they were read.
+func (u *unsaved) laid(jobs []pull.Job) []pull.Job {
+	for i := range jobs {
+		if j, ok := u.get(jobs[i].ID); ok {
+			jobs[i] = j
+		}
+	}
+	return jobs
+}
+
+// run writes what could not be written, until it can be.
+func (u *unsaved) run(ctx context.Context) {
+	for {
+		select {
+		case <-u.kick:
+		case <-ctx.Done():
+			u.write(context.WithoutCancel(ctx))
+			return
+		}
+		for {
+			again := time.NewTimer(unsavedAgain)
+			select {
+			case <-again.C:
+			case <-ctx.Done():
+			}
+			again.Stop()
+			if u.write(context.WithoutCancel(ctx)) || ctx.Err() != nil {
+				break
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// write reports whether all of them are written.
+func (u *unsaved) write(ctx context.Context) bool {
+	u.mu.Lock()
+	ids := make([]int64, 0, len(u.jobs))
+	for id := range u.jobs {
+		ids = append(ids, id)
+	}
+	u.mu.Unlock()
+	for _, id := range ids {
+		j, ok := u.get(id)
+		if !ok {
+			continue
+		}
+		if err := u.store.writeJob(ctx, j); err != nil {
+			return false
+		}
+		u.mu.Lock()
+		delete(u.jobs, id)
+		u.mu.Unlock()
+		u.store.log.Info("saved how a pull ended, later", "job", id)
+	}
+	return true
+}
