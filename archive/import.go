@@ -156,7 +156,7 @@ func (i *Importer) carryOut(ctx context.Context, up Upload, u *pull.Uploading) (
 			return err
 		}
 	}
-	all, err := m.interpret(ctx)
+	all, left, err := m.interpret(ctx)
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (i *Importer) carryOut(ctx context.Context, up Upload, u *pull.Uploading) (
 		return err
 	}
 	result := report(all, done)
-	result.Lines = append(result.Lines, tellPassed(i.log, u.ID(), all)...)
+	result.Lines = append(append(result.Lines, tellLeft(i.log, u.ID(), left)...), tellPassed(i.log, u.ID(), all)...)
 	u.Stored(result)
 	return nil
 }

@@ -79,3 +79,16 @@ func tellPassed(log *slog.Logger, job int64, all []*arrived) (lines []string) {
 	}
 	return lines
 }
+
+// tellLeft says in the log what else an upload goes without, and gives the lines for its outcome.
+func tellLeft(log *slog.Logger, job int64, left []string) (lines []string) {
+	for _, line := range left[:min(len(left), maxPassed)] {
+		log.Info("left out of an upload", "job", job, "what", line)
+		lines = append(lines, line)
+	}
+	if more := len(left) - len(lines); more > 0 {
+		log.Warn("more left out of an upload", "job", job, "count", more)
+		lines = append(lines, fmt.Sprintf("%d more left out", more))
+	}
+	return lines
+}

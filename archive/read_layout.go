@@ -32,79 +32,84 @@ type arrived struct {
 	absent  int                                 // platforms that an index lists and the archive does not bring
 	about   map[image.Digest][]image.Descriptor // what its indexes list about images, by their manifests
 	passed  []pull.PassedOver                   // of that, what the upload goes without
+	left    []string                            // of its indexes, what the upload goes without, in words
 	names   []image.Reference                   // as the archive says
 	tags    []string                            // names that are tags alone
 }
 
-// interpret finds the images of an archive. Where it says it in several ways, an OCI image layout is asked first, as
-// containerd does: it has the manifests as they are, which docker's own layouts leave out.
-func (m *members) interpret(ctx context.Context) ([]*arrived, error) {
-	has := func(name string) bool {
-		_, ok := m.byName[name]
-		return ok
+// layout reads an OCI image layout (image-spec, image-layout.md). Without oci-layout an index.json is taken for one all
+// the same, unless it is none and docker's manifest.json says what is there.
+func (c *contents) layout(context.Context) error {
+	marked, indexed, saved := c.has(layoutFile), c.has(indexFile), c.has(savedFile)
+	if marked {
+		if err := c.layoutVersion(); err != nil {
+			return err
+		}
 	}
-	var all []*arrived
-	var err error
-	switch {
-	case has(layoutFile):
-		all, err = m.layout()
-	case has(savedFile):
-		all, err = m.saved(ctx)
-	case has(legacyFile):
-		all, err = m.legacy(ctx)
-	default:
-		return nil, image.Errorf(image.Invalid, "this archive holds no image: it has neither an oci-layout nor a manifest.json").
-			Suggest("Send the archive that docker save, podman save or skopeo copy has written. What docker export writes is a container's files, not an image.")
+	if !indexed && (saved || !marked) {
+		return nil
 	}
+	file, err := c.named(layoutFile, indexFile)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if len(all) == 0 {
-		return nil, image.Errorf(image.Invalid, "this archive holds no image").Suggest("Name an image when you save it.")
-	}
-	return all, nil
-}
-
-// layout reads an OCI image layout (image-spec, image-layout.md).
-func (m *members) layout() ([]*arrived, error) {
-	file, err := m.named("the archive", layoutFile)
+	raw, err := c.document(file, indexFile, image.MaxManifestSize)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	raw, err := m.document(file, layoutFile, image.MaxManifestSize)
-	if err != nil {
-		return nil, err
-	}
-	var version ocispec.ImageLayout
-	if err := json.Unmarshal(raw, &version); err != nil {
-		return nil, notRead(layoutFile, err)
-	}
-	if version.Version != ocispec.ImageLayoutVersion {
-		return nil, image.Errorf(image.Invalid, "the archive is an OCI image layout of version %.20q; only %s is known", version.Version, ocispec.ImageLayoutVersion)
-	}
-	if file, err = m.named(layoutFile, indexFile); err != nil {
-		return nil, err
-	}
-	if raw, err = m.document(file, indexFile, image.MaxManifestSize); err != nil {
-		return nil, err
+	if listsNothing(raw) {
+		return nil
 	}
 	top, err := image.ParseDocument(ocispec.MediaTypeImageIndex, raw)
 	if err == nil && top.Index == nil {
 		err = image.Errorf(image.Corrupt, "it is not an index")
 	}
-	if err != nil {
-		return nil, notRead(indexFile, err)
+	if err != nil && !marked && saved {
+		c.leave("%s left out: %s", indexFile, wordsOf(err))
+		return nil
 	}
-	all, err := m.entries(top.Index.Entries)
 	if err != nil {
-		return nil, err
+		return notRead(indexFile, err)
 	}
-	for _, a := range all {
-		if m.open && a.absent > 0 {
-			return nil, cutOff(nil)
+	if err := c.entries(top.Index.Entries); err != nil {
+		return err
+	}
+	for _, a := range c.all {
+		if c.open && a.absent > 0 {
+			return cutOff(nil)
 		}
 	}
-	return all, m.attestations(all)
+	return c.attestations(c.all)
+}
+
+// layoutVersion refuses a layout of another version.
+func (c *contents) layoutVersion() error {
+	file, err := c.named("the archive", layoutFile)
+	if err != nil {
+		return err
+	}
+	raw, err := c.document(file, layoutFile, image.MaxManifestSize)
+	if err != nil {
+		return err
+	}
+	var version ocispec.ImageLayout
+	if err := json.Unmarshal(raw, &version); err != nil {
+		return notRead(layoutFile, err)
+	}
+	if version.Version != ocispec.ImageLayoutVersion {
+		return image.Errorf(image.Invalid, "the archive is an OCI image layout of version %.20q; only %s is known", version.Version, ocispec.ImageLayoutVersion)
+	}
+	return nil
+}
+
+// listsNothing reports whether an index has nothing in it: docker 25 wrote "manifests":null for an image without a name.
+func listsNothing(raw []byte) bool {
+	var index struct {
+		Manifests []json.RawMessage `json:"manifests"`
+		Config    json.RawMessage   `json:"config"`
+		Layers    json.RawMessage   `json:"layers"`
+	}
+	return json.Unmarshal(raw, &index) == nil && len(index.Manifests) == 0 && index.Config == nil && index.Layers == nil
 }
 
 func notRead(name string, err error) error {
@@ -112,35 +117,64 @@ func notRead(name string, err error) error {
 }
 
 // entries reads what index.json lists: an entry for each name, several of them maybe with one digest.
-func (m *members) entries(entries []image.Entry) ([]*arrived, error) {
-	var all []*arrived
-	var other error // why something that is listed is no image
+func (c *contents) entries(entries []image.Entry) error {
+	known := map[image.Digest]*arrived{} // nil for what is left out
 	for _, e := range entries {
-		if e.Kind != image.EntryImage && e.Kind != image.EntryIndex {
+		a, seen := known[e.Digest]
+		if !seen {
+			var err error
+			if a, err = c.entry(e); err != nil {
+				return err
+			}
+			known[e.Digest] = a
+		}
+		if a == nil {
 			continue
 		}
-		i := slices.IndexFunc(all, func(a *arrived) bool { return a.target.Digest == e.Digest })
-		if i < 0 {
-			a := &arrived{about: map[image.Digest][]image.Descriptor{}}
-			err := m.arrive(a, e.Descriptor, e.Platform)
-			if image.KindOf(err) == image.NotImage {
-				other = err
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			i = len(all)
-			all = append(all, a)
-		}
-		if err := all[i].annotated(e.Annotations); err != nil {
-			return nil, err
+		if err := a.annotated(e.Annotations); err != nil {
+			return err
 		}
 	}
-	if len(all) == 0 && other != nil {
-		return nil, other
+	return nil
+}
+
+// entry reads one entry of index.json. One that is no image is left out: nil. One that cannot be read may be in manifest.json.
+func (c *contents) entry(e image.Entry) (*arrived, error) {
+	a := &arrived{about: map[image.Digest][]image.Descriptor{}}
+	err := notAnImage(e.Descriptor)
+	candidate := e.Kind == image.EntryImage || e.Kind == image.EntryIndex
+	if candidate {
+		err = c.arrive(a, e.Descriptor, e.Platform)
 	}
-	return all, nil
+	switch {
+	case err == nil:
+		c.add(a)
+		return a, nil
+	case image.KindOf(err) == image.NotImage:
+		c.leave("%s left out: %s", e.Digest, wordsOf(err))
+		if candidate {
+			c.notImage = err
+		}
+		return nil, nil
+	case image.KindOf(err) == image.Corrupt && c.has(savedFile):
+		l := &lostEntry{digest: e.Digest, why: err}
+		l.named.target.Digest = e.Digest
+		if a.target.Manifest != nil {
+			l.config = a.target.Manifest.Config.Digest
+		}
+		c.lost = append(c.lost, l)
+		return &l.named, nil
+	}
+	return nil, err
+}
+
+// notAnImage words what an index lists that is neither an image nor an index.
+func notAnImage(d image.Descriptor) error {
+	kind := d.ArtifactType
+	if kind == "" {
+		kind = d.MediaType
+	}
+	return image.Errorf(image.NotImage, "it is not an image: its type is %.100q", kind)
 }
 
 // annotated takes the name of an entry of index.json.
@@ -181,8 +215,8 @@ func (a *arrived) called(name string) error {
 }
 
 // arrive reads an entry of index.json and what it leads to.
-func (m *members) arrive(a *arrived, d image.Descriptor, p image.Platform) error {
-	doc, ok, err := m.parse(d)
+func (c *contents) arrive(a *arrived, d image.Descriptor, p image.Platform) error {
+	doc, ok, err := c.parse(d)
 	if err != nil {
 		return err
 	}
@@ -192,12 +226,12 @@ func (m *members) arrive(a *arrived, d image.Descriptor, p image.Platform) error
 	a.target = doc
 	var lacking error
 	if doc.Manifest != nil {
-		if lacking, err = m.image(a, doc, p); err == nil {
+		if lacking, err = c.image(a, doc, p); err == nil {
 			err = lacking
 		}
 		return err
 	}
-	if lacking, err = m.index(a, doc.Index, 1); err != nil {
+	if lacking, err = c.index(a, doc.Index, 1); err != nil {
 		return err
 	}
 	if len(a.images) == 0 {
@@ -211,7 +245,7 @@ func (m *members) arrive(a *arrived, d image.Descriptor, p image.Platform) error
 }
 
 // index reads the images of an index that are there. lacking is why the last one that is not whole is left out.
-func (m *members) index(a *arrived, idx *image.Index, depth int) (lacking, err error) {
+func (c *contents) index(a *arrived, idx *image.Index, depth int) (lacking, err error) {
 	for _, e := range idx.Entries {
 		if e.Kind == image.EntryAttestation && e.Describes != "" {
 			a.about[e.Describes] = append(a.about[e.Describes], e.Descriptor)
@@ -219,37 +253,54 @@ func (m *members) index(a *arrived, idx *image.Index, depth int) (lacking, err e
 		if e.Kind != image.EntryImage && e.Kind != image.EntryIndex {
 			continue
 		}
-		doc, ok, err := m.parse(e.Descriptor)
-		switch {
-		case image.KindOf(err) == image.NotImage && err != nil:
-			continue
-		case err != nil:
+		l, err := c.listed(a, e, depth)
+		if err != nil {
 			return nil, err
-		case !ok:
-			a.absent++
-		case doc.Manifest != nil:
-			l, err := m.image(a, doc, e.Platform)
-			if err != nil {
-				return nil, err
-			}
-			if l != nil {
-				lacking = l
-				a.absent++
-			}
-		case depth >= image.MaxIndexDepth:
-			return nil, image.Errorf(image.TooLarge, "the archive has indexes in indexes, more than %d levels of them", image.MaxIndexDepth)
-		case !slices.ContainsFunc(a.indexes, func(known image.Document) bool { return known.Digest == doc.Digest }):
-			a.indexes = append(a.indexes, doc)
-			l, err := m.index(a, doc.Index, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			if l != nil {
-				lacking = l
-			}
+		}
+		if l != nil {
+			lacking = l
 		}
 	}
 	return lacking, nil
+}
+
+// listed reads an image or an index that an index lists.
+func (c *contents) listed(a *arrived, e image.Entry, depth int) (lacking, err error) {
+	doc, ok, err := c.parse(e.Descriptor)
+	switch {
+	case image.KindOf(err) == image.NotImage && err != nil:
+		a.leave(e, err)
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !ok:
+		a.absent++
+		a.leave(e, image.Errorf(image.NotFound, "the archive does not hold it"))
+		return nil, nil
+	case doc.Manifest != nil:
+		lacking, err := c.image(a, doc, e.Platform)
+		if lacking != nil {
+			a.absent++
+			a.leave(e, lacking)
+			c.lacking[doc.Manifest.Config.Digest] = true
+		}
+		return lacking, err
+	case depth >= image.MaxIndexDepth:
+		return nil, image.Errorf(image.TooLarge, "the archive has indexes in indexes, more than %d levels of them", image.MaxIndexDepth)
+	case slices.ContainsFunc(a.indexes, func(known image.Document) bool { return known.Digest == doc.Digest }):
+		return nil, nil
+	}
+	a.indexes = append(a.indexes, doc)
+	return c.index(a, doc.Index, depth+1)
+}
+
+// leave says that something which an index lists is left out.
+func (a *arrived) leave(e image.Entry, why error) {
+	what := string(e.Digest)
+	if e.Platform.Known() {
+		what = e.Platform.String() + ": " + what
+	}
+	a.left = append(a.left, what+" left out: "+wordsOf(why))
 }
 
 // parse reads a document that is in the archive; ok is false where it is not.

@@ -35,38 +35,61 @@ type legacyHistory struct {
 	Comment   string     `json:"comment,omitempty"`
 }
 
-// legacy reads docker's layout from before 1.10. Its configs list no layers: diff IDs and history are added to the newest
-// layer's, as docker does when it loads such an archive (image/v1/imagev1.go), and so give the same image ID.
-func (m *members) legacy(ctx context.Context) ([]*arrived, error) {
-	file, err := m.named("the archive", legacyFile)
-	if err != nil {
-		return nil, err
+// legacy reads repositories: docker's layout from before 1.10, and beside the newer ones for names that those lack. Old configs
+// list no layers: diff IDs and history are added to the newest layer's, as docker does when it loads such an archive
+// (image/v1/imagev1.go), and so give the same image ID.
+func (c *contents) legacy(ctx context.Context) error {
+	if !c.has(legacyFile) {
+		return nil
 	}
-	raw, err := m.document(file, legacyFile, image.MaxManifestSize)
+	file, err := c.named("the archive", legacyFile)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	raw, err := c.document(file, legacyFile, image.MaxManifestSize)
+	if err != nil {
+		return err
 	}
 	var repositories map[string]map[string]string
 	if err := json.Unmarshal(raw, &repositories); err != nil {
-		return nil, notRead(legacyFile, err)
+		return notRead(legacyFile, err)
 	}
-	var all []*arrived
-	images := 0
+	images, alone := 0, len(c.all) == 0
 	for _, name := range slices.Sorted(maps.Keys(repositories)) {
 		for _, tag := range slices.Sorted(maps.Keys(repositories[name])) {
 			if images++; images > maxImages {
-				return nil, tooMany()
+				return tooMany()
 			}
-			config, layers, err := m.legacyConfig(ctx, repositories[name][tag])
-			if err != nil {
-				return nil, err
-			}
-			if all, err = m.make(ctx, all, config, layers, []string{name + ":" + tag}); err != nil {
-				return nil, err
+			if err := c.legacyName(ctx, name+":"+tag, repositories[name][tag], alone); err != nil {
+				return err
 			}
 		}
 	}
-	return all, nil
+	return nil
+}
+
+// legacyName takes a name of repositories; id is what that calls the newest layer. alone says that nothing else tells what is
+// in the archive.
+func (c *contents) legacyName(ctx context.Context, name, id string, alone bool) error {
+	if !alone && c.allCalled([]string{name}) {
+		return nil
+	}
+	switch found := c.tops[id]; {
+	case alone || len(found) == 0 && c.has(path.Join(id, "json")):
+		config, layers, err := c.legacyConfig(ctx, id)
+		if err != nil {
+			return err
+		}
+		_, err = c.make(ctx, config, layers, []string{name})
+		return err
+	case len(found) == 1:
+		return found[0].called(name)
+	case len(found) == 0:
+		c.leave("%.300q of %s left out: its image is not in the archive", name, legacyFile)
+	default:
+		c.leave("%.300q of %s left out: %d images have its newest layer, and nothing says which of them it is", name, legacyFile, len(found))
+	}
+	return nil
 }
 
 // legacyConfig makes the config of an image from those of its layers, and stages it.

@@ -1,6 +1,8 @@
 package archive
 
 import (
+	"strings"
+
 	"github.com/stowage/stowage/image"
 )
 
@@ -74,4 +76,30 @@ func onceEach(all []*arrived) error {
 		return tooMany()
 	}
 	return nil
+}
+
+// folder returns the folder in which everything of an archive lies, where that holds an image: it was packed by its name, and
+// not what is in it.
+func (m *members) folder() string {
+	var common []string // elements that all names begin with
+	first := true
+	for name := range m.byName {
+		elements := strings.Split(name, "/")
+		elements = elements[:len(elements)-1]
+		if first {
+			common, first = elements, false
+		}
+		n := 0
+		for n < len(common) && n < len(elements) && common[n] == elements[n] {
+			n++
+		}
+		common = common[:n]
+	}
+	folder := strings.Join(common, "/")
+	for _, name := range []string{layoutFile, indexFile, savedFile, legacyFile} {
+		if folder != "" && m.has(folder+"/"+name) {
+			return folder
+		}
+	}
+	return ""
 }

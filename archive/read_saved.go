@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/image/layer"
@@ -22,48 +24,127 @@ type savedImage struct {
 	Layers   []string `json:"Layers"`
 }
 
-// saved reads docker's layout with manifest.json. It has configs and layers, mostly uncompressed, and no manifests: those
-// are made here, as containerd makes them when it loads such an archive. The config stays as it is, and with it the image
-// ID.
-func (m *members) saved(ctx context.Context) ([]*arrived, error) {
-	file, err := m.named("the archive", savedFile)
-	if err != nil {
-		return nil, err
+// saved reads docker's layout with manifest.json. Of an image that index.json has too only the names are new. Of the others it
+// has configs and layers, mostly uncompressed, and no manifests: those are made here, as containerd makes them when it
+// loads such an archive. The config stays as it is, and with it the image ID.
+func (c *contents) saved(ctx context.Context) error {
+	if !c.has(savedFile) {
+		return nil
 	}
-	raw, err := m.document(file, savedFile, image.MaxManifestSize)
+	file, err := c.named("the archive", savedFile)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	raw, err := c.document(file, savedFile, image.MaxManifestSize)
+	if err != nil {
+		return err
 	}
 	var items []savedImage
 	if err := json.Unmarshal(raw, &items); err != nil {
-		return nil, notRead(savedFile, err)
+		return notRead(savedFile, err)
 	}
 	names := 0
 	for _, item := range items {
 		names += max(1, len(item.RepoTags))
 	}
 	if names > maxImages {
-		return nil, tooMany()
+		return tooMany()
 	}
-	var all []*arrived
 	for _, item := range items {
-		config, err := m.named(savedFile, item.Config)
-		if err != nil {
-			return nil, err
-		}
-		layers := make([]Staged, 0, len(item.Layers))
-		for _, name := range item.Layers {
-			l, err := m.named(savedFile, name)
-			if err != nil {
-				return nil, err
-			}
-			layers = append(layers, l)
-		}
-		if all, err = m.make(ctx, all, config, layers, item.RepoTags); err != nil {
-			return nil, err
+		item.RepoTags = slices.DeleteFunc(item.RepoTags, func(name string) bool { return name == noName })
+		if err := c.item(ctx, item); err != nil {
+			return err
 		}
 	}
-	return all, nil
+	return nil
+}
+
+// noName is what old dockers called an image without a name.
+const noName = "<none>:<none>"
+
+// item takes one item of manifest.json.
+func (c *contents) item(ctx context.Context, item savedImage) error {
+	config, layers, err := c.parts(item)
+	if err == nil || config.Digest != "" { // of what index.json has, no more is needed
+		if a := c.sharing(config.Digest, item.RepoTags); a != nil {
+			return c.alsoCalled(a, item.RepoTags)
+		}
+	}
+	known := c.allCalled(item.RepoTags) || len(item.RepoTags) == 0 && c.lacking[config.Digest]
+	if err == nil && known && c.lacking[config.Digest] {
+		err = image.Errorf(image.Corrupt, "%s lists it, and not all of it is there", indexFile)
+	}
+	if err != nil && known && image.KindOf(err) == image.Corrupt {
+		c.leave("%s of %s left out: %s", item.Config, savedFile, wordsOf(err))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	a, err := c.make(ctx, config, layers, item.RepoTags)
+	if n := len(item.Layers); err == nil && n > 0 {
+		top := path.Clean(item.Layers[n-1])
+		c.topped(path.Dir(top), a)
+		c.topped(strings.TrimSuffix(path.Base(top), ".tar"), a)
+	}
+	return err
+}
+
+// parts finds the files of an item. After an error the config is empty unless that is there.
+func (c *contents) parts(item savedImage) (config Staged, layers []Staged, err error) {
+	if config, err = c.named(savedFile, item.Config); err != nil {
+		return config, nil, err
+	}
+	for _, name := range item.Layers {
+		l, err := c.named(savedFile, name)
+		if err != nil {
+			return config, nil, err
+		}
+		layers = append(layers, l)
+	}
+	return config, layers, nil
+}
+
+// sharing finds what index.json has with a config: what one of the names is of, else what has no name yet, else the first.
+func (c *contents) sharing(config image.Digest, names []string) *arrived {
+	var found *arrived
+	for _, a := range c.byConfig[config] {
+		switch {
+		case a.made:
+		case slices.ContainsFunc(names, func(name string) bool {
+			ref, err := image.ParseReference(name)
+			return err == nil && slices.Contains(a.names, ref)
+		}):
+			return a
+		case found == nil, len(a.names) == 0 && len(found.names) > 0:
+			found = a
+		}
+	}
+	return found
+}
+
+// alsoCalled gives what index.json has the names that manifest.json has for it, but for those that index.json has given to
+// another image with the same config.
+func (c *contents) alsoCalled(a *arrived, names []string) error {
+	config := map[*arrived]bool{}
+	for _, img := range a.images {
+		for _, other := range c.byConfig[img.Document.Manifest.Config.Digest] {
+			config[other] = true
+		}
+	}
+	for _, name := range names {
+		ref, err := image.ParseReference(name)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(c.all, func(other *arrived) bool { return config[other] && slices.Contains(other.names, ref) }) {
+			continue
+		}
+		if err := a.called(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func tooMany() error {
@@ -79,58 +160,63 @@ type madeManifest struct {
 	Layers        []image.Descriptor `json:"layers"`
 }
 
-// make adds the image of a config and its layers to all, under names. Equal images become one with several names.
-func (m *members) make(ctx context.Context, all []*arrived, config Staged, layers []Staged, names []string) ([]*arrived, error) {
-	if len(layers) > image.MaxLayers {
-		return nil, image.Errorf(image.TooLarge, "an image of the archive has %d layers, more than %d", len(layers), image.MaxLayers)
-	}
-	if config.Size > image.MaxConfigSize {
-		return nil, image.Errorf(image.TooLarge, "the config is larger than %d bytes", image.MaxConfigSize)
-	}
-	made := madeManifest{
-		SchemaVersion: 2, MediaType: image.MediaTypeDockerManifest, Layers: []image.Descriptor{},
-		Config: image.Descriptor{MediaType: image.MediaTypeDockerConfig, Digest: config.Digest, Size: config.Size},
-	}
-	for _, l := range layers {
-		mediaType, err := m.layerType(l)
-		if err != nil {
-			return nil, err
-		}
-		made.Layers = append(made.Layers, image.Descriptor{MediaType: mediaType, Digest: l.Digest, Size: l.Size})
-	}
-	raw, err := json.Marshal(made)
-	if err != nil {
-		return nil, fmt.Errorf("make a manifest: %w", err)
-	}
-	doc, err := image.ParseDocument(image.MediaTypeDockerManifest, raw)
+// make adds the image of a config and its layers, under names. Equal images become one with several names.
+func (c *contents) make(ctx context.Context, config Staged, layers []Staged, names []string) (*arrived, error) {
+	doc, err := c.manifestOf(config, layers)
 	if err != nil {
 		return nil, err
 	}
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(all, func(a *arrived) bool { return a.target.Digest == doc.Digest })
+	i := slices.IndexFunc(c.all, func(a *arrived) bool { return a.target.Digest == doc.Digest })
 	if i < 0 {
-		if err := m.holdText(raw); err != nil {
+		if err := c.holdText(doc.Raw); err != nil {
 			return nil, err
 		}
-		if err := m.stageBytes(ctx, raw); err != nil {
+		if err := c.stageBytes(ctx, doc.Raw); err != nil {
 			return nil, err
 		}
 		a := &arrived{target: doc, made: true}
-		lacking, err := m.image(a, doc, image.Platform{})
+		lacking, err := c.image(a, doc, image.Platform{})
 		if err := errors.Join(err, lacking); err != nil {
 			return nil, err
 		}
-		i = len(all)
-		all = append(all, a)
+		i = len(c.all)
+		c.add(a)
 	}
 	for _, name := range names {
-		if err := all[i].called(name); err != nil {
+		if err := c.all[i].called(name); err != nil {
 			return nil, err
 		}
 	}
-	return all, nil
+	return c.all[i], nil
+}
+
+// manifestOf makes the manifest of a config and its layers.
+func (c *contents) manifestOf(config Staged, layers []Staged) (image.Document, error) {
+	if len(layers) > image.MaxLayers {
+		return image.Document{}, image.Errorf(image.TooLarge, "an image of the archive has %d layers, more than %d", len(layers), image.MaxLayers)
+	}
+	if config.Size > image.MaxConfigSize {
+		return image.Document{}, image.Errorf(image.TooLarge, "the config is larger than %d bytes", image.MaxConfigSize)
+	}
+	made := madeManifest{
+		SchemaVersion: 2, MediaType: image.MediaTypeDockerManifest, Layers: []image.Descriptor{},
+		Config: image.Descriptor{MediaType: image.MediaTypeDockerConfig, Digest: config.Digest, Size: config.Size},
+	}
+	for _, l := range layers {
+		mediaType, err := c.layerType(l)
+		if err != nil {
+			return image.Document{}, err
+		}
+		made.Layers = append(made.Layers, image.Descriptor{MediaType: mediaType, Digest: l.Digest, Size: l.Size})
+	}
+	raw, err := json.Marshal(made)
+	if err != nil {
+		return image.Document{}, fmt.Errorf("make a manifest: %w", err)
+	}
+	return image.ParseDocument(image.MediaTypeDockerManifest, raw)
 }
 
 // layerTypes are docker's media types for layers, by how they are compressed.

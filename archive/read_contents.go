@@ -1,0 +1,137 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/stowage/stowage/image"
+)
+
+// contents is what an archive says that it holds, and what came of it. It can say so in several ways at once, of which one
+// alone need not name everything: index.json of an OCI image layout, docker's manifest.json, and repositories. All of them
+// are read, and what two of them call one image, by its config, is one.
+type contents struct {
+	*members
+	all      []*arrived
+	byConfig map[image.Digest][]*arrived // by the configs of their images
+	lacking  map[image.Digest]bool       // configs of platforms that an index lists and that are not whole
+	lost     []*lostEntry
+	tops     map[string][]*arrived // by what repositories may call their newest layer
+	notImage error                 // why something that is listed is no image
+	left     []string              // what of it is left out, in words
+}
+
+// lostEntry is an entry of index.json that cannot be read. manifest.json may have its image all the same.
+type lostEntry struct {
+	digest image.Digest
+	config image.Digest // as far as it is known
+	named  arrived      // with nothing but its names
+	why    error
+}
+
+// interpret finds the images of an archive, and says what of it is left out.
+func (m *members) interpret(ctx context.Context) ([]*arrived, []string, error) {
+	c := &contents{members: m, byConfig: map[image.Digest][]*arrived{}, lacking: map[image.Digest]bool{}, tops: map[string][]*arrived{}}
+	if !m.has(layoutFile) && !m.has(indexFile) && !m.has(savedFile) && !m.has(legacyFile) {
+		return nil, nil, m.noImage()
+	}
+	// An OCI image layout is asked first, as containerd does: it has the manifests as they are, which docker's own leave out.
+	for _, read := range []func(context.Context) error{c.layout, c.saved, c.recover, c.legacy} {
+		if err := read(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	if len(c.all) == 0 {
+		if c.notImage != nil {
+			return nil, nil, c.notImage
+		}
+		return nil, nil, image.Errorf(image.Invalid, "this archive holds no image").Suggest("Name an image when you save it.")
+	}
+	for _, a := range c.all {
+		c.left = append(c.left, a.left...)
+	}
+	return c.all, c.left, nil
+}
+
+// has reports whether an archive has a member of a name.
+func (m *members) has(name string) bool {
+	_, ok := m.byName[name]
+	return ok
+}
+
+// noImage words what else an archive is that says nothing about images.
+func (m *members) noImage() error {
+	if folder := m.folder(); folder != "" {
+		return image.Errorf(image.Invalid, "the image of this archive lies in a folder in it, %.100q: the folder was packed by its name", folder).
+			Suggest("Pack what is in the folder: tar -C FOLDER -cf FILE .")
+	}
+	return image.Errorf(image.Invalid, "this archive holds no image: it has neither an oci-layout nor a manifest.json").
+		Suggest("Send the archive that docker save, podman save or skopeo copy has written. What docker export writes is a container's files, not an image.")
+}
+
+// add takes an image or an index that was found.
+func (c *contents) add(a *arrived) {
+	c.all = append(c.all, a)
+	for _, img := range a.images {
+		config := img.Document.Manifest.Config.Digest
+		c.byConfig[config] = append(c.byConfig[config], a)
+		if n := len(img.Config.RootFS.DiffIDs); n > 0 {
+			c.topped(img.Config.RootFS.DiffIDs[n-1].Encoded(), a)
+			c.topped(img.Document.Manifest.Layers[n-1].Digest.Encoded(), a)
+		}
+	}
+}
+
+// topped notes by what repositories may call the newest layer of an image.
+func (c *contents) topped(id string, a *arrived) {
+	if !slices.Contains(c.tops[id], a) {
+		c.tops[id] = append(c.tops[id], a)
+	}
+}
+
+// leave says that something is left out.
+func (c *contents) leave(format string, args ...any) {
+	c.left = append(c.left, fmt.Sprintf(format, args...))
+}
+
+// called reports whether something that was found has a name already.
+func (c *contents) called(name image.Reference) bool {
+	return slices.ContainsFunc(c.all, func(a *arrived) bool { return slices.Contains(a.names, name) })
+}
+
+// allCalled is called for all of several names, of which there is one at least.
+func (c *contents) allCalled(names []string) bool {
+	for _, name := range names {
+		ref, err := image.ParseReference(name)
+		if err != nil || !c.called(ref) {
+			return false
+		}
+	}
+	return len(names) > 0
+}
+
+// recover gives what of index.json could not be read to the images that manifest.json has instead: by their config, or else
+// by a name. Where there is none, that is why the archive is refused.
+func (c *contents) recover(context.Context) error {
+	for _, l := range c.lost {
+		i := slices.IndexFunc(c.all, func(a *arrived) bool {
+			return a.made && slices.ContainsFunc(a.names, func(ref image.Reference) bool { return slices.Contains(l.named.names, ref) }) ||
+				slices.Contains(c.byConfig[l.config], a)
+		})
+		if i < 0 {
+			return l.why
+		}
+		for _, ref := range l.named.names {
+			if !slices.Contains(c.all[i].names, ref) {
+				c.all[i].names = append(c.all[i].names, ref)
+			}
+		}
+		c.all[i].tags = append(c.all[i].tags, l.named.tags...)
+		c.leave("%s of %s left out, its image is taken as %s has it: %s", l.digest, indexFile, savedFile, wordsOf(l.why))
+	}
+	return nil
+}
+
+// wordsOf words an error for a line of an outcome.
+func wordsOf(err error) string { return err.Error() }
