@@ -111,8 +111,20 @@ func TestAHostileOrDamagedArchiveIsRefusedAndLeavesNothing(t *testing.T) {
 		"a container's files":       {tarOf(t, file("etc/passwd", []byte("root"))), image.Invalid, "docker export"},
 		"no image in manifest.json": {tarOf(t, file("manifest.json", []byte("[]"))), image.Invalid, "holds no image"},
 		"null in manifest.json":     {tarOf(t, file("manifest.json", []byte("null"))), image.Invalid, "holds no image"},
-		"bzip2":                     {[]byte("BZh91AY&SY........"), image.Invalid, "bzip2 -dc"},
-		"xz":                        {[]byte("\xfd7zXZ\x00........"), image.Invalid, "xz -dc"},
+		"bzip2 that is none":        {[]byte("BZh91AY&SY........"), image.Corrupt, "ends too early"},
+		"xz that is none":           {[]byte("\xfd7zXZ\x00........"), image.Corrupt, "compression is damaged"},
+		"a zip file":                {append([]byte("PK\x03\x04\x14\x00"), make([]byte, 2000)...), image.Invalid, "a zip file"},
+		"an empty zip file":         {append([]byte("PK\x05\x06"), make([]byte, 18)...), image.Invalid, "a zip file"},
+		"a 7z file":                 {append([]byte("7z\xbc\xaf\x27\x1c"), make([]byte, 2000)...), image.Invalid, "a 7z file"},
+		"a RAR file":                {append([]byte("Rar!\x1a\x07\x01\x00"), make([]byte, 2000)...), image.Invalid, "a RAR file"},
+		"PowerShell's UTF-16":       {utf16("\xff\xfe", whole), image.Invalid, "as PowerShell writes it with >"},
+		"UTF-16 without a mark":     {utf16("", whole), image.Invalid, "docker save -o FILE"},
+		"UTF-16 of little":          {[]byte("\xff\xfea\x00"), image.Invalid, "as PowerShell writes it with >"},
+		"UTF-8 with a mark":         {append([]byte("\xef\xbb\xbf"), whole...), image.Invalid, "byte order mark"},
+		"UTF-16 in gzip":            {gzipped(t, utf16("\xff\xfe", whole)), image.Invalid, "as PowerShell writes it with >"},
+		"a JSON document":           {[]byte(`[{"Config":"x"}]`), image.Invalid, "a JSON document"},
+		"a web page":                {[]byte("<!doctype html><title>Sign in</title>"), image.Invalid, "a web page"},
+		"gzip in gzip":              {gzipped(t, gzipped(t, whole)), image.Invalid, "compressed twice"},
 
 		"truncated in a layer":         {whole[:len(whole)/3], image.Corrupt, "ends too early"},
 		"truncated before its end":     {tarOf(t, classic()[:6]...), image.Invalid, "holds no image"},
@@ -190,6 +202,15 @@ func TestAHostileOrDamagedArchiveIsRefusedAndLeavesNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { newBed(t).refused(tt.raw, "", tt.kind, tt.says) })
 	}
+}
+
+// utf16 writes bytes as PowerShell does: two for each.
+func utf16(mark string, raw []byte) []byte {
+	wide := []byte(mark)
+	for _, b := range raw[:2000] {
+		wide = append(wide, b, 0)
+	}
+	return wide
 }
 
 // The bytes of a whole archive are bounded as they are sent and as they unpack.

@@ -66,14 +66,15 @@ type members struct {
 
 	mu        sync.Mutex
 	inspected map[image.Digest]layer.Result // layers that were unpacked
+	plain     map[image.Digest]Staged       // by layers that are compressed as docker takes them and a registry does not
 }
 
-// read stages every file of an archive, plain or compressed by gzip or zstd, and refuses what an archive of images has no
+// read stages every file of an archive, plain or compressed by gzip, zstd, xz or bzip2, and refuses what an archive of images has no
 // use for: names that lead out of it, devices, sparse files, two files of one name. maxBytes bounds the archive as it is
 // sent and unpacked; 0 is no bound. Errors: Invalid where it is no such archive, Corrupt where it is damaged, TooLarge,
 // DiskFull; an error of body is returned as it is.
 func read(ctx context.Context, body io.Reader, stage Stage, maxBytes int64) (*members, error) {
-	m := &members{stage: stage, byName: map[string]member{}, byDigest: map[image.Digest]Staged{}, maxBytes: maxBytes, types: map[image.Digest]string{}, inspected: map[image.Digest]layer.Result{}}
+	m := &members{stage: stage, byName: map[string]member{}, byDigest: map[image.Digest]Staged{}, maxBytes: maxBytes, types: map[image.Digest]string{}, inspected: map[image.Digest]layer.Result{}, plain: map[image.Digest]Staged{}}
 	src := &source{r: body, limit: maxBytes}
 	err := m.readAll(ctx, src)
 	if src.err != nil {
@@ -88,11 +89,7 @@ func read(ctx context.Context, body io.Reader, stage Stage, maxBytes int64) (*me
 func (m *members) readAll(ctx context.Context, src *source) error {
 	plain, kind, closePlain, err := layer.Decompress(src, maxWindow)
 	defer closePlain()
-	switch {
-	case errors.Is(err, layer.ErrUnsupported):
-		return image.Errorf(image.Invalid, "the archive is compressed in a way that is not read here; it may be plain, gzip or zstd").Because(err).
-			Suggest("Unpack it on the way: xz -dc FILE or bzip2 -dc FILE, with | curl -T - and the address behind it.")
-	case err != nil:
+	if err != nil {
 		return unpackError(err)
 	}
 	in := &unpacked{r: plain, src: src, compressed: kind != layer.Uncompressed, limit: m.maxBytes}
@@ -117,13 +114,13 @@ func (m *members) readTar(ctx context.Context, in *unpacked) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil && !errors.Is(err, tar.ErrInsecurePath):
-			return tarError(err, n)
+			return tarError(err, n, in.start)
 		case n >= maxMembers:
 			return image.Errorf(image.TooLarge, "the archive has more than %d entries", maxMembers).Suggest("Save fewer images at once.")
 		}
 		if err := m.add(ctx, h, tr); err != nil {
 			if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, tar.ErrHeader) {
-				return tarError(err, n+1)
+				return tarError(err, n+1, in.start)
 			}
 			return err
 		}

@@ -34,16 +34,15 @@ func cutOff(err error) error {
 	return sendAgain(image.Errorf(image.Corrupt, "the archive ends too early: a part of it is missing").Because(err))
 }
 
-// tarError words a failure of the tar reader after n entries.
-func tarError(err error, n int) error {
+// tarError words a failure of the tar reader after n entries; start are the first bytes.
+func tarError(err error, n int, start []byte) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF) && n > 0:
 		return cutOff(err)
 	case errors.Is(err, tar.ErrFieldTooLong):
 		return writeAnew(image.Errorf(image.TooLarge, "an entry of the archive has a header that is too long").Because(err))
 	case n == 0:
-		return image.Errorf(image.Invalid, "this is not a tar archive").Because(err).
-			Suggest("Send the archive that docker save, podman save or skopeo copy has written.")
+		return notATar(start, err)
 	case errors.Is(err, tar.ErrHeader):
 		return sendAgain(image.Errorf(image.Corrupt, "the archive is damaged after its entry %d", n).Because(err))
 	}

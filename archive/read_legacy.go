@@ -114,7 +114,7 @@ func (m *members) legacyConfig(ctx context.Context, id string) (config Staged, l
 		if err := json.Unmarshal(raw, &img); err != nil {
 			return config, nil, notRead(path.Join(id, "json"), err)
 		}
-		l, err := m.named(legacyFile, path.Join(id, "layer.tar"))
+		l, err := m.layerNamed(ctx, legacyFile, path.Join(id, "layer.tar"))
 		if err != nil {
 			return config, nil, err
 		}

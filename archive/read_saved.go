@@ -64,7 +64,7 @@ const noName = "<none>:<none>"
 
 // item takes one item of manifest.json.
 func (c *contents) item(ctx context.Context, item savedImage) error {
-	config, layers, err := c.parts(item)
+	config, layers, err := c.parts(ctx, item)
 	if err == nil || config.Digest != "" { // of what index.json has, no more is needed
 		if a := c.sharing(config.Digest, item.RepoTags); a != nil {
 			return c.alsoCalled(a, item.RepoTags)
@@ -91,12 +91,12 @@ func (c *contents) item(ctx context.Context, item savedImage) error {
 }
 
 // parts finds the files of an item. After an error the config is empty unless that is there.
-func (c *contents) parts(item savedImage) (config Staged, layers []Staged, err error) {
+func (c *contents) parts(ctx context.Context, item savedImage) (config Staged, layers []Staged, err error) {
 	if config, err = c.named(savedFile, item.Config); err != nil {
 		return config, nil, err
 	}
 	for _, name := range item.Layers {
-		l, err := c.named(savedFile, name)
+		l, err := c.layerNamed(ctx, savedFile, name)
 		if err != nil {
 			return config, nil, err
 		}
@@ -226,11 +226,20 @@ var layerTypes = map[layer.Compression]string{
 	layer.Zstd:         "application/vnd.docker.image.rootfs.diff.tar.zstd",
 }
 
-// layerType tells the media type of a layer by its first bytes.
+// layerType returns the media type of a layer by its first bytes.
 func (m *members) layerType(file Staged) (string, error) {
 	if known, ok := m.types[file.Digest]; ok {
 		return known, nil
 	}
+	kind, err := m.compression(file)
+	if err != nil {
+		return "", err
+	}
+	m.types[file.Digest] = layerTypes[kind]
+	return layerTypes[kind], nil
+}
+
+func (m *members) compression(file Staged) (layer.Compression, error) {
 	r, err := m.stage.Open(file)
 	if err != nil {
 		return "", err
@@ -241,10 +250,51 @@ func (m *members) layerType(file Staged) (string, error) {
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("read a staged file: %w", err)
 	}
-	kind, err := layer.Detect(start[:n])
+	return layer.Detect(start[:n]), nil
+}
+
+// layerNamed returns a layer that a document of docker's layouts names. docker load takes one by xz or bzip2 too, and keeps
+// it plain; so it is done here.
+func (m *members) layerNamed(ctx context.Context, by, name string) (Staged, error) {
+	file, err := m.named(by, name)
 	if err != nil {
-		return "", notUnpacked(file.Digest, err)
+		return Staged{}, err
 	}
-	m.types[file.Digest] = layerTypes[kind]
-	return layerTypes[kind], nil
+	if plain, known := m.plain[file.Digest]; known {
+		return plain, nil
+	}
+	kind, err := m.compression(file)
+	if err != nil {
+		return Staged{}, err
+	}
+	plain := file
+	if !kind.ForLayers() {
+		if plain, err = m.unpackLayer(ctx, file); err != nil {
+			return Staged{}, err
+		}
+		m.byDigest[plain.Digest] = plain
+	}
+	m.plain[file.Digest] = plain
+	return plain, nil
+}
+
+// unpackLayer stages the content of a layer.
+func (m *members) unpackLayer(ctx context.Context, file Staged) (Staged, error) {
+	r, err := m.stage.Open(file)
+	if err != nil {
+		return Staged{}, err
+	}
+	defer r.Close()
+	src := &source{r: r}
+	plain, _, closePlain, err := layer.Decompress(src, maxWindow)
+	defer closePlain()
+	if err != nil {
+		return Staged{}, notUnpacked(file.Digest, err)
+	}
+	in := &unpacked{r: plain, src: src, compressed: true, limit: m.maxBytes}
+	staged, err := m.stage.Add(ctx, in, 0)
+	if in.err != nil {
+		err = in.err
+	}
+	return staged, err
 }

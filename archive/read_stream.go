@@ -32,11 +32,15 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// startSize is how much of what is no tar is looked at to tell what it is.
+const startSize = 16
+
 // unpacked is the tar. It bounds what comes out of the decompressor.
 type unpacked struct {
 	r          io.Reader
 	src        *source
 	compressed bool
+	start      []byte // the first bytes
 	n          int64
 	limit      int64
 	err        error // why it ended, but for its true end
@@ -49,6 +53,7 @@ func (u *unpacked) Read(p []byte) (int, error) {
 	}
 	n, err := u.r.Read(p)
 	u.n += int64(n)
+	u.start = append(u.start, p[:min(n, startSize-len(u.start))]...)
 	u.ended = u.ended || n == 0 && errors.Is(err, io.EOF)
 	switch {
 	case u.compressed && u.n > unpackFloor && u.n/unpackRatio > u.src.n:

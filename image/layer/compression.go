@@ -3,11 +3,14 @@ package layer
 import (
 	"bufio"
 	"bytes"
+	"compress/bzip2"
 	"errors"
 	"io"
+	"math"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"github.com/therootcompany/xz"
 
 	"github.com/stowage/stowage/image"
 )
@@ -15,12 +18,17 @@ import (
 // Compression is how a layer blob is compressed.
 type Compression string
 
-// The compressions of layer media types (OCI image spec, layer.md).
+// The compressions of layer media types (OCI image spec, layer.md), and those that only archives have.
 const (
 	Uncompressed Compression = "none"
 	Gzip         Compression = "gzip"
 	Zstd         Compression = "zstd"
+	Bzip2        Compression = "bzip2"
+	XZ           Compression = "xz"
 )
+
+// ForLayers reports whether layers may be compressed so.
+func (c Compression) ForLayers() bool { return c != Bzip2 && c != XZ }
 
 // inputSize is the size of the reads made from the source.
 const inputSize = 64 << 10
@@ -37,26 +45,26 @@ var (
 // SniffSize is how many bytes Detect wants to see.
 const SniffSize = 10
 
-// Detect tells the compression by the first bytes, SniffSize of them or all there are; ErrUnsupported for bzip2 and xz.
+// Detect returns the compression by the first bytes, SniffSize of them or all there are.
 // Media types are not asked: registries serve zstd layers under gzip's type, and docker and containerd go by the bytes too.
-func Detect(start []byte) (Compression, error) {
+func Detect(start []byte) Compression {
 	switch {
 	case bytes.HasPrefix(start, gzipMagic):
-		return Gzip, nil
+		return Gzip
 	case bytes.HasPrefix(start, zstdMagic),
 		len(start) >= 4 && start[0]&0xf0 == 0x50 && bytes.Equal(start[1:4], zstdSkippable):
-		return Zstd, nil
+		return Zstd
 	case bytes.HasPrefix(start, xzMagic):
-		return "", unsupported("xz")
+		return XZ
 	// The block size and the first block's or the end's magic follow, so that a tar whose first name is BZh… passes.
 	case len(start) >= 10 && bytes.HasPrefix(start, bzip2Magic) && (start[4] == 0x31 && start[5] == 0x41 || start[4] == 0x17 && start[5] == 0x72):
-		return "", unsupported("bzip2")
+		return Bzip2
 	}
-	return Uncompressed, nil
+	return Uncompressed
 }
 
 // Decompress detects the compression of r and returns its content. The returned closer frees the decompressor; it is
-// never nil. maxWindow bounds the memory that a zstd frame may ask for, in bytes. What the content then fails with while
+// never nil. maxWindow bounds the memory that a zstd frame or an xz block may ask for, in bytes. What the content then fails with while
 // it is read is the decompressor's own error, of which DecompressError tells the meaning.
 func Decompress(r io.Reader, maxWindow int64) (io.Reader, Compression, func(), error) {
 	nothing := func() {}
@@ -65,13 +73,10 @@ func Decompress(r io.Reader, maxWindow int64) (io.Reader, Compression, func(), e
 	if err != nil && err != io.EOF { //nolint:errorlint // Peek returns the source's error as it is
 		return nil, "", nothing, err
 	}
-	kind, err := Detect(start)
-	if err != nil {
-		return nil, "", nothing, err
-	}
+	kind := Detect(start)
 	switch kind {
 	case Gzip:
-		z, err := gzip.NewReader(in)
+		z, err := newGunzip(in)
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF // the stream ends inside its own header
 		}
@@ -88,6 +93,15 @@ func Decompress(r io.Reader, maxWindow int64) (io.Reader, Compression, func(), e
 			return nil, kind, nothing, DecompressError(err)
 		}
 		return z, kind, z.Close, nil
+	case XZ:
+		z, err := xz.NewReader(in, uint32(min(maxWindow, math.MaxUint32)))
+		if err != nil {
+			return nil, kind, nothing, DecompressError(err)
+		}
+		return z, kind, nothing, nil
+	case Bzip2:
+		return bzip2.NewReader(in), kind, nothing, nil
+	case Uncompressed:
 	}
 	return in, kind, nothing, nil
 }
@@ -95,9 +109,9 @@ func Decompress(r io.Reader, maxWindow int64) (io.Reader, Compression, func(), e
 // DecompressError gives a decompressor's error its meaning: ErrTruncated, ErrTooLarge, ErrUnsupported or ErrCorrupt.
 func DecompressError(err error) error {
 	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, xz.ErrBuf):
 		return &fault{of: ErrTruncated, cause: err, why: image.Textf("it ends too early")}
-	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
+	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, xz.ErrMemlimit):
 		return &fault{of: ErrTooLarge, cause: err, why: image.Textf("unpacking it needs too much memory")}
 	case errors.Is(err, zstd.ErrUnknownDictionary):
 		return &fault{of: ErrUnsupported, cause: err, why: image.Textf("it is compressed with a dictionary that did not come with it")}

@@ -42,6 +42,10 @@ func TestBadLayersAreToldApart(t *testing.T) {
 		"a gzip with a wrong length":      {flip(gz, len(gz)-1), layer.ErrCorrupt, true},
 		"a zstd with a wrong checksum":    {flip(zst, len(zst)-1), layer.ErrCorrupt, true},
 		"bytes after the gzip":            {join(gz, []byte("trailing bytes")), layer.ErrCorrupt, true},
+		"bytes after the gzip's padding":  {join(gz, make([]byte, 512), []byte("x")), layer.ErrCorrupt, true},
+		"a gzip after the gzip's padding": {join(gz, make([]byte, 512), gz), layer.ErrCorrupt, true},
+		"a second gzip in half":           {join(gz, gz[:len(gz)/2]), layer.ErrTruncated, true},
+		"a second gzip's header in half":  {join(gz, gz[:2]), layer.ErrTruncated, true},
 		"bytes after the zstd":            {join(zst, []byte("trailing bytes")), layer.ErrCorrupt, true},
 		"a zstd frame in the gzip":        {join(gz, zst), layer.ErrCorrupt, true},
 		"xz":                              {[]byte("\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4\x46"), layer.ErrUnsupported, false},
@@ -60,6 +64,23 @@ func TestBadLayersAreToldApart(t *testing.T) {
 				t.Errorf("a failed inspection gave %+v", got)
 			}
 		})
+	}
+}
+
+// Zero bytes after a gzip stream count for nothing, as for gunzip, pigz and docker with it.
+func TestZeroBytesAfterAGzipStreamAreReadOver(t *testing.T) {
+	plain := tarOf(t, file("a", strings.Repeat("content ", 4000)), file("b", "b"))
+	want := mustInspect(t, gzipped(t, plain))
+	for _, n := range []int{0, 1, 9, 17, 512, 1 << 20} {
+		for name, blob := range map[string][]byte{
+			"one member":  gzipped(t, plain),
+			"two members": join(gzipped(t, plain[:5000]), gzipped(t, plain[5000:])),
+			"three":       join(gzipped(t, nil), gzipped(t, plain), gzipped(t, nil)),
+		} {
+			if got, err := inspect(join(blob, make([]byte, n))); err != nil || got != want {
+				t.Errorf("%s, %d zero bytes: %+v, %v; want %+v", name, n, got, err, want)
+			}
+		}
 	}
 }
 

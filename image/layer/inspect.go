@@ -61,6 +61,9 @@ func Inspect(ctx context.Context, r io.Reader, limits Limits) (Result, error) {
 func inspect(ctx context.Context, src io.Reader, limits Limits) (Result, error) {
 	plain, compression, closePlain, err := Decompress(src, limits.MaxWindow)
 	defer closePlain()
+	if !compression.ForLayers() {
+		return Result{}, unsupported(string(compression))
+	}
 	if err != nil {
 		return Result{}, err
 	}
