@@ -117,9 +117,10 @@ func (s *Stream) handOn(w io.Writer, e entry, from, n int64) (int64, error) {
 	s.at += k
 	s.blobAt = -1 // it may have been read further than w took
 	var path *fs.PathError
+	var ours *image.Error
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
-	} else if !errors.As(err, &path) {
+	} else if !errors.As(err, &path) && !errors.As(err, &ours) {
 		return k, err
 	}
 	return k, blobError(e, err)

@@ -112,7 +112,11 @@ func (h *Handlers) archive(c echo.Context, asked archiveRequest) error {
 	header.Set(echo.HeaderContentDisposition, mime.FormatMediaType("attachment", map[string]string{"filename": packed.file}))
 	header.Set(echo.HeaderXContentTypeOptions, "nosniff")
 	header.Set(echo.HeaderCacheControl, "private, no-cache") // a platform that is stored later changes it
-	stream := a.Stream(func(d image.Digest) (archive.Blob, error) { return h.store.OpenBlob(d) })
+	ctx := c.Request().Context()
+	stream := a.Stream(func(d image.Digest) (archive.Blob, error) {
+		b, _, err := h.store.OpenBlob(ctx, d)
+		return b, err
+	})
 	defer stream.Close() //nolint:errcheck // it was only read
 	if asked.compression != archive.None {
 		return h.sendCompressed(c, asked.compression, packed, stream)
@@ -149,7 +153,7 @@ func (h *Handlers) wholeBlobs(a *archive.Archive) error {
 		}
 		h.log.Error("a stored blob is not there to be archived", "digest", d.Digest, "size", d.Size)
 		return image.Errorf(image.Conflict, "the blob %s is missing on this server's disk, or damaged", d.Digest).
-			Suggest("Delete the image that it belongs to and pull it again.")
+			Suggest("Pull the image that it belongs to again.")
 	}
 	return nil
 }

@@ -51,9 +51,19 @@ func (h *Handlers) imagePage(c echo.Context, a address) error {
 	if a.idPrefix != "" && a.idPrefix != s.shown.ID.Encoded() {
 		return redirectKeepingQuery(c, views.SectionURL(views.IDURL(s.shown.ID), a.section, image.Platform{}))
 	}
-	switch {
-	case !s.stored:
+	if !s.stored {
 		return h.renderImage(c, http.StatusNotFound, s, templ.NopComponent)
+	}
+	err = h.section(c, a, s)
+	if image.KindOf(err) == image.Damaged && !PlainText(c.Request()) && len(s.damaged(h)) > 0 {
+		return h.renderImage(c, Status(image.Damaged), s, views.DamagedSection())
+	}
+	return err
+}
+
+// section answers with the section that the address names.
+func (h *Handlers) section(c echo.Context, a address, s *subject) error {
+	switch {
 	case a.section == views.SectionManifest:
 		return h.manifestSection(c, s)
 	case a.section == views.SectionInspect:

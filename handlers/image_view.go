@@ -19,6 +19,7 @@ func (h *Handlers) imageView(ctx context.Context, s *subject) views.ImageView {
 		Platforms: s.platformLinks(), Shown: s.figures(), Tabs: s.tabs(ctx), Deletions: s.deletions(ctx),
 		EntriesURL: s.url(views.SectionManifest),
 	}
+	v.Damaged = s.damaged(h)
 	for _, e := range s.target.Entries {
 		switch e.Kind {
 		case image.EntryAttestation:

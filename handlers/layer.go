@@ -26,7 +26,7 @@ func (h *Handlers) Layer(c echo.Context) error {
 	}
 	v := views.LayerView{
 		Digest: l.Digest, DiffID: l.DiffID, MediaType: l.MediaType, Size: l.Size, Unpacked: l.Unpacked, Entries: l.Entries,
-		CreatedBy: l.CreatedBy, Problem: l.Problem, Users: l.Users,
+		CreatedBy: l.CreatedBy, Problem: l.Problem, Users: l.Users, Damaged: h.store.IsDamaged(digest),
 	}
 	for _, u := range users {
 		v.Uses = append(v.Uses, views.LayerUse{

@@ -32,6 +32,9 @@ func (h *Handlers) Storage(c echo.Context) error {
 		return Render(c, http.StatusOK, views.StorageParts(v))
 	}
 	ctx := c.Request().Context()
+	if v.Damaged, err = h.damaged(ctx); err != nil {
+		return err
+	}
 	removals, err := h.removals(ctx)
 	if err != nil {
 		return err

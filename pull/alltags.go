@@ -223,7 +223,7 @@ func (b *batch) settle(tag string, p *plan, c Change, err error) error {
 // hitsAll tells of an error that it would hit each other tag too.
 func hitsAll(err error) bool {
 	switch image.KindOf(err) {
-	case image.RateLimited, image.Unauthorized, image.Forbidden, image.DiskFull, image.Cancelled:
+	case image.RateLimited, image.Unauthorized, image.Forbidden, image.DiskFull, image.ReadOnly, image.Damaged, image.Cancelled:
 		return true
 	}
 	return false

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -146,12 +147,15 @@ func (q *Queue) fetchConfig(ctx context.Context, r *run, p *plan, i int) error {
 	return nil
 }
 
-// ensure brings one blob onto the shelf unless it is there. l, which may be nil, shows it.
+// ensure brings one blob onto the shelf unless it is there, and right. l, which may be nil, shows it.
 func (q *Queue) ensure(ctx context.Context, b blob, l *layer) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if q.shelf.HasBlob(b.Descriptor) {
+	switch whole, err := q.prove(ctx, b, l); {
+	case err != nil:
+		return err
+	case whole:
 		if l != nil {
 			l.isStored()
 		}
@@ -162,6 +166,22 @@ func (q *Queue) ensure(ctx context.Context, b blob, l *layer) error {
 			l.follow(p)
 		}
 	})
+}
+
+// prove reports whether a blob is on the shelf as it should be. It shows the reading where that has to be done.
+func (q *Queue) prove(ctx context.Context, b blob, l *layer) (bool, error) {
+	p := &progress{state: Verifying}
+	var show sync.Once
+	whole, err := q.shelf.ProveBlob(ctx, b.Descriptor, func(n int) {
+		if l != nil {
+			show.Do(func() { l.follow(p) })
+		}
+		p.bytes.Add(int64(n))
+	})
+	if err != nil && ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	return whole, err
 }
 
 // fetchAll brings every blob of a plan onto the shelf. Configs come first, so that an image whose config

@@ -56,6 +56,9 @@ type Shelf interface {
 	Hold(digests []image.Digest) (release func())
 	// HasBlob tells whether the blob's whole, verified file is on disk.
 	HasBlob(d image.Descriptor) bool
+	// ProveBlob reports whether the blob's file is on disk and its bytes are right: they are read for that unless they
+	// were since the start. read is told of them. A blob that is damaged is as one that is not stored from then on.
+	ProveBlob(ctx context.Context, d image.Descriptor, read func(n int)) (bool, error)
 	// PartialBlob gives how many bytes of a blob an unfinished attempt has left on disk; 0 where there are none.
 	PartialBlob(d image.Digest) int64
 	// Reserve sets bytes of the disk aside for what is going to be fetched; DiskFull where there is no room for them.

@@ -145,11 +145,9 @@ func (s *resolver) here(d image.Descriptor) int64 {
 // config reads a config into memory without storing it, for an image whose platform stands nowhere else.
 func (s *resolver) config(ctx context.Context, repo image.Repository, m *image.Manifest) (*image.Config, error) {
 	if s.shelf.HasBlob(m.Config) {
-		raw, err := s.shelf.ReadBlob(m.Config.Digest, image.MaxConfigSize)
-		if err != nil {
-			return nil, err
+		if raw, err := s.shelf.ReadBlob(m.Config.Digest, image.MaxConfigSize); err == nil { // else it went meanwhile, or is damaged
+			return image.ParseConfig(raw, m)
 		}
-		return image.ParseConfig(raw, m)
 	}
 	body, _, err := s.source.Blob(ctx, repo, m.Config, 0)
 	if err != nil {

@@ -172,7 +172,7 @@ func (s *resolver) readFirst(ctx context.Context, repo image.Repository, d image
 	doc, err := s.shelf.KeptDocument(ctx, d)
 	switch kind := image.KindOf(err); {
 	case err == nil:
-	case kind != image.NotFound && kind != image.Corrupt:
+	case kind != image.NotFound && kind != image.Corrupt && kind != image.Damaged:
 		return image.Document{}, fmt.Errorf("read %s from the shelf: %w", d, err)
 	default:
 		if doc, err = s.download(ctx, repo, d, ask); err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // unproved is how much of a blob's end is held back until its digest is proved: nobody is handed a whole blob that is
-// not what it should be, and what somebody has whole is on the shelf's disk.
+// not what it should be, and what somebody has whole is on the shelf's disk. The shelf does so with what it hands out.
 const unproved = 64 << 10
 
 // Stream reads a blob while a fetch brings it: its bytes are there as soon as they are on disk. It is an io.ReadSeeker

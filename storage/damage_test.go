@@ -165,7 +165,6 @@ func TestADatabaseThatWasOverwrittenAfterAGoodEndIsNotOpened(t *testing.T) {
 		}
 		saysDamaged(t, what, err)
 	})
-	s.open()
 }
 
 // TestADatabaseThatWasOverwrittenAfterACrashIsFoundAtTheStartOrWhenItIsRead takes the files of a server that did not end.
@@ -303,6 +302,7 @@ func TestNothingIsWrittenToADamagedDatabase(t *testing.T) {
 		t.Error("the end is said to be good")
 	}
 	s.open()
+	defer s.Close()
 	if err := s.Ready(t.Context()); err != nil {
 		t.Errorf("it is sound, and %v", err)
 	}

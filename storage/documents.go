@@ -50,7 +50,7 @@ func newDocuments(s *Store) *documents {
 // bytes have been proved against d.
 func (s *Store) KeptDocument(ctx context.Context, d image.Digest) (image.Document, error) {
 	doc, err := s.Document(ctx, d)
-	if kind := image.KindOf(err); err == nil || kind != image.NotFound && kind != image.Corrupt {
+	if kind := image.KindOf(err); err == nil || kind != image.NotFound && kind != image.Corrupt && kind != image.Damaged {
 		return doc, err
 	}
 	return s.documents.get(ctx, d)

@@ -121,7 +121,11 @@ func (s *Store) commitStaged(ctx context.Context, g stage, files map[image.Diges
 	group.SetLimit(committing)
 	for _, d := range digests {
 		f := files[d]
-		if s.blobs.Has(d, f.Size) {
+		whole, err := s.ProveBlob(ctx, image.Descriptor{Digest: d, Size: f.Size}, nil)
+		if err != nil {
+			return fresh, errors.Join(err, group.Wait())
+		}
+		if whole {
 			continue
 		}
 		fresh = append(fresh, d)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"os"
 	"strings"
 	"sync"
 
@@ -119,10 +118,6 @@ func (s *Store) ServedBlob(ctx context.Context, repo image.Repository, d image.D
 	s.serving.keepBlob(ref, size, change)
 	return size, nil
 }
-
-// OpenBlob opens a stored blob; NotFound where its file is missing. The file stays readable when the blob is removed
-// meanwhile. The caller closes it.
-func (s *Store) OpenBlob(d image.Digest) (*os.File, error) { return s.blobs.Open(d) }
 
 const (
 	servedTags = `SELECT t.name FROM tags t LEFT JOIN images i ON i.manifest_digest = t.digest

@@ -132,6 +132,7 @@ func (s *Store) open(ctx context.Context, o Options) error {
 		s.blobs.MeasureVolume(o.Volume)
 	}
 	s.blobs.YieldBallast() // on a full disk SQLite could not even open the database
+	s.blobs.OnDamage(s.tellDamage)
 	if err := refuseUnknownBlobs(ctx, s.blobs, path); err != nil {
 		return err
 	}

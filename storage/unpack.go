@@ -88,7 +88,7 @@ func (u *unpacker) one(ctx context.Context, d image.Digest) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, layer.ErrSource): // not the layer's fault: it stays pending
-		if image.KindOf(err) != image.NotFound { // deleted since it was listed
+		if kind := image.KindOf(err); kind != image.NotFound && kind != image.Damaged { // deleted since it was listed, or known
 			u.store.log.Error("read a layer", "digest", d, "error", err)
 		}
 		return nil
@@ -100,6 +100,10 @@ func (u *unpacker) one(ctx context.Context, d image.Digest) error {
 }
 
 func (u *unpacker) read(ctx context.Context, d image.Digest) (layer.Result, error) {
+	// What the disk has damaged must not be taken for the author's fault.
+	if err := u.store.blobs.Prove(ctx, d, nil); err != nil {
+		return layer.Result{}, fmt.Errorf("%w: %w", layer.ErrSource, err)
+	}
 	// No hold: deleting the layer meanwhile must free its space, and the open file stays readable.
 	f, err := u.store.blobs.Open(d)
 	if err != nil {

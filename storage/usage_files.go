@@ -51,9 +51,9 @@ func (f *Files) kind(path string) *int64 {
 		}
 	case dir == ingestDir, filepath.Dir(dir) == ingestDir:
 		return &f.Partial
-	case dir == "." && (strings.HasPrefix(name, databaseName) || name == blob.BallastName):
+	case dir == "." && (strings.HasPrefix(name, databaseName) || name == blob.BallastName || name == endedName):
 		return &f.Database
-	case dir == "." && (strings.HasPrefix(name, ocispec.ImageIndexFile) || strings.HasPrefix(name, ocispec.ImageLayoutFile) || name == lockName):
+	case dir == "." && (strings.HasPrefix(name, ocispec.ImageIndexFile) || strings.HasPrefix(name, ocispec.ImageLayoutFile) || name == lockName), dir == blob.MarksDir:
 		return &f.Layout
 	}
 	return &f.Other

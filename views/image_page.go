@@ -16,6 +16,8 @@ type ImageView struct {
 	State   ImageState
 	Broken  image.Text // why the platform shown cannot be used; hostile text
 
+	Damaged []image.Digest // its parts that are damaged on the disk
+
 	Permanent string // for a tag: the address of its digest
 	Names     []Link // for a digest: the tags on it; for an ID: the references that lead to it
 	MoreNames int    // how many more there are

@@ -16,6 +16,7 @@ type LayerView struct {
 	Entries   int64 // negative until it was unpacked
 	CreatedBy string
 	Problem   image.Text // why it cannot be unpacked; empty when nothing is known against it
+	Damaged   bool       // its file is not what was stored
 	Users     int        // images that use it
 	Uses      []LayerUse
 }

@@ -23,6 +23,7 @@ type StorageView struct {
 	Failed  bool // the last count failed
 	Prune   PruneForm
 	Left    LeftOver
+	Damaged DamagedView
 }
 
 // LeftOver is what pulls have left that did not finish, and that no pull is fetching.

@@ -25,6 +25,7 @@ var (
 	reposDesc   = prometheus.NewDesc("stowage_repositories", "Repositories on the shelf.", nil, nil)
 	blobsDesc   = prometheus.NewDesc("stowage_blobs", "Blobs on the shelf.", nil, nil)
 	bytesDesc   = prometheus.NewDesc("stowage_blob_bytes", "Bytes of all blobs on disk.", nil, nil)
+	damagedDesc = prometheus.NewDesc("stowage_damaged_blobs", "Blobs that were found damaged on disk and are not mended.", nil, nil)
 	freeDesc    = prometheus.NewDesc("stowage_disk_free_bytes", "Free bytes of the volume that the data folder is on.", nil, nil)
 	roomDesc    = prometheus.NewDesc("stowage_disk_room_bytes", "Bytes that pulls and uploads may still take of that volume; negative below the reserve.", nil, nil)
 	reserveDesc = prometheus.NewDesc("stowage_disk_reserve_bytes", "Bytes of that volume that stay free for the database.", nil, nil)
@@ -54,6 +55,7 @@ func (m shelfMetrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(blobsDesc, float64(t.Blobs))
 		gauge(bytesDesc, float64(t.Bytes))
 	}
+	gauge(damagedDesc, float64(m.store.CountDamaged()))
 	if r, err := m.store.Room(); err == nil {
 		gauge(freeDesc, float64(r.Free))
 		gauge(roomDesc, float64(r.Left()))

@@ -32,33 +32,46 @@ func (h *Handler) blob(w http.ResponseWriter, q request) error {
 	if err != nil {
 		return h.missing(q.Context(), err, q.repo, refuse(http.StatusNotFound, blobUnknown, "no stored image of %s uses %s", q.repo, d).with(detail{Digest: d}))
 	}
-	header := w.Header()
-	header["Content-Type"] = octets
-	header["Cache-Control"] = forEver
-	name(header, d)
-	return h.file(w, q, d, size, blobUnknown)
+	blobHeader(w.Header(), d)
+	err = h.file(w, q, d, size, blobUnknown)
+	if lost(err) && h.mirror.Covers(q.repo) { // as if it were not stored
+		return h.stream(w, q, image.Descriptor{Digest: d, Size: size})
+	}
+	return err
 }
 
 var octets = []string{"application/octet-stream"}
 
+func blobHeader(header http.Header, d image.Digest) {
+	header["Content-Type"] = octets
+	header["Cache-Control"] = forEver
+	name(header, d)
+}
+
 // file answers with a blob's file, or with the range of it that the client asks for. The file itself goes to the
-// ResponseWriter, so that the kernel can send it (sendfile).
+// ResponseWriter, so that the kernel can send it (sendfile). One that is not proved since the start is proved on the way,
+// or before a range of it is sent; where it turns out damaged the connection is cut.
 func (h *Handler) file(w http.ResponseWriter, q request, d image.Digest, size int64, code string) error {
-	f, err := h.store.OpenBlob(d)
+	oneRange(q.Request)
+	if q.Method == http.MethodGet && q.Header.Get("Range") != "" {
+		if _, err := h.store.ProveBlob(q.Context(), image.Descriptor{Digest: d, Size: size}, nil); err != nil {
+			return fmt.Errorf("serve %s of %s: %w", d, q.repo, err)
+		}
+	}
+	f, has, err := h.store.OpenBlob(q.Context(), d)
 	if err != nil {
 		return h.lost(q, d, code, err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("serve %s of %s: %w", d, q.repo, err)
+	if has != size {
+		return h.lost(q, d, code, fmt.Errorf("the file has %d bytes instead of %d: %w", has, size, errDamaged))
 	}
-	if info.Size() != size {
-		return h.lost(q, d, code, fmt.Errorf("the file has %d bytes instead of %d: %w", info.Size(), size, errDamaged))
-	}
-	oneRange(q.Request)
 	deadline(w, size, 0)
 	http.ServeContent(w, q.Request, "", time.Time{}, f)
+	if read, ok := f.(interface{ Err() error }); ok && read.Err() != nil {
+		h.log.Warn("a blob's answer was cut", "digest", d, "repository", q.repo, "error", read.Err())
+		panic(http.ErrAbortHandler) // the client must not take what it got for the whole
+	}
 	return nil
 }
 
@@ -86,15 +99,24 @@ var errDamaged = errors.New("damaged on the disk")
 // lost answers that a file is not there which should be, or is not what it was. A removal that overtook the request is
 // no reason to alarm anybody.
 func (h *Handler) lost(q request, d image.Digest, code string, err error) error {
-	switch kind := image.KindOf(err); {
-	case errors.Is(err, errDamaged), kind == image.NotFound, kind == image.Corrupt, kind == image.TooLarge:
+	kind := image.KindOf(err)
+	switch {
+	case errors.Is(err, errDamaged), kind == image.NotFound, kind == image.Corrupt, kind == image.TooLarge, kind == image.Damaged:
 	default:
 		return fmt.Errorf("serve %s of %s: %w", d, q.repo, err)
 	}
-	if h.stillThere(q, d, code) {
-		h.log.Error("a stored blob cannot be served", "digest", d, "repository", q.repo, "error", err)
+	if kind != image.Damaged && h.stillThere(q, d, code) { // else it is known
+		h.store.LostBlob(d) // which says so in the log
 	}
-	return refuse(http.StatusNotFound, code, "%s of %s is damaged on this server: delete the image there and pull it again", d, q.repo).with(detail{Digest: d})
+	no := refuse(http.StatusNotFound, code, "%s of %s is damaged on this server: pull the image there again, which mends it", d, q.repo).with(detail{Digest: d})
+	no.lost = true
+	return no
+}
+
+// lost reports whether an error is that a blob of the shelf cannot be served, before anything was answered.
+func lost(err error) bool {
+	var wire *wireError
+	return errors.As(err, &wire) && wire.lost
 }
 
 // stillThere looks again whether a repository has a digest.

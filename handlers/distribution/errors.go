@@ -22,7 +22,8 @@ const (
 // are English.
 type wireError struct {
 	status int
-	retry  int // seconds after which asking again makes sense; 0 where nobody knows
+	lost   bool // the shelf should have it
+	retry  int  // seconds after which asking again makes sense; 0 where nobody knows
 
 	Code    string `json:"code"`
 	Message string `json:"message"`

@@ -37,6 +37,17 @@ func (h *Handler) manifest(w http.ResponseWriter, q request) error {
 	if !m.Broken.Empty() {
 		return refuse(http.StatusNotFound, manifestUnknown, "%s is stored and broken, so it is not served: %s", ref, m.Broken).with(detail{Digest: m.Digest})
 	}
+	err = h.stored(w, q, ref, m)
+	if lost(err) && h.mirror.Covers(q.repo) { // as if it were not stored
+		if answered, failed := h.mirrored(w, q, ref, storage.Served{}, false); answered || failed != nil {
+			return failed
+		}
+	}
+	return err
+}
+
+// stored answers an index or a manifest that is stored.
+func (h *Handler) stored(w http.ResponseWriter, q request, ref image.Reference, m storage.Served) error {
 	header := w.Header()
 	header["Content-Type"] = []string{m.MediaType}
 	name(header, m.Digest)

@@ -71,28 +71,33 @@ func (h *Handler) mirroredBlob(w http.ResponseWriter, q request, d image.Digest)
 	if !known {
 		return false, nil
 	}
-	header := w.Header()
-	header["Content-Type"] = octets
-	header["Cache-Control"] = forEver
-	name(header, d)
+	blobHeader(w.Header(), d)
 	if h.store.HasBlob(b) {
-		return true, h.file(w, q, d, b.Size, blobUnknown)
+		if err := h.file(w, q, d, b.Size, blobUnknown); !lost(err) {
+			return true, err
+		}
 	}
+	return true, h.stream(w, q, b)
+}
+
+// stream answers with a blob of a mirrored repository as it comes from the registry.
+func (h *Handler) stream(w http.ResponseWriter, q request, b image.Descriptor) error {
+	blobHeader(w.Header(), b.Digest)
 	if q.Method == http.MethodHead {
-		header["Content-Length"] = []string{strconv.FormatInt(b.Size, 10)}
-		header["Accept-Ranges"] = []string{"bytes"}
-		return true, nil
+		w.Header()["Content-Length"] = []string{strconv.FormatInt(b.Size, 10)}
+		w.Header()["Accept-Ranges"] = []string{"bytes"}
+		return nil
 	}
 	deadline(w, b.Size, patience)
 	s, err := h.mirror.Stream(q.Context(), q.repo, b, asker(q.Request))
 	if err != nil {
-		return true, upstreamError(q.repo.At(d), blobUnknown, err)
+		return upstreamError(q.repo.At(b.Digest), blobUnknown, err)
 	}
 	defer s.Close() //nolint:errcheck // it was only read from
 	oneRange(q.Request)
 	// Where the blob fails half-way, less is written than was announced, and the connection breaks.
 	http.ServeContent(w, q.Request, "", time.Time{}, s)
-	return true, nil
+	return nil
 }
 
 // patience is how much longer a blob may take that has to come first.

@@ -107,16 +107,14 @@ func TestWhatIsMissingIsFetchedForAClientByAPullOfTheTagAndThePlatform(t *testin
 
 func blobSize(t *testing.T, s *shelf, d image.Digest) int64 {
 	t.Helper()
-	f, err := s.store.OpenBlob(d)
+	f, size, err := s.store.OpenBlob(t.Context(), d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
+	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return info.Size()
+	return size
 }
 
 func TestOtherRegistriesThanThoseMirroredAreNotAsked(t *testing.T) {

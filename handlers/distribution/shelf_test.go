@@ -33,6 +33,7 @@ type shelf struct {
 	mirror   *pull.Mirror   // nil where nothing is mirrored
 	store    *storage.Store
 	queue    *pull.Queue
+	source   pull.Source
 	server   *httptest.Server
 	log      *bytes.Buffer // read it when no request is under way
 }
@@ -79,7 +80,8 @@ func newShelf(t testing.TB, mirrored ...string) *shelf {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.queue = pull.New(pull.Options{Source: upstream{client, strings.TrimPrefix(from.URL, "http://")}, Shelf: s.store, DefaultPlatform: amd64})
+	s.source = upstream{client, strings.TrimPrefix(from.URL, "http://")}
+	s.queue = pull.New(pull.Options{Source: s.source, Shelf: s.store, DefaultPlatform: amd64})
 	if err := s.queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"crypto/sha256"
 	"errors"
 	"io"
 	"io/fs"
@@ -13,8 +14,8 @@ import (
 // noFollow keeps a link that somebody put into the data folder from leading out of it.
 const noFollow = syscall.O_NOFOLLOW
 
-// Has tells whether the blob is stored: verified, whole, durable and of exactly size bytes, or of any size
-// where size is negative. It does not read the bytes.
+// Has tells whether the blob is stored: verified, whole, durable, not known to be damaged and of exactly size bytes, or
+// of any size where size is negative. It does not read the bytes.
 func (s *Store) Has(d image.Digest, size int64) bool {
 	hex, err := hexOf(d)
 	if err != nil {
@@ -27,7 +28,11 @@ func (s *Store) Has(d image.Digest, size int64) bool {
 		return false
 	}
 	info, err := os.Lstat(s.blobPath(hex))
-	return err == nil && info.Mode().IsRegular() && (size < 0 || info.Size() == size)
+	if err != nil || !info.Mode().IsRegular() || size >= 0 && info.Size() != size {
+		return false
+	}
+	_, damaged := s.proofs.of(keyOf(hex), stampOf(info))
+	return !damaged
 }
 
 // Size gives the bytes of a stored blob; NotFound where there is none.
@@ -46,14 +51,11 @@ func (s *Store) Size(d image.Digest) (int64, error) {
 	return info.Size(), nil
 }
 
-// Open opens a stored blob for reading; NotFound where there is none. The file stays readable when the blob
-// is removed meanwhile. The caller closes it.
+// Open opens a stored blob for reading, proved or not; NotFound where there is none, Damaged where it is known to be. The
+// file stays readable when the blob is removed meanwhile. The caller closes it.
 func (s *Store) Open(d image.Digest) (*os.File, error) {
-	hex, err := hexOf(d)
-	if err != nil {
-		return nil, err
-	}
-	return openFile(d, s.blobPath(hex))
+	f, _, _, err := s.open(d)
+	return f, err
 }
 
 // OpenPartial opens what a Writer has written of a blob so far, for reading; the blob itself where it has been committed
@@ -64,55 +66,52 @@ func (s *Store) OpenPartial(d image.Digest) (*os.File, error) {
 		return nil, err
 	}
 	// In this order, because a commit moves the one to the other.
-	f, err := openFile(d, s.partialPath(hex))
+	f, _, err := openFile(d, s.partialPath(hex))
 	if image.KindOf(err) == image.NotFound {
-		return openFile(d, s.blobPath(hex))
+		return s.Open(d)
 	}
 	return f, err
 }
 
-func openFile(d image.Digest, path string) (*os.File, error) {
+func openFile(d image.Digest, path string) (*os.File, fs.FileInfo, error) {
 	// Non-blocking, so that opening something that is no file (a named pipe) does not wait for ever.
 	f, err := os.OpenFile(path, os.O_RDONLY|noFollow|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) {
-		return nil, notStored(d)
+		return nil, nil, notStored(d)
 	}
 	if err != nil {
-		return nil, failure("open blob "+string(d), err)
+		return nil, nil, failure("open blob "+string(d), err)
 	}
 	info, err := f.Stat()
 	if err != nil {
-		return nil, failure("open blob "+string(d), errors.Join(err, f.Close()))
+		return nil, nil, failure("open blob "+string(d), errors.Join(err, f.Close()))
 	}
 	if !info.Mode().IsRegular() {
 		_ = f.Close() // nothing was read
-		return nil, notStored(d)
+		return nil, nil, notStored(d)
 	}
-	return f, nil
+	return f, info, nil
 }
 
 // ReadAll reads a small blob whole and proves its digest again: NotFound, TooLarge over limit bytes,
-// Corrupt where the disk does not give back what was stored.
+// Damaged where the disk does not give back what was stored, which is remembered.
 func (s *Store) ReadAll(d image.Digest, limit int64) ([]byte, error) {
-	f, err := s.Open(d)
+	f, st, _, err := s.open(d)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, failure("read blob "+string(d), err)
+	if st.Size > limit {
+		return nil, image.Errorf(image.TooLarge, "blob %s has %d bytes, at most %d are read", d, st.Size, limit)
 	}
-	if info.Size() > limit {
-		return nil, image.Errorf(image.TooLarge, "blob %s has %d bytes, at most %d are read", d, info.Size(), limit)
-	}
-	raw := make([]byte, info.Size())
+	raw := make([]byte, st.Size)
 	if _, err := io.ReadFull(f, raw); err != nil {
-		return nil, failure("read blob "+string(d), err)
+		return nil, s.unread(d, st, err)
 	}
-	if got := image.DigestOf(raw); got != d {
-		return nil, image.Errorf(image.Corrupt, "blob %s is damaged on the disk: its bytes have the digest %s", d, got).
-			Suggest("Delete the image and pull it again.")
+	sum := sha256.New()
+	sum.Write(raw)
+	if err := s.judge(d, st, sum); err != nil {
+		return nil, err
 	}
 	return raw, nil
 }
@@ -124,7 +123,10 @@ func (s *Store) Remove(d image.Digest) (freed int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return removeFile(s.blobPath(hex), "remove blob "+string(d))
+	if freed, err = removeFile(s.blobPath(hex), "remove blob "+string(d)); err == nil {
+		s.unmark(hex)
+	}
+	return freed, err
 }
 
 // removeFile removes a regular file and leaves anything else alone.

@@ -83,7 +83,7 @@ func TestReadAllNoticesADamagedBlob(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := s.ReadAll(d, 4)
-	wantKind(t, err, image.Corrupt)
+	wantKind(t, err, image.Damaged)
 }
 
 func TestOpenReadsFromAnyPlace(t *testing.T) {

@@ -29,11 +29,15 @@ type Store struct {
 	dir     string // absolute
 	blobs   string // dir/blobs/sha256
 	ingest  string // dir/ingest
+	marks   string // dir/damaged
 	sys     system
 	commits *groupSync // of the folder blobs
 	account *account
 	ballast *ballast
 	index   sync.Mutex // one index.json at a time
+	proofs  *proofs
+
+	onDamage func(d image.Digest, mark error) // see OnDamage
 
 	mu       sync.Mutex
 	writing  map[string]struct{} // digests (hex) that have a Writer
@@ -63,6 +67,9 @@ func Open(dir string) (*Store, error) {
 		dir:      dir,
 		blobs:    filepath.Join(dir, ocispec.ImageBlobsDir, "sha256"),
 		ingest:   filepath.Join(dir, "ingest"),
+		marks:    filepath.Join(dir, MarksDir),
+		proofs:   newProofs(),
+		onDamage: func(image.Digest, error) {},
 		sys:      system{write: (*os.File).Write, fsync: (*os.File).Sync, volume: volume},
 		writing:  map[string]struct{}{},
 		unsynced: map[string]struct{}{},
@@ -79,6 +86,9 @@ func Open(dir string) (*Store, error) {
 		return nil, err
 	}
 	if err := s.sweepStages(); err != nil {
+		return nil, err
+	}
+	if err := s.readMarks(); err != nil {
 		return nil, err
 	}
 	if _, err := os.Lstat(filepath.Join(dir, ocispec.ImageIndexFile)); errors.Is(err, fs.ErrNotExist) {

@@ -246,7 +246,8 @@ func (s *Store) settle(f *os.File) error {
 	return errors.Join(err, f.Close())
 }
 
-// publish gives a settled file its name under blobs, durably. Until the name is durable, Has denies it.
+// publish gives a settled file, which was proved while it was written, its name under blobs, durably. It takes the place of
+// one that was damaged. Until the name is durable, Has denies it.
 func (s *Store) publish(path, hex string) error {
 	s.setUnsynced(hex, true)
 	if err := os.Rename(path, s.blobPath(hex)); err != nil {
@@ -256,6 +257,7 @@ func (s *Store) publish(path, hex string) error {
 	if err := s.commits.Sync(); err != nil {
 		return err
 	}
+	s.proofOf(hex)
 	s.setUnsynced(hex, false)
 	return nil
 }

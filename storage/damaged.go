@@ -1,0 +1,151 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io"
+
+	"github.com/stowage/stowage/image"
+)
+
+// DamagedBlob is a blob whose file is not what was stored, and what needs it.
+type DamagedBlob struct {
+	Digest image.Digest
+	Size   int64
+	Layer  bool         // it is a layer, and has a page
+	Needs  []DamagedUse // a few references that lead to it, by name
+	More   bool         // there are more
+}
+
+// DamagedUse is a reference whose images need a damaged blob, and those of its platforms that do.
+type DamagedUse struct {
+	Reference image.Reference
+	Platforms []image.Platform
+}
+
+// Damaged lists the blobs that were found damaged and are not mended, by digest: at most limit, each with at most uses
+// references, and how many there are.
+func (s *Store) Damaged(ctx context.Context, limit, uses int) (all []DamagedBlob, total int, err error) {
+	marked := s.blobs.Damaged()
+	if len(marked) == 0 {
+		return nil, 0, nil
+	}
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		for _, d := range marked {
+			b := DamagedBlob{Digest: d}
+			err := tx.QueryRowContext(ctx, `SELECT size, EXISTS (SELECT 1 FROM layers WHERE digest = ?1) FROM blobs WHERE digest = ?1`, d).Scan(&b.Size, &b.Layer)
+			if errors.Is(err, sql.ErrNoRows) { // nothing needs it any more
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if total++; total > limit {
+				continue
+			}
+			if err := b.find(ctx, tx, uses); err != nil {
+				return err
+			}
+			all = append(all, b)
+		}
+		return nil
+	})
+	return all, total, err
+}
+
+// CountDamaged counts the blobs that were found damaged and are not mended.
+func (s *Store) CountDamaged() int { return len(s.blobs.Damaged()) }
+
+// IsDamaged reports whether a blob was found damaged and is not mended.
+func (s *Store) IsDamaged(d image.Digest) bool { return s.blobs.IsDamaged(d) }
+
+// damagedNeeds gives the references that lead to a blob: as a layer, a config, a manifest, an index, or a part of what describes
+// an image; with the platform of the image on the way, empty where the blob is an index.
+const damagedNeeds = `WITH RECURSIVE up (digest, platform) AS (
+		SELECT i.manifest_digest, i.platform FROM image_layers l CROSS JOIN images i ON i.manifest_digest = l.manifest_digest WHERE l.layer_digest = ?1
+		UNION SELECT manifest_digest, platform FROM images WHERE config_digest = ?1 OR manifest_digest = ?1
+		UNION SELECT i.manifest_digest, i.platform FROM attestation_blobs ab CROSS JOIN image_attestations ia ON ia.attestation_digest = ab.attestation_digest
+			CROSS JOIN images i ON i.manifest_digest = ia.manifest_digest WHERE ab.blob_digest = ?1
+		UNION SELECT digest, '' FROM manifests WHERE digest = ?1 AND kind = 'index'
+		UNION SELECT e.index_digest, up.platform FROM index_entries e JOIN up ON e.digest = up.digest AND e.kind IN ('image', 'index'))
+	SELECT r.name, coalesce(t.name, ''), d.digest, up.platform FROM up JOIN repository_digests d ON d.digest = up.digest
+		JOIN repositories r ON r.id = d.repository_id LEFT JOIN tags t ON t.repository_id = d.repository_id AND t.digest = d.digest
+		ORDER BY r.name, t.name, d.digest, up.platform`
+
+// find looks up what needs a blob. Of an index it is all of its stored platforms.
+func (b *DamagedBlob) find(ctx context.Context, tx *sql.Tx, most int) error {
+	err := eachRow(ctx, tx, func(rows *sql.Rows) (enough bool, err error) {
+		var ref image.Reference
+		var digest image.Digest
+		var platform string
+		if err := rows.Scan(&ref.Repository, &ref.Tag, &digest, &platform); err != nil {
+			return false, err
+		}
+		if ref.Tag == "" {
+			ref.Digest = digest
+		}
+		if n := len(b.Needs); n == 0 || b.Needs[n-1].Reference != ref {
+			if b.More = n >= most; b.More {
+				return true, nil
+			}
+			b.Needs = append(b.Needs, DamagedUse{Reference: ref})
+		}
+		last := &b.Needs[len(b.Needs)-1]
+		if p, err := image.ParsePlatform(platform); err == nil {
+			last.Platforms = append(last.Platforms, p)
+		}
+		return false, nil
+	}, damagedNeeds, b.Digest)
+	if err != nil {
+		return err
+	}
+	for i, u := range b.Needs {
+		if len(u.Platforms) > 0 {
+			continue
+		}
+		target, err := targetDigest(ctx, tx, u.Reference)
+		if err != nil {
+			return err
+		}
+		images, err := reachableImages(ctx, tx, target)
+		if err != nil {
+			return err
+		}
+		for _, img := range images {
+			if img.Platform.Known() {
+				b.Needs[i].Platforms = append(b.Needs[i].Platforms, img.Platform)
+			}
+		}
+	}
+	return nil
+}
+
+// OpenBlob opens a stored blob to be handed out, and gives its size: see blob.Store.OpenProved.
+func (s *Store) OpenBlob(ctx context.Context, d image.Digest) (io.ReadSeekCloser, int64, error) {
+	return s.blobs.OpenProved(ctx, d)
+}
+
+// ProveBlob reports whether a blob's whole file is on disk and is what it should be. It is read for that unless it was
+// proved since the start; read is told of the bytes as they are read. A blob that turns out damaged is remembered as such.
+func (s *Store) ProveBlob(ctx context.Context, d image.Descriptor, read func(n int)) (whole bool, err error) {
+	if !s.HasBlob(d) {
+		return false, nil
+	}
+	err = s.blobs.Prove(ctx, d.Digest, read)
+	if kind := image.KindOf(err); kind == image.Damaged || kind == image.NotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// LostBlob notes that the file of a blob which rows need is missing, or has another size.
+func (s *Store) LostBlob(d image.Digest) { _ = s.blobs.Damage(d) }
+
+// tellDamage says in the log that a blob is damaged.
+func (s *Store) tellDamage(d image.Digest, mark error) {
+	s.log.Error("a stored blob is damaged: it is not served any more, and pulling its image again mends it", "digest", d)
+	if mark != nil {
+		s.log.Error("that a blob is damaged is not kept for the next start", "digest", d, "error", mark)
+	}
+}
