@@ -13,12 +13,20 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/image/layer"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/share"
 )
 
-// MaxUploads is how many archives are taken in at once. Each may take a core to unpack, and as much of the disk as it has.
+// uploads is how many archives are taken in at once: each may take as much of the disk as it has. Whoever sends none finds
+// a place beside those who do, however slowly they send.
+var uploads = share.Rules{Usual: MaxUploads, PerRequester: 1, Most: 3 * MaxUploads}
+
+// proofs is how many of them are proved at once: each takes a core to unpack.
+var proofs = share.Rules{Usual: 2, PerRequester: 1, Most: 4}
+
+// MaxUploads is how many archives one requester sends at once, at most.
 const MaxUploads = 2
 
-// ErrBusy is the cause of an error of Begin where MaxUploads archives are taken in already.
+// ErrBusy is the cause of an error of Begin where too many archives are taken in already.
 var ErrBusy = errors.New("too many uploads at once")
 
 // Import is what an archive brings, proved, to be recorded: all of it or nothing.
@@ -63,7 +71,8 @@ type Importer struct {
 	queue    *pull.Queue
 	maxBytes int64
 	log      *slog.Logger
-	slots    chan struct{}
+	places   *share.Places // one held by each upload
+	proofs   *share.Places // one held while an archive is proved
 }
 
 // NewImporter makes an Importer.
@@ -71,16 +80,16 @@ func NewImporter(o Options) *Importer {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Importer{shelf: o.Shelf, queue: o.Queue, maxBytes: o.MaxBytes, log: o.Logger, slots: make(chan struct{}, MaxUploads)}
+	return &Importer{shelf: o.Shelf, queue: o.Queue, maxBytes: o.MaxBytes, log: o.Logger, places: share.New(uploads), proofs: share.New(proofs)}
 }
 
 // MaxBytes gives the most bytes of an archive; 0 where only the disk bounds it.
 func (i *Importer) MaxBytes() int64 { return i.maxBytes }
 
 // Begin refuses what need not be read to be refused, and takes one of the places for uploads until done is called. size is
-// what was announced, or -1. Errors: Invalid for the name, TooLarge, DiskFull, Conflict with
-// ErrBusy where MaxUploads run already.
-func (i *Importer) Begin(size int64, name string) (done func(), err error) {
+// what was announced, or -1, and by is who sends it. Errors: Invalid for the name, TooLarge, DiskFull, Conflict with
+// ErrBusy where there is no place.
+func (i *Importer) Begin(size int64, name, by string) (done func(), err error) {
 	if name != "" {
 		if _, err := image.ParseRepositoryReference(name); err != nil {
 			return nil, err
@@ -93,13 +102,15 @@ func (i *Importer) Begin(size int64, name string) (done func(), err error) {
 	if err := i.shelf.CheckRoom(size); err != nil {
 		return nil, err
 	}
-	select {
-	case i.slots <- struct{}{}:
-		return sync.OnceFunc(func() { <-i.slots }), nil
-	default:
-		return nil, image.Errorf(image.Conflict, "%d archives are being uploaded already", MaxUploads).Because(ErrBusy).Suggest("Try again when one of them is done.")
+	release, ok := i.places.Try(placeOf(by))
+	if !ok {
+		return nil, image.Errorf(image.Conflict, "%d archives are being uploaded already", i.places.Held()).Because(ErrBusy).Suggest("Try again when one of them is done.")
 	}
+	return sync.OnceFunc(release), nil
 }
+
+// placeOf gives what somebody's places are counted by.
+func placeOf(by string) share.Key { return share.Key{By: share.Requester(by)} }
 
 // Upload is an archive that somebody sends.
 type Upload struct {
@@ -165,6 +176,11 @@ func (i *Importer) carryOut(ctx context.Context, up Upload, u *pull.Uploading) (
 	}
 	layers := layersOf(all)
 	u.Prove(layers)
+	free, err := i.proofs.Take(ctx, placeOf(up.By))
+	if err != nil {
+		return err
+	}
+	defer free()
 	if err := m.prove(ctx, all, layers, u.Verify, u.Verified); err != nil {
 		return err
 	}

@@ -312,34 +312,40 @@ func TestWhatIsNoImageIsLeftOut(t *testing.T) {
 	b.refused(tarOf(t, layout(t, nil, named{note, []string{"app:2"}})...), "", image.Invalid, "holds no image")
 }
 
-func TestOnlyAFewArchivesAreTakenInAtOnce(t *testing.T) {
+func TestOnlyAFewArchivesAreTakenInAtOnceAndEverySenderFindsAPlace(t *testing.T) {
 	b := newBed(t)
+	begin := func(by string) (done func()) {
+		done, err := b.importer.Begin(1, "", by)
+		if err != nil {
+			t.Fatalf("an archive of %s: %v", by, err)
+		}
+		return done
+	}
+	busy := func(by string) {
+		t.Helper()
+		if _, err := b.importer.Begin(1, "", by); !errors.Is(err, archive.ErrBusy) {
+			t.Errorf("one more of %s is refused by %v", by, err)
+		}
+	}
 	var all []func()
 	for range archive.MaxUploads {
-		done, err := b.importer.Begin(1, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, done)
+		all = append(all, begin("10.0.0.1"))
 	}
-	if _, err := b.importer.Begin(1, ""); !errors.Is(err, archive.ErrBusy) {
-		t.Errorf("one more is refused by %v", err)
-	}
+	busy("10.0.0.1")
 	all[0]()
 	all[0]() // calling it twice frees one place
-	if done, err := b.importer.Begin(1, ""); err != nil {
-		t.Error(err)
-	} else {
-		defer done()
+	begin("10.0.0.1")
+	busy("10.0.0.1")
+	for _, other := range []string{"10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"} {
+		defer begin(other)()
+		busy(other)
 	}
-	if _, err := b.importer.Begin(1, ""); !errors.Is(err, archive.ErrBusy) {
-		t.Errorf("one more is refused by %v", err)
-	}
+	busy("10.0.0.6") // all places are held
 }
 
 func TestSomethingTooLargeIsRefusedBeforeItIsRead(t *testing.T) {
 	b := openBed(t, t.TempDir(), 1000)
-	if _, err := b.importer.Begin(1001, ""); image.KindOf(err) != image.TooLarge {
+	if _, err := b.importer.Begin(1001, "", "10.0.0.1"); image.KindOf(err) != image.TooLarge {
 		t.Errorf("%v", err)
 	}
 	free, _, err := b.store.Disk()
@@ -347,7 +353,7 @@ func TestSomethingTooLargeIsRefusedBeforeItIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	b = newBed(t)
-	if _, err := b.importer.Begin(int64(free), ""); image.KindOf(err) != image.DiskFull {
+	if _, err := b.importer.Begin(int64(free), "", "10.0.0.1"); image.KindOf(err) != image.DiskFull {
 		t.Errorf("%v", err)
 	}
 }

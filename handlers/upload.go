@@ -48,7 +48,7 @@ func (h *Handlers) PutArchive(c echo.Context) error {
 		return h.refuseUpload(c, nil, err)
 	}
 	name := c.QueryParam(nameField)
-	done, err := h.importer.Begin(c.Request().ContentLength, name)
+	done, err := h.importer.Begin(c.Request().ContentLength, name, h.requester(c))
 	if err != nil {
 		return h.refuseUpload(c, newSentBody(c), err)
 	}
@@ -93,7 +93,7 @@ func fileParam(c echo.Context) (string, error) {
 // PostArchive answers POST /archives: the form, with an archive and, before or behind it, a name.
 func (h *Handlers) PostArchive(c echo.Context) error {
 	body := newSentBody(c)
-	done, err := h.importer.Begin(c.Request().ContentLength, "")
+	done, err := h.importer.Begin(c.Request().ContentLength, "", h.requester(c))
 	if err != nil {
 		return h.refuseUpload(c, body, err)
 	}

@@ -53,7 +53,7 @@ func routes(e *echo.Echo, o Options) {
 	get("/pulls", h.Pulls)
 	e.POST("/pulls", h.StartPull)
 	get("/pulls/:id", h.Pull)
-	e.GET("/pulls/:id/events", h.PullEvents) // a HEAD of a stream would last as long as the pull
+	e.GET("/pulls/:id/events", h.PullEvents, streams(o.connections)) // a HEAD of a stream would last as long as the pull
 	e.POST("/pulls/:id/cancel", h.CancelPull)
 	get("/pulls/:id/cancel", func(c echo.Context) error { // the address of a refused cancel, loaded again
 		return c.Redirect(http.StatusSeeOther, "/pulls/"+url.PathEscape(c.Param("id")))

@@ -27,6 +27,8 @@ type Options struct {
 	Loopback     bool                        // the server listens on loopback only: there are no other addresses to answer under
 	ExternalURL  string                      // the server's outside address, as behind a proxy; may be empty
 	Hosts        []string                    // further names under which requests are answered
+
+	connections int // at once; as many as the process may open files for
 }
 
 // Server serves the pages.
@@ -37,6 +39,9 @@ type Server struct {
 
 // New builds the server around its handlers.
 func New(o Options) *Server {
+	if o.connections == 0 { // else a test has few
+		o.connections = connectionsFor(openFiles())
+	}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = echo.ExtractIPDirect() // a forwarded address can be made up by anybody
@@ -52,6 +57,7 @@ func New(o Options) *Server {
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
+		ConnState:         newConnections(o.connections).changed,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 	}
 	return s

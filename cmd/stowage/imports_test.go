@@ -15,7 +15,7 @@ const module = "github.com/stowage/stowage/"
 var mayImport = map[string][]string{
 	"cmd/stowage":           {"*"},
 	"sample":                {},
-	"web":                   {"handlers", "views", "static", "image"},
+	"web":                   {"handlers", "views", "static", "image", "share"},
 	"archive":               {"pull", "image", "image/layer", "share"},
 	"handlers":              {"views", "storage", "registry", "pull", "archive", "shelf/docker", "image", "image/layer"},
 	"handlers/distribution": {"storage", "pull", "image"},

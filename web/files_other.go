@@ -1,0 +1,6 @@
+//go:build !unix
+
+package web
+
+// openFiles gives how many files the process may open; 0 where that is not known.
+func openFiles() uint64 { return 0 }
