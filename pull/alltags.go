@@ -223,8 +223,10 @@ func (b *batch) settle(tag string, p *plan, c Change, err error) error {
 // hitsAll tells of an error that it would hit each other tag too.
 func hitsAll(err error) bool {
 	switch image.KindOf(err) {
-	case image.RateLimited, image.Unauthorized, image.Forbidden, image.DiskFull, image.ReadOnly, image.Damaged, image.Cancelled:
+	case image.RateLimited, image.Unauthorized, image.DiskFull, image.ReadOnly, image.Damaged, image.Cancelled:
 		return true
+	case image.Forbidden:
+		return !lasts(err) // a registry refuses one tag for what is in it: a policy, a quarantine
 	}
 	return false
 }

@@ -74,6 +74,9 @@ func (t *tries) after(err error, progress bool) (wait time.Duration, final error
 			}
 		}
 	case image.Unavailable:
+		if lasts(err) {
+			return 0, err
+		}
 	default:
 		return 0, err
 	}
@@ -90,6 +93,12 @@ func retryTime(err error) time.Time {
 		return r.RetryAt()
 	}
 	return time.Time{}
+}
+
+// lasts tells of an error that says that asking again will not help.
+func lasts(err error) bool {
+	var lasting Lasting
+	return errors.As(err, &lasting) && lasting.Lasts()
 }
 
 // untilThen makes sure that a rate limit that is not waited for says when it ends.

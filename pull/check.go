@@ -49,7 +49,7 @@ type Checked struct {
 
 // CheckSource asks registries.
 type CheckSource interface {
-	// Check asks by one HEAD, and by nothing else, which digest a tag points to; see registry.Client.
+	// Check asks which digest a tag points to, by HEAD where that is answered; see registry.Client.
 	Check(ctx context.Context, ref image.Reference) (d image.Digest, gone bool, err error)
 }
 
@@ -105,7 +105,7 @@ type CheckOptions struct {
 }
 
 // Checker asks registries whether stored tags have moved: one tag at a time, or many in the background, by HEAD
-// only. Safe for concurrent use.
+// where that is answered. Safe for concurrent use.
 type Checker struct {
 	o    CheckOptions
 	base context.Context

@@ -15,7 +15,8 @@ import (
 // again has a RetryTime in its chain. Calls, and reads from a blob, end soon after ctx does, and by themselves
 // (Unavailable) when a registry is silent for too long: a Queue does not watch for that.
 type Source interface {
-	// Head resolves a reference by one HEAD: the descriptor of the index or manifest it points to.
+	// Head resolves a reference by one HEAD: the descriptor of the index or manifest it points to. Where it took a GET
+	// to find that out, Data are the document's bytes.
 	Head(ctx context.Context, ref image.Reference) (image.Descriptor, error)
 	// Document fetches an index or a manifest; its bytes are proved against the digest of ref (or, for a
 	// tag, against the digest that the registry announced).
@@ -33,6 +34,13 @@ type Source interface {
 type RetryTime interface {
 	error
 	RetryAt() time.Time
+}
+
+// Lasting is implemented by an error, or by a cause of it, that knows whether the same request will be refused again: such
+// a one of kind Unavailable is not tried again, and one of kind Forbidden is about what was asked for alone.
+type Lasting interface {
+	error
+	Lasts() bool
 }
 
 // BlobWriter receives one blob. It is used by one goroutine.

@@ -120,7 +120,27 @@ func (s *resolver) head(ctx context.Context, ref image.Reference, ask asker) (he
 	if ref.Digest != "" && head.Digest != ref.Digest {
 		return image.Descriptor{}, image.Errorf(image.Corrupt, "%s announced the digest %s for %s", ref.Repository.Host(), head.Digest, ref.Familiar())
 	}
-	return head, nil
+	s.came(ctx, head)
+	// The digest proves what comes; a length that HEAD gives is often that of something else.
+	return image.Descriptor{MediaType: head.MediaType, Digest: head.Digest}, nil
+}
+
+// came keeps the document that a registry sent where it was only asked what it is.
+func (s *resolver) came(ctx context.Context, head image.Descriptor) {
+	if image.DigestOf(head.Data) != head.Digest {
+		return
+	}
+	if doc, err := image.ParseDocument(head.MediaType, head.Data); err == nil {
+		s.keep(ctx, doc)
+	}
+}
+
+// keep remembers a document that came from a registry.
+func (s *resolver) keep(ctx context.Context, doc image.Document) {
+	if err := s.shelf.KeepDocument(ctx, doc); err != nil {
+		s.log.Warn("manifest not kept", "digest", string(doc.Digest), "error", err)
+	}
+	s.cache.put(doc)
 }
 
 // document reads an index or a manifest by digest: from the cache, from the shelf, or else from the
@@ -178,9 +198,8 @@ func (s *resolver) readFirst(ctx context.Context, repo image.Repository, d image
 		if doc, err = s.download(ctx, repo, d, ask); err != nil {
 			return image.Document{}, err
 		}
-		if err := s.shelf.KeepDocument(ctx, doc); err != nil {
-			s.log.Warn("manifest not kept", "digest", string(d), "error", err)
-		}
+		s.keep(ctx, doc)
+		return doc, nil
 	}
 	s.cache.put(doc)
 	return doc, nil

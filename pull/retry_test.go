@@ -101,6 +101,63 @@ func TestRefusalIsNotRetried(t *testing.T) {
 	}
 }
 
+// final is an answer that stays the same.
+type final struct{}
+
+func (final) Error() string { return "409 Conflict" }
+func (final) Lasts() bool   { return true }
+
+func TestARefusalThatLastsIsNotRetriedWhileResolving(t *testing.T) {
+	inBubble(t, pull.Options{}, func(b *bench) {
+		b.up.head = func(image.Reference) error { return image.Errorf(image.Unavailable, "it moves").Because(final{}) }
+		b.fails(image.Unavailable, b.up.tag("app:1", b.up.image("linux/amd64", b.up.layerBlob(1, 50))))
+		if b.up.heads != 1 {
+			t.Errorf("%d requests, want 1", b.up.heads)
+		}
+	})
+}
+
+func TestATagThatTheRegistryForbidsEndsNoPullOfAllTags(t *testing.T) {
+	inBubble(t, pull.Options{}, func(b *bench) {
+		one := b.up.tag("app:1", b.up.image("linux/amd64", b.up.layerBlob(1, 50)))
+		b.up.tag("app:2", b.up.image("linux/amd64", b.up.layerBlob(2, 50)))
+		b.up.head = func(ref image.Reference) error {
+			if ref.Tag == "2" {
+				return image.Errorf(image.Forbidden, "in quarantine").Because(final{})
+			}
+			return nil
+		}
+		job, _, err := b.queue.Pull(context.Background(), pull.Request{Reference: image.Reference{Repository: one.Repository}, AllTags: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		states := map[string]pull.TagState{}
+		for _, l := range b.end(job.ID).Tags {
+			states[l.Tag] = l.State
+		}
+		if states["1"] != pull.TagDone || states["2"] != pull.TagFailed {
+			t.Errorf("the tags are %v", states)
+		}
+	})
+}
+
+func TestADocumentThatCameInsteadOfAHeadIsNotAskedForAgain(t *testing.T) {
+	inBubble(t, pull.Options{}, func(b *bench) {
+		b.up.sends = true
+		b.done(b.up.tag("app:1", b.up.image("linux/amd64", b.up.layerBlob(1, 50))))
+		if b.up.heads != 1 || b.up.reads != 0 {
+			t.Errorf("%d and %d requests, want 1 and 0", b.up.heads, b.up.reads)
+		}
+	})
+}
+
+func TestALengthThatHeadGivesIsNoProof(t *testing.T) {
+	inBubble(t, pull.Options{}, func(b *bench) {
+		b.up.length = 7
+		b.done(b.up.tag("app:1", b.up.image("linux/amd64", b.up.layerBlob(1, 50))))
+	})
+}
+
 func TestUnreachableRegistryIsAskedAgainWhileResolving(t *testing.T) {
 	inBubble(t, pull.Options{}, func(b *bench) {
 		failures := 2

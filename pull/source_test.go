@@ -28,6 +28,8 @@ type upstream struct {
 	blobs     map[image.Digest][]byte
 	attests   map[image.Digest][]byte // manifests of attestations
 	noRanges  bool
+	sends     bool  // it sends the document where it is only asked what it is
+	length    int64 // what it says of the length of a document, if that is not the right one
 
 	heads, reads int                      // requests for tags, and for indexes and manifests
 	attested     int                      // requests for attestations
@@ -103,7 +105,14 @@ func (u *upstream) Head(ctx context.Context, ref image.Reference) (image.Descrip
 	if !ok {
 		return image.Descriptor{}, image.Errorf(image.NotFound, "no %s", ref)
 	}
-	return doc.Descriptor(), nil
+	head := doc.Descriptor()
+	if u.sends {
+		head.Data = doc.Raw
+	}
+	if u.length != 0 {
+		head.Size = u.length
+	}
+	return head, nil
 }
 
 func (u *upstream) Document(_ context.Context, ref image.Reference) (image.Document, error) {

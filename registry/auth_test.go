@@ -155,6 +155,7 @@ type tokenRegistry struct {
 	generation       atomic.Int64
 	mu               sync.Mutex
 	failure          http.HandlerFunc // what the token server does instead
+	token            string           // the one that is good, where the token server makes its own
 }
 
 func newTokenRegistry(t *testing.T) *tokenRegistry {
@@ -181,7 +182,13 @@ func newTokenRegistry(t *testing.T) *tokenRegistry {
 	tr.registry, tr.host = server(t, func(w http.ResponseWriter, req *http.Request) {
 		repo, _, _ := strings.Cut(strings.TrimPrefix(req.URL.Path, "/v2/"), "/manifests/")
 		scope := "repository:" + repo + ":pull"
-		if req.Header.Get("Authorization") != fmt.Sprintf("Bearer %d %s", tr.generation.Load(), scope) {
+		good := fmt.Sprintf("%d %s", tr.generation.Load(), scope)
+		tr.mu.Lock()
+		if tr.token != "" {
+			good = tr.token
+		}
+		tr.mu.Unlock()
+		if req.Header.Get("Authorization") != "Bearer "+good {
 			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="http://%s/token",service="test",scope="%s"`, tokenHost, scope))
 			errorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
 			return
@@ -195,6 +202,12 @@ func (tr *tokenRegistry) failWith(h http.HandlerFunc) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.failure = h
+}
+
+func (tr *tokenRegistry) takes(token string) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.token = token
 }
 
 func TestTokensAreForOneRepositoryAndUsedAgain(t *testing.T) {

@@ -23,7 +23,7 @@ import (
 // Options.StallTimeout, and with the context's error when that ends. The reader must be closed; it is used
 // by one goroutine, but Close may come from another.
 func (c *Client) Blob(ctx context.Context, repo image.Repository, d image.Descriptor, offset int64) (io.ReadCloser, int64, error) {
-	s := subject{ref: image.Reference{Repository: repo}, blob: d.Digest}
+	s := subject{ref: image.Reference{Repository: repo}, blob: d}
 	if offset < 0 || offset > d.Size {
 		return nil, 0, image.Errorf(image.Invalid, "offset %d is not within the %d bytes of %s", offset, d.Size, s.name())
 	}
@@ -35,7 +35,7 @@ func (c *Client) Blob(ctx context.Context, repo image.Repository, d image.Descri
 		if err != nil {
 			return nil, 0, err
 		}
-		ex := &exchange{kind: kindBlob, subject: s, offset: offset, size: d.Size}
+		ex := blobExchange(s, offset)
 		r := &blobReader{parent: ctx, upstream: u, ex: ex, stall: c.opts.StallTimeout}
 		r.ctx, r.cancel = context.WithCancelCause(ctx)
 		r.timer = time.AfterFunc(c.opts.DocumentTimeout, func() { r.cancel(errStalled) }) // until the body begins
@@ -46,7 +46,7 @@ func (c *Client) Blob(ctx context.Context, repo image.Repository, d image.Descri
 			return u.rc.BlobGet(withExchange(r.ctx, ex), regRef(s.ref), descriptor.Descriptor{Digest: d.Digest, Size: -1})
 		}, func(b *blob.BReader) { _ = b.Close() })
 		if left {
-			ex = &exchange{kind: kindBlob, subject: s, offset: offset, size: d.Size} // the other one is still in use
+			ex = blobExchange(s, offset) // the other one is still in use
 		}
 		r.timer.Stop()
 		if err == nil {
@@ -64,6 +64,10 @@ func (c *Client) Blob(ctx context.Context, repo image.Repository, d image.Descri
 	}
 }
 
+func blobExchange(s subject, offset int64) *exchange {
+	return &exchange{kind: kindBlob, subject: s, offset: offset, size: s.blob.Size}
+}
+
 // blobAnswer checks the answer to a request for a blob and makes one for a part look like one for the
 // whole, which is all that regclient takes.
 func blobAnswer(ex *exchange, req *http.Request, resp *http.Response) error {
@@ -73,7 +77,7 @@ func blobAnswer(ex *exchange, req *http.Request, resp *http.Response) error {
 		want := fmt.Sprintf("bytes %d-%d/", ex.offset, ex.size-1)
 		got := strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Range")))
 		total, found := strings.CutPrefix(got, want)
-		if !found || ex.offset == 0 || total != "*" && total != strconv.FormatInt(ex.size, 10) {
+		if !found || total != "*" && total != strconv.FormatInt(ex.size, 10) {
 			return image.Errorf(image.Corrupt, "%s sent %q of %s when asked for its bytes from %d to %d",
 				clean(req.URL.Host), clean(got), ex.subject.name(), ex.offset, ex.size-1)
 		}
@@ -81,6 +85,12 @@ func blobAnswer(ex *exchange, req *http.Request, resp *http.Response) error {
 		length = ex.size - ex.offset
 		resp.StatusCode, resp.Status = http.StatusOK, "200 OK"
 		resp.Header.Del("Content-Range")
+	}
+	if encodedBlob(ex, resp, length) {
+		if ex.start > 0 {
+			return errPartEncoded
+		}
+		return decode(ex, resp)
 	}
 	if resp.ContentLength >= 0 && resp.ContentLength != length {
 		return image.Errorf(image.Corrupt, "%s sends %d bytes for %s, which is of %d bytes",

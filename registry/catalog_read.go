@@ -188,9 +188,13 @@ func (c *catalogs) readPages(ctx context.Context, client *Client, host string, r
 	seen := map[uint64]struct{}{} // of names, by their hashes: a tenth of the memory
 	pages := map[string]bool{}
 	var page catalogAnswer
-	answers := 0
+	answers, guessed, linked := 0, false, false // whether the page was asked for without a link; whether there are links
 	for range catalogPages {
-		if page, err = client.catalogPage(ctx, host, page.next); err != nil {
+		var status *statusError
+		if page, err = client.catalogPage(ctx, host, page.next); guessed && errors.As(err, &status) && status.Lasts() {
+			return true, nil // it does not go on from a name, so that was all
+		}
+		if err != nil {
 			return false, err
 		}
 		var list strings.Builder
@@ -210,11 +214,17 @@ func (c *catalogs) readPages(ctx context.Context, client *Client, host string, r
 		r.add(strings.Clone(list.String()), len(seen)-count)
 		c.trim()
 		answers += page.size
+		linked = linked || page.next != nil
+		if guessed = !linked && fullPage(len(page.names)) && len(seen) > count; guessed {
+			page.next = pageAfter(page.at, page.names[len(page.names)-1])
+		}
 		switch {
 		case !room || page.next == nil:
 			return room, nil
 		case answers > catalogAnswers:
 			return false, nil
+		case pages[page.next.String()] && guessed:
+			return true, nil
 		case pages[page.next.String()]:
 			return false, image.Errorf(image.Unavailable, "%s lists its repositories in a circle", host).
 				Suggest("Ask whoever runs %s, or type the whole name of an image.", host)
@@ -262,6 +272,7 @@ func (c *catalogs) trim() {
 type catalogAnswer struct {
 	names []string
 	size  int      // bytes of the answer
+	at    *url.URL // where it came from
 	next  *url.URL // nil at the end
 }
 
@@ -289,7 +300,7 @@ func (c *Client) catalogPage(ctx context.Context, host string, next *url.URL) (c
 		return catalogAnswer{}, catalogOff(host).Because(notThis(errors.New("no list of repositories")))
 	}
 	next, err = nextLink(ex.header, ex.url, host)
-	return catalogAnswer{answer.Repositories.all, len(ex.raw), next}, err
+	return catalogAnswer{answer.Repositories.all, len(ex.raw), ex.url, next}, err
 }
 
 // looseNames is a looseList of strings without its bound, read in one go.

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -222,7 +223,7 @@ func TestCatalogsThatGoWrong(t *testing.T) {
 		text string
 	}{
 		"in a circle":  {link("/v2/_catalog?last=a"), image.Unavailable, "circle"},
-		"elsewhere":    {link("http://" + elsewhereHost + "/v2/_catalog"), image.Unavailable, elsewhereHost},
+		"elsewhere":    {link("http://" + elsewhereHost + "/v2/_catalog"), image.Unavailable, "circle"},
 		"no link":      {link("%zz"), image.Unavailable, "no address"},
 		"endless link": {link("/v2/_catalog?last=" + strings.Repeat("a", maxLink)), image.Unavailable, "no address"},
 		"server error": {func(w http.ResponseWriter, _ *http.Request) { errorBody(w, 503, "", "") }, image.Unavailable, "503"},
@@ -319,6 +320,21 @@ func TestACatalogThatGivesFewerAtATime(t *testing.T) {
 	hits := mustSearch(t, catalogAt(t, host), host, Query{Text: "service"})
 	if hits.Total != 250 || rec.count(catalogPath) != 4 {
 		t.Errorf("total %d in %d requests", hits.Total, rec.count(catalogPath))
+	}
+}
+
+func TestACatalogThatEndsAsAPageWouldIsAskedForTheRest(t *testing.T) {
+	all := manyNames(250)
+	rec, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+		rest := all
+		if last := req.URL.Query().Get("last"); last != "" {
+			rest = all[slices.Index(all, last)+1:]
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"repositories": rest[:min(100, len(rest))]})
+	})
+	hits := mustSearch(t, catalogAt(t, host), host, Query{Text: "service"})
+	if hits.Total != 250 || hits.Partial || rec.count(catalogPath) != 4 {
+		t.Errorf("total %d, partial %v, in %d requests", hits.Total, hits.Partial, rec.count(catalogPath))
 	}
 }
 

@@ -21,8 +21,6 @@ package registry
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"sync"
 
 	"github.com/regclient/regclient/types/ref"
@@ -62,36 +60,6 @@ func New(opts Options) (*Client, error) {
 func (c *Client) Close() error {
 	c.roads.closeIdle()
 	return nil
-}
-
-// Head resolves a reference with one HEAD, which does not count against Docker Hub's allowance. A GET
-// follows only where the registry knows no HEAD or names no digest. Errors are image.Errors, or the
-// context's.
-func (c *Client) Head(ctx context.Context, r image.Reference) (image.Descriptor, error) {
-	ex, err := c.ask(ctx, subject{ref: r}, kindManifest, func(ctx context.Context, u *upstream) error {
-		_, err := u.rc.ManifestHead(ctx, regRef(r))
-		return err
-	})
-	var status *statusError
-	if errors.As(err, &status) && (status.code == http.StatusMethodNotAllowed || status.code == http.StatusNotImplemented) {
-		return c.headByGet(ctx, r)
-	}
-	if err != nil {
-		return image.Descriptor{}, err
-	}
-	d, err := image.ParseDigest(ex.header.Get("Docker-Content-Digest"))
-	if err != nil {
-		return c.headByGet(ctx, r)
-	}
-	if r.Digest != "" && r.Digest != d {
-		return image.Descriptor{}, wrongDigest(subject{ref: r}, d)
-	}
-	return image.Descriptor{MediaType: mediaTypeOf(ex.header), Digest: d, Size: max(ex.length, 0)}, nil
-}
-
-func (c *Client) headByGet(ctx context.Context, r image.Reference) (image.Descriptor, error) {
-	doc, err := c.Document(ctx, r)
-	return doc.Descriptor(), err
 }
 
 // Document fetches an index or a manifest of at most image.MaxManifestSize bytes. Its bytes are proved

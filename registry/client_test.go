@@ -62,28 +62,6 @@ func TestHeadIsOneRequestAndNoGET(t *testing.T) {
 	}
 }
 
-func TestHeadFallsBackToGET(t *testing.T) {
-	img := newImage(t, []byte("layer"))
-	for name, head := range map[string]http.HandlerFunc{
-		"no HEAD":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusMethodNotAllowed) },
-		"no digest": func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", "application/json") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, host := server(t, func(w http.ResponseWriter, req *http.Request) {
-				if req.Method == http.MethodHead {
-					head(w, req)
-					return
-				}
-				manifest(w, ocispec.MediaTypeImageManifest, img.raw)
-			})
-			d, err := client(t, Options{}).Head(t.Context(), mustRef(t, host+"/app:1"))
-			if err != nil || d.Digest != img.digest() || d.Size != int64(len(img.raw)) {
-				t.Errorf("got %+v, %v", d, err)
-			}
-		})
-	}
-}
-
 func TestOnlyFormatsThatAreReadAreAcceptedAndNoCompression(t *testing.T) {
 	img := newImage(t, []byte("layer"))
 	rec, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -152,8 +130,10 @@ func TestADigestThatDoesNotMatchIsCorrupt(t *testing.T) {
 		_, err := c.Document(t.Context(), mustRef(t, ref))
 		wantKind(t, err, image.Corrupt, host, img.digest().String())
 	}
-	_, err := c.Head(t.Context(), mustRef(t, host+"/app@"+img.digest().String()))
-	wantKind(t, err, image.Corrupt, host, other.digest().String())
+	// What HEAD announces is no bytes: those of the GET have the digest.
+	if d, err := c.Head(t.Context(), mustRef(t, host+"/app@"+img.digest().String())); err != nil || d.Digest != img.digest() {
+		t.Errorf("got %+v, %v", d, err)
+	}
 }
 
 func TestTheAnnouncedDigestIsNotNeeded(t *testing.T) {
@@ -196,15 +176,6 @@ func TestAWebPageIsNoManifest(t *testing.T) {
 		_, err = c.Head(t.Context(), mustRef(t, host+"/app:1"))
 		wantKind(t, err, image.Unavailable, host, "web page")
 	}
-}
-
-func TestCompressedManifestsAreRefused(t *testing.T) {
-	_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Encoding", "gzip")
-		_, _ = io.WriteString(w, "\x1f\x8b")
-	})
-	_, err := client(t, Options{}).Document(t.Context(), mustRef(t, host+"/app:1"))
-	wantKind(t, err, image.Corrupt, "gzip")
 }
 
 func TestEndOfContextIsGivenBackAsItIs(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -63,51 +62,68 @@ type dockerAuth struct {
 
 // credentialOf finds a registry's login as docker does: its own helper in credHelpers, else the helper in
 // credsStore, else auths. regclient can do that too, but would run helpers without a time limit and keep
-// what it read for as long as the server runs. A helper that fails means nobody's login, with a warning.
-func (c *Client) credentialOf(ctx context.Context, host string) (credential, error) {
-	conf, err := readDockerConfig(filepath.Join(c.opts.DockerConfig, configFile))
-	if err != nil {
-		c.opts.Logger.Warn("cannot read docker's credentials", "error", err)
-		return credential{}, nil
+// what it read for as long as the server runs. What cannot be read means nobody's login, which many images need no
+// more than; problem says why, for those that do. The error is the context's.
+func (c *Client) credentialOf(ctx context.Context, host string) (login credential, problem *image.Error, err error) {
+	conf, problem := readDockerConfig(filepath.Join(c.opts.DockerConfig, configFile))
+	if problem != nil {
+		c.opts.Logger.Warn("cannot read docker's credentials", "error", problem, "cause", problem.Err)
 	}
+	keys := authKeys(host)
 	helper := conf.CredsStore
-	for _, key := range authKeys(host) {
-		if h := conf.CredHelpers[key]; h != "" {
-			helper = h
+	for _, key := range keys {
+		if h, own := conf.CredHelpers[key]; own {
+			helper = h // an empty one means auths, as with docker
 			break
 		}
 	}
 	if helper != "" {
-		login, err := askHelper(ctx, helper, authKeys(host)[0])
+		login, err := askHelper(ctx, helper, keys[0])
 		if ctx.Err() != nil {
-			return credential{}, ctx.Err()
+			return credential{}, nil, ctx.Err()
 		}
 		if err != nil {
-			c.opts.Logger.Warn("docker's credential helper failed", "helper", helper, "registry", host, "error", err)
+			c.opts.Logger.Warn("docker's credential helper failed", "helper", helper, "registry", host, "error", err, "cause", err.Err)
+			problem = err
 		}
 		if login.known() {
-			return login, nil
+			return login, nil, nil
 		}
 	}
-	return conf.find(host), nil
+	login, damaged := conf.find(host)
+	if damaged && problem == nil {
+		problem = image.Errorf(image.Unauthorized, "the entry of %s in docker's config.json is damaged", host).
+			Suggest("Sign in again with docker login as the user that this server runs as.")
+	}
+	return login, problem, nil
 }
 
-func readDockerConfig(path string) (dockerConfig, error) {
-	var conf dockerConfig
+// readDockerConfig reads the logins of a config.json. What is of the wrong kind in it is left out.
+func readDockerConfig(path string) (conf dockerConfig, problem *image.Error) {
 	raw, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return conf, nil
+	case err != nil:
+		return conf, image.Errorf(image.Unauthorized, "docker's config.json cannot be opened").Because(err).
+			Suggest("Let the user that this server runs as read %s.", path)
+	case len(bytes.TrimSpace(raw)) == 0:
 		return conf, nil
 	}
-	if err != nil {
-		return conf, err
-	}
-	if len(bytes.TrimSpace(raw)) == 0 {
+	switch err := json.Unmarshal(raw, &conf); {
+	case err == nil:
 		return conf, nil
+	case errors.As(err, &kind):
+		return conf, brokenConfig(path, err) // with what could be read
+	default:
+		return dockerConfig{}, brokenConfig(path, err)
 	}
-	if err := json.Unmarshal(raw, &conf); err != nil {
-		return dockerConfig{}, fmt.Errorf("parse %s: %w", path, err)
-	}
-	return conf, nil
+}
+
+func brokenConfig(path string, err error) *image.Error {
+	return image.Errorf(image.Unauthorized, "docker's config.json is not what docker writes").Because(err).
+		Suggest("Mend %s, or move it away and sign in again with docker login.", path)
 }
 
 // authKeys gives a registry's names in config.json, docker's own first.
@@ -119,22 +135,29 @@ func authKeys(host string) []string {
 }
 
 // find looks a registry up in auths, first by its exact names and then without scheme and path, as docker
-// does (docker/cli cli/config/credentials, GetAuthConfig).
-func (conf dockerConfig) find(host string) credential {
+// does (docker/cli cli/config/credentials, GetAuthConfig). damaged tells that there is an entry which cannot be read.
+func (conf dockerConfig) find(host string) (login credential, damaged bool) {
 	keys := authKeys(host)
 	for _, key := range keys {
-		if login := conf.Auths[key].credential(); login.known() {
-			return login
+		login, bad := conf.Auths[key].credential()
+		if login.known() {
+			return login, false
 		}
+		damaged = damaged || bad
 	}
 	for key, auth := range conf.Auths {
 		for _, want := range keys {
-			if login := auth.credential(); bareHost(key) == bareHost(want) && login.known() {
-				return login
+			if bareHost(key) != bareHost(want) {
+				continue
 			}
+			login, bad := auth.credential()
+			if login.known() {
+				return login, false
+			}
+			damaged = damaged || bad
 		}
 	}
-	return credential{}
+	return credential{}, damaged
 }
 
 func bareHost(key string) string {
@@ -143,48 +166,67 @@ func bareHost(key string) string {
 	return host
 }
 
-func (a dockerAuth) credential() credential {
-	login := credential{user: a.Username, password: a.Password, token: a.IdentityToken}
+// credential reads an entry. damaged tells that its auth is not a name and a password as docker writes them.
+func (a dockerAuth) credential() (login credential, damaged bool) {
+	login = credential{user: a.Username, password: a.Password, token: a.IdentityToken}
 	if a.Auth == "" {
-		return login
+		return login, false
 	}
-	raw, err := base64.StdEncoding.DecodeString(a.Auth)
-	if err != nil {
-		return login
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(a.Auth))
+	user, password, found := strings.Cut(string(raw), ":")
+	if err != nil || !found {
+		return login, true
 	}
-	if user, password, found := strings.Cut(string(raw), ":"); found {
-		login.user, login.password = user, strings.Trim(password, "\x00")
-	}
-	return login
+	login.user, login.password = user, strings.Trim(password, "\x00")
+	return login, false
 }
 
 var helperName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // askHelper runs "docker-credential-NAME get" (docker/docker-credential-helpers). A helper that knows no
 // login gives the zero credential.
-func askHelper(ctx context.Context, name, server string) (credential, error) {
+func askHelper(ctx context.Context, name, server string) (credential, *image.Error) {
 	if !helperName.MatchString(name) {
-		return credential{}, image.Errorf(image.Invalid, "%q is not a credential helper's name", clean(name))
+		return credential{}, image.Errorf(image.Unauthorized, "%q is not a credential helper's name", clean(name)).
+			Suggest("Mend credsStore and credHelpers in docker's config.json.")
 	}
+	program := helperPrefix + name
 	ctx, cancel := context.WithTimeout(ctx, helperTimeout)
 	defer cancel()
 	//nolint:gosec // the operator's own config.json names the helper
-	cmd := exec.CommandContext(ctx, helperPrefix+name, "get")
+	cmd := exec.CommandContext(ctx, program, "get")
 	cmd.Stdin = strings.NewReader(server)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
-	if err != nil {
-		if said := strings.ToLower(string(out)); strings.Contains(said, "not found") {
-			return credential{}, nil // errCredentialsNotFoundMessage of the helpers' protocol
-		}
-		return credential{}, fmt.Errorf("run %s%s: %w", helperPrefix, name, err)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return credential{}, image.Errorf(image.Unauthorized, "the credential helper %s did not answer within %s", program, helperTimeout).Because(err).
+			Suggest("Run it as the user that this server runs as, and see what it waits for.")
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		return credential{}, image.Errorf(image.Unauthorized, "there is no credential helper %s", program).Because(err).
+			Suggest("Install it where this server finds programs, or take it out of docker's config.json.")
+	case strings.Contains(strings.ToLower(string(out)), "not found"):
+		return credential{}, nil // errCredentialsNotFoundMessage of the helpers' protocol
+	default:
+		return credential{}, image.Errorf(image.Unauthorized, "the credential helper %s failed: %s", program, failureOf(out, err)).Because(err).
+			Suggest("Run it as the user that this server runs as, and see what it says.")
 	}
 	var answer struct{ Username, Secret string }
 	if err := json.Unmarshal(out, &answer); err != nil {
-		return credential{}, fmt.Errorf("read the answer of %s%s: %w", helperPrefix, name, err)
+		return credential{}, image.Errorf(image.Unauthorized, "the credential helper %s does not answer as one does", program).Because(err).
+			Suggest("Run it as the user that this server runs as, and see what it says.")
 	}
 	if answer.Username == tokenUser {
 		return credential{token: answer.Secret}, nil
 	}
 	return credential{user: answer.Username, password: answer.Secret}, nil
+}
+
+// failureOf gives what a helper that failed says, which by its protocol is no secret: on its output, or else its status.
+func failureOf(out []byte, err error) string {
+	if said := clean(string(out)); said != "" && !strings.Contains(said, "{") {
+		return said
+	}
+	return clean(err.Error())
 }

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -36,7 +38,7 @@ func (e *RateLimit) RetryAt() time.Time { return e.Until }
 // subject is what a request is about.
 type subject struct {
 	ref  image.Reference
-	blob image.Digest // of a request for a blob
+	blob image.Descriptor // of a request for a blob; else without a digest
 
 	search bool // for repositories; ref has the host alone
 }
@@ -52,8 +54,8 @@ func (s subject) name() image.Text {
 	if s.search {
 		return image.Textf("the list of repositories")
 	}
-	if s.blob != "" {
-		return image.Textf("blob %s of %s", image.ShortDigest(s.blob), s.ref.Repository.Familiar())
+	if s.blob.Digest != "" {
+		return image.Textf("blob %s of %s", image.ShortDigest(s.blob.Digest), s.ref.Repository.Familiar())
 	}
 	return image.Plain(s.ref.Familiar())
 }
@@ -68,8 +70,8 @@ func (u *upstream) explain(ctx context.Context, s subject, ex *exchange, err err
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if tokenError := u.lastTokenError(); tokenError != nil && ex.refused(err) {
-		err = tokenError
+	if failure := u.lastTokenFailure(); failure != nil && ex.refused(err) && ex.unanswerable.Empty() {
+		err = failure
 	}
 	if errors.Is(err, errs.ErrHTTPRedirectRefused) {
 		return u.ledAstray(err)
@@ -82,12 +84,15 @@ func (u *upstream) explain(ctx context.Context, s subject, ex *exchange, err err
 	if errors.As(err, &known) {
 		return known
 	}
+	var failure *tokenFailure
 	var status *statusError
 	switch {
+	case errors.As(err, &failure):
+		return u.explainToken(s, failure)
 	case errors.As(err, &status):
 		return u.explainStatus(s, status)
 	case ex.refused(err):
-		return u.refused(s, ex.refusal, err)
+		return u.refused(s, ex.refusal, ex.unanswerable, err)
 	}
 	return u.explainNetwork(s, err)
 }
@@ -96,12 +101,20 @@ func (u *upstream) explainStatus(s subject, status *statusError) error {
 	switch code := status.code; {
 	case code == http.StatusTooManyRequests || status.name == "TOOMANYREQUESTS":
 		return u.rateLimited(status)
-	case code == http.StatusUnauthorized, code == http.StatusForbidden, status.token && code < 500 && code != http.StatusNotFound:
-		return u.refused(s, status.message, status)
-	case (code == http.StatusNotFound || code == http.StatusGone) && !status.token && !status.html:
+	case code == http.StatusUnauthorized, code == http.StatusForbidden && asksForSignIn(status):
+		return u.refused(s, status.message, image.Text{}, status)
+	case status.gone():
 		return u.notFound(s, status)
 	case status.name == "NAME_INVALID" || status.name == "TAG_INVALID" || status.name == "DIGEST_INVALID":
 		return image.Errorf(image.Invalid, "%s does not accept %s: %s", u.host, s.name(), status.message).Because(status)
+	case status.astray:
+		return image.Errorf(image.Unavailable, "%s redirects %s to a page of %s, which answers %d %s", u.host, s.name(), status.host, code, http.StatusText(code)).
+			Because(status).Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
+	case slices.Contains(forbidding, code):
+		return u.forbidden(s, status)
+	case status.html && status.message != "":
+		return image.Errorf(image.Unavailable, "%s answers with a web page (%d %s: %s), not as a registry does", status.host, code, http.StatusText(code), status.message).
+			Because(status).Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
 	case status.html:
 		return image.Errorf(image.Unavailable, "%s answers with a web page (%d %s), not as a registry does", status.host, code, http.StatusText(code)).
 			Because(status).Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
@@ -114,12 +127,41 @@ func (u *upstream) explainStatus(s subject, status *statusError) error {
 	return e.Because(status).Suggest("Try again later, or ask whoever runs %s.", u.host)
 }
 
+// forbidding are the statuses of a registry that has what is asked for and does not hand it out: it is not paid for, in
+// quarantine, against a policy, under lock, against a law.
+var forbidding = []int{
+	http.StatusPaymentRequired, http.StatusForbidden, http.StatusPreconditionFailed, http.StatusLocked, http.StatusUnavailableForLegalReasons,
+}
+
+// signInWords are what registries say when they mean that somebody else may have it. A reason of another kind, such as a
+// quarantine, is no matter of a sign-in.
+var signInWords = regexp.MustCompile(`(?i)sign[ -]?in|log[ -]?(ged )?in|authenti|authori[sz]|credential|password|anonymous|access.*denied|denied.*access|insufficient.scope|permission|^(denied|forbidden|access ?denied|.*403 forbidden)\.?$`)
+
+func asksForSignIn(status *statusError) bool {
+	return status.message == "" || signInWords.MatchString(status.message)
+}
+
+func (u *upstream) forbidden(s subject, status *statusError) error {
+	e := image.Errorf(image.Forbidden, "%s does not hand out %s: %d %s", u.host, s.name(), status.code, http.StatusText(status.code))
+	if status.message != "" {
+		e = image.Errorf(image.Forbidden, "%s does not hand out %s: %d %s: %s", u.host, s.name(), status.code, http.StatusText(status.code), status.message)
+	}
+	e = e.Because(status)
+	if status.code == http.StatusForbidden && !u.login.known() {
+		return e.Suggest("Ask whoever runs %s. If an account may have it, run %s as the user that this server runs as.", u.host, u.loginCommand())
+	}
+	return e.Suggest("Ask whoever runs %s.", u.host)
+}
+
 func (u *upstream) notFound(s subject, status *statusError) error {
-	if s.blob != "" {
+	if s.blob.Digest != "" {
+		if elsewhere := keptElsewhere(s); elsewhere != nil {
+			return elsewhere.Because(status)
+		}
 		return image.Errorf(image.NotFound, "%s has no %s", u.host, s.name()).Because(status).
 			Suggest("The registry lost part of the image: ask whoever pushed it to push it again.")
 	}
-	said := strings.ToLower(strings.ReplaceAll(status.name, "_", " "))
+	said := saidOf(status)
 	hub := u.host == dockerHub // other registries' names hold the host
 	if status.name == "NAME_UNKNOWN" || s.ref.Tag == "" && s.ref.Digest == "" {
 		if said == "" {
@@ -145,12 +187,48 @@ func (u *upstream) notFound(s subject, status *statusError) error {
 	return e.Suggest("Check the name and the tag.")
 }
 
+// saidOf gives what an answer says in the form of docker's: the code in words, and the message where it says more.
+func saidOf(status *statusError) string {
+	said := strings.ToLower(strings.ReplaceAll(status.name, "_", " "))
+	switch {
+	case said == "":
+		return status.message
+	case status.message == "" || strings.EqualFold(status.message, said):
+		return said
+	}
+	return said + ": " + status.message
+}
+
+// keptElsewhere tells of a layer that registries do not have by its own media type or addresses, such as the base of a
+// Windows image; nil for any other.
+func keptElsewhere(s subject) *image.Error {
+	foreign := strings.Contains(s.blob.MediaType, ".foreign.") || strings.Contains(s.blob.MediaType, ".nondistributable.")
+	if !foreign && len(s.blob.URLs) == 0 {
+		return nil
+	}
+	e := image.Errorf(image.NotFound, "layer %s of %s is a foreign one, which its registry does not keep", image.ShortDigest(s.blob.Digest), s.ref.Repository.Familiar())
+	if len(s.blob.URLs) > 0 {
+		e = image.Errorf(image.NotFound, "layer %s of %s is a foreign one, which its registry does not keep: it lies at %s",
+			image.ShortDigest(s.blob.Digest), s.ref.Repository.Familiar(), clean(s.blob.URLs[0]))
+	}
+	return e.Suggest("Ask whoever pushed the image to push that layer along. Such layers are mostly the bases of Windows images.")
+}
+
 // refused explains 401 and 403. Docker Hub gives the same answer for a private repository and for none,
 // hence docker's own words.
-func (u *upstream) refused(s subject, said string, err error) error {
+func (u *upstream) refused(s subject, said string, unanswerable image.Text, err error) error {
 	repo := s.ref.Repository.Familiar()
 	login := u.loginCommand()
 	switch {
+	case !unanswerable.Empty():
+		e := image.Errorf(image.Unauthorized, "%s wants a sign-in for %s, and %s", u.host, repo, unanswerable)
+		if said != "" {
+			e = image.Errorf(image.Unauthorized, "%s wants a sign-in for %s, and %s: %s", u.host, repo, unanswerable, said)
+		}
+		return e.Because(err).Suggest("Ask whoever runs %s how docker is to sign in there.", u.host)
+	case !u.login.known() && u.loginProblem != nil:
+		return image.Errorf(image.Unauthorized, "%s wants a sign-in for %s, and docker's credentials cannot be read: %s", u.host, repo, u.loginProblem.Text()).
+			Because(err).Suggest("%s Images that need no sign-in can be pulled nevertheless.", u.loginProblem.Advice())
 	case u.hub() && !u.login.known():
 		return image.Errorf(image.NotFound, "pull access denied for %s: it does not exist on Docker Hub, or needs a sign-in", repo).Because(err).
 			Suggest("Check the name. For a private repository run %s as the user that this server runs as.", login)
@@ -194,10 +272,14 @@ func (u *upstream) ledAstray(err error) error {
 }
 
 // explainNetwork explains what went wrong below HTTP.
-func (u *upstream) explainNetwork(s subject, err error) error {
-	at, err := failingHost(u.api, err)
+func (u *upstream) explainNetwork(s subject, failed error) error {
+	at, err := failingHost(u.api, failed)
 	name := image.Plain(u.host)
-	if at != u.api {
+	var token *tokenFailure
+	switch {
+	case errors.As(failed, &token):
+		name = tokenServer(token.host, u.host)
+	case at != u.api:
 		name = image.Textf("%s (at %s)", u.host, at)
 	}
 	unavailable := func(format string, args ...any) *image.Error {

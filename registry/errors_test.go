@@ -199,7 +199,7 @@ func TestEchoedSecretsAreNotShown(t *testing.T) {
 	})
 	conf := dockerConfigDir(t, auths(host, login("anna", "s3cret")))
 	_, err := client(t, Options{DockerConfig: conf}).Document(t.Context(), mustRef(t, host+"/app:1"))
-	e := wantKind(t, err, image.Unauthorized)
+	e := wantKind(t, err, image.Forbidden)
 	for ; err != nil; err = errors.Unwrap(err) {
 		if strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "YW5uYT") {
 			t.Errorf("secret in %q", err)

@@ -11,9 +11,10 @@ import (
 // maxLink bounds the address of a next page, in bytes: each is remembered while a list is read, to find circles.
 const maxLink = 8 << 10
 
-// nextLink gives the page that follows one at an address (Link, rel=next; RFC 8288); nil at the end. A link may
-// be relative or absolute, but leads to no other host; its scheme is not looked at, because registries behind a
-// proxy that does TLS for them write http.
+// nextLink gives the page that follows one at an address (Link, rel=next; RFC 8288); nil at the end. Of a link counts
+// the path and the query, which are asked for where the page came from: registries behind a proxy write the scheme, the
+// name and the port that they see themselves. Where such a one also has the registry below a path of its own, the page's
+// own path stands for it.
 func nextLink(h http.Header, at *url.URL, host string) (*url.URL, error) {
 	for _, value := range h.Values("Link") {
 		for target, rest, found := cutLink(value); found; target, rest, found = cutLink(rest) {
@@ -26,22 +27,44 @@ func nextLink(h http.Header, at *url.URL, host string) (*url.URL, error) {
 			if err != nil || len(target) > maxLink {
 				return nil, image.Errorf(image.Unavailable, "%s links to a next page that is no address", host).Because(err)
 			}
-			if !strings.EqualFold(next.Host, at.Host) && !strings.EqualFold(next.Host, host) {
-				return nil, image.Errorf(image.Unavailable, "%s sends us on to %s for its list of repositories", host, clean(next.Host))
+			if !strings.EqualFold(next.Host, at.Host) && strings.HasSuffix(next.Path, at.Path) {
+				next.Path, next.RawPath = at.Path, at.RawPath
 			}
-			return &url.URL{Scheme: at.Scheme, Host: at.Host, Path: next.Path, RawPath: next.RawPath, RawQuery: next.RawQuery}, nil
+			query := strings.ReplaceAll(next.RawQuery, " ", "%20")
+			return &url.URL{Scheme: at.Scheme, Host: at.Host, Path: next.Path, RawPath: next.RawPath, RawQuery: query}, nil
 		}
 	}
 	return nil, nil
 }
 
-// cutLink gives the target of the first link in a header's value, and what follows it.
+// cutLink gives the target of the first link in a header's value, and what follows it. One without its angle brackets,
+// or without the second of them, ends before its parameters.
 func cutLink(s string) (target, rest string, found bool) {
-	_, s, found = strings.Cut(s, "<")
-	if !found {
+	before, in, bracketed := strings.Cut(s, "<")
+	if !bracketed {
+		before, in = "", s
+	}
+	if target, rest, found = strings.Cut(in, ">"); found && bracketed {
+		return target, rest, true
+	}
+	end := strings.IndexByte(in, ';')
+	if end < 0 || strings.TrimSpace(in[:end]) == "" || strings.Contains(in[:end], "=") && !strings.Contains(in[:end], "?") {
 		return "", "", false
 	}
-	return strings.Cut(s, ">")
+	return strings.TrimSpace(in[:end]), in[end:], strings.Trim(before, " ,") == ""
+}
+
+// fullPage tells that a list ends, without a link, where a page of it would: with a round number. What follows may have
+// lost its link on the way, and is asked for by the last name (distribution-spec "Listing Tags", last).
+func fullPage(names int) bool { return names > 0 && names%10 == 0 }
+
+// pageAfter is the page that follows a name, at the address of a list.
+func pageAfter(at *url.URL, last string) *url.URL {
+	query := at.Query()
+	query.Set("last", last)
+	next := *at
+	next.RawQuery = query.Encode()
+	return &next
 }
 
 // cutParams splits what follows a target into its parameters and the links after them: at the first comma
@@ -70,7 +93,7 @@ func isNext(params []string) bool {
 		if !strings.EqualFold(strings.TrimSpace(name), "rel") {
 			continue
 		}
-		for _, rel := range strings.Fields(strings.Trim(strings.TrimSpace(value), `"`)) {
+		for _, rel := range strings.Fields(strings.Trim(strings.TrimSpace(value), `"'`)) {
 			if strings.EqualFold(rel, "next") {
 				return true
 			}

@@ -23,8 +23,13 @@ func TestTheNextPageIsReadFromLink(t *testing.T) {
 		`</v2/a,b?x;y>; rel="next"`:                                                       "https://registry.test/v2/a,b?x;y",
 		`</v2/_catalog?last=b>; rel="prev"; rel="next"`:                                   "",
 		`</v2/_catalog?last=b>`:                                                           "",
-		`</v2/_catalog?last=b; rel="next"`:                                                "",
-		`rel="next"`:                                                                      "",
+		`</v2/_catalog?last=b; rel="next"`:                                                "https://registry.test/v2/_catalog?last=b",
+		`/v2/_catalog?last=b; rel=next`:                                                   "https://registry.test/v2/_catalog?last=b",
+		`<https://inner.test:5000/v2/_catalog?last=b>; rel='next'`:                        "https://registry.test/v2/_catalog?last=b",
+		`<//inner.test/v2/_catalog?last=b>; rel=next`:                                     "https://registry.test/v2/_catalog?last=b",
+		`<http://registry.test:81/v2/_catalog?last=b c>; rel=next`:                        "https://registry.test/v2/_catalog?last=b%20c",
+		`<http://inner.test/api/docker/v2/_catalog?last=b>; rel=next`:                     "https://registry.test/v2/_catalog?last=b",
+		`rel="next"`: "",
 	} {
 		next, err := nextLink(http.Header{"Link": {value}}, at, "registry.test")
 		if err != nil {
@@ -39,7 +44,7 @@ func TestTheNextPageIsReadFromLink(t *testing.T) {
 			t.Errorf("%s leads to %q, want %q", value, got, want)
 		}
 	}
-	for _, value := range []string{`<https://evil.test/v2/_catalog>; rel="next"`, `<//evil.test/>; rel=next`, `<http://registry.test:81/>; rel=next`, "<%zz>; rel=next", "<:>; rel=next"} {
+	for _, value := range []string{"<%zz>; rel=next", "<:>; rel=next"} {
 		_, err := nextLink(http.Header{"Link": {value}}, at, "registry.test")
 		wantKind(t, err, image.Unavailable, "registry.test")
 	}

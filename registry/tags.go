@@ -2,10 +2,12 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
+
+	"github.com/regclient/regclient/scheme"
 
 	"github.com/stowage/stowage/image"
 )
@@ -40,19 +42,47 @@ func (c *Client) Tags(ctx context.Context, repo image.Repository) ([]string, err
 func (c *Client) listTags(ctx context.Context, repo image.Repository) ([]string, error) {
 	var tags []string
 	r := image.Reference{Repository: repo}
-	_, err := c.ask(ctx, subject{ref: r}, kindTags, func(ctx context.Context, u *upstream) error {
-		list, err := u.rc.TagList(ctx, regRef(r))
-		if err != nil {
-			return err
-		}
-		tags = slices.DeleteFunc(list.Tags, func(t string) bool { return !validTag.MatchString(t) })
-		return nil
+	_, err := c.ask(ctx, subject{ref: r}, kindTags, func(ctx context.Context, u *upstream) (err error) {
+		tags, err = listPages(ctx, u, r)
+		return err
 	})
 	return tags, err
 }
 
-// tagPage checks one answer of a listing: not a page seen before, not one too many, nor at an endless address.
-func (ex *exchange) tagPage(req *http.Request, size int) error {
+// listPages lists tags as far as the pages link to each other. Where none does, and the list ends as a page would, the
+// rest is asked for by the last name, for as long as more come.
+func listPages(ctx context.Context, u *upstream, r image.Reference) (tags []string, err error) {
+	seen := map[string]bool{}
+	var from []scheme.TagOpts
+	for {
+		list, err := u.rc.TagList(ctx, regRef(r), from...)
+		if err != nil {
+			var status *statusError
+			if from != nil && errors.As(err, &status) && status.Lasts() {
+				return tags, nil // it does not go on from a name, so that was all
+			}
+			return nil, err
+		}
+		fresh := 0
+		for _, t := range list.Tags {
+			if t != "" && !seen[t] {
+				seen[t] = true
+				fresh++
+				if validTag.MatchString(t) {
+					tags = append(tags, t)
+				}
+			}
+		}
+		if fresh == 0 || exchangeOf(ctx).linked || !fullPage(len(list.Tags)) {
+			return tags, nil
+		}
+		from = []scheme.TagOpts{scheme.WithTagLast(list.Tags[len(list.Tags)-1])}
+	}
+}
+
+// tagPage checks one answer of a listing: not a page seen before, not one too many, nor at an endless address. The next
+// one is named as regclient reads it.
+func (ex *exchange) tagPage(t *transport, req *http.Request, resp *http.Response, size int) error {
 	if ex.pages == nil {
 		ex.pages = map[string]bool{}
 	}
@@ -69,5 +99,12 @@ func (ex *exchange) tagPage(req *http.Request, size int) error {
 		return image.Errorf(image.TooLarge, "%s has more tags than can be listed", ex.subject.name()).
 			Suggest("Ask for the tags that you need by name.")
 	}
-	return nil
+	next, err := nextLink(resp.Header, req.URL, t.host)
+	resp.Header.Del("Link")
+	if next != nil {
+		ex.linked = true
+		next.Scheme, next.Host = t.scheme, t.api
+		resp.Header.Set("Link", "<"+next.String()+`>; rel="next"`)
+	}
+	return err
 }

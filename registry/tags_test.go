@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -79,7 +80,7 @@ func TestListingsOfTagsThatGoWrong(t *testing.T) {
 		"elsewhere": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Link", `<http://`+elsewhereHost+`/v2/app/tags/list>; rel="next"`)
 			_, _ = io.WriteString(w, `{"tags":["a"]}`)
-		}, image.Unavailable, elsewhereHost},
+		}, image.Unavailable, "circle"},
 		"too large": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"tags":["`+strings.Repeat("x", maxTagPage)+`"]}`)
 		}, image.TooLarge, "more than"},
@@ -92,6 +93,73 @@ func TestListingsOfTagsThatGoWrong(t *testing.T) {
 			_, err := client(t, Options{}).Tags(t.Context(), image.Repository(host+"/app"))
 			wantKind(t, err, tt.kind, host, tt.text)
 		})
+	}
+	if got := elsewhere.requests(); len(got) != 0 {
+		t.Errorf("the other host was asked: %v", got)
+	}
+}
+
+// unlinked serves tags in pages without links to each other.
+func unlinked(all []string, page int, last bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) {
+		rest := all
+		if from := req.URL.Query().Get("last"); from != "" && last {
+			rest = all[slices.Index(all, from)+1:]
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"tags": rest[:min(page, len(rest))]})
+	}
+}
+
+func TestAListThatEndsAsAPageWouldIsAskedForTheRest(t *testing.T) {
+	all := make([]string, 25)
+	for i := range all {
+		all[i] = fmt.Sprintf("t%02d", i)
+	}
+	for name, tt := range map[string]struct {
+		h        http.HandlerFunc
+		tags     int
+		requests int
+	}{
+		"links that were lost":     {unlinked(all, 10, true), 25, 3},
+		"the last page is full":    {unlinked(all[:20], 10, true), 20, 3},
+		"a round number is all":    {unlinked(all[:20], 100, true), 20, 2},
+		"it knows nothing of last": {unlinked(all[:10], 100, false), 10, 2},
+		"no page ends so":          {unlinked(all[:9], 100, true), 9, 1},
+		"it refuses to go on from a tag": {func(w http.ResponseWriter, req *http.Request) {
+			if req.URL.Query().Has("last") {
+				errorBody(w, http.StatusBadRequest, "UNSUPPORTED", "no")
+				return
+			}
+			unlinked(all[:10], 100, false)(w, req)
+		}, 10, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec, host := server(t, tt.h)
+			tags, err := client(t, Options{}).Tags(t.Context(), image.Repository(host+"/app"))
+			if err != nil || len(tags) != tt.tags || len(rec.requests()) != tt.requests {
+				t.Errorf("%d tags in %d requests, %v", len(tags), len(rec.requests()), err)
+			}
+		})
+	}
+}
+
+func TestTheNextPageIsAPathOfTheRegistry(t *testing.T) {
+	elsewhere, inner := server(t, func(http.ResponseWriter, *http.Request) {})
+	for _, link := range []string{
+		`<http://` + inner + `%s>; rel="next"`, `<https://` + inner + `%s>; Rel="Next"`, `<//inner.test:5000%s>; title="a, b"; rel=next`,
+		`<http://inner.test/artifactory/api/docker/local%s>; rel="next"`, `</x>; rel=first, <%s>;REL='next'`, `%s; rel=next`,
+	} {
+		_, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+			if req.URL.Path != "/v2/app/tags/list" || req.URL.Query().Get("last") != "" {
+				_, _ = io.WriteString(w, `{"tags":["b"]}`)
+				return
+			}
+			w.Header().Set("Link", fmt.Sprintf(link, "/v2/app/tags/list?n=1&last=a"))
+			_, _ = io.WriteString(w, `{"tags":["a"]}`)
+		})
+		if tags, err := client(t, Options{}).Tags(t.Context(), image.Repository(host+"/app")); err != nil || !slices.Equal(tags, []string{"a", "b"}) {
+			t.Errorf("%s: %v, %v", link, tags, err)
+		}
 	}
 	if got := elsewhere.requests(); len(got) != 0 {
 		t.Errorf("the other host was asked: %v", got)

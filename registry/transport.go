@@ -9,7 +9,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -20,8 +19,8 @@ import (
 
 const (
 	maxRedirects = 5
-	maxErrorBody = 64 << 10 // bytes of an answer that is no success
-	maxTokenBody = 1 << 20  // bytes of a token server's answer
+	maxErrorBody = 256 << 10 // bytes of an answer that is no success
+	maxTokenBody = 1 << 20   // bytes of a token server's answer
 )
 
 // requestKind says what an exchange is after.
@@ -42,16 +41,18 @@ type exchange struct {
 	offset  int64 // a blob's first byte wanted; 0 once the registry would not have it
 	size    int64 // a blob's size
 
-	challenged bool        // the last answer was 401
-	refusal    string      // what the last 401 said
-	header     http.Header // of the success
-	length     int64       // Content-Length of the success; -1 where there was none
-	raw        []byte      // a manifest's bytes, or those of a page of a catalog
-	start      int64       // where a blob's body begins
-	next       *url.URL    // the page of a catalog that is asked for; nil for the first
-	url        *url.URL    // where the success came from
-	pages      map[string]bool
-	bytes      int
+	challenged   bool        // the last answer was 401
+	refusal      string      // what the last 401 said
+	unanswerable image.Text  // why the last 401 can be answered by nobody; empty where it can
+	header       http.Header // of the success
+	length       int64       // Content-Length of the success; -1 where there was none
+	raw          []byte      // a manifest's bytes, or those of a page of a catalog
+	start        int64       // where a blob's body begins
+	next         *url.URL    // the page of a catalog that is asked for; nil for the first
+	url          *url.URL    // where the success came from
+	pages        map[string]bool
+	linked       bool // one of the pages led to another
+	bytes        int
 }
 
 // complete tells that a manifest, or the head of one, arrived whole, whatever regclient makes of it: what
@@ -87,8 +88,8 @@ type transport struct {
 	scheme  string
 	secrets []string
 
-	mu         sync.Mutex
-	tokenError error // why the last request for a token failed; regclient does not tell
+	mu           sync.Mutex
+	tokenFailure *tokenFailure // why the last request for a token failed; regclient does not tell
 }
 
 // accepted are the manifests that image.ParseDocument reads. Schema 1 is not among them: a registry that
@@ -149,36 +150,42 @@ func (t *transport) receive(ex *exchange, req *http.Request, resp *http.Response
 	switch code := resp.StatusCode; {
 	case ex.challenged:
 		ex.refusal = t.statusError(req, resp).message
+		ex.readChallenge(resp.Header)
 		return resp, nil
 	case code >= 300 && code < 400 && resp.Header.Get("Location") != "":
 		return resp, nil
 	case code == http.StatusRequestedRangeNotSatisfiable && ex.kind == kindBlob && ex.offset > 0:
 		_ = resp.Body.Close()
-		ex.offset = 0
-		req.Header.Del("Range")
-		resp, err := t.client.base(req.URL).RoundTrip(req)
-		if err != nil {
-			return nil, err
-		}
-		return t.receive(ex, req, resp)
+		return t.fromTheBeginning(ex, req)
 	case code != http.StatusOK && code != http.StatusPartialContent:
 		status := t.statusError(req, resp)
 		_ = resp.Body.Close()
 		return nil, status
 	}
 	resp, err := t.success(ex, req, resp)
+	if errors.Is(err, errPartEncoded) {
+		return t.fromTheBeginning(ex, req)
+	}
 	if err == nil {
 		ex.header, ex.length, ex.url = resp.Header, resp.ContentLength, req.URL
 	}
 	return resp, err
 }
 
+// fromTheBeginning asks for a blob again, and for all of it.
+func (t *transport) fromTheBeginning(ex *exchange, req *http.Request) (*http.Response, error) {
+	ex.offset = 0
+	req.Header.Del("Range")
+	resp, err := t.client.base(req.URL).RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	return t.receive(ex, req, resp)
+}
+
 func (t *transport) success(ex *exchange, req *http.Request, resp *http.Response) (*http.Response, error) {
 	var err error
-	encoding := resp.Header.Get("Content-Encoding")
 	switch {
-	case encoding != "" && !strings.EqualFold(encoding, "identity"):
-		err = image.Errorf(image.Corrupt, "%s sent %s in the encoding %q, which nobody asked for", clean(req.URL.Host), ex.subject.name(), clean(encoding))
 	case ex.kind != kindBlob && mediaTypeOf(resp.Header) == "text/html":
 		err = t.webPage(req)
 	case ex.kind == kindBlob:
@@ -186,15 +193,8 @@ func (t *transport) success(ex *exchange, req *http.Request, resp *http.Response
 	case resp.StatusCode != http.StatusOK:
 		err = t.statusError(req, resp)
 	case req.Method == http.MethodHead:
-	case ex.kind == kindManifest:
-		ex.raw, err = readBody(resp, image.MaxManifestSize)
-	case ex.kind == kindCatalog:
-		ex.raw, err = readBody(resp, maxTagPage)
 	default:
-		var raw []byte
-		if raw, err = readBody(resp, maxTagPage); err == nil {
-			err = ex.tagPage(req, len(raw))
-		}
+		err = t.document(ex, req, resp)
 	}
 	if errors.Is(err, errTooLarge) {
 		err = image.Errorf(image.TooLarge, "%s answers with more than %d bytes for %s", t.host, limitOf(ex.kind), ex.subject.name())
@@ -204,6 +204,24 @@ func (t *transport) success(ex *exchange, req *http.Request, resp *http.Response
 		return nil, err
 	}
 	return resp, nil
+}
+
+// document reads an answer whole, and puts what it means in its place.
+func (t *transport) document(ex *exchange, req *http.Request, resp *http.Response) error {
+	sent, err := readBody(resp, int64(limitOf(ex.kind)))
+	if err != nil {
+		return err
+	}
+	raw := plainDocument(ex, resp, sent)
+	if err := image.CheckNesting(raw); err != nil {
+		return err
+	}
+	setBody(resp, raw)
+	if ex.kind != kindTags {
+		ex.raw = raw
+		return nil
+	}
+	return ex.tagPage(t, req, resp, len(raw))
 }
 
 func limitOf(kind requestKind) int {
@@ -216,54 +234,6 @@ func limitOf(kind requestKind) int {
 func (t *transport) webPage(req *http.Request) error {
 	return image.Errorf(image.Unavailable, "%s answers with a web page, not as a registry does", clean(req.URL.Host)).Because(errNotThis).
 		Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
-}
-
-// leaks tells whether a redirected request for a token would hand a secret over: out of TLS, or in its body to
-// another host. regclient looks at other requests' redirects, and net/http sends both on.
-func leaks(origin, out *http.Request) bool {
-	return origin.URL.Scheme == "https" && out.URL.Scheme != "https" || out.Body != nil && out.URL.Host != origin.URL.Host
-}
-
-// token carries out a request for a token. regclient makes those without the caller's context, so they have
-// a time limit here, and keeps quiet about why they fail, so that is remembered here.
-func (t *transport) token(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(req.Context(), t.client.opts.HeaderTimeout)
-	defer cancel()
-	resp, err := t.client.base(req.URL).RoundTrip(req.WithContext(ctx))
-	if err == nil {
-		if resp.StatusCode == http.StatusOK {
-			_, err = readBody(resp, maxTokenBody)
-		} else if resp.StatusCode >= 400 {
-			err := t.statusError(req, resp)
-			err.token = true
-			t.setTokenError(err)
-			return resp, nil
-		}
-	}
-	if err != nil {
-		err = fmt.Errorf("get a token: %w", &url.Error{Op: "Get", URL: req.URL.Scheme + "://" + req.URL.Host, Err: err})
-	}
-	t.setTokenError(err)
-	if err != nil {
-		return nil, err
-	}
-	return resp, nil
-}
-
-func (t *transport) setTokenError(err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.tokenError = err
-}
-
-// lastTokenError tells why the last request for a token failed; nil where it did not.
-func (u *upstream) lastTokenError() error {
-	if u.transport == nil {
-		return nil
-	}
-	u.transport.mu.Lock()
-	defer u.transport.mu.Unlock()
-	return u.transport.tokenError
 }
 
 // redirectedFrom gives the request that a chain of redirects began with, and the chain's length.
@@ -292,12 +262,19 @@ func readBody(resp *http.Response, limit int64) ([]byte, error) {
 	if int64(len(raw)) > limit {
 		return nil, errTooLarge
 	}
-	if err := image.CheckNesting(raw); err != nil {
-		return nil, err
+	if codingOf(resp.Header) == "" { // else it is for those who undo that
+		if err := image.CheckNesting(raw); err != nil {
+			return nil, err
+		}
 	}
+	setBody(resp, raw)
+	return raw, nil
+}
+
+func setBody(resp *http.Response, raw []byte) {
 	resp.Body = io.NopCloser(bytes.NewReader(raw))
 	resp.ContentLength = int64(len(raw))
-	return raw, nil
+	resp.Header.Del("Content-Length") // regclient goes by it
 }
 
 // mediaTypeOf gives the Content-Type without its parameters, in lower case.

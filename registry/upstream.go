@@ -29,9 +29,11 @@ type upstream struct {
 	rc        *regclient.RegClient
 	transport *transport
 	login     credential
-	stamp     fileStamp // of config.json when the credentials were read
-	made      time.Time
-	worked    atomic.Bool // a request has succeeded
+	// loginProblem is why docker's credentials, or some of them, could not be read; nil where they could.
+	loginProblem *image.Error
+	stamp        fileStamp // of config.json when the credentials were read
+	made         time.Time
+	worked       atomic.Bool // a request has succeeded
 }
 
 // slot holds a host's upstream. The lock, a channel so that waiting can be cancelled, makes that a host is
@@ -116,11 +118,11 @@ func (c *Client) newUpstream(ctx context.Context, host string) (*upstream, error
 	if err != nil {
 		return nil, err
 	}
-	login, err := c.credentialOf(ctx, w.signIn)
+	login, problem, err := c.credentialOf(ctx, w.signIn)
 	if err != nil {
 		return nil, err
 	}
-	u := &upstream{way: w, scheme: scheme, login: login}
+	u := &upstream{way: w, scheme: scheme, login: login, loginProblem: problem}
 	u.transport = &transport{client: c, host: host, api: u.api, scheme: scheme, secrets: login.secrets()}
 	settings := config.Host{
 		Name:          host,

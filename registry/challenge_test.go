@@ -1,0 +1,94 @@
+package registry
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stowage/stowage/image"
+)
+
+func TestChallengesAreUnderstoodAsTheyAreWritten(t *testing.T) {
+	const want = `Bearer realm="https://a.test/token",service="s",scope="repository:app:pull,push"`
+	for _, values := range [][]string{
+		{want},
+		{`bearer realm="https://a.test/token", service="s" , scope="repository:app:pull,push"`},
+		{`BEARER Realm=https://a.test/token,Service=s,Scope=repository:app:pull,push`},
+		{`Bearer realm='https://a.test/token'; service='s'; scope="repository:app:pull,push"`},
+		{`Bearer realm="https://a.test/token" service="s" scope="repository:app:pull,push"`},
+		{`Bearer   realm = "https://a.test/token" ,service = s,scope=repository:app:pull,push,error="insufficient_scope"`},
+		{`Bearer realm="https:\/\/a.test\/token",service="s",scope="repository:app:pull,push"`},
+		{"Negotiate", want},
+		{`Negotiate YWJj==, ` + want},
+		{`Basic realm="x"`, want},
+		{want + `, Basic realm="x, y"`},
+		{`Basic realm="x", ` + want},
+		{`NTLM, Basic realm=x, ` + want},
+		{`Bearer realm="ldap://no",service="other"`, want},
+		{`Bearer error="invalid_token"`, want},
+	} {
+		c, why := answerable(challengesOf(http.Header{"Www-Authenticate": values}))
+		if got := c.header(); got != want || !why.Empty() {
+			t.Errorf("%q: %q (%s)", values, got, why)
+		}
+	}
+	for value, header := range map[string]string{
+		`Basic`:                        `Basic realm="registry"`,
+		`basic realm="a \"b\""`:        `Basic realm="a \"b\""`,
+		`Bearer realm="/token"`:        `Bearer realm="/token"`,
+		`Bearer realm="https://a.test`: `Bearer realm="https://a.test"`,
+		`Bearer realm="https://a.test/t?x=1",service="a b&c"`: `Bearer realm="https://a.test/t?x=1",service="a b&c"`,
+	} {
+		if c, why := answerable(parseChallenges(value)); c.header() != header || !why.Empty() {
+			t.Errorf("%s: %s (%s)", value, c.header(), why)
+		}
+	}
+}
+
+func TestAChallengeThatCannotBeMetIsNamed(t *testing.T) {
+	for value, says := range map[string]string{
+		"":                            "does not say how to sign in",
+		"Negotiate, NTLM":             "not supported here: negotiate, ntlm",
+		`Digest realm="x",nonce="y"`:  "not supported here: digest",
+		`Bearer service="s"`:          "no token server that can be asked",
+		`Bearer realm="ftp://a/b"`:    "no token server that can be asked",
+		`Bearer realm=""`:             "no token server that can be asked",
+		`Bearer realm="http://a:b@c"`: "no token server that can be asked",
+		`="=,;= ,"`:                   "does not say how to sign in",
+	} {
+		_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("WWW-Authenticate", value)
+			errorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "who are you")
+		})
+		_, err := client(t, Options{}).Document(t.Context(), mustRef(t, host+"/app:1"))
+		wantKind(t, err, image.Unauthorized, host+" wants a sign-in", says, "who are you", "Ask whoever runs")
+	}
+}
+
+func TestATokenIsFetchedWhateverTheChallengeLooksLike(t *testing.T) {
+	img := newImage(t, []byte("layer"))
+	for _, form := range []string{
+		`BEARER Realm=http://%s/token,Service=s,Scope=repository:app:pull`,
+		`Basic realm="x", Bearer realm="http://%s/token"`,
+		`Bearer realm=/token%.0s, service="s"`,
+	} {
+		var host string
+		_, host = server(t, func(w http.ResponseWriter, req *http.Request) {
+			switch {
+			case req.URL.Path == "/token":
+				_, _ = fmt.Fprint(w, `{"token":"good"}`)
+			case req.Header.Get("Authorization") != "Bearer good":
+				w.Header().Set("WWW-Authenticate", fmt.Sprintf(form, host))
+				w.WriteHeader(http.StatusUnauthorized)
+			default:
+				manifest(w, ocispec.MediaTypeImageManifest, img.raw)
+			}
+		})
+		conf := dockerConfigDir(t, auths(host, login("anna", "s3cret"))) // Basic would do too, and is not what is answered
+		if _, err := client(t, Options{DockerConfig: conf}).Document(t.Context(), mustRef(t, host+"/app:1")); err != nil {
+			t.Errorf("%s: %v", form, err)
+		}
+	}
+}

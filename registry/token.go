@@ -1,0 +1,194 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/regclient/regclient/types/errs"
+
+	"github.com/stowage/stowage/image"
+)
+
+// tokenFailure is why there is no token: a statusError, an error of the network, or what is wrong with the answer. It is
+// the token server's failure and nobody's sign-in, unless that is what its status says.
+type tokenFailure struct {
+	host string
+	what image.Text // what came instead, with a status that is a success; else empty
+	err  error
+}
+
+// Error implements error.
+func (f *tokenFailure) Error() string {
+	if !f.what.Empty() {
+		return fmt.Sprintf("get a token from %s: got %s", f.host, f.what)
+	}
+	return fmt.Sprintf("get a token from %s: %v", f.host, f.err)
+}
+
+// Unwrap gives the cause.
+func (f *tokenFailure) Unwrap() error { return f.err }
+
+// Lasts tells that asking again will not help: what is no token is none the next time.
+func (f *tokenFailure) Lasts() bool {
+	var status *statusError
+	if errors.As(f.err, &status) {
+		return status.Lasts()
+	}
+	return !f.what.Empty()
+}
+
+// leaks tells whether a redirected request for a token would hand a secret over: out of TLS, or in its body to
+// another host. regclient looks at other requests' redirects, and net/http sends both on.
+func leaks(origin, out *http.Request) bool {
+	return origin.URL.Scheme == "https" && out.URL.Scheme != "https" || out.Body != nil && out.URL.Host != origin.URL.Host
+}
+
+// token carries out a request for a token. regclient makes those without the caller's context, so they have
+// a time limit here, and keeps quiet about why they fail, so that is remembered here.
+func (t *transport) token(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), t.client.opts.HeaderTimeout)
+	defer cancel()
+	failure := &tokenFailure{host: clean(req.URL.Host)}
+	resp, err := t.client.base(req.URL).RoundTrip(req.WithContext(ctx))
+	switch {
+	case err != nil:
+	case resp.StatusCode >= 300 && resp.StatusCode < 400 && resp.Header.Get("Location") != "":
+		return resp, nil
+	case resp.StatusCode >= 300:
+		status := t.statusError(req, resp)
+		status.token = true
+		failure.err = status
+		t.setTokenError(failure)
+		return resp, nil
+	default:
+		failure.what, err = readToken(resp)
+	}
+	switch {
+	case err != nil:
+		failure.err = &url.Error{Op: "Get", URL: req.URL.Scheme + "://" + req.URL.Host, Err: err}
+	case !failure.what.Empty():
+		failure.err = fmt.Errorf("no token: %w", errs.ErrHTTPUnauthorized)
+	default:
+		t.setTokenError(nil)
+		return resp, nil
+	}
+	t.setTokenError(failure)
+	return nil, failure
+}
+
+// readToken reads a token server's answer and puts the token in its place, in the form that regclient reads. The text says
+// what there is instead of one.
+func readToken(resp *http.Response) (instead image.Text, err error) {
+	raw, err := readBody(resp, maxTokenBody)
+	if errors.Is(err, errTooLarge) {
+		return image.Textf("more than %d bytes", maxTokenBody), nil
+	}
+	if err != nil {
+		return image.Text{}, err
+	}
+	if plain, ok := inflated(resp.Header, raw, maxTokenBody); ok {
+		raw = plain
+	}
+	var answer struct {
+		Token   looseText    `json:"token"`
+		Access  looseText    `json:"access_token"`
+		Expires looseSeconds `json:"expires_in"`
+		Issued  looseTime    `json:"issued_at"`
+		Refresh looseText    `json:"refresh_token"`
+	}
+	trimmed := strings.TrimSpace(string(raw))
+	wrong := json.Unmarshal(raw, &answer)
+	token := strings.TrimSpace(string(answer.Access))
+	if token == "" {
+		token = strings.TrimSpace(string(answer.Token))
+	}
+	switch {
+	case trimmed == "":
+		return image.Textf("nothing"), nil
+	case wrong != nil && (strings.HasPrefix(trimmed, "<") || mediaTypeOf(resp.Header) == "text/html"):
+		return image.Textf("a web page"), nil
+	case wrong != nil:
+		return image.Textf("something that is no JSON"), nil
+	case token == "":
+		return image.Textf("JSON that holds none"), nil
+	case strings.ContainsFunc(token, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return image.Textf("one that cannot be sent"), nil
+	}
+	out, err := json.Marshal(struct {
+		Token   string    `json:"token"`
+		Expires int       `json:"expires_in,omitempty"`
+		Issued  time.Time `json:"issued_at,omitzero"`
+		Refresh string    `json:"refresh_token,omitempty"`
+	}{token, int(answer.Expires), time.Time(answer.Issued), string(answer.Refresh)})
+	if err != nil {
+		return image.Text{}, err
+	}
+	setBody(resp, out)
+	resp.StatusCode, resp.Status = http.StatusOK, "200 OK" // some say 201
+	return image.Text{}, nil
+}
+
+// looseSeconds is a number of seconds, however it is written; 0 where it is none that makes sense.
+type looseSeconds int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *looseSeconds) UnmarshalJSON(raw []byte) error {
+	const most = 365 * 24 * 60 * 60
+	n, err := strconv.ParseFloat(strings.Trim(string(raw), `" `), 64)
+	if *s = 0; err == nil && n > 0 {
+		*s = looseSeconds(min(n, most))
+	}
+	return nil
+}
+
+func (t *transport) setTokenError(failure *tokenFailure) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.tokenFailure = failure
+}
+
+// lastTokenFailure tells why the last request for a token failed; nil where it did not.
+func (u *upstream) lastTokenFailure() *tokenFailure {
+	if u.transport == nil {
+		return nil
+	}
+	u.transport.mu.Lock()
+	defer u.transport.mu.Unlock()
+	return u.transport.tokenFailure
+}
+
+func tokenServer(host, of string) image.Text {
+	return image.Textf("%s, the token server of %s,", host, of)
+}
+
+// explainToken says what is wrong with a token server, and that it is not with anybody's sign-in.
+func (u *upstream) explainToken(s subject, f *tokenFailure) error {
+	name := tokenServer(f.host, u.host)
+	var status *statusError
+	errors.As(f.err, &status)
+	var e *image.Error
+	switch {
+	case !f.what.Empty():
+		e = image.Errorf(image.Unavailable, "%s does not give a token, but %s", name, f.what)
+	case status == nil:
+		return u.explainNetwork(s, f)
+	case status.code == http.StatusTooManyRequests || status.name == "TOOMANYREQUESTS":
+		return u.rateLimited(status)
+	case status.code == http.StatusUnauthorized, status.code == http.StatusForbidden,
+		status.code == http.StatusBadRequest && u.login.known():
+		return u.refused(s, status.message, image.Text{}, status)
+	case status.message == "" || status.html:
+		e = image.Errorf(image.Unavailable, "%s answers %d %s instead of a token", name, status.code, http.StatusText(status.code))
+	default:
+		e = image.Errorf(image.Unavailable, "%s answers %d %s instead of a token: %s",
+			name, status.code, http.StatusText(status.code), status.message)
+	}
+	return e.Because(f).Suggest("Nobody's sign-in is wrong: ask whoever runs %s, or see whether a proxy stands in between.", u.host)
+}
