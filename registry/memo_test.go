@@ -201,10 +201,12 @@ func TestAGateIsShutForMinutesAtMostAndItsQueueEnds(t *testing.T) {
 		}
 		pass(time.Second)
 		ctx, cancel := context.WithCancel(t.Context())
-		for range gateSlots + gateQueue {
-			go func() { _, _ = g.enter(ctx, "hub") }()
+		for _, more := range []int{gateSlots, gateQueue} {
+			for range more {
+				go func() { _, _ = g.enter(ctx, "hub") }()
+			}
+			synctest.Wait() // those with a place have left the queue
 		}
-		synctest.Wait()
 		_, err = g.enter(t.Context(), "hub")
 		wantKind(t, err, image.Unavailable, "hub", "too many")
 		cancel()
