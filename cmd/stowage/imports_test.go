@@ -47,7 +47,8 @@ var onlyIn = map[string][]string{
 	"github.com/olareg/olareg":            {"sample"},
 	"github.com/distribution/reference":   {"image"},
 	"github.com/containerd/platforms":     {"image"},
-	"github.com/klauspost/compress":       {"image/layer", "archive", "sample"},
+	"github.com/klauspost/compress":       {"image/layer", "archive", "registry", "sample"},
+	"github.com/andybalholm/brotli":        {"registry"},
 }
 
 func TestPackagesImportOnlyWhatTheTableAllows(t *testing.T) {
