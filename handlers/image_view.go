@@ -16,7 +16,7 @@ const maxLinks = 12
 func (h *Handlers) imageView(ctx context.Context, s *subject) views.ImageView {
 	v := views.ImageView{
 		Title: s.title(ctx), Ref: s.ref, Subject: s.target.Digest, Broken: s.shown.Broken,
-		Platforms: s.platformLinks(), Shown: s.figures(), Tabs: s.tabs(ctx), Deletions: s.deletions(ctx),
+		Platforms: s.platformLinks(), PlatformsURL: views.SectionURL(s.base(), s.section, image.Platform{}), Shown: s.figures(), Tabs: s.tabs(ctx), Deletions: s.deletions(ctx),
 		EntriesURL: s.url(views.SectionManifest),
 	}
 	v.Damaged = s.damaged(h)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
@@ -175,11 +176,12 @@ func (h *Handlers) pickerOffers(ctx context.Context, state views.SearchState, li
 	wait, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	ref := image.Reference{Repository: state.Repo, Tag: state.Tag}
-	found, err := h.queue.Resolve(wait, ref)
+	want := offersWanted{page: 1}
+	found, err := h.queue.ResolveSome(wait, ref, func(r pull.Resolution) []int { return want.view(r).rows })
 	if err != nil && (found.Target.Digest == "" || limit < pickerPartLimit) {
 		return views.PickerOffers{}, err
 	}
-	f, _ := h.pullFound(ctx, found, nil)
+	f, _ := h.pullFound(ctx, found, want)
 	return views.PickerOffers{Found: &f, Running: h.running(ref)}, nil
 }
 

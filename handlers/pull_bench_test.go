@@ -46,6 +46,13 @@ func newPulls(t *testing.T, demo *Demo) *pulls {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newPullsOf(t, demo, reg)
+}
+
+// newPullsOf is newPulls over another registry.
+func newPullsOf(t *testing.T, demo *Demo, reg http.Handler) *pulls {
+	t.Helper()
+	var err error
 	p := &pulls{t: t, registry: sample.NewFaulty(reg), closing: make(chan struct{}), left: make(chan string, 1000)}
 	upstream := httptest.NewServer(p.registry)
 	t.Cleanup(upstream.Close)

@@ -62,7 +62,9 @@ func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), limit)
 	defer cancel()
-	found, err := h.queue.Resolve(ctx, ref)
+	asked, wrong := platformValues(platforms)
+	want := wantedOffers(c.QueryParams(), asked)
+	found, err := h.queue.ResolveSome(ctx, ref, func(r pull.Resolution) []int { return want.view(r).rows })
 	if err != nil && found.Target.Digest == "" {
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = slowRegistry(ref)
@@ -70,14 +72,13 @@ func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 		return h.refusePullForm(c, v, err)
 	}
 	// What the registry was too slow to tell of single platforms is left out: the rest is worth showing.
-	asked, wrong := platformValues(platforms)
-	f, absent := h.pullFound(c.Request().Context(), found, asked)
+	f, absent := h.pullFound(c.Request().Context(), found, want)
 	v.Found = &f
 	switch {
 	case wrong != nil:
 		return h.refusePullForm(c, v, wrong)
 	case len(absent) > 0:
-		return h.refusePullForm(c, v, notOffered(ref, absent, f.Offers))
+		return h.refusePullForm(c, v, notOffered(ref, absent, f))
 	}
 	return h.renderPullForm(c, http.StatusOK, v)
 }
@@ -152,25 +153,6 @@ func slowRegistry(ref image.Reference) error {
 	return image.Errorf(image.Unavailable, "%s did not answer in time", ref.Repository.Host()).Suggest("Try again in a moment.")
 }
 
-// notOffered is the error of platforms that a reference does not have.
-func notOffered(ref image.Reference, absent []image.Platform, offers []views.PullOffer) error {
-	names := make([]string, len(absent))
-	for i, p := range absent {
-		names[i] = p.String()
-	}
-	e := image.Errorf(image.NoPlatform, "%s has no image for %s", ref.Familiar(), strings.Join(names, ", "))
-	var present []string
-	for _, o := range offers {
-		if o.Obstacle == views.ObstacleNone {
-			present = append(present, o.Platform)
-		}
-	}
-	if len(present) == 0 {
-		return e
-	}
-	return e.Suggest("It has %s.", strings.Join(present, ", "))
-}
-
 // refusePullForm shows what is wrong in the form, or gives back an error that is not for people to see.
 func (h *Handlers) refusePullForm(c echo.Context, v views.PullFormView, err error) error {
 	var e *image.Error
@@ -196,23 +178,30 @@ func (h *Handlers) renderPullForm(c echo.Context, status int, v views.PullFormVi
 
 // pullFound turns what a reference points to into the form, with the asked platforms ticked, or else the
 // default one. absent are those that are not offered.
-func (h *Handlers) pullFound(ctx context.Context, r pull.Resolution, asked []image.Platform) (f views.PullFound, absent []image.Platform) {
+func (h *Handlers) pullFound(ctx context.Context, r pull.Resolution, want offersWanted) (f views.PullFound, absent []image.Platform) {
+	shown := want.view(r)
 	f = views.PullFound{
 		Ref: r.Reference, Digest: r.Target.Digest, Index: r.Target.Index != nil, Stored: r.Stored, StoredURL: views.ImageURL(r.Reference),
 		Attestations: r.Attestations, Others: r.Others, Default: h.options.DefaultPlatform.String(), Free: h.freeDisk(),
-		Allowance: h.allowance(r.Reference.Repository.Host()),
+		Allowance: h.allowance(r.Reference.Repository.Host()), All: len(r.Offers), Most: pull.MaxPlatforms,
+		Find: want.find, Matches: shown.matches, Page: shown.page, Pages: shown.pages,
 	}
-	ticked, absent := tickedOffers(r, asked)
 	fetch := make(map[image.Digest]int64)
 	seen := make(map[image.Platform]bool)
+	repeated := make(map[int]bool)
 	for i, o := range r.Offers {
+		repeated[i] = seen[o.Platform]
+		seen[o.Platform] = true
+		f.HasDefault = f.HasDefault || o.Default
+	}
+	for _, i := range shown.rows {
+		o := r.Offers[i]
 		v := h.pullOffer(ctx, r.Reference, o)
-		if v.Obstacle == views.ObstacleNone && seen[o.Platform] {
+		if v.Obstacle == views.ObstacleNone && repeated[i] {
 			v.Obstacle = views.ObstacleRepeated
 		}
-		seen[o.Platform] = true
 		// An image whose platform nobody states is pulled where it is the only one, and no box says so.
-		v.Ticked = ticked[i] && (v.Obstacle == views.ObstacleNone || len(r.Offers) == 1)
+		v.Ticked = shown.ticked[i] && (v.Obstacle == views.ObstacleNone || len(r.Offers) == 1)
 		if v.Ticked {
 			f.Ticked++
 			for _, l := range o.Layers {
@@ -226,34 +215,7 @@ func (h *Handlers) pullFound(ctx context.Context, r pull.Resolution, asked []ima
 	for _, size := range fetch {
 		f.Fetch += size
 	}
-	return f, absent
-}
-
-// tickedOffers tells which offers are ticked at first, and which of the asked platforms are not there.
-func tickedOffers(r pull.Resolution, asked []image.Platform) (ticked map[int]bool, absent []image.Platform) {
-	ticked = make(map[int]bool)
-	if len(asked) == 0 {
-		for i, o := range r.Offers {
-			ticked[i] = o.Default
-		}
-		return ticked, nil
-	}
-	entries := make([]image.Entry, len(r.Offers))
-	for i, o := range r.Offers {
-		entries[i] = o.Entry
-		entries[i].Platform = o.Platform // the config's, where the index does not say
-	}
-	for _, p := range asked {
-		choices, err := pull.Choose(r.Reference, entries, []image.Platform{p}, p)
-		if err != nil {
-			absent = append(absent, p)
-			continue
-		}
-		for _, choice := range choices {
-			ticked[choice.Entry] = true
-		}
-	}
-	return ticked, absent
+	return f, shown.absent
 }
 
 func (h *Handlers) pullOffer(ctx context.Context, ref image.Reference, o pull.Offer) views.PullOffer {

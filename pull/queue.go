@@ -16,15 +16,14 @@ import (
 )
 
 const (
-	maxQueued    = 5000             // jobs that wait
-	maxQueuedBy  = 1000             // of them, of one requester
-	mostJobs     = 16               // pulls that run at once beyond the usual ones, so that no registry and no requester goes without
-	maxPlatforms = 32               // of one request
-	maxMatch     = 128              // characters of a Match; a tag has no more
-	maxOver      = 4096             // jobs that are remembered to be over
-	maxAskers    = 100              // of one pull, that are remembered; a client can go by any name
-	saveTimeout  = 10 * time.Second // for one write to the shelf's records
-	cancelWait   = 2 * time.Second  // how long Cancel waits for the pull to come to rest
+	maxQueued   = 5000             // jobs that wait
+	maxQueuedBy = 1000             // of them, of one requester
+	mostJobs    = 16               // pulls that run at once beyond the usual ones, so that no registry and no requester goes without
+	maxMatch    = 128              // characters of a Match; a tag has no more
+	maxOver     = 4096             // jobs that are remembered to be over
+	maxAskers   = 100              // of one pull, that are remembered; a client can go by any name
+	saveTimeout = 10 * time.Second // for one write to the shelf's records
+	cancelWait  = 2 * time.Second  // how long Cancel waits for the pull to come to rest
 )
 
 // Options are what a Queue works with. Source and Shelf are required; the rest have defaults.
@@ -38,6 +37,9 @@ type Options struct {
 	Logger          *slog.Logger
 	Now             func() time.Time
 }
+
+// MaxPlatforms is how many platforms one pull can be asked for.
+const MaxPlatforms = 32
 
 // Queue runs pulls: those who ask take turns, and of each the oldest goes first. A registry that holds up its pulls holds
 // up no other's. Make one with New. Safe for concurrent use.
@@ -216,8 +218,8 @@ func checkMatch(match string) error {
 
 // normalised gives platforms that were asked for normalised, each once, in their order.
 func normalised(asked []image.Platform) ([]image.Platform, error) {
-	if len(asked) > maxPlatforms {
-		return nil, image.Errorf(image.Invalid, "%d platforms were asked for, at most %d can be pulled at once", len(asked), maxPlatforms)
+	if len(asked) > MaxPlatforms {
+		return nil, image.Errorf(image.Invalid, "%d platforms were asked for, at most %d can be pulled at once", len(asked), MaxPlatforms)
 	}
 	var platforms []image.Platform
 	for _, p := range asked {

@@ -9,8 +9,8 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// maxOffers is how many platforms of one reference have their manifests read to tell what each costs.
-const maxOffers = 32
+// MaxOffers is how many platforms of one reference have their manifests read to tell what each costs.
+const MaxOffers = 32
 
 // Resolution is what a reference points to, and what pulling it would cost.
 type Resolution struct {
@@ -42,10 +42,21 @@ type OfferedLayer struct {
 	Stored bool
 }
 
-// Resolve asks the registry what a reference points to and reads the manifest of each platform, a few at
-// once. Nothing is tried twice: somebody is waiting. An offer whose manifest cannot be read has an Err;
-// the error of Resolve is for what prevents all of it.
+// Resolve is ResolveSome of the first platforms.
 func (q *Queue) Resolve(ctx context.Context, ref image.Reference) (Resolution, error) {
+	return q.ResolveSome(ctx, ref, func(r Resolution) []int {
+		first := make([]int, len(r.Offers))
+		for i := range first {
+			first[i] = i
+		}
+		return first
+	})
+}
+
+// ResolveSome asks the registry what a reference points to and reads the manifest of each platform that choose gives the
+// places of, a few at once and MaxOffers at most. Nothing is tried twice: somebody is waiting. An offer whose manifest
+// cannot be read has an Err; the error of ResolveSome is for what prevents all of it.
+func (q *Queue) ResolveSome(ctx context.Context, ref image.Reference, choose func(Resolution) []int) (Resolution, error) {
 	t, err := q.resolver.target(ctx, ref, once)
 	if err != nil {
 		return Resolution{}, err
@@ -74,7 +85,8 @@ func (q *Queue) Resolve(ctx context.Context, ref image.Reference) (Resolution, e
 	q.markDefault(&r)
 	var g errgroup.Group
 	g.SetLimit(manifestsAtOnce)
-	for i := range r.Offers[:min(len(r.Offers), maxOffers)] {
+	chosen := choose(r)
+	for _, i := range chosen[:min(len(chosen), MaxOffers)] {
 		g.Go(func() error {
 			o := &r.Offers[i]
 			o.Err = guard(func() error { return q.resolver.price(ctx, ref.Repository, o) })

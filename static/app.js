@@ -183,7 +183,8 @@
   }
 
   // ---- tick boxes: <form data-picks> holds input[data-pick], one input[data-pick-all], and texts
-  //      [data-pick-count], [data-pick-total]; controls marked [data-pick-needed] wait for a tick.
+  //      [data-pick-count], [data-pick-total]; controls marked [data-pick-needed] wait for a tick, and for no more than
+  //      data-pick-most of them.
   //      data-pick="digest:bytes digest:bytes": a blob that two ticks share is counted once. data-picks may be on any
   //      element around boxes and texts. [data-picks-told] gets the event "picks" whenever other boxes are ticked,
   //      and is emptied when none is.
@@ -204,7 +205,9 @@
     for (const size of blobs.values()) total += size;
     for (const el of $$("[data-pick-count]", form)) el.textContent = String(ticked.length);
     for (const el of $$("[data-pick-total]", form)) el.textContent = humanSize(total);
-    for (const el of $$("[data-pick-needed]", form)) el.disabled = ticked.length === 0;
+    for (const el of $$("[data-pick-needed]", form)) {
+      el.disabled = ticked.length === 0 || ticked.length > Number(el.dataset.pickMost || Infinity);
+    }
     for (const all of $$("input[data-pick-all]", form)) {
       all.checked = open.length > 0 && ticked.length === open.length;
       all.indeterminate = ticked.length > 0 && ticked.length < open.length;

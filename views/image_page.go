@@ -30,6 +30,7 @@ type ImageView struct {
 	Update      *TagUpdate // only of a tag
 
 	Platforms    []PlatformChoice
+	PlatformsURL string    // the page without a platform
 	Attestations int       // that the index lists, of all platforms
 	Attested     *Attested // about the platform shown; nil where there is nothing
 	OtherEntries int       // of the index: neither images nor attestations
@@ -70,6 +71,9 @@ type PlatformChoice struct {
 
 // maxChoices is how many platforms the switch shows before it folds the rest away.
 const maxChoices = 8
+
+// maxFolded is how many platforms the switch folds away. Of the rest somebody has to type the name.
+const maxFolded = 48
 
 // foldChoices divides the switch: stored platforms first, the current one always among those in view.
 func foldChoices(all []PlatformChoice) (shown, folded []PlatformChoice) {

@@ -27,8 +27,14 @@ type PullFound struct {
 	Stored       image.Digest // what the shelf holds under Ref; empty if nothing
 	StoredURL    string       // its page
 	Attestations int
-	Others       int // entries that are neither images nor attestations
-	Offers       []PullOffer
+	Others       int         // entries that are neither images nor attestations
+	Offers       []PullOffer // those in view: all, or a page of very many with what is ticked first
+	All          int         // how many there are
+	Most         int         // how many can be pulled at once
+	HasDefault   bool        // the default platform is one of all
+	Find         string      // the text that those in view are filtered by
+	Matches      int         // how many of all match it
+	Page, Pages  int
 	Default      string // the platform that is pulled when nobody chooses
 	Ticked       int    // how many offers are ticked
 	Fetch        int64  // bytes to download for those, a shared layer counted once
@@ -44,6 +50,9 @@ func (f PullFound) crowded() bool { return f.Free >= 0 && f.Fetch > f.Free }
 
 // noDefault tells whether the platform that is pulled when nobody chooses is not there.
 func (f PullFound) noDefault() bool {
+	if f.HasDefault {
+		return false
+	}
 	for _, o := range f.Offers {
 		if o.Default {
 			return false
@@ -51,6 +60,12 @@ func (f PullFound) noDefault() bool {
 	}
 	return len(f.Offers) > 0
 }
+
+// all gives the number of platforms, in view or not.
+func (f PullFound) all() int { return max(f.All, len(f.Offers)) }
+
+// partly tells whether there are so many platforms that only some are in view.
+func (f PullFound) partly() bool { return f.all() > len(f.Offers) }
 
 // onlyNames tells whether pulling an offer brings nothing but the reference: its layers are here under another.
 func (f PullFound) onlyNames(o PullOffer) bool {
