@@ -12,10 +12,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/share"
 )
 
 const (
-	checksAtOnce   = 6                // tags that one run asks for at a time
+	checksAtOnce   = 6                // tags that one run asks for at a time, and one of each registry that would find no place
 	checksOfHost   = 3                // of them, of one registry
 	checksSaved    = 60               // tags whose answers are kept in one transaction
 	checkTimeout   = 20 * time.Second // for one tag of a run
@@ -296,7 +297,7 @@ func (c *Checker) some(ctx context.Context, tags []image.Reference) []Checked {
 		hosts[t.Repository.Host()] = append(hosts[t.Repository.Host()], i)
 	}
 	var all sync.WaitGroup
-	slots := make(chan struct{}, checksAtOnce)
+	asking := share.New(share.Rules{Usual: checksAtOnce, PerHost: 1, Most: checksAtOnce + checksSaved})
 	for host, places := range hosts {
 		all.Go(func() {
 			var g errgroup.Group
@@ -304,8 +305,11 @@ func (c *Checker) some(ctx context.Context, tags []image.Reference) []Checked {
 			for _, i := range places {
 				g.Go(func() error {
 					return guard(func() error {
-						slots <- struct{}{}
-						defer func() { <-slots }()
+						free, err := asking.Take(ctx, share.Key{Host: host})
+						if err != nil {
+							return nil //nolint:nilerr // the run is over
+						}
+						defer free()
 						if _, paused := c.paused(host); paused {
 							c.count(func(r *CheckRun) { r.Skipped++ })
 							return nil

@@ -18,10 +18,11 @@ type checkWorld struct {
 	asked map[image.Reference]time.Time
 	count int
 	block chan struct{} // answers wait for it, where it is not nil
+	quick string        // host of a registry whose answers do not
 }
 
-func (w *checkWorld) Check(ctx context.Context, _ image.Reference) (image.Digest, bool, error) {
-	if w.block != nil {
+func (w *checkWorld) Check(ctx context.Context, ref image.Reference) (image.Digest, bool, error) {
+	if w.block != nil && ref.Repository.Host() != w.quick {
 		select {
 		case <-w.block:
 		case <-ctx.Done():
@@ -134,6 +135,27 @@ func TestARunAsksAFewTagsAtATime(t *testing.T) {
 				t.Fatalf("%d requests to one registry at a time", n)
 			}
 			answered += n
+		}
+	})
+}
+
+func TestRegistriesThatDoNotAnswerHoldUpNoOtherOfARun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newCheckWorld(40)
+		w.block, w.quick = make(chan struct{}), "quick.example.com"
+		for i := range w.tags {
+			host := []string{"one.example.com", "two.example.com", "three.example.com", w.quick}[i/10]
+			w.tags[i].Repository = image.Repository(host + "/app")
+		}
+		c := NewChecker(CheckOptions{Source: w, Shelf: w})
+		defer c.Close()
+		defer close(w.block)
+		c.CheckAll("", "ann")
+		synctest.Wait()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.count != 10 {
+			t.Errorf("%d tags of the registry that answers were asked about while three others do not, want all 10", w.count)
 		}
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/regclient/regclient/scheme"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/share"
 )
 
 // Limits on catalogs. What is beyond them is not searched.
@@ -25,7 +26,8 @@ const (
 	catalogAnswers = 32 << 20         // bytes of all answers of one registry, with what is no name and what is there twice
 	catalogsBytes  = 32 << 20         // of all registries' names
 	catalogsKept   = 64               // registries
-	catalogReaders = 4                // registries read at a time
+	catalogReaders = 4                // registries read at a time; each other finds a place beside those that are slow
+	catalogMost    = 16               // up to so many
 	catalogLife    = time.Minute      // after which names are read anew
 	catalogPause   = 5 * time.Second  // after a failure
 	offLife        = 10 * time.Minute // that there is none
@@ -37,7 +39,7 @@ const (
 type catalogs struct {
 	patience time.Duration // see catalogPatience
 	now      func() time.Time
-	readers  chan struct{}
+	readers  *share.Places
 
 	mu     sync.Mutex
 	byHost map[string]*catalogReading
@@ -148,13 +150,11 @@ func (r *catalogReading) earlier() (catalogState, bool) {
 func (c *catalogs) read(client *Client, host string, r *catalogReading) {
 	ctx, cancel := context.WithTimeout(context.Background(), catalogTime)
 	defer cancel()
-	whole, err := false, error(nil)
-	select {
-	case c.readers <- struct{}{}:
+	whole := false
+	free, err := c.readers.Take(ctx, share.Key{Host: host})
+	if err == nil {
 		whole, err = safely(ctx, func(ctx context.Context) (bool, error) { return c.readPages(ctx, client, host, r) })
-		<-c.readers
-	case <-ctx.Done():
-		err = ctx.Err()
+		free()
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = image.Errorf(image.Unavailable, "%s takes too long to list its repositories", host).Because(err).

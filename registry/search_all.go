@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/share"
 )
 
 // SearchAll asks several registries side by side and waits for each until the deadline, which does not end
@@ -57,6 +58,7 @@ func (c *Client) SearchAll(ctx context.Context, hosts []string, q Query, deadlin
 
 // pendingSearch is one registry's part of SearchAll.
 type pendingSearch struct {
+	host   string
 	done   chan struct{}
 	hits   Hits
 	err    error
@@ -65,7 +67,7 @@ type pendingSearch struct {
 }
 
 func (c *Client) begin(ctx context.Context, host string, q Query) *pendingSearch {
-	s := &pendingSearch{done: make(chan struct{})}
+	s := &pendingSearch{host: host, done: make(chan struct{})}
 	var own context.Context
 	own, s.cancel = context.WithTimeout(context.WithoutCancel(ctx), searchLimit)
 	s.stop = context.AfterFunc(ctx, s.cancel)
@@ -84,9 +86,8 @@ func (c *Client) begin(ctx context.Context, host string, q Query) *pendingSearch
 
 // leave lets a search go on without those who asked, within its time limit, while there are not too many such.
 func (c *Client) leave(s *pendingSearch) {
-	select {
-	case c.services.late <- struct{}{}:
-	default:
+	free, ok := c.services.late.Try(share.Key{Host: s.host})
+	if !ok {
 		s.cancel()
 		return
 	}
@@ -95,7 +96,7 @@ func (c *Client) leave(s *pendingSearch) {
 	}
 	go func() {
 		<-s.done
-		<-c.services.late
+		free()
 	}()
 }
 

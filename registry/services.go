@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/share"
 )
 
 // Limits on what is remembered of search services and lists of tags.
@@ -20,7 +21,7 @@ const (
 	mostTags    = 500
 	roomTags    = 16 << 20
 	roomDetails = 16 << 20
-	mostLate    = 16 // searches that go on beyond their deadline
+	mostLate    = 16 // searches that go on beyond their deadline, and one of each other registry
 )
 
 // services is what is remembered of the registries' search services.
@@ -31,7 +32,7 @@ type services struct {
 	details  *memo[detailsKey, map[string]TagDetail]
 	tags     *memo[image.Repository, string] // one tag on a line: one piece of memory for thousands
 	catalogs catalogs
-	late     chan struct{}
+	late     *share.Places
 
 	hubPatience time.Duration // see the constant
 }
@@ -68,9 +69,9 @@ func newServices() *services {
 		tags: newMemo(answerLife, mostTags, roomTags, func(r image.Repository, lines string) int64 { return int64(len(r) + len(lines)) }),
 		catalogs: catalogs{
 			patience: catalogPatience, now: time.Now,
-			readers: make(chan struct{}, catalogReaders), byHost: map[string]*catalogReading{},
+			readers: share.New(share.Rules{Usual: catalogReaders, PerHost: 1, Most: catalogMost}), byHost: map[string]*catalogReading{},
 		},
-		late:        make(chan struct{}, mostLate),
+		late:        share.New(share.Rules{Usual: mostLate, PerHost: 1, Most: 2 * mostLate}),
 		hubPatience: hubPatience,
 	}
 	s.kinds.limit, s.answers.limit, s.details.limit = 2*searchLimit, searchLimit, 2*searchLimit

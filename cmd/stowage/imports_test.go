@@ -23,7 +23,7 @@ var mayImport = map[string][]string{
 	"storage":               {"archive", "storage/blob", "migrations", "image", "image/layer", "pull"},
 	"pull":                  {"image", "share"},
 	"share":                 {},
-	"registry":              {"image"},
+	"registry":              {"image", "share"},
 	"storage/blob":          {"image"},
 	"image/layer":           {"image"},
 	"shelf/docker":          {"image"},
