@@ -18,15 +18,22 @@ type bench struct {
 	store *storage.Store
 	queue *pull.Queue
 	dir   string
+	disk  *smallDisk      // nil: the real one
 	ctx   context.Context // of the bubble; that of the test was made outside
 }
 
 // inBubble runs a test with a started queue. When the bubble ends no goroutine may be left.
 func inBubble(t *testing.T, options pull.Options, test func(b *bench)) {
 	t.Helper()
+	inBubbleOn(t, nil, options, test)
+}
+
+// inBubbleOn is inBubble on a disk.
+func inBubbleOn(t *testing.T, disk *smallDisk, options pull.Options, test func(b *bench)) {
+	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{T: t, up: newUpstream(t), dir: dir, ctx: context.Background()}
+		b := &bench{T: t, up: newUpstream(t), dir: dir, disk: disk, ctx: context.Background()}
 		b.openStore()
 		b.start(options, b.store)
 		defer func() {
@@ -41,8 +48,12 @@ func inBubble(t *testing.T, options pull.Options, test func(b *bench)) {
 
 func (b *bench) openStore() {
 	b.Helper()
+	options := storage.Options{Dir: b.dir}
+	if b.disk != nil {
+		options.DiskReserve, options.Volume = megabyte, b.disk.volume
+	}
 	var err error
-	if b.store, err = storage.Open(b.ctx, storage.Options{Dir: b.dir}); err != nil {
+	if b.store, err = storage.Open(b.ctx, options); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -48,7 +48,7 @@ func (s *Store) LayBallast() {
 	if err != nil || r.Reserve == 0 || b.size() > 0 || r.Low() {
 		return
 	}
-	want := min(max(r.Reserve/ballastShare, leastBallast), mostBallast, r.Reserve)
+	want := min(max(r.Reserve/ballastShare, leastBallast), mostBallast, r.Reserve/2)
 	if info, err := os.Lstat(b.path); err == nil && info.Mode().IsRegular() && blocks(info) >= want {
 		b.held.Store(info.Size()) // of an earlier process
 		return

@@ -1,0 +1,170 @@
+package storage
+
+import (
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+)
+
+// roomForDatabase ends what fillDatabase began.
+func (s *shelf) roomForDatabase() {
+	s.t.Helper()
+	var pages int
+	if err := s.write.QueryRow(`PRAGMA max_page_count = 4294967294`).Scan(&pages); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestTheEndOfAPullThatCannotBeWrittenIsKnownAndWrittenLater(t *testing.T) {
+	s := newShelf(t)
+	long := make([]string, 2000) // more than fits into the last page
+	for i := range long {
+		long[i] = fmt.Sprintf("line %d", i)
+	}
+	job := pull.Job{Reference: tagRef(t, "app:1"), State: pull.Pulling}
+	var err error
+	if job.ID, err = s.CreateJob(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	s.fillDatabase()
+	job.State, job.Lines = pull.Failed, long
+	if err := s.SaveJob(t.Context(), job); image.KindOf(err) != image.DiskFull {
+		t.Fatalf("saved on a full disk: %v", err)
+	}
+	over := func(what string) {
+		t.Helper()
+		one, err := s.Job(t.Context(), job.ID)
+		if err != nil || one.State != pull.Failed {
+			t.Errorf("%s the pull is %s, %v", what, one.State, err)
+		}
+		all, _, err := s.Jobs(t.Context(), 0, 10)
+		if err != nil || len(all) != 1 || all[0].State != pull.Failed {
+			t.Errorf("%s the list says %+v, %v", what, all, err)
+		}
+		if unfinished, err := s.UnfinishedJobs(t.Context()); err != nil || len(unfinished) != 0 {
+			t.Errorf("%s %d pulls are unfinished, %v", what, len(unfinished), err)
+		}
+	}
+	over("unsaved")
+	if s.unsaved.write(t.Context()) {
+		t.Error("it was written although the disk is full")
+	}
+	s.roomForDatabase()
+	if !s.unsaved.write(t.Context()) {
+		t.Error("it is not written although there is room")
+	}
+	if _, kept := s.unsaved.get(job.ID); kept {
+		t.Error("it is still kept beside the database")
+	}
+	over("saved")
+}
+
+func TestAFullDiskIsNotReadyAndReadyAgainOnceThereIsRoom(t *testing.T) {
+	const total = 200 << 20
+	var others atomic.Int64
+	s := newShelfWith(t, Options{DiskReserve: 32 << 20, Volume: func(string) (free, size uint64, err error) {
+		return uint64(total - others.Load()), total, nil
+	}})
+	s.fill([]string{"redis:7=redis amd64", "ubuntu:22.04=jammy amd64"})
+	ballast := func() bool {
+		_, err := os.Stat(filepath.Join(s.dir, "stowage.reserve"))
+		return err == nil
+	}
+	if err := s.Ready(t.Context()); err != nil || !ballast() {
+		t.Fatalf("%v, ballast %v", err, ballast())
+	}
+	others.Store(total)
+	if err := s.Ready(t.Context()); image.KindOf(err) != image.DiskFull {
+		t.Errorf("ready on a full disk: %v", err)
+	}
+	if _, err := s.NewBlob(image.Descriptor{Digest: image.DigestOf([]byte("x")), Size: 1}); image.KindOf(err) != image.DiskFull {
+		t.Errorf("a blob is begun: %v", err)
+	}
+	if err := s.CheckRoom(-1); image.KindOf(err) != image.DiskFull {
+		t.Errorf("an upload of unknown size is begun: %v", err)
+	}
+	if !ballast() {
+		t.Error("the ballast is used for something that takes room")
+	}
+	s.delete(false, "redis:7")
+	if ballast() {
+		t.Error("a deletion does not get the ballast")
+	}
+	others.Store(0)
+	if err := s.Ready(t.Context()); err != nil || !ballast() {
+		t.Errorf("with room again: %v, ballast %v", err, ballast())
+	}
+	s.check([]string{"ubuntu:22.04=jammy amd64"})
+}
+
+func TestWhatUnfinishedPullsHaveLeftCanBeFreedAndWhatARunningOneNeedsStays(t *testing.T) {
+	s := newShelf(t)
+	s.fill([]string{"redis:7=redis amd64"})
+	part := func(content string) image.Digest {
+		d := image.Descriptor{Digest: image.DigestOf([]byte(content)), Size: int64(len(content))}
+		w, err := s.NewBlob(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(content[:3])); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return d.Digest
+	}
+	left, needed := part("left behind"), part("needed now")
+	whole := s.loose("a whole layer of no image")
+	letGo := s.Hold([]image.Digest{needed})
+	parts, all, err := s.Unfinished(t.Context(), 10)
+	if err != nil || !slices.Equal(parts, []Part{{left, 3}}) || all != (Freed{1, 3}) {
+		t.Errorf("left are %v, %+v, %v", parts, all, err)
+	}
+	freed, err := s.FreeUnfinished(t.Context())
+	if err != nil || freed != (Freed{2, 3 + int64(len("a whole layer of no image"))}) {
+		t.Errorf("freed %+v, %v", freed, err)
+	}
+	if s.PartialBlob(left) != 0 || s.PartialBlob(needed) != 3 || s.blobs.Has(whole, -1) {
+		t.Error("not what was left behind is gone")
+	}
+	letGo()
+	if err := s.GiveUp(t.Context(), append(s.stored(t), needed)); err != nil || s.PartialBlob(needed) != 0 {
+		t.Errorf("not given up: %v", err)
+	}
+	s.check([]string{"redis:7=redis amd64"})
+}
+
+// stored lists the blobs that rows know.
+func (s *shelf) stored(t *testing.T) []image.Digest {
+	t.Helper()
+	all, err := rowsOf(t.Context(), s.Store.read, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) }, `SELECT digest FROM blobs`)
+	if err != nil || len(all) == 0 {
+		t.Fatalf("%d blobs, %v", len(all), err)
+	}
+	return all
+}
+
+// loose stores a blob without a row.
+func (s *shelf) loose(content string) image.Digest {
+	s.t.Helper()
+	d := image.Descriptor{Digest: image.DigestOf([]byte(content)), Size: int64(len(content))}
+	w, err := s.NewBlob(d)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := w.Write([]byte(content)); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := w.Commit(); err != nil {
+		s.t.Fatal(err)
+	}
+	return d.Digest
+}
