@@ -26,14 +26,9 @@ func (r Repository) Path() string {
 }
 
 // AsPath gives the name under which clients ask another registry, such as this server, for the repository: they take no
-// colon in a name, so that registry.example.com:5000/app is registry.example.com_5000/app.
-func (r Repository) AsPath() string {
-	host, path := r.Host(), r.Path()
-	if i := strings.LastIndexByte(host, ':'); i > 0 && host[0] != '[' {
-		host = host[:i] + "_" + host[i+1:]
-	}
-	return host + "/" + path
-}
+// colon in a name, so that registry.example.com:5000/app is registry.example.com_5000/app. An IPv6 address is written as
+// Windows does it where colons are not allowed either: [2001:db8::1]:5000/app is 2001-db8--1.ipv6-literal.net_5000/app.
+func (r Repository) AsPath() string { return pathHost(r.Host()) + "/" + r.Path() }
 
 // Familiar gives the name as docker shows it: "ubuntu" for docker.io/library/ubuntu.
 func (r Repository) Familiar() string {
@@ -83,7 +78,7 @@ func ParseRepositoryReference(s string) (Reference, error) {
 	if err != nil {
 		return Reference{}, invalidReference(s, err)
 	}
-	ref := Reference{Repository: Repository(named.Name())}
+	ref := Reference{Repository: oneSpelling(Repository(named.Name()))}
 	if len(ref.Repository) > reference.RepositoryNameTotalLengthMax {
 		return Reference{}, invalidReference(s, reference.ErrNameTooLong)
 	}

@@ -2,6 +2,7 @@ package image
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -19,6 +20,8 @@ func TestReferencesAreReadAsDockerReadsThem(t *testing.T) {
 		{"localhost/foo", "localhost/foo:latest", "localhost/foo:latest"},
 		{"localhost:5000/foo:1", "localhost:5000/foo:1", "localhost:5000/foo:1"},
 		{"[::1]:5000/x", "[::1]:5000/x:latest", "[::1]:5000/x:latest"},
+		{"[0:0::0001]:5000/x", "[::1]:5000/x:latest", "[::1]:5000/x:latest"},
+		{"[2001:DB8::1]/x", "[2001:db8::1]/x:latest", "[2001:db8::1]/x:latest"},
 		{"MyHost/foo", "MyHost/foo:latest", "MyHost/foo:latest"},
 		{"a/b/c", "docker.io/a/b/c:latest", "a/b/c:latest"},
 		{"docker.io/library/a/b", "docker.io/library/a/b:latest", "library/a/b:latest"},
@@ -97,6 +100,30 @@ func TestOnlyHexDigitsBeginAnImageID(t *testing.T) {
 		got, ok := ParseIDPrefix(in)
 		if got != want || ok != (want != "") {
 			t.Errorf("ParseIDPrefix(%q) = %q, %v; want %q", in, got, ok, want)
+		}
+	}
+}
+
+func TestNamesForClientsAreOnesThatTheyTake(t *testing.T) {
+	// distribution-spec, "Pulling manifests"
+	legal := regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
+	for _, name := range []string{
+		"docker.io/library/ubuntu", "localhost/a", "localhost:5000/a", "registry.example.com:5000/team/a", "10.0.0.7:80/a",
+		"[::1]/a", "[::1]:5000/a", "[2001:db8::]:5000/a", "[2001:db8::7]/team/a", "[::ffff:102:304]:1/a", "[fe80::1:2:3:4]/a", "[1:2:3:4:5:6:7:8]:65535/a",
+	} {
+		r, err := ParseRepositoryReference(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := r.Repository.AsPath()
+		host, rest, _ := strings.Cut(path, "/")
+		if back := HostInPath(host) + "/" + rest; !legal.MatchString(path) || back != string(r.Repository) {
+			t.Errorf("%s is asked for as %s, which is %s", r.Repository, path, back)
+		}
+	}
+	for _, host := range []string{"a_5000", "x.ipv6-literal.net", "1-2.ipv6-literal.net", "1.2.3.4.ipv6-literal.net", "a.test_", "a.test_999999", "a.test_5x"} {
+		if got := HostInPath(host); got != host {
+			t.Errorf("%s is read as %s", host, got)
 		}
 	}
 }

@@ -71,9 +71,6 @@ func (v UseView) registry() string {
 	return host + ":80"
 }
 
-// unnameable tells whether clients have no way to write the repository's name.
-func (v UseView) unnameable() bool { return strings.ContainsAny(v.Repository.AsPath(), "[]:") }
-
 // parts gives the commands, by the tag where there is one, and by the digest.
 func (v UseView) parts() []useCommands {
 	var parts []useCommands
@@ -172,9 +169,6 @@ func (v UseView) mirrors() []engineSetting {
 		"use-containerd", "containerd", "/etc/containerd/certs.d/" + host + "/hosts.toml",
 		"server = \"" + server + "\"\n\n[host.\"" + v.Server + "\"]\n  capabilities = [\"pull\", \"resolve\"]\n",
 	})
-	if v.unnameable() {
-		return all
-	}
 	at, _, _ := strings.Cut(v.Repository.AsPath(), "/")
 	podman := "[[registry]]\nlocation = \"" + host + "\"\n[[registry.mirror]]\nlocation = \"" + v.registry() + "/" + at + "\"\n"
 	if v.plain() {

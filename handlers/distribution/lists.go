@@ -37,7 +37,7 @@ func (h *Handler) catalog(w http.ResponseWriter, q request) error {
 		return err
 	}
 	ns, last := q.find.Get("ns"), q.find.Get("last")
-	after := image.Repository(withPort(last))
+	after := image.Repository(withHost(last))
 	if ns != "" {
 		if !plain(ns) || strings.Contains(ns, "/") {
 			return notHost(ns)

@@ -52,7 +52,7 @@ func readName(name, ns string) (image.Repository, error) {
 	var full string
 	switch {
 	case ns == "":
-		full = withPort(name)
+		full = withHost(name)
 	case strings.Contains(ns, "/"):
 		return "", notHost(ns)
 	default:
@@ -65,7 +65,7 @@ func readName(name, ns string) (image.Repository, error) {
 	if err != nil || ref.Tag != "" || ref.Digest != "" {
 		return "", refuse(http.StatusBadRequest, nameInvalid, "%q is not the name of a repository", name)
 	}
-	if ns != "" && !strings.EqualFold(ref.Repository.Host(), ns) && ns != "index.docker.io" {
+	if ns != "" && ns[0] != '[' && !strings.EqualFold(ref.Repository.Host(), ns) && ns != "index.docker.io" {
 		// A host without a period or a port, which docker reads as a part of Docker Hub: nothing comes from there.
 		return "", refuse(http.StatusNotFound, nameUnknown, "nothing of the registry %s is stored here", ns)
 	}
@@ -92,19 +92,13 @@ func plain(name string) bool {
 	}) < 0
 }
 
-// withPort reads a port in the way in which it can be written in a name: clients take no colon there, so that
-// registry.example.com:5000/app is asked for as registry.example.com_5000/app. No host has a "_". Repository.AsPath writes it.
-func withPort(name string) string {
+// withHost reads the registry of a name that has one, as Repository.AsPath writes it: clients take no colon in a name.
+func withHost(name string) string {
 	host, path, found := strings.Cut(name, "/")
-	i := strings.LastIndexByte(host, '_')
-	if !found || i < 0 || !strings.Contains(host[:i], ".") && host[:i] != "localhost" {
+	if !found {
 		return name
 	}
-	port := host[i+1:]
-	if port == "" || len(port) > 5 || strings.Trim(port, "0123456789") != "" {
-		return name
-	}
-	return host[:i] + ":" + port + "/" + path
+	return image.HostInPath(host) + "/" + path
 }
 
 // isTag tells whether s can be a tag (distribution-spec, "Pulling manifests").
