@@ -49,7 +49,10 @@ func (h *Handlers) imageIDs(c echo.Context, path string, repository image.Reposi
 }
 
 // PlainError answers with an error in words, for people at a terminal. An internal one is not told.
-func PlainError(c echo.Context, status int, e *image.Error) error {
+func PlainError(c echo.Context, status int, e *image.Error) error { return plainError(c, status, e) }
+
+// plainError is PlainError with more lines.
+func plainError(c echo.Context, status int, e *image.Error, lines ...string) error {
 	text := e.Message
 	if text == "" || e.Kind == image.Internal {
 		text = strings.ToLower(http.StatusText(status))
@@ -58,5 +61,5 @@ func PlainError(c echo.Context, status int, e *image.Error) error {
 		text += ". " + e.Suggestion
 	}
 	c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
-	return c.String(status, text+"\n")
+	return c.String(status, strings.Join(append([]string{text}, lines...), "\n")+"\n")
 }

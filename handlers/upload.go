@@ -45,12 +45,12 @@ func (h *Handlers) Uploads(c echo.Context) error {
 func (h *Handlers) PutArchive(c echo.Context) error {
 	file, err := fileParam(c)
 	if err != nil {
-		return h.refuseUpload(c, nil, err)
+		return h.refuseUpload(c, nil, pull.Job{}, err)
 	}
 	name := c.QueryParam(nameField)
 	done, err := h.importer.Begin(c.Request().ContentLength, name, h.requester(c))
 	if err != nil {
-		return h.refuseUpload(c, newSentBody(c), err)
+		return h.refuseUpload(c, newSentBody(c), h.refusedUpload(c, file, err), err)
 	}
 	defer done()
 	body := newSentBody(c)
@@ -60,7 +60,7 @@ func (h *Handlers) PutArchive(c echo.Context) error {
 		Body: body, File: file, Name: name, Size: c.Request().ContentLength, By: h.requester(c), Interrupt: body.interrupt,
 	})
 	if err != nil {
-		return h.refuseUpload(c, body, err)
+		return h.refuseUpload(c, body, job, err)
 	}
 	return h.answerUpload(c, job)
 }
@@ -95,14 +95,14 @@ func (h *Handlers) PostArchive(c echo.Context) error {
 	body := newSentBody(c)
 	done, err := h.importer.Begin(c.Request().ContentLength, "", h.requester(c))
 	if err != nil {
-		return h.refuseUpload(c, body, err)
+		return h.refuseUpload(c, body, h.refusedUpload(c, "", err), err)
 	}
 	defer done()
 	c.Request().Body = body
 	job, err := h.importForm(c, body)
 	switch {
 	case err != nil:
-		return h.refuseUpload(c, body, err)
+		return h.refuseUpload(c, body, job, err)
 	case PlainText(c.Request()):
 		return h.answerUpload(c, job)
 	case Partial(c):
@@ -223,9 +223,21 @@ func (h *Handlers) answerUpload(c echo.Context, job pull.Job) error {
 	return c.String(status, text.String())
 }
 
+// refusedUpload makes the record of an upload that was refused before anything of it was read, so that it has a page like
+// one that failed. One that only found no place has none: it is sent again.
+func (h *Handlers) refusedUpload(c echo.Context, file string, why error) pull.Job {
+	if errors.Is(why, archive.ErrBusy) {
+		return pull.Job{}
+	}
+	up := pull.UploadRequest{File: file, Size: c.Request().ContentLength, By: h.requester(c)}
+	job, _ := h.queue.Upload(context.WithoutCancel(c.Request().Context()), up, func(context.Context, *pull.Uploading) error { return why })
+	return job
+}
+
 // refuseUpload gives an error the status that it has here, where it is the sender's and no registry's, and sees to it
-// that the sender gets the answer.
-func (h *Handlers) refuseUpload(c echo.Context, body *sentBody, err error) error {
+// that the sender gets the answer. A browser is led to the page of the job, which says what was wrong and can be
+// linked; a sender at a terminal is told its address.
+func (h *Handlers) refuseUpload(c echo.Context, body *sentBody, job pull.Job, err error) error {
 	if body != nil {
 		body.giveUp(c)
 	}
@@ -236,7 +248,19 @@ func (h *Handlers) refuseUpload(c echo.Context, body *sentBody, err error) error
 	if !errors.As(err, &known) {
 		return err
 	}
-	return echo.NewHTTPError(uploadStatus(known)).SetInternal(known)
+	if job.ID == 0 {
+		return echo.NewHTTPError(uploadStatus(known)).SetInternal(known)
+	}
+	page := views.PullURL(job.ID)
+	switch {
+	case PlainText(c.Request()):
+		c.Response().Header().Set(echo.HeaderLocation, page)
+		return plainError(c, uploadStatus(known), known, h.origin(c)+page)
+	case Partial(c):
+		c.Response().Header().Set("HX-Redirect", page) // with the status of the error: static/app.js reads it all the same
+		return echo.NewHTTPError(uploadStatus(known)).SetInternal(known)
+	}
+	return redirect(c, page, views.Flash{})
 }
 
 // uploadStatus maps an error of an upload to the HTTP status.

@@ -62,18 +62,18 @@ func TestABrowserUploadsAnArchiveAndIsLedToWhatWasStored(t *testing.T) {
 	}
 }
 
-func TestABrowserSaysWhatIsWrongWithAnArchiveAndKeepsTheForm(t *testing.T) {
+func TestABrowserIsLedToThePageThatSaysWhatIsWrongWithAnArchive(t *testing.T) {
 	t.Parallel()
 	s := startStowage(t, "--max-upload=4MB")
 	b := openTab(t, s)
 	b.open("/archives")
 	b.choose(archiveFile(t, "wrong.tar", tarredImage(t, "a:1", must(sample.WrongDiffID().Build()))))
 	b.click("#upload button")
-	b.see("#toasts .alert-error")
-	if text := b.text("#toasts"); !strings.Contains(text, "the image's config says") {
+	b.see(`#pull[data-state="failed"]`)
+	if text := b.text("#pull-outcome"); !strings.Contains(text, "the image's config says") {
 		t.Errorf("the page says %q", text)
 	}
-	b.see("#upload:not([hidden])")
+	b.open("/archives")
 	// What is too large is not even sent.
 	b.choose(archiveFile(t, "large.tar", make([]byte, 5_000_000)))
 	b.seeText("#upload-problem", "at most 4 MB")

@@ -160,6 +160,7 @@ func TestARefusedUploadSaysWhyInWordsWithItsStatus(t *testing.T) {
 	t.Parallel()
 	s := startStowage(t, "--max-upload=10MB")
 	good := tarredImage(t, "", plainImage(t))
+	noPage := map[string]bool{"a folder": true, "another site's page": true} // which were no uploads
 	for name, tt := range map[string]struct {
 		path   string
 		body   []byte
@@ -177,9 +178,17 @@ func TestARefusedUploadSaysWhyInWordsWithItsStatus(t *testing.T) {
 		"too large":           {"/archives?name=a:1", make([]byte, 11_000_000), nil, http.StatusRequestEntityTooLarge, "--max-upload"},
 		"another site's page": {"/archives?name=a:1", good, map[string]string{"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, http.StatusForbidden, "another site"},
 	} {
-		status, text, _ := s.put(tt.path, bytes.NewReader(tt.body), tt.header)
+		status, text, header := s.put(tt.path, bytes.NewReader(tt.body), tt.header)
 		if status != tt.status || !strings.Contains(text, tt.says) || strings.Contains(text, "<") {
 			t.Errorf("%s: %d %q, not %d %q", name, status, text, tt.status, tt.says)
+		}
+		// A page says the same to whomever its address is sent.
+		at := header.Get("Location")
+		if noPage[name] != (at == "") || at != "" && !strings.Contains(text, "\n"+s.url+at+"\n") {
+			t.Errorf("%s: the page is %q, the text %q", name, at, text)
+		}
+		if at != "" {
+			s.page(at).says(http.StatusOK, "Nothing was stored", "nothing is left on the server")
 		}
 	}
 	// Without a size it is refused while it comes.
@@ -237,10 +246,17 @@ func TestTheUploadFormWorksWithoutScripting(t *testing.T) {
 	if p := form(map[string]string{"Accept": "text/plain"}, name, archive); p.status != http.StatusOK || !strings.HasPrefix(p.body, "Loaded image: team/tool:1\n") {
 		t.Errorf("as text: %d %s", p.status, p.body)
 	}
-	form(nil, archive).says(http.StatusBadRequest, "does not say what its image")
+	failed := form(nil, archive)
+	failed.says(http.StatusOK, "does not say what its image", "Nothing was stored")
+	if !regexp.MustCompile(`^/pulls/\d+$`).MatchString(failed.url.Path) {
+		t.Errorf("one that fails leads to %s", failed.url)
+	}
+	if p := form(map[string]string{"HX-Request": "true", "HX-Request-Type": "partial"}, archive); p.status != http.StatusBadRequest || !strings.HasPrefix(p.header.Get("HX-Redirect"), "/pulls/") {
+		t.Errorf("one that fails, for the page's own request: %d %v", p.status, p.header)
+	}
 	form(nil, name).says(http.StatusBadRequest, "No archive was chosen")
 	form(nil, name, field{"archive", "", ""}).says(http.StatusBadRequest, "No archive was chosen")
-	form(nil, name, archive, archive).says(http.StatusBadRequest, "several archives")
+	form(nil, name, archive, archive).says(http.StatusOK, "several archives", "Nothing was stored")
 	form(nil, field{"surprise", "", "x"}, archive).says(http.StatusBadRequest, "surprise")
 	form(map[string]string{"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, name, field{"archive", "tool.tar", "never read"}).says(http.StatusForbidden, "another site")
 	s.send(http.MethodPost, "/archives", nil, map[string]string{"Content-Type": "text/plain"}).says(http.StatusBadRequest, "multipart/form-data")
