@@ -67,7 +67,8 @@ func (s *Store) checkDatabase(ctx context.Context) error {
 		return err
 	}
 	if now.Session == left.Session {
-		return image.Errorf(image.Damaged, "the database %s is not as Stowage left it: its disk has damaged it, or something else has written to it", s.database).
+		s.log.Error("the database is not as Stowage left it", "database", s.database)
+		return image.Errorf(image.Damaged, "the database %s in the data folder is not as Stowage left it: its disk has damaged it, or something else has written to it", databaseName).
 			Suggest("Put a backup of %s in its place, without %s-wal and %s-shm beside it. Only if you have changed it yourself: remove the file %s.",
 				databaseName, databaseName, databaseName, endedName)
 	}
@@ -95,10 +96,10 @@ func (s *Store) quickCheck(ctx context.Context) error {
 	return nil
 }
 
-// damagedAt says which database is damaged.
+// damagedAt says that the database is damaged; which one that is stands in the log, since pages say the rest to everybody.
 func (s *Store) damagedAt(err error) error {
-	_ = s.health.damage(err)
-	return suggestRestore(image.Errorf(image.Damaged, "the database %s is damaged, or is none of SQLite's", s.database)).Because(err)
+	s.log.Error("the database is damaged, or is none of SQLite's", "database", s.database, "error", err)
+	return suggestRestore(image.Errorf(image.Damaged, "the database %s in the data folder is damaged, or is none of SQLite's", databaseName)).Because(err)
 }
 
 // look gives how a database is now.

@@ -162,6 +162,10 @@ func (s *Store) lockFolder(dir string) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return unusableFolder(dir, "make the data folder", err)
 	}
+	// SQLite only says that it cannot open something.
+	if err := blob.Writable(dir); err != nil {
+		return unusableFolder(dir, "write to the data folder", err)
+	}
 	lock := flock.New(filepath.Join(dir, lockName))
 	locked, err := lock.TryLock()
 	if err != nil {

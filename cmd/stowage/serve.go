@@ -13,6 +13,7 @@ import (
 	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/handlers/distribution"
+	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/storage"
@@ -33,10 +34,31 @@ func serve(ctx context.Context, f flags, stderr io.Writer) error {
 		return err
 	}
 	a, err := open(ctx, s, parts{})
+	if image.KindOf(err) == image.Damaged {
+		return errors.Join(err, sayWhy(ctx, s, err))
+	}
 	if err != nil {
 		return err
 	}
 	return a.run(ctx)
+}
+
+// sayWhy serves why the shelf cannot be used, until ctx ends: a process that ended would be started again and again, and
+// nobody who looks at the pages would learn why.
+func sayWhy(ctx context.Context, s settings, why error) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	server := web.NewUnusable(why, s.log)
+	s.log.Error("the shelf cannot be used: every address says why until Stowage is stopped", "listen", s.Listen, "error", why)
+	stop := context.AfterFunc(ctx, func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestsEnd)
+		defer cancel()
+		_ = server.Shutdown(end) // which says so in the log
+	})
+	defer stop()
+	return server.Serve(listener)
 }
 
 // parts are what the demo puts in place of the ordinary.
@@ -97,7 +119,7 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 			LocalUser: localUser(), Demo: p.demo, ExternalURL: s.external, Closing: a.closing,
 		}),
 		Distribution: api, Stored: api.Stored(),
-		Logger:       s.log, Metrics: metrics, Ready: a.store.Ready, Loopback: s.loopback, ExternalURL: s.external, Hosts: s.Host,
+		Logger: s.log, Metrics: metrics, Ready: a.store.Ready, Loopback: s.loopback, ExternalURL: s.external, Hosts: s.Host,
 	})
 	return a, nil
 }

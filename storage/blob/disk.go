@@ -45,6 +45,9 @@ func Forbidden(err error) bool {
 	return errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission)
 }
 
+// Writable tells why files cannot be made in a folder; nil where they can.
+func Writable(folder string) error { return unix.Access(folder, unix.W_OK) }
+
 // ReadOnly says that the data folder cannot be written to, because of err.
 func ReadOnly(err error) *image.Error {
 	return image.Errorf(image.ReadOnly, "the server cannot write to its data folder: it is read-only, or belongs to another user").Because(err).
@@ -194,7 +197,7 @@ func volume(dir string) (free, total uint64, err error) {
 // Ready tells why the data folder cannot be written to, or its volume not be asked; nil where nothing is known against it.
 func (s *Store) Ready() error {
 	for _, folder := range []string{s.dir, s.blobs, s.ingest} {
-		if err := unix.Access(folder, unix.W_OK); err != nil {
+		if err := Writable(folder); err != nil {
 			return failure("look at "+folder, err)
 		}
 	}

@@ -1,0 +1,55 @@
+package web
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/static"
+	"github.com/stowage/stowage/views"
+)
+
+// NewUnusable builds a server that says at every address why the shelf cannot be used: what is wrong is read by whoever
+// looks for it, also where the server's log is far away. It is alive and not ready.
+func NewUnusable(err error, log *slog.Logger) *Server {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.Logger.SetOutput(discard{})
+	e.Use(plainRequestID, middleware.RequestID(), requestLog(log), locale, secure)
+	get := func(path string, handler echo.HandlerFunc) {
+		e.Match([]string{http.MethodGet, http.MethodHead}, path, handler)
+	}
+	get("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
+	get("/readyz", func(c echo.Context) error {
+		return c.String(http.StatusServiceUnavailable, "not ready\n"+told(shown(err)))
+	})
+	get(static.Prefix+"*", echo.WrapHandler(static.Handler()))
+	e.Any("/*", unusable(shown(err)))
+	return &Server{log: log, http: &http.Server{
+		Handler: e, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}}
+}
+
+// unusable answers every request with one error.
+func unusable(e *image.Error) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+		switch path := c.Request().URL.Path; {
+		case path == "/v2" || strings.HasPrefix(path, "/v2/"):
+			return c.JSON(http.StatusServiceUnavailable, map[string]any{"errors": []map[string]string{{"code": "UNAVAILABLE", "message": e.Message}}})
+		case !strings.Contains(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextHTML):
+			return c.String(http.StatusServiceUnavailable, told(e))
+		}
+		ctx := c.Request().Context()
+		view := views.NewErrorView(ctx, http.StatusServiceUnavailable, e)
+		c.Response().Header().Set(echo.HeaderContentType, echo.MIMETextHTMLCharsetUTF8)
+		c.Response().WriteHeader(http.StatusServiceUnavailable)
+		return views.ErrorPage(views.Chrome{Title: view.Title}, view).Render(ctx, c.Response())
+	}
+}
