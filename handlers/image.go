@@ -102,7 +102,11 @@ func (h *Handlers) subject(ctx context.Context, a address, platform image.Platfo
 	if err := h.readAttestations(ctx, s); err != nil {
 		return nil, err
 	}
-	if s.names, err = h.store.NamesOf(ctx, s.shown.ID, maxNames); err != nil {
+	names := maxNames
+	if a.section == views.SectionInspect { // docker's JSON has them all
+		names = -1
+	}
+	if s.names, err = h.store.NamesOf(ctx, s.shown.ID, names); err != nil {
 		return nil, err
 	}
 	s.layers, err = h.store.ImageLayers(ctx, s.shown.Manifest)

@@ -1,11 +1,13 @@
 package handlers
 
 import (
+	"context"
 	"errors"
 	"mime"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -26,13 +28,19 @@ func (h *Handlers) inspectSection(c echo.Context, s *subject) error {
 	asked := c.QueryParams()["format"]
 	format := strings.Join(asked, "")
 	if len(asked) > 0 && wants(accept, echo.MIMETextPlain) {
-		return h.formatText(c, format, inspected)
+		return h.formatText(c, s, format, inspected)
+	}
+	bare := wants(accept, echo.MIMEApplicationJSON) || c.QueryParam("raw") == "1"
+	if bare {
+		if err := h.awaitSize(c.Request().Context(), s, &inspected); err != nil && image.KindOf(err) == image.Internal {
+			return err
+		}
 	}
 	b, err := image.Inspect(inspected)
 	if err != nil {
 		return err
 	}
-	if wants(accept, echo.MIMEApplicationJSON) || c.QueryParam("raw") == "1" {
+	if bare {
 		bareAnswer(c)
 		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, b)
 	}
@@ -49,7 +57,7 @@ func (h *Handlers) inspectSection(c echo.Context, s *subject) error {
 			if !errors.As(err, &known) {
 				return err
 			}
-			v.Problem, status = known, http.StatusBadRequest
+			v.Problem, status = known, formatStatus(known)
 		}
 	}
 	if _, target, _ := strings.Cut(c.Request().Header.Get("HX-Target"), "#"); Partial(c) && target == views.FormatOutput {
@@ -58,18 +66,71 @@ func (h *Handlers) inspectSection(c echo.Context, s *subject) error {
 	return h.renderImage(c, status, s, views.InspectSection(v))
 }
 
-// formatText answers with what docker's client prints, and where it prints an error with that.
-func (h *Handlers) formatText(c echo.Context, format string, i image.Inspected) error {
+// formatText answers with what docker's client prints, and where it prints an error with that. A template that prints the size
+// waits until that is known.
+func (h *Handlers) formatText(c echo.Context, s *subject, format string, i image.Inspected) error {
 	bareAnswer(c)
-	out, err := image.Format(c.Request().Context(), format, i)
+	ctx := c.Request().Context()
+	out, err := image.Format(ctx, format, i)
+	if image.KindOf(err) == image.Unavailable {
+		if waited := h.awaitSize(ctx, s, &i); waited != nil {
+			err = waited
+		} else {
+			out, err = image.Format(ctx, format, i)
+		}
+	}
 	var known *image.Error
 	switch {
 	case err == nil:
 		return c.String(http.StatusOK, out)
 	case errors.As(err, &known) && known.Kind == image.Invalid:
 		return c.String(http.StatusBadRequest, known.Message+"\n")
+	case errors.As(err, &known) && known.Kind == image.Unavailable:
+		c.Response().Header().Set(echo.HeaderRetryAfter, retrySize)
+		return PlainError(c, formatStatus(known), known)
 	}
 	return err
+}
+
+const (
+	sizeWait  = 10 * time.Second // for the layers of an image that is inspected to be unpacked
+	retrySize = "5"              // seconds after which the size may be known
+)
+
+// formatStatus is the status of a template that gives an error.
+func formatStatus(err *image.Error) int {
+	if err.Kind == image.Unavailable { // what is missing is this server's
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusBadRequest
+}
+
+// awaitSize fills in the unpacked size of the image shown, and waits for it, bounded. Errors: Conflict where it will never be
+// known. Where it takes longer, it stays unknown and that is no error.
+func (h *Handlers) awaitSize(ctx context.Context, s *subject, i *image.Inspected) error {
+	if i.Unpacked >= 0 {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(ctx, sizeWait)
+	defer cancel()
+	if err := h.store.AwaitProved(limited, []image.Digest{s.shown.Manifest}); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	all, err := h.store.ImagesOf(ctx, s.shown.ID, maxTwins)
+	if err != nil {
+		return err
+	}
+	for _, img := range all {
+		if img.Manifest != s.shown.Manifest {
+			continue
+		}
+		if !img.Broken.Empty() {
+			return image.Errorf(image.Conflict, "the unpacked size of the image is not known: %s", img.Broken).
+				Suggest("Ask its author to push it again; delete it here when nobody needs it.")
+		}
+		i.Unpacked = img.Unpacked
+	}
+	return nil
 }
 
 // bareAnswer sets the headers of an answer that is no page.

@@ -30,7 +30,8 @@ var formatLimits = templateLimits{output: 1 << 20, text: 1 << 20, texts: 16 << 2
 //
 // Errors in the template are of kind Invalid, worded as docker words them. So is a template that is too long, that
 // makes more than 1 MiB of output or runs for more than a second: it ends there, together with Format. When ctx ends
-// first, its error is returned. Format keeps nothing and is safe for concurrent use.
+// first, its error is returned. One that prints the Size of an image whose Size is unknown ends with an error of kind
+// Unavailable. Format keeps nothing and is safe for concurrent use.
 func Format(ctx context.Context, text string, i Inspected) (string, error) {
 	return formatLimits.format(ctx, text, i)
 }
@@ -56,7 +57,11 @@ func (l templateLimits) format(ctx context.Context, text string, i Inspected) (s
 	limited, cancel := context.WithTimeoutCause(ctx, l.time, l.timeError())
 	defer cancel()
 	run := &templateRun{ctx: limited, limits: l}
-	out, err := run.execute(t, i.client())
+	object := i.client()
+	if i.Unpacked < 0 {
+		object.Size = run.unknownSize()
+	}
+	out, err := run.execute(t, object)
 	if err != nil && run.stopped == nil {
 		var value any
 		d := json.NewDecoder(bytes.NewReader(raw))
@@ -65,6 +70,9 @@ func (l templateLimits) format(ctx context.Context, text string, i Inspected) (s
 			return "", fmt.Errorf("decode inspect object of %s: %w", i.ID, err)
 		}
 		run = &templateRun{ctx: limited, limits: l}
+		if keys, ok := value.(map[string]any); ok && i.Unpacked < 0 {
+			keys["Size"] = run.unknownSize()
+		}
 		out, err = run.execute(t.Option("missingkey=error"), value)
 	}
 	switch {

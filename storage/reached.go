@@ -3,6 +3,8 @@ package storage
 import (
 	"context"
 	"database/sql"
+	"slices"
+	"strings"
 
 	"github.com/stowage/stowage/image"
 )
@@ -22,8 +24,8 @@ type Names struct {
 	Lone    []image.Reference // of those, the digests that no tag points at
 }
 
-// NamesOf gives the references that lead to an image ID, whichever platform of an index it is: at most limit
-// tags and digests together.
+// NamesOf returns the references that lead to an image ID, whichever platform of an index it is: at most limit
+// tags and digests together, all where that is negative. They are in docker's order: sorted as whole texts.
 func (s *Store) NamesOf(ctx context.Context, id image.Digest, limit int) (Names, error) {
 	type name struct {
 		repo   image.Repository
@@ -33,7 +35,7 @@ func (s *Store) NamesOf(ctx context.Context, id image.Digest, limit int) (Names,
 	rows, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (n name, err error) { return n, rows.Scan(&n.repo, &n.digest, &n.tag) },
 		upFromID+`SELECT r.name, d.digest, coalesce(t.name, '') FROM up JOIN repository_digests d ON d.digest = up.digest
 			JOIN repositories r ON r.id = d.repository_id LEFT JOIN tags t ON t.repository_id = d.repository_id AND t.digest = d.digest
-			ORDER BY r.name, t.name, d.digest LIMIT ?2`, id, limit)
+			ORDER BY r.name || coalesce(':' || t.name, '@' || d.digest) LIMIT ?2`, id, limit)
 	if err != nil {
 		return Names{}, err
 	}
@@ -51,6 +53,7 @@ func (s *Store) NamesOf(ctx context.Context, id image.Digest, limit int) (Names,
 			n.Tags = append(n.Tags, image.Reference{Repository: r.repo, Tag: r.tag})
 		}
 	}
+	slices.SortFunc(n.Digests, func(a, b image.Reference) int { return strings.Compare(a.String(), b.String()) })
 	return n, nil
 }
 

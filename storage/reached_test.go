@@ -1,7 +1,9 @@
 package storage
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stowage/stowage/image"
@@ -52,6 +54,40 @@ func TestAnImageIsReachedByEveryTagAndDigestThatLeadsToIt(t *testing.T) {
 	if n, err = s.NamesOf(t.Context(), s.configOf("jammy", "arm64"), 1); err != nil || len(n.Tags)+len(n.Lone) != 1 {
 		t.Errorf("with a limit of one: %+v, %v", n, err)
 	}
+}
+
+// docker sorts whole references, so that a-b:1 comes before a:1 and tags come before digests.
+func TestTheNamesOfAnImageAreInDockersOrderAndAllThere(t *testing.T) {
+	s := newShelf(t)
+	want := []string{"a-b:1", "a.b:1", "a:1", "a:10", "a:2", "ghcr.io/z:1"}
+	for _, name := range []string{"a:2", "ghcr.io/z:1", "a.b:1", "a:10", "a-b:1", "a:1"} {
+		s.pull(name + "=redis amd64")
+	}
+	for i := range 300 {
+		name := fmt.Sprintf("many:%03d", i)
+		want = append(want, name)
+		s.pull(name + "=redis amd64")
+	}
+	n, err := s.NamesOf(t.Context(), s.configOf("redis", "amd64"), -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(want, func(a, b string) int { return strings.Compare(canonical(t, a), canonical(t, b)) })
+	got := make([]string, len(n.Tags))
+	for i, ref := range n.Tags {
+		got[i] = ref.Familiar()
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%d tags %v, want %d %v", len(got), got[:8], len(want), want[:8])
+	}
+	if !slices.IsSortedFunc(n.Digests, func(a, b image.Reference) int { return strings.Compare(a.String(), b.String()) }) || len(n.Digests) != 5 {
+		t.Errorf("digests %v", n.Digests)
+	}
+}
+
+func canonical(t *testing.T, name string) string {
+	t.Helper()
+	return tagRef(t, name).String()
 }
 
 func TestTheImagesOfAnIDAreThoseWithItsConfig(t *testing.T) {

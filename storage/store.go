@@ -69,6 +69,7 @@ type Store struct {
 	holds     holds
 	keeper    *keeper
 	unpack    *unpacker
+	settled   bell // rings when unpacking has found something out
 	handed    *handed
 	documents *documents
 	unsaved   *unsaved

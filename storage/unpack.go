@@ -119,6 +119,7 @@ func (u *unpacker) read(ctx context.Context, d image.Digest) (layer.Result, erro
 
 // settleLayer writes what unpacking found and settles the images that use the layer.
 func (s *Store) settleLayer(ctx context.Context, d image.Digest, state string, r layer.Result, problem image.Text) error {
+	defer s.settled.ring()
 	return s.update(ctx, func(tx *sql.Tx) error { return s.settleLayerIn(ctx, tx, d, state, r, problem) })
 }
 

@@ -1,0 +1,74 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/sample"
+)
+
+// bring pulls an image and does not wait until it is unpacked.
+func (s *shelf) bring(reference string) {
+	s.t.Helper()
+	ref, err := image.ParseReference(reference)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	job, _, err := s.queue.Pull(s.t.Context(), pull.Request{Reference: ref})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	states, cancel := s.queue.Subscribe(job.ID)
+	defer cancel()
+	for range states { //nolint:revive // until it is over
+	}
+}
+
+// A script that inspects right after a pull gets the size, not a word for nothing.
+func TestTheSizeOfWhatWasJustPulledIsWaitedFor(t *testing.T) {
+	for _, format := range []string{"{{.Size}}", "{{.Id}} {{.Size}}", `{{printf "%d" .Size}}`} {
+		s := newShelf(t)
+		s.bring("postgres:15")
+		page := s.get("/images/docker.io/library/postgres:15/inspect?format="+url.QueryEscape(format), "Accept", "text/plain")
+		if page.status != http.StatusOK || strings.Contains(page.body, "nil") || strings.Contains(page.body, "no value") || len(strings.TrimSpace(page.body)) < 3 {
+			t.Errorf("%s: %d %q", format, page.status, page.body)
+		}
+	}
+	s := newShelf(t)
+	s.bring("postgres:15")
+	if page := s.get("/images/docker.io/library/postgres:15/inspect", "Accept", "application/json"); strings.Contains(page.body, `"Size": null`) {
+		t.Error("the JSON has no size")
+	}
+}
+
+func TestTheSizeOfABrokenImageIsSaidNotToBeKnown(t *testing.T) {
+	s := newShelfWith(t, "test/bad", map[string]sample.Source{"1": sample.NotTar()})
+	s.bring("test/bad:1")
+	page := s.get("/images/docker.io/test/bad:1/inspect?format="+url.QueryEscape("{{.Size}}"), "Accept", "text/plain")
+	page.is(t, http.StatusConflict, "the unpacked size of the image is not known: ", "cannot be unpacked")
+	s.get("/images/docker.io/test/bad:1/inspect?format="+url.QueryEscape("{{.Os}}"), "Accept", "text/plain").is(t, http.StatusOK, "linux")
+}
+
+// A page names a few hundred references of an image at most; docker's JSON has them all, in docker's order.
+func TestInspectHasEveryTag(t *testing.T) {
+	one := sample.Image{Platform: amd64, Steps: []sample.Step{{By: "COPY", Layer: sample.NewLayer(sample.Gzip, sample.Text("one", "1"))}}}
+	tags := map[string]sample.Source{}
+	for i := range 250 {
+		tags["t"+decimal(int64(i))] = one
+	}
+	s := newShelfWith(t, "test/many", tags)
+	for tag := range tags {
+		s.bring("test/many:" + tag)
+	}
+	const names = "/images/docker.io/test/many:t1/inspect?format="
+	page := s.get(names+url.QueryEscape("{{len .RepoTags}}"), "Accept", "text/plain")
+	page.is(t, http.StatusOK, "250\n")
+	got := strings.Split(strings.TrimSpace(s.get(names+url.QueryEscape(`{{join .RepoTags "\n"}}`), "Accept", "text/plain").body), "\n")
+	if got[0] != "test/many:t0" || got[1] != "test/many:t1" || got[2] != "test/many:t10" {
+		t.Errorf("%q", got[:5])
+	}
+}
