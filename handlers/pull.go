@@ -18,7 +18,7 @@ const refreshEvery = 2
 // linesParam is the parameter for the page of the tags of a pull of all tags. A page after the last is the last.
 const linesParam = "lines"
 
-// Pull answers GET /pulls/:id?lines=: a pull as it is now.
+// Pull answers GET /pulls/:id?lines=: a pull as it is now, to scripts as pullAnswer has it.
 func (h *Handlers) Pull(c echo.Context) error {
 	id, err := pullID(c)
 	if err != nil {
@@ -39,8 +39,12 @@ func (h *Handlers) Pull(c echo.Context) error {
 	if Partial(c) {
 		return Render(c, http.StatusOK, views.PullPart(view))
 	}
+	c.Response().Header().Add(echo.HeaderVary, echo.HeaderAccept)
+	if accept := c.Request().Header.Get(echo.HeaderAccept); PlainText(c.Request()) || wants(accept, echo.MIMEApplicationJSON) {
+		return pullAnswer(c, view, wants(accept, echo.MIMEApplicationJSON))
+	}
 	chrome := h.Chrome(c, views.PullTitle(c.Request().Context(), job), views.NavPulls)
-	if !job.State.Final() {
+	if !job.State.Final() || view.State() == views.Unpacking {
 		chrome.Refresh = refreshEvery
 	}
 	return Render(c, http.StatusOK, views.PullPage(chrome, view))

@@ -45,7 +45,7 @@ func checkOf(job pull.Job, images []storage.Image, at image.Reference, now time.
 
 // brought gives the images that a pull brought, as far as they are stored, and where their pages are.
 func (h *Handlers) brought(ctx context.Context, job pull.Job) (images []storage.Image, at image.Reference, err error) {
-	if job.State != pull.Done || job.AllTags || job.Upload != nil { // of all tags, each one's own page tells; an upload is proved first
+	if job.State != pull.Done && !job.Broken || job.AllTags || job.Upload != nil { // of all tags, each one's own page tells; an upload is proved first
 		return nil, at, nil
 	}
 	at = job.Reference

@@ -5,9 +5,12 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
@@ -46,10 +49,20 @@ func TestAPullThatBroughtABrokenImageSaysSo(t *testing.T) {
 	page.is(t, http.StatusOK, "the content cannot be used", "cannot be unpacked", `role="alert"`,
 		`href="/images/`+strings.TrimSuffix(ref, ":1")+"@"+string(job.Digest)+`?platform=`)
 	page.lacks(t, "Everything is stored", "Checking the layers", "alert-success")
-	if s := state(t, page.body); s != "done" {
+	if s := state(t, page.body); s != "failed" {
 		t.Errorf("state %s", s)
 	}
-	p.get("/pulls").is(t, http.StatusOK, `data-state="done"`, "broken")
+	p.get("/pulls").is(t, http.StatusOK, `data-state="failed"`, "broken")
+	kept, err := p.store.Job(t.Context(), job.ID)
+	if err != nil || kept.State != pull.Failed || !kept.Broken || kept.Problem == nil || kept.Problem.Kind != image.Corrupt {
+		t.Errorf("the record is %+v, %v", kept, err)
+	}
+	if slices.ContainsFunc(kept.Lines, func(line string) bool { return strings.HasPrefix(line, "Status: ") }) {
+		t.Errorf("docker would not say %q", kept.Lines)
+	}
+	script := p.get(address, "Accept", "application/json")
+	script.is(t, Status(image.Corrupt), `"state":"failed"`, `"kind":"corrupt"`, "cannot be unpacked", `"broken":[`)
+	p.get(address, "Accept", "text/plain").is(t, Status(image.Corrupt), "Pulling from test/broken\n", "Error: the image is stored and broken: layer", "\nfailed\n")
 	p.get(address, "Accept-Language", "ko").is(t, http.StatusOK, "내용을 사용할 수 없습니다")
 }
 
@@ -67,11 +80,34 @@ func TestAPullOfSoundImagesIsFineOnceTheyAreChecked(t *testing.T) {
 	part.is(t, http.StatusOK, `<div id="pull" data-state="done">`)
 	part.lacks(t, "<html", "<main")
 	p.get("/pulls").lacks(t, "broken")
+	p.get(address, "Accept", "text/plain").is(t, http.StatusOK, "Status: Downloaded newer image for", "\ndone\n")
+	p.get(address, "Accept", "application/json").is(t, http.StatusOK, `"state":"done"`, `"newer":true`)
+}
+
+// A script that asks between the end of a pull and that of unpacking is told to ask again, and the state is not done before.
+func TestAPullIsNotDoneForScriptsBeforeItsLayersAreProved(t *testing.T) {
+	view := views.PullView{Job: aPull(pull.Done), Check: views.PullCheck{Pending: true, Poll: true}}
+	for _, asJSON := range []bool{true, false} {
+		r := httptest.NewRecorder()
+		if err := pullAnswer(echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/pulls/1", nil), r), view, asJSON); err != nil {
+			t.Fatal(err)
+		}
+		if r.Code != http.StatusAccepted || r.Header().Get("Retry-After") == "" || !strings.Contains(r.Body.String(), "unpacking") {
+			t.Errorf("%d %q", r.Code, r.Body)
+		}
+	}
+	if page := rendered(t, views.English, views.PullPart(view)); !strings.Contains(page.body, `data-state="unpacking"`) {
+		t.Error("the page says that it is done")
+	}
+	view.Check.Poll = false // nobody would wait that long
+	if page := rendered(t, views.English, views.PullPart(view)); !strings.Contains(page.body, `data-state="done"`) {
+		t.Error("the page never ends")
+	}
 }
 
 func TestThePageOfAPullWhoseLayersAreBeingCheckedAsksAgain(t *testing.T) {
 	a := rendered(t, views.English, views.PullPage(views.Chrome{}, views.PullView{Job: aPull(pull.Done), Check: views.PullCheck{Pending: true, Poll: true}}))
-	a.is(t, 0, "Checking the layers…", `hx-get="/pulls/128" hx-trigger="every 2s" hx-target="#pull"`, "Everything is stored", `data-state="done"`)
+	a.is(t, 0, "Checking the layers…", `hx-get="/pulls/128" hx-trigger="every 2s" hx-target="#pull"`, "Everything is stored", `data-state="unpacking"`)
 	rest := rendered(t, views.English, views.PullPage(views.Chrome{}, views.PullView{Job: aPull(pull.Done), Check: views.PullCheck{Pending: true}}))
 	rest.is(t, 0, "Checking the layers…")
 	rest.lacks(t, `hx-get="/pulls/128"`)

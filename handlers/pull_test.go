@@ -11,6 +11,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/views"
 )
 
 // heldLayer makes the registry stop half-way in the first layer of an image.
@@ -34,6 +35,9 @@ func TestAnImageIsPulledWithScriptingOff(t *testing.T) {
 	}
 	hold.Release()
 	p.end(address)
+	if err := p.store.AwaitUnpacked(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	done := p.get(address)
 	done.is(t, http.StatusOK, "Pulled", "100%", `href="/images/`+p.ref("library/postgres:15")+`?platform=linux/arm64"`, "Status: Downloaded newer image for")
 	done.lacks(t, "http-equiv", "/cancel", "hx-sse:connect")
@@ -191,7 +195,7 @@ func TestTheStreamSendsWholeStatesUntilTheEnd(t *testing.T) {
 	if took := time.Since(began); float64(messages) > 2+took.Seconds()*4 {
 		t.Errorf("%d messages in %v, more than 4 a second", messages, took)
 	}
-	if len(seen) < 2 || seen[0] != "pulling" || seen[len(seen)-1] != "done" {
+	if len(seen) < 2 || seen[0] != "pulling" || seen[len(seen)-1] != "done" && seen[len(seen)-1] != views.Unpacking {
 		t.Errorf("states %v", seen)
 	}
 	if e, ok := s.next(); ok {
@@ -203,6 +207,9 @@ func TestTheStreamOfAPullThatIsOverSendsItsStateAndEnds(t *testing.T) {
 	p := newPulls(t, nil)
 	address := p.start(p.ref("library/postgres:16"))
 	p.end(address)
+	if err := p.store.AwaitUnpacked(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	s := p.listen(t.Context(), address)
 	if e, ok := s.next(); !ok || state(t, e.data) != "done" || !strings.Contains(e.data, "<title>Pulled ") || !strings.Contains(e.data, `hx-target="#pull-count"`) {
 		t.Errorf("%+v", e)

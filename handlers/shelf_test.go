@@ -218,7 +218,7 @@ func (s *shelf) pull(reference string, platforms ...string) {
 			break
 		}
 	}
-	if kept, err := s.store.Job(s.t.Context(), job.ID); err != nil || kept.State != pull.Done {
+	if kept, err := s.store.Job(s.t.Context(), job.ID); err != nil || kept.State != pull.Done && !kept.Broken {
 		s.t.Fatalf("pull %s: %+v, %v", reference, kept, err)
 	}
 	if err := s.store.AwaitUnpacked(s.t.Context()); err != nil {

@@ -116,6 +116,7 @@ type Job struct {
 	Lines      []string         `json:"lines"`            // docker's outcome lines
 	Newer      bool             `json:"newer"`            // the pull brought something: a new or moved reference, or a platform; with AllTags: of any tag
 	Problem    *Problem         `json:"problem"`          // set when Failed, and when Cancelled (by whom)
+	Broken     bool             `json:"broken,omitzero"`  // it was done, and what it brought turned out broken; State is Failed
 	Upload     *Upload          `json:"upload,omitempty"` // of an archive that somebody sends: Reference names nothing then, and Digest is empty
 
 	// While a request to the registry that is not a layer's (for an index, a manifest, a config) is about to

@@ -31,11 +31,14 @@ func outcome(ref image.Reference, target image.Digest, images []planned, newer b
 	return append(lines, status(ref.Familiar(), newer), ref.String())
 }
 
+// statusLine begins the line that says how a pull ended.
+const statusLine = "Status: "
+
 func status(familiar string, newer bool) string {
 	if newer {
-		return "Status: Downloaded newer image for " + familiar
+		return statusLine + "Downloaded newer image for " + familiar
 	}
-	return "Status: Image is up to date for " + familiar
+	return statusLine + "Image is up to date for " + familiar
 }
 
 // maxTagLines is how many tags have lines of their own in the outcome of a pull of all tags. More are left

@@ -48,8 +48,8 @@ func (s *Store) CreateJob(ctx context.Context, j pull.Job) (id int64, err error)
 	return id, nil
 }
 
-// SaveJob replaces a kept job. How a job ended is known from then on, also where it cannot be written, as on a full
-// disk: it is written as soon as that works.
+// SaveJob replaces a kept job. One that is done and brought what is found to be broken by now is kept as one that failed. How
+// a job ended is known from then on, also where it cannot be written, as on a full disk: it is written as soon as that works.
 func (s *Store) SaveJob(ctx context.Context, j pull.Job) error {
 	err := s.writeJob(ctx, j)
 	if err != nil && j.State.Final() {
@@ -59,18 +59,26 @@ func (s *Store) SaveJob(ctx context.Context, j pull.Job) error {
 }
 
 func (s *Store) writeJob(ctx context.Context, j pull.Job) error {
-	job, tags, err := encodeJob(j)
-	if err != nil {
-		return err
-	}
-	err = s.update(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE pulls SET state = ?, job = ?, tags = ? WHERE id = ?`, j.State, job, tags, j.ID)
-		return err
+	err := s.update(ctx, func(tx *sql.Tx) error {
+		settled, err := settledJob(ctx, tx, j)
+		if err != nil {
+			return err
+		}
+		return putJob(ctx, tx, settled)
 	})
 	if err != nil {
 		return fmt.Errorf("save pull %d: %w", j.ID, err)
 	}
 	return nil
+}
+
+func putJob(ctx context.Context, tx *sql.Tx, j pull.Job) error {
+	job, tags, err := encodeJob(j)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE pulls SET state = ?, job = ?, tags = ? WHERE id = ?`, j.State, job, tags, j.ID)
+	return err
 }
 
 // jobColumns are what scanJob reads.

@@ -185,6 +185,11 @@ func (s *Store) settleImage(ctx context.Context, tx *sql.Tx, manifest image.Dige
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return err
 	}
+	if !broken.Empty() {
+		if err := breakPulls(ctx, tx, manifest); err != nil {
+			return err
+		}
+	}
 	return s.refreshListingsOf(ctx, tx, manifest)
 }
 

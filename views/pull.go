@@ -29,6 +29,18 @@ type PullCheck struct {
 	Broken  []BrokenImage
 }
 
+// Unpacking is the state, for scripts, of a pull that is done and whose layers are still to be proved.
+const Unpacking = "unpacking"
+
+// State is where the pull stands, in a word for scripts. It is done once what it brought is proved; what takes longer than
+// somebody would ask is left unproved.
+func (v PullView) State() string {
+	if v.Job.State == pull.Done && v.Check.Poll {
+		return Unpacking
+	}
+	return string(v.Job.State)
+}
+
 // kind colours the pull as a whole.
 func (v PullView) kind() Kind {
 	if len(v.Check.Broken) > 0 {

@@ -255,11 +255,14 @@ func TestALayerThatIsNotWhatItsConfigSaysMarksTheImageAsBroken(t *testing.T) {
 		"team/wrong-diff-id:1": "diff ID", "team/not-gzip:1": "cannot be unpacked", "team/truncated:1": "cannot be unpacked",
 		"team/bomb:1": "it unpacks to more than 1073741824 bytes",
 	} {
-		s.awaitState(s.pull(u.ref(name), "linux/amd64"), "done")
+		pull := s.pull(u.ref(name), "linux/amd64")
 		eventually(t, name+" to be marked as broken", func() bool {
 			return strings.Contains(s.page(u.address(name)).text(), "This image cannot be used")
 		})
 		s.page(u.address(name)).says(http.StatusOK, want, "Delete it and pull it again.")
+		if state := s.page(pull).pullState(); state != "failed" {
+			t.Errorf("the pull of %s is %s", name, state)
+		}
 	}
 	list := s.page("/images").text()
 	if n := strings.Count(list, "broken"); n != 4 {
