@@ -178,6 +178,7 @@ func (s *shelf) server(h *Handlers) http.Handler {
 	e.GET("/layers/:digest", h.Layer)
 	e.GET("/storage", h.Storage)
 	e.POST("/storage/sweep", h.Sweep)
+	e.POST("/storage/unfinished", h.FreeUnfinished)
 	e.GET("/storage/sweep", h.SweepAddress)
 	e.GET("/prune", h.Prune)
 	e.GET("/prune/summary", h.PruneSummary)

@@ -118,6 +118,30 @@ func TestFreeingWhatWaitsGivesUpUndoing(t *testing.T) {
 	}
 }
 
+func TestWhatUnfinishedPullsHaveLeftIsShownAndCanBeFreed(t *testing.T) {
+	s := newShelf(t)
+	content := []byte("a layer that never came whole")
+	d := image.Descriptor{Digest: image.DigestOf(content), Size: int64(len(content))}
+	w, err := s.store.NewBlob(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(content[:10]); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.counted()
+	s.get("/storage").is(t, http.StatusOK, `id="unfinished"`, image.ShortDigest(d.Digest), "10 B", `action="/storage/unfinished"`)
+	s.post("/storage/unfinished", nil).wentTo(t, "/storage", "Freed 10 B")
+	s.get("/storage").lacks(t, `id="unfinished"`)
+	s.post("/storage/unfinished", nil).wentTo(t, "/storage", "No unfinished pull had left anything.")
+	if s.store.PartialBlob(d.Digest) != 0 {
+		t.Error("it is still there")
+	}
+}
+
 func TestThePartsOfTheMapAreWhatIsOnDisk(t *testing.T) {
 	reg := sample.NewEmptyRegistry()
 	s := newShelfOn(t, reg, undoable)

@@ -142,6 +142,32 @@ func TestWhatUnfinishedPullsHaveLeftCanBeFreedAndWhatARunningOneNeedsStays(t *te
 	s.check([]string{"redis:7=redis amd64"})
 }
 
+// A volume that somebody else has filled to the last byte, with the ballast gone as well: the files that wait go first.
+func TestSweepingWorksWhereTheDatabaseHasNoRoomToBeTold(t *testing.T) {
+	s, _ := newUndoShelf(t)
+	s.fill([]string{"redis:7=redis amd64", "ubuntu:22.04=jammy amd64"})
+	done := s.delete(false, "redis:7")
+	s.settled()
+	before := len(s.files())
+	if _, err := s.write.Exec(`PRAGMA query_only = 1`); err != nil { // in place of a full disk
+		t.Fatal(err)
+	}
+	freed, err := s.keeper.sweepFirst(t.Context())
+	if err != nil || freed.Bytes != done.Plan.Totals.Freed || len(s.files()) != before-freed.Files {
+		t.Errorf("freed %+v of %d, %v", freed, done.Plan.Totals.Freed, err)
+	}
+	if _, err := s.write.Exec(`PRAGMA query_only = 0`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Undo(t.Context(), done.ID, "ann"); image.KindOf(err) != image.Conflict {
+		t.Errorf("undone without files: %v", err)
+	}
+	if _, _, err := s.Sweep(t.Context()); err != nil {
+		t.Error(err)
+	}
+	s.check([]string{"ubuntu:22.04=jammy amd64"})
+}
+
 // stored lists the blobs that rows know.
 func (s *shelf) stored(t *testing.T) []image.Digest {
 	t.Helper()

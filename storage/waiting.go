@@ -20,17 +20,49 @@ func (s *Store) Sweep(ctx context.Context) (files int, bytes int64, err error) {
 	k := s.keeper
 	k.work.Lock()
 	defer k.work.Unlock()
-	err = s.updateAnyway(ctx, func(tx *sql.Tx) error {
+	endWaiting := func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM removals`); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `UPDATE waiting_blobs SET sweep_at = 0`)
 		return err
-	})
-	if err != nil {
-		return 0, 0, err
 	}
-	return k.round(context.WithoutCancel(ctx))
+	var first Freed
+	if err = s.updateAnyway(ctx, endWaiting); image.KindOf(err) == image.DiskFull {
+		if first, err = k.sweepFirst(ctx); err == nil {
+			err = s.updateAnyway(ctx, endWaiting)
+		}
+	}
+	if err != nil {
+		return first.Files, first.Bytes, err
+	}
+	files, bytes, err = k.round(context.WithoutCancel(ctx))
+	return max(files, first.Files), bytes + first.Bytes, err
+}
+
+// sweepFirst removes the files of everything that waits before the database knows: it has no room to be told. An undo
+// that still could be asked for finds them gone and says so.
+func (k *keeper) sweepFirst(ctx context.Context) (freed Freed, err error) {
+	s := k.store
+	waiting, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
+		`SELECT digest FROM waiting_blobs WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = waiting_blobs.digest)`)
+	if err != nil {
+		return freed, err
+	}
+	for _, d := range waiting {
+		_, err := s.holds.unlessHeld(d, func() error {
+			n, err := s.blobs.Remove(d)
+			if n > 0 {
+				freed.add(n)
+			}
+			return err
+		})
+		if err != nil {
+			return freed, err
+		}
+	}
+	s.log.Warn("swept files before the database could be told: the disk is full", "files", freed.Files, "bytes", freed.Bytes)
+	return freed, nil
 }
 
 // due gives the blobs whose files are to go now, but for those that running pulls hold.
