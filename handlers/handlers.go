@@ -25,6 +25,7 @@ type Handlers struct {
 	options  Options
 	closing  <-chan struct{}
 	planning chan struct{} // holds one: the plan of a prune of everything takes memory and time
+	scales   *scales
 }
 
 // Options configure Handlers.
@@ -56,6 +57,6 @@ func New(o Options) *Handlers {
 		o.Now = time.Now
 	}
 	return &Handlers{
-		store: o.Store, queue: o.Queue, checker: o.Checker, registry: o.Registry, importer: o.Importer, log: o.Logger, options: o, closing: o.Closing, planning: make(chan struct{}, 1),
+		store: o.Store, queue: o.Queue, checker: o.Checker, registry: o.Registry, importer: o.Importer, log: o.Logger, options: o, closing: o.Closing, planning: make(chan struct{}, 1), scales: newScales(),
 	}
 }

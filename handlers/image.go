@@ -63,6 +63,11 @@ func (h *Handlers) imagePage(c echo.Context, a address) error {
 
 // section answers with the section that the address names.
 func (h *Handlers) section(c echo.Context, a address, s *subject) error {
+	done, err := h.weigh(c, s.read(c.QueryParam("document"))...)
+	if err != nil {
+		return err
+	}
+	defer done()
 	switch {
 	case a.section == views.SectionManifest:
 		return h.manifestSection(c, s)
@@ -78,6 +83,23 @@ func (h *Handlers) section(c echo.Context, a address, s *subject) error {
 		return h.downloadSection(c, s)
 	}
 	return h.layersSection(c, s)
+}
+
+// read gives the documents that the section is made from; document is what the Manifest section shows.
+func (s *subject) read(document string) []image.Digest {
+	switch s.section {
+	case views.SectionHistory, views.SectionUse, views.SectionDownload:
+		return nil
+	case views.SectionManifest:
+		if about, attests := s.attestation(image.Digest(document)); attests {
+			return []image.Digest{about.Digest}
+		}
+		if document == documentIndex {
+			return []image.Digest{s.target.Digest}
+		}
+		return []image.Digest{s.shown.Manifest}
+	}
+	return []image.Digest{s.shown.Manifest, s.shown.ID}
 }
 
 // subject reads what an address names. NotFound where nothing of it is stored; NoPlatform where the

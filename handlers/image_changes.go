@@ -32,9 +32,19 @@ func (h *Handlers) changes(c echo.Context, a address) error {
 		}
 		return c.Redirect(http.StatusFound, views.ChangesURL(a.ref.Repository, from, to, platform))
 	}
-	v, err := h.changesView(c.Request().Context(), a.ref, from, platform)
+	v, compared, err := h.changesView(c.Request().Context(), a.ref, from, platform)
 	if err != nil {
 		return err
+	}
+	if compared != nil {
+		done, err := h.weigh(c, compared.from.Manifest, compared.from.ID, compared.to.Manifest, compared.to.ID)
+		if err != nil {
+			return err
+		}
+		defer done()
+		if err := h.compareImages(c.Request().Context(), compared.from, compared.to, &v); err != nil {
+			return err
+		}
 	}
 	status := http.StatusOK
 	if v.From.URL == "" || v.To.URL == "" {
@@ -56,25 +66,26 @@ func digestParam(c echo.Context, name string) (image.Digest, error) {
 	return d, nil
 }
 
-// changesView compares two digests of a repository, as far as both are stored.
-func (h *Handlers) changesView(ctx context.Context, ref image.Reference, from image.Digest, platform image.Platform) (views.ChangesView, error) {
-	v := views.ChangesView{
+// changesView compares the platforms of two digests of a repository, as far as both are stored, and gives the images that
+// are to be compared; nil where there are none.
+func (h *Handlers) changesView(ctx context.Context, ref image.Reference, from image.Digest, platform image.Platform) (v views.ChangesView, compared *imagePair, err error) {
+	v = views.ChangesView{
 		Crumbs:     append(crumbsOf(ctx, ref.Repository, views.ImageURL(image.Reference{Repository: ref.Repository})), views.Crumb{Label: views.T(ctx, "changes.compare")}),
 		Repository: ref.Repository, Back: views.ChangesURL(ref.Repository, ref.Digest, from, platform),
 	}
 	before, err := h.changesSide(ctx, ref.WithDigest(from), &v.From)
 	if err != nil {
-		return v, err
+		return v, nil, err
 	}
 	after, err := h.changesSide(ctx, ref, &v.To)
 	if err != nil || before == nil || after == nil || from == ref.Digest {
-		return v, err
+		return v, nil, err
 	}
 	old, now := choicesOf(*before), choicesOf(*after)
 	pairs := commonPlatforms(old, now)
 	chosen, err := h.comparedPlatform(pairs, platform)
 	if err != nil {
-		return v, err
+		return v, nil, err
 	}
 	for _, change := range image.ComparePlatforms(manifestsOf(old), manifestsOf(now)) {
 		p := views.PlatformChangeView{PlatformChange: change}
@@ -84,10 +95,11 @@ func (h *Handlers) changesView(ctx context.Context, ref image.Reference, from im
 		v.Platforms = append(v.Platforms, p)
 	}
 	if chosen == (image.Platform{}) {
-		return v, nil
+		return v, nil, nil
 	}
 	v.Platform = chosen
-	return v, h.compareImages(ctx, pairs[chosen].from, pairs[chosen].to, &v)
+	pair := pairs[chosen]
+	return v, &pair, nil
 }
 
 // changesSide reads one side; nil where it is not stored.

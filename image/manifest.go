@@ -29,7 +29,7 @@ const (
 	MaxEntries      = 2000    // entries of one index
 	MaxLayers       = 1000    // layers of one image; docker stops at 127
 	MaxIndexDepth   = 4       // indexes in indexes
-	MaxValues       = 250_000 // JSON values of a document or a config, each of which takes some 100 bytes of memory
+	MaxValues       = 100_000 // JSON values of a document or a config, each of which takes some 100 bytes of memory
 )
 
 // Document is an index or a manifest with its original bytes. Exactly one of Index and Manifest is set.

@@ -11,6 +11,9 @@ import (
 // HasBlob tells whether the blob's whole, verified file is on disk.
 func (s *Store) HasBlob(d image.Descriptor) bool { return s.blobs.Has(d.Digest, d.Size) }
 
+// BlobSize gives the bytes of a stored blob; NotFound where there is none.
+func (s *Store) BlobSize(d image.Digest) (int64, error) { return s.blobs.Size(d) }
+
 // PartialBlob gives how many bytes of a blob an unfinished attempt has left on disk; 0 where there are none.
 func (s *Store) PartialBlob(d image.Digest) int64 { return s.blobs.Partial(d) }
 

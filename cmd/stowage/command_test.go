@@ -53,6 +53,7 @@ func TestAWrongCommandLineIsRefusedWithWhatToDo(t *testing.T) {
 		{"an undo window that is over already", nil, []string{"--undo-window=-1m"}, []string{"--undo-window is a duration such as 10m, or 0, not -1m0s"}},
 		{"an undo window without a unit", []string{"STOWAGE_UNDO_WINDOW=ten minutes"}, nil, []string{"--undo-window", "See `stowage help`."}},
 		{"a size that is none", nil, []string{"--max-upload=lots"}, []string{"--max-upload is a size such as 20GB, or 0, not"}},
+		{"a memory limit that is none", nil, []string{"--memory-limit=lots"}, []string{"--memory-limit is a size such as 512MiB, or 0, not"}},
 		{"a size below nothing", nil, []string{"--max-upload=-1GB"}, []string{"--max-upload is a size such as 20GB, or 0, not"}},
 		{"too many at once", nil, []string{"--pull-concurrency=1000"}, []string{"--pull-concurrency must be between 1 and 64"}},
 		{"log level", nil, []string{"--log-level=loud"}, []string{"--log-level", "debug", "loud"}},

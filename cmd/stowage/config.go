@@ -48,6 +48,7 @@ type flags struct {
 	PullConcurrency  int           `default:"6" placeholder:"N" help:"Layers that are downloaded at once, over all pulls, as long as nobody goes short."`
 	MaxUpload        string        `default:"0" placeholder:"SIZE" help:"Largest archive that is taken in, as it is sent and unpacked, such as 20GB; 0 takes what the disk has room for."`
 	DiskReserve      string        `placeholder:"SIZE" help:"What stays free on the data folder's volume, for the database, such as 2GB; pulls and uploads that do not fit beside it are refused. Default: a twentieth of the volume, between 32 MiB and 1 GiB."`
+	MemoryLimit      string        `placeholder:"SIZE" help:"Memory that the server tries to keep below, such as 512MiB; 0: no limit. Default: GOMEMLIMIT, else 80 % of what the container or the machine has."`
 	Auth             string        `placeholder:"none" help:"none: let everybody who reaches the address pull, upload and delete. Needed beyond loopback, until there are accounts."`
 	LogFormat        string        `enum:"text,json" default:"text" placeholder:"text|json" help:"Format of the log, which goes to standard error."`
 	LogLevel         string        `enum:"debug,info,warn,error" default:"info" placeholder:"debug|info|warn|error" help:"Least level that is logged."`
@@ -122,6 +123,7 @@ type settings struct {
 
 	maxUpload   int64 // bytes; 0 is no limit
 	diskReserve int64 // bytes; 0 is the default, negative none
+	memory      int64 // soft limit in bytes; 0 is none, -1 what the machine says
 }
 
 // check turns flags into settings. Errors are of kind Invalid and name the flag.
@@ -170,6 +172,9 @@ func (f flags) check(stderr io.Writer) (settings, error) {
 		return s, image.Errorf(image.Invalid, "--mirror-fresh is a duration such as 5m, or 0, not %s", f.MirrorFresh)
 	}
 	if s.Mirror, err = mirrored(f.Mirror); err != nil {
+		return s, err
+	}
+	if s.memory, err = memoryLimit(f.MemoryLimit); err != nil {
 		return s, err
 	}
 	if s.maxUpload, err = units.FromHumanSize(cmp.Or(f.MaxUpload, "0")); err != nil || s.maxUpload < 0 {

@@ -44,6 +44,7 @@ func demo(ctx context.Context, f flags, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	limitMemory(s.memory, s.log)
 	reg, err := sample.NewRegistry(ctx)
 	if err != nil {
 		return err

@@ -33,6 +33,7 @@ func serve(ctx context.Context, f flags, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	limitMemory(s.memory, s.log)
 	a, err := open(ctx, s, parts{})
 	if image.KindOf(err) == image.Damaged {
 		return errors.Join(err, sayWhy(ctx, s, err))
