@@ -5,93 +5,22 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/image/layer"
 )
 
-// unpacker reads each stored layer once as a stream, one layer at a time and after the pull has ended: it
-// proves the diff ID and records the unpacked size as docker counts it. A layer that turns out wrong marks
-// the images that use it as broken.
-type unpacker struct {
-	store  *Store
-	limits func(compressed int64) layer.Limits
-	kick   chan struct{}
-
-	mu   sync.Mutex
-	rest chan struct{} // closed, and made anew, each time nothing is left to do
-}
-
-func newUnpacker(s *Store) *unpacker {
-	return &unpacker{store: s, limits: layer.DefaultLimits, kick: make(chan struct{}, 1), rest: make(chan struct{})}
-}
-
-// resting gives a channel that is closed when the unpacker next has nothing left to do.
-func (u *unpacker) resting() <-chan struct{} {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.rest
-}
-
-func (u *unpacker) rested() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	close(u.rest)
-	u.rest = make(chan struct{})
-}
-
-func (u *unpacker) wake() {
-	select {
-	case u.kick <- struct{}{}:
-	default:
-	}
-}
-
-func (u *unpacker) run(ctx context.Context) {
-	for {
-		if err := u.drain(ctx); err != nil && ctx.Err() == nil {
-			u.store.log.Error("unpack layers", "error", err)
-		}
-		u.rested()
-		select {
-		case <-ctx.Done():
-			return
-		case <-u.kick:
-		}
-	}
-}
-
-// drain unpacks every pending layer once. One that cannot be read stays pending, for the next time.
-func (u *unpacker) drain(ctx context.Context) error {
-	after := image.Digest("")
-	for ctx.Err() == nil {
-		var d image.Digest
-		err := u.store.read.QueryRowContext(ctx, `SELECT digest FROM layers WHERE state = 'pending' AND digest > ? ORDER BY digest LIMIT 1`, after).Scan(&d)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		after = d
-		if err := u.one(ctx, d); err != nil {
-			return fmt.Errorf("layer %s: %w", d, err)
-		}
-	}
-	return ctx.Err()
-}
-
-func (u *unpacker) one(ctx context.Context, d image.Digest) error {
-	result, err := u.read(ctx, d)
+// one unpacks a layer and records what was found. One that cannot be read stays pending, for the next time; errHeavy where
+// it has to be read by itself.
+func (u *unpacker) one(ctx context.Context, d image.Digest, alone bool) error {
+	result, err := u.read(ctx, d, alone)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, layer.ErrSource): // not the layer's fault: it stays pending
-		if kind := image.KindOf(err); kind != image.NotFound && kind != image.Damaged { // deleted since it was listed, or known
-			u.store.log.Error("read a layer", "digest", d, "error", err)
-		}
-		return nil
+	case errors.Is(err, errHeavy):
+		return err
+	case errors.Is(err, layer.ErrSource): // not the layer's fault
+		return fmt.Errorf("read it: %w", err)
 	case err != nil: // damaged, or over the limits that keep the server safe
 		u.store.log.Warn("layer cannot be unpacked", "digest", d, "error", err)
 		return u.store.settleLayer(ctx, d, layerBroken, layer.Result{}, layer.Reason(err))
@@ -99,7 +28,7 @@ func (u *unpacker) one(ctx context.Context, d image.Digest) error {
 	return u.store.settleLayer(ctx, d, layerVerified, result, image.Text{})
 }
 
-func (u *unpacker) read(ctx context.Context, d image.Digest) (layer.Result, error) {
+func (u *unpacker) read(ctx context.Context, d image.Digest, alone bool) (layer.Result, error) {
 	// What the disk has damaged must not be taken for the author's fault.
 	if err := u.store.blobs.Prove(ctx, d, nil); err != nil {
 		return layer.Result{}, fmt.Errorf("%w: %w", layer.ErrSource, err)
@@ -114,7 +43,19 @@ func (u *unpacker) read(ctx context.Context, d image.Digest) (layer.Result, erro
 	if err != nil {
 		return layer.Result{}, fmt.Errorf("%w: %w", layer.ErrSource, err)
 	}
-	return layer.Inspect(ctx, f, u.limits(info.Size()))
+	most := u.limits(info.Size())
+	if alone {
+		return layer.Inspect(ctx, f, most)
+	}
+	limits, light := lightLimits(info.Size(), most)
+	if !light {
+		return layer.Result{}, errHeavy
+	}
+	result, err := layer.Inspect(ctx, f, limits)
+	if limits != most && (errors.Is(err, layer.ErrTooLarge) || errors.Is(err, layer.ErrTooManyEntries)) {
+		return layer.Result{}, errHeavy
+	}
+	return result, err
 }
 
 // settleLayer writes what unpacking found and settles the images that use the layer.

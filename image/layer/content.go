@@ -3,6 +3,7 @@ package layer
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"hash"
 	"io"
 )
@@ -37,6 +38,27 @@ func (c *content) Read(p []byte) (int, error) {
 	n := copy(p, c.rest)
 	c.rest = c.rest[n:]
 	return n, nil
+}
+
+// Seek implements io.Seeker as far as archive/tar needs it to skip what an entry holds without copying it: it goes
+// forward only, and ends at the end of the content at the latest.
+func (c *content) Seek(offset int64, whence int) (int64, error) {
+	if whence != io.SeekCurrent || offset < 0 {
+		return 0, errors.New("the content is read once, front to back")
+	}
+	for offset > 0 {
+		if len(c.rest) == 0 {
+			if err := c.next(); err == io.EOF { //nolint:errorlint // set by next itself
+				break // reading on tells where it ends
+			} else if err != nil {
+				return 0, err
+			}
+		}
+		n := min(offset, int64(len(c.rest)))
+		c.rest = c.rest[n:]
+		offset -= n
+	}
+	return c.size - int64(len(c.rest)), nil
 }
 
 // drain reads to the end what follows the tar's end marker: padding, as a rule, and part of the diff ID.
