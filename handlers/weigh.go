@@ -54,16 +54,16 @@ func (h *Handlers) weigh(c echo.Context, documents ...image.Digest) (done func()
 			n += size
 		}
 	}
-	done, err = h.scales.wait(c.Request().Context(), n)
+	leave, err := h.scales.wait(c.Request().Context(), n)
 	if err != nil || n <= smallDocuments {
-		return done, err
+		return leave, err
 	}
 	connection := http.NewResponseController(c.Response())
 	if connection.SetWriteDeadline(time.Now().Add(readingTime+time.Duration(n)*time.Second/readingRate)) != nil {
-		return done, nil // a test's recorder: nobody reads slowly there
+		return leave, nil // a test's recorder: nobody reads slowly there
 	}
 	return func() {
-		done()
+		leave()
 		_ = connection.SetWriteDeadline(time.Time{}) // the next answer on the connection has its own time
 	}, nil
 }

@@ -104,7 +104,9 @@ func TestHostileLayersHoldUpNoOther(t *testing.T) {
 			t.Fatal(err)
 		}
 		last := built.Layers()[1].Descriptor
+		mu.Lock()
 		hostile[last.Size] = 0
+		mu.Unlock()
 		bombs = append(bombs, last.Digest)
 		name := fmt.Sprintf("evil.example/bomb%d", i)
 		s.source[name] = built
