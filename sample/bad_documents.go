@@ -2,6 +2,8 @@ package sample
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -29,7 +31,8 @@ func BadDocuments() []BadDocument {
 		{"many-layers", "", manyLayers(1000)},
 		{"many-platforms", "", Index{Entries: append([]Source{small(linuxAMD64)}, WideIndex(1999).Entries...)}},
 	}
-	for name, part := range costlyTexts() {
+	for _, name := range slices.Sorted(maps.Keys(costlyTexts)) {
+		part := costlyTexts[name]
 		all = append(all,
 			BadDocument{"manifest-of-" + name, "", withKey(`"` + strings.Repeat(part, 3<<20/len(part)) + `"`)},
 			BadDocument{"labels-of-" + name, "", longTexts(strings.Repeat(part, 100_000/len(part)))},
@@ -40,9 +43,7 @@ func BadDocuments() []BadDocument {
 
 // costlyTexts are parts of JSON strings that become many times as large once they are shown: as entities, as escapes, in
 // elements of their own.
-func costlyTexts() map[string]string {
-	return map[string]string{"markup": `<&'`, "quotes": `\"`, "deletes": "a\x7f", "overrides": "a\u202e", "tags": "\U000e0041", "wide": "한"}
-}
+var costlyTexts = map[string]string{"markup": `<&'`, "quotes": `\"`, "deletes": "a\x7f", "overrides": "a\u202e", "tags": "\U000e0041", "wide": "한"}
 
 // withKey is an image whose manifest has a key more that nobody knows, with a value as given.
 func withKey(value string) Source { return edited{func(b *Built) { setKey(b, value) }} }

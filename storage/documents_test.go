@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/sample"
 )
 
 // keeping is a store whose clock the test sets.
@@ -268,4 +269,27 @@ func TestStoredDocumentIsGivenAndNotKeptBeside(t *testing.T) {
 	if err := s.Store.read.QueryRowContext(t.Context(), `SELECT count(*) FROM kept_documents`).Scan(&n); err != nil || n != 0 {
 		t.Errorf("%d are kept, %v", n, err)
 	}
+}
+
+func TestADocumentNestedTooDeepThatIsStoredAlreadyIsStillReadAndCanBeDeleted(t *testing.T) {
+	s := newShelf(t)
+	for _, d := range sample.BadDocuments() {
+		if d.Name == "too-deep" {
+			s.source["deep"] = d.Source
+		}
+	}
+	b := s.build("deep")
+	if _, err := image.ParseDocument(b.Descriptor.MediaType, b.Body); image.KindOf(err) != image.Corrupt {
+		t.Fatalf("it would be taken in today: %v", err)
+	}
+	s.pull("deep:1=deep amd64")
+	doc, err := s.Document(t.Context(), image.Digest(b.Digest()))
+	if err != nil || doc.Manifest == nil || len(doc.Manifest.Layers) != 1 {
+		t.Errorf("it is read as %+v: %v", doc.Manifest, err)
+	}
+	if _, err := s.remove(t.Context(), image.Remove(image.RemovalItem{Reference: tagRef(t, "deep:1")})); err != nil {
+		t.Error(err)
+	}
+	s.Settle()
+	s.check(nil)
 }

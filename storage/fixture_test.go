@@ -300,7 +300,7 @@ func (s *shelf) pull(words string) {
 func (s *shelf) document(b sample.Built) image.Document {
 	s.t.Helper()
 	s.put(b.Digest(), b.Body)
-	doc, err := image.ParseDocument(b.Descriptor.MediaType, b.Body)
+	doc, err := image.ParseStoredDocument(b.Descriptor.MediaType, b.Body) // also what an older version took
 	if err != nil {
 		s.t.Fatal(err)
 	}
