@@ -65,6 +65,22 @@ func TestBasicAuthFromDockersConfig(t *testing.T) {
 	wantKind(t, err, image.Unauthorized, "refuses the stored sign-in", "docker login "+host)
 }
 
+func TestWithheldLoginsAreUsedForNobody(t *testing.T) {
+	rec, host := basicRegistry(t)
+	c := client(t, Options{DockerConfig: dockerConfigDir(t, auths(host, login("anna", "s3cret"))), WithholdLogins: true})
+	_, err := c.Document(t.Context(), mustRef(t, host+"/app:1"))
+	wantKind(t, err, image.Unauthorized, host+" wants a sign-in", "--share-logins")
+	_, err = c.Head(t.Context(), mustRef(t, host+"/app:1"))
+	wantKind(t, err, image.Unauthorized, "--share-logins")
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	for _, r := range rec.seen {
+		if r.Header.Get("Authorization") != "" {
+			t.Errorf("%s %s came with a sign-in", r.Method, r.URL)
+		}
+	}
+}
+
 func TestDockerConfigFromTheEnvironment(t *testing.T) {
 	_, host := basicRegistry(t)
 	t.Setenv("DOCKER_CONFIG", dockerConfigDir(t, auths(host, login("anna", "s3cret"))))

@@ -128,9 +128,10 @@ func (c *Client) catalogError(host string, err error) error {
 		return err
 	case known && (status.token || status.code == http.StatusUnauthorized || status.code == http.StatusForbidden) && status.code < 500,
 		image.KindOf(err) == image.Unauthorized, image.KindOf(err) == image.NotFound && !known:
-		return image.Errorf(image.Unauthorized, "%s does not let this server list its repositories", host).Because(notThis(err)).
+		w := c.wayTo(host)
+		return w.signingIn(image.Errorf(image.Unauthorized, "%s does not let this server list its repositories", host).Because(notThis(err)).
 			Suggest("If there is an account that may, run %s as the user that this server runs as. Or type the whole name of an image, such as %s/NAME.",
-				c.wayTo(host).loginCommand(), host)
+				w.loginCommand(), host))
 	case known && status.code < 500, known && status.code == http.StatusNotImplemented,
 		errors.Is(err, errNotThis):
 		return catalogOff(host).Because(notThis(err))

@@ -34,6 +34,7 @@ type Client struct {
 	list     []Listed // as the operator gave it, with Docker Hub, checked
 	insecure insecureHosts
 	roads    roads
+	onward   roads // to where a registry from outside leads; the same where private addresses are closed anyway
 	rates    allowances
 	services *services
 
@@ -53,12 +54,20 @@ func New(opts Options) (*Client, error) {
 	if c.roads, err = newRoads(opts, newGuard(opts, list), list); err != nil {
 		return nil, err
 	}
+	c.onward = c.roads
+	if opts.AllowPrivate {
+		opts.AllowPrivate = false
+		if c.onward, err = newRoads(opts, newGuard(opts, list), list); err != nil {
+			return nil, err
+		}
+	}
 	return c, nil
 }
 
 // Close drops idle connections. The client stays usable.
 func (c *Client) Close() error {
 	c.roads.closeIdle()
+	c.onward.closeIdle()
 	return nil
 }
 

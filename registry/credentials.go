@@ -65,6 +65,9 @@ type dockerAuth struct {
 // what it read for as long as the server runs. What cannot be read means nobody's login, which many images need no
 // more than; problem says why, for those that do. The error is the context's.
 func (c *Client) credentialOf(ctx context.Context, host string) (login credential, problem *image.Error, err error) {
+	if c.opts.WithholdLogins {
+		return credential{}, nil, nil
+	}
 	conf, problem := readDockerConfig(filepath.Join(c.opts.DockerConfig, configFile))
 	if problem != nil {
 		c.opts.Logger.Warn("cannot read docker's credentials", "error", problem, "cause", problem.Err)

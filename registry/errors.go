@@ -148,7 +148,7 @@ func (u *upstream) forbidden(s subject, status *statusError) error {
 	}
 	e = e.Because(status)
 	if status.code == http.StatusForbidden && !u.login.known() {
-		return e.Suggest("Ask whoever runs %s. If an account may have it, run %s as the user that this server runs as.", u.host, u.loginCommand())
+		return u.signingIn(e.Suggest("Ask whoever runs %s. If an account may have it, run %s as the user that this server runs as.", u.host, u.loginCommand()))
 	}
 	return e.Suggest("Ask whoever runs %s.", u.host)
 }
@@ -230,14 +230,14 @@ func (u *upstream) refused(s subject, said string, unanswerable image.Text, err 
 		return image.Errorf(image.Unauthorized, "%s wants a sign-in for %s, and docker's credentials cannot be read: %s", u.host, repo, u.loginProblem.Text()).
 			Because(err).Suggest("%s Images that need no sign-in can be pulled nevertheless.", u.loginProblem.Advice())
 	case u.hub() && !u.login.known():
-		return image.Errorf(image.NotFound, "pull access denied for %s: it does not exist on Docker Hub, or needs a sign-in", repo).Because(err).
-			Suggest("Check the name. For a private repository run %s as the user that this server runs as.", login)
+		e := image.Errorf(image.NotFound, "pull access denied for %s: it does not exist on Docker Hub, or needs a sign-in", repo)
+		return u.signingIn(e.Because(err).Suggest("Check the name. For a private repository run %s as the user that this server runs as.", login))
 	case !u.login.known():
 		e := image.Errorf(image.Unauthorized, "%s wants a sign-in for %s", u.host, repo)
 		if said != "" {
 			e = image.Errorf(image.Unauthorized, "%s wants a sign-in for %s: %s", u.host, repo, said)
 		}
-		return e.Because(err).Suggest("Run %s as the user that this server runs as: credentials come from docker's config.json.", login)
+		return u.signingIn(e.Because(err).Suggest("Run %s as the user that this server runs as: credentials come from docker's config.json.", login))
 	}
 	e := image.Errorf(image.Unauthorized, "%s refuses the stored sign-in for %s", u.host, repo)
 	if said != "" {
@@ -256,7 +256,7 @@ func (u *upstream) rateLimited(status *statusError) error {
 	}
 	e = e.Because(cause)
 	if u.hub() && !u.login.known() {
-		return e.Suggest("Wait, or run docker login as the user that this server runs as: an account has a larger allowance.")
+		return u.signingIn(e.Suggest("Wait, or run docker login as the user that this server runs as: an account has a larger allowance."))
 	}
 	return e.Suggest("Wait, or ask whoever runs %s for a larger allowance.", u.host)
 }

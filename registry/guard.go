@@ -78,6 +78,23 @@ func (g *guard) inward(ctx context.Context, from, to *url.URL) bool {
 	return from.Host != to.Host && !g.listed[normal(hostPort(to))] && leadsHere(ctx, to.Hostname()) && !leadsHere(ctx, from.Hostname())
 }
 
+// inside reports whether host[:port] is at a private address or on this machine, where those may be spoken to whoever
+// names them.
+func (g *guard) inside(ctx context.Context, hostport string) bool {
+	if !g.private {
+		return false
+	}
+	host := hostname(hostport)
+	if kind, _ := classOfName(host); kind == private {
+		return true
+	}
+	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	return err == nil && len(addresses) > 0 && !slices.ContainsFunc(addresses, func(a netip.Addr) bool {
+		kind, _ := classOf(a)
+		return kind != private
+	})
+}
+
 // leadsHere tells whether a host is this machine.
 func leadsHere(ctx context.Context, host string) bool {
 	if loopback(host) {

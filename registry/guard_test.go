@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -363,6 +364,109 @@ func TestARegistryFromOutsideMayNotLeadToThisMachine(t *testing.T) {
 		})
 	}
 	tr.untouched(t)
+}
+
+// TestARegistryFromOutsideMayNotLeadInside has one at a public address lead to private ones, by their numbers and by
+// names, while private addresses may be spoken to whoever names them.
+func TestARegistryFromOutsideMayNotLeadInside(t *testing.T) {
+	leads := map[string]func(to string) http.HandlerFunc{
+		"redirect": func(to string) http.HandlerFunc {
+			return func(w http.ResponseWriter, req *http.Request) {
+				http.Redirect(w, req, "http://"+to+req.URL.Path, http.StatusTemporaryRedirect)
+			}
+		},
+		"two redirects": func(to string) http.HandlerFunc {
+			return func(w http.ResponseWriter, req *http.Request) {
+				if req.Host == "registry.test" {
+					to := "http://cdn.test" + req.URL.Path
+					http.Redirect(w, req, to, http.StatusTemporaryRedirect)
+					return
+				}
+				http.Redirect(w, req, "http://"+to+req.URL.Path, http.StatusTemporaryRedirect)
+			}
+		},
+		"token server": func(to string) http.HandlerFunc {
+			return func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+to+`/token",service="test",scope="repository:app:pull"`)
+				errorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
+			}
+		},
+	}
+	names.lead(t, "registry.test", "192.0.9.7")
+	names.lead(t, "cdn.test", "192.0.9.8")
+	for name, address := range map[string]string{
+		"private": "10.0.0.1", "IPv4-mapped": "::ffff:192.168.1.1", "unique local": "fd00::1", "shared": "100.64.0.1", "metadata": "169.254.169.254",
+	} {
+		names.lead(t, "inside.test", address)
+		for kind, lead := range leads {
+			for _, to := range []string{"inside.test:8080", net.JoinHostPort(address, "8080")} {
+				t.Run(kind+" to "+name+" as "+to, func(t *testing.T) {
+					_, addr := server(t, lead(to))
+					c := lax(t, Options{Registries: []Listed{{Host: "registry.test", TLS: TLSOff}}, past: pastTheGuard(map[string]string{
+						"registry.test:80": addr, "cdn.test:80": addr,
+					})})
+					_, err := c.Head(t.Context(), mustRef(t, "registry.test/app:1"))
+					wantKind(t, err, image.Forbidden, "registry.test", "llow")
+					_, _, err = c.Blob(t.Context(), "registry.test/app", image.Descriptor{Digest: image.DigestOf(nil), Size: 1}, 0)
+					wantKind(t, err, image.Forbidden, "registry.test", "llow")
+				})
+			}
+		}
+	}
+}
+
+// TestAConnectionInsideIsNotLentToARegistryFromOutside has somebody speak to a registry inside, as they may, before one
+// from outside leads there.
+func TestAConnectionInsideIsNotLentToARegistryFromOutside(t *testing.T) {
+	raw := newImage(t, []byte("layer")).raw
+	rec, inside := server(t, func(w http.ResponseWriter, _ *http.Request) { manifest(w, ocispec.MediaTypeImageManifest, raw) })
+	_, port, _ := net.SplitHostPort(inside)
+	names.lead(t, "registry.test", "192.0.9.7")
+	names.lead(t, "inside.test", "10.0.0.1")
+	_, outside := server(t, func(w http.ResponseWriter, req *http.Request) {
+		http.Redirect(w, req, "http://inside.test:"+port+req.URL.Path, http.StatusTemporaryRedirect)
+	})
+	opts := Options{
+		Registries: []Listed{{Host: "registry.test", TLS: TLSOff}}, InsecureHosts: []string{"inside.test"},
+		past: func(next dialFunc) dialFunc {
+			reach := pastTheGuard(map[string]string{"registry.test:80": outside})(next)
+			return func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := reach(ctx, network, address)
+				if err != nil && image.KindOf(err) != image.Forbidden { // the guard lets it through, and nothing is at 10.0.0.1
+					return new(net.Dialer).DialContext(ctx, "tcp", inside)
+				}
+				return conn, err
+			}
+		},
+		ConnectTimeout: 200 * time.Millisecond,
+	}
+	c := lax(t, opts)
+	if _, err := c.Document(t.Context(), mustRef(t, "inside.test:"+port+"/app:1")); err != nil {
+		t.Fatal(err)
+	}
+	before := len(rec.requests())
+	_, err := c.Document(t.Context(), mustRef(t, "registry.test/app:1"))
+	wantKind(t, err, image.Forbidden, "registry.test leads to inside.test")
+	if after := len(rec.requests()); after != before {
+		t.Errorf("%d requests came from outside", after-before)
+	}
+	// The operator says that it may.
+	opts.Registries = append(opts.Registries, Listed{Host: "inside.test:" + port, TLS: TLSOff})
+	if _, err := lax(t, opts).Document(t.Context(), mustRef(t, "registry.test/app:1")); err != nil {
+		t.Error(err)
+	}
+}
+
+// pastTheGuard dials what stands for addresses outside, and leaves the rest to the guard.
+func pastTheGuard(to map[string]string) func(dialFunc) dialFunc {
+	return func(next dialFunc) dialFunc {
+		return func(ctx context.Context, network, address string) (net.Conn, error) {
+			if at := to[address]; at != "" {
+				return new(net.Dialer).DialContext(ctx, network, at)
+			}
+			return next(ctx, network, address)
+		}
+	}
 }
 
 func TestAListedRegistryMayLeadToItsOwnHosts(t *testing.T) {

@@ -26,6 +26,9 @@ type Options struct {
 	// AllowPrivate lets loopback and private addresses be spoken to whoever names them: for a server that
 	// itself listens on loopback only. Otherwise they must be listed.
 	AllowPrivate bool
+	// WithholdLogins leaves the sign-ins of docker's config.json alone: for a server that does what anybody on a network
+	// asks of it. Registries are asked as nobody then.
+	WithholdLogins bool
 	// UserAgent is sent with each request.
 	UserAgent string
 	// Logger gets what regclient logs, at debug level or below, and failing credential helpers as warnings.
@@ -39,8 +42,9 @@ type Options struct {
 	StallTimeout    time.Duration // for a blob to deliver its next byte; 0 means 30 s
 	DocumentTimeout time.Duration // for one Head, Document or Tags as a whole, and for a blob to begin; 0 means 60 s
 
-	dial  dialFunc  // stands in for the network in this package's tests, guard and all
-	proxy proxyFunc // stands in for the environment's proxies in this package's tests
+	dial  dialFunc                // stands in for the network in this package's tests, guard and all
+	past  func(dialFunc) dialFunc // leads some addresses past the guard in this package's tests
+	proxy proxyFunc               // stands in for the environment's proxies in this package's tests
 }
 
 type (

@@ -32,6 +32,9 @@ func newRoad(opts Options, g *guard, tlsConfig *tls.Config) *road {
 	if opts.dial != nil {
 		direct, toProxy = opts.dial, opts.dial
 	}
+	if opts.past != nil {
+		direct = opts.past(direct)
+	}
 	r := &road{guard: g, proxy: opts.proxy, direct: newTransport(opts, tlsConfig, direct), proxied: newTransport(opts, tlsConfig, toProxy)}
 	r.proxied.Proxy = func(req *http.Request) (*url.URL, error) {
 		via, err := opts.proxy(req)
@@ -135,16 +138,29 @@ func (r roads) closeIdle() {
 	}
 }
 
-// base picks the way to an address: certificates go unverified for the hosts named as insecure, and for
-// nothing that those redirect to; a listed registry's own authority is trusted for it alone.
-func (c *Client) base(u *url.URL) *road {
-	if own := c.roads.own[normal(hostPort(u))]; own != nil {
+// base picks the way to an address that somebody named: certificates go unverified for the hosts named as insecure, and
+// for nothing that those redirect to; a listed registry's own authority is trusted for it alone.
+func (c *Client) base(u *url.URL) *road { return c.pick(c.roads, u) }
+
+// led picks the way to an address that others led to, each from its host to the next. What any of them that is not inside
+// itself leads to is not either, unless it is listed: its connections are its own too.
+func (c *Client) led(ctx context.Context, to *url.URL, by ...string) *road {
+	for _, host := range by {
+		if host != to.Host && !c.roads.verified.guard.inside(ctx, host) {
+			return c.pick(c.onward, to)
+		}
+	}
+	return c.base(to)
+}
+
+func (c *Client) pick(r roads, u *url.URL) *road {
+	if own := r.own[normal(hostPort(u))]; own != nil {
 		return own
 	}
 	if c.insecure.has(u.Host) {
-		return c.roads.unverified
+		return r.unverified
 	}
-	return c.roads.verified
+	return r.verified
 }
 
 func rootCAs(files []string) (*x509.CertPool, error) {

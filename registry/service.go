@@ -124,6 +124,7 @@ func (s service) get(ctx context.Context, path string, query url.Values, into an
 // send carries out a request, following its redirects: a few, never from TLS to plain HTTP, and with the login
 // for the registry alone.
 func (s service) send(ctx context.Context, u *url.URL) ([]byte, error) {
+	by := []string{s.base.Host}
 	for range maxRedirects + 1 {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 		if err != nil {
@@ -135,7 +136,7 @@ func (s service) send(ctx context.Context, u *url.URL) ([]byte, error) {
 		if s.home != nil && s.login.password != "" && u.Host == s.home.Host && u.Scheme == s.home.Scheme {
 			req.SetBasicAuth(s.login.user, s.login.password)
 		}
-		resp, err := s.client.base(u).RoundTrip(req)
+		resp, err := s.client.led(ctx, u, by...).RoundTrip(req)
 		if err != nil {
 			return nil, &url.Error{Op: "Get", URL: u.Scheme + "://" + u.Host, Err: err}
 		}
@@ -149,6 +150,7 @@ func (s service) send(ctx context.Context, u *url.URL) ([]byte, error) {
 				Because(errNotThis).Suggest("A registry may not lead from TLS to plain HTTP, nor from outside to this machine.")
 		}
 		u = next
+		by = append(by, u.Host)
 	}
 	return nil, image.Errorf(image.Unavailable, "%s redirects in a circle, or too often", s.host).Because(errNotThis)
 }
@@ -225,8 +227,9 @@ func (s service) explainStatus(status *statusError) error {
 		if s.login.known() {
 			e = image.Errorf(image.Unauthorized, "%s refuses the stored sign-in for its search", s.host)
 		}
-		return e.Because(notThis(status)).
-			Suggest("Run %s as the user that this server runs as, or type the whole name of an image.", s.client.wayTo(s.host).loginCommand())
+		w := s.client.wayTo(s.host)
+		return w.signingIn(e.Because(notThis(status)).
+			Suggest("Run %s as the user that this server runs as, or type the whole name of an image.", w.loginCommand()))
 	case code >= 500 && code != http.StatusNotImplemented:
 		return image.Errorf(image.Unavailable, "the search of %s does not work now: it answers %d %s", s.host, code, http.StatusText(code)).
 			Because(status).Suggest("Try again later, or type the whole name of an image.")

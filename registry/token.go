@@ -56,7 +56,7 @@ func (t *transport) token(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), t.client.opts.HeaderTimeout)
 	defer cancel()
 	failure := &tokenFailure{host: clean(req.URL.Host)}
-	resp, err := t.client.base(req.URL).RoundTrip(req.WithContext(ctx))
+	resp, err := t.road(req).RoundTrip(req.WithContext(ctx))
 	switch {
 	case err != nil:
 	case resp.StatusCode >= 300 && resp.StatusCode < 400 && resp.Header.Get("Location") != "":

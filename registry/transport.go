@@ -134,11 +134,21 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if ex.kind == kindBlob && ex.offset > 0 {
 		out.Header.Set("Range", fmt.Sprintf("bytes=%d-", ex.offset))
 	}
-	resp, err := t.client.base(out.URL).RoundTrip(out)
+	resp, err := t.road(out).RoundTrip(out)
 	if err != nil {
 		return nil, err
 	}
 	return t.receive(ex, out, resp)
+}
+
+// road picks the way for a request, by the registry and all who redirected it.
+func (t *transport) road(req *http.Request) *road {
+	by := []string{t.api}
+	for r := req; r.Response != nil && r.Response.Request != nil; {
+		r = r.Response.Request
+		by = append(by, r.URL.Host)
+	}
+	return t.client.led(req.Context(), req.URL, by...)
 }
 
 // receive sorts an answer by its status.
@@ -176,7 +186,7 @@ func (t *transport) receive(ex *exchange, req *http.Request, resp *http.Response
 func (t *transport) fromTheBeginning(ex *exchange, req *http.Request) (*http.Response, error) {
 	ex.offset = 0
 	req.Header.Del("Range")
-	resp, err := t.client.base(req.URL).RoundTrip(req)
+	resp, err := t.road(req).RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,8 @@ type way struct {
 	tls    TLSMode // of api; empty: as docker does
 	signIn string  // its key in docker's config.json
 
+	withheld bool // nobody signs in there
+
 	checked []string // host:port of the list's entry whose certificates are checked whatever --insecure-registry says
 }
 
@@ -33,7 +35,7 @@ func (w way) checks(hostport string) bool {
 // wayTo is the one place that knows how a host is spoken to: by the entry that is a mirror of it, else by its own
 // entry, else as docker does.
 func (c *Client) wayTo(host string) way {
-	w := way{host: host, api: apiOf(host), signIn: host}
+	w := way{host: host, api: apiOf(host), signIn: host, withheld: c.opts.WithholdLogins}
 	entry, found := c.mirrorOf(host)
 	if !found {
 		if entry, found = c.entry(host); !found {
@@ -64,6 +66,15 @@ func (w way) loginCommand() string {
 		return "docker login"
 	}
 	return "docker login " + w.signIn
+}
+
+// signingIn gives an error that suggests to sign in as it is where sign-ins are used, and else with the flag that has
+// them used.
+func (w way) signingIn(e *image.Error) *image.Error {
+	if w.withheld {
+		return e.Suggest("This server does not use its sign-ins for whoever asks on the network. Whoever runs it can allow that: --share-logins")
+	}
+	return e
 }
 
 // hub tells Docker Hub itself: a mirror of it has no accounts of Docker Hub's.

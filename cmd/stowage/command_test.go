@@ -24,7 +24,7 @@ func TestHelpNamesEveryFlagWithItsTwinInTheEnvironment(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	text := strings.Join(strings.Fields(out), " ") // it is wrapped
-	for _, flag := range []string{"listen", "data", "platform", "registry", "registries", "insecure-registry", "registry-ca", "pull-concurrency", "undo-window", "external-url", "host", "auth", "log-format", "log-level"} {
+	for _, flag := range []string{"listen", "data", "platform", "registry", "registries", "insecure-registry", "registry-ca", "pull-concurrency", "undo-window", "external-url", "host", "share-logins", "auth", "log-format", "log-level"} {
 		if !strings.Contains(text, "--"+flag+"=") || !strings.Contains(text, "($"+envName(flag)+")") {
 			t.Errorf("help does not name --%s and %s:\n%s", flag, envName(flag), out)
 		}

@@ -50,6 +50,7 @@ type flags struct {
 	DiskReserve      string        `placeholder:"SIZE" help:"What stays free on the data folder's volume, for the database, such as 2GB; pulls and uploads that do not fit beside it are refused. Default: a twentieth of the volume, between 32 MiB and 1 GiB."`
 	MemoryLimit      string        `placeholder:"SIZE" help:"Memory that the server tries to keep below, such as 512MiB; 0: no limit. Default: GOMEMLIMIT, else 80 % of what the container or the machine has."`
 	Auth             string        `placeholder:"none" help:"none: let everybody who reaches the address pull, upload and delete. Needed beyond loopback, until there are accounts."`
+	ShareLogins      bool          `help:"Beyond loopback: use the registry sign-ins of docker's config.json for whoever asks. Without it registries are asked as nobody."`
 	LogFormat        string        `enum:"text,json" default:"text" placeholder:"text|json" help:"Format of the log, which goes to standard error."`
 	LogLevel         string        `enum:"debug,info,warn,error" default:"info" placeholder:"debug|info|warn|error" help:"Least level that is logged."`
 }

@@ -97,7 +97,8 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 	}
 	a.client, err = registry.New(registry.Options{
 		InsecureHosts: s.InsecureRegistry, CAFiles: s.RegistryCA, Registries: slices.Concat(p.registries, s.list), AllowPrivate: s.loopback,
-		UserAgent: "stowage", Logger: s.log, Concurrency: pull.MostDownloads(s.PullConcurrency),
+		WithholdLogins: !s.loopback && !s.ShareLogins,
+		UserAgent:      "stowage", Logger: s.log, Concurrency: pull.MostDownloads(s.PullConcurrency),
 	})
 	if err != nil {
 		return a, err
