@@ -83,7 +83,7 @@ func (h *Handlers) storageView(ctx context.Context) (views.StorageView, error) {
 	if ctx.Err() != nil {
 		return views.StorageView{}, ctx.Err()
 	}
-	v := views.StorageView{Current: current, Failed: err != nil} // the store has logged why
+	v := views.StorageView{Current: current, Failed: err != nil, Open: h.store.OpenToOthers()} // the store has logged why
 	disk, err := h.store.DiskUse(ctx, u)
 	if err != nil {
 		return v, err

@@ -53,7 +53,7 @@ func newShelf(t *testing.T) *shelf { return newShelfWith(t, Options{}) }
 // newShelfWith is newShelf with options of the store.
 func newShelfWith(t *testing.T, o Options) *shelf {
 	t.Helper()
-	o.Dir, o.DefaultPlatform = t.TempDir(), image.Platform{OS: "linux", Architecture: "amd64"}
+	o.Dir, o.DefaultPlatform = cmp.Or(o.Dir, t.TempDir()), image.Platform{OS: "linux", Architecture: "amd64"}
 	s := &shelf{t: t, dir: o.Dir, options: o, built: map[string]sample.Built{}, layers: map[string]*sample.Layer{}}
 	s.open()
 	store := s.Store

@@ -140,6 +140,9 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if err := s.checkDatabase(ctx); err != nil {
 		return err
 	}
+	if err := makeDatabase(path); err != nil {
+		return err
+	}
 	s.write = s.openPool(url.Values{"_txlock": {"immediate"}, "_journal_mode": {"WAL"}}, 1)
 	if err := migrate(ctx, s.write); err != nil {
 		return err
@@ -160,12 +163,15 @@ func (s *Store) lockFolder(dir string) error {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return image.Errorf(image.Invalid, "the data folder %s is no folder", dir).Suggest("Name a folder with --data.")
 	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := os.MkdirAll(dir, folderMode); err != nil {
 		return unusableFolder(dir, "make the data folder", err)
 	}
 	// SQLite only says that it cannot open something.
 	if err := blob.Writable(dir); err != nil {
 		return unusableFolder(dir, "write to the data folder", err)
+	}
+	if err := refuseLinks(dir); err != nil {
+		return err
 	}
 	lock := flock.New(filepath.Join(dir, lockName))
 	locked, err := lock.TryLock()

@@ -2,6 +2,7 @@ package views
 
 import (
 	"context"
+	"path"
 	"time"
 
 	"github.com/stowage/stowage/image"
@@ -19,8 +20,9 @@ const (
 type StorageView struct {
 	Disk    DiskFigures
 	Counted Counted
-	Current bool // Counted still holds; otherwise the page asks again
-	Failed  bool // the last count failed
+	Current bool     // Counted still holds; otherwise the page asks again
+	Failed  bool     // the last count failed
+	Open    []string // parts of the data folder that other accounts can write to
 	Prune   PruneForm
 	Left    LeftOver
 	Damaged DamagedView
@@ -49,6 +51,16 @@ type DiskFigures struct {
 	Layout       int64 // index.json and the like
 	Other        int64
 	Free, Volume int64 // of the volume
+}
+
+// closeCommand takes others' writing away from parts of the data folder, which stands as DIR: where it is on the server is
+// for whoever runs it to know.
+func (v StorageView) closeCommand() string {
+	command := "chmod go-w"
+	for _, name := range v.Open {
+		command += " " + path.Join("DIR", name)
+	}
+	return command
 }
 
 // onDisk is what images, deletions and pulls take.

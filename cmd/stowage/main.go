@@ -15,6 +15,7 @@ import (
 )
 
 func main() {
+	syscall.Umask(0o077) // what the server makes is its own
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os/user"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -106,6 +107,9 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 	a.store, err = storage.Open(ctx, storage.Options{Dir: s.Data, DefaultPlatform: s.platform, UndoWindow: s.UndoWindow, DiskReserve: s.diskReserve, Logger: s.log})
 	if err != nil {
 		return a, err
+	}
+	for _, name := range a.store.OpenToOthers() {
+		s.log.Warn("other accounts of this machine can write to a part of the data folder, and so replace what is stored; take that away with chmod go-w", "folder", filepath.Join(s.Data, name))
 	}
 	a.queue = pull.New(pull.Options{Source: a.client, Shelf: a.store, Concurrency: s.PullConcurrency, DefaultPlatform: s.platform, Logger: s.log})
 	a.checker = pull.NewChecker(pull.CheckOptions{Source: a.client, Shelf: a.store, Interval: s.CheckInterval, Logger: s.log})

@@ -14,13 +14,13 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// Folders and index.json are readable by everyone, so that other tools can read the layout; nothing in an
-// image is secret to somebody with an account on the server. What is not verified yet is the owner's.
+// All of it is the owner's alone: images hold what nobody else on the machine has to see. Other tools read the layout as the
+// same user. It is made so here, whatever the umask.
 const (
-	dirMode     = 0o755
-	indexMode   = 0o644
+	dirMode     = 0o700
+	indexMode   = 0o600
 	partialMode = 0o600
-	blobMode    = 0o444
+	blobMode    = 0o400
 )
 
 // full is the error of a volume that has no room.

@@ -18,8 +18,8 @@ func TestCommitStoresAReadOnlyBlobAndLeavesNoPartial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info.Mode() != 0o444 {
-		t.Errorf("a stored blob has mode %v, want -r--r--r--", info.Mode())
+	if info.Mode() != 0o400 {
+		t.Errorf("a stored blob has mode %v, want -r--------", info.Mode())
 	}
 	wantEmptyIngest(t, s)
 }
