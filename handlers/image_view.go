@@ -61,7 +61,10 @@ func (s *subject) describeReference(ctx context.Context, v *views.ImageView) {
 		return
 	}
 	for _, t := range s.target.Tags {
-		v.Names = append(v.Names, views.Link{Label: t, URL: views.SectionURL(views.ImageURL(s.ref.WithTag(t)), s.section, s.addressed())})
+		ref := image.Reference{Repository: s.ref.Repository, Tag: t}
+		v.Names = append(v.Names, views.Link{
+			Label: t, URL: views.SectionURL(views.ImageURL(s.ref.WithTag(t)), s.section, s.addressed()), Note: views.UploadedWord(ctx, ref),
+		})
 	}
 	v.Names, v.MoreNames = first(v.Names)
 }
@@ -75,7 +78,7 @@ func (s *subject) describeID(ctx context.Context, v *views.ImageView) {
 		if r.Digest != "" {
 			label = r.Repository.Familiar() + "@" + image.ShortDigest(r.Digest)
 		}
-		v.Names = append(v.Names, views.Link{Label: label, URL: views.SectionURL(views.ImageURL(r), s.section, s.shown.Platform)})
+		v.Names = append(v.Names, views.Link{Label: label, URL: views.SectionURL(views.ImageURL(r), s.section, s.shown.Platform), Note: views.UploadedWord(ctx, r)})
 	}
 	v.Names, v.MoreNames = first(v.Names)
 	if len(s.names.Tags) > 0 {

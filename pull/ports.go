@@ -173,6 +173,7 @@ type Pulled struct {
 	Images    []PulledImage
 	JobID     int64
 	By        string
+	Uploaded  bool      // an archive brought it, and no registry
 	Asked     time.Time // when the registry said where the tag points; zero where it was not asked
 	At        time.Time
 }

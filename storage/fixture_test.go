@@ -264,6 +264,11 @@ func (h held) whole(b sample.Built) []sample.Built {
 // pull puts an image on the shelf as a finished pull does: blob files first, then Record.
 func (s *shelf) pull(words string) {
 	s.t.Helper()
+	s.record(words, func(*pull.Pulled) {})
+}
+
+func (s *shelf) record(words string, alter func(*pull.Pulled)) {
+	s.t.Helper()
 	h := s.read(words)
 	b := s.build(h.source)
 	indexes, images := h.wants(b)
@@ -292,6 +297,7 @@ func (s *shelf) pull(words string) {
 		}
 		p.Images = append(p.Images, img)
 	}
+	alter(&p)
 	if _, err := s.Record(s.t.Context(), p); err != nil {
 		s.t.Fatalf("record %s: %v", words, err)
 	}

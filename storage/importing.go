@@ -157,7 +157,7 @@ func (s *Store) recordImport(ctx context.Context, in archive.Import, done []arch
 			if done[i].Same {
 				continue
 			}
-			p.JobID, p.By = in.JobID, in.By
+			p.JobID, p.By, p.Uploaded = in.JobID, in.By, true
 			var err error
 			if p.Before, err = targetDigest(ctx, tx, p.Reference); err != nil && image.KindOf(err) != image.NotFound {
 				return err

@@ -293,8 +293,10 @@ func (r recorder) reference(repo int64, p pull.Pulled) (pull.Change, error) {
 	if previous != "" && previous != p.Before && previous != p.Target.Digest {
 		return pull.Change{}, pull.ErrMoved
 	}
-	_, err = r.exec(`INSERT INTO tags (repository_id, name, digest, pulled_at, pulled_by) VALUES (?1, ?2, ?3, ?4, ?5)
-		ON CONFLICT DO UPDATE SET digest = ?3, pulled_at = ?4, pulled_by = ?5`, repo, p.Reference.Tag, p.Target.Digest, r.at, p.By)
+	// What the registry has said stays its word when an archive says the same.
+	_, err = r.exec(`INSERT INTO tags (repository_id, name, digest, pulled_at, pulled_by, uploaded) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+		ON CONFLICT DO UPDATE SET digest = ?3, pulled_at = ?4, pulled_by = ?5, uploaded = CASE digest WHEN ?3 THEN min(uploaded, ?6) ELSE ?6 END`,
+		repo, p.Reference.Tag, p.Target.Digest, r.at, p.By, p.Uploaded)
 	if err != nil {
 		return pull.Change{}, err
 	}

@@ -142,9 +142,9 @@ var keptOfForgotten = []keptTable{{
 func keptTags(which string) keptTable {
 	return keptTable{
 		of:   "tags",
-		keep: `SELECT json_array(r.name, t.name, t.digest, t.pulled_at, t.pulled_by) AS v` + ofRoots + `CROSS JOIN tags t ON t.repository_id = r.id AND ` + which,
-		back: `INSERT INTO tags (repository_id, name, digest, pulled_at, pulled_by)
-			SELECT ` + repoOf + `, value ->> 1, value ->> 2, value ->> 3, value ->> 4` + fromList + ` ON CONFLICT DO NOTHING`,
+		keep: `SELECT json_array(r.name, t.name, t.digest, t.pulled_at, t.pulled_by, t.uploaded) AS v` + ofRoots + `CROSS JOIN tags t ON t.repository_id = r.id AND ` + which,
+		back: `INSERT INTO tags (repository_id, name, digest, pulled_at, pulled_by, uploaded)
+			SELECT ` + repoOf + `, value ->> 1, value ->> 2, value ->> 3, value ->> 4, coalesce(value ->> 5, 0)` + fromList + ` ON CONFLICT DO NOTHING`,
 	}
 }
 

@@ -121,19 +121,19 @@ func (s *Store) ServedBlob(ctx context.Context, repo image.Repository, d image.D
 
 const (
 	servedTags = `SELECT t.name FROM tags t LEFT JOIN images i ON i.manifest_digest = t.digest
-		WHERE t.repository_id = ? AND t.name > ? AND coalesce(i.broken, '') = '' ORDER BY t.name LIMIT ?`
+		WHERE t.repository_id = ? AND t.name > ? AND (? OR t.uploaded = 0) AND coalesce(i.broken, '') = '' ORDER BY t.name LIMIT ?`
 	servedRepositories = `SELECT name FROM repositories WHERE name > ? AND name < ? ORDER BY name LIMIT ?`
 )
 
 // ServedTags gives the tags of a repository that are served, in the order of their bytes, after one and at most limit
-// of them. NotFound where the shelf has nothing of the repository.
-func (s *Store) ServedTags(ctx context.Context, repo image.Repository, after string, limit int) (tags []string, err error) {
+// of them; those of uploads too, or only what registries have said. NotFound where the shelf has nothing of the repository.
+func (s *Store) ServedTags(ctx context.Context, repo image.Repository, after string, limit int, uploads bool) (tags []string, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		var id int64
 		if err := tx.QueryRowContext(ctx, `SELECT id FROM repositories WHERE name = ?`, repo).Scan(&id); err != nil {
 			return notFound(err, "%s is not stored", repo.Familiar())
 		}
-		tags, err = rowsOf(ctx, tx, scanString, servedTags, id, after, limit)
+		tags, err = rowsOf(ctx, tx, scanString, servedTags, id, after, uploads, limit)
 		return err
 	})
 	return tags, err

@@ -64,7 +64,7 @@ func (s *Store) Listed(ctx context.Context, ref image.Reference) (l pull.Listed,
 		l.Descriptor = image.Descriptor{MediaType: e.MediaType, Digest: e.Digest, Size: e.Bytes}
 		l.Kind, l.Platform, l.Describes, l.Reference = e.Kind, e.Platform, e.Describes, ref.Repository.At(l.Index)
 		tags, err := rowsOf(ctx, tx, scanString, `SELECT t.name FROM tags t JOIN repositories r ON r.id = t.repository_id
-			WHERE r.name = ? AND t.digest = ? ORDER BY t.name LIMIT 1`, ref.Repository, l.Index)
+			WHERE r.name = ? AND t.digest = ? AND t.uploaded = 0 ORDER BY t.name LIMIT 1`, ref.Repository, l.Index)
 		if len(tags) > 0 {
 			l.Reference = ref.WithTag(tags[0])
 		}

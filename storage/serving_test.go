@@ -102,8 +102,9 @@ func TestServingLooksUpWhatItNeeds(t *testing.T) {
 	for name, query := range map[string]string{
 		"servedByTag": servedByTag, "servedByDigest": servedByDigest, "servedBlob": servedBlob, "servedUp": servedUp, "servedDown": servedDown,
 		"listedIn": listedIn, "servedAttestation": servedAttestation, "servedTags": servedTags, "servedRepositories": servedRepositories, "referringQuery": referringQuery,
+		"uploadedTag": uploadedTag, "uploadedRepo": uploadedRepo, "uploadedDigest": uploadedDigest,
 	} {
-		plan, err := rowsOf(t.Context(), s.Store.read, scanPlan, `EXPLAIN QUERY PLAN `+query, []any{1, 2, 3}[:arguments(query)]...)
+		plan, err := rowsOf(t.Context(), s.Store.read, scanPlan, `EXPLAIN QUERY PLAN `+query, []any{1, 2, 3, 4}[:arguments(query)]...)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

@@ -65,6 +65,7 @@ type Store struct {
 	changes   atomic.Int64 // transactions that were committed
 	serving   serving
 	subjects  subjects
+	uploads   uploads
 	index     *listIndex
 	holds     holds
 	keeper    *keeper

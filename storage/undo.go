@@ -235,8 +235,8 @@ func (u *undoing) tags(rows string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := u.tx.ExecContext(u.ctx, `INSERT INTO tags (repository_id, name, digest, pulled_at, pulled_by)
-		SELECT d.repository_id, j.value ->> 1, d.digest, j.value ->> 3, j.value ->> 4 FROM json_each(?) j JOIN repositories r ON r.name = j.value ->> 0
+	if _, err := u.tx.ExecContext(u.ctx, `INSERT INTO tags (repository_id, name, digest, pulled_at, pulled_by, uploaded)
+		SELECT d.repository_id, j.value ->> 1, d.digest, j.value ->> 3, j.value ->> 4, coalesce(j.value ->> 5, 0) FROM json_each(?) j JOIN repositories r ON r.name = j.value ->> 0
 		JOIN repository_digests d ON d.repository_id = r.id AND d.digest = j.value ->> 2 WHERE true ON CONFLICT DO NOTHING`, rows); err != nil {
 		return err
 	}

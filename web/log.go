@@ -54,15 +54,27 @@ var loggedParams = []string{
 	"platform", "raw", "registries", "sort", "stars", "tags", "update",
 }
 
-var (
-	loggedValue = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,40}$`)
-	// userInfo is what stands before the host of an address that was pasted behind one of ours.
-	userInfo = regexp.MustCompile(`(:/{1,2})[^/@]*@`)
-)
+var loggedValue = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,40}$`)
+
+// withoutSecrets takes out of a path what stands before the host of an address that was pasted behind one of ours. Names
+// have an @ only before a digest.
+func withoutSecrets(path string) string {
+	if !strings.Contains(path, "@") {
+		return path
+	}
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		at := strings.LastIndexByte(part, '@')
+		if rest := part[at+1:]; at >= 0 && !strings.HasPrefix(rest, "sha256:") && !strings.HasPrefix(rest, "sha512:") {
+			parts[i] = "...@" + rest
+		}
+	}
+	return strings.Join(parts, "/")
+}
 
 // loggedPath gives a URL as it stands in the log: its path, and of its query what is known to be harmless.
 func loggedPath(u *url.URL) string {
-	path := userInfo.ReplaceAllString(u.EscapedPath(), "$1...@")
+	path := withoutSecrets(u.Path)
 	if u.RawQuery == "" {
 		return path
 	}

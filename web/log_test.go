@@ -19,6 +19,8 @@ func TestTheLogHasPathsAndHarmlessParametersOnly(t *testing.T) {
 		"/images/x:1/inspect?format=%7B%7B.Secret%7D%7D":           "/images/x:1/inspect",
 		"/images/https://user:secret@host.example/app":             "/images/https://...@host.example/app",
 		"/images/https:/user:secret@host.example/app":              "/images/https:/...@host.example/app",
+		"/images/https%3A%2F%2Fuser%3Asecret%40host.example%2Fapp": "/images/https://...@host.example/app",
+		"/images/user:secret@host.example/app":                     "/images/...@host.example/app",
 		"/images/docker.io/library/ubuntu@sha256:ab/layers":        "/images/docker.io/library/ubuntu@sha256:ab/layers",
 		"/images/localhost:5000/app:1@sha256:ab":                   "/images/localhost:5000/app:1@sha256:ab",
 		"/v2/library/ubuntu/manifests/22.04?ns=docker.io":          "/v2/library/ubuntu/manifests/22.04?ns=docker.io",

@@ -32,7 +32,7 @@ func use(e *echo.Echo, o Options) {
 			o.Logger.Error("panic", "error", err, "stack", string(stack))
 			return err
 		}}),
-		locale,
+		wording(o.Handlers),
 		secure,
 		ownSite,
 		crossOrigin(),
@@ -55,12 +55,15 @@ func plainRequestID(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// locale words the answer for the request.
-func locale(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		c.SetRequest(r.WithContext(views.WithLocale(r.Context(), handlers.Locale(c))))
-		return next(c)
+// wording says how the answer to a request is worded: its language, and which names are those of uploads.
+func wording(h *handlers.Handlers) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			ctx := views.WithLocale(r.Context(), handlers.Locale(c))
+			c.SetRequest(r.WithContext(h.WithUploads(ctx)))
+			return next(c)
+		}
 	}
 }
 

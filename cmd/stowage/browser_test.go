@@ -44,7 +44,8 @@ func startChromium() (context.Context, error) {
 		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("hide-scrollbars", true),
-		chromedp.Flag("force-color-profile", "srgb"), chromedp.Flag("no-proxy-server", true), chromedp.Flag("lang", "en-US"),
+		chromedp.Flag("force-color-profile", "srgb"), chromedp.Flag("no-proxy-server", true), chromedp.Flag("host-resolver-rules", "MAP "+elsewhereName+" 127.0.0.1, MAP "+shelfName+" 127.0.0.1"),
+		chromedp.Flag("lang", "en-US"),
 	)
 	browser, stopBrowser := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {}))
 	atEnd(func() {

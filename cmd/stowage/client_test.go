@@ -70,7 +70,9 @@ func (s *stowage) sendBody(method, path string, body io.Reader, header map[strin
 		req.Header.Set("Sec-Fetch-Site", "none")
 	}
 	for k, v := range header {
-		req.Header.Set(k, v)
+		if req.Header.Set(k, v); v == "" {
+			req.Header.Del(k)
+		}
 	}
 	if host := header["Host"]; host != "" {
 		req.Host = host

@@ -19,7 +19,7 @@ func (h *Handler) tags(w http.ResponseWriter, q request) error {
 	if err != nil {
 		return err
 	}
-	tags, err := h.store.ServedTags(q.Context(), q.repo, q.find.Get("last"), n+1)
+	tags, err := h.store.ServedTags(q.Context(), q.repo, q.find.Get("last"), n+1, !h.forRegistry(q))
 	if err != nil {
 		return h.missing(q.Context(), err, q.repo, unknownName(q.repo))
 	}

@@ -25,7 +25,7 @@ func (h *Handler) manifest(w http.ResponseWriter, q request) error {
 	} else if !isTag(q.what) {
 		return refuse(http.StatusNotFound, manifestUnknown, "%.150q is neither a tag nor a digest", q.what)
 	}
-	m, err := h.store.Served(q.Context(), ref)
+	m, err := h.served(q, ref)
 	if found := err == nil; q.asks && h.mirror.Covers(q.repo) && (found || image.KindOf(err) == image.NotFound) {
 		if answered, failed := h.mirrored(w, q, ref, m, found); answered || failed != nil {
 			return failed
@@ -91,8 +91,11 @@ type detail struct {
 // noManifest says why there is none, as well as the shelf knows it.
 func (h *Handler) noManifest(q request, ref image.Reference, err error) error {
 	no := refuse(http.StatusNotFound, manifestUnknown, "%s is not stored here", ref)
-	if !q.asks && h.mirror.Covers(q.repo) {
-		no = refuse(http.StatusNotFound, manifestUnknown, "%s is not stored here, and for browsers and pages of other sites nothing is fetched", ref)
+	if !q.asks && h.mirror.Covers(q.repo) && image.KindOf(err) == image.NotFound {
+		return refuse(http.StatusNotFound, manifestUnknown, "%s is not stored here, and for browsers and pages of other sites nothing is fetched", ref)
+	}
+	if errors.Is(err, errUploaded) {
+		return refuse(http.StatusNotFound, manifestUnknown, "what is stored as %s was uploaded: it does not come from %s", ref, q.repo.Host())
 	}
 	if ref.Digest == "" || image.KindOf(err) != image.NotFound {
 		return h.missing(q.Context(), err, q.repo, no)

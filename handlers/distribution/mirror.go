@@ -22,6 +22,27 @@ const (
 	unavailable     = "UNAVAILABLE"
 )
 
+// forRegistry reports whether a request is one to a registry that this server stands for: a mirrored one, or one that the
+// client names.
+func (h *Handler) forRegistry(q request) bool { return h.mirror.Covers(q.repo) || q.find.Get("ns") != "" }
+
+// served gives what is stored under a reference. What an archive calls by a registry's name is not that registry's, and is
+// not there for who asks for it.
+func (h *Handler) served(q request, ref image.Reference) (storage.Served, error) {
+	m, err := h.store.Served(q.Context(), ref)
+	if err != nil || ref.Tag == "" || !h.forRegistry(q) {
+		return m, err
+	}
+	uploaded, err := h.store.Uploaded(q.Context(), ref)
+	if uploaded {
+		return storage.Served{}, (&image.Error{Kind: image.NotFound}).Because(errUploaded)
+	}
+	return m, err
+}
+
+// errUploaded is the cause of an error about a tag that an archive has set.
+var errUploaded = errors.New("uploaded")
+
 // mirrored answers an index or a manifest of a repository that is mirrored: what the shelf has, if that is what the
 // registry has, and else what the registry has. found tells whether the shelf has something, m what.
 func (h *Handler) mirrored(w http.ResponseWriter, q request, ref image.Reference, m storage.Served, found bool) (answered bool, err error) {
