@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -22,7 +23,7 @@ const (
 )
 
 // errSlow is the cause of an error about a sender that is too slow.
-var errSlow = errors.New("too little came in time")
+var errSlow = fmt.Errorf("too little came in time: %w", os.ErrDeadlineExceeded)
 
 // sentBody is the body of an upload: as long as it needs to be, and cut off when it only drips. It is read by one
 // goroutine; interrupt may be called by another.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 
 	"github.com/stowage/stowage/image"
@@ -84,8 +85,8 @@ func (q *Queue) Upload(ctx context.Context, req UploadRequest, carryOut func(ctx
 		err = guard(func() error { return carryOut(work, &Uploading{run: r, queue: q}) })
 	}
 	unwatch()
-	if err != nil && work.Err() != nil {
-		err = context.Cause(work)
+	if cause := context.Cause(work); err != nil && cause != nil && !(cause == context.Canceled && errors.Is(err, os.ErrDeadlineExceeded)) {
+		err = cause // but a sender whose time is over has not gone: the server ends the request with the connection's deadline
 	}
 	err = uploadEnd(err)
 	q.finish(r, err)
