@@ -32,7 +32,8 @@ func use(e *echo.Echo, o Options) {
 			o.Logger.Error("panic", "error", err, "stack", string(stack))
 			return err
 		}}),
-		wording(o.Handlers),
+		locale,
+		uploads(o.Handlers),
 		secure,
 		ownSite,
 		crossOrigin(),
@@ -55,13 +56,21 @@ func plainRequestID(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// wording says how the answer to a request is worded: its language, and which names are those of uploads.
-func wording(h *handlers.Handlers) echo.MiddlewareFunc {
+// locale words the answer for the request.
+func locale(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		c.SetRequest(r.WithContext(views.WithLocale(r.Context(), handlers.Locale(c))))
+		return next(c)
+	}
+}
+
+// uploads has the answer say of names that they are those of uploads.
+func uploads(h *handlers.Handlers) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			ctx := views.WithLocale(r.Context(), handlers.Locale(c))
-			c.SetRequest(r.WithContext(h.WithUploads(ctx)))
+			c.SetRequest(r.WithContext(h.WithUploads(r.Context())))
 			return next(c)
 		}
 	}

@@ -15,8 +15,9 @@ import (
 )
 
 // NewUnusable builds a server that says at every address why the shelf cannot be used: what is wrong is read by whoever
-// looks for it, also where the server's log is far away. It is alive and not ready.
-func NewUnusable(err error, log *slog.Logger) *Server {
+// looks for it, also where the server's log is far away. It is alive and not ready. Of o it needs the log and the names.
+func NewUnusable(err error, o Options) *Server {
+	log := o.Logger
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.Logger.SetOutput(discard{})
@@ -31,7 +32,7 @@ func NewUnusable(err error, log *slog.Logger) *Server {
 	get(static.Prefix+"*", echo.WrapHandler(static.Handler()))
 	e.Any("/*", unusable(shown(err)))
 	return &Server{log: log, http: &http.Server{
-		Handler: e, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: newHosts(o).only(e, log), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
 }

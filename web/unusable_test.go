@@ -13,7 +13,7 @@ import (
 
 func TestAServerThatCannotUseItsShelfSaysWhyEverywhere(t *testing.T) {
 	err := errors.Join(image.Errorf(image.Damaged, "the database is damaged").Suggest("Restore a backup."), errors.New("open /data/stowage.db: no"))
-	s := NewUnusable(err, slog.New(slog.DiscardHandler))
+	s := NewUnusable(err, Options{Logger: slog.New(slog.DiscardHandler), Hosts: []string{"example.com"}})
 	for path, want := range map[string]struct {
 		status int
 		text   []string
@@ -37,5 +37,11 @@ func TestAServerThatCannotUseItsShelfSaysWhyEverywhere(t *testing.T) {
 				t.Errorf("%s does not say %q: %s", path, text, rec.Body)
 			}
 		}
+	}
+	stranger := httptest.NewRequest(http.MethodGet, "/", nil)
+	stranger.Host = "evil.example"
+	rec := httptest.NewRecorder()
+	if s.ServeHTTP(rec, stranger); rec.Code != http.StatusMisdirectedRequest || strings.Contains(rec.Body.String(), "database") {
+		t.Errorf("under another name: %d %s", rec.Code, rec.Body)
 	}
 }

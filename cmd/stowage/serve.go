@@ -52,7 +52,7 @@ func sayWhy(ctx context.Context, s settings, why error) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	server := web.NewUnusable(why, s.log)
+	server := web.NewUnusable(why, web.Options{Logger: s.log, Loopback: s.loopback, ExternalURL: s.external, Hosts: s.Host})
 	s.log.Error("the shelf cannot be used: every address says why until Stowage is stopped", "listen", s.Listen, "error", why)
 	stop := context.AfterFunc(ctx, func() {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestsEnd)
