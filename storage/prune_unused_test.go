@@ -95,9 +95,9 @@ var disuses = []disuse{
 	},
 	{
 		rule:   "with until, only what both choose",
-		events: []string{"a:1=old amd64", "b:1=ci amd64", "c:1=undated amd64", "wait 40d", "hand c:1", "wait 1d"},
+		events: []string{"a:1=old amd64", "b:1=ci amd64", "c:1=half arm64", "d:1=undated amd64", "wait 40d", "hand c:1", "wait 1d"},
 		all:    true, until: "2021-01-01", unused: "30d", untagged: []string{"a:1"}, used: []string{"c:1: handed out 1d"},
-		left: []string{"b:1=ci amd64", "c:1=undated amd64"},
+		left: []string{"b:1=ci amd64", "c:1=half arm64", "d:1=undated amd64"},
 	},
 	{
 		rule:   "a pin keeps what is unused",

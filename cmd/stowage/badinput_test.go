@@ -253,7 +253,7 @@ func TestALayerThatIsNotWhatItsConfigSaysMarksTheImageAsBroken(t *testing.T) {
 	u.holds(t, "team/bomb", bomb(t), "1")
 	for name, want := range map[string]string{
 		"team/wrong-diff-id:1": "diff ID", "team/not-gzip:1": "cannot be unpacked", "team/truncated:1": "cannot be unpacked",
-		"team/bomb:1": "it unpacks to more than 1073741824 bytes",
+		"team/bomb:1": "it unpacks to more than 1.074GB",
 	} {
 		pull := s.pull(u.ref(name), "linux/amd64")
 		eventually(t, name+" to be marked as broken", func() bool {
