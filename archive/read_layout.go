@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -142,6 +143,9 @@ func (c *contents) entries(entries []image.Entry) error {
 func (c *contents) entry(e image.Entry) (*arrived, error) {
 	a := &arrived{about: map[image.Digest][]image.Descriptor{}}
 	err := notAnImage(e.Descriptor)
+	if e.Problem != nil {
+		err = image.Errorf(image.NotImage, "it cannot be read: %s", e.Problem.Text())
+	}
 	candidate := e.Kind == image.EntryImage || e.Kind == image.EntryIndex
 	if candidate {
 		err = c.arrive(a, e.Descriptor, e.Platform)
@@ -151,7 +155,7 @@ func (c *contents) entry(e image.Entry) (*arrived, error) {
 		c.add(a)
 		return a, nil
 	case image.KindOf(err) == image.NotImage:
-		c.leave("%s left out: %s", e.Digest, wordsOf(err))
+		c.leave("%s left out: %s", cmp.Or(string(e.Digest), "an entry of index.json"), wordsOf(err))
 		if candidate {
 			c.notImage = err
 		}

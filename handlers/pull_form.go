@@ -191,7 +191,7 @@ func (h *Handlers) pullFound(ctx context.Context, r pull.Resolution, want offers
 	repeated := make(map[int]bool)
 	for i, o := range r.Offers {
 		repeated[i] = seen[o.Platform]
-		seen[o.Platform] = true
+		seen[o.Platform] = seen[o.Platform] || o.Entry.Kind == image.EntryImage // others are passed over
 		f.HasDefault = f.HasDefault || o.Default
 	}
 	for _, i := range shown.rows {
@@ -201,7 +201,7 @@ func (h *Handlers) pullFound(ctx context.Context, r pull.Resolution, want offers
 			v.Obstacle = views.ObstacleRepeated
 		}
 		// An image whose platform nobody states is pulled where it is the only one, and no box says so.
-		v.Ticked = shown.ticked[i] && (v.Obstacle == views.ObstacleNone || len(r.Offers) == 1)
+		v.Ticked = shown.ticked[i] && (v.Obstacle == views.ObstacleNone || len(r.Offers) == 1 && v.Obstacle != views.ObstacleRefused)
 		if v.Ticked {
 			f.Ticked++
 			for _, l := range o.Layers {
@@ -239,6 +239,9 @@ func (h *Handlers) pullOffer(ctx context.Context, ref image.Reference, o pull.Of
 	case o.Err == nil:
 	case errors.As(o.Err, &e) && e.Kind != image.Internal:
 		v.Problem = views.ErrorText(ctx, e.Text())
+		if v.Obstacle == views.ObstacleNone && e.Kind != image.Unavailable && e.Kind != image.RateLimited {
+			v.Obstacle = views.ObstacleRefused // a pull would fail by the same
+		}
 	case !errors.Is(o.Err, context.DeadlineExceeded) && !errors.Is(o.Err, context.Canceled):
 		h.log.Warn("platform not priced", "reference", ref.String(), "platform", v.Platform, "error", o.Err)
 	}

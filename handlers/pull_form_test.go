@@ -194,5 +194,5 @@ func TestPullFormTellsThatTheTagMoved(t *testing.T) {
 func TestPullFormSpeaksKorean(t *testing.T) {
 	p := newPulls(t, nil)
 	p.get("/pull?ref="+url.QueryEscape(p.ref("library/postgres:99")), "Accept-Language", "ko").
-		is(t, http.StatusNotFound, `lang="ko"`, "이미지 가져오기", "/library/postgres:99의 매니페스트를 찾을 수 없습니다(manifest unknown).", "이름과 태그를 확인하세요.")
+		is(t, http.StatusNotFound, `lang="ko"`, "이미지 가져오기", "/library/postgres:99의 매니페스트를 찾을 수 없습니다(manifest unknown", "이름과 태그를 확인하세요.")
 }

@@ -79,6 +79,7 @@ func TestPagesOfPullingLookAsApproved(t *testing.T) {
 			{Platform: "linux/arm64", Value: "linux/arm64", Obstacle: views.ObstacleRepeated, Priced: true, Size: 1, Fetch: 1},
 			{Platform: "bad\u202e/<b>", Obstacle: views.ObstacleInvalid},
 			{Obstacle: views.ObstacleUnnamed},
+			{Platform: "linux/s390x", Obstacle: views.ObstacleRefused, Problem: `entry 6 of the index: digest algorithm "sha512" is not supported, only sha256 is`},
 			{Platform: "windows(10.0.17763)/amd64", Value: "windows(10.0.17763)/amd64", Priced: true, Size: 1, Fetch: 1},
 		},
 	}

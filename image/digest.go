@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	_ "crypto/sha256" // go-digest needs the algorithm linked in
+	_ "crypto/sha512" // and this one, to name it in what is refused
 
 	"github.com/opencontainers/go-digest"
 )

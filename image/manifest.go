@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"mime"
 	"strings"
 
@@ -69,6 +70,7 @@ type Entry struct {
 	Kind      EntryKind
 	Platform  Platform // zero where the index does not say
 	Describes Digest   // an attestation's subject
+	Problem   *Error   // why it is of no use here, whatever it is; Kind is EntryOther then. It is refused alone: others are fine
 }
 
 // Manifest is one platform's config and layers, base layer first.
@@ -89,14 +91,14 @@ func (m *Manifest) Size() int64 {
 
 // wire holds the keys of both documents, so that a body whose keys contradict its media type is seen.
 type wire struct {
-	SchemaVersion int               `json:"schemaVersion"`
-	MediaType     string            `json:"mediaType"`
-	ArtifactType  string            `json:"artifactType"`
-	Manifests     *[]Descriptor     `json:"manifests"`
-	Config        *Descriptor       `json:"config"`
-	Layers        *[]Descriptor     `json:"layers"`
-	FSLayers      json.RawMessage   `json:"fsLayers"`
-	Annotations   map[string]string `json:"annotations"`
+	SchemaVersion int                `json:"schemaVersion"`
+	MediaType     string             `json:"mediaType"`
+	ArtifactType  string             `json:"artifactType"`
+	Manifests     *[]json.RawMessage `json:"manifests"`
+	Config        *Descriptor        `json:"config"`
+	Layers        *[]Descriptor      `json:"layers"`
+	FSLayers      json.RawMessage    `json:"fsLayers"`
+	Annotations   map[string]string  `json:"annotations"`
 }
 
 // ParseDocument reads an index or a manifest, OCI or docker schema 2. contentType is what the registry
@@ -197,14 +199,40 @@ func parseIndex(w wire) (*Index, error) {
 		return nil, Errorf(TooLarge, "the index lists %d manifests, more than %d", len(*w.Manifests), MaxEntries)
 	}
 	idx := &Index{Annotations: w.Annotations, Entries: make([]Entry, 0, len(*w.Manifests))}
-	for i, d := range *w.Manifests {
-		if err := checkDescriptor(d, MaxManifestSize); err != nil {
-			return nil, Errorf(Corrupt, "entry %d of the index: %w", i+1, err)
-		}
-		idx.Entries = append(idx.Entries, newEntry(d))
+	for i, raw := range *w.Manifests {
+		idx.Entries = append(idx.Entries, parseEntry(i, raw))
 	}
 	idx.setArtifactsApart()
 	return idx, nil
+}
+
+// parseEntry reads an entry. One that cannot be used has a Problem and, where it is not the digest of another algorithm, no
+// digest.
+func parseEntry(place int, raw json.RawMessage) Entry {
+	var d Descriptor
+	err := json.Unmarshal(raw, &d)
+	if err == nil {
+		err = checkDescriptor(d, MaxManifestSize)
+	}
+	if err == nil {
+		return newEntry(d)
+	}
+	e := newEntry(d)
+	e.Kind, e.Describes, e.Problem = EntryOther, "", Errorf(Corrupt, "entry %d of the index: %w", place+1, plainly(err))
+	if d.Digest.Validate() != nil {
+		e.Digest = ""
+	}
+	e.Size = min(max(e.Size, 0), MaxManifestSize)
+	return e
+}
+
+// plainly makes an Error of one that people would not understand.
+func plainly(err error) *Error {
+	var known *Error
+	if errors.As(err, &known) {
+		return known
+	}
+	return Errorf(Corrupt, "it is not a descriptor").Because(err)
 }
 
 // isArtifact reports whether a descriptor has the artifact type of something that is no image. Images can have one too: only

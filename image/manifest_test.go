@@ -156,3 +156,31 @@ func TestErrorsKeepTheirKindWhenWrapped(t *testing.T) {
 		t.Errorf("kind %s", KindOf(err))
 	}
 }
+
+func TestAnEntryThatCannotBeUsedIsRefusedAlone(t *testing.T) {
+	good := `{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:` + strings.Repeat("ab", 32) + `","size":7,"platform":{"os":"linux","architecture":"amd64"}}`
+	sha512 := "sha512:" + strings.Repeat("ab", 64)
+	for entry, digest := range map[string]string{
+		strings.Replace(good, "sha256:"+strings.Repeat("ab", 32), sha512, 1):                             sha512,
+		strings.Replace(good, "sha256:"+strings.Repeat("ab", 32), "blake3:"+strings.Repeat("ab", 32), 1): "",
+		strings.Replace(good, "sha256:"+strings.Repeat("ab", 32), "sha256:../../../../etc/passwd", 1):    "",
+		strings.Replace(good, `"size":7`, `"size":-7`, 1):                                                "sha256:" + strings.Repeat("ab", 32),
+		strings.Replace(good, `"size":7`, `"size":99999999999`, 1):                                       "sha256:" + strings.Repeat("ab", 32),
+		strings.Replace(good, `"size":7`, `"size":"7"`, 1):                                               "sha256:" + strings.Repeat("ab", 32),
+		strings.Replace(good, `{"os":"linux","architecture":"amd64"}`, `{"os":["linux"]}`, 1):            "sha256:" + strings.Repeat("ab", 32),
+		`7`: "", `null`: "", `[]`: "", `{}`: "", `"sha256"`: "",
+	} {
+		doc, err := ParseDocument("", []byte(`{"schemaVersion":2,"manifests":[`+entry+`,`+good+`]}`))
+		if err != nil {
+			t.Errorf("%s: %v", entry, err)
+			continue
+		}
+		bad, other := doc.Index.Entries[0], doc.Index.Entries[1]
+		if bad.Kind != EntryOther || bad.Problem == nil || string(bad.Digest) != digest || bad.Size < 0 || bad.Size > MaxManifestSize {
+			t.Errorf("%s is read as %+v", entry, bad)
+		}
+		if other.Kind != EntryImage || other.Problem != nil {
+			t.Errorf("beside %s the other entry is %+v", entry, other)
+		}
+	}
+}

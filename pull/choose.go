@@ -26,7 +26,7 @@ type Choice struct {
 func Choose(ref image.Reference, entries []image.Entry, want []image.Platform, standard image.Platform) ([]Choice, error) {
 	choices, missing := choose(entries, want, standard)
 	if len(missing) > 0 {
-		return nil, noPlatform(ref, missing, present(entries))
+		return nil, lacking(ref, missing, entries)
 	}
 	return choices, nil
 }
@@ -84,6 +84,23 @@ func present(entries []image.Entry) []image.Platform {
 		}
 	}
 	return have
+}
+
+// lacking is the error for platforms that an index does not have, or has by an entry alone that is of no use.
+func lacking(ref image.Reference, missing []image.Platform, entries []image.Entry) error {
+	have := present(entries)
+	for _, e := range entries {
+		if e.Problem == nil || !slices.ContainsFunc(missing, func(w image.Platform) bool { return matches(e.Platform, w) }) {
+			continue
+		}
+		if len(have) == 0 {
+			return image.Errorf(image.NoPlatform, "%s has an image for %s that cannot be used here: %s", ref.Familiar(), e.Platform, e.Problem).
+				Suggest("Ask whoever pushed it to push it again with a current tool.")
+		}
+		return image.Errorf(image.NoPlatform, "%s has an image for %s that cannot be used here: %s; it has %s", ref.Familiar(), e.Platform, e.Problem, named(have)).
+			Suggest("Choose one of the platforms that it has.")
+	}
+	return noPlatform(ref, missing, have)
 }
 
 func noPlatform(ref image.Reference, missing, have []image.Platform) error {

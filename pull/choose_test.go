@@ -1,8 +1,11 @@
 package pull_test
 
 import (
+	"context"
 	"strings"
 	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
@@ -134,6 +137,60 @@ func TestResolveKeepsTheOtherPlatformsWhenOneCannotBeRead(t *testing.T) {
 		r, err := b.queue.Resolve(b.ctx, ref)
 		if err != nil || r.Offers[0].Err != nil || image.KindOf(r.Offers[1].Err) != image.NotFound {
 			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}
+
+// withSHA512 is an entry by a digest of another algorithm.
+func withSHA512(d image.Descriptor, platform string, t *testing.T) image.Descriptor {
+	p := parse(t, platform)
+	d.Digest = image.Digest("sha512:" + strings.Repeat("ab", 64))
+	d.Platform = &ocispec.Platform{OS: p.OS, Architecture: p.Architecture}
+	return d
+}
+
+func TestAnEntryThatCannotBeUsedIsRefusedAlone(t *testing.T) {
+	inBubble(t, pull.Options{}, func(b *bench) {
+		good := b.up.image("linux/amd64", b.up.layerBlob(1, 50))
+		later := b.up.image("linux/s390x", b.up.layerBlob(2, 50))
+		ref := b.up.tag("app:1", b.up.index(withSHA512(good, "linux/arm64", t), withSHA512(good, "linux/s390x", t), good, later))
+		r, err := b.queue.Resolve(context.Background(), ref)
+		if err != nil || len(r.Offers) != 4 {
+			t.Fatalf("%d offers, %v", len(r.Offers), err)
+		}
+		for i, usable := range []bool{false, false, true, true} {
+			if o := r.Offers[i]; (o.Err == nil) != usable || (o.Manifest != nil) != usable {
+				t.Errorf("offer %d: %v", i, o.Err)
+			}
+		}
+		p := b.fails(image.NoPlatform, ref, "linux/arm64")
+		if !strings.Contains(p.Message, `"sha512" is not supported`) || !strings.Contains(p.Message, "it has linux/amd64") {
+			t.Errorf("message %q", p.Message)
+		}
+		b.done(ref, "linux/amd64", "linux/s390x")
+	})
+}
+
+func TestEntriesThatDoNotSayTheirPlatformAreToldApartByTheirConfigs(t *testing.T) {
+	inBubble(t, pull.Options{}, func(b *bench) {
+		var silent []image.Descriptor
+		for i, p := range []string{"linux/arm64", "linux/amd64", "linux/s390x"} {
+			d := b.up.image(p, b.up.layerBlob(uint64(i), 50))
+			d.Platform = nil
+			silent = append(silent, d)
+		}
+		gone := silent[0]
+		gone.Digest = image.DigestOf([]byte("gone"))
+		ref := b.up.tag("app:1", b.up.index(append([]image.Descriptor{gone}, silent...)...))
+		r, err := b.queue.Resolve(context.Background(), ref)
+		if err != nil || len(r.Offers) != 4 || !r.Offers[2].Default || r.Offers[1].Default {
+			t.Errorf("%+v, %v", r.Offers, err)
+		}
+		b.fails(image.NoPlatform, ref, "linux/riscv64")
+		for _, p := range []string{"linux/s390x", "linux/amd64"} {
+			if job := b.done(ref, p); len(job.Pulled) != 1 || job.Pulled[0].String() != p {
+				t.Errorf("%s: pulled %v", p, job.Pulled)
+			}
 		}
 	})
 }

@@ -379,6 +379,9 @@ func (m *Mirror) origin(ctx context.Context, ref image.Reference) (o origin, kno
 func (m *Mirror) rememberEntries(repo image.Repository, o origin, x *image.Index) {
 	seen := make(map[image.Platform]bool)
 	for _, e := range x.Entries[:min(len(x.Entries), mirrorChildren)] {
+		if e.Problem != nil {
+			continue
+		}
 		key := repo.At(e.Digest)
 		child := origin{reference: o.reference, target: o.target, asked: o.asked, platform: e.Platform, kind: e.Kind, listed: bare(e.Descriptor), describes: e.Describes, settled: o.settled}
 		if e.Kind == image.EntryImage {

@@ -51,9 +51,12 @@ func (q *Queue) plan(ctx context.Context, w wish, ask asker, resolved func(image
 		return nil, err
 	}
 	p := &plan{target: t, reference: w.Reference}
-	choices, missing := choose(entriesOf(all), w.platforms, q.standard)
+	entries, choices, missing, err := q.chooseOf(ctx, w, all, ask)
+	if err != nil {
+		return nil, err
+	}
 	if len(missing) > 0 {
-		p.missing = noPlatform(w.Reference, missing, present(entriesOf(all)))
+		p.missing = lacking(w.Reference, missing, entries)
 		if !w.partly || len(choices) == 0 {
 			return nil, p.missing
 		}

@@ -78,6 +78,12 @@ func (q *Queue) ResolveSome(ctx context.Context, ref image.Reference, choose fun
 			r.Offers = append(r.Offers, Offer{Entry: l.Entry, Platform: l.Platform, Stored: held[l.Digest]})
 		case image.EntryAttestation:
 			r.Attestations++
+		case image.EntryOther:
+			if l.Problem != nil && l.Platform.Known() {
+				r.Offers = append(r.Offers, Offer{Entry: l.Entry, Platform: l.Platform, Err: l.Problem})
+				continue
+			}
+			r.Others++
 		default:
 			r.Others++
 		}
@@ -89,22 +95,33 @@ func (q *Queue) ResolveSome(ctx context.Context, ref image.Reference, choose fun
 	for _, i := range chosen[:min(len(chosen), MaxOffers)] {
 		g.Go(func() error {
 			o := &r.Offers[i]
+			if o.Entry.Problem != nil {
+				return nil
+			}
 			o.Err = guard(func() error { return q.resolver.price(ctx, ref.Repository, o) })
 			return nil
 		})
 	}
 	_ = g.Wait() // each offer has its own error
+	q.markDefault(&r)
 	return r, ctx.Err()
 }
 
-// markDefault finds what is pulled when nobody chooses; there may be nothing.
+// markDefault finds what is pulled when nobody chooses, as far as is known yet; there may be nothing.
 func (q *Queue) markDefault(r *Resolution) {
 	entries := make([]image.Entry, len(r.Offers))
 	for i, o := range r.Offers {
 		entries[i] = o.Entry
+		r.Offers[i].Default = false
 	}
-	choices, err := Choose(r.Reference, entries, nil, q.standard)
-	if err != nil {
+	choices, missing := choose(entries, nil, q.standard)
+	if guessed(entries, choices) {
+		for i, o := range r.Offers {
+			entries[i].Platform = o.Platform // the config's, where it was read
+		}
+		choices, missing = choose(entries, nil, q.standard)
+	}
+	if len(missing) > 0 {
 		return // no platform for nobody's choice: the form has nothing ticked
 	}
 	for _, c := range choices {

@@ -125,14 +125,16 @@ func (q *Queue) look(ctx context.Context, repo image.Repository, head image.Desc
 	if err != nil {
 		return f, err
 	}
-	entries := entriesOf(all)
+	entries, choices, missing, err := q.chooseOf(ctx, w, all, q.surveyAsker)
+	if err != nil {
+		return f, err
+	}
 	f.offered = present(entries)
-	choices, missing := choose(entries, w.platforms, q.standard)
 	if len(choices) == 0 {
-		return f, noPlatform(w.Reference, missing, f.offered)
+		return f, lacking(w.Reference, missing, entries)
 	}
 	for _, c := range choices {
-		entry := entries[c.Entry]
+		entry := all[c.Entry].Entry
 		m, err := q.resolver.manifest(ctx, repo, entry.Descriptor, q.surveyAsker)
 		if err != nil {
 			return f, err

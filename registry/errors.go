@@ -195,6 +195,8 @@ func saidOf(status *statusError) string {
 		return status.message
 	case status.message == "" || strings.EqualFold(status.message, said):
 		return said
+	case strings.HasPrefix(strings.ToLower(status.message), said):
+		return status.message
 	}
 	return said + ": " + status.message
 }

@@ -108,6 +108,7 @@ const (
 	ObstacleUnnamed  Obstacle = "unnamed"  // nobody says which platform it is for
 	ObstacleRepeated Obstacle = "repeated" // an entry before it has the same platform, and is the one that is pulled
 	ObstacleInvalid  Obstacle = "invalid"  // its name is not that of a platform
+	ObstacleRefused  Obstacle = "refused"  // its entry or its manifest is of no use; Problem says why
 )
 
 // obstacleTexts words the obstacles.
@@ -115,6 +116,7 @@ var obstacleTexts = map[Obstacle]MessageID{
 	ObstacleUnnamed:  "pullform.obstacle_unnamed",
 	ObstacleRepeated: "pullform.obstacle_repeated",
 	ObstacleInvalid:  "pullform.obstacle_invalid",
+	ObstacleRefused:  "pullform.obstacle_refused",
 }
 
 // pullCommand gives the docker command that pulls a reference for a platform; an empty one leaves the choice
