@@ -171,7 +171,8 @@ func (k *documents) run(ctx context.Context) {
 }
 
 // write puts what waits into the database. A document that was stored meanwhile is not kept beside. What
-// fails is lost: it will be read from its registry again.
+// fails is lost: it will be read from its registry again. So is what the disk has no room for beside its reserve, which
+// is for what has to be written.
 func (k *documents) write(ctx context.Context) {
 	k.mu.Lock()
 	pending, used, wrong := maps.Clone(k.pending), k.used, k.wrong
@@ -179,6 +180,10 @@ func (k *documents) write(ctx context.Context) {
 	k.mu.Unlock()
 	if len(pending)+len(used)+len(wrong) == 0 {
 		return
+	}
+	keeping := pending
+	if room, err := k.store.blobs.Room(); err == nil && room.Low() {
+		keeping = nil
 	}
 	err := k.store.update(ctx, func(tx *sql.Tx) error {
 		for _, d := range wrong {
@@ -191,7 +196,7 @@ func (k *documents) write(ctx context.Context) {
 				return err
 			}
 		}
-		for d, row := range pending {
+		for d, row := range keeping {
 			_, err := tx.ExecContext(ctx, `INSERT INTO kept_documents (digest, media_type, raw, read_at, used_at) SELECT ?1, ?2, ?3, ?4, ?4
 				WHERE NOT EXISTS (SELECT 1 FROM manifests WHERE digest = ?1) AND NOT EXISTS (SELECT 1 FROM attestations WHERE digest = ?1) ON CONFLICT DO NOTHING`, d, row.mediaType, row.raw, row.read)
 			if err != nil {

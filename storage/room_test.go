@@ -104,6 +104,35 @@ func TestAFullDiskIsNotReadyAndReadyAgainOnceThereIsRoom(t *testing.T) {
 	s.check([]string{"ubuntu:22.04=jammy amd64"})
 }
 
+func TestWhatNeedNotBeKeptDoesNotTakeTheReserve(t *testing.T) {
+	const total = 200 << 20
+	var others atomic.Int64
+	s := newShelfWith(t, Options{DiskReserve: 32 << 20, Volume: func(string) (free, size uint64, err error) {
+		return uint64(total - others.Load()), total, nil
+	}})
+	redis, old := s.document(s.build("redis")), s.document(s.build("old"))
+	kept := func(doc image.Document) error {
+		t.Helper()
+		if err := s.KeepDocument(t.Context(), doc); err != nil {
+			t.Fatal(err)
+		}
+		s.documents.write(t.Context())
+		_, err := s.KeptDocument(t.Context(), doc.Digest)
+		return err
+	}
+	if err := kept(redis); err != nil {
+		t.Error(err)
+	}
+	others.Store(total - 1<<20)
+	if err := kept(old); image.KindOf(err) != image.NotFound {
+		t.Errorf("kept at the reserve: %v", err)
+	}
+	others.Store(0)
+	if err := kept(old); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWhatUnfinishedPullsHaveLeftCanBeFreedAndWhatARunningOneNeedsStays(t *testing.T) {
 	s := newShelf(t)
 	s.fill([]string{"redis:7=redis amd64"})
