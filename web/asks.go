@@ -30,7 +30,8 @@ func newAsks(o Options) asks {
 	return asks{outside: hostOf(u)}
 }
 
-// page reports whether a request for a page may ask. One that says nothing of where it comes from may with the cookie.
+// page reports whether a request for a page may ask. A browser that says nothing of where its request comes from needs the
+// cookie. A program does not: no site makes it send anything.
 func (a asks) page(r *http.Request) bool {
 	switch site := r.Header.Get("Sec-Fetch-Site"); site {
 	case "same-origin", "none": // none: typed into the address bar, a bookmark
@@ -38,6 +39,9 @@ func (a asks) page(r *http.Request) bool {
 	case "":
 		if referer := r.Header.Get("Referer"); referer != "" {
 			return a.own(r, referer)
+		}
+		if !isBrowser(r) {
+			return true
 		}
 		c, err := r.Cookie(ownCookie)
 		return err == nil && c.Value != ""
@@ -82,7 +86,8 @@ func hostOf(u *url.URL) string {
 	return host
 }
 
-// isBrowser reports whether a request's User-Agent is a browser's: all of them begin with the name of the first.
+// isBrowser reports whether a request's User-Agent is a browser's: all of them begin with the name of the first. A page of
+// another site cannot have it left out or changed without asking this server first, which answers no such question.
 func isBrowser(r *http.Request) bool { return strings.HasPrefix(r.UserAgent(), "Mozilla/") }
 
 // asking lets a handler ask registries for the requests that may.

@@ -65,8 +65,8 @@ func TestABrowserThatTellsNoSiteIsJudgedByRefererAndCookie(t *testing.T) {
 		"a name that begins like ours":          {"http://shelf.example.com:8080.evil.example/", cookie, firefox, false, false},
 		"an image elsewhere without a Referer":  {"", "", firefox, false, false},
 		"the address bar, after the first page": {"", cookie, firefox, true, false},
-		"a program":                             {"", "", "docker/29.0", false, true},
-		"a program that tells no name":          {"", "", "", false, true},
+		"a program":                             {"", "", "docker/29.0", true, true},
+		"a program that tells no name":          {"", "", "", true, true},
 		"a program led on from elsewhere":       {"http://evil.example/v2/", "", "docker/29.0", false, false},
 		"no address":                            {"://", cookie, "docker/29.0", false, false},
 	} {
