@@ -31,7 +31,7 @@ func (h *Handlers) Images(c echo.Context) error {
 			Repositories: totals.Repositories, Bytes: totals.Bytes + totals.WaitingBytes, List: list,
 			Reclaimable: h.store.Reclaimable().Dangling,
 		}
-		return Render(c, http.StatusOK, views.ImagesPage(h.Chrome(c, views.ImagesTitle(c.Request().Context()), views.NavImages), v))
+		return Render(c, http.StatusOK, views.ImagesPage(h.Chrome(c, views.ListTitle(c.Request().Context(), list), views.NavImages), v))
 	})
 }
 
@@ -64,7 +64,7 @@ func (h *Handlers) answerList(c echo.Context, path string, repository image.Repo
 	}
 	if Partial(c) {
 		noteAddress(c, state)
-		return Render(c, http.StatusOK, views.ImageListPart(list))
+		return Render(c, http.StatusOK, views.ImageListSwap(list))
 	}
 	return page(list)
 }

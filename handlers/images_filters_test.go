@@ -249,3 +249,24 @@ func TestRowsCanBeTickedForDeleting(t *testing.T) {
 		`name="ref" value="`+redis+`" form="selection"`, `hx-get="/delete/summary"`)
 	s.get("/images/docker.io/library/ubuntu").is(t, http.StatusOK, `name="ref" value="ubuntu:22.04" form="selection"`)
 }
+
+func TestTheTitleOfAListNamesItsFilters(t *testing.T) {
+	s := newShelf(t)
+	s.pull("postgres:15", "linux/amd64")
+	for address, want := range map[string]string{
+		"/images":            "Images · Stowage",
+		"/images?q=postgres": "postgres – Images · Stowage",
+		"/images?q=postgres&dangling=false&platform=linux/amd64": "postgres dangling=false linux/amd64 – Images · Stowage",
+		"/images/docker.io/library/postgres?pinned=1":            "pinned=1 – postgres · Stowage",
+		"/images?sort=-size&digests=1":                           "Images · Stowage",
+		"/images?q=" + strings.Repeat("x", 200):                  strings.Repeat("x", 59) + "… – Images · Stowage",
+		"/images?q=%3C%2Ftitle%3E%3Cscript%3E&dangling=true":     "&lt;/title&gt;&lt;script&gt; dangling=true – Images · Stowage",
+	} {
+		title := "<title>" + want + "</title>"
+		s.get(address).is(t, http.StatusOK, title)
+		part := s.get(address, "HX-Request", "true", "HX-Request-Type", "partial")
+		if part.status != http.StatusOK || !strings.HasPrefix(part.body, title) {
+			t.Errorf("%s, for htmx: %d %.200s, want %s", address, part.status, part.body, title)
+		}
+	}
+}

@@ -24,7 +24,7 @@ func (h *Handlers) repositoryPage(c echo.Context, a address) error {
 	}
 	return h.answerList(c, a.base(), name, func() (int, error) { return all, nil }, func(list views.ImageList) error {
 		v := views.RepositoryView{Repository: name, Crumbs: crumbsOf(ctx, name, ""), Tags: totals.Tags, Untagged: totals.Untagged, List: list}
-		return Render(c, http.StatusOK, views.RepositoryPage(h.Chrome(c, name.Familiar(), views.NavImages), v))
+		return Render(c, http.StatusOK, views.RepositoryPage(h.Chrome(c, views.ListTitle(ctx, list), views.NavImages), v))
 	})
 }
 

@@ -118,5 +118,5 @@ func (h *Handlers) searchResultsPart(c echo.Context, state views.SearchState) er
 	if err != nil {
 		return err
 	}
-	return Render(c, http.StatusOK, views.SearchResultsPart(results))
+	return Render(c, http.StatusOK, views.SearchResultsSwap(results))
 }

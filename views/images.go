@@ -147,8 +147,27 @@ func withChosen(names []string, chosen string) []string {
 	return append(slices.Clone(names), chosen)
 }
 
-// ImagesTitle is the title of the Images page.
-func ImagesTitle(ctx context.Context) string { return T(ctx, "images.title") }
+// ListTitle returns the window's title of a list: of all images or of a repository, with the filters.
+func ListTitle(ctx context.Context, l ImageList) string {
+	const longest = 60
+	title := T(ctx, "images.title")
+	if l.Repository != "" {
+		title = l.Repository.Familiar()
+	}
+	chosen := []string{l.State.Query}
+	for _, f := range l.State.filters() {
+		switch f.Name {
+		case "reference", "registry", "platform":
+			chosen = append(chosen, f.Value)
+		default:
+			chosen = append(chosen, f.Name+"="+f.Value)
+		}
+	}
+	if !l.State.Filtered() {
+		return title
+	}
+	return T(ctx, "images.title_of", "Filters", shortened(strings.Join(chosen, " "), longest), "Title", title)
+}
 
 func (v ImagesView) subtitle(ctx context.Context) string {
 	return T(ctx, "images.count", Count, v.List.All) + " " + T(ctx, "images.repositories", Count, v.Repositories) + " · " +

@@ -152,6 +152,9 @@ func (s SearchState) page() int { return max(1, s.Page) }
 // SearchTitle is the title of the Search page.
 func SearchTitle(ctx context.Context, s SearchState) string {
 	const longest = 60
+	if s.Query == "" && s.Repo != "" {
+		return T(ctx, "search.title_of", "Query", shortened(s.Repo.Familiar(), longest))
+	}
 	if s.Query == "" {
 		return T(ctx, "search.title")
 	}
