@@ -16,7 +16,7 @@ const maxLinks = 12
 func (h *Handlers) imageView(ctx context.Context, s *subject) views.ImageView {
 	v := views.ImageView{
 		Title: s.title(ctx), Ref: s.ref, Subject: s.target.Digest, Broken: s.shown.Broken,
-		Platforms: s.platformLinks(), PlatformsURL: views.SectionURL(s.base(), s.section, image.Platform{}), Shown: s.figures(), Tabs: s.tabs(ctx), Deletions: s.deletions(ctx),
+		Platforms: s.platformLinks(), PlatformsURL: views.SectionURL(s.base(), s.section, image.Platform{}), Shown: s.figures(ctx), Tabs: s.tabs(ctx), Deletions: s.deletions(ctx),
 		EntriesURL: s.url(views.SectionManifest),
 	}
 	v.Damaged = s.damaged(h)
@@ -191,7 +191,7 @@ func (s *subject) pullFormURL(p image.Platform) string {
 }
 
 // figures gives the key figures of the platform shown.
-func (s *subject) figures() views.ImageFigures {
+func (s *subject) figures(ctx context.Context) views.ImageFigures {
 	f := views.ImageFigures{
 		ID: s.shown.ID, Size: s.shown.Size, Unpacked: s.shown.Unpacked, Layers: s.shown.Layers, Created: s.shown.Created, Pulled: s.shown.Stored,
 	}
@@ -202,6 +202,7 @@ func (s *subject) figures() views.ImageFigures {
 	}
 	if s.idPrefix == "" {
 		f.Pulled, f.By, f.From = s.target.Pulled, s.target.By, s.ref.Repository.Host()
+		f.Uploaded = views.UploadedWord(ctx, s.ref) != ""
 	}
 	return f
 }

@@ -119,7 +119,7 @@ func checkText(text string) error {
 
 // webPage is the error of a page in the web, in the place of a reference, that is about no image.
 func webPage(s string) error {
-	return image.Errorf(image.Invalid, "%.100q is the address of a web page, not an image reference", s).
+	return image.Errorf(image.Invalid, "%.100q is the address of a web page, not an image reference", image.WithoutUserInfo(s)).
 		Suggest("Type a name such as postgres:15 or ghcr.io/org/app:1.2.")
 }
 

@@ -248,7 +248,7 @@ func (h *Handlers) refuseUpload(c echo.Context, body *sentBody, job pull.Job, er
 	if !errors.As(err, &known) {
 		return err
 	}
-	if job.ID == 0 {
+	if job.ID == 0 || errors.Is(known, errSlow) { // who is led on has not failed
 		return echo.NewHTTPError(uploadStatus(known)).SetInternal(known)
 	}
 	page := views.PullURL(job.ID)

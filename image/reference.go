@@ -71,7 +71,7 @@ func ParseRepositoryReference(s string) (Reference, error) {
 		return Reference{}, Errorf(Invalid, "no image reference was given").Suggest("Type a name such as postgres:15 or ghcr.io/org/app:1.2.")
 	}
 	if scheme, _, found := strings.Cut(s, "://"); found {
-		return Reference{}, Errorf(Invalid, "%q is an address, not an image reference", shorten(s)).
+		return Reference{}, Errorf(Invalid, "%q is an address, not an image reference", quoted(s)).
 			Suggest("Leave %q out: a reference is a name such as postgres:15 or registry.example.com/team/app:1.2.", shorten(scheme)+"://")
 	}
 	named, err := reference.ParseNormalizedNamed(s)
@@ -94,7 +94,7 @@ func ParseRepositoryReference(s string) (Reference, error) {
 
 // invalidReference turns the library's terse errors into a sentence and a next step.
 func invalidReference(s string, err error) *Error {
-	e := Errorf(Invalid, "%q is not an image reference", shorten(s)).Because(err)
+	e := Errorf(Invalid, "%q is not an image reference", quoted(s)).Because(err)
 	_, after, digested := strings.Cut(s, "@")
 	slash := strings.LastIndex(s, "/")
 	_, tag, tagged := strings.Cut(s[slash+1:], ":")

@@ -127,3 +127,20 @@ func TestNamesForClientsAreOnesThatTheyTake(t *testing.T) {
 		}
 	}
 }
+
+func TestAPasswordInFrontOfAHostIsInNoMessage(t *testing.T) {
+	for text, shown := range map[string]string{
+		"https://anna:secret@registry.example.com/app:1": `"https://...@registry.example.com/app:1"`,
+		"https://secret@registry.example.com/app":        `"https://...@registry.example.com/app"`,
+		"anna:secret@registry.example.com/app":           `"...@registry.example.com/app"`,
+		"anna:sec@ret@registry.example.com/app":          `"...@registry.example.com/app"`,
+		"UBUNTU@abc":                                     `"UBUNTU@abc"`,
+		"ubuntu@sha256:abc":                              `"ubuntu@sha256:abc"`,
+		"host:5000/APP@sha256:abc":                       `"host:5000/APP@sha256:abc"`,
+	} {
+		_, err := ParseReference(text)
+		if err == nil || !strings.HasPrefix(err.Error(), shown) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

@@ -108,6 +108,7 @@ type ImageFigures struct {
 	Pulled       time.Time
 	By           string // empty where nobody is known
 	From         string // the registry's host; empty on an ID's page
+	Uploaded     bool   // an archive that somebody sent set the tag, and no registry
 }
 
 // MissingPlatform is a platform of the index that is not stored.

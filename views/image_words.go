@@ -61,6 +61,13 @@ func (f ImageFigures) pulledNote(ctx context.Context) string {
 	return T(ctx, "image.pulled_by", "By", Visible(f.By), "Host", f.From)
 }
 
+func (f ImageFigures) uploadedNote(ctx context.Context) string {
+	if f.By == "" {
+		return ""
+	}
+	return T(ctx, "image.uploaded_by", "By", Visible(f.By))
+}
+
 // isoTime is for datetime attributes.
 func isoTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 

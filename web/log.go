@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/handlers"
+	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/static"
 	"github.com/stowage/stowage/views"
 )
@@ -56,25 +57,9 @@ var loggedParams = []string{
 
 var loggedValue = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,40}$`)
 
-// withoutSecrets takes out of a path what stands before the host of an address that was pasted behind one of ours. Names
-// have an @ only before a digest.
-func withoutSecrets(path string) string {
-	if !strings.Contains(path, "@") {
-		return path
-	}
-	parts := strings.Split(path, "/")
-	for i, part := range parts {
-		at := strings.LastIndexByte(part, '@')
-		if rest := part[at+1:]; at >= 0 && !strings.HasPrefix(rest, "sha256:") && !strings.HasPrefix(rest, "sha512:") {
-			parts[i] = "...@" + rest
-		}
-	}
-	return strings.Join(parts, "/")
-}
-
 // loggedPath gives a URL as it stands in the log: its path, and of its query what is known to be harmless.
 func loggedPath(u *url.URL) string {
-	path := withoutSecrets(u.Path)
+	path := image.WithoutUserInfo(u.Path)
 	if u.RawQuery == "" {
 		return path
 	}

@@ -141,6 +141,9 @@ func TestTheWordUploadedStandsBesideTheNameOnEveryPage(t *testing.T) {
 	}
 	everywhere(true)
 	s.page(page+"/history").says(http.StatusOK, "uploaded")
+	if p := s.page(page); strings.Contains(p.text(), "from docker.io") {
+		t.Errorf("its page says that it comes from the registry: %s", p.text())
+	}
 
 	// The mirror has the registry's, which takes its place.
 	if p := s.send(http.MethodGet, "/v2/library/nginx/manifests/latest", nil, map[string]string{"Sec-Fetch-Site": "", "User-Agent": "docker/29.0.0"}); p.status != http.StatusOK ||

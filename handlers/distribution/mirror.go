@@ -24,7 +24,9 @@ const (
 
 // forRegistry reports whether a request is one to a registry that this server stands for: a mirrored one, or one that the
 // client names.
-func (h *Handler) forRegistry(q request) bool { return h.mirror.Covers(q.repo) || q.find.Get("ns") != "" }
+func (h *Handler) forRegistry(q request) bool {
+	return h.mirror.Covers(q.repo) || q.find.Get("ns") != ""
+}
 
 // served gives what is stored under a reference. What an archive calls by a registry's name is not that registry's, and is
 // not there for who asks for it.
