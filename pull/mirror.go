@@ -26,6 +26,8 @@ const (
 	mirrorMissing  = 10 * time.Second // the same for a tag that it does not have
 	mirrorLimited  = time.Minute      // and for a rate limit of which the end is not known
 	mirrorAgain    = 10 * time.Second // after which a pull that has ended is begun again for a client
+	mirrorPassing  = time.Minute      // the same for one that failed by what may pass
+	mirrorRefused  = time.Hour        // and for one that failed by what the image is
 	mirrorTags     = 8 << 10          // tags, documents and blobs that are remembered, some 300 bytes each
 	mirrorDocs     = 16 << 10
 	mirrorBlobs    = 16 << 10
@@ -57,6 +59,7 @@ type Mirror struct {
 	docs   *recent[image.Reference, origin]
 	blobs  *recent[image.Reference, handedBlob]
 	begun  *recent[image.Reference, begun]
+	failed *recent[int64, failure]
 
 	asked, stale, streamed atomic.Int64
 }
@@ -81,8 +84,15 @@ type handedBlob struct {
 
 // begun is a pull that was begun for a manifest.
 type begun struct {
-	job int64
-	at  time.Time
+	job  int64
+	what string // see identity
+	at   time.Time
+}
+
+// failure is how a pull failed.
+type failure struct {
+	kind image.Kind
+	at   time.Time
 }
 
 // Standing is what a Mirror knows of a tag.
@@ -111,6 +121,7 @@ func NewMirror(o MirrorOptions) *Mirror {
 		q: o.Queue, checks: o.Checks, registries: o.Registries, fresh: o.Fresh, log: o.Logger,
 		tags: newRecent[image.Reference, Standing](mirrorTags), docs: newRecent[image.Reference, origin](mirrorDocs),
 		blobs: newRecent[image.Reference, handedBlob](mirrorBlobs), begun: newRecent[image.Reference, begun](mirrorTags),
+		failed: newRecent[int64, failure](mirrorTags),
 	}
 	// What a pull was told is newer than what clients were told before it.
 	heard := func(ref image.Reference, d image.Digest, asked time.Time) {
@@ -119,6 +130,8 @@ func NewMirror(o MirrorOptions) *Mirror {
 		}
 	}
 	o.Queue.resolver.heard.Store(&heard)
+	failed := func(id int64, kind image.Kind) { m.failed.put(id, failure{kind: kind, at: m.q.now()}) }
+	o.Queue.failed.Store(&failed)
 	return m
 }
 
@@ -455,12 +468,27 @@ func (m *Mirror) begin(ctx context.Context, manifest image.Reference, by string)
 	if o.platform.Known() {
 		req.Platforms = []image.Platform{o.platform}
 	}
+	what := identity(Job{Reference: req.Reference, Platforms: req.Platforms})
+	if last, known := m.begun.get(manifest); known && last.what == what && m.rests(last.job) {
+		return nil // the client has its document; one record says why the image does not come
+	}
 	job, _, err := m.q.Pull(ctx, req)
 	if err != nil {
 		return err
 	}
-	m.begun.put(manifest, begun{job: job.ID, at: m.q.now()})
+	m.begun.put(manifest, begun{job: job.ID, what: what, at: m.q.now()})
 	return nil
+}
+
+// rests reports whether a pull failed a short while ago, and is not to be begun again for whoever asks.
+func (m *Mirror) rests(job int64) bool {
+	f, failed := m.failed.get(job)
+	rest := mirrorRefused
+	switch f.kind {
+	case image.Unavailable, image.RateLimited, image.DiskFull, image.Cancelled, image.Internal:
+		rest = mirrorPassing
+	}
+	return failed && m.q.now().Sub(f.at) < rest
 }
 
 // Blob gives the descriptor of a blob that a manifest lists which was handed out under the repository, or that a pull of

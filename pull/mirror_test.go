@@ -301,3 +301,47 @@ func TestABlobThatIsStoredIsNotReadFromWhatAnEarlierAttemptLeft(t *testing.T) {
 		}
 	})
 }
+
+func TestAFailingManifestMakesOneRecordHoweverOftenClientsAsk(t *testing.T) {
+	for kind, rest := range map[image.Kind]time.Duration{image.NotFound: time.Hour, image.Corrupt: time.Hour, image.Unavailable: time.Minute} {
+		inBubble(t, pull.Options{Backoff: pull.Backoff{Tries: 1}}, func(b *bench) {
+			m := b.mirror()
+			l := b.up.layerBlob(1, 5000)
+			d := b.up.image("linux/amd64", l)
+			ref := b.up.tag("app:1", d)
+			b.up.blob = func(_ context.Context, _ image.Repository, digest image.Digest, _ int, body io.Reader) (io.Reader, error) {
+				if digest == l.Digest {
+					return nil, image.Errorf(kind, "no")
+				}
+				return body, nil
+			}
+			records := func() (n int) {
+				for id := int64(1); ; id++ {
+					if _, err := b.store.Job(b.ctx, id); err != nil {
+						return n
+					}
+					n++
+				}
+			}
+			ask := func() {
+				b.points(m, ref, "", d.Digest)
+				b.handOut(m, ref.Repository, d.Digest)
+				b.settle()
+				_, _, _ = m.Blob(b.ctx, ref.Repository, l.Digest, "client")
+				b.settle()
+			}
+			for range 5 {
+				ask()
+				time.Sleep(rest / 6)
+			}
+			if n := records(); n != 1 {
+				t.Errorf("%s: %d records", kind, n)
+			}
+			time.Sleep(rest)
+			ask()
+			if n := records(); n != 2 {
+				t.Errorf("%s: %d records once it may be tried again", kind, n)
+			}
+		})
+	}
+}

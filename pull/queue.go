@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -53,6 +54,7 @@ type Queue struct {
 	standard image.Platform
 	places   *share.Places // one held by each job that runs
 	stats    stats
+	failed   atomic.Pointer[func(id int64, kind image.Kind)] // told of each job that fails or is cancelled; nil where nobody wants to know
 	surveys  *surveys
 
 	base  context.Context // ends when the queue closes

@@ -88,6 +88,9 @@ func (q *Queue) finish(r *run, err error) {
 				j.Problem = problemOf(err)
 			}
 		})
+		if failed := q.failed.Load(); failed != nil && err != nil {
+			(*failed)(r.id, problemOf(err).Kind)
+		}
 	}
 	q.surveys.forget(r.reference.Repository) // what is to be fetched has changed
 	q.mu.Lock()

@@ -94,3 +94,28 @@ func TestQuayTagDetails(t *testing.T) {
 		t.Errorf("asked with %v", q)
 	}
 }
+
+func TestTheSearchOfQuayMovesWithItsAddress(t *testing.T) {
+	for name, tt := range map[string]struct {
+		h    http.HandlerFunc
+		path string
+		want SearchKind
+	}{
+		"another Quay":    {answers(t, map[string]string{quaySearchPath: "quay_find.json"}), quaySearchPath, SearchQuay},
+		"a mirror of one": {answers(t, map[string]string{"/v2/_catalog": "catalog_1.json"}), "/v2/_catalog", SearchCatalog},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec, host := server(t, tt.h)
+			c := searching(t, Listed{Host: quayHost, Address: host, TLS: TLSOff})
+			hits, err := c.Search(t.Context(), quayHost, Query{Text: "pro"})
+			if err != nil || hits.Kind != tt.want || rec.count(tt.path) == 0 {
+				t.Errorf("%+v by %v, %v", hits, rec.requests(), err)
+			}
+			for _, h := range hits.Hits {
+				if h.Repository.Host() != quayHost {
+					t.Errorf("found %s", h.Repository)
+				}
+			}
+		})
+	}
+}

@@ -69,7 +69,7 @@ func (c *Client) serviceOf(ctx context.Context, host string, kind SearchKind) (s
 		base = hubURL
 	case kind == SearchV1 && host == dockerHub:
 		base = hubV1URL
-	case kind == SearchQuay && host == quayHost:
+	case kind == SearchQuay && host == quayHost && listed.Address == "": // else its search moves with it
 		base = "https://" + quayHost
 	}
 	if base == "" || kind == SearchHarbor || kind == SearchV1 && host != dockerHub {

@@ -89,7 +89,7 @@ func (c *Client) searchKind(ctx context.Context, host, text string) (kind Search
 		return listed.Search, false, nil
 	case host == dockerHub:
 		return SearchHub, false, nil
-	case host == quayHost:
+	case host == quayHost && listed.Address == "":
 		return SearchQuay, false, nil
 	}
 	kind, err = c.services.kinds.get(ctx, host, func(ctx context.Context) (SearchKind, error) { return c.findKind(ctx, host, text) })
