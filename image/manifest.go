@@ -102,14 +102,33 @@ type wire struct {
 }
 
 // ParseDocument reads an index or a manifest, OCI or docker schema 2. contentType is what the registry
-// said and may be empty. Errors: TooLarge, NotImage (schema 1, charts, plugins, other artifacts), Corrupt
+// said and may be empty. Errors: TooLarge, NotImage (schema 1, charts, plugins, other artifacts, encrypted layers), Corrupt
 // (not JSON, or keys that contradict the media type: index and manifest must not be confused, see
 // distribution-spec and GHSA-77vh-xpmg-72qh; or nested deeper than MaxNesting).
 func ParseDocument(contentType string, raw []byte) (Document, error) {
 	if err := CheckNesting(raw); err != nil {
 		return Document{}, err
 	}
-	return ParseStoredDocument(contentType, raw)
+	doc, err := ParseStoredDocument(contentType, raw)
+	if err == nil && doc.Manifest != nil {
+		err = doc.Manifest.readable()
+	}
+	if err != nil {
+		return Document{}, err
+	}
+	return doc, nil
+}
+
+// readable refuses an image with layers that only the holder of a key can read: nothing of them can be proved, listed or
+// run here.
+func (m *Manifest) readable() error {
+	for i, l := range m.Layers {
+		if strings.HasSuffix(l.MediaType, "+encrypted") {
+			return Errorf(NotImage, "layer %d is encrypted, as its media type %s says", i+1, shorten(l.MediaType)).
+				Suggest("Copy the image with a tool that has the key, such as skopeo copy --decryption-key, and upload that.")
+		}
+	}
+	return nil
 }
 
 // ParseStoredDocument is ParseDocument for what came in before documents were bounded by their levels.

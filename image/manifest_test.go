@@ -184,3 +184,16 @@ func TestAnEntryThatCannotBeUsedIsRefusedAlone(t *testing.T) {
 		}
 	}
 }
+
+func TestAnEncryptedLayerIsNamedAsThat(t *testing.T) {
+	hex := strings.Repeat("ab", 32)
+	raw := []byte(`{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:` + hex + `","size":2},
+		"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip+encrypted","digest":"sha256:` + hex + `","size":2}]}`)
+	_, err := ParseDocument("", raw)
+	if KindOf(err) != NotImage || !strings.Contains(err.Error(), "layer 1 is encrypted") {
+		t.Errorf("%v", err)
+	}
+	if _, err := ParseStoredDocument("", raw); err != nil {
+		t.Errorf("what is stored: %v", err)
+	}
+}

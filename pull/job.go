@@ -112,6 +112,7 @@ type Job struct {
 	Digest     image.Digest     `json:"digest"`   // what the reference resolved to; empty until known, and with AllTags
 	Pulled     []image.Platform `json:"pulled"`   // the platforms that the pull settled on
 	Layers     []Layer          `json:"layers"`
+	Moved      int64            `json:"moved,omitzero"`   // bytes of blobs that came over the network while the pull ran, those of tries that failed included; 0 in older records
 	Rate       int64            `json:"rate"`             // bytes a second over the last seconds
 	Lines      []string         `json:"lines"`            // docker's outcome lines
 	Newer      bool             `json:"newer"`            // the pull brought something: a new or moved reference, or a platform; with AllTags: of any tag

@@ -115,12 +115,16 @@ type layer struct {
 	gone      bool      // what came of it was given up
 	source    *progress // nil until a fetch brings it
 	base      int64     // bytes that source had moved before this job came
+	earlier   int64     // bytes that others moved that it showed before
 }
 
 // follow makes the layer show a fetch, one that other jobs may have begun.
 func (l *layer) follow(p *progress) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.source != nil {
+		l.earlier += l.source.moved.Load() - l.base
+	}
 	l.source, l.base = p, p.moved.Load()
 }
 
@@ -154,7 +158,7 @@ func (l *layer) moved() int64 {
 	if l.source == nil {
 		return 0
 	}
-	return l.source.moved.Load() - l.base
+	return l.earlier + l.source.moved.Load() - l.base
 }
 
 func (l *layer) snapshot() Layer {

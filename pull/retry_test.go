@@ -60,6 +60,29 @@ func TestRegistryWithoutRangesBeginsAgain(t *testing.T) {
 	})
 }
 
+func TestWhatCameOverTheNetworkIsCountedWhateverBecameOfIt(t *testing.T) {
+	inBubble(t, pull.Options{}, func(b *bench) {
+		l := b.up.layerBlob(1, 5000)
+		b.up.noRanges = true
+		b.up.breaks(l, 2, 3000)
+		d := b.up.image("linux/amd64", l)
+		job := b.done(b.up.tag("app:1", d))
+		m, err := b.store.KeptDocument(b.ctx, d.Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := 3000 + 3000 + l.Size + m.Manifest.Config.Size; job.Moved != want {
+			t.Errorf("%d bytes, want %d", job.Moved, want)
+		}
+		if kept, err := b.store.Job(b.ctx, job.ID); err != nil || kept.Moved != job.Moved {
+			t.Errorf("the record has %d bytes, %v", kept.Moved, err)
+		}
+		if again := b.done(b.up.tag("app:2", d)); again.Moved != 0 {
+			t.Errorf("%d bytes for what is stored", again.Moved)
+		}
+	})
+}
+
 func TestGivesUpAfterFiveTriesWithoutProgress(t *testing.T) {
 	inBubble(t, pull.Options{}, func(b *bench) {
 		l := b.up.layerBlob(1, 5000)

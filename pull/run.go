@@ -35,7 +35,7 @@ type run struct {
 	layers  []*layer
 	configs []*layer // not listed; only that one of them is being retried is shown
 	meter   meter
-	moved   int64 // bytes that came for layers that were shown before
+	moved   int64 // bytes that came for blobs that were shown before, before a restart too
 }
 
 func newRun(j Job) *run {
@@ -46,7 +46,7 @@ func newRun(j Job) *run {
 	return &run{
 		key: key,
 		id:  j.ID, what: identity(j), reference: j.Reference, platforms: j.Platforms, allTags: j.AllTags, match: j.Match,
-		over: make(chan struct{}), cancel: func(error) {}, job: j, handed: true, tag: -1,
+		over: make(chan struct{}), cancel: func(error) {}, job: j, handed: true, tag: -1, moved: j.Moved,
 	}
 }
 
@@ -97,6 +97,9 @@ func (r *run) snapshot() Job {
 		u.Received, u.Images = r.received.Load(), slices.Clone(u.Images)
 		j.Upload = &u
 	}
+	if j.Upload == nil {
+		j.Moved = r.fetchedBytes()
+	}
 	j.Layers = make([]Layer, len(r.layers))
 	for i, l := range r.layers {
 		j.Layers[i] = l.snapshot()
@@ -135,10 +138,10 @@ func (r *run) showConfig(d image.Descriptor) *layer {
 func (r *run) show(layers []*layer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.moved = r.movedBytes()
+	r.moved = r.fetchedBytes()
 	r.layers, r.configs = layers, nil
 	if !r.allTags {
-		r.meter, r.moved = meter{}, 0
+		r.meter = meter{}
 	}
 }
 
@@ -167,9 +170,12 @@ func (r *run) brings(d image.Digest) (image.Descriptor, bool) {
 }
 
 // movedBytes gives what came over the network so far. r.mu is held.
-func (r *run) movedBytes() int64 {
-	moved := r.moved + r.received.Load()
-	for _, l := range r.layers {
+func (r *run) movedBytes() int64 { return r.fetchedBytes() + r.received.Load() }
+
+// fetchedBytes is movedBytes without what somebody sends. r.mu is held.
+func (r *run) fetchedBytes() int64 {
+	moved := r.moved
+	for _, l := range slices.Concat(r.layers, r.configs) {
 		moved += l.moved()
 	}
 	return moved

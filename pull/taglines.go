@@ -59,7 +59,7 @@ func (r *run) endTag(f func(*TagLine)) {
 			r.job.Fetched += s.Bytes - s.Resumed
 		}
 	}
-	r.moved = r.movedBytes()
+	r.moved = r.fetchedBytes()
 	r.layers, r.configs = nil, nil
 	r.ownTags()
 	f(&r.job.Tags[r.tag])

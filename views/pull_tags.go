@@ -178,7 +178,7 @@ func tagsProgressText(ctx context.Context, j pull.Job) string {
 	case total > done && j.Expected > 0:
 		parts = append(parts, T(ctx, "pull.bytes_of", "Done", HumanSize(done), "Total", HumanSize(total)))
 	case done > 0:
-		parts = append(parts, T(ctx, "pull.downloaded", "Size", HumanSize(done)))
+		parts = append(parts, T(ctx, "pull.downloaded", "Size", HumanSize(max(done, j.Moved))))
 	}
 	if j.Rate > 0 && j.State == pull.Pulling {
 		parts = append(parts, HumanRate(float64(j.Rate)))
@@ -271,9 +271,13 @@ func lastLines(j pull.Job) []string {
 	return j.Lines
 }
 
-// downloaded gives how many bytes a pull brought over the network: those of layers that were not stored,
-// without what an earlier attempt had left. Pulls side by side share what they fetch, so each counts it.
+// downloaded gives how many bytes came over the network for a pull, whatever became of them. Of an older record it is those
+// of layers that were not stored, without what an earlier attempt had left. Pulls side by side share what they fetch, so
+// each counts it.
 func downloaded(j pull.Job) (bytes int64, known bool) {
+	if j.Moved > 0 && j.State.Final() {
+		return j.Moved, true
+	}
 	if j.State != pull.Done || j.AllTags || len(j.Layers) == 0 {
 		return 0, false
 	}

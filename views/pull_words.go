@@ -42,6 +42,9 @@ func progressText(ctx context.Context, j pull.Job) string {
 	if left := j.Left(); left > 0 {
 		parts = append(parts, T(ctx, "pull.left", "Time", HumanDuration(ctx, left)))
 	}
+	if n, known := downloaded(j); known && j.State != pull.Done { // of one that is done it stands beside the links
+		parts = append(parts, T(ctx, "pull.downloaded", "Size", HumanSize(n)))
+	}
 	if all, complete := countLayers(j); j.State == pull.Done {
 		parts = append(parts, T(ctx, "pull.layers", Count, all))
 	} else {
