@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/image"
 )
 
 // bodyTime bounds how long a form may take to arrive.
@@ -48,6 +50,20 @@ func bodyDeadline(next echo.HandlerFunc) echo.HandlerFunc {
 		_ = b.control.SetReadDeadline(time.Now().Add(bodyTime))
 		r.Body = b
 		c.Set(bodyKey, b)
+		return next(c)
+	}
+}
+
+// wholeForm reads a form before its handler looks at it, to whom a field that did not come is one that was left empty: a
+// deletion would be of all platforms, and a check of all repositories. Uploads are read as they come.
+func wholeForm(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if r := c.Request(); r.ContentLength == 0 || r.Method != http.MethodPost || upload(c) {
+			return next(c)
+		}
+		if _, err := c.FormParams(); err != nil {
+			return image.Errorf(image.Invalid, "the form cannot be read").Because(err)
+		}
 		return next(c)
 	}
 }

@@ -40,20 +40,27 @@ func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
 // TestAStalledBodyIsAnswered408 has a client send half a form and then nothing, and handlers that make of it what they like.
 func TestAStalledBodyIsAnswered408(t *testing.T) {
-	for name, handler := range map[string]echo.HandlerFunc{
-		"a form": func(c echo.Context) error {
+	const form, bytesAlone = "application/x-www-form-urlencoded", "application/octet-stream"
+	for name, tt := range map[string]struct {
+		sent    string
+		handler echo.HandlerFunc
+	}{
+		"a form": {form, func(c echo.Context) error {
 			_, err := c.FormParams()
 			return image.Errorf(image.Invalid, "the form cannot be read").Because(err)
-		},
-		"work that ends with the request": func(c echo.Context) error {
+		}},
+		"a form of which fields may be left out": {form, func(c echo.Context) error {
+			return c.String(http.StatusOK, "done with "+c.FormValue("platform"))
+		}},
+		"work that ends with the request": {bytesAlone, func(c echo.Context) error {
 			_, _ = io.Copy(io.Discard, c.Request().Body)
 			<-c.Request().Context().Done()
 			return c.Request().Context().Err()
-		},
-		"words of the registry's": func(c echo.Context) error {
+		}},
+		"words of the registry's": {bytesAlone, func(c echo.Context) error {
 			_, err := io.ReadAll(c.Request().Body)
 			return errors.Join(errors.New("read"), err)
-		},
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -61,15 +68,15 @@ func TestAStalledBodyIsAnswered408(t *testing.T) {
 				e := echo.New()
 				logger := slog.New(slog.NewTextHandler(&log, nil))
 				e.HTTPErrorHandler = errorHandler(nil, logger)
-				e.Use(requestLog(logger), bodyDeadline)
-				e.POST("/*", handler)
+				e.Use(requestLog(logger), bodyDeadline, wholeForm)
+				e.POST("/*", tt.handler)
 				ours, theirs := net.Pipe()
 				l := &oneConn{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
 				l.conn <- theirs
 				server := &http.Server{Handler: e}
 				done := make(chan error, 1)
 				go func() { done <- server.Serve(l) }()
-				fmt.Fprint(ours, "POST /pulls HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nref=postg")
+				fmt.Fprintf(ours, "POST /pulls HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain\r\nContent-Type: %s\r\nContent-Length: 100\r\n\r\nref=postg", tt.sent)
 				resp, err := http.ReadResponse(bufio.NewReader(ours), nil)
 				if err != nil {
 					t.Fatal(err)
@@ -90,11 +97,38 @@ func TestAStalledBodyIsAnswered408(t *testing.T) {
 	}
 }
 
+// TestHalfAFormIsNotDone has a client leave in the middle of a form. What it had not sent yet may be what narrows it.
+func TestHalfAFormIsNotDone(t *testing.T) {
+	e := echo.New()
+	e.HTTPErrorHandler = errorHandler(nil, slog.New(slog.DiscardHandler))
+	e.Use(bodyDeadline, wholeForm)
+	e.POST("/*", func(c echo.Context) error { return c.String(http.StatusOK, "deleted "+c.FormValue("platform")) })
+	server := httptest.NewServer(e)
+	defer server.Close()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "POST /delete HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nback=%2F&plat")
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if said, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("%d %s", resp.StatusCode, said)
+	}
+}
+
 // TestAFormThatCameInTimeMayTakeLongToAnswer has a handler that works for longer than a form may take to come.
 func TestAFormThatCameInTimeMayTakeLongToAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := echo.New()
-		e.Use(bodyDeadline)
+		e.Use(bodyDeadline, wholeForm)
 		e.POST("/*", func(c echo.Context) error {
 			if _, err := c.FormParams(); err != nil {
 				return err

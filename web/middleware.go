@@ -39,6 +39,7 @@ func use(e *echo.Echo, o Options) {
 		crossOrigin(),
 		bodyDeadline,
 		middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: maxForm, Skipper: upload}),
+		wholeForm,
 		middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1024, Skipper: uncompressed}),
 	)
 }
