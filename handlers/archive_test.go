@@ -412,7 +412,7 @@ func TestABlobThatIsMissingIsToldBeforeAnyByte(t *testing.T) {
 	if got.status != http.StatusConflict || !strings.Contains(got.body, string(layer)+" is missing") || got.header.Get("Content-Disposition") != "" {
 		t.Errorf("%d %.200s", got.status, got.body)
 	}
-	s.get(ubuntu+":22.04/download").is(t, http.StatusConflict, "There is no archive of this", "pull it again")
+	s.get(ubuntu+":22.04/download").is(t, http.StatusConflict, "There is no archive of this", "Pull the image that it belongs to again.")
 }
 
 // watched is an answer that does something after its first bytes.
