@@ -11,14 +11,22 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// A page over a document takes some ten times the document's bytes while it is made. Pages over large documents wait for
-// one another, so that many at once take no more memory than a few. Ordinary manifests and configs have 2 to 20 kB: pages
-// over those have a room of their own and never wait for large ones.
+// A page over a document takes many times the document's bytes while it is made: for its texts, and for each of its
+// values. Pages over large documents wait for one another, so that many at once take no more memory than a few. Ordinary
+// manifests and configs have 2 to 20 kB: pages over those have a room of their own and never wait for large ones.
 const (
-	smallDocuments = 64 << 10                                    // bytes of the documents of a small page
-	smallRoom      = 32 << 20                                    // of all small pages at once
-	largeRoom      = image.MaxConfigSize + image.MaxManifestSize // of all others: the largest image there can be
+	smallDocuments = 64 << 10 // bytes of the documents of a small page
+	smallRoom      = 32 << 20 // bytes of the documents of all small pages at once
+	copies         = 4        // of a document that are made for a page
+	shortestValue  = 3        // bytes of a value in a document, with what parts it from the next
+	valueMemory    = 100      // bytes that a value takes in memory
 )
+
+// largeRoom is the memory that all large pages take at once: what the largest image there can be takes.
+var largeRoom = memoryFor(image.MaxConfigSize + image.MaxManifestSize)
+
+// memoryFor estimates what a page over documents of n bytes takes, at the most.
+func memoryFor(n int64) int64 { return copies*n + valueMemory*min(n/shortestValue, image.MaxValues) }
 
 // Whoever reads an answer slower than this, after a while, is cut off: it holds the others up.
 const (
@@ -37,7 +45,7 @@ func newScales() *scales {
 func (s *scales) wait(ctx context.Context, n int64) (done func(), err error) {
 	room, n := s.small, max(0, n)
 	if n > smallDocuments {
-		room, n = s.large, min(n, largeRoom)
+		room, n = s.large, min(memoryFor(n), largeRoom)
 	}
 	if err := room.Acquire(ctx, n); err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ func TestPagesOverLargeDocumentsWaitForOneAnotherAndHoldUpNoSmallOne(t *testing.
 		gone, cancel := context.WithCancel(t.Context())
 		refused := make(chan error)
 		go func() {
-			_, err := s.wait(gone, largeRoom)
+			_, err := s.wait(gone, 12<<20)
 			refused <- err
 		}()
 		synctest.Wait()
@@ -45,6 +45,6 @@ func TestPagesOverLargeDocumentsWaitForOneAnotherAndHoldUpNoSmallOne(t *testing.
 		}
 		first()
 		(<-came)()
-		wait(t.Context(), largeRoom)()
+		wait(t.Context(), 12<<20)()
 	})
 }

@@ -162,14 +162,26 @@ func inspected[config any](i Inspected, conf config) inspection[config] {
 // Inspect gives what `docker inspect` prints for an image: an array of one object, indented by four
 // spaces, markup characters as they are. Size is null while the unpacked size is unknown.
 func Inspect(i Inspected) ([]byte, error) {
+	raw, err := encodePlain([]inspection[rawConfig]{i.raw()})
+	if err != nil {
+		return nil, fmt.Errorf("encode inspect object of %s: %w", i.ID, err)
+	}
+	// A config may have megabytes, so the room for all of it is made at once.
+	const perValue = 24 // bytes of a line break and its indentation
+	b := bytes.NewBuffer(make([]byte, 0, len(raw)+perValue*CountValues(raw)))
+	if err := json.Indent(b, raw, "", "    "); err != nil {
+		return nil, fmt.Errorf("indent inspect object of %s: %w", i.ID, err)
+	}
+	return b.Bytes(), nil
+}
+
+// encodePlain encodes a value on one line, markup characters as they are, with a line break at its end.
+func encodePlain(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", "    ")
-	if err := e.Encode([]inspection[rawConfig]{i.raw()}); err != nil {
-		return nil, fmt.Errorf("encode inspect object of %s: %w", i.ID, err)
-	}
-	return b.Bytes(), nil
+	err := e.Encode(v)
+	return b.Bytes(), err
 }
 
 // familiarNames words references as docker does; no references are an empty list, never null.

@@ -100,13 +100,11 @@ func (l templateLimits) timeError() error {
 
 // rawJSON gives the object on one line, as the engine sends it.
 func rawJSON(i Inspected) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(i.raw()); err != nil {
+	raw, err := encodePlain(i.raw())
+	if err != nil {
 		return nil, fmt.Errorf("encode inspect object of %s: %w", i.ID, err)
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return bytes.TrimSuffix(raw, []byte("\n")), nil
 }
 
 // templateRun is one execution of a template. text/template cannot be interrupted, so the parsed template calls back: at
