@@ -83,9 +83,9 @@ func TestBehindTLSNothingIsInsecure(t *testing.T) {
 	page := s.at("shelf.example.com", "/images/ghcr.io/acme/api:v2.14.0/use", "X-Forwarded-Proto", "https")
 	page.is(t, http.StatusOK, "https://shelf.example.com", `location = &#34;shelf.example.com/ghcr.io&#34;`, "/etc/containerd/certs.d/ghcr.io/hosts.toml")
 	page.lacks(t, "insecure", "tls-verify", "--tls disabled", "registry-mirrors")
-	page.hasCommands(t, "", "docker pull shelf.example.com/ghcr.io/acme/api:v2.14.0")
+	page.hasCommands(t, "", "docker pull --platform linux/amd64 shelf.example.com/ghcr.io/acme/api:v2.14.0")
 	bare := s.at("shelf", "/images/ghcr.io/acme/api:v2.14.0/use", "X-Forwarded-Proto", "https")
-	bare.hasCommands(t, "", "docker pull shelf:443/ghcr.io/acme/api:v2.14.0") // without a port it would be a repository of Docker Hub
+	bare.hasCommands(t, "", "docker pull --platform linux/amd64 shelf:443/ghcr.io/acme/api:v2.14.0") // without a port it would be a repository of Docker Hub
 }
 
 func TestTheOperatorSaysWhereTheServerIs(t *testing.T) {
@@ -113,7 +113,7 @@ func TestAHostThatIsNoneIsInNoCommand(t *testing.T) {
 		}
 	}
 	page := s.at("[::1]:8080", useUbuntu, "X-Forwarded-Proto", `javascript"`)
-	page.hasCommands(t, "", "docker pull '[::1]:8080/docker.io/library/ubuntu:22.04'")
+	page.hasCommands(t, "", "docker pull --platform linux/amd64 '[::1]:8080/docker.io/library/ubuntu:22.04'")
 }
 
 func TestAnImageIDIsUsedByItsManifest(t *testing.T) {
@@ -130,7 +130,7 @@ func TestARegistrysPortIsWrittenWithoutAColon(t *testing.T) {
 	s := newShelf(t)
 	s.pull("registry.example.com:5000/library/redis:7")
 	page := s.at("localhost:8080", "/images/registry.example.com:5000/library/redis:7/use")
-	page.hasCommands(t, "", "docker pull localhost:8080/registry.example.com_5000/library/redis:7")
+	page.hasCommands(t, "", "docker pull --platform linux/amd64 localhost:8080/registry.example.com_5000/library/redis:7")
 	page.is(t, http.StatusOK, `location = &#34;localhost:8080/registry.example.com_5000&#34;`, "/etc/containerd/certs.d/registry.example.com:5000/hosts.toml")
 }
 
@@ -146,4 +146,16 @@ func TestParseExternalURL(t *testing.T) {
 			t.Errorf("%q: %q, %v; want %q", s, got, err, want)
 		}
 	}
+}
+
+func TestOfAnIndexWithOneStoredPlatformEveryCommandNamesIt(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04", "linux/arm64")
+	s.at("localhost:8080", useUbuntu).hasCommands(t, s.target("ubuntu:22.04").Digest,
+		"docker pull --platform linux/arm64 localhost:8080/docker.io/library/ubuntu:22.04",
+		"podman pull --tls-verify=false --platform linux/arm64 localhost:8080/docker.io/library/ubuntu@%s",
+		"skopeo --override-os linux --override-arch arm64 copy --src-tls-verify=false docker://localhost:8080/docker.io/library/ubuntu:22.04 oci:ubuntu:22.04",
+	)
+	s.pull("ubuntu:22.04", "linux/amd64")
+	s.at("localhost:8080", useUbuntu).hasCommands(t, "", "docker pull localhost:8080/docker.io/library/ubuntu:22.04") // either may be somebody's
 }

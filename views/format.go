@@ -158,7 +158,7 @@ func Minutely(t time.Time) string {
 func HumanDuration(ctx context.Context, d time.Duration) string {
 	s := int64(max(0, d).Round(time.Second) / time.Second)
 	if s == 0 && d > 0 {
-		s = 1
+		return T(ctx, "format.under_second")
 	}
 	switch {
 	case s < 60:

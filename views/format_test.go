@@ -111,7 +111,7 @@ func TestDurationsHaveTwoUnitsAtMost(t *testing.T) {
 	for d, want := range map[time.Duration][2]string{
 		-time.Second:                             {"0 s", "0초"},
 		0:                                        {"0 s", "0초"},
-		200 * time.Millisecond:                   {"1 s", "1초"},
+		200 * time.Millisecond:                   {"under 1 s", "1초 미만"},
 		2 * time.Second:                          {"2 s", "2초"},
 		time.Minute:                              {"1 min", "1분"},
 		125 * time.Second:                        {"2 min 5 s", "2분 5초"},

@@ -86,6 +86,9 @@ func (v UseView) commands(ref, suffix string) []string {
 	to := path.Base(v.Repository.Path())
 	// docker, podman and skopeo take their machine's platform; the others take all, or amd64.
 	own, other := v.Asked, image.Platform{}
+	if own == (image.Platform{}) && len(v.Stored) == 1 && v.partly() && !v.Fetches {
+		own = v.Stored[0] // whatever their machine is, there is no other
+	}
 	if v.Platforms > 1 {
 		other = v.Shown
 	} else {
