@@ -60,8 +60,11 @@ func (u *unpacker) read(ctx context.Context, d image.Digest, alone bool) (layer.
 
 // settleLayer writes what unpacking found and settles the images that use the layer.
 func (s *Store) settleLayer(ctx context.Context, d image.Digest, state string, r layer.Result, problem image.Text) error {
-	defer s.settled.ring()
-	return s.update(ctx, func(tx *sql.Tx) error { return s.settleLayerIn(ctx, tx, d, state, r, problem) })
+	err := s.update(ctx, func(tx *sql.Tx) error { return s.settleLayerIn(ctx, tx, d, state, r, problem) })
+	if err == nil { // else whoever waits would have the layer read again, and again
+		s.settled.ring()
+	}
+	return err
 }
 
 func (s *Store) settleLayerIn(ctx context.Context, tx *sql.Tx, d image.Digest, state string, r layer.Result, problem image.Text) error {

@@ -146,6 +146,21 @@ func TestHostileLayersHoldUpNoOther(t *testing.T) {
 	}
 }
 
+func TestNobodyIsToldOfALayerWhoseResultIsNotWritten(t *testing.T) {
+	s := newShelf(t)
+	defer s.Close()
+	told := s.Store.settled.next()
+	_ = s.health.damage(errGarbled) // nothing is written from now on
+	if err := s.settleLayer(t.Context(), image.DigestOf([]byte("layer")), layerVerified, layer.Result{}, image.Text{}); err == nil {
+		t.Fatal("it was written")
+	}
+	select {
+	case <-told:
+		t.Error("whoever waits for it would have it read again at once")
+	default:
+	}
+}
+
 func TestLightLayersAreBoundedInMemoryAndTime(t *testing.T) {
 	for _, c := range []struct {
 		size  int64
