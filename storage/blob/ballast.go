@@ -45,12 +45,16 @@ func (s *Store) LayBallast() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r, err := s.Room()
-	if err != nil || r.Reserve == 0 || b.size() > 0 || r.Low() {
+	if err != nil || r.Reserve == 0 || b.size() > 0 {
 		return
 	}
 	want := min(max(r.Reserve/ballastShare, leastBallast), mostBallast, r.Reserve/2)
+	// That of an earlier process counts also where without it there is less than the reserve.
 	if info, err := os.Lstat(b.path); err == nil && info.Mode().IsRegular() && blocks(info) >= want {
-		b.held.Store(info.Size()) // of an earlier process
+		b.held.Store(info.Size())
+		return
+	}
+	if r.Low() {
 		return
 	}
 	if b.lay(want) == nil {

@@ -224,6 +224,21 @@ func TestTheBallastIsAPartOfTheReserve(t *testing.T) {
 	}
 }
 
+func TestTheBallastOfAnEarlierProcessCounts(t *testing.T) {
+	d := onSmallDisk(t, 100*megabyte, 32*megabyte)
+	d.store.LayBallast()
+	d.others = 64 * megabyte // the ballast makes up for what is missing of the reserve
+	before, err := d.store.Room()
+	if err != nil || before.Low() {
+		t.Fatalf("%+v, %v", before, err)
+	}
+	d.store.ballast = newBallast(d.store) // as after a restart
+	d.store.LayBallast()
+	if after, err := d.store.Room(); err != nil || after != before {
+		t.Errorf("%+v, before %+v, %v", after, before, err)
+	}
+}
+
 func TestTheDefaultReserveSuitsTheVolume(t *testing.T) {
 	for total, want := range map[int64]int64{
 		64 * megabyte: 16 * megabyte, 300 * megabyte: 32 * megabyte, 10 << 30: 512 * megabyte, 1 << 40: 1 << 30,
