@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage/blob"
 )
 
 // What the data folder holds is its owner's alone. It is made so here, whatever the umask.
@@ -20,8 +21,8 @@ const (
 
 // ownFiles and ownFolders are what the server itself makes in the data folder.
 var (
-	ownFiles   = []string{databaseName, databaseName + "-wal", databaseName + "-shm", lockName, endedName, "index.json", "oci-layout"}
-	ownFolders = []string{"blobs", filepath.Join("blobs", "sha256"), "ingest"}
+	ownFiles   = []string{databaseName, databaseName + "-wal", databaseName + "-shm", lockName, endedName, blob.BallastName, "index.json", "oci-layout"}
+	ownFolders = []string{"blobs", filepath.Join("blobs", "sha256"), "ingest", blob.MarksDir}
 )
 
 // refuseLinks refuses (Invalid) a data folder in which one of the server's own files is a link or something else: whoever
