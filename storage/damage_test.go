@@ -240,6 +240,45 @@ func TestABackupInThePlaceOfTheDatabaseIsOpenedAfterACheck(t *testing.T) {
 	}
 }
 
+// TestABackupOfTheSameRunIsOpenedAsTheWordsSay restores what was copied while the server that ended well was running: that
+// cannot be told from a database that was tampered with, so that the words have to lead on.
+func TestABackupOfTheSameRunIsOpenedAsTheWordsSay(t *testing.T) {
+	s := newWrittenShelf(t)
+	if _, err := s.write.ExecContext(t.Context(), `PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
+		t.Fatal(err)
+	}
+	backup, err := os.ReadFile(s.database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.pull("ubuntu:latest=jammy amd64")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.database, backup, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(t.Context(), Options{Dir: s.dir})
+	if err == nil {
+		t.Fatal(again.Close())
+	}
+	saysDamaged(t, "a backup of the same run", err)
+	if e := (*image.Error)(nil); !errors.As(err, &e) || !strings.Contains(e.Suggestion, "remove "+endedName+" alone") {
+		t.Errorf("it does not say to remove %s: %v", endedName, err)
+	}
+	if e := damagedDatabase(); !strings.Contains(e.Suggestion, endedName) {
+		t.Errorf("it does not say to remove %s: %s", endedName, e.Suggestion)
+	}
+	if err := os.Remove(filepath.Join(s.dir, endedName)); err != nil {
+		t.Fatal(err)
+	}
+	s.open()
+	defer s.Close()
+	if rows := s.rows(); len(rows) == 0 || strings.Contains(strings.Join(rows, "\n"), "ubuntu:latest") {
+		t.Errorf("rows %q", rows)
+	}
+}
+
 func TestWhatCannotBeADataFolderIsSaidInWords(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, []byte("no folder"), 0o600); err != nil {

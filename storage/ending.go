@@ -69,8 +69,8 @@ func (s *Store) checkDatabase(ctx context.Context) error {
 	if now.Session == left.Session {
 		s.log.Error("the database is not as Stowage left it", "database", s.database)
 		return image.Errorf(image.Damaged, "the database %s in the data folder is not as Stowage left it: its disk has damaged it, or something else has written to it", databaseName).
-			Suggest("Put a backup of %s in its place, without %s-wal and %s-shm beside it. Only if you have changed it yourself: remove the file %s.",
-				databaseName, databaseName, databaseName, endedName)
+			Suggest("Put a backup of %s in its place, and remove %s-wal, %s-shm and %s. If you have just done so, or have changed it yourself, remove %s alone.",
+				databaseName, databaseName, databaseName, endedName, endedName)
 	}
 	s.log.Info("another database was put in the place of the one that Stowage left", "database", s.database)
 	return nil

@@ -71,6 +71,6 @@ func damagedDatabase() *image.Error {
 }
 
 func suggestRestore(e *image.Error) *image.Error {
-	return e.Suggest("Stop Stowage and put a backup of %s in its place, without %s-wal and %s-shm beside it. The images' files are untouched: the data folder is an OCI image layout, which skopeo and crane can read.",
-		databaseName, databaseName, databaseName)
+	return e.Suggest("Stop Stowage, put a backup of %s in its place, and remove %s-wal, %s-shm and %s. The images' files are untouched: the data folder is an OCI image layout, which skopeo and crane can read.",
+		databaseName, databaseName, databaseName, endedName)
 }
