@@ -81,7 +81,9 @@ func (r *reader) read(p []byte) (int, error) {
 		if err := r.store.Prove(r.ctx, r.digest, nil); err != nil {
 			return 0, err
 		}
-		r.proved = true
+		if r.proved, _ = r.store.proofs.of(keyOf(r.digest.Encoded()), r.stamp); !r.proved {
+			return 0, damagedBlob(r.digest) // another file has taken its place, and that one was proved
+		}
 	}
 	held := size - Unproved
 	if !r.proved && r.at >= held {
