@@ -26,6 +26,14 @@ func (s *Store) found(d image.Digest, st stamp) error {
 	delete(s.proofs.proved, keyOf(d.Encoded()))
 	s.proofs.damaged[keyOf(d.Encoded())] = st
 	s.proofs.mu.Unlock()
+	s.onDamage(d, s.mark(d, st))
+	return damagedBlob(d)
+}
+
+// mark writes the mark of a damaged blob, durably.
+func (s *Store) mark(d image.Digest, st stamp) error {
+	s.marking.Lock()
+	defer s.marking.Unlock()
 	err := s.makeDir(s.marks)
 	if err == nil {
 		err = s.replaceFile(filepath.Join(MarksDir, d.Encoded()), func(w io.Writer) error { return json.NewEncoder(w).Encode(st) })
@@ -33,8 +41,7 @@ func (s *Store) found(d image.Digest, st stamp) error {
 	if err == nil {
 		err = s.syncDir(s.marks)
 	}
-	s.onDamage(d, err)
-	return damagedBlob(d)
+	return err
 }
 
 // Damage notes that the file of a blob is not what it should be, or not there, as whoever wanted it has seen.

@@ -176,6 +176,51 @@ func TestABlobThatIsWrittenAnewIsMended(t *testing.T) {
 	}
 }
 
+func TestADamagedBlobThatSeveralFindAtOnceIsMarked(t *testing.T) {
+	s := open(t, t.TempDir())
+	d := store(t, s, manyBytes(1<<10))
+	flip(t, s, d, 7)
+	s.OnDamage(func(_ image.Digest, mark error) {
+		if mark != nil {
+			t.Errorf("the mark is not kept: %v", mark)
+		}
+	})
+	var all sync.WaitGroup
+	for range 32 {
+		all.Go(func() { _ = s.Damage(d) })
+	}
+	all.Wait()
+	if !again(t, s).IsDamaged(d) {
+		t.Error("the next start does not know")
+	}
+}
+
+func TestAPartOfAFileThatWasReplacedMeanwhileIsNotHandedOut(t *testing.T) {
+	s := open(t, t.TempDir())
+	raw := manyBytes(300 << 10)
+	d := store(t, s, raw)
+	flip(t, s, d, 200_010)
+	s = again(t, s)
+	f, _, err := s.OpenProved(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	right := s.blobPath(d.Encoded()) + ".right"
+	if err := errors.Join(os.WriteFile(right, raw, 0o600), os.Rename(right, s.blobPath(d.Encoded()))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Seek(200_000, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	n, err := f.Read(make([]byte, 100))
+	wantKind(t, err, image.Damaged)
+	if n != 0 {
+		t.Errorf("%d bytes of the file that was there before", n)
+	}
+	wantBlob(t, s, d, raw)
+}
+
 func TestAFileThatSomebodyPutInThePlaceOfADamagedOneIsProvedAnew(t *testing.T) {
 	s := open(t, t.TempDir())
 	raw := []byte("small")

@@ -35,6 +35,7 @@ type Store struct {
 	account *account
 	ballast *ballast
 	index   sync.Mutex // one index.json at a time
+	marking sync.Mutex // one mark of damage at a time: several may find the same blob damaged
 	proofs  *proofs
 
 	onDamage func(d image.Digest, mark error) // see OnDamage
