@@ -32,8 +32,10 @@ func NewUnusable(err error, o Options) *Server {
 	get(static.Prefix+"*", echo.WrapHandler(static.Handler()))
 	e.Any("/*", unusable(shown(err)))
 	return &Server{log: log, http: &http.Server{
-		Handler: newHosts(o).only(e, log), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		Handler:           newHosts(o).only(e, log),
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: time.Minute,
+		MaxHeaderBytes: 64 << 10,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
 }
 
@@ -41,9 +43,10 @@ func NewUnusable(err error, o Options) *Server {
 func unusable(e *image.Error) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
-		switch path := c.Request().URL.Path; {
-		case path == "/v2" || strings.HasPrefix(path, "/v2/"):
-			return c.JSON(http.StatusServiceUnavailable, map[string]any{"errors": []map[string]string{{"code": "UNAVAILABLE", "message": e.Message}}})
+		switch {
+		case isAPI(c.Request().URL.Path):
+			plainError(c.Response(), http.StatusServiceUnavailable, "UNAVAILABLE", e.Message)
+			return nil
 		case !strings.Contains(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextHTML):
 			return c.String(http.StatusServiceUnavailable, told(e))
 		}

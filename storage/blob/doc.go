@@ -7,6 +7,7 @@
 //	blobs/sha256/<hex>     whole, verified, read-only blobs
 //	ingest/<hex>.partial   half-fetched blobs, continued by the next Writer
 //	ingest/upload-<n>/     what somebody sends, until it is proved; gone at the next Open
+//	damaged/<hex>          the mark of a blob that was found damaged; there once one was
 //	stowage.reserve        the ballast: blocks that are given up when the volume is full
 //
 // A blob gets its name under blobs only after its size and its sha256 are proved and its bytes are on the
