@@ -114,6 +114,8 @@ func readToken(resp *http.Response) (instead image.Text, err error) {
 		return image.Textf("nothing"), nil
 	case wrong != nil && (strings.HasPrefix(trimmed, "<") || mediaTypeOf(resp.Header) == "text/html"):
 		return image.Textf("a web page"), nil
+	case errors.Is(wrong, errNoNumber):
+		return image.Textf("JSON whose expires_in is no number"), nil
 	case wrong != nil:
 		return image.Textf("something that is no JSON"), nil
 	case token == "":
@@ -135,13 +137,20 @@ func readToken(resp *http.Response) (instead image.Text, err error) {
 	return image.Text{}, nil
 }
 
-// looseSeconds is a number of seconds, however it is written; 0 where it is none that makes sense.
+// errNoNumber says that a token's time to live is a text, say: docker takes no such token either (distribution's
+// client decodes expires_in as an integer).
+var errNoNumber = errors.New("expires_in is no number")
+
+// looseSeconds is a number of seconds, with or without a fraction; 0 where it is none that makes sense.
 type looseSeconds int
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (s *looseSeconds) UnmarshalJSON(raw []byte) error {
 	const most = 365 * 24 * 60 * 60
-	n, err := strconv.ParseFloat(strings.Trim(string(raw), `" `), 64)
+	if c := raw[0]; c != '-' && c != 'n' && (c < '0' || c > '9') {
+		return errNoNumber
+	}
+	n, err := strconv.ParseFloat(string(raw), 64)
 	if *s = 0; err == nil && n > 0 {
 		*s = looseSeconds(min(n, most))
 	}

@@ -35,6 +35,8 @@ func TestWhatATokenServerAnswersIsTold(t *testing.T) {
 		"another JSON":    {answer(200, "application/json", `{"hello":1}`), []string{"but JSON that holds none"}, true},
 		"an array":        {answer(200, "application/json", `[]`), []string{"but something that is no JSON"}, true},
 		"a number":        {answer(200, "application/json", `{"token":7,"access_token":null}`), []string{"but JSON that holds none"}, true},
+		"a time in text":  {answer(200, "application/json", `{"token":"x","expires_in":"300"}`), []string{"but JSON whose expires_in is no number"}, true},
+		"a time in parts": {answer(200, "application/json", `{"token":"x","expires_in":{}}`), []string{"but JSON whose expires_in is no number"}, true},
 		"no header value": {answer(200, "application/json", `{"token":"a\nb"}`), []string{"but one that cannot be sent"}, true},
 		"far too much":    {answer(200, "application/json", string(make([]byte, maxTokenBody+1))), []string{"more than 1048576 bytes"}, true},
 		"not found":       {answer(404, "text/plain", "404 page not found"), []string{"404 Not Found instead of a token: 404 page not found"}, true},
@@ -76,8 +78,7 @@ func TestTokensAreReadInEveryForm(t *testing.T) {
 	for _, answer := range []string{
 		`{"token":"good"}`, `{"access_token":"good"}`, `{"token":"","access_token":"good"}`, `{"token":"good","access_token":null}`,
 		`{"token":" good\n"}`, "\n{\"token\":\"good\"}\n",
-		`{"token":"good","expires_in":"300"}`, `{"token":"good","expires_in":300.5}`, `{"token":"good","expires_in":-1}`, `{"token":"good","expires_in":1e99}`,
-		`{"token":"good","expires_in":null}`, `{"token":"good","expires_in":{}}`,
+		`{"token":"good","expires_in":300.5}`, `{"token":"good","expires_in":-1}`, `{"token":"good","expires_in":1e99}`, `{"token":"good","expires_in":null}`,
 		`{"token":"good","issued_at":""}`, `{"token":"good","issued_at":"2026-01-01T00:00:00.123456"}`, `{"token":"good","issued_at":1767225600}`,
 		`{"token":"good","issued_at":"2090-01-01T00:00:00Z"}`, `{"token":"good","refresh_token":null,"scope":["x"]}`,
 	} {
