@@ -167,7 +167,7 @@ func TestAHostileOrDamagedArchiveIsRefusedAndLeavesNothing(t *testing.T) {
 		"a great many images":         {tarOf(t, replaced(t, classic(), "manifest.json", manyImages)...), image.TooLarge, "more than 1000"},
 		"a great many names":          {tarOf(t, replaced(t, classic(), "manifest.json", manyNames)...), image.TooLarge, "more than 1000"},
 		"JSON of a great many values": {tarOf(t, replaced(t, classic(), "manifest.json", func([]byte) []byte { return fmt.Appendf(nil, "[%s{}]", strings.Repeat("{},", 1<<20)) })...), image.TooLarge, "values"},
-		"configs that grow in memory": {tarOf(t, growing(t)...), image.TooLarge, "of memory"},
+		"configs that grow in memory": {tarOf(t, grown(t)...), image.TooLarge, "of memory"},
 		"many manifests to be made":   {tarOf(t, toBeMade(t)...), image.TooLarge, "of memory"},
 		"a header without end":        {append(header('L', "././@LongLink", 2<<20), make([]byte, 2<<20)...), image.TooLarge, "header that is too long"},
 		"PAX records without end":     {append(header('x', "pax", 2<<20), make([]byte, 2<<20)...), image.TooLarge, "header that is too long"},
@@ -361,35 +361,42 @@ func manyNames(raw []byte) []byte {
 	return bytes.Replace(raw, []byte(`"RepoTags":[`), append([]byte(`"RepoTags":[`), names...), 1)
 }
 
-// growing is an archive of configs that have few bytes and a great many steps without a layer.
-func growing(t *testing.T) []entry {
+// growing gives configs that have few bytes and a great many steps without a layer, and what manifest.json says of them.
+func growing(t *testing.T, images int) ([]entry, []savedItem) {
 	t.Helper()
 	var entries []entry
 	var items []savedItem
-	steps := strings.Repeat("{},", 90_000)
-	for i := range 30 {
+	steps := strings.Repeat("{},", 49_000)
+	for i := range images {
 		name := fmt.Sprintf("%d.json", i)
 		entries = append(entries, file(name, fmt.Appendf(nil, `{"author":"%d","os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]},"history":[%s{}]}`, i, steps)))
 		items = append(items, savedItem{Config: name, RepoTags: []string{fmt.Sprintf("app:%d", i)}})
 	}
+	return entries, items
+}
+
+// grown is an archive of such configs.
+func grown(t *testing.T) []entry {
+	t.Helper()
+	entries, items := growing(t, 30)
 	return append(entries, jsonFile(t, "manifest.json", items))
 }
 
-// toBeMade is an archive of one small config and two layers, in so many orders that the manifests made of them are many times
-// as large as all of it.
+// toBeMade is an archive of configs that take most of the memory there is for documents, and of a small one and two
+// layers, in so many orders that the manifests made of them take more than the rest.
 func toBeMade(t *testing.T) []entry {
 	t.Helper()
 	const layers = 1000
 	one, two := tarOf(t, file("one", nil)), tarOf(t, file("two", nil))
 	diffIDs := strings.TrimSuffix(strings.Repeat(`"`+string(digest.FromBytes(one))+`",`, layers), ",")
-	entries := []entry{file("c", []byte(`{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[`+diffIDs+`]}}`)), file("1", one), file("2", two)}
-	var items []savedItem
-	for i := range layers {
-		item := savedItem{Config: "c", RepoTags: []string{fmt.Sprintf("app:%d", i)}, Layers: slices.Repeat([]string{"1"}, layers)}
+	entries, items := growing(t, 17)
+	entries = append(entries, file("c", []byte(`{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[`+diffIDs+`]}}`)), file("1", one), file("2", two))
+	for i := range 95 {
+		item := savedItem{Config: "c", RepoTags: []string{fmt.Sprintf("made:%d", i)}, Layers: slices.Repeat([]string{"1"}, layers)}
 		item.Layers[i] = "2"
 		items = append(items, item)
 	}
-	return append(entries, jsonFile(t, "manifest.json", items[:240]))
+	return append(entries, jsonFile(t, "manifest.json", items))
 }
 
 // cutBefore is an index of two platforms, cut off between two entries: before the last one, which is a layer.

@@ -68,18 +68,18 @@ func (h *Handlers) section(c echo.Context, a address, s *subject) error {
 		return err
 	}
 	defer done()
-	switch {
-	case a.section == views.SectionManifest:
+	switch a.section {
+	case views.SectionManifest:
 		return h.manifestSection(c, s)
-	case a.section == views.SectionInspect:
+	case views.SectionInspect:
 		return h.inspectSection(c, s)
-	case a.section == views.SectionConfig:
+	case views.SectionConfig:
 		return h.configSection(c, s)
-	case a.section == views.SectionHistory:
+	case views.SectionHistory:
 		return h.historySection(c, s)
-	case a.section == views.SectionUse:
+	case views.SectionUse:
 		return h.useSection(c, s)
-	case a.section == views.SectionDownload:
+	case views.SectionDownload:
 		return h.downloadSection(c, s)
 	}
 	return h.layersSection(c, s)

@@ -87,7 +87,7 @@ func TestARegistryThatDripsHoldsUpNoOther(t *testing.T) {
 		for _, l := range b.up.documents[handed.Digest].Manifest.Layers {
 			go func() {
 				if s, err := m.Stream(b.ctx, slow.Repository, l, "client 10.0.0.1 (docker/28)"); err == nil {
-					s.Close() //nolint:errcheck // of no interest
+					s.Close()
 				}
 			}()
 		}
@@ -104,7 +104,7 @@ func TestARegistryThatDripsHoldsUpNoOther(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer s.Close() //nolint:errcheck // it was only read from
+		defer s.Close()
 		if _, err := io.Copy(io.Discard, s); err != nil {
 			t.Error(err)
 		}

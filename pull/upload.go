@@ -85,7 +85,9 @@ func (q *Queue) Upload(ctx context.Context, req UploadRequest, carryOut func(ctx
 		err = guard(func() error { return carryOut(work, &Uploading{run: r, queue: q}) })
 	}
 	unwatch()
-	if cause := context.Cause(work); err != nil && cause != nil && !(cause == context.Canceled && errors.Is(err, os.ErrDeadlineExceeded)) {
+	cause := context.Cause(work)
+	late := errors.Is(cause, context.Canceled) && errors.Is(err, os.ErrDeadlineExceeded)
+	if err != nil && cause != nil && !late {
 		err = cause // but a sender whose time is over has not gone: the server ends the request with the connection's deadline
 	}
 	err = uploadEnd(err)

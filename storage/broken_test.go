@@ -22,7 +22,7 @@ func brokenShelf(t *testing.T) (s *shelf, bad, good image.Digest) {
 // kept gives a job as its record has it.
 func (s *shelf) kept(id int64) pull.Job {
 	s.t.Helper()
-	j, err := s.Store.Job(s.t.Context(), id)
+	j, err := s.Job(s.t.Context(), id)
 	if err != nil {
 		s.t.Fatal(err)
 	}

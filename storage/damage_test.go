@@ -71,34 +71,37 @@ func everything(t *testing.T, q querier) (string, error) {
 	}
 	var b strings.Builder
 	for _, table := range tables {
-		rows, err := q.QueryContext(t.Context(), `SELECT * FROM `+table)
-		if err != nil {
-			return "", err
-		}
-		columns, err := rows.Columns()
-		if err != nil {
-			t.Fatal(err)
-		}
-		values := make([]any, len(columns))
-		for i := range values {
-			values[i] = new(any)
-		}
-		for rows.Next() {
-			if err := rows.Scan(values...); err != nil {
-				t.Fatal(err)
-			}
-			for _, v := range values {
-				fmt.Fprintln(&b, *v.(*any))
-			}
-		}
-		if err := rows.Close(); err != nil {
-			return "", err
-		}
-		if err := rows.Err(); err != nil {
+		if err := readTable(t, q, table, &b); err != nil {
 			return "", err
 		}
 	}
 	return b.String(), nil
+}
+
+func readTable(t *testing.T, q querier, table string, b *strings.Builder) error {
+	t.Helper()
+	rows, err := q.QueryContext(t.Context(), `SELECT * FROM `+table)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := make([]any, len(columns))
+	for i := range values {
+		values[i] = new(any)
+	}
+	for rows.Next() {
+		if err := rows.Scan(values...); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range values {
+			fmt.Fprintln(b, *v.(*any))
+		}
+	}
+	return rows.Err()
 }
 
 // overwritten calls check for each page of a database that is overwritten, with random bytes or with zeros.

@@ -79,7 +79,7 @@ func (s *Store) checkDatabase(ctx context.Context) error {
 // quickCheck has SQLite check the structure of the database.
 func (s *Store) quickCheck(ctx context.Context) error {
 	db := s.openPool(url.Values{"_query_only": {"true"}}, 1)
-	defer db.Close()
+	defer db.Close() //nolint:errcheck // it only read
 	began := time.Now()
 	told, err := rowsOf(ctx, db, scanString, fmt.Sprintf(`PRAGMA quick_check(%d)`, mostTold))
 	switch {

@@ -48,7 +48,7 @@ var onlyIn = map[string][]string{
 	"github.com/distribution/reference":   {"image"},
 	"github.com/containerd/platforms":     {"image"},
 	"github.com/klauspost/compress":       {"image/layer", "archive", "registry", "sample"},
-	"github.com/andybalholm/brotli":        {"registry"},
+	"github.com/andybalholm/brotli":       {"registry"},
 }
 
 func TestPackagesImportOnlyWhatTheTableAllows(t *testing.T) {

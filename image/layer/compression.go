@@ -70,7 +70,7 @@ func Decompress(r io.Reader, maxWindow int64) (io.Reader, Compression, func(), e
 	nothing := func() {}
 	in := bufio.NewReaderSize(r, inputSize)
 	start, err := in.Peek(SniffSize)
-	if err != nil && err != io.EOF { //nolint:errorlint // Peek returns the source's error as it is
+	if err != nil && err != io.EOF {
 		return nil, "", nothing, err
 	}
 	kind := Detect(start)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 )
@@ -101,11 +102,11 @@ func printPackages(packages []*pkg) {
 		if arrows > 0 {
 			share = float64(up) / float64(arrows)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t\n", p.folder, mark(len(p.files), maxFiles), mark(p.lines, most), arrows,
-			starred(fmt.Sprintf("%d %%", int(share*100+0.5)), share > maxUp))
+		upward := starred(fmt.Sprintf("%d %%", int(share*100+0.5)), share > maxUp)
+		fmt.Fprintln(w, strings.Join([]string{p.folder, mark(len(p.files), maxFiles), mark(p.lines, most), strconv.Itoa(arrows), upward, ""}, "\t"))
 		files, lines = files+len(p.files), lines+p.lines
 	}
-	fmt.Fprintf(w, "all %d\t%d\t%d\t\t\t\n", len(packages), files, lines)
+	fmt.Fprintln(w, strings.Join([]string{fmt.Sprintf("all %d", len(packages)), strconv.Itoa(files), strconv.Itoa(lines), "", "", ""}, "\t"))
 	flush(w)
 }
 
