@@ -65,7 +65,7 @@ func TestACheckAsksByOneHEADAndShowsBothDigests(t *testing.T) {
 	c := newChecked(t)
 	here := c.target("ubuntu:rolling").Digest
 	page, asked := c.check()
-	page.is(t, http.StatusOK, `data-update="current"`, "was asked by HEAD")
+	page.is(t, http.StatusOK, `data-update="current"`, "was asked by a check")
 	if got := strings.Join(asked, " "); got != "HEAD" {
 		t.Errorf("asked by %q, want one HEAD", got)
 	}
