@@ -24,10 +24,13 @@ func TestHelpNamesEveryFlagWithItsTwinInTheEnvironment(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	text := strings.Join(strings.Fields(out), " ") // it is wrapped
-	for _, flag := range []string{"listen", "data", "platform", "registry", "registries", "insecure-registry", "registry-ca", "pull-concurrency", "undo-window", "external-url", "host", "share-logins", "auth", "log-format", "log-level"} {
+	for _, flag := range []string{"listen", "data", "platform", "registry", "registries", "insecure-registry", "registry-ca", "pull-concurrency", "undo-window", "external-url", "host", "auth", "log-format", "log-level"} {
 		if !strings.Contains(text, "--"+flag+"=") || !strings.Contains(text, "($"+envName(flag)+")") {
 			t.Errorf("help does not name --%s and %s:\n%s", flag, envName(flag), out)
 		}
+	}
+	if !regexp.MustCompile(`--share-logins [^$]*\(\$STOWAGE_SHARE_LOGINS\)`).MatchString(text) { // it takes no value
+		t.Errorf("help does not name --share-logins:\n%s", out)
 	}
 	for _, command := range []string{"serve", "demo", "version", "help"} {
 		if !regexp.MustCompile(`(?m)^  ` + command + `\b`).MatchString(out) {
