@@ -257,6 +257,11 @@ func noteAddress(c echo.Context, state views.ListState) {
 	}
 }
 
+// JSON tells whether a request asks for JSON, which browsers do not.
+func JSON(r *http.Request) bool {
+	return wants(strings.Join(r.Header.Values("Accept"), ","), echo.MIMEApplicationJSON)
+}
+
 // PlainText tells whether a request asks for text: by curl -H 'Accept: text/plain' or curl -T, never by a browser.
 func PlainText(r *http.Request) bool {
 	return r.Method == http.MethodPut || wants(strings.Join(r.Header.Values("Accept"), ","), echo.MIMETextPlain)

@@ -48,6 +48,19 @@ func (h *Handlers) imageIDs(c echo.Context, path string, repository image.Reposi
 	return nil
 }
 
+// JSONError answers with an error for programs, in the words that a pull's answer has it in. An internal one is not told.
+func JSONError(c echo.Context, status int, e *image.Error) error {
+	said := struct {
+		Error  string     `json:"error"`
+		Kind   image.Kind `json:"kind,omitzero"`
+		Advice string     `json:"advice,omitzero"`
+	}{Error: e.Message, Kind: e.Kind, Advice: e.Suggestion}
+	if said.Error == "" || e.Kind == image.Internal {
+		said.Error = strings.ToLower(http.StatusText(status))
+	}
+	return c.JSON(status, said)
+}
+
 // PlainError answers with an error in words, for people at a terminal. An internal one is not told.
 func PlainError(c echo.Context, status int, e *image.Error) error { return plainError(c, status, e) }
 

@@ -103,6 +103,9 @@ func platformChoices(offered, asked []image.Platform, standard image.Platform) (
 
 // refusePullAll shows what is wrong in the form, or gives back an error that is not for people to see.
 func (h *Handlers) refusePullAll(c echo.Context, v views.PullAllView, err error) error {
+	if PlainText(c.Request()) || JSON(c.Request()) {
+		return err
+	}
 	var e *image.Error
 	if !errors.As(err, &e) || e.Kind == image.Internal {
 		return err

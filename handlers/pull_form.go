@@ -155,6 +155,9 @@ func slowRegistry(ref image.Reference) error {
 
 // refusePullForm shows what is wrong in the form, or gives back an error that is not for people to see.
 func (h *Handlers) refusePullForm(c echo.Context, v views.PullFormView, err error) error {
+	if PlainText(c.Request()) || JSON(c.Request()) {
+		return err
+	}
 	var e *image.Error
 	if !errors.As(err, &e) || e.Kind == image.Internal {
 		return err

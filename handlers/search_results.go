@@ -3,9 +3,11 @@ package handlers
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
 )
 
@@ -83,6 +85,9 @@ func (h *Handlers) wordsOf(ctx context.Context, state views.SearchState, r *view
 	case errors.As(err, &known) && known.Kind != image.Internal:
 		problem := views.NewErrorView(ctx, Status(known.Kind), known)
 		r.Problem = &problem
+		if docker.ReadPaste(state.Query).NoImage || strings.Contains(m.Name, "://") {
+			return "", nil // which is no word, and may hold a password
+		}
 		return state.Query, nil
 	case err != nil:
 		return "", err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"net/http/httptest"
 	"slices"
 	"strconv"
@@ -263,6 +264,24 @@ func TestAnIDOfNothingThatIsStoredIsExplainedAndSearchedForAsAWord(t *testing.T)
 	page.lacks(t, "Look up 0123456789ab")
 	if s.asked.Load() == 0 {
 		t.Error("nobody was asked")
+	}
+}
+
+func TestNoRegistryIsSentACommandOrAnAddressThatNamesNoImage(t *testing.T) {
+	s := newSearched(t, hubAnd(quay()))
+	for text, problem := range map[string]string{
+		"docker login -u me -p secret quay.io": "This command names no image. Paste one that does, such as docker pull postgres:15",
+		"docker run --rm -it":                  "This command names no image.",
+		"https://me:secret@quay.io/v2/":        "is an address, not an image reference",
+		"https://hub.docker.com/search?q=x":    "is the address of a web page",
+	} {
+		page := s.get("/search?q=" + url.QueryEscape(text))
+		page.is(t, http.StatusOK, problem)
+		page.lacks(t, "Nothing found", "docker search", "No registry")
+		s.get("/search?q="+url.QueryEscape(text), "Accept-Language", "ko").lacks(t, "names no image")
+	}
+	if n := s.asked.Load(); n != 0 {
+		t.Errorf("registries were asked %d times", n)
 	}
 }
 

@@ -52,6 +52,9 @@ func (h *Handlers) understand(ctx context.Context, text string) (meaning, error)
 	p := docker.ReadPaste(text)
 	name := p.Name
 	m := meaning{Name: name}
+	if p.NoImage {
+		return m, noImage(name)
+	}
 	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII || unicode.IsSpace(r) }) {
 		m.Words = name
 		return m, nil
@@ -61,10 +64,7 @@ func (h *Handlers) understand(ctx context.Context, text string) (meaning, error)
 			return m, err
 		}
 	}
-	switch {
-	case p.NoImage:
-		return m, webPage(name)
-	case p.Repository:
+	if p.Repository {
 		var err error
 		if m.Ref, err = image.ParseRepositoryReference(name); err != nil {
 			return m, err
@@ -115,6 +115,15 @@ func checkText(text string) error {
 	}
 	return image.Errorf(image.Invalid, "the text is longer than %d bytes (q)", maxReference).
 		Suggest("Type a name such as postgres:15 or ghcr.io/org/app:1.2.")
+}
+
+// noImage is the error of what was pasted and is about no image. A command is not repeated: it may hold a password.
+func noImage(s string) error {
+	if !strings.ContainsFunc(s, unicode.IsSpace) {
+		return webPage(s)
+	}
+	return image.Errorf(image.Invalid, "this command names no image").
+		Suggest("Paste one that does, such as docker pull postgres:15, or type a name.")
 }
 
 // webPage is the error of a page in the web, in the place of a reference, that is about no image.

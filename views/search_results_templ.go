@@ -202,7 +202,7 @@ func SearchResultsPart(r SearchResults) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-		} else if r.Opens == "" {
+		} else if r.Opens == "" && r.Problem == nil {
 			templ_7745c5c3_Err = EmptyState(IconSearch, T(ctx, "search.none_listed"), T(ctx, "search.none_listed_text")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -172,6 +172,27 @@ func TestAFailedRequestIsNeverASuccess(t *testing.T) {
 
 var errCancelled = fmt.Errorf("read the rows: %w", context.Canceled)
 
+// TestAProgramIsToldAnErrorInItsOwnFormat asks for JSON and for text.
+func TestAProgramIsToldAnErrorInItsOwnFormat(t *testing.T) {
+	e := echo.New()
+	e.HTTPErrorHandler = errorHandler(nil, slog.New(slog.DiscardHandler))
+	e.GET("/missing", func(echo.Context) error { return image.Errorf(image.NotFound, "there is no x").Suggest("Take y.") })
+	e.GET("/internal", func(echo.Context) error { return errors.New("/secret/path") })
+	for _, c := range []struct{ path, accept, want string }{
+		{"/missing", "application/json", `{"error":"there is no x","kind":"not_found","advice":"Take y."}`},
+		{"/missing", "text/plain", "there is no x. Take y."},
+		{"/internal", "application/json", `{"error":"internal server error","kind":"internal"}`},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, c.path, nil)
+		r.Header.Set("Accept", c.accept)
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, r)
+		if got := strings.TrimSpace(w.Body.String()); got != c.want || w.Code == http.StatusOK {
+			t.Errorf("%s as %s: %d %s, want %s", c.path, c.accept, w.Code, got, c.want)
+		}
+	}
+}
+
 // wantLogged has a handler fail after its client has gone.
 func wantLogged(t *testing.T, err error, want string) {
 	t.Helper()

@@ -89,6 +89,9 @@ func renderError(c echo.Context, h *handlers.Handlers, status int, e *image.Erro
 	if handlers.PlainText(c.Request()) {
 		return handlers.PlainError(c, status, e)
 	}
+	if handlers.JSON(c.Request()) {
+		return handlers.JSONError(c, status, e)
+	}
 	view := views.NewErrorView(c.Request().Context(), status, e)
 	view.RequestID = requestID
 	if handlers.Partial(c) {

@@ -32,6 +32,11 @@ func TestHelpNamesEveryFlagWithItsTwinInTheEnvironment(t *testing.T) {
 	if !regexp.MustCompile(`--share-logins [^$]*\(\$STOWAGE_SHARE_LOGINS\)`).MatchString(text) { // it takes no value
 		t.Errorf("help does not name --share-logins:\n%s", out)
 	}
+	for _, said := range []string{"Default: 127.0.0.1:8080.", "Default: ./stowage-data.", "Default: 10m.", "Default: 6."} {
+		if !strings.Contains(text, said) {
+			t.Errorf("help does not say %q:\n%s", said, out)
+		}
+	}
 	for _, command := range []string{"serve", "demo", "version", "help"} {
 		if !regexp.MustCompile(`(?m)^  ` + command + `\b`).MatchString(out) {
 			t.Errorf("help does not name the command %s:\n%s", command, out)

@@ -88,7 +88,7 @@ func parse(args []string, getenv func(string) string, stdout io.Writer) (command
 			if v.Flag == nil || v.Name == "help" || v.Name == "version" {
 				return v.Help
 			}
-			return fmt.Sprintf("%s ($%s)", v.Help, envName(v.Name))
+			return fmt.Sprintf("%s%s ($%s)", v.Help, defaultIn(v), envName(v.Name))
 		}),
 		kong.Resolvers(kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 			if s := getenv(envName(flag.Name)); s != "" {
@@ -111,6 +111,14 @@ func parse(args []string, getenv func(string) string, stdout io.Writer) (command
 		return commandNone, flags{}, image.Errorf(image.Invalid, "%w", err).Suggest("See `stowage help`.")
 	}
 	return command(ctx.Command()), c.flags, nil
+}
+
+// defaultIn is what help says of a flag's default, unless its text does.
+func defaultIn(v *kong.Value) string {
+	if !v.HasDefault || v.Default == "0" { // what 0 means is said
+		return ""
+	}
+	return fmt.Sprintf(" Default: %s.", v.Default)
 }
 
 // settings are flags that have been checked.

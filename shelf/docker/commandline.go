@@ -2,6 +2,7 @@ package docker
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -182,6 +183,16 @@ func (t tool) platformIn(global, found flags) string {
 		return ""
 	}
 	return p
+}
+
+// isCommand reports whether a text is a command line of a known tool for sure, and not words to search for: it has a flag.
+func isCommand(line string) bool {
+	words := withoutPrompt(strings.Fields(line))
+	if len(words) < 2 {
+		return false
+	}
+	_, known := tools[strings.TrimSuffix(path.Base(words[0]), ".exe")]
+	return known && slices.ContainsFunc(words[1:], func(w string) bool { return len(w) > 1 && w[0] == '-' })
 }
 
 // withoutPrompt takes off what stands before a command: the prompt, sudo, variables.

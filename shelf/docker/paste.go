@@ -20,7 +20,8 @@ type Paste struct {
 	AllTags bool
 	// Repository reports whether the text is a web page about a repository and about none of its tags.
 	Repository bool
-	// NoImage reports whether the text is a page of a site of images that is about no image.
+	// NoImage reports whether the text is a page of a site of images that is about no image, or a command of docker's or of
+	// its like, with flags, that names none.
 	NoImage bool
 	// Along reports whether something stood around the name.
 	Along bool
@@ -38,7 +39,7 @@ func ReadPaste(text string) Paste {
 			return p
 		}
 	}
-	return Paste{Name: plain}
+	return Paste{Name: plain, NoImage: isCommand(plain)}
 }
 
 // certain reports whether a text is a reference for sure and not a word: it has a tag, a digest or a path.

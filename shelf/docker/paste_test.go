@@ -84,11 +84,17 @@ var pasteCases = []struct{ text, reference, platform string }{
 
 // plainCases are texts that are left as they are, for the reference's own rules to refuse or take.
 var plainCases = []string{
-	"", "image:15", "docker pull", "docker pull a b", "docker pull --platform", "FROM a b c", "from scratch", "FROM a AS", `"redis:7`,
-	"http://registry.example/x:1", "docker run", "docker run -d", "docker run 'unclosed", "docker run (x)", "docker compose up redis",
+	"", "image:15", "docker pull", "docker pull a b", "FROM a b c", "from scratch", "FROM a AS", `"redis:7`,
+	"http://registry.example/x:1", "docker run", "docker run 'unclosed", "docker run (x)", "docker compose up redis",
 	"docker network create redis", "docker desktop", "podman desktop for windows", "skopeo copy dir:/x docker://y", "skopeo inspect oci:x",
 	"crane", "crane pull", "time series image: fast", "image: a b", "image: a:1 image: b:1", "COPY --from=build /a /b", "https://", "#", "$",
 	"kubectl run web", "kubectl get pods", "quay.io/org/app", "github.com", "quay.io", "https://quay.io/org/app",
+}
+
+// commandCases are commands that name no image, which a flag tells from words to search for.
+var commandCases = []string{
+	"docker pull --platform", "docker run -d", "docker run --rm -it", "docker login -u me -p secret registry.example", "$ sudo podman logout --all",
+	"/usr/bin/docker.exe compose -f compose.yml up", "skopeo login --username me registry.example",
 }
 
 var zeroHex = strings.Repeat("0", 64)
@@ -102,6 +108,11 @@ func TestTheImageInAPastedTextIsFound(t *testing.T) {
 	for _, text := range plainCases {
 		if p := ReadPaste(text); p != (Paste{Name: unquoted(text)}) {
 			t.Errorf("%q: %+v, want it as it is", text, p)
+		}
+	}
+	for _, text := range commandCases {
+		if p := ReadPaste(text); p != (Paste{Name: text, NoImage: true}) {
+			t.Errorf("%q: %+v, want a command without an image", text, p)
 		}
 	}
 	for text, want := range map[string]bool{
