@@ -68,6 +68,8 @@ func TestAWrongCommandLineIsRefusedWithWhatToDo(t *testing.T) {
 		{"platform", nil, []string{"--platform=lin ux"}, []string{`--platform: "lin ux" is not a platform`, "such as linux/amd64"}},
 		{"an outside address with a path", nil, []string{"--external-url=https://shelf.example.com/stowage"}, []string{`--external-url: "https://shelf.example.com/stowage" is not an address of this server`, "https://shelf.example.com"}},
 		{"a name with a port", nil, []string{"--host=shelf.example.com:8080"}, []string{`--host: "shelf.example.com:8080" is not the name of a host`, "shelf.example.com"}},
+		{"an insecure registry with a scheme", nil, []string{"--insecure-registry=http://a"}, []string{`--insecure-registry: "http://a" is not a host`}},
+		{"next to no memory", nil, []string{"--memory-limit=1"}, []string{"--memory-limit must be at least 64MiB, or 0"}},
 		{"an outside address without http", []string{"STOWAGE_EXTERNAL_URL=shelf.example.com"}, nil, []string{"--external-url: "}},
 		{"address without a port", nil, []string{"--listen=127.0.0.1"}, []string{"--listen", "Give host and port, such as 127.0.0.1:8080."}},
 		{"from the environment", []string{"STOWAGE_PLATFORM=lin ux"}, nil, []string{`--platform: "lin ux" is not a platform`}},

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -135,6 +136,23 @@ type settings struct {
 	memory      int64 // soft limit in bytes; 0 is none, -1 what the machine says
 }
 
+// checkHosts refuses what cannot be the name of a host.
+func (f flags) checkHosts() error {
+	for _, name := range f.Host {
+		if !handlers.IsHostName(name) {
+			return image.Errorf(image.Invalid, "--host: %q is not the name of a host", name).
+				Suggest("Give a name alone, without scheme and port: shelf.example.com")
+		}
+	}
+	for _, name := range f.InsecureRegistry {
+		if _, err := netip.ParseAddr(name); err != nil && !handlers.IsHostPort(name) {
+			return image.Errorf(image.Invalid, "--insecure-registry: %q is not a host", name).
+				Suggest("Give a host, with its port if it has one, and no scheme: registry.example.com:5000")
+		}
+	}
+	return nil
+}
+
 // check turns flags into settings. Errors are of kind Invalid and name the flag.
 func (f flags) check(stderr io.Writer) (settings, error) {
 	s := settings{flags: f, platform: image.ServerPlatform()}
@@ -162,11 +180,8 @@ func (f flags) check(stderr io.Writer) (settings, error) {
 			return s, fmt.Errorf("--external-url: %w", err)
 		}
 	}
-	for _, name := range f.Host {
-		if !handlers.IsHostName(name) {
-			return s, image.Errorf(image.Invalid, "--host: %q is not the name of a host", name).
-				Suggest("Give a name alone, without scheme and port: shelf.example.com")
-		}
+	if err := f.checkHosts(); err != nil {
+		return s, err
 	}
 	if f.PullConcurrency < 1 || f.PullConcurrency > 64 {
 		return s, image.Errorf(image.Invalid, "--pull-concurrency must be between 1 and 64")

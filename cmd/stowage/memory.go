@@ -16,6 +16,9 @@ import (
 // garbage collector works harder. SQLite and the files of the program are not counted in it.
 const memoryShare = 0.8
 
+// leastMemory is the least limit that can be set: with less the server does nothing but collect garbage.
+const leastMemory = 64 << 20
+
 // memoryLimit reads --memory-limit: bytes, 0 for no limit, -1 where nobody said.
 func memoryLimit(said string) (int64, error) {
 	if said == "" {
@@ -24,6 +27,9 @@ func memoryLimit(said string) (int64, error) {
 	n, err := units.RAMInBytes(said)
 	if err != nil || n < 0 {
 		return 0, image.Errorf(image.Invalid, "--memory-limit is a size such as 512MiB, or 0, not %q", said)
+	}
+	if n > 0 && n < leastMemory {
+		return 0, image.Errorf(image.Invalid, "--memory-limit must be at least %s, or 0", units.BytesSize(leastMemory))
 	}
 	return n, nil
 }
