@@ -74,7 +74,11 @@ func fetched(s *stowage, address, accept string) (answered, error) {
 		return answered{}, err
 	}
 	req.Header.Set("Accept", accept)
-	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true}}
+	hangs := patience
+	if raceEnabled() { // large pages wait for one another, and each takes some ten times as long
+		hangs *= 10
+	}
+	client := http.Client{Timeout: hangs, Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	if err != nil {
 		return answered{}, err
