@@ -1,0 +1,125 @@
+package house
+
+import (
+	"encoding/json"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/stowage/stowage/"
+
+// mayImport is the table of docs/architecture.md: which of our packages each of ours may import. "*" stands for all, and
+// "handlers/*" for each package below handlers that has no line of its own.
+var mayImport = map[string][]string{
+	"cmd/stowage": {"*"},
+	"test/*":      {"*"},
+
+	"web":                   {"handlers", "handlers/page", "views", "views/ui", "views/text", "views/address", "static", "image", "share"},
+	"handlers":              {"*"},
+	"handlers/page":         {"views", "views/ui", "views/text", "views/address", "shelf", "image"},
+	"handlers/*":            {"handlers/page", "views/*", "shelf", "shelf/docker", "shelf/removal", "job", "pull", "pull/*", "registry", "registry/*", "archive", "image", "image/layer", "share"},
+	"handlers/distribution": {"storage", "pull", "pull/mirror", "shelf", "image", "share"},
+	"views":                 {"views/ui", "views/text", "views/address", "shelf", "shelf/docker", "shelf/removal", "job", "pull", "image", "static"},
+	"views/text":            {"image"},
+	"views/address":         {"shelf", "image"},
+	"views/ui":              {"views/text", "views/address", "shelf", "image", "static"},
+	"views/*":               {"views/ui", "views/text", "views/address", "shelf", "shelf/docker", "shelf/removal", "job", "pull", "image"},
+
+	"archive":           {"job", "shelf", "image", "image/layer", "share", "pull"},
+	"pull":              {"pull/*", "job", "shelf", "shelf/docker", "image", "share"},
+	"pull/resolve":      {"shelf", "image"},
+	"pull/fetch":        {"share", "image"},
+	"pull/mirror":       {"pull", "pull/resolve", "pull/fetch", "job", "shelf", "share", "image"},
+	"pull/updates":      {"shelf", "share", "image"},
+	"registry":          {"registry/outbound", "share", "image"},
+	"registry/outbound": {"share", "image"},
+	"registry/search":   {"registry", "registry/outbound", "share", "image"},
+
+	"storage":         {"storage/*", "archive", "pull", "shelf", "shelf/removal", "job", "image", "image/layer", "migrations"},
+	"storage/*":       {"storage/*", "shelf", "shelf/removal", "job", "image", "image/layer", "migrations"},
+	"storage/blob":    {"image"},
+	"storage/listing": {"shelf", "image"},
+
+	"job":           {"image", "share"},
+	"shelf":         {"image"},
+	"shelf/docker":  {"shelf", "image"},
+	"shelf/removal": {"shelf", "image"},
+	"image/layer":   {"image"},
+	"image":         {},
+	"share":         {},
+	"memo":          {},
+	"migrations":    {},
+	"static":        {},
+	"sample":        {},
+	"sample/fake":   {},
+}
+
+// everywhere are packages that know nothing of the shelf, and that any of ours may import.
+var everywhere = []string{"memo"}
+
+// allowed returns what mayImport says of the package name.
+func allowed(name string) ([]string, bool) {
+	if list, ok := mayImport[name]; ok {
+		return list, true
+	}
+	list, ok := mayImport[path.Dir(name)+"/*"]
+	return list, ok
+}
+
+// covers reports whether list, of mayImport, has the package name.
+func covers(list []string, name string) bool {
+	return slices.Contains(list, "*") || slices.Contains(list, name) || slices.Contains(list, path.Dir(name)+"/*")
+}
+
+// onlyIn names libraries that belong to certain packages.
+var onlyIn = map[string][]string{
+	"github.com/labstack/echo/v4":         {"web", "handlers", "handlers/*"},
+	"github.com/mattn/go-sqlite3":         {"storage"},
+	"database/sql":                        {"storage", "storage/*"},
+	"github.com/regclient/regclient":      {"registry", "registry/outbound"},
+	"github.com/a-h/templ":                {"views", "views/*", "handlers", "handlers/*"},
+	"github.com/prometheus/client_golang": {"web", "cmd/stowage"},
+	"github.com/alecthomas/kong":          {"cmd/stowage"},
+	"github.com/goccy/go-yaml":            {"cmd/stowage"},
+	"github.com/nicksnyder/go-i18n/v2":    {"views", "views/text"},
+	"github.com/olareg/olareg":            {"sample", "sample/fake", "test/*"},
+	"github.com/distribution/reference":   {"image", "shelf/docker"},
+	"github.com/containerd/platforms":     {"image"},
+	"github.com/klauspost/compress":       {"image/layer", "archive", "registry", "registry/outbound", "sample", "sample/fake"},
+	"github.com/andybalholm/brotli":       {"registry", "registry/outbound"},
+}
+
+func TestPackagesImportOnlyWhatTheTableAllows(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := d.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(p.ImportPath, module)
+		list, known := allowed(name)
+		if !known {
+			t.Errorf("package %s is not in the table: where does it belong?", name)
+			continue
+		}
+		for _, i := range p.Imports {
+			if ours, ok := strings.CutPrefix(i, module); ok && !covers(list, ours) && !slices.Contains(everywhere, ours) {
+				t.Errorf("%s imports %s, which the table does not allow", name, ours)
+			}
+			for library, homes := range onlyIn {
+				if (i == library || strings.HasPrefix(i, library+"/")) && !covers(homes, name) {
+					t.Errorf("%s imports %s, which belongs to %v only", name, i, homes)
+				}
+			}
+		}
+	}
+}
