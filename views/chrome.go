@@ -182,35 +182,6 @@ func alertRole(k Kind) string {
 	return "status"
 }
 
-// errorTitles holds the title of each kind of failure.
-var errorTitles = map[image.Kind]MessageID{
-	image.Internal:     "error.internal",
-	image.Invalid:      "error.invalid",
-	image.NotFound:     "error.not_found",
-	image.NoPlatform:   "error.no_platform",
-	image.Unauthorized: "error.unauthorized",
-	image.Forbidden:    "error.forbidden",
-	image.RateLimited:  "error.rate_limited",
-	image.Unavailable:  "error.unavailable",
-	image.NotImage:     "error.not_image",
-	image.Corrupt:      "error.corrupt",
-	image.TooLarge:     "error.too_large",
-	image.Conflict:     "error.conflict",
-	image.DiskFull:     "error.disk_full",
-	image.ReadOnly:     "error.read_only",
-	image.Damaged:      "error.damaged",
-	image.Cancelled:    "error.cancelled",
-}
-
-// ErrorTitle gives the title of a kind of failure, in the context's language. An unknown kind is internal.
-func ErrorTitle(ctx context.Context, kind image.Kind) string {
-	id, ok := errorTitles[kind]
-	if !ok {
-		id = errorTitles[image.Internal]
-	}
-	return T(ctx, id)
-}
-
 // agesJSON gives the texts of ages to static/app.js, which refreshes them.
 func agesJSON(ctx context.Context) string {
 	words := make(map[string]string, len(ageWords))
@@ -256,3 +227,8 @@ func pageNumbers(page, pages int) []int {
 
 // itoa is short for templates.
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// NewErrorView gives what people are shown of an error, in the context's language.
+func NewErrorView(ctx context.Context, status int, e *image.Error) ErrorView {
+	return ErrorView{Status: status, Title: ErrorTitle(ctx, e.Kind), Message: ErrorText(ctx, e.Text()), Suggestion: ErrorText(ctx, e.Advice())}
+}

@@ -37,25 +37,25 @@ func (v DeleteView) Title(ctx context.Context) string {
 func DeletedText(ctx context.Context, plan image.RemovalPlan, undoable bool) string {
 	name, n := removalName(ctx, plan.Asked.Items[0]), done(plan)
 	size := HumanSize(plan.Totals.Freed)
-	text := ""
+	said := ""
 	switch one := len(plan.Asked.Items) == 1; {
 	case plan.Totals.Blobs == 0 && one:
-		text = T(ctx, "delete.done_untagged", "Name", name)
+		said = T(ctx, "delete.done_untagged", "Name", name)
 	case plan.Totals.Blobs == 0:
-		text = T(ctx, "delete.done_many_untagged", Count, n)
+		said = T(ctx, "delete.done_many_untagged", Count, n)
 	case undoable && one:
-		text = T(ctx, "delete.done_waiting", "Name", name, "Size", size)
+		said = T(ctx, "delete.done_waiting", "Name", name, "Size", size)
 	case undoable:
-		text = T(ctx, "delete.done_many_waiting", Count, n, "Size", size)
+		said = T(ctx, "delete.done_many_waiting", Count, n, "Size", size)
 	case one:
-		text = T(ctx, "delete.done", "Name", name, "Size", size)
+		said = T(ctx, "delete.done", "Name", name, "Size", size)
 	default:
-		text = T(ctx, "delete.done_many", Count, n, "Size", size)
+		said = T(ctx, "delete.done_many", Count, n, "Size", size)
 	}
 	if n := kept(plan); n > 0 {
-		text += " " + T(ctx, "delete.done_refused", Count, n)
+		said += " " + T(ctx, "delete.done_refused", Count, n)
 	}
-	return text
+	return said
 }
 
 // refusalOf is why the one thing of a plan stays.

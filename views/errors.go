@@ -12,9 +12,33 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// NewErrorView gives what people are shown of an error, in the context's language.
-func NewErrorView(ctx context.Context, status int, e *image.Error) ErrorView {
-	return ErrorView{Status: status, Title: ErrorTitle(ctx, e.Kind), Message: ErrorText(ctx, e.Text()), Suggestion: ErrorText(ctx, e.Advice())}
+// errorTitles holds the title of each kind of failure.
+var errorTitles = map[image.Kind]MessageID{
+	image.Internal:     "error.internal",
+	image.Invalid:      "error.invalid",
+	image.NotFound:     "error.not_found",
+	image.NoPlatform:   "error.no_platform",
+	image.Unauthorized: "error.unauthorized",
+	image.Forbidden:    "error.forbidden",
+	image.RateLimited:  "error.rate_limited",
+	image.Unavailable:  "error.unavailable",
+	image.NotImage:     "error.not_image",
+	image.Corrupt:      "error.corrupt",
+	image.TooLarge:     "error.too_large",
+	image.Conflict:     "error.conflict",
+	image.DiskFull:     "error.disk_full",
+	image.ReadOnly:     "error.read_only",
+	image.Damaged:      "error.damaged",
+	image.Cancelled:    "error.cancelled",
+}
+
+// ErrorTitle gives the title of a kind of failure, in the context's language. An unknown kind is internal.
+func ErrorTitle(ctx context.Context, kind image.Kind) string {
+	id, ok := errorTitles[kind]
+	if !ok {
+		id = errorTitles[image.Internal]
+	}
+	return T(ctx, id)
 }
 
 // ErrorText words an error's message or suggestion as a sentence in the context's language. The English text

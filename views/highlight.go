@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"regexp"
+	"strings"
 
 	"github.com/a-h/templ"
 )
@@ -150,4 +152,27 @@ func (h *highlighter) str(token []byte) {
 		from = at[1]
 	}
 	h.text(token[from:])
+}
+
+// visibleJSON writes hidden characters inside the strings of JSON as escapes, which mean the same. changed
+// tells whether there were any.
+func visibleJSON(raw []byte) (out []byte, changed bool) {
+	var b strings.Builder
+	for _, r := range string(raw) {
+		switch {
+		case r == '\r' || !isHidden(r): // a carriage return can stand between tokens only
+			b.WriteRune(r)
+		case r > 0xffff:
+			hi, lo := (r-0x10000)>>10+0xd800, (r-0x10000)&0x3ff+0xdc00
+			fmt.Fprintf(&b, `\u%04x\u%04x`, hi, lo)
+			changed = true
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+			changed = true
+		}
+	}
+	if !changed {
+		return raw, false
+	}
+	return []byte(b.String()), true
 }

@@ -119,8 +119,8 @@ var layerStates = map[pull.LayerState]struct {
 }
 
 // inSentence puts a component in the place of # in a text.
-func inSentence(text string, c templ.Component) templ.Component {
-	before, after, _ := strings.Cut(text, "#")
+func inSentence(s string, c templ.Component) templ.Component {
+	before, after, _ := strings.Cut(s, "#")
 	return templ.Join(Text(before), c, Text(after))
 }
 
@@ -302,14 +302,14 @@ func layerText(ctx context.Context, j pull.Job, l pull.Layer) string {
 // stoppedText words a layer that a pull did not bring to its end: what the next try continues from, and why
 // it stopped where the layer itself was the reason.
 func stoppedText(ctx context.Context, l pull.Layer) string {
-	text := T(ctx, "pull.layer_halted")
+	halted := T(ctx, "pull.layer_halted")
 	if l.Bytes > 0 {
-		text = T(ctx, "pull.layer_halted_kept", "Size", HumanSize(l.Bytes))
+		halted = T(ctx, "pull.layer_halted_kept", "Size", HumanSize(l.Bytes))
 	}
 	if l.Reason == "" {
-		return text
+		return halted
 	}
-	return text + " · " + ErrorText(ctx, l.ReasonText.Or(l.Reason))
+	return halted + " · " + ErrorText(ctx, l.ReasonText.Or(l.Reason))
 }
 
 // layerBytes words how much of a layer is on disk.

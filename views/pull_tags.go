@@ -247,9 +247,9 @@ func tagBytes(t pull.TagLine) string {
 }
 
 // rowReason shortens a reason to what a row has room for: it may be a registry's, and a page has many.
-func rowReason(text string) string {
+func rowReason(reason string) string {
 	const most = 240
-	shown, rest := cut(text, most)
+	shown, rest := cut(reason, most)
 	if rest > 0 {
 		return shown + "…"
 	}

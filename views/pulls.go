@@ -69,15 +69,15 @@ func tookText(ctx context.Context, j pull.Job) string {
 
 // allTagsSuffix follows the repository's name where a pull is for all its tags: ", all tags (12 of 47)".
 func allTagsSuffix(ctx context.Context, j pull.Job) string {
-	text := T(ctx, "pullall.suffix")
+	suffix := T(ctx, "pullall.suffix")
 	if j.Match != "" {
-		text = T(ctx, "pullall.suffix_matching", "Match", Visible(j.Match))
+		suffix = T(ctx, "pullall.suffix_matching", "Match", Visible(j.Match))
 	}
 	total := j.Counts().All()
 	if total == 0 {
-		return text
+		return suffix
 	}
-	return T(ctx, "pullall.suffix_count", "Text", text, "Done", tallyTags(j).finished(), "Total", total)
+	return T(ctx, "pullall.suffix_count", "Text", suffix, "Done", tallyTags(j).finished(), "Total", total)
 }
 
 // pullRowBytes words a pull's bytes for a row; of all tags, those that are downloaded.

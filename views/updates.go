@@ -102,9 +102,9 @@ func checkBy(ctx context.Context, r pull.CheckRun) string {
 
 // checkFound words what a run has found.
 func checkFound(ctx context.Context, r pull.CheckRun) string {
-	text := T(ctx, "updates.found", "Current", r.Current, "Available", r.Available, "Gone", r.Gone, "Unknown", r.Unknown)
+	found := T(ctx, "updates.found", "Current", r.Current, "Available", r.Available, "Gone", r.Gone, "Unknown", r.Unknown)
 	if r.Skipped > 0 {
-		text += T(ctx, "updates.skipped", Count, r.Skipped)
+		found += T(ctx, "updates.skipped", Count, r.Skipped)
 	}
-	return text
+	return found
 }

@@ -11,7 +11,7 @@ import (
 
 func TestForeignTextCannotHideOrReorderAnything(t *testing.T) {
 	ctx := t.Context()
-	for text, want := range map[string]string{
+	for given, want := range map[string]string{
 		"plain":                 "<bdi>plain</bdi>",
 		"<script>&\"":           "<bdi>&lt;script&gt;&amp;&#34;</bdi>",
 		"a\u202egnp.exe":        `<bdi>a<span class="text-warning">\u202e</span>gnp.exe</bdi>`,
@@ -21,8 +21,8 @@ func TestForeignTextCannotHideOrReorderAnything(t *testing.T) {
 		"bad\xffbyte \ufffd":    "<bdi>bad<span class=\"text-warning\">\\xff</span>byte \ufffd</bdi>",
 		"한국어 \u200dand joiners": "<bdi>한국어 \u200dand joiners</bdi>",
 	} {
-		if got := rendered(t, ctx, Verbatim(text)); got != want {
-			t.Errorf("%q is shown as %s, want %s", text, got, want)
+		if got := rendered(t, ctx, Verbatim(given)); got != want {
+			t.Errorf("%q is shown as %s, want %s", given, got, want)
 		}
 	}
 	if got := Visible("a\u202e<b>"); got != `a\u202e<b>` {
