@@ -15,6 +15,7 @@ import (
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 const (
@@ -106,14 +107,14 @@ func boxLead(ctx context.Context, m meaning) views.BoxLead {
 	}
 	switch m.Lead {
 	case leadsToImage:
-		l.Icon, l.Note = views.IconImage, views.T(ctx, "box.open")
+		l.Icon, l.Note = views.IconImage, text.T(ctx, "box.open")
 		if strings.HasPrefix(m.Page, "/layers/") {
-			l.Icon, l.Note = views.IconLayers, views.T(ctx, "box.open_layer")
+			l.Icon, l.Note = views.IconLayers, text.T(ctx, "box.open_layer")
 		}
 	case leadsToPull:
-		l.Icon, l.Note = views.IconPull, views.T(ctx, "box.pull")
+		l.Icon, l.Note = views.IconPull, text.T(ctx, "box.pull")
 	case leadsToTags:
-		l.Icon, l.Note = views.IconTag, views.T(ctx, "box.pick")
+		l.Icon, l.Note = views.IconTag, text.T(ctx, "box.pick")
 	}
 	return l
 }
@@ -128,7 +129,7 @@ func (h *Handlers) boxRepository(ctx context.Context, words string) (views.BoxLe
 	if err != nil || totals.Tags < 2 {
 		return views.BoxLead{}, err
 	}
-	note := views.T(ctx, "box.tags", views.Count, totals.Tags)
+	note := text.T(ctx, "box.tags", text.Count, totals.Tags)
 	return views.BoxLead{URL: views.ImageURL(ref), Icon: views.IconImage, Ref: ref, Note: note}, nil
 }
 

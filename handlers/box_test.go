@@ -14,7 +14,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // boxed is the box over a shelf, with stand-ins for the search services of Docker Hub, Quay and a registry that
@@ -77,7 +77,7 @@ func newBoxed(t *testing.T, hub http.Handler, references ...string) *boxed {
 	box.GET("/search/box", func(c echo.Context) error {
 		l := Locale(c)
 		l.Now = clock
-		c.SetRequest(c.Request().WithContext(views.WithLocale(c.Request().Context(), l)))
+		c.SetRequest(c.Request().WithContext(text.WithLocale(c.Request().Context(), l)))
 		return h.SearchBox(c)
 	})
 	b.pages = box

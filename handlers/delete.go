@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // deletion is what a request wants to be deleted, and the page that it is looked at on.
@@ -158,7 +159,7 @@ func (h *Handlers) showPlan(c echo.Context, status int, d deletion, plan image.R
 	forced.Force = true
 	if d.many {
 		v.Action, v.Cancel, v.Force = views.DeletePath, "/images", views.DeleteAllURL(forced, d.back)
-		v.Crumbs = []views.Crumb{{Label: views.T(ctx, "nav.images"), URL: "/images"}, {Label: views.T(ctx, "delete.crumb")}}
+		v.Crumbs = []views.Crumb{{Label: text.T(ctx, "nav.images"), URL: "/images"}, {Label: text.T(ctx, "delete.crumb")}}
 	} else {
 		h.describeOne(c, d, &v)
 		v.Here, v.Force = views.DeleteURL(d.base, d.asked, d.back), views.DeleteURL(d.base, forced, d.back)
@@ -181,7 +182,7 @@ func (h *Handlers) describeOne(c echo.Context, d deletion, v *views.DeleteView) 
 	item := d.asked.Items[0]
 	v.Action, v.Cancel = views.SectionURL(d.base, views.SectionDelete, image.Platform{}), views.SectionURL(d.base, "", item.Platform)
 	if item.ID != "" {
-		v.Crumbs = []views.Crumb{{Label: views.T(ctx, "nav.images"), URL: "/images"}, {Label: image.ShortDigest(item.ID), URL: d.base}}
+		v.Crumbs = []views.Crumb{{Label: text.T(ctx, "nav.images"), URL: "/images"}, {Label: image.ShortDigest(item.ID), URL: d.base}}
 		return
 	}
 	v.Crumbs = crumbsOf(ctx, item.Reference.Repository, views.ImageURL(image.Reference{Repository: item.Reference.Repository}))

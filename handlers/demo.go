@@ -7,6 +7,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // MoveDemoTag answers POST /demo/move-tag: the sample tag points at its next image, and the pull form shows
@@ -20,6 +21,6 @@ func (h *Handlers) MoveDemoTag(c echo.Context) error {
 	if err != nil {
 		return fmt.Errorf("move the sample tag: %w", err)
 	}
-	flash := views.Flash{Kind: views.KindInfo, Text: views.T(ctx, "pulls.moved_tag", "Reference", ref.Familiar())}
+	flash := views.Flash{Kind: views.KindInfo, Text: text.T(ctx, "pulls.moved_tag", "Reference", ref.Familiar())}
 	return redirect(c, views.PullFormURL(ref), flash)
 }

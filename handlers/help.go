@@ -6,9 +6,10 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // Help answers GET /help: the words, the addresses and the keys.
 func (h *Handlers) Help(c echo.Context) error {
-	return Render(c, http.StatusOK, views.HelpPage(h.Chrome(c, views.T(c.Request().Context(), "help.title"), views.NavNone)))
+	return Render(c, http.StatusOK, views.HelpPage(h.Chrome(c, text.T(c.Request().Context(), "help.title"), views.NavNone)))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // changes answers GET …@sha256:NEW/changes?from=sha256:OLD&platform=: what changed between two digests of a repository,
@@ -70,7 +71,7 @@ func digestParam(c echo.Context, name string) (image.Digest, error) {
 // are to be compared; nil where there are none.
 func (h *Handlers) changesView(ctx context.Context, ref image.Reference, from image.Digest, platform image.Platform) (v views.ChangesView, compared *imagePair, err error) {
 	v = views.ChangesView{
-		Crumbs:     append(crumbsOf(ctx, ref.Repository, views.ImageURL(image.Reference{Repository: ref.Repository})), views.Crumb{Label: views.T(ctx, "changes.compare")}),
+		Crumbs:     append(crumbsOf(ctx, ref.Repository, views.ImageURL(image.Reference{Repository: ref.Repository})), views.Crumb{Label: text.T(ctx, "changes.compare")}),
 		Repository: ref.Repository, Back: views.ChangesURL(ref.Repository, ref.Digest, from, platform),
 	}
 	before, err := h.changesSide(ctx, ref.WithDigest(from), &v.From)

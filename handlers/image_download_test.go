@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/sample"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 var archiveLink = regexp.MustCompile(`<a class="btn btn-primary" href="([^"]*)">`)
@@ -41,7 +41,7 @@ func TestTheDownloadPageOffersWhatTheArchiveIs(t *testing.T) {
 		}
 		archive := s.get(want)
 		size := strconv.Itoa(len(archive.body))
-		page.is(t, http.StatusOK, views.Grouped(int64(len(archive.body)))+" bytes", "http://example.com"+strings.ReplaceAll(want, "&", "&amp;"))
+		page.is(t, http.StatusOK, text.Grouped(int64(len(archive.body)))+" bytes", "http://example.com"+strings.ReplaceAll(want, "&", "&amp;"))
 		if archive.header.Get("Content-Length") != size {
 			t.Errorf("%s: %s bytes were declared, %s came", want, archive.header.Get("Content-Length"), size)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // What ?document= chooses.
@@ -69,14 +70,14 @@ func (h *Handlers) document(ctx context.Context, d image.Digest, attests bool) (
 func (s *subject) documents(ctx context.Context, shown image.Digest) (tabs []views.Tab) {
 	address := s.url(views.SectionManifest)
 	if s.target.Digest != "" && s.target.Digest != s.shown.Manifest {
-		tabs = append(tabs, views.Tab{Label: views.T(ctx, "manifest.index"), URL: withQuery(address, "document="+documentIndex), Active: shown == s.target.Digest})
+		tabs = append(tabs, views.Tab{Label: text.T(ctx, "manifest.index"), URL: withQuery(address, "document="+documentIndex), Active: shown == s.target.Digest})
 	}
 	tabs = append(tabs, views.Tab{
-		Label: views.T(ctx, "manifest.manifest", "Platform", s.platform.String()), URL: withQuery(address, "document="+documentManifest), Active: shown == s.shown.Manifest,
+		Label: text.T(ctx, "manifest.manifest", "Platform", s.platform.String()), URL: withQuery(address, "document="+documentManifest), Active: shown == s.shown.Manifest,
 	})
 	for _, a := range s.attestations {
 		if a.Of == s.shown.Manifest || a.Digest == shown {
-			tabs = append(tabs, views.Tab{Label: views.T(ctx, "manifest.attestation"), URL: s.attestationURL(a), Active: shown == a.Digest})
+			tabs = append(tabs, views.Tab{Label: text.T(ctx, "manifest.attestation"), URL: s.attestationURL(a), Active: shown == a.Digest})
 		}
 	}
 	return tabs

@@ -9,6 +9,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 func TestTheManifestDownloadIsTheOriginalByteForByte(t *testing.T) {
@@ -88,7 +89,7 @@ func TestADocumentOnOneLineIsIndentedAndSaysSo(t *testing.T) {
 	s := newShelfWith(t, "test/line", map[string]sample.Source{"latest": built})
 	s.pull("test/line:latest")
 	const page = "/images/docker.io/test/line:latest/manifest"
-	s.get(page).is(t, http.StatusOK, "Indented for reading; the original has "+views.Grouped(int64(len(built.Body)))+" bytes on one line")
+	s.get(page).is(t, http.StatusOK, "Indented for reading; the original has "+text.Grouped(int64(len(built.Body)))+" bytes on one line")
 	if got := s.get(page + "?raw=1"); got.body != string(built.Body) {
 		t.Error("the download is not the original")
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // maxLinks is how many references the head of a page names.
@@ -72,7 +73,7 @@ func (s *subject) describeReference(ctx context.Context, v *views.ImageView) {
 // describeID fills in what only an image ID has.
 func (s *subject) describeID(ctx context.Context, v *views.ImageView) {
 	v.Subject = s.shown.ID
-	v.Crumbs = []views.Crumb{{Label: views.T(ctx, "nav.images"), URL: "/images"}, {Label: image.ShortDigest(s.shown.ID)}}
+	v.Crumbs = []views.Crumb{{Label: text.T(ctx, "nav.images"), URL: "/images"}, {Label: image.ShortDigest(s.shown.ID)}}
 	for _, r := range append(append([]image.Reference{}, s.names.Tags...), s.names.Lone...) {
 		label := r.Familiar()
 		if r.Digest != "" {
@@ -103,7 +104,7 @@ func first(links []views.Link) (shown []views.Link, more int) {
 
 // crumbsOf gives the way to a repository; its last part leads to url where that is not empty.
 func crumbsOf(ctx context.Context, r image.Repository, url string) []views.Crumb {
-	crumbs := []views.Crumb{{Label: views.T(ctx, "nav.images"), URL: "/images"}, {Label: r.Host()}}
+	crumbs := []views.Crumb{{Label: text.T(ctx, "nav.images"), URL: "/images"}, {Label: r.Host()}}
 	for part := range strings.SplitSeq(r.Path(), "/") {
 		crumbs = append(crumbs, views.Crumb{Label: part})
 	}
@@ -119,7 +120,7 @@ func (s *subject) title(ctx context.Context) string {
 	}
 	for _, section := range sections {
 		if section.name == s.section && s.section != views.SectionLayers && s.stored {
-			return title + " · " + views.T(ctx, section.label)
+			return title + " · " + text.T(ctx, section.label)
 		}
 	}
 	return title
@@ -128,7 +129,7 @@ func (s *subject) title(ctx context.Context) string {
 // sections are the tabs of the page.
 var sections = []struct {
 	name  views.Section
-	label views.MessageID
+	label text.MessageID
 }{
 	{views.SectionLayers, "image.tab_layers"},
 	{views.SectionConfig, "image.tab_config"},
@@ -143,7 +144,7 @@ func (s *subject) tabs(ctx context.Context) []views.Tab {
 	tabs := make([]views.Tab, 0, len(sections))
 	for _, section := range sections {
 		tabs = append(tabs, views.Tab{
-			Label: views.T(ctx, section.label), URL: s.url(section.name),
+			Label: text.T(ctx, section.label), URL: s.url(section.name),
 			Active: section.name == s.section || s.section == "" && section.name == views.SectionLayers,
 		})
 	}
@@ -209,14 +210,14 @@ func (s *subject) figures(ctx context.Context) views.ImageFigures {
 
 // deletions gives what can be deleted from here. Each leads to the plan, which says what will happen.
 func (s *subject) deletions(ctx context.Context) []views.Link {
-	whole := views.Link{Label: views.T(ctx, "image.delete"), URL: views.SectionURL(s.base(), views.SectionDelete, image.Platform{})}
+	whole := views.Link{Label: text.T(ctx, "image.delete"), URL: views.SectionURL(s.base(), views.SectionDelete, image.Platform{})}
 	if s.idPrefix != "" || !s.stored || len(s.target.Images) < 2 {
 		return []views.Link{whole}
 	}
-	if whole.Label = views.T(ctx, "image.delete_digest"); s.ref.Tag != "" {
-		whole.Label = views.T(ctx, "image.delete_tag", "Tag", s.ref.Tag)
+	if whole.Label = text.T(ctx, "image.delete_digest"); s.ref.Tag != "" {
+		whole.Label = text.T(ctx, "image.delete_tag", "Tag", s.ref.Tag)
 	}
-	one := views.Link{Label: views.T(ctx, "image.delete_platform", "Platform", s.platform.String()), URL: views.SectionURL(s.base(), views.SectionDelete, s.platform)}
+	one := views.Link{Label: text.T(ctx, "image.delete_platform", "Platform", s.platform.String()), URL: views.SectionURL(s.base(), views.SectionDelete, s.platform)}
 	return []views.Link{one, whole}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // version is what app:1 is in one of its versions: each has a layer and an environment variable more than the one before.
@@ -86,7 +87,7 @@ func TestATagThatMovesBetweenPullsIsToldComparedAndPrunedToTheByte(t *testing.T)
 		t.Fatalf("%+v, %v", plan.Totals, err)
 	}
 	preview := s.get("/prune")
-	preview.is(t, http.StatusOK, views.HumanSize(plan.Totals.Freed))
+	preview.is(t, http.StatusOK, text.HumanSize(plan.Totals.Freed))
 	form := url.Values{}
 	for _, m := range planField.FindAllStringSubmatch(preview.body, -1) {
 		form.Set(m[1], m[2])

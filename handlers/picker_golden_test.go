@@ -12,6 +12,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // aPicker is a picked repository with a row of each kind.
@@ -64,10 +65,10 @@ func TestThePickerLooksAsApproved(t *testing.T) {
 		"picker-offers":   views.SearchOffersPart(found),
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := rendered(t, views.English, page)
+			a := rendered(t, text.English, page)
 			a.lacks(t, "\u202e", "<b>", " style=", "<script>")
 			a.golden(t, name)
-			if strings.Contains(rendered(t, views.Korean, page).main(), "picker.") {
+			if strings.Contains(rendered(t, text.Korean, page).main(), "picker.") {
 				t.Error("a text is missing in Korean")
 			}
 		})
@@ -94,7 +95,7 @@ func TestThePageStaysSmallWithFiveThousandTags(t *testing.T) {
 	for range tagsPerPage {
 		long.Tags.Rows = append(long.Tags.Rows, views.PickerTag{Name: strings.Repeat("x", 128), Stored: true, Moved: true, Updated: clock, Size: 1e9, Platform: "linux/amd64"})
 	}
-	if n := len(rendered(t, views.English, views.SearchPicker(long)).body); n >= most {
+	if n := len(rendered(t, text.English, views.SearchPicker(long)).body); n >= most {
 		t.Errorf("%d bytes with the longest names", n)
 	}
 }

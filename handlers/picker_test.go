@@ -23,6 +23,7 @@ import (
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // picker is the Search page over a real store, queue and client, with stand-ins for Docker Hub and its
@@ -131,7 +132,7 @@ func TestThePickerSaysWhatTheServiceKnowsOfTheTags(t *testing.T) {
 	p := newPicker(t, nil)
 	a := p.part(views.SearchTagsID, "/search?repo=postgres&match=16", "/search?repo=postgres")
 	size := union(platformOf(t, built(t, "library/postgres", "16"), "linux/amd64"))
-	a.is(t, http.StatusOK, views.HumanSize(size), `title="linux/amd64 · `, "data-ago")
+	a.is(t, http.StatusOK, text.HumanSize(size), `title="linux/amd64 · `, "data-ago")
 	remove := p.registry.On(sample.TagDetails, sample.Status(http.StatusInternalServerError, "", ""))
 	silent := p.part(views.SearchTagsID, "/search?repo=postgres&match=15", "/search?repo=postgres")
 	remove()
@@ -384,7 +385,7 @@ func TestWhatARegistryIsTooSlowForLoadsItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := rendered(t, views.English, views.SearchPicker(v))
+	a := rendered(t, text.English, views.SearchPicker(v))
 	a.is(t, 0, `<div id="search-tags"`, `<div id="search-offers"`, "Waiting for Docker Hub to list the tags…", "Reading the platforms of postgres:15…", "<noscript>")
 	if n := strings.Count(a.body, `hx-get="/search?repo=postgres&amp;tag=15" hx-trigger="load"`); n != 2 {
 		t.Errorf("%d parts load themselves", n)
@@ -411,7 +412,7 @@ func TestAnotherSiteCannotMakeThePickerAsk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rendered(t, views.English, views.SearchPicker(v)).is(t, 0, "The tags are not looked up yet", `href="/search?repo=postgres&amp;tag=15">Show the tags</a>`)
+	rendered(t, text.English, views.SearchPicker(v)).is(t, 0, "The tags are not looked up yet", `href="/search?repo=postgres&amp;tag=15">Show the tags</a>`)
 	if n := len(p.registry.Requests()); n != 0 {
 		t.Errorf("%d requests to the registry", n)
 	}

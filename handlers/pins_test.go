@@ -10,6 +10,7 @@ import (
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 const redisPage = "/images/docker.io/library/redis"
@@ -113,7 +114,7 @@ func TestTheListOfPinsSaysWhoAndWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	var page strings.Builder
-	if err := views.PinsList(pins, total, "/storage").Render(views.WithLocale(t.Context(), views.Locale{Now: clock}), &page); err != nil {
+	if err := views.PinsList(pins, total, "/storage").Render(text.WithLocale(t.Context(), text.Locale{Now: clock}), &page); err != nil {
 		t.Fatal(err)
 	}
 	a := answer{body: page.String()}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // SavePreferences keeps the theme or the language that somebody chose in a cookie and goes back.
@@ -28,7 +29,7 @@ func (h *Handlers) SavePreferences(c echo.Context) error {
 		keep(themeCookie, string(views.ParseTheme(form.Get("theme"))))
 	}
 	if form.Has("lang") {
-		keep(langCookie, views.NegotiateLang(form.Get("lang"), ""))
+		keep(langCookie, text.NegotiateLang(form.Get("lang"), ""))
 	}
 	return redirect(c, backPath(form.Get("back")), views.Flash{})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 var pruneHidden = regexp.MustCompile(`<input type="hidden" name="([\w!]+)" value="([^"]*)">`)
@@ -71,12 +72,12 @@ func TestPruningShowsThePlanAndFreesExactlyThat(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := s.get("/prune")
-	page.is(t, http.StatusOK, "Prune images", "Frees "+views.HumanSize(plan.Totals.Freed), "2 images", "docker image prune<", "pulled by digest", `href="/storage"`)
+	page.is(t, http.StatusOK, "Prune images", "Frees "+text.HumanSize(plan.Totals.Freed), "2 images", "docker image prune<", "pulled by digest", `href="/storage"`)
 	page.golden(t, "prune")
 	if before.Reclaimable.Dangling != plan.Totals.Freed {
 		t.Errorf("the Storage page says %d, the plan %d", before.Reclaimable.Dangling, plan.Totals.Freed)
 	}
-	s.post("/prune", page.pruneForm(t)).wentTo(t, "/storage", "Pruned 2 images, freed "+views.HumanSize(plan.Totals.Freed))
+	s.post("/prune", page.pruneForm(t)).wentTo(t, "/storage", "Pruned 2 images, freed "+text.HumanSize(plan.Totals.Freed))
 	s.has("ubuntu:rolling")
 	if after := s.counted(); before.Files.Blobs-after.Files.Blobs != plan.Totals.Freed {
 		t.Errorf("%d bytes went from the disk, the plan said %d", before.Files.Blobs-after.Files.Blobs, plan.Totals.Freed)
@@ -221,7 +222,7 @@ func TestTheSummaryCountsWhileSomebodyChooses(t *testing.T) {
 		t.Fatal(err)
 	}
 	part := s.get("/prune/summary?all=&until=&label=&label%21=", "HX-Request", "true", "HX-Request-Type", "partial")
-	part.is(t, http.StatusOK, `<div id="prune-summary"`, "2 images, "+views.HumanSize(plan.Totals.Freed), fmt.Sprintf("%d layers deleted", plan.Totals.Layers))
+	part.is(t, http.StatusOK, `<div id="prune-summary"`, "2 images, "+text.HumanSize(plan.Totals.Freed), fmt.Sprintf("%d layers deleted", plan.Totals.Layers))
 	part.lacks(t, "<html", "<form")
 	s.get("/prune/summary?until=200000h", "HX-Request", "true", "HX-Request-Type", "partial").is(t, http.StatusOK, "Nothing to prune")
 }

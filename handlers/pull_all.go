@@ -12,6 +12,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 const (
@@ -124,9 +125,9 @@ func (h *Handlers) renderPullAll(c echo.Context, status int, v views.PullAllView
 		return Render(c, status, views.PullAllPart(v))
 	}
 	ctx := c.Request().Context()
-	title := views.T(ctx, "pullform.heading")
+	title := text.T(ctx, "pullform.heading")
 	if v.Repository != "" {
-		title = views.T(ctx, "pullform.all_tags", "Name", v.Repository.Familiar())
+		title = text.T(ctx, "pullform.all_tags", "Name", v.Repository.Familiar())
 	}
 	chrome := h.Chrome(c, title, views.NavPulls)
 	chrome.Query = v.Input

@@ -11,6 +11,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // all gives the address of the form for all tags of a repository of the registry; pairs are further parameters.
@@ -97,7 +98,7 @@ func TestTheCountAndTheBytesOfAllTagsAreShownBeforeAnythingStarts(t *testing.T) 
 	digests, bytes, _ := different(t, "library/postgres", "linux/amd64")
 	a := p.surveyed(p.all("library/postgres"))
 	a.is(t, http.StatusOK,
-		decimal(int64(len(tags)))+" tags", decimal(int64(digests))+" different images", views.HumanSize(bytes), "Room on the disk",
+		decimal(int64(len(tags)))+" tags", decimal(int64(digests))+" different images", text.HumanSize(bytes), "Room on the disk",
 		"Pull all "+decimal(int64(len(tags)))+" tags", "docker pull --all-tags "+p.ref("library/postgres"),
 		`value="linux/arm64"`, `<form action="/pulls" method="post"`)
 	a.lacks(t, "survey-poll", "http-equiv", "Counting first")
@@ -133,7 +134,7 @@ func TestAPlatformThatIsTickedMakesAnotherSurvey(t *testing.T) {
 		t.Fatal("the samples cannot be told apart")
 	}
 	a := p.surveyed(p.all("library/postgres", "platform", "linux/arm/v7"))
-	a.is(t, http.StatusOK, views.HumanSize(bytes), decimal(int64(lacking))+" tags have no image for linux/arm/v7 and will be skipped",
+	a.is(t, http.StatusOK, text.HumanSize(bytes), decimal(int64(lacking))+" tags have no image for linux/arm/v7 and will be skipped",
 		"docker pull --all-tags --platform linux/arm/v7 "+p.ref("library/postgres"),
 		`<input type="hidden" name="platform" value="linux/arm/v7">`)
 	if n := strings.Count(a.body, " checked"); n != 1 {

@@ -23,7 +23,7 @@ import (
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // pulls is the pages of pulling on a real server, over a real store and the sample registry, which can be
@@ -96,7 +96,7 @@ func (p *pulls) routes(h *Handlers) http.Handler {
 	e.Use(heldAsWeb, func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			c.SetRequest(r.WithContext(views.WithLocale(r.Context(), Locale(c))))
+			c.SetRequest(r.WithContext(text.WithLocale(r.Context(), Locale(c))))
 			defer func() { p.left <- r.URL.Path }()
 			return next(c)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 const (
@@ -170,9 +171,9 @@ func (h *Handlers) refusePullForm(c echo.Context, v views.PullFormView, err erro
 
 func (h *Handlers) renderPullForm(c echo.Context, status int, v views.PullFormView) error {
 	ctx := c.Request().Context()
-	title := views.T(ctx, "pullform.heading")
+	title := text.T(ctx, "pullform.heading")
 	if v.Found != nil {
-		title = views.T(ctx, "pullform.title", "Reference", v.Found.Ref.Familiar())
+		title = text.T(ctx, "pullform.title", "Reference", v.Found.Ref.Familiar())
 	}
 	chrome := h.Chrome(c, title, views.NavPulls)
 	chrome.Query = v.Input
@@ -241,7 +242,7 @@ func (h *Handlers) pullOffer(ctx context.Context, ref image.Reference, o pull.Of
 	switch {
 	case o.Err == nil:
 	case errors.As(o.Err, &e) && e.Kind != image.Internal:
-		v.Problem = views.ErrorText(ctx, e.Text())
+		v.Problem = text.ErrorText(ctx, e.Text())
 		if v.Obstacle == views.ObstacleNone && e.Kind != image.Unavailable && e.Kind != image.RateLimited {
 			v.Obstacle = views.ObstacleRefused // a pull would fail by the same
 		}

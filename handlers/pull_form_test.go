@@ -11,7 +11,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 var (
@@ -68,7 +68,7 @@ func TestPullFormOffersThePlatformsWithTheDefaultTicked(t *testing.T) {
 	all, ticked := boxes(a)
 	same(t, "offered", all, []string{"linux/amd64", "linux/arm/v7", "linux/arm64", "linux/386", "linux/ppc64le", "linux/s390x"})
 	same(t, "ticked", ticked, []string{"linux/amd64"})
-	if got, want := totalOf.FindStringSubmatch(a.body)[1], views.HumanSize(union(platformOf(t, index, "linux/amd64"))); got != want {
+	if got, want := totalOf.FindStringSubmatch(a.body)[1], text.HumanSize(union(platformOf(t, index, "linux/amd64"))); got != want {
 		t.Errorf("to download: %s, want %s", got, want)
 	}
 }
@@ -83,7 +83,7 @@ func TestPullFormTicksTheAskedPlatformsAndCountsSharedLayersOnce(t *testing.T) {
 	a := p.form(p.ref("library/postgres:15"), "linux/arm64/v8", "linux/arm/v7")
 	_, ticked := boxes(a)
 	same(t, "ticked", ticked, []string{"linux/arm/v7", "linux/arm64"})
-	if got, want := totalOf.FindStringSubmatch(a.body)[1], views.HumanSize(union(arm, old)); got != want {
+	if got, want := totalOf.FindStringSubmatch(a.body)[1], text.HumanSize(union(arm, old)); got != want {
 		t.Errorf("to download: %s, want %s", got, want)
 	}
 }

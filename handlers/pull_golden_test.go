@@ -13,13 +13,14 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // rendered renders a page at the time of clock.
 func rendered(t testing.TB, lang string, page templ.Component) answer {
 	t.Helper()
 	var b bytes.Buffer
-	if err := page.Render(views.WithLocale(context.Background(), views.Locale{Lang: lang, Now: clock}), &b); err != nil {
+	if err := page.Render(text.WithLocale(context.Background(), text.Locale{Lang: lang, Now: clock}), &b); err != nil {
 		t.Fatal(err)
 	}
 	return answer{body: b.String()}
@@ -98,10 +99,10 @@ func TestPagesOfPullingLookAsApproved(t *testing.T) {
 		"pulls-empty":     views.PullsPage(chrome, views.PullsView{Page: 1, Pages: 1}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := rendered(t, views.English, page)
+			a := rendered(t, text.English, page)
 			a.lacks(t, "\u202e", "<b>\u202e", "<i>", " style=", "<script>")
 			a.golden(t, name)
-			if strings.Contains(rendered(t, views.Korean, page).main(), "pull.") {
+			if strings.Contains(rendered(t, text.Korean, page).main(), "pull.") {
 				t.Error("a text is missing in Korean")
 			}
 		})
@@ -126,7 +127,7 @@ func many() views.PullView {
 }
 
 func TestWhatMovesStandsFirstAmongManyLayers(t *testing.T) {
-	a := rendered(t, views.English, views.PullEvent(many()))
+	a := rendered(t, text.English, views.PullEvent(many()))
 	at := func(text string) int {
 		i := strings.Index(a.body, text)
 		if i < 0 {
@@ -149,6 +150,6 @@ func TestWhatMovesStandsFirstAmongManyLayers(t *testing.T) {
 func BenchmarkPullEventOf120Layers(b *testing.B) {
 	view := many()
 	for b.Loop() {
-		rendered(b, views.English, views.PullEvent(view))
+		rendered(b, text.English, views.PullEvent(view))
 	}
 }

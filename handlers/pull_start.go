@@ -8,6 +8,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // StartPull answers POST /pulls with ref and repeated platform, and with all=1 and match for all tags of a
@@ -42,7 +43,7 @@ func (h *Handlers) start(c echo.Context, req pull.Request, refuse func(error) er
 	}
 	var flash views.Flash
 	if joined {
-		flash = views.Flash{Kind: views.KindInfo, Text: views.T(c.Request().Context(), "pullform.joined")}
+		flash = views.Flash{Kind: views.KindInfo, Text: text.T(c.Request().Context(), "pullform.joined")}
 	}
 	return redirect(c, views.PullURL(job.ID), flash)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 var redis = image.Repository("docker.io/library/redis")
@@ -96,10 +97,10 @@ func TestPagesOfPullingAllTagsLookAsApproved(t *testing.T) {
 		"pulls-tags":          views.PullsPage(chrome, views.PullsView{Jobs: []pull.Job{queued, allTagsOf(47, pull.Pulling), cancelled, allTagsOf(47, pull.Done)}, Total: 4, Page: 1, Pages: 1}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := rendered(t, views.English, page)
+			a := rendered(t, text.English, page)
 			a.lacks(t, "\u202e", "<b>\u202e", " style=", "<script>")
 			a.golden(t, name)
-			if strings.Contains(rendered(t, views.Korean, page).main(), "pullall.") {
+			if strings.Contains(rendered(t, text.Korean, page).main(), "pullall.") {
 				t.Error("a text is missing in Korean")
 			}
 		})
@@ -111,7 +112,7 @@ const thousands = 5000
 
 func TestThePageOfThousandsOfTagsIsSmallAndHasPages(t *testing.T) {
 	j := allTagsOf(thousands, pull.Pulling)
-	a := rendered(t, views.English, views.PullPage(views.Chrome{}, viewOf(j, 2)))
+	a := rendered(t, text.English, views.PullPage(views.Chrome{}, viewOf(j, 2)))
 	a.is(t, 0, "1,666 of 5,000 tags", "5,000 tags", `href="/pulls/128?lines=3#tags"`, `hx-sse:connect="/pulls/128/events?lines=2"`)
 	if n := strings.Count(a.body, `<li id="tag-`); n != views.TagsPerPage {
 		t.Errorf("%d tags are listed", n)
@@ -120,7 +121,7 @@ func TestThePageOfThousandsOfTagsIsSmallAndHasPages(t *testing.T) {
 		j.Tags[i].State, j.Tags[i].Problem = pull.TagFailed, &pull.Problem{Kind: image.Unavailable, Message: strings.Repeat("a long reason & ", 1000)}
 		j.Tags[i].Tag = strings.Repeat("x", 128)
 	}
-	worst := rendered(t, views.English, views.PullPage(views.Chrome{}, viewOf(j, 1)))
+	worst := rendered(t, text.English, views.PullPage(views.Chrome{}, viewOf(j, 1)))
 	t.Logf("the page has %d bytes, at worst %d", len(a.body), len(worst.body))
 	if len(a.body) > 60<<10 || len(worst.body) > 100<<10 {
 		t.Errorf("the page has %d bytes, at worst %d", len(a.body), len(worst.body))
@@ -135,7 +136,7 @@ func TestAMessageOfThousandsOfTagsHoldsOnlyWhatChanged(t *testing.T) {
 	page := at/views.TagsPerPage + 1
 	first, then := viewOf(before, page), viewOf(after, page)
 	first.Changed, then.Changed = first.Tags.Since(views.TagWindow{}), then.Tags.Since(first.Tags)
-	whole, small := rendered(t, views.English, views.PullEvent(first)), rendered(t, views.English, views.PullEvent(then))
+	whole, small := rendered(t, text.English, views.PullEvent(first)), rendered(t, text.English, views.PullEvent(then))
 	t.Logf("the first message has %d bytes, the next %d", len(whole.body), len(small.body))
 	if len(whole.body) > 60<<10 || len(small.body) > 10<<10 {
 		t.Errorf("the first message has %d bytes, the next %d", len(whole.body), len(small.body))
@@ -183,7 +184,7 @@ func TestHostileNamesOfTagsAreOnlyText(t *testing.T) {
 	j := allTagsOf(9, pull.Done)
 	j.Tags[0].Tag, j.Tags[4].Tag = `<script>alert(1)</script>"\u202e`, "\u202e<script>alert(2)</script>"
 	j.Tags[1].Tag = "javascript:alert(3)"
-	a := rendered(t, views.English, views.PullPage(views.Chrome{}, viewOf(j, 1)))
+	a := rendered(t, text.English, views.PullPage(views.Chrome{}, viewOf(j, 1)))
 	a.is(t, 0, "alert(1)", "alert(2)")
 	a.lacks(t, "<script>alert", "\u202e", `href="javascript:`)
 }
@@ -214,15 +215,15 @@ func TestAPullThatIsDoneSaysWhatWasReallyDownloaded(t *testing.T) {
 		{State: pull.AlreadyStored, Size: 70_000_000, Bytes: 70_000_000},
 		{State: pull.Complete, Size: 1_000_000, Bytes: 1_000_000},
 	}
-	rendered(t, views.English, views.PullPage(views.Chrome{}, views.PullView{Job: j})).is(t, 0, "7 MB downloaded")
+	rendered(t, text.English, views.PullPage(views.Chrome{}, views.PullView{Job: j})).is(t, 0, "7 MB downloaded")
 	for _, s := range []pull.State{pull.Pulling, pull.Failed} {
 		j.State = s
-		rendered(t, views.English, views.PullPage(views.Chrome{}, views.PullView{Job: j})).lacks(t, " downloaded")
+		rendered(t, text.English, views.PullPage(views.Chrome{}, views.PullView{Job: j})).lacks(t, " downloaded")
 	}
 }
 
 func TestWhatLittleARegistryStillAllowsStandsOut(t *testing.T) {
-	line := func(v *views.AllowanceView) answer { return rendered(t, views.English, views.AllowanceLine(v)) }
+	line := func(v *views.AllowanceView) answer { return rendered(t, text.English, views.AllowanceLine(v)) }
 	if a := line(nil); a.body != "" {
 		t.Errorf("%q of a registry that never said", a.body)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 const (
@@ -47,7 +48,7 @@ func (h *Handlers) Pulls(c echo.Context) error {
 	if Partial(c) {
 		return Render(c, http.StatusOK, views.PullsPart(v, active))
 	}
-	chrome := h.Chrome(c, views.T(ctx, "nav.pulls"), views.NavPulls)
+	chrome := h.Chrome(c, text.T(ctx, "nav.pulls"), views.NavPulls)
 	if v.Live {
 		chrome.Refresh = refreshPullsEvery
 	}

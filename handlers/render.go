@@ -12,6 +12,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // Cookies of the pages. None holds a secret.
@@ -107,8 +108,8 @@ func boxText(c echo.Context) string {
 }
 
 // Locale settles how a request is worded.
-func Locale(c echo.Context) views.Locale {
-	return views.Locale{Lang: views.NegotiateLang(cookie(c, langCookie), c.Request().Header.Get("Accept-Language"))}
+func Locale(c echo.Context) text.Locale {
+	return text.Locale{Lang: text.NegotiateLang(cookie(c, langCookie), c.Request().Header.Get("Accept-Language"))}
 }
 
 func cookie(c echo.Context, name string) string {

@@ -18,6 +18,7 @@ import (
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // searched is the Search page over a shelf. Its registries are stand-ins.
@@ -114,7 +115,7 @@ func (s *searched) server(h *Handlers) http.Handler {
 	e.GET("/search", func(c echo.Context) error {
 		l := Locale(c)
 		l.Now = clock
-		c.SetRequest(c.Request().WithContext(views.WithLocale(c.Request().Context(), l)))
+		c.SetRequest(c.Request().WithContext(text.WithLocale(c.Request().Context(), l)))
 		return h.Search(c)
 	})
 	e.Any("/*", echo.WrapHandler(list))

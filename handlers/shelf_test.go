@@ -25,6 +25,7 @@ import (
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -164,7 +165,7 @@ func (s *shelf) server(h *Handlers) http.Handler {
 		return func(c echo.Context) error {
 			l := Locale(c)
 			l.Now = s.now
-			c.SetRequest(c.Request().WithContext(views.WithLocale(c.Request().Context(), l)))
+			c.SetRequest(c.Request().WithContext(text.WithLocale(c.Request().Context(), l)))
 			return next(c)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // counted waits until what uses the disk has been counted as it is now.
@@ -42,7 +43,7 @@ func TestTheStoragePageShowsWhatUsesTheDisk(t *testing.T) {
 	u := s.counted()
 	page := s.get("/storage")
 	page.is(t, http.StatusOK, "On disk", "Without sharing", "Unpacked", "Waiting to be swept", "Reclaimable", `<svg class="treemap"`, "Largest layers", "Counted",
-		`href="/images/docker.io/library/ubuntu"`, views.HumanSize(u.Copies), views.HumanSize(u.Unpacked), `action="/prune"`, "Nothing is pinned.")
+		`href="/images/docker.io/library/ubuntu"`, text.HumanSize(u.Copies), text.HumanSize(u.Unpacked), `action="/prune"`, "Nothing is pinned.")
 	page.lacks(t, "storage-poll", "style=", "<meta http-equiv=\"refresh\"", "Free it now")
 	page.steady().golden(t, "storage")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // undoable lets deletions be undone for ten minutes.
@@ -98,7 +99,7 @@ func TestTheListOfRemovalsHasWhatCanBeUndone(t *testing.T) {
 		t.Fatal(err)
 	}
 	var page strings.Builder
-	if err := views.RemovalsList(list, "/storage").Render(views.WithLocale(t.Context(), views.Locale{Now: clock}), &page); err != nil {
+	if err := views.RemovalsList(list, "/storage").Render(text.WithLocale(t.Context(), text.Locale{Now: clock}), &page); err != nil {
 		t.Fatal(err)
 	}
 	a := answer{body: page.String()}

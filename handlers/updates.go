@@ -9,6 +9,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 const (
@@ -42,7 +43,7 @@ func (h *Handlers) Updates(c echo.Context) error {
 	if Partial(c) {
 		return Render(c, http.StatusOK, views.UpdatesPart(v))
 	}
-	chrome := h.Chrome(c, views.T(ctx, "updates.title"), views.NavImages)
+	chrome := h.Chrome(c, text.T(ctx, "updates.title"), views.NavImages)
 	if v.Checks.Running != nil {
 		chrome.Refresh = refreshUpdatesEvery
 	}
@@ -73,7 +74,7 @@ func (h *Handlers) CheckUpdates(c echo.Context) error {
 	}
 	flash := views.Flash{}
 	if _, joined := h.checker.CheckAll(of, h.requester(c)); joined {
-		flash = views.Flash{Kind: views.KindInfo, Text: views.T(ctx, "updates.joined")}
+		flash = views.Flash{Kind: views.KindInfo, Text: text.T(ctx, "updates.joined")}
 	}
 	return redirect(c, "/updates", flash)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // Fields of the upload form, and the parameter of an upload without one.
@@ -37,7 +38,7 @@ func (h *Handlers) Uploads(c echo.Context) error {
 		return err
 	}
 	v := views.UploadView{Address: h.origin(c) + views.UploadPath, Name: c.QueryParam(nameField), MaxBytes: h.importer.MaxBytes(), Free: max(0, room.Left())}
-	return Render(c, http.StatusOK, views.UploadPage(h.Chrome(c, views.T(c.Request().Context(), "upload.title"), views.NavImages), v))
+	return Render(c, http.StatusOK, views.UploadPage(h.Chrome(c, text.T(c.Request().Context(), "upload.title"), views.NavImages), v))
 }
 
 // PutArchive answers PUT /archives and /archives/FILE, which is what curl -T sends: the archive is the body, and ?name= may

@@ -7,6 +7,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // anUpload is the job of an archive with a hostile name.
@@ -44,16 +45,16 @@ func TestPagesOfUploadsLookAsApproved(t *testing.T) {
 		{Kind: views.EventPulled, Tag: tag, New: views.Link{Label: string(before)}, At: clock, By: "mira", PullURL: "/pulls/7", PullID: 7, Uploaded: true},
 	}}
 	for name, page := range map[string]answer{
-		"upload-history":   rendered(t, views.Korean, views.HistorySection(history)),
-		"upload":           rendered(t, views.English, views.UploadPage(views.Chrome{}, views.UploadView{Address: "http://shelf:8080/archives", Free: 48_000_000_000})),
-		"upload-limited":   rendered(t, views.Korean, views.UploadPage(views.Chrome{}, views.UploadView{Address: "http://shelf:8080/archives", Name: `"><b>`, Free: 48_000_000_000, MaxBytes: 2_000_000_000})),
-		"upload-receiving": rendered(t, views.English, views.PullPart(views.PullView{Job: anUpload(pull.Pulling)})),
-		"upload-unknown":   rendered(t, views.English, views.PullPart(views.PullView{Job: unknown})),
-		"upload-proving":   rendered(t, views.Korean, views.PullPart(views.PullView{Job: proving})),
-		"upload-done":      rendered(t, views.English, views.PullPart(views.PullView{Job: done})),
-		"upload-failed":    rendered(t, views.English, views.PullPart(views.PullView{Job: failed})),
-		"upload-cancelled": rendered(t, views.Korean, views.PullPart(views.PullView{Job: cancelled})),
-		"uploads":          rendered(t, views.English, views.PullsPart(views.PullsView{Jobs: []pull.Job{anUpload(pull.Pulling), unknown, proving, done, failed}, Total: 5, Page: 1, Pages: 1, Live: true}, 3)),
+		"upload-history":   rendered(t, text.Korean, views.HistorySection(history)),
+		"upload":           rendered(t, text.English, views.UploadPage(views.Chrome{}, views.UploadView{Address: "http://shelf:8080/archives", Free: 48_000_000_000})),
+		"upload-limited":   rendered(t, text.Korean, views.UploadPage(views.Chrome{}, views.UploadView{Address: "http://shelf:8080/archives", Name: `"><b>`, Free: 48_000_000_000, MaxBytes: 2_000_000_000})),
+		"upload-receiving": rendered(t, text.English, views.PullPart(views.PullView{Job: anUpload(pull.Pulling)})),
+		"upload-unknown":   rendered(t, text.English, views.PullPart(views.PullView{Job: unknown})),
+		"upload-proving":   rendered(t, text.Korean, views.PullPart(views.PullView{Job: proving})),
+		"upload-done":      rendered(t, text.English, views.PullPart(views.PullView{Job: done})),
+		"upload-failed":    rendered(t, text.English, views.PullPart(views.PullView{Job: failed})),
+		"upload-cancelled": rendered(t, text.Korean, views.PullPart(views.PullView{Job: cancelled})),
+		"uploads":          rendered(t, text.English, views.PullsPart(views.PullsView{Jobs: []pull.Job{anUpload(pull.Pulling), unknown, proving, done, failed}, Total: 5, Page: 1, Pages: 1, Live: true}, 3)),
 	} {
 		page.golden(t, name)
 	}

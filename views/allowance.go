@@ -3,6 +3,8 @@ package views
 import (
 	"context"
 	"time"
+
+	"github.com/stowage/stowage/views/text"
 )
 
 // AllowanceView is what a registry said of its rate limit. Nothing in it is guessed.
@@ -21,17 +23,17 @@ func (v AllowanceView) Scarce() bool {
 
 // meaning says when the registry said so, and what counts.
 func (v AllowanceView) meaning(ctx context.Context) string {
-	return T(ctx, "allowance.meaning", "Age", ageInSentence(ctx, v.At))
+	return text.T(ctx, "allowance.meaning", "Age", text.AgeInSentence(ctx, v.At))
 }
 
 // Text words the allowance in one line: "Docker Hub: 87 of 100 manifest requests left (limit per 6 h)".
 func (v AllowanceView) Text(ctx context.Context) string {
-	switch name := Visible(v.Registry); {
+	switch name := text.Visible(v.Registry); {
 	case v.Limit <= 0:
-		return T(ctx, "allowance.left", "Registry", name, Count, v.Remaining)
+		return text.T(ctx, "allowance.left", "Registry", name, text.Count, v.Remaining)
 	case v.Window <= 0:
-		return T(ctx, "allowance.left_of", "Registry", name, "Remaining", v.Remaining, Count, v.Limit)
+		return text.T(ctx, "allowance.left_of", "Registry", name, "Remaining", v.Remaining, text.Count, v.Limit)
 	default:
-		return T(ctx, "allowance.left_of_in", "Registry", name, "Remaining", v.Remaining, Count, v.Limit, "Window", HumanDuration(ctx, v.Window))
+		return text.T(ctx, "allowance.left_of_in", "Registry", name, "Remaining", v.Remaining, text.Count, v.Limit, "Window", text.HumanDuration(ctx, v.Window))
 	}
 }

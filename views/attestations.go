@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // Attested says what is stored about an image: what it is made of, where it comes from.
@@ -15,7 +16,7 @@ type Attested struct {
 }
 
 // predicateKinds word what statements tell.
-var predicateKinds = map[image.PredicateKind]MessageID{
+var predicateKinds = map[image.PredicateKind]text.MessageID{
 	image.PredicateSBOM:       "attestations.sbom",
 	image.PredicateProvenance: "attestations.provenance",
 	image.PredicateOther:      "attestations.unsorted",
@@ -25,7 +26,7 @@ var predicateKinds = map[image.PredicateKind]MessageID{
 func predicates(ctx context.Context, kinds []image.PredicateKind) string {
 	names := make([]string, len(kinds))
 	for i, k := range kinds {
-		names[i] = T(ctx, predicateKinds[k])
+		names[i] = text.T(ctx, predicateKinds[k])
 	}
 	return strings.Join(names, ", ")
 }
@@ -34,17 +35,17 @@ func predicates(ctx context.Context, kinds []image.PredicateKind) string {
 func (a Attested) label(ctx context.Context) string {
 	switch {
 	case !a.Stored:
-		return T(ctx, "attestations.missing")
+		return text.T(ctx, "attestations.missing")
 	case len(a.Kinds) == 0:
-		return T(ctx, "attestations.stored")
+		return text.T(ctx, "attestations.stored")
 	}
-	return T(ctx, "attestations.stored_kinds", "Kinds", predicates(ctx, a.Kinds))
+	return text.T(ctx, "attestations.stored_kinds", "Kinds", predicates(ctx, a.Kinds))
 }
 
 // meaning says more of it.
 func (a Attested) meaning(ctx context.Context) string {
 	if a.Stored {
-		return T(ctx, "attestations.stored_meaning")
+		return text.T(ctx, "attestations.stored_meaning")
 	}
-	return T(ctx, "attestations.missing_meaning")
+	return text.T(ctx, "attestations.missing_meaning")
 }

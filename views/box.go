@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // BoxPath is the path of what the box in the header offers while somebody types: ?q=TEXT, and registries=1 for
@@ -85,11 +86,11 @@ func (v BoxView) heard(ctx context.Context) string {
 	if v.Problem != "" {
 		return v.Problem
 	}
-	return T(ctx, "box.heard_stored", Count, v.Matches)
+	return text.T(ctx, "box.heard_stored", text.Count, v.Matches)
 }
 
 func (v BoxHits) heard(ctx context.Context) string {
-	heard := T(ctx, "box.heard_hits", Count, len(v.Hits))
+	heard := text.T(ctx, "box.heard_hits", text.Count, len(v.Hits))
 	if len(v.Silent) > 0 {
 		heard += " " + v.silence(ctx)
 	}
@@ -98,7 +99,7 @@ func (v BoxHits) heard(ctx context.Context) string {
 
 // silence names the registries that did not answer.
 func (v BoxHits) silence(ctx context.Context) string {
-	return T(ctx, "box.silent", "Names", Visible(strings.Join(v.Silent, ", ")))
+	return text.T(ctx, "box.silent", "Names", text.Visible(strings.Join(v.Silent, ", ")))
 }
 
 // brief shortens a typed text for a line.
@@ -107,5 +108,5 @@ func brief(s string) string {
 	if r := []rune(s); len(r) > most {
 		s = string(r[:most]) + "…"
 	}
-	return Visible(s)
+	return text.Visible(s)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // Chrome is what the layout around every page needs. Handlers fill it once per request; the language
@@ -64,7 +65,7 @@ func ParseTheme(s string) Theme {
 // themeChoices is the theme menu.
 var themeChoices = []struct {
 	theme Theme
-	label MessageID
+	label text.MessageID
 	icon  IconName
 }{
 	{ThemeSystem, "preferences.theme_system", IconSystem},
@@ -98,7 +99,7 @@ const (
 var navItems = []struct {
 	nav   Nav
 	url   string
-	label MessageID
+	label text.MessageID
 	icon  IconName
 }{
 	{NavImages, "/images", "nav.images", IconImage},
@@ -184,9 +185,9 @@ func alertRole(k Kind) string {
 
 // agesJSON gives the texts of ages to static/app.js, which refreshes them.
 func agesJSON(ctx context.Context) string {
-	words := make(map[string]string, len(ageWords))
-	for word, id := range ageWords {
-		words[word] = T(ctx, id)
+	words := make(map[string]string, len(text.AgeWords))
+	for word, id := range text.AgeWords {
+		words[word] = text.T(ctx, id)
 	}
 	b, err := json.Marshal(words)
 	if err != nil { // a map of strings always marshals
@@ -230,5 +231,5 @@ func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 // NewErrorView gives what people are shown of an error, in the context's language.
 func NewErrorView(ctx context.Context, status int, e *image.Error) ErrorView {
-	return ErrorView{Status: status, Title: ErrorTitle(ctx, e.Kind), Message: ErrorText(ctx, e.Text()), Suggestion: ErrorText(ctx, e.Advice())}
+	return ErrorView{Status: status, Title: text.ErrorTitle(ctx, e.Kind), Message: text.ErrorText(ctx, e.Text()), Suggestion: text.ErrorText(ctx, e.Advice())}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/a-h/templ"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // hostile is text as a registry or an image may send it.
@@ -143,16 +144,16 @@ func TestEveryKindOfErrorHasATitle(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, ok := errorTitles[image.Kind(value)]; !ok {
+			if _, ok := text.ErrorTitles[image.Kind(value)]; !ok {
 				t.Errorf("kind %s has no title", value)
 			}
 		}
 		return true
 	})
-	if kinds != len(errorTitles) {
-		t.Errorf("%d kinds, %d titles", kinds, len(errorTitles))
+	if kinds != len(text.ErrorTitles) {
+		t.Errorf("%d kinds, %d titles", kinds, len(text.ErrorTitles))
 	}
-	if got := ErrorTitle(korean(), "unheard of"); got != "내부 오류" {
+	if got := text.ErrorTitle(korean(), "unheard of"); got != "내부 오류" {
 		t.Errorf("an unknown kind is called %q", got)
 	}
 }
@@ -299,4 +300,8 @@ func TestTheBrowserHasTheWordsForAges(t *testing.T) {
 	if !strings.Contains(got, `&#34;days&#34;:&#34;#일 전&#34;`) {
 		t.Error("no words for days in Korean")
 	}
+}
+
+func korean() context.Context {
+	return text.WithLocale(context.Background(), text.Locale{Lang: text.Korean})
 }

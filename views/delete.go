@@ -6,6 +6,7 @@ import (
 	"github.com/a-h/templ"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // DeleteView is the page that shows what a deletion will do, before anything is done.
@@ -28,32 +29,32 @@ type DeleteView struct {
 // Title is the title of the page.
 func (v DeleteView) Title(ctx context.Context) string {
 	if v.Many {
-		return T(ctx, "delete.title_many", Count, v.chosen())
+		return text.T(ctx, "delete.title_many", text.Count, v.chosen())
 	}
-	return T(ctx, "delete.title", "Name", removalName(ctx, v.Plan.Asked.Items[0]))
+	return text.T(ctx, "delete.title", "Name", removalName(ctx, v.Plan.Asked.Items[0]))
 }
 
 // DeletedText tells what a plan that was carried out came to. While it can be undone, its files are still there.
 func DeletedText(ctx context.Context, plan image.RemovalPlan, undoable bool) string {
 	name, n := removalName(ctx, plan.Asked.Items[0]), done(plan)
-	size := HumanSize(plan.Totals.Freed)
+	size := text.HumanSize(plan.Totals.Freed)
 	said := ""
 	switch one := len(plan.Asked.Items) == 1; {
 	case plan.Totals.Blobs == 0 && one:
-		said = T(ctx, "delete.done_untagged", "Name", name)
+		said = text.T(ctx, "delete.done_untagged", "Name", name)
 	case plan.Totals.Blobs == 0:
-		said = T(ctx, "delete.done_many_untagged", Count, n)
+		said = text.T(ctx, "delete.done_many_untagged", text.Count, n)
 	case undoable && one:
-		said = T(ctx, "delete.done_waiting", "Name", name, "Size", size)
+		said = text.T(ctx, "delete.done_waiting", "Name", name, "Size", size)
 	case undoable:
-		said = T(ctx, "delete.done_many_waiting", Count, n, "Size", size)
+		said = text.T(ctx, "delete.done_many_waiting", text.Count, n, "Size", size)
 	case one:
-		said = T(ctx, "delete.done", "Name", name, "Size", size)
+		said = text.T(ctx, "delete.done", "Name", name, "Size", size)
 	default:
-		said = T(ctx, "delete.done_many", Count, n, "Size", size)
+		said = text.T(ctx, "delete.done_many", text.Count, n, "Size", size)
 	}
 	if n := kept(plan); n > 0 {
-		said += " " + T(ctx, "delete.done_refused", Count, n)
+		said += " " + text.T(ctx, "delete.done_refused", text.Count, n)
 	}
 	return said
 }
@@ -71,33 +72,33 @@ func (v DeleteView) refusal(ctx context.Context) string {
 	asked, r := v.Plan.Asked.Items[0], v.refusalOf()
 	switch {
 	case r.Reason == image.RefusedPinned:
-		return T(ctx, "delete.refused_pinned", "Name", removalName(ctx, asked))
+		return text.T(ctx, "delete.refused_pinned", "Name", removalName(ctx, asked))
 	case r.Reason == image.RefusedBase:
-		return T(ctx, "delete.refused_base", "Name", removalName(ctx, asked), Count, r.Count)
+		return text.T(ctx, "delete.refused_base", "Name", removalName(ctx, asked), text.Count, r.Count)
 	case r.Reason != image.RefusedReferenced:
-		return ErrorText(ctx, r.Text)
+		return text.ErrorText(ctx, r.Text)
 	case asked.ID != "":
-		return T(ctx, "delete.refused_id", "ID", image.ShortDigest(asked.ID), Count, r.Count)
+		return text.T(ctx, "delete.refused_id", "ID", image.ShortDigest(asked.ID), text.Count, r.Count)
 	case asked.Platform != (image.Platform{}):
-		return T(ctx, "delete.refused_platform", "Name", shortReference(asked.Reference), "Platform", asked.Platform.String(), Count, r.Count)
+		return text.T(ctx, "delete.refused_platform", "Name", shortReference(asked.Reference), "Platform", asked.Platform.String(), text.Count, r.Count)
 	}
-	return T(ctx, "delete.refused_digest", "Digest", image.ShortDigest(asked.Reference.Digest), Count, r.Count)
+	return text.T(ctx, "delete.refused_digest", "Digest", image.ShortDigest(asked.Reference.Digest), text.Count, r.Count)
 }
 
 // refusedTitle says how things stand: before somebody confirmed anything, only a decision is missing.
 func (v DeleteView) refusedTitle(ctx context.Context) string {
 	if v.Tried {
-		return T(ctx, "delete.refused")
+		return text.T(ctx, "delete.refused")
 	}
-	return T(ctx, "delete.undecided")
+	return text.T(ctx, "delete.undecided")
 }
 
 // refusedSummary is what happens, in the bar of a refused plan.
 func (v DeleteView) refusedSummary(ctx context.Context) string {
 	if v.Tried {
-		return T(ctx, "delete.nothing_done")
+		return text.T(ctx, "delete.nothing_done")
 	}
-	return T(ctx, "delete.plan_first")
+	return text.T(ctx, "delete.plan_first")
 }
 
 // forceLabel words what the plan with force does: references go, or stay with their other platforms.
@@ -105,41 +106,41 @@ func (v DeleteView) forceLabel(ctx context.Context) string {
 	lost, left := lostPlatform(v.Forced), len(v.Forced.Remains)
 	switch {
 	case v.refusalOf().Reason != image.RefusedReferenced:
-		return T(ctx, "delete.all_the_same")
+		return text.T(ctx, "delete.all_the_same")
 	case left == 0:
-		return T(ctx, "delete.all")
+		return text.T(ctx, "delete.all")
 	case lost == "" || len(v.Forced.Untagged) > 0:
-		return T(ctx, "delete.everywhere")
+		return text.T(ctx, "delete.everywhere")
 	case left == 2:
-		return T(ctx, "delete.platform_both", "Platform", lost)
+		return text.T(ctx, "delete.platform_both", "Platform", lost)
 	}
-	return T(ctx, "delete.platform_all", "Platform", lost, Count, left)
+	return text.T(ctx, "delete.platform_all", "Platform", lost, text.Count, left)
 }
 
 // forceSuggestion says what can be done about a refusal.
 func (v DeleteView) forceSuggestion(ctx context.Context) string {
 	switch {
 	case v.refusalOf().Reason == image.RefusedPinned:
-		return T(ctx, "delete.suggest_pinned")
+		return text.T(ctx, "delete.suggest_pinned")
 	case v.refusalOf().Reason == image.RefusedBase:
-		return T(ctx, "delete.suggest_base")
+		return text.T(ctx, "delete.suggest_base")
 	case len(v.Forced.Remains) == 0:
-		return T(ctx, "delete.refused_suggestion")
+		return text.T(ctx, "delete.refused_suggestion")
 	case len(v.Forced.Untagged) > 0:
-		return T(ctx, "delete.suggest_some")
+		return text.T(ctx, "delete.suggest_some")
 	}
-	return T(ctx, "delete.suggest_platform")
+	return text.T(ctx, "delete.suggest_platform")
 }
 
 // blockingTitle is what stands in the way.
 func (v DeleteView) blockingTitle(ctx context.Context) string {
 	switch v.refusalOf().Reason {
 	case image.RefusedPinned:
-		return T(ctx, "delete.pinned")
+		return text.T(ctx, "delete.pinned")
 	case image.RefusedBase:
-		return T(ctx, "delete.built_on_it")
+		return text.T(ctx, "delete.built_on_it")
 	}
-	return T(ctx, "delete.in_the_way")
+	return text.T(ctx, "delete.in_the_way")
 }
 
 // blocking are the lines for what stands in the way.
@@ -187,11 +188,11 @@ func (v DeleteView) difference(ctx context.Context) string {
 	}
 	switch {
 	case reasons[image.RefusedPinned]:
-		return T(ctx, "delete.docker_pinned")
+		return text.T(ctx, "delete.docker_pinned")
 	case reasons[image.RefusedBase]:
-		return T(ctx, "delete.docker_base")
+		return text.T(ctx, "delete.docker_base")
 	case len(v.Plan.Asked.Items) > 1:
-		return T(ctx, "delete.docker_many")
+		return text.T(ctx, "delete.docker_many")
 	}
 	return ""
 }

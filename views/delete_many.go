@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // DeletePath is the page for deleting several things at once.
@@ -64,16 +65,16 @@ func (v DeleteView) things(ctx context.Context) []PlanLine {
 		case i.Refusal != nil:
 			line.Kind, line.Why = PlanRefuse, refusalWords(*i.Refusal)
 		case i.Images == 0:
-			line.Detail = T(ctx, "delete.line_untagged")
+			line.Detail = text.T(ctx, "delete.line_untagged")
 		case i.Item.ID == "" && i.Item.Reference.Tag != "":
-			line.Kind, line.Detail = PlanDelete, T(ctx, "delete.line_last_tag", Count, i.Images)
+			line.Kind, line.Detail = PlanDelete, text.T(ctx, "delete.line_last_tag", text.Count, i.Images)
 		default:
-			line.Kind, line.Detail = PlanDelete, T(ctx, "delete.line_deleted", Count, i.Images)
+			line.Kind, line.Detail = PlanDelete, text.T(ctx, "delete.line_deleted", text.Count, i.Images)
 		}
 		lines = append(lines, line)
 	}
 	for _, s := range v.Skipped {
-		lines = append(lines, PlanLine{Kind: PlanSkip, What: Verbatim(s.Name), Detail: ErrorText(ctx, s.Why), Size: -1})
+		lines = append(lines, PlanLine{Kind: PlanSkip, What: Verbatim(s.Name), Detail: text.ErrorText(ctx, s.Why), Size: -1})
 	}
 	return lines
 }
@@ -91,7 +92,7 @@ func (v DeleteView) along(ctx context.Context) []PlanLine {
 		}
 		line := PlanLine{Kind: PlanUntag, What: Reference(ref), Size: -1}
 		if ref.Digest != "" {
-			line.Detail = T(ctx, "delete.digest_reference")
+			line.Detail = text.T(ctx, "delete.digest_reference")
 		}
 		lines = append(lines, line)
 	}

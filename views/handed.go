@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // Handed is how often clients were given something, and when last.
@@ -16,9 +17,9 @@ type Handed struct {
 // title words it in full.
 func (h Handed) title(ctx context.Context) string {
 	if h.Last.IsZero() {
-		return T(ctx, "handed.never_title")
+		return text.T(ctx, "handed.never_title")
 	}
-	return T(ctx, "handed.title", Count, h.Count, "Time", AbsoluteTime(h.Last))
+	return text.T(ctx, "handed.title", text.Count, h.Count, "Time", text.AbsoluteTime(h.Last))
 }
 
 // HandedView is how often an image was handed out, for its page.
@@ -31,9 +32,9 @@ type HandedView struct {
 // note says when last, or since when it is counted.
 func (v HandedView) note(ctx context.Context) string {
 	if v.Last.IsZero() {
-		return T(ctx, "handed.never", "Date", v.Since.UTC().Format(time.DateOnly))
+		return text.T(ctx, "handed.never", "Date", v.Since.UTC().Format(time.DateOnly))
 	}
-	return T(ctx, "handed.last", "Ago", ageInSentence(ctx, v.Last))
+	return text.T(ctx, "handed.last", "Ago", text.AgeInSentence(ctx, v.Last))
 }
 
 // planUsed are the lines for what a prune of what is unused leaves, and why.
@@ -47,13 +48,13 @@ func planUsed(ctx context.Context, p image.RemovalPlan) []PlanLine {
 
 // useText says how something was used, and when last.
 func useText(ctx context.Context, u image.PlanUse) string {
-	ago := ageInSentence(ctx, u.At)
+	ago := text.AgeInSentence(ctx, u.At)
 	switch u.How {
 	case image.UseHandedOut:
-		return T(ctx, "handed.use_handed", "Ago", ago)
+		return text.T(ctx, "handed.use_handed", "Ago", ago)
 	case image.UsePulled:
-		return T(ctx, "handed.use_pulled", "Ago", ago)
+		return text.T(ctx, "handed.use_pulled", "Ago", ago)
 	case image.UseUncounted:
 	}
-	return T(ctx, "handed.use_uncounted", "Ago", ago)
+	return text.T(ctx, "handed.use_uncounted", "Ago", ago)
 }

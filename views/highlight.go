@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/a-h/templ"
+
+	"github.com/stowage/stowage/views/text"
 )
 
 // Every coloured token and every link costs the browser an element, and the page some bytes, so larger texts are shown
@@ -160,7 +162,7 @@ func visibleJSON(raw []byte) (out []byte, changed bool) {
 	var b strings.Builder
 	for _, r := range string(raw) {
 		switch {
-		case r == '\r' || !isHidden(r): // a carriage return can stand between tokens only
+		case r == '\r' || !text.IsHidden(r): // a carriage return can stand between tokens only
 			b.WriteRune(r)
 		case r > 0xffff:
 			hi, lo := (r-0x10000)>>10+0xd800, (r-0x10000)&0x3ff+0xdc00

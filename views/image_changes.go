@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // ChangesView is what changed between two digests of a repository.
@@ -42,13 +43,13 @@ type SizeChange struct{ From, To int64 }
 func (s SizeChange) difference(ctx context.Context) string {
 	switch d := s.To - s.From; {
 	case s.From < 0 || s.To < 0:
-		return T(ctx, "changes.size_unknown")
+		return text.T(ctx, "changes.size_unknown")
 	case d > 0:
-		return "+" + HumanSize(d)
+		return "+" + text.HumanSize(d)
 	case d < 0:
-		return "−" + HumanSize(-d)
+		return "−" + text.HumanSize(-d)
 	}
-	return T(ctx, "changes.size_same")
+	return text.T(ctx, "changes.size_same")
 }
 
 // note words the sizes themselves.
@@ -56,7 +57,7 @@ func (s SizeChange) note() string {
 	if s.From < 0 || s.To < 0 {
 		return ""
 	}
-	return HumanSize(s.From) + " → " + HumanSize(s.To)
+	return text.HumanSize(s.From) + " → " + text.HumanSize(s.To)
 }
 
 // ChangesURL gives the address of what changed between two digests of a repository, for one platform; a zero platform
@@ -71,7 +72,7 @@ func ChangesURL(repository image.Repository, from, to image.Digest, p image.Plat
 
 // ChangesTitle is the title of the page.
 func ChangesTitle(ctx context.Context, repository image.Repository) string {
-	return T(ctx, "changes.title", "Name", repository.Familiar())
+	return text.T(ctx, "changes.title", "Name", repository.Familiar())
 }
 
 // missing tells whether one of the digests is not stored, so that only the other is known.
@@ -101,15 +102,15 @@ func (v ChangesView) layersNote(ctx context.Context) string {
 	same, _ := v.count(image.Same)
 	added, addedBytes := v.count(image.Added)
 	gone, goneBytes := v.count(image.Gone)
-	return T(ctx, "changes.layers_kept", Count, same) + " · " + T(ctx, "changes.layers_added", Count, added, "Size", HumanSize(addedBytes)) + " · " +
-		T(ctx, "changes.layers_gone", Count, gone, "Size", HumanSize(goneBytes))
+	return text.T(ctx, "changes.layers_kept", text.Count, same) + " · " + text.T(ctx, "changes.layers_added", text.Count, added, "Size", text.HumanSize(addedBytes)) + " · " +
+		text.T(ctx, "changes.layers_gone", text.Count, gone, "Size", text.HumanSize(goneBytes))
 }
 
 // changeWords are the badge of each kind of change.
 var changeWords = map[image.ChangeKind]struct {
 	kind Kind
 	sign string
-	word MessageID
+	word text.MessageID
 }{
 	image.Same:    {KindNeutral, "=", "changes.same"},
 	image.Added:   {KindSuccess, "+", "changes.added"},
@@ -118,7 +119,7 @@ var changeWords = map[image.ChangeKind]struct {
 }
 
 // fieldWords name the parts of a config.
-var fieldWords = map[image.ConfigField]MessageID{
+var fieldWords = map[image.ConfigField]text.MessageID{
 	image.FieldCreated: "changes.field_created", image.FieldAuthor: "changes.field_author", image.FieldPlatform: "changes.field_platform",
 	image.FieldUser: "changes.field_user", image.FieldWorkingDir: "changes.field_working_dir", image.FieldEntrypoint: "changes.field_entrypoint",
 	image.FieldCmd: "changes.field_cmd", image.FieldEnv: "changes.field_env", image.FieldPort: "changes.field_port", image.FieldVolume: "changes.field_volume",

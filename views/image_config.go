@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // configPlatform gives the platform as the config has it, which is what docker inspect shows: not normalised.
@@ -58,11 +59,11 @@ func webAddress(s string) string {
 // healthTest words a health check's command (docker's HEALTHCHECK).
 func healthTest(ctx context.Context, h *image.Healthcheck) string {
 	if len(h.Test) == 0 {
-		return T(ctx, "config.health_inherited")
+		return text.T(ctx, "config.health_inherited")
 	}
 	switch rest := h.Test[1:]; h.Test[0] {
 	case "NONE":
-		return T(ctx, "config.health_none")
+		return text.T(ctx, "config.health_none")
 	case "CMD":
 		return ShellWords(rest)
 	case "CMD-SHELL":
@@ -74,9 +75,9 @@ func healthTest(ctx context.Context, h *image.Healthcheck) string {
 // healthTimes words what a health check sets besides its command; docker's defaults are not repeated.
 func healthTimes(ctx context.Context, h *image.Healthcheck) string {
 	var parts []string
-	add := func(id MessageID, d time.Duration) {
+	add := func(id text.MessageID, d time.Duration) {
 		if d != 0 {
-			parts = append(parts, T(ctx, id, "Time", exactDuration(ctx, d)))
+			parts = append(parts, text.T(ctx, id, "Time", exactDuration(ctx, d)))
 		}
 	}
 	add("config.health_interval", h.Interval)
@@ -84,7 +85,7 @@ func healthTimes(ctx context.Context, h *image.Healthcheck) string {
 	add("config.health_start_period", h.StartPeriod)
 	add("config.health_start_interval", h.StartInterval)
 	if h.Retries != 0 {
-		parts = append(parts, T(ctx, "config.health_retries", Count, h.Retries))
+		parts = append(parts, text.T(ctx, "config.health_retries", text.Count, h.Retries))
 	}
 	return strings.Join(parts, " · ")
 }
@@ -92,7 +93,7 @@ func healthTimes(ctx context.Context, h *image.Healthcheck) string {
 // exactDuration words whole seconds as people do and anything finer as Go does.
 func exactDuration(ctx context.Context, d time.Duration) string {
 	if d > 0 && d%time.Second == 0 && (d < 10*time.Minute || d%time.Minute == 0) {
-		return HumanDuration(ctx, d)
+		return text.HumanDuration(ctx, d)
 	}
 	return d.String()
 }

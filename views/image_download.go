@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // DownloadView offers an image as an archive.
@@ -59,7 +60,7 @@ func RepositoryArchiveURL(r image.Repository) string {
 // name words a choice.
 func (c DownloadChoice) name(ctx context.Context) string {
 	if c.Platform == "" {
-		return T(ctx, "image.unknown_platform")
+		return text.T(ctx, "image.unknown_platform")
 	}
 	return c.Platform
 }
@@ -67,9 +68,9 @@ func (c DownloadChoice) name(ctx context.Context) string {
 // contents says what the archive's target is, and that it keeps its digest.
 func (v DownloadView) contents(ctx context.Context) string {
 	if v.Index {
-		return T(ctx, "download.has_index")
+		return text.T(ctx, "download.has_index")
 	}
-	return T(ctx, "download.has_manifest")
+	return text.T(ctx, "download.has_manifest")
 }
 
 // downloadCommand is one line of what to do with the archive.
@@ -82,17 +83,17 @@ func (v DownloadView) commands(ctx context.Context) []downloadCommand {
 	docker := downloadCommand{label: "Docker", text: ShellWords([]string{"docker", "load", "-i", v.File})}
 	switch {
 	case v.OCI:
-		docker.note = T(ctx, "download.docker_oci")
+		docker.note = text.T(ctx, "download.docker_oci")
 	case v.Zstd:
-		docker.note = T(ctx, "download.docker_zstd")
+		docker.note = text.T(ctx, "download.docker_zstd")
 	case v.Several && v.Platform.Known():
-		docker.note = T(ctx, "download.docker_one", "Platform", v.Platform.String())
+		docker.note = text.T(ctx, "download.docker_one", "Platform", v.Platform.String())
 	}
 	return []downloadCommand{
 		docker,
 		{label: "Podman", text: ShellWords([]string{"podman", "load", "-i", v.File})},
 		{label: "containerd", text: ShellWords(v.containerd())},
-		{label: "skopeo", text: ShellWords(v.skopeo()), note: T(ctx, "download.skopeo")},
+		{label: "skopeo", text: ShellWords(v.skopeo()), note: text.T(ctx, "download.skopeo")},
 	}
 }
 
@@ -134,7 +135,7 @@ func (v DownloadView) skopeo() []string {
 // fetches are how to get the archive without a browser. Only Docker reads from a pipe what both write and read here.
 func (v DownloadView) fetches(ctx context.Context) []downloadCommand {
 	return []downloadCommand{
-		{label: T(ctx, "download.fetch"), text: ShellWords([]string{"curl", "-f", "-C", "-", "-o", v.File, v.Address}), note: T(ctx, "download.fetch_note")},
-		{label: T(ctx, "download.pipe"), text: ShellWords([]string{"curl", "-f", v.Address}) + " | docker load"},
+		{label: text.T(ctx, "download.fetch"), text: ShellWords([]string{"curl", "-f", "-C", "-", "-o", v.File, v.Address}), note: text.T(ctx, "download.fetch_note")},
+		{label: text.T(ctx, "download.pipe"), text: ShellWords([]string{"curl", "-f", v.Address}) + " | docker load"},
 	}
 }

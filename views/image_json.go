@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"unicode/utf8"
+
+	"github.com/stowage/stowage/views/text"
 )
 
 // maxShownJSON bounds what a page shows of a document, in bytes of markup without colours.
@@ -33,7 +35,7 @@ func showJSON(raw []byte, indent bool) shownJSON {
 // jsonCost is how many bytes of markup a character of JSON makes.
 func jsonCost(r rune, size int) int {
 	switch {
-	case r == '\r' || !isHidden(r):
+	case r == '\r' || !text.IsHidden(r):
 		if r == utf8.RuneError {
 			return utf8.UTFMax // a byte that is no text becomes a character
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // UseView is how engines and registry tools pull an image from this server.
@@ -27,8 +28,8 @@ type UseView struct {
 // useCommands are the same for several tools.
 type useCommands struct {
 	id       string // of the part
-	heading  MessageID
-	text     MessageID
+	heading  text.MessageID
+	text     text.MessageID
 	commands []string
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // ImagesView is the Images page: sums over the whole shelf, and one page of its list.
@@ -110,13 +111,13 @@ func (l ImageList) count(ctx context.Context) string {
 	shown := len(l.Rows) + len(l.Repositories)
 	switch {
 	case l.Pages > 1:
-		return T(ctx, "images.range", "From", Grouped(int64(l.First)), "To", Grouped(int64(l.First+shown-1)), "All", Grouped(int64(l.Matches)))
+		return text.T(ctx, "images.range", "From", text.Grouped(int64(l.First)), "To", text.Grouped(int64(l.First+shown-1)), "All", text.Grouped(int64(l.Matches)))
 	case l.State.Grouped:
-		return T(ctx, "images.repository_rows", Count, l.Matches)
+		return text.T(ctx, "images.repository_rows", text.Count, l.Matches)
 	case l.State.Filtered():
-		return T(ctx, "images.matches", "Matches", l.Matches, "All", Grouped(int64(l.All)))
+		return text.T(ctx, "images.matches", "Matches", l.Matches, "All", text.Grouped(int64(l.All)))
 	}
-	return T(ctx, "images.rows", Count, l.All)
+	return text.T(ctx, "images.rows", text.Count, l.All)
 }
 
 // registries are the hosts to choose from, with the chosen one, which may be another.
@@ -150,7 +151,7 @@ func withChosen(names []string, chosen string) []string {
 // ListTitle returns the window's title of a list: of all images or of a repository, with the filters.
 func ListTitle(ctx context.Context, l ImageList) string {
 	const longest = 60
-	title := T(ctx, "images.title")
+	title := text.T(ctx, "images.title")
 	if l.Repository != "" {
 		title = l.Repository.Familiar()
 	}
@@ -166,12 +167,12 @@ func ListTitle(ctx context.Context, l ImageList) string {
 	if !l.State.Filtered() {
 		return title
 	}
-	return T(ctx, "images.title_of", "Filters", shortened(strings.Join(chosen, " "), longest), "Title", title)
+	return text.T(ctx, "images.title_of", "Filters", shortened(strings.Join(chosen, " "), longest), "Title", title)
 }
 
 func (v ImagesView) subtitle(ctx context.Context) string {
-	return T(ctx, "images.count", Count, v.List.All) + " " + T(ctx, "images.repositories", Count, v.Repositories) + " · " +
-		T(ctx, "images.on_disk", "Size", HumanSize(v.Bytes))
+	return text.T(ctx, "images.count", text.Count, v.List.All) + " " + text.T(ctx, "images.repositories", text.Count, v.Repositories) + " · " +
+		text.T(ctx, "images.on_disk", "Size", text.HumanSize(v.Bytes))
 }
 
 // maxBadges is how many platforms a row names.
@@ -188,11 +189,11 @@ func (r ImageRow) badges() (named []image.Platform, more int) {
 // sizeTitle says of which platform a row's size is.
 func (r ImageRow) sizeTitle(ctx context.Context) string {
 	if r.ImageID == "" {
-		return T(ctx, "images.no_platform")
+		return text.T(ctx, "images.no_platform")
 	}
-	title := platformLabel(ctx, r.Platform.String()) + ": " + ExactBytes(ctx, r.Size)
+	title := platformLabel(ctx, r.Platform.String()) + ": " + text.ExactBytes(ctx, r.Size)
 	if len(r.Platforms) > 1 {
-		title += "\n" + T(ctx, "images.total_title", Count, len(r.Platforms), "Bytes", ExactBytes(ctx, r.Total))
+		title += "\n" + text.T(ctx, "images.total_title", text.Count, len(r.Platforms), "Bytes", text.ExactBytes(ctx, r.Total))
 	}
 	return title
 }
@@ -202,7 +203,7 @@ func (r ImageRow) label() string {
 	if r.Ref.Tag != "" {
 		return r.Ref.Familiar()
 	}
-	return r.Ref.Repository.Familiar() + "@" + ShortDigest(string(r.Digest))
+	return r.Ref.Repository.Familiar() + "@" + text.ShortDigest(string(r.Digest))
 }
 
 // value is what the row's tick box sends.
@@ -225,11 +226,11 @@ var examples = []string{"ubuntu:22.04", "postgres:15", "nginx:1.27-alpine"}
 func (r RepositoryRow) untagged(ctx context.Context) string {
 	switch {
 	case r.Dangling > 0 && r.ByDigest > 0:
-		return T(ctx, "images.group_dangling", Count, r.Dangling) + ", " + T(ctx, "images.group_by_digest", Count, r.ByDigest)
+		return text.T(ctx, "images.group_dangling", text.Count, r.Dangling) + ", " + text.T(ctx, "images.group_by_digest", text.Count, r.ByDigest)
 	case r.Dangling > 0:
-		return T(ctx, "images.group_dangling", Count, r.Dangling)
+		return text.T(ctx, "images.group_dangling", text.Count, r.Dangling)
 	case r.ByDigest > 0:
-		return T(ctx, "images.group_by_digest", Count, r.ByDigest)
+		return text.T(ctx, "images.group_by_digest", text.Count, r.ByDigest)
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // dockerCommand is the docker command that lists the same, as far as docker can.
@@ -54,7 +55,7 @@ func (l ImageList) notDocker() []string {
 		case p.Name == "digests", p.Name == "no-trunc", p.Name == "page", p.Name == "q" && named:
 		default:
 			if !dockerFilters[p.Name] {
-				names = append(names, p.Name+"="+Visible(p.Value))
+				names = append(names, p.Name+"="+text.Visible(p.Value))
 			}
 		}
 	}
@@ -64,13 +65,13 @@ func (l ImageList) notDocker() []string {
 // dockerNotes says where docker's command would answer otherwise.
 func (l ImageList) dockerNotes(ctx context.Context) (notes []string) {
 	if names := l.notDocker(); len(names) > 0 {
-		notes = append(notes, T(ctx, "images.docker_lacks", "Parts", strings.Join(names, ", ")))
+		notes = append(notes, text.T(ctx, "images.docker_lacks", "Parts", strings.Join(names, ", ")))
 	}
 	if l.Repository == "" && l.State.dockerName() != "" {
-		notes = append(notes, T(ctx, "images.docker_name"))
+		notes = append(notes, text.T(ctx, "images.docker_name"))
 	}
 	if l.State.Dangling != "" {
-		notes = append(notes, T(ctx, "images.docker_dangling"))
+		notes = append(notes, text.T(ctx, "images.docker_dangling"))
 	}
 	return notes
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // LayerView is a layer's page. CreatedBy and Problem are hostile text.
@@ -34,24 +35,24 @@ type LayerUse struct {
 
 // LayerTitle is the title of a layer's page.
 func LayerTitle(ctx context.Context, d image.Digest) string {
-	return T(ctx, "layer.title", "Digest", image.ShortDigest(d))
+	return text.T(ctx, "layer.title", "Digest", image.ShortDigest(d))
 }
 
 func (v LayerView) unpackedText(ctx context.Context) string {
 	switch {
 	case !v.Problem.Empty():
-		return T(ctx, "layer.not_unpackable")
+		return text.T(ctx, "layer.not_unpackable")
 	case v.Unpacked < 0:
-		return T(ctx, "layer.not_unpacked")
+		return text.T(ctx, "layer.not_unpacked")
 	}
-	return HumanSize(v.Unpacked)
+	return text.HumanSize(v.Unpacked)
 }
 
 func (v LayerView) entriesText(ctx context.Context) string {
 	if v.Entries < 0 || !v.Problem.Empty() {
 		return "–"
 	}
-	return Grouped(v.Entries)
+	return text.Grouped(v.Entries)
 }
 
 // unpackedNote gives the exact number where it is known.
@@ -59,7 +60,7 @@ func (v LayerView) unpackedNote(ctx context.Context) string {
 	if v.Unpacked < 0 || !v.Problem.Empty() {
 		return ""
 	}
-	return ExactBytes(ctx, v.Unpacked)
+	return text.ExactBytes(ctx, v.Unpacked)
 }
 
 // url gives the page of a use under one of its references.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // PickerView is the picked repository beside the results of a search: its tags and, below them, the platforms
@@ -64,13 +65,13 @@ func (v PickerView) ref() image.Reference {
 func (t PickerTags) heading(ctx context.Context, host string) string {
 	switch t.Kind {
 	case image.NotFound:
-		return T(ctx, "picker.unknown")
+		return text.T(ctx, "picker.unknown")
 	case image.Unauthorized:
-		return T(ctx, "picker.sign_in")
+		return text.T(ctx, "picker.sign_in")
 	case image.RateLimited:
-		return T(ctx, "picker.limited", "Host", host)
+		return text.T(ctx, "picker.limited", "Host", host)
 	case image.Unavailable:
-		return T(ctx, "picker.unreachable", "Host", host)
+		return text.T(ctx, "picker.unreachable", "Host", host)
 	}
 	return t.Problem.Title
 }
@@ -78,17 +79,17 @@ func (t PickerTags) heading(ctx context.Context, host string) string {
 // count says how many tags there are, and how many of them the filter chooses.
 func (t PickerTags) count(ctx context.Context) string {
 	if t.Matches == t.All {
-		return T(ctx, "picker.count", Count, t.All)
+		return text.T(ctx, "picker.count", text.Count, t.All)
 	}
-	return T(ctx, "picker.count_of", "Matches", t.Matches, Count, t.All)
+	return text.T(ctx, "picker.count_of", "Matches", t.Matches, text.Count, t.All)
 }
 
 // sizeTitle says what a tag's size is of.
 func (t PickerTag) sizeTitle(ctx context.Context) string {
 	if t.Platform == "" {
-		return ExactBytes(ctx, t.Size)
+		return text.ExactBytes(ctx, t.Size)
 	}
-	return Visible(t.Platform) + " · " + ExactBytes(ctx, t.Size)
+	return text.Visible(t.Platform) + " · " + text.ExactBytes(ctx, t.Size)
 }
 
 // markID is the ID of the mark of a tag in the list. It is made of the tag's digest, since a tag has

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // MaxPinNote is how many characters the note of a pin has at most; the server refuses more.
@@ -20,14 +21,14 @@ type PinView struct {
 // PinnedText tells that something has been pinned. A tag was pinned by the digest that it pointed to.
 func PinnedText(ctx context.Context, ref image.Reference) string {
 	if ref.Tag != "" {
-		return T(ctx, "pins.done_tag", "Name", shortReference(ref))
+		return text.T(ctx, "pins.done_tag", "Name", shortReference(ref))
 	}
-	return T(ctx, "pins.done", "Name", shortReference(ref))
+	return text.T(ctx, "pins.done", "Name", shortReference(ref))
 }
 
 // UnpinnedText tells that something is no longer pinned.
 func UnpinnedText(ctx context.Context, ref image.Reference) string {
-	return T(ctx, "pins.undone", "Name", shortReference(ref))
+	return text.T(ctx, "pins.undone", "Name", shortReference(ref))
 }
 
 // note is the note to change, where there is one pin.
@@ -43,7 +44,7 @@ func (v PinView) pinned() bool { return !v.ByID && len(v.Pins) > 0 }
 
 // pinnedBy words who pinned something and when: "Pinned by mira, 3 days ago".
 func pinnedBy(ctx context.Context, pin image.Pin) string {
-	return T(ctx, "pins.by", "By", Visible(pin.By), "Age", ageInSentence(ctx, pin.At))
+	return text.T(ctx, "pins.by", "By", text.Visible(pin.By), "Age", text.AgeInSentence(ctx, pin.At))
 }
 
 // pinURL and unpinURL are where the forms go.

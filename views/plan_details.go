@@ -8,14 +8,15 @@ import (
 	"github.com/a-h/templ"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // PlanSummary is what a plan comes to, for the bar with the button: "Frees 28.9 MB".
 func PlanSummary(ctx context.Context, p image.RemovalPlan) string {
 	if p.Totals.Blobs == 0 {
-		return T(ctx, "delete.frees_nothing")
+		return text.T(ctx, "delete.frees_nothing")
 	}
-	return T(ctx, "delete.frees", "Size", HumanSize(p.Totals.Freed))
+	return text.T(ctx, "delete.frees", "Size", text.HumanSize(p.Totals.Freed))
 }
 
 // PlanCounts counts what PlanSummary is about: exact bytes, images, layers.
@@ -24,9 +25,9 @@ func PlanCounts(ctx context.Context, p image.RemovalPlan) string {
 		return ""
 	}
 	if p.Totals.Blobs == 0 {
-		return T(ctx, "delete.nothing_deleted", Count, p.Totals.Untagged)
+		return text.T(ctx, "delete.nothing_deleted", text.Count, p.Totals.Untagged)
 	}
-	parts := []string{ExactBytes(ctx, p.Totals.Freed), T(ctx, "delete.images", Count, p.Totals.Images), T(ctx, "delete.layers", Count, p.Totals.Layers)}
+	parts := []string{text.ExactBytes(ctx, p.Totals.Freed), text.T(ctx, "delete.images", text.Count, p.Totals.Images), text.T(ctx, "delete.layers", text.Count, p.Totals.Layers)}
 	return strings.Join(parts, " · ")
 }
 
@@ -49,9 +50,9 @@ func planRefused(p image.RemovalPlan) []PlanLine {
 func refusalLabel(ctx context.Context, reason image.RefusalReason) string {
 	switch reason {
 	case image.RefusedBase:
-		return T(ctx, "delete.why_base")
+		return text.T(ctx, "delete.why_base")
 	case image.RefusedReferenced:
-		return T(ctx, "delete.why_referenced")
+		return text.T(ctx, "delete.why_referenced")
 	}
 	return ""
 }
@@ -62,7 +63,7 @@ func planGoing(ctx context.Context, p image.RemovalPlan) []PlanLine {
 	for _, ref := range p.Untagged {
 		detail := ""
 		if ref.Digest != "" && p.Prune == nil && !asksFor(p, ref) {
-			detail = T(ctx, "delete.digest_reference")
+			detail = text.T(ctx, "delete.digest_reference")
 		}
 		lines = append(lines, PlanLine{Kind: PlanUntag, What: Reference(ref), Detail: detail, Size: -1})
 	}
@@ -74,7 +75,7 @@ func planGoing(ctx context.Context, p image.RemovalPlan) []PlanLine {
 func planImages(ctx context.Context, p image.RemovalPlan) []PlanLine {
 	var lines []PlanLine
 	for _, i := range p.Deleted {
-		lines = append(lines, PlanLine{Kind: PlanDelete, What: planImage(i), Detail: T(ctx, "delete.image_layers", "Size", HumanSize(i.Size)), Size: -1})
+		lines = append(lines, PlanLine{Kind: PlanDelete, What: planImage(i), Detail: text.T(ctx, "delete.image_layers", "Size", text.HumanSize(i.Size)), Size: -1})
 	}
 	return withMore(ctx, lines, PlanDelete, p.Totals.Images)
 }
@@ -82,7 +83,7 @@ func planImages(ctx context.Context, p image.RemovalPlan) []PlanLine {
 // withMore adds a line that counts what a list of a plan leaves out.
 func withMore(ctx context.Context, lines []PlanLine, kind PlanKind, total int) []PlanLine {
 	if more := total - len(lines); more > 0 {
-		lines = append(lines, PlanLine{Kind: kind, What: Text(T(ctx, "delete.more", Count, more)), Size: -1})
+		lines = append(lines, PlanLine{Kind: kind, What: Text(text.T(ctx, "delete.more", text.Count, more)), Size: -1})
 	}
 	return lines
 }
@@ -106,7 +107,7 @@ func planStays(ctx context.Context, p image.RemovalPlan) []PlanLine {
 		stays = stays[n:]
 	}
 	if more := p.Totals.Stays - len(p.Stays); more > 0 {
-		lines = append(lines, PlanLine{Kind: PlanKeep, What: Text(T(ctx, "delete.more", Count, more)), Size: -1})
+		lines = append(lines, PlanLine{Kind: PlanKeep, What: Text(text.T(ctx, "delete.more", text.Count, more)), Size: -1})
 	}
 	return lines
 }
@@ -122,7 +123,7 @@ func staysFor(ctx context.Context, b image.PlanBlob) string {
 		reasons = append(reasons, usedBy(ctx, b))
 	}
 	if b.Held {
-		reasons = append(reasons, T(ctx, "delete.held"))
+		reasons = append(reasons, text.T(ctx, "delete.held"))
 	}
 	return strings.Join(reasons, " · ")
 }
@@ -135,9 +136,9 @@ func usedBy(ctx context.Context, b image.PlanBlob) string {
 	}
 	list := strings.Join(names, ", ")
 	if more := b.Users - len(b.UsedBy); more > 0 {
-		return T(ctx, "delete.used_by_more", "Names", list, Count, more)
+		return text.T(ctx, "delete.used_by_more", "Names", list, text.Count, more)
 	}
-	return T(ctx, "delete.used_by", "Names", list)
+	return text.T(ctx, "delete.used_by", "Names", list)
 }
 
 // planRemains are the lines for the references that stay.
@@ -159,11 +160,11 @@ func stillHas(ctx context.Context, p image.RemovalPlan, r image.PlanRemains) str
 	lost := lostPlatform(p)
 	switch {
 	case len(p.Asked.Items) != 1 || lost == "" || asksFor(p, r.Reference):
-		return T(ctx, "delete.with_platforms", "Platforms", left)
+		return text.T(ctx, "delete.with_platforms", "Platforms", left)
 	case p.Asked.Items[0].ID == "" && !p.Asked.Force:
-		return T(ctx, "delete.same_index", "Lost", lost, "Platforms", left)
+		return text.T(ctx, "delete.same_index", "Lost", lost, "Platforms", left)
 	}
-	return T(ctx, "delete.loses", "Lost", lost, "Platforms", left)
+	return text.T(ctx, "delete.loses", "Lost", lost, "Platforms", left)
 }
 
 // lostPlatform is the platform of the images that a plan deletes; empty where it is unknown or not one.
@@ -178,24 +179,24 @@ func lostPlatform(p image.RemovalPlan) string {
 func blobKind(ctx context.Context, kind string) string {
 	switch kind {
 	case "index":
-		return T(ctx, "delete.kind_index")
+		return text.T(ctx, "delete.kind_index")
 	case "manifest":
-		return T(ctx, "delete.kind_manifest")
+		return text.T(ctx, "delete.kind_manifest")
 	case "config":
-		return T(ctx, "delete.kind_config")
+		return text.T(ctx, "delete.kind_config")
 	case "attestation":
-		return T(ctx, "attestations.kind")
+		return text.T(ctx, "attestations.kind")
 	}
-	return T(ctx, "delete.kind_layer")
+	return text.T(ctx, "delete.kind_layer")
 }
 
 // blobsKind words what blobs that stay are: a manifest stands for the whole image.
 func blobsKind(ctx context.Context, kind string, n int) string {
 	switch kind {
 	case "manifest":
-		return T(ctx, "delete.kept_images", Count, n)
+		return text.T(ctx, "delete.kept_images", text.Count, n)
 	case "layer":
-		return T(ctx, "delete.layers", Count, n)
+		return text.T(ctx, "delete.layers", text.Count, n)
 	}
 	return blobKind(ctx, kind)
 }
@@ -218,7 +219,7 @@ func fold[E any](list []E, shown int) (open, folded []E) {
 func removalName(ctx context.Context, asked image.RemovalItem) string {
 	name := shortReference(asked.Reference)
 	if asked.ID != "" {
-		name = T(ctx, "delete.image", "ID", image.ShortDigest(asked.ID))
+		name = text.T(ctx, "delete.image", "ID", image.ShortDigest(asked.ID))
 	}
 	if asked.Platform != (image.Platform{}) {
 		name += " (" + asked.Platform.String() + ")"

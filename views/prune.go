@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // PrunePath is the address of the plan of a prune, PruneSummaryPath that of its summary.
@@ -110,7 +111,7 @@ type PruneProblem struct {
 
 // NewPruneProblem words what is wrong with a field.
 func NewPruneProblem(ctx context.Context, field PruneField, e *image.Error) *PruneProblem {
-	return &PruneProblem{Field: field, Message: T(ctx, "prune.wrong", "Field", string(field), "Message", ErrorText(ctx, e.Text())), Suggestion: ErrorText(ctx, e.Advice())}
+	return &PruneProblem{Field: field, Message: text.T(ctx, "prune.wrong", "Field", string(field), "Message", text.ErrorText(ctx, e.Text())), Suggestion: text.ErrorText(ctx, e.Advice())}
 }
 
 // wrong tells whether a field is the one that is wrong.
@@ -138,25 +139,25 @@ func (s PruneSummary) nothing() bool { return s.Images == 0 && s.Untags == 0 }
 // text is the first line: "3 images, 210 MB".
 func (s PruneSummary) text(ctx context.Context) string {
 	if s.nothing() {
-		return T(ctx, "prune.nothing")
+		return text.T(ctx, "prune.nothing")
 	}
-	return T(ctx, "prune.summary", "Size", HumanSize(s.Freed), Count, s.Images)
+	return text.T(ctx, "prune.summary", "Size", text.HumanSize(s.Freed), text.Count, s.Images)
 }
 
 // detail is the second line: "5 layers deleted · 2 parts stay for others".
 func (s PruneSummary) detail(ctx context.Context) string {
 	var parts []string
 	if s.Layers > 0 {
-		parts = append(parts, T(ctx, "prune.layers", Count, s.Layers))
+		parts = append(parts, text.T(ctx, "prune.layers", text.Count, s.Layers))
 	}
 	if s.Stays > 0 {
-		parts = append(parts, T(ctx, "prune.stays", Count, s.Stays))
+		parts = append(parts, text.T(ctx, "prune.stays", text.Count, s.Stays))
 	}
 	if s.Kept > 0 {
-		parts = append(parts, T(ctx, "prune.kept", Count, s.Kept))
+		parts = append(parts, text.T(ctx, "prune.kept", text.Count, s.Kept))
 	}
 	if s.Used > 0 {
-		parts = append(parts, T(ctx, "handed.prune_used", Count, s.Used))
+		parts = append(parts, text.T(ctx, "handed.prune_used", text.Count, s.Used))
 	}
 	return strings.Join(parts, " · ")
 }
@@ -170,18 +171,18 @@ type PruneView struct {
 }
 
 // PruneTitle is the title of the page.
-func PruneTitle(ctx context.Context) string { return T(ctx, "prune.title") }
+func PruneTitle(ctx context.Context) string { return text.T(ctx, "prune.title") }
 
 // PrunedText tells what a plan that was carried out came to. What can be undone is still on the disk.
 func PrunedText(ctx context.Context, plan image.RemovalPlan, undoable bool) string {
-	size := HumanSize(plan.Totals.Freed)
+	size := text.HumanSize(plan.Totals.Freed)
 	switch {
 	case plan.Totals.Images == 0:
-		return T(ctx, "prune.done_untagged", Count, plan.Totals.Untagged)
+		return text.T(ctx, "prune.done_untagged", text.Count, plan.Totals.Untagged)
 	case undoable:
-		return T(ctx, "prune.done_waiting", "Size", size, Count, plan.Totals.Images)
+		return text.T(ctx, "prune.done_waiting", "Size", size, text.Count, plan.Totals.Images)
 	}
-	return T(ctx, "prune.done", "Size", size, Count, plan.Totals.Images)
+	return text.T(ctx, "prune.done", "Size", size, text.Count, plan.Totals.Images)
 }
 
 // empty tells whether the plan does nothing.
@@ -192,11 +193,11 @@ func (v PruneView) emptyText(ctx context.Context) string {
 	a := v.Form.Asked
 	switch {
 	case v.Plan.Totals.Refused+v.Plan.Totals.Used > 0:
-		return T(ctx, "prune.empty_kept")
+		return text.T(ctx, "prune.empty_kept")
 	case a.filtered():
-		return T(ctx, "prune.empty_filtered")
+		return text.T(ctx, "prune.empty_filtered")
 	case a.All:
-		return T(ctx, "prune.empty_shelf")
+		return text.T(ctx, "prune.empty_shelf")
 	}
-	return T(ctx, "prune.empty_dangling")
+	return text.T(ctx, "prune.empty_dangling")
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/views/text"
 )
 
 // PullView is one pull, live while it runs and a record afterwards.
@@ -59,16 +60,16 @@ type BrokenImage struct {
 // PullTitle gives the title of a pull's page.
 func PullTitle(ctx context.Context, j pull.Job) string {
 	if j.AllTags {
-		return T(ctx, "pullall.title", "Name", tagsTitle(ctx, j.Reference.Repository, j.Match), "State", T(ctx, pullStates[j.State]))
+		return text.T(ctx, "pullall.title", "Name", tagsTitle(ctx, j.Reference.Repository, j.Match), "State", text.T(ctx, pullStates[j.State]))
 	}
 	if j.Upload != nil {
 		return uploadTitle(ctx, j)
 	}
-	return strings.Replace(T(ctx, pullHeadings[j.State]), "#", j.Reference.Familiar(), 1)
+	return strings.Replace(text.T(ctx, pullHeadings[j.State]), "#", j.Reference.Familiar(), 1)
 }
 
 // pullHeadings word a pull's state around its reference, which stands for #.
-var pullHeadings = map[pull.State]MessageID{
+var pullHeadings = map[pull.State]text.MessageID{
 	pull.Queued:    "pull.heading_queued",
 	pull.Resolving: "pull.heading_pulling",
 	pull.Pulling:   "pull.heading_pulling",
@@ -80,13 +81,13 @@ var pullHeadings = map[pull.State]MessageID{
 // doneTitle tells a pull that brought something from one that found everything up to date.
 func doneTitle(ctx context.Context, j pull.Job) string {
 	if j.Newer {
-		return T(ctx, "pull.done_title")
+		return text.T(ctx, "pull.done_title")
 	}
-	return T(ctx, "pull.up_to_date_title")
+	return text.T(ctx, "pull.up_to_date_title")
 }
 
 // pullStates word a pull's state for lists.
-var pullStates = map[pull.State]MessageID{
+var pullStates = map[pull.State]text.MessageID{
 	pull.Queued:    "pull.state_queued",
 	pull.Resolving: "pull.state_resolving",
 	pull.Pulling:   "pull.state_pulling",
@@ -107,7 +108,7 @@ var pullKinds = map[pull.State]Kind{
 
 // layerStates word and colour a layer's state. That of a retry has the reason too.
 var layerStates = map[pull.LayerState]struct {
-	text MessageID
+	text text.MessageID
 	kind Kind
 }{
 	pull.Waiting:       {"pull.layer_waiting", KindNeutral},
@@ -170,7 +171,7 @@ func pullPercent(j pull.Job) int {
 	case total == 0:
 		return 0
 	}
-	return Percent(done, total)
+	return text.Percent(done, total)
 }
 
 // barValue gives the overall bar's value and maximum; a negative value means that nobody knows yet.
@@ -214,10 +215,10 @@ func requesters(ctx context.Context, j pull.Job) string {
 	const most = 3
 	names := slices.Clone(j.Requesters)
 	for i := range names {
-		names[i] = Visible(names[i])
+		names[i] = text.Visible(names[i])
 	}
 	if len(names) > most {
-		return T(ctx, "pull.by_many", "Names", strings.Join(names[:most], ", "), Count, len(names)-most)
+		return text.T(ctx, "pull.by_many", "Names", strings.Join(names[:most], ", "), text.Count, len(names)-most)
 	}
 	return strings.Join(names, ", ")
 }
@@ -229,12 +230,12 @@ const manyLayers = 24
 type layerGroup struct {
 	part   bool
 	closed bool // only its title is shown
-	title  MessageID
+	title  text.MessageID
 	layers []numberedLayer
 }
 
 // layerPart begins a part of the list.
-func layerPart(title MessageID) layerGroup { return layerGroup{part: true, title: title} }
+func layerPart(title text.MessageID) layerGroup { return layerGroup{part: true, title: title} }
 
 // numberedLayer is a layer with its place in the image, which is its ID on the page.
 type numberedLayer struct {
@@ -292,32 +293,32 @@ func layerText(ctx context.Context, j pull.Job, l pull.Layer) string {
 	case l.State == pull.Retrying:
 		return retryText(ctx, l.ReasonText.Or(l.Reason), l.RetryAt)
 	case l.State == pull.Waiting && l.Reason != "":
-		return T(ctx, "pull.layer_stopped", "Reason", ErrorText(ctx, l.ReasonText.Or(l.Reason)))
+		return text.T(ctx, "pull.layer_stopped", "Reason", text.ErrorText(ctx, l.ReasonText.Or(l.Reason)))
 	case l.State == pull.Downloading && l.Resumed > 0:
-		return T(ctx, "pull.layer_resumed", "Size", HumanSize(l.Resumed))
+		return text.T(ctx, "pull.layer_resumed", "Size", text.HumanSize(l.Resumed))
 	}
-	return T(ctx, layerStates[l.State].text)
+	return text.T(ctx, layerStates[l.State].text)
 }
 
 // stoppedText words a layer that a pull did not bring to its end: what the next try continues from, and why
 // it stopped where the layer itself was the reason.
 func stoppedText(ctx context.Context, l pull.Layer) string {
-	halted := T(ctx, "pull.layer_halted")
+	halted := text.T(ctx, "pull.layer_halted")
 	if l.Bytes > 0 {
-		halted = T(ctx, "pull.layer_halted_kept", "Size", HumanSize(l.Bytes))
+		halted = text.T(ctx, "pull.layer_halted_kept", "Size", text.HumanSize(l.Bytes))
 	}
 	if l.Reason == "" {
 		return halted
 	}
-	return halted + " · " + ErrorText(ctx, l.ReasonText.Or(l.Reason))
+	return halted + " · " + text.ErrorText(ctx, l.ReasonText.Or(l.Reason))
 }
 
 // layerBytes words how much of a layer is on disk.
 func layerBytes(l pull.Layer) string {
 	if isFinished(l) || l.Bytes == 0 || l.State == pull.Verifying {
-		return HumanSize(l.Size)
+		return text.HumanSize(l.Size)
 	}
-	return HumanSize(l.Bytes) + " / " + HumanSize(l.Size)
+	return text.HumanSize(l.Bytes) + " / " + text.HumanSize(l.Size)
 }
 
 // layerPlatforms names the platforms that use a layer, where a pull has several.
@@ -327,10 +328,10 @@ func layerPlatforms(j pull.Job, l pull.Layer) string {
 	}
 	names := make([]string, len(l.Platform))
 	for i, p := range l.Platform {
-		names[i] = ShortPlatform(Visible(p.String()))
+		names[i] = text.ShortPlatform(text.Visible(p.String()))
 	}
 	return strings.Join(names, ", ")
 }
 
 // shortPlatform names a platform as lists do.
-func shortPlatform(p image.Platform) string { return ShortPlatform(Visible(p.String())) }
+func shortPlatform(p image.Platform) string { return text.ShortPlatform(text.Visible(p.String())) }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/views/text"
 )
 
 // PullAllView is the form that pulls all tags of a repository. Before anything starts it shows how many they
@@ -90,11 +91,11 @@ func (v PullAllView) platformNames() string {
 func surveyHeading(ctx context.Context, s pull.Survey) string {
 	switch {
 	case s.Done && !broken(s):
-		return T(ctx, "pullall.tags", Count, s.Tags)
+		return text.T(ctx, "pullall.tags", text.Count, s.Tags)
 	case s.Tags == 0:
-		return T(ctx, "pullall.listing")
+		return text.T(ctx, "pullall.listing")
 	}
-	return T(ctx, "pullall.asked_of", "Asked", s.Asked, Count, s.Tags)
+	return text.T(ctx, "pullall.asked_of", "Asked", s.Asked, text.Count, s.Tags)
 }
 
 // broken tells whether a survey ended before it knew all tags.
@@ -104,11 +105,11 @@ func broken(s pull.Survey) bool { return s.Done && s.Asked < s.Tags }
 func fetchLabel(ctx context.Context, s pull.Survey) string {
 	switch {
 	case !s.Done:
-		return T(ctx, "pullall.so_far")
+		return text.T(ctx, "pullall.so_far")
 	case broken(s) || s.Unread > 0:
-		return T(ctx, "pullall.at_least")
+		return text.T(ctx, "pullall.at_least")
 	}
-	return T(ctx, "pullform.to_download")
+	return text.T(ctx, "pullform.to_download")
 }
 
 // unreadText says why the first of the tags that could not be read could not.
@@ -116,7 +117,7 @@ func unreadText(ctx context.Context, s pull.Survey) string {
 	if s.Problem == nil {
 		return ""
 	}
-	return ErrorText(ctx, s.Problem.Text())
+	return text.ErrorText(ctx, s.Problem.Text())
 }
 
 // surveyBar gives the bar's value and maximum.
@@ -130,9 +131,9 @@ func surveyBar(s pull.Survey) (value, whole int64) {
 // pullAllLabel words the button.
 func pullAllLabel(ctx context.Context, v PullAllView) string {
 	if v.Match != "" {
-		return T(ctx, "pullall.pull_matching", Count, v.Survey.Tags)
+		return text.T(ctx, "pullall.pull_matching", text.Count, v.Survey.Tags)
 	}
-	return T(ctx, "pullall.pull", Count, v.Survey.Tags)
+	return text.T(ctx, "pullall.pull", text.Count, v.Survey.Tags)
 }
 
 // pullAllCommands give the docker commands that do the same: one a platform, as docker takes only one. docker
@@ -157,7 +158,7 @@ func joinPlatforms(platforms []image.Platform) string {
 		if i > 0 {
 			names += ", "
 		}
-		names += Visible(p.String())
+		names += text.Visible(p.String())
 	}
 	return names
 }

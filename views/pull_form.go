@@ -2,6 +2,7 @@ package views
 
 import (
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // PullFormView is the pull form: the reference box, and below it either what the reference points to, or why
@@ -112,7 +113,7 @@ const (
 )
 
 // obstacleTexts words the obstacles.
-var obstacleTexts = map[Obstacle]MessageID{
+var obstacleTexts = map[Obstacle]text.MessageID{
 	ObstacleUnnamed:  "pullform.obstacle_unnamed",
 	ObstacleRepeated: "pullform.obstacle_repeated",
 	ObstacleInvalid:  "pullform.obstacle_invalid",
@@ -132,7 +133,7 @@ func pullCommand(ref image.Reference, platform string) string {
 // pullExamples are the forms that a reference has. Those without a link are patterns.
 var pullExamples = []struct {
 	ref     string
-	meaning MessageID
+	meaning text.MessageID
 	link    bool
 }{
 	{"postgres:15", "pullform.example_tag", true},

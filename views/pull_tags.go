@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/views/text"
 )
 
 // TagsPerPage is how many tags of a pull of all tags a page lists. A repository can have thousands.
@@ -97,7 +98,7 @@ func linesQuery(page int) string {
 
 // tagStates word and colour a tag's state.
 var tagStates = map[pull.TagState]struct {
-	text MessageID
+	text text.MessageID
 	kind Kind
 }{
 	pull.TagWaiting:  {"pull.layer_waiting", KindNeutral},
@@ -109,7 +110,7 @@ var tagStates = map[pull.TagState]struct {
 }
 
 // tagState words and colours a tag's state. One that a pull which is over did not come to has none of its own.
-func tagState(j pull.Job, t pull.TagLine) (text MessageID, kind Kind) {
+func tagState(j pull.Job, t pull.TagLine) (text text.MessageID, kind Kind) {
 	if j.State.Final() && !t.State.Final() {
 		return "pullall.state_left", KindNeutral
 	}
@@ -144,14 +145,14 @@ func (t tagTally) text(ctx context.Context) string {
 	var parts []string
 	for _, part := range []struct {
 		state pull.TagState
-		text  MessageID
+		text  text.MessageID
 	}{
 		{pull.TagDone, "pullall.tally_done"}, {pull.TagUpToDate, "pullall.tally_up_to_date"}, {pull.TagSkipped, "pullall.tally_skipped"},
 		{pull.TagFailed, "pullall.tally_failed"}, {pull.TagPulling, "pullall.tally_pulling"}, {pull.TagWaiting, "pullall.tally_waiting"},
 		{tagLeft, "pullall.tally_left"},
 	} {
 		if n := t[part.state]; n > 0 {
-			parts = append(parts, T(ctx, part.text, Count, n))
+			parts = append(parts, text.T(ctx, part.text, text.Count, n))
 		}
 	}
 	return strings.Join(parts, " · ")
@@ -169,29 +170,29 @@ func progressOf(j pull.Job) (done, total int64) {
 func tagsProgressText(ctx context.Context, j pull.Job) string {
 	switch {
 	case j.State == pull.Queued:
-		return T(ctx, "pull.queued_text")
+		return text.T(ctx, "pull.queued_text")
 	case len(j.Tags) == 0 && !j.State.Final():
-		return T(ctx, "pullall.listing")
+		return text.T(ctx, "pullall.listing")
 	}
 	parts := []string{tagsDone(ctx, j)}
 	switch done, total := j.Bytes(); {
 	case total > done && j.Expected > 0:
-		parts = append(parts, T(ctx, "pull.bytes_of", "Done", HumanSize(done), "Total", HumanSize(total)))
+		parts = append(parts, text.T(ctx, "pull.bytes_of", "Done", text.HumanSize(done), "Total", text.HumanSize(total)))
 	case done > 0:
-		parts = append(parts, T(ctx, "pull.downloaded", "Size", HumanSize(max(done, j.Moved))))
+		parts = append(parts, text.T(ctx, "pull.downloaded", "Size", text.HumanSize(max(done, j.Moved))))
 	}
 	if j.Rate > 0 && j.State == pull.Pulling {
-		parts = append(parts, HumanRate(float64(j.Rate)))
+		parts = append(parts, text.HumanRate(float64(j.Rate)))
 	}
 	if left := j.Left(); left > 0 {
-		parts = append(parts, T(ctx, "pull.left", "Time", HumanDuration(ctx, left)))
+		parts = append(parts, text.T(ctx, "pull.left", "Time", text.HumanDuration(ctx, left)))
 	}
 	return strings.Join(parts, " · ")
 }
 
 // tagsDone words how many tags are finished.
 func tagsDone(ctx context.Context, j pull.Job) string {
-	return T(ctx, "pullall.tags_of", "Done", tallyTags(j).finished(), Count, len(j.Tags))
+	return text.T(ctx, "pullall.tags_of", "Done", tallyTags(j).finished(), text.Count, len(j.Tags))
 }
 
 // allTagsDone gives the title and the colour of the outcome of a pull of all tags that came to its end.
@@ -199,13 +200,13 @@ func allTagsDone(ctx context.Context, j pull.Job) (title string, kind Kind) {
 	t := tallyTags(j)
 	switch {
 	case t[pull.TagFailed] > 0:
-		return T(ctx, "pullall.done_failed", Count, t[pull.TagFailed]), KindWarning
+		return text.T(ctx, "pullall.done_failed", text.Count, t[pull.TagFailed]), KindWarning
 	case t[pull.TagSkipped] > 0:
-		return T(ctx, "pullall.done_skipped", Count, t[pull.TagSkipped]), KindSuccess
+		return text.T(ctx, "pullall.done_skipped", text.Count, t[pull.TagSkipped]), KindSuccess
 	case !j.Newer:
-		return T(ctx, "pull.up_to_date_title"), KindSuccess
+		return text.T(ctx, "pull.up_to_date_title"), KindSuccess
 	}
-	return T(ctx, "pull.done_title"), KindSuccess
+	return text.T(ctx, "pull.done_title"), KindSuccess
 }
 
 // atWork lists the tags that are being pulled.
@@ -241,15 +242,15 @@ func tagBytes(t pull.TagLine) string {
 	case t.Size == 0:
 		return ""
 	case t.State == pull.TagPulling && t.Bytes < t.Size:
-		return HumanSize(t.Bytes) + " / " + HumanSize(t.Size)
+		return text.HumanSize(t.Bytes) + " / " + text.HumanSize(t.Size)
 	}
-	return HumanSize(t.Size)
+	return text.HumanSize(t.Size)
 }
 
 // rowReason shortens a reason to what a row has room for: it may be a registry's, and a page has many.
 func rowReason(reason string) string {
 	const most = 240
-	shown, rest := cut(reason, most)
+	shown, rest := text.Cut(reason, most)
 	if rest > 0 {
 		return shown + "…"
 	}
@@ -291,17 +292,17 @@ func downloaded(j pull.Job) (bytes int64, known bool) {
 
 // tagsTitle names the tags of a repository that a pull is for.
 func tagsTitle(ctx context.Context, repo image.Repository, match string) string {
-	name := strings.Replace(T(ctx, "pullall.heading"), "#", repo.Familiar(), 1)
+	name := strings.Replace(text.T(ctx, "pullall.heading"), "#", repo.Familiar(), 1)
 	if match == "" {
 		return name
 	}
-	return T(ctx, "pullall.matching", "Name", name, "Match", Visible(match))
+	return text.T(ctx, "pullall.matching", "Name", name, "Match", text.Visible(match))
 }
 
 // tagsKept says what a pull of all tags that failed leaves for the next try.
 func tagsKept(ctx context.Context, kind image.Kind) string {
 	if kind == image.DiskFull {
-		return T(ctx, "pullall.kept_full")
+		return text.T(ctx, "pullall.kept_full")
 	}
-	return T(ctx, "pullall.kept")
+	return text.T(ctx, "pullall.kept")
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/views/text"
 )
 
 // PullsView is a page of the queue and of the pulls before, newest first.
@@ -64,20 +65,20 @@ func tookText(ctx context.Context, j pull.Job) string {
 	if !j.State.Final() || j.Started.IsZero() {
 		return ""
 	}
-	return HumanDuration(ctx, j.Finished.Sub(j.Started))
+	return text.HumanDuration(ctx, j.Finished.Sub(j.Started))
 }
 
 // allTagsSuffix follows the repository's name where a pull is for all its tags: ", all tags (12 of 47)".
 func allTagsSuffix(ctx context.Context, j pull.Job) string {
-	suffix := T(ctx, "pullall.suffix")
+	suffix := text.T(ctx, "pullall.suffix")
 	if j.Match != "" {
-		suffix = T(ctx, "pullall.suffix_matching", "Match", Visible(j.Match))
+		suffix = text.T(ctx, "pullall.suffix_matching", "Match", text.Visible(j.Match))
 	}
 	total := j.Counts().All()
 	if total == 0 {
 		return suffix
 	}
-	return T(ctx, "pullall.suffix_count", "Text", suffix, "Done", tallyTags(j).finished(), "Total", total)
+	return text.T(ctx, "pullall.suffix_count", "Text", suffix, "Done", tallyTags(j).finished(), "Total", total)
 }
 
 // pullRowBytes words a pull's bytes for a row; of all tags, those that are downloaded.
@@ -85,11 +86,11 @@ func pullRowBytes(ctx context.Context, j pull.Job) string {
 	done, total := j.Bytes()
 	switch {
 	case j.Upload != nil && (j.State.Final() || !uploadKnown(j)):
-		return HumanSize(j.Upload.Received)
+		return text.HumanSize(j.Upload.Received)
 	case len(j.Layers) == 0 && !j.AllTags && j.Upload == nil, total == 0 && j.AllTags:
 		return ""
 	case done == total:
-		return HumanSize(total)
+		return text.HumanSize(total)
 	}
-	return T(ctx, "pull.bytes_of", "Done", HumanSize(done), "Total", HumanSize(total))
+	return text.T(ctx, "pull.bytes_of", "Done", text.HumanSize(done), "Total", text.HumanSize(total))
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // RepositoryView is a repository's page: its tags, and its digests without one.
@@ -17,9 +18,9 @@ type RepositoryView struct {
 }
 
 func (v RepositoryView) subtitle(ctx context.Context) string {
-	s := T(ctx, "repository.tags", Count, v.Tags)
+	s := text.T(ctx, "repository.tags", text.Count, v.Tags)
 	if v.Untagged > 0 {
-		s += " · " + T(ctx, "repository.untagged", Count, v.Untagged)
+		s += " · " + text.T(ctx, "repository.untagged", text.Count, v.Untagged)
 	}
 	return s
 }

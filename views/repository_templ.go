@@ -8,7 +8,11 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-import "github.com/stowage/stowage/image"
+import (
+	"github.com/stowage/stowage/image"
+
+	"github.com/stowage/stowage/views/text"
+)
 
 // RepositoryPage is the whole page of a repository. For htmx, ImageListPart is its part.
 func RepositoryPage(c Chrome, v RepositoryView) templ.Component {
@@ -82,7 +86,7 @@ func RepositoryPage(c Chrome, v RepositoryView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = pullButton(v.pullURL(), T(ctx, "repository.pull")).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = pullButton(v.pullURL(), text.T(ctx, "repository.pull")).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

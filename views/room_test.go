@@ -10,6 +10,7 @@ import (
 	"github.com/a-h/templ"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // onPage is what a component makes of a page of its own.
@@ -39,7 +40,7 @@ func TestAForeignTextIsBoundedByTheMarkupThatItMakes(t *testing.T) {
 		if !strings.Contains(got, " bytes more") {
 			t.Errorf("%s: nobody is told that something is left out", name)
 		}
-		if n := len(Visible(strings.Repeat(part, 1<<20/len(part)))); n > maxVisible+len("…") {
+		if n := len(text.Visible(strings.Repeat(part, 1<<20/len(part)))); n > text.MaxVisible+len("…") {
 			t.Errorf("%s: a text in an attribute has %d bytes", name, n)
 		}
 	}

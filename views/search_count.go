@@ -4,6 +4,8 @@ import (
 	"context"
 	"strconv"
 	"strings"
+
+	"github.com/stowage/stowage/views/text"
 )
 
 // HumanCount gives a big number as people write it, never more than there is: 12,400 is "12.4K" and "1.2만". From a
@@ -12,7 +14,7 @@ import (
 func HumanCount(ctx context.Context, n int64) string {
 	const million = 1_000_000
 	units := westernUnits
-	if Lang(ctx) == Korean {
+	if text.Lang(ctx) == text.Korean {
 		units = koreanUnits
 	}
 	switch {
@@ -30,7 +32,7 @@ func HumanCount(ctx context.Context, n int64) string {
 			return tenths(n, u.size) + u.name + more
 		}
 	}
-	return Grouped(n) + more
+	return text.Grouped(n) + more
 }
 
 // countUnit is a word for a power of ten.
@@ -59,6 +61,6 @@ func stepBelow(n int64) int64 {
 
 // tenths divides n by unit, down to one decimal, which is left out where it is 0: "12.4", "100".
 func tenths(n, unit int64) string {
-	s := Grouped(n/unit) + "." + strconv.FormatInt(n%unit/(unit/10), 10)
+	s := text.Grouped(n/unit) + "." + strconv.FormatInt(n%unit/(unit/10), 10)
 	return strings.TrimSuffix(s, ".0")
 }

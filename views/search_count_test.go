@@ -4,10 +4,12 @@ import (
 	"context"
 	"math"
 	"testing"
+
+	"github.com/stowage/stowage/views/text"
 )
 
 func TestBigNumbersAreShownAsPeopleWriteThem(t *testing.T) {
-	korean := WithLocale(context.Background(), Locale{Lang: Korean})
+	korean := text.WithLocale(context.Background(), text.Locale{Lang: text.Korean})
 	for _, c := range []struct {
 		n      int64
 		en, ko string

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // one gives the group of a list that is one registry's.
@@ -69,34 +70,34 @@ func (r SearchResults) summary(ctx context.Context) string {
 		}
 		more = more || g.more()
 	}
-	registries := T(ctx, "search.registries", Count, answered)
+	registries := text.T(ctx, "search.registries", text.Count, answered)
 	if more {
-		return T(ctx, "search.first_in_all", Count, r.count(), "Registries", registries)
+		return text.T(ctx, "search.first_in_all", text.Count, r.count(), "Registries", registries)
 	}
-	return T(ctx, "search.in_all", Count, r.count(), "Registries", registries)
+	return text.T(ctx, "search.in_all", text.Count, r.count(), "Registries", registries)
 }
 
 // summary words how many results a registry has, and which of them are in view.
 func (g SearchGroup) summary(ctx context.Context, page, limit int) string {
 	if g.Problem != nil {
-		return T(ctx, g.label())
+		return text.T(ctx, g.label())
 	}
 	n, first := len(g.Hits), (page-1)*limit+1
 	switch {
 	case n == 0 && g.Partial:
-		return T(ctx, "search.label_late")
+		return text.T(ctx, "search.label_late")
 	case n == 0:
-		return T(ctx, "search.label_none")
+		return text.T(ctx, "search.label_none")
 	case page > 1 && g.known():
-		return T(ctx, "search.range_of", "From", first, "To", first+n-1, "Total", g.Total)
+		return text.T(ctx, "search.range_of", "From", first, "To", first+n-1, "Total", g.Total)
 	case page > 1:
-		return T(ctx, "search.range", "From", first, "To", first+n-1)
+		return text.T(ctx, "search.range", "From", first, "To", first+n-1)
 	case g.known() && g.Total > n:
-		return T(ctx, "search.count_of", "Shown", n, Count, g.Total)
+		return text.T(ctx, "search.count_of", "Shown", n, text.Count, g.Total)
 	case g.More:
-		return T(ctx, "search.first", Count, n)
+		return text.T(ctx, "search.first", text.Count, n)
 	}
-	return T(ctx, "search.count", Count, n)
+	return text.T(ctx, "search.count", text.Count, n)
 }
 
 // known tells whether the registry said how many results there are.
@@ -127,22 +128,22 @@ func (g SearchGroup) windowText(ctx context.Context, s SearchState) string {
 	case g.Window < smallestWindow:
 		return ""
 	case s.Sort != "" && s.filtered():
-		return T(ctx, "search.window_both", Count, g.Window)
+		return text.T(ctx, "search.window_both", text.Count, g.Window)
 	case s.Sort != "":
-		return T(ctx, "search.window_sorted", Count, g.Window)
+		return text.T(ctx, "search.window_sorted", text.Count, g.Window)
 	}
-	return T(ctx, "search.window_filtered", Count, g.Window)
+	return text.T(ctx, "search.window_filtered", text.Count, g.Window)
 }
 
 // problemTitles says in one line why a registry gave nothing, by kind.
-var problemTitles = map[image.Kind]MessageID{
+var problemTitles = map[image.Kind]text.MessageID{
 	image.NotFound:     "search.unsearchable",
 	image.RateLimited:  "search.limited",
 	image.Unauthorized: "search.signin",
 }
 
 // problemLabels says it in a word or two beside the registry's name.
-var problemLabels = map[image.Kind]MessageID{
+var problemLabels = map[image.Kind]text.MessageID{
 	image.NotFound:     "search.label_unsearchable",
 	image.RateLimited:  "search.label_limited",
 	image.Unauthorized: "search.label_signin",
@@ -157,11 +158,11 @@ func (g SearchGroup) title(ctx context.Context) string {
 	case !ok:
 		id = "search.failed"
 	}
-	return T(ctx, id, "Registry", g.Registry.Name)
+	return text.T(ctx, id, "Registry", g.Registry.Name)
 }
 
 // label says it beside the registry's name.
-func (g SearchGroup) label() MessageID {
+func (g SearchGroup) label() text.MessageID {
 	if g.Late {
 		return "search.label_late"
 	}

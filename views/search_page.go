@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // SearchView is the Search page.
@@ -49,7 +50,7 @@ const (
 )
 
 // leadTexts says what the text is, and what the button does.
-var leadTexts = map[SearchLead]struct{ text, action MessageID }{
+var leadTexts = map[SearchLead]struct{ text, action text.MessageID }{
 	LeadsToImage: {"search.leads_image", "search.open_image"},
 	LeadsToPull:  {"search.leads_pull", "search.open_pull"},
 	LeadsToTags:  {"search.leads_tags", "search.open_tags"},
@@ -99,7 +100,7 @@ const (
 // searchSorts is the order menu.
 var searchSorts = []struct {
 	sort  string
-	label MessageID
+	label text.MessageID
 }{
 	{"", "search.sort_match"},
 	{"stars", "search.sort_stars"},
@@ -111,10 +112,10 @@ var searchSorts = []struct {
 func searchSortLabel(ctx context.Context, sort string) string {
 	for _, s := range searchSorts {
 		if s.sort == sort {
-			return T(ctx, s.label)
+			return text.T(ctx, s.label)
 		}
 	}
-	return T(ctx, searchSorts[0].label)
+	return text.T(ctx, searchSorts[0].label)
 }
 
 // searchLimits is what the form offers; the address takes any number from 1 to 100.
@@ -153,18 +154,18 @@ func (s SearchState) page() int { return max(1, s.Page) }
 func SearchTitle(ctx context.Context, s SearchState) string {
 	const longest = 60
 	if s.Query == "" && s.Repo != "" {
-		return T(ctx, "search.title_of", "Query", shortened(s.Repo.Familiar(), longest))
+		return text.T(ctx, "search.title_of", "Query", shortened(s.Repo.Familiar(), longest))
 	}
 	if s.Query == "" {
-		return T(ctx, "search.title")
+		return text.T(ctx, "search.title")
 	}
-	return T(ctx, "search.title_of", "Query", shortened(s.Query, longest))
+	return text.T(ctx, "search.title_of", "Query", shortened(s.Query, longest))
 }
 
 // shortened gives a foreign text as Visible does, on one line and with at most n characters.
 func shortened(s string, n int) string {
-	s, _ = cut(s, 8*n)
-	s = Visible(strings.Join(strings.Fields(s), " "))
+	s, _ = text.Cut(s, 8*n)
+	s = text.Visible(strings.Join(strings.Fields(s), " "))
 	if runes := []rune(s); len(runes) > n {
 		return strings.TrimSpace(string(runes[:n-1])) + "…"
 	}

@@ -6,16 +6,17 @@ import (
 	"github.com/a-h/templ"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // searchSteps is what comes after the search.
-var searchSteps = []MessageID{"search.step_pick", "search.step_tag", "search.step_platforms"}
+var searchSteps = []text.MessageID{"search.step_pick", "search.step_tag", "search.step_platforms"}
 
 // searchExamples is what can be typed.
 var searchExamples = []struct {
 	text    string
 	link    bool
-	meaning MessageID
+	meaning text.MessageID
 }{
 	{"postgres", true, "search.example_words"},
 	{"bitnami/redis", true, "search.example_repository"},
@@ -42,9 +43,9 @@ func (r SearchResults) elsewhere() bool { return r.State.Registry != "" && r.Oth
 // nothingText says where nothing was found.
 func (r SearchResults) nothingText(ctx context.Context) string {
 	if len(r.Groups) == 1 {
-		return T(ctx, "search.nothing_in", "Registry", r.Groups[0].Registry.Name)
+		return text.T(ctx, "search.nothing_in", "Registry", r.Groups[0].Registry.Name)
 	}
-	return T(ctx, "search.nothing_anywhere", Count, len(r.Groups))
+	return text.T(ctx, "search.nothing_anywhere", text.Count, len(r.Groups))
 }
 
 // searchLink gives the attributes of a link to other results.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // StoragePath is the address of the Storage page, SweepPath and UnfinishedPath where its forms go that free what waits and
@@ -109,7 +110,7 @@ type Part struct {
 
 // title words a part for its title and for assistive technology.
 func (p Part) title(ctx context.Context) string {
-	return T(ctx, "storage.part_title", "Name", p.Label, "Size", HumanSize(p.Bytes), "Note", p.Note)
+	return text.T(ctx, "storage.part_title", "Name", p.Label, "Size", text.HumanSize(p.Bytes), "Note", p.Note)
 }
 
 // RepositoryShare is what a repository takes.
@@ -146,11 +147,11 @@ func RepositoryParts(ctx context.Context, repositories []RepositoryShare, furthe
 			further = left
 			break
 		}
-		parts = append(parts, Part{Kind: PartRepository, Label: r.Repository.Familiar(), Note: T(ctx, "storage.part_tags", Count, r.Tags),
+		parts = append(parts, Part{Kind: PartRepository, Label: r.Repository.Familiar(), Note: text.T(ctx, "storage.part_tags", text.Count, r.Tags),
 			URL: ImageURL(image.Reference{Repository: r.Repository}), Bytes: r.Own})
 	}
 	if more > 0 {
-		parts = append(parts, Part{Kind: PartOthers, Label: T(ctx, "storage.part_others", Count, further), URL: "/images?sort=-size", Bytes: more})
+		parts = append(parts, Part{Kind: PartOthers, Label: text.T(ctx, "storage.part_others", text.Count, further), URL: "/images?sort=-size", Bytes: more})
 	}
 	return parts
 }
@@ -158,30 +159,30 @@ func RepositoryParts(ctx context.Context, repositories []RepositoryShare, furthe
 // CommonParts gives the parts of the map that belong to no repository alone.
 func CommonParts(ctx context.Context, shared, dangling, waiting, unfinished int64) []Part {
 	return []Part{
-		{Kind: PartShared, Label: T(ctx, "storage.part_shared"), Note: T(ctx, "storage.part_shared_note"), URL: "#largest", Bytes: shared},
-		{Kind: PartDangling, Label: T(ctx, "storage.part_dangling"), Note: T(ctx, "storage.part_dangling_note"), URL: PrunePath, Bytes: dangling},
-		{Kind: PartWaiting, Label: T(ctx, "storage.part_waiting"), Note: T(ctx, "storage.part_waiting_note"), URL: "#waiting", Bytes: waiting},
-		{Kind: PartUnfinished, Label: T(ctx, "storage.part_unfinished"), Note: T(ctx, "storage.part_unfinished_note"), URL: "/pulls", Bytes: unfinished},
+		{Kind: PartShared, Label: text.T(ctx, "storage.part_shared"), Note: text.T(ctx, "storage.part_shared_note"), URL: "#largest", Bytes: shared},
+		{Kind: PartDangling, Label: text.T(ctx, "storage.part_dangling"), Note: text.T(ctx, "storage.part_dangling_note"), URL: PrunePath, Bytes: dangling},
+		{Kind: PartWaiting, Label: text.T(ctx, "storage.part_waiting"), Note: text.T(ctx, "storage.part_waiting_note"), URL: "#waiting", Bytes: waiting},
+		{Kind: PartUnfinished, Label: text.T(ctx, "storage.part_unfinished"), Note: text.T(ctx, "storage.part_unfinished_note"), URL: "/pulls", Bytes: unfinished},
 	}
 }
 
 // StorageTitle is the title of the Storage page.
-func StorageTitle(ctx context.Context) string { return T(ctx, "storage.title") }
+func StorageTitle(ctx context.Context) string { return text.T(ctx, "storage.title") }
 
 // SweptText tells what freeing what waited came to.
 func SweptText(ctx context.Context, files int, bytes int64) string {
 	if files == 0 {
-		return T(ctx, "storage.swept_nothing")
+		return text.T(ctx, "storage.swept_nothing")
 	}
-	return T(ctx, "storage.swept", "Size", HumanSize(bytes), Count, files)
+	return text.T(ctx, "storage.swept", "Size", text.HumanSize(bytes), text.Count, files)
 }
 
 // FreedText tells what freeing what unfinished pulls have left came to.
 func FreedText(ctx context.Context, files int, bytes int64) string {
 	if files == 0 {
-		return T(ctx, "storage.left_nothing")
+		return text.T(ctx, "storage.left_nothing")
 	}
-	return T(ctx, "storage.left_freed", "Size", HumanSize(bytes), Count, files)
+	return text.T(ctx, "storage.left_freed", "Size", text.HumanSize(bytes), text.Count, files)
 }
 
 // counted tells whether there is anything to show of a count.
@@ -189,44 +190,46 @@ func (v StorageView) counted() bool { return !v.Counted.At.IsZero() }
 
 // volumeNote words the volume that the data folder is on.
 func (v StorageView) volumeNote(ctx context.Context) string {
-	return T(ctx, "storage.of_volume", "Volume", HumanSize(v.Disk.Volume), "Free", HumanSize(v.Disk.Free))
+	return text.T(ctx, "storage.of_volume", "Volume", text.HumanSize(v.Disk.Volume), "Free", text.HumanSize(v.Disk.Free))
 }
 
 // saving is how much of the copies sharing saves, in percent.
-func (v StorageView) saving() int { return Percent(v.Counted.Copies-v.Counted.Blobs, v.Counted.Copies) }
+func (v StorageView) saving() int {
+	return text.Percent(v.Counted.Copies-v.Counted.Blobs, v.Counted.Copies)
+}
 
 func (v StorageView) copiesNote(ctx context.Context) string {
 	if v.saving() == 0 {
-		return T(ctx, "storage.saves_nothing")
+		return text.T(ctx, "storage.saves_nothing")
 	}
-	return T(ctx, "storage.saves", "Percent", v.saving())
+	return text.T(ctx, "storage.saves", "Percent", v.saving())
 }
 
 func (v StorageView) unpackedNote(ctx context.Context) string {
 	switch {
 	case v.Counted.Pending > 0:
-		return T(ctx, "storage.unpacked_pending", Count, v.Counted.Pending)
+		return text.T(ctx, "storage.unpacked_pending", text.Count, v.Counted.Pending)
 	case v.Counted.Broken > 0:
-		return T(ctx, "storage.unpacked_broken", Count, v.Counted.Broken)
+		return text.T(ctx, "storage.unpacked_broken", text.Count, v.Counted.Broken)
 	}
-	return T(ctx, "storage.unpacked_note")
+	return text.T(ctx, "storage.unpacked_note")
 }
 
 func (v StorageView) waitingNote(ctx context.Context) string {
 	if v.Disk.Waiting == 0 {
-		return T(ctx, "storage.waiting_nothing")
+		return text.T(ctx, "storage.waiting_nothing")
 	}
-	return T(ctx, "storage.waiting_until", "Time", clock(ctx, v.Disk.WaitingUntil))
+	return text.T(ctx, "storage.waiting_until", "Time", clock(ctx, v.Disk.WaitingUntil))
 }
 
 func (v StorageView) reclaimableNote(ctx context.Context) string {
-	return T(ctx, "storage.unpinned", "Size", HumanSize(v.Counted.Unpinned))
+	return text.T(ctx, "storage.unpinned", "Size", text.HumanSize(v.Counted.Unpinned))
 }
 
 // breakdownLine is one line of what the data folder consists of.
 type breakdownLine struct {
-	label MessageID
-	note  MessageID
+	label text.MessageID
+	note  text.MessageID
 	bytes int64
 }
 

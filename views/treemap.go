@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/stowage/stowage/views/text"
 )
 
 // box is a rectangle, in the units of a drawing.
@@ -187,7 +189,7 @@ func tiles(parts []Part) []mapTile {
 		if t.H >= tileOneLine {
 			t.Name = fitName(t.Label, inside, tileName)
 		}
-		if size := HumanSize(t.Bytes); t.Name != "" && t.H >= tileTwoLines && textWidth(size, tileSize) <= inside {
+		if size := text.HumanSize(t.Bytes); t.Name != "" && t.H >= tileTwoLines && textWidth(size, tileSize) <= inside {
 			t.Size = size
 		}
 		drawn[i] = t

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 // Removal is a deletion or a prune that can still be undone.
@@ -30,14 +31,14 @@ func UndoneText(ctx context.Context, restored, kept []image.Reference) string {
 	var parts []string
 	switch {
 	case len(restored) == 1:
-		parts = append(parts, T(ctx, "undo.done_one", "Name", shortReference(restored[0])))
+		parts = append(parts, text.T(ctx, "undo.done_one", "Name", shortReference(restored[0])))
 	case len(restored) > 0:
-		parts = append(parts, T(ctx, "undo.done", Count, len(restored), "Names", nameFew(ctx, restored)))
+		parts = append(parts, text.T(ctx, "undo.done", text.Count, len(restored), "Names", nameFew(ctx, restored)))
 	default:
-		parts = append(parts, T(ctx, "undo.done_images"))
+		parts = append(parts, text.T(ctx, "undo.done_images"))
 	}
 	if len(kept) > 0 {
-		parts = append(parts, T(ctx, "undo.kept", Count, len(kept), "Names", nameFew(ctx, kept)))
+		parts = append(parts, text.T(ctx, "undo.kept", text.Count, len(kept), "Names", nameFew(ctx, kept)))
 	}
 	return strings.Join(parts, " ")
 }
@@ -50,7 +51,7 @@ func nameFew(ctx context.Context, refs []image.Reference) string {
 	names := make([]string, 0, namedFew+1)
 	for i, ref := range refs {
 		if i == namedFew {
-			names = append(names, T(ctx, "delete.more", Count, len(refs)-namedFew))
+			names = append(names, text.T(ctx, "delete.more", text.Count, len(refs)-namedFew))
 			break
 		}
 		names = append(names, shortReference(ref))
@@ -61,20 +62,20 @@ func nameFew(ctx context.Context, refs []image.Reference) string {
 // title is what a removal was.
 func (r Removal) title(ctx context.Context) string {
 	if r.Prune {
-		return T(ctx, "undo.pruned", Count, r.Items)
+		return text.T(ctx, "undo.pruned", text.Count, r.Items)
 	}
-	return T(ctx, "undo.deleted", Count, r.Items)
+	return text.T(ctx, "undo.deleted", text.Count, r.Items)
 }
 
 // detail says by whom, and what waits because of it.
 func (r Removal) detail(ctx context.Context) string {
-	return strings.Join([]string{T(ctx, "undo.by", "By", Visible(r.By)), T(ctx, "delete.images", Count, r.Images)}, " · ")
+	return strings.Join([]string{text.T(ctx, "undo.by", "By", text.Visible(r.By)), text.T(ctx, "delete.images", text.Count, r.Images)}, " · ")
 }
 
 // clock is a time of today to the minute, and of another day with its date, in UTC.
 func clock(ctx context.Context, t time.Time) string {
-	if t.Sub(now(ctx)) > 12*time.Hour {
-		return Minutely(t) + " UTC"
+	if t.Sub(text.Now(ctx)) > 12*time.Hour {
+		return text.Minutely(t) + " UTC"
 	}
 	return t.UTC().Format("15:04") + " UTC"
 }

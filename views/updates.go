@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/views/text"
 )
 
 // UpdatesView is the page of updates.
@@ -45,7 +46,7 @@ func CheckURL(tag image.Reference) string {
 // updateWords are the colour and the words of each state.
 var updateWords = map[pull.UpdateState]struct {
 	kind Kind
-	word MessageID
+	word text.MessageID
 }{
 	pull.NeverChecked:    {KindNeutral, "updates.never"},
 	pull.UpToDate:        {KindSuccess, "updates.current"},
@@ -56,26 +57,26 @@ var updateWords = map[pull.UpdateState]struct {
 
 // asked words how and when a registry was asked.
 func (u TagUpdate) asked(ctx context.Context) string {
-	age := ageInSentence(ctx, u.At)
+	age := text.AgeInSentence(ctx, u.At)
 	if u.Method == "pull" {
-		return T(ctx, "updates.asked_pull", "Host", u.Tag.Repository.Host(), "Age", age)
+		return text.T(ctx, "updates.asked_pull", "Host", u.Tag.Repository.Host(), "Age", age)
 	}
-	return T(ctx, "updates.asked_head", "Host", u.Tag.Repository.Host(), "Age", age)
+	return text.T(ctx, "updates.asked_head", "Host", u.Tag.Repository.Host(), "Age", age)
 }
 
 // meaning explains a state in a sentence.
 func (u TagUpdate) meaning(ctx context.Context) string {
 	switch u.State {
 	case pull.UpToDate:
-		return T(ctx, "updates.current_text")
+		return text.T(ctx, "updates.current_text")
 	case pull.UpdateAvailable:
-		return T(ctx, "updates.available_text")
+		return text.T(ctx, "updates.available_text")
 	case pull.GoneUpstream:
-		return T(ctx, "updates.gone_text")
+		return text.T(ctx, "updates.gone_text")
 	case pull.UpdateUnknown:
-		return ErrorText(ctx, u.Problem)
+		return text.ErrorText(ctx, u.Problem)
 	}
-	return T(ctx, "updates.never_text")
+	return text.T(ctx, "updates.never_text")
 }
 
 // capital gives a badge's words as a heading.
@@ -87,24 +88,24 @@ func capital(s string) string {
 // checkTitle words what a run is about.
 func checkTitle(ctx context.Context, r pull.CheckRun) string {
 	if r.Of != "" {
-		return T(ctx, "updates.run_of", "Name", r.Of.Familiar())
+		return text.T(ctx, "updates.run_of", "Name", r.Of.Familiar())
 	}
-	return T(ctx, "updates.run_all")
+	return text.T(ctx, "updates.run_all")
 }
 
 // checkBy words who asked for a run.
 func checkBy(ctx context.Context, r pull.CheckRun) string {
 	if r.By == "" {
-		return T(ctx, "updates.by_schedule")
+		return text.T(ctx, "updates.by_schedule")
 	}
-	return T(ctx, "updates.by", "Name", Visible(r.By))
+	return text.T(ctx, "updates.by", "Name", text.Visible(r.By))
 }
 
 // checkFound words what a run has found.
 func checkFound(ctx context.Context, r pull.CheckRun) string {
-	found := T(ctx, "updates.found", "Current", r.Current, "Available", r.Available, "Gone", r.Gone, "Unknown", r.Unknown)
+	found := text.T(ctx, "updates.found", "Current", r.Current, "Available", r.Available, "Gone", r.Gone, "Unknown", r.Unknown)
 	if r.Skipped > 0 {
-		found += T(ctx, "updates.skipped", Count, r.Skipped)
+		found += text.T(ctx, "updates.skipped", text.Count, r.Skipped)
 	}
 	return found
 }

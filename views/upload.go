@@ -7,6 +7,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/views/text"
 )
 
 // UploadPath is the address of the form that takes archives, and of what curl -T sends them to.
@@ -31,7 +32,7 @@ func (v UploadView) commands() []uploadCommand {
 }
 
 type uploadCommand struct {
-	meaning MessageID
+	meaning text.MessageID
 	text    string
 }
 
@@ -44,7 +45,7 @@ func (v UploadView) most() int64 {
 }
 
 // uploadHeadings word the state of an upload around the file's name, which stands for #.
-var uploadHeadings = map[pull.State]MessageID{
+var uploadHeadings = map[pull.State]text.MessageID{
 	pull.Pulling:   "upload.heading_running",
 	pull.Done:      "upload.heading_done",
 	pull.Failed:    "upload.heading_failed",
@@ -54,28 +55,28 @@ var uploadHeadings = map[pull.State]MessageID{
 // uploadName names an upload: by its file, or else by what it brought.
 func uploadName(ctx context.Context, j pull.Job) string {
 	if f := path.Base(j.Upload.File); j.Upload.File != "" {
-		return Visible(f)
+		return text.Visible(f)
 	}
 	if images := j.Upload.Images; len(images) == 1 {
 		return images[0].Reference.Familiar()
 	}
-	return T(ctx, "upload.unnamed")
+	return text.T(ctx, "upload.unnamed")
 }
 
 // uploadTitle gives the title of an upload's page.
 func uploadTitle(ctx context.Context, j pull.Job) string {
-	return strings.Replace(T(ctx, uploadHeadings[j.State]), "#", uploadName(ctx, j), 1)
+	return strings.Replace(text.T(ctx, uploadHeadings[j.State]), "#", uploadName(ctx, j), 1)
 }
 
 // jobState words a job's state for lists.
 func jobState(ctx context.Context, j pull.Job) string {
 	if j.Upload != nil && j.State == pull.Pulling {
 		if j.Upload.Whole {
-			return T(ctx, "upload.state_proving")
+			return text.T(ctx, "upload.state_proving")
 		}
-		return T(ctx, "upload.state_sending")
+		return text.T(ctx, "upload.state_sending")
 	}
-	return T(ctx, pullStates[j.State])
+	return text.T(ctx, pullStates[j.State])
 }
 
 // uploadProgressText words how far an upload is: what has come, or what is proved.
@@ -85,22 +86,22 @@ func uploadProgressText(ctx context.Context, j pull.Job) string {
 	var parts []string
 	switch {
 	case j.State == pull.Done:
-		parts = append(parts, T(ctx, "upload.sent", "Size", HumanSize(j.Upload.Received)))
+		parts = append(parts, text.T(ctx, "upload.sent", "Size", text.HumanSize(j.Upload.Received)))
 		if all > 0 { // none where everything was there already
-			parts = append(parts, T(ctx, "pull.layers", Count, all))
+			parts = append(parts, text.T(ctx, "pull.layers", text.Count, all))
 		}
 	case j.Upload.Whole && !j.State.Final():
-		parts = append(parts, T(ctx, "upload.proved", "Done", HumanSize(done), "Total", HumanSize(total)), T(ctx, "pull.layers_of", "Done", complete, Count, all))
+		parts = append(parts, text.T(ctx, "upload.proved", "Done", text.HumanSize(done), "Total", text.HumanSize(total)), text.T(ctx, "pull.layers_of", "Done", complete, text.Count, all))
 	case j.Upload.Size < 0 || j.Upload.Whole:
-		parts = append(parts, T(ctx, "upload.sent", "Size", HumanSize(j.Upload.Received)))
+		parts = append(parts, text.T(ctx, "upload.sent", "Size", text.HumanSize(j.Upload.Received)))
 	default:
-		parts = append(parts, T(ctx, "upload.sent_of", "Done", HumanSize(j.Upload.Received), "Total", HumanSize(j.Upload.Size)))
+		parts = append(parts, text.T(ctx, "upload.sent_of", "Done", text.HumanSize(j.Upload.Received), "Total", text.HumanSize(j.Upload.Size)))
 	}
 	if j.Rate > 0 && !j.State.Final() {
-		parts = append(parts, HumanRate(float64(j.Rate)))
+		parts = append(parts, text.HumanRate(float64(j.Rate)))
 	}
 	if left := j.Left(); left > 0 && (j.Upload.Whole || j.Upload.Size >= 0) {
-		parts = append(parts, T(ctx, "pull.left", "Time", HumanDuration(ctx, left)))
+		parts = append(parts, text.T(ctx, "pull.left", "Time", text.HumanDuration(ctx, left)))
 	}
 	return strings.Join(parts, " · ")
 }
@@ -119,9 +120,9 @@ func uploadShowsBar(j pull.Job) bool { return !j.State.Final() || j.State == pul
 func uploadedText(ctx context.Context, i pull.UploadedImage) string {
 	switch {
 	case i.Same:
-		return T(ctx, "upload.same")
+		return text.T(ctx, "upload.same")
 	case i.Previous != "":
-		return T(ctx, "upload.moved", "Digest", image.ShortDigest(i.Previous))
+		return text.T(ctx, "upload.moved", "Digest", image.ShortDigest(i.Previous))
 	}
 	return ""
 }
@@ -137,7 +138,7 @@ func uploadedName(i pull.UploadedImage) string {
 // uploadDoneTitle tells an upload that stored something from one that found everything there.
 func uploadDoneTitle(ctx context.Context, j pull.Job) string {
 	if j.Newer {
-		return T(ctx, "upload.done_title")
+		return text.T(ctx, "upload.done_title")
 	}
-	return T(ctx, "upload.same_title")
+	return text.T(ctx, "upload.same_title")
 }

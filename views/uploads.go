@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 type uploadsKey struct{}
@@ -19,7 +20,7 @@ func UploadedWord(ctx context.Context, ref image.Reference) string {
 	if !uploaded(ctx, ref) {
 		return ""
 	}
-	return T(ctx, "label.uploaded")
+	return text.T(ctx, "label.uploaded")
 }
 
 func uploaded(ctx context.Context, ref image.Reference) bool {

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/a-h/templ"
+
+	"github.com/stowage/stowage/views/text"
 )
 
 // Bounds of one foreign text on a page; the rest is counted.
@@ -24,9 +26,9 @@ const (
 func Verbatim(s string) templ.Component {
 	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
 		var b strings.Builder
-		shown, rest := cut(s, min(maxVerbatim, fitting(s[:min(len(s), maxVerbatim+utf8.UTFMax)], roomFor(ctx), verbatimCost)))
+		shown, rest := text.Cut(s, min(maxVerbatim, fitting(s[:min(len(s), maxVerbatim+utf8.UTFMax)], roomFor(ctx), verbatimCost)))
 		b.WriteString("<bdi>")
-		eachRun(shown, func(run string, hidden bool) {
+		text.EachRun(shown, func(run string, hidden bool) {
 			if hidden {
 				b.WriteString(hiddenMark + templ.EscapeString(run) + `</span>`)
 			} else {
@@ -35,7 +37,7 @@ func Verbatim(s string) templ.Component {
 		})
 		b.WriteString("</bdi>")
 		if rest > 0 {
-			b.WriteString(` <span class="text-faint">` + templ.EscapeString(T(ctx, "verbatim.cut", Count, rest)) + `</span>`)
+			b.WriteString(` <span class="text-faint">` + templ.EscapeString(text.T(ctx, "verbatim.cut", text.Count, rest)) + `</span>`)
 		}
 		takeRoom(ctx, b.Len())
 		_, err := io.WriteString(w, b.String())
@@ -45,7 +47,7 @@ func Verbatim(s string) templ.Component {
 
 // verbatimCost is how many bytes of markup a character makes, at most.
 func verbatimCost(r rune, size int) int {
-	if r == utf8.RuneError || isHidden(r) {
+	if r == utf8.RuneError || text.IsHidden(r) {
 		return len(hiddenMark) + len(`\U000e0041`) + len(`</span>`)
 	}
 	return escapedCost(r, size)

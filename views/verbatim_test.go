@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/text"
 )
 
 func TestForeignTextCannotHideOrReorderAnything(t *testing.T) {
@@ -25,7 +26,7 @@ func TestForeignTextCannotHideOrReorderAnything(t *testing.T) {
 			t.Errorf("%q is shown as %s, want %s", given, got, want)
 		}
 	}
-	if got := Visible("a\u202e<b>"); got != `a\u202e<b>` {
+	if got := text.Visible("a\u202e<b>"); got != `a\u202e<b>` {
 		t.Errorf("as plain text: %q", got)
 	}
 }
@@ -36,7 +37,7 @@ func TestForeignTextIsCutOffAndCounted(t *testing.T) {
 	if shown*3 > maxVerbatim || shown*3 < maxVerbatim-3 {
 		t.Errorf("%d characters are shown", shown)
 	}
-	if rest := Grouped(int64(maxVerbatim*3 - shown*3)); !strings.Contains(got, rest+" bytes more") {
+	if rest := text.Grouped(int64(maxVerbatim*3 - shown*3)); !strings.Contains(got, rest+" bytes more") {
 		t.Errorf("the page does not say that %s bytes are left out", rest)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // hosts are the names under which the server answers. A page elsewhere could have its own name resolve to this server and
@@ -97,7 +98,7 @@ func (h hosts) refuse(w http.ResponseWriter, r *http.Request) {
 	case strings.Contains(r.Header.Get("Accept"), "text/html") && !handlers.PlainText(r):
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(status)
-		ctx := views.WithLocale(r.Context(), views.Locale{Lang: views.NegotiateLang("", r.Header.Get("Accept-Language"))})
+		ctx := text.WithLocale(r.Context(), text.Locale{Lang: text.NegotiateLang("", r.Header.Get("Accept-Language"))})
 		_ = views.BareErrorPage(views.NewErrorView(ctx, status, e)).Render(ctx, w) // nobody is left to be told
 	default:
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")

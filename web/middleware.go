@@ -12,6 +12,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/static"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // maxForm bounds the body of a request to the pages, in the notation of echo.
@@ -61,7 +62,7 @@ func plainRequestID(next echo.HandlerFunc) echo.HandlerFunc {
 func locale(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		c.SetRequest(r.WithContext(views.WithLocale(r.Context(), handlers.Locale(c))))
+		c.SetRequest(r.WithContext(text.WithLocale(r.Context(), handlers.Locale(c))))
 		return next(c)
 	}
 }

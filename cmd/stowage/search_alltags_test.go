@@ -12,7 +12,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/stowage/stowage/sample"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // manyTags is a repository of seven tags whose images share layers: each brings one more than the one before, in the
@@ -82,7 +82,7 @@ func TestAllTagsArePulledFromTheSearchPageAndGoOnAfterKill9(t *testing.T) {
 	b.see(`#survey form[action="/pulls"] button`)
 	survey := b.spaced("#survey")
 	for _, want := range []string{
-		"7 tags", "6 different images", "1 tag has no image for linux/amd64 and will be skipped", "To download " + views.HumanSize(m.bytes), "Stored already 0 B", "Pull all 7 tags",
+		"7 tags", "6 different images", "1 tag has no image for linux/amd64 and will be skipped", "To download " + text.HumanSize(m.bytes), "Stored already 0 B", "Pull all 7 tags",
 		"docker pull --all-tags " + m.ref(m.repository),
 	} {
 		if !strings.Contains(survey, want) {

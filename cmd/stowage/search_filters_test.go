@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // searched is a result as docker search prints it.
@@ -129,7 +130,7 @@ func TestTheFiltersAndTheLimitOfDockerSearchGiveItsResults(t *testing.T) {
 		}
 		for i, w := range want {
 			description := strings.Join(strings.Fields(strings.ToValidUTF8(w.Description, "")), " ")
-			if r := results[i]; r.Name != w.Name || r.Official != w.Official || r.stars != views.Grouped(w.Stars) || r.Description != description {
+			if r := results[i]; r.Name != w.Name || r.Official != w.Official || r.stars != text.Grouped(w.Stars) || r.Description != description {
 				t.Errorf("%s: result %d is %+v, want %+v", state.URL(), i+1, r, w)
 				break
 			}

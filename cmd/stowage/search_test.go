@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/sample"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/text"
 )
 
 // searchWalk is one way from a word to a stored image.
@@ -103,8 +103,8 @@ func walkSearch(t *testing.T, w searchWalk) {
 				size = im.Size
 			}
 		}
-		if row := b.text(tagRow, "15"); !strings.Contains(row, views.HumanSize(size)) || strings.Contains(row, "stored") {
-			t.Errorf("the tag does not say %s but %q", views.HumanSize(size), row)
+		if row := b.text(tagRow, "15"); !strings.Contains(row, text.HumanSize(size)) || strings.Contains(row, "stored") {
+			t.Errorf("the tag does not say %s but %q", text.HumanSize(size), row)
 		}
 		if n := h.registry.Count("", "/manifests/"); n != 0 {
 			t.Errorf("%d requests for manifests before a tag was picked", n)

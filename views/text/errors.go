@@ -1,4 +1,4 @@
-package views
+package text
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 )
 
 // errorTitles holds the title of each kind of failure.
-var errorTitles = map[image.Kind]MessageID{
+var ErrorTitles = map[image.Kind]MessageID{
 	image.Internal:     "error.internal",
 	image.Invalid:      "error.invalid",
 	image.NotFound:     "error.not_found",
@@ -34,9 +34,9 @@ var errorTitles = map[image.Kind]MessageID{
 
 // ErrorTitle gives the title of a kind of failure, in the context's language. An unknown kind is internal.
 func ErrorTitle(ctx context.Context, kind image.Kind) string {
-	id, ok := errorTitles[kind]
+	id, ok := ErrorTitles[kind]
 	if !ok {
-		id = errorTitles[image.Internal]
+		id = ErrorTitles[image.Internal]
 	}
 	return T(ctx, id)
 }

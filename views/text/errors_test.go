@@ -1,4 +1,4 @@
-package views
+package text
 
 import (
 	"context"
@@ -26,8 +26,8 @@ func errorFiles(t *testing.T, lang string) []string {
 	return paths
 }
 
-// errorSources are the packages whose errors people may be shown, by folder.
-var errorSources = []string{"image", "image/layer", "registry", "pull", "archive", "storage", "storage/blob", "handlers", "web"}
+// errorSources are the folders whose packages, and those below them, make errors that people may be shown.
+var errorSources = []string{"image", "shelf", "job", "registry", "pull", "archive", "storage", "handlers", "web", "views"}
 
 // formats collects the formats of the texts that people may be shown, and where they stand.
 type formats struct {
@@ -49,8 +49,8 @@ type formatter struct {
 func errorFormats(t *testing.T) map[string]string {
 	t.Helper()
 	f := &formats{t: t, fset: token.NewFileSet(), positions: map[string]string{}}
-	for _, dir := range errorSources {
-		paths, err := filepath.Glob("../" + dir + "/*.go")
+	for _, dir := range folders(t, errorSources...) {
+		paths, err := filepath.Glob("../../" + dir + "/*.go")
 		if err != nil || len(paths) == 0 {
 			t.Fatalf("no source in %s (%v)", dir, err)
 		}
@@ -80,7 +80,7 @@ func errorFormats(t *testing.T) map[string]string {
 }
 
 func (f *formats) position(n ast.Node) string {
-	return strings.TrimPrefix(f.fset.Position(n.Pos()).String(), "../")
+	return strings.TrimPrefix(f.fset.Position(n.Pos()).String(), "../../")
 }
 
 // formatterOf tells whether a call is of a function that takes a format.

@@ -1,4 +1,4 @@
-package views
+package text
 
 import (
 	"context"
@@ -107,7 +107,7 @@ func ageOf(d time.Duration) (word string, n int) {
 
 // ageWords holds the message of each word of ageOf. In them, # stands for the number: the browser, which
 // refreshes ages by itself, gets the same texts.
-var ageWords = map[string]MessageID{
+var AgeWords = map[string]MessageID{
 	"now":     "age.now",
 	"second":  "age.second",
 	"seconds": "age.seconds",
@@ -127,12 +127,12 @@ func HumanAge(ctx context.Context, t time.Time) string {
 	if t.IsZero() {
 		return "–"
 	}
-	word, n := ageOf(now(ctx).Sub(t))
-	return strings.ReplaceAll(T(ctx, ageWords[word]), "#", strconv.Itoa(n))
+	word, n := ageOf(Now(ctx).Sub(t))
+	return strings.ReplaceAll(T(ctx, AgeWords[word]), "#", strconv.Itoa(n))
 }
 
 // ageInSentence gives HumanAge for the middle of a sentence, without docker's capital: "about an hour ago".
-func ageInSentence(ctx context.Context, t time.Time) string {
+func AgeInSentence(ctx context.Context, t time.Time) string {
 	age := HumanAge(ctx, t)
 	first, size := utf8.DecodeRuneInString(age)
 	return string(unicode.ToLower(first)) + age[size:]

@@ -1,4 +1,4 @@
-package views
+package text
 
 import (
 	"bufio"
@@ -12,6 +12,7 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,11 +40,11 @@ type usage struct {
 func usages(t *testing.T) map[string][]usage {
 	t.Helper()
 	const module = "github.com/stowage/stowage/"
-	exports := exportData(t, module+"views")
+	exports := exportData(t, module+"views/...")
 	found := map[string][]usage{}
-	for _, dir := range []string{"views", "handlers", "web"} {
+	for _, dir := range folders(t, "views", "handlers", "web") {
 		fset := token.NewFileSet()
-		paths, err := filepath.Glob("../" + dir + "/*.go")
+		paths, err := filepath.Glob("../../" + dir + "/*.go")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +66,7 @@ func usages(t *testing.T) map[string][]usage {
 			}
 			return os.Open(exports[path])
 		})}
-		if _, err := config.Check(module+dir, fset, files, info); err != nil && dir == "views" {
+		if _, err := config.Check(module+dir, fset, files, info); err != nil && strings.HasPrefix(dir, "views") {
 			t.Fatalf("type-check %s: %v", dir, err)
 		}
 		for _, f := range files {
@@ -82,7 +83,7 @@ func usages(t *testing.T) map[string][]usage {
 					return true
 				}
 				tv := info.Types[expr]
-				if tv.Type == nil || tv.Type.String() != module+"views.MessageID" {
+				if tv.Type == nil || tv.Type.String() != module+"views/text.MessageID" {
 					return true
 				}
 				if tv.Value != nil {
@@ -92,6 +93,31 @@ func usages(t *testing.T) map[string][]usage {
 				}
 				return true
 			})
+		}
+	}
+	return found
+}
+
+// folders returns the given folders of the module and those below them that hold Go files.
+func folders(t *testing.T, tops ...string) []string {
+	t.Helper()
+	var found []string
+	for _, top := range tops {
+		err := filepath.WalkDir("../../"+top, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.IsDir() {
+				return err
+			}
+			if d.Name() == "testdata" {
+				return filepath.SkipDir
+			}
+			sources, err := filepath.Glob(path + "/*.go")
+			if len(sources) > 0 {
+				found = append(found, strings.TrimPrefix(path, "../../"))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 	return found
@@ -127,7 +153,7 @@ func isT(info *types.Info, call *ast.CallExpr) bool {
 		return false
 	}
 	f, ok := info.Uses[name].(*types.Func)
-	return ok && f.FullName() == "github.com/stowage/stowage/views.T" && len(call.Args) >= 2
+	return ok && f.FullName() == "github.com/stowage/stowage/views/text.T" && len(call.Args) >= 2
 }
 
 // valueNames gives the names of the values that a call of T passes.

@@ -1,4 +1,4 @@
-package views
+package text
 
 import (
 	"fmt"
@@ -9,15 +9,15 @@ import (
 )
 
 // maxVisible is how many bytes of a foreign text stand in an attribute or a sentence, hidden characters escaped.
-const maxVisible = 4 << 10
+const MaxVisible = 4 << 10
 
 // Visible is the text of Verbatim without markup, for attributes and components that take a string. What is over 4 KiB is
 // cut off.
 func Visible(s string) string {
 	var b strings.Builder
-	shown, rest := cut(s, maxVisible)
-	eachRun(shown, func(run string, _ bool) {
-		shown, more := cut(run, maxVisible-b.Len())
+	shown, rest := Cut(s, MaxVisible)
+	EachRun(shown, func(run string, _ bool) {
+		shown, more := Cut(run, MaxVisible-b.Len())
 		rest += more
 		b.WriteString(shown)
 	})
@@ -28,7 +28,7 @@ func Visible(s string) string {
 }
 
 // cut gives the first most bytes of s, whole characters only, and how many bytes are left out.
-func cut(s string, most int) (shown string, rest int) {
+func Cut(s string, most int) (shown string, rest int) {
 	if len(s) <= most {
 		return s, 0
 	}
@@ -39,12 +39,12 @@ func cut(s string, most int) (shown string, rest int) {
 }
 
 // eachRun calls f for the runs of s that are shown as they are and of those that are written as escapes.
-func eachRun(s string, f func(run string, hidden bool)) {
+func EachRun(s string, f func(run string, hidden bool)) {
 	var run strings.Builder
 	state := false
 	for i, r := range s {
 		bad := r == utf8.RuneError && !strings.HasPrefix(s[i:], string(utf8.RuneError))
-		hidden := bad || isHidden(r)
+		hidden := bad || IsHidden(r)
 		if hidden != state && run.Len() > 0 {
 			f(run.String(), state)
 			run.Reset()
@@ -66,7 +66,7 @@ func eachRun(s string, f func(run string, hidden bool)) {
 
 // isHidden tells characters that are not seen themselves and can change how others look. The joiners that
 // emoji and some scripts need are not among them.
-func isHidden(r rune) bool {
+func IsHidden(r rune) bool {
 	switch r {
 	case '\n', '\t', '\u200c', '\u200d':
 		return false

@@ -1,4 +1,4 @@
-package views
+package text
 
 import (
 	"context"
@@ -55,7 +55,7 @@ func localeOf(ctx context.Context) Locale {
 func Lang(ctx context.Context) string { return localeOf(ctx).Lang }
 
 // now gives the moment that ages are counted to.
-func now(ctx context.Context) time.Time {
+func Now(ctx context.Context) time.Time {
 	if l := localeOf(ctx); !l.Now.IsZero() {
 		return l.Now
 	}
