@@ -71,7 +71,7 @@ func errorFormats(t *testing.T) map[string]string {
 		}
 		for _, file := range files {
 			ast.Inspect(file, f.collect)
-			if path := f.fset.Position(file.Pos()).Filename; path != filepath.Join("..", "image", "errors.go") {
+			if path := f.fset.Position(file.Pos()).Filename; path != filepath.Join("..", "..", "image", "errors.go") {
 				ast.Inspect(file, f.refuseBareMessages)
 			}
 		}
