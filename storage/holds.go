@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"maps"
 	"sync"
 
 	"github.com/stowage/stowage/image"
@@ -51,4 +52,15 @@ func (h *holds) unlessHeld(d image.Digest, f func() error) (done bool, err error
 		return false, nil
 	}
 	return true, f()
+}
+
+// all gives what is held now.
+func (h *holds) all() map[image.Digest]bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	held := make(map[image.Digest]bool, len(h.count))
+	for d := range maps.Keys(h.count) {
+		held[d] = true
+	}
+	return held
 }

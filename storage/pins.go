@@ -15,12 +15,15 @@ const MaxPinNote = 500
 
 const pinColumns = `r.name, p.digest, p.note, p.pinned_by, p.pinned_at`
 
-func scanPin(rows *sql.Rows) (p image.Pin, err error) {
+// scanPin reads pinColumns, and what stands before them.
+func scanPin(rows *sql.Rows, before ...any) (p image.Pin, err error) {
 	var at int64
-	err = rows.Scan(&p.Reference.Repository, &p.Reference.Digest, &p.Note, &p.By, &at)
+	err = rows.Scan(append(before, &p.Reference.Repository, &p.Reference.Digest, &p.Note, &p.By, &at)...)
 	p.At = fromMillis(at)
 	return p, err
 }
+
+func scanOnePin(rows *sql.Rows) (image.Pin, error) { return scanPin(rows) }
 
 // Pin marks what a reference names as in use; a tag pins the digest that it points to now. Pinning again replaces
 // the note. NotFound where the reference is not stored, Invalid where the note is too long.
@@ -81,7 +84,7 @@ func (s *Store) PinOf(ctx context.Context, ref image.Reference) (*image.Pin, err
 		if err != nil {
 			return err
 		}
-		pins, err := rowsOf(ctx, tx, scanPin, `SELECT `+pinColumns+` FROM pins p JOIN repositories r ON r.id = p.repository_id
+		pins, err := rowsOf(ctx, tx, scanOnePin, `SELECT `+pinColumns+` FROM pins p JOIN repositories r ON r.id = p.repository_id
 			WHERE p.repository_id = ? AND p.digest = ?`, rt.repo, rt.digest)
 		if len(pins) > 0 {
 			pin = &pins[0]
@@ -96,7 +99,7 @@ const maxPinsOfImage = 100
 
 // PinsOfImage gives the pins whose digest leads to an image ID, newest first, 100 at most.
 func (s *Store) PinsOfImage(ctx context.Context, id image.Digest) ([]image.Pin, error) {
-	return rowsOf(ctx, s.read, scanPin, upFromID+`SELECT `+pinColumns+` FROM up JOIN pins p ON p.digest = up.digest JOIN repositories r ON r.id = p.repository_id
+	return rowsOf(ctx, s.read, scanOnePin, upFromID+`SELECT `+pinColumns+` FROM up JOIN pins p ON p.digest = up.digest JOIN repositories r ON r.id = p.repository_id
 		ORDER BY p.pinned_at DESC, r.name, p.digest LIMIT ?2`, id, maxPinsOfImage)
 }
 
@@ -106,7 +109,7 @@ func (s *Store) Pins(ctx context.Context, limit int) (pins []image.Pin, total in
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM pins`).Scan(&total); err != nil {
 			return err
 		}
-		pins, err = rowsOf(ctx, tx, scanPin, `SELECT `+pinColumns+` FROM pins p JOIN repositories r ON r.id = p.repository_id
+		pins, err = rowsOf(ctx, tx, scanOnePin, `SELECT `+pinColumns+` FROM pins p JOIN repositories r ON r.id = p.repository_id
 			ORDER BY p.pinned_at DESC, r.name, p.digest LIMIT ?`, limit)
 		return err
 	})

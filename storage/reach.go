@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf/removal"
 )
 
 // chunkSize is how many digests one query is asked about: a plan has up to hundreds of thousands of them.
@@ -74,7 +75,9 @@ func eachBelow(ctx context.Context, q querier, tops []image.Digest, f func(below
 			i := &b.image
 			err := rows.Scan(&b.top, &b.digest, &b.isIndex, &i.Manifest, &i.ID, &platform, &created, &i.Size, &i.Layers, &i.Unpacked, textColumn{&i.Broken}, &stored)
 			i.Platform, i.Created, i.Stored = storedPlatform(platform), fromMillis(created), fromMillis(stored)
-			f(b)
+			if err == nil {
+				f(b)
+			}
 			return false, err
 		}, belowQuery, list)
 	})
@@ -88,20 +91,14 @@ const aboveRoots = `WITH RECURSIVE up (bottom, digest) AS (SELECT value, value F
 // negative.
 const aboveQuery = aboveRoots + `SELECT up.bottom, d.repository_id, d.digest FROM up CROSS JOIN repository_digests d ON d.digest = up.digest LIMIT ?2`
 
-// rootKey identifies a root.
-type rootKey struct {
-	repo   int64
-	digest image.Digest
-}
-
-func (r root) key() rootKey { return rootKey{r.repo, r.digest} }
+func (r root) key() removal.Key { return removal.Key{Repository: r.repo, Digest: r.digest} }
 
 // fewAsked is how many manifests are asked about one by one, so that each look-up can end early.
 const fewAsked = 64
 
 // eachAbove calls f with the roots that reach each of many manifests and indexes. Where few are asked about, no more
 // than limit rows are read for each; a negative one is none.
-func eachAbove(ctx context.Context, q querier, bottoms []image.Digest, limit int, f func(bottom image.Digest, at rootKey)) error {
+func eachAbove(ctx context.Context, q querier, bottoms []image.Digest, limit int, f func(bottom image.Digest, at removal.Key)) error {
 	size := 1
 	if len(bottoms) > fewAsked {
 		size, limit = chunkSize, -1
@@ -109,9 +106,11 @@ func eachAbove(ctx context.Context, q querier, bottoms []image.Digest, limit int
 	return inChunks(bottoms, size, func(list string) error {
 		return eachRow(ctx, q, func(rows *sql.Rows) (bool, error) {
 			var bottom image.Digest
-			var at rootKey
-			err := rows.Scan(&bottom, &at.repo, &at.digest)
-			f(bottom, at)
+			var at removal.Key
+			err := rows.Scan(&bottom, &at.Repository, &at.Digest)
+			if err == nil {
+				f(bottom, at)
+			}
 			return false, err
 		}, aboveQuery, list, limit)
 	})

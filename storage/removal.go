@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf/removal"
 )
 
 // Removed is a deletion that was carried out, or the plan that holds now where it was not.
@@ -18,7 +19,7 @@ type Removed struct {
 // PlanRemoval works out what deleting would do, without doing it. Things that the rules refuse, or that are not stored,
 // come back as items with a Refusal; the error is of kind NotFound where none of them is stored.
 func (s *Store) PlanRemoval(ctx context.Context, asked image.Removal) (image.RemovalPlan, error) {
-	return s.plan(ctx, func(tx *sql.Tx) (*planner, error) { return s.planRemoval(ctx, tx, asked) })
+	return s.plan(ctx, func(tx *sql.Tx) (removal.Plan, error) { return s.planRemoval(ctx, tx, asked) })
 }
 
 // PlanPrune works out what a prune would do, without doing it.
@@ -26,7 +27,7 @@ func (s *Store) PlanPrune(ctx context.Context, asked image.Prune) (image.Removal
 	if err := s.beforePrune(ctx, asked); err != nil {
 		return image.RemovalPlan{}, err
 	}
-	return s.plan(ctx, func(tx *sql.Tx) (*planner, error) { return s.planPrune(ctx, tx, asked) })
+	return s.plan(ctx, func(tx *sql.Tx) (removal.Plan, error) { return s.planPrune(ctx, tx, asked) })
 }
 
 // beforePrune has the database know what was handed out until now, where a prune asks for it.
@@ -37,12 +38,10 @@ func (s *Store) beforePrune(ctx context.Context, asked image.Prune) error {
 	return s.WriteHandedOut(ctx)
 }
 
-func (s *Store) plan(ctx context.Context, f func(tx *sql.Tx) (*planner, error)) (plan image.RemovalPlan, err error) {
+func (s *Store) plan(ctx context.Context, f func(tx *sql.Tx) (removal.Plan, error)) (plan image.RemovalPlan, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		p, err := f(tx)
-		if err == nil {
-			plan = p.plan
-		}
+		plan = p.Shown
 		return err
 	})
 	return plan, err
@@ -53,18 +52,19 @@ func (s *Store) plan(ctx context.Context, f func(tx *sql.Tx) (*planner, error)) 
 // that holds now is returned in each case. Files go in the background: once nothing can be undone any more, after the
 // rows.
 func (s *Store) Remove(ctx context.Context, asked image.Removal, fingerprint image.Digest, by string) (Removed, error) {
-	return s.remove(ctx, fingerprint, by, func(tx *sql.Tx) (*planner, error) { return s.planRemoval(ctx, tx, asked) })
+	return s.remove(ctx, fingerprint, by, func(tx *sql.Tx) (removal.Plan, error) { return s.planRemoval(ctx, tx, asked) })
 }
 
-// Prune carries out the plan with the given fingerprint, as Remove does. Where nothing is to be pruned, nothing is done.
+// Prune carries out the plan with the given fingerprint, as Remove does. Where nothing is to be pruned, nothing is
+// done.
 func (s *Store) Prune(ctx context.Context, asked image.Prune, fingerprint image.Digest, by string) (Removed, error) {
 	if err := s.beforePrune(ctx, asked); err != nil {
 		return Removed{}, err
 	}
-	return s.remove(ctx, fingerprint, by, func(tx *sql.Tx) (*planner, error) { return s.planPrune(ctx, tx, asked) })
+	return s.remove(ctx, fingerprint, by, func(tx *sql.Tx) (removal.Plan, error) { return s.planPrune(ctx, tx, asked) })
 }
 
-func (s *Store) remove(ctx context.Context, fingerprint image.Digest, by string, f func(tx *sql.Tx) (*planner, error)) (Removed, error) {
+func (s *Store) remove(ctx context.Context, fingerprint image.Digest, by string, f func(tx *sql.Tx) (removal.Plan, error)) (Removed, error) {
 	done, err := s.removeWithin(ctx, s.window, fingerprint, by, f)
 	if s.window > 0 && image.KindOf(err) == image.DiskFull {
 		// What is needed to undo it takes space. Deleting has to work on a full disk all the same.
@@ -77,22 +77,22 @@ func (s *Store) remove(ctx context.Context, fingerprint image.Digest, by string,
 	return done, err
 }
 
-func (s *Store) removeWithin(ctx context.Context, window time.Duration, fingerprint image.Digest, by string, f func(tx *sql.Tx) (*planner, error)) (Removed, error) {
+func (s *Store) removeWithin(ctx context.Context, window time.Duration, fingerprint image.Digest, by string, f func(tx *sql.Tx) (removal.Plan, error)) (Removed, error) {
 	var done Removed
 	err := s.updateAnyway(ctx, func(tx *sql.Tx) error {
 		p, err := f(tx)
 		if err != nil {
 			return err
 		}
-		done.Plan = p.plan
-		if err := p.refused(); err != nil {
+		done.Plan = p.Shown
+		if err := p.Refused(); err != nil {
 			return err
 		}
-		if p.plan.Fingerprint != fingerprint {
+		if p.Shown.Fingerprint != fingerprint {
 			return image.Errorf(image.Conflict, "the shelf has changed since this plan was made").
 				Suggest("Look at the plan as it is now and confirm it again.")
 		}
-		if p.plan.Totals.Items == 0 {
+		if p.Shown.Totals.Items == 0 {
 			return nil
 		}
 		done.ID, done.Until, err = s.carryOut(ctx, tx, p, by, window)

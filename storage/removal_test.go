@@ -717,7 +717,7 @@ func TestFilesThatARunningPullHoldsStay(t *testing.T) {
 // asked for one after the other must not be sorted first, either: the base of the whole shelf has all of it.
 func TestAPlanLooksUpWhatItNeeds(t *testing.T) {
 	s := newShelf(t)
-	queries := map[string]int{belowQuery: 1, aboveQuery: 2, keepersQuery: 3, usedQuery: 2, builtQuery: 1, namingQuery: 1} // by the number of their arguments
+	queries := map[string]int{belowQuery: 1, aboveQuery: 2, tagsQuery: 2, pinsQuery: 1, usedQuery: 2, chainsQuery: 1, builtQuery: 1, namingQuery: 1} // by the number of their arguments
 	for _, query := range usersQueries {
 		queries[query] = 1
 	}

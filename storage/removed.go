@@ -1,10 +1,10 @@
 package storage
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
 	"slices"
-
-	"github.com/stowage/stowage/image"
 )
 
 // keptTable is a table whose deleted rows are kept for an undo: how they are written as JSON arrays, and how they go back.
@@ -206,31 +206,24 @@ var backOf = func() map[string]string {
 // keptAtOnce is how many images, indexes or roots one row of removed_rows is of.
 const keptAtOnce = 100
 
-// keepParts keeps the rows of what a plan takes, and of what that needs, in the order in which they go back.
-func (c *carrying) keepParts(id int64) error {
-	var images, indexes []image.Digest
-	for _, i := range c.p.images {
-		if i.going || underAny(i.roots) {
-			images = append(images, i.Manifest)
-		}
-	}
-	for _, n := range c.p.index {
-		if underAny(n.roots) {
-			indexes = append(indexes, n.digest)
-		}
-	}
-	var tags [][2]any
-	for _, w := range c.p.untagged {
-		tags = append(tags, [2]any{w.root.repo, w.item.Reference.Tag})
-	}
-	k := rowKeeper{carrying: c, id: id}
+// copies writes the rows of what a removal takes, for an undo.
+type copies struct {
+	ctx  context.Context
+	tx   *sql.Tx
+	id   int64 // of the removal
+	part int   // the last one that was written
+}
+
+// keep keeps the rows of what a batch takes, and of what that needs, in the order in which they go back.
+func (c *copies) keep(b *batch) error {
+	documents := slices.Concat(b.images, b.indexes)
 	for _, step := range []func() error{
-		func() error { return keepOf(&k, keptOfImages, images) },
-		func() error { return keepOf(&k, keptOfIndexes, indexes) },
-		func() error { return keepOf(&k, keptOfRoots, keysOf(c.p.dropped)) },
-		func() error { return keepOf(&k, keptOfTags, tags) },
-		func() error { return keepOf(&k, keptOfForgotten, keysOf(c.p.forgotten)) },
-		func() error { return keepOf(&k, keptOfHanded, slices.Concat(images, indexes)) },
+		func() error { return keepOf(c, keptOfImages, b.images) },
+		func() error { return keepOf(c, keptOfIndexes, b.indexes) },
+		func() error { return keepOf(c, keptOfRoots, keysOf(b.roots)) },
+		func() error { return keepOf(c, keptOfTags, b.tags) },
+		func() error { return keepOf(c, keptOfForgotten, keysOf(b.forgotten)) },
+		func() error { return keepOf(c, keptOfHanded, documents) },
 	} {
 		if err := step(); err != nil {
 			return err
@@ -239,33 +232,11 @@ func (c *carrying) keepParts(id int64) error {
 	return nil
 }
 
-// underAny tells whether one of the roots goes.
-func underAny(roots []*rootPlan) bool {
-	return slices.ContainsFunc(roots, func(r *rootPlan) bool { return r.dropped })
-}
-
-// keysOf gives roots as the statements read them.
-func keysOf(roots []*rootPlan) [][2]any {
-	keys := make([][2]any, len(roots))
-	for i, r := range roots {
-		keys[i] = [2]any{r.repo, r.digest}
-	}
-	return keys
-}
-
-// rowKeeper writes the parts of one removal.
-type rowKeeper struct {
-	*carrying
-	id   int64
-	part int
-}
-
-func keepOf[T any](k *rowKeeper, tables []keptTable, all []T) error {
+func keepOf[T any](c *copies, tables []keptTable, all []T) error {
 	return inChunks(all, keptAtOnce, func(list string) error {
 		for _, t := range tables {
-			k.part++
-			_, err := k.tx.ExecContext(k.ctx, t.insert(), list, k.id, k.part, t.of)
-			if err != nil {
+			c.part++
+			if _, err := c.tx.ExecContext(c.ctx, t.insert(), list, c.id, c.part, t.of); err != nil {
 				return fmt.Errorf("keep rows of %s: %w", t.of, err)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf/removal"
 )
 
 // Removal is a deletion that can still be undone.
@@ -85,7 +86,7 @@ func (s *Store) Undo(ctx context.Context, id int64, by string) (Undone, error) {
 		return Undone{}, err
 	}
 	defer s.Hold(blobs)() // so that what is found on disk stays until its row is there
-	u := undoing{ctx: ctx, store: s, by: by, at: s.now(), changing: map[rootKey]bool{}}
+	u := undoing{ctx: ctx, store: s, by: by, at: s.now(), changing: map[removal.Key]bool{}}
 	err = s.updateAnyway(ctx, func(tx *sql.Tx) error {
 		u.tx = tx
 		var err error
@@ -132,13 +133,13 @@ type undoing struct {
 
 	images   []image.Digest // that were not there
 	roots    []root         // that had gone
-	changed  []rootKey      // roots whose rows in the list are written anew, each once
-	changing map[rootKey]bool
+	changed  []removal.Key  // roots whose rows in the list are written anew, each once
+	changing map[removal.Key]bool
 	tagged   []taggedAgain // tags of roots that stayed
 }
 
 type taggedAgain struct {
-	root rootKey
+	root removal.Key
 	tag  string
 }
 
@@ -212,7 +213,7 @@ func (u *undoing) imagesBack(rows string) error {
 
 // handedBack brings counts back, also of digests that were pulled again meanwhile, whose rows in the list show them.
 func (u *undoing) handedBack(rows string) error {
-	back, err := rowsOf(u.ctx, u.tx, func(rows *sql.Rows) (at rootKey, err error) { return at, rows.Scan(&at.repo, &at.digest) }, backOf["handed_digests"], rows)
+	back, err := rowsOf(u.ctx, u.tx, func(rows *sql.Rows) (at removal.Key, err error) { return at, rows.Scan(&at.Repository, &at.Digest) }, backOf["handed_digests"], rows)
 	for _, at := range back {
 		u.change(at)
 	}
@@ -247,10 +248,10 @@ func (u *undoing) tags(rows string) error {
 		case t.now == t.root.digest:
 			continue
 		case t.now != "":
-			keep(&u.done.Kept, t.ref)
+			appendCapped(&u.done.Kept, t.ref)
 			continue
 		}
-		keep(&u.done.Restored, t.ref)
+		appendCapped(&u.done.Restored, t.ref)
 		err := u.store.writeHistory(u.ctx, u.tx, TagEvent{Repository: t.ref.Repository, Tag: t.ref.Tag, Event: TagRestored, New: t.root.digest, At: u.at, By: u.by})
 		if err != nil {
 			return err
@@ -273,13 +274,20 @@ func (u *undoing) forgotten(rows string) error {
 			return true, overtaken()
 		}
 		u.change(at.key())
-		keep(&u.done.Restored, at.reference())
+		appendCapped(&u.done.Restored, at.reference())
 		return false, nil
 	}, `SELECT j.value ->> 0, j.value ->> 1, coalesce(d.repository_id, 0) FROM json_each(?) j LEFT JOIN repositories r ON r.name = j.value ->> 0
 		LEFT JOIN repository_digests d ON d.repository_id = r.id AND d.digest = j.value ->> 1 ORDER BY j.key`, rows)
 }
 
-func (u *undoing) change(at rootKey) {
+// appendCapped adds to a list of references while it has room.
+func appendCapped(list *[]image.Reference, ref image.Reference) {
+	if len(*list) < image.MaxPlanLines {
+		*list = append(*list, ref)
+	}
+}
+
+func (u *undoing) change(at removal.Key) {
 	if !u.changing[at] {
 		u.changing[at] = true
 		u.changed = append(u.changed, at)
@@ -308,7 +316,7 @@ func (u *undoing) tellDigests() error {
 			}
 		}
 		if told {
-			keep(&u.done.Restored, r.reference())
+			appendCapped(&u.done.Restored, r.reference())
 		}
 	}
 	return nil
@@ -318,7 +326,7 @@ func (u *undoing) tellDigests() error {
 // platform again. An image that no digest leads to any more went with it in a later deletion.
 func (u *undoing) settle() error {
 	reached := map[image.Digest]bool{}
-	err := eachAbove(u.ctx, u.tx, u.images, -1, func(bottom image.Digest, at rootKey) {
+	err := eachAbove(u.ctx, u.tx, u.images, -1, func(bottom image.Digest, at removal.Key) {
 		reached[bottom] = true
 		u.change(at)
 	})
@@ -342,12 +350,12 @@ func (u *undoing) relist() error {
 		if u.changing[t.root] {
 			continue
 		}
-		if err := u.store.refreshTagListing(u.ctx, u.tx, t.root.repo, t.root.digest, t.tag); err != nil {
+		if err := u.store.refreshTagListing(u.ctx, u.tx, t.root.Repository, t.root.Digest, t.tag); err != nil {
 			return err
 		}
 	}
 	for _, at := range u.changed {
-		if err := u.store.refreshListing(u.ctx, u.tx, at.repo, at.digest); err != nil {
+		if err := u.store.refreshListing(u.ctx, u.tx, at.Repository, at.Digest); err != nil {
 			return err
 		}
 	}

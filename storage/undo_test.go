@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf/removal"
 )
 
 // clock is the store's, moved by the test.
@@ -517,13 +518,13 @@ func (s *shelf) relisted() (rows []string) {
 		if _, err := tx.ExecContext(s.t.Context(), `DELETE FROM listing`); err != nil {
 			return err
 		}
-		roots, err := rowsOf(s.t.Context(), tx, func(rows *sql.Rows) (k rootKey, err error) { return k, rows.Scan(&k.repo, &k.digest) },
+		roots, err := rowsOf(s.t.Context(), tx, func(rows *sql.Rows) (k removal.Key, err error) { return k, rows.Scan(&k.Repository, &k.Digest) },
 			`SELECT repository_id, digest FROM repository_digests`)
 		if err != nil {
 			return err
 		}
 		for _, r := range roots {
-			if err := s.refreshListing(s.t.Context(), tx, r.repo, r.digest); err != nil {
+			if err := s.refreshListing(s.t.Context(), tx, r.Repository, r.Digest); err != nil {
 				return err
 			}
 		}

@@ -1,0 +1,56 @@
+package removal
+
+import "github.com/stowage/stowage/image"
+
+// usersOf are images that stay and are built on others which would go.
+type usersOf map[*img][]image.Digest
+
+// bases refuses to delete an image on which images are built that stay. The first time, everything that goes is looked
+// at; after that, only what turned out to stay is.
+func (d *decision) bases() {
+	if !d.based {
+		d.based, d.back = true, nil
+		users := usersOf{}
+		limit := most(len(d.images))
+		for base, built := range d.built {
+			users[base] = append(users[base], built...)
+		}
+		for _, i := range d.images {
+			for _, base := range i.bases {
+				if !i.going && len(users[base]) < limit {
+					users[base] = append(users[base], i.Manifest)
+				}
+			}
+		}
+		d.refuseBases(users)
+	}
+	for len(d.back) > 0 {
+		back := d.back
+		d.back = nil
+		users := usersOf{}
+		for _, i := range back {
+			for _, base := range i.bases {
+				if base.going && len(users[base]) < countedUsers {
+					users[base] = append(users[base], i.Manifest)
+				}
+			}
+		}
+		d.refuseBases(users)
+	}
+}
+
+// refuseBases refuses the items because of which bases go. The images of the plan keep the order.
+func (d *decision) refuseBases(users usersOf) {
+	if len(users) == 0 {
+		return
+	}
+	for _, base := range d.images {
+		if len(users[base]) == 0 || !base.going {
+			continue
+		}
+		b := d.keepers(users[base], namedBlockers)
+		for _, w := range d.behind(base) {
+			d.refuse(w, b.refusal(image.RefusedBase, image.Textf("%s is the base of %s", w.name(), b.text())))
+		}
+	}
+}
