@@ -9,10 +9,6 @@ import (
 	"github.com/stowage/stowage/views/text"
 )
 
-// BoxPath is the path of what the box in the header offers while somebody types: ?q=TEXT, and registries=1 for
-// the part that asks registries.
-const BoxPath = "/search/box"
-
 // BoxView is what the box in the header offers for a text.
 type BoxView struct {
 	Lead    BoxLead
@@ -55,9 +51,6 @@ type BoxHit struct {
 	Stored     int   // its tags on the shelf
 	Stars      int64 // negative where the registry does not say
 }
-
-// MaxPaste is the most characters of what is pasted in the place of a reference: a command line may be long.
-const MaxPaste = 4096
 
 // maxBoxBadges is how many platforms a row of the box names.
 const maxBoxBadges = 3

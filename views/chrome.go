@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/stowage/stowage/image"
@@ -194,16 +193,6 @@ func agesJSON(ctx context.Context) string {
 		return "{}"
 	}
 	return string(b)
-}
-
-// familiar splits a repository into the host, with its slash and empty for Docker Hub, and the name that
-// docker shows.
-func familiar(r image.Repository) (host, name string) {
-	name = r.Familiar()
-	if host = r.Host() + "/"; strings.HasPrefix(name, host) {
-		return host, name[len(host):]
-	}
-	return "", name
 }
 
 // pageNumbers gives the pages that a pagination names: the first, the last and those around the current

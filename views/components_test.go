@@ -45,20 +45,6 @@ func library(t *testing.T) map[string]templ.Component {
 	url := func(string) string { return "/?q=" + hostile }
 	plain := Text(hostile)
 	ref := image.Reference{Repository: hostile, Tag: hostile}
-	pin := image.Pin{Reference: ref, Note: hostile, By: hostile, At: time.Unix(1, 0)}
-	plan := image.RemovalPlan{
-		Asked: image.Removal{Items: []image.RemovalItem{{Reference: ref}, {ID: hostile}}},
-		Items: []image.PlanItem{
-			{Item: image.RemovalItem{Reference: ref}, Refusal: &image.Refusal{Reason: image.RefusedPinned, Pin: &pin}},
-			{Item: image.RemovalItem{ID: hostile}, Refusal: &image.Refusal{Reason: image.RefusedBase, By: []image.Reference{ref}, Count: 2}},
-			{Item: image.RemovalItem{Reference: ref}, Refusal: &image.Refusal{Reason: image.RefusedMissing, Text: image.Plain(hostile)}},
-		},
-		Untagged: []image.Reference{ref}, Deleted: []image.PlanImage{{ID: hostile, Platform: image.Platform{OS: hostile}}},
-		Blobs: []image.PlanBlob{{Digest: hostile, Kind: hostile}}, Stays: []image.PlanBlob{{Digest: hostile, Kind: "layer", UsedBy: []image.Reference{ref}, Users: 2, Held: true}},
-		Remains: []image.PlanRemains{{Reference: ref, Platforms: []image.Platform{{OS: hostile}}}},
-		Totals:  image.PlanTotals{Items: 4, Refused: 3, Untagged: 2, Images: 2, Blobs: 2, Stays: 2, Remains: 2},
-	}
-	selection := DeleteView{Plan: plan, Many: true, Action: hostile, Cancel: hostile, Back: hostile, Force: hostile, Skipped: []Skipped{{Name: hostile, Why: image.Plain(hostile)}}}
 	return map[string]templ.Component{
 		"PageHeader":    PageHeader(plain, hostile),
 		"Badge":         Badge(KindInfo, hostile),
@@ -89,12 +75,6 @@ func library(t *testing.T) map[string]templ.Component {
 		"SortHeader":    SortHeader(SortColumn{Label: hostile, Key: "a", Current: "a", Target: "#list", URL: url}),
 		"PlanList":      PlanList([]PlanLine{{Kind: PlanKeep, What: plain, Detail: hostile, Size: 5}}),
 		"ConfirmBar":    ConfirmBar(hostile, hostile),
-		"PlanDetails":   PlanDetails(plan),
-		"DeletePage":    DeletePage(Chrome{}, selection),
-		"DeleteSummary": DeleteSummary(selection, nil),
-		"RemovalsList":  RemovalsList([]Removal{{ID: 1, By: hostile, Names: []image.Reference{ref}, IDs: []image.Digest{hostile}, Items: 9}}, hostile),
-		"PinsList":      PinsList([]image.Pin{pin}, 2, hostile),
-		"PinBadge":      PinBadge(),
 		"ErrorPage": ErrorPage(Chrome{Title: hostile, Path: hostile, Query: hostile, RequestID: hostile, Flash: Flash{Kind: KindInfo, Text: hostile, Undo: 7, Until: time.Unix(1, 0)}, Demo: true, Refresh: 3},
 			ErrorView{404, hostile, hostile, hostile, hostile}),
 		"ErrorFragment": ErrorFragment(ErrorView{500, hostile, hostile, hostile, hostile}),

@@ -12,13 +12,6 @@ func (p PlatformChoice) label(ctx context.Context) string { return platformLabel
 
 func (m MissingPlatform) label(ctx context.Context) string { return platformLabel(ctx, m.Name) }
 
-func platformLabel(ctx context.Context, name string) string {
-	if name == "" {
-		return text.T(ctx, "image.unknown_platform")
-	}
-	return text.Visible(name)
-}
-
 // size is the figure beside a platform: unpacked as docker counts it, or compressed until that is known.
 func (p PlatformChoice) size() string {
 	if p.Unpacked >= 0 {

@@ -80,14 +80,6 @@ func planImages(ctx context.Context, p image.RemovalPlan) []PlanLine {
 	return withMore(ctx, lines, PlanDelete, p.Totals.Images)
 }
 
-// withMore adds a line that counts what a list of a plan leaves out.
-func withMore(ctx context.Context, lines []PlanLine, kind PlanKind, total int) []PlanLine {
-	if more := total - len(lines); more > 0 {
-		lines = append(lines, PlanLine{Kind: kind, What: Text(text.T(ctx, "delete.more", text.Count, more)), Size: -1})
-	}
-	return lines
-}
-
 // asksFor tells whether a reference was asked for by name.
 func asksFor(p image.RemovalPlan, ref image.Reference) bool {
 	return slices.ContainsFunc(p.Asked.Items, func(i image.RemovalItem) bool { return i.ID == "" && i.Reference == ref })
@@ -225,14 +217,6 @@ func removalName(ctx context.Context, asked image.RemovalItem) string {
 		name += " (" + asked.Platform.String() + ")"
 	}
 	return name
-}
-
-// shortReference is the familiar form with a digest's first digits only.
-func shortReference(ref image.Reference) string {
-	if ref.Digest != "" {
-		return ref.Repository.Familiar() + "@" + image.ShortDigest(ref.Digest)
-	}
-	return ref.Familiar()
 }
 
 // itemURL is the page of what is to be deleted.

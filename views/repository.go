@@ -2,7 +2,6 @@ package views
 
 import (
 	"context"
-	"strings"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
@@ -28,15 +27,4 @@ func (v RepositoryView) subtitle(ctx context.Context) string {
 // pullURL gives the pull form for another tag.
 func (v RepositoryView) pullURL() string {
 	return PullFormURL(image.Reference{Repository: v.Repository})
-}
-
-// platformNames lists platforms in a sentence.
-func platformNames(platforms []image.Platform) string {
-	names := make([]string, 0, len(platforms))
-	for _, p := range platforms {
-		if name := p.String(); name != "" {
-			names = append(names, name)
-		}
-	}
-	return strings.Join(names, ", ")
 }

@@ -16,7 +16,7 @@ import (
 // onPage is what a component makes of a page of its own.
 func onPage(t *testing.T, c templ.Component) string {
 	t.Helper()
-	return rendered(t, WithRoom(context.Background()), c)
+	return drawn(t, WithRoom(context.Background()), c)
 }
 
 // costly are texts that become much more on a page than they are.
@@ -33,7 +33,7 @@ var costly = map[string]string{
 
 func TestAForeignTextIsBoundedByTheMarkupThatItMakes(t *testing.T) {
 	for name, part := range costly {
-		got := rendered(t, t.Context(), Verbatim(strings.Repeat(part, 1<<20/len(part))))
+		got := drawn(t, t.Context(), Verbatim(strings.Repeat(part, 1<<20/len(part))))
 		if len(got) > maxMarkup+500 {
 			t.Errorf("%s: a text makes %d bytes of markup", name, len(got))
 		}

@@ -37,9 +37,6 @@ type SearchState struct {
 	Tag     string
 }
 
-// SearchPath is the path of the Search page.
-const SearchPath = "/search"
-
 // The parts of the Search page that htmx swaps by themselves. The handler knows from HX-Target which one is
 // wanted.
 const (

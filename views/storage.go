@@ -9,14 +9,6 @@ import (
 	"github.com/stowage/stowage/views/text"
 )
 
-// StoragePath is the address of the Storage page, SweepPath and UnfinishedPath where its forms go that free what waits and
-// what unfinished pulls have left.
-const (
-	StoragePath    = "/storage"
-	SweepPath      = "/storage/sweep"
-	UnfinishedPath = "/storage/unfinished"
-)
-
 // StorageView is the Storage page. Sizes are bytes.
 type StorageView struct {
 	Disk    DiskFigures
@@ -219,7 +211,7 @@ func (v StorageView) waitingNote(ctx context.Context) string {
 	if v.Disk.Waiting == 0 {
 		return text.T(ctx, "storage.waiting_nothing")
 	}
-	return text.T(ctx, "storage.waiting_until", "Time", clock(ctx, v.Disk.WaitingUntil))
+	return text.T(ctx, "storage.waiting_until", "Time", text.Clock(ctx, v.Disk.WaitingUntil))
 }
 
 func (v StorageView) reclaimableNote(ctx context.Context) string {

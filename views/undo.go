@@ -2,7 +2,6 @@ package views
 
 import (
 	"context"
-	"strconv"
 	"strings"
 	"time"
 
@@ -23,9 +22,6 @@ type Removal struct {
 	Freed     int64             // bytes that wait to be swept because of it
 }
 
-// UndoURL gives the address that undoes a removal.
-func UndoURL(id int64) string { return "/removals/" + strconv.FormatInt(id, 10) + "/undo" }
-
 // UndoneText tells what came back, and which tags were pulled again meanwhile and stay where they point.
 func UndoneText(ctx context.Context, restored, kept []image.Reference) string {
 	var parts []string
@@ -43,22 +39,6 @@ func UndoneText(ctx context.Context, restored, kept []image.Reference) string {
 	return strings.Join(parts, " ")
 }
 
-// namedFew is how many references a sentence names.
-const namedFew = 3
-
-// nameFew names the first references and counts the rest.
-func nameFew(ctx context.Context, refs []image.Reference) string {
-	names := make([]string, 0, namedFew+1)
-	for i, ref := range refs {
-		if i == namedFew {
-			names = append(names, text.T(ctx, "delete.more", text.Count, len(refs)-namedFew))
-			break
-		}
-		names = append(names, shortReference(ref))
-	}
-	return strings.Join(names, ", ")
-}
-
 // title is what a removal was.
 func (r Removal) title(ctx context.Context) string {
 	if r.Prune {
@@ -70,12 +50,4 @@ func (r Removal) title(ctx context.Context) string {
 // detail says by whom, and what waits because of it.
 func (r Removal) detail(ctx context.Context) string {
 	return strings.Join([]string{text.T(ctx, "undo.by", "By", text.Visible(r.By)), text.T(ctx, "delete.images", text.Count, r.Images)}, " · ")
-}
-
-// clock is a time of today to the minute, and of another day with its date, in UTC.
-func clock(ctx context.Context, t time.Time) string {
-	if t.Sub(text.Now(ctx)) > 12*time.Hour {
-		return text.Minutely(t) + " UTC"
-	}
-	return t.UTC().Format("15:04") + " UTC"
 }

@@ -82,3 +82,24 @@ func escapePath(s string) string {
 func escapeQuery(s string) string {
 	return strings.NewReplacer("%2F", "/", "%3A", ":", "%40", "@").Replace(url.QueryEscape(s))
 }
+
+// UndoURL gives the address that undoes a removal.
+func UndoURL(id int64) string { return "/removals/" + strconv.FormatInt(id, 10) + "/undo" }
+
+// BoxPath is the path of what the box in the header offers while somebody types: ?q=TEXT, and registries=1 for
+// the part that asks registries.
+const BoxPath = "/search/box"
+
+// MaxPaste is the most characters of what is pasted in the place of a reference: a command line may be long.
+const MaxPaste = 4096
+
+// SearchPath is the path of the Search page.
+const SearchPath = "/search"
+
+// StoragePath is the address of the Storage page, SweepPath and UnfinishedPath where its forms go that free what waits and
+// what unfinished pulls have left.
+const (
+	StoragePath    = "/storage"
+	SweepPath      = "/storage/sweep"
+	UnfinishedPath = "/storage/unfinished"
+)

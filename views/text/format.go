@@ -186,3 +186,11 @@ func ShortPlatform(platform string) string {
 	}
 	return strings.TrimPrefix(platform, "linux/")
 }
+
+// Clock returns a time of today to the minute, and of another day with its date, in UTC.
+func Clock(ctx context.Context, t time.Time) string {
+	if t.Sub(Now(ctx)) > 12*time.Hour {
+		return Minutely(t) + " UTC"
+	}
+	return t.UTC().Format("15:04") + " UTC"
+}
