@@ -8,7 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // address is what an address below /images/ names: an image ID, or a reference (a repository where it has
@@ -16,16 +16,16 @@ import (
 type address struct {
 	ref       image.Reference
 	idPrefix  string // hex digits; empty for a reference
-	section   views.Section
+	section   ui.Section
 	canonical string // the path it should have; a familiar form is redirected there
 }
 
 // base gives the address without its section.
 func (a address) base() string {
 	if a.idPrefix != "" {
-		return views.IDURL(image.Digest("sha256:" + a.idPrefix))
+		return ui.IDURL(image.Digest("sha256:" + a.idPrefix))
 	}
-	return views.ImageURL(a.ref)
+	return ui.ImageURL(a.ref)
 }
 
 // imageAddress reads the path below /images/. Errors are of kind Invalid.
@@ -56,7 +56,7 @@ func parseAddress(path string) (address, error) {
 		}
 		a = address{ref: ref, section: section}
 	}
-	a.canonical = views.SectionURL(a.base(), a.section, image.Platform{})
+	a.canonical = ui.SectionURL(a.base(), a.section, image.Platform{})
 	return a, nil
 }
 
@@ -71,13 +71,13 @@ func (h *Handlers) settled(ctx context.Context, a address, path string) (address
 		named, err := h.store.Named(ctx, "sha256:"+a.idPrefix)
 		if err == nil && named.Reference.Tag != "" {
 			a.ref, a.idPrefix = named.Reference, ""
-			a.canonical = views.SectionURL(a.base(), a.section, image.Platform{})
+			a.canonical = ui.SectionURL(a.base(), a.section, image.Platform{})
 		}
 		return a, nil // whatever is wrong with an ID is said where it is looked for
 	}
 	digits, section, _ := strings.Cut(path, "/")
 	_, isID := image.ParseIDPrefix(digits)
-	if a.ref.Tag != "" || a.ref.Digest != "" || !isID || !isSection(views.Section(section)) {
+	if a.ref.Tag != "" || a.ref.Digest != "" || !isID || !isSection(ui.Section(section)) {
 		return a, nil
 	}
 	known, err := h.store.RepositoryExists(ctx, a.ref.Repository)
@@ -88,19 +88,19 @@ func (h *Handlers) settled(ctx context.Context, a address, path string) (address
 	if err != nil {
 		return a, nil //nolint:nilerr // it is a name of which nothing is stored
 	}
-	a = address{ref: named.Reference, section: views.Section(section)}
+	a = address{ref: named.Reference, section: ui.Section(section)}
 	if named.Image.ID != "" {
 		a.idPrefix = named.Image.ID.Encoded()
 	}
-	a.canonical = views.SectionURL(a.base(), a.section, image.Platform{})
+	a.canonical = ui.SectionURL(a.base(), a.section, image.Platform{})
 	return a, nil
 }
 
 // isSection reports whether an address can end with s; the first section has no name.
-func isSection(s views.Section) bool {
+func isSection(s ui.Section) bool {
 	switch s {
-	case "", views.SectionLayers, views.SectionConfig, views.SectionManifest, views.SectionInspect, views.SectionHistory, views.SectionUse, views.SectionChanges,
-		views.SectionDownload, views.SectionArchive, views.SectionDelete, views.SectionPin, views.SectionUnpin, views.SectionCheck:
+	case "", ui.SectionLayers, ui.SectionConfig, ui.SectionManifest, ui.SectionInspect, ui.SectionHistory, ui.SectionUse, ui.SectionChanges,
+		ui.SectionDownload, ui.SectionArchive, ui.SectionDelete, ui.SectionPin, ui.SectionUnpin, ui.SectionCheck:
 		return true
 	}
 	return false
@@ -109,12 +109,12 @@ func isSection(s views.Section) bool {
 // splitSection takes a section off the end of a path. Only a tag, a digest or an ID has sections, so a
 // repository may be called "layers" or "history"; a port does not count as a tag where the part before
 // it can only be a host.
-func splitSection(path string) (name string, s views.Section) {
+func splitSection(path string) (name string, s ui.Section) {
 	i := strings.LastIndex(path, "/")
 	if i < 0 {
 		return path, ""
 	}
-	last, before := views.Section(path[i+1:]), path[:i]
+	last, before := ui.Section(path[i+1:]), path[:i]
 	if last == "" || !isSection(last) {
 		return path, ""
 	}

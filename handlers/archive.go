@@ -14,7 +14,7 @@ import (
 
 	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // A client that takes a piece of an archive slower than slowest, after a grace, is given up: it would hold its connection
@@ -57,7 +57,7 @@ func (h *Handlers) imageArchive(c echo.Context, a address) error {
 // repositoryArchive answers GET /images/REPOSITORY/archive with all tags of a repository, unless a repository has that
 // very name. done tells whether it was for it to answer.
 func (h *Handlers) repositoryArchive(c echo.Context, a address) (done bool, err error) {
-	name, ok := strings.CutSuffix(string(a.ref.Repository), "/"+string(views.SectionArchive))
+	name, ok := strings.CutSuffix(string(a.ref.Repository), "/"+string(ui.SectionArchive))
 	if !ok {
 		return false, nil
 	}

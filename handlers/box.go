@@ -16,6 +16,7 @@ import (
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 const (
@@ -52,7 +53,7 @@ func (h *Handlers) SearchBox(c echo.Context) error {
 	}
 	v := views.BoxView{Words: m.Words, Ask: m.Words != "" && mayAsk(c) && len(h.searchable()) > 0}
 	if known != nil {
-		problem := views.NewErrorView(ctx, Status(known.Kind), known)
+		problem := ui.NewErrorView(ctx, Status(known.Kind), known)
 		v.Problem = strings.TrimSpace(problem.Message + " " + problem.Suggestion)
 	}
 	if err := h.boxStored(ctx, m, &v); err != nil {
@@ -84,7 +85,7 @@ func (h *Handlers) boxStored(ctx context.Context, m meaning, v *views.BoxView) e
 			v.Stored = append(v.Stored, views.BoxImage{
 				Ref: row.Reference, Untagged: row.Reference.Tag == "", Platforms: row.Platforms, Created: row.Created,
 			})
-			if views.ImageURL(row.Reference) == lead.URL {
+			if ui.ImageURL(row.Reference) == lead.URL {
 				lead = views.BoxLead{}
 			}
 		}
@@ -107,14 +108,14 @@ func boxLead(ctx context.Context, m meaning) views.BoxLead {
 	}
 	switch m.Lead {
 	case leadsToImage:
-		l.Icon, l.Note = views.IconImage, text.T(ctx, "box.open")
+		l.Icon, l.Note = ui.IconImage, text.T(ctx, "box.open")
 		if strings.HasPrefix(m.Page, "/layers/") {
-			l.Icon, l.Note = views.IconLayers, text.T(ctx, "box.open_layer")
+			l.Icon, l.Note = ui.IconLayers, text.T(ctx, "box.open_layer")
 		}
 	case leadsToPull:
-		l.Icon, l.Note = views.IconPull, text.T(ctx, "box.pull")
+		l.Icon, l.Note = ui.IconPull, text.T(ctx, "box.pull")
 	case leadsToTags:
-		l.Icon, l.Note = views.IconTag, text.T(ctx, "box.pick")
+		l.Icon, l.Note = ui.IconTag, text.T(ctx, "box.pick")
 	}
 	return l
 }
@@ -130,7 +131,7 @@ func (h *Handlers) boxRepository(ctx context.Context, words string) (views.BoxLe
 		return views.BoxLead{}, err
 	}
 	note := text.T(ctx, "box.tags", text.Count, totals.Tags)
-	return views.BoxLead{URL: views.ImageURL(ref), Icon: views.IconImage, Ref: ref, Note: note}, nil
+	return views.BoxLead{URL: ui.ImageURL(ref), Icon: ui.IconImage, Ref: ref, Note: note}, nil
 }
 
 // ranking tells how well a row matches a typed text, best first: it is what was typed, of the repository that

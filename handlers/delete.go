@@ -9,6 +9,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // deletion is what a request wants to be deleted, and the page that it is looked at on.
@@ -130,7 +131,7 @@ func (h *Handlers) carryOut(c echo.Context, d deletion) error {
 	}
 	h.log.Info("deleted", "what", views.RemovalNames(plan.Asked.Items), "force", plan.Asked.Force, "by", by, "images", plan.Totals.Images,
 		"bytes", plan.Totals.Freed, "removal", removed.ID)
-	flash := views.Flash{Kind: views.KindSuccess, Undo: removed.ID, Until: removed.Until}
+	flash := ui.Flash{Kind: ui.KindSuccess, Undo: removed.ID, Until: removed.Until}
 	flash.Text = views.DeletedText(ctx, plan, flash.Undo != 0)
 	return redirect(c, d.after(plan), flash)
 }
@@ -145,7 +146,7 @@ func (d deletion) after(plan image.RemovalPlan) string {
 	}
 	named := plan.Asked.Items[0].Reference
 	if slices.ContainsFunc(plan.Remains, func(r image.PlanRemains) bool { return r.Reference == named }) {
-		return views.ImageURL(named)
+		return ui.ImageURL(named)
 	}
 	return "/images"
 }
@@ -159,7 +160,7 @@ func (h *Handlers) showPlan(c echo.Context, status int, d deletion, plan image.R
 	forced.Force = true
 	if d.many {
 		v.Action, v.Cancel, v.Force = views.DeletePath, "/images", views.DeleteAllURL(forced, d.back)
-		v.Crumbs = []views.Crumb{{Label: text.T(ctx, "nav.images"), URL: "/images"}, {Label: text.T(ctx, "delete.crumb")}}
+		v.Crumbs = []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: "/images"}, {Label: text.T(ctx, "delete.crumb")}}
 	} else {
 		h.describeOne(c, d, &v)
 		v.Here, v.Force = views.DeleteURL(d.base, d.asked, d.back), views.DeleteURL(d.base, forced, d.back)
@@ -173,20 +174,20 @@ func (h *Handlers) showPlan(c echo.Context, status int, d deletion, plan image.R
 	if d.back != "" {
 		v.Cancel = d.back
 	}
-	return Render(c, status, views.DeletePage(h.Chrome(c, v.Title(ctx), views.NavImages), v))
+	return Render(c, status, views.DeletePage(h.Chrome(c, v.Title(ctx), ui.NavImages), v))
 }
 
 // describeOne fills in what a plan for one thing has around it.
 func (h *Handlers) describeOne(c echo.Context, d deletion, v *views.DeleteView) {
 	ctx := c.Request().Context()
 	item := d.asked.Items[0]
-	v.Action, v.Cancel = views.SectionURL(d.base, views.SectionDelete, image.Platform{}), views.SectionURL(d.base, "", item.Platform)
+	v.Action, v.Cancel = ui.SectionURL(d.base, ui.SectionDelete, image.Platform{}), ui.SectionURL(d.base, "", item.Platform)
 	if item.ID != "" {
-		v.Crumbs = []views.Crumb{{Label: text.T(ctx, "nav.images"), URL: "/images"}, {Label: image.ShortDigest(item.ID), URL: d.base}}
+		v.Crumbs = []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: "/images"}, {Label: image.ShortDigest(item.ID), URL: d.base}}
 		return
 	}
-	v.Crumbs = crumbsOf(ctx, item.Reference.Repository, views.ImageURL(image.Reference{Repository: item.Reference.Repository}))
-	v.Crumbs = append(v.Crumbs, views.Crumb{Label: refName(item.Reference), URL: d.base})
+	v.Crumbs = crumbsOf(ctx, item.Reference.Repository, ui.ImageURL(image.Reference{Repository: item.Reference.Repository}))
+	v.Crumbs = append(v.Crumbs, ui.Crumb{Label: refName(item.Reference), URL: d.base})
 }
 
 // refName is the part of a reference that a repository's page lists.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // maxDeleted is how many things one plan is asked for.
@@ -95,9 +96,9 @@ func onePage(c echo.Context, d deletion) string {
 		return ""
 	}
 	item := d.asked.Items[0]
-	base := views.ImageURL(item.Reference)
+	base := ui.ImageURL(item.Reference)
 	if item.ID != "" {
-		base = views.IDURL(item.ID)
+		base = ui.IDURL(item.ID)
 	}
 	return views.DeleteURL(base, d.asked, d.back)
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 const ubuntu = "/images/docker.io/library/ubuntu"
@@ -31,14 +31,14 @@ func (a answer) form(t *testing.T) url.Values {
 }
 
 // flash gives the message that a redirect leaves for the next page.
-func (a answer) flash(t *testing.T) views.Flash {
+func (a answer) flash(t *testing.T) ui.Flash {
 	t.Helper()
 	for _, k := range (&http.Response{Header: a.header}).Cookies() {
 		if k.Name == flashCookie {
 			return readFlash(k.Value, clock)
 		}
 	}
-	return views.Flash{}
+	return ui.Flash{}
 }
 
 // wentTo holds an answer against the page that it leads to and the message there.
@@ -47,7 +47,7 @@ func (a answer) wentTo(t *testing.T, to, message string) {
 	if got := a.header.Get("Location"); a.status != http.StatusSeeOther || got != to {
 		t.Errorf("%d to %q, want 303 to %q", a.status, got, to)
 	}
-	if f := a.flash(t); f.Kind != views.KindSuccess || !strings.HasPrefix(f.Text, message) {
+	if f := a.flash(t); f.Kind != ui.KindSuccess || !strings.HasPrefix(f.Text, message) {
 		t.Errorf("message %+v, want %q", f, message)
 	}
 }

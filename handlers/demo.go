@@ -6,8 +6,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // MoveDemoTag answers POST /demo/move-tag: the sample tag points at its next image, and the pull form shows
@@ -21,6 +21,6 @@ func (h *Handlers) MoveDemoTag(c echo.Context) error {
 	if err != nil {
 		return fmt.Errorf("move the sample tag: %w", err)
 	}
-	flash := views.Flash{Kind: views.KindInfo, Text: text.T(ctx, "pulls.moved_tag", "Reference", ref.Familiar())}
-	return redirect(c, views.PullFormURL(ref), flash)
+	flash := ui.Flash{Kind: ui.KindInfo, Text: text.T(ctx, "pulls.moved_tag", "Reference", ref.Familiar())}
+	return redirect(c, ui.PullFormURL(ref), flash)
 }

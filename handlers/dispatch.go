@@ -6,7 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // ImageAddress answers GET /images/*: a repository, a tag, a digest or an image ID, and its sections. A
@@ -26,13 +26,13 @@ func (h *Handlers) ImageAddress(c echo.Context) error {
 		return c.Redirect(http.StatusFound, to)
 	}
 	switch {
-	case a.section == views.SectionDelete:
+	case a.section == ui.SectionDelete:
 		return h.deletePlan(c, a)
-	case a.section == views.SectionArchive:
+	case a.section == ui.SectionArchive:
 		return h.imageArchive(c, a)
-	case a.section == views.SectionChanges:
+	case a.section == ui.SectionChanges:
 		return h.changes(c, a)
-	case a.section == views.SectionPin, a.section == views.SectionUnpin, a.section == views.SectionCheck:
+	case a.section == ui.SectionPin, a.section == ui.SectionUnpin, a.section == ui.SectionCheck:
 		return pinAddress(c, a)
 	case a.idPrefix == "" && a.ref.Tag == "" && a.ref.Digest == "":
 		if done, err := h.repositoryArchive(c, a); done || err != nil {
@@ -50,13 +50,13 @@ func (h *Handlers) ImageAction(c echo.Context) error {
 		return err
 	}
 	switch a.section {
-	case views.SectionDelete:
+	case ui.SectionDelete:
 		return h.deleteImage(c, a)
-	case views.SectionPin:
+	case ui.SectionPin:
 		return h.pinImage(c, a)
-	case views.SectionCheck:
+	case ui.SectionCheck:
 		return h.checkTag(c, a)
-	case views.SectionUnpin:
+	case ui.SectionUnpin:
 		return h.unpinImage(c, a)
 	}
 	return echo.ErrMethodNotAllowed

@@ -9,7 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // maxFlash bounds the text of a message in bytes: browsers drop a cookie over 4 KiB.
@@ -19,21 +19,21 @@ const maxFlash = 1500
 // the same host name: the text is escaped where it is shown, and of what can be undone there is a number only, never
 // an address.
 type flashValue struct {
-	Kind  views.Kind `json:"k"`
-	Text  string     `json:"t"`
-	Undo  int64      `json:"u,omitempty"`
-	Until int64      `json:"e,omitempty"` // seconds since 1970
+	Kind  ui.Kind `json:"k"`
+	Text  string  `json:"t"`
+	Undo  int64   `json:"u,omitempty"`
+	Until int64   `json:"e,omitempty"` // seconds since 1970
 }
 
 // redirect sends the browser on after an action (post, redirect, get) with a message for the next page.
-func redirect(c echo.Context, to string, flash views.Flash) error {
+func redirect(c echo.Context, to string, flash ui.Flash) error {
 	if flash.Text != "" {
 		c.SetCookie(&http.Cookie{Name: flashCookie, Value: writeFlash(flash), Path: "/", MaxAge: 60, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	}
 	return c.Redirect(http.StatusSeeOther, to)
 }
 
-func writeFlash(flash views.Flash) string {
+func writeFlash(flash ui.Flash) string {
 	v := flashValue{Kind: flash.Kind, Text: cutText(flash.Text, maxFlash), Undo: flash.Undo}
 	if flash.Undo != 0 {
 		v.Until = flash.Until.Unix()
@@ -57,26 +57,26 @@ func cutText(s string, n int) string {
 }
 
 // takeFlash reads the message of the action before this page and forgets it.
-func (h *Handlers) takeFlash(c echo.Context) views.Flash {
+func (h *Handlers) takeFlash(c echo.Context) ui.Flash {
 	value := cookie(c, flashCookie)
 	if value == "" || Partial(c) {
-		return views.Flash{}
+		return ui.Flash{}
 	}
 	c.SetCookie(&http.Cookie{Name: flashCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	return readFlash(value, h.options.Now())
 }
 
 // readFlash reads a message; an empty one where it cannot be read. What can no longer be undone at now is not offered.
-func readFlash(value string, now time.Time) views.Flash {
+func readFlash(value string, now time.Time) ui.Flash {
 	b, err := base64.RawURLEncoding.DecodeString(value)
 	if err != nil {
-		return views.Flash{}
+		return ui.Flash{}
 	}
 	var v flashValue
 	if err := json.Unmarshal(b, &v); err != nil {
-		return views.Flash{}
+		return ui.Flash{}
 	}
-	flash := views.Flash{Kind: views.ParseKind(string(v.Kind)), Text: cutText(v.Text, maxFlash)}
+	flash := ui.Flash{Kind: ui.ParseKind(string(v.Kind)), Text: cutText(v.Text, maxFlash)}
 	if until := time.Unix(v.Until, 0); v.Undo > 0 && until.After(now) && until.Year() < 10000 {
 		flash.Undo, flash.Until = v.Undo, until
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 const (
@@ -49,7 +50,7 @@ func (h *Handlers) imagePage(c echo.Context, a address) error {
 		return err
 	}
 	if a.idPrefix != "" && a.idPrefix != s.shown.ID.Encoded() {
-		return redirectKeepingQuery(c, views.SectionURL(views.IDURL(s.shown.ID), a.section, image.Platform{}))
+		return redirectKeepingQuery(c, ui.SectionURL(ui.IDURL(s.shown.ID), a.section, image.Platform{}))
 	}
 	if !s.stored {
 		return h.renderImage(c, http.StatusNotFound, s, templ.NopComponent)
@@ -69,17 +70,17 @@ func (h *Handlers) section(c echo.Context, a address, s *subject) error {
 	}
 	defer done()
 	switch a.section {
-	case views.SectionManifest:
+	case ui.SectionManifest:
 		return h.manifestSection(c, s)
-	case views.SectionInspect:
+	case ui.SectionInspect:
 		return h.inspectSection(c, s)
-	case views.SectionConfig:
+	case ui.SectionConfig:
 		return h.configSection(c, s)
-	case views.SectionHistory:
+	case ui.SectionHistory:
 		return h.historySection(c, s)
-	case views.SectionUse:
+	case ui.SectionUse:
 		return h.useSection(c, s)
-	case views.SectionDownload:
+	case ui.SectionDownload:
 		return h.downloadSection(c, s)
 	}
 	return h.layersSection(c, s)
@@ -88,9 +89,9 @@ func (h *Handlers) section(c echo.Context, a address, s *subject) error {
 // read gives the documents that the section is made from; document is what the Manifest section shows.
 func (s *subject) read(document string) []image.Digest {
 	switch s.section {
-	case views.SectionHistory, views.SectionUse, views.SectionDownload:
+	case ui.SectionHistory, ui.SectionUse, ui.SectionDownload:
 		return nil
-	case views.SectionManifest:
+	case ui.SectionManifest:
 		if about, attests := s.attestation(image.Digest(document)); attests {
 			return []image.Digest{about.Digest}
 		}
@@ -125,7 +126,7 @@ func (h *Handlers) subject(ctx context.Context, a address, platform image.Platfo
 		return nil, err
 	}
 	names := maxNames
-	if a.section == views.SectionInspect { // docker's JSON has them all
+	if a.section == ui.SectionInspect { // docker's JSON has them all
 		names = -1
 	}
 	if s.names, err = h.store.NamesOf(ctx, s.shown.ID, names); err != nil {
@@ -172,14 +173,14 @@ func (h *Handlers) absent(c echo.Context, a address, cause error) error {
 		// The digest of one platform's manifest is shown as that platform of the index which brought it.
 		index, img, err := h.store.Within(ctx, a.ref)
 		if err == nil {
-			return c.Redirect(http.StatusFound, views.SectionURL(views.ImageURL(index), a.section, img.Platform))
+			return c.Redirect(http.StatusFound, ui.SectionURL(ui.ImageURL(index), a.section, img.Platform))
 		}
 		if image.KindOf(err) != image.NotFound {
 			return err
 		}
 	}
 	v := views.AbsentView{
-		Crumbs: crumbsOf(ctx, a.ref.Repository, ""), Ref: a.ref, PullURL: views.PullFormURL(a.ref), Command: "docker pull " + a.ref.Familiar(),
+		Crumbs: crumbsOf(ctx, a.ref.Repository, ""), Ref: a.ref, PullURL: ui.PullFormURL(a.ref), Command: "docker pull " + a.ref.Familiar(),
 		Running: h.running(a.ref),
 	}
 	known, err := h.store.RepositoryExists(ctx, a.ref.Repository)
@@ -188,7 +189,7 @@ func (h *Handlers) absent(c echo.Context, a address, cause error) error {
 	}
 	if known {
 		repository := image.Reference{Repository: a.ref.Repository}
-		v.Repository = views.ImageURL(repository)
+		v.Repository = ui.ImageURL(repository)
 		v.Crumbs = crumbsOf(ctx, a.ref.Repository, v.Repository)
 	}
 	if a.ref.Tag != "" {
@@ -201,7 +202,7 @@ func (h *Handlers) absent(c echo.Context, a address, cause error) error {
 	if Partial(c) {
 		return Render(c, http.StatusNotFound, views.AbsentBody(v))
 	}
-	return Render(c, http.StatusNotFound, views.AbsentPage(h.Chrome(c, a.ref.Familiar(), views.NavImages), v))
+	return Render(c, http.StatusNotFound, views.AbsentPage(h.Chrome(c, a.ref.Familiar(), ui.NavImages), v))
 }
 
 // renderImage answers with the page, or for htmx with what of it changes.
@@ -220,7 +221,7 @@ func (h *Handlers) renderImage(c echo.Context, status int, s *subject, section t
 	if Partial(c) {
 		return Render(c, status, views.ImagePart(v, section))
 	}
-	return Render(c, status, views.ImagePage(h.Chrome(c, v.Title, views.NavImages), v, section))
+	return Render(c, status, views.ImagePage(h.Chrome(c, v.Title, ui.NavImages), v, section))
 }
 
 // redirectKeepingQuery sends the browser to another address of the same page.

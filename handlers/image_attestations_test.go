@@ -10,7 +10,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // attested is an index for two platforms with what describes them.
@@ -32,12 +32,12 @@ func TestTheImagePageSaysWhatIsStoredAboutThePlatform(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.pull("team/app:1", "linux/amd64")
-		address := views.ImageURL(image.Reference{Repository: "docker.io/team/app", Tag: "1"})
+		address := ui.ImageURL(image.Reference{Repository: "docker.io/team/app", Tag: "1"})
 		about := b.Children[2]
 		page := address + "/manifest?document=" + string(about.Digest())
 		s.get(address).is(t, http.StatusOK, "Attestations: SBOM, provenance", `href="`+page+`"`)
 		s.get(address+"?platform=linux/arm64").is(t, http.StatusNotFound, "2 attestations")
-		byID := s.get(views.IDURL(s.target("team/app:1").Images[0].ID))
+		byID := s.get(ui.IDURL(s.target("team/app:1").Images[0].ID))
 		byID.is(t, http.StatusOK, "Attestations: SBOM, provenance")
 
 		shown := s.get(page)
@@ -78,7 +78,7 @@ func TestTheImagePageSaysThatWhatDescribesTheImageIsNotStored(t *testing.T) {
 	if err != nil || !strings.Contains(strings.Join(job.Lines, "\n"), "linux/amd64: attestation "+about+" passed over: ") {
 		t.Errorf("%q, %v", job.Lines, err)
 	}
-	address := views.ImageURL(image.Reference{Repository: "docker.io/team/app", Tag: "1"})
+	address := ui.ImageURL(image.Reference{Repository: "docker.io/team/app", Tag: "1"})
 	s.get(address).is(t, http.StatusOK, "Attestation not stored", `href="`+address+`/manifest#entries"`)
 	remove()
 	s.pull("team/app:1", "linux/amd64")

@@ -10,6 +10,7 @@ import (
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // changes answers GET …@sha256:NEW/changes?from=sha256:OLD&platform=: what changed between two digests of a repository,
@@ -51,7 +52,7 @@ func (h *Handlers) changes(c echo.Context, a address) error {
 	if v.From.URL == "" || v.To.URL == "" {
 		status = http.StatusNotFound
 	}
-	return Render(c, status, views.ChangesPage(h.Chrome(c, views.ChangesTitle(c.Request().Context(), a.ref.Repository), views.NavImages), v))
+	return Render(c, status, views.ChangesPage(h.Chrome(c, views.ChangesTitle(c.Request().Context(), a.ref.Repository), ui.NavImages), v))
 }
 
 // digestParam reads a digest of the query. Errors are of kind Invalid.
@@ -71,7 +72,7 @@ func digestParam(c echo.Context, name string) (image.Digest, error) {
 // are to be compared; nil where there are none.
 func (h *Handlers) changesView(ctx context.Context, ref image.Reference, from image.Digest, platform image.Platform) (v views.ChangesView, compared *imagePair, err error) {
 	v = views.ChangesView{
-		Crumbs:     append(crumbsOf(ctx, ref.Repository, views.ImageURL(image.Reference{Repository: ref.Repository})), views.Crumb{Label: text.T(ctx, "changes.compare")}),
+		Crumbs:     append(crumbsOf(ctx, ref.Repository, ui.ImageURL(image.Reference{Repository: ref.Repository})), ui.Crumb{Label: text.T(ctx, "changes.compare")}),
 		Repository: ref.Repository, Back: views.ChangesURL(ref.Repository, ref.Digest, from, platform),
 	}
 	before, err := h.changesSide(ctx, ref.WithDigest(from), &v.From)
@@ -108,10 +109,10 @@ func (h *Handlers) changesSide(ctx context.Context, ref image.Reference, side *v
 	side.Digest = ref.Digest
 	t, err := h.store.Target(ctx, ref)
 	if image.KindOf(err) == image.NotFound {
-		side.PullURL = views.PullFormURL(ref)
+		side.PullURL = ui.PullFormURL(ref)
 		return nil, nil //nolint:nilnil // not stored is an ordinary answer here
 	}
-	side.URL, side.Tags = views.ImageURL(ref), t.Tags
+	side.URL, side.Tags = ui.ImageURL(ref), t.Tags
 	return &t, err
 }
 

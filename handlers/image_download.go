@@ -11,6 +11,7 @@ import (
 	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // downloadSection offers the image as an archive, with the query of the archive's own address. chosen=1 says that the
@@ -23,7 +24,7 @@ func (h *Handlers) downloadSection(c echo.Context, s *subject) error {
 	asked.things, asked.compression = []archiveThing{{ref: s.ref, id: s.idPrefix}}, archive.None
 	formed := c.QueryParams().Has("chosen")
 	v := views.DownloadView{
-		Path: s.base() + "/" + string(views.SectionDownload), Choices: downloadChoices(s, asked.platforms, formed), OCI: asked.format == archive.OCI, Ref: s.ref,
+		Path: s.base() + "/" + string(ui.SectionDownload), Choices: downloadChoices(s, asked.platforms, formed), OCI: asked.format == archive.OCI, Ref: s.ref,
 	}
 	switch left := slices.ContainsFunc(v.Choices, func(c views.DownloadChoice) bool { return !c.Ticked && !c.Broken && c.Platform != "" }); {
 	case formed && len(asked.platforms) == 0 && left:

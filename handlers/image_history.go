@@ -13,6 +13,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // historySection shows where a tag pointed. For a digest, and for the digests that lead to an image ID, it
@@ -31,13 +32,13 @@ func (h *Handlers) historySection(c echo.Context, s *subject) error {
 	}
 	v := historyView(events, s.ref.Tag != "")
 	if older != math.MaxInt64 {
-		v.NewestURL = s.url(views.SectionHistory)
+		v.NewestURL = s.url(ui.SectionHistory)
 	}
 	if len(events) >= storage.MaxHistory {
-		v.OlderURL = withQuery(s.url(views.SectionHistory), "older="+strconv.FormatInt(events[len(events)-1].ID, 10))
+		v.OlderURL = withQuery(s.url(ui.SectionHistory), "older="+strconv.FormatInt(events[len(events)-1].ID, 10))
 	}
 	if s.ref.Tag != "" {
-		v.ComparePath = views.SectionURL(s.base(), views.SectionChanges, image.Platform{})
+		v.ComparePath = ui.SectionURL(s.base(), ui.SectionChanges, image.Platform{})
 		v.Points = historyPoints(events)
 	}
 	return h.renderImage(c, http.StatusOK, s, views.HistorySection(v))
@@ -76,11 +77,11 @@ func historyView(events []storage.TagEvent, ofTag bool) views.HistoryView {
 	for _, e := range events {
 		tag := image.Reference{Repository: e.Repository, Tag: e.Tag}
 		ev := views.TagEventView{
-			Kind: views.TagEventKind(e.Event), Tag: views.Link{Label: tag.Familiar(), URL: views.ImageURL(tag)},
+			Kind: views.TagEventKind(e.Event), Tag: views.Link{Label: tag.Familiar(), URL: ui.ImageURL(tag)},
 			Old: historyLink(e.Repository, e.Old, e.OldStored), New: historyLink(e.Repository, e.New, e.NewStored), At: e.At, By: e.By, PullID: e.PullID, Uploaded: e.Uploaded,
 		}
 		if e.PullID != 0 {
-			ev.PullURL = views.PullURL(e.PullID)
+			ev.PullURL = ui.PullURL(e.PullID)
 		}
 		if e.Old != "" && e.New != "" {
 			ev.ChangesURL = views.ChangesURL(e.Repository, e.Old, e.New, image.Platform{})
@@ -112,7 +113,7 @@ func historyPoints(events []storage.TagEvent) []views.HistoryPoint {
 func historyLink(r image.Repository, d image.Digest, stored bool) views.Link {
 	l := views.Link{Label: string(d)}
 	if stored {
-		l.URL = views.ImageURL(image.Reference{Repository: r, Digest: d})
+		l.URL = ui.ImageURL(image.Reference{Repository: r, Digest: d})
 	}
 	return l
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // inspectSection shows docker's JSON, and answers with nothing but it for Accept: application/json or raw=1. With
@@ -45,8 +46,8 @@ func (h *Handlers) inspectSection(c echo.Context, s *subject) error {
 		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, b)
 	}
 	v := views.InspectView{
-		JSON: b, SizeUnknown: s.shown.Unpacked < 0, Link: s.digestLink(), RawURL: withQuery(s.url(views.SectionInspect), "raw=1"), Command: s.docker("inspect", ""),
-		Path: s.base() + "/" + string(views.SectionInspect), Platform: s.addressed().String(), Format: format,
+		JSON: b, SizeUnknown: s.shown.Unpacked < 0, Link: s.digestLink(), RawURL: withQuery(s.url(ui.SectionInspect), "raw=1"), Command: s.docker("inspect", ""),
+		Path: s.base() + "/" + string(ui.SectionInspect), Platform: s.addressed().String(), Format: format,
 	}
 	status := http.StatusOK
 	if format != "" {

@@ -13,6 +13,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // What ?document= chooses.
@@ -47,7 +48,7 @@ func (h *Handlers) manifestSection(c echo.Context, s *subject) error {
 	if c.QueryParam("raw") == "1" {
 		return rawDocument(c, doc, doc.Digest == s.ref.Digest)
 	}
-	address := s.url(views.SectionManifest)
+	address := s.url(ui.SectionManifest)
 	v := views.ManifestView{
 		Raw: doc.Raw, MediaType: doc.MediaType, Digest: doc.Digest, Link: s.digestLink(),
 		Download: withQuery(address, "raw=1&document="+name), Listed: s.listed(), Command: s.imagetools(doc.Digest),
@@ -67,17 +68,17 @@ func (h *Handlers) document(ctx context.Context, d image.Digest, attests bool) (
 
 // documents gives the choice between the index, the manifest of the platform shown and what is stored about it; shown is
 // the one that is open.
-func (s *subject) documents(ctx context.Context, shown image.Digest) (tabs []views.Tab) {
-	address := s.url(views.SectionManifest)
+func (s *subject) documents(ctx context.Context, shown image.Digest) (tabs []ui.Tab) {
+	address := s.url(ui.SectionManifest)
 	if s.target.Digest != "" && s.target.Digest != s.shown.Manifest {
-		tabs = append(tabs, views.Tab{Label: text.T(ctx, "manifest.index"), URL: withQuery(address, "document="+documentIndex), Active: shown == s.target.Digest})
+		tabs = append(tabs, ui.Tab{Label: text.T(ctx, "manifest.index"), URL: withQuery(address, "document="+documentIndex), Active: shown == s.target.Digest})
 	}
-	tabs = append(tabs, views.Tab{
+	tabs = append(tabs, ui.Tab{
 		Label: text.T(ctx, "manifest.manifest", "Platform", s.platform.String()), URL: withQuery(address, "document="+documentManifest), Active: shown == s.shown.Manifest,
 	})
 	for _, a := range s.attestations {
 		if a.Of == s.shown.Manifest || a.Digest == shown {
-			tabs = append(tabs, views.Tab{Label: text.T(ctx, "manifest.attestation"), URL: s.attestationURL(a), Active: shown == a.Digest})
+			tabs = append(tabs, ui.Tab{Label: text.T(ctx, "manifest.attestation"), URL: s.attestationURL(a), Active: shown == a.Digest})
 		}
 	}
 	return tabs
@@ -125,29 +126,29 @@ func (s *subject) listed() []views.ListedEntry {
 // digestLink gives the pages of digests that documents about this image name.
 func (s *subject) digestLink() func(digest string) string {
 	pages := map[string]string{
-		string(s.shown.ID):       s.url(views.SectionConfig),
-		string(s.shown.Manifest): withQuery(s.url(views.SectionManifest), "document="+documentManifest),
+		string(s.shown.ID):       s.url(ui.SectionConfig),
+		string(s.shown.Manifest): withQuery(s.url(ui.SectionManifest), "document="+documentManifest),
 	}
 	for _, c := range s.choices {
 		if c.stored && c.image.Manifest != s.shown.Manifest {
-			pages[string(c.digest)] = views.SectionURL(s.base(), views.SectionManifest, c.platform)
+			pages[string(c.digest)] = ui.SectionURL(s.base(), ui.SectionManifest, c.platform)
 		}
 	}
 	if s.target.Digest != "" && s.target.Digest != s.shown.Manifest {
-		pages[string(s.target.Digest)] = withQuery(s.url(views.SectionManifest), "document="+documentIndex)
+		pages[string(s.target.Digest)] = withQuery(s.url(ui.SectionManifest), "document="+documentIndex)
 	}
 	for _, r := range s.names.Digests {
 		if pages[string(r.Digest)] == "" {
-			pages[string(r.Digest)] = views.ImageURL(r)
+			pages[string(r.Digest)] = ui.ImageURL(r)
 		}
 	}
 	for _, a := range s.attestations {
 		pages[string(a.Digest)] = s.attestationURL(a)
 	}
 	for _, l := range s.layers {
-		pages[string(l.Digest)] = views.LayerURL(l.Digest)
+		pages[string(l.Digest)] = ui.LayerURL(l.Digest)
 		if pages[string(l.DiffID)] == "" {
-			pages[string(l.DiffID)] = views.LayerURL(l.Digest)
+			pages[string(l.DiffID)] = ui.LayerURL(l.Digest)
 		}
 	}
 	return func(digest string) string { return pages[digest] }

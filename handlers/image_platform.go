@@ -5,7 +5,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // platformChoice is one platform of an index, or the only one of a manifest.
@@ -112,8 +112,8 @@ func (s *subject) label() string {
 
 // url gives the address of a section for the platform shown. Without a choice of platforms, and without one
 // asked for, the address names none.
-func (s *subject) url(section views.Section) string {
-	return views.SectionURL(s.base(), section, s.addressed())
+func (s *subject) url(section ui.Section) string {
+	return ui.SectionURL(s.base(), section, s.addressed())
 }
 
 // addressed is the platform that links to other sections keep: none where the page would be the same.

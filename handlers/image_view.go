@@ -8,6 +8,7 @@ import (
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // maxLinks is how many references the head of a page names.
@@ -17,8 +18,8 @@ const maxLinks = 12
 func (h *Handlers) imageView(ctx context.Context, s *subject) views.ImageView {
 	v := views.ImageView{
 		Title: s.title(ctx), Ref: s.ref, Subject: s.target.Digest, Broken: s.shown.Broken,
-		Platforms: s.platformLinks(), PlatformsURL: views.SectionURL(s.base(), s.section, image.Platform{}), Shown: s.figures(ctx), Tabs: s.tabs(ctx), Deletions: s.deletions(ctx),
-		EntriesURL: s.url(views.SectionManifest),
+		Platforms: s.platformLinks(), PlatformsURL: ui.SectionURL(s.base(), s.section, image.Platform{}), Shown: s.figures(ctx), Tabs: s.tabs(ctx), Deletions: s.deletions(ctx),
+		EntriesURL: s.url(ui.SectionManifest),
 	}
 	v.Damaged = s.damaged(h)
 	for _, e := range s.target.Entries {
@@ -31,7 +32,7 @@ func (h *Handlers) imageView(ctx context.Context, s *subject) views.ImageView {
 	}
 	if s.stored {
 		v.Attested = s.attested()
-		v.DownloadURL = s.url(views.SectionDownload)
+		v.DownloadURL = s.url(ui.SectionDownload)
 	}
 	if s.idPrefix != "" {
 		s.describeID(ctx, &v)
@@ -46,9 +47,9 @@ func (h *Handlers) imageView(ctx context.Context, s *subject) views.ImageView {
 
 // describeReference fills in what only a tag or a digest has.
 func (s *subject) describeReference(ctx context.Context, v *views.ImageView) {
-	v.Crumbs = crumbsOf(ctx, s.ref.Repository, views.ImageURL(image.Reference{Repository: s.ref.Repository}))
+	v.Crumbs = crumbsOf(ctx, s.ref.Repository, ui.ImageURL(image.Reference{Repository: s.ref.Repository}))
 	if s.stored {
-		v.PullURL = views.PullFormURL(s.ref, s.storedPlatforms()...)
+		v.PullURL = ui.PullFormURL(s.ref, s.storedPlatforms()...)
 	}
 	switch s.target.Reason {
 	case storage.Dangling:
@@ -58,13 +59,13 @@ func (s *subject) describeReference(ctx context.Context, v *views.ImageView) {
 	}
 	if s.ref.Tag != "" {
 		digest := s.ref.WithTag("").WithDigest(s.target.Digest)
-		v.Permanent = views.SectionURL(views.ImageURL(digest), s.section, s.addressed())
+		v.Permanent = ui.SectionURL(ui.ImageURL(digest), s.section, s.addressed())
 		return
 	}
 	for _, t := range s.target.Tags {
 		ref := image.Reference{Repository: s.ref.Repository, Tag: t}
 		v.Names = append(v.Names, views.Link{
-			Label: t, URL: views.SectionURL(views.ImageURL(s.ref.WithTag(t)), s.section, s.addressed()), Note: views.UploadedWord(ctx, ref),
+			Label: t, URL: ui.SectionURL(ui.ImageURL(s.ref.WithTag(t)), s.section, s.addressed()), Note: ui.UploadedWord(ctx, ref),
 		})
 	}
 	v.Names, v.MoreNames = first(v.Names)
@@ -73,22 +74,22 @@ func (s *subject) describeReference(ctx context.Context, v *views.ImageView) {
 // describeID fills in what only an image ID has.
 func (s *subject) describeID(ctx context.Context, v *views.ImageView) {
 	v.Subject = s.shown.ID
-	v.Crumbs = []views.Crumb{{Label: text.T(ctx, "nav.images"), URL: "/images"}, {Label: image.ShortDigest(s.shown.ID)}}
+	v.Crumbs = []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: "/images"}, {Label: image.ShortDigest(s.shown.ID)}}
 	for _, r := range append(append([]image.Reference{}, s.names.Tags...), s.names.Lone...) {
 		label := r.Familiar()
 		if r.Digest != "" {
 			label = r.Repository.Familiar() + "@" + image.ShortDigest(r.Digest)
 		}
-		v.Names = append(v.Names, views.Link{Label: label, URL: views.SectionURL(views.ImageURL(r), s.section, s.shown.Platform), Note: views.UploadedWord(ctx, r)})
+		v.Names = append(v.Names, views.Link{Label: label, URL: ui.SectionURL(ui.ImageURL(r), s.section, s.shown.Platform), Note: ui.UploadedWord(ctx, r)})
 	}
 	v.Names, v.MoreNames = first(v.Names)
 	if len(s.names.Tags) > 0 {
-		v.PullURL = views.PullFormURL(s.names.Tags[0], s.shown.Platform)
+		v.PullURL = ui.PullFormURL(s.names.Tags[0], s.shown.Platform)
 	}
 	for _, t := range s.twins {
 		l := views.Link{Label: image.ShortDigest(t.Manifest), Note: t.Platform.String()}
 		if len(s.names.Digests) > 0 {
-			l.URL = views.ImageURL(s.names.Digests[0].WithDigest(t.Manifest))
+			l.URL = ui.ImageURL(s.names.Digests[0].WithDigest(t.Manifest))
 		}
 		v.Twins = append(v.Twins, l)
 	}
@@ -103,10 +104,10 @@ func first(links []views.Link) (shown []views.Link, more int) {
 }
 
 // crumbsOf gives the way to a repository; its last part leads to url where that is not empty.
-func crumbsOf(ctx context.Context, r image.Repository, url string) []views.Crumb {
-	crumbs := []views.Crumb{{Label: text.T(ctx, "nav.images"), URL: "/images"}, {Label: r.Host()}}
+func crumbsOf(ctx context.Context, r image.Repository, url string) []ui.Crumb {
+	crumbs := []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: "/images"}, {Label: r.Host()}}
 	for part := range strings.SplitSeq(r.Path(), "/") {
-		crumbs = append(crumbs, views.Crumb{Label: part})
+		crumbs = append(crumbs, ui.Crumb{Label: part})
 	}
 	crumbs[len(crumbs)-1].URL = url
 	return crumbs
@@ -119,7 +120,7 @@ func (s *subject) title(ctx context.Context) string {
 		title = s.ref.Repository.Familiar() + "@" + image.ShortDigest(s.ref.Digest)
 	}
 	for _, section := range sections {
-		if section.name == s.section && s.section != views.SectionLayers && s.stored {
+		if section.name == s.section && s.section != ui.SectionLayers && s.stored {
 			return title + " · " + text.T(ctx, section.label)
 		}
 	}
@@ -128,24 +129,24 @@ func (s *subject) title(ctx context.Context) string {
 
 // sections are the tabs of the page.
 var sections = []struct {
-	name  views.Section
+	name  ui.Section
 	label text.MessageID
 }{
-	{views.SectionLayers, "image.tab_layers"},
-	{views.SectionConfig, "image.tab_config"},
-	{views.SectionManifest, "image.tab_manifest"},
-	{views.SectionInspect, "image.tab_inspect"},
-	{views.SectionHistory, "image.tab_history"},
-	{views.SectionUse, "use.tab"},
-	{views.SectionDownload, "download.tab"},
+	{ui.SectionLayers, "image.tab_layers"},
+	{ui.SectionConfig, "image.tab_config"},
+	{ui.SectionManifest, "image.tab_manifest"},
+	{ui.SectionInspect, "image.tab_inspect"},
+	{ui.SectionHistory, "image.tab_history"},
+	{ui.SectionUse, "use.tab"},
+	{ui.SectionDownload, "download.tab"},
 }
 
-func (s *subject) tabs(ctx context.Context) []views.Tab {
-	tabs := make([]views.Tab, 0, len(sections))
+func (s *subject) tabs(ctx context.Context) []ui.Tab {
+	tabs := make([]ui.Tab, 0, len(sections))
 	for _, section := range sections {
-		tabs = append(tabs, views.Tab{
+		tabs = append(tabs, ui.Tab{
 			Label: text.T(ctx, section.label), URL: s.url(section.name),
-			Active: section.name == s.section || s.section == "" && section.name == views.SectionLayers,
+			Active: section.name == s.section || s.section == "" && section.name == ui.SectionLayers,
 		})
 	}
 	return tabs
@@ -160,7 +161,7 @@ func (s *subject) platformLinks() []views.PlatformChoice {
 		if c.stored {
 			l.Current = s.stored && c.image.Manifest == s.shown.Manifest
 			l.Broken, l.Size, l.Unpacked = !c.image.Broken.Empty(), c.image.Size, c.image.Unpacked
-			l.URL = views.SectionURL(s.base(), s.section, c.platform)
+			l.URL = ui.SectionURL(s.base(), s.section, c.platform)
 		} else {
 			l.Current = !s.stored && c.platform == s.platform
 			l.URL = s.pullFormURL(c.platform)
@@ -186,9 +187,9 @@ func (s *subject) pullURL() string { return s.pullFormURL(s.platform) }
 
 func (s *subject) pullFormURL(p image.Platform) string {
 	if !p.Known() {
-		return views.PullFormURL(s.ref)
+		return ui.PullFormURL(s.ref)
 	}
-	return views.PullFormURL(s.ref, p)
+	return ui.PullFormURL(s.ref, p)
 }
 
 // figures gives the key figures of the platform shown.
@@ -203,21 +204,21 @@ func (s *subject) figures(ctx context.Context) views.ImageFigures {
 	}
 	if s.idPrefix == "" {
 		f.Pulled, f.By, f.From = s.target.Pulled, s.target.By, s.ref.Repository.Host()
-		f.Uploaded = views.UploadedWord(ctx, s.ref) != ""
+		f.Uploaded = ui.UploadedWord(ctx, s.ref) != ""
 	}
 	return f
 }
 
 // deletions gives what can be deleted from here. Each leads to the plan, which says what will happen.
 func (s *subject) deletions(ctx context.Context) []views.Link {
-	whole := views.Link{Label: text.T(ctx, "image.delete"), URL: views.SectionURL(s.base(), views.SectionDelete, image.Platform{})}
+	whole := views.Link{Label: text.T(ctx, "image.delete"), URL: ui.SectionURL(s.base(), ui.SectionDelete, image.Platform{})}
 	if s.idPrefix != "" || !s.stored || len(s.target.Images) < 2 {
 		return []views.Link{whole}
 	}
 	if whole.Label = text.T(ctx, "image.delete_digest"); s.ref.Tag != "" {
 		whole.Label = text.T(ctx, "image.delete_tag", "Tag", s.ref.Tag)
 	}
-	one := views.Link{Label: text.T(ctx, "image.delete_platform", "Platform", s.platform.String()), URL: views.SectionURL(s.base(), views.SectionDelete, s.platform)}
+	one := views.Link{Label: text.T(ctx, "image.delete_platform", "Platform", s.platform.String()), URL: ui.SectionURL(s.base(), ui.SectionDelete, s.platform)}
 	return []views.Link{one, whole}
 }
 

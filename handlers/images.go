@@ -11,6 +11,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // imagesPath is the address of the list of the whole shelf.
@@ -31,7 +32,7 @@ func (h *Handlers) Images(c echo.Context) error {
 			Repositories: totals.Repositories, Bytes: totals.Bytes + totals.WaitingBytes, List: list,
 			Reclaimable: h.store.Reclaimable().Dangling,
 		}
-		return Render(c, http.StatusOK, views.ImagesPage(h.Chrome(c, views.ListTitle(c.Request().Context(), list), views.NavImages), v))
+		return Render(c, http.StatusOK, views.ImagesPage(h.Chrome(c, views.ListTitle(c.Request().Context(), list), ui.NavImages), v))
 	})
 }
 

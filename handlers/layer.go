@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // shownUses is how many of the images that use a layer its page lists.
@@ -34,5 +35,5 @@ func (h *Handlers) Layer(c echo.Context) error {
 			Size: u.Image.Size, Broken: u.Image.Broken,
 		})
 	}
-	return Render(c, http.StatusOK, views.LayerPage(h.Chrome(c, views.LayerTitle(ctx, digest), views.NavImages), v))
+	return Render(c, http.StatusOK, views.LayerPage(h.Chrome(c, views.LayerTitle(ctx, digest), ui.NavImages), v))
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 const (
@@ -108,7 +109,7 @@ func (h *Handlers) picker(c echo.Context, state views.SearchState, limit time.Du
 		return v, err
 	}
 	if totals.Tags+totals.Untagged > 0 {
-		v.Shelf = views.ImageURL(image.Reference{Repository: state.Repo})
+		v.Shelf = ui.ImageURL(image.Reference{Repository: state.Repo})
 	}
 	if listed, known := h.registry.Find(state.Repo.Host()); known {
 		v.Host = listed.Name()
@@ -118,7 +119,7 @@ func (h *Handlers) picker(c echo.Context, state views.SearchState, limit time.Du
 		return v, nil
 	}
 	if ref, ok := digestIn(state.Match, state.Repo); ok {
-		v.Onward = views.PullFormURL(ref)
+		v.Onward = ui.PullFormURL(ref)
 		return v, nil
 	}
 	var g errgroup.Group
@@ -150,7 +151,7 @@ func (h *Handlers) picker(c echo.Context, state views.SearchState, limit time.Du
 // failure is how a part of the picker shows that a registry gave no answer.
 type failure struct {
 	waiting bool // it may still come: the part loads itself
-	problem *views.ErrorView
+	problem *ui.ErrorView
 	kind    image.Kind
 }
 
@@ -166,7 +167,7 @@ func failureOf(ctx context.Context, repo image.Repository, limit time.Duration, 
 	if !errors.As(err, &e) || e.Kind == image.Internal {
 		return failure{}, err
 	}
-	problem := views.NewErrorView(ctx, Status(e.Kind), e)
+	problem := ui.NewErrorView(ctx, Status(e.Kind), e)
 	return failure{problem: &problem, kind: e.Kind}, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // aPicker is a picked repository with a row of each kind.
@@ -31,13 +32,13 @@ func aPicker() views.PickerView {
 }
 
 func TestThePickerLooksAsApproved(t *testing.T) {
-	problem := func(e *image.Error) *views.ErrorView {
-		v := views.NewErrorView(t.Context(), Status(e.Kind), e)
+	problem := func(e *image.Error) *ui.ErrorView {
+		v := ui.NewErrorView(t.Context(), Status(e.Kind), e)
 		return &v
 	}
 	found, none, unpicked, waiting, limited, failed, foreign, onward := aPicker(), aPicker(), aPicker(), aPicker(), aPicker(), aPicker(), aPicker(), aPicker()
 	found.Offers = views.PickerOffers{Running: []int64{7}, Found: &views.PullFound{
-		Ref: postgres15, Digest: image.DigestOf([]byte("index")), Index: true, Stored: image.DigestOf([]byte("old")), StoredURL: views.ImageURL(postgres15),
+		Ref: postgres15, Digest: image.DigestOf([]byte("index")), Index: true, Stored: image.DigestOf([]byte("old")), StoredURL: ui.ImageURL(postgres15),
 		Default: "linux/amd64", Ticked: 1, Fetch: 120_800_000, Free: 100_000_000,
 		Offers: []views.PullOffer{
 			{Platform: "linux/amd64", Value: "linux/amd64", Default: true, Ticked: true, Priced: true, Size: 149_900_000, Here: 29_100_000, Fetch: 120_800_000, Blobs: "94ef9904d4df:120800000"},

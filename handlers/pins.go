@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // pinImage answers POST …/pin with the fields note and back: the digest that the address names is in use, and a
@@ -24,7 +25,7 @@ func (h *Handlers) pinImage(c echo.Context, a address) error {
 		return err
 	}
 	h.log.Info("pinned", "reference", pin.Reference.String(), "by", by)
-	return redirect(c, pinBack(c, a), views.Flash{Kind: views.KindSuccess, Text: views.PinnedText(ctx, ref)})
+	return redirect(c, pinBack(c, a), ui.Flash{Kind: ui.KindSuccess, Text: views.PinnedText(ctx, ref)})
 }
 
 // unpinImage answers POST …/unpin with the field back.
@@ -38,7 +39,7 @@ func (h *Handlers) unpinImage(c echo.Context, a address) error {
 		return err
 	}
 	h.log.Info("unpinned", "reference", ref.String(), "by", h.requester(c))
-	return redirect(c, pinBack(c, a), views.Flash{Kind: views.KindSuccess, Text: views.UnpinnedText(ctx, ref)})
+	return redirect(c, pinBack(c, a), ui.Flash{Kind: ui.KindSuccess, Text: views.UnpinnedText(ctx, ref)})
 }
 
 // pinBack is the page that a pin's form leads back to: its own unless the form says another.

@@ -8,8 +8,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // SavePreferences keeps the theme or the language that somebody chose in a cookie and goes back.
@@ -26,12 +26,12 @@ func (h *Handlers) SavePreferences(c echo.Context) error {
 		return image.Errorf(image.Invalid, "the form cannot be read").Because(err)
 	}
 	if form.Has("theme") {
-		keep(themeCookie, string(views.ParseTheme(form.Get("theme"))))
+		keep(themeCookie, string(ui.ParseTheme(form.Get("theme"))))
 	}
 	if form.Has("lang") {
 		keep(langCookie, text.NegotiateLang(form.Get("lang"), ""))
 	}
-	return redirect(c, backPath(form.Get("back")), views.Flash{})
+	return redirect(c, backPath(form.Get("back")), ui.Flash{})
 }
 
 // backPath lets a form lead back to a page of ours only.

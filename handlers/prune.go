@@ -13,6 +13,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 const (
@@ -115,9 +116,9 @@ func (h *Handlers) PruneImages(c echo.Context) error {
 		return err
 	}
 	h.log.Info("pruned", "filters", p.typed.URL(), "by", by, "images", plan.Totals.Images, "bytes", plan.Totals.Freed, "removal", removed.ID)
-	flash := views.Flash{Kind: views.KindSuccess, Undo: removed.ID, Until: removed.Until}
+	flash := ui.Flash{Kind: ui.KindSuccess, Undo: removed.ID, Until: removed.Until}
 	flash.Text = views.PrunedText(ctx, plan, flash.Undo != 0)
-	return redirect(c, views.StoragePath, flash)
+	return redirect(c, ui.StoragePath, flash)
 }
 
 // showPrune answers with the plan's page, or for htmx with the plan alone.
@@ -126,7 +127,7 @@ func (h *Handlers) showPrune(c echo.Context, status int, p pruning, plan *image.
 	if Partial(c) {
 		return Render(c, status, views.PrunePlan(v))
 	}
-	return Render(c, status, views.PrunePage(h.Chrome(c, views.PruneTitle(c.Request().Context()), views.NavStorage), v))
+	return Render(c, status, views.PrunePage(h.Chrome(c, views.PruneTitle(c.Request().Context()), ui.NavStorage), v))
 }
 
 // refusePrune says which filter is wrong and leaves the form as it was typed.

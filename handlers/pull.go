@@ -10,6 +10,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // refreshEvery is after how many seconds browsers without scripting load the page of a live pull again.
@@ -43,7 +44,7 @@ func (h *Handlers) Pull(c echo.Context) error {
 	if accept := c.Request().Header.Get(echo.HeaderAccept); PlainText(c.Request()) || wants(accept, echo.MIMEApplicationJSON) {
 		return pullAnswer(c, view, wants(accept, echo.MIMEApplicationJSON))
 	}
-	chrome := h.Chrome(c, views.PullTitle(c.Request().Context(), job), views.NavPulls)
+	chrome := h.Chrome(c, views.PullTitle(c.Request().Context(), job), ui.NavPulls)
 	if !job.State.Final() || view.State() == views.Unpacking {
 		chrome.Refresh = refreshEvery
 	}
@@ -80,7 +81,7 @@ func (h *Handlers) CancelPull(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return redirect(c, views.PullURL(id), views.Flash{})
+	return redirect(c, ui.PullURL(id), ui.Flash{})
 }
 
 // pullID reads a pull's ID from the address.

@@ -13,6 +13,7 @@ import (
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 const (
@@ -112,7 +113,7 @@ func (h *Handlers) refusePullAll(c echo.Context, v views.PullAllView, err error)
 		return err
 	}
 	status := Status(e.Kind)
-	problem := views.NewErrorView(c.Request().Context(), status, e)
+	problem := ui.NewErrorView(c.Request().Context(), status, e)
 	v.Problem = &problem
 	return h.renderPullAll(c, status, v)
 }
@@ -129,7 +130,7 @@ func (h *Handlers) renderPullAll(c echo.Context, status int, v views.PullAllView
 	if v.Repository != "" {
 		title = text.T(ctx, "pullform.all_tags", "Name", v.Repository.Familiar())
 	}
-	chrome := h.Chrome(c, title, views.NavPulls)
+	chrome := h.Chrome(c, title, ui.NavPulls)
 	chrome.Query = v.Input
 	if v.Survey != nil && !v.Survey.Done {
 		chrome.Refresh = refreshSurveyEvery

@@ -18,6 +18,7 @@ import (
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // brokenHost is a registry with test/broken:1, whose layer ends half-way.
@@ -107,9 +108,9 @@ func TestAPullIsNotDoneForScriptsBeforeItsLayersAreProved(t *testing.T) {
 }
 
 func TestThePageOfAPullWhoseLayersAreBeingCheckedAsksAgain(t *testing.T) {
-	a := rendered(t, text.English, views.PullPage(views.Chrome{}, views.PullView{Job: aPull(pull.Done), Check: views.PullCheck{Pending: true, Poll: true}}))
+	a := rendered(t, text.English, views.PullPage(ui.Chrome{}, views.PullView{Job: aPull(pull.Done), Check: views.PullCheck{Pending: true, Poll: true}}))
 	a.is(t, 0, "Checking the layers…", `hx-get="/pulls/128" hx-trigger="every 2s" hx-target="#pull"`, "Everything is stored", `data-state="unpacking"`)
-	rest := rendered(t, text.English, views.PullPage(views.Chrome{}, views.PullView{Job: aPull(pull.Done), Check: views.PullCheck{Pending: true}}))
+	rest := rendered(t, text.English, views.PullPage(ui.Chrome{}, views.PullView{Job: aPull(pull.Done), Check: views.PullCheck{Pending: true}}))
 	rest.is(t, 0, "Checking the layers…")
 	rest.lacks(t, `hx-get="/pulls/128"`)
 }
@@ -155,22 +156,22 @@ func TestLayersOfAPullThatEndedEarlySayWhatIsKept(t *testing.T) {
 	for _, s := range []pull.State{pull.Failed, pull.Cancelled} {
 		j := aPull(s)
 		j.Problem = &pull.Problem{Kind: image.Cancelled, Message: "cancelled"}
-		a := rendered(t, text.English, views.PullPage(views.Chrome{}, views.PullView{Job: j}))
+		a := rendered(t, text.English, views.PullPage(ui.Chrome{}, views.PullView{Job: j}))
 		a.is(t, 0, "<p>Stopped</p>", "<p>Stopped, 66.4 MB kept</p>", "Stopped, 1.1 MB kept · ", "and so does what came of the others")
 		a.lacks(t, ">Waiting<", ">Downloading<", ">Verifying<", "Retrying")
 	}
 }
 
 func TestThePageOfALivePullHasANoticeForALostConnection(t *testing.T) {
-	a := rendered(t, text.English, views.PullPage(views.Chrome{}, views.PullView{Job: aPull(pull.Pulling)}))
+	a := rendered(t, text.English, views.PullPage(ui.Chrome{}, views.PullView{Job: aPull(pull.Pulling)}))
 	a.is(t, 0, "Connection lost, trying again…", "data-stream-lost hidden")
-	rendered(t, text.English, views.PullPage(views.Chrome{}, views.PullView{Job: aPull(pull.Done)})).lacks(t, "data-stream-lost")
+	rendered(t, text.English, views.PullPage(ui.Chrome{}, views.PullView{Job: aPull(pull.Done)})).lacks(t, "data-stream-lost")
 }
 
 func TestAgesWithinASentenceHaveNoCapital(t *testing.T) {
 	j := aPull(pull.Done)
 	j.Finished = clock
-	a := rendered(t, text.English, views.PullPage(views.Chrome{}, views.PullView{Job: j}))
+	a := rendered(t, text.English, views.PullPage(ui.Chrome{}, views.PullView{Job: j}))
 	a.is(t, 0, "took 3 s · less than a second ago by jlee, mira")
 }
 

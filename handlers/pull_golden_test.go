@@ -14,6 +14,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // rendered renders a page at the time of clock.
@@ -69,13 +70,13 @@ func TestPagesOfPullingLookAsApproved(t *testing.T) {
 	queued.Layers, queued.Lines, queued.Pulled, queued.Platforms, queued.Started, queued.Rate = nil, nil, nil, nil, time.Time{}, 0
 	waits.Layers, waits.Lines, waits.Reason, waits.RetryAt = nil, nil, "the server is stopping", clock.Add(5*time.Second)
 	waits.ReasonText = image.Textf("the server is stopping")
-	chrome := views.Chrome{Active: views.NavPulls, ActivePulls: 2}
+	chrome := ui.Chrome{Active: ui.NavPulls, ActivePulls: 2}
 	found := views.PullFound{
-		Ref: postgres15, Digest: image.DigestOf([]byte("index")), Index: true, Stored: image.DigestOf([]byte("old")), StoredURL: views.ImageURL(postgres15),
+		Ref: postgres15, Digest: image.DigestOf([]byte("index")), Index: true, Stored: image.DigestOf([]byte("old")), StoredURL: ui.ImageURL(postgres15),
 		Attestations: 2, Others: 1, Default: "linux/amd64", Ticked: 1, Fetch: 120_800_000, Free: 100_000_000,
 		Offers: []views.PullOffer{
 			{Platform: "linux/amd64", Value: "linux/amd64", Default: true, Ticked: true, Priced: true, Size: 149_900_000, Here: 29_100_000, Fetch: 120_800_000, Blobs: "94ef9904d4df:120800000"},
-			{Platform: "linux/arm64", Value: "linux/arm64", Stored: true, URL: views.SectionURL(views.ImageURL(postgres15), "", linuxARM64), Priced: true, Size: 7, Here: 7},
+			{Platform: "linux/arm64", Value: "linux/arm64", Stored: true, URL: ui.SectionURL(ui.ImageURL(postgres15), "", linuxARM64), Priced: true, Size: 7, Here: 7},
 			{Platform: "linux/arm/v7", Value: "linux/arm/v7", Problem: "the manifest is <i>gone</i>"},
 			{Platform: "linux/arm64", Value: "linux/arm64", Obstacle: views.ObstacleRepeated, Priced: true, Size: 1, Fetch: 1},
 			{Platform: "bad\u202e/<b>", Obstacle: views.ObstacleInvalid},
@@ -86,7 +87,7 @@ func TestPagesOfPullingLookAsApproved(t *testing.T) {
 	}
 	for name, page := range map[string]templ.Component{
 		"pull-form-empty": views.PullFormPage(chrome, views.PullFormView{}),
-		"pull-form-wrong": views.PullFormPage(chrome, views.PullFormView{Input: "Postgres", Problem: &views.ErrorView{Status: 400, Title: "That cannot be read", Message: `"Postgres" is not an image reference`}}),
+		"pull-form-wrong": views.PullFormPage(chrome, views.PullFormView{Input: "Postgres", Problem: &ui.ErrorView{Status: 400, Title: "That cannot be read", Message: `"Postgres" is not an image reference`}}),
 		"pull-form":       views.PullFormPage(chrome, views.PullFormView{Input: "postgres:15", Found: &found}),
 		"pull-queued":     views.PullPage(chrome, views.PullView{Job: queued, ActivePulls: 2}),
 		"pull-resolving":  views.PullPage(chrome, views.PullView{Job: waits, ActivePulls: 2}),

@@ -9,6 +9,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // StartPull answers POST /pulls with ref and repeated platform, and with all=1 and match for all tags of a
@@ -41,11 +42,11 @@ func (h *Handlers) start(c echo.Context, req pull.Request, refuse func(error) er
 	if err != nil {
 		return refuse(err)
 	}
-	var flash views.Flash
+	var flash ui.Flash
 	if joined {
-		flash = views.Flash{Kind: views.KindInfo, Text: text.T(c.Request().Context(), "pullform.joined")}
+		flash = ui.Flash{Kind: ui.KindInfo, Text: text.T(c.Request().Context(), "pullform.joined")}
 	}
-	return redirect(c, views.PullURL(job.ID), flash)
+	return redirect(c, ui.PullURL(job.ID), flash)
 }
 
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }

@@ -12,6 +12,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 var redis = image.Repository("docker.io/library/redis")
@@ -54,7 +55,7 @@ func viewOf(j pull.Job, page int) views.PullView {
 }
 
 func TestPagesOfPullingAllTagsLookAsApproved(t *testing.T) {
-	chrome := views.Chrome{Active: views.NavPulls, ActivePulls: 1}
+	chrome := ui.Chrome{Active: ui.NavPulls, ActivePulls: 1}
 	form := func(change func(v *views.PullAllView, s *pull.Survey)) templ.Component {
 		s := pull.Survey{Repository: redis, Tags: 1204, Asked: 312, Digests: 208, Size: 9_000_000_000, Here: 120_000_000, Fetch: 8_880_000_000, Lacking: 3}
 		v := views.PullAllView{
@@ -87,7 +88,7 @@ func TestPagesOfPullingAllTagsLookAsApproved(t *testing.T) {
 		"pull-all-lacking": form(func(v *views.PullAllView, s *pull.Survey) { s.Tags, s.Asked, s.Lacking, s.Done = 3, 3, 3, true }),
 		"pull-all-foreign": form(func(v *views.PullAllView, s *pull.Survey) { v.Survey, v.Foreign, v.Allowance = nil, true, nil }),
 		"pull-all-wrong": views.PullAllPage(chrome, views.PullAllView{
-			Input: "redis:7", Problem: &views.ErrorView{Status: 400, Title: "That cannot be read", Message: "Tag can't be used with --all-tags/-a."},
+			Input: "redis:7", Problem: &ui.ErrorView{Status: 400, Title: "That cannot be read", Message: "Tag can't be used with --all-tags/-a."},
 		}),
 		"pull-tags-queued":    views.PullPage(chrome, viewOf(queued, 1)),
 		"pull-tags-pulling":   views.PullPage(chrome, viewOf(allTagsOf(47, pull.Pulling), 1)),
@@ -112,7 +113,7 @@ const thousands = 5000
 
 func TestThePageOfThousandsOfTagsIsSmallAndHasPages(t *testing.T) {
 	j := allTagsOf(thousands, pull.Pulling)
-	a := rendered(t, text.English, views.PullPage(views.Chrome{}, viewOf(j, 2)))
+	a := rendered(t, text.English, views.PullPage(ui.Chrome{}, viewOf(j, 2)))
 	a.is(t, 0, "1,666 of 5,000 tags", "5,000 tags", `href="/pulls/128?lines=3#tags"`, `hx-sse:connect="/pulls/128/events?lines=2"`)
 	if n := strings.Count(a.body, `<li id="tag-`); n != views.TagsPerPage {
 		t.Errorf("%d tags are listed", n)
@@ -121,7 +122,7 @@ func TestThePageOfThousandsOfTagsIsSmallAndHasPages(t *testing.T) {
 		j.Tags[i].State, j.Tags[i].Problem = pull.TagFailed, &pull.Problem{Kind: image.Unavailable, Message: strings.Repeat("a long reason & ", 1000)}
 		j.Tags[i].Tag = strings.Repeat("x", 128)
 	}
-	worst := rendered(t, text.English, views.PullPage(views.Chrome{}, viewOf(j, 1)))
+	worst := rendered(t, text.English, views.PullPage(ui.Chrome{}, viewOf(j, 1)))
 	t.Logf("the page has %d bytes, at worst %d", len(a.body), len(worst.body))
 	if len(a.body) > 60<<10 || len(worst.body) > 100<<10 {
 		t.Errorf("the page has %d bytes, at worst %d", len(a.body), len(worst.body))
@@ -184,7 +185,7 @@ func TestHostileNamesOfTagsAreOnlyText(t *testing.T) {
 	j := allTagsOf(9, pull.Done)
 	j.Tags[0].Tag, j.Tags[4].Tag = `<script>alert(1)</script>"\u202e`, "\u202e<script>alert(2)</script>"
 	j.Tags[1].Tag = "javascript:alert(3)"
-	a := rendered(t, text.English, views.PullPage(views.Chrome{}, viewOf(j, 1)))
+	a := rendered(t, text.English, views.PullPage(ui.Chrome{}, viewOf(j, 1)))
 	a.is(t, 0, "alert(1)", "alert(2)")
 	a.lacks(t, "<script>alert", "\u202e", `href="javascript:`)
 }
@@ -215,10 +216,10 @@ func TestAPullThatIsDoneSaysWhatWasReallyDownloaded(t *testing.T) {
 		{State: pull.AlreadyStored, Size: 70_000_000, Bytes: 70_000_000},
 		{State: pull.Complete, Size: 1_000_000, Bytes: 1_000_000},
 	}
-	rendered(t, text.English, views.PullPage(views.Chrome{}, views.PullView{Job: j})).is(t, 0, "7 MB downloaded")
+	rendered(t, text.English, views.PullPage(ui.Chrome{}, views.PullView{Job: j})).is(t, 0, "7 MB downloaded")
 	for _, s := range []pull.State{pull.Pulling, pull.Failed} {
 		j.State = s
-		rendered(t, text.English, views.PullPage(views.Chrome{}, views.PullView{Job: j})).lacks(t, " downloaded")
+		rendered(t, text.English, views.PullPage(ui.Chrome{}, views.PullView{Job: j})).lacks(t, " downloaded")
 	}
 }
 

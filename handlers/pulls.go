@@ -9,6 +9,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 const (
@@ -48,7 +49,7 @@ func (h *Handlers) Pulls(c echo.Context) error {
 	if Partial(c) {
 		return Render(c, http.StatusOK, views.PullsPart(v, active))
 	}
-	chrome := h.Chrome(c, text.T(ctx, "nav.pulls"), views.NavPulls)
+	chrome := h.Chrome(c, text.T(ctx, "nav.pulls"), ui.NavPulls)
 	if v.Live {
 		chrome.Refresh = refreshPullsEvery
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // Cookies of the pages. None holds a secret.
@@ -27,7 +27,7 @@ const (
 func Render(c echo.Context, status int, page templ.Component) error {
 	buf := templ.GetBuffer()
 	defer templ.ReleaseBuffer(buf)
-	if err := page.Render(views.WithRoom(c.Request().Context()), bounded{buf}); err != nil {
+	if err := page.Render(ui.WithRoom(c.Request().Context()), bounded{buf}); err != nil {
 		return err
 	}
 	header := c.Response().Header()
@@ -79,9 +79,9 @@ func Partial(c echo.Context) bool {
 }
 
 // Chrome fills in the layout around a page, an error's page too.
-func (h *Handlers) Chrome(c echo.Context, title string, active views.Nav) views.Chrome {
-	return views.Chrome{
-		Title: title, Active: active, Theme: views.ParseTheme(cookie(c, themeCookie)),
+func (h *Handlers) Chrome(c echo.Context, title string, active ui.Nav) ui.Chrome {
+	return ui.Chrome{
+		Title: title, Active: active, Theme: ui.ParseTheme(cookie(c, themeCookie)),
 		Path: c.Request().URL.RequestURI(), Query: boxText(c), Flash: h.takeFlash(c),
 		RequestID:   c.Response().Header().Get(echo.HeaderXRequestID),
 		ActivePulls: h.queue.ActiveCount(), Demo: h.options.Demo != nil, Trouble: h.trouble(c.Request().Context()),
@@ -89,12 +89,12 @@ func (h *Handlers) Chrome(c echo.Context, title string, active views.Nav) views.
 }
 
 // trouble gives what is known against the database and the data folder, as every page says it; nil where there is nothing.
-func (h *Handlers) trouble(ctx context.Context) *views.ErrorView {
+func (h *Handlers) trouble(ctx context.Context) *ui.ErrorView {
 	var e *image.Error
 	if !errors.As(h.store.Trouble(), &e) || e.Kind == image.Internal {
 		return nil
 	}
-	v := views.NewErrorView(ctx, Status(e.Kind), e)
+	v := ui.NewErrorView(ctx, Status(e.Kind), e)
 	return &v
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // repositoryPage answers for a repository's address: its tags and its digests without one, as a list with
@@ -24,19 +25,19 @@ func (h *Handlers) repositoryPage(c echo.Context, a address) error {
 	}
 	return h.answerList(c, a.base(), name, func() (int, error) { return all, nil }, func(list views.ImageList) error {
 		v := views.RepositoryView{Repository: name, Crumbs: crumbsOf(ctx, name, ""), Tags: totals.Tags, Untagged: totals.Untagged, List: list}
-		return Render(c, http.StatusOK, views.RepositoryPage(h.Chrome(c, views.ListTitle(ctx, list), views.NavImages), v))
+		return Render(c, http.StatusOK, views.RepositoryPage(h.Chrome(c, views.ListTitle(ctx, list), ui.NavImages), v))
 	})
 }
 
 // absentRepository answers where the shelf has nothing of a repository.
 func (h *Handlers) absentRepository(c echo.Context, ref image.Reference) error {
 	v := views.AbsentView{
-		Crumbs: crumbsOf(c.Request().Context(), ref.Repository, ""), Ref: ref, PullURL: views.PullFormURL(ref), Command: "docker pull " + ref.Familiar(),
+		Crumbs: crumbsOf(c.Request().Context(), ref.Repository, ""), Ref: ref, PullURL: ui.PullFormURL(ref), Command: "docker pull " + ref.Familiar(),
 	}
 	if Partial(c) { // somebody deleted all of it while its list was in view
 		c.Response().Header().Set("HX-Retarget", "#main")
 		c.Response().Header().Set("HX-Reswap", "innerHTML")
 		return Render(c, http.StatusNotFound, views.AbsentBody(v))
 	}
-	return Render(c, http.StatusNotFound, views.AbsentPage(h.Chrome(c, ref.Familiar(), views.NavImages), v))
+	return Render(c, http.StatusNotFound, views.AbsentPage(h.Chrome(c, ref.Familiar(), ui.NavImages), v))
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // searchDeadline is how long an answer waits for the registries that are searched. What is later comes by itself.
@@ -105,7 +106,7 @@ func (h *Handlers) searchPage(c echo.Context, state views.SearchState) error {
 		return err
 	}
 	page.Picker = picker
-	return Render(c, http.StatusOK, views.SearchPage(h.Chrome(c, views.SearchTitle(ctx, state), views.NavSearch), page))
+	return Render(c, http.StatusOK, views.SearchPage(h.Chrome(c, views.SearchTitle(ctx, state), ui.NavSearch), page))
 }
 
 // searchResultsPart answers with the results alone.

@@ -11,6 +11,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 const (
@@ -145,7 +146,7 @@ func tidySearch(c echo.Context, state views.SearchState) bool {
 // the rest of the page changed by itself.
 func currentSearch(c echo.Context) (views.SearchState, bool) {
 	u, err := url.Parse(c.Request().Header.Get("HX-Current-URL"))
-	if err != nil || u.Path != views.SearchPath {
+	if err != nil || u.Path != ui.SearchPath {
 		return views.SearchState{}, false
 	}
 	s, err := readSearch(u.Query())

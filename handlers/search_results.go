@@ -9,6 +9,7 @@ import (
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // Results that a registry is asked for where the address does not say: alone, and as one of several.
@@ -83,7 +84,7 @@ func (h *Handlers) wordsOf(ctx context.Context, state views.SearchState, r *view
 	var known *image.Error
 	switch {
 	case errors.As(err, &known) && known.Kind != image.Internal:
-		problem := views.NewErrorView(ctx, Status(known.Kind), known)
+		problem := ui.NewErrorView(ctx, Status(known.Kind), known)
 		r.Problem = &problem
 		if docker.ReadPaste(state.Query).NoImage || strings.Contains(m.Name, "://") {
 			return "", nil // which is no word, and may hold a password
@@ -131,11 +132,11 @@ func (h *Handlers) searchGroup(ctx context.Context, a registry.Answer, stored ma
 }
 
 // searchError words why a registry gave nothing. What is not for people goes to the log alone.
-func (h *Handlers) searchError(ctx context.Context, a registry.Answer) views.ErrorView {
+func (h *Handlers) searchError(ctx context.Context, a registry.Answer) ui.ErrorView {
 	var known *image.Error
 	if !errors.As(a.Err, &known) || known.Kind == image.Internal {
 		h.log.Error("search a registry", "registry", a.Registry.Host, "error", a.Err)
 		known = &image.Error{Kind: image.Internal}
 	}
-	return views.NewErrorView(ctx, Status(known.Kind), known)
+	return ui.NewErrorView(ctx, Status(known.Kind), known)
 }

@@ -24,8 +24,8 @@ import (
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -141,8 +141,8 @@ func errorsAsWeb(t testing.TB, h *Handlers) echo.HTTPErrorHandler {
 			}
 			return
 		}
-		view := views.NewErrorView(c.Request().Context(), Status(known.Kind), known)
-		if err := Render(c, view.Status, views.ErrorPage(h.Chrome(c, view.Title, views.NavNone), view)); err != nil {
+		view := ui.NewErrorView(c.Request().Context(), Status(known.Kind), known)
+		if err := Render(c, view.Status, ui.ErrorPage(h.Chrome(c, view.Title, ui.NavNone), view)); err != nil {
 			t.Error(err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // counted waits until what uses the disk has been counted as it is now.
@@ -60,7 +61,7 @@ func TestTheStoragePageOfAnEmptyShelfSaysSo(t *testing.T) {
 func TestWhatIsNotCountedYetIsAskedForAgain(t *testing.T) {
 	v := views.StorageView{Disk: views.DiskFigures{Images: 3_000_000, Volume: 10_000_000, Free: 5_000_000}}
 	var page strings.Builder
-	if err := views.StoragePage(views.Chrome{Refresh: countRefresh}, v, views.Text(""), views.Text("")).Render(t.Context(), &page); err != nil {
+	if err := views.StoragePage(ui.Chrome{Refresh: countRefresh}, v, ui.Text(""), ui.Text("")).Render(t.Context(), &page); err != nil {
 		t.Fatal(err)
 	}
 	a := answer{status: http.StatusOK, body: page.String()}
@@ -70,7 +71,7 @@ func TestWhatIsNotCountedYetIsAskedForAgain(t *testing.T) {
 
 func TestACountThatFailedIsSaidAndNotAskedForAgainAndAgain(t *testing.T) {
 	var page strings.Builder
-	if err := views.StoragePage(views.Chrome{}, views.StorageView{Failed: true}, views.Text(""), views.Text("")).Render(t.Context(), &page); err != nil {
+	if err := views.StoragePage(ui.Chrome{}, views.StorageView{Failed: true}, ui.Text(""), ui.Text("")).Render(t.Context(), &page); err != nil {
 		t.Fatal(err)
 	}
 	a := answer{status: http.StatusOK, body: page.String()}
@@ -193,5 +194,5 @@ func TestTheCountedReferencesOfALayerLeadToItsImages(t *testing.T) {
 	if len(u.Largest) == 0 || len(u.Largest[0].References) != 2 {
 		t.Fatalf("%+v", u.Largest)
 	}
-	s.get("/storage").is(t, http.StatusOK, `href="`+views.LayerURL(u.Largest[0].Digest)+`"`, `href="`+views.ImageURL(image.Reference{Repository: "docker.io/library/ubuntu", Tag: "latest"})+`"`)
+	s.get("/storage").is(t, http.StatusOK, `href="`+ui.LayerURL(u.Largest[0].Digest)+`"`, `href="`+ui.ImageURL(image.Reference{Repository: "docker.io/library/ubuntu", Tag: "latest"})+`"`)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // lead says what a text in the search box leads to.
@@ -175,7 +176,7 @@ func (h *Handlers) understandReference(ctx context.Context, m *meaning, platform
 	if m.Page, err = h.storedPage(ctx, ref, platforms); err != nil || m.Page != "" {
 		return err
 	}
-	m.Page, m.Lead = views.PullFormURL(ref, platforms...), leadsToPull
+	m.Page, m.Lead = ui.PullFormURL(ref, platforms...), leadsToPull
 	return nil
 }
 
@@ -194,18 +195,18 @@ func (h *Handlers) storedPage(ctx context.Context, ref image.Reference, platform
 		if err != nil || !known {
 			return "", err
 		}
-		return views.ImageURL(ref), nil
+		return ui.ImageURL(ref), nil
 	case image.KindOf(err) == image.NotFound:
 		return "", nil
 	case err != nil:
 		return "", err
 	case len(platforms) == 0:
-		return views.ImageURL(whole), nil
+		return ui.ImageURL(whole), nil
 	}
 	for _, p := range platforms {
 		if !slices.ContainsFunc(stored.Images, func(i pull.StoredImage) bool { return i.Platform == p }) {
 			return "", nil
 		}
 	}
-	return views.SectionURL(views.ImageURL(whole), "", platforms[0]), nil
+	return ui.SectionURL(ui.ImageURL(whole), "", platforms[0]), nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // UndoRemoval answers POST /removals/:id/undo with the field back: what a deletion or a prune took is on the shelf
@@ -31,7 +32,7 @@ func (h *Handlers) UndoRemoval(c echo.Context) error {
 	if to == "" {
 		to = "/images"
 	}
-	return redirect(c, to, views.Flash{Kind: views.KindSuccess, Text: views.UndoneText(ctx, undone.Restored, undone.Kept)})
+	return redirect(c, to, ui.Flash{Kind: ui.KindSuccess, Text: views.UndoneText(ctx, undone.Restored, undone.Kept)})
 }
 
 // UndoAddress answers GET /removals/:id/undo, the address of a refused undo that is loaded again.

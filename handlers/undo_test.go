@@ -13,6 +13,7 @@ import (
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // undoable lets deletions be undone for ten minutes.
@@ -126,7 +127,7 @@ func TestAMessageThatSomebodyMadeUpDoesNoHarm(t *testing.T) {
 	if long := show(`{"t":"` + strings.Repeat("long ", 700) + `"}`); strings.Count(long.body, "long ") > maxFlash/5 {
 		t.Errorf("a message is shown whole however long it is")
 	}
-	long := writeFlash(views.Flash{Kind: views.KindSuccess, Text: strings.Repeat("삭제 ", 5000), Undo: 1 << 60, Until: clock})
+	long := writeFlash(ui.Flash{Kind: ui.KindSuccess, Text: strings.Repeat("삭제 ", 5000), Undo: 1 << 60, Until: clock})
 	if len(long) > 3000 {
 		t.Errorf("a cookie has %d bytes: browsers drop it", len(long))
 	}

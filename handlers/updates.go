@@ -10,6 +10,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 const (
@@ -35,7 +36,7 @@ func (h *Handlers) Updates(c echo.Context) error {
 		for _, check := range checks {
 			g.Tags = append(g.Tags, views.TagUpdate{
 				Tag: check.Reference, State: check.State, Here: check.Here, Upstream: check.Upstream, Method: check.Method, At: check.At,
-				Problem: check.Problem, Advice: check.Advice, PullURL: views.PullFormURL(check.Reference),
+				Problem: check.Problem, Advice: check.Advice, PullURL: ui.PullFormURL(check.Reference),
 			})
 		}
 		v.Groups = append(v.Groups, g)
@@ -43,7 +44,7 @@ func (h *Handlers) Updates(c echo.Context) error {
 	if Partial(c) {
 		return Render(c, http.StatusOK, views.UpdatesPart(v))
 	}
-	chrome := h.Chrome(c, text.T(ctx, "updates.title"), views.NavImages)
+	chrome := h.Chrome(c, text.T(ctx, "updates.title"), ui.NavImages)
 	if v.Checks.Running != nil {
 		chrome.Refresh = refreshUpdatesEvery
 	}
@@ -72,9 +73,9 @@ func (h *Handlers) CheckUpdates(c echo.Context) error {
 		}
 		of = ref.Repository
 	}
-	flash := views.Flash{}
+	flash := ui.Flash{}
 	if _, joined := h.checker.CheckAll(of, h.requester(c)); joined {
-		flash = views.Flash{Kind: views.KindInfo, Text: text.T(ctx, "updates.joined")}
+		flash = ui.Flash{Kind: ui.KindInfo, Text: text.T(ctx, "updates.joined")}
 	}
 	return redirect(c, "/updates", flash)
 }
@@ -82,7 +83,7 @@ func (h *Handlers) CheckUpdates(c echo.Context) error {
 // CancelUpdates answers POST /updates/cancel: ends the run under way. What it has found is kept.
 func (h *Handlers) CancelUpdates(c echo.Context) error {
 	h.checker.Cancel()
-	return redirect(c, "/updates", views.Flash{})
+	return redirect(c, "/updates", ui.Flash{})
 }
 
 // checkTag answers POST …:tag/check: asks about one tag, and leads back to its page, which says what came of it.
@@ -97,7 +98,7 @@ func (h *Handlers) checkTag(c echo.Context, a address) error {
 	if _, err := h.checker.CheckOne(ctx, a.ref); err != nil {
 		return err
 	}
-	return redirect(c, a.base(), views.Flash{})
+	return redirect(c, a.base(), ui.Flash{})
 }
 
 // update gives what is known of a tag at its registry; nil where the address is no tag's.
@@ -111,7 +112,7 @@ func (h *Handlers) update(ctx context.Context, s *subject) (*views.TagUpdate, er
 	}
 	u := &views.TagUpdate{
 		Tag: s.ref, State: check.State, Here: s.target.Digest, Upstream: check.Upstream, Method: check.Method, At: check.At,
-		Problem: check.Problem, Advice: check.Advice, PullURL: views.PullFormURL(s.ref, s.storedPlatforms()...),
+		Problem: check.Problem, Advice: check.Advice, PullURL: ui.PullFormURL(s.ref, s.storedPlatforms()...),
 	}
 	if standing, known := h.options.Mirror.Standing(s.ref); known && standing.Err != nil {
 		u.Stale, u.StaleSince = standing.Problem().MessageText, standing.Asked

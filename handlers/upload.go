@@ -16,6 +16,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // Fields of the upload form, and the parameter of an upload without one.
@@ -38,7 +39,7 @@ func (h *Handlers) Uploads(c echo.Context) error {
 		return err
 	}
 	v := views.UploadView{Address: h.origin(c) + views.UploadPath, Name: c.QueryParam(nameField), MaxBytes: h.importer.MaxBytes(), Free: max(0, room.Left())}
-	return Render(c, http.StatusOK, views.UploadPage(h.Chrome(c, text.T(c.Request().Context(), "upload.title"), views.NavImages), v))
+	return Render(c, http.StatusOK, views.UploadPage(h.Chrome(c, text.T(c.Request().Context(), "upload.title"), ui.NavImages), v))
 }
 
 // PutArchive answers PUT /archives and /archives/FILE, which is what curl -T sends: the archive is the body, and ?name= may
@@ -107,9 +108,9 @@ func (h *Handlers) PostArchive(c echo.Context) error {
 	case PlainText(c.Request()):
 		return h.answerUpload(c, job)
 	case Partial(c):
-		return leadOn(c, views.PullURL(job.ID))
+		return leadOn(c, ui.PullURL(job.ID))
 	}
-	return redirect(c, views.PullURL(job.ID), views.Flash{})
+	return redirect(c, ui.PullURL(job.ID), ui.Flash{})
 }
 
 // importForm takes the archive of a form in while it comes.
@@ -212,14 +213,14 @@ func (h *Handlers) answerUpload(c echo.Context, job pull.Job) error {
 		text.WriteString(line + "\n")
 	}
 	for _, i := range job.Upload.Images {
-		text.WriteString(base + views.ImageURL(i.Reference) + "\n")
+		text.WriteString(base + ui.ImageURL(i.Reference) + "\n")
 	}
 	status := http.StatusOK
 	if job.Newer {
 		status = http.StatusCreated
 	}
 	header := c.Response().Header()
-	header.Set(echo.HeaderLocation, views.PullURL(job.ID))
+	header.Set(echo.HeaderLocation, ui.PullURL(job.ID))
 	header.Set(echo.HeaderCacheControl, "no-store")
 	return c.String(status, text.String())
 }
@@ -252,7 +253,7 @@ func (h *Handlers) refuseUpload(c echo.Context, body *sentBody, job pull.Job, er
 	if job.ID == 0 || errors.Is(known, errSlow) { // who is led on has not failed
 		return echo.NewHTTPError(uploadStatus(known)).SetInternal(known)
 	}
-	page := views.PullURL(job.ID)
+	page := ui.PullURL(job.ID)
 	switch {
 	case PlainText(c.Request()):
 		c.Response().Header().Set(echo.HeaderLocation, page)
@@ -261,7 +262,7 @@ func (h *Handlers) refuseUpload(c echo.Context, body *sentBody, job pull.Job, er
 		c.Response().Header().Set("HX-Redirect", page) // with the status of the error: static/app.js reads it all the same
 		return echo.NewHTTPError(uploadStatus(known)).SetInternal(known)
 	}
-	return redirect(c, page, views.Flash{})
+	return redirect(c, page, ui.Flash{})
 }
 
 // uploadStatus maps an error of an upload to the HTTP status.

@@ -8,6 +8,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // anUpload is the job of an archive with a hostile name.
@@ -46,8 +47,8 @@ func TestPagesOfUploadsLookAsApproved(t *testing.T) {
 	}}
 	for name, page := range map[string]answer{
 		"upload-history":   rendered(t, text.Korean, views.HistorySection(history)),
-		"upload":           rendered(t, text.English, views.UploadPage(views.Chrome{}, views.UploadView{Address: "http://shelf:8080/archives", Free: 48_000_000_000})),
-		"upload-limited":   rendered(t, text.Korean, views.UploadPage(views.Chrome{}, views.UploadView{Address: "http://shelf:8080/archives", Name: `"><b>`, Free: 48_000_000_000, MaxBytes: 2_000_000_000})),
+		"upload":           rendered(t, text.English, views.UploadPage(ui.Chrome{}, views.UploadView{Address: "http://shelf:8080/archives", Free: 48_000_000_000})),
+		"upload-limited":   rendered(t, text.Korean, views.UploadPage(ui.Chrome{}, views.UploadView{Address: "http://shelf:8080/archives", Name: `"><b>`, Free: 48_000_000_000, MaxBytes: 2_000_000_000})),
 		"upload-receiving": rendered(t, text.English, views.PullPart(views.PullView{Job: anUpload(pull.Pulling)})),
 		"upload-unknown":   rendered(t, text.English, views.PullPart(views.PullView{Job: unknown})),
 		"upload-proving":   rendered(t, text.Korean, views.PullPart(views.PullView{Job: proving})),

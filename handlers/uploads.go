@@ -4,12 +4,12 @@ import (
 	"context"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // WithUploads has the pages of a context say of names that an archive which somebody sent is stored under them.
 func (h *Handlers) WithUploads(ctx context.Context) context.Context {
-	return views.WithUploads(ctx, func(ref image.Reference) bool { return h.uploaded(ctx, ref) })
+	return ui.WithUploads(ctx, func(ref image.Reference) bool { return h.uploaded(ctx, ref) })
 }
 
 // uploaded tells it of one name. What cannot be looked up is logged, and not said.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // BoxView is what the box in the header offers for a text.
@@ -23,7 +24,7 @@ type BoxView struct {
 // BoxLead is where the text itself leads to. The zero value is for words.
 type BoxLead struct {
 	URL  string
-	Icon IconName
+	Icon ui.IconName
 	Ref  image.Reference // what the text names; zero: Text
 	Text string          // an image ID or a digest
 	Note string
@@ -69,7 +70,7 @@ func (v BoxView) empty() bool {
 }
 
 // boxURL gives the address of the registries' part.
-func boxURL(words string) string { return BoxPath + "?q=" + escapeQuery(words) + "&registries=1" }
+func boxURL(words string) string { return ui.BoxPath + "?q=" + ui.EscapeQuery(words) + "&registries=1" }
 
 // filterURL gives the address of all stored images that match.
 func (v BoxView) filterURL() string { return ListState{Path: "/images", Query: v.Filter}.URL() }

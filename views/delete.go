@@ -7,12 +7,13 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // DeleteView is the page that shows what a deletion will do, before anything is done.
 type DeleteView struct {
 	Plan    image.RemovalPlan
-	Crumbs  []Crumb
+	Crumbs  []ui.Crumb
 	Action  string // where the form goes
 	Cancel  string // the page of what would be deleted
 	Back    string // where the form says to go afterwards; empty leaves it to the server
@@ -80,7 +81,7 @@ func (v DeleteView) refusal(ctx context.Context) string {
 	case asked.ID != "":
 		return text.T(ctx, "delete.refused_id", "ID", image.ShortDigest(asked.ID), text.Count, r.Count)
 	case asked.Platform != (image.Platform{}):
-		return text.T(ctx, "delete.refused_platform", "Name", shortReference(asked.Reference), "Platform", asked.Platform.String(), text.Count, r.Count)
+		return text.T(ctx, "delete.refused_platform", "Name", ui.ShortReference(asked.Reference), "Platform", asked.Platform.String(), text.Count, r.Count)
 	}
 	return text.T(ctx, "delete.refused_digest", "Digest", image.ShortDigest(asked.Reference.Digest), text.Count, r.Count)
 }
@@ -144,16 +145,16 @@ func (v DeleteView) blockingTitle(ctx context.Context) string {
 }
 
 // blocking are the lines for what stands in the way.
-func (v DeleteView) blocking(ctx context.Context) []PlanLine {
+func (v DeleteView) blocking(ctx context.Context) []ui.PlanLine {
 	r := v.refusalOf()
 	if r.Pin != nil {
-		return []PlanLine{{Kind: PlanKeep, What: planReference(r.Pin.Reference), Why: pinToTake(*r.Pin, v.Here), Size: -1}}
+		return []ui.PlanLine{{Kind: ui.PlanKeep, What: planReference(r.Pin.Reference), Why: pinToTake(*r.Pin, v.Here), Size: -1}}
 	}
-	var lines []PlanLine
+	var lines []ui.PlanLine
 	for _, ref := range r.By {
-		lines = append(lines, PlanLine{Kind: PlanKeep, What: planReference(ref), Size: -1})
+		lines = append(lines, ui.PlanLine{Kind: ui.PlanKeep, What: planReference(ref), Size: -1})
 	}
-	return withMore(ctx, lines, PlanKeep, r.Count)
+	return ui.WithMore(ctx, lines, ui.PlanKeep, r.Count)
 }
 
 // command is the docker command that does the same, or is refused the same. With --platform, docker insists
@@ -198,12 +199,12 @@ func (v DeleteView) difference(ctx context.Context) string {
 }
 
 // heading is the page's heading as a component.
-func (v DeleteView) heading(ctx context.Context) templ.Component { return Text(v.Title(ctx)) }
+func (v DeleteView) heading(ctx context.Context) templ.Component { return ui.Text(v.Title(ctx)) }
 
 // DeleteURL gives the address of the plan for a removal of what lies at base. back is where it leads back to, or
 // empty.
 func DeleteURL(base string, asked image.Removal, back string) string {
-	u := SectionURL(base, SectionDelete, asked.Items[0].Platform)
+	u := ui.SectionURL(base, ui.SectionDelete, asked.Items[0].Platform)
 	query := deleteQuery(asked, back)
 	if query != "" && asked.Items[0].Platform == (image.Platform{}) {
 		query = "?" + query[1:]
@@ -218,7 +219,7 @@ func deleteQuery(asked image.Removal, back string) string {
 		query = "&force=1"
 	}
 	if back != "" {
-		query += "&back=" + escapeQuery(back)
+		query += "&back=" + ui.EscapeQuery(back)
 	}
 	return query
 }

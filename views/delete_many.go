@@ -6,6 +6,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // DeletePath is the page for deleting several things at once.
@@ -22,7 +23,7 @@ func DeleteAllURL(asked image.Removal, back string) string {
 	var b strings.Builder
 	separator := "?"
 	for _, item := range asked.Items {
-		b.WriteString(separator + "ref=" + escapeQuery(itemRef(item)))
+		b.WriteString(separator + "ref=" + ui.EscapeQuery(itemRef(item)))
 		separator = "&"
 	}
 	return DeletePath + b.String() + deleteQuery(asked, back)
@@ -55,33 +56,33 @@ func RemovalNames(items []image.RemovalItem) string {
 }
 
 // things are the lines that say of each thing what becomes of it.
-func (v DeleteView) things(ctx context.Context) []PlanLine {
-	lines := make([]PlanLine, 0, len(v.Plan.Items)+len(v.Skipped))
+func (v DeleteView) things(ctx context.Context) []ui.PlanLine {
+	lines := make([]ui.PlanLine, 0, len(v.Plan.Items)+len(v.Skipped))
 	for _, i := range v.Plan.Items {
-		line := PlanLine{Kind: PlanUntag, What: planItem(i.Item), Size: -1}
+		line := ui.PlanLine{Kind: ui.PlanUntag, What: planItem(i.Item), Size: -1}
 		switch {
 		case i.Refusal != nil && i.Refusal.Reason == image.RefusedMissing:
-			line.Kind, line.Why = PlanSkip, refusalWords(*i.Refusal)
+			line.Kind, line.Why = ui.PlanSkip, refusalWords(*i.Refusal)
 		case i.Refusal != nil:
-			line.Kind, line.Why = PlanRefuse, refusalWords(*i.Refusal)
+			line.Kind, line.Why = ui.PlanRefuse, refusalWords(*i.Refusal)
 		case i.Images == 0:
 			line.Detail = text.T(ctx, "delete.line_untagged")
 		case i.Item.ID == "" && i.Item.Reference.Tag != "":
-			line.Kind, line.Detail = PlanDelete, text.T(ctx, "delete.line_last_tag", text.Count, i.Images)
+			line.Kind, line.Detail = ui.PlanDelete, text.T(ctx, "delete.line_last_tag", text.Count, i.Images)
 		default:
-			line.Kind, line.Detail = PlanDelete, text.T(ctx, "delete.line_deleted", text.Count, i.Images)
+			line.Kind, line.Detail = ui.PlanDelete, text.T(ctx, "delete.line_deleted", text.Count, i.Images)
 		}
 		lines = append(lines, line)
 	}
 	for _, s := range v.Skipped {
-		lines = append(lines, PlanLine{Kind: PlanSkip, What: Verbatim(s.Name), Detail: text.ErrorText(ctx, s.Why), Size: -1})
+		lines = append(lines, ui.PlanLine{Kind: ui.PlanSkip, What: ui.Verbatim(s.Name), Detail: text.ErrorText(ctx, s.Why), Size: -1})
 	}
 	return lines
 }
 
 // along are the lines for what goes with the things that were asked for.
-func (v DeleteView) along(ctx context.Context) []PlanLine {
-	var lines []PlanLine
+func (v DeleteView) along(ctx context.Context) []ui.PlanLine {
+	var lines []ui.PlanLine
 	asked := map[image.Reference]bool{}
 	for _, i := range v.Plan.Asked.Items {
 		asked[i.Reference] = i.ID == ""
@@ -90,7 +91,7 @@ func (v DeleteView) along(ctx context.Context) []PlanLine {
 		if asked[ref] {
 			continue
 		}
-		line := PlanLine{Kind: PlanUntag, What: Reference(ref), Size: -1}
+		line := ui.PlanLine{Kind: ui.PlanUntag, What: ui.Reference(ref), Size: -1}
 		if ref.Digest != "" {
 			line.Detail = text.T(ctx, "delete.digest_reference")
 		}

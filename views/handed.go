@@ -6,6 +6,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // Handed is how often clients were given something, and when last.
@@ -38,12 +39,12 @@ func (v HandedView) note(ctx context.Context) string {
 }
 
 // planUsed are the lines for what a prune of what is unused leaves, and why.
-func planUsed(ctx context.Context, p image.RemovalPlan) []PlanLine {
-	var lines []PlanLine
+func planUsed(ctx context.Context, p image.RemovalPlan) []ui.PlanLine {
+	var lines []ui.PlanLine
 	for _, u := range p.Used {
-		lines = append(lines, PlanLine{Kind: PlanKeep, What: planReference(u.Reference), Why: useWords(u), Size: -1})
+		lines = append(lines, ui.PlanLine{Kind: ui.PlanKeep, What: planReference(u.Reference), Why: useWords(u), Size: -1})
 	}
-	return withMore(ctx, lines, PlanKeep, p.Totals.Used)
+	return ui.WithMore(ctx, lines, ui.PlanKeep, p.Totals.Used)
 }
 
 // useText says how something was used, and when last.

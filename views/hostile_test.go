@@ -10,6 +10,7 @@ import (
 	"github.com/a-h/templ"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/ui"
 )
 
 const foreign = `"><script>alert(1)</script><img src=x onerror=alert(1)> style="x"`
@@ -41,7 +42,7 @@ func TestHostileTextInPlansAndPinsStaysText(t *testing.T) {
 	selection := DeleteView{Plan: plan, Many: true, Action: foreign, Cancel: foreign, Back: foreign, Force: foreign, Skipped: []Skipped{{Name: foreign, Why: image.Plain(foreign)}}}
 	for name, c := range map[string]templ.Component{
 		"PlanDetails":   PlanDetails(plan),
-		"DeletePage":    DeletePage(Chrome{}, selection),
+		"DeletePage":    DeletePage(ui.Chrome{}, selection),
 		"DeleteSummary": DeleteSummary(selection, nil),
 		"RemovalsList":  RemovalsList([]Removal{{ID: 1, By: foreign, Names: []image.Reference{ref}, IDs: []image.Digest{foreign}, Items: 9}}, foreign),
 		"PinsList":      PinsList([]image.Pin{pin}, 2, foreign),

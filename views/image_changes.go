@@ -5,11 +5,12 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // ChangesView is what changed between two digests of a repository.
 type ChangesView struct {
-	Crumbs     []Crumb
+	Crumbs     []ui.Crumb
 	Repository image.Repository
 	From, To   ChangesSide
 	Back       string // the address of the comparison the other way round
@@ -63,9 +64,9 @@ func (s SizeChange) note() string {
 // ChangesURL gives the address of what changed between two digests of a repository, for one platform; a zero platform
 // leaves the choice to the server.
 func ChangesURL(repository image.Repository, from, to image.Digest, p image.Platform) string {
-	u := SectionURL(ImageURL(image.Reference{Repository: repository, Digest: to}), SectionChanges, image.Platform{}) + "?from=" + escapeQuery(string(from))
+	u := ui.SectionURL(ui.ImageURL(image.Reference{Repository: repository, Digest: to}), ui.SectionChanges, image.Platform{}) + "?from=" + ui.EscapeQuery(string(from))
 	if p != (image.Platform{}) {
-		u += "&platform=" + escapeQuery(p.String())
+		u += "&platform=" + ui.EscapeQuery(p.String())
 	}
 	return u
 }
@@ -108,14 +109,14 @@ func (v ChangesView) layersNote(ctx context.Context) string {
 
 // changeWords are the badge of each kind of change.
 var changeWords = map[image.ChangeKind]struct {
-	kind Kind
+	kind ui.Kind
 	sign string
 	word text.MessageID
 }{
-	image.Same:    {KindNeutral, "=", "changes.same"},
-	image.Added:   {KindSuccess, "+", "changes.added"},
-	image.Gone:    {KindError, "−", "changes.gone"},
-	image.Changed: {KindWarning, "~", "changes.changed"},
+	image.Same:    {ui.KindNeutral, "=", "changes.same"},
+	image.Added:   {ui.KindSuccess, "+", "changes.added"},
+	image.Gone:    {ui.KindError, "−", "changes.gone"},
+	image.Changed: {ui.KindWarning, "~", "changes.changed"},
 }
 
 // fieldWords name the parts of a config.

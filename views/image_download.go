@@ -6,6 +6,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // DownloadView offers an image as an archive.
@@ -40,12 +41,12 @@ type DownloadChoice struct {
 func ArchiveURL(base string, oci bool, platforms ...image.Platform) string {
 	var query []string
 	for _, p := range platforms {
-		query = append(query, "platform="+escapeQuery(p.String()))
+		query = append(query, "platform="+ui.EscapeQuery(p.String()))
 	}
 	if oci {
 		query = append(query, "format=oci")
 	}
-	u := base + "/" + string(SectionArchive)
+	u := base + "/" + string(ui.SectionArchive)
 	if len(query) > 0 {
 		u += "?" + strings.Join(query, "&")
 	}
@@ -54,7 +55,7 @@ func ArchiveURL(base string, oci bool, platforms ...image.Platform) string {
 
 // RepositoryArchiveURL gives the address of the archive of all tags of a repository.
 func RepositoryArchiveURL(r image.Repository) string {
-	return "/archive?image=" + escapeQuery(r.Familiar())
+	return "/archive?image=" + ui.EscapeQuery(r.Familiar())
 }
 
 // name words a choice.

@@ -4,13 +4,14 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // ImageView is the head of an image's page: what its address names, the platforms of it, and the key figures
 // of the platform shown.
 type ImageView struct {
 	Title   string // of the window
-	Crumbs  []Crumb
+	Crumbs  []ui.Crumb
 	Ref     image.Reference // what the address names; zero where it is an ID
 	Subject image.Digest    // what Ref points to; or the ID
 	State   ImageState
@@ -39,7 +40,7 @@ type ImageView struct {
 	Shown   ImageFigures // of the platform shown
 	Handed  HandedView
 	Missing *MissingPlatform // set where the platform asked for is not stored; then there are no sections
-	Tabs    []Tab
+	Tabs    []ui.Tab
 }
 
 // ImageState says why a digest is stored.

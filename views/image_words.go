@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // label names a platform, also where the index does not.
-func (p PlatformChoice) label(ctx context.Context) string { return platformLabel(ctx, p.Name) }
+func (p PlatformChoice) label(ctx context.Context) string { return ui.PlatformLabel(ctx, p.Name) }
 
-func (m MissingPlatform) label(ctx context.Context) string { return platformLabel(ctx, m.Name) }
+func (m MissingPlatform) label(ctx context.Context) string { return ui.PlatformLabel(ctx, m.Name) }
 
 // size is the figure beside a platform: unpacked as docker counts it, or compressed until that is known.
 func (p PlatformChoice) size() string {

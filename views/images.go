@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // ImagesView is the Images page: sums over the whole shelf, and one page of its list.
@@ -84,8 +85,8 @@ const (
 const listTarget = "#image-list"
 
 // column describes a column's head.
-func (l ImageList) column(label, key string, figure bool) SortColumn {
-	return SortColumn{Label: label, Key: key, Current: l.State.current(), Figure: figure, Target: listTarget, URL: l.State.ordered}
+func (l ImageList) column(label, key string, figure bool) ui.SortColumn {
+	return ui.SortColumn{Label: label, Key: key, Current: l.State.current(), Figure: figure, Target: listTarget, URL: l.State.ordered}
 }
 
 // narrow drops columns where there is little room, the least telling first; on a phone, where rows are
@@ -191,7 +192,7 @@ func (r ImageRow) sizeTitle(ctx context.Context) string {
 	if r.ImageID == "" {
 		return text.T(ctx, "images.no_platform")
 	}
-	title := platformLabel(ctx, r.Platform.String()) + ": " + text.ExactBytes(ctx, r.Size)
+	title := ui.PlatformLabel(ctx, r.Platform.String()) + ": " + text.ExactBytes(ctx, r.Size)
 	if len(r.Platforms) > 1 {
 		title += "\n" + text.T(ctx, "images.total_title", text.Count, len(r.Platforms), "Bytes", text.ExactBytes(ctx, r.Total))
 	}
@@ -216,7 +217,7 @@ func (r ImageRow) value() string {
 
 // deleteURL gives the address of the plan for deleting a row.
 func (r ImageRow) deleteURL() string {
-	return SectionURL(ImageURL(r.Ref), SectionDelete, image.Platform{})
+	return ui.SectionURL(ui.ImageURL(r.Ref), ui.SectionDelete, image.Platform{})
 }
 
 // examples are references that somebody with an empty shelf can begin with.
@@ -241,4 +242,4 @@ func (r RepositoryRow) badges() (named []image.Platform, more int) {
 }
 
 // exampleURL gives the pull form of an example.
-func exampleURL(ref string) string { return "/pull?ref=" + escapeQuery(ref) }
+func exampleURL(ref string) string { return "/pull?ref=" + ui.EscapeQuery(ref) }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/stowage/stowage/views/ui"
 )
 
 // ListState is what a list's address says. The address of a list is its path and, in this order,
@@ -115,7 +117,7 @@ func (s ListState) Filtered() bool { return s.Query != "" || len(s.filters()) > 
 func (s ListState) URL() string {
 	var query []string
 	for _, p := range s.Params() {
-		query = append(query, p.Name+"="+escapeQuery(p.Value))
+		query = append(query, p.Name+"="+ui.EscapeQuery(p.Value))
 	}
 	if len(query) == 0 {
 		return s.Path

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // PickerView is the picked repository beside the results of a search: its tags and, below them, the platforms
@@ -24,16 +25,16 @@ type PickerView struct {
 
 // PickerTags is one page of a repository's tags, newest version first.
 type PickerTags struct {
-	Waiting bool        // the registry has not answered yet: the list is loaded by itself
-	Problem *ErrorView  // why there is no list; nil if there is one
-	Kind    image.Kind  // of Problem
-	All     int         // tags of the repository
-	Matches int         // of those, the ones that the filter chooses
-	Latest  bool        // one of them is latest, which docker takes where no tag is given
-	Page    int         // from 1
-	Pages   int         // at least 1
-	Rows    []PickerTag // of the page
-	Typed   string      // the filter where it can be a tag, to be looked up by itself; else empty
+	Waiting bool          // the registry has not answered yet: the list is loaded by itself
+	Problem *ui.ErrorView // why there is no list; nil if there is one
+	Kind    image.Kind    // of Problem
+	All     int           // tags of the repository
+	Matches int           // of those, the ones that the filter chooses
+	Latest  bool          // one of them is latest, which docker takes where no tag is given
+	Page    int           // from 1
+	Pages   int           // at least 1
+	Rows    []PickerTag   // of the page
+	Typed   string        // the filter where it can be a tag, to be looked up by itself; else empty
 }
 
 // PickerTag is a tag of the list.
@@ -48,9 +49,9 @@ type PickerTag struct {
 
 // PickerOffers is what the picked tag points to. It is empty where no tag is picked.
 type PickerOffers struct {
-	Waiting bool       // the registry has not answered yet: the platforms are loaded by themselves
-	Problem *ErrorView // why they are not known; nil if they are
-	Kind    image.Kind // of Problem
+	Waiting bool          // the registry has not answered yet: the platforms are loaded by themselves
+	Problem *ui.ErrorView // why they are not known; nil if they are
+	Kind    image.Kind    // of Problem
 	Found   *PullFound
 	Running []int64 // the pulls of the tag that are under way
 	Before  string  // the tag that was picked before, whose mark goes; empty where there is none
@@ -97,11 +98,11 @@ func (t PickerTag) sizeTitle(ctx context.Context) string {
 func markID(tag string) string { return "mark-" + image.ShortDigest(image.DigestOf([]byte(tag))) }
 
 // tone gives the colour of the problem: what passes by itself is no error.
-func (t PickerTags) tone() Kind {
+func (t PickerTags) tone() ui.Kind {
 	if t.Kind == image.RateLimited || t.Kind == image.Unavailable {
-		return KindWarning
+		return ui.KindWarning
 	}
-	return KindError
+	return ui.KindError
 }
 
 // detailed tells whether the service says anything of the tags in view beyond their names.
@@ -131,14 +132,14 @@ func (v PickerView) hidden() (before, after []field) {
 		before = add(before, "official", "1")
 	}
 	if s.Stars > 0 {
-		before = add(before, "stars", itoa(int64(s.Stars)))
+		before = add(before, "stars", ui.Itoa(int64(s.Stars)))
 	}
 	before = add(before, "sort", s.Sort)
 	if s.Limit > 0 {
-		before = add(before, "limit", itoa(int64(s.Limit)))
+		before = add(before, "limit", ui.Itoa(int64(s.Limit)))
 	}
 	if s.Page > 1 {
-		before = add(before, "page", itoa(int64(s.Page)))
+		before = add(before, "page", ui.Itoa(int64(s.Page)))
 	}
 	before = add(before, "repo", s.Repo.Familiar())
 	return before, add(after, "tag", s.Tag)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // MaxPinNote is how many characters the note of a pin has at most; the server refuses more.
@@ -21,14 +22,14 @@ type PinView struct {
 // PinnedText tells that something has been pinned. A tag was pinned by the digest that it pointed to.
 func PinnedText(ctx context.Context, ref image.Reference) string {
 	if ref.Tag != "" {
-		return text.T(ctx, "pins.done_tag", "Name", shortReference(ref))
+		return text.T(ctx, "pins.done_tag", "Name", ui.ShortReference(ref))
 	}
-	return text.T(ctx, "pins.done", "Name", shortReference(ref))
+	return text.T(ctx, "pins.done", "Name", ui.ShortReference(ref))
 }
 
 // UnpinnedText tells that something is no longer pinned.
 func UnpinnedText(ctx context.Context, ref image.Reference) string {
-	return text.T(ctx, "pins.undone", "Name", shortReference(ref))
+	return text.T(ctx, "pins.undone", "Name", ui.ShortReference(ref))
 }
 
 // note is the note to change, where there is one pin.
@@ -48,6 +49,6 @@ func pinnedBy(ctx context.Context, pin image.Pin) string {
 }
 
 // pinURL and unpinURL are where the forms go.
-func pinURL(ref image.Reference) string { return ImageURL(ref) + "/" + string(SectionPin) }
+func pinURL(ref image.Reference) string { return ui.ImageURL(ref) + "/" + string(ui.SectionPin) }
 
-func unpinURL(ref image.Reference) string { return ImageURL(ref) + "/" + string(SectionUnpin) }
+func unpinURL(ref image.Reference) string { return ui.ImageURL(ref) + "/" + string(ui.SectionUnpin) }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // PlanSummary is what a plan comes to, for the bar with the button: "Frees 28.9 MB".
@@ -32,15 +33,15 @@ func PlanCounts(ctx context.Context, p image.RemovalPlan) string {
 }
 
 // planRefused are the lines for what the rules keep, and why.
-func planRefused(p image.RemovalPlan) []PlanLine {
-	var lines []PlanLine
+func planRefused(p image.RemovalPlan) []ui.PlanLine {
+	var lines []ui.PlanLine
 	for _, i := range p.Items {
 		if i.Refusal != nil {
-			kind := PlanRefuse
+			kind := ui.PlanRefuse
 			if p.Prune != nil { // nobody named it, so nobody is refused anything
-				kind = PlanKeep
+				kind = ui.PlanKeep
 			}
-			lines = append(lines, PlanLine{Kind: kind, What: planItem(i.Item), Why: refusalWords(*i.Refusal), Size: -1})
+			lines = append(lines, ui.PlanLine{Kind: kind, What: planItem(i.Item), Why: refusalWords(*i.Refusal), Size: -1})
 		}
 	}
 	return lines
@@ -58,26 +59,26 @@ func refusalLabel(ctx context.Context, reason image.RefusalReason) string {
 }
 
 // planGoing are the lines for what is untagged and deleted.
-func planGoing(ctx context.Context, p image.RemovalPlan) []PlanLine {
-	var lines []PlanLine
+func planGoing(ctx context.Context, p image.RemovalPlan) []ui.PlanLine {
+	var lines []ui.PlanLine
 	for _, ref := range p.Untagged {
 		detail := ""
 		if ref.Digest != "" && p.Prune == nil && !asksFor(p, ref) {
 			detail = text.T(ctx, "delete.digest_reference")
 		}
-		lines = append(lines, PlanLine{Kind: PlanUntag, What: Reference(ref), Detail: detail, Size: -1})
+		lines = append(lines, ui.PlanLine{Kind: ui.PlanUntag, What: ui.Reference(ref), Detail: detail, Size: -1})
 	}
-	lines = withMore(ctx, lines, PlanUntag, p.Totals.Untagged)
+	lines = ui.WithMore(ctx, lines, ui.PlanUntag, p.Totals.Untagged)
 	return append(lines, planImages(ctx, p)...)
 }
 
 // planImages are the lines for the images that are deleted.
-func planImages(ctx context.Context, p image.RemovalPlan) []PlanLine {
-	var lines []PlanLine
+func planImages(ctx context.Context, p image.RemovalPlan) []ui.PlanLine {
+	var lines []ui.PlanLine
 	for _, i := range p.Deleted {
-		lines = append(lines, PlanLine{Kind: PlanDelete, What: planImage(i), Detail: text.T(ctx, "delete.image_layers", "Size", text.HumanSize(i.Size)), Size: -1})
+		lines = append(lines, ui.PlanLine{Kind: ui.PlanDelete, What: planImage(i), Detail: text.T(ctx, "delete.image_layers", "Size", text.HumanSize(i.Size)), Size: -1})
 	}
-	return withMore(ctx, lines, PlanDelete, p.Totals.Images)
+	return ui.WithMore(ctx, lines, ui.PlanDelete, p.Totals.Images)
 }
 
 // asksFor tells whether a reference was asked for by name.
@@ -87,19 +88,19 @@ func asksFor(p image.RemovalPlan, ref image.Reference) bool {
 
 // planStays are the lines for the blobs that stay, and for whom; neighbours of a kind that stay for the same reason
 // share a line.
-func planStays(ctx context.Context, p image.RemovalPlan) []PlanLine {
-	var lines []PlanLine
+func planStays(ctx context.Context, p image.RemovalPlan) []ui.PlanLine {
+	var lines []ui.PlanLine
 	for stays := p.Stays; len(stays) > 0; {
 		n, size := 0, int64(0)
 		for n < len(stays) && sameReason(stays[n], stays[0]) {
 			size += stays[n].Size
 			n++
 		}
-		lines = append(lines, PlanLine{Kind: PlanKeep, What: planBlobs(stays[:n]), Detail: staysFor(ctx, stays[0]), Size: size})
+		lines = append(lines, ui.PlanLine{Kind: ui.PlanKeep, What: planBlobs(stays[:n]), Detail: staysFor(ctx, stays[0]), Size: size})
 		stays = stays[n:]
 	}
 	if more := p.Totals.Stays - len(p.Stays); more > 0 {
-		lines = append(lines, PlanLine{Kind: PlanKeep, What: Text(text.T(ctx, "delete.more", text.Count, more)), Size: -1})
+		lines = append(lines, ui.PlanLine{Kind: ui.PlanKeep, What: ui.Text(text.T(ctx, "delete.more", text.Count, more)), Size: -1})
 	}
 	return lines
 }
@@ -124,7 +125,7 @@ func staysFor(ctx context.Context, b image.PlanBlob) string {
 func usedBy(ctx context.Context, b image.PlanBlob) string {
 	names := make([]string, len(b.UsedBy))
 	for i, ref := range b.UsedBy {
-		names[i] = shortReference(ref)
+		names[i] = ui.ShortReference(ref)
 	}
 	list := strings.Join(names, ", ")
 	if more := b.Users - len(b.UsedBy); more > 0 {
@@ -134,18 +135,18 @@ func usedBy(ctx context.Context, b image.PlanBlob) string {
 }
 
 // planRemains are the lines for the references that stay.
-func planRemains(ctx context.Context, p image.RemovalPlan) []PlanLine {
-	var lines []PlanLine
+func planRemains(ctx context.Context, p image.RemovalPlan) []ui.PlanLine {
+	var lines []ui.PlanLine
 	for _, r := range p.Remains {
-		lines = append(lines, PlanLine{Kind: PlanKeep, What: planReference(r.Reference), Detail: stillHas(ctx, p, r), Size: -1})
+		lines = append(lines, ui.PlanLine{Kind: ui.PlanKeep, What: planReference(r.Reference), Detail: stillHas(ctx, p, r), Size: -1})
 	}
-	return withMore(ctx, lines, PlanKeep, p.Totals.Remains)
+	return ui.WithMore(ctx, lines, ui.PlanKeep, p.Totals.Remains)
 }
 
 // stillHas says what stays of a reference that stays, and what it loses where that is one platform of one thing asked
 // for. Without force, a platform is only deleted where all references to it are on the index that was named.
 func stillHas(ctx context.Context, p image.RemovalPlan, r image.PlanRemains) string {
-	left := platformNames(r.Platforms)
+	left := ui.PlatformNames(r.Platforms)
 	if left == "" {
 		return ""
 	}
@@ -209,7 +210,7 @@ func fold[E any](list []E, shown int) (open, folded []E) {
 
 // removalName words what is to be deleted: "ubuntu:22.04", "ubuntu:22.04 (linux/arm64)", "image 174c8c134b2a".
 func removalName(ctx context.Context, asked image.RemovalItem) string {
-	name := shortReference(asked.Reference)
+	name := ui.ShortReference(asked.Reference)
 	if asked.ID != "" {
 		name = text.T(ctx, "delete.image", "ID", image.ShortDigest(asked.ID))
 	}
@@ -222,7 +223,7 @@ func removalName(ctx context.Context, asked image.RemovalItem) string {
 // itemURL is the page of what is to be deleted.
 func itemURL(item image.RemovalItem) templ.SafeURL {
 	if item.ID != "" {
-		return templ.URL(IDURL(item.ID))
+		return templ.URL(ui.IDURL(item.ID))
 	}
-	return templ.URL(SectionURL(ImageURL(item.Reference), "", item.Platform))
+	return templ.URL(ui.SectionURL(ui.ImageURL(item.Reference), "", item.Platform))
 }

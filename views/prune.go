@@ -6,6 +6,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // PrunePath is the address of the plan of a prune, PruneSummaryPath that of its summary.
@@ -38,7 +39,7 @@ func (a PruneAsked) query() string {
 		parts = append(parts, "all=1")
 	}
 	if a.Until != "" {
-		parts = append(parts, "until="+escapeQuery(a.Until))
+		parts = append(parts, "until="+ui.EscapeQuery(a.Until))
 	}
 	for _, l := range a.Labels {
 		parts = append(parts, "label="+escapeLabel(l))
@@ -47,7 +48,7 @@ func (a PruneAsked) query() string {
 		parts = append(parts, "label!="+escapeLabel(l))
 	}
 	if a.Unused != "" {
-		parts = append(parts, "unused="+escapeQuery(a.Unused))
+		parts = append(parts, "unused="+ui.EscapeQuery(a.Unused))
 	}
 	if len(parts) == 0 {
 		return ""
@@ -57,7 +58,7 @@ func (a PruneAsked) query() string {
 
 // escapeLabel escapes a label as a query value, but leaves the equals signs readable: only the first one of a parameter
 // counts.
-func escapeLabel(s string) string { return strings.ReplaceAll(escapeQuery(s), "%3D", "=") }
+func escapeLabel(s string) string { return strings.ReplaceAll(ui.EscapeQuery(s), "%3D", "=") }
 
 // filtered tells whether anything is left out beside what All says.
 func (a PruneAsked) filtered() bool {

@@ -10,6 +10,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // PullView is one pull, live while it runs and a record afterwards.
@@ -43,9 +44,9 @@ func (v PullView) State() string {
 }
 
 // kind colours the pull as a whole.
-func (v PullView) kind() Kind {
+func (v PullView) kind() ui.Kind {
 	if len(v.Check.Broken) > 0 {
-		return KindError
+		return ui.KindError
 	}
 	return pullKinds[v.Job.State]
 }
@@ -97,32 +98,32 @@ var pullStates = map[pull.State]text.MessageID{
 }
 
 // pullKinds colour a pull's state.
-var pullKinds = map[pull.State]Kind{
-	pull.Queued:    KindNeutral,
-	pull.Resolving: KindInfo,
-	pull.Pulling:   KindPrimary,
-	pull.Done:      KindSuccess,
-	pull.Failed:    KindError,
-	pull.Cancelled: KindNeutral,
+var pullKinds = map[pull.State]ui.Kind{
+	pull.Queued:    ui.KindNeutral,
+	pull.Resolving: ui.KindInfo,
+	pull.Pulling:   ui.KindPrimary,
+	pull.Done:      ui.KindSuccess,
+	pull.Failed:    ui.KindError,
+	pull.Cancelled: ui.KindNeutral,
 }
 
 // layerStates word and colour a layer's state. That of a retry has the reason too.
 var layerStates = map[pull.LayerState]struct {
 	text text.MessageID
-	kind Kind
+	kind ui.Kind
 }{
-	pull.Waiting:       {"pull.layer_waiting", KindNeutral},
-	pull.AlreadyStored: {"pull.layer_stored", KindSuccess},
-	pull.Downloading:   {"pull.layer_downloading", KindPrimary},
-	pull.Verifying:     {"pull.layer_verifying", KindInfo},
-	pull.Complete:      {"pull.layer_done", KindSuccess},
-	pull.Retrying:      {"pull.layer_retrying", KindWarning},
+	pull.Waiting:       {"pull.layer_waiting", ui.KindNeutral},
+	pull.AlreadyStored: {"pull.layer_stored", ui.KindSuccess},
+	pull.Downloading:   {"pull.layer_downloading", ui.KindPrimary},
+	pull.Verifying:     {"pull.layer_verifying", ui.KindInfo},
+	pull.Complete:      {"pull.layer_done", ui.KindSuccess},
+	pull.Retrying:      {"pull.layer_retrying", ui.KindWarning},
 }
 
 // inSentence puts a component in the place of # in a text.
 func inSentence(s string, c templ.Component) templ.Component {
 	before, after, _ := strings.Cut(s, "#")
-	return templ.Join(Text(before), c, Text(after))
+	return templ.Join(ui.Text(before), c, ui.Text(after))
 }
 
 // platforms gives the platforms to name: those that the pull settled on, or else those asked for.
@@ -278,9 +279,9 @@ func isStopped(j pull.Job, l pull.Layer) bool {
 }
 
 // layerKind colours a layer's state.
-func layerKind(j pull.Job, l pull.Layer) Kind {
+func layerKind(j pull.Job, l pull.Layer) ui.Kind {
 	if isStopped(j, l) {
-		return KindNeutral
+		return ui.KindNeutral
 	}
 	return layerStates[l.State].kind
 }

@@ -6,13 +6,14 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // PullAllView is the form that pulls all tags of a repository. Before anything starts it shows how many they
 // are and what they cost, as far as that is known.
 type PullAllView struct {
 	Input      string           // what the person typed, kept as it was
-	Problem    *ErrorView       // what is wrong with it or with the registry; nil if nothing
+	Problem    *ui.ErrorView    // what is wrong with it or with the registry; nil if nothing
 	Repository image.Repository // empty where Input cannot be read
 	Match      string           // only tags whose names contain this
 	Asked      []image.Platform // empty: nobody chose
@@ -47,12 +48,12 @@ const SurveyPollID = "survey-poll"
 
 // PullAllURL gives the address of the form.
 func PullAllURL(repo image.Repository, match string, platforms ...image.Platform) string {
-	u := "/pull?ref=" + escapeQuery(repo.Familiar()) + "&all=1"
+	u := "/pull?ref=" + ui.EscapeQuery(repo.Familiar()) + "&all=1"
 	if match != "" {
-		u += "&match=" + escapeQuery(match)
+		u += "&match=" + ui.EscapeQuery(match)
 	}
 	for _, p := range platforms {
-		u += "&platform=" + escapeQuery(p.String())
+		u += "&platform=" + ui.EscapeQuery(p.String())
 	}
 	return u
 }

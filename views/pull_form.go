@@ -3,16 +3,17 @@ package views
 import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // PullFormView is the pull form: the reference box, and below it either what the reference points to, or why
 // that cannot be told, or both.
 type PullFormView struct {
-	Input   string     // what the person typed, kept as it was
-	Problem *ErrorView // what is wrong with it; nil if nothing
-	Found   *PullFound // what it points to; nil if not known
-	Running []int64    // the pulls of the same reference that are under way
-	Foreign bool       // nothing was asked of the registry, because the request came from another site
+	Input   string        // what the person typed, kept as it was
+	Problem *ui.ErrorView // what is wrong with it; nil if nothing
+	Found   *PullFound    // what it points to; nil if not known
+	Running []int64       // the pulls of the same reference that are under way
+	Foreign bool          // nothing was asked of the registry, because the request came from another site
 
 	Repository image.Repository // of what was typed; empty where that cannot be read
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // TagsPerPage is how many tags of a pull of all tags a page lists. A repository can have thousands.
@@ -82,11 +83,11 @@ func (w TagWindow) Since(before TagWindow) TagChange {
 }
 
 // PullLinesURL gives the address of a page of a pull's tags.
-func PullLinesURL(id int64, page int) string { return PullURL(id) + linesQuery(page) }
+func PullLinesURL(id int64, page int) string { return ui.PullURL(id) + linesQuery(page) }
 
 // eventsURL gives the address of the stream of what is in view.
 func (v PullView) eventsURL() string {
-	return PullURL(v.Job.ID) + "/events" + linesQuery(v.Tags.Page)
+	return ui.PullURL(v.Job.ID) + "/events" + linesQuery(v.Tags.Page)
 }
 
 func linesQuery(page int) string {
@@ -99,20 +100,20 @@ func linesQuery(page int) string {
 // tagStates word and colour a tag's state.
 var tagStates = map[pull.TagState]struct {
 	text text.MessageID
-	kind Kind
+	kind ui.Kind
 }{
-	pull.TagWaiting:  {"pull.layer_waiting", KindNeutral},
-	pull.TagPulling:  {"pull.state_pulling", KindPrimary},
-	pull.TagDone:     {"pull.state_done", KindSuccess},
-	pull.TagUpToDate: {"pullall.state_up_to_date", KindNeutral},
-	pull.TagSkipped:  {"pullall.state_skipped", KindWarning},
-	pull.TagFailed:   {"pull.state_failed", KindError},
+	pull.TagWaiting:  {"pull.layer_waiting", ui.KindNeutral},
+	pull.TagPulling:  {"pull.state_pulling", ui.KindPrimary},
+	pull.TagDone:     {"pull.state_done", ui.KindSuccess},
+	pull.TagUpToDate: {"pullall.state_up_to_date", ui.KindNeutral},
+	pull.TagSkipped:  {"pullall.state_skipped", ui.KindWarning},
+	pull.TagFailed:   {"pull.state_failed", ui.KindError},
 }
 
 // tagState words and colours a tag's state. One that a pull which is over did not come to has none of its own.
-func tagState(j pull.Job, t pull.TagLine) (text text.MessageID, kind Kind) {
+func tagState(j pull.Job, t pull.TagLine) (text text.MessageID, kind ui.Kind) {
 	if j.State.Final() && !t.State.Final() {
-		return "pullall.state_left", KindNeutral
+		return "pullall.state_left", ui.KindNeutral
 	}
 	s := tagStates[t.State]
 	return s.text, s.kind
@@ -196,17 +197,17 @@ func tagsDone(ctx context.Context, j pull.Job) string {
 }
 
 // allTagsDone gives the title and the colour of the outcome of a pull of all tags that came to its end.
-func allTagsDone(ctx context.Context, j pull.Job) (title string, kind Kind) {
+func allTagsDone(ctx context.Context, j pull.Job) (title string, kind ui.Kind) {
 	t := tallyTags(j)
 	switch {
 	case t[pull.TagFailed] > 0:
-		return text.T(ctx, "pullall.done_failed", text.Count, t[pull.TagFailed]), KindWarning
+		return text.T(ctx, "pullall.done_failed", text.Count, t[pull.TagFailed]), ui.KindWarning
 	case t[pull.TagSkipped] > 0:
-		return text.T(ctx, "pullall.done_skipped", text.Count, t[pull.TagSkipped]), KindSuccess
+		return text.T(ctx, "pullall.done_skipped", text.Count, t[pull.TagSkipped]), ui.KindSuccess
 	case !j.Newer:
-		return text.T(ctx, "pull.up_to_date_title"), KindSuccess
+		return text.T(ctx, "pull.up_to_date_title"), ui.KindSuccess
 	}
-	return text.T(ctx, "pull.done_title"), KindSuccess
+	return text.T(ctx, "pull.done_title"), ui.KindSuccess
 }
 
 // atWork lists the tags that are being pulled.

@@ -5,12 +5,13 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // RepositoryView is a repository's page: its tags, and its digests without one.
 type RepositoryView struct {
 	Repository image.Repository
-	Crumbs     []Crumb
+	Crumbs     []ui.Crumb
 	Tags       int
 	Untagged   int // digests that no tag of the repository points to
 	List       ImageList
@@ -26,5 +27,5 @@ func (v RepositoryView) subtitle(ctx context.Context) string {
 
 // pullURL gives the pull form for another tag.
 func (v RepositoryView) pullURL() string {
-	return PullFormURL(image.Reference{Repository: v.Repository})
+	return ui.PullFormURL(image.Reference{Repository: v.Repository})
 }

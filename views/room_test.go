@@ -11,12 +11,13 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // onPage is what a component makes of a page of its own.
 func onPage(t *testing.T, c templ.Component) string {
 	t.Helper()
-	return drawn(t, WithRoom(context.Background()), c)
+	return drawn(t, ui.WithRoom(context.Background()), c)
 }
 
 // costly are texts that become much more on a page than they are.
@@ -33,8 +34,8 @@ var costly = map[string]string{
 
 func TestAForeignTextIsBoundedByTheMarkupThatItMakes(t *testing.T) {
 	for name, part := range costly {
-		got := drawn(t, t.Context(), Verbatim(strings.Repeat(part, 1<<20/len(part))))
-		if len(got) > maxMarkup+500 {
+		got := drawn(t, t.Context(), ui.Verbatim(strings.Repeat(part, 1<<20/len(part))))
+		if len(got) > ui.MaxMarkup+500 {
 			t.Errorf("%s: a text makes %d bytes of markup", name, len(got))
 		}
 		if !strings.Contains(got, " bytes more") {
@@ -49,7 +50,7 @@ func TestAForeignTextIsBoundedByTheMarkupThatItMakes(t *testing.T) {
 func TestTheForeignTextsOfAPageShareItsRoom(t *testing.T) {
 	for _, name := range []string{"quotes", "hidden and plain"} {
 		part := costly[name]
-		long := strings.Repeat(part, maxVerbatim/len(part))
+		long := strings.Repeat(part, ui.MaxVerbatim/len(part))
 		c := &image.Config{Author: long, Comment: long, DockerVersion: long}
 		c.Config = image.RunConfig{User: long, WorkingDir: long, Cmd: []string{long}, Labels: map[string]string{}, StopSignal: long}
 		steps := make([]StepView, 1000)
@@ -62,7 +63,7 @@ func TestTheForeignTextsOfAPageShareItsRoom(t *testing.T) {
 			"config": ConfigSection(ConfigView{Config: c}), "layers": LayersSection(LayersView{Steps: steps, Layers: len(steps), Docker: long}),
 		} {
 			got := onPage(t, section)
-			if most := maxForeign + 5<<20; len(got) > most { // what stands around the texts is ours: some 3 kB a row
+			if most := ui.MaxForeign + 5<<20; len(got) > most { // what stands around the texts is ours: some 3 kB a row
 				t.Errorf("%s on the %s page: %d bytes", name, page, len(got))
 			}
 			if !strings.Contains(got, " bytes more") {
@@ -79,7 +80,7 @@ func TestAddressesInLabelsShareTheRoomOfThePage(t *testing.T) {
 		c.Config.Env = append(c.Config.Env, "A="+address)
 	}
 	got := onPage(t, ConfigSection(ConfigView{Config: c}))
-	if len(got) > maxForeign+3<<20 || !strings.Contains(got, "<a class=\"link\" href=\"https://example.com/?&amp;") {
+	if len(got) > ui.MaxForeign+3<<20 || !strings.Contains(got, "<a class=\"link\" href=\"https://example.com/?&amp;") {
 		t.Errorf("%d bytes", len(got))
 	}
 }
@@ -131,9 +132,13 @@ func TestAnOrdinaryLargeDocumentIsShownWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := showJSON(raw, true)
+	s := ui.ShowJSON(raw, true)
 	var back bytes.Buffer
-	if err := json.Compact(&back, s.text); err != nil || s.rest != 0 || !s.indented || back.String() != string(raw) {
-		t.Errorf("of %d bytes %d are left out; indented %v (%v)", len(raw), s.rest, s.indented, err)
+	if err := json.Compact(&back, s.Text); err != nil || s.Rest != 0 || !s.Indented || back.String() != string(raw) {
+		t.Errorf("of %d bytes %d are left out; indented %v (%v)", len(raw), s.Rest, s.Indented, err)
 	}
 }
+
+const someDigest = "sha256:a2282ad0db623c27f03bab803975c9e3942a24e974f07142d5d69b6b8eaaf9e2"
+
+func toLayer(d string) string { return "/layers/" + d }

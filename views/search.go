@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // SearchState is what the address of the Search page says, in this order:
@@ -51,7 +52,7 @@ func (s SearchState) URL() string {
 	var query []string
 	add := func(name, value string, said bool) {
 		if said {
-			query = append(query, name+"="+escapeQuery(value))
+			query = append(query, name+"="+ui.EscapeQuery(value))
 		}
 	}
 	add("q", s.Query, s.Query != "")
@@ -68,9 +69,9 @@ func (s SearchState) URL() string {
 		add("tag", s.Tag, s.Tag != "")
 	}
 	if len(query) == 0 {
-		return SearchPath
+		return ui.SearchPath
 	}
-	return SearchPath + "?" + strings.Join(query, "&")
+	return ui.SearchPath + "?" + strings.Join(query, "&")
 }
 
 // OnPage gives the address of another page of the results.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // one gives the group of a list that is one registry's.
@@ -173,14 +174,14 @@ func (g SearchGroup) label() text.MessageID {
 }
 
 // icon stands beside title.
-func (g SearchGroup) icon() IconName {
+func (g SearchGroup) icon() ui.IconName {
 	switch {
 	case g.Late, g.Kind == image.RateLimited:
-		return IconClock
+		return ui.IconClock
 	case g.Kind == image.NotFound:
-		return IconInfo
+		return ui.IconInfo
 	}
-	return IconWarning
+	return ui.IconWarning
 }
 
 // byName tells whether a repository's whole name is the way on: it cannot be searched, but pulled from.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // SearchView is the Search page.
@@ -35,7 +36,7 @@ type SearchResults struct {
 	Opens   string           // the page that the text itself leads to, since it is a reference or an ID; empty: it is words
 	Lead    SearchLead       // what that page is
 	Again   int              // how often the page asked again by itself for these results
-	Problem *ErrorView       // what is wrong with a text that looks like a reference
+	Problem *ui.ErrorView    // what is wrong with a text that looks like a reference
 	Groups  []SearchGroup    // a registry each, in the list's order; none where there was nothing to ask
 }
 
@@ -66,9 +67,9 @@ type SearchGroup struct {
 	Partial  bool // only a part of its catalog was searched: Read names
 	Reading  bool // the rest of it is on its way
 	Read     int
-	Kind     image.Kind // of Problem
-	Problem  *ErrorView // why it gave nothing
-	Late     bool       // it did not answer yet, and the page asks again
+	Kind     image.Kind    // of Problem
+	Problem  *ui.ErrorView // why it gave nothing
+	Late     bool          // it did not answer yet, and the page asks again
 }
 
 // SearchHit is one result. Description is hostile text.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // searchSteps is what comes after the search.
@@ -50,7 +51,7 @@ func (r SearchResults) nothingText(ctx context.Context) string {
 
 // searchLink gives the attributes of a link to other results.
 func searchLink(url string) templ.Attributes {
-	attrs := swapLink(url, searchTarget)
+	attrs := ui.SwapLink(url, searchTarget)
 	attrs["hx-sync"] = searchSync
 	return attrs
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // StorageView is the Storage page. Sizes are bytes.
@@ -140,7 +141,7 @@ func RepositoryParts(ctx context.Context, repositories []RepositoryShare, furthe
 			break
 		}
 		parts = append(parts, Part{Kind: PartRepository, Label: r.Repository.Familiar(), Note: text.T(ctx, "storage.part_tags", text.Count, r.Tags),
-			URL: ImageURL(image.Reference{Repository: r.Repository}), Bytes: r.Own})
+			URL: ui.ImageURL(image.Reference{Repository: r.Repository}), Bytes: r.Own})
 	}
 	if more > 0 {
 		parts = append(parts, Part{Kind: PartOthers, Label: text.T(ctx, "storage.part_others", text.Count, further), URL: "/images?sort=-size", Bytes: more})
@@ -266,4 +267,4 @@ func (r RepositoryShare) reference() image.Reference {
 	return image.Reference{Repository: r.Repository}
 }
 
-func (r RepositoryShare) url() string { return ImageURL(r.reference()) }
+func (r RepositoryShare) url() string { return ui.ImageURL(r.reference()) }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // Removal is a deletion or a prune that can still be undone.
@@ -27,14 +28,14 @@ func UndoneText(ctx context.Context, restored, kept []image.Reference) string {
 	var parts []string
 	switch {
 	case len(restored) == 1:
-		parts = append(parts, text.T(ctx, "undo.done_one", "Name", shortReference(restored[0])))
+		parts = append(parts, text.T(ctx, "undo.done_one", "Name", ui.ShortReference(restored[0])))
 	case len(restored) > 0:
-		parts = append(parts, text.T(ctx, "undo.done", text.Count, len(restored), "Names", nameFew(ctx, restored)))
+		parts = append(parts, text.T(ctx, "undo.done", text.Count, len(restored), "Names", ui.NameFew(ctx, restored)))
 	default:
 		parts = append(parts, text.T(ctx, "undo.done_images"))
 	}
 	if len(kept) > 0 {
-		parts = append(parts, text.T(ctx, "undo.kept", text.Count, len(kept), "Names", nameFew(ctx, kept)))
+		parts = append(parts, text.T(ctx, "undo.kept", text.Count, len(kept), "Names", ui.NameFew(ctx, kept)))
 	}
 	return strings.Join(parts, " ")
 }

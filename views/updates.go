@@ -9,6 +9,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // UpdatesView is the page of updates.
@@ -40,19 +41,19 @@ type TagUpdate struct {
 
 // CheckURL gives where a form asks about a tag.
 func CheckURL(tag image.Reference) string {
-	return SectionURL(ImageURL(tag), SectionCheck, image.Platform{})
+	return ui.SectionURL(ui.ImageURL(tag), ui.SectionCheck, image.Platform{})
 }
 
 // updateWords are the colour and the words of each state.
 var updateWords = map[pull.UpdateState]struct {
-	kind Kind
+	kind ui.Kind
 	word text.MessageID
 }{
-	pull.NeverChecked:    {KindNeutral, "updates.never"},
-	pull.UpToDate:        {KindSuccess, "updates.current"},
-	pull.UpdateAvailable: {KindAccent, "updates.available"},
-	pull.GoneUpstream:    {KindError, "updates.gone"},
-	pull.UpdateUnknown:   {KindWarning, "updates.unknown"},
+	pull.NeverChecked:    {ui.KindNeutral, "updates.never"},
+	pull.UpToDate:        {ui.KindSuccess, "updates.current"},
+	pull.UpdateAvailable: {ui.KindAccent, "updates.available"},
+	pull.GoneUpstream:    {ui.KindError, "updates.gone"},
+	pull.UpdateUnknown:   {ui.KindWarning, "updates.unknown"},
 }
 
 // asked words how and when a registry was asked.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // statusGone is what the log has for a request whose client went away before it was answered, as nginx has it.
@@ -92,12 +92,12 @@ func renderError(c echo.Context, h *handlers.Handlers, status int, e *image.Erro
 	if handlers.JSON(c.Request()) {
 		return handlers.JSONError(c, status, e)
 	}
-	view := views.NewErrorView(c.Request().Context(), status, e)
+	view := ui.NewErrorView(c.Request().Context(), status, e)
 	view.RequestID = requestID
 	if handlers.Partial(c) {
 		c.Response().Header().Set("HX-Retarget", "#toasts")
 		c.Response().Header().Set("HX-Reswap", "beforeend")
-		return handlers.Render(c, status, views.ErrorFragment(view))
+		return handlers.Render(c, status, ui.ErrorFragment(view))
 	}
-	return handlers.Render(c, status, views.ErrorPage(h.Chrome(c, view.Title, views.NavNone), view))
+	return handlers.Render(c, status, ui.ErrorPage(h.Chrome(c, view.Title, ui.NavNone), view))
 }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // hosts are the names under which the server answers. A page elsewhere could have its own name resolve to this server and
@@ -99,7 +99,7 @@ func (h hosts) refuse(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(status)
 		ctx := text.WithLocale(r.Context(), text.Locale{Lang: text.NegotiateLang("", r.Header.Get("Accept-Language"))})
-		_ = views.BareErrorPage(views.NewErrorView(ctx, status, e)).Render(ctx, w) // nobody is left to be told
+		_ = ui.BareErrorPage(ui.NewErrorView(ctx, status, e)).Render(ctx, w) // nobody is left to be told
 	default:
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(status)

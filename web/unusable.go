@@ -11,7 +11,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/static"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // NewUnusable builds a server that says at every address why the shelf cannot be used: what is wrong is read by whoever
@@ -51,9 +51,9 @@ func unusable(e *image.Error) echo.HandlerFunc {
 			return c.String(http.StatusServiceUnavailable, told(e))
 		}
 		ctx := c.Request().Context()
-		view := views.NewErrorView(ctx, http.StatusServiceUnavailable, e)
+		view := ui.NewErrorView(ctx, http.StatusServiceUnavailable, e)
 		c.Response().Header().Set(echo.HeaderContentType, echo.MIMETextHTMLCharsetUTF8)
 		c.Response().WriteHeader(http.StatusServiceUnavailable)
-		return views.ErrorPage(views.Chrome{Title: view.Title}, view).Render(ctx, c.Response())
+		return ui.ErrorPage(ui.Chrome{Title: view.Title}, view).Render(ctx, c.Response())
 	}
 }

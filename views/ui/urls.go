@@ -1,4 +1,4 @@
-package views
+package ui
 
 import (
 	"net/url"
@@ -43,7 +43,7 @@ func SectionURL(base string, s Section, p image.Platform) string {
 	if p == (image.Platform{}) {
 		return base
 	}
-	return base + "?platform=" + escapeQuery(p.String())
+	return base + "?platform=" + EscapeQuery(p.String())
 }
 
 // LayerURL gives the address of a layer.
@@ -51,21 +51,21 @@ func LayerURL(d image.Digest) string { return "/layers/" + escapePath(string(d))
 
 // PullFormURL gives the address of the pull form for a reference, with platforms ticked.
 func PullFormURL(ref image.Reference, platforms ...image.Platform) string {
-	u := "/pull?ref=" + escapeQuery(ref.Familiar())
+	u := "/pull?ref=" + EscapeQuery(ref.Familiar())
 	for _, p := range platforms {
-		u += "&platform=" + escapeQuery(p.String())
+		u += "&platform=" + EscapeQuery(p.String())
 	}
 	return u
 }
 
 // PullInputURL gives the address of the pull form for what somebody typed, which need not be a reference.
 func PullInputURL(input string, allTags bool, platforms []string) string {
-	u := "/pull?ref=" + escapeQuery(input)
+	u := "/pull?ref=" + EscapeQuery(input)
 	if allTags {
 		u += "&all=1"
 	}
 	for _, p := range platforms {
-		u += "&platform=" + escapeQuery(p)
+		u += "&platform=" + EscapeQuery(p)
 	}
 	return u
 }
@@ -79,7 +79,7 @@ func escapePath(s string) string {
 }
 
 // escapeQuery escapes a query value but leaves the slashes, colons and at signs readable, as RFC 3986 allows.
-func escapeQuery(s string) string {
+func EscapeQuery(s string) string {
 	return strings.NewReplacer("%2F", "/", "%3A", ":", "%40", "@").Replace(url.QueryEscape(s))
 }
 

@@ -1,4 +1,4 @@
-package views
+package ui
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 )
 
 // withMore adds a line that counts what a list of a plan leaves out.
-func withMore(ctx context.Context, lines []PlanLine, kind PlanKind, total int) []PlanLine {
+func WithMore(ctx context.Context, lines []PlanLine, kind PlanKind, total int) []PlanLine {
 	if more := total - len(lines); more > 0 {
 		lines = append(lines, PlanLine{Kind: kind, What: Text(text.T(ctx, "delete.more", text.Count, more)), Size: -1})
 	}

@@ -1,4 +1,4 @@
-package views
+package ui
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 )
 
 // shortReference is the familiar form with a digest's first digits only.
-func shortReference(ref image.Reference) string {
+func ShortReference(ref image.Reference) string {
 	if ref.Digest != "" {
 		return ref.Repository.Familiar() + "@" + image.ShortDigest(ref.Digest)
 	}
@@ -17,7 +17,7 @@ func shortReference(ref image.Reference) string {
 }
 
 // platformNames lists platforms in a sentence.
-func platformNames(platforms []image.Platform) string {
+func PlatformNames(platforms []image.Platform) string {
 	names := make([]string, 0, len(platforms))
 	for _, p := range platforms {
 		if name := p.String(); name != "" {
@@ -27,7 +27,7 @@ func platformNames(platforms []image.Platform) string {
 	return strings.Join(names, ", ")
 }
 
-func platformLabel(ctx context.Context, name string) string {
+func PlatformLabel(ctx context.Context, name string) string {
 	if name == "" {
 		return text.T(ctx, "image.unknown_platform")
 	}
@@ -38,14 +38,14 @@ func platformLabel(ctx context.Context, name string) string {
 const namedFew = 3
 
 // nameFew names the first references and counts the rest.
-func nameFew(ctx context.Context, refs []image.Reference) string {
+func NameFew(ctx context.Context, refs []image.Reference) string {
 	names := make([]string, 0, namedFew+1)
 	for i, ref := range refs {
 		if i == namedFew {
 			names = append(names, text.T(ctx, "delete.more", text.Count, len(refs)-namedFew))
 			break
 		}
-		names = append(names, shortReference(ref))
+		names = append(names, ShortReference(ref))
 	}
 	return strings.Join(names, ", ")
 }

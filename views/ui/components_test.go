@@ -1,4 +1,4 @@
-package views
+package ui
 
 import (
 	"bytes"
@@ -44,7 +44,6 @@ func library(t *testing.T) map[string]templ.Component {
 	t.Helper()
 	url := func(string) string { return "/?q=" + hostile }
 	plain := Text(hostile)
-	ref := image.Reference{Repository: hostile, Tag: hostile}
 	return map[string]templ.Component{
 		"PageHeader":    PageHeader(plain, hostile),
 		"Badge":         Badge(KindInfo, hostile),
@@ -108,7 +107,7 @@ func TestComponentsKeepTheContentSecurityPolicy(t *testing.T) {
 }
 
 func TestEveryKindOfErrorHasATitle(t *testing.T) {
-	f, err := parser.ParseFile(token.NewFileSet(), "../image/errors.go", nil, 0)
+	f, err := parser.ParseFile(token.NewFileSet(), "../../image/errors.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

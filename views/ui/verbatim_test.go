@@ -1,4 +1,4 @@
-package views
+package ui
 
 import (
 	"encoding/json"
@@ -30,12 +30,12 @@ func TestForeignTextCannotHideOrReorderAnything(t *testing.T) {
 }
 
 func TestForeignTextIsCutOffAndCounted(t *testing.T) {
-	got := rendered(t, t.Context(), Verbatim(strings.Repeat("한", maxVerbatim)))
+	got := rendered(t, t.Context(), Verbatim(strings.Repeat("한", MaxVerbatim)))
 	shown := strings.Count(got, "한")
-	if shown*3 > maxVerbatim || shown*3 < maxVerbatim-3 {
+	if shown*3 > MaxVerbatim || shown*3 < MaxVerbatim-3 {
 		t.Errorf("%d characters are shown", shown)
 	}
-	if rest := text.Grouped(int64(maxVerbatim*3 - shown*3)); !strings.Contains(got, rest+" bytes more") {
+	if rest := text.Grouped(int64(MaxVerbatim*3 - shown*3)); !strings.Contains(got, rest+" bytes more") {
 		t.Errorf("the page does not say that %s bytes are left out", rest)
 	}
 }

@@ -1,4 +1,4 @@
-package views
+package ui
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 
 // Bounds of one foreign text on a page; the rest is counted.
 const (
-	maxVerbatim = 16 << 10 // bytes of the text
-	maxMarkup   = 48 << 10 // bytes of markup that it makes
+	MaxVerbatim = 16 << 10 // bytes of the text
+	MaxMarkup   = 48 << 10 // bytes of markup that it makes
 	hiddenMark  = `<span class="text-warning">`
 )
 
@@ -26,7 +26,7 @@ const (
 func Verbatim(s string) templ.Component {
 	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
 		var b strings.Builder
-		shown, rest := text.Cut(s, min(maxVerbatim, fitting(s[:min(len(s), maxVerbatim+utf8.UTFMax)], roomFor(ctx), verbatimCost)))
+		shown, rest := text.Cut(s, min(MaxVerbatim, fitting(s[:min(len(s), MaxVerbatim+utf8.UTFMax)], roomFor(ctx), verbatimCost)))
 		b.WriteString("<bdi>")
 		text.EachRun(shown, func(run string, hidden bool) {
 			if hidden {

@@ -1,4 +1,4 @@
-package views
+package ui
 
 import (
 	"context"
@@ -123,7 +123,7 @@ const (
 
 // The classes are written out, since the style sheet holds only the ones that stand in the source.
 var (
-	badgeClasses = map[Kind]string{
+	BadgeClasses = map[Kind]string{
 		KindNeutral: "badge badge-sm badge-quiet",
 		KindPrimary: "badge badge-sm badge-soft badge-primary",
 		KindInfo:    "badge badge-sm badge-soft badge-info",
@@ -159,7 +159,7 @@ var (
 )
 
 // class looks a kind up, taking an unknown one as neutral.
-func class(classes map[Kind]string, k Kind) string {
+func Class(classes map[Kind]string, k Kind) string {
 	if c, ok := classes[k]; ok {
 		return c
 	}
@@ -216,7 +216,7 @@ func pageNumbers(page, pages int) []int {
 }
 
 // itoa is short for templates.
-func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+func Itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 // NewErrorView gives what people are shown of an error, in the context's language.
 func NewErrorView(ctx context.Context, status int, e *image.Error) ErrorView {

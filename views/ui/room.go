@@ -1,4 +1,4 @@
-package views
+package ui
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 // A page is bounded by what it becomes, not by what was read for it: a byte of foreign text can take twenty of markup,
 // and a byte of JSON six.
 const (
-	maxForeign  = 2 << 20 // bytes of markup that the foreign texts of one page make together
+	MaxForeign  = 2 << 20 // bytes of markup that the foreign texts of one page make together
 	leastOfText = 80      // bytes of markup that each text may make when the page has no more room
 )
 
@@ -20,15 +20,15 @@ type roomKey struct{}
 // WithRoom returns the context to render one page with: its foreign texts share 2 MiB of markup. Once that is used,
 // each further one is cut to its beginning.
 func WithRoom(ctx context.Context) context.Context {
-	return context.WithValue(ctx, roomKey{}, &room{left: maxForeign})
+	return context.WithValue(ctx, roomKey{}, &room{left: MaxForeign})
 }
 
 // roomFor returns how much markup a text may make.
 func roomFor(ctx context.Context) int {
 	if r, ok := ctx.Value(roomKey{}).(*room); ok {
-		return max(leastOfText, min(maxMarkup, r.left))
+		return max(leastOfText, min(MaxMarkup, r.left))
 	}
-	return maxMarkup
+	return MaxMarkup
 }
 
 // takeRoom counts the markup that a text has made.
@@ -39,7 +39,7 @@ func takeRoom(ctx context.Context, n int) {
 }
 
 // hasRoom reports whether the page has room for n bytes of markup, and takes it then.
-func hasRoom(ctx context.Context, n int) bool {
+func HasRoom(ctx context.Context, n int) bool {
 	if r, ok := ctx.Value(roomKey{}).(*room); ok && n > r.left {
 		return false
 	}
@@ -48,7 +48,7 @@ func hasRoom(ctx context.Context, n int) bool {
 }
 
 // fullCost is how many bytes of markup a text makes that is shown whole and as it is.
-func fullCost(s string) int {
+func FullCost(s string) int {
 	n := 0
 	for _, r := range s {
 		n += escapedCost(r, utf8.RuneLen(r))

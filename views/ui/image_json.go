@@ -1,4 +1,4 @@
-package views
+package ui
 
 import (
 	"bytes"
@@ -12,23 +12,23 @@ import (
 const maxShownJSON = 2 << 20
 
 // shownJSON is what a page shows of a document.
-type shownJSON struct {
-	text     []byte
-	indented bool // its lines are ours
-	escaped  bool // it has characters that nobody sees, written as escapes
-	rest     int  // bytes of the text that are left out
+type ShownJSON struct {
+	Text     []byte
+	Indented bool // its lines are ours
+	Escaped  bool // it has characters that nobody sees, written as escapes
+	Rest     int  // bytes of the text that are left out
 }
 
 // showJSON makes a document fit for a page: indented where it is on one line, if asked for, hidden characters
 // escaped, and cut where it would fill the page.
-func showJSON(raw []byte, indent bool) shownJSON {
-	s := shownJSON{text: raw}
+func ShowJSON(raw []byte, indent bool) ShownJSON {
+	s := ShownJSON{Text: raw}
 	if indent {
-		s.text, s.indented = readable(raw)
+		s.Text, s.Indented = readable(raw)
 	}
-	n := fitting(s.text, maxShownJSON, jsonCost)
-	s.rest = len(s.text) - n
-	s.text, s.escaped = visibleJSON(s.text[:n])
+	n := fitting(s.Text, maxShownJSON, jsonCost)
+	s.Rest = len(s.Text) - n
+	s.Text, s.Escaped = visibleJSON(s.Text[:n])
 	return s
 }
 
