@@ -31,10 +31,10 @@ var ErrBusy = errors.New("too many uploads at once")
 
 // Import is what an archive brings, proved, to be recorded: all of it or nothing.
 type Import struct {
-	Pulled []pull.Pulled                 // one for each name; Before is looked up when it is recorded
-	Files  map[image.Digest]Staged       // every blob that Pulled names
-	Proved map[image.Digest]layer.Result // every layer, unpacked
-	Made   map[image.Digest]bool         // manifests that no registry has: the archive did not hold any, or one over unpacked layers
+	Pulled []pull.Pulled                   // one for each name; Before is looked up when it is recorded
+	Files  map[image.Digest]image.Staged   // every blob that Pulled names
+	Proved map[image.Digest]image.Unpacked // every layer, unpacked
+	Made   map[image.Digest]bool           // manifests that no registry has: the archive did not hold any, or one over unpacked layers
 	JobID  int64
 	By     string
 }
@@ -201,7 +201,7 @@ func (i *Importer) carryOut(ctx context.Context, up Upload, u *pull.Uploading) (
 
 // toRecord gives what is to be recorded.
 func (m *members) toRecord(all []*arrived) Import {
-	in := Import{Files: map[image.Digest]Staged{}, Proved: map[image.Digest]layer.Result{}, Made: map[image.Digest]bool{}}
+	in := Import{Files: map[image.Digest]image.Staged{}, Proved: map[image.Digest]image.Unpacked{}, Made: map[image.Digest]bool{}}
 	take := func(d image.Digest) { in.Files[d] = m.byDigest[d] }
 	for _, a := range all {
 		take(a.target.Digest)
@@ -213,7 +213,7 @@ func (m *members) toRecord(all []*arrived) Import {
 			take(img.Document.Manifest.Config.Digest)
 			for _, l := range img.Document.Manifest.Layers {
 				take(l.Digest)
-				in.Proved[l.Digest] = m.inspected[l.Digest]
+				in.Proved[l.Digest] = m.inspected[l.Digest].Unpacked
 				in.Made[img.Document.Digest] = in.Made[img.Document.Digest] || a.made || m.inspected[l.Digest].Compression == layer.Uncompressed
 			}
 			for _, about := range img.Attestations {

@@ -72,7 +72,7 @@ func (m *members) prove(ctx context.Context, all []*arrived, layers []pull.Layer
 }
 
 // inspect unpacks a layer once; through wraps the reading.
-func (m *members) inspect(ctx context.Context, file Staged, through func(io.Reader) io.Reader) (layer.Result, error) {
+func (m *members) inspect(ctx context.Context, file image.Staged, through func(io.Reader) io.Reader) (layer.Result, error) {
 	m.mu.Lock()
 	result, known := m.inspected[file.Digest]
 	m.mu.Unlock()

@@ -30,27 +30,20 @@ const (
 	unpackRatio = 250
 )
 
-// Staged is a file that is kept apart from the shelf: what its bytes are.
-type Staged struct {
-	Number int
-	Digest image.Digest
-	Size   int64
-}
-
 // Stage keeps what somebody sends apart from the shelf until it is proved. Errors are image.Errors.
 type Stage interface {
 	// Add writes what r gives and hashes it; size is how much that should be. An error of r is returned as it is, wrapped
 	// at most; DiskFull where there is no room.
-	Add(ctx context.Context, r io.Reader, size int64) (Staged, error)
+	Add(ctx context.Context, r io.Reader, size int64) (image.Staged, error)
 	// Open opens a staged file. The caller closes it.
-	Open(f Staged) (io.ReadCloser, error)
+	Open(f image.Staged) (io.ReadCloser, error)
 	// Discard removes the stage with what is still on it.
 	Discard() error
 }
 
 // member is an entry of an archive: a file, or a link to another member.
 type member struct {
-	file Staged
+	file image.Staged
 	link string // the name that it leads to; empty for a file
 }
 
@@ -58,7 +51,7 @@ type member struct {
 type members struct {
 	stage    Stage
 	byName   map[string]member
-	byDigest map[image.Digest]Staged
+	byDigest map[image.Digest]image.Staged
 	text     int64                   // textSize of documents that were read or made
 	open     bool                    // no end was written: where something is missing, the archive was cut off
 	types    map[image.Digest]string // media types of layers that were looked at
@@ -66,7 +59,7 @@ type members struct {
 
 	mu        sync.Mutex
 	inspected map[image.Digest]layer.Result // layers that were unpacked
-	plain     map[image.Digest]Staged       // by layers that are compressed as docker takes them and a registry does not
+	plain     map[image.Digest]image.Staged // by layers that are compressed as docker takes them and a registry does not
 }
 
 // read stages every file of an archive, plain or compressed by gzip, zstd, xz or bzip2, and refuses what an archive of images has no
@@ -74,7 +67,7 @@ type members struct {
 // sent and unpacked; 0 is no bound. Errors: Invalid where it is no such archive, Corrupt where it is damaged, TooLarge,
 // DiskFull; an error of body is returned as it is.
 func read(ctx context.Context, body io.Reader, stage Stage, maxBytes int64) (*members, error) {
-	m := &members{stage: stage, byName: map[string]member{}, byDigest: map[image.Digest]Staged{}, maxBytes: maxBytes, types: map[image.Digest]string{}, inspected: map[image.Digest]layer.Result{}, plain: map[image.Digest]Staged{}}
+	m := &members{stage: stage, byName: map[string]member{}, byDigest: map[image.Digest]image.Staged{}, maxBytes: maxBytes, types: map[image.Digest]string{}, inspected: map[image.Digest]layer.Result{}, plain: map[image.Digest]image.Staged{}}
 	src := &source{r: body, limit: maxBytes}
 	err := m.readAll(ctx, src)
 	if src.err != nil {
@@ -236,7 +229,7 @@ func (m *members) checkLinks() error {
 }
 
 // find follows links to a file; ok is false where there is none.
-func (m *members) find(name string) (file Staged, ok bool, err error) {
+func (m *members) find(name string) (file image.Staged, ok bool, err error) {
 	for range maxHops {
 		e, ok := m.byName[name]
 		if !ok || e.link == "" {
@@ -244,14 +237,14 @@ func (m *members) find(name string) (file Staged, ok bool, err error) {
 		}
 		name = e.link
 	}
-	return Staged{}, false, writeAnew(image.Errorf(image.Invalid, "the link %q leads in a circle", name))
+	return image.Staged{}, false, writeAnew(image.Errorf(image.Invalid, "the link %q leads in a circle", name))
 }
 
 // named gives a file that a document of the archive names.
-func (m *members) named(by, name string) (Staged, error) {
+func (m *members) named(by, name string) (image.Staged, error) {
 	clean, err := cleanName(name)
 	if err != nil {
-		return Staged{}, err
+		return image.Staged{}, err
 	}
 	file, ok, err := m.find(clean)
 	if err == nil && !ok {
@@ -261,7 +254,7 @@ func (m *members) named(by, name string) (Staged, error) {
 }
 
 // document reads a document of at most limit bytes.
-func (m *members) document(file Staged, what string, limit int64) ([]byte, error) {
+func (m *members) document(file image.Staged, what string, limit int64) ([]byte, error) {
 	if file.Size > limit {
 		return nil, image.Errorf(image.TooLarge, "%s has %d bytes, at most %d are read", what, file.Size, limit)
 	}

@@ -353,7 +353,7 @@ func (m *members) image(a *arrived, doc image.Document, p image.Platform) (lacki
 	return nil, nil
 }
 
-func sameSize(file Staged, d image.Descriptor) error {
+func sameSize(file image.Staged, d image.Descriptor) error {
 	if file.Size == d.Size {
 		return nil
 	}

@@ -93,7 +93,7 @@ func (c *contents) legacyName(ctx context.Context, name, id string, alone bool) 
 }
 
 // legacyConfig makes the config of an image from those of its layers, and stages it.
-func (m *members) legacyConfig(ctx context.Context, id string) (config Staged, layers []Staged, err error) {
+func (m *members) legacyConfig(ctx context.Context, id string) (config image.Staged, layers []image.Staged, err error) {
 	var newest []byte
 	var history []legacyHistory
 	seen := map[string]bool{}
@@ -141,7 +141,7 @@ func (m *members) legacyConfig(ctx context.Context, id string) (config Staged, l
 }
 
 // addLayers writes a config with the diff IDs of its layers, which are read for that, and its history.
-func (m *members) addLayers(ctx context.Context, config []byte, layers []Staged, history []legacyHistory) ([]byte, error) {
+func (m *members) addLayers(ctx context.Context, config []byte, layers []image.Staged, history []legacyHistory) ([]byte, error) {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(config, &keys); err != nil {
 		return nil, notRead("the config", err)

@@ -91,7 +91,7 @@ func (c *contents) item(ctx context.Context, item savedImage) error {
 }
 
 // parts finds the files of an item. After an error the config is empty unless that is there.
-func (c *contents) parts(ctx context.Context, item savedImage) (config Staged, layers []Staged, err error) {
+func (c *contents) parts(ctx context.Context, item savedImage) (config image.Staged, layers []image.Staged, err error) {
 	if config, err = c.named(savedFile, item.Config); err != nil {
 		return config, nil, err
 	}
@@ -161,7 +161,7 @@ type madeManifest struct {
 }
 
 // make adds the image of a config and its layers, under names. Equal images become one with several names.
-func (c *contents) make(ctx context.Context, config Staged, layers []Staged, names []string) (*arrived, error) {
+func (c *contents) make(ctx context.Context, config image.Staged, layers []image.Staged, names []string) (*arrived, error) {
 	doc, err := c.manifestOf(config, layers)
 	if err != nil {
 		return nil, err
@@ -194,7 +194,7 @@ func (c *contents) make(ctx context.Context, config Staged, layers []Staged, nam
 }
 
 // manifestOf makes the manifest of a config and its layers.
-func (c *contents) manifestOf(config Staged, layers []Staged) (image.Document, error) {
+func (c *contents) manifestOf(config image.Staged, layers []image.Staged) (image.Document, error) {
 	if len(layers) > image.MaxLayers {
 		return image.Document{}, image.Errorf(image.TooLarge, "an image of the archive has %d layers, more than %d", len(layers), image.MaxLayers)
 	}
@@ -227,7 +227,7 @@ var layerTypes = map[layer.Compression]string{
 }
 
 // layerType returns the media type of a layer by its first bytes.
-func (m *members) layerType(file Staged) (string, error) {
+func (m *members) layerType(file image.Staged) (string, error) {
 	if known, ok := m.types[file.Digest]; ok {
 		return known, nil
 	}
@@ -239,7 +239,7 @@ func (m *members) layerType(file Staged) (string, error) {
 	return layerTypes[kind], nil
 }
 
-func (m *members) compression(file Staged) (layer.Compression, error) {
+func (m *members) compression(file image.Staged) (layer.Compression, error) {
 	r, err := m.stage.Open(file)
 	if err != nil {
 		return "", err
@@ -255,22 +255,22 @@ func (m *members) compression(file Staged) (layer.Compression, error) {
 
 // layerNamed returns a layer that a document of docker's layouts names. docker load takes one by xz or bzip2 too, and keeps
 // it plain; so it is done here.
-func (m *members) layerNamed(ctx context.Context, by, name string) (Staged, error) {
+func (m *members) layerNamed(ctx context.Context, by, name string) (image.Staged, error) {
 	file, err := m.named(by, name)
 	if err != nil {
-		return Staged{}, err
+		return image.Staged{}, err
 	}
 	if plain, known := m.plain[file.Digest]; known {
 		return plain, nil
 	}
 	kind, err := m.compression(file)
 	if err != nil {
-		return Staged{}, err
+		return image.Staged{}, err
 	}
 	plain := file
 	if !kind.ForLayers() {
 		if plain, err = m.unpackLayer(ctx, file); err != nil {
-			return Staged{}, err
+			return image.Staged{}, err
 		}
 		m.byDigest[plain.Digest] = plain
 	}
@@ -279,17 +279,17 @@ func (m *members) layerNamed(ctx context.Context, by, name string) (Staged, erro
 }
 
 // unpackLayer stages the content of a layer.
-func (m *members) unpackLayer(ctx context.Context, file Staged) (Staged, error) {
+func (m *members) unpackLayer(ctx context.Context, file image.Staged) (image.Staged, error) {
 	r, err := m.stage.Open(file)
 	if err != nil {
-		return Staged{}, err
+		return image.Staged{}, err
 	}
 	defer r.Close()
 	src := &source{r: r}
 	plain, _, closePlain, err := layer.Decompress(src, maxWindow)
 	defer closePlain()
 	if err != nil {
-		return Staged{}, notUnpacked(file.Digest, err)
+		return image.Staged{}, notUnpacked(file.Digest, err)
 	}
 	in := &unpacked{r: plain, src: src, compressed: true, limit: m.maxBytes}
 	staged, err := m.stage.Add(ctx, in, 0)

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 
@@ -19,16 +18,6 @@ import (
 // committing is how many files of an upload are made blobs at once; they share the syncs of their folder.
 const committing = 8
 
-// stage is a blob.Stage as an import sees it.
-type stage struct{ *blob.Stage }
-
-func (g stage) Add(ctx context.Context, r io.Reader, size int64) (archive.Staged, error) {
-	f, err := g.Stage.Add(ctx, r, size)
-	return archive.Staged(f), err
-}
-
-func (g stage) Open(f archive.Staged) (io.ReadCloser, error) { return g.Stage.Open(blob.Staged(f)) }
-
 // NewStage makes a place for what somebody sends, apart from the blobs, with room for size bytes; negative where nobody
 // said how many will come. What is on it when the server dies is removed at the next start.
 func (s *Store) NewStage(size int64) (archive.Stage, error) {
@@ -36,7 +25,7 @@ func (s *Store) NewStage(size int64) (archive.Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return stage{g}, nil
+	return g, nil
 }
 
 // CheckRoom refuses (DiskFull) so many bytes of an upload where the disk has no room for them.
@@ -47,7 +36,7 @@ func (s *Store) CheckRoom(size int64) error { return s.blobs.CheckRoom(size) }
 // or by its ID where the manifest is not the registry's own, which docker's archives leave out. After an
 // error nothing is left. Errors: Corrupt where the shelf knows that a layer or an image is broken, DiskFull.
 func (s *Store) Import(ctx context.Context, from archive.Stage, in archive.Import) ([]archive.Imported, error) {
-	g, ok := from.(stage)
+	g, ok := from.(*blob.Staging)
 	if !ok {
 		return nil, fmt.Errorf("import: the stage is a %T", from)
 	}
@@ -116,7 +105,7 @@ func (s *Store) sameImage(ctx context.Context, in archive.Import, i int) (archiv
 }
 
 // commitStaged makes staged files blobs and gives those that were none before.
-func (s *Store) commitStaged(ctx context.Context, g stage, files map[image.Digest]archive.Staged, digests []image.Digest) (fresh []image.Digest, err error) {
+func (s *Store) commitStaged(ctx context.Context, g *blob.Staging, files map[image.Digest]image.Staged, digests []image.Digest) (fresh []image.Digest, err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(committing)
 	for _, d := range digests {
@@ -133,7 +122,7 @@ func (s *Store) commitStaged(ctx context.Context, g stage, files map[image.Diges
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			return g.Commit(blob.Staged(f))
+			return g.Commit(f)
 		})
 	}
 	return fresh, group.Wait()

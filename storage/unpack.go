@@ -23,9 +23,9 @@ func (u *unpacker) one(ctx context.Context, d image.Digest, alone bool) error {
 		return fmt.Errorf("read it: %w", err)
 	case err != nil: // damaged, or over the limits that keep the server safe
 		u.store.log.Warn("layer cannot be unpacked", "digest", d, "error", err)
-		return u.store.settleLayer(ctx, d, layerBroken, layer.Result{}, layer.Reason(err))
+		return u.store.settleLayer(ctx, d, layerBroken, image.Unpacked{}, layer.Reason(err))
 	}
-	return u.store.settleLayer(ctx, d, layerVerified, result, image.Text{})
+	return u.store.settleLayer(ctx, d, layerVerified, result.Unpacked, image.Text{})
 }
 
 func (u *unpacker) read(ctx context.Context, d image.Digest, alone bool) (layer.Result, error) {
@@ -59,7 +59,7 @@ func (u *unpacker) read(ctx context.Context, d image.Digest, alone bool) (layer.
 }
 
 // settleLayer writes what unpacking found and settles the images that use the layer.
-func (s *Store) settleLayer(ctx context.Context, d image.Digest, state string, r layer.Result, problem image.Text) error {
+func (s *Store) settleLayer(ctx context.Context, d image.Digest, state string, r image.Unpacked, problem image.Text) error {
 	err := s.update(ctx, func(tx *sql.Tx) error { return s.settleLayerIn(ctx, tx, d, state, r, problem) })
 	if err == nil { // else whoever waits would have the layer read again, and again
 		s.settled.ring()
@@ -67,7 +67,7 @@ func (s *Store) settleLayer(ctx context.Context, d image.Digest, state string, r
 	return err
 }
 
-func (s *Store) settleLayerIn(ctx context.Context, tx *sql.Tx, d image.Digest, state string, r layer.Result, problem image.Text) error {
+func (s *Store) settleLayerIn(ctx context.Context, tx *sql.Tx, d image.Digest, state string, r image.Unpacked, problem image.Text) error {
 	var unpacked, entries any // unknown of a layer that could not be read to its end
 	if state == layerVerified {
 		unpacked, entries = r.UnpackedSize, r.Entries

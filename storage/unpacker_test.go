@@ -151,7 +151,7 @@ func TestNobodyIsToldOfALayerWhoseResultIsNotWritten(t *testing.T) {
 	defer s.Close()
 	told := s.Store.settled.next()
 	_ = s.health.damage(errGarbled) // nothing is written from now on
-	if err := s.settleLayer(t.Context(), image.DigestOf([]byte("layer")), layerVerified, layer.Result{}, image.Text{}); err == nil {
+	if err := s.settleLayer(t.Context(), image.DigestOf([]byte("layer")), layerVerified, image.Unpacked{}, image.Text{}); err == nil {
 		t.Fatal("it was written")
 	}
 	select {

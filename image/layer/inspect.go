@@ -14,16 +14,11 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// Result is what one pass over a layer blob tells.
+// Result is what one pass over a layer blob finds.
 type Result struct {
-	// DiffID is the sha256 of the uncompressed tar, including what follows its end marker.
-	DiffID digest.Digest
-	// UnpackedSize is the layer's part of the SIZE that `docker images` shows, in bytes. See Inspect.
-	UnpackedSize int64
+	image.Unpacked
 	// TarSize is the length of the uncompressed tar in bytes.
 	TarSize int64
-	// Entries counts the tar's entries: files, directories, links, devices and whiteouts.
-	Entries int64
 	// Compression is how the blob is compressed, by its bytes.
 	Compression Compression
 }
@@ -77,11 +72,13 @@ func inspect(ctx context.Context, src io.Reader, limits Limits) (Result, error) 
 		return Result{}, &position{offset: c.size - int64(len(c.rest)), entry: w.headers, err: err}
 	}
 	return Result{
-		DiffID:       digest.NewDigest(digest.SHA256, c.hash),
-		UnpackedSize: w.sizes.total,
-		TarSize:      c.size,
-		Entries:      w.entries,
-		Compression:  compression,
+		Unpacked: image.Unpacked{
+			DiffID:       digest.NewDigest(digest.SHA256, c.hash),
+			UnpackedSize: w.sizes.total,
+			Entries:      w.entries,
+		},
+		TarSize:     c.size,
+		Compression: compression,
 	}, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/image/layer"
 )
 
@@ -50,11 +51,13 @@ func TestUnpackedSizeIsWhatDockerCounts(t *testing.T) {
 			for _, encoding := range encodings {
 				got := mustInspect(t, encoding.encode(t, test.tar))
 				want := layer.Result{
-					DiffID:       sha256Of(test.tar),
-					UnpackedSize: test.unpacked,
-					TarSize:      int64(len(test.tar)),
-					Entries:      test.entries,
-					Compression:  encoding.kind,
+					Unpacked: image.Unpacked{
+						DiffID:       sha256Of(test.tar),
+						UnpackedSize: test.unpacked,
+						Entries:      test.entries,
+					},
+					TarSize:     int64(len(test.tar)),
+					Compression: encoding.kind,
 				}
 				if got != want {
 					t.Errorf("%s:\n got %+v\nwant %+v", encoding.kind, got, want)

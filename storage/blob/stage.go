@@ -19,17 +19,10 @@ import (
 // stagePrefix begins the names of stages within ingest.
 const stagePrefix = "upload-"
 
-// Staged is a file of a Stage: what its bytes are.
-type Staged struct {
-	Number int // its name
-	Digest image.Digest
-	Size   int64
-}
-
-// Stage keeps what somebody sends apart from the blobs until it is proved: a folder under ingest whose files are
+// Staging keeps what somebody sends apart from the blobs until it is proved: a folder under ingest whose files are
 // numbered, so that nothing that was sent becomes part of a path. Open removes the stages that a crash has left.
 // Its methods may be called concurrently.
-type Stage struct {
+type Staging struct {
 	store *Store
 	dir   string
 	room  *Reservation
@@ -38,9 +31,9 @@ type Stage struct {
 	count int
 }
 
-// NewStage makes an empty stage with room for size bytes, as far as anybody knows how many will come; negative where nobody
+// NewStage makes an empty Staging with room for size bytes, as far as anybody knows how many will come; negative where nobody
 // does. DiskFull where there is no room for them. The caller discards it.
-func (s *Store) NewStage(size int64) (*Stage, error) {
+func (s *Store) NewStage(size int64) (*Staging, error) {
 	room, err := s.Reserve(size)
 	if err != nil {
 		return nil, err
@@ -50,25 +43,25 @@ func (s *Store) NewStage(size int64) (*Stage, error) {
 		room.Release()
 		return nil, failure("make a folder for an upload", err)
 	}
-	return &Stage{store: s, dir: dir, room: room}, nil
+	return &Staging{store: s, dir: dir, room: room}, nil
 }
 
-func (g *Stage) path(number int) string { return filepath.Join(g.dir, strconv.Itoa(number)) }
+func (g *Staging) path(number int) string { return filepath.Join(g.dir, strconv.Itoa(number)) }
 
 // Add writes what r gives, size bytes at most as far as anybody knows, into a file of its own and hashes it. An error of r
 // is returned as it is; DiskFull where the volume has no room for it. After an error nothing of it is left.
-func (g *Stage) Add(ctx context.Context, r io.Reader, size int64) (staged Staged, err error) {
+func (g *Staging) Add(ctx context.Context, r io.Reader, size int64) (staged image.Staged, err error) {
 	g.mu.Lock()
 	staged.Number = g.count
 	g.count++
 	g.mu.Unlock()
 	if err := g.room.Grow(size); err != nil {
-		return Staged{}, err
+		return image.Staged{}, err
 	}
 	path := g.path(staged.Number)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|noFollow, partialMode)
 	if err != nil {
-		return Staged{}, failure("write an upload", err)
+		return image.Staged{}, failure("write an upload", err)
 	}
 	w := stageWriter{ctx: ctx, stage: g, file: f}
 	w.flush.start(0)
@@ -79,7 +72,7 @@ func (g *Stage) Add(ctx context.Context, r io.Reader, size int64) (staged Staged
 	}
 	if err != nil {
 		_ = os.Remove(path) // the first error says more, and Discard takes it away
-		return Staged{}, err
+		return image.Staged{}, err
 	}
 	staged.Digest = image.Digest("sha256:" + hex.EncodeToString(hash.Sum(nil)))
 	return staged, nil
@@ -88,7 +81,7 @@ func (g *Stage) Add(ctx context.Context, r io.Reader, size int64) (staged Staged
 // stageWriter writes a staged file and keeps the volume from filling up.
 type stageWriter struct {
 	ctx     context.Context
-	stage   *Stage
+	stage   *Staging
 	file    *os.File
 	written int64
 	flush   writeback
@@ -122,7 +115,7 @@ func (s *Store) CheckRoom(size int64) error {
 }
 
 // Open opens a staged file for reading. The caller closes it.
-func (g *Stage) Open(f Staged) (io.ReadCloser, error) {
+func (g *Staging) Open(f image.Staged) (io.ReadCloser, error) {
 	file, err := os.OpenFile(g.path(f.Number), os.O_RDONLY|noFollow, 0)
 	if err != nil {
 		return nil, failure("read an upload", err)
@@ -132,7 +125,7 @@ func (g *Stage) Open(f Staged) (io.ReadCloser, error) {
 
 // Commit makes a staged file a blob, durably, under the digest that Add gave it. It is not on the stage any more. Where
 // the blob is stored already nothing changes.
-func (g *Stage) Commit(f Staged) error {
+func (g *Staging) Commit(f image.Staged) error {
 	name, err := hexOf(f.Digest)
 	if err != nil {
 		return err
@@ -155,7 +148,7 @@ func (g *Stage) Commit(f Staged) error {
 }
 
 // Discard removes the stage with everything that was not committed.
-func (g *Stage) Discard() error {
+func (g *Staging) Discard() error {
 	defer g.room.Release()
 	if err := os.RemoveAll(g.dir); err != nil {
 		return failure("remove an upload", err)
