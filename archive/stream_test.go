@@ -19,10 +19,10 @@ import (
 
 func TestABlobThatIsNotWholeIsNeverTheEnd(t *testing.T) {
 	layer := bytes.Repeat([]byte("layer"), small)
-	for name, spoil := range map[string]func(s *shelf, d image.Digest){
-		"missing": func(s *shelf, d image.Digest) { delete(s.blobs, d) },
-		"short":   func(s *shelf, d image.Digest) { s.blobs[d] = s.blobs[d][:len(layer)-1] },
-		"long":    func(s *shelf, d image.Digest) { s.blobs[d] = append(s.blobs[d], 0) },
+	for name, spoil := range map[string]func(s *testShelf, d image.Digest){
+		"missing": func(s *testShelf, d image.Digest) { delete(s.blobs, d) },
+		"short":   func(s *testShelf, d image.Digest) { s.blobs[d] = s.blobs[d][:len(layer)-1] },
+		"long":    func(s *testShelf, d image.Digest) { s.blobs[d] = append(s.blobs[d], 0) },
 	} {
 		s := newShelf()
 		i := s.image("a", layer)

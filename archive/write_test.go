@@ -17,15 +17,15 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// shelf is blobs in memory, and how many of them are open.
-type shelf struct {
+// testShelf is blobs in memory, and how many of them are open.
+type testShelf struct {
 	blobs map[image.Digest][]byte
 	open  int
 }
 
-func newShelf() *shelf { return &shelf{blobs: map[image.Digest][]byte{}} }
+func newShelf() *testShelf { return &testShelf{blobs: map[image.Digest][]byte{}} }
 
-func (s *shelf) put(mediaType string, raw []byte) image.Descriptor {
+func (s *testShelf) put(mediaType string, raw []byte) image.Descriptor {
 	d := image.DigestOf(raw)
 	s.blobs[d] = raw
 	return image.Descriptor{MediaType: mediaType, Digest: d, Size: int64(len(raw))}
@@ -34,7 +34,7 @@ func (s *shelf) put(mediaType string, raw []byte) image.Descriptor {
 // blob counts itself out when it is closed.
 type blob struct {
 	*bytes.Reader
-	shelf *shelf
+	shelf *testShelf
 }
 
 func (b blob) Close() error {
@@ -42,7 +42,7 @@ func (b blob) Close() error {
 	return nil
 }
 
-func (s *shelf) get(d image.Digest) (Blob, error) {
+func (s *testShelf) get(d image.Digest) (Blob, error) {
 	raw, ok := s.blobs[d]
 	if !ok {
 		return nil, fmt.Errorf("no blob %s", d)
@@ -52,7 +52,7 @@ func (s *shelf) get(d image.Digest) (Blob, error) {
 }
 
 // image makes an image of these layers.
-func (s *shelf) image(name string, layers ...[]byte) Image {
+func (s *testShelf) image(name string, layers ...[]byte) Image {
 	i := Image{
 		Manifest: s.put(ocispec.MediaTypeImageManifest, []byte("manifest of "+name)),
 		Config:   s.put(ocispec.MediaTypeImageConfig, []byte("config of "+name)),
@@ -82,7 +82,7 @@ func archiveOf(t *testing.T, f Format, exports ...Export) *Archive {
 }
 
 // read reads an archive whole.
-func (s *shelf) read(t *testing.T, a *Archive) []byte {
+func (s *testShelf) read(t *testing.T, a *Archive) []byte {
 	t.Helper()
 	stream := a.Stream(s.get)
 	raw, err := io.ReadAll(stream)
@@ -125,7 +125,7 @@ func files(t *testing.T, raw []byte) (names []string, content map[string][]byte)
 }
 
 // random makes exports with layers of all kinds of sizes, some of them shared.
-func random(s *shelf, r *rand.Rand) []Export {
+func random(s *testShelf, r *rand.Rand) []Export {
 	sizes := []int{0, 1, 511, 512, 513, 1024, 5000, small, small + 1, 3*small + 17}
 	var pool [][]byte
 	for range 1 + r.IntN(8) {

@@ -37,7 +37,7 @@ type archived struct {
 }
 
 // archive downloads one and proves that each blob is what its name says.
-func (s *shelf) archive(address string) archived {
+func (s *testShelf) archive(address string) archived {
 	s.t.Helper()
 	got := s.get(address)
 	got.is(s.t, http.StatusOK)
@@ -431,7 +431,7 @@ func (w *watched) Write(p []byte) (int, error) {
 }
 
 // downloading asks for an archive and does something after its first bytes. It tells whether the answer broke off.
-func (s *shelf) downloading(address string, then func()) (body []byte, brokeOff bool) {
+func (s *testShelf) downloading(address string, then func()) (body []byte, brokeOff bool) {
 	s.t.Helper()
 	w := &watched{httptest.NewRecorder(), then}
 	defer func() {
@@ -477,7 +477,7 @@ func TestAnImageThatIsDeletedMeanwhileIsDownloadedToTheEnd(t *testing.T) {
 }
 
 // losing has a shelf with an archive of several layers, and what loses the last of them.
-func losing(t *testing.T) (s *shelf, address string, lose func()) {
+func losing(t *testing.T) (s *testShelf, address string, lose func()) {
 	t.Helper()
 	var dir string
 	s = newShelf(t, func(o *storage.Options) { dir = o.Dir })

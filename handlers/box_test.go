@@ -20,7 +20,7 @@ import (
 // boxed is the box over a shelf, with stand-ins for the search services of Docker Hub, Quay and a registry that
 // is out of order.
 type boxed struct {
-	*shelf
+	*testShelf
 	asked atomic.Int32 // requests to the services
 }
 
@@ -32,7 +32,7 @@ func newBoxed(t *testing.T, hub http.Handler, references ...string) *boxed {
 	if !ok {
 		t.Fatal("the sample library has no postgres:15")
 	}
-	b := &boxed{shelf: newShelfOn(t, reg)}
+	b := &boxed{testShelf: newShelfOn(t, reg)}
 	for _, reference := range references {
 		ref, err := image.ParseReference(reference)
 		if err != nil {

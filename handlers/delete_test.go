@@ -53,7 +53,7 @@ func (a answer) wentTo(t *testing.T, to, message string) {
 }
 
 // has holds the names of the list against those expected.
-func (s *shelf) has(names ...string) {
+func (s *testShelf) has(names ...string) {
 	s.t.Helper()
 	if got := s.names(); !slices.Equal(got, names) {
 		s.t.Errorf("the shelf has %q, want %q", got, names)

@@ -14,7 +14,7 @@ import (
 
 // handedShelf has ubuntu:22.04, postgres:15 and redis:7, pulled 40 days ago; postgres was handed out three times, last three days
 // ago, and once one of its platforms by its own digest; ubuntu 35 days ago.
-func handedShelf(t *testing.T) *shelf {
+func handedShelf(t *testing.T) *testShelf {
 	t.Helper()
 	var at atomic.Pointer[time.Time] // the store looks at it whenever it likes
 	is := func(now time.Time) { at.Store(&now) }

@@ -15,7 +15,7 @@ import (
 // movedShelf is a shelf on which app:1 moved from one index to another: amd64 got a layer, an environment variable and lost
 // a port, arm64 stayed as it was, s390x went and riscv64 came.
 type movedShelf struct {
-	*shelf
+	*testShelf
 	from, to image.Digest
 }
 
@@ -32,7 +32,7 @@ func newMoved(t *testing.T) movedShelf {
 	second := sample.Config{ImageConfig: v1.ImageConfig{Env: []string{"PATH=/bin", "MODE=new <b>", "EXTRA=1"}, Cmd: []string{"app", "--fast"}}}
 	arm := im("arm64", first, sample.Step{By: "COPY base", Layer: base})
 	reg := sample.NewEmptyRegistry()
-	m := movedShelf{shelf: newShelfOn(t, reg)}
+	m := movedShelf{testShelf: newShelfOn(t, reg)}
 	for i, source := range []sample.Index{
 		{Entries: []sample.Source{im("amd64", first, sample.Step{By: "COPY base", Layer: base}, sample.Step{By: "COPY app", Layer: app}), arm, im("s390x", first, sample.Step{By: "COPY base", Layer: base})}},
 		{Entries: []sample.Source{im("amd64", second, sample.Step{By: "COPY base", Layer: base}, sample.Step{By: "RUN patch <i>", Layer: patch}, sample.Step{By: "COPY app", Layer: app}), arm, im("riscv64", first, sample.Step{By: "COPY base", Layer: base})}},

@@ -13,7 +13,7 @@ import (
 )
 
 // newDockerShelf has every image that docker was asked about, each at the platform that it was asked for.
-func newDockerShelf(t *testing.T) *shelf {
+func newDockerShelf(t *testing.T) *testShelf {
 	t.Helper()
 	s := newShelfOn(t, dockerRegistry(t))
 	for _, i := range dockerImages {

@@ -12,7 +12,7 @@ import (
 )
 
 // bring pulls an image and does not wait until it is unpacked.
-func (s *shelf) bring(reference string) {
+func (s *testShelf) bring(reference string) {
 	s.t.Helper()
 	ref, err := image.ParseReference(reference)
 	if err != nil {

@@ -26,7 +26,7 @@ const (
 var amd64 = v1.Platform{OS: "linux", Architecture: "amd64"}
 
 // newShelfWith opens an empty shelf in front of a registry of one repository, with images by tag.
-func newShelfWith(t *testing.T, repository string, sources map[string]sample.Source) *shelf {
+func newShelfWith(t *testing.T, repository string, sources map[string]sample.Source) *testShelf {
 	t.Helper()
 	reg := sample.NewEmptyRegistry()
 	for tag, source := range sources {
@@ -38,13 +38,13 @@ func newShelfWith(t *testing.T, repository string, sources map[string]sample.Sou
 }
 
 // newShelfOn opens an empty shelf in front of a registry, which ends with the test.
-func newShelfOn(t *testing.T, reg *sample.Registry, set ...func(*storage.Options)) *shelf {
+func newShelfOn(t *testing.T, reg *sample.Registry, set ...func(*storage.Options)) *testShelf {
 	t.Helper()
 	return newShelfInFront(t, reg, reg, set...)
 }
 
 // newShelfInFront opens an empty shelf in front of what serves a registry, which ends with the test.
-func newShelfInFront(t *testing.T, reg *sample.Registry, served http.Handler, set ...func(*storage.Options)) *shelf {
+func newShelfInFront(t *testing.T, reg *sample.Registry, served http.Handler, set ...func(*storage.Options)) *testShelf {
 	t.Helper()
 	server := httptest.NewServer(served)
 	t.Cleanup(func() {
@@ -92,7 +92,7 @@ func TestTheLayersOfAnImageAreItsHistory(t *testing.T) {
 }
 
 // layersOf gives the stored layers of one platform.
-func (s *shelf) layersOf(reference, platform string) []storage.Layer {
+func (s *testShelf) layersOf(reference, platform string) []storage.Layer {
 	s.t.Helper()
 	for _, i := range s.target(reference).Images {
 		if i.Platform.String() == platform {

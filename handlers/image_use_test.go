@@ -13,7 +13,7 @@ import (
 )
 
 // at asks for a page under a server's name, as a browser or a proxy in front does.
-func (s *shelf) at(host, address string, headers ...string) answer {
+func (s *testShelf) at(host, address string, headers ...string) answer {
 	s.t.Helper()
 	r := httptest.NewRequest(http.MethodGet, address, nil)
 	r.Host = host

@@ -15,13 +15,13 @@ import (
 const partial = "HX-Request"
 
 // typing asks for the list as htmx does while somebody types or switches something at an address.
-func (s *shelf) typing(current, address string) answer {
+func (s *testShelf) typing(current, address string) answer {
 	s.t.Helper()
 	return s.get(address, partial, "true", "HX-Request-Type", "partial", "HX-Source", "form", "HX-Current-URL", "http://example.com"+current)
 }
 
 // list asks for a list at the address that it is redirected to.
-func (s *shelf) list(address string) answer {
+func (s *testShelf) list(address string) answer {
 	s.t.Helper()
 	page := s.get(address)
 	if page.status == http.StatusFound {

@@ -17,7 +17,7 @@ import (
 
 // filled is a shelf with a little of everything that the list shows: two platforms, two tags on one digest, another
 // host, a digest that was asked for, a dangling one, and an image without a creation date.
-func filled(t *testing.T) *shelf {
+func filled(t *testing.T) *testShelf {
 	t.Helper()
 	s := newShelf(t)
 	s.pull("ubuntu:22.04", "linux/amd64", "linux/arm64")

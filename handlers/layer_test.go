@@ -12,7 +12,7 @@ import (
 )
 
 // layerOf gives the digest of a layer of the platform that stands for a reference.
-func (s *shelf) layerOf(reference string, position int) image.Digest {
+func (s *testShelf) layerOf(reference string, position int) image.Digest {
 	s.t.Helper()
 	layers, err := s.store.ImageLayers(s.t.Context(), s.store.Preferred(s.target(reference).Images).Manifest)
 	if err != nil {

@@ -29,7 +29,7 @@ import (
 // picker is the Search page over a real store, queue and client, with stand-ins for Docker Hub and its
 // registry, which can be made to misbehave.
 type picker struct {
-	*shelf
+	*testShelf
 	h        *Handlers
 	registry *sample.Faulty
 	large    *sample.Large
@@ -73,7 +73,7 @@ func newPicker(t testing.TB, tagged sample.Tagged) *picker {
 		}
 	})
 	test, _ := t.(*testing.T) // a benchmark asks the pages directly
-	p.shelf = &shelf{t: test, store: store, queue: queue, now: clock}
+	p.testShelf = &testShelf{t: test, store: store, queue: queue, now: clock}
 	p.h = New(Options{Store: store, Queue: queue, Registry: client, Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
 	e := p.server(p.h).(*echo.Echo)
 	e.GET("/search", p.h.Search)

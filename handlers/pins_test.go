@@ -16,7 +16,7 @@ import (
 const redisPage = "/images/docker.io/library/redis"
 
 // pullRolling pulls a version of a tag that moves.
-func (s *shelf) pullRolling(reg *sample.Registry, version int) {
+func (s *testShelf) pullRolling(reg *sample.Registry, version int) {
 	s.t.Helper()
 	source, err := sample.Rolling(version)
 	if err == nil {

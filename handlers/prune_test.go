@@ -36,7 +36,7 @@ func (a answer) pruneForm(t *testing.T) url.Values {
 }
 
 // moved is a shelf whose tag ubuntu:rolling has moved twice, with a digest that somebody asked for and other tags.
-func moved(t *testing.T, set ...func(*storage.Options)) *shelf {
+func moved(t *testing.T, set ...func(*storage.Options)) *testShelf {
 	t.Helper()
 	reg := sample.NewEmptyRegistry()
 	s := newShelfOn(t, reg, set...)
@@ -47,7 +47,7 @@ func moved(t *testing.T, set ...func(*storage.Options)) *shelf {
 }
 
 // dangling lists the digests without a tag that nobody asked for.
-func (s *shelf) dangling() (refs []image.Reference) {
+func (s *testShelf) dangling() (refs []image.Reference) {
 	s.t.Helper()
 	rows, _, err := s.store.List(s.t.Context(), storage.ListQuery{Limit: 200})
 	if err != nil {

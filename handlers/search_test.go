@@ -23,7 +23,7 @@ import (
 
 // searched is the Search page over a shelf. Its registries are stand-ins.
 type searched struct {
-	*shelf
+	*testShelf
 	asked atomic.Int32 // requests to the registries and their search services
 }
 
@@ -75,7 +75,7 @@ func answering(host string, kind registry.SearchKind, h http.HandlerFunc) standI
 // newSearched opens the page over an empty shelf.
 func newSearched(t *testing.T, list []standIn) *searched {
 	t.Helper()
-	s := &searched{shelf: newShelf(t)}
+	s := &searched{testShelf: newShelf(t)}
 	serve := func(h http.Handler) string {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.asked.Add(1)
@@ -109,7 +109,7 @@ func newSearched(t *testing.T, list []standIn) *searched {
 
 // server has the page's address besides those of the list.
 func (s *searched) server(h *Handlers) http.Handler {
-	list, e := s.shelf.server(h), echo.New()
+	list, e := s.testShelf.server(h), echo.New()
 	e.HTTPErrorHandler = errorsAsWeb(s.t, h)
 	e.Use(heldAsWeb)
 	e.GET("/search", func(c echo.Context) error {

@@ -70,8 +70,8 @@ func (m mirror) Blob(ctx context.Context, r image.Repository, d image.Descriptor
 	return m.Client.Blob(ctx, m.there(r), d, offset)
 }
 
-// shelf is the pages of the list over a real store, filled by real pulls.
-type shelf struct {
+// testShelf is the pages of the list over a real store, filled by real pulls.
+type testShelf struct {
 	t     *testing.T
 	store *storage.Store
 	queue *pull.Queue
@@ -82,7 +82,7 @@ type shelf struct {
 }
 
 // newShelf opens an empty shelf. References of any host come from the sample registry.
-func newShelf(t *testing.T, set ...func(*storage.Options)) *shelf {
+func newShelf(t *testing.T, set ...func(*storage.Options)) *testShelf {
 	t.Helper()
 	reg, err := samples()
 	if err != nil {
@@ -94,7 +94,7 @@ func newShelf(t *testing.T, set ...func(*storage.Options)) *shelf {
 }
 
 // newShelfOf opens an empty shelf in front of the registry at host.
-func newShelfOf(t *testing.T, host string, set ...func(*storage.Options)) *shelf {
+func newShelfOf(t *testing.T, host string, set ...func(*storage.Options)) *testShelf {
 	t.Helper()
 	amd64 := image.Platform{OS: "linux", Architecture: "amd64"}
 	now := func() time.Time { return clock }
@@ -121,7 +121,7 @@ func newShelfOf(t *testing.T, host string, set ...func(*storage.Options)) *shelf
 	})
 	checker := pull.NewChecker(pull.CheckOptions{Source: mirror{client, host}, Shelf: store, Now: now})
 	t.Cleanup(checker.Close)
-	s := &shelf{t: t, store: store, queue: queue, now: clock}
+	s := &testShelf{t: t, store: store, queue: queue, now: clock}
 	s.handlers = New(Options{Store: store, Queue: queue, Checker: checker, Registry: client, Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
 	s.pages = s.server(s.handlers)
 	return s
@@ -159,7 +159,7 @@ func heldAsWeb(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // server has the addresses of the list's pages, and errors as web has them.
-func (s *shelf) server(h *Handlers) http.Handler {
+func (s *testShelf) server(h *Handlers) http.Handler {
 	e := echo.New()
 	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -195,7 +195,7 @@ func (s *shelf) server(h *Handlers) http.Handler {
 }
 
 // pull brings an image and waits until it is unpacked.
-func (s *shelf) pull(reference string, platforms ...string) {
+func (s *testShelf) pull(reference string, platforms ...string) {
 	s.t.Helper()
 	ref, err := image.ParseReference(reference)
 	if err != nil {
@@ -229,7 +229,7 @@ func (s *shelf) pull(reference string, platforms ...string) {
 }
 
 // target gives what a reference names on the shelf.
-func (s *shelf) target(reference string) storage.Target {
+func (s *testShelf) target(reference string) storage.Target {
 	s.t.Helper()
 	ref, err := image.ParseReference(reference)
 	if err != nil {
@@ -243,7 +243,7 @@ func (s *shelf) target(reference string) storage.Target {
 }
 
 // names gives the names of the list's rows.
-func (s *shelf) names() []string {
+func (s *testShelf) names() []string {
 	s.t.Helper()
 	rows, _, err := s.store.List(s.t.Context(), storage.ListQuery{Limit: 200})
 	if err != nil {
@@ -264,20 +264,20 @@ type answer struct {
 }
 
 // get asks for a page; headers are name, value, ….
-func (s *shelf) get(address string, headers ...string) answer {
+func (s *testShelf) get(address string, headers ...string) answer {
 	s.t.Helper()
 	return s.do(httptest.NewRequest(http.MethodGet, address, nil), headers...)
 }
 
 // post sends a form.
-func (s *shelf) post(address string, form url.Values, headers ...string) answer {
+func (s *testShelf) post(address string, form url.Values, headers ...string) answer {
 	s.t.Helper()
 	r := httptest.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", echo.MIMEApplicationForm)
 	return s.do(r, headers...)
 }
 
-func (s *shelf) do(r *http.Request, headers ...string) answer {
+func (s *testShelf) do(r *http.Request, headers ...string) answer {
 	s.t.Helper()
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])

@@ -16,7 +16,7 @@ import (
 )
 
 // counted waits until what uses the disk has been counted as it is now.
-func (s *shelf) counted() storage.Usage {
+func (s *testShelf) counted() storage.Usage {
 	s.t.Helper()
 	s.store.Settle()
 	u, current, err := s.store.Usage(s.t.Context(), time.Minute)
@@ -171,7 +171,7 @@ func TestThePartsOfTheMapAreWhatIsOnDisk(t *testing.T) {
 }
 
 // prune prunes with the fields of an address and gives the answer.
-func (s *shelf) prune(query string) answer {
+func (s *testShelf) prune(query string) answer {
 	s.t.Helper()
 	return s.post("/prune", s.get("/prune"+query).pruneForm(s.t))
 }

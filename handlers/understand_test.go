@@ -11,7 +11,7 @@ import (
 )
 
 // understanding is the handlers over a shelf, with a client that must not be asked: its registries are nowhere.
-func understanding(t *testing.T, s *shelf) *Handlers {
+func understanding(t *testing.T, s *testShelf) *Handlers {
 	t.Helper()
 	client, err := registry.New(registry.Options{DockerConfig: t.TempDir()})
 	if err != nil {

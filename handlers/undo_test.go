@@ -20,7 +20,7 @@ import (
 func undoable(o *storage.Options) { o.UndoWindow = 10 * time.Minute }
 
 // next asks for the page that a redirect leads to, with the message that it left.
-func (s *shelf) next(a answer) answer {
+func (s *testShelf) next(a answer) answer {
 	s.t.Helper()
 	for _, k := range (&http.Response{Header: a.header}).Cookies() {
 		if k.Name == flashCookie {

@@ -13,7 +13,7 @@ import (
 
 // checked is a shelf with ubuntu:rolling and redis:7 in front of a registry that misbehaves when it is told to.
 type checked struct {
-	*shelf
+	*testShelf
 	reg    *sample.Registry
 	faulty *sample.Faulty
 }
@@ -24,7 +24,7 @@ func newChecked(t *testing.T) checked {
 	t.Helper()
 	reg := sample.NewEmptyRegistry()
 	c := checked{reg: reg, faulty: sample.NewFaulty(reg)}
-	c.shelf = newShelfInFront(t, reg, c.faulty)
+	c.testShelf = newShelfInFront(t, reg, c.faulty)
 	c.pullRolling(reg, 1)
 	return c
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // described gives what is stored about a source's images, as "architecture predicate predicate", in any order.
-func (s *shelf) described(source string, architectures ...string) []string {
+func (s *testShelf) described(source string, architectures ...string) []string {
 	s.t.Helper()
 	var manifests []image.Digest
 	of := map[image.Digest]string{}
@@ -92,7 +92,7 @@ func TestAnImageKeepsWhatEveryIndexSaysAboutIt(t *testing.T) {
 	s.same("after the undo", s.dump(dumpQueries...), before)
 }
 
-func (s *shelf) blobRows() []string {
+func (s *testShelf) blobRows() []string {
 	s.t.Helper()
 	rows, err := rowsOf(s.t.Context(), s.Store.read, scanString, `SELECT digest FROM blobs`)
 	if err != nil {
@@ -130,7 +130,7 @@ func TestStraysAreNotSweptThatAnAttestationNeeds(t *testing.T) {
 
 // Neither sizes nor platforms nor image IDs tell that there is an attestation.
 func TestAttestationsAreNoImages(t *testing.T) {
-	rows := func(words string) (string, *shelf) {
+	rows := func(words string) (string, *testShelf) {
 		s := newShelf(t)
 		s.pull(words)
 		if err := s.AwaitUnpacked(t.Context()); err != nil {

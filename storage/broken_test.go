@@ -10,7 +10,7 @@ import (
 )
 
 // brokenShelf has bad:1, whose layer is no tar, and good:1.
-func brokenShelf(t *testing.T) (s *shelf, bad, good image.Digest) {
+func brokenShelf(t *testing.T) (s *testShelf, bad, good image.Digest) {
 	t.Helper()
 	s = newShelf(t)
 	s.source["bad"] = sample.NotTar()
@@ -20,7 +20,7 @@ func brokenShelf(t *testing.T) (s *shelf, bad, good image.Digest) {
 }
 
 // kept gives a job as its record has it.
-func (s *shelf) kept(id int64) pull.Job {
+func (s *testShelf) kept(id int64) pull.Job {
 	s.t.Helper()
 	j, err := s.Job(s.t.Context(), id)
 	if err != nil {
@@ -29,7 +29,7 @@ func (s *shelf) kept(id int64) pull.Job {
 	return j
 }
 
-func (s *shelf) job(j pull.Job) int64 {
+func (s *testShelf) job(j pull.Job) int64 {
 	s.t.Helper()
 	j.Created = time.Unix(1, 0)
 	id, err := s.CreateJob(s.t.Context(), pull.Job{Reference: j.Reference, State: pull.Pulling, Created: j.Created})

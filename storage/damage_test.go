@@ -25,7 +25,7 @@ import (
 const pageSize = 4096
 
 // newWrittenShelf is a shelf whose database has several pages of most kinds, and long values that continue on others.
-func newWrittenShelf(t *testing.T) *shelf {
+func newWrittenShelf(t *testing.T) *testShelf {
 	t.Helper()
 	s := newShelf(t)
 	s.fill([]string{"ubuntu:22.04=jammy amd64 arm64", "redis:7=redis amd64", "postgres:15=postgres amd64", "told:1=told amd64"})

@@ -20,8 +20,8 @@ import (
 	"github.com/stowage/stowage/sample"
 )
 
-// shelf is a real store in a folder of its own, filled with small images by name.
-type shelf struct {
+// testShelf is a real store in a folder of its own, filled with small images by name.
+type testShelf struct {
 	*Store
 	t       *testing.T
 	dir     string
@@ -48,13 +48,13 @@ type shelf struct {
 //	told        index: amd64 and arm64, each with an attestation
 //	told-again  index: told's very images, each with another attestation, in the newer form
 //	strange     index: redis and an arm64 with one attestation for both, whose blobs are redis's own
-func newShelf(t *testing.T) *shelf { return newShelfWith(t, Options{}) }
+func newShelf(t *testing.T) *testShelf { return newShelfWith(t, Options{}) }
 
 // newShelfWith is newShelf with options of the store.
-func newShelfWith(t *testing.T, o Options) *shelf {
+func newShelfWith(t *testing.T, o Options) *testShelf {
 	t.Helper()
 	o.Dir, o.DefaultPlatform = cmp.Or(o.Dir, t.TempDir()), image.Platform{OS: "linux", Architecture: "amd64"}
-	s := &shelf{t: t, dir: o.Dir, options: o, built: map[string]sample.Built{}, layers: map[string]*sample.Layer{}}
+	s := &testShelf{t: t, dir: o.Dir, options: o, built: map[string]sample.Built{}, layers: map[string]*sample.Layer{}}
 	s.open()
 	store := s.Store
 	t.Cleanup(func() {
@@ -100,7 +100,7 @@ func newShelfWith(t *testing.T, o Options) *shelf {
 }
 
 // open opens the store on the shelf's folder.
-func (s *shelf) open() {
+func (s *testShelf) open() {
 	s.t.Helper()
 	store, err := Open(s.t.Context(), s.options)
 	if err != nil {
@@ -113,7 +113,7 @@ func (s *shelf) open() {
 }
 
 // fill pulls in order, and pins what is to be: "pin ubuntu:22.04 why".
-func (s *shelf) fill(all []string) {
+func (s *testShelf) fill(all []string) {
 	s.t.Helper()
 	for _, words := range all {
 		pin, isPin := strings.CutPrefix(words, "pin ")
@@ -129,7 +129,7 @@ func (s *shelf) fill(all []string) {
 }
 
 // image is an image for linux on an architecture, made of layers by name; equal names are one layer.
-func (s *shelf) image(architecture string, layers ...string) sample.Image {
+func (s *testShelf) image(architecture string, layers ...string) sample.Image {
 	im := sample.Image{Platform: v1.Platform{OS: "linux", Architecture: architecture}, Created: sample.Epoch}
 	for _, name := range layers {
 		if s.layers[name] == nil {
@@ -191,7 +191,7 @@ func (x strange) Build() (sample.Built, error) {
 }
 
 // build gives what a source of that name is.
-func (s *shelf) build(name string) sample.Built {
+func (s *testShelf) build(name string) sample.Built {
 	s.t.Helper()
 	if b, ok := s.built[name]; ok {
 		return b
@@ -213,7 +213,7 @@ type held struct {
 	alone         bool
 }
 
-func (s *shelf) read(words string) held {
+func (s *testShelf) read(words string) held {
 	s.t.Helper()
 	fields := strings.Fields(words)
 	name, source, _ := strings.Cut(fields[0], "=")
@@ -262,12 +262,12 @@ func (h held) whole(b sample.Built) []sample.Built {
 }
 
 // pull puts an image on the shelf as a finished pull does: blob files first, then Record.
-func (s *shelf) pull(words string) {
+func (s *testShelf) pull(words string) {
 	s.t.Helper()
 	s.record(words, func(*pull.Pulled) {})
 }
 
-func (s *shelf) record(words string, alter func(*pull.Pulled)) {
+func (s *testShelf) record(words string, alter func(*pull.Pulled)) {
 	s.t.Helper()
 	h := s.read(words)
 	b := s.build(h.source)
@@ -303,7 +303,7 @@ func (s *shelf) record(words string, alter func(*pull.Pulled)) {
 	}
 }
 
-func (s *shelf) document(b sample.Built) image.Document {
+func (s *testShelf) document(b sample.Built) image.Document {
 	s.t.Helper()
 	s.put(b.Digest(), b.Body)
 	doc, err := image.ParseStoredDocument(b.Descriptor.MediaType, b.Body) // also what an older version took
@@ -313,7 +313,7 @@ func (s *shelf) document(b sample.Built) image.Document {
 	return doc
 }
 
-func (s *shelf) attestation(b sample.Built) image.Attestation {
+func (s *testShelf) attestation(b sample.Built) image.Attestation {
 	s.t.Helper()
 	s.put(b.Digest(), b.Body)
 	for _, blob := range b.Blobs {
@@ -326,7 +326,7 @@ func (s *shelf) attestation(b sample.Built) image.Attestation {
 	return a
 }
 
-func (s *shelf) put(d image.Digest, data []byte) {
+func (s *testShelf) put(d image.Digest, data []byte) {
 	s.t.Helper()
 	if s.blobs.Has(d, int64(len(data))) {
 		return
@@ -345,7 +345,7 @@ func (s *shelf) put(d image.Digest, data []byte) {
 }
 
 // files gives the blob files on disk with their sizes.
-func (s *shelf) files() map[image.Digest]int64 {
+func (s *testShelf) files() map[image.Digest]int64 {
 	s.t.Helper()
 	found := map[image.Digest]int64{}
 	err := filepath.WalkDir(filepath.Join(s.dir, "blobs", "sha256"), func(_ string, e fs.DirEntry, err error) error {
@@ -365,7 +365,7 @@ func (s *shelf) files() map[image.Digest]int64 {
 }
 
 // rows gives the list as the tables word it, sorted, with the reason where it is not a tag.
-func (s *shelf) rows() []string {
+func (s *testShelf) rows() []string {
 	s.t.Helper()
 	list, _, err := s.List(s.t.Context(), ListQuery{Limit: 100})
 	if err != nil {
@@ -392,7 +392,7 @@ func (s *shelf) rows() []string {
 
 // nameOf gives the name of what has a digest: a source, "source/architecture" for an image by manifest or image ID,
 // or a layer.
-func (s *shelf) nameOf(d image.Digest) string {
+func (s *testShelf) nameOf(d image.Digest) string {
 	for name, b := range s.built {
 		if b.Digest() == d {
 			return name
@@ -417,7 +417,7 @@ func (s *shelf) nameOf(d image.Digest) string {
 }
 
 // id gives the image ID of a source's image for an architecture.
-func (s *shelf) id(name, architecture string) image.Digest {
+func (s *testShelf) id(name, architecture string) image.Digest {
 	s.t.Helper()
 	for m := range s.build(name).All() {
 		if p := m.Descriptor.Platform; p != nil && p.Architecture == architecture && len(m.Blobs) > 0 {
@@ -430,7 +430,7 @@ func (s *shelf) id(name, architecture string) image.Digest {
 
 // check holds the shelf against the rows that are expected: the list, the files on disk, the rows behind
 // them, index.json and the sums.
-func (s *shelf) check(want []string) {
+func (s *testShelf) check(want []string) {
 	s.t.Helper()
 	s.Settle()
 	slices.Sort(want)
@@ -467,7 +467,7 @@ func (s *shelf) check(want []string) {
 }
 
 // checkFiles holds the files on disk and the rows for blobs, manifests, images and layers against what is wanted.
-func (s *shelf) checkFiles(want map[image.Digest]int64) {
+func (s *testShelf) checkFiles(want map[image.Digest]int64) {
 	s.t.Helper()
 	on := s.files()
 	for d := range want {
@@ -498,7 +498,7 @@ func (s *shelf) checkFiles(want map[image.Digest]int64) {
 }
 
 // layoutNames gives index.json as "reference digest", sorted.
-func (s *shelf) layoutNames() []string {
+func (s *testShelf) layoutNames() []string {
 	s.t.Helper()
 	raw, err := os.ReadFile(filepath.Join(s.dir, "index.json"))
 	if err != nil {
@@ -517,7 +517,7 @@ func (s *shelf) layoutNames() []string {
 }
 
 // remove plans and carries the plan out as somebody who confirms it at once.
-func (s *shelf) remove(ctx context.Context, asked image.Removal) (image.RemovalPlan, error) {
+func (s *testShelf) remove(ctx context.Context, asked image.Removal) (image.RemovalPlan, error) {
 	plan, err := s.PlanRemoval(ctx, asked)
 	if err != nil {
 		return plan, err

@@ -10,7 +10,7 @@ import (
 )
 
 // handedRows gives the list's rows with how often and when they were handed out, as days after the start: "redis:7 3 at 2".
-func (s *shelf) handedRows(start time.Time) []string {
+func (s *testShelf) handedRows(start time.Time) []string {
 	s.t.Helper()
 	if err := s.WriteHandedOut(s.t.Context()); err != nil {
 		s.t.Fatal(err)
@@ -31,7 +31,7 @@ func (s *shelf) handedRows(start time.Time) []string {
 	return words
 }
 
-func (s *shelf) isHanded(start time.Time, want ...string) {
+func (s *testShelf) isHanded(start time.Time, want ...string) {
 	s.t.Helper()
 	if got := s.handedRows(start); !slices.Equal(got, want) {
 		s.t.Errorf("handed out\n got %q\nwant %q", got, want)

@@ -16,7 +16,7 @@ import (
 )
 
 // keeperFails puts what is given in place of the keeper's steps and lets it try again at once.
-func (s *shelf) keeperFails(writeIndex func(context.Context) error, persist func() error) {
+func (s *testShelf) keeperFails(writeIndex func(context.Context) error, persist func() error) {
 	s.Settle()
 	k := s.keeper
 	k.mu.Lock()
@@ -30,7 +30,7 @@ func (s *shelf) keeperFails(writeIndex func(context.Context) error, persist func
 	}
 }
 
-func (s *shelf) removeTag(name string) {
+func (s *testShelf) removeTag(name string) {
 	s.t.Helper()
 	if _, err := s.remove(s.t.Context(), image.Remove(image.RemovalItem{Reference: tagRef(s.t, name)})); err != nil {
 		s.t.Fatal(err)

@@ -21,7 +21,7 @@ import (
 
 // randomList writes the list's rows straight into the database, in ways that no pull would.
 type randomList struct {
-	*shelf
+	*testShelf
 	random  *rand.Rand
 	digests []string // of manifests and indexes that rows can have
 	rows    []int64
@@ -38,7 +38,7 @@ var (
 )
 
 func newRandomList(t *testing.T, seed uint64) *randomList {
-	l := &randomList{shelf: newShelf(t), random: rand.New(rand.NewPCG(seed, 4))}
+	l := &randomList{testShelf: newShelf(t), random: rand.New(rand.NewPCG(seed, 4))}
 	l.write(func(tx *sql.Tx) {
 		id := 0
 		for _, host := range randomHosts {

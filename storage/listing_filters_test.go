@@ -22,7 +22,7 @@ var (
 )
 
 // filterShelf is a shelf with something for each of docker's filters.
-func filterShelf(t *testing.T) *shelf {
+func filterShelf(t *testing.T) *testShelf {
 	t.Helper()
 	s := newShelf(t)
 	made := func(architecture, layer string, created time.Time, labels map[string]string) sample.Image {

@@ -146,7 +146,7 @@ func TestAnImageIsFoundByAUniquePrefixOfItsID(t *testing.T) {
 }
 
 // layerDigest gives the digest of a layer by its name.
-func (s *shelf) layerDigest(name string) string {
+func (s *testShelf) layerDigest(name string) string {
 	s.t.Helper()
 	content, err := s.layers[name].Content()
 	if err != nil {

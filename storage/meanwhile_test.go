@@ -15,7 +15,7 @@ import (
 
 // line is a shelf with pulls from a real registry that misbehaves when it is told to.
 type line struct {
-	*shelf
+	*testShelf
 	registry *sample.Registry
 	faulty   *sample.Faulty
 	queue    *pull.Queue
@@ -24,7 +24,7 @@ type line struct {
 
 func newLine(t *testing.T, o Options) *line {
 	t.Helper()
-	l := &line{shelf: newShelfWith(t, o), registry: sample.NewEmptyRegistry()}
+	l := &line{testShelf: newShelfWith(t, o), registry: sample.NewEmptyRegistry()}
 	l.faulty = sample.NewFaulty(l.registry)
 	server := httptest.NewServer(l.faulty)
 	t.Cleanup(server.Close)

@@ -38,7 +38,7 @@ func TestATagPinsTheDigestThatItPointsTo(t *testing.T) {
 }
 
 // pinnedRows holds the rows of the list that are marked as pinned against their names.
-func (s *shelf) pinnedRows(want ...string) {
+func (s *testShelf) pinnedRows(want ...string) {
 	s.t.Helper()
 	if err := s.AwaitUnpacked(s.t.Context()); err != nil {
 		s.t.Fatal(err)

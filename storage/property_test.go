@@ -25,7 +25,7 @@ var (
 
 // walker takes random steps on a shelf and holds it, after each, against what has to be true always.
 type walker struct {
-	*shelf
+	*testShelf
 	clock   *clock
 	random  *rand.Rand
 	took    []string // the steps
@@ -38,8 +38,8 @@ type walker struct {
 func TestTheShelfHoldsTogetherWhateverHappens(t *testing.T) {
 	c := newClock()
 	w := &walker{
-		shelf: newShelfWith(t, Options{UndoWindow: testWindow, Now: c.now, StrayGrace: time.Nanosecond}),
-		clock: c, random: rand.New(rand.NewPCG(*propertySeed, 0)),
+		testShelf: newShelfWith(t, Options{UndoWindow: testWindow, Now: c.now, StrayGrace: time.Nanosecond}),
+		clock:     c, random: rand.New(rand.NewPCG(*propertySeed, 0)),
 	}
 	first := w.Store
 	t.Cleanup(func() {

@@ -220,7 +220,7 @@ func TestPruningFollowsTheRules(t *testing.T) {
 	}
 }
 
-func (s *shelf) prune(tt pruning) image.Prune {
+func (s *testShelf) prune(tt pruning) image.Prune {
 	s.t.Helper()
 	asked := image.Prune{All: tt.all}
 	if tt.until != "" {
@@ -244,7 +244,7 @@ func (s *shelf) prune(tt pruning) image.Prune {
 	return asked
 }
 
-func (s *shelf) checkPrune(tt pruning, plan image.RemovalPlan) {
+func (s *testShelf) checkPrune(tt pruning, plan image.RemovalPlan) {
 	s.t.Helper()
 	var untagged, deleted, kept []string
 	for _, ref := range plan.Untagged {

@@ -146,7 +146,7 @@ func TestPruningWhatIsUnusedFollowsTheRules(t *testing.T) {
 }
 
 // happen lets one thing happen on the shelf.
-func (s *shelf) happen(c *clock, event string) {
+func (s *testShelf) happen(c *clock, event string) {
 	s.t.Helper()
 	if span, ok := strings.CutPrefix(event, "wait "); ok {
 		c.move(age(s.t, span))
@@ -158,7 +158,7 @@ func (s *shelf) happen(c *clock, event string) {
 }
 
 // hand hands out what a name names: "redis:7", "redis@=redis", or a platform by its own digest, "ubuntu:22.04/arm64".
-func (s *shelf) hand(name string) {
+func (s *testShelf) hand(name string) {
 	s.t.Helper()
 	name, architecture, only := strings.Cut(name, "/")
 	ref := s.read(name).ref
@@ -174,7 +174,7 @@ func (s *shelf) hand(name string) {
 	s.HandedOut(ref, d)
 }
 
-func (s *shelf) target(ref image.Reference) Target {
+func (s *testShelf) target(ref image.Reference) Target {
 	s.t.Helper()
 	t, err := s.Target(s.t.Context(), ref)
 	if image.KindOf(err) == image.NotFound && ref.Digest != "" { // not known by itself

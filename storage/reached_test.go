@@ -10,7 +10,7 @@ import (
 )
 
 // configOf gives the image ID that a source has for an architecture.
-func (s *shelf) configOf(source, architecture string) image.Digest {
+func (s *testShelf) configOf(source, architecture string) image.Digest {
 	s.t.Helper()
 	b, ok := s.build(source).For("linux/" + architecture)
 	if !ok {

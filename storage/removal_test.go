@@ -484,7 +484,7 @@ func diskBytes(files map[image.Digest]int64) (total int64) {
 }
 
 // removal reads what a row asks for.
-func (s *shelf) removal(tt deletion) image.Removal {
+func (s *testShelf) removal(tt deletion) image.Removal {
 	s.t.Helper()
 	asked := image.Removal{Force: tt.force}
 	for words := range strings.SplitSeq(tt.ask, " + ") {
@@ -494,7 +494,7 @@ func (s *shelf) removal(tt deletion) image.Removal {
 }
 
 // item reads one thing that is asked for: "ubuntu:22.04", "ubuntu:22.04/amd64", "ubuntu@jammy" or "id jammy/amd64".
-func (s *shelf) item(words, only string) (item image.RemovalItem) {
+func (s *testShelf) item(words, only string) (item image.RemovalItem) {
 	s.t.Helper()
 	if id, ok := strings.CutPrefix(words, "id "); ok {
 		name, architecture, _ := strings.Cut(id, "/")
@@ -521,7 +521,7 @@ func (s *shelf) item(words, only string) (item image.RemovalItem) {
 }
 
 // itemWords gives an item as item reads it.
-func (s *shelf) itemWords(item image.RemovalItem) string {
+func (s *testShelf) itemWords(item image.RemovalItem) string {
 	switch {
 	case item.ID != "":
 		return "id " + s.nameOf(item.ID)
@@ -532,7 +532,7 @@ func (s *shelf) itemWords(item image.RemovalItem) string {
 }
 
 // checkPlan holds what the plan says against a row, in any order.
-func (s *shelf) checkPlan(tt deletion, plan image.RemovalPlan) {
+func (s *testShelf) checkPlan(tt deletion, plan image.RemovalPlan) {
 	s.t.Helper()
 	var untagged, deleted, stays, remains, by []string
 	for _, ref := range plan.Untagged {
@@ -600,14 +600,14 @@ func (s *shelf) checkPlan(tt deletion, plan image.RemovalPlan) {
 }
 
 // word gives a reference with the name of its digest.
-func (s *shelf) word(ref image.Reference) string {
+func (s *testShelf) word(ref image.Reference) string {
 	if ref.Digest != "" {
 		return ref.Repository.Familiar() + "@" + s.nameOf(ref.Digest)
 	}
 	return ref.Familiar()
 }
 
-func (s *shelf) wordAll(refs []image.Reference) string {
+func (s *testShelf) wordAll(refs []image.Reference) string {
 	words := make([]string, len(refs))
 	for i, ref := range refs {
 		words[i] = s.word(ref)

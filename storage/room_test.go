@@ -14,7 +14,7 @@ import (
 )
 
 // roomForDatabase ends what fillDatabase began.
-func (s *shelf) roomForDatabase() {
+func (s *testShelf) roomForDatabase() {
 	s.t.Helper()
 	var pages int
 	if err := s.write.QueryRow(`PRAGMA max_page_count = 4294967294`).Scan(&pages); err != nil {
@@ -198,7 +198,7 @@ func TestSweepingWorksWhereTheDatabaseHasNoRoomToBeTold(t *testing.T) {
 }
 
 // stored lists the blobs that rows know.
-func (s *shelf) stored(t *testing.T) []image.Digest {
+func (s *testShelf) stored(t *testing.T) []image.Digest {
 	t.Helper()
 	all, err := rowsOf(t.Context(), s.Store.read, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) }, `SELECT digest FROM blobs`)
 	if err != nil || len(all) == 0 {
@@ -208,7 +208,7 @@ func (s *shelf) stored(t *testing.T) []image.Digest {
 }
 
 // loose stores a blob without a row.
-func (s *shelf) loose(content string) image.Digest {
+func (s *testShelf) loose(content string) image.Digest {
 	s.t.Helper()
 	d := image.Descriptor{Digest: image.DigestOf([]byte(content)), Size: int64(len(content))}
 	w, err := s.NewBlob(d)

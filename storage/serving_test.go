@@ -10,7 +10,7 @@ import (
 )
 
 // served tells what the shelf serves under a repository, of everything that was ever built: documents and blobs.
-func (s *shelf) served(repo image.Repository) []string {
+func (s *testShelf) served(repo image.Repository) []string {
 	s.t.Helper()
 	var found []string
 	for name, b := range s.built {

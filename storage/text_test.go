@@ -9,7 +9,7 @@ import (
 )
 
 // reasons gives why the images and the layers of a tag are broken.
-func (s *shelf) reasons(tag string) (reasons []image.Text) {
+func (s *testShelf) reasons(tag string) (reasons []image.Text) {
 	s.t.Helper()
 	target, err := s.Target(s.t.Context(), tagRef(s.t, tag))
 	if err != nil {

@@ -39,7 +39,7 @@ func (c *clock) move(d time.Duration) {
 const testWindow = 10 * time.Minute
 
 // newUndoShelf is a shelf whose deletions can be undone for testWindow on a clock.
-func newUndoShelf(t *testing.T) (*shelf, *clock) {
+func newUndoShelf(t *testing.T) (*testShelf, *clock) {
 	t.Helper()
 	c := newClock()
 	return newShelfWith(t, Options{UndoWindow: testWindow, Now: c.now}), c
@@ -73,9 +73,9 @@ const dumpListing = `SELECT r.name, l.digest, l.tag, l.reason, l.name, l.image_i
 	FROM listing l JOIN repositories r ON r.id = l.repository_id`
 
 // dump gives the rows of queries as text, sorted.
-func (s *shelf) dump(queries ...string) []string { return s.dumpFrom(s.Store.read, queries...) }
+func (s *testShelf) dump(queries ...string) []string { return s.dumpFrom(s.Store.read, queries...) }
 
-func (s *shelf) dumpFrom(q querier, queries ...string) []string {
+func (s *testShelf) dumpFrom(q querier, queries ...string) []string {
 	s.t.Helper()
 	var all []string
 	for _, query := range queries {
@@ -106,7 +106,7 @@ func (s *shelf) dumpFrom(q querier, queries ...string) []string {
 }
 
 // same compares two dumps.
-func (s *shelf) same(what string, got, want []string) {
+func (s *testShelf) same(what string, got, want []string) {
 	s.t.Helper()
 	for _, row := range got {
 		if _, found := slices.BinarySearch(want, row); !found {
@@ -120,7 +120,7 @@ func (s *shelf) same(what string, got, want []string) {
 	}
 }
 
-func (s *shelf) undo(id int64) Undone {
+func (s *testShelf) undo(id int64) Undone {
 	s.t.Helper()
 	undone, err := s.Undo(s.t.Context(), id, "kim")
 	if err != nil {
@@ -130,7 +130,7 @@ func (s *shelf) undo(id int64) Undone {
 }
 
 // delete plans, carries out and gives what can be undone.
-func (s *shelf) delete(force bool, names ...string) Removed {
+func (s *testShelf) delete(force bool, names ...string) Removed {
 	s.t.Helper()
 	asked := image.Removal{Force: force}
 	for _, name := range names {
@@ -148,7 +148,7 @@ func (s *shelf) delete(force bool, names ...string) Removed {
 }
 
 // checkWaiting holds the sums against what is said to wait, and the disk against both.
-func (s *shelf) checkWaiting(bytes int64) {
+func (s *testShelf) checkWaiting(bytes int64) {
 	s.t.Helper()
 	s.Settle()
 	totals, err := s.Totals(s.t.Context())
@@ -162,7 +162,7 @@ func (s *shelf) checkWaiting(bytes int64) {
 
 // settled waits until what was pulled is unpacked and index.json is written, and notes an answer of the registry for
 // each tag.
-func (s *shelf) settled() {
+func (s *testShelf) settled() {
 	s.t.Helper()
 	if err := s.AwaitUnpacked(s.t.Context()); err != nil {
 		s.t.Fatal(err)
@@ -184,7 +184,7 @@ func (s *shelf) settled() {
 
 // Every deletion and every prune of the tables, undone: each row is as it was, nothing is fetched or unpacked again.
 func TestUndoBringsEverythingBackAsItWas(t *testing.T) {
-	check := func(t *testing.T, fill []string, remove func(s *shelf) (Removed, error)) {
+	check := func(t *testing.T, fill []string, remove func(s *testShelf) (Removed, error)) {
 		t.Helper()
 		s, _ := newUndoShelf(t)
 		s.fill(fill)
@@ -215,7 +215,7 @@ func TestUndoBringsEverythingBackAsItWas(t *testing.T) {
 	for _, tt := range deletions {
 		t.Run(tt.rule, func(t *testing.T) {
 			t.Parallel()
-			check(t, tt.shelf, func(s *shelf) (Removed, error) {
+			check(t, tt.shelf, func(s *testShelf) (Removed, error) {
 				asked := s.removal(tt)
 				plan, err := s.PlanRemoval(t.Context(), asked)
 				if err != nil {
@@ -228,7 +228,7 @@ func TestUndoBringsEverythingBackAsItWas(t *testing.T) {
 	for _, tt := range prunings {
 		t.Run(tt.rule, func(t *testing.T) {
 			t.Parallel()
-			check(t, tt.shelf, func(s *shelf) (Removed, error) {
+			check(t, tt.shelf, func(s *testShelf) (Removed, error) {
 				plan, err := s.PlanPrune(t.Context(), s.prune(tt))
 				if err != nil {
 					return Removed{}, err
@@ -357,7 +357,7 @@ func TestOfTwoUndosAtOnceOneBringsItBack(t *testing.T) {
 }
 
 // reopen closes the store and opens the folder anew.
-func (s *shelf) reopen() {
+func (s *testShelf) reopen() {
 	s.t.Helper()
 	if err := s.Close(); err != nil {
 		s.t.Fatal(err)
@@ -461,7 +461,7 @@ func TestAnUndoBringsLayersThatWentLater(t *testing.T) {
 }
 
 // check2 holds the list against rows where something else still waits.
-func (s *shelf) check2(want ...string) {
+func (s *testShelf) check2(want ...string) {
 	s.t.Helper()
 	s.Settle()
 	if got := s.rows(); !slices.Equal(got, want) {
@@ -511,7 +511,7 @@ func TestADeletionWithoutAWindowCannotBeUndone(t *testing.T) {
 }
 
 // relisted gives what the list would be, written anew from the other rows.
-func (s *shelf) relisted() (rows []string) {
+func (s *testShelf) relisted() (rows []string) {
 	s.t.Helper()
 	undone := image.Errorf(image.Cancelled, "only looked at")
 	err := s.update(s.t.Context(), func(tx *sql.Tx) error {

@@ -15,7 +15,7 @@ import (
 
 // unreadable puts a folder in place of the first pending layer's file, so that it cannot be read, and gives
 // what puts the file back.
-func (s *shelf) unreadable(d image.Digest) (repair func()) {
+func (s *testShelf) unreadable(d image.Digest) (repair func()) {
 	s.t.Helper()
 	path := filepath.Join(s.dir, "blobs", "sha256", d.Encoded())
 	aside := filepath.Join(s.t.TempDir(), "aside")
@@ -29,7 +29,7 @@ func (s *shelf) unreadable(d image.Digest) (repair func()) {
 	}
 }
 
-func (s *shelf) pendingLayers() []string {
+func (s *testShelf) pendingLayers() []string {
 	s.t.Helper()
 	pending, err := rowsOf(s.t.Context(), s.Store.read, scanString, `SELECT digest FROM layers WHERE state = 'pending'`)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // upload puts an image on the shelf as an archive does.
-func (s *shelf) upload(words string) {
+func (s *testShelf) upload(words string) {
 	s.t.Helper()
 	id, err := s.CreateJob(s.t.Context(), pull.Job{State: pull.Pulling, Upload: &pull.Upload{}})
 	if err != nil {
@@ -19,7 +19,7 @@ func (s *shelf) upload(words string) {
 }
 
 // uploaded tells of which of some names the shelf says that they were uploaded.
-func (s *shelf) uploaded(names ...string) (of []string) {
+func (s *testShelf) uploaded(names ...string) (of []string) {
 	s.t.Helper()
 	for _, name := range names {
 		ref, err := image.ParseRepositoryReference(name)

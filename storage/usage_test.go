@@ -17,7 +17,7 @@ import (
 const usagePatience = time.Minute
 
 // counted gives the count of the shelf as it is now.
-func (s *shelf) counted() Usage {
+func (s *testShelf) counted() Usage {
 	s.t.Helper()
 	u, current, err := s.Usage(s.t.Context(), usagePatience)
 	if err != nil || !current {
@@ -27,7 +27,7 @@ func (s *shelf) counted() Usage {
 }
 
 // blobsOf gives the blobs that rows, as the tables word them, lead to.
-func (s *shelf) blobsOf(rows ...string) map[image.Digest]int64 {
+func (s *testShelf) blobsOf(rows ...string) map[image.Digest]int64 {
 	s.t.Helper()
 	blobs := map[image.Digest]int64{}
 	for _, words := range rows {
@@ -50,7 +50,7 @@ func sumOf(blobs map[image.Digest]int64) (n int64) {
 }
 
 // du adds up the files of the data folder.
-func (s *shelf) du() (n int64) {
+func (s *testShelf) du() (n int64) {
 	s.t.Helper()
 	err := filepath.WalkDir(s.dir, func(_ string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
@@ -69,7 +69,7 @@ func (s *shelf) du() (n int64) {
 }
 
 // sumsAreThoseOfTheDisk holds the sums of the Storage page against the files of the data folder.
-func (s *shelf) sumsAreThoseOfTheDisk() {
+func (s *testShelf) sumsAreThoseOfTheDisk() {
 	s.t.Helper()
 	u, err := s.countUsage(s.t.Context())
 	if err != nil {
@@ -227,7 +227,7 @@ func TestUnpackedCountsEachLayerOnceAndSaysHowManyAreNotKnown(t *testing.T) {
 }
 
 // exec changes rows as another process would.
-func (s *shelf) exec(query string) {
+func (s *testShelf) exec(query string) {
 	s.t.Helper()
 	if _, err := s.write.ExecContext(s.t.Context(), query); err != nil {
 		s.t.Fatal(err)
@@ -343,14 +343,14 @@ func TestACountIsKeptUntilSomethingChanges(t *testing.T) {
 	}
 }
 
-func (s *shelf) pin(name string) {
+func (s *testShelf) pin(name string) {
 	s.t.Helper()
 	if _, err := s.Pin(s.t.Context(), s.read(name+"=").ref, "", "mira"); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-func (s *shelf) unpin(name string) {
+func (s *testShelf) unpin(name string) {
 	s.t.Helper()
 	if err := s.Unpin(s.t.Context(), s.read(name+"=").ref); err != nil {
 		s.t.Fatal(err)

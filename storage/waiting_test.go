@@ -89,7 +89,7 @@ func TestDeletingOnAFullDiskDoesNotKeepWhatAnUndoNeeds(t *testing.T) {
 }
 
 // fillDatabase leaves no page for more rows.
-func (s *shelf) fillDatabase() {
+func (s *testShelf) fillDatabase() {
 	s.t.Helper()
 	var pages int
 	if err := s.write.QueryRow(`PRAGMA page_count`).Scan(&pages); err != nil {
@@ -165,7 +165,7 @@ func TestASweepThatWasCutOffIsFinishedLater(t *testing.T) {
 }
 
 // copyFolder copies the data folder as it is on disk, database and all, as the next start would find it after a crash.
-func (s *shelf) copyFolder() string {
+func (s *testShelf) copyFolder() string {
 	s.t.Helper()
 	to := filepath.Join(s.t.TempDir(), "data")
 	if err := os.CopyFS(to, os.DirFS(s.dir)); err != nil {

@@ -21,7 +21,7 @@ import (
 )
 
 // flip changes one byte of a stored blob.
-func (s *shelf) flip(d image.Digest) {
+func (s *testShelf) flip(d image.Digest) {
 	s.t.Helper()
 	raw, err := os.ReadFile(s.file(d))
 	if err != nil {
@@ -32,7 +32,7 @@ func (s *shelf) flip(d image.Digest) {
 }
 
 // reopen is the shelf's next process, which knows of no blob whether it is what it should be.
-func (s *shelf) reopen() {
+func (s *testShelf) reopen() {
 	s.t.Helper()
 	s.server.Close()
 	if err := errors.Join(s.queue.Close(context.Background()), s.store.Close()); err != nil {
@@ -63,7 +63,7 @@ type piece struct {
 }
 
 // pieces gives ten blobs of several images: layers small and large, configs, manifests small and large, indexes.
-func (s *shelf) pieces() []piece {
+func (s *testShelf) pieces() []piece {
 	s.t.Helper()
 	long := made("amd64", "long")
 	long.Annotations = map[string]string{"long": string(bytes.Repeat([]byte("annotation "), 10_000))}
@@ -89,7 +89,7 @@ func (s *shelf) pieces() []piece {
 }
 
 // fetch asks for a path, and gives what a client has at the end; whole tells whether it takes that for the whole.
-func (s *shelf) fetch(path string, headers ...string) (status int, body []byte, whole bool) {
+func (s *testShelf) fetch(path string, headers ...string) (status int, body []byte, whole bool) {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.server.URL+"/v2/"+path, nil)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 // counted gives how often a tag, the digest that it points to and manifests under it were handed out.
-func (s *shelf) counted(reference string, manifests ...image.Digest) (tag, digest int64, each []int64) {
+func (s *testShelf) counted(reference string, manifests ...image.Digest) (tag, digest int64, each []int64) {
 	s.t.Helper()
 	parsed, err := image.ParseReference(reference)
 	if err != nil {

@@ -40,7 +40,7 @@ func TestWritesAreRefused(t *testing.T) {
 }
 
 // follow reads a list page by page.
-func (s *shelf) follow(path string, page func(reply) []string) [][]string {
+func (s *testShelf) follow(path string, page func(reply) []string) [][]string {
 	s.t.Helper()
 	var pages [][]string
 	for len(pages) < 20 {

@@ -32,7 +32,7 @@ func large(size int64) sample.Index {
 }
 
 // client pulls as engines do: the tag by HEAD, the index by digest, the platform's manifest, then its blobs.
-func (s *shelf) client(name, tag, platform string, b sample.Built) (total int64) {
+func (s *testShelf) client(name, tag, platform string, b sample.Built) (total int64) {
 	s.t.Helper()
 	s.ask(http.MethodHead, name+"/manifests/"+tag).is(http.StatusOK, nil)
 	s.get(name+"/manifests/"+b.Digest().String()).is(http.StatusOK, b.Body)
@@ -52,7 +52,7 @@ func (s *shelf) client(name, tag, platform string, b sample.Built) (total int64)
 }
 
 // pulls waits for all pulls and gives their records, newest first.
-func (s *shelf) pulls() []pull.Job {
+func (s *testShelf) pulls() []pull.Job {
 	s.t.Helper()
 	for _, j := range s.queue.Active() {
 		s.over(j.ID)
@@ -105,7 +105,7 @@ func TestWhatIsMissingIsFetchedForAClientByAPullOfTheTagAndThePlatform(t *testin
 	}
 }
 
-func blobSize(t *testing.T, s *shelf, d image.Digest) int64 {
+func blobSize(t *testing.T, s *testShelf, d image.Digest) int64 {
 	t.Helper()
 	f, size, err := s.store.OpenBlob(t.Context(), d)
 	if err != nil {
@@ -239,7 +239,7 @@ func TestATagIsFollowedUpstreamOnceTheAnswerIsOld(t *testing.T) {
 }
 
 // restart puts another mirror in front of the same shelf.
-func (s *shelf) restart(o pull.MirrorOptions) {
+func (s *testShelf) restart(o pull.MirrorOptions) {
 	s.t.Helper()
 	o.Queue = s.queue
 	s.mirror = pull.NewMirror(o)

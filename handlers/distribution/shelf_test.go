@@ -24,8 +24,8 @@ import (
 	"github.com/stowage/stowage/storage"
 )
 
-// shelf is the registry API over a real store, filled by real pulls from a registry of its own.
-type shelf struct {
+// testShelf is the registry API over a real store, filled by real pulls from a registry of its own.
+type testShelf struct {
 	t        testing.TB
 	dir      string
 	upstream *sample.Registry
@@ -66,9 +66,9 @@ func (u upstream) Blob(ctx context.Context, r image.Repository, d image.Descript
 }
 
 // newShelf opens an empty shelf, which mirrors registries, if any.
-func newShelf(t testing.TB, mirrored ...string) *shelf {
+func newShelf(t testing.TB, mirrored ...string) *testShelf {
 	t.Helper()
-	s := &shelf{t: t, dir: t.TempDir(), upstream: sample.NewEmptyRegistry(), log: &bytes.Buffer{}}
+	s := &testShelf{t: t, dir: t.TempDir(), upstream: sample.NewEmptyRegistry(), log: &bytes.Buffer{}}
 	s.faulty = sample.NewFaulty(s.upstream)
 	from := httptest.NewServer(s.faulty)
 	amd64 := image.Platform{OS: "linux", Architecture: "amd64"}
@@ -100,7 +100,7 @@ func newShelf(t testing.TB, mirrored ...string) *shelf {
 	return s
 }
 
-func (s *shelf) logger() *slog.Logger { return slog.New(slog.NewTextHandler(s.log, nil)) }
+func (s *testShelf) logger() *slog.Logger { return slog.New(slog.NewTextHandler(s.log, nil)) }
 
 // made is an image for linux on an architecture, of one layer that holds a text.
 func made(architecture, text string) sample.Image {
@@ -116,7 +116,7 @@ func multi(text string) sample.Index {
 }
 
 // push pushes an image to the registry under a reference.
-func (s *shelf) push(reference string, source sample.Source) (image.Reference, sample.Built) {
+func (s *testShelf) push(reference string, source sample.Source) (image.Reference, sample.Built) {
 	s.t.Helper()
 	ref, err := image.ParseReference(reference)
 	if err != nil {
@@ -133,7 +133,7 @@ func (s *shelf) push(reference string, source sample.Source) (image.Reference, s
 }
 
 // pull pushes an image to the registry under a reference and brings it onto the shelf: all of the platforms named.
-func (s *shelf) pull(reference string, source sample.Source, platforms ...string) sample.Built {
+func (s *testShelf) pull(reference string, source sample.Source, platforms ...string) sample.Built {
 	s.t.Helper()
 	ref, b := s.push(reference, source)
 	req := pull.Request{Reference: ref, By: "mira"}
@@ -159,7 +159,7 @@ func (s *shelf) pull(reference string, source sample.Source, platforms ...string
 }
 
 // over waits until a pull is over and gives its record.
-func (s *shelf) over(id int64) pull.Job {
+func (s *testShelf) over(id int64) pull.Job {
 	s.t.Helper()
 	states, cancel := s.queue.Subscribe(id)
 	defer cancel()
@@ -173,7 +173,7 @@ func (s *shelf) over(id int64) pull.Job {
 }
 
 // delete deletes what a reference names.
-func (s *shelf) delete(reference string) {
+func (s *testShelf) delete(reference string) {
 	s.t.Helper()
 	ref, err := image.ParseReference(reference)
 	if err != nil {
@@ -190,12 +190,12 @@ func (s *shelf) delete(reference string) {
 }
 
 // file gives the path of a blob's file.
-func (s *shelf) file(d image.Digest) string {
+func (s *testShelf) file(d image.Digest) string {
 	return filepath.Join(s.dir, "blobs", "sha256", d.Encoded())
 }
 
 // replace puts other bytes where a blob's file is.
-func (s *shelf) replace(d image.Digest, with []byte) {
+func (s *testShelf) replace(d image.Digest, with []byte) {
 	s.t.Helper()
 	if err := os.Remove(s.file(d)); err != nil {
 		s.t.Fatal(err)
@@ -215,12 +215,12 @@ type reply struct {
 }
 
 // get asks for a path under /v2/; headers are name, value, name, value.
-func (s *shelf) get(path string, headers ...string) reply {
+func (s *testShelf) get(path string, headers ...string) reply {
 	s.t.Helper()
 	return s.ask(http.MethodGet, path, headers...)
 }
 
-func (s *shelf) ask(method, path string, headers ...string) reply {
+func (s *testShelf) ask(method, path string, headers ...string) reply {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, s.server.URL+"/v2/"+path, nil)
 	if err != nil {

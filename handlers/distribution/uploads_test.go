@@ -12,7 +12,7 @@ import (
 )
 
 // upload records a single image under a name as an archive brings it.
-func (s *shelf) upload(reference string, source sample.Image) sample.Built {
+func (s *testShelf) upload(reference string, source sample.Image) sample.Built {
 	s.t.Helper()
 	b := s.pull("quay.io/brought/along:1", source) // for the files
 	ref, err := image.ParseReference(reference)
