@@ -14,6 +14,7 @@ import (
 	"github.com/stowage/stowage/image/layer"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/share"
+	"github.com/stowage/stowage/shelf"
 )
 
 // uploads is how many archives are taken in at once: each may take as much of the disk as it has. Whoever sends none finds
@@ -29,32 +30,15 @@ const MaxUploads = 2
 // ErrBusy is the cause of an error of Begin where too many archives are taken in already.
 var ErrBusy = errors.New("too many uploads at once")
 
-// Import is what an archive brings, proved, to be recorded: all of it or nothing.
-type Import struct {
-	Pulled []pull.Pulled                   // one for each name; Before is looked up when it is recorded
-	Files  map[image.Digest]image.Staged   // every blob that Pulled names
-	Proved map[image.Digest]image.Unpacked // every layer, unpacked
-	Made   map[image.Digest]bool           // manifests that no registry has: the archive did not hold any, or one over unpacked layers
-	JobID  int64
-	By     string
-}
-
-// Imported is what became of one name of an Import.
-type Imported struct {
-	pull.Change
-	Digest image.Digest // what the reference points to now
-	Same   bool         // the tag had this very image already, by its ID: it stays as it is
-}
-
 // Shelf is what an import needs of the storage. Errors are image.Errors.
 type Shelf interface {
 	// NewStage makes a place for what is sent, with room for size bytes; negative where nobody said how many will come.
-	NewStage(size int64) (Stage, error)
+	NewStage(size int64) (shelf.Stage, error)
 	// CheckRoom refuses (DiskFull) so many bytes of an upload where the disk has no room for them.
 	CheckRoom(size int64) error
 	// Import moves the files that are needed from the stage to the blobs and records the rest in one transaction. After an
 	// error nothing of it is left. What it gives is in the order of Pulled.
-	Import(ctx context.Context, stage Stage, in Import) ([]Imported, error)
+	Import(ctx context.Context, stage shelf.Stage, in shelf.Import) ([]shelf.Imported, error)
 }
 
 // Options are what an Importer works with. Shelf and Queue are required.
@@ -200,8 +184,8 @@ func (i *Importer) carryOut(ctx context.Context, up Upload, u *pull.Uploading) (
 }
 
 // toRecord gives what is to be recorded.
-func (m *members) toRecord(all []*arrived) Import {
-	in := Import{Files: map[image.Digest]image.Staged{}, Proved: map[image.Digest]image.Unpacked{}, Made: map[image.Digest]bool{}}
+func (m *members) toRecord(all []*arrived) shelf.Import {
+	in := shelf.Import{Files: map[image.Digest]image.Staged{}, Proved: map[image.Digest]image.Unpacked{}, Made: map[image.Digest]bool{}}
 	take := func(d image.Digest) { in.Files[d] = m.byDigest[d] }
 	for _, a := range all {
 		take(a.target.Digest)
@@ -224,14 +208,14 @@ func (m *members) toRecord(all []*arrived) Import {
 			}
 		}
 		for _, ref := range a.names {
-			in.Pulled = append(in.Pulled, pull.Pulled{Reference: ref, Target: a.target, Indexes: a.indexes, Images: a.images})
+			in.Pulled = append(in.Pulled, shelf.Pulled{Reference: ref, Target: a.target, Indexes: a.indexes, Images: a.images})
 		}
 	}
 	return in
 }
 
 // report gives what was stored, with lines as docker load prints them.
-func report(all []*arrived, done []Imported) pull.UploadResult {
+func report(all []*arrived, done []shelf.Imported) pull.UploadResult {
 	r := pull.UploadResult{Layers: map[image.Digest]bool{}}
 	n := 0
 	for _, a := range all {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/image/layer"
+	"github.com/stowage/stowage/shelf"
 )
 
 // Limits on what somebody may send. What docker, podman, skopeo and buildx write stays far below them.
@@ -30,17 +31,6 @@ const (
 	unpackRatio = 250
 )
 
-// Stage keeps what somebody sends apart from the shelf until it is proved. Errors are image.Errors.
-type Stage interface {
-	// Add writes what r gives and hashes it; size is how much that should be. An error of r is returned as it is, wrapped
-	// at most; DiskFull where there is no room.
-	Add(ctx context.Context, r io.Reader, size int64) (image.Staged, error)
-	// Open opens a staged file. The caller closes it.
-	Open(f image.Staged) (io.ReadCloser, error)
-	// Discard removes the stage with what is still on it.
-	Discard() error
-}
-
 // member is an entry of an archive: a file, or a link to another member.
 type member struct {
 	file image.Staged
@@ -49,7 +39,7 @@ type member struct {
 
 // members is what an archive holds, by name. Names are keys and nothing else: no file is ever called so.
 type members struct {
-	stage    Stage
+	stage    shelf.Stage
 	byName   map[string]member
 	byDigest map[image.Digest]image.Staged
 	text     int64                   // textSize of documents that were read or made
@@ -66,7 +56,7 @@ type members struct {
 // use for: names that lead out of it, devices, sparse files, two files of one name. maxBytes bounds the archive as it is
 // sent and unpacked; 0 is no bound. Errors: Invalid where it is no such archive, Corrupt where it is damaged, TooLarge,
 // DiskFull; an error of body is returned as it is.
-func read(ctx context.Context, body io.Reader, stage Stage, maxBytes int64) (*members, error) {
+func read(ctx context.Context, body io.Reader, stage shelf.Stage, maxBytes int64) (*members, error) {
 	m := &members{stage: stage, byName: map[string]member{}, byDigest: map[image.Digest]image.Staged{}, maxBytes: maxBytes, types: map[image.Digest]string{}, inspected: map[image.Digest]layer.Result{}, plain: map[image.Digest]image.Staged{}}
 	src := &source{r: body, limit: maxBytes}
 	err := m.readAll(ctx, src)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf"
 )
 
 // The members that say what is in an archive.
@@ -28,7 +29,7 @@ const containerdName = "io.containerd.image.name"
 type arrived struct {
 	target  image.Document
 	indexes []image.Document // nested ones on the way to the images
-	images  []pull.PulledImage
+	images  []shelf.PulledImage
 	made    bool                                // the manifest was made here
 	absent  int                                 // platforms that an index lists and the archive does not bring
 	about   map[image.Digest][]image.Descriptor // what its indexes list about images, by their manifests
@@ -326,7 +327,7 @@ func (m *members) parse(d image.Descriptor) (doc image.Document, ok bool, err er
 
 // image adds a manifest's image to a. lacking says what of it the archive does not hold; then it is not added.
 func (m *members) image(a *arrived, doc image.Document, p image.Platform) (lacking, err error) {
-	if slices.ContainsFunc(a.images, func(i pull.PulledImage) bool { return i.Document.Digest == doc.Digest }) {
+	if slices.ContainsFunc(a.images, func(i shelf.PulledImage) bool { return i.Document.Digest == doc.Digest }) {
 		return nil, nil
 	}
 	for _, d := range append([]image.Descriptor{doc.Manifest.Config}, doc.Manifest.Layers...) {
@@ -349,7 +350,7 @@ func (m *members) image(a *arrived, doc image.Document, p image.Platform) (lacki
 	if !p.Known() {
 		p = config.Platform()
 	}
-	a.images = append(a.images, pull.PulledImage{Document: doc, Config: config, Platform: p})
+	a.images = append(a.images, shelf.PulledImage{Document: doc, Config: config, Platform: p})
 	return nil, nil
 }
 

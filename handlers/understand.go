@@ -7,7 +7,7 @@ import (
 	"unicode"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/ui"
@@ -204,7 +204,7 @@ func (h *Handlers) storedPage(ctx context.Context, ref image.Reference, platform
 		return ui.ImageURL(whole), nil
 	}
 	for _, p := range platforms {
-		if !slices.ContainsFunc(stored.Images, func(i pull.StoredImage) bool { return i.Platform == p }) {
+		if !slices.ContainsFunc(stored.Images, func(i shelf.StoredImage) bool { return i.Platform == p }) {
 			return "", nil
 		}
 	}

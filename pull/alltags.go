@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // MaxTags is how many tags one pull, or one Survey, takes on.
@@ -62,7 +63,7 @@ func (q *Queue) bringTags(ctx context.Context, r *run) error {
 	for i := range tags {
 		r.beginTag(i)
 		var p *plan
-		var change Change
+		var change shelf.Change
 		err := guard(func() (err error) {
 			p, change, err = b.bringTag(ctx, next)
 			return err
@@ -149,17 +150,17 @@ func (b *batch) resolveAhead(ctx context.Context) (next <-chan *resolved, wait f
 }
 
 // bringTag fetches and records the next tag. There is no plan where it could not be resolved.
-func (b *batch) bringTag(ctx context.Context, next <-chan *resolved) (p *plan, c Change, err error) {
+func (b *batch) bringTag(ctx context.Context, next <-chan *resolved) (p *plan, c shelf.Change, err error) {
 	var t *resolved
 	select {
 	case t = <-next:
 	case <-ctx.Done():
-		return nil, Change{}, context.Cause(ctx)
+		return nil, shelf.Change{}, context.Cause(ctx)
 	}
 	select {
 	case <-t.done:
 	case <-ctx.Done():
-		return nil, Change{}, context.Cause(ctx)
+		return nil, shelf.Change{}, context.Cause(ctx)
 	}
 	p, err = t.plan, t.err
 	stale := b.now().Sub(t.at) > freshFor
@@ -168,27 +169,27 @@ func (b *batch) bringTag(ctx context.Context, next <-chan *resolved) (p *plan, c
 			p, err = b.plan(ctx, b.wish(t.tag), b.asker(b.run), nil)
 		}
 		if err != nil {
-			return nil, Change{}, err
+			return nil, shelf.Change{}, err
 		}
 		b.run.tagIs(p.Digest)
 		if err := b.failed[p.Digest]; err != nil {
-			return p, Change{}, err
+			return p, shelf.Change{}, err
 		}
 		c, err = b.carryOut(ctx, b.run, p, func() {})
 		if err == nil {
 			return p, c, nil
 		}
-		if !errors.Is(err, ErrMoved) {
+		if !errors.Is(err, shelf.ErrMoved) {
 			b.failed[p.Digest] = err
-			return p, Change{}, err
+			return p, shelf.Change{}, err
 		}
 		stale = true
 	}
-	return p, Change{}, keptMoving(b.run.reference.WithTag(t.tag))
+	return p, shelf.Change{}, keptMoving(b.run.reference.WithTag(t.tag))
 }
 
 // settle shows how a tag ended. The error is one that ends the job.
-func (b *batch) settle(tag string, p *plan, c Change, err error) error {
+func (b *batch) settle(tag string, p *plan, c shelf.Change, err error) error {
 	kind := image.KindOf(err)
 	if p == nil && kind == image.Unavailable {
 		b.silent++
@@ -231,7 +232,7 @@ func hitsAll(err error) bool {
 	return false
 }
 
-func (b *batch) tagDone(tag string, p *plan, c Change) {
+func (b *batch) tagDone(tag string, p *plan, c shelf.Change) {
 	b.tellPassed(b.run, p) // in the log alone: the lines would be too many
 	newer := c.Newer || b.brought[tag] == p.Digest
 	b.run.endTag(func(l *TagLine) {

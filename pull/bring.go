@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 const (
@@ -24,7 +25,7 @@ func (q *Queue) bring(ctx context.Context, r *run) error {
 		return q.bringTags(ctx, r)
 	}
 	for range maxMoves {
-		if err := q.bringOnce(ctx, r); !errors.Is(err, ErrMoved) {
+		if err := q.bringOnce(ctx, r); !errors.Is(err, shelf.ErrMoved) {
 			return err
 		}
 		r.show(nil)
@@ -60,14 +61,14 @@ func (q *Queue) bringOnce(ctx context.Context, r *run) error {
 // carryOut fetches what a plan wants and records it, once the disk has room for all of it. begins is called when the
 // layers are shown, before the first of them is fetched. ErrMoved where the tag was moved on the shelf meanwhile. Where
 // the disk is full, what was fetched is given up.
-func (q *Queue) carryOut(ctx context.Context, r *run, p *plan, begins func()) (Change, error) {
+func (q *Queue) carryOut(ctx context.Context, r *run, p *plan, begins func()) (shelf.Change, error) {
 	digests := p.digests()
 	// Held before anything is looked for, so that what is found stays.
 	letGo := q.shelf.Hold(digests)
 	defer letGo()
 	p.by = r.key.By
 	release, err := q.shelf.ReserveBlobs(p.needs(), r.room)
-	var change Change
+	var change shelf.Change
 	if err == nil {
 		defer release()
 		change, err = q.carryOutReserved(ctx, r, p, begins)
@@ -89,17 +90,17 @@ func (q *Queue) giveUp(ctx context.Context, r *run, digests []image.Digest) {
 	r.lost(q.shelf.HasBlob)
 }
 
-func (q *Queue) carryOutReserved(ctx context.Context, r *run, p *plan, begins func()) (Change, error) {
+func (q *Queue) carryOutReserved(ctx context.Context, r *run, p *plan, begins func()) (shelf.Change, error) {
 	for i := range p.images {
 		if err := q.proveWanted(ctx, r, p, i); err != nil {
-			return Change{}, err
+			return shelf.Change{}, err
 		}
 	}
 	layers, byDigest := p.layers()
 	r.show(layers)
 	begins()
 	if err := q.fetchAll(ctx, r, p, byDigest); err != nil {
-		return Change{}, err
+		return shelf.Change{}, err
 	}
 	for _, i := range p.images { // the configs have told what the index did not
 		for _, d := range i.Document.Manifest.Layers {
@@ -211,17 +212,17 @@ func (q *Queue) fetchAll(ctx context.Context, r *run, p *plan, byDigest map[imag
 }
 
 // record makes what a plan brought part of the shelf. From here on a cancel comes too late.
-func (q *Queue) record(ctx context.Context, r *run, p *plan) (Change, error) {
+func (q *Queue) record(ctx context.Context, r *run, p *plan) (shelf.Change, error) {
 	if ctx.Err() != nil {
-		return Change{}, context.Cause(ctx)
+		return shelf.Change{}, context.Cause(ctx)
 	}
-	images := make([]PulledImage, len(p.images))
+	images := make([]shelf.PulledImage, len(p.images))
 	for i := range p.images {
 		images[i] = p.images[i].PulledImage
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	return q.shelf.Record(ctx, Pulled{
+	return q.shelf.Record(ctx, shelf.Pulled{
 		Reference: p.reference, Before: p.stored.Digest, Target: p.Document, Indexes: p.indexes, Images: images, JobID: r.id, By: r.firstRequester(), Asked: p.asked, At: q.now(),
 	})
 }

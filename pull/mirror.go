@@ -14,6 +14,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/share"
+	"github.com/stowage/stowage/shelf"
 )
 
 const (
@@ -437,7 +438,7 @@ func (m *Mirror) HandOutStored(ctx context.Context, repo image.Repository, d ima
 			return err
 		}
 		// What was pulled since the client was told of the tag is not pulled again.
-		if stored.Digest != o.target || !slices.ContainsFunc(stored.Images, func(i StoredImage) bool { return i.Manifest == d }) {
+		if stored.Digest != o.target || !slices.ContainsFunc(stored.Images, func(i shelf.StoredImage) bool { return i.Manifest == d }) {
 			if err := m.begin(ctx, ref, by); err != nil {
 				return err
 			}

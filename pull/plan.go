@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 const maxBlobs = 8192 // different blobs of one plan
@@ -32,7 +33,7 @@ type plan struct {
 
 // planned is one platform of a plan.
 type planned struct {
-	PulledImage
+	shelf.PulledImage
 	want []image.Platform // one of them is to be proved by the config, where the index does not say; empty if any will do
 }
 
@@ -70,7 +71,7 @@ func (q *Queue) plan(ctx context.Context, w wish, ask asker, resolved func(image
 		return nil, err
 	}
 	for i, l := range chosen {
-		img := planned{PulledImage: PulledImage{Document: manifests[i], Platform: l.Platform}}
+		img := planned{PulledImage: shelf.PulledImage{Document: manifests[i], Platform: l.Platform}}
 		if !l.Platform.Known() {
 			img.Platform, img.want = image.Platform{}, w.wants(choices[i])
 		}

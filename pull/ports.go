@@ -2,12 +2,12 @@ package pull
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // Source is what a pull needs of the registries. Errors are image.Errors; those of kind Unavailable and
@@ -84,10 +84,10 @@ type Shelf interface {
 	// ReadBlob reads a small blob whole; one over limit bytes is TooLarge.
 	ReadBlob(d image.Digest, limit int64) ([]byte, error)
 	// Resolved gives what the shelf holds under a reference.
-	Resolved(ctx context.Context, ref image.Reference) (Stored, error)
+	Resolved(ctx context.Context, ref image.Reference) (shelf.Stored, error)
 	// Listed tells which index of a repository lists a digest, and under which reference that is stored; NotFound
 	// where none does.
-	Listed(ctx context.Context, ref image.Reference) (Listed, error)
+	Listed(ctx context.Context, ref image.Reference) (shelf.Indexed, error)
 	// KeptDocument gives an index or a manifest that is stored, or that KeepDocument kept, with its bytes
 	// proved; NotFound or Corrupt else. A digest never changes meaning, so what was read once need not be
 	// asked for again.
@@ -101,7 +101,7 @@ type Shelf interface {
 	// Record makes a finished pull part of the shelf, in one transaction. Every blob's file must be there.
 	// ErrMoved, and nothing recorded, where another pull has moved the tag since this one looked: else the
 	// older of two digests could win.
-	Record(ctx context.Context, p Pulled) (Change, error)
+	Record(ctx context.Context, p shelf.Pulled) (shelf.Change, error)
 
 	// CreateJob keeps a new job and gives it its ID. SaveJob replaces it; a final state that it cannot write it writes
 	// later by itself. UnfinishedJobs lists those that
@@ -115,74 +115,4 @@ type Shelf interface {
 type Reservation interface {
 	// Release gives up what is left of it, as often as called.
 	Release()
-}
-
-// Stored is what the shelf holds under a reference.
-type Stored struct {
-	Digest image.Digest  // what the reference points to on the shelf
-	Images []StoredImage // the platforms of it that are stored, and not broken
-}
-
-// Listed is an entry of an index that is stored.
-type Listed struct {
-	image.Descriptor
-	Reference image.Reference // a tag that points to the index, or else its digest
-	Index     image.Digest    // what that points to
-	Kind      image.EntryKind
-	Platform  image.Platform // as the index says, zero where it lists another image for it first; of an attestation, that of the image that it describes
-	Describes image.Digest   // that image's manifest
-}
-
-// StoredImage is one stored platform.
-type StoredImage struct {
-	Manifest image.Digest
-	Platform image.Platform
-}
-
-// PulledImage is one platform that a pull brought, its blobs on disk.
-type PulledImage struct {
-	Document image.Document // its manifest
-	Config   *image.Config
-	Platform image.Platform // as the index says, or else the config
-
-	Attestations []image.Attestation // what the index lists about it, as far as it could be had
-}
-
-// Digests lists the blobs of the image: its manifest, config and layers, and all of what describes it. Some can be in it
-// twice.
-func (i PulledImage) Digests() []image.Digest {
-	all := []image.Digest{i.Document.Digest, i.Document.Manifest.Config.Digest}
-	for _, l := range i.Document.Manifest.Layers {
-		all = append(all, l.Digest)
-	}
-	for _, a := range i.Attestations {
-		all = append(all, a.Digest)
-		for _, d := range a.Blobs() {
-			all = append(all, d.Digest)
-		}
-	}
-	return all
-}
-
-// Pulled is what a pull brought, to be recorded.
-type Pulled struct {
-	Reference image.Reference
-	Before    image.Digest     // what the tag pointed to on the shelf when the pull looked; empty if nothing
-	Target    image.Document   // what the reference points to: an index or a manifest
-	Indexes   []image.Document // nested indexes on the way to the images
-	Images    []PulledImage
-	JobID     int64
-	By        string
-	Uploaded  bool      // an archive brought it, and no registry
-	Asked     time.Time // when the registry said where the tag points; zero where it was not asked
-	At        time.Time
-}
-
-// ErrMoved says that another pull has moved the tag while this one ran.
-var ErrMoved = errors.New("tag moved during the pull")
-
-// Change says what a pull changed.
-type Change struct {
-	Previous image.Digest // what the tag pointed to before; empty if it is new
-	Newer    bool         // the reference is new or moved, or a platform was added
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 const (
@@ -53,8 +54,8 @@ func once(ctx context.Context, request func(context.Context) error) error { retu
 // target is what a reference points to.
 type target struct {
 	image.Document
-	stored Stored    // what the shelf held under the reference before; empty if nothing
-	asked  time.Time // when the registry was asked the last time, after which it answered; zero where it was not
+	stored shelf.Stored // what the shelf held under the reference before; empty if nothing
+	asked  time.Time    // when the registry was asked the last time, after which it answered; zero where it was not
 }
 
 // target resolves a reference, with one HEAD; a digest that this repository brought to the shelf before
@@ -98,10 +99,10 @@ func (s *resolver) wished(ctx context.Context, w wish, ask asker) (t target, err
 }
 
 // stored gives what the shelf has under a reference; nothing is no error.
-func (s *resolver) stored(ctx context.Context, ref image.Reference) (Stored, error) {
+func (s *resolver) stored(ctx context.Context, ref image.Reference) (shelf.Stored, error) {
 	stored, err := s.shelf.Resolved(ctx, ref)
 	if err != nil && image.KindOf(err) != image.NotFound {
-		return Stored{}, fmt.Errorf("look up %s on the shelf: %w", ref, err)
+		return shelf.Stored{}, fmt.Errorf("look up %s on the shelf: %w", ref, err)
 	}
 	return stored, nil
 }

@@ -7,7 +7,7 @@ import (
 	"fmt"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf"
 )
 
 // Attestation is a stored manifest that describes a stored image.
@@ -56,7 +56,7 @@ func (s *Store) Attestation(ctx context.Context, d image.Digest) (image.Attestat
 }
 
 // attestations writes what describes an image, the image's own row being there.
-func (r recorder) attestations(p pull.PulledImage) error {
+func (r recorder) attestations(p shelf.PulledImage) error {
 	for _, a := range p.Attestations {
 		if err := r.attestation(a); err != nil {
 			return err

@@ -16,8 +16,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 )
 
 // testShelf is a real store in a folder of its own, filled with small images by name.
@@ -264,10 +264,10 @@ func (h held) whole(b sample.Built) []sample.Built {
 // pull puts an image on the shelf as a finished pull does: blob files first, then Record.
 func (s *testShelf) pull(words string) {
 	s.t.Helper()
-	s.record(words, func(*pull.Pulled) {})
+	s.record(words, func(*shelf.Pulled) {})
 }
 
-func (s *testShelf) record(words string, alter func(*pull.Pulled)) {
+func (s *testShelf) record(words string, alter func(*shelf.Pulled)) {
 	s.t.Helper()
 	h := s.read(words)
 	b := s.build(h.source)
@@ -276,7 +276,7 @@ func (s *testShelf) record(words string, alter func(*pull.Pulled)) {
 	if err != nil && image.KindOf(err) != image.NotFound {
 		s.t.Fatal(err)
 	}
-	p := pull.Pulled{Reference: h.ref, Before: before.Digest, Target: s.document(b), By: "mira"}
+	p := shelf.Pulled{Reference: h.ref, Before: before.Digest, Target: s.document(b), By: "mira"}
 	for _, ix := range indexes {
 		if doc := s.document(ix); doc.Digest != p.Target.Digest {
 			p.Indexes = append(p.Indexes, doc)
@@ -291,7 +291,7 @@ func (s *testShelf) record(words string, alter func(*pull.Pulled)) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		img := pull.PulledImage{Document: doc, Config: config, Platform: config.Platform()}
+		img := shelf.PulledImage{Document: doc, Config: config, Platform: config.Platform()}
 		for _, a := range h.about(b, m.Digest()) {
 			img.Attestations = append(img.Attestations, s.attestation(a))
 		}

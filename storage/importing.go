@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage/blob"
 )
 
@@ -20,7 +20,7 @@ const committing = 8
 
 // NewStage makes a place for what somebody sends, apart from the blobs, with room for size bytes; negative where nobody
 // said how many will come. What is on it when the server dies is removed at the next start.
-func (s *Store) NewStage(size int64) (archive.Stage, error) {
+func (s *Store) NewStage(size int64) (shelf.Stage, error) {
 	g, err := s.blobs.NewStage(size)
 	if err != nil {
 		return nil, err
@@ -35,12 +35,12 @@ func (s *Store) CheckRoom(size int64) error { return s.blobs.CheckRoom(size) }
 // tags as by a pull and layers as unpacked. A tag stays as it is where it has the very image already: as a platform of an index,
 // or by its ID where the manifest is not the registry's own, which docker's archives leave out. After an
 // error nothing is left. Errors: Corrupt where the shelf knows that a layer or an image is broken, DiskFull.
-func (s *Store) Import(ctx context.Context, from archive.Stage, in archive.Import) ([]archive.Imported, error) {
+func (s *Store) Import(ctx context.Context, from shelf.Stage, in shelf.Import) ([]shelf.Imported, error) {
 	g, ok := from.(*blob.Staging)
 	if !ok {
 		return nil, fmt.Errorf("import: the stage is a %T", from)
 	}
-	done := make([]archive.Imported, len(in.Pulled))
+	done := make([]shelf.Imported, len(in.Pulled))
 	wanted := map[image.Digest]bool{}
 	for i := range in.Pulled {
 		same, err := s.sameImage(ctx, in, i)
@@ -69,7 +69,7 @@ func (s *Store) Import(ctx context.Context, from archive.Stage, in archive.Impor
 }
 
 // neededBy adds the blobs of one name to wanted.
-func neededBy(in archive.Import, i int, wanted map[image.Digest]bool) {
+func neededBy(in shelf.Import, i int, wanted map[image.Digest]bool) {
 	p := in.Pulled[i]
 	wanted[p.Target.Digest] = true
 	for _, doc := range p.Indexes {
@@ -83,25 +83,25 @@ func neededBy(in archive.Import, i int, wanted map[image.Digest]bool) {
 }
 
 // sameImage tells whether a tag has the image of a single manifest already.
-func (s *Store) sameImage(ctx context.Context, in archive.Import, i int) (archive.Imported, error) {
+func (s *Store) sameImage(ctx context.Context, in shelf.Import, i int) (shelf.Imported, error) {
 	p := in.Pulled[i]
 	if p.Reference.Tag == "" || p.Target.Manifest == nil || len(p.Images) != 1 {
-		return archive.Imported{}, nil
+		return shelf.Imported{}, nil
 	}
 	target, err := s.Target(ctx, p.Reference)
 	if image.KindOf(err) == image.NotFound {
-		return archive.Imported{}, nil
+		return shelf.Imported{}, nil
 	}
 	if err != nil || target.Digest == p.Target.Digest {
-		return archive.Imported{}, err
+		return shelf.Imported{}, err
 	}
 	for _, img := range target.Images {
 		same := img.Manifest == p.Target.Digest || in.Made[p.Target.Digest] && img.ID == p.Target.Manifest.Config.Digest
 		if same && img.Broken.Empty() {
-			return archive.Imported{Digest: target.Digest, Same: true}, nil
+			return shelf.Imported{Digest: target.Digest, Same: true}, nil
 		}
 	}
-	return archive.Imported{}, nil
+	return shelf.Imported{}, nil
 }
 
 // commitStaged makes staged files blobs and gives those that were none before.
@@ -139,7 +139,7 @@ func (s *Store) takeBack(ctx context.Context, fresh []image.Digest) error {
 }
 
 // recordImport writes the rows of all that is not there already, and what it changed into done.
-func (s *Store) recordImport(ctx context.Context, in archive.Import, done []archive.Imported) error {
+func (s *Store) recordImport(ctx context.Context, in shelf.Import, done []shelf.Imported) error {
 	return s.update(ctx, func(tx *sql.Tx) error {
 		r := recorder{ctx: ctx, tx: tx, store: s, at: millis(s.now())}
 		for i, p := range in.Pulled {
@@ -161,7 +161,7 @@ func (s *Store) recordImport(ctx context.Context, in archive.Import, done []arch
 }
 
 // proved notes what unpacking has found about layers that nobody has unpacked yet.
-func (r recorder) proved(in archive.Import) error {
+func (r recorder) proved(in shelf.Import) error {
 	for _, d := range slices.Sorted(maps.Keys(in.Proved)) {
 		var pending bool
 		err := r.tx.QueryRowContext(r.ctx, `SELECT EXISTS (SELECT 1 FROM layers WHERE digest = ? AND state = 'pending')`, d).Scan(&pending)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf"
 )
 
 // keeperFails puts what is given in place of the keeper's steps and lets it try again at once.
@@ -228,8 +229,8 @@ func TestAnImageAtTheEndOfAHugeIndexIsReached(t *testing.T) {
 		entries[i] = image.Descriptor{MediaType: image.MediaTypeDockerManifest, Digest: image.DigestOf([]byte{byte(i), byte(i >> 8)}), Size: 2}
 	}
 	target := index(append(entries, nested.Descriptor())...)
-	_, err = s.Record(t.Context(), pull.Pulled{Reference: tagRef(t, "huge:1"), Target: target, Indexes: []image.Document{nested},
-		Images: []pull.PulledImage{{Document: manifest, Config: config, Platform: config.Platform()}}})
+	_, err = s.Record(t.Context(), shelf.Pulled{Reference: tagRef(t, "huge:1"), Target: target, Indexes: []image.Document{nested},
+		Images: []shelf.PulledImage{{Document: manifest, Config: config, Platform: config.Platform()}}})
 	if err != nil {
 		t.Fatal(err)
 	}

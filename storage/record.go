@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf"
 )
 
 // notFound turns a missing row into an error that a person may be shown.
@@ -19,8 +20,8 @@ func notFound(err error, format string, args ...any) error {
 }
 
 // Resolved gives what the shelf holds under a reference; broken images do not count.
-func (s *Store) Resolved(ctx context.Context, ref image.Reference) (pull.Stored, error) {
-	var out pull.Stored
+func (s *Store) Resolved(ctx context.Context, ref image.Reference) (shelf.Stored, error) {
+	var out shelf.Stored
 	err := s.view(ctx, func(tx *sql.Tx) error {
 		d, err := targetDigest(ctx, tx, ref)
 		if err != nil {
@@ -30,7 +31,7 @@ func (s *Store) Resolved(ctx context.Context, ref image.Reference) (pull.Stored,
 		images, err := reachableImages(ctx, tx, d)
 		for _, i := range images {
 			if i.Broken.Empty() {
-				out.Images = append(out.Images, pull.StoredImage{Manifest: i.Manifest, Platform: i.Platform})
+				out.Images = append(out.Images, shelf.StoredImage{Manifest: i.Manifest, Platform: i.Platform})
 			}
 		}
 		return err
@@ -55,11 +56,11 @@ func targetDigest(ctx context.Context, q querier, ref image.Reference) (image.Di
 // Record makes a finished pull part of the shelf, in one transaction. It fails with image.Corrupt, and
 // records nothing, when an image is known to be broken or a layer that was unpacked before does not have the
 // diff ID that a config claims.
-func (s *Store) Record(ctx context.Context, p pull.Pulled) (pull.Change, error) {
+func (s *Store) Record(ctx context.Context, p shelf.Pulled) (shelf.Change, error) {
 	if p.At.IsZero() {
 		p.At = s.now()
 	}
-	var change pull.Change
+	var change shelf.Change
 	err := s.update(ctx, func(tx *sql.Tx) error {
 		r := recorder{ctx: ctx, tx: tx, store: s, at: millis(p.At)}
 		var err error
@@ -67,7 +68,7 @@ func (s *Store) Record(ctx context.Context, p pull.Pulled) (pull.Change, error) 
 		return err
 	})
 	if err != nil {
-		return pull.Change{}, fmt.Errorf("record %s: %w", p.Reference.Familiar(), err)
+		return shelf.Change{}, fmt.Errorf("record %s: %w", p.Reference.Familiar(), err)
 	}
 	s.keeper.tagsChanged()
 	s.unpack.wake()
@@ -91,20 +92,20 @@ func (r recorder) exec(query string, args ...any) (changed bool, err error) {
 	return n > 0, err
 }
 
-func (r recorder) record(p pull.Pulled) (pull.Change, error) {
+func (r recorder) record(p shelf.Pulled) (shelf.Change, error) {
 	var fresh []image.Digest // images that were not stored
 	for _, doc := range append([]image.Document{p.Target}, p.Indexes...) {
 		if err := r.document(doc); err != nil {
-			return pull.Change{}, err
+			return shelf.Change{}, err
 		}
 	}
 	for _, img := range p.Images {
 		isNew, err := r.image(img)
 		if err != nil {
-			return pull.Change{}, err
+			return shelf.Change{}, err
 		}
 		if err := r.attestations(img); err != nil {
-			return pull.Change{}, err
+			return shelf.Change{}, err
 		}
 		if isNew {
 			fresh = append(fresh, img.Document.Digest)
@@ -112,18 +113,18 @@ func (r recorder) record(p pull.Pulled) (pull.Change, error) {
 	}
 	repo, err := r.repository(p.Reference.Repository)
 	if err != nil {
-		return pull.Change{}, err
+		return shelf.Change{}, err
 	}
 	change, err := r.reference(repo, p)
 	if err != nil {
-		return pull.Change{}, err
+		return shelf.Change{}, err
 	}
 	change.Newer = change.Newer || len(fresh) > 0
 	return change, r.listing(repo, p, change.Previous, fresh)
 }
 
 // listing writes the list's rows that a pull changes.
-func (r recorder) listing(repo int64, p pull.Pulled, previous image.Digest, fresh []image.Digest) error {
+func (r recorder) listing(repo int64, p shelf.Pulled, previous image.Digest, fresh []image.Digest) error {
 	if previous != "" && previous != p.Target.Digest {
 		if err := r.store.refreshTagListing(r.ctx, r.tx, repo, previous, p.Reference.Tag); err != nil {
 			return err
@@ -171,7 +172,7 @@ func (r recorder) document(doc image.Document) error {
 	return nil
 }
 
-func (r recorder) image(p pull.PulledImage) (isNew bool, err error) {
+func (r recorder) image(p shelf.PulledImage) (isNew bool, err error) {
 	m := p.Document.Manifest
 	if err := r.document(p.Document); err != nil {
 		return false, err
@@ -219,7 +220,7 @@ func (r recorder) notBroken(manifest image.Digest) error {
 // settledPlatform is the platform that an image is kept under. The index is asked first, since configs often
 // leave the variant out; an index that names another system or architecture than the config is wrong, and
 // must not rename an image that other indexes list too.
-func settledPlatform(p pull.PulledImage) image.Platform {
+func settledPlatform(p shelf.PulledImage) image.Platform {
 	own := p.Config.Platform()
 	if own.Known() && (own.OS != p.Platform.OS || own.Architecture != p.Platform.Architecture) {
 		return own
@@ -227,7 +228,7 @@ func settledPlatform(p pull.PulledImage) image.Platform {
 	return p.Platform
 }
 
-func (r recorder) layer(p pull.PulledImage, i int, l image.Descriptor, command string) error {
+func (r recorder) layer(p shelf.PulledImage, i int, l image.Descriptor, command string) error {
 	if err := r.blob(l); err != nil {
 		return err
 	}
@@ -270,38 +271,38 @@ func (r recorder) repository(name image.Repository) (id int64, err error) {
 }
 
 // reference makes the repository know the digest and the tag point at it, and writes the tag's history.
-func (r recorder) reference(repo int64, p pull.Pulled) (pull.Change, error) {
+func (r recorder) reference(repo int64, p shelf.Pulled) (shelf.Change, error) {
 	asked := p.Reference.Digest != ""
 	var before sql.NullBool
 	err := r.tx.QueryRowContext(r.ctx, `SELECT by_digest FROM repository_digests WHERE repository_id = ? AND digest = ?`, repo, p.Target.Digest).Scan(&before)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return pull.Change{}, err
+		return shelf.Change{}, err
 	}
 	_, err = r.exec(`INSERT INTO repository_digests (repository_id, digest, by_digest, pulled_at, pulled_by) VALUES (?1, ?2, ?3, ?4, ?5)
 		ON CONFLICT DO UPDATE SET by_digest = max(by_digest, ?3), pulled_at = ?4, pulled_by = ?5`, repo, p.Target.Digest, asked, r.at, p.By)
 	if err != nil {
-		return pull.Change{}, err
+		return shelf.Change{}, err
 	}
 	if asked {
-		return pull.Change{Newer: !before.Bool}, nil
+		return shelf.Change{Newer: !before.Bool}, nil
 	}
 	var previous image.Digest
 	err = r.tx.QueryRowContext(r.ctx, `SELECT digest FROM tags WHERE repository_id = ? AND name = ?`, repo, p.Reference.Tag).Scan(&previous)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return pull.Change{}, err
+		return shelf.Change{}, err
 	}
 	if previous != "" && previous != p.Before && previous != p.Target.Digest {
-		return pull.Change{}, pull.ErrMoved
+		return shelf.Change{}, shelf.ErrMoved
 	}
 	// What the registry has said stays its word when an archive says the same.
 	_, err = r.exec(`INSERT INTO tags (repository_id, name, digest, pulled_at, pulled_by, uploaded) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 		ON CONFLICT DO UPDATE SET digest = ?3, pulled_at = ?4, pulled_by = ?5, uploaded = CASE digest WHEN ?3 THEN min(uploaded, ?6) ELSE ?6 END`,
 		repo, p.Reference.Tag, p.Target.Digest, r.at, p.By, p.Uploaded)
 	if err != nil {
-		return pull.Change{}, err
+		return shelf.Change{}, err
 	}
 	if err := r.settlesCheck(repo, p); err != nil || previous == p.Target.Digest {
-		return pull.Change{Previous: previous}, err
+		return shelf.Change{Previous: previous}, err
 	}
 	event := TagMoved
 	if previous == "" {
@@ -309,11 +310,11 @@ func (r recorder) reference(repo int64, p pull.Pulled) (pull.Change, error) {
 	}
 	err = r.store.writeHistory(r.ctx, r.tx, TagEvent{Repository: p.Reference.Repository, Tag: p.Reference.Tag, Event: event,
 		Old: previous, New: p.Target.Digest, At: fromMillis(r.at), By: p.By, PullID: p.JobID})
-	return pull.Change{Previous: previous, Newer: true}, err
+	return shelf.Change{Previous: previous, Newer: true}, err
 }
 
 // settlesCheck notes where the registry said that the tag points: a pull asks, too.
-func (r recorder) settlesCheck(repo int64, p pull.Pulled) error {
+func (r recorder) settlesCheck(repo int64, p shelf.Pulled) error {
 	if p.Asked.IsZero() {
 		return nil
 	}

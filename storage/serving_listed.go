@@ -5,7 +5,7 @@ import (
 	"database/sql"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf"
 )
 
 // Unserved is what the indexes of a repository say of a manifest that is not stored.
@@ -48,7 +48,7 @@ func (s *Store) Unserved(ctx context.Context, ref image.Reference) (u Unserved, 
 
 // Listed tells which index of a repository lists a digest, of several the one that was pulled last, and how; the tag
 // where one points to that index. NotFound where none does.
-func (s *Store) Listed(ctx context.Context, ref image.Reference) (l pull.Listed, err error) {
+func (s *Store) Listed(ctx context.Context, ref image.Reference) (l shelf.Indexed, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, listedIn, ref.Digest, ref.Repository).Scan(&l.Index); err != nil {
 			return err

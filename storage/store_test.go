@@ -15,6 +15,7 @@ import (
 	"github.com/stowage/stowage/image/layer"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 )
 
 func TestASecondServerOnTheSameFolderIsRefused(t *testing.T) {
@@ -111,11 +112,11 @@ func TestRecordTellsWhatChanged(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64")
 	jammy := s.build("jammy").Digest()
-	again := func(words string) pull.Change {
+	again := func(words string) shelf.Change {
 		h := s.read(words)
 		b := s.build(h.source)
 		_, images := h.wants(b)
-		p := pull.Pulled{Reference: h.ref, Before: jammy, Target: s.document(b), By: "noa"}
+		p := shelf.Pulled{Reference: h.ref, Before: jammy, Target: s.document(b), By: "noa"}
 		for _, m := range images {
 			doc := s.document(m)
 			for _, blob := range m.Blobs {
@@ -125,7 +126,7 @@ func TestRecordTellsWhatChanged(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.Images = append(p.Images, pull.PulledImage{Document: doc, Config: config, Platform: config.Platform()})
+			p.Images = append(p.Images, shelf.PulledImage{Document: doc, Config: config, Platform: config.Platform()})
 		}
 		change, err := s.Record(t.Context(), p)
 		if err != nil {
@@ -135,14 +136,14 @@ func TestRecordTellsWhatChanged(t *testing.T) {
 	}
 	for _, c := range []struct {
 		words string
-		want  pull.Change
+		want  shelf.Change
 	}{
-		{"ubuntu:22.04=jammy amd64", pull.Change{Previous: jammy}},
-		{"ubuntu:22.04=jammy arm64", pull.Change{Previous: jammy, Newer: true}},
-		{"ubuntu:22.04=jammy-next amd64", pull.Change{Previous: jammy, Newer: true}},
-		{"ubuntu:latest=jammy amd64", pull.Change{Newer: true}},
-		{"ubuntu@=jammy amd64", pull.Change{Newer: true}},
-		{"ubuntu@=jammy amd64", pull.Change{}},
+		{"ubuntu:22.04=jammy amd64", shelf.Change{Previous: jammy}},
+		{"ubuntu:22.04=jammy arm64", shelf.Change{Previous: jammy, Newer: true}},
+		{"ubuntu:22.04=jammy-next amd64", shelf.Change{Previous: jammy, Newer: true}},
+		{"ubuntu:latest=jammy amd64", shelf.Change{Newer: true}},
+		{"ubuntu@=jammy amd64", shelf.Change{Newer: true}},
+		{"ubuntu@=jammy amd64", shelf.Change{}},
 	} {
 		if got := again(c.words); got != c.want {
 			t.Errorf("%s: %+v, want %+v", c.words, got, c.want)
@@ -155,8 +156,8 @@ func TestAPullThatLookedBeforeTheTagMovedDoesNotMoveItBack(t *testing.T) {
 	s.pull("ubuntu:22.04=jammy-next amd64")
 	s.pull("ubuntu:22.04=jammy-next arm64")
 	doc := s.document(s.build("jammy"))
-	_, err := s.Record(t.Context(), pull.Pulled{Reference: tagRef(t, "ubuntu:22.04"), Before: "", Target: doc})
-	if !errors.Is(err, pull.ErrMoved) {
+	_, err := s.Record(t.Context(), shelf.Pulled{Reference: tagRef(t, "ubuntu:22.04"), Before: "", Target: doc})
+	if !errors.Is(err, shelf.ErrMoved) {
 		t.Fatalf("recording the older digest gave %v", err)
 	}
 	s.Settle()
@@ -173,7 +174,7 @@ func TestARowIsNeverWrittenBeforeItsBlob(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Record(t.Context(), pull.Pulled{Reference: tagRef(t, "redis:7"), Target: doc, Images: []pull.PulledImage{{Document: doc, Config: config}}})
+	_, err = s.Record(t.Context(), shelf.Pulled{Reference: tagRef(t, "redis:7"), Target: doc, Images: []shelf.PulledImage{{Document: doc, Config: config}}})
 	if err == nil || !strings.Contains(err.Error(), "not on disk") {
 		t.Fatalf("recording an image without its layers gave %v", err)
 	}
@@ -280,7 +281,7 @@ func TestAKnownLayerWithAnotherDiffIDRefusesTheImage(t *testing.T) {
 		s.put(blob.Descriptor.Digest, blob.Data)
 	}
 	otherDoc := s.document(other)
-	_, err = s.Record(t.Context(), pull.Pulled{Reference: tagRef(t, "liar:1"), Target: otherDoc, Images: []pull.PulledImage{{Document: otherDoc, Config: config}}})
+	_, err = s.Record(t.Context(), shelf.Pulled{Reference: tagRef(t, "liar:1"), Target: otherDoc, Images: []shelf.PulledImage{{Document: otherDoc, Config: config}}})
 	if image.KindOf(err) != image.Corrupt {
 		t.Fatalf("recording it gave %v", err)
 	}

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 )
 
 // unreadable puts a folder in place of the first pending layer's file, so that it cannot be read, and gives
@@ -87,7 +87,7 @@ func TestAnImageKnownToBeBrokenIsNotPulledAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Record(t.Context(), pull.Pulled{Reference: tagRef(t, "bad:2"), Target: doc, Images: []pull.PulledImage{{Document: doc, Config: config}}})
+	_, err = s.Record(t.Context(), shelf.Pulled{Reference: tagRef(t, "bad:2"), Target: doc, Images: []shelf.PulledImage{{Document: doc, Config: config}}})
 	if image.KindOf(err) != image.Corrupt {
 		t.Errorf("pulling it again gave %v", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/migrations"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf"
 )
 
 // upload puts an image on the shelf as an archive does.
@@ -15,7 +16,7 @@ func (s *testShelf) upload(words string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.record(words, func(p *pull.Pulled) { p.Uploaded, p.JobID = true, id })
+	s.record(words, func(p *shelf.Pulled) { p.Uploaded, p.JobID = true, id })
 }
 
 // uploaded tells of which of some names the shelf says that they were uploaded.

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 )
 
 // upload records a single image under a name as an archive brings it.
@@ -27,8 +27,8 @@ func (s *testShelf) upload(reference string, source sample.Image) sample.Built {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	_, err = s.store.Record(s.t.Context(), pull.Pulled{
-		Reference: ref, Target: doc, Images: []pull.PulledImage{{Document: doc, Config: config, Platform: config.Platform()}}, By: "mallory", Uploaded: true,
+	_, err = s.store.Record(s.t.Context(), shelf.Pulled{
+		Reference: ref, Target: doc, Images: []shelf.PulledImage{{Document: doc, Config: config, Platform: config.Platform()}}, By: "mallory", Uploaded: true,
 	})
 	if err != nil {
 		s.t.Fatal(err)
