@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"os"
@@ -136,15 +135,12 @@ func TestSweepingStraysNeverLeavesTheIndexNamingThem(t *testing.T) {
 		}
 	}
 	ctx := t.Context()
-	err := s.update(ctx, func(tx *sql.Tx) error { // as Remove does, and nobody told the keeper yet
-		plan, err := s.planRemoval(ctx, tx, image.Remove(image.RemovalItem{Reference: tagRef(t, "redis:7")}))
-		if err != nil {
-			return err
-		}
-		_, _, err = s.carryOut(ctx, tx, plan, "noa", 0)
-		return err
-	})
+	// As Remove does, and nobody told the keeper yet.
+	plan, change, err := s.plan(ctx, s.planningRemoval(image.Remove(image.RemovalItem{Reference: tagRef(t, "redis:7")})))
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.carryOut(ctx, plan, change, "noa"); err != nil {
 		t.Fatal(err)
 	}
 	s.keeper.sweepStrays(ctx)

@@ -215,6 +215,7 @@ func (w *walker) carryOut(plan image.RemovalPlan, remove func(image.Digest) (Rem
 	if err := w.AwaitUnpacked(w.t.Context()); err != nil { // it writes rows, too
 		w.t.Fatal(err)
 	}
+	w.batch()
 	dump := w.dump(dumpQueries[:len(dumpQueries)-1]...)
 	before, after, done, err := w.weighed(func() (Removed, error) { return remove(plan.Fingerprint) })
 	if plan.Refused() {
@@ -241,6 +242,11 @@ func (w *walker) carryOut(plan image.RemovalPlan, remove func(image.Digest) (Rem
 		w.undo(done.ID)
 		w.same("after the undo", w.dump(dumpQueries[:len(dumpQueries)-1]...), dump)
 	}
+}
+
+// batch makes the batches of what is carried out next small, or as large as it is.
+func (w *walker) batch() {
+	w.removals.rows, w.removals.fixed = pick(w, []int{1, 1, 15, 60, firstRows}), true
 }
 
 // weighed gives the sums before and after a removal. No round of the keeper comes between them: it takes a blob that is held
@@ -270,6 +276,7 @@ func (w *walker) undoSome() {
 		return
 	}
 	r := pick(w, list)
+	w.batch()
 	_, err = w.Undo(w.t.Context(), r.ID, "kim")
 	w.note("undo %d: %v", r.ID, err)
 	if err != nil && image.KindOf(err) != image.Conflict {

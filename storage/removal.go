@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/stowage/stowage/image"
@@ -16,10 +17,22 @@ type Removed struct {
 	Until time.Time // until when
 }
 
+// planning works out a plan on one snapshot of the database.
+type planning func(ctx context.Context, q querier) (removal.Plan, error)
+
+func (s *Store) planningRemoval(asked image.Removal) planning {
+	return func(ctx context.Context, q querier) (removal.Plan, error) { return s.planRemoval(ctx, q, asked) }
+}
+
+func (s *Store) planningPrune(asked image.Prune) planning {
+	return func(ctx context.Context, q querier) (removal.Plan, error) { return s.planPrune(ctx, q, asked) }
+}
+
 // PlanRemoval works out what deleting would do, without doing it. Things that the rules refuse, or that are not stored,
 // come back as items with a Refusal; the error is of kind NotFound where none of them is stored.
 func (s *Store) PlanRemoval(ctx context.Context, asked image.Removal) (image.RemovalPlan, error) {
-	return s.plan(ctx, func(tx *sql.Tx) (removal.Plan, error) { return s.planRemoval(ctx, tx, asked) })
+	p, _, err := s.plan(ctx, s.planningRemoval(asked))
+	return p.Shown, err
 }
 
 // PlanPrune works out what a prune would do, without doing it.
@@ -27,7 +40,8 @@ func (s *Store) PlanPrune(ctx context.Context, asked image.Prune) (image.Removal
 	if err := s.beforePrune(ctx, asked); err != nil {
 		return image.RemovalPlan{}, err
 	}
-	return s.plan(ctx, func(tx *sql.Tx) (removal.Plan, error) { return s.planPrune(ctx, tx, asked) })
+	p, _, err := s.plan(ctx, s.planningPrune(asked))
+	return p.Shown, err
 }
 
 // beforePrune has the database know what was handed out until now, where a prune asks for it.
@@ -38,13 +52,20 @@ func (s *Store) beforePrune(ctx context.Context, asked image.Prune) error {
 	return s.WriteHandedOut(ctx)
 }
 
-func (s *Store) plan(ctx context.Context, f func(tx *sql.Tx) (removal.Plan, error)) (plan image.RemovalPlan, err error) {
+// plan works out a plan, and gives the number of the last change that it knows of.
+func (s *Store) plan(ctx context.Context, f planning) (p removal.Plan, change int64, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
-		p, err := f(tx)
-		plan = p.Shown
+		if change, err = changeNumber(ctx, tx); err == nil {
+			p, err = f(ctx, tx)
+		}
 		return err
 	})
-	return plan, err
+	return p, change, err
+}
+
+// changeNumber gives the number of the last change of what is on the shelf.
+func changeNumber(ctx context.Context, q querier) (n int64, err error) {
+	return n, q.QueryRowContext(ctx, `SELECT changes FROM totals`).Scan(&n)
 }
 
 // Remove carries out the plan with the given fingerprint. When the shelf has changed so that the plan is
@@ -52,54 +73,47 @@ func (s *Store) plan(ctx context.Context, f func(tx *sql.Tx) (removal.Plan, erro
 // that holds now is returned in each case. Files go in the background: once nothing can be undone any more, after the
 // rows.
 func (s *Store) Remove(ctx context.Context, asked image.Removal, fingerprint image.Digest, by string) (Removed, error) {
-	return s.remove(ctx, fingerprint, by, func(tx *sql.Tx) (removal.Plan, error) { return s.planRemoval(ctx, tx, asked) })
+	return s.remove(ctx, fingerprint, by, s.planningRemoval(asked))
 }
 
-// Prune carries out the plan with the given fingerprint, as Remove does. Where nothing is to be pruned, nothing is
-// done.
+// Prune carries out the plan with the given fingerprint, as Remove does. Where nothing is to be pruned, nothing is done.
 func (s *Store) Prune(ctx context.Context, asked image.Prune, fingerprint image.Digest, by string) (Removed, error) {
 	if err := s.beforePrune(ctx, asked); err != nil {
 		return Removed{}, err
 	}
-	return s.remove(ctx, fingerprint, by, func(tx *sql.Tx) (removal.Plan, error) { return s.planPrune(ctx, tx, asked) })
+	return s.remove(ctx, fingerprint, by, s.planningPrune(asked))
 }
 
-func (s *Store) remove(ctx context.Context, fingerprint image.Digest, by string, f func(tx *sql.Tx) (removal.Plan, error)) (Removed, error) {
-	done, err := s.removeWithin(ctx, s.window, fingerprint, by, f)
-	if s.window > 0 && image.KindOf(err) == image.DiskFull {
-		// What is needed to undo it takes space. Deleting has to work on a full disk all the same.
-		s.log.Warn("the disk is full: what is deleted cannot be undone", "error", err)
-		done, err = s.removeWithin(ctx, 0, fingerprint, by, f)
-	}
-	if err == nil {
-		s.keeper.tagsChanged()
-	}
-	return done, err
-}
+// replanned is how often a plan that somebody touched while it was carried out is begun again.
+const replanned = 5
 
-func (s *Store) removeWithin(ctx context.Context, window time.Duration, fingerprint image.Digest, by string, f func(tx *sql.Tx) (removal.Plan, error)) (Removed, error) {
-	var done Removed
-	err := s.updateAnyway(ctx, func(tx *sql.Tx) error {
-		p, err := f(tx)
+// remove plans outside of any transaction that writes, and carries the plan out if it is the one that was confirmed.
+func (s *Store) remove(ctx context.Context, fingerprint image.Digest, by string, f planning) (done Removed, err error) {
+	if err := s.removals.begin(ctx, s); err != nil {
+		return Removed{}, err
+	}
+	defer s.removals.end()
+	for range replanned {
+		p, change, err := s.plan(ctx, f)
 		if err != nil {
-			return err
+			return Removed{}, err
 		}
 		done.Plan = p.Shown
 		if err := p.Refused(); err != nil {
-			return err
+			return done, err
 		}
 		if p.Shown.Fingerprint != fingerprint {
-			return image.Errorf(image.Conflict, "the shelf has changed since this plan was made").
-				Suggest("Look at the plan as it is now and confirm it again.")
+			break
 		}
 		if p.Shown.Totals.Items == 0 {
-			return nil
+			return done, nil
 		}
-		done.ID, done.Until, err = s.carryOut(ctx, tx, p, by, window)
-		return err
-	})
-	if err != nil {
-		done.ID, done.Until = 0, time.Time{}
+		done.ID, done.Until, err = s.carryOut(ctx, p, change, by)
+		if !errors.Is(err, errTouched) {
+			s.keeper.tagsChanged()
+			return done, err
+		}
 	}
-	return done, err
+	return done, image.Errorf(image.Conflict, "the shelf has changed since this plan was made").
+		Suggest("Look at the plan as it is now and confirm it again.")
 }

@@ -4,78 +4,196 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf/removal"
 )
 
-// carryOut deletes a plan's rows. Within the window they are kept for an undo, and the files wait that long; without
-// one the files may go at once.
-func (s *Store) carryOut(ctx context.Context, tx *sql.Tx, p removal.Plan, by string, window time.Duration) (id int64, until time.Time, err error) {
-	at := millis(s.now())
-	b := newBatch(p)
-	if window > 0 {
-		until = fromMillis(at + window.Milliseconds())
-		if id, err = insertRemoval(ctx, tx, p.Shown, at, by, until); err == nil {
-			c := copies{ctx: ctx, tx: tx, id: id}
-			err = c.keep(b)
+// removals lets one deletion or undo at a time be carried out.
+type removals struct {
+	turn  chan struct{}
+	rows  int                      // about how many rows the first batch takes
+	fixed bool                     // so do the others, however long they take: in tests
+	pause func(took time.Duration) // after each batch but the last: in tests; else nil
+}
+
+// Batches take as many rows as can be written in batchTime, or a little more.
+const (
+	batchTime = 40 * time.Millisecond
+	firstRows = 600
+	mostRows  = 20_000
+)
+
+func newRemovals() *removals { return &removals{turn: make(chan struct{}, 1), rows: firstRows} }
+
+// begin waits until no other removal or undo is carried out, and undoes one that was cut off.
+func (r *removals) begin(ctx context.Context, s *Store) error {
+	select {
+	case r.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := s.undoParts(ctx)
+	if err != nil {
+		r.end()
+	}
+	return err
+}
+
+func (r *removals) end() { <-r.turn }
+
+// next is how many rows a batch takes after one of so many has taken so long.
+func (r *removals) next(rows int, took time.Duration) int {
+	if r.fixed {
+		return rows
+	}
+	wanted := int(int64(rows) * int64(batchTime) / max(1, int64(took)))
+	return min(max(wanted, rows/4, 50), 2*rows, mostRows)
+}
+
+// errTouched says that somebody changed what a plan takes while it was carried out.
+var errTouched = errors.New("somebody changed what is being deleted")
+
+// carryOut deletes a plan's rows, in batches between which others write. Within the window they are kept for an undo, and
+// the files wait that long. When it cannot be finished, what was done is undone. It goes on after ctx ends, once it has
+// begun.
+func (s *Store) carryOut(ctx context.Context, p removal.Plan, change int64, by string) (int64, time.Time, error) {
+	c := &carrying{store: s, plan: p.Shown, rest: newRest(p), by: by, at: millis(s.now()), window: s.window, change: change}
+	err := c.all(ctx, s.removals.rows)
+	if err != nil && c.part > 0 {
+		ctx = context.WithoutCancel(ctx)
+		if _, failed := s.undoAll(ctx, c.id, by); failed != nil {
+			return 0, time.Time{}, errors.Join(err, failed)
 		}
+	}
+	if image.KindOf(err) == image.DiskFull && (s.window > 0 || c.id != 0) {
+		// What is needed to undo it takes space. Deleting has to work on a full disk all the same.
+		s.log.Warn("the disk is full: what is deleted cannot be undone", "error", err)
+		c = &carrying{store: s, plan: p.Shown, rest: newRest(p), by: by, at: c.at, change: change}
+		err = c.all(ctx, math.MaxInt)
+	}
+	if err != nil || c.window == 0 {
+		return 0, time.Time{}, err
+	}
+	return c.id, fromMillis(c.sweep()), nil
+}
+
+// carrying is a plan that is being carried out.
+type carrying struct {
+	store  *Store
+	plan   image.RemovalPlan
+	rest   *rest
+	by     string
+	at     int64
+	window time.Duration
+	id     int64 // of the removal; 0 where it needs none
+	part   int   // batches that are done
+	change int64 // the last one that the plan, or a batch of it, knows of
+	moved  bool  // somebody else has changed something since
+}
+
+// sweep is from when on the files may go.
+func (c *carrying) sweep() int64 { return c.at + c.window.Milliseconds() }
+
+// all carries out one batch after the other, the first of about so many rows.
+func (c *carrying) all(ctx context.Context, rows int) error {
+	for {
+		b := c.rest.next(rows)
+		began := time.Now()
+		err := c.store.updateAnyway(ctx, func(tx *sql.Tx) error { return c.one(ctx, tx, b) })
 		if err != nil {
-			return 0, time.Time{}, fmt.Errorf("keep what is deleted: %w", err)
+			return err
+		}
+		c.part++
+		if c.rest.empty() {
+			return nil
+		}
+		ctx = context.WithoutCancel(ctx)
+		took := time.Since(began)
+		rows = c.store.removals.next(rows, took)
+		if c.store.removals.pause != nil {
+			c.store.removals.pause(took)
 		}
 	}
-	a := applying{ctx: ctx, tx: tx, store: s, batch: b, by: by, at: at, sweep: at + window.Milliseconds()}
-	return id, until, a.apply()
 }
 
-// batch is what one transaction takes of a plan.
-type batch struct {
-	roots     []removal.Key // that go with all their tags
-	tags      [][2]any      // by repository and name, that go from roots which stay
-	untags    []removal.Untag
-	forgotten []removal.Key  // digests that nobody asks for any more
-	images    []image.Digest // under roots that go, and those that go by themselves
-	indexes   []image.Digest // under roots that go
-	taken     []removal.Taken
-}
-
-func newBatch(p removal.Plan) *batch {
-	b := &batch{untags: p.Untagged, taken: p.Images}
-	for _, d := range p.Dropped {
-		b.drop(d)
+// one carries out a batch, if what it takes is still as it was planned. A removal of one batch that cannot be undone keeps
+// nothing; of several, rows are kept until the last one is done.
+func (c *carrying) one(ctx context.Context, tx *sql.Tx, b *batch) error {
+	change, err := changeNumber(ctx, tx)
+	if err != nil {
+		return err
 	}
-	for _, u := range p.Untagged {
-		b.tags = append(b.tags, [2]any{u.Root.Repository, u.Tag})
-	}
-	for _, r := range p.Forgotten {
-		b.forgotten = append(b.forgotten, r.Key)
-	}
-	for _, t := range p.Images {
-		b.images = append(b.images, t.Manifest)
-	}
-	b.images, b.indexes = once(b.images), once(b.indexes)
-	return b
-}
-
-func (b *batch) drop(d removal.Drop) {
-	b.roots = append(b.roots, d.Key)
-	b.images = append(b.images, d.Images...)
-	b.indexes = append(b.indexes, d.Indexes...)
-}
-
-// once leaves each digest once, in the order in which they came up.
-func once(all []image.Digest) []image.Digest {
-	seen := make(map[image.Digest]bool, len(all))
-	kept := all[:0]
-	for _, d := range all {
-		if !seen[d] {
-			seen[d] = true
-			kept = append(kept, d)
+	if c.moved = c.moved || change != c.change; c.moved {
+		if err := c.holds(questions{ctx, tx}, b); err != nil {
+			return err
 		}
 	}
-	return kept
+	if c.window > 0 || c.part > 0 || !c.rest.empty() {
+		if err := c.keepFor(ctx, tx, b); err != nil {
+			return fmt.Errorf("keep what is deleted: %w", err)
+		}
+	}
+	a := applying{ctx: ctx, tx: tx, store: c.store, batch: b, by: c.by, at: c.at, sweep: c.sweep()}
+	if err := a.apply(); err != nil {
+		return err
+	}
+	c.change, err = changeNumber(ctx, tx)
+	return err
+}
+
+// keepFor keeps what a batch takes. The removal is whole with its last batch.
+func (c *carrying) keepFor(ctx context.Context, tx *sql.Tx, b *batch) (err error) {
+	whole := c.rest.empty()
+	if c.part == 0 {
+		c.id, err = insertRemoval(ctx, tx, c.plan, c.at, c.by, c.sweep(), whole)
+	} else if whole {
+		_, err = tx.ExecContext(ctx, `UPDATE removals SET whole = 1 WHERE id = ?`, c.id)
+	}
+	if err != nil {
+		return err
+	}
+	k := copies{ctx: ctx, tx: tx, id: c.id, part: c.part * partsOfBatch}
+	return k.keep(b)
+}
+
+// holds looks whether the roots of a batch are as the plan has them: their tags, pins and wishes, and of images that go by
+// themselves who reaches them. What somebody came to use below them stays, as if it had come after the removal.
+func (c *carrying) holds(qs questions, b *batch) error {
+	found := map[removal.Key]bool{}
+	err := qs.Tags(slices.Collect(maps.Keys(b.expected)), -1, func(r removal.Root) {
+		want := b.expected[r.Key]
+		found[r.Key] = r.ByDigest == want.ByDigest && r.Tags == want.Tags && (want.Names == nil || slices.Equal(r.Names, want.Names)) &&
+			(c.plan.Prune == nil || c.plan.Prune.Unused.IsZero() || r.Pulled == want.Pulled)
+	})
+	if err != nil {
+		return err
+	}
+	if !c.plan.Asked.Force {
+		err = qs.Pins(b.unpinned, func(at removal.Key, _ image.Pin) { found[at] = false })
+	}
+	for at := range b.expected {
+		if !found[at] {
+			return errors.Join(err, errTouched)
+		}
+	}
+	for _, t := range b.taken {
+		above := map[removal.Key]bool{}
+		err = errors.Join(err, qs.Above([]image.Digest{t.Manifest}, -1, func(_ image.Digest, at removal.Key) { above[at] = true }))
+		for _, r := range t.Roots {
+			delete(above, r.Key)
+		}
+		if len(above) > 0 {
+			return errors.Join(err, errTouched)
+		}
+	}
+	return err
 }
 
 // applying is a batch that is being carried out.
@@ -106,17 +224,18 @@ func over[T any](a *applying, all []T, statement string, args ...any) error {
 	})
 }
 
-// untag takes tags from roots that stay, and forgets that somebody asked for a digest.
+// untag takes tags from roots that stay, or of which the rest goes later, and forgets that somebody asked for a digest.
 func (a *applying) untag() error {
-	for _, u := range a.untags {
-		_, err := a.tx.ExecContext(a.ctx, `DELETE FROM tags WHERE repository_id = ? AND name = ?`, u.Root.Repository, u.Tag)
-		if err != nil {
-			return err
-		}
-		event := TagEvent{Repository: u.Root.Name, Tag: u.Tag, Event: TagDeleted, Old: u.Root.Digest, At: fromMillis(a.at), By: a.by}
-		if err := a.store.writeHistory(a.ctx, a.tx, event); err != nil {
-			return err
-		}
+	err := over(a, a.tags, `INSERT INTO tag_history (repository, tag, event, old_digest, new_digest, at, by)
+		SELECT r.name, t.name, '`+TagDeleted+`', t.digest, '', ?2, ?3 FROM json_each(?1) j
+		CROSS JOIN tags t ON t.repository_id = j.value ->> 0 AND t.name = j.value ->> 1
+		CROSS JOIN repositories r ON r.id = t.repository_id ORDER BY j.key`, a.at, a.by)
+	if err != nil {
+		return err
+	}
+	err = over(a, a.tags, `DELETE FROM tags WHERE (repository_id, name) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))`)
+	if err != nil {
+		return err
 	}
 	return over(a, keysOf(a.forgotten),
 		`UPDATE repository_digests SET by_digest = 0 WHERE (repository_id, digest) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))`)
@@ -250,6 +369,11 @@ func (a *applying) digests(of []image.Digest, query string) (found []image.Diges
 
 // relist brings the list up to date for the roots that stay.
 func (a *applying) relist() error {
+	err := over(a, a.split, `DELETE FROM listing WHERE (repository_id, digest, tag) IN (
+		SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1))`)
+	if err != nil {
+		return err
+	}
 	for _, u := range a.untags {
 		if err := a.store.refreshTagListing(a.ctx, a.tx, u.Root.Repository, u.Root.Digest, u.Tag); err != nil {
 			return err
@@ -310,12 +434,12 @@ func summaryOf(plan image.RemovalPlan) summary {
 }
 
 // insertRemoval notes a removal that can be undone until a time.
-func insertRemoval(ctx context.Context, tx *sql.Tx, p image.RemovalPlan, at int64, by string, until time.Time) (id int64, err error) {
+func insertRemoval(ctx context.Context, tx *sql.Tx, p image.RemovalPlan, at int64, by string, until int64, whole bool) (int64, error) {
 	told, err := json.Marshal(summaryOf(p))
 	if err != nil {
 		return 0, err
 	}
-	res, err := tx.ExecContext(ctx, `INSERT INTO removals (at, by, until, summary) VALUES (?, ?, ?, ?)`, at, by, millis(until), string(told))
+	res, err := tx.ExecContext(ctx, `INSERT INTO removals (at, by, until, summary, whole) VALUES (?, ?, ?, ?, ?)`, at, by, until, string(told), whole)
 	if err != nil {
 		return 0, err
 	}

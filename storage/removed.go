@@ -206,6 +206,9 @@ var backOf = func() map[string]string {
 // keptAtOnce is how many images, indexes or roots one row of removed_rows is of.
 const keptAtOnce = 100
 
+// partsOfBatch is more than the parts of one batch: those of each batch begin at a multiple of it.
+const partsOfBatch = 1_000_000
+
 // copies writes the rows of what a removal takes, for an undo.
 type copies struct {
 	ctx  context.Context

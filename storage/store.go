@@ -68,6 +68,7 @@ type Store struct {
 	uploads   uploads
 	index     *listIndex
 	holds     holds
+	removals  *removals
 	keeper    *keeper
 	unpack    *unpacker
 	settled   bell // rings when unpacking has found something out
@@ -103,6 +104,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.closing = cancel
+	s.removals = newRemovals()
 	s.keeper = newKeeper(s)
 	s.unpack = newUnpacker(s)
 	s.handed = newHanded(s)
@@ -115,6 +117,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.running.Go(func() { s.unsaved.run(background) })
 	s.running.Go(func() { s.usage.run(background) })
 	s.running.Go(func() { s.warm(background) })
+	s.running.Go(func() { s.finishRemovals(background) })
 	return s, nil
 }
 

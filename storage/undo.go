@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/stowage/stowage/image"
@@ -49,9 +51,9 @@ func scanRemoval(rows *sql.Rows) (Removal, error) {
 	return r, nil
 }
 
-// Removals lists what can still be undone, newest first, 100 at most.
+// Removals lists what can still be undone, newest first, 100 at most. What is being deleted or undone now is not among it.
 func (s *Store) Removals(ctx context.Context) ([]Removal, error) {
-	return rowsOf(ctx, s.read, scanRemoval, `SELECT `+removalColumns+` FROM removals WHERE until > ? ORDER BY id DESC LIMIT 100`, millis(s.now()))
+	return rowsOf(ctx, s.read, scanRemoval, `SELECT `+removalColumns+` FROM removals WHERE until > ? AND whole = 1 ORDER BY id DESC LIMIT 100`, millis(s.now()))
 }
 
 // removal gives one that can still be undone.
@@ -71,42 +73,166 @@ func (s *Store) removal(ctx context.Context, q querier, id int64) (Removal, erro
 // removal is unknown, undone or past its window, Conflict where something that it needs went in a later deletion or has
 // been swept; nothing has changed then.
 func (s *Store) Undo(ctx context.Context, id int64, by string) (Undone, error) {
-	var blobs []image.Digest
-	err := s.view(ctx, func(tx *sql.Tx) error {
-		if _, err := s.removal(ctx, tx, id); err != nil {
-			return err
+	if err := s.removals.begin(ctx, s); err != nil {
+		return Undone{}, err
+	}
+	defer s.removals.end()
+	var removal Removal
+	err := s.view(ctx, func(tx *sql.Tx) (err error) {
+		if removal, err = s.removal(ctx, tx, id); err == nil {
+			err = s.canUndo(ctx, tx, id)
 		}
-		return eachPart(ctx, tx, id, `of = 'blobs'`, func(_, rows string) error {
-			some, err := rowsOf(ctx, tx, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) }, `SELECT value ->> 0 FROM json_each(?)`, rows)
-			blobs = append(blobs, some...)
-			return err
-		})
+		return err
 	})
 	if err != nil {
 		return Undone{}, err
 	}
-	defer s.Hold(blobs)() // so that what is found on disk stays until its row is there
-	u := undoing{ctx: ctx, store: s, by: by, at: s.now(), changing: map[removal.Key]bool{}}
-	err = s.updateAnyway(ctx, func(tx *sql.Tx) error {
-		u.tx = tx
-		var err error
-		if u.done.Removal, err = s.removal(ctx, tx, id); err != nil {
-			return err
-		}
-		return u.undo(id)
-	})
+	done, err := s.undoAll(context.WithoutCancel(ctx), id, by)
 	if err != nil {
 		return Undone{}, err
+	}
+	done.Removal = removal
+	return done, nil
+}
+
+// canUndo looks whether a removal of several batches can be undone, before the first of them is: of one alone, its own
+// transaction tells. No other deletion or sweep comes between.
+func (s *Store) canUndo(ctx context.Context, q querier, id int64) error {
+	newest, err := newestPart(ctx, q, id)
+	if err != nil || newest < partsOfBatch {
+		return err
+	}
+	type name [2]string
+	needed, back := map[name]bool{}, map[name]bool{} // roots that tags and wishes need, and that come back
+	note := func(of map[name]bool, query, rows string) error {
+		return eachRow(ctx, q, func(rows *sql.Rows) (bool, error) {
+			var n name
+			err := rows.Scan(&n[0], &n[1])
+			of[n] = true
+			return false, err
+		}, query, rows)
+	}
+	const missing = `SELECT j.value ->> 0, j.value ->> ?2 FROM json_each(?1) j WHERE NOT EXISTS (SELECT 1 FROM repositories r
+		CROSS JOIN repository_digests d ON d.repository_id = r.id WHERE r.name = j.value ->> 0 AND d.digest = j.value ->> ?2)`
+	err = eachPart(ctx, q, id, 0, func(of, rows string) error {
+		switch of {
+		case "blobs":
+			return s.prove(ctx, q, rows)
+		case "repository_digests":
+			return note(back, `SELECT value ->> 0, value ->> 1 FROM json_each(?)`, rows)
+		case "tags":
+			return note(needed, strings.ReplaceAll(missing, "?2", "2"), rows)
+		case "by_digest":
+			return note(needed, strings.ReplaceAll(missing, "?2", "1"), rows)
+		}
+		return nil
+	})
+	for n := range needed {
+		if err == nil && !back[n] {
+			return overtaken()
+		}
+	}
+	return err
+}
+
+// undoParts undoes removals that were cut off in the middle. One that cannot be undone is left as far as it came.
+func (s *Store) undoParts(ctx context.Context) error {
+	type part struct {
+		id int64
+		by string
+	}
+	parts, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (p part, err error) { return p, rows.Scan(&p.id, &p.by) },
+		`SELECT id, by FROM removals WHERE whole = 0 ORDER BY id DESC`)
+	for _, p := range parts {
+		if _, err := s.undoAll(ctx, p.id, p.by); image.KindOf(err) == image.Conflict {
+			s.log.Error("undo a deletion that was cut off", "removal", p.id, "error", err)
+		} else if err != nil {
+			return err
+		} else {
+			s.log.Warn("undid a deletion that was cut off", "removal", p.id)
+		}
+	}
+	return err
+}
+
+// finishRemovals undoes what the last process left in the middle.
+func (s *Store) finishRemovals(ctx context.Context) {
+	if err := s.removals.begin(ctx, s); err == nil {
+		s.removals.end()
+	} else if ctx.Err() == nil {
+		s.log.Error("undo a deletion that was cut off", "error", err)
+	}
+}
+
+// undoAll undoes the batches of a removal, the last one first, and others write between them. What cannot be undone any
+// more is left as it is.
+func (s *Store) undoAll(ctx context.Context, id int64, by string) (done Undone, err error) {
+	for more := true; more && err == nil; {
+		began := time.Now()
+		more, err = s.undoBatch(ctx, id, by, &done)
+		if more && err == nil && s.removals.pause != nil {
+			s.removals.pause(time.Since(began))
+		}
+	}
+	if image.KindOf(err) == image.Conflict {
+		_, failed := s.write.ExecContext(ctx, `UPDATE removals SET whole = 1 WHERE id = ?`, id)
+		err = errors.Join(err, failed)
 	}
 	s.keeper.tagsChanged()
 	s.unpack.wake()
-	return u.done, nil
+	return done, err
 }
 
-// eachPart calls f with the kept rows of a removal, in their order.
-func eachPart(ctx context.Context, q querier, id int64, where string, f func(of, rows string) error) error {
+// undoBatch undoes the last batch of a removal that is left, and gives whether there are more.
+func (s *Store) undoBatch(ctx context.Context, id int64, by string, done *Undone) (more bool, err error) {
+	var blobs []image.Digest
+	newest, err := newestPart(ctx, s.read, id)
+	first := newest - newest%partsOfBatch
+	if err == nil {
+		err = eachPart(ctx, s.read, id, first, func(of, rows string) error {
+			if of != "blobs" {
+				return nil
+			}
+			some, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) }, `SELECT value ->> 0 FROM json_each(?)`, rows)
+			blobs = append(blobs, some...)
+			return err
+		})
+	}
+	if err != nil {
+		return false, err
+	}
+	defer s.Hold(blobs)() // so that what is found on disk stays until its row is there
+	u := undoing{ctx: ctx, store: s, by: by, at: s.now(), changing: map[removal.Key]bool{}, done: *done}
+	err = s.updateAnyway(ctx, func(tx *sql.Tx) error {
+		u.tx = tx
+		if err := u.undo(id, first); err != nil {
+			return err
+		}
+		end := `DELETE FROM removals WHERE id = ?1 AND ?2 = 0`
+		if first > 0 {
+			end = `UPDATE removals SET whole = 0 WHERE id = ?1`
+			if _, err := tx.ExecContext(ctx, `DELETE FROM removed_rows WHERE removal_id = ? AND part >= ?`, id, first); err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecContext(ctx, end, id, first)
+		return err
+	})
+	if err == nil {
+		*done = u.done
+	}
+	return first > 0, err
+}
+
+// newestPart gives the number of the last part that is kept of a removal; 0 where there is none.
+func newestPart(ctx context.Context, q querier, id int64) (part int64, err error) {
+	return part, q.QueryRowContext(ctx, `SELECT coalesce(max(part), 0) FROM removed_rows WHERE removal_id = ?`, id).Scan(&part)
+}
+
+// eachPart calls f with the kept rows of a removal from one part on, in their order.
+func eachPart(ctx context.Context, q querier, id, first int64, f func(of, rows string) error) error {
 	parts, err := rowsOf(ctx, q, func(rows *sql.Rows) (part int, err error) { return part, rows.Scan(&part) },
-		`SELECT part FROM removed_rows WHERE removal_id = ? AND `+where+` ORDER BY part`, id)
+		`SELECT part FROM removed_rows WHERE removal_id = ? AND part >= ? ORDER BY part`, id, first)
 	if err != nil {
 		return err
 	}
@@ -143,11 +269,12 @@ type taggedAgain struct {
 	tag  string
 }
 
-func (u *undoing) undo(id int64) error {
-	err := eachPart(u.ctx, u.tx, id, `true`, func(of, rows string) error {
+// undo brings back the rows of a removal from one part on.
+func (u *undoing) undo(id, first int64) error {
+	err := eachPart(u.ctx, u.tx, id, first, func(of, rows string) error {
 		switch of {
 		case "blobs":
-			if err := u.prove(rows); err != nil {
+			if err := u.store.prove(u.ctx, u.tx, rows); err != nil {
 				return err
 			}
 		case "tags":
@@ -177,8 +304,7 @@ func (u *undoing) undo(id int64) error {
 			return err
 		}
 	}
-	_, err = u.tx.ExecContext(u.ctx, `DELETE FROM removals WHERE id = ?`, id)
-	return err
+	return nil
 }
 
 // overtaken is the answer where a later deletion took what an earlier one needs to be undone.
@@ -187,18 +313,18 @@ func overtaken() error {
 }
 
 // prove refuses where the file of a blob is gone that no row has any more.
-func (u *undoing) prove(rows string) error {
+func (s *Store) prove(ctx context.Context, q querier, rows string) error {
 	type blob struct {
 		digest image.Digest
 		size   int64
 	}
-	missing, err := rowsOf(u.ctx, u.tx, func(rows *sql.Rows) (b blob, err error) { return b, rows.Scan(&b.digest, &b.size) },
+	missing, err := rowsOf(ctx, q, func(rows *sql.Rows) (b blob, err error) { return b, rows.Scan(&b.digest, &b.size) },
 		`SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = value ->> 0)`, rows)
 	if err != nil {
 		return err
 	}
 	for _, b := range missing {
-		if !u.store.blobs.Has(b.digest, b.size) {
+		if !s.blobs.Has(b.digest, b.size) {
 			return image.Errorf(image.Conflict, "parts of what was deleted have been swept from the disk").Suggest("Pull the images again.")
 		}
 	}

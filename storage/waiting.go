@@ -10,27 +10,25 @@ import (
 )
 
 const (
-	sweptAtOnce = 5000      // files whose rows go in one transaction
+	sweptAtOnce = 1000      // files whose rows go in one transaction
+	partsAtOnce = 20        // kept parts of removals that go in one transaction: up to some 100 kB each
 	longestRest = time.Hour // between two looks at what is due: the clock may be set
 )
 
 // Sweep removes the files of everything that waits to be swept now, and so gives up undoing it. What a running pull
 // holds goes after that. It gives the files removed and their bytes.
 func (s *Store) Sweep(ctx context.Context) (files int, bytes int64, err error) {
+	if err := s.removals.begin(ctx, s); err != nil {
+		return 0, 0, err
+	}
+	defer s.removals.end()
 	k := s.keeper
 	k.work.Lock()
 	defer k.work.Unlock()
-	endWaiting := func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM removals`); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, `UPDATE waiting_blobs SET sweep_at = 0`)
-		return err
-	}
 	var first Freed
-	if err = s.updateAnyway(ctx, endWaiting); image.KindOf(err) == image.DiskFull {
+	if err = k.endWaiting(ctx); image.KindOf(err) == image.DiskFull {
 		if first, err = k.sweepFirst(ctx); err == nil {
-			err = s.updateAnyway(ctx, endWaiting)
+			err = k.endWaiting(ctx)
 		}
 	}
 	if err != nil {
@@ -38,6 +36,54 @@ func (s *Store) Sweep(ctx context.Context) (files int, bytes int64, err error) {
 	}
 	files, bytes, err = k.round(context.WithoutCancel(ctx))
 	return max(files, first.Files), bytes + first.Bytes, err
+}
+
+// endWaiting has no removal be undone any more, and every blob that waits be due. The removals' rows go with the sweep.
+func (k *keeper) endWaiting(ctx context.Context) error {
+	now := millis(k.store.now())
+	err := k.store.updateAnyway(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE removals SET until = ?1 WHERE until > ?1`, now)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return k.inPieces(ctx, `UPDATE waiting_blobs SET sweep_at = 0 WHERE digest IN (SELECT digest FROM waiting_blobs WHERE sweep_at > 0 LIMIT ?)`, sweptAtOnce)
+}
+
+// inPieces runs a statement in a transaction after the other, until it changes nothing. It gets how much to change and args.
+func (k *keeper) inPieces(ctx context.Context, statement string, args ...any) error {
+	for {
+		var changed int64
+		err := k.store.updateAnyway(ctx, func(tx *sql.Tx) error {
+			res, err := tx.ExecContext(ctx, statement, args...)
+			if err == nil {
+				changed, err = res.RowsAffected()
+			}
+			return err
+		})
+		if err != nil || changed == 0 {
+			return err
+		}
+	}
+}
+
+// endRemovals forgets the removals whose time is over: first their rows, a few at a time, which are much.
+func (k *keeper) endRemovals(ctx context.Context, now int64) error {
+	var over bool
+	err := k.store.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM removals WHERE until <= ? AND whole = 1)`, now).Scan(&over)
+	if err != nil || !over {
+		return err
+	}
+	err = k.inPieces(ctx, `DELETE FROM removed_rows WHERE (removal_id, part) IN (SELECT removal_id, part FROM removals
+		CROSS JOIN removed_rows ON removal_id = id WHERE until <= ? AND whole = 1 LIMIT ?)`, now, partsAtOnce)
+	if err != nil {
+		return err
+	}
+	return k.store.updateAnyway(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM removals WHERE until <= ? AND whole = 1`, now)
+		return err
+	})
 }
 
 // sweepFirst removes the files of everything that waits before the database knows: it has no room to be told. An undo
@@ -65,6 +111,9 @@ func (k *keeper) sweepFirst(ctx context.Context) (freed Freed, err error) {
 	return freed, nil
 }
 
+// noneInPart holds while no removal is carried out or undone: nothing is swept that it may have to bring back.
+const noneInPart = `NOT EXISTS (SELECT 1 FROM removals WHERE whole = 0)`
+
 // due gives the blobs whose files are to go now, but for those that running pulls hold.
 func (k *keeper) due(ctx context.Context, now int64) ([]image.Digest, error) {
 	var due []image.Digest
@@ -76,7 +125,7 @@ func (k *keeper) due(ctx context.Context, now int64) ([]image.Digest, error) {
 			due = append(due, d)
 		}
 		return false, err
-	}, `SELECT digest FROM waiting_blobs WHERE sweep_at <= ? ORDER BY sweep_at, digest`, now)
+	}, `SELECT digest FROM waiting_blobs WHERE sweep_at <= ? AND `+noneInPart+` ORDER BY sweep_at, digest`, now)
 	return due, err
 }
 
@@ -84,11 +133,7 @@ func (k *keeper) due(ctx context.Context, now int64) ([]image.Digest, error) {
 // without a row is a stray, and goes as one.
 func (k *keeper) sweepDue(ctx context.Context, due []image.Digest, now int64, persist func() error) (files int, freed int64, err error) {
 	s := k.store
-	err = s.updateAnyway(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM removals WHERE until <= ?`, now)
-		return err
-	})
-	if err != nil {
+	if err = k.endRemovals(ctx, now); err != nil {
 		return 0, 0, err
 	}
 	for len(due) > 0 && err == nil {
@@ -119,7 +164,7 @@ func (k *keeper) sweepSome(ctx context.Context, due []image.Digest, now int64, p
 		return inChunks(due, chunkSize, func(list string) error {
 			// Not all may be due any more: stored again, and perhaps deleted again after that.
 			some, err := rowsOf(ctx, tx, func(rows *sql.Rows) (b waitingBlob, err error) { return b, rows.Scan(&b.digest, &b.size) },
-				`DELETE FROM waiting_blobs WHERE digest IN (SELECT value FROM json_each(?)) AND sweep_at <= ? RETURNING digest, size`, list, now)
+				`DELETE FROM waiting_blobs WHERE digest IN (SELECT value FROM json_each(?)) AND sweep_at <= ? AND `+noneInPart+` RETURNING digest, size`, list, now)
 			gone = append(gone, some...)
 			return err
 		})
@@ -166,7 +211,7 @@ func (k *keeper) waitAgain(ctx context.Context, blobs []waitingBlob, sweep int64
 // nextDue gives how long it is until something is to be swept.
 func (k *keeper) nextDue(ctx context.Context) time.Duration {
 	var next sql.NullInt64
-	err := k.store.read.QueryRowContext(ctx, `SELECT min(at) FROM (SELECT min(sweep_at) AS at FROM waiting_blobs UNION ALL SELECT min(until) FROM removals)`).Scan(&next)
+	err := k.store.read.QueryRowContext(ctx, `SELECT min(at) FROM (SELECT min(sweep_at) AS at FROM waiting_blobs UNION ALL SELECT min(until) FROM removals WHERE whole = 1)`).Scan(&next)
 	if err != nil || !next.Valid {
 		return longestRest
 	}

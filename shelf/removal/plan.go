@@ -29,7 +29,7 @@ type Untag struct {
 	Tag  string
 }
 
-// Taken is an image that goes although roots that stay list it, and every root that reaches it.
+// Taken is an image that goes although roots that stay list it: every one that does.
 type Taken struct {
 	Manifest image.Digest
 	Layers   int
@@ -244,11 +244,13 @@ func (w *writer) writeImages() error {
 		shown.Totals.Images++
 		keep(&shown.Deleted, image.PlanImage{Manifest: i.Manifest, ID: i.ID, Platform: i.Platform, Size: i.Size})
 		w.line("deleted %s", i.Manifest)
-		if i.asked > 0 {
-			taken := Taken{Manifest: i.Manifest, Layers: i.Layers}
-			for _, r := range i.roots {
+		taken := Taken{Manifest: i.Manifest, Layers: i.Layers}
+		for _, r := range i.roots {
+			if !r.dropped {
 				taken.Roots = append(taken.Roots, r.Root)
 			}
+		}
+		if len(taken.Roots) > 0 {
 			w.plan.Images = append(w.plan.Images, taken)
 		}
 	}

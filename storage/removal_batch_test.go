@@ -1,0 +1,358 @@
+package storage
+
+import (
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf/removal"
+)
+
+// Whatever a plan takes, each batch is as small as was asked for or one thing, and every thing is in one of them.
+func TestBatchesAreBoundedAndLeaveNothingOut(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 0))
+	for range 300 {
+		p := randomPlan(random)
+		left := newRest(p)
+		most := 1 + random.IntN(80)
+		tags, roots, images, forgotten := 0, 0, 0, 0
+		for batches := 0; !left.empty(); batches++ {
+			if batches > 1000 {
+				t.Fatal("it does not end")
+			}
+			b := left.next(most)
+			rows := []int{len(b.forgotten) + rowsOfTag*(len(b.tags)-len(b.split))}
+			for _, root := range b.roots {
+				rows = append(rows, rowsOfImage+rowsOfTag*b.expected[root].Tags)
+			}
+			sum := rowsOfTag * len(b.split)
+			for _, n := range rows {
+				sum += n
+			}
+			if things := len(b.forgotten) + len(b.tags) + len(b.roots) + len(b.taken); things == 0 || sum-slices.Max(rows) > most+rowsOfTag {
+				t.Errorf("a batch of %d things has %d rows beside the largest, %d were asked for", things, sum-slices.Max(rows), most)
+			}
+			for _, root := range b.roots {
+				tags += len(b.expected[root].Names) - countOf(b.split, root)
+			}
+			tags, roots, images, forgotten = tags+len(b.tags), roots+len(b.roots), images+len(b.taken), forgotten+len(b.forgotten)
+		}
+		all := len(p.Untagged)
+		for _, d := range p.Dropped {
+			all += len(d.Names)
+		}
+		if tags != all || roots != len(p.Dropped) || images != len(p.Images) || forgotten != len(p.Forgotten) {
+			t.Errorf("%d tags of %d, %d roots of %d, %d images of %d and %d wishes of %d were taken",
+				tags, all, roots, len(p.Dropped), images, len(p.Images), forgotten, len(p.Forgotten))
+		}
+	}
+}
+
+// countOf counts the tags of a root that a batch takes apart from it.
+func countOf(split [][3]any, root removal.Key) (n int) {
+	for _, s := range split {
+		if s[0] == root.Repository && s[1] == root.Digest {
+			n++
+		}
+	}
+	return n
+}
+
+func randomPlan(random *rand.Rand) (p removal.Plan) {
+	root := func(n int) removal.Root {
+		r := removal.Root{Key: removal.Key{Repository: int64(n), Digest: benchDigest("root", n)}, Tags: random.IntN(60)}
+		for i := range r.Tags {
+			r.Names = append(r.Names, fmt.Sprintf("v%02d", i))
+		}
+		return r
+	}
+	for n := range random.IntN(6) {
+		d := removal.Drop{Root: root(n), Layers: random.IntN(12)}
+		for i := range random.IntN(3) {
+			d.Images = append(d.Images, benchDigest("image", i))
+		}
+		p.Dropped = append(p.Dropped, d)
+	}
+	for n := range random.IntN(4) {
+		r := root(100 + n)
+		for _, name := range r.Names[:len(r.Names)/2] {
+			p.Untagged = append(p.Untagged, removal.Untag{Root: r, Tag: name})
+		}
+		p.Forgotten = append(p.Forgotten, root(200+n))
+		p.Images = append(p.Images, removal.Taken{Manifest: benchDigest("taken", n), Layers: random.IntN(9), Roots: []removal.Root{r}})
+	}
+	return p
+}
+
+// inParts is a shelf on which a prune of everything takes many batches: pause is called after each of them but the last.
+func inParts(t *testing.T, o Options, pause func(s *testShelf, n int)) *testShelf {
+	t.Helper()
+	s := newShelfWith(t, o)
+	s.fill([]string{
+		"ubuntu:22.04=jammy amd64 arm64", "ubuntu:22.04=jammy-next amd64 arm64", "ubuntu:latest=jammy-next amd64", "ubuntu@=jammy-next amd64",
+		"postgres:15=postgres amd64 arm64", "postgres:latest=postgres amd64 arm64", "mirror.example.com/ubuntu:1=jammy amd64",
+		"redis:7=redis amd64", "stack:1=nested amd64 arm64 arm", "team/app:1=told amd64 arm64", "team/app:2=told-again amd64", "team/app:3=strange amd64 arm64",
+	})
+	for i := range 9 {
+		s.pull(fmt.Sprintf("many:%d=copy amd64", i))
+	}
+	s.settled()
+	s.removals.rows, s.removals.fixed = 8, true
+	n := 0
+	s.removals.pause = func(time.Duration) {
+		n++
+		pause(s, n)
+	}
+	return s
+}
+
+// pruneAll plans a prune of everything and carries it out.
+func (s *testShelf) pruneAll() (Removed, error) {
+	s.t.Helper()
+	plan, err := s.PlanPrune(s.t.Context(), image.Prune{All: true})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.Prune(s.t.Context(), image.Prune{All: true}, plan.Fingerprint, "noa")
+}
+
+func window(t *testing.T) Options {
+	t.Helper()
+	return Options{UndoWindow: testWindow, Now: newClock().now}
+}
+
+func TestOthersWriteWhileALargeRemovalIsCarriedOutAndUndone(t *testing.T) {
+	batches := 0
+	s := inParts(t, window(t), func(s *testShelf, n int) {
+		batches = n
+		words := fmt.Sprintf("mine.example.com/other:%d=squashed amd64", n)
+		s.pull(words)
+		if _, err := s.Pin(t.Context(), s.read(words).ref, "", "mira"); err != nil {
+			t.Error(err)
+		}
+	})
+	before := s.dump(dumpQueries[:len(dumpQueries)-1]...)
+	done, err := s.pruneAll()
+	if err != nil || batches < 8 {
+		t.Fatalf("%d batches, %v", batches, err)
+	}
+	if rows := s.rows(); len(rows) != batches {
+		t.Errorf("left: %q, want what %d people pulled meanwhile", rows, batches)
+	}
+	s.removals.pause = nil
+	s.undo(done.ID)
+	for i := range batches {
+		s.delete(true, fmt.Sprintf("mine.example.com/other:%d", i+1))
+	}
+	s.same("after the undo", s.dump(dumpQueries[:len(dumpQueries)-1]...), before)
+}
+
+// What somebody does with what is not removed yet has the plan shown anew, and all of it is still there.
+func TestAPlanThatSomebodyTouchesWhileItIsCarriedOutIsShownAnew(t *testing.T) {
+	for what, touch := range map[string]func(s *testShelf) error{
+		"pins it": func(s *testShelf) error {
+			_, err := s.Pin(s.t.Context(), tagRef(s.t, "ubuntu:22.04"), "", "mira")
+			return err
+		},
+		"moves its tag":        func(s *testShelf) error { s.pull("ubuntu:22.04=squashed amd64"); return nil },
+		"gives it another tag": func(s *testShelf) error { s.pull("ubuntu:new=jammy-next amd64"); return nil },
+		"pins the last of a split digest": func(s *testShelf) error {
+			_, err := s.Pin(s.t.Context(), tagRef(s.t, "many:8"), "", "mira")
+			return err
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			var touched []string
+			s := inParts(t, window(t), func(s *testShelf, n int) {
+				if n == 2 {
+					s.removals.pause = nil
+					if err := touch(s); err != nil {
+						t.Fatal(err)
+					}
+					if err := s.AwaitUnpacked(t.Context()); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+			done, err := s.pruneAll()
+			if image.KindOf(err) != image.Conflict || done.ID != 0 {
+				t.Fatalf("removal %d, %v, plan %+v", done.ID, err, done.Plan)
+			}
+			after := s.dump(dumpQueries...)
+			if again, err := s.PlanPrune(t.Context(), image.Prune{All: true}); err != nil || again.Fingerprint != done.Plan.Fingerprint {
+				t.Errorf("the plan that came back is not the one that holds now (%v): %+v", err, done.Plan)
+			}
+			if list, err := s.Removals(t.Context()); err != nil || len(list) != 0 {
+				t.Errorf("removals %+v, %v", list, err)
+			}
+			touched = s.rows()
+			// The same without the prune.
+			other := inParts(t, window(t), nil)
+			other.removals.pause = nil
+			if err := touch(other); err != nil {
+				t.Fatal(err)
+			}
+			if want := other.rows(); !slices.Equal(touched, want) {
+				t.Errorf("left\n got %q\nwant %q", touched, want)
+			}
+			if len(after) != len(other.dump(dumpQueries...)) {
+				t.Error("some rows are missing or too many")
+			}
+		})
+	}
+}
+
+// What somebody comes to use below what is removed stays, as if it had been pulled after the removal.
+func TestWhatIsPulledWhileItIsRemovedStays(t *testing.T) {
+	s := inParts(t, window(t), func(s *testShelf, n int) {
+		if n == 1 {
+			s.pull("mine.example.com/copy:1=copy amd64")
+			s.pull("mine.example.com/base:1=base amd64")
+		}
+	})
+	if _, err := s.pruneAll(); err != nil {
+		t.Fatal(err)
+	}
+	s.removals.pause = nil
+	if _, _, err := s.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.check([]string{"mine.example.com/copy:1=copy amd64", "mine.example.com/base:1=base amd64"})
+}
+
+// A change that has nothing to do with a plan, such as a layer that was unpacked, leaves it as it is.
+func TestAPlanStandsWhenSomethingElseChanges(t *testing.T) {
+	s, _ := newUndoShelf(t)
+	s.fill([]string{"ubuntu:22.04=jammy amd64", "redis:7=redis amd64"})
+	s.settled()
+	asked := image.Remove(image.RemovalItem{Reference: tagRef(t, "ubuntu:22.04")})
+	plan, number, err := s.plan(t.Context(), s.planningRemoval(asked))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.exec(`UPDATE layers SET state = state`)
+	if _, now, err := s.plan(t.Context(), s.planningRemoval(asked)); err != nil || now == number {
+		t.Errorf("the number is still %d, %v", now, err)
+	}
+	if _, err := s.Remove(t.Context(), asked, plan.Shown.Fingerprint, "noa"); err != nil {
+		t.Error(err)
+	}
+	s.check2("redis:7=redis amd64")
+}
+
+// killed gives the folder as it is on disk when the process is killed now.
+func (s *testShelf) killed() (folder string) {
+	s.t.Helper()
+	to := filepath.Join(s.t.TempDir(), "data")
+	// Within a transaction nobody else writes the database: as on disk after a crash, it is of one moment.
+	if err := s.update(s.t.Context(), func(*sql.Tx) error { return copyMoving(s.dir, to) }); err != nil {
+		s.t.Fatal(err)
+	}
+	return to
+}
+
+// reborn opens a folder as the next process does, and waits until what was cut off is undone.
+func (s *testShelf) reborn(folder string) *testShelf {
+	s.t.Helper()
+	next := *s
+	next.dir, next.options.Dir = folder, folder
+	next.open()
+	store := next.Store
+	s.t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			s.t.Error(err)
+		}
+	})
+	if err := next.removals.begin(s.t.Context(), next.Store); err != nil {
+		s.t.Fatal(err)
+	}
+	next.removals.end()
+	next.Settle()
+	return &next
+}
+
+func TestARemovalThatIsKilledInTheMiddleIsUndoneAtTheNextStart(t *testing.T) {
+	for _, o := range []Options{window(t), {}} { // with a window to undo it in, and without one
+		var folders []string
+		s := inParts(t, o, func(s *testShelf, n int) {
+			if n%3 == 1 {
+				folders = append(folders, s.killed())
+			}
+		})
+		before, files := s.dump(dumpQueries...), s.files()
+		if _, err := s.pruneAll(); err != nil {
+			t.Fatal(err)
+		}
+		if len(folders) < 3 {
+			t.Fatalf("%d folders", len(folders))
+		}
+		for _, folder := range folders {
+			next := s.reborn(folder)
+			next.same("after the next start", next.dump(dumpQueries...), before)
+			if on := next.files(); len(on) != len(files) {
+				t.Errorf("%d files are there of %d", len(on), len(files))
+			}
+			if list, err := next.Removals(t.Context()); err != nil || len(list) != 0 {
+				t.Errorf("removals %+v, %v", list, err)
+			}
+		}
+	}
+}
+
+func TestAnUndoThatIsKilledInTheMiddleIsFinishedAtTheNextStart(t *testing.T) {
+	var folders []string
+	undoing := false
+	s := inParts(t, window(t), func(s *testShelf, n int) {
+		if undoing && n%3 == 1 {
+			folders = append(folders, s.killed())
+		}
+	})
+	before := s.dump(dumpQueries...)
+	done, err := s.pruneAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	undoing = true
+	s.undo(done.ID)
+	s.same("after the undo", s.dump(dumpQueries...), before)
+	if len(folders) < 3 {
+		t.Fatalf("%d folders", len(folders))
+	}
+	for _, folder := range folders {
+		next := s.reborn(folder)
+		next.same("after the next start", next.dump(dumpQueries...), before)
+	}
+}
+
+// Nothing is swept while a removal may have to bring it back, and its rows go a few at a time once its time is over.
+func TestTheRowsOfALargeRemovalGoWithItsWindow(t *testing.T) {
+	c := newClock()
+	s := inParts(t, Options{UndoWindow: testWindow, Now: c.now}, func(s *testShelf, n int) {
+		if n == 2 {
+			c.move(2 * testWindow)
+			s.Settle()
+		}
+	})
+	files := len(s.files())
+	s.removals.pause = func(time.Duration) {
+		c.move(2 * testWindow)
+		s.Settle()
+		if on := len(s.files()); on != files {
+			t.Errorf("%d files of %d are there in the middle", on, files)
+		}
+	}
+	if _, err := s.pruneAll(); err != nil {
+		t.Fatal(err)
+	}
+	c.move(2 * testWindow)
+	s.check(nil)
+	if left := s.dump(`SELECT count(*) FROM removed_rows`, `SELECT count(*) FROM removals`); !slices.Equal(left, []string{"FROM removals: 0", "FROM removed_rows: 0"}) {
+		t.Errorf("left: %q", left)
+	}
+}
