@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -23,7 +24,7 @@ func (h *Handlers) inspectSection(c echo.Context, s *subject) error {
 	if err != nil {
 		return err
 	}
-	inspected := image.Inspected{ID: s.shown.ID, Config: config, Tags: s.names.Tags, Digests: s.names.Digests, Unpacked: s.shown.Unpacked}
+	inspected := docker.Inspected{ID: s.shown.ID, Config: config, Tags: s.names.Tags, Digests: s.names.Digests, Unpacked: s.shown.Unpacked}
 	header, accept := c.Response().Header(), c.Request().Header.Get(echo.HeaderAccept)
 	header.Add(echo.HeaderVary, echo.HeaderAccept)
 	asked := c.QueryParams()["format"]
@@ -37,7 +38,7 @@ func (h *Handlers) inspectSection(c echo.Context, s *subject) error {
 			return err
 		}
 	}
-	b, err := image.Inspect(inspected)
+	b, err := docker.Inspect(inspected)
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func (h *Handlers) inspectSection(c echo.Context, s *subject) error {
 	if format != "" {
 		v.Command = s.docker("inspect", "-f "+views.ShellWords([]string{format}))
 		v.Curl = views.ShellWords([]string{"curl", "-H", "Accept: text/plain", h.origin(c) + v.FormatURL(format)})
-		if v.Output, err = image.Format(c.Request().Context(), format, inspected); err != nil {
+		if v.Output, err = docker.Format(c.Request().Context(), format, inspected); err != nil {
 			var known *image.Error
 			if !errors.As(err, &known) {
 				return err
@@ -69,15 +70,15 @@ func (h *Handlers) inspectSection(c echo.Context, s *subject) error {
 
 // formatText answers with what docker's client prints, and where it prints an error with that. A template that prints the size
 // waits until that is known.
-func (h *Handlers) formatText(c echo.Context, s *subject, format string, i image.Inspected) error {
+func (h *Handlers) formatText(c echo.Context, s *subject, format string, i docker.Inspected) error {
 	bareAnswer(c)
 	ctx := c.Request().Context()
-	out, err := image.Format(ctx, format, i)
+	out, err := docker.Format(ctx, format, i)
 	if image.KindOf(err) == image.Unavailable {
 		if waited := h.awaitSize(ctx, s, &i); waited != nil {
 			err = waited
 		} else {
-			out, err = image.Format(ctx, format, i)
+			out, err = docker.Format(ctx, format, i)
 		}
 	}
 	var known *image.Error
@@ -108,7 +109,7 @@ func formatStatus(err *image.Error) int {
 
 // awaitSize fills in the unpacked size of the image shown, and waits for it, bounded. Errors: Conflict where it will never be
 // known. Where it takes longer, it stays unknown and that is no error.
-func (h *Handlers) awaitSize(ctx context.Context, s *subject, i *image.Inspected) error {
+func (h *Handlers) awaitSize(ctx context.Context, s *subject, i *docker.Inspected) error {
 	if i.Unpacked >= 0 {
 		return nil
 	}

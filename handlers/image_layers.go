@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
 )
@@ -26,10 +27,10 @@ func (h *Handlers) layersSection(c echo.Context, s *subject) error {
 	for i, l := range s.layers {
 		sizes[i] = l.Unpacked
 	}
-	rows := image.History(s.shown.ID, config, sizes)
+	rows := docker.History(s.shown.ID, config, sizes)
 	c.Response().Header().Add(echo.HeaderVary, echo.HeaderAccept)
 	if wants(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextPlain) {
-		table, err := image.HistoryTable(rows, c.QueryParam("no-trunc") == "1", h.options.Now())
+		table, err := docker.HistoryTable(rows, c.QueryParam("no-trunc") == "1", h.options.Now())
 		if err != nil {
 			return err
 		}
@@ -37,7 +38,7 @@ func (h *Handlers) layersSection(c echo.Context, s *subject) error {
 		return c.String(http.StatusOK, table)
 	}
 	v := layersView(config.Steps(), s.layers)
-	if v.Docker, err = image.HistoryTable(rows[:min(len(rows), image.MaxLayers)], false, h.options.Now()); err != nil {
+	if v.Docker, err = docker.HistoryTable(rows[:min(len(rows), image.MaxLayers)], false, h.options.Now()); err != nil {
 		return err
 	}
 	v.Command = s.docker("history", "--no-trunc")

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -206,7 +207,7 @@ func (p *pruning) readUnused(form url.Values) error {
 	case len(p.typed.Unused) > maxPruneField:
 		return tooLong(&p.typed.Unused)
 	case p.typed.Unused != "":
-		age, err := image.ParseAge(p.typed.Unused)
+		age, err := docker.ParseAge(p.typed.Unused)
 		p.asked.Unused = p.at.Add(-age)
 		return err
 	}

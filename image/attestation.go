@@ -70,7 +70,7 @@ func ParseStoredAttestation(contentType string, raw []byte) (Attestation, error)
 		return Attestation{}, err
 	}
 	if !isManifestType(mediaType) {
-		return Attestation{}, Errorf(NotImage, "media type %q is no manifest of an attestation", shorten(mediaType))
+		return Attestation{}, Errorf(NotImage, "media type %q is no manifest of an attestation", Shorten(mediaType))
 	}
 	if w.Config == nil {
 		return Attestation{}, Errorf(Corrupt, "the manifest names no config")
@@ -90,7 +90,7 @@ func ParseStoredAttestation(contentType string, raw []byte) (Attestation, error)
 			return Attestation{}, Errorf(KindOf(err), "statement %d of the attestation: %w", i+1, err)
 		}
 		if !strings.HasPrefix(s.MediaType, MediaTypeInToto) {
-			return Attestation{}, Errorf(NotImage, "statement %d of the attestation has the unsupported media type %s", i+1, shorten(s.MediaType))
+			return Attestation{}, Errorf(NotImage, "statement %d of the attestation has the unsupported media type %s", i+1, Shorten(s.MediaType))
 		}
 	}
 	if a.Size() > MaxAttestationSize {

@@ -18,7 +18,7 @@ type Digest = digest.Digest
 func ParseDigest(s string) (Digest, error) {
 	d, err := digest.Parse(s)
 	if err != nil {
-		return "", Errorf(Invalid, "%q is not a digest: it must be sha256: and 64 hex digits", shorten(s)).Because(err)
+		return "", Errorf(Invalid, "%q is not a digest: it must be sha256: and 64 hex digits", Shorten(s)).Because(err)
 	}
 	if d.Algorithm() != digest.SHA256 {
 		return "", Errorf(Invalid, "digest algorithm %q is not supported, only sha256 is", d.Algorithm())
@@ -56,8 +56,8 @@ func ParseIDPrefix(s string) (string, bool) {
 	return hex, true
 }
 
-// shorten keeps hostile input from filling a message.
-func shorten(s string) string {
+// Shorten returns s cut to 100 characters, so that hostile input cannot fill a message.
+func Shorten(s string) string {
 	const most = 100
 	if r := []rune(s); len(r) > most {
 		return string(r[:most]) + "…"

@@ -124,7 +124,7 @@ func ParseDocument(contentType string, raw []byte) (Document, error) {
 func (m *Manifest) readable() error {
 	for i, l := range m.Layers {
 		if strings.HasSuffix(l.MediaType, "+encrypted") {
-			return Errorf(NotImage, "layer %d is encrypted, as its media type %s says", i+1, shorten(l.MediaType)).
+			return Errorf(NotImage, "layer %d is encrypted, as its media type %s says", i+1, Shorten(l.MediaType)).
 				Suggest("Copy the image with a tool that has the key, such as skopeo copy --decryption-key, and upload that.")
 		}
 	}
@@ -144,7 +144,7 @@ func ParseStoredDocument(contentType string, raw []byte) (Document, error) {
 	case ocispec.MediaTypeImageManifest, MediaTypeDockerManifest:
 		doc.Manifest, err = parseManifest(w)
 	default:
-		err = Errorf(NotImage, "media type %q is neither an image nor an index", shorten(mediaType))
+		err = Errorf(NotImage, "media type %q is neither an image nor an index", Shorten(mediaType))
 	}
 	if err != nil {
 		return Document{}, err
@@ -204,7 +204,7 @@ func documentType(contentType string, w wire) (string, error) {
 	}
 	indexType := mediaType == ocispec.MediaTypeImageIndex || mediaType == MediaTypeDockerManifestList
 	if indexType && !isIndex || isManifestType(mediaType) && !isManifest {
-		return "", Errorf(Corrupt, "the document's content contradicts its media type %q", shorten(mediaType))
+		return "", Errorf(Corrupt, "the document's content contradicts its media type %q", Shorten(mediaType))
 	}
 	return mediaType, nil
 }
@@ -308,7 +308,7 @@ func parseManifest(w wire) (*Manifest, error) {
 		if kind == "" {
 			kind = w.Config.MediaType
 		}
-		return nil, Errorf(NotImage, "this is not a container image: its type is %s", shorten(kind)).
+		return nil, Errorf(NotImage, "this is not a container image: its type is %s", Shorten(kind)).
 			Suggest("Charts, models, signatures and other artifacts are fetched with their own tools, such as helm or oras.")
 	}
 	if err := checkDescriptor(*w.Config, MaxConfigSize); err != nil {
@@ -326,7 +326,7 @@ func parseManifest(w wire) (*Manifest, error) {
 			return nil, Errorf(Corrupt, "layer %d of the manifest: %w", i+1, err)
 		}
 		if !isLayerType(l.MediaType) {
-			return nil, Errorf(NotImage, "layer %d has the unsupported media type %s", i+1, shorten(l.MediaType)).
+			return nil, Errorf(NotImage, "layer %d has the unsupported media type %s", i+1, Shorten(l.MediaType)).
 				Suggest("Charts, models, signatures and other artifacts are fetched with their own tools, such as helm or oras.")
 		}
 	}

@@ -24,7 +24,7 @@ func ParsePlatform(s string) (Platform, error) {
 	p, err := platforms.Parse(strings.TrimSpace(s))
 	known := PlatformOf(p)
 	if err != nil || known == (Platform{}) {
-		return Platform{}, Errorf(Invalid, "%q is not a platform", shorten(s)).Because(err).
+		return Platform{}, Errorf(Invalid, "%q is not a platform", Shorten(s)).Because(err).
 			Suggest("A platform is os/architecture[/variant], such as linux/amd64 or linux/arm/v7.")
 	}
 	return known, nil

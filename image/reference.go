@@ -72,7 +72,7 @@ func ParseRepositoryReference(s string) (Reference, error) {
 	}
 	if scheme, _, found := strings.Cut(s, "://"); found {
 		return Reference{}, Errorf(Invalid, "%q is an address, not an image reference", quoted(s)).
-			Suggest("Leave %q out: a reference is a name such as postgres:15 or registry.example.com/team/app:1.2.", shorten(scheme)+"://")
+			Suggest("Leave %q out: a reference is a name such as postgres:15 or registry.example.com/team/app:1.2.", Shorten(scheme)+"://")
 	}
 	named, err := reference.ParseNormalizedNamed(s)
 	if err != nil {
@@ -102,7 +102,7 @@ func invalidReference(s string, err error) *Error {
 	_, lowerErr := reference.ParseNormalizedNamed(lower)
 	switch {
 	case lower != s && lowerErr == nil:
-		return e.Suggest("Repository names are lower case: try %s.", shorten(lower))
+		return e.Suggest("Repository names are lower case: try %s.", Shorten(lower))
 	case errors.Is(err, reference.ErrNameTooLong):
 		return e.Suggest("A repository name has at most %d characters.", reference.RepositoryNameTotalLengthMax)
 	case digested && !strings.HasPrefix(after, "sha256:"):
@@ -114,7 +114,7 @@ func invalidReference(s string, err error) *Error {
 	case tagged:
 		return e.Suggest("A tag is made of letters, digits, underscores, periods and hyphens, and does not begin with a period or a hyphen.")
 	case len(s) == 64:
-		return e.Suggest("64 hex digits alone are an image ID: open it at /images/sha256:%s.", shorten(s))
+		return e.Suggest("64 hex digits alone are an image ID: open it at /images/sha256:%s.", Shorten(s))
 	}
 	return e.Suggest("A reference is [host/]name[:tag] or [host/]name@sha256:…, in lower case, such as postgres:15.")
 }

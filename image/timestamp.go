@@ -34,6 +34,6 @@ func ParseTimestamp(s string, now time.Time) (time.Time, error) {
 	if err == nil && fracErr == nil && len(fraction) <= 9 && seconds >= 0 && seconds < math.MaxInt32*100 {
 		return time.Unix(seconds, nanos).UTC(), nil
 	}
-	return time.Time{}, Errorf(Invalid, "%q is not a time", shorten(s)).
+	return time.Time{}, Errorf(Invalid, "%q is not a time", Shorten(s)).
 		Suggest("Give a duration such as 24h or 720h, a date such as 2026-01-31, or a time such as 2026-01-31T15:04:05Z.")
 }

@@ -25,5 +25,5 @@ func quoted(s string) string {
 	if at := strings.LastIndexByte(user, '@'); strings.Contains(s, "://") || at >= 0 && strings.Contains(user[:at], ":") {
 		s = WithoutUserInfo(s)
 	}
-	return shorten(s)
+	return Shorten(s)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf/docker"
 )
 
 // disuse is one row of the rules of pruning what is unused: what happened on the shelf, in order, and what a prune does then.
@@ -188,7 +189,7 @@ func (s *testShelf) target(ref image.Reference) Target {
 
 func age(t *testing.T, s string) time.Duration {
 	t.Helper()
-	d, err := image.ParseAge(s)
+	d, err := docker.ParseAge(s)
 	if err != nil {
 		t.Fatal(err)
 	}

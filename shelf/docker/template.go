@@ -1,4 +1,4 @@
-package image
+package docker
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"text/template"
 	"time"
+
+	"github.com/stowage/stowage/image"
 )
 
 // MaxTemplate is the most bytes that a template for Format may have.
@@ -38,7 +40,7 @@ func Format(ctx context.Context, text string, i Inspected) (string, error) {
 
 func (l templateLimits) format(ctx context.Context, text string, i Inspected) (string, error) {
 	if len(text) > MaxTemplate {
-		return "", Errorf(Invalid, "the template is longer than %d bytes", MaxTemplate)
+		return "", image.Errorf(image.Invalid, "the template is longer than %d bytes", MaxTemplate)
 	}
 	raw, err := rawJSON(i)
 	if err != nil {
@@ -87,14 +89,16 @@ func (l templateLimits) format(ctx context.Context, text string, i Inspected) (s
 }
 
 // docksError words an error of text/template as docker's client does.
-func docksError(err error) error { return Errorf(Invalid, "template parsing error: %w", err) }
+func docksError(err error) error {
+	return image.Errorf(image.Invalid, "template parsing error: %w", err)
+}
 
 func (l templateLimits) outputError() error {
-	return Errorf(Invalid, "the template gives more than %d bytes", l.output)
+	return image.Errorf(image.Invalid, "the template gives more than %d bytes", l.output)
 }
 
 func (l templateLimits) timeError() error {
-	return Errorf(Invalid, "the template runs for more than %s", l.time).
+	return image.Errorf(image.Invalid, "the template runs for more than %s", l.time).
 		Suggest("Loops within loops are what takes long.")
 }
 
@@ -155,7 +159,7 @@ func (r *templateRun) stop(err error) error {
 // tick counts a step, and fails when there were too many or the time is up.
 func (r *templateRun) tick() error {
 	if r.steps++; r.steps > r.limits.steps {
-		return r.stop(Errorf(Invalid, "the template takes more than %d steps", r.limits.steps).Suggest("Loops within loops are what takes long."))
+		return r.stop(image.Errorf(image.Invalid, "the template takes more than %d steps", r.limits.steps).Suggest("Loops within loops are what takes long."))
 	}
 	if r.ctx.Err() != nil {
 		return r.stop(context.Cause(r.ctx))
@@ -166,7 +170,7 @@ func (r *templateRun) tick() error {
 // enter counts a template that begins, and leave one that ends.
 func (r *templateRun) enter() (string, error) {
 	if r.depth++; r.depth > r.limits.depth {
-		return "", r.stop(Errorf(Invalid, "the template invokes templates %d deep", r.limits.depth))
+		return "", r.stop(image.Errorf(image.Invalid, "the template invokes templates %d deep", r.limits.depth))
 	}
 	return "", r.tick()
 }

@@ -1,4 +1,4 @@
-package image
+package docker
 
 import (
 	"context"
@@ -7,16 +7,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stowage/stowage/image"
 )
 
 // inspectedSample is an image with something in every list.
 func inspectedSample() Inspected {
-	c := &Config{OS: "linux", Architecture: "amd64", Config: RunConfig{Labels: map[string]string{"a": "1", "b": "2"}}}
+	c := &image.Config{OS: "linux", Architecture: "amd64", Config: image.RunConfig{Labels: map[string]string{"a": "1", "b": "2"}}}
 	for i := range 100 {
 		c.Config.Env = append(c.Config.Env, fmt.Sprintf("NAME_%d=%d", i, i))
-		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, DigestOf([]byte{byte(i)}))
+		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, image.DigestOf([]byte{byte(i)}))
 	}
-	return Inspected{ID: DigestOf(nil), Config: c, Unpacked: 1}
+	return Inspected{ID: image.DigestOf(nil), Config: c, Unpacked: 1}
 }
 
 // attacks are templates that would run for ever, or fill the memory.
@@ -70,7 +72,7 @@ func TestAHostileTemplateIsStoppedByALimit(t *testing.T) {
 			limits := formatLimits
 			limits.time = time.Hour // what stops it must be something that is counted
 			out, err := limits.format(t.Context(), text, inspectedSample())
-			if KindOf(err) != Invalid || out != "" {
+			if image.KindOf(err) != image.Invalid || out != "" {
 				t.Fatalf("%d bytes of output, %v", len(out), err)
 			}
 			if !strings.HasPrefix(err.Error(), "the template ") {
@@ -88,10 +90,10 @@ func TestATemplateEndsWithItsContext(t *testing.T) {
 	}
 	limits := formatLimits
 	limits.time = 0
-	if _, err := limits.format(t.Context(), "{{.Os}}", inspectedSample()); KindOf(err) != Invalid || !strings.Contains(err.Error(), "runs for more than") {
+	if _, err := limits.format(t.Context(), "{{.Os}}", inspectedSample()); image.KindOf(err) != image.Invalid || !strings.Contains(err.Error(), "runs for more than") {
 		t.Errorf("%v", err)
 	}
-	if _, err := Format(t.Context(), strings.Repeat("x", MaxTemplate+1), inspectedSample()); KindOf(err) != Invalid {
+	if _, err := Format(t.Context(), strings.Repeat("x", MaxTemplate+1), inspectedSample()); image.KindOf(err) != image.Invalid {
 		t.Errorf("%v", err)
 	}
 }
@@ -112,7 +114,7 @@ func FuzzFormat(f *testing.F) {
 	f.Add(`{{with .Config}}{{.Env}}{{end}}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		out, err := Format(t.Context(), text, inspectedSample())
-		if err != nil && KindOf(err) != Invalid || len(out) > formatLimits.output+1 {
+		if err != nil && image.KindOf(err) != image.Invalid || len(out) > formatLimits.output+1 {
 			t.Errorf("%d bytes, %v", len(out), err)
 		}
 	})

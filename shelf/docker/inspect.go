@@ -1,19 +1,21 @@
-package image
+package docker
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/stowage/stowage/image"
 )
 
 // Inspected is what Inspect words as docker does.
 type Inspected struct {
-	ID       Digest      // the config's digest
-	Config   *Config     // as the blob has it
-	Tags     []Reference // that lead to the image
-	Digests  []Reference // that lead to the image
-	Unpacked int64       // bytes as docker counts Size; negative while unknown
+	ID       image.Digest      // the config's digest
+	Config   *image.Config     // as the blob has it
+	Tags     []image.Reference // that lead to the image
+	Digests  []image.Reference // that lead to the image
+	Unpacked int64             // bytes as docker counts Size; negative while unknown
 }
 
 // inspection is docker's inspect object of Engine API 1.51 (moby, api/types/image/image_inspect.go), in the order
@@ -75,9 +77,9 @@ type rawConfig struct {
 	Volumes      map[string]struct{}
 	WorkingDir   string
 	Labels       map[string]string
-	StopSignal   string       `json:",omitempty"`
-	ArgsEscaped  bool         `json:",omitempty"`
-	Healthcheck  *Healthcheck `json:",omitempty"`
+	StopSignal   string             `json:",omitempty"`
+	ArgsEscaped  bool               `json:",omitempty"`
+	Healthcheck  *image.Healthcheck `json:",omitempty"`
 	OnBuild      []string
 	Shell        []string `json:",omitempty"`
 }
@@ -109,11 +111,11 @@ type dockerConfig struct {
 }
 
 // clientHealth is a health check that never prints its address in this server's memory.
-type clientHealth Healthcheck
+type clientHealth image.Healthcheck
 
 // Format implements fmt.Formatter.
 func (h *clientHealth) Format(f fmt.State, verb rune) {
-	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), (*Healthcheck)(h)) // f keeps its own error
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), (*image.Healthcheck)(h)) // f keeps its own error
 }
 
 // raw gives the object as the engine sends it.
@@ -168,7 +170,7 @@ func Inspect(i Inspected) ([]byte, error) {
 	}
 	// A config may have megabytes, so the room for all of it is made at once.
 	const perValue = 24 // bytes of a line break and its indentation
-	b := bytes.NewBuffer(make([]byte, 0, len(raw)+perValue*CountValues(raw)))
+	b := bytes.NewBuffer(make([]byte, 0, len(raw)+perValue*image.CountValues(raw)))
 	if err := json.Indent(b, raw, "", "    "); err != nil {
 		return nil, fmt.Errorf("indent inspect object of %s: %w", i.ID, err)
 	}
@@ -185,7 +187,7 @@ func encodePlain(v any) ([]byte, error) {
 }
 
 // familiarNames words references as docker does; no references are an empty list, never null.
-func familiarNames(refs []Reference) []string {
+func familiarNames(refs []image.Reference) []string {
 	names := make([]string, 0, len(refs))
 	for _, r := range refs {
 		names = append(names, r.Familiar())

@@ -1,4 +1,4 @@
-package image
+package docker
 
 import (
 	"strings"
@@ -6,11 +6,13 @@ import (
 
 	"github.com/docker/go-units"
 	"golang.org/x/text/width"
+
+	"github.com/stowage/stowage/image"
 )
 
 // HistoryRow is a line of `docker history`.
 type HistoryRow struct {
-	ID        Digest // of the image in the first line; empty in the others, which docker calls <missing>
+	ID        image.Digest // of the image in the first line; empty in the others, which docker calls <missing>
 	Created   time.Time
 	CreatedBy string
 	Size      int64 // bytes as docker counts them; negative while unknown
@@ -19,7 +21,7 @@ type HistoryRow struct {
 
 // History gives what `docker history` shows of an image, newest first: entries that are not empty_layer take the sizes
 // of the layers in order, base first, and layers beyond the history are not shown (moby, daemon/images/image_history.go).
-func History(id Digest, c *Config, sizes []int64) []HistoryRow {
+func History(id image.Digest, c *image.Config, sizes []int64) []HistoryRow {
 	rows := make([]HistoryRow, len(c.History))
 	for i, s := range c.Steps()[:len(c.History)] {
 		row := HistoryRow{CreatedBy: s.CreatedBy, Comment: s.Comment}
@@ -58,7 +60,7 @@ func HistoryTable(rows []HistoryRow, whole bool, now time.Time) (string, error) 
 		}
 		if !whole {
 			if by = cutColumns(by, historyCut); r.ID != "" {
-				id = ShortDigest(r.ID)
+				id = image.ShortDigest(r.ID)
 			}
 		}
 		created, size := unknownText, unknownText
@@ -89,7 +91,7 @@ func alignColumns(table [][]string) (string, error) {
 		line += w
 	}
 	if line > maxTable/len(table) {
-		return "", Errorf(TooLarge, "the history makes a table of more than %d bytes", maxTable).Suggest("The config has it as it was written.")
+		return "", image.Errorf(image.TooLarge, "the history makes a table of more than %d bytes", maxTable).Suggest("The config has it as it was written.")
 	}
 	var b strings.Builder
 	for _, row := range table {

@@ -1,6 +1,10 @@
-package image
+package docker
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/stowage/stowage/image"
+)
 
 // unknownSize stands for Size in a template while nobody knows it: whatever would print it ends the template with the error
 // that it gives. In JSON it is null.
@@ -21,7 +25,7 @@ func (unknownSize) MarshalJSON() ([]byte, error) { return []byte("null"), nil }
 // unknownSize gives the value for a run that ends when it is printed.
 func (r *templateRun) unknownSize() unknownSize {
 	return func() error {
-		return r.stop(Errorf(Unavailable, "the unpacked size of the image is not known yet: its layers are still being unpacked").
+		return r.stop(image.Errorf(image.Unavailable, "the unpacked size of the image is not known yet: its layers are still being unpacked").
 			Suggest("Ask again in a moment."))
 	}
 }

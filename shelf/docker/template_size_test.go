@@ -1,8 +1,10 @@
-package image
+package docker
 
 import (
 	"strings"
 	"testing"
+
+	"github.com/stowage/stowage/image"
 )
 
 // While nobody knows the size, a template that prints it says so, in whatever way it prints it; another one works.
@@ -14,7 +16,7 @@ func TestATemplateNeverPrintsASizeThatIsNotKnown(t *testing.T) {
 		`{{printf "%+v" .}}`, `{{with .Size}}{{.}}{{end}}`, `{{$s := .Size}}{{$s}}`, `{{.Id}}{{index . "Size"}}`, `{{html .Size}}`, `{{.Size.String}}`, `{{call .Size}}`,
 	} {
 		out, err := Format(t.Context(), text, i)
-		if KindOf(err) != Unavailable || !strings.Contains(err.Error(), "not known yet") {
+		if image.KindOf(err) != image.Unavailable || !strings.Contains(err.Error(), "not known yet") {
 			t.Errorf("%s gives %q, %v", text, out, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package image
+package docker
 
 import (
 	"encoding/json"
@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"text/template"
+
+	"github.com/stowage/stowage/image"
 )
 
 const (
@@ -134,7 +136,7 @@ func (r *templateRun) printer(f func(...any) string) func(...any) (string, error
 }
 
 func (r *templateRun) textError() error {
-	return Errorf(Invalid, "the template makes a text of more than %d bytes", r.limits.text)
+	return image.Errorf(image.Invalid, "the template makes a text of more than %d bytes", r.limits.text)
 }
 
 // costOfFormat estimates what printf makes: the widths and precisions in the format or given as arguments, and for

@@ -1,4 +1,4 @@
-package image_test
+package docker_test
 
 import (
 	"encoding/json"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf/docker"
 )
 
 const jammyConfig = `{
@@ -26,7 +27,7 @@ func inspect(t *testing.T, config string, unpacked int64) string {
 		t.Fatal(err)
 	}
 	id := image.DigestOf([]byte(config))
-	b, err := image.Inspect(image.Inspected{
+	b, err := docker.Inspect(docker.Inspected{
 		ID: id, Config: &c, Tags: []image.Reference{tag}, Digests: []image.Reference{tag.WithTag("").WithDigest(image.DigestOf(nil))}, Unpacked: unpacked,
 	})
 	if err != nil {

@@ -1,9 +1,11 @@
-package image
+package docker
 
 import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/stowage/stowage/image"
 )
 
 const (
@@ -44,6 +46,6 @@ func ParseAge(s string) (time.Duration, error) {
 	return age, nil
 }
 
-func noAge(s string) *Error {
-	return Errorf(Invalid, "%q is not a span of time", shorten(s)).Suggest("Give weeks, days or hours, such as 4w, 30d or 720h; at most 100 years.")
+func noAge(s string) *image.Error {
+	return image.Errorf(image.Invalid, "%q is not a span of time", image.Shorten(s)).Suggest("Give weeks, days or hours, such as 4w, 30d or 720h; at most 100 years.")
 }

@@ -1,8 +1,10 @@
-package image
+package docker
 
 import (
 	"testing"
 	"time"
+
+	"github.com/stowage/stowage/image"
 )
 
 func TestParseAge(t *testing.T) {
@@ -13,7 +15,7 @@ func TestParseAge(t *testing.T) {
 		"36501d": 0, "99999999d": 0, "65535w": 0, "2026-01-31": 0, "9223372036s": 0, "１d": 0,
 	} {
 		got, err := ParseAge(s)
-		if got != want || (err == nil) != (want != 0) || err != nil && KindOf(err) != Invalid {
+		if got != want || (err == nil) != (want != 0) || err != nil && image.KindOf(err) != image.Invalid {
 			t.Errorf("%q: %s, %v; want %s", s, got, err, want)
 		}
 	}
