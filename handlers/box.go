@@ -12,7 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
@@ -166,7 +166,7 @@ func (h *Handlers) boxHits(c echo.Context, m meaning) (views.BoxHits, error) {
 		hosts = append(hosts, r.Host)
 	}
 	ctx := c.Request().Context()
-	answers := h.registry.SearchAll(ctx, hosts, registry.Query{Text: m.Words, Page: 1, Limit: boxHits}, boxDeadline)
+	answers := h.search.SearchAll(ctx, hosts, search.Question{Text: m.Words, Page: 1, Limit: boxHits}, boxDeadline)
 	var v views.BoxHits
 	for _, a := range answers {
 		if a.Err == nil || image.KindOf(a.Err) == image.NotFound { // it cannot be searched at all
@@ -193,7 +193,7 @@ func (h *Handlers) boxHits(c echo.Context, m meaning) (views.BoxHits, error) {
 }
 
 // alternating takes the best hits of each registry in turn, up to limit of them.
-func alternating(answers []registry.Answer, limit int) (hits []registry.Hit) {
+func alternating(answers []search.Reply, limit int) (hits []search.Hit) {
 	for place, more := 0, true; more && len(hits) < limit; place++ {
 		more = false
 		for _, a := range answers {

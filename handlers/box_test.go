@@ -13,6 +13,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/views/text"
 )
@@ -54,7 +55,7 @@ func newBoxed(t *testing.T, hub http.Handler, references ...string) *boxed {
 	broken := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	client, err := registry.New(registry.Options{
 		DockerConfig: t.TempDir(), AllowPrivate: true,
-		Registries: []registry.Listed{
+		Registries: []registry.Entry{
 			{Host: "docker.io", Label: "Docker Hub", Search: registry.SearchHub, SearchURL: serve(hub)},
 			{Host: "quay.io", Label: "Quay", Search: registry.SearchQuay, SearchURL: serve(sample.Quay{Found: sample.QuayFound()}.Handler())},
 			{Host: "harbor.example.com", Label: "Harbor", Search: registry.SearchHarbor, SearchURL: serve(broken)},
@@ -69,7 +70,7 @@ func newBoxed(t *testing.T, hub http.Handler, references ...string) *boxed {
 			t.Error(err)
 		}
 	})
-	h := New(Options{Store: b.store, Queue: b.queue, Registry: client, Logger: slog.New(slog.DiscardHandler)})
+	h := New(Options{Store: b.store, Queue: b.queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler)})
 	pages, box := b.server(h), echo.New()
 	box.HTTPErrorHandler = errorsAsWeb(t, h)
 	box.Use(heldAsWeb)

@@ -11,6 +11,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/storage"
 )
 
@@ -20,6 +21,7 @@ type Handlers struct {
 	queue    *pull.Queue
 	checker  *pull.Checker
 	registry *registry.Client
+	search   *search.Client
 	importer *archive.Importer
 	log      *slog.Logger
 	options  Options
@@ -35,6 +37,7 @@ type Options struct {
 	Checker         *pull.Checker
 	Mirror          *pull.Mirror // nil where nothing is mirrored
 	Registry        *registry.Client
+	Search          *search.Client
 	Importer        *archive.Importer
 	Logger          *slog.Logger
 	DefaultPlatform image.Platform
@@ -57,6 +60,6 @@ func New(o Options) *Handlers {
 		o.Now = time.Now
 	}
 	return &Handlers{
-		store: o.Store, queue: o.Queue, checker: o.Checker, registry: o.Registry, importer: o.Importer, log: o.Logger, options: o, closing: o.Closing, planning: make(chan struct{}, 1), scales: newScales(),
+		store: o.Store, queue: o.Queue, checker: o.Checker, registry: o.Registry, search: o.Search, importer: o.Importer, log: o.Logger, options: o, closing: o.Closing, planning: make(chan struct{}, 1), scales: newScales(),
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
-	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/ui"
@@ -215,7 +215,7 @@ func (h *Handlers) pickerTags(ctx context.Context, state views.SearchState, limi
 	if err != nil {
 		return t, err
 	}
-	var known map[string]registry.TagDetail
+	var known map[string]search.TagDetail
 	select {
 	case known = <-details:
 	case <-soon.Done():
@@ -227,7 +227,7 @@ func (h *Handlers) pickerTags(ctx context.Context, state views.SearchState, limi
 }
 
 // pickerTag is one row; what the service does not say stays unknown.
-func (h *Handlers) pickerTag(name string, stored image.Digest, d registry.TagDetail) views.PickerTag {
+func (h *Handlers) pickerTag(name string, stored image.Digest, d search.TagDetail) views.PickerTag {
 	row := views.PickerTag{Name: name, Stored: stored != "", Moved: stored != "" && d.Digest != "" && d.Digest != stored, Updated: d.Updated, Size: -1}
 	for i, img := range d.Images {
 		if i == 0 || img.Platform == h.options.DefaultPlatform {
@@ -241,10 +241,10 @@ func (h *Handlers) pickerTag(name string, stored image.Digest, d registry.TagDet
 }
 
 // tagDetails asks for sizes and dates while the tags are on their way.
-func (h *Handlers) tagDetails(ctx context.Context, state views.SearchState) <-chan map[string]registry.TagDetail {
-	details := make(chan map[string]registry.TagDetail, 1)
+func (h *Handlers) tagDetails(ctx context.Context, state views.SearchState) <-chan map[string]search.TagDetail {
+	details := make(chan map[string]search.TagDetail, 1)
 	go func() {
-		found, err := h.registry.TagDetails(ctx, state.Repo, state.Match)
+		found, err := h.search.TagDetails(ctx, state.Repo, state.Match)
 		if err != nil {
 			h.log.Debug("no details of tags", "repository", string(state.Repo), "error", err)
 		}

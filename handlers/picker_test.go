@@ -20,6 +20,8 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/outbound"
+	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
@@ -56,8 +58,8 @@ func newPicker(t testing.TB, tagged sample.Tagged) *picker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := registry.New(registry.Options{DockerConfig: t.TempDir(), AllowPrivate: true, Registries: []registry.Listed{{
-		Host: "docker.io", Label: "Docker Hub", Address: host, TLS: registry.TLSOff, Search: registry.SearchHub, SearchURL: upstream.URL,
+	client, err := registry.New(registry.Options{DockerConfig: t.TempDir(), AllowPrivate: true, Registries: []registry.Entry{{
+		Host: "docker.io", Label: "Docker Hub", Address: host, TLS: outbound.TLSOff, Search: registry.SearchHub, SearchURL: upstream.URL,
 	}}})
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +76,7 @@ func newPicker(t testing.TB, tagged sample.Tagged) *picker {
 	})
 	test, _ := t.(*testing.T) // a benchmark asks the pages directly
 	p.testShelf = &testShelf{t: test, store: store, queue: queue, now: clock}
-	p.h = New(Options{Store: store, Queue: queue, Registry: client, Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
+	p.h = New(Options{Store: store, Queue: queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
 	e := p.server(p.h).(*echo.Echo)
 	e.GET("/search", p.h.Search)
 	e.GET("/pull", p.h.PullForm)

@@ -21,6 +21,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views/text"
@@ -70,7 +71,7 @@ func newPullsOf(t *testing.T, demo *Demo, reg http.Handler) *pulls {
 		t.Fatal(err)
 	}
 	h := New(Options{
-		Store: p.store, Queue: p.queue, Registry: client, Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64,
+		Store: p.store, Queue: p.queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64,
 		LocalUser: "mira", Demo: demo, Closing: p.closing,
 	})
 	p.server = httptest.NewServer(p.routes(h))

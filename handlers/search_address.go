@@ -9,7 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -40,8 +40,8 @@ func readSearch(said url.Values) (s views.SearchState, err error) {
 	default:
 		return s, image.Errorf(image.Invalid, "the value of official is 1 or left out, not %.40q (official)", official)
 	}
-	switch sort := registry.SearchSort(said.Get("sort")); sort {
-	case registry.SortMatch, registry.SortStars, registry.SortPulls, registry.SortName:
+	switch sort := search.Order(said.Get("sort")); sort {
+	case search.ByMatch, search.ByStars, search.ByPulls, search.ByName:
 		s.Sort = string(sort)
 	default:
 		return s, image.Errorf(image.Invalid, "results cannot be sorted by %.40q (sort)", string(sort)).

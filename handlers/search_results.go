@@ -7,6 +7,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/ui"
@@ -59,8 +60,8 @@ func (h *Handlers) searchResults(ctx context.Context, state views.SearchState, m
 	for _, a := range r.Asked {
 		hosts = append(hosts, a.Host)
 	}
-	answers := h.registry.SearchAll(ctx, hosts, registry.Query{
-		Text: words, Official: state.Official, Stars: state.Stars, Sort: registry.SearchSort(state.Sort), Page: max(1, state.Page), Limit: r.Limit,
+	answers := h.search.SearchAll(ctx, hosts, search.Question{
+		Text: words, Official: state.Official, Stars: state.Stars, Sort: search.Order(state.Sort), Page: max(1, state.Page), Limit: r.Limit,
 	}, searchDeadline)
 	if err := ctx.Err(); err != nil {
 		return r, err
@@ -100,7 +101,7 @@ func (h *Handlers) wordsOf(ctx context.Context, state views.SearchState, r *view
 // searchLeads has the page's word for each lead.
 var searchLeads = map[lead]views.SearchLead{leadsToImage: views.LeadsToImage, leadsToPull: views.LeadsToPull, leadsToTags: views.LeadsToTags}
 
-func repositoriesOf(answers []registry.Answer) []image.Repository {
+func repositoriesOf(answers []search.Reply) []image.Repository {
 	var names []image.Repository
 	for _, a := range answers {
 		for _, hit := range a.Hits.Hits {
@@ -111,7 +112,7 @@ func repositoriesOf(answers []registry.Answer) []image.Repository {
 }
 
 // searchGroup words what one registry said.
-func (h *Handlers) searchGroup(ctx context.Context, a registry.Answer, stored map[image.Repository]int) views.SearchGroup {
+func (h *Handlers) searchGroup(ctx context.Context, a search.Reply, stored map[image.Repository]int) views.SearchGroup {
 	g := views.SearchGroup{
 		Registry: views.SearchRegistry{Host: a.Registry.Host, Name: a.Registry.Name()}, Late: a.Late,
 		Total: a.Hits.Total, More: a.Hits.More, Window: a.Hits.Window,
@@ -132,7 +133,7 @@ func (h *Handlers) searchGroup(ctx context.Context, a registry.Answer, stored ma
 }
 
 // searchError words why a registry gave nothing. What is not for people goes to the log alone.
-func (h *Handlers) searchError(ctx context.Context, a registry.Answer) ui.ErrorView {
+func (h *Handlers) searchError(ctx context.Context, a search.Reply) ui.ErrorView {
 	var known *image.Error
 	if !errors.As(a.Err, &known) || known.Kind == image.Internal {
 		h.log.Error("search a registry", "registry", a.Registry.Host, "error", a.Err)

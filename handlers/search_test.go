@@ -16,6 +16,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/outbound"
+	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
@@ -29,7 +31,7 @@ type searched struct {
 
 // standIn is a registry of the list: its search service, and the registry itself where repositories are picked.
 type standIn struct {
-	registry.Listed
+	registry.Entry
 	service, registry http.Handler
 }
 
@@ -51,7 +53,7 @@ func hubAnd(others ...standIn) []standIn {
 // hubOf is Docker Hub with these repositories.
 func hubOf(found []sample.Found) standIn {
 	return standIn{
-		Listed:  registry.Listed{Host: "docker.io", Label: "Docker Hub", Search: registry.SearchHub},
+		Entry:   registry.Entry{Host: "docker.io", Label: "Docker Hub", Search: registry.SearchHub},
 		service: sample.Hub{Found: found, Tagged: sample.Pushed(nil)}.Handler(),
 	}
 }
@@ -64,12 +66,12 @@ func quay() standIn {
 			Repository: fmt.Sprintf("squad%d/postgres", i), Description: "PostgreSQL of a squad.", Stars: int64(9 - i), Updated: clock.AddDate(0, -i, 0),
 		})
 	}
-	return standIn{Listed: registry.Listed{Host: "quay.io", Label: "Quay", Search: registry.SearchQuay}, service: sample.Quay{Found: found, Tagged: sample.Pushed(nil)}.Handler()}
+	return standIn{Entry: registry.Entry{Host: "quay.io", Label: "Quay", Search: registry.SearchQuay}, service: sample.Quay{Found: found, Tagged: sample.Pushed(nil)}.Handler()}
 }
 
 // answering is a registry that answers each search in one way.
 func answering(host string, kind registry.SearchKind, h http.HandlerFunc) standIn {
-	return standIn{Listed: registry.Listed{Host: host, Search: kind}, service: h, registry: h}
+	return standIn{Entry: registry.Entry{Host: host, Search: kind}, service: h, registry: h}
 }
 
 // newSearched opens the page over an empty shelf.
@@ -84,15 +86,15 @@ func newSearched(t *testing.T, list []standIn) *searched {
 		t.Cleanup(server.Close)
 		return strings.TrimPrefix(server.URL, "http://")
 	}
-	var listed []registry.Listed
+	var listed []registry.Entry
 	for _, l := range list {
 		if l.service != nil && l.Search != registry.SearchCatalog {
 			l.SearchURL = "http://" + serve(l.service)
 		}
 		if l.registry != nil {
-			l.Address, l.TLS = serve(l.registry), registry.TLSOff
+			l.Address, l.TLS = serve(l.registry), outbound.TLSOff
 		}
-		listed = append(listed, l.Listed)
+		listed = append(listed, l.Entry)
 	}
 	client, err := registry.New(registry.Options{DockerConfig: t.TempDir(), AllowPrivate: true, Registries: listed})
 	if err != nil {
@@ -103,7 +105,7 @@ func newSearched(t *testing.T, list []standIn) *searched {
 			t.Error(err)
 		}
 	})
-	s.pages = s.server(New(Options{Store: s.store, Queue: s.queue, Registry: client, Logger: slog.New(slog.DiscardHandler), LocalUser: "mira", Now: func() time.Time { return clock }}))
+	s.pages = s.server(New(Options{Store: s.store, Queue: s.queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), LocalUser: "mira", Now: func() time.Time { return clock }}))
 	return s
 }
 
@@ -147,7 +149,7 @@ func (a answer) picks() (all []string) {
 }
 
 func TestTheSearchPageSaysWhatCanBeTypedAndWhoIsAsked(t *testing.T) {
-	s := newSearched(t, hubAnd(quay(), standIn{Listed: registry.Listed{Host: "mirror.example.com", MirrorOf: "docker.io"}}, standIn{Listed: registry.Listed{Host: "off.example.com", Search: registry.SearchOff}}))
+	s := newSearched(t, hubAnd(quay(), standIn{Entry: registry.Entry{Host: "mirror.example.com", MirrorOf: "docker.io"}}, standIn{Entry: registry.Entry{Host: "off.example.com", Search: registry.SearchOff}}))
 	page := s.get("/search")
 	page.is(t, http.StatusOK, `id="search-query" type="search" name="q" value=""`, "autofocus", `<option value="">All registries</option>`, `<option value="quay.io">Quay</option>`, `href="/search?q=postgres:15"`)
 	page.lacks(t, "mirror.example.com", "off.example.com", "docker search")
@@ -227,7 +229,7 @@ func TestEveryStateHasItsOwnWordsAndANextStep(t *testing.T) {
 			w.Header().Set("Content-Type", "text/html")
 			fmt.Fprint(w, "<h1>Down for maintenance</h1>")
 		}),
-		standIn{Listed: registry.Listed{Host: "gone.example.com", Search: registry.SearchV1, SearchURL: "http://127.0.0.1:9"}},
+		standIn{Entry: registry.Entry{Host: "gone.example.com", Search: registry.SearchV1, SearchURL: "http://127.0.0.1:9"}},
 	))
 	for host, words := range map[string][]string{
 		"off.example.com":     {"off.example.com cannot be searched", `name="repo" value="off.example.com/postgres"`, "Show its tags"},

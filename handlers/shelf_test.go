@@ -22,6 +22,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views/text"
@@ -122,7 +123,7 @@ func newShelfOf(t *testing.T, host string, set ...func(*storage.Options)) *testS
 	checker := pull.NewChecker(pull.CheckOptions{Source: mirror{client, host}, Shelf: store, Now: now})
 	t.Cleanup(checker.Close)
 	s := &testShelf{t: t, store: store, queue: queue, now: clock}
-	s.handlers = New(Options{Store: store, Queue: queue, Checker: checker, Registry: client, Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
+	s.handlers = New(Options{Store: store, Queue: queue, Checker: checker, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
 	s.pages = s.server(s.handlers)
 	return s
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/search"
 )
 
 // understanding is the handlers over a shelf, with a client that must not be asked: its registries are nowhere.
@@ -22,7 +23,7 @@ func understanding(t *testing.T, s *testShelf) *Handlers {
 			t.Error(err)
 		}
 	})
-	return New(Options{Store: s.store, Queue: s.queue, Registry: client, Logger: slog.New(slog.DiscardHandler)})
+	return New(Options{Store: s.store, Queue: s.queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler)})
 }
 
 func TestWordsAreToldFromReferences(t *testing.T) {

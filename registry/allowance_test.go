@@ -7,6 +7,7 @@ import (
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/stowage/stowage/test/outside"
 )
 
 // limited is a registry that says in its next answer what the test wants it to.
@@ -15,14 +16,14 @@ func limited(t *testing.T) (c *Client, host string, say func(status int, limit, 
 	raw := newImage(t, []byte("layer")).raw
 	var status int
 	var limit, remaining string
-	_, host = server(t, func(w http.ResponseWriter, _ *http.Request) {
+	_, host = outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 		for name, value := range map[string]string{"ratelimit-limit": limit, "ratelimit-remaining": remaining} {
 			if value != "" {
 				w.Header().Set(name, value)
 			}
 		}
 		if status != http.StatusOK {
-			errorBody(w, status, "X", "x")
+			outside.ErrorBody(w, status, "X", "x")
 			return
 		}
 		manifest(w, ocispec.MediaTypeImageManifest, raw)

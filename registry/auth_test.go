@@ -19,6 +19,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/test/outside"
 )
 
 // basicAuth stands in front of a registry and lets one user through.
@@ -27,7 +28,7 @@ func basicAuth(user, password string) func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			if u, p, _ := req.BasicAuth(); u != user || p != password {
 				w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
-				errorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
+				outside.ErrorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
 				return
 			}
 			h.ServeHTTP(w, req)
@@ -35,10 +36,10 @@ func basicAuth(user, password string) func(http.Handler) http.Handler {
 	}
 }
 
-func basicRegistry(t *testing.T) (rec *recorder, host string) {
+func basicRegistry(t *testing.T) (rec *outside.Recorder, host string) {
 	t.Helper()
 	h := oneManifest(t)
-	rec = &recorder{Handler: basicAuth("anna", "s3cret")(h)}
+	rec = &outside.Recorder{Handler: basicAuth("anna", "s3cret")(h)}
 	srv := httptest.NewServer(rec)
 	t.Cleanup(srv.Close)
 	return rec, strings.TrimPrefix(srv.URL, "http://")
@@ -59,22 +60,20 @@ func TestBasicAuthFromDockersConfig(t *testing.T) {
 		})
 	}
 	_, err := client(t, Options{}).Document(t.Context(), mustRef(t, host+"/app:1"))
-	wantKind(t, err, image.Unauthorized, host+" wants a sign-in", "docker login "+host)
+	outside.WantKind(t, err, image.Unauthorized, host+" wants a sign-in", "docker login "+host)
 	wrong := dockerConfigDir(t, auths(host, login("anna", "wr0ng")))
 	_, err = client(t, Options{DockerConfig: wrong}).Head(t.Context(), mustRef(t, host+"/app:1"))
-	wantKind(t, err, image.Unauthorized, "refuses the stored sign-in", "docker login "+host)
+	outside.WantKind(t, err, image.Unauthorized, "refuses the stored sign-in", "docker login "+host)
 }
 
 func TestWithheldLoginsAreUsedForNobody(t *testing.T) {
 	rec, host := basicRegistry(t)
 	c := client(t, Options{DockerConfig: dockerConfigDir(t, auths(host, login("anna", "s3cret"))), WithholdLogins: true})
 	_, err := c.Document(t.Context(), mustRef(t, host+"/app:1"))
-	wantKind(t, err, image.Unauthorized, host+" wants a sign-in", "--share-logins")
+	outside.WantKind(t, err, image.Unauthorized, host+" wants a sign-in", "--share-logins")
 	_, err = c.Head(t.Context(), mustRef(t, host+"/app:1"))
-	wantKind(t, err, image.Unauthorized, "--share-logins")
-	rec.mu.Lock()
-	defer rec.mu.Unlock()
-	for _, r := range rec.seen {
+	outside.WantKind(t, err, image.Unauthorized, "--share-logins")
+	for _, r := range rec.All() {
 		if r.Header.Get("Authorization") != "" {
 			t.Errorf("%s %s came with a sign-in", r.Method, r.URL)
 		}
@@ -98,7 +97,7 @@ func TestASignInWhileTheServerRunsIsUsed(t *testing.T) {
 	dir := dockerConfigDir(t, map[string]any{})
 	c := client(t, Options{DockerConfig: dir})
 	_, err := c.Document(t.Context(), mustRef(t, host+"/app:1"))
-	wantKind(t, err, image.Unauthorized)
+	outside.WantKind(t, err, image.Unauthorized)
 	writeDockerConfig(t, dir, auths(host, login("anna", "s3cret")))
 	if _, err := c.Document(t.Context(), mustRef(t, host+"/app:1")); err != nil {
 		t.Error(err)
@@ -132,7 +131,7 @@ func TestCredentialHelpers(t *testing.T) {
 }
 
 func TestAHelperThatFailsMeansNobodysCredentials(t *testing.T) {
-	_, host := server(t, oneManifest(t))
+	_, host := outside.Server(t, oneManifest(t))
 	helper(t, "broken", "echo boom >&2; exit 2")
 	for _, name := range []string{"broken", "missing", "../../bin/sh"} {
 		conf := dockerConfigDir(t, map[string]any{"credHelpers": map[string]any{host: name}})
@@ -166,7 +165,7 @@ func TestDockerHubsCredentialsAreUnderItsOldAddress(t *testing.T) {
 // tokenRegistry is a registry with a token server. Tokens are good for one repository and for as long as
 // their generation is the current one.
 type tokenRegistry struct {
-	registry, tokens *recorder
+	registry, tokens *outside.Recorder
 	host             string
 	generation       atomic.Int64
 	mu               sync.Mutex
@@ -178,7 +177,7 @@ func newTokenRegistry(t *testing.T) *tokenRegistry {
 	t.Helper()
 	tr := &tokenRegistry{}
 	var tokenHost string
-	tr.tokens, tokenHost = server(t, func(w http.ResponseWriter, req *http.Request) {
+	tr.tokens, tokenHost = outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 		tr.mu.Lock()
 		failure := tr.failure
 		tr.mu.Unlock()
@@ -195,7 +194,7 @@ func newTokenRegistry(t *testing.T) *tokenRegistry {
 		_ = json.NewEncoder(w).Encode(map[string]any{"token": token, "expires_in": 300})
 	})
 	serve := oneManifest(t)
-	tr.registry, tr.host = server(t, func(w http.ResponseWriter, req *http.Request) {
+	tr.registry, tr.host = outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 		repo, _, _ := strings.Cut(strings.TrimPrefix(req.URL.Path, "/v2/"), "/manifests/")
 		scope := "repository:" + repo + ":pull"
 		good := fmt.Sprintf("%d %s", tr.generation.Load(), scope)
@@ -206,7 +205,7 @@ func newTokenRegistry(t *testing.T) *tokenRegistry {
 		tr.mu.Unlock()
 		if req.Header.Get("Authorization") != "Bearer "+good {
 			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="http://%s/token",service="test",scope="%s"`, tokenHost, scope))
-			errorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
+			outside.ErrorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
 			return
 		}
 		serve(w, req)
@@ -234,7 +233,7 @@ func TestTokensAreForOneRepositoryAndUsedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := tr.tokens.requests(); !slices.Equal(got, []string{"GET /token", "GET /token"}) {
+	if got := tr.tokens.Requests(); !slices.Equal(got, []string{"GET /token", "GET /token"}) {
 		t.Errorf("the token server got %v", got)
 	}
 }
@@ -247,7 +246,7 @@ func TestASignInIsUsedWhereNobodysWasEnoughBefore(t *testing.T) {
 		if _, err := c.Document(t.Context(), mustRef(t, tr.host+"/app:1")); err != nil {
 			t.Fatal(err)
 		}
-		if user, _, _ := tr.tokens.last().BasicAuth(); user != want {
+		if user, _, _ := tr.tokens.Last().BasicAuth(); user != want {
 			t.Errorf("the token server saw the user %q, want %q", user, want)
 		}
 		writeDockerConfig(t, dir, auths(tr.host, login("anna", "s3cret")))
@@ -260,12 +259,12 @@ func TestTokenAuthWithCredentials(t *testing.T) {
 	if _, err := client(t, Options{DockerConfig: conf}).Document(t.Context(), mustRef(t, tr.host+"/app:1")); err != nil {
 		t.Fatal(err)
 	}
-	if user, _, _ := tr.tokens.last().BasicAuth(); user != "anna" {
+	if user, _, _ := tr.tokens.Last().BasicAuth(); user != "anna" {
 		t.Errorf("the token server saw the user %q", user)
 	}
 	wrong := dockerConfigDir(t, auths(tr.host, login("anna", "wr0ng")))
 	_, err := client(t, Options{DockerConfig: wrong}).Document(t.Context(), mustRef(t, tr.host+"/app:1"))
-	wantKind(t, err, image.Unauthorized, "refuses the stored sign-in", "incorrect username or password")
+	outside.WantKind(t, err, image.Unauthorized, "refuses the stored sign-in", "incorrect username or password")
 }
 
 func TestARevokedTokenIsReplaced(t *testing.T) {
@@ -285,10 +284,12 @@ func TestTheTokenServersFailuresAreTold(t *testing.T) {
 		kind    image.Kind
 		text    string
 	}{
-		"denied":     {func(w http.ResponseWriter, _ *http.Request) { errorBody(w, 403, "DENIED", "not for you") }, image.Unauthorized, "not for you"},
-		"rate limit": {func(w http.ResponseWriter, _ *http.Request) { errorBody(w, 429, "TOOMANYREQUESTS", "slow down") }, image.RateLimited, "no more requests"},
-		"failing":    {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, image.Unavailable, "503"},
-		"closing":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, image.Unavailable, "closed the connection"},
+		"denied": {func(w http.ResponseWriter, _ *http.Request) { outside.ErrorBody(w, 403, "DENIED", "not for you") }, image.Unauthorized, "not for you"},
+		"rate limit": {func(w http.ResponseWriter, _ *http.Request) {
+			outside.ErrorBody(w, 429, "TOOMANYREQUESTS", "slow down")
+		}, image.RateLimited, "no more requests"},
+		"failing": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, image.Unavailable, "503"},
+		"closing": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, image.Unavailable, "closed the connection"},
 		"endless": {func(w http.ResponseWriter, _ *http.Request) {
 			for {
 				if _, err := w.Write(make([]byte, 64<<10)); err != nil {
@@ -302,7 +303,7 @@ func TestTheTokenServersFailuresAreTold(t *testing.T) {
 			tr.failWith(tt.failure)
 			c := client(t, Options{})
 			_, err := c.Document(t.Context(), mustRef(t, tr.host+"/app:1"))
-			wantKind(t, err, tt.kind, tr.host, tt.text)
+			outside.WantKind(t, err, tt.kind, tr.host, tt.text)
 			tr.failWith(nil)
 			if _, err := c.Document(t.Context(), mustRef(t, tr.host+"/app:1")); err != nil {
 				t.Errorf("after the token server recovered: %v", err)

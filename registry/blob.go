@@ -15,6 +15,7 @@ import (
 	"github.com/regclient/regclient/types/descriptor"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/outbound"
 )
 
 // Blob opens a blob at an offset. The second value is where the body really begins: offset, or 0 where the
@@ -79,25 +80,32 @@ func blobAnswer(ex *exchange, req *http.Request, resp *http.Response) error {
 		total, found := strings.CutPrefix(got, want)
 		if !found || total != "*" && total != strconv.FormatInt(ex.size, 10) {
 			return image.Errorf(image.Corrupt, "%s sent %q of %s when asked for its bytes from %d to %d",
-				clean(req.URL.Host), clean(got), ex.subject.name(), ex.offset, ex.size-1)
+				outbound.Clean(req.URL.Host), outbound.Clean(got), ex.subject.name(), ex.offset, ex.size-1)
 		}
 		ex.start = ex.offset
 		length = ex.size - ex.offset
 		resp.StatusCode, resp.Status = http.StatusOK, "200 OK"
 		resp.Header.Del("Content-Range")
 	}
-	if encodedBlob(ex, resp, length) {
+	if outbound.EncodedBlob(resp, length, ex.subject.blob.MediaType) {
 		if ex.start > 0 {
 			return errPartEncoded
 		}
-		return decode(ex, resp)
+		if err := outbound.Decode(resp); err != nil {
+			return image.Errorf(image.Corrupt, "%s sent %s in the encoding %q, and it is not in it",
+				ex.subject.host(), ex.subject.name(), outbound.Coding(resp.Header)).Because(err)
+		}
+		return nil
 	}
 	if resp.ContentLength >= 0 && resp.ContentLength != length {
 		return image.Errorf(image.Corrupt, "%s sends %d bytes for %s, which is of %d bytes",
-			clean(req.URL.Host), resp.ContentLength, ex.subject.name(), length)
+			outbound.Clean(req.URL.Host), resp.ContentLength, ex.subject.name(), length)
 	}
 	return nil
 }
+
+// errPartEncoded says that a part of a blob came in an encoding, which can be undone from the beginning alone.
+var errPartEncoded = errors.New("a part of a blob is encoded")
 
 var errStalled = errors.New("nothing arrived for too long")
 
@@ -134,7 +142,7 @@ func (r *blobReader) Read(p []byte) (int, error) {
 	r.timer.Stop()
 	if int64(n) > r.left {
 		n = int(r.left)
-		err = image.Errorf(image.Corrupt, "%s sends more than the %d bytes of %s", r.upstream.host, r.ex.size, r.ex.subject.name())
+		err = image.Errorf(image.Corrupt, "%s sends more than the %d bytes of %s", r.upstream.Name, r.ex.size, r.ex.subject.name())
 	}
 	r.left -= int64(n)
 	switch {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/test/outside"
 )
 
 func blobOf(size int) ([]byte, image.Descriptor) {
@@ -89,7 +90,7 @@ func TestBlobFromARealRegistryWholeAndResumed(t *testing.T) {
 		t.Errorf("from the end: %d bytes from %d, %v", len(got), start, err)
 	}
 	_, _, err := readBlob(t, c, host+"/app", d, d.Size+1)
-	wantKind(t, err, image.Invalid)
+	outside.WantKind(t, err, image.Invalid)
 }
 
 func TestRegistriesWithoutRangesStartOver(t *testing.T) {
@@ -105,7 +106,7 @@ func TestRegistriesWithoutRangesStartOver(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, host := server(t, h)
+			_, host := outside.Server(t, h)
 			got, start, err := readBlob(t, client(t, Options{}), host+"/app", d, 400)
 			if err != nil || start != 0 || !bytes.Equal(got, blob) {
 				t.Errorf("%d bytes from %d, %v", len(got), start, err)
@@ -117,20 +118,20 @@ func TestRegistriesWithoutRangesStartOver(t *testing.T) {
 func TestAnotherRangeThanAskedForIsAnError(t *testing.T) {
 	blob, d := blobOf(1000)
 	for _, contentRange := range []string{"bytes 0-999/1000", "bytes 500-999/1000", "bytes 400-899/1000", "bytes 400-999/2000", "", "rubbish"} {
-		_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Range", contentRange)
 			w.WriteHeader(http.StatusPartialContent)
 			_, _ = w.Write(blob[400:])
 		})
 		_, _, err := readBlob(t, client(t, Options{}), host+"/app", d, 400)
-		wantKind(t, err, image.Corrupt, host, "from 400 to 999")
+		outside.WantKind(t, err, image.Corrupt, host, "from 400 to 999")
 	}
 }
 
 func TestARangeNobodyAskedForIsAnErrorUnlessItIsTheWhole(t *testing.T) {
 	blob, d := blobOf(1000)
 	for contentRange, whole := range map[string]bool{"bytes 0-999/1000": true, "bytes 0-999/*": true, "bytes 0-499/1000": false, "": false} {
-		_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Range", contentRange)
 			w.WriteHeader(http.StatusPartialContent)
 			_, _ = w.Write(blob)
@@ -140,21 +141,21 @@ func TestARangeNobodyAskedForIsAnErrorUnlessItIsTheWhole(t *testing.T) {
 			t.Errorf("%q: %v", contentRange, err)
 		}
 		if !whole {
-			wantKind(t, err, image.Corrupt, host)
+			outside.WantKind(t, err, image.Corrupt, host)
 		}
 	}
 }
 
 func TestRedirectsKeepTheRangeAndDropTheAuthorization(t *testing.T) {
 	blob, d := blobOf(1000)
-	cdn, cdnHost := server(t, func(w http.ResponseWriter, req *http.Request) {
+	cdn, cdnHost := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 		if req.URL.Path == "/first" {
 			http.Redirect(w, req, "/second", http.StatusFound)
 			return
 		}
 		http.ServeContent(w, req, "", time.Time{}, bytes.NewReader(blob))
 	})
-	registry, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+	registry, host := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 		if _, _, ok := req.BasicAuth(); !ok {
 			w.Header().Set("WWW-Authenticate", `Basic realm="r"`)
 			w.WriteHeader(http.StatusUnauthorized)
@@ -167,13 +168,13 @@ func TestRedirectsKeepTheRangeAndDropTheAuthorization(t *testing.T) {
 	if err != nil || start != 400 || !bytes.Equal(got, blob[400:]) {
 		t.Fatalf("%d bytes from %d, %v", len(got), start, err)
 	}
-	if registry.last().Header.Get("Authorization") == "" {
+	if registry.Last().Header.Get("Authorization") == "" {
 		t.Error("the registry got no Authorization")
 	}
-	if want := []string{"GET /first", "GET /second"}; !slices.Equal(cdn.requests(), want) {
-		t.Errorf("the CDN got %v", cdn.requests())
+	if want := []string{"GET /first", "GET /second"}; !slices.Equal(cdn.Requests(), want) {
+		t.Errorf("the CDN got %v", cdn.Requests())
 	}
-	for _, req := range cdn.seen {
+	for _, req := range cdn.All() {
 		if req.Header.Get("Authorization") != "" || req.Header.Get("Referer") != "" || req.Header.Get("Range") != "bytes=400-" {
 			t.Errorf("%s: the CDN got %v", req.URL.Path, req.Header)
 		}
@@ -182,12 +183,12 @@ func TestRedirectsKeepTheRangeAndDropTheAuthorization(t *testing.T) {
 
 func TestRedirectsAreBounded(t *testing.T) {
 	_, d := blobOf(10)
-	rec, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+	rec, host := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 		http.Redirect(w, req, req.URL.Path+"/x", http.StatusFound)
 	})
 	_, _, err := readBlob(t, client(t, Options{}), host+"/app", d, 0)
-	wantKind(t, err, image.Unavailable, host, "redirects")
-	if got := len(rec.requests()); got != maxRedirects+1 {
+	outside.WantKind(t, err, image.Unavailable, host, "redirects")
+	if got := len(rec.Requests()); got != maxRedirects+1 {
 		t.Errorf("%d requests", got)
 	}
 }
@@ -210,9 +211,9 @@ func TestABlobThatEndsHalfWayIsUnavailable(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, host := server(t, h)
+			_, host := outside.Server(t, h)
 			got, _, err := readBlob(t, client(t, Options{}), host+"/app", d, 0)
-			wantKind(t, err, image.Unavailable, host, "half-way")
+			outside.WantKind(t, err, image.Unavailable, host, "half-way")
 			if !bytes.Equal(got, blob[:50_000]) {
 				t.Errorf("%d bytes came before the error", len(got))
 			}
@@ -223,7 +224,7 @@ func TestABlobThatEndsHalfWayIsUnavailable(t *testing.T) {
 func TestNeverMoreThanTheDescriptorsBytes(t *testing.T) {
 	blob, d := blobOf(100_000)
 	t.Run("in chunks", func(t *testing.T) {
-		_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 			for range 1000 {
 				if _, err := w.Write(blob); err != nil {
 					return
@@ -231,23 +232,23 @@ func TestNeverMoreThanTheDescriptorsBytes(t *testing.T) {
 			}
 		})
 		got, _, err := readBlob(t, client(t, Options{}), host+"/app", d, 0)
-		wantKind(t, err, image.Corrupt, "more than the 100000 bytes")
+		outside.WantKind(t, err, image.Corrupt, "more than the 100000 bytes")
 		if len(got) != len(blob) {
 			t.Errorf("%d bytes were handed out", len(got))
 		}
 	})
 	t.Run("announced", func(t *testing.T) {
-		_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100001")
 			_, _ = w.Write(append(slices.Clip(blob), 0))
 		})
 		_, _, err := readBlob(t, client(t, Options{}), host+"/app", d, 0)
-		wantKind(t, err, image.Corrupt, "100001 bytes", "100000 bytes")
+		outside.WantKind(t, err, image.Corrupt, "100001 bytes", "100000 bytes")
 	})
 }
 
 func TestAnEmptyBlob(t *testing.T) {
-	_, host := server(t, func(http.ResponseWriter, *http.Request) {})
+	_, host := outside.Server(t, func(http.ResponseWriter, *http.Request) {})
 	if got, _, err := readBlob(t, client(t, Options{}), host+"/app", image.Descriptor{Digest: image.DigestOf(nil)}, 0); err != nil || len(got) != 0 {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
@@ -265,9 +266,9 @@ func halfABlob(blob []byte) http.HandlerFunc {
 
 func TestAStalledBlobIsGivenUp(t *testing.T) {
 	blob, d := blobOf(1000)
-	_, host := server(t, halfABlob(blob))
+	_, host := outside.Server(t, halfABlob(blob))
 	got, _, err := readBlob(t, client(t, Options{StallTimeout: 100 * time.Millisecond}), host+"/app", d, 0)
-	wantKind(t, err, image.Unavailable, host, "stopped sending")
+	outside.WantKind(t, err, image.Unavailable, host, "stopped sending")
 	if len(got) != 500 {
 		t.Errorf("%d bytes came before the error", len(got))
 	}
@@ -276,18 +277,18 @@ func TestAStalledBlobIsGivenUp(t *testing.T) {
 func TestABlobThatDoesNotBeginIsGivenUp(t *testing.T) {
 	blob, d := blobOf(1000)
 	half := halfABlob(blob)
-	_, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+	_, host := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusServiceUnavailable) // and its reason never ends
 		half(w, req)
 	})
 	_, _, err := readBlob(t, client(t, Options{DocumentTimeout: 100 * time.Millisecond}), host+"/app", d, 0)
-	wantKind(t, err, image.Unavailable, host)
+	outside.WantKind(t, err, image.Unavailable, host)
 }
 
 func TestASlowReaderIsNoStall(t *testing.T) {
 	blob, d := blobOf(1000)
-	_, host := server(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(blob) })
+	_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(blob) })
 	r, _, err := client(t, Options{}).Blob(t.Context(), image.Repository(host+"/app"), d, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -305,7 +306,7 @@ func TestASlowReaderIsNoStall(t *testing.T) {
 
 func TestCancellingABlobGivesTheContextsError(t *testing.T) {
 	blob, d := blobOf(1000)
-	_, host := server(t, halfABlob(blob))
+	_, host := outside.Server(t, halfABlob(blob))
 	ctx, cancel := context.WithCancel(t.Context())
 	r, _, err := client(t, Options{}).Blob(ctx, image.Repository(host+"/app"), d, 0)
 	if err != nil {
@@ -323,7 +324,7 @@ func TestCancellingABlobGivesTheContextsError(t *testing.T) {
 
 func TestClosedBlobsFreeTheirPlace(t *testing.T) {
 	blob, d := blobOf(1000)
-	_, host := server(t, halfABlob(blob))
+	_, host := outside.Server(t, halfABlob(blob))
 	c := client(t, Options{Concurrency: 1})
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -341,7 +342,7 @@ func TestClosedBlobsFreeTheirPlace(t *testing.T) {
 func TestOpenBlobsDoNotHoldDocumentsUp(t *testing.T) {
 	blob, d := blobOf(1000)
 	slow, raw := halfABlob(blob), newImage(t, blob).raw
-	_, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+	_, host := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 		if strings.Contains(req.URL.Path, "/blobs/") {
 			slow(w, req)
 			return

@@ -2,144 +2,79 @@ package registry
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
-	"slices"
-	"strings"
-	"time"
+	"net/url"
 
-	"github.com/stowage/stowage/image"
+	"github.com/regclient/regclient/scheme"
+
+	"github.com/stowage/stowage/registry/outbound"
 )
 
-// catalogSearch searches the names that a registry lists (/v2/_catalog). That is no part of the distribution-spec and
-// often switched off, and it has neither search nor descriptions.
-type catalogSearch struct {
-	client *Client
-	host   string
+// catalogPage is how many names of a catalog are asked for at a time: the most that the distribution registry gives.
+const catalogPage = 1000
+
+// CatalogPage is one page of the names that a registry lists.
+type CatalogPage struct {
+	Names []string
+	Size  int      // bytes of the answer
+	URL   *url.URL // where it came from
+	Next  *url.URL // nil at the end
 }
 
-// catalogPatience is how long a search waits for the rest of a list. After that it goes by what there is, and
-// the list is read on.
-const catalogPatience = 2 * time.Second
-
-func (c catalogSearch) window() (pages, size int) { return 1, 300 }
-
-func (c catalogSearch) find(ctx context.Context, text string, page, size int) (found, error) {
-	r := c.client.services.catalogs.reading(c.client, c.host)
-	patience := time.NewTimer(c.client.services.catalogs.patience)
-	defer patience.Stop()
-	select {
-	case <-r.done:
-	case <-ctx.Done():
-		return found{}, ctx.Err()
-	case <-patience.C:
-		if earlier, ok := r.earlier(); ok { // a minute old, but whole
-			return c.among(earlier, text, page, size), nil
-		}
-		select {
-		case <-r.first:
-		case <-ctx.Done():
-			return found{}, ctx.Err()
-		}
+// CatalogPage asks a registry for one page of its names (/v2/_catalog): the first, or the one that the page before links
+// to. Errors are image.Errors, or the context's; those that say that the answer is no such list wrap ErrNotThis.
+func (c *Client) CatalogPage(ctx context.Context, host string, page *url.URL) (CatalogPage, error) {
+	ask := func(limit int) (*exchange, error) {
+		return c.ask(ctx, subjectOfSearch(host), kindCatalog, func(ctx context.Context, u *upstream) error {
+			exchangeOf(ctx).next = page
+			_, err := u.rc.RepoList(ctx, host, scheme.WithRepoLimit(limit))
+			return err
+		})
 	}
-	now := r.state()
-	if now.err != nil {
-		return found{}, now.err
+	ex, err := ask(catalogPage)
+	var status *outbound.StatusError
+	if page == nil && errors.As(err, &status) && status.Code == http.StatusBadRequest {
+		ex, err = ask(0) // it gives fewer at a time, and says so in this way
 	}
-	return c.among(now, text, page, size), nil
+	if err != nil {
+		return CatalogPage{}, err
+	}
+	var answer struct {
+		Repositories names `json:"repositories"`
+	}
+	if err := json.Unmarshal(ex.raw, &answer); err != nil || !answer.Repositories.said {
+		return CatalogPage{}, fmt.Errorf("%w: no list of repositories", ErrNotThis)
+	}
+	next, err := nextLink(ex.header, ex.url, host)
+	return CatalogPage{answer.Repositories.all, len(ex.raw), ex.url, next}, err
 }
 
-// soFar is find without waiting; false where not a page of the list is there yet.
-func (c catalogSearch) soFar(text string, page, size int) (found, bool) {
-	r := c.client.services.catalogs.peek(c.host)
-	if r == nil {
-		return found{}, false
-	}
-	if earlier, ok := r.earlier(); ok {
-		return c.among(earlier, text, page, size), true
-	}
-	now := r.state()
-	return c.among(now, text, page, size), now.err == nil && (now.whole || now.count > 0)
+// names are the strings of an array, of which null and what is no string is left out.
+type names struct {
+	all  []string
+	said bool // there is an array, or null in its place
 }
 
-// among searches names.
-func (c catalogSearch) among(now catalogState, text string, page, size int) found {
-	matching, total := matches(now.lists, text, page*size)
-	f := found{kind: SearchCatalog, total: total, more: total > page*size, read: now.count, partial: !now.whole, reading: now.reading}
-	if !now.whole {
-		f.total = -1
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *names) UnmarshalJSON(raw []byte) error {
+	*n = names{}
+	if string(raw) == "null" {
+		n.said = true
+		return nil
 	}
-	for _, name := range pageOf(matching, page, size) {
-		if hit, ok := (service{host: c.host}).hit(looseText(name)); ok {
-			f.hits = append(f.hits, hit)
-		}
+	var list []*string
+	if json.Unmarshal(raw, &list) != nil {
+		return nil
 	}
-	return f
-}
-
-func (c catalogSearch) details(context.Context, string, string) (map[string]TagDetail, error) {
-	return nil, nil
-}
-
-// matches gives the names that contain each word of a text, without regard to case: those that are the text
-// first, whole or in their last part, then those that begin with it, then the others, each as they came. It
-// gives the best of them, as many as are wanted or more, and their number. The names are lists, one name on a line.
-func matches(lists []string, text string, want int) (best []string, total int) {
-	text = strings.ToLower(text)
-	words := strings.Fields(text)
-	var ranked [3][]string
-	for _, list := range lists {
-		for name := range strings.Lines(list) {
-			name = strings.TrimSuffix(name, "\n")
-			if rank := rankOf(name, text, words); rank >= 0 {
-				total++
-				if len(ranked[rank]) < want {
-					ranked[rank] = append(ranked[rank], name)
-				}
-			}
+	n.said = true
+	n.all = make([]string, 0, len(list))
+	for _, name := range list {
+		if name != nil {
+			n.all = append(n.all, *name)
 		}
 	}
-	return slices.Concat(ranked[:]...), total
-}
-
-// rankOf tells how well a name matches; negative where it does not. Names are in lower case.
-func rankOf(name, text string, words []string) int {
-	for _, word := range words {
-		if !strings.Contains(name, word) {
-			return -1
-		}
-	}
-	last := name[strings.LastIndexByte(name, '/')+1:]
-	switch {
-	case name == text || last == text:
-		return 0
-	case strings.HasPrefix(name, text) || strings.HasPrefix(last, text):
-		return 1
-	}
-	return 2
-}
-
-// catalogError puts what went wrong into words: most registries do not have a catalog, or not for everybody.
-func (c *Client) catalogError(host string, err error) error {
-	var status *statusError
-	known := errors.As(err, &status)
-	switch {
-	case image.KindOf(err) == image.RateLimited:
-		return err
-	case known && (status.token || status.code == http.StatusUnauthorized || status.code == http.StatusForbidden) && status.code < 500,
-		image.KindOf(err) == image.Unauthorized, image.KindOf(err) == image.NotFound && !known:
-		w := c.wayTo(host)
-		return w.signingIn(image.Errorf(image.Unauthorized, "%s does not let this server list its repositories", host).Because(notThis(err)).
-			Suggest("If there is an account that may, run %s as the user that this server runs as. Or type the whole name of an image, such as %s/NAME.",
-				w.loginCommand(), host))
-	case known && status.code < 500, known && status.code == http.StatusNotImplemented,
-		errors.Is(err, errNotThis):
-		return catalogOff(host).Because(notThis(err))
-	}
-	return err
-}
-
-func catalogOff(host string) *image.Error {
-	return image.Errorf(image.NotFound, "%s has no search, and its catalog is switched off", host).
-		Suggest("Type the whole name of an image, such as %s/NAME.", host)
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/outbound"
 )
 
 // challenge is one way of signing in that a 401 offers (RFC 9110, section 11.6.1).
@@ -96,8 +97,8 @@ func answerable(all []challenge) (found challenge, why image.Text) {
 		}
 	}
 	for _, c := range all {
-		if c.scheme != "bearer" && c.scheme != "basic" && len(others) < 4 && !slices.Contains(others, clean(c.scheme)) {
-			others = append(others, clean(c.scheme))
+		if c.scheme != "bearer" && c.scheme != "basic" && len(others) < 4 && !slices.Contains(others, outbound.Clean(c.scheme)) {
+			others = append(others, outbound.Clean(c.scheme))
 		}
 	}
 	if len(others) > 0 {

@@ -8,6 +8,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/test/outside"
 )
 
 func TestChallengesAreUnderstoodAsTheyAreWritten(t *testing.T) {
@@ -58,12 +59,12 @@ func TestAChallengeThatCannotBeMetIsNamed(t *testing.T) {
 		`Bearer realm="http://a:b@c"`: "no token server that can be asked",
 		`="=,;= ,"`:                   "does not say how to sign in",
 	} {
-		_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("WWW-Authenticate", value)
-			errorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "who are you")
+			outside.ErrorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "who are you")
 		})
 		_, err := client(t, Options{}).Document(t.Context(), mustRef(t, host+"/app:1"))
-		wantKind(t, err, image.Unauthorized, host+" wants a sign-in", says, "who are you", "Ask whoever runs")
+		outside.WantKind(t, err, image.Unauthorized, host+" wants a sign-in", says, "who are you", "Ask whoever runs")
 	}
 }
 
@@ -75,7 +76,7 @@ func TestATokenIsFetchedWhateverTheChallengeLooksLike(t *testing.T) {
 		`Bearer realm=/token%.0s, service="s"`,
 	} {
 		var host string
-		_, host = server(t, func(w http.ResponseWriter, req *http.Request) {
+		_, host = outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 			switch {
 			case req.URL.Path == "/token":
 				_, _ = fmt.Fprint(w, `{"token":"good"}`)

@@ -6,14 +6,7 @@
 //
 //	Client ── upstream (one per host: plain HTTP or TLS, credentials, its own regclient)
 //	             └─ transport (http.RoundTripper under regclient: Accept, Range, limits, status to error)
-//	                  └─ road (an http.RoundTripper for each way of checking certificates)
-//	                       └─ guard (judges each address before it is connected to)
-//
-// Searches go beside regclient, but by the same roads:
-//
-//	Client ── services (remembers answers, catalogs and tags; has each asked for once at a time)
-//	             └─ searcher (one for each search service: hub, quay, harbor, v1, catalog)
-//	                  └─ gate (few requests at a time to a host, and none while it says that there were too many)
+//	                  └─ outbound.Origin (the way out)
 //
 // regclient does references, token and basic authentication, redirects and paging. It does not retry here:
 // the pull queue does that, where people can see it.
@@ -21,22 +14,23 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/regclient/regclient/types/ref"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/memo"
+	"github.com/stowage/stowage/registry/outbound"
 )
 
 // Client talks to any number of registries. It may be used by many goroutines at once.
 type Client struct {
-	opts     Options
-	list     []Listed // as the operator gave it, with Docker Hub, checked
-	insecure insecureHosts
-	roads    roads
-	onward   roads // to where a registry from outside leads; the same where private addresses are closed anyway
-	rates    allowances
-	services *services
+	opts  Options
+	list  []Entry // as the operator gave it, with Docker Hub, checked
+	out   *outbound.Client
+	rates allowances
+	tags  *memo.Memo[image.Repository, string] // one tag on a line: one piece of memory for thousands
 
 	mu    sync.Mutex
 	slots map[string]*slot // by registry host
@@ -50,24 +44,26 @@ func New(opts Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{opts: opts, list: list, insecure: newInsecureHosts(opts.InsecureHosts), services: newServices(), slots: map[string]*slot{}}
-	if c.roads, err = newRoads(opts, newGuard(opts, list), list); err != nil {
+	out, err := outbound.New(opts.outbound(list))
+	var peer *outbound.PeerError
+	if errors.As(err, &peer) {
+		return nil, invalidEntry(list[peer.Peer], peer.Problem).Because(peer.Err)
+	}
+	if err != nil {
 		return nil, err
 	}
-	c.onward = c.roads
-	if opts.AllowPrivate {
-		opts.AllowPrivate = false
-		if c.onward, err = newRoads(opts, newGuard(opts, list), list); err != nil {
-			return nil, err
-		}
-	}
-	return c, nil
+	return &Client{
+		opts: opts, list: list, out: out, slots: map[string]*slot{},
+		tags: memo.New(tagsLife, mostTags, roomTags, func(r image.Repository, lines string) int64 { return int64(len(r) + len(lines)) }),
+	}, nil
 }
+
+// Outbound returns the way out that the client takes, for those who ask registries for more than it does.
+func (c *Client) Outbound() *outbound.Client { return c.out }
 
 // Close drops idle connections. The client stays usable.
 func (c *Client) Close() error {
-	c.roads.closeIdle()
-	c.onward.closeIdle()
+	c.out.Close()
 	return nil
 }
 

@@ -18,6 +18,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/test/outside"
 )
 
 func TestDocumentGivesTheRegistrysOwnBytes(t *testing.T) {
@@ -48,7 +49,7 @@ func TestHeadIsOneRequestAndNoGET(t *testing.T) {
 	rec, host := realRegistry(t, nil)
 	img := newImage(t, []byte("layer"))
 	push(t, host, "app", "1", img)
-	before := len(rec.requests())
+	before := len(rec.Requests())
 	d, err := client(t, Options{}).Head(t.Context(), mustRef(t, host+"/app:1"))
 	if err != nil {
 		t.Fatal(err)
@@ -57,20 +58,20 @@ func TestHeadIsOneRequestAndNoGET(t *testing.T) {
 	if d.MediaType != want.MediaType || d.Digest != want.Digest || d.Size != want.Size {
 		t.Errorf("descriptor is %+v, want %+v", d, want)
 	}
-	if got := rec.requests()[before:]; !slices.Equal(got, []string{"HEAD /v2/app/manifests/1"}) {
+	if got := rec.Requests()[before:]; !slices.Equal(got, []string{"HEAD /v2/app/manifests/1"}) {
 		t.Errorf("requests are %v", got)
 	}
 }
 
 func TestOnlyFormatsThatAreReadAreAcceptedAndNoCompression(t *testing.T) {
 	img := newImage(t, []byte("layer"))
-	rec, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+	rec, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 		manifest(w, ocispec.MediaTypeImageManifest, img.raw)
 	})
 	if _, err := client(t, Options{UserAgent: "stowage/1"}).Document(t.Context(), mustRef(t, host+"/app:1")); err != nil {
 		t.Fatal(err)
 	}
-	h := rec.last().Header
+	h := rec.Last().Header
 	want := []string{ocispec.MediaTypeImageIndex, ocispec.MediaTypeImageManifest, image.MediaTypeDockerManifestList, image.MediaTypeDockerManifest}
 	if !slices.Equal(h["Accept"], want) {
 		t.Errorf("Accept is %v", h["Accept"])
@@ -89,7 +90,7 @@ func TestManifestOf100MBIsCut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var sent atomic.Int64
 			ended := make(chan struct{})
-			_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+			_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 				defer close(ended)
 				w.Header().Set("Content-Type", ocispec.MediaTypeImageManifest)
 				if claim != "" {
@@ -106,9 +107,9 @@ func TestManifestOf100MBIsCut(t *testing.T) {
 			})
 			_, err := client(t, Options{}).Document(t.Context(), mustRef(t, host+"/app:1"))
 			if claim == "100" {
-				wantKind(t, err, image.Unavailable, "closed the connection") // net/http lets a handler send no more than it claims
+				outside.WantKind(t, err, image.Unavailable, "closed the connection") // net/http lets a handler send no more than it claims
 			} else {
-				wantKind(t, err, image.TooLarge, host, "app:1")
+				outside.WantKind(t, err, image.TooLarge, host, "app:1")
 			}
 			<-ended
 			if got := sent.Load(); got > 32<<20 { // what was read, and the buffers between
@@ -120,7 +121,7 @@ func TestManifestOf100MBIsCut(t *testing.T) {
 
 func TestADigestThatDoesNotMatchIsCorrupt(t *testing.T) {
 	img, other := newImage(t, []byte("layer")), newImage(t, []byte("other"))
-	_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+	_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", ocispec.MediaTypeImageManifest)
 		w.Header().Set("Docker-Content-Digest", other.digest().String())
 		_, _ = w.Write(img.raw)
@@ -128,7 +129,7 @@ func TestADigestThatDoesNotMatchIsCorrupt(t *testing.T) {
 	c := client(t, Options{})
 	for _, ref := range []string{host + "/app:1", host + "/app@" + other.digest().String()} {
 		_, err := c.Document(t.Context(), mustRef(t, ref))
-		wantKind(t, err, image.Corrupt, host, img.digest().String())
+		outside.WantKind(t, err, image.Corrupt, host, img.digest().String())
 	}
 	// What HEAD announces is no bytes: those of the GET have the digest.
 	if d, err := c.Head(t.Context(), mustRef(t, host+"/app@"+img.digest().String())); err != nil || d.Digest != img.digest() {
@@ -138,7 +139,7 @@ func TestADigestThatDoesNotMatchIsCorrupt(t *testing.T) {
 
 func TestTheAnnouncedDigestIsNotNeeded(t *testing.T) {
 	img := newImage(t, []byte("layer"))
-	_, host := server(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(img.raw) })
+	_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(img.raw) })
 	doc, err := client(t, Options{}).Document(t.Context(), mustRef(t, host+"/app:1"))
 	if err != nil || doc.Digest != img.digest() {
 		t.Errorf("got %s, %v", doc.Digest, err)
@@ -153,34 +154,34 @@ func TestWhatIsNoImageIsRefusedAsSuch(t *testing.T) {
 		image.MediaTypeDockerSchema1Sig: `{"schemaVersion":1,"name":"app","fsLayers":[]}`,
 		"application/vnd.oci.weird":     `{"schemaVersion":2,"mediaType":"application/vnd.oci.weird"}`,
 	} {
-		_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Docker-Content-Digest", image.DigestOf([]byte("signed part")).String())
 			w.Header().Set("Content-Type", contentType)
 			_, _ = io.WriteString(w, body)
 		})
 		_, err := client(t, Options{}).Document(t.Context(), mustRef(t, host+"/app:1"))
-		wantKind(t, err, image.NotImage)
+		outside.WantKind(t, err, image.NotImage)
 	}
 }
 
 func TestAWebPageIsNoManifest(t *testing.T) {
 	for _, status := range []int{http.StatusOK, http.StatusNotFound, http.StatusBadGateway} {
-		_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			w.WriteHeader(status)
 			_, _ = io.WriteString(w, "<html>Sign in</html>")
 		})
 		c := client(t, Options{})
 		_, err := c.Document(t.Context(), mustRef(t, host+"/app:1"))
-		wantKind(t, err, image.Unavailable, host, "web page")
+		outside.WantKind(t, err, image.Unavailable, host, "web page")
 		_, err = c.Head(t.Context(), mustRef(t, host+"/app:1"))
-		wantKind(t, err, image.Unavailable, host, "web page")
+		outside.WantKind(t, err, image.Unavailable, host, "web page")
 	}
 }
 
 func TestEndOfContextIsGivenBackAsItIs(t *testing.T) {
 	arrived := make(chan struct{})
-	_, host := server(t, func(_ http.ResponseWriter, req *http.Request) {
+	_, host := outside.Server(t, func(_ http.ResponseWriter, req *http.Request) {
 		close(arrived)
 		<-req.Context().Done()
 	})
@@ -201,9 +202,9 @@ func TestAHangingRegistryIsGivenUp(t *testing.T) {
 		"in all":               {DocumentTimeout: 50 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, host := server(t, hang)
+			_, host := outside.Server(t, hang)
 			_, err := client(t, opts).Head(t.Context(), mustRef(t, host+"/app:1"))
-			wantKind(t, err, image.Unavailable, host, "in time")
+			outside.WantKind(t, err, image.Unavailable, host, "in time")
 		})
 	}
 	t.Run("not even an answer to the probe", func(t *testing.T) {
@@ -214,23 +215,23 @@ func TestAHangingRegistryIsGivenUp(t *testing.T) {
 		defer listener.Close() // connections are queued and never accepted
 		host := listener.Addr().String()
 		_, err = client(t, Options{ConnectTimeout: 50 * time.Millisecond}).Head(t.Context(), mustRef(t, host+"/app:1"))
-		wantKind(t, err, image.Unavailable, host, "in time")
+		outside.WantKind(t, err, image.Unavailable, host, "in time")
 	})
 	t.Run("a manifest byte by byte", func(t *testing.T) {
-		_, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+		_, host := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = io.WriteString(w, "{")
 			_ = http.NewResponseController(w).Flush()
 			<-req.Context().Done()
 		})
 		_, err := client(t, Options{DocumentTimeout: 200 * time.Millisecond}).Document(t.Context(), mustRef(t, host+"/app:1"))
-		wantKind(t, err, image.Unavailable, host, "in time")
+		outside.WantKind(t, err, image.Unavailable, host, "in time")
 	})
 }
 
 func TestFailuresAreNotRetriedAndHoldNobodyUp(t *testing.T) {
 	img := newImage(t, []byte("layer"))
-	rec, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+	rec, host := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 		if strings.Contains(req.URL.Path, "/good/") {
 			manifest(w, ocispec.MediaTypeImageManifest, img.raw)
 			return
@@ -241,9 +242,9 @@ func TestFailuresAreNotRetriedAndHoldNobodyUp(t *testing.T) {
 	c := client(t, Options{})
 	for range 8 {
 		_, err := c.Document(t.Context(), mustRef(t, host+"/bad:1"))
-		wantKind(t, err, image.Unavailable, host, "503")
+		outside.WantKind(t, err, image.Unavailable, host, "503")
 	}
-	if got := len(rec.requests()); got != 8 {
+	if got := len(rec.Requests()); got != 8 {
 		t.Errorf("%d requests for 8 failures", got)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -259,14 +260,14 @@ func TestNothingButTheNetworkIsAsked(t *testing.T) {
 		dialled = append(dialled, address)
 		return nil, &net.OpError{Op: "dial", Net: network, Err: &net.DNSError{Err: "no such host", Name: address, IsNotFound: true}}
 	}
-	c := client(t, Options{dial: dial})
+	c := client(t, Options{Dial: outside.Dial(nil, dial)})
 	// A reference that no parser would let through: regclient's own would open a folder for it.
 	_, err := c.Document(t.Context(), image.Reference{Repository: "ocidir:///etc", Tag: "1"})
 	if err == nil || image.KindOf(err) == image.Internal {
 		t.Errorf("error is %v", err)
 	}
 	_, err = c.Document(t.Context(), image.Reference{})
-	wantKind(t, err, image.Invalid)
+	outside.WantKind(t, err, image.Invalid)
 	if _, err = c.Document(t.Context(), mustRef(t, "ubuntu")); fmt.Sprint(dialled[len(dialled)-1]) != "registry-1.docker.io:443" {
 		t.Errorf("docker.io is asked at %v (%v)", dialled, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/outbound"
 )
 
 const (
@@ -131,8 +132,8 @@ func brokenConfig(path string, err error) *image.Error {
 
 // authKeys gives a registry's names in config.json, docker's own first.
 func authKeys(host string) []string {
-	if host == dockerHub {
-		return []string{hubAuthKey, "index.docker.io", dockerHub, dockerHubAPI}
+	if host == DockerHub {
+		return []string{hubAuthKey, "index.docker.io", DockerHub, dockerHubAPI}
 	}
 	return []string{host}
 }
@@ -190,7 +191,7 @@ var helperName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 // login gives the zero credential.
 func askHelper(ctx context.Context, name, server string) (credential, *image.Error) {
 	if !helperName.MatchString(name) {
-		return credential{}, image.Errorf(image.Unauthorized, "%q is not a credential helper's name", clean(name)).
+		return credential{}, image.Errorf(image.Unauthorized, "%q is not a credential helper's name", outbound.Clean(name)).
 			Suggest("Mend credsStore and credHelpers in docker's config.json.")
 	}
 	program := helperPrefix + name
@@ -228,8 +229,8 @@ func askHelper(ctx context.Context, name, server string) (credential, *image.Err
 
 // failureOf gives what a helper that failed says, which by its protocol is no secret: on its output, or else its status.
 func failureOf(out []byte, err error) string {
-	if said := clean(string(out)); said != "" && !strings.Contains(said, "{") {
+	if said := outbound.Clean(string(out)); said != "" && !strings.Contains(said, "{") {
 		return said
 	}
-	return clean(err.Error())
+	return outbound.Clean(err.Error())
 }

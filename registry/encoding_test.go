@@ -15,6 +15,8 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/outbound"
+	"github.com/stowage/stowage/test/outside"
 )
 
 // encoded writes bytes in an encoding.
@@ -51,13 +53,13 @@ func TestAManifestWhoseBytesHashRightIsRightWhateverTheEncodingSays(t *testing.T
 		for _, way := range []string{"as sent", "encoded"} {
 			for _, announced := range []bool{true, false} {
 				body := img.raw
-				switch coding := codingOf(http.Header{"Content-Encoding": {label}}); {
+				switch coding := outbound.Coding(http.Header{"Content-Encoding": {label}}); {
 				case way == "encoded" && coding == "":
 					continue
 				case way == "encoded":
 					body = encoded(t, coding, img.raw)
 				}
-				_, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+				_, host := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 					w.Header().Set("Content-Type", ocispec.MediaTypeImageManifest)
 					w.Header().Set("Content-Encoding", label)
 					if announced {
@@ -100,7 +102,7 @@ func TestABlobWhoseBytesHashRightIsRightWhateverTheEncodingSays(t *testing.T) {
 		"an encoding that says nothing of that": {"aws-chunked", ocispec.MediaTypeImageLayerGzip, file, file},
 	} {
 		for _, sized := range []bool{true, false} {
-			_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+			_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Encoding", tt.label)
 				if sized {
 					w.Header().Set("Content-Length", strconv.Itoa(len(tt.sent)))
@@ -121,7 +123,7 @@ func TestABlobWhoseBytesHashRightIsRightWhateverTheEncodingSays(t *testing.T) {
 func TestAPartInAnEncodingIsAskedForFromTheBeginning(t *testing.T) {
 	raw := bytes.Repeat([]byte("{}"), 5000)
 	sent := encoded(t, "gzip", raw)
-	rec, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+	rec, host := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
 		if req.Header.Get("Range") == "" {
 			_, _ = w.Write(sent)
@@ -133,25 +135,25 @@ func TestAPartInAnEncodingIsAskedForFromTheBeginning(t *testing.T) {
 	})
 	d := image.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: image.DigestOf(raw), Size: int64(len(raw))}
 	got, at, err := readBlob(t, client(t, Options{}), host+"/app", d, 5)
-	if err != nil || at != 0 || !bytes.Equal(got, raw) || len(rec.requests()) != 2 {
-		t.Errorf("%d bytes from %d by %v, %v", len(got), at, rec.requests(), err)
+	if err != nil || at != 0 || !bytes.Equal(got, raw) || len(rec.Requests()) != 2 {
+		t.Errorf("%d bytes from %d by %v, %v", len(got), at, rec.Requests(), err)
 	}
 }
 
 func TestAnEncodedBlobIsNeverMoreThanItsSize(t *testing.T) {
 	bomb := encoded(t, "gzip", make([]byte, 10<<20))
-	_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+	_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
 		_, _ = w.Write(bomb)
 	})
 	d := image.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: image.DigestOf([]byte("x")), Size: 1000}
 	got, _, err := readBlob(t, client(t, Options{}), host+"/app", d, 0)
-	wantKind(t, err, image.Corrupt, "more than the 1000 bytes")
+	outside.WantKind(t, err, image.Corrupt, "more than the 1000 bytes")
 	if len(got) > 1000 {
 		t.Errorf("%d bytes were handed out", len(got))
 	}
 	_, err = client(t, Options{}).Document(t.Context(), mustRef(t, host+"/app:1"))
-	wantKind(t, err, image.Corrupt, "manifest")
+	outside.WantKind(t, err, image.Corrupt, "manifest")
 }
 
 func TestTagsInAnEncodingAreRead(t *testing.T) {
@@ -159,7 +161,7 @@ func TestTagsInAnEncodingAreRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+	_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
 		_, _ = w.Write(encoded(t, "gzip", raw))
 	})

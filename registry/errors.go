@@ -2,8 +2,6 @@ package registry
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -18,6 +16,7 @@ import (
 	"github.com/regclient/regclient/types/errs"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/outbound"
 )
 
 // RateLimit is the cause of an error of kind RateLimited.
@@ -65,66 +64,73 @@ func wrongDigest(s subject, got image.Digest) error {
 		Suggest("Try again. If it happens again, a proxy or the registry itself alters what it serves.")
 }
 
+// ErrNotThis is the cause of an error where something answered, but not the service that was asked for.
+var ErrNotThis = errors.New("this is not such a service's answer")
+
+// ExplainSearch makes of what went wrong below HTTP, when a search service at host[:port] was asked, an image.Error, or
+// gives back the context's error.
+func (h Host) ExplainSearch(ctx context.Context, at string, err error) error {
+	h.API = at
+	return h.explain(ctx, subjectOfSearch(h.Name), &exchange{}, err)
+}
+
 // explain makes of whatever went wrong an image.Error in plain words, or gives back the context's error.
-func (u *upstream) explain(ctx context.Context, s subject, ex *exchange, err error) error {
+func (h Host) explain(ctx context.Context, s subject, ex *exchange, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if failure := u.lastTokenFailure(); failure != nil && ex.refused(err) && ex.unanswerable.Empty() {
-		err = failure
-	}
 	if errors.Is(err, errs.ErrHTTPRedirectRefused) {
-		return u.ledAstray(err)
+		return h.ledAstray(err)
 	}
-	var guarded *refusal
+	var guarded *outbound.ForbiddenAddress
 	if errors.As(err, &guarded) {
-		return guarded.explain(u.host, u.api)
+		return guarded.Explain(h.Name, h.API)
 	}
 	var known *image.Error
 	if errors.As(err, &known) {
 		return known
 	}
 	var failure *tokenFailure
-	var status *statusError
+	var status *outbound.StatusError
 	switch {
 	case errors.As(err, &failure):
-		return u.explainToken(s, failure)
+		return h.explainToken(s, failure)
 	case errors.As(err, &status):
-		return u.explainStatus(s, status)
+		return h.explainStatus(s, status)
 	case ex.refused(err):
-		return u.refused(s, ex.refusal, ex.unanswerable, err)
+		return h.refused(s, ex.refusal, ex.unanswerable, err)
 	}
-	return u.explainNetwork(s, err)
+	return h.explainNetwork(s, err)
 }
 
-func (u *upstream) explainStatus(s subject, status *statusError) error {
-	switch code := status.code; {
-	case code == http.StatusTooManyRequests || status.name == "TOOMANYREQUESTS":
-		return u.rateLimited(status)
+func (h Host) explainStatus(s subject, status *outbound.StatusError) error {
+	switch code := status.Code; {
+	case code == http.StatusTooManyRequests || status.Name == "TOOMANYREQUESTS":
+		return h.rateLimited(status)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden && asksForSignIn(status):
-		return u.refused(s, status.message, image.Text{}, status)
-	case status.gone():
-		return u.notFound(s, status)
-	case status.name == "NAME_INVALID" || status.name == "TAG_INVALID" || status.name == "DIGEST_INVALID":
-		return image.Errorf(image.Invalid, "%s does not accept %s: %s", u.host, s.name(), status.message).Because(status)
-	case status.astray:
-		return image.Errorf(image.Unavailable, "%s redirects %s to a page of %s, which answers %d %s", u.host, s.name(), status.host, code, http.StatusText(code)).
+		return h.refused(s, status.Message, image.Text{}, status)
+	case status.Gone():
+		return h.notFound(s, status)
+	case status.Name == "NAME_INVALID" || status.Name == "TAG_INVALID" || status.Name == "DIGEST_INVALID":
+		return image.Errorf(image.Invalid, "%s does not accept %s: %s", h.Name, s.name(), status.Message).Because(status)
+	case status.Astray:
+		return image.Errorf(image.Unavailable, "%s redirects %s to a page of %s, which answers %d %s", h.Name, s.name(), status.Host, code, http.StatusText(code)).
 			Because(status).Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
 	case slices.Contains(forbidding, code):
-		return u.forbidden(s, status)
-	case status.html && status.message != "":
-		return image.Errorf(image.Unavailable, "%s answers with a web page (%d %s: %s), not as a registry does", status.host, code, http.StatusText(code), status.message).
+		return h.forbidden(s, status)
+	case status.HTML && status.Message != "":
+		return image.Errorf(image.Unavailable, "%s answers with a web page (%d %s: %s), not as a registry does", status.Host, code, http.StatusText(code), status.Message).
 			Because(status).Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
-	case status.html:
-		return image.Errorf(image.Unavailable, "%s answers with a web page (%d %s), not as a registry does", status.host, code, http.StatusText(code)).
+	case status.HTML:
+		return image.Errorf(image.Unavailable, "%s answers with a web page (%d %s), not as a registry does", status.Host, code, http.StatusText(code)).
 			Because(status).Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
 	}
-	e := image.Errorf(image.Unavailable, "%s cannot serve %s now: %s answers %d %s", u.host, s.name(), status.host, status.code, http.StatusText(status.code))
-	if status.message != "" {
+	e := image.Errorf(image.Unavailable, "%s cannot serve %s now: %s answers %d %s", h.Name, s.name(), status.Host, status.Code, http.StatusText(status.Code))
+	if status.Message != "" {
 		e = image.Errorf(image.Unavailable, "%s cannot serve %s now: %s answers %d %s: %s",
-			u.host, s.name(), status.host, status.code, http.StatusText(status.code), status.message)
+			h.Name, s.name(), status.Host, status.Code, http.StatusText(status.Code), status.Message)
 	}
-	return e.Because(status).Suggest("Try again later, or ask whoever runs %s.", u.host)
+	return e.Because(status).Suggest("Try again later, or ask whoever runs %s.", h.Name)
 }
 
 // forbidding are the statuses of a registry that has what is asked for and does not hand it out: it is not paid for, in
@@ -137,33 +143,33 @@ var forbidding = []int{
 // quarantine, is no matter of a sign-in.
 var signInWords = regexp.MustCompile(`(?i)sign[ -]?in|log[ -]?(ged )?in|authenti|authori[sz]|credential|password|anonymous|access.*denied|denied.*access|insufficient.scope|permission|^(denied|forbidden|access ?denied|.*403 forbidden)\.?$`)
 
-func asksForSignIn(status *statusError) bool {
-	return status.message == "" || signInWords.MatchString(status.message)
+func asksForSignIn(status *outbound.StatusError) bool {
+	return status.Message == "" || signInWords.MatchString(status.Message)
 }
 
-func (u *upstream) forbidden(s subject, status *statusError) error {
-	e := image.Errorf(image.Forbidden, "%s does not hand out %s: %d %s", u.host, s.name(), status.code, http.StatusText(status.code))
-	if status.message != "" {
-		e = image.Errorf(image.Forbidden, "%s does not hand out %s: %d %s: %s", u.host, s.name(), status.code, http.StatusText(status.code), status.message)
+func (h Host) forbidden(s subject, status *outbound.StatusError) error {
+	e := image.Errorf(image.Forbidden, "%s does not hand out %s: %d %s", h.Name, s.name(), status.Code, http.StatusText(status.Code))
+	if status.Message != "" {
+		e = image.Errorf(image.Forbidden, "%s does not hand out %s: %d %s: %s", h.Name, s.name(), status.Code, http.StatusText(status.Code), status.Message)
 	}
 	e = e.Because(status)
-	if status.code == http.StatusForbidden && !u.login.known() {
-		return u.signingIn(e.Suggest("Ask whoever runs %s. If an account may have it, run %s as the user that this server runs as.", u.host, u.loginCommand()))
+	if status.Code == http.StatusForbidden && !h.login.known() {
+		return h.SigningIn(e.Suggest("Ask whoever runs %s. If an account may have it, run %s as the user that this server runs as.", h.Name, h.LoginCommand()))
 	}
-	return e.Suggest("Ask whoever runs %s.", u.host)
+	return e.Suggest("Ask whoever runs %s.", h.Name)
 }
 
-func (u *upstream) notFound(s subject, status *statusError) error {
+func (h Host) notFound(s subject, status *outbound.StatusError) error {
 	if s.blob.Digest != "" {
 		if elsewhere := keptElsewhere(s); elsewhere != nil {
 			return elsewhere.Because(status)
 		}
-		return image.Errorf(image.NotFound, "%s has no %s", u.host, s.name()).Because(status).
+		return image.Errorf(image.NotFound, "%s has no %s", h.Name, s.name()).Because(status).
 			Suggest("The registry lost part of the image: ask whoever pushed it to push it again.")
 	}
 	said := saidOf(status)
-	hub := u.host == dockerHub // other registries' names hold the host
-	if status.name == "NAME_UNKNOWN" || s.ref.Tag == "" && s.ref.Digest == "" {
+	hub := h.Name == DockerHub // other registries' names hold the host
+	if status.Name == "NAME_UNKNOWN" || s.ref.Tag == "" && s.ref.Digest == "" {
 		if said == "" {
 			said = "name unknown"
 		}
@@ -188,17 +194,17 @@ func (u *upstream) notFound(s subject, status *statusError) error {
 }
 
 // saidOf gives what an answer says in the form of docker's: the code in words, and the message where it says more.
-func saidOf(status *statusError) string {
-	said := strings.ToLower(strings.ReplaceAll(status.name, "_", " "))
+func saidOf(status *outbound.StatusError) string {
+	said := strings.ToLower(strings.ReplaceAll(status.Name, "_", " "))
 	switch {
 	case said == "":
-		return status.message
-	case status.message == "" || strings.EqualFold(status.message, said):
+		return status.Message
+	case status.Message == "" || strings.EqualFold(status.Message, said):
 		return said
-	case strings.HasPrefix(strings.ToLower(status.message), said):
-		return status.message
+	case strings.HasPrefix(strings.ToLower(status.Message), said):
+		return status.Message
 	}
-	return said + ": " + status.message
+	return said + ": " + status.Message
 }
 
 // keptElsewhere tells of a layer that registries do not have by its own media type or addresses, such as the base of a
@@ -211,101 +217,102 @@ func keptElsewhere(s subject) *image.Error {
 	e := image.Errorf(image.NotFound, "layer %s of %s is a foreign one, which its registry does not keep", image.ShortDigest(s.blob.Digest), s.ref.Repository.Familiar())
 	if len(s.blob.URLs) > 0 {
 		e = image.Errorf(image.NotFound, "layer %s of %s is a foreign one, which its registry does not keep: it lies at %s",
-			image.ShortDigest(s.blob.Digest), s.ref.Repository.Familiar(), clean(s.blob.URLs[0]))
+			image.ShortDigest(s.blob.Digest), s.ref.Repository.Familiar(), outbound.Clean(s.blob.URLs[0]))
 	}
 	return e.Suggest("Ask whoever pushed the image to push that layer along. Such layers are mostly the bases of Windows images.")
 }
 
 // refused explains 401 and 403. Docker Hub gives the same answer for a private repository and for none,
 // hence docker's own words.
-func (u *upstream) refused(s subject, said string, unanswerable image.Text, err error) error {
+func (h Host) refused(s subject, said string, unanswerable image.Text, err error) error {
 	repo := s.ref.Repository.Familiar()
-	login := u.loginCommand()
+	login := h.LoginCommand()
 	switch {
 	case !unanswerable.Empty():
-		e := image.Errorf(image.Unauthorized, "%s wants a sign-in for %s, and %s", u.host, repo, unanswerable)
+		e := image.Errorf(image.Unauthorized, "%s wants a sign-in for %s, and %s", h.Name, repo, unanswerable)
 		if said != "" {
-			e = image.Errorf(image.Unauthorized, "%s wants a sign-in for %s, and %s: %s", u.host, repo, unanswerable, said)
+			e = image.Errorf(image.Unauthorized, "%s wants a sign-in for %s, and %s: %s", h.Name, repo, unanswerable, said)
 		}
-		return e.Because(err).Suggest("Ask whoever runs %s how docker is to sign in there.", u.host)
-	case !u.login.known() && u.loginProblem != nil:
-		return image.Errorf(image.Unauthorized, "%s wants a sign-in for %s, and docker's credentials cannot be read: %s", u.host, repo, u.loginProblem.Text()).
-			Because(err).Suggest("%s Images that need no sign-in can be pulled nevertheless.", u.loginProblem.Advice())
-	case u.hub() && !u.login.known():
+		return e.Because(err).Suggest("Ask whoever runs %s how docker is to sign in there.", h.Name)
+	case !h.login.known() && h.loginProblem != nil:
+		return image.Errorf(image.Unauthorized, "%s wants a sign-in for %s, and docker's credentials cannot be read: %s", h.Name, repo, h.loginProblem.Text()).
+			Because(err).Suggest("%s Images that need no sign-in can be pulled nevertheless.", h.loginProblem.Advice())
+	case h.hub() && !h.login.known():
 		e := image.Errorf(image.NotFound, "pull access denied for %s: it does not exist on Docker Hub, or needs a sign-in", repo)
-		return u.signingIn(e.Because(err).Suggest("Check the name. For a private repository run %s as the user that this server runs as.", login))
-	case !u.login.known():
-		e := image.Errorf(image.Unauthorized, "%s wants a sign-in for %s", u.host, repo)
+		return h.SigningIn(e.Because(err).Suggest("Check the name. For a private repository run %s as the user that this server runs as.", login))
+	case !h.login.known():
+		e := image.Errorf(image.Unauthorized, "%s wants a sign-in for %s", h.Name, repo)
 		if said != "" {
-			e = image.Errorf(image.Unauthorized, "%s wants a sign-in for %s: %s", u.host, repo, said)
+			e = image.Errorf(image.Unauthorized, "%s wants a sign-in for %s: %s", h.Name, repo, said)
 		}
-		return u.signingIn(e.Because(err).Suggest("Run %s as the user that this server runs as: credentials come from docker's config.json.", login))
+		return h.SigningIn(e.Because(err).Suggest("Run %s as the user that this server runs as: credentials come from docker's config.json.", login))
 	}
-	e := image.Errorf(image.Unauthorized, "%s refuses the stored sign-in for %s", u.host, repo)
+	e := image.Errorf(image.Unauthorized, "%s refuses the stored sign-in for %s", h.Name, repo)
 	if said != "" {
-		e = image.Errorf(image.Unauthorized, "%s refuses the stored sign-in for %s: %s", u.host, repo, said)
+		e = image.Errorf(image.Unauthorized, "%s refuses the stored sign-in for %s: %s", h.Name, repo, said)
 	}
 	return e.Because(err).
 		Suggest("Run %s again as the user that this server runs as, or ask for access to %s. It may also not exist.", login, repo)
 }
 
-func (u *upstream) rateLimited(status *statusError) error {
-	cause := &RateLimit{Until: status.until, Err: status}
-	e := image.Errorf(image.RateLimited, "%s allows no more requests for now: its rate limit is reached", u.host)
-	if !status.until.IsZero() {
+func (h Host) rateLimited(status *outbound.StatusError) error {
+	cause := &RateLimit{Until: status.Until, Err: status}
+	e := image.Errorf(image.RateLimited, "%s allows no more requests for now: its rate limit is reached", h.Name)
+	if !status.Until.IsZero() {
 		e = image.Errorf(image.RateLimited, "%s allows no more requests until %s: its rate limit is reached",
-			u.host, status.until.UTC().Format("2006-01-02 15:04:05 MST"))
+			h.Name, status.Until.UTC().Format("2006-01-02 15:04:05 MST"))
 	}
 	e = e.Because(cause)
-	if u.hub() && !u.login.known() {
-		return u.signingIn(e.Suggest("Wait, or run docker login as the user that this server runs as: an account has a larger allowance."))
+	if h.hub() && !h.login.known() {
+		return h.SigningIn(e.Suggest("Wait, or run docker login as the user that this server runs as: an account has a larger allowance."))
 	}
-	return e.Suggest("Wait, or ask whoever runs %s for a larger allowance.", u.host)
+	return e.Suggest("Wait, or ask whoever runs %s for a larger allowance.", h.Name)
 }
 
 // ledAstray explains a redirect or a token server that regclient itself does not follow.
-func (u *upstream) ledAstray(err error) error {
-	at, err := failingHost(u.api, err)
-	e := image.Errorf(image.Forbidden, "%s redirects to an address that is not allowed", u.host)
-	if at != u.api {
-		e = image.Errorf(image.Forbidden, "%s leads to %s, which is not allowed", u.host, at)
+func (h Host) ledAstray(err error) error {
+	at, err := failingHost(h.API, err)
+	e := image.Errorf(image.Forbidden, "%s redirects to an address that is not allowed", h.Name)
+	if at != h.API {
+		e = image.Errorf(image.Forbidden, "%s leads to %s, which is not allowed", h.Name, at)
 	}
 	return e.Because(err).Suggest("A registry may not lead from TLS to plain HTTP, nor from outside to this machine.")
 }
 
 // explainNetwork explains what went wrong below HTTP.
-func (u *upstream) explainNetwork(s subject, failed error) error {
-	at, err := failingHost(u.api, failed)
-	name := image.Plain(u.host)
+func (h Host) explainNetwork(s subject, failed error) error {
+	at, err := failingHost(h.API, failed)
+	name := image.Plain(h.Name)
 	var token *tokenFailure
 	switch {
 	case errors.As(failed, &token):
-		name = tokenServer(token.host, u.host)
-	case at != u.api:
-		name = image.Textf("%s (at %s)", u.host, at)
+		name = tokenServer(token.host, h.Name)
+	case at != h.API:
+		name = image.Textf("%s (at %s)", h.Name, at)
 	}
 	unavailable := func(format string, args ...any) *image.Error {
 		return image.Errorf(image.Unavailable, format, args...).Because(err)
 	}
 	var dns *net.DNSError
 	var timeout net.Error
+	problem, untrusted := outbound.CertificateProblem(err)
 	switch {
-	case certificateError(err):
-		e := unavailable("the certificate of %s is not trusted: %s", name, certificateReason(err))
-		if u.checks(at) {
+	case untrusted:
+		e := unavailable("the certificate of %s is not trusted: %s", name, problem)
+		if h.peer.Checks(at) {
 			return e.Suggest("Start the server with --registry-ca FILE to trust the registry's authority, or set tls: skip for the registry in the file of --registries to trust any certificate.")
 		}
 		return e.Suggest("Start the server with --registry-ca FILE to trust the registry's authority, or with --insecure-registry %s to trust any certificate.", at)
-	case schemeMismatch(err):
+	case outbound.SchemeMismatch(err):
 		e := unavailable("%s speaks plain HTTP where TLS is expected", name)
-		if u.tls == TLSVerify && at == u.api {
+		if h.peer.TLS == outbound.TLSVerify && at == h.API {
 			return e.Suggest("If you trust the network between, set tls: off for the registry in the file of --registries, or give its address to --registry with http://.")
 		}
 		return e.Suggest("Start the server with --insecure-registry %s if you trust the network between.", at)
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return unavailable("there is no host %s", clean(dns.Name)).Suggest("Check the registry's name, and this server's DNS.")
+		return unavailable("there is no host %s", outbound.Clean(dns.Name)).Suggest("Check the registry's name, and this server's DNS.")
 	case errors.As(err, &dns):
-		return unavailable("the address of %s cannot be looked up now", clean(dns.Name)).Suggest("Check this server's DNS and network.")
+		return unavailable("the address of %s cannot be looked up now", outbound.Clean(dns.Name)).Suggest("Check this server's DNS and network.")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return unavailable("%s refuses connections", name).Suggest("Check that the registry runs, and its port.")
 	case errors.Is(err, errStalled):
@@ -329,37 +336,8 @@ func failingHost(api string, err error) (string, error) {
 			return at, err
 		}
 		if u, parseErr := url.Parse(outer.URL); parseErr == nil && u.Host != "" {
-			at = clean(u.Host)
+			at = outbound.Clean(u.Host)
 		}
 		err = outer.Err
 	}
-}
-
-func certificateError(err error) bool {
-	var verification *tls.CertificateVerificationError
-	return errors.As(err, &verification)
-}
-
-// certificateReason says what is wrong with a certificate.
-func certificateReason(err error) image.Text {
-	var authority x509.UnknownAuthorityError
-	var host x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	switch {
-	case errors.As(err, &authority):
-		return image.Textf("it is signed by an unknown authority")
-	case errors.As(err, &host):
-		return image.Textf("it is for another host")
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return image.Textf("it has expired, or is not yet valid")
-	case errors.As(err, &invalid):
-		return image.Plain(clean(invalid.Error()))
-	}
-	return image.Textf("it cannot be verified")
-}
-
-// schemeMismatch tells a server that answers TLS with plain HTTP.
-func schemeMismatch(err error) bool {
-	var header tls.RecordHeaderError
-	return errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &header)
 }

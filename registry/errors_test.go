@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/outbound"
+	"github.com/stowage/stowage/test/outside"
 )
 
 func TestAnswersBecomeKindsWithASuggestion(t *testing.T) {
@@ -34,12 +36,12 @@ func TestAnswersBecomeKindsWithASuggestion(t *testing.T) {
 		{"tea", 418, "", "", image.Unavailable, []string{"418"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, host := server(t, func(w http.ResponseWriter, _ *http.Request) { errorBody(w, tt.status, tt.code, tt.message) })
+			_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) { outside.ErrorBody(w, tt.status, tt.code, tt.message) })
 			_, err := client(t, Options{}).Document(t.Context(), mustRef(t, host+"/app:1"))
 			for i := range tt.texts {
 				tt.texts[i] = strings.ReplaceAll(tt.texts[i], "HOST", host)
 			}
-			wantKind(t, err, tt.kind, tt.texts...)
+			outside.WantKind(t, err, tt.kind, tt.texts...)
 		})
 	}
 }
@@ -49,13 +51,13 @@ func TestRealRegistrysNotFound(t *testing.T) {
 	push(t, host, "app", "1", newImage(t, []byte("layer")))
 	c := client(t, Options{})
 	_, err := c.Document(t.Context(), mustRef(t, host+"/app:nope"))
-	wantKind(t, err, image.NotFound, host+"/app:nope")
+	outside.WantKind(t, err, image.NotFound, host+"/app:nope")
 	_, err = c.Head(t.Context(), mustRef(t, host+"/app:nope"))
-	wantKind(t, err, image.NotFound, host+"/app:nope")
+	outside.WantKind(t, err, image.NotFound, host+"/app:nope")
 	_, err = c.Document(t.Context(), mustRef(t, host+"/app@"+image.DigestOf([]byte("x")).String()))
-	wantKind(t, err, image.NotFound, "digest")
+	outside.WantKind(t, err, image.NotFound, "digest")
 	_, _, err = c.Blob(t.Context(), image.Repository(host+"/app"), image.Descriptor{Digest: image.DigestOf([]byte("x")), Size: 1}, 0)
-	wantKind(t, err, image.NotFound, host, "blob "+image.ShortDigest(image.DigestOf([]byte("x"))))
+	outside.WantKind(t, err, image.NotFound, host, "blob "+image.ShortDigest(image.DigestOf([]byte("x"))))
 }
 
 func TestRateLimitTellsUntilWhen(t *testing.T) {
@@ -66,18 +68,18 @@ func TestRateLimitTellsUntilWhen(t *testing.T) {
 	}{
 		"seconds":     {"5400", at},
 		"date":        {at.Format(http.TimeFormat), at},
-		"far too far": {"99999999999", time.Now().Add(maxWait)},
+		"far too far": {"99999999999", time.Now().Add(outbound.MaxWait)},
 		"past":        {time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), time.Time{}},
 		"garbage":     {"soon", time.Time{}},
 		"none":        {"", time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+			_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Retry-After", tt.header)
-				errorBody(w, http.StatusTooManyRequests, "TOOMANYREQUESTS", "You have reached your pull rate limit.")
+				outside.ErrorBody(w, http.StatusTooManyRequests, "TOOMANYREQUESTS", "You have reached your pull rate limit.")
 			})
 			_, err := client(t, Options{}).Document(t.Context(), mustRef(t, host+"/app:1"))
-			e := wantKind(t, err, image.RateLimited, host)
+			e := outside.WantKind(t, err, image.RateLimited, host)
 			var limit interface {
 				error
 				RetryAt() time.Time
@@ -98,51 +100,51 @@ func TestRateLimitTellsUntilWhen(t *testing.T) {
 // hubOptions starts a server that stands in for Docker Hub's registry.
 func hubOptions(t *testing.T, h http.HandlerFunc) Options {
 	t.Helper()
-	ca := newAuthority(t)
-	_, addr := ca.tlsServer(t, h, inAnHour(), "registry-1.docker.io")
-	return Options{CAFiles: []string{ca.file}, dial: dialTo(map[string]string{"registry-1.docker.io:443": addr})}
+	ca := outside.NewAuthority(t)
+	_, addr := ca.Server(t, h, outside.InAnHour(), "registry-1.docker.io")
+	return Options{CAFiles: []string{ca.File}, Dial: outside.DialTo(map[string]string{"registry-1.docker.io:443": addr})}
 }
 
 func TestDockerHubsDenialMayMeanThatThereIsNothing(t *testing.T) {
 	opts := hubOptions(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="hub"`)
-		errorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
+		outside.ErrorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
 	})
 	_, err := client(t, opts).Document(t.Context(), mustRef(t, "foo/bar"))
-	wantKind(t, err, image.NotFound, "pull access denied for foo/bar", "docker login as")
+	outside.WantKind(t, err, image.NotFound, "pull access denied for foo/bar", "docker login as")
 
 	opts.DockerConfig = dockerConfigDir(t, auths("https://index.docker.io/v1/", login("anna", "wrong")))
 	_, err = client(t, opts).Document(t.Context(), mustRef(t, "foo/bar"))
-	wantKind(t, err, image.Unauthorized, "refuses the stored sign-in for foo/bar")
+	outside.WantKind(t, err, image.Unauthorized, "refuses the stored sign-in for foo/bar")
 }
 
 func TestDockerHubsRateLimitSuggestsASignIn(t *testing.T) {
 	opts := hubOptions(t, func(w http.ResponseWriter, _ *http.Request) {
-		errorBody(w, http.StatusTooManyRequests, "TOOMANYREQUESTS", "limit")
+		outside.ErrorBody(w, http.StatusTooManyRequests, "TOOMANYREQUESTS", "limit")
 	})
 	_, err := client(t, opts).Document(t.Context(), mustRef(t, "ubuntu"))
-	wantKind(t, err, image.RateLimited, "docker.io", "docker login")
+	outside.WantKind(t, err, image.RateLimited, "docker.io", "docker login")
 }
 
 func TestDockerHubsNotFoundIsInDockersWords(t *testing.T) {
 	opts := hubOptions(t, func(w http.ResponseWriter, _ *http.Request) {
-		errorBody(w, http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest unknown")
+		outside.ErrorBody(w, http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest unknown")
 	})
 	_, err := client(t, opts).Document(t.Context(), mustRef(t, "postgres:nope"))
-	wantKind(t, err, image.NotFound, "manifest for postgres:nope not found on docker.io: manifest unknown")
+	outside.WantKind(t, err, image.NotFound, "manifest for postgres:nope not found on docker.io: manifest unknown")
 }
 
 func TestNetworkFailuresAreUnavailable(t *testing.T) {
-	opError := func(err error) dialFunc {
-		return func(context.Context, string, string) (net.Conn, error) {
+	opError := func(err error) func(outbound.DialFunc) outbound.DialFunc {
+		return outside.Dial(nil, func(context.Context, string, string) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: err}
-		}
+		})
 	}
 	for name, tt := range map[string]struct {
-		dial  dialFunc
+		dial  func(outbound.DialFunc) outbound.DialFunc
 		texts []string
 	}{
-		"no such host":       {dialTo(nil), []string{"there is no host registry.test", "Check the registry's name"}},
+		"no such host":       {outside.DialTo(nil), []string{"there is no host registry.test", "Check the registry's name"}},
 		"name server down":   {opError(&net.DNSError{Err: "server misbehaving", Name: "registry.test", IsTemporary: true}), []string{"registry.test", "DNS"}},
 		"connection refused": {opError(syscall.ECONNREFUSED), []string{"registry.test refuses connections"}},
 		"connection reset":   {opError(syscall.ECONNRESET), []string{"registry.test closed the connection"}},
@@ -150,13 +152,13 @@ func TestNetworkFailuresAreUnavailable(t *testing.T) {
 		"time-out":           {opError(syscall.ETIMEDOUT), []string{"registry.test does not answer in time"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := client(t, Options{dial: tt.dial}).Document(t.Context(), mustRef(t, "registry.test/app:1"))
-			wantKind(t, err, image.Unavailable, tt.texts...)
+			_, err := client(t, Options{Dial: tt.dial}).Document(t.Context(), mustRef(t, "registry.test/app:1"))
+			outside.WantKind(t, err, image.Unavailable, tt.texts...)
 		})
 	}
 	t.Run("loopback", func(t *testing.T) {
-		_, err := client(t, Options{dial: opError(syscall.ECONNREFUSED)}).Document(t.Context(), mustRef(t, "localhost:5000/app:1"))
-		wantKind(t, err, image.Unavailable, "localhost:5000 refuses connections")
+		_, err := client(t, Options{Dial: opError(syscall.ECONNREFUSED)}).Document(t.Context(), mustRef(t, "localhost:5000/app:1"))
+		outside.WantKind(t, err, image.Unavailable, "localhost:5000 refuses connections")
 	})
 }
 
@@ -169,37 +171,37 @@ func TestAnAnswerCutShortIsUnavailable(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, host := server(t, h)
+			_, host := outside.Server(t, h)
 			_, err := client(t, Options{}).Document(t.Context(), mustRef(t, host+"/app:1"))
-			wantKind(t, err, image.Unavailable, host+" closed the connection")
+			outside.WantKind(t, err, image.Unavailable, host+" closed the connection")
 		})
 	}
 }
 
 func TestHostileTextIsCutAndMadePrintable(t *testing.T) {
-	_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
-		errorBody(w, http.StatusInternalServerError, "X", "\x1b[31mred\r\n\u202egnp.exe "+strings.Repeat("é", 10_000))
+	_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
+		outside.ErrorBody(w, http.StatusInternalServerError, "X", "\x1b[31mred\r\n\u202egnp.exe "+strings.Repeat("é", 10_000))
 	})
 	_, err := client(t, Options{}).Document(t.Context(), mustRef(t, host+"/app:1"))
-	e := wantKind(t, err, image.Unavailable, "[31mred")
+	e := outside.WantKind(t, err, image.Unavailable, "[31mred")
 	if len(e.Message) > 1000 || strings.Contains(e.Message, "\u202e") {
 		t.Errorf("message is %q", e.Message)
 	}
 }
 
 func TestEchoedSecretsAreNotShown(t *testing.T) {
-	_, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+	_, host := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 		user, password, _ := req.BasicAuth()
 		w.Header().Set("WWW-Authenticate", `Basic realm="r"`)
 		status := http.StatusUnauthorized
 		if user != "" {
 			status = http.StatusForbidden
 		}
-		errorBody(w, status, "DENIED", "no: "+req.Header.Get("Authorization")+" "+password)
+		outside.ErrorBody(w, status, "DENIED", "no: "+req.Header.Get("Authorization")+" "+password)
 	})
 	conf := dockerConfigDir(t, auths(host, login("anna", "s3cret")))
 	_, err := client(t, Options{DockerConfig: conf}).Document(t.Context(), mustRef(t, host+"/app:1"))
-	e := wantKind(t, err, image.Forbidden)
+	e := outside.WantKind(t, err, image.Forbidden)
 	for ; err != nil; err = errors.Unwrap(err) {
 		if strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "YW5uYT") {
 			t.Errorf("secret in %q", err)

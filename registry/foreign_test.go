@@ -7,11 +7,12 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/test/outside"
 )
 
 func TestALayerThatIsKeptElsewhereIsNoLostOne(t *testing.T) {
-	_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
-		errorBody(w, http.StatusNotFound, "BLOB_UNKNOWN", "blob unknown")
+	_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
+		outside.ErrorBody(w, http.StatusNotFound, "BLOB_UNKNOWN", "blob unknown")
 	})
 	for media, urls := range map[string][]string{
 		"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip":    {"https://mcr.test/layer", "https://other.test"},
@@ -26,8 +27,8 @@ func TestALayerThatIsKeptElsewhereIsNoLostOne(t *testing.T) {
 		if urls != nil {
 			texts = append(texts, urls[0])
 		}
-		wantKind(t, err, image.NotFound, texts...)
+		outside.WantKind(t, err, image.NotFound, texts...)
 	}
 	_, _, err := client(t, Options{}).Blob(t.Context(), image.Repository(host+"/app"), image.Descriptor{MediaType: ocispec.MediaTypeImageLayerGzip, Digest: image.DigestOf([]byte("x")), Size: 1}, 0)
-	wantKind(t, err, image.NotFound, "lost part of the image")
+	outside.WantKind(t, err, image.NotFound, "lost part of the image")
 }

@@ -19,6 +19,8 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/outbound"
+	"github.com/stowage/stowage/test/outside"
 )
 
 // trap listens on a port of this machine, by IPv4 and IPv6, and notes who connects to it.
@@ -95,23 +97,23 @@ func lax(t *testing.T, opts Options) *Client {
 }
 
 // local starts a registry on this machine that references name by a name, and lists it.
-func local(t *testing.T, h http.HandlerFunc) (*recorder, Listed) {
+func local(t *testing.T, h http.HandlerFunc) (*outside.Recorder, Entry) {
 	t.Helper()
-	names.lead(t, "registry.test", "127.0.0.1")
-	rec, addr := server(t, h)
+	outside.Lead(t, "registry.test", "127.0.0.1")
+	rec, addr := outside.Server(t, h)
 	_, port, _ := net.SplitHostPort(addr)
-	return rec, Listed{Host: "registry.test:" + port, TLS: TLSOff}
+	return rec, Entry{Host: "registry.test:" + port, TLS: outbound.TLSOff}
 }
 
 // refusedName asks for a registry whose name leads to an address, and wants to hear why not, without the
 // address.
 func refusedName(t *testing.T, c *Client, tr *trap, address, what string) {
 	t.Helper()
-	names.lead(t, "evil.test", address)
+	outside.Lead(t, "evil.test", address)
 	host := "evil.test:" + tr.port
 	repo := image.Repository(host + "/app")
 	_, err := c.Head(t.Context(), mustRef(t, host+"/app:1"))
-	e := wantKind(t, err, image.Forbidden, "this server may not connect to "+host+": it is at "+what)
+	e := outside.WantKind(t, err, image.Forbidden, "this server may not connect to "+host+": it is at "+what)
 	if strings.Contains(e.Message+e.Suggestion, address) {
 		t.Errorf("the address is told: %q", e.Message+e.Suggestion)
 	}
@@ -119,11 +121,11 @@ func refusedName(t *testing.T, c *Client, tr *trap, address, what string) {
 		t.Errorf("the log does not learn the address: %v", e.Err)
 	}
 	_, err = c.Document(t.Context(), mustRef(t, host+"/app:1"))
-	wantKind(t, err, image.Forbidden, host)
+	outside.WantKind(t, err, image.Forbidden, host)
 	_, err = c.Tags(t.Context(), repo)
-	wantKind(t, err, image.Forbidden, host)
+	outside.WantKind(t, err, image.Forbidden, host)
 	_, _, err = c.Blob(t.Context(), repo, image.Descriptor{Digest: image.DigestOf(nil), Size: 1}, 0)
-	wantKind(t, err, image.Forbidden, host)
+	outside.WantKind(t, err, image.Forbidden, host)
 	tr.untouched(t)
 }
 
@@ -167,36 +169,36 @@ func TestStrictRefusesAddressesAsTheyAreTyped(t *testing.T) {
 	c := strict(t, Options{})
 	for _, host := range []string{"127.0.0.1:" + tr.port, "localhost:" + tr.port, "[::1]:" + tr.port, "[::ffff:7f00:1]:" + tr.port, "10.0.0.1"} {
 		_, err := c.Head(t.Context(), mustRef(t, host+"/app:1"))
-		wantKind(t, err, image.Forbidden, "may not connect", "--registry ")
+		outside.WantKind(t, err, image.Forbidden, "may not connect", "--registry ")
 	}
 	tr.untouched(t)
 }
 
 func TestARefusalSaysHowToAllowIt(t *testing.T) {
-	names.lead(t, "harbor.test", "10.0.0.1")
+	outside.Lead(t, "harbor.test", "10.0.0.1")
 	_, err := strict(t, Options{}).Head(t.Context(), mustRef(t, "harbor.test/app:1"))
-	wantKind(t, err, image.Forbidden, "this server may not connect to harbor.test: it is at a private address", "start it with --registry harbor.test.")
-	names.lead(t, "harbor.test", "169.254.1.1")
+	outside.WantKind(t, err, image.Forbidden, "this server may not connect to harbor.test: it is at a private address", "start it with --registry harbor.test.")
+	outside.Lead(t, "harbor.test", "169.254.1.1")
 	_, err = strict(t, Options{}).Head(t.Context(), mustRef(t, "harbor.test/app:1"))
-	e := wantKind(t, err, image.Forbidden, "a link-local address", "No setting allows this.")
+	e := outside.WantKind(t, err, image.Forbidden, "a link-local address", "No setting allows this.")
 	if strings.Contains(e.Suggestion, "--registry") {
 		t.Errorf("it suggests %q", e.Suggestion)
 	}
 }
 
 func TestTheAddressThatIsRefusedIsLogged(t *testing.T) {
-	names.lead(t, "harbor.test", "10.0.0.1")
+	outside.Lead(t, "harbor.test", "10.0.0.1")
 	var b bytes.Buffer
 	c := strict(t, Options{Logger: slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	_, err := c.Head(t.Context(), mustRef(t, "harbor.test/app:1"))
-	wantKind(t, err, image.Forbidden)
+	outside.WantKind(t, err, image.Forbidden)
 	if got := b.String(); !strings.Contains(got, "level=DEBUG") || !strings.Contains(got, "host=harbor.test:443 address=10.0.0.1:443") {
 		t.Errorf("the log is %s", got)
 	}
 }
 
 func TestLaxSpeaksToLoopbackWhoeverNamesIt(t *testing.T) {
-	_, host := server(t, oneManifest(t))
+	_, host := outside.Server(t, oneManifest(t))
 	_, port, _ := net.SplitHostPort(host)
 	for _, host := range []string{host, "localhost:" + port} {
 		if _, err := lax(t, Options{}).Head(t.Context(), mustRef(t, host+"/app:1")); err != nil {
@@ -209,10 +211,10 @@ func TestStrictSpeaksToListedHostsAtPrivateAddresses(t *testing.T) {
 	_, listed := local(t, oneManifest(t))
 	_, port, _ := net.SplitHostPort(listed.Host)
 	for name, opts := range map[string]Options{
-		"host":    {Registries: []Listed{listed}},
-		"address": {Registries: []Listed{{Host: "public.test", Address: listed.Host, TLS: TLSOff}}},
-		"literal": {Registries: []Listed{{Host: "public.test", Address: "127.0.0.1:" + port}}},
-		"mirror":  {Registries: []Listed{{Host: listed.Host, TLS: TLSOff, MirrorOf: "public.test"}}},
+		"host":    {Registries: []Entry{listed}},
+		"address": {Registries: []Entry{{Host: "public.test", Address: listed.Host, TLS: outbound.TLSOff}}},
+		"literal": {Registries: []Entry{{Host: "public.test", Address: "127.0.0.1:" + port}}},
+		"mirror":  {Registries: []Entry{{Host: listed.Host, TLS: outbound.TLSOff, MirrorOf: "public.test"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ref := "public.test/app:1"
@@ -228,22 +230,22 @@ func TestStrictSpeaksToListedHostsAtPrivateAddresses(t *testing.T) {
 
 func TestAListedHostStandsForItsPortAlone(t *testing.T) {
 	tr := newTrap(t)
-	names.lead(t, "harbor.test", "127.0.0.1")
+	outside.Lead(t, "harbor.test", "127.0.0.1")
 	for name, opts := range map[string]Options{
-		"without a port":    {Registries: []Listed{{Host: "harbor.test"}}},
-		"with another port": {Registries: []Listed{{Host: "harbor.test:5000"}}},
+		"without a port":    {Registries: []Entry{{Host: "harbor.test"}}},
+		"with another port": {Registries: []Entry{{Host: "harbor.test:5000"}}},
 		"insecure only":     {InsecureHosts: []string{"harbor.test"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := strict(t, opts).Head(t.Context(), mustRef(t, "harbor.test:"+tr.port+"/app:1"))
-			wantKind(t, err, image.Forbidden, "--registry harbor.test:"+tr.port)
+			outside.WantKind(t, err, image.Forbidden, "--registry harbor.test:"+tr.port)
 		})
 	}
 	tr.untouched(t)
 }
 
 func TestWhatAnEntryCoversIsItsHostsAndItsSearch(t *testing.T) {
-	for want, l := range map[string]Listed{
+	for want, l := range map[string]Entry{
 		"harbor.test:443 harbor.test:80":                              {Host: "Harbor.test"},
 		"harbor.test:5000":                                            {Host: "harbor.test:5000"},
 		"[fd00::1]:443 [fd00::1]:80":                                  {Host: "[FD00:0::1]"},
@@ -252,12 +254,10 @@ func TestWhatAnEntryCoversIsItsHostsAndItsSearch(t *testing.T) {
 		"harbor.test:5000 search.test:80":                             {Host: "harbor.test:5000", SearchURL: "http://search.test"},
 		"harbor.test:5000 search.test:8443":                           {Host: "harbor.test:5000", SearchURL: "https://Search.test:8443"},
 	} {
-		var got []string
-		for hostport := range newGuard(Options{}, []Listed{l}).listed {
-			got = append(got, hostport)
-		}
+		got := l.peer().Dialled()
 		wanted := strings.Fields(want)
 		slices.Sort(got)
+		got = slices.Compact(got)
 		slices.Sort(wanted)
 		if !slices.Equal(got, wanted) {
 			t.Errorf("%+v covers %v, want %v", l, got, wanted)
@@ -266,14 +266,14 @@ func TestWhatAnEntryCoversIsItsHostsAndItsSearch(t *testing.T) {
 }
 
 func TestLinkLocalIsRefusedAlsoWhenListed(t *testing.T) {
-	names.lead(t, "harbor.test", "169.254.169.254")
-	opts := Options{Registries: []Listed{
-		{Host: "harbor.test"}, {Host: "literal.test", Address: "169.254.169.254:80", TLS: TLSOff}, {Host: "[fe80::1]:5000"},
+	outside.Lead(t, "harbor.test", "169.254.169.254")
+	opts := Options{Registries: []Entry{
+		{Host: "harbor.test"}, {Host: "literal.test", Address: "169.254.169.254:80", TLS: outbound.TLSOff}, {Host: "[fe80::1]:5000"},
 	}}
 	for _, c := range []*Client{strict(t, opts), lax(t, opts)} {
 		for _, host := range []string{"harbor.test", "literal.test", "[fe80::1]:5000"} {
 			_, err := c.Head(t.Context(), mustRef(t, host+"/app:1"))
-			wantKind(t, err, image.Forbidden, "may not connect to "+host, "No setting")
+			outside.WantKind(t, err, image.Forbidden, "may not connect to "+host, "No setting")
 		}
 	}
 }
@@ -297,10 +297,10 @@ func leadsElsewhere(t *testing.T, lead func(host string) http.HandlerFunc) {
 	for _, tt := range elsewhere {
 		t.Run(tt.name, func(t *testing.T) {
 			tr := newTrap(t)
-			names.lead(t, "evil.test", tt.address)
+			outside.Lead(t, "evil.test", tt.address)
 			evil := "evil.test:" + tr.port
 			_, listed := local(t, lead(evil))
-			opts := Options{Registries: []Listed{listed}}
+			opts := Options{Registries: []Entry{listed}}
 			clients := map[string]*Client{"strict": strict(t, opts)}
 			if tt.lax {
 				clients["lax"] = lax(t, opts)
@@ -309,13 +309,13 @@ func leadsElsewhere(t *testing.T, lead func(host string) http.HandlerFunc) {
 				t.Run(mode, func(t *testing.T) {
 					told := listed.Host + " leads to " + evil + ", where this server may not connect"
 					_, err := c.Head(t.Context(), mustRef(t, listed.Host+"/app:1"))
-					wantKind(t, err, image.Forbidden, told)
+					outside.WantKind(t, err, image.Forbidden, told)
 					_, err = c.Document(t.Context(), mustRef(t, listed.Host+"/app:1"))
-					wantKind(t, err, image.Forbidden, told)
+					outside.WantKind(t, err, image.Forbidden, told)
 					_, err = c.Tags(t.Context(), image.Repository(listed.Host+"/app"))
-					wantKind(t, err, image.Forbidden)
+					outside.WantKind(t, err, image.Forbidden)
 					_, _, err = c.Blob(t.Context(), image.Repository(listed.Host+"/app"), image.Descriptor{Digest: image.DigestOf(nil), Size: 1}, 0)
-					wantKind(t, err, image.Forbidden, told)
+					outside.WantKind(t, err, image.Forbidden, told)
 				})
 			}
 			tr.untouched(t)
@@ -335,15 +335,15 @@ func TestATokenServerAtAnAddressThatIsNotAllowedIsRefused(t *testing.T) {
 	leadsElsewhere(t, func(host string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+host+`/token",service="test",scope="repository:app:pull"`)
-			errorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
+			outside.ErrorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
 		}
 	})
 }
 
 func TestARegistryFromOutsideMayNotLeadToThisMachine(t *testing.T) {
 	tr := newTrap(t)
-	names.lead(t, "registry.test", "203.0.113.7")
-	names.lead(t, "evil.test", "127.0.0.1")
+	outside.Lead(t, "registry.test", "203.0.113.7")
+	outside.Lead(t, "evil.test", "127.0.0.1")
 	for name, h := range map[string]http.HandlerFunc{
 		"redirect": func(w http.ResponseWriter, req *http.Request) {
 			http.Redirect(w, req, "http://evil.test:"+tr.port+"/", http.StatusTemporaryRedirect)
@@ -354,13 +354,13 @@ func TestARegistryFromOutsideMayNotLeadToThisMachine(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, addr := server(t, h)
+			_, addr := outside.Server(t, h)
 			c := lax(t, Options{
-				Registries: []Listed{{Host: "registry.test", TLS: TLSOff}},
-				dial:       dialTo(map[string]string{"registry.test:80": addr, "evil.test:" + tr.port: "127.0.0.1:" + tr.port}),
+				Registries: []Entry{{Host: "registry.test", TLS: outbound.TLSOff}},
+				Dial:       outside.DialTo(map[string]string{"registry.test:80": addr, "evil.test:" + tr.port: "127.0.0.1:" + tr.port}),
 			})
 			_, err := c.Head(t.Context(), mustRef(t, "registry.test/app:1"))
-			wantKind(t, err, image.Forbidden, "registry.test", "not allowed")
+			outside.WantKind(t, err, image.Forbidden, "registry.test", "not allowed")
 		})
 	}
 	tr.untouched(t)
@@ -388,27 +388,27 @@ func TestARegistryFromOutsideMayNotLeadInside(t *testing.T) {
 		"token server": func(to string) http.HandlerFunc {
 			return func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+to+`/token",service="test",scope="repository:app:pull"`)
-				errorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
+				outside.ErrorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
 			}
 		},
 	}
-	names.lead(t, "registry.test", "192.0.9.7")
-	names.lead(t, "cdn.test", "192.0.9.8")
+	outside.Lead(t, "registry.test", "192.0.9.7")
+	outside.Lead(t, "cdn.test", "192.0.9.8")
 	for name, address := range map[string]string{
 		"private": "10.0.0.1", "IPv4-mapped": "::ffff:192.168.1.1", "unique local": "fd00::1", "shared": "100.64.0.1", "metadata": "169.254.169.254",
 	} {
-		names.lead(t, "inside.test", address)
+		outside.Lead(t, "inside.test", address)
 		for kind, lead := range leads {
 			for _, to := range []string{"inside.test:8080", net.JoinHostPort(address, "8080")} {
 				t.Run(kind+" to "+name+" as "+to, func(t *testing.T) {
-					_, addr := server(t, lead(to))
-					c := lax(t, Options{Registries: []Listed{{Host: "registry.test", TLS: TLSOff}}, past: pastTheGuard(map[string]string{
+					_, addr := outside.Server(t, lead(to))
+					c := lax(t, Options{Registries: []Entry{{Host: "registry.test", TLS: outbound.TLSOff}}, Dial: outside.PastTheGuard(map[string]string{
 						"registry.test:80": addr, "cdn.test:80": addr,
 					})})
 					_, err := c.Head(t.Context(), mustRef(t, "registry.test/app:1"))
-					wantKind(t, err, image.Forbidden, "registry.test", "llow")
+					outside.WantKind(t, err, image.Forbidden, "registry.test", "llow")
 					_, _, err = c.Blob(t.Context(), "registry.test/app", image.Descriptor{Digest: image.DigestOf(nil), Size: 1}, 0)
-					wantKind(t, err, image.Forbidden, "registry.test", "llow")
+					outside.WantKind(t, err, image.Forbidden, "registry.test", "llow")
 				})
 			}
 		}
@@ -419,17 +419,17 @@ func TestARegistryFromOutsideMayNotLeadInside(t *testing.T) {
 // from outside leads there.
 func TestAConnectionInsideIsNotLentToARegistryFromOutside(t *testing.T) {
 	raw := newImage(t, []byte("layer")).raw
-	rec, inside := server(t, func(w http.ResponseWriter, _ *http.Request) { manifest(w, ocispec.MediaTypeImageManifest, raw) })
+	rec, inside := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) { manifest(w, ocispec.MediaTypeImageManifest, raw) })
 	_, port, _ := net.SplitHostPort(inside)
-	names.lead(t, "registry.test", "192.0.9.7")
-	names.lead(t, "inside.test", "10.0.0.1")
-	_, outside := server(t, func(w http.ResponseWriter, req *http.Request) {
+	outside.Lead(t, "registry.test", "192.0.9.7")
+	outside.Lead(t, "inside.test", "10.0.0.1")
+	_, public := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 		http.Redirect(w, req, "http://inside.test:"+port+req.URL.Path, http.StatusTemporaryRedirect)
 	})
 	opts := Options{
-		Registries: []Listed{{Host: "registry.test", TLS: TLSOff}}, InsecureHosts: []string{"inside.test"},
-		past: func(next dialFunc) dialFunc {
-			reach := pastTheGuard(map[string]string{"registry.test:80": outside})(next)
+		Registries: []Entry{{Host: "registry.test", TLS: outbound.TLSOff}}, InsecureHosts: []string{"inside.test"},
+		Dial: func(next outbound.DialFunc) outbound.DialFunc {
+			reach := outside.PastTheGuard(map[string]string{"registry.test:80": public})(next)
 			return func(ctx context.Context, network, address string) (net.Conn, error) {
 				conn, err := reach(ctx, network, address)
 				if err != nil && image.KindOf(err) != image.Forbidden { // the guard lets it through, and nothing is at 10.0.0.1
@@ -444,35 +444,23 @@ func TestAConnectionInsideIsNotLentToARegistryFromOutside(t *testing.T) {
 	if _, err := c.Document(t.Context(), mustRef(t, "inside.test:"+port+"/app:1")); err != nil {
 		t.Fatal(err)
 	}
-	before := len(rec.requests())
+	before := len(rec.Requests())
 	_, err := c.Document(t.Context(), mustRef(t, "registry.test/app:1"))
-	wantKind(t, err, image.Forbidden, "registry.test leads to inside.test")
-	if after := len(rec.requests()); after != before {
+	outside.WantKind(t, err, image.Forbidden, "registry.test leads to inside.test")
+	if after := len(rec.Requests()); after != before {
 		t.Errorf("%d requests came from outside", after-before)
 	}
 	// The operator says that it may.
-	opts.Registries = append(opts.Registries, Listed{Host: "inside.test:" + port, TLS: TLSOff})
+	opts.Registries = append(opts.Registries, Entry{Host: "inside.test:" + port, TLS: outbound.TLSOff})
 	if _, err := lax(t, opts).Document(t.Context(), mustRef(t, "registry.test/app:1")); err != nil {
 		t.Error(err)
 	}
 }
 
-// pastTheGuard dials what stands for addresses outside, and leaves the rest to the guard.
-func pastTheGuard(to map[string]string) func(dialFunc) dialFunc {
-	return func(next dialFunc) dialFunc {
-		return func(ctx context.Context, network, address string) (net.Conn, error) {
-			if at := to[address]; at != "" {
-				return new(net.Dialer).DialContext(ctx, network, at)
-			}
-			return next(ctx, network, address)
-		}
-	}
-}
-
 func TestAListedRegistryMayLeadToItsOwnHosts(t *testing.T) {
 	raw := newImage(t, []byte("layer")).raw
-	names.lead(t, "store.test", "127.0.0.1")
-	_, storeAddr := server(t, func(w http.ResponseWriter, req *http.Request) {
+	outside.Lead(t, "store.test", "127.0.0.1")
+	_, storeAddr := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 		if req.URL.Path == "/token" {
 			_, _ = io.WriteString(w, `{"token":"t","expires_in":300}`)
 			return
@@ -489,30 +477,30 @@ func TestAListedRegistryMayLeadToItsOwnHosts(t *testing.T) {
 		}
 		http.Redirect(w, req, "http://"+store+req.URL.Path, http.StatusTemporaryRedirect)
 	})
-	_, err := strict(t, Options{Registries: []Listed{listed}}).Document(t.Context(), mustRef(t, listed.Host+"/app:1"))
-	wantKind(t, err, image.Forbidden, store)
+	_, err := strict(t, Options{Registries: []Entry{listed}}).Document(t.Context(), mustRef(t, listed.Host+"/app:1"))
+	outside.WantKind(t, err, image.Forbidden, store)
 	listed.Hosts = []string{store}
-	if _, err := strict(t, Options{Registries: []Listed{listed}}).Document(t.Context(), mustRef(t, listed.Host+"/app:1")); err != nil {
+	if _, err := strict(t, Options{Registries: []Entry{listed}}).Document(t.Context(), mustRef(t, listed.Host+"/app:1")); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestANameWithSeveralAddressesIsSpokenToAtThoseAllowed(t *testing.T) {
 	_, listed := local(t, oneManifest(t))
-	names.lead(t, "registry.test", "169.254.169.254", "127.0.0.1", "fe80::1")
-	opts := Options{Registries: []Listed{listed}}
+	outside.Lead(t, "registry.test", "169.254.169.254", "127.0.0.1", "fe80::1")
+	opts := Options{Registries: []Entry{listed}}
 	if _, err := strict(t, opts).Head(t.Context(), mustRef(t, listed.Host+"/app:1")); err != nil {
 		t.Error(err)
 	}
 	// The address that is refused comes first, and the one that is not leads nowhere: what counts is that one.
-	names.lead(t, "nowhere.test", "127.0.0.1", "::808:808")
+	outside.Lead(t, "nowhere.test", "127.0.0.1", "::808:808")
 	_, err := strict(t, Options{ConnectTimeout: 200 * time.Millisecond}).Head(t.Context(), mustRef(t, "nowhere.test/app:1"))
-	wantKind(t, err, image.Unavailable, "nowhere.test")
+	outside.WantKind(t, err, image.Unavailable, "nowhere.test")
 }
 
 func TestTheOperatorsProxyIsNoWayRoundTheGuard(t *testing.T) {
 	raw := newImage(t, []byte("layer")).raw
-	rec := &recorder{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	rec := &outside.Recorder{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.Method == http.MethodConnect {
 			w.WriteHeader(http.StatusBadGateway)
 			return
@@ -526,15 +514,15 @@ func TestTheOperatorsProxyIsNoWayRoundTheGuard(t *testing.T) {
 		t.Fatal(err)
 	}
 	opts := Options{
-		proxy:      func(*http.Request) (*url.URL, error) { return at, nil },
-		Registries: []Listed{{Host: "public.test", TLS: TLSOff}, {Host: "10.0.0.9:5000", TLS: TLSOff}, {Host: "169.254.0.9:5000", TLS: TLSOff}},
+		Proxy:      func(*http.Request) (*url.URL, error) { return at, nil },
+		Registries: []Entry{{Host: "public.test", TLS: outbound.TLSOff}, {Host: "10.0.0.9:5000", TLS: outbound.TLSOff}, {Host: "169.254.0.9:5000", TLS: outbound.TLSOff}},
 	}
 	for _, host := range []string{
 		"10.0.0.1", "10.0.0.1:5000", "localhost:5000", "a.localhost", at.Host, "127.1:80", "2130706433:80", "0x7f000001:80",
 		"[::1]:5000", "[64:ff9b::a00:1]", "metadata.google.internal", "169.254.169.254", "169.254.0.9:5000",
 	} {
 		_, err := strict(t, opts).Head(t.Context(), mustRef(t, host+"/app:1"))
-		wantKind(t, err, image.Forbidden, "may not connect to "+host)
+		outside.WantKind(t, err, image.Forbidden, "may not connect to "+host)
 	}
 	// Where a registry leads, names need not be those of references: net/http makes these what they look like.
 	for _, to := range []string{"https://１６９.２５４.１６９.２５４/", "https://ｌocalhost/", "https://metadata。google。internal/", "https://169.254.169.254%25eth0/"} {
@@ -542,10 +530,10 @@ func TestTheOperatorsProxyIsNoWayRoundTheGuard(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = strict(t, opts).base(u).RoundTrip(&http.Request{Method: http.MethodGet, URL: u, Host: u.Host})
-		wantKind(t, err, image.Forbidden, "not written as one")
+		_, err = strict(t, opts).out.From(u.Host).Do(&http.Request{Method: http.MethodGet, URL: u, Host: u.Host})
+		outside.WantKind(t, err, image.Forbidden, "not written as one")
 	}
-	if got := len(rec.requests()); got != 0 {
+	if got := len(rec.Requests()); got != 0 {
 		t.Errorf("the proxy got %d requests", got)
 	}
 	for _, host := range []string{"public.test", "10.0.0.9:5000"} {
@@ -555,72 +543,14 @@ func TestTheOperatorsProxyIsNoWayRoundTheGuard(t *testing.T) {
 	}
 }
 
-func TestClassesOfAddresses(t *testing.T) {
-	for kind, addresses := range map[class][]string{
-		public: {
-			"8.8.8.8", "1.1.1.1", "172.15.0.1", "172.32.0.1", "100.63.255.255", "100.128.0.0", "192.0.1.1", "223.255.255.255",
-			"2606:4700::1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1", "::808:808",
-		},
-		private: {
-			"127.0.0.1", "127.255.255.254", "::1", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "198.18.0.1",
-			"198.19.255.255", "192.0.0.1", "192.0.2.1", "fc00::1", "fd12:3456::1", "fec0::1", "2001:db8::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
-			"::7f00:1", "::ffff:0:10.0.0.1", "64:ff9b::127.0.0.1", "64:ff9b:1::808:808", "2002:a00:1::1", "2002:7f00:1::",
-			"2001:0:808:808::f5ff:fffe", "2001:0:a00:1::f7f7:f7f7", // Teredo: the client 10.0.0.1, the server 10.0.0.1
-		},
-		never: {
-			"169.254.169.254", "169.254.0.1", "169.254.170.2", "fe80::1", "fe80::1%eth0", "febf::1", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200",
-			"168.63.129.16", "192.0.0.192", "0.0.0.0", "0.1.2.3", "::", "224.0.0.1", "239.255.255.255", "ff02::1", "240.0.0.1", "255.255.255.255",
-			"::ffff:169.254.169.254", "::ffff:0.0.0.0", "::a9fe:a9fe", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "2002:a9fe:a9fe::",
-			"2001:0:808:808::5601:5601", "::ffff:0:169.254.169.254",
-		},
-	} {
-		for _, s := range addresses {
-			got, what := classOf(netip.MustParseAddr(s))
-			if got != kind {
-				t.Errorf("%s is of class %d, want %d", s, got, kind)
-			}
-			if (what.String() == "") != (kind == public) {
-				t.Errorf("%s is called %q", s, what)
-			}
-		}
-	}
-}
-
-func TestTheGuardInItsTwoModes(t *testing.T) {
-	for address, allowed := range map[string]struct{ strict, lax, listed bool }{
-		"8.8.8.8":         {true, true, true},
-		"127.0.0.1":       {false, true, true},
-		"10.0.0.1":        {false, true, true},
-		"::1":             {false, true, true},
-		"::ffff:10.0.0.1": {false, true, true},
-		"169.254.169.254": {false, false, false},
-		"fe80::1":         {false, false, false},
-		"255.255.255.255": {false, false, false},
-	} {
-		kind, what := classOf(netip.MustParseAddr(address))
-		list := []Listed{{Host: "listed.test"}}
-		for mode, tt := range map[string]struct {
-			opts    Options
-			host    string
-			allowed bool
-		}{
-			"strict": {Options{}, "other.test:443", allowed.strict},
-			"lax":    {Options{AllowPrivate: true}, "other.test:443", allowed.lax},
-			"listed": {Options{}, "Listed.test:443", allowed.listed},
-		} {
-			err := newGuard(tt.opts, list).judge(tt.host, address, kind, what)
-			if (err == nil) != tt.allowed {
-				t.Errorf("%s, %s: %v", address, mode, err)
-			}
-		}
-	}
-}
-
 func TestARefusalIsFoundThroughWhateverWrapsIt(t *testing.T) {
-	g := newGuard(Options{}, nil)
-	err := g.judge("registry-1.docker.io:443", "10.0.0.1:443", private, image.Textf("a private address"))
+	out, err := outbound.New(outbound.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, _ := http.NewRequest(http.MethodGet, "http://10.0.0.1/v2/", nil)
+	_, err = out.From("10.0.0.1").Do(req)
 	err = fmt.Errorf("do: %w", &url.Error{Op: "Get", URL: "https://registry-1.docker.io/v2/", Err: &net.OpError{Op: "dial", Err: err}})
-	u := &upstream{way: way{host: dockerHub, api: dockerHubAPI}}
-	told := u.explain(t.Context(), subject{ref: mustRef(t, "ubuntu")}, &exchange{}, err)
-	wantKind(t, told, image.Forbidden, "this server may not connect to docker.io: it is at a private address", "--registry docker.io")
+	told := Host{Name: "10.0.0.1", API: "10.0.0.1"}.explain(t.Context(), subject{ref: mustRef(t, "ubuntu")}, &exchange{}, err)
+	outside.WantKind(t, told, image.Forbidden, "this server may not connect to 10.0.0.1: it is at a private address", "--registry 10.0.0.1")
 }

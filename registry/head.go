@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/outbound"
 )
 
 // Head resolves a reference with one HEAD, which does not count against Docker Hub's allowance. One GET follows where
@@ -27,7 +28,7 @@ func (c *Client) Head(ctx context.Context, r image.Reference) (image.Descriptor,
 	if err != nil || r.Digest != "" && r.Digest != d {
 		return c.headByGet(ctx, r)
 	}
-	return image.Descriptor{MediaType: mediaTypeOf(ex.header), Digest: d, Size: max(ex.length, 0)}, nil
+	return image.Descriptor{MediaType: outbound.MediaType(ex.header), Digest: d, Size: max(ex.length, 0)}, nil
 }
 
 // worthAGET tells of an error of HEAD that a GET may not meet: any but a rate limit, the failure of a token server, and
@@ -41,11 +42,12 @@ func worthAGET(err error) bool {
 	case image.RateLimited, image.Internal:
 		return false
 	case image.Forbidden:
-		var status *statusError
+		var status *outbound.StatusError
 		return errors.As(err, &status)
 	}
+	_, untrusted := outbound.CertificateProblem(err)
 	switch {
-	case errors.As(err, &token), errors.As(err, &name), certificateError(err), schemeMismatch(err),
+	case errors.As(err, &token), errors.As(err, &name), untrusted, outbound.SchemeMismatch(err),
 		errors.As(err, &dialled) && dialled.Op == "dial",
 		errors.Is(err, context.DeadlineExceeded), errors.As(err, &slow) && slow.Timeout():
 		return false
@@ -68,8 +70,8 @@ func (c *Client) headByGet(ctx context.Context, r image.Reference) (image.Descri
 // one may not see. Whatever else keeps the digest from being known is an error: an image.Error, or the context's.
 func (c *Client) Check(ctx context.Context, r image.Reference) (d image.Digest, gone bool, err error) {
 	head, err := c.Head(ctx, r)
-	var status *statusError
-	if errors.As(err, &status) && status.gone() {
+	var status *outbound.StatusError
+	if errors.As(err, &status) && status.Gone() {
 		return "", true, nil
 	}
 	return head.Digest, false, err

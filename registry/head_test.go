@@ -10,13 +10,14 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/test/outside"
 )
 
 // refusingHead answers HEAD in one way, and GET with an image.
-func refusingHead(t *testing.T, head http.HandlerFunc) (rec *recorder, host string, img testImage) {
+func refusingHead(t *testing.T, head http.HandlerFunc) (rec *outside.Recorder, host string, img testImage) {
 	t.Helper()
 	img = newImage(t, []byte("layer"))
-	rec, host = server(t, func(w http.ResponseWriter, req *http.Request) {
+	rec, host = outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 		if req.Method == http.MethodHead {
 			head(w, req)
 			return
@@ -52,7 +53,7 @@ func TestARefusedHeadIsNoAnswer(t *testing.T) {
 				t.Errorf("got %+v, %v", d, err)
 			}
 			want := []string{"HEAD /v2/app/manifests/1", "GET /v2/app/manifests/1"}
-			if got := slices.Compact(rec.requests()); !slices.Equal(got, want) { // net/http itself asks again where a connection is cut
+			if got := slices.Compact(rec.Requests()); !slices.Equal(got, want) { // net/http itself asks again where a connection is cut
 				t.Errorf("requests are %v", got)
 			}
 			if digest, gone, err := client(t, Options{}).Check(t.Context(), mustRef(t, host+"/app:1")); digest != img.digest() || gone || err != nil {
@@ -65,8 +66,8 @@ func TestARefusedHeadIsNoAnswer(t *testing.T) {
 func TestARateLimitOfHeadIsAnAnswer(t *testing.T) {
 	rec, host, _ := refusingHead(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) })
 	_, err := client(t, Options{}).Head(t.Context(), mustRef(t, host+"/app:1"))
-	wantKind(t, err, image.RateLimited, host)
-	if got := rec.requests(); len(got) != 1 {
+	outside.WantKind(t, err, image.RateLimited, host)
+	if got := rec.Requests(); len(got) != 1 {
 		t.Errorf("requests are %v", got)
 	}
 }
@@ -97,7 +98,7 @@ func TestTheReasonOfARefusalIsThatOfTheGET(t *testing.T) {
 		{503, "application/xml", "<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Reduce your rate</Message></Error>", image.Unavailable, "503 Service Unavailable: Reduce your rate", "later"},
 		{500, "application/json", `{"errors":null}`, image.Unavailable, "500 Internal Server Error", "later"},
 	} {
-		_, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+		_, host := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 			w.Header().Set("Content-Type", tt.media)
 			w.WriteHeader(tt.status)
 			if req.Method != http.MethodHead {
@@ -105,15 +106,15 @@ func TestTheReasonOfARefusalIsThatOfTheGET(t *testing.T) {
 			}
 		})
 		_, err := client(t, Options{}).Head(t.Context(), mustRef(t, host+"/app:1"))
-		wantKind(t, err, tt.kind, host, tt.reason, tt.advises)
+		outside.WantKind(t, err, tt.kind, host, tt.reason, tt.advises)
 	}
 }
 
 func TestWhatARedirectLeadsToIsNoAnswerAboutTheImage(t *testing.T) {
 	for path, kind := range map[string]image.Kind{"/login": image.Unavailable, "/v2/other/manifests/1": image.NotFound} {
-		_, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+		_, host := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 			if req.URL.Path == path {
-				errorBody(w, http.StatusNotFound, "", "not found")
+				outside.ErrorBody(w, http.StatusNotFound, "", "not found")
 				return
 			}
 			http.Redirect(w, req, path, http.StatusFound)
@@ -125,24 +126,16 @@ func TestWhatARedirectLeadsToIsNoAnswerAboutTheImage(t *testing.T) {
 			}
 			continue
 		}
-		wantKind(t, err, kind, host+" redirects "+host+"/app:1 to a page of "+host, "404")
+		outside.WantKind(t, err, kind, host+" redirects "+host+"/app:1 to a page of "+host, "404")
 	}
 }
 
 func TestGoneIsTheAnswerOfAGET(t *testing.T) {
 	for status, want := range map[int]bool{404: true, 410: true, 403: false, 500: false} {
-		_, host := server(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 		_, gone, err := client(t, Options{}).Check(t.Context(), mustRef(t, host+"/app:1"))
 		if gone != want || want != (err == nil) {
 			t.Errorf("%d: gone %v, %v", status, gone, err)
-		}
-	}
-}
-
-func TestWhatIsRefusedLasts(t *testing.T) {
-	for status, want := range map[int]bool{400: true, 403: true, 404: true, 408: false, 409: true, 425: false, 429: false, 451: true, 500: false, 501: true, 503: false} {
-		if got := (&statusError{code: status}).Lasts(); got != want {
-			t.Errorf("%d: %v", status, got)
 		}
 	}
 }

@@ -54,12 +54,12 @@ func cutLink(s string) (target, rest string, found bool) {
 	return strings.TrimSpace(in[:end]), in[end:], strings.Trim(before, " ,") == ""
 }
 
-// fullPage tells that a list ends, without a link, where a page of it would: with a round number. What follows may have
+// EndsAsAPage reports whether a list ends, without a link, where a page of it would: with a round number. What follows may have
 // lost its link on the way, and is asked for by the last name (distribution-spec "Listing Tags", last).
-func fullPage(names int) bool { return names > 0 && names%10 == 0 }
+func EndsAsAPage(names int) bool { return names > 0 && names%10 == 0 }
 
-// pageAfter is the page that follows a name, at the address of a list.
-func pageAfter(at *url.URL, last string) *url.URL {
+// PageAfter returns the page that follows a name, at the address of a list.
+func PageAfter(at *url.URL, last string) *url.URL {
 	query := at.Query()
 	query.Set("last", last)
 	next := *at

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/test/outside"
 )
 
 func TestTheNextPageIsReadFromLink(t *testing.T) {
@@ -46,6 +47,6 @@ func TestTheNextPageIsReadFromLink(t *testing.T) {
 	}
 	for _, value := range []string{"<%zz>; rel=next", "<:>; rel=next"} {
 		_, err := nextLink(http.Header{"Link": {value}}, at, "registry.test")
-		wantKind(t, err, image.Unavailable, "registry.test")
+		outside.WantKind(t, err, image.Unavailable, "registry.test")
 	}
 }

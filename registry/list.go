@@ -4,79 +4,64 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/stowage/stowage/registry/outbound"
 )
 
-// TLSMode says how far a registry's TLS is trusted.
-type TLSMode string
+// SearchKind is a way of searching a registry.
+type SearchKind string
 
-// The modes. The zero value verifies certificates, and speaks plain HTTP to loopback hosts that have no TLS,
-// as docker does; Options.InsecureHosts applies to it alone.
+// The kinds.
 const (
-	TLSVerify TLSMode = "verify"
-	TLSSkip   TLSMode = "skip" // any certificate will do; plain HTTP where there is no TLS
-	TLSOff    TLSMode = "off"  // plain HTTP
+	SearchAuto    SearchKind = ""        // found out by asking, and remembered
+	SearchHub     SearchKind = "hub"     // Docker Hub's own API, or else its v1 search
+	SearchQuay    SearchKind = "quay"    // /api/v1/find/repositories
+	SearchHarbor  SearchKind = "harbor"  // /api/v2.0/search
+	SearchV1      SearchKind = "v1"      // /v1/search, what docker search asks
+	SearchCatalog SearchKind = "catalog" // /v2/_catalog, filtered here
+	SearchOff     SearchKind = "off"
 )
 
-// Listed is a registry of the short list that the operator keeps. It is searched, and may be at a private
+// Entry is a registry of the short list that the operator keeps. It is searched, and may be at a private
 // address also where the server listens beyond loopback. What is listed without a port stands for the ports 443
 // and 80, not for whatever else the host runs.
-type Listed struct {
-	Host        string     // as in references: "docker.io", "harbor.example.com:8443"
-	Label       string     // for people: "Docker Hub"; empty means Host
-	Address     string     // host[:port] that is spoken to instead of Host; empty means Host
-	TLS         TLSMode    // of Host and Address
-	CAFile      string     // PEM file of an authority that is trusted for this registry alone, and for Hosts
-	Credentials string     // key in docker's config.json; empty means Host's own
-	Hosts       []string   // other hosts that it may lead to at private addresses: its token server, its blob store
-	Search      SearchKind // empty: found out by asking
-	SearchURL   string     // where its search service answers, such as https://hub.docker.com; empty: the usual place
-	At          string     // where the operator wrote it, for errors: "registries.yaml:4", "--registry"
-	MirrorOf    string     // host whose references are fetched from this registry instead; such an entry is not searched by itself
+type Entry struct {
+	Host        string           // as in references: "docker.io", "harbor.example.com:8443"
+	Label       string           // for people: "Docker Hub"; empty means Host
+	Address     string           // host[:port] that is spoken to instead of Host; empty means Host
+	TLS         outbound.TLSMode // of Host and Address
+	CAFile      string           // PEM file of an authority that is trusted for this registry alone, and for Hosts
+	Credentials string           // key in docker's config.json; empty means Host's own
+	Hosts       []string         // other hosts that it may lead to at private addresses: its token server, its blob store
+	Search      SearchKind       // empty: found out by asking
+	SearchURL   string           // where its search service answers, such as https://hub.docker.com; empty: the usual place
+	At          string           // where the operator wrote it, for errors: "registries.yaml:4", "--registry"
+	MirrorOf    string           // host whose references are fetched from this registry instead; such an entry is not searched by itself
 }
 
 // Name gives the label, or else the host.
-func (l Listed) Name() string {
-	if l.Label != "" {
-		return l.Label
+func (e Entry) Name() string {
+	if e.Label != "" {
+		return e.Label
 	}
-	return l.Host
+	return e.Host
 }
 
-// answering gives host:port of where the registry itself answers.
-func (l Listed) answering() []string {
-	all := append(withPorts(l.Host), withPorts(apiOf(l.Host))...)
-	if l.Address != "" {
-		all = append(all, withPorts(l.Address)...)
+// peer returns what the entry says of connections.
+func (e Entry) peer() outbound.Peer {
+	p := outbound.Peer{Hosts: []string{e.Host, apiOf(e.Host)}, Others: slices.Clone(e.Hosts), TLS: e.TLS, CAFile: e.CAFile}
+	if e.Address != "" {
+		p.Hosts = append(p.Hosts, e.Address)
 	}
-	return all
-}
-
-// dialled gives host:port of all that belongs to the registry.
-func (l Listed) dialled() []string {
-	all := l.answering()
-	for _, host := range l.Hosts {
-		all = append(all, withPorts(host)...)
+	if u, err := url.Parse(e.SearchURL); err == nil && u.Host != "" {
+		p.Others = append(p.Others, outbound.HostPort(u))
 	}
-	if u, err := url.Parse(l.SearchURL); err == nil && u.Host != "" {
-		all = append(all, normal(hostPort(u)))
-	}
-	return all
-}
-
-// checked gives host:port of all whose certificates are checked because the entry says so.
-func (l Listed) checked() []string {
-	switch {
-	case l.CAFile != "":
-		return l.dialled()
-	case l.TLS == TLSVerify:
-		return l.answering()
-	}
-	return nil
+	return p
 }
 
 // Listed gives the list without the mirrors: Docker Hub first unless the operator put it elsewhere.
-func (c *Client) Listed() []Listed {
-	var all []Listed
+func (c *Client) Listed() []Entry {
+	var all []Entry
 	for _, l := range c.list {
 		if l.MirrorOf == "" {
 			l.Hosts = slices.Clone(l.Hosts)
@@ -87,28 +72,28 @@ func (c *Client) Listed() []Listed {
 }
 
 // Find gives the list's entry of a host, unless that is a mirror.
-func (c *Client) Find(host string) (Listed, bool) {
+func (c *Client) Find(host string) (Entry, bool) {
 	l, found := c.entry(host)
 	if !found || l.MirrorOf != "" {
-		return Listed{}, false
+		return Entry{}, false
 	}
 	l.Hosts = slices.Clone(l.Hosts)
 	return l, true
 }
 
 // entry gives a host's own entry, be it a mirror.
-func (c *Client) entry(host string) (Listed, bool) {
-	return c.first(func(l Listed) bool { return strings.EqualFold(l.Host, host) })
+func (c *Client) entry(host string) (Entry, bool) {
+	return c.first(func(l Entry) bool { return strings.EqualFold(l.Host, host) })
 }
 
 // mirrorOf gives the entry that is a host's mirror.
-func (c *Client) mirrorOf(host string) (Listed, bool) {
-	return c.first(func(l Listed) bool { return strings.EqualFold(l.MirrorOf, host) })
+func (c *Client) mirrorOf(host string) (Entry, bool) {
+	return c.first(func(l Entry) bool { return strings.EqualFold(l.MirrorOf, host) })
 }
 
-func (c *Client) first(is func(Listed) bool) (Listed, bool) {
+func (c *Client) first(is func(Entry) bool) (Entry, bool) {
 	if i := slices.IndexFunc(c.list, is); i >= 0 {
 		return c.list[i], true
 	}
-	return Listed{}, false
+	return Entry{}, false
 }

@@ -8,15 +8,16 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/outbound"
 )
 
 // builtIn is Docker Hub where the operator says nothing of it.
-var builtIn = Listed{Host: dockerHub, Label: "Docker Hub", Search: SearchHub}
+var builtIn = Entry{Host: DockerHub, Label: "Docker Hub", Search: SearchHub}
 
 // checkList brings the operator's entries into their normal form and adds Docker Hub. Errors are image.Errors of
 // kind Invalid that name the entry.
-func checkList(given []Listed) ([]Listed, error) {
-	var list []Listed
+func checkList(given []Entry) ([]Entry, error) {
+	var list []Entry
 	for _, l := range given {
 		l, err := checkEntry(l)
 		if err != nil {
@@ -32,20 +33,20 @@ func checkList(given []Listed) ([]Listed, error) {
 		}
 		list = append(list, l)
 	}
-	if !slices.ContainsFunc(list, func(l Listed) bool { return l.Host == dockerHub }) {
+	if !slices.ContainsFunc(list, func(l Entry) bool { return l.Host == DockerHub }) {
 		list = slices.Insert(list, 0, builtIn)
 	}
 	return list, nil
 }
 
-func checkEntry(l Listed) (Listed, error) {
+func checkEntry(l Entry) (Entry, error) {
 	host, ok := referenceHost(l.Host)
 	if !ok {
 		return l, invalidEntry(l, image.Textf("it is not the name of a registry")).
 			Suggest("A registry is named as in references, as host or host:port: registry.example.com, localhost:5000.")
 	}
-	l.Host, l.Label = host, clean(l.Label)
-	if host == dockerHub {
+	l.Host, l.Label = host, outbound.Clean(l.Label)
+	if host == DockerHub {
 		if l.Label == "" {
 			l.Label = builtIn.Label
 		}
@@ -56,19 +57,19 @@ func checkEntry(l Listed) (Listed, error) {
 	l.Hosts = slices.Clone(l.Hosts)
 	for i := range l.Hosts {
 		if l.Hosts[i], ok = address(l.Hosts[i]); !ok {
-			return l, invalidEntry(l, image.Textf("%q is not a host or host:port", clean(l.Hosts[i])))
+			return l, invalidEntry(l, image.Textf("%q is not a host or host:port", outbound.Clean(l.Hosts[i])))
 		}
 	}
 	if l.Address != "" {
 		if l.Address, ok = address(l.Address); !ok {
-			return l, invalidEntry(l, image.Textf("%q is not a host or host:port", clean(l.Address))).
+			return l, invalidEntry(l, image.Textf("%q is not a host or host:port", outbound.Clean(l.Address))).
 				Suggest("An address goes without https:// and without a path.")
 		}
 	}
 	if l.MirrorOf != "" {
 		mirrored, ok := referenceHost(l.MirrorOf)
 		if !ok || mirrored == host {
-			return l, invalidEntry(l, image.Textf("it cannot be a mirror of %q", clean(l.MirrorOf))).
+			return l, invalidEntry(l, image.Textf("it cannot be a mirror of %q", outbound.Clean(l.MirrorOf))).
 				Suggest("A mirror stands in for another registry, named as in references, such as docker.io.")
 		}
 		l.MirrorOf = mirrored
@@ -77,15 +78,15 @@ func checkEntry(l Listed) (Listed, error) {
 }
 
 // checkChoices checks what is one of a few values.
-func checkChoices(l Listed) error {
-	if !slices.Contains([]TLSMode{"", TLSVerify, TLSSkip, TLSOff}, l.TLS) {
-		return invalidEntry(l, image.Textf("its TLS is verify, skip or off, and not %q", clean(string(l.TLS))))
+func checkChoices(l Entry) error {
+	if !slices.Contains([]outbound.TLSMode{"", outbound.TLSVerify, outbound.TLSSkip, outbound.TLSOff}, l.TLS) {
+		return invalidEntry(l, image.Textf("its TLS is verify, skip or off, and not %q", outbound.Clean(string(l.TLS))))
 	}
-	if l.CAFile != "" && (l.TLS == TLSSkip || l.TLS == TLSOff) {
+	if l.CAFile != "" && (l.TLS == outbound.TLSSkip || l.TLS == outbound.TLSOff) {
 		return invalidEntry(l, image.Textf("it has a CA file, but its certificate is not verified (TLS is %s)", l.TLS))
 	}
 	if !slices.Contains([]SearchKind{SearchAuto, SearchHub, SearchQuay, SearchHarbor, SearchV1, SearchCatalog, SearchOff}, l.Search) {
-		return invalidEntry(l, image.Textf("its search is hub, quay, harbor, v1, catalog or off, and not %q", clean(string(l.Search))))
+		return invalidEntry(l, image.Textf("its search is hub, quay, harbor, v1, catalog or off, and not %q", outbound.Clean(string(l.Search))))
 	}
 	if l.SearchURL == "" {
 		return nil
@@ -96,16 +97,16 @@ func checkChoices(l Listed) error {
 			return nil
 		}
 	}
-	return invalidEntry(l, image.Textf("its search address %q is not one", clean(l.SearchURL))).
+	return invalidEntry(l, image.Textf("its search address %q is not one", outbound.Clean(l.SearchURL))).
 		Suggest("A search address is such as https://hub.docker.com, without a user, a query or a fragment.")
 }
 
 // invalidEntry is the error for an entry of the list, which it names.
-func invalidEntry(l Listed, problem image.Text) *image.Error {
+func invalidEntry(l Entry, problem image.Text) *image.Error {
 	if l.At != "" {
-		return image.Errorf(image.Invalid, "%s: the registry %q cannot be used: %s", l.At, clean(l.Host), problem)
+		return image.Errorf(image.Invalid, "%s: the registry %q cannot be used: %s", l.At, outbound.Clean(l.Host), problem)
 	}
-	return image.Errorf(image.Invalid, "the registry %q of the list cannot be used: %s", clean(l.Host), problem)
+	return image.Errorf(image.Invalid, "the registry %q of the list cannot be used: %s", outbound.Clean(l.Host), problem)
 }
 
 // referenceHost gives the host that references name a registry by, or false for what none can: docker takes
@@ -117,7 +118,7 @@ func referenceHost(s string) (string, bool) {
 		return "", false
 	}
 	host := r.Repository.Host()
-	if host != s && s != "index."+dockerHub { // docker's own second name for it
+	if host != s && s != "index."+DockerHub { // docker's own second name for it
 		return "", false
 	}
 	return host, validPort(host)

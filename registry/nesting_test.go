@@ -8,6 +8,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/test/outside"
 )
 
 // deepJSON is a JSON text with an unknown key that nests very deep.
@@ -16,7 +17,7 @@ func deepJSON(known string) []byte {
 }
 
 func TestAnAnswerNestedDeeperThan100LevelsIsRefusedWhateverItIs(t *testing.T) {
-	_, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+	_, host := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 		switch path := req.URL.Path; {
 		case strings.Contains(path, "/manifests/"):
 			manifest(w, ocispec.MediaTypeImageManifest, deepJSON(`"schemaVersion":2,`))
@@ -36,18 +37,8 @@ func TestAnAnswerNestedDeeperThan100LevelsIsRefusedWhateverItIs(t *testing.T) {
 		"a token":    func() error { _, err := c.Document(t.Context(), mustRef(t, tokens.host+"/app:1")); return err },
 		"tags":       func() error { _, err := c.Tags(t.Context(), mustRef(t, host+"/app").Repository); return err },
 	}
-	for _, kind := range []SearchKind{SearchHub, SearchV1, SearchQuay, SearchHarbor, SearchCatalog} {
-		ask["a search: "+string(kind)] = func() error {
-			l := Listed{Host: host, Search: kind}
-			if kind == SearchHub {
-				l = Listed{Host: dockerHub, Search: kind, SearchURL: "http://" + host}
-			}
-			_, err := searching(t, l).Search(t.Context(), l.Host, Query{Text: "app"})
-			return err
-		}
-	}
 	for name, f := range ask {
-		wantKind(t, f(), image.Corrupt, "nested deeper than 100 levels")
+		outside.WantKind(t, f(), image.Corrupt, "nested deeper than 100 levels")
 		if t.Failed() {
 			t.Fatal(name)
 		}

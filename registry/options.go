@@ -1,14 +1,12 @@
 package registry
 
 import (
-	"context"
 	"log/slog"
-	"net"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/stowage/stowage/registry/outbound"
 )
 
 // Options configures a Client. The zero value is a client for public registries.
@@ -21,8 +19,8 @@ type Options struct {
 	CAFiles []string
 	// DockerConfig is the folder of docker's config.json. Empty means $DOCKER_CONFIG or else ~/.docker.
 	DockerConfig string
-	// Registries is the operator's short list; see Listed. Docker Hub is on it always.
-	Registries []Listed
+	// Registries is the operator's short list; see Entry. Docker Hub is on it always.
+	Registries []Entry
 	// AllowPrivate lets loopback and private addresses be spoken to whoever names them: for a server that
 	// itself listens on loopback only. Otherwise they must be listed.
 	AllowPrivate bool
@@ -42,15 +40,24 @@ type Options struct {
 	StallTimeout    time.Duration // for a blob to deliver its next byte; 0 means 30 s
 	DocumentTimeout time.Duration // for one Head, Document or Tags as a whole, and for a blob to begin; 0 means 60 s
 
-	dial  dialFunc                // stands in for the network in this package's tests, guard and all
-	past  func(dialFunc) dialFunc // leads some addresses past the guard in this package's tests
-	proxy proxyFunc               // stands in for the environment's proxies in this package's tests
+	Dial  func(outbound.DialFunc) outbound.DialFunc // see outbound.Options
+	Proxy outbound.ProxyFunc                        // see outbound.Options
 }
 
-type (
-	dialFunc  func(ctx context.Context, network, address string) (net.Conn, error)
-	proxyFunc func(*http.Request) (*url.URL, error)
-)
+// outbound returns the options of the way out.
+func (o Options) outbound(list []Entry) outbound.Options {
+	out := outbound.Options{
+		InsecureHosts: o.InsecureHosts, CAFiles: o.CAFiles, AllowPrivate: o.AllowPrivate, Connections: o.Concurrency + spareRequests,
+		Connect: o.ConnectTimeout, Header: o.HeaderTimeout, UserAgent: o.UserAgent, Logger: o.Logger, Dial: o.Dial, Proxy: o.Proxy,
+	}
+	for _, entry := range list {
+		out.Peers = append(out.Peers, entry.peer())
+	}
+	return out
+}
+
+// spareRequests is how many requests to a registry are let through beside those for blobs.
+const spareRequests = 16
 
 func (o Options) withDefaults() Options {
 	def := func(d *time.Duration, v time.Duration) {
@@ -70,9 +77,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.proxy == nil {
-		o.proxy = http.ProxyFromEnvironment
 	}
 	if o.DockerConfig == "" {
 		o.DockerConfig = os.Getenv("DOCKER_CONFIG")

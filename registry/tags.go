@@ -6,10 +6,12 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/regclient/regclient/scheme"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/outbound"
 )
 
 // Limits on a listing of tags. The largest repositories of Docker Hub have some ten thousand tags.
@@ -17,16 +19,21 @@ const (
 	maxTagPages = 1000     // answers to follow by Link
 	maxTagPage  = 4 << 20  // bytes of one answer
 	maxTagBytes = 16 << 20 // bytes of all answers
+
+	tagsLife = time.Minute // for which a listing is remembered
+	mostTags = 500         // listings that are
+	roomTags = 16 << 20    // bytes of them all
 )
 
-var validTag = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
+// ValidTag matches what can be a tag.
+var ValidTag = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
 
 // Tags lists the tags of a repository in the registry's order, following its pages (Link, rel=next;
 // distribution-spec "Listing Tags"). Names that cannot be tags are left out: null, empty ones, and the digests
 // that some registries put among them. The list is remembered for a minute. Errors are image.Errors, or the
 // context's; TooLarge for a listing beyond all reason.
 func (c *Client) Tags(ctx context.Context, repo image.Repository) ([]string, error) {
-	lines, err := c.services.tags.get(ctx, repo, func(ctx context.Context) (string, error) {
+	lines, err := c.tags.Get(ctx, repo, func(ctx context.Context) (string, error) {
 		tags, err := c.listTags(ctx, repo)
 		return strings.Join(tags, "\n"), err
 	})
@@ -57,7 +64,7 @@ func listPages(ctx context.Context, u *upstream, r image.Reference) (tags []stri
 	for {
 		list, err := u.rc.TagList(ctx, regRef(r), from...)
 		if err != nil {
-			var status *statusError
+			var status *outbound.StatusError
 			if from != nil && errors.As(err, &status) && status.Lasts() {
 				return tags, nil // it does not go on from a name, so that was all
 			}
@@ -68,12 +75,12 @@ func listPages(ctx context.Context, u *upstream, r image.Reference) (tags []stri
 			if t != "" && !seen[t] {
 				seen[t] = true
 				fresh++
-				if validTag.MatchString(t) {
+				if ValidTag.MatchString(t) {
 					tags = append(tags, t)
 				}
 			}
 		}
-		if fresh == 0 || exchangeOf(ctx).linked || !fullPage(len(list.Tags)) {
+		if fresh == 0 || exchangeOf(ctx).linked || !EndsAsAPage(len(list.Tags)) {
 			return tags, nil
 		}
 		from = []scheme.TagOpts{scheme.WithTagLast(list.Tags[len(list.Tags)-1])}

@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/test/outside"
 )
 
 func TestTagsOfARealRegistry(t *testing.T) {
@@ -27,7 +26,7 @@ func TestTagsOfARealRegistry(t *testing.T) {
 }
 
 func TestTagsFollowThePages(t *testing.T) {
-	rec, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+	rec, host := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 		switch req.URL.Query().Get("last") {
 		case "":
 			w.Header().Set("Link", `</v2/app/tags/list?last=b>; rel="next"`)
@@ -43,13 +42,13 @@ func TestTagsFollowThePages(t *testing.T) {
 	if err != nil || !slices.Equal(got, []string{"a", "b", "c"}) {
 		t.Errorf("tags are %v, %v", got, err)
 	}
-	if n := len(rec.requests()); n != 3 {
+	if n := len(rec.Requests()); n != 3 {
 		t.Errorf("%d requests", n)
 	}
 }
 
 func TestNamesThatCannotBeTagsAreLeftOut(t *testing.T) {
-	_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+	_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprintf(w, `{"tags":["ok","","../x","<b>","-x",%q]}`, strings.Repeat("x", 129))
 	})
 	got, err := client(t, Options{}).Tags(t.Context(), image.Repository(host+"/app"))
@@ -59,7 +58,7 @@ func TestNamesThatCannotBeTagsAreLeftOut(t *testing.T) {
 }
 
 func TestListingsOfTagsThatGoWrong(t *testing.T) {
-	elsewhere, elsewhereHost := server(t, func(http.ResponseWriter, *http.Request) {})
+	elsewhere, elsewhereHost := outside.Server(t, func(http.ResponseWriter, *http.Request) {})
 	for name, tt := range map[string]struct {
 		h    http.HandlerFunc
 		kind image.Kind
@@ -86,15 +85,15 @@ func TestListingsOfTagsThatGoWrong(t *testing.T) {
 		}, image.TooLarge, "more than"},
 		"no JSON":      {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "tags?") }, image.Unavailable, ""},
 		"a web page":   {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html></html>") }, image.Unavailable, "web page"},
-		"no such name": {func(w http.ResponseWriter, _ *http.Request) { errorBody(w, 404, "NAME_UNKNOWN", "") }, image.NotFound, "repository"},
+		"no such name": {func(w http.ResponseWriter, _ *http.Request) { outside.ErrorBody(w, 404, "NAME_UNKNOWN", "") }, image.NotFound, "repository"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, host := server(t, tt.h)
+			_, host := outside.Server(t, tt.h)
 			_, err := client(t, Options{}).Tags(t.Context(), image.Repository(host+"/app"))
-			wantKind(t, err, tt.kind, host, tt.text)
+			outside.WantKind(t, err, tt.kind, host, tt.text)
 		})
 	}
-	if got := elsewhere.requests(); len(got) != 0 {
+	if got := elsewhere.Requests(); len(got) != 0 {
 		t.Errorf("the other host was asked: %v", got)
 	}
 }
@@ -127,29 +126,29 @@ func TestAListThatEndsAsAPageWouldIsAskedForTheRest(t *testing.T) {
 		"no page ends so":          {unlinked(all[:9], 100, true), 9, 1},
 		"it refuses to go on from a tag": {func(w http.ResponseWriter, req *http.Request) {
 			if req.URL.Query().Has("last") {
-				errorBody(w, http.StatusBadRequest, "UNSUPPORTED", "no")
+				outside.ErrorBody(w, http.StatusBadRequest, "UNSUPPORTED", "no")
 				return
 			}
 			unlinked(all[:10], 100, false)(w, req)
 		}, 10, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rec, host := server(t, tt.h)
+			rec, host := outside.Server(t, tt.h)
 			tags, err := client(t, Options{}).Tags(t.Context(), image.Repository(host+"/app"))
-			if err != nil || len(tags) != tt.tags || len(rec.requests()) != tt.requests {
-				t.Errorf("%d tags in %d requests, %v", len(tags), len(rec.requests()), err)
+			if err != nil || len(tags) != tt.tags || len(rec.Requests()) != tt.requests {
+				t.Errorf("%d tags in %d requests, %v", len(tags), len(rec.Requests()), err)
 			}
 		})
 	}
 }
 
 func TestTheNextPageIsAPathOfTheRegistry(t *testing.T) {
-	elsewhere, inner := server(t, func(http.ResponseWriter, *http.Request) {})
+	elsewhere, inner := outside.Server(t, func(http.ResponseWriter, *http.Request) {})
 	for _, link := range []string{
 		`<http://` + inner + `%s>; rel="next"`, `<https://` + inner + `%s>; Rel="Next"`, `<//inner.test:5000%s>; title="a, b"; rel=next`,
 		`<http://inner.test/artifactory/api/docker/local%s>; rel="next"`, `</x>; rel=first, <%s>;REL='next'`, `%s; rel=next`,
 	} {
-		_, host := server(t, func(w http.ResponseWriter, req *http.Request) {
+		_, host := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 			if req.URL.Path != "/v2/app/tags/list" || req.URL.Query().Get("last") != "" {
 				_, _ = io.WriteString(w, `{"tags":["b"]}`)
 				return
@@ -161,16 +160,14 @@ func TestTheNextPageIsAPathOfTheRegistry(t *testing.T) {
 			t.Errorf("%s: %v, %v", link, tags, err)
 		}
 	}
-	if got := elsewhere.requests(); len(got) != 0 {
+	if got := elsewhere.Requests(); len(got) != 0 {
 		t.Errorf("the other host was asked: %v", got)
 	}
 }
 
-func TestTagsAreRememberedForAMinute(t *testing.T) {
-	rec, host := server(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"tags":["2","1"]}`) })
+func TestTagsAreRemembered(t *testing.T) {
+	rec, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"tags":["2","1"]}`) })
 	c := client(t, Options{})
-	now := time.Now()
-	c.services.tags.now = func() time.Time { return now }
 	for range 3 {
 		got, err := c.Tags(t.Context(), image.Repository(host+"/app"))
 		if err != nil || !slices.Equal(got, []string{"2", "1"}) {
@@ -178,12 +175,12 @@ func TestTagsAreRememberedForAMinute(t *testing.T) {
 		}
 		slices.Sort(got) // the caller's own
 	}
-	if n := len(rec.requests()); n != 1 {
+	if n := len(rec.Requests()); n != 1 {
 		t.Errorf("%d requests", n)
 	}
-	now = now.Add(answerLife)
-	if _, err := c.Tags(t.Context(), image.Repository(host+"/app")); err != nil || len(rec.requests()) != 2 {
-		t.Errorf("after a minute: %v, %d requests", err, len(rec.requests()))
+	c.tags.Forget(image.Repository(host + "/app"))
+	if _, err := c.Tags(t.Context(), image.Repository(host+"/app")); err != nil || len(rec.Requests()) != 2 {
+		t.Errorf("once it is forgotten: %v, %d requests", err, len(rec.Requests()))
 	}
 }
 
@@ -194,7 +191,7 @@ func TestListsOfTagsWithNullsAndDigests(t *testing.T) {
 		`{"tags":null}`: {},
 		`{}`:            {},
 	} {
-		_, host := server(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+		_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
 		got, err := client(t, Options{}).Tags(t.Context(), image.Repository(host+"/app"))
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s: %v, %v", body, got, err)
@@ -208,14 +205,13 @@ func BenchmarkFiveThousandTags(b *testing.B) {
 		tags = append(tags, fmt.Sprintf("15.%d-alpine3.%d", i, i%20))
 	}
 	body := `{"name":"app","tags":["` + strings.Join(tags, `","`) + `"]}`
-	srv := httptest.NewServer(registryRoot(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
-	b.Cleanup(srv.Close)
-	repo := image.Repository(strings.TrimPrefix(srv.URL, "http://") + "/app")
-	c := searching(b, Listed{Host: repo.Host()})
+	_, host := outside.Server(b, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+	repo := image.Repository(host + "/app")
+	c := client(b, Options{})
 	b.Run("listed", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			c.services.tags.forget(repo)
+			c.tags.Forget(repo)
 			if _, err := c.Tags(b.Context(), repo); err != nil {
 				b.Fatal(err)
 			}

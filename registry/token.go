@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"github.com/regclient/regclient/types/errs"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/outbound"
 )
 
 // tokenFailure is why there is no token: a statusError, an error of the network, or what is wrong with the answer. It is
@@ -37,7 +39,7 @@ func (f *tokenFailure) Unwrap() error { return f.err }
 
 // Lasts tells that asking again will not help: what is no token is none the next time.
 func (f *tokenFailure) Lasts() bool {
-	var status *statusError
+	var status *outbound.StatusError
 	if errors.As(f.err, &status) {
 		return status.Lasts()
 	}
@@ -55,15 +57,15 @@ func leaks(origin, out *http.Request) bool {
 func (t *transport) token(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), t.client.opts.HeaderTimeout)
 	defer cancel()
-	failure := &tokenFailure{host: clean(req.URL.Host)}
-	resp, err := t.road(req).RoundTrip(req.WithContext(ctx))
+	failure := &tokenFailure{host: outbound.Clean(req.URL.Host)}
+	resp, err := t.origin.Do(req.WithContext(ctx))
 	switch {
 	case err != nil:
 	case resp.StatusCode >= 300 && resp.StatusCode < 400 && resp.Header.Get("Location") != "":
 		return resp, nil
 	case resp.StatusCode >= 300:
-		status := t.statusError(req, resp)
-		status.token = true
+		status := outbound.ReadStatus(req, resp, t.secrets...)
+		status.Token = true
 		failure.err = status
 		t.setTokenError(failure)
 		return resp, nil
@@ -86,33 +88,35 @@ func (t *transport) token(req *http.Request) (*http.Response, error) {
 // readToken reads a token server's answer and puts the token in its place, in the form that regclient reads. The text says
 // what there is instead of one.
 func readToken(resp *http.Response) (instead image.Text, err error) {
-	raw, err := readBody(resp, maxTokenBody)
-	if errors.Is(err, errTooLarge) {
+	raw, err := outbound.ReadBody(resp, maxTokenBody)
+	if errors.Is(err, outbound.ErrTooLarge) {
 		return image.Textf("more than %d bytes", maxTokenBody), nil
 	}
 	if err != nil {
 		return image.Text{}, err
 	}
-	if plain, ok := inflated(resp.Header, raw, maxTokenBody); ok {
+	if plain, ok := outbound.Inflated(resp.Header, raw, maxTokenBody); ok {
 		raw = plain
 	}
 	var answer struct {
-		Token   looseText    `json:"token"`
-		Access  looseText    `json:"access_token"`
-		Expires looseSeconds `json:"expires_in"`
-		Issued  looseTime    `json:"issued_at"`
-		Refresh looseText    `json:"refresh_token"`
+		Token   any     `json:"token"`
+		Access  any     `json:"access_token"`
+		Expires seconds `json:"expires_in"`
+		Issued  any     `json:"issued_at"`
+		Refresh any     `json:"refresh_token"`
 	}
 	trimmed := strings.TrimSpace(string(raw))
 	wrong := json.Unmarshal(raw, &answer)
-	token := strings.TrimSpace(string(answer.Access))
-	if token == "" {
-		token = strings.TrimSpace(string(answer.Token))
-	}
+	access, _ := answer.Access.(string)
+	token, _ := answer.Token.(string)
+	refresh, _ := answer.Refresh.(string)
+	token = cmp.Or(strings.TrimSpace(access), strings.TrimSpace(token))
+	said, _ := answer.Issued.(string)
+	issued, _ := time.Parse(time.RFC3339Nano, said) // else regclient counts from now
 	switch {
 	case trimmed == "":
 		return image.Textf("nothing"), nil
-	case wrong != nil && (strings.HasPrefix(trimmed, "<") || mediaTypeOf(resp.Header) == "text/html"):
+	case wrong != nil && (strings.HasPrefix(trimmed, "<") || outbound.MediaType(resp.Header) == "text/html"):
 		return image.Textf("a web page"), nil
 	case errors.Is(wrong, errNoNumber):
 		return image.Textf("JSON whose expires_in is no number"), nil
@@ -129,11 +133,11 @@ func readToken(resp *http.Response) (instead image.Text, err error) {
 		Expires int       `json:"expires_in,omitempty"`
 		Issued  time.Time `json:"issued_at,omitzero"`
 		Refresh string    `json:"refresh_token,omitempty"`
-	}{token, int(answer.Expires), time.Time(answer.Issued), string(answer.Refresh)})
+	}{token, int(answer.Expires), issued, refresh})
 	if err != nil {
 		return image.Text{}, err
 	}
-	setBody(resp, out)
+	outbound.SetBody(resp, out)
 	resp.StatusCode, resp.Status = http.StatusOK, "200 OK" // some say 201
 	return image.Text{}, nil
 }
@@ -142,18 +146,18 @@ func readToken(resp *http.Response) (instead image.Text, err error) {
 // client decodes expires_in as an integer).
 var errNoNumber = errors.New("expires_in is no number")
 
-// looseSeconds is a number of seconds, with or without a fraction; 0 where it is none that makes sense.
-type looseSeconds int
+// seconds is a number of seconds, with or without a fraction; 0 where it is none that makes sense.
+type seconds int
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (s *looseSeconds) UnmarshalJSON(raw []byte) error {
+func (s *seconds) UnmarshalJSON(raw []byte) error {
 	const most = 365 * 24 * 60 * 60
 	if c := raw[0]; c != '-' && c != 'n' && (c < '0' || c > '9') {
 		return errNoNumber
 	}
 	n, err := strconv.ParseFloat(string(raw), 64)
 	if *s = 0; err == nil && n > 0 {
-		*s = looseSeconds(min(n, most))
+		*s = seconds(min(n, most))
 	}
 	return nil
 }
@@ -164,14 +168,11 @@ func (t *transport) setTokenError(failure *tokenFailure) {
 	t.tokenFailure = failure
 }
 
-// lastTokenFailure tells why the last request for a token failed; nil where it did not.
-func (u *upstream) lastTokenFailure() *tokenFailure {
-	if u.transport == nil {
-		return nil
-	}
-	u.transport.mu.Lock()
-	defer u.transport.mu.Unlock()
-	return u.transport.tokenFailure
+// lastTokenFailure returns why the last request for a token failed; nil where it did not.
+func (t *transport) lastTokenFailure() *tokenFailure {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.tokenFailure
 }
 
 func tokenServer(host, of string) image.Text {
@@ -179,26 +180,26 @@ func tokenServer(host, of string) image.Text {
 }
 
 // explainToken says what is wrong with a token server, and that it is not with anybody's sign-in.
-func (u *upstream) explainToken(s subject, f *tokenFailure) error {
-	name := tokenServer(f.host, u.host)
-	var status *statusError
+func (h Host) explainToken(s subject, f *tokenFailure) error {
+	name := tokenServer(f.host, h.Name)
+	var status *outbound.StatusError
 	errors.As(f.err, &status)
 	var e *image.Error
 	switch {
 	case !f.what.Empty():
 		e = image.Errorf(image.Unavailable, "%s does not give a token, but %s", name, f.what)
 	case status == nil:
-		return u.explainNetwork(s, f)
-	case status.code == http.StatusTooManyRequests || status.name == "TOOMANYREQUESTS":
-		return u.rateLimited(status)
-	case status.code == http.StatusUnauthorized, status.code == http.StatusForbidden,
-		status.code == http.StatusBadRequest && u.login.known():
-		return u.refused(s, status.message, image.Text{}, status)
-	case status.message == "" || status.html:
-		e = image.Errorf(image.Unavailable, "%s answers %d %s instead of a token", name, status.code, http.StatusText(status.code))
+		return h.explainNetwork(s, f)
+	case status.Code == http.StatusTooManyRequests || status.Name == "TOOMANYREQUESTS":
+		return h.rateLimited(status)
+	case status.Code == http.StatusUnauthorized, status.Code == http.StatusForbidden,
+		status.Code == http.StatusBadRequest && h.login.known():
+		return h.refused(s, status.Message, image.Text{}, status)
+	case status.Message == "" || status.HTML:
+		e = image.Errorf(image.Unavailable, "%s answers %d %s instead of a token", name, status.Code, http.StatusText(status.Code))
 	default:
 		e = image.Errorf(image.Unavailable, "%s answers %d %s instead of a token: %s",
-			name, status.code, http.StatusText(status.code), status.message)
+			name, status.Code, http.StatusText(status.Code), status.Message)
 	}
-	return e.Because(f).Suggest("Nobody's sign-in is wrong: ask whoever runs %s, or see whether a proxy stands in between.", u.host)
+	return e.Because(f).Suggest("Nobody's sign-in is wrong: ask whoever runs %s, or see whether a proxy stands in between.", h.Name)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/test/outside"
 )
 
 func TestWhatATokenServerAnswersIsTold(t *testing.T) {
@@ -49,7 +50,7 @@ func TestWhatATokenServerAnswersIsTold(t *testing.T) {
 			tr := newTokenRegistry(t)
 			tr.failWith(tt.h)
 			_, err := client(t, Options{}).Head(t.Context(), mustRef(t, tr.host+"/app:1"))
-			wantKind(t, err, image.Unavailable, append(tt.texts, "the token server of "+tr.host, "Nobody's sign-in is wrong")...)
+			outside.WantKind(t, err, image.Unavailable, append(tt.texts, "the token server of "+tr.host, "Nobody's sign-in is wrong")...)
 			var lasting interface{ Lasts() bool }
 			if !errors.As(err, &lasting) || lasting.Lasts() != tt.lasts {
 				t.Errorf("whether it lasts is not %v", tt.lasts)
@@ -60,18 +61,18 @@ func TestWhatATokenServerAnswersIsTold(t *testing.T) {
 
 func TestATokenServerThatCannotBeReachedIsNamed(t *testing.T) {
 	var tokens string
-	_, host := server(t, func(w http.ResponseWriter, _ *http.Request) {
+	_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+tokens+`/token"`)
 		w.WriteHeader(http.StatusUnauthorized)
 	})
 	tokens = "127.0.0.1:9"
 	_, err := client(t, Options{}).Document(t.Context(), mustRef(t, host+"/app:1"))
-	wantKind(t, err, image.Unavailable, "127.0.0.1:9, the token server of "+host+", refuses connections")
+	outside.WantKind(t, err, image.Unavailable, "127.0.0.1:9, the token server of "+host+", refuses connections")
 	hanging, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	_, tokens = server(t, func(http.ResponseWriter, *http.Request) { <-hanging.Done() })
+	_, tokens = outside.Server(t, func(http.ResponseWriter, *http.Request) { <-hanging.Done() })
 	_, err = client(t, Options{HeaderTimeout: 50 * time.Millisecond}).Document(t.Context(), mustRef(t, host+"/app:1"))
-	wantKind(t, err, image.Unavailable, tokens+", the token server of "+host+", does not answer in time")
+	outside.WantKind(t, err, image.Unavailable, tokens+", the token server of "+host+", does not answer in time")
 }
 
 func TestTokensAreReadInEveryForm(t *testing.T) {
@@ -96,7 +97,7 @@ func TestTokensAreReadInEveryForm(t *testing.T) {
 
 func TestWhyThereIsNoLoginIsToldWhereOneIsWanted(t *testing.T) {
 	_, host := basicRegistry(t)
-	_, open := server(t, oneManifest(t))
+	_, open := outside.Server(t, oneManifest(t))
 	helper(t, "broken", "echo 'the keyring is locked'; exit 1")
 	helper(t, "mute", "exit 3")
 	helper(t, "rubbish", "echo hello")
@@ -120,7 +121,7 @@ func TestWhyThereIsNoLoginIsToldWhereOneIsWanted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			opts := Options{DockerConfig: dockerConfigDir(t, tt.conf)}
 			_, err := client(t, opts).Document(t.Context(), mustRef(t, host+"/app:1"))
-			wantKind(t, err, image.Unauthorized, append(tt.texts, host+" wants a sign-in")...)
+			outside.WantKind(t, err, image.Unauthorized, append(tt.texts, host+" wants a sign-in")...)
 			if _, err := client(t, opts).Document(t.Context(), mustRef(t, open+"/app:1")); err != nil {
 				t.Errorf("where nobody needs to sign in: %v", err)
 			}
@@ -132,7 +133,7 @@ func TestWhyThereIsNoLoginIsToldWhereOneIsWanted(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := client(t, Options{DockerConfig: dir}).Document(t.Context(), mustRef(t, host+"/app:1"))
-		wantKind(t, err, image.Unauthorized, "config.json is not what docker writes", dir)
+		outside.WantKind(t, err, image.Unauthorized, "config.json is not what docker writes", dir)
 	})
 	t.Run("a folder in its place", func(t *testing.T) {
 		dir := t.TempDir()
@@ -140,7 +141,7 @@ func TestWhyThereIsNoLoginIsToldWhereOneIsWanted(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := client(t, Options{DockerConfig: dir}).Document(t.Context(), mustRef(t, host+"/app:1"))
-		wantKind(t, err, image.Unauthorized, "config.json cannot be opened", "Let the user")
+		outside.WantKind(t, err, image.Unauthorized, "config.json cannot be opened", "Let the user")
 	})
 }
 

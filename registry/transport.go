@@ -1,12 +1,9 @@
 package registry
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"sync"
@@ -15,12 +12,12 @@ import (
 	"github.com/regclient/regclient/types/errs"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/outbound"
 )
 
 const (
 	maxRedirects = 5
-	maxErrorBody = 256 << 10 // bytes of an answer that is no success
-	maxTokenBody = 1 << 20   // bytes of a token server's answer
+	maxTokenBody = 1 << 20 // bytes of a token server's answer
 )
 
 // requestKind says what an exchange is after.
@@ -79,10 +76,11 @@ func exchangeOf(ctx context.Context) *exchange {
 }
 
 // transport is one upstream's http.RoundTripper under regclient. Everything but a blob is read here, whole
-// and bounded; a status that is no success becomes a statusError, so that regclient neither waits for what
+// and bounded; a status that is no success becomes an outbound.StatusError, so that regclient neither waits for what
 // Retry-After says nor tries again by itself.
 type transport struct {
 	client  *Client
+	origin  *outbound.Origin
 	host    string
 	api     string
 	scheme  string
@@ -103,7 +101,7 @@ var accepted = []string{
 
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	origin, hops := redirectedFrom(req)
+	origin, hops := outbound.RedirectedFrom(req)
 	if hops > maxRedirects {
 		return nil, image.Errorf(image.Unavailable, "%s redirects in a circle, or too often", t.host)
 	}
@@ -122,7 +120,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return t.token(out)
 	}
 	if origin.URL.Host != t.api || origin.URL.Scheme != t.scheme {
-		return nil, image.Errorf(image.Unavailable, "%s sends us on to %s for its list of tags", t.host, clean(origin.URL.Host))
+		return nil, image.Errorf(image.Unavailable, "%s sends us on to %s for its list of tags", t.host, outbound.Clean(origin.URL.Host))
 	}
 	out.Header.Set("Accept-Encoding", "identity")
 	if ex.kind == kindManifest {
@@ -134,21 +132,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if ex.kind == kindBlob && ex.offset > 0 {
 		out.Header.Set("Range", fmt.Sprintf("bytes=%d-", ex.offset))
 	}
-	resp, err := t.road(out).RoundTrip(out)
+	resp, err := t.origin.Do(out)
 	if err != nil {
 		return nil, err
 	}
 	return t.receive(ex, out, resp)
-}
-
-// road picks the way for a request, by the registry and all who redirected it.
-func (t *transport) road(req *http.Request) *road {
-	by := []string{t.api}
-	for r := req; r.Response != nil && r.Response.Request != nil; {
-		r = r.Response.Request
-		by = append(by, r.URL.Host)
-	}
-	return t.client.led(req.Context(), req.URL, by...)
 }
 
 // receive sorts an answer by its status.
@@ -159,7 +147,7 @@ func (t *transport) receive(ex *exchange, req *http.Request, resp *http.Response
 	}
 	switch code := resp.StatusCode; {
 	case ex.challenged:
-		ex.refusal = t.statusError(req, resp).message
+		ex.refusal = outbound.ReadStatus(req, resp, t.secrets...).Message
 		ex.readChallenge(resp.Header)
 		return resp, nil
 	case code >= 300 && code < 400 && resp.Header.Get("Location") != "":
@@ -168,7 +156,7 @@ func (t *transport) receive(ex *exchange, req *http.Request, resp *http.Response
 		_ = resp.Body.Close()
 		return t.fromTheBeginning(ex, req)
 	case code != http.StatusOK && code != http.StatusPartialContent:
-		status := t.statusError(req, resp)
+		status := outbound.ReadStatus(req, resp, t.secrets...)
 		_ = resp.Body.Close()
 		return nil, status
 	}
@@ -186,7 +174,7 @@ func (t *transport) receive(ex *exchange, req *http.Request, resp *http.Response
 func (t *transport) fromTheBeginning(ex *exchange, req *http.Request) (*http.Response, error) {
 	ex.offset = 0
 	req.Header.Del("Range")
-	resp, err := t.road(req).RoundTrip(req)
+	resp, err := t.origin.Do(req)
 	if err != nil {
 		return nil, err
 	}
@@ -196,17 +184,17 @@ func (t *transport) fromTheBeginning(ex *exchange, req *http.Request) (*http.Res
 func (t *transport) success(ex *exchange, req *http.Request, resp *http.Response) (*http.Response, error) {
 	var err error
 	switch {
-	case ex.kind != kindBlob && mediaTypeOf(resp.Header) == "text/html":
+	case ex.kind != kindBlob && outbound.MediaType(resp.Header) == "text/html":
 		err = t.webPage(req)
 	case ex.kind == kindBlob:
 		err = blobAnswer(ex, req, resp)
 	case resp.StatusCode != http.StatusOK:
-		err = t.statusError(req, resp)
+		err = outbound.ReadStatus(req, resp, t.secrets...)
 	case req.Method == http.MethodHead:
 	default:
 		err = t.document(ex, req, resp)
 	}
-	if errors.Is(err, errTooLarge) {
+	if errors.Is(err, outbound.ErrTooLarge) {
 		err = image.Errorf(image.TooLarge, "%s answers with more than %d bytes for %s", t.host, limitOf(ex.kind), ex.subject.name())
 	}
 	if err != nil {
@@ -218,15 +206,21 @@ func (t *transport) success(ex *exchange, req *http.Request, resp *http.Response
 
 // document reads an answer whole, and puts what it means in its place.
 func (t *transport) document(ex *exchange, req *http.Request, resp *http.Response) error {
-	sent, err := readBody(resp, int64(limitOf(ex.kind)))
+	sent, err := outbound.ReadBody(resp, int64(limitOf(ex.kind)))
 	if err != nil {
 		return err
 	}
-	raw := plainDocument(ex, resp, sent)
+	var want image.Digest
+	if ex.kind == kindManifest {
+		if want = ex.subject.ref.Digest; want == "" {
+			want, _ = image.ParseDigest(resp.Header.Get("Docker-Content-Digest"))
+		}
+	}
+	raw := outbound.PlainDocument(resp.Header, sent, want, int64(limitOf(ex.kind)))
 	if err := image.CheckNesting(raw); err != nil {
 		return err
 	}
-	setBody(resp, raw)
+	outbound.SetBody(resp, raw)
 	if ex.kind != kindTags {
 		ex.raw = raw
 		return nil
@@ -242,56 +236,6 @@ func limitOf(kind requestKind) int {
 }
 
 func (t *transport) webPage(req *http.Request) error {
-	return image.Errorf(image.Unavailable, "%s answers with a web page, not as a registry does", clean(req.URL.Host)).Because(errNotThis).
+	return image.Errorf(image.Unavailable, "%s answers with a web page, not as a registry does", outbound.Clean(req.URL.Host)).Because(ErrNotThis).
 		Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
-}
-
-// redirectedFrom gives the request that a chain of redirects began with, and the chain's length.
-func redirectedFrom(req *http.Request) (origin *http.Request, hops int) {
-	for req.Response != nil && req.Response.Request != nil {
-		req = req.Response.Request
-		hops++
-	}
-	return req, hops
-}
-
-var errTooLarge = errors.New("the answer is too large")
-
-// readBody reads an answer of at most limit bytes whole, closes it, and puts a reader of those bytes in its
-// place. The error is errTooLarge for more, whatever Content-Length claims, and image.Corrupt for JSON that is nested too
-// deep: nothing of ours or of regclient's reads that.
-func readBody(resp *http.Response, limit int64) ([]byte, error) {
-	defer resp.Body.Close()
-	if resp.ContentLength > limit {
-		return nil, errTooLarge
-	}
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(raw)) > limit {
-		return nil, errTooLarge
-	}
-	if codingOf(resp.Header) == "" { // else it is for those who undo that
-		if err := image.CheckNesting(raw); err != nil {
-			return nil, err
-		}
-	}
-	setBody(resp, raw)
-	return raw, nil
-}
-
-func setBody(resp *http.Response, raw []byte) {
-	resp.Body = io.NopCloser(bytes.NewReader(raw))
-	resp.ContentLength = int64(len(raw))
-	resp.Header.Del("Content-Length") // regclient goes by it
-}
-
-// mediaTypeOf gives the Content-Type without its parameters, in lower case.
-func mediaTypeOf(h http.Header) string {
-	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
-	if err != nil {
-		return ""
-	}
-	return t
 }

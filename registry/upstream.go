@@ -14,6 +14,7 @@ import (
 	"github.com/regclient/regclient/scheme/reg"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/outbound"
 )
 
 const (
@@ -24,16 +25,12 @@ const (
 // upstream is one registry: how it is spoken to, as whom, and regclient set up accordingly. It does not
 // change; when anything about it does, the next request makes a new one.
 type upstream struct {
-	way
-	scheme    string // http or https
+	Host
 	rc        *regclient.RegClient
 	transport *transport
-	login     credential
-	// loginProblem is why docker's credentials, or some of them, could not be read; nil where they could.
-	loginProblem *image.Error
-	stamp        fileStamp // of config.json when the credentials were read
-	made         time.Time
-	worked       atomic.Bool // a request has succeeded
+	stamp     fileStamp // of config.json when the credentials were read
+	made      time.Time
+	worked    atomic.Bool // a request has succeeded
 }
 
 // slot holds a host's upstream. The lock, a channel so that waiting can be cancelled, makes that a host is
@@ -47,7 +44,7 @@ type slot struct {
 func (c *Client) upstream(ctx context.Context, s subject) (*upstream, error) {
 	host := s.host()
 	if host == "" || s.ref.Repository.Path() == "" && !s.search {
-		return nil, image.Errorf(image.Invalid, "%q is not a repository", clean(string(s.ref.Repository)))
+		return nil, image.Errorf(image.Invalid, "%q is not a repository", outbound.Clean(string(s.ref.Repository)))
 	}
 	sl := c.slot(host)
 	select {
@@ -62,7 +59,7 @@ func (c *Client) upstream(ctx context.Context, s subject) (*upstream, error) {
 	}
 	up, err := c.newUpstream(ctx, host)
 	if err != nil {
-		return nil, (&upstream{way: c.wayTo(host)}).explain(ctx, s, &exchange{}, err)
+		return nil, c.Host(host).explain(ctx, s, &exchange{}, err)
 	}
 	up.stamp, up.made = stamp, time.Now()
 	sl.up = up
@@ -88,7 +85,7 @@ func (c *Client) slot(host string) *slot {
 
 // forget makes the next request find out about the host anew.
 func (c *Client) forget(ctx context.Context, u *upstream) {
-	sl := c.slot(u.host)
+	sl := c.slot(u.Name)
 	select {
 	case sl.lock <- struct{}{}:
 	case <-ctx.Done(): // whoever has the lock finds out anew anyway
@@ -103,38 +100,46 @@ func (c *Client) forget(ctx context.Context, u *upstream) {
 // again tells whether a failed request is worth a second try with a new upstream: one that has worked, and
 // now refuses us or speaks another scheme. In each such case the upstream is forgotten.
 func (c *Client) again(ctx context.Context, u *upstream, err error, ex *exchange) bool {
-	var status *statusError
-	stale := ex.refused(err) || schemeMismatch(err) ||
-		u.scheme == "http" && errors.As(err, &status) && status.code == http.StatusBadRequest
+	var status *outbound.StatusError
+	stale := ex.refused(err) || outbound.SchemeMismatch(err) ||
+		u.Scheme == "http" && errors.As(err, &status) && status.Code == http.StatusBadRequest
 	if stale {
 		c.forget(ctx, u)
 	}
 	return stale && u.worked.Load()
 }
 
+// explain makes of whatever went wrong an image.Error in plain words, or gives back the context's error.
+func (u *upstream) explain(ctx context.Context, s subject, ex *exchange, err error) error {
+	if failure := u.transport.lastTokenFailure(); failure != nil && ex.refused(err) && ex.unanswerable.Empty() {
+		err = failure
+	}
+	return u.Host.explain(ctx, s, ex, err)
+}
+
 func (c *Client) newUpstream(ctx context.Context, host string) (*upstream, error) {
-	w := c.wayTo(host)
-	scheme, err := c.schemeOf(ctx, w)
-	if err != nil {
+	u := &upstream{Host: c.Host(host)}
+	var err error
+	if u.Scheme, err = c.out.Scheme(ctx, u.API, u.peer.TLS); err != nil {
 		return nil, err
 	}
-	login, problem, err := c.credentialOf(ctx, w.signIn)
-	if err != nil {
+	if u.login, u.loginProblem, err = c.credentialOf(ctx, u.signIn); err != nil {
 		return nil, err
 	}
-	u := &upstream{way: w, scheme: scheme, login: login, loginProblem: problem}
-	u.transport = &transport{client: c, host: host, api: u.api, scheme: scheme, secrets: login.secrets()}
+	u.transport = &transport{
+		client: c, origin: c.out.From(u.API), host: host, api: u.API, scheme: u.Scheme, secrets: u.Secrets(),
+	}
 	settings := config.Host{
 		Name:          host,
-		Hostname:      u.api,
+		Hostname:      u.API,
 		TLS:           config.TLSEnabled,
-		User:          login.user,
-		Pass:          login.password,
-		Token:         login.token,
+		User:          u.login.user,
+		Pass:          u.login.password,
+		Token:         u.login.token,
 		ReqConcurrent: int64(c.opts.Concurrency + spareRequests), // regclient's own default is 3
 		RepoAuth:      true,                                      // else a token asks for every repository ever used
 	}
-	if scheme == "http" {
+	if u.Scheme == "http" {
 		settings.TLS = config.TLSDisabled
 	}
 	u.rc = regclient.New(

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/outbound"
 )
 
 func TestAnIndexWithAttestationsGoesFromShelfToShelfUnchanged(t *testing.T) {
@@ -14,7 +15,7 @@ func TestAnIndexWithAttestationsGoesFromShelfToShelfUnchanged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			u := sampleUpstream(t)
-			from := startStowage(t, listRegistries(t, registry.Listed{Host: "ghcr.io", Address: u.host, TLS: registry.TLSOff}))
+			from := startStowage(t, listRegistries(t, registry.Entry{Host: "ghcr.io", Address: u.host, TLS: outbound.TLSOff}))
 			source := twoPlatforms(false)
 			source.Attest, source.Artifacts = true, artifacts
 			index := u.holds(t, "team/attested", source, "1")

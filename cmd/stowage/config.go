@@ -128,7 +128,7 @@ type settings struct {
 	platform image.Platform
 	loopback bool
 	external string // address; empty: unknown
-	list     []registry.Listed
+	list     []registry.Entry
 	log      *slog.Logger
 
 	maxUpload   int64 // bytes; 0 is no limit

@@ -55,8 +55,8 @@ func demo(ctx context.Context, f flags, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	s.list = slices.DeleteFunc(s.list, func(l registry.Listed) bool { // the demo's own are nowhere else
-		return slices.ContainsFunc(list, func(own registry.Listed) bool { return sameHost(own.Host, l.Host) || sameHost(own.Host, l.MirrorOf) })
+	s.list = slices.DeleteFunc(s.list, func(l registry.Entry) bool { // the demo's own are nowhere else
+		return slices.ContainsFunc(list, func(own registry.Entry) bool { return sameHost(own.Host, l.Host) || sameHost(own.Host, l.MirrorOf) })
 	})
 	a, err := open(ctx, s, parts{registries: list, demo: &handlers.Demo{MoveTag: tagMover(reg)}, ready: func(ctx context.Context, q *pull.Queue) error {
 		defer world.stocked.Store(true)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/outbound"
 	"github.com/stowage/stowage/sample"
 )
 
@@ -34,7 +35,7 @@ type demoWorld struct {
 }
 
 // registries serves them on loopback and gives the list that leads there.
-func (d *demoWorld) registries(ctx context.Context) ([]registry.Listed, error) {
+func (d *demoWorld) registries(ctx context.Context) ([]registry.Entry, error) {
 	hub, err := d.hub()
 	if err != nil {
 		return nil, err
@@ -47,7 +48,7 @@ func (d *demoWorld) registries(ctx context.Context) ([]registry.Listed, error) {
 		ghcr.AddRepositories("acme/api", "acme/"+strings.ReplaceAll(name, "/", "-"))
 	}
 
-	list := []registry.Listed{
+	list := []registry.Entry{
 		{Host: "docker.io", Label: "Docker Hub", Search: registry.SearchHub},
 		{Host: "quay.io", Label: "Quay", Search: registry.SearchQuay},
 		{Host: "ghcr.io", Label: "GitHub", Search: registry.SearchCatalog},
@@ -68,7 +69,7 @@ func (d *demoWorld) registries(ctx context.Context) ([]registry.Listed, error) {
 		if list[i].Address, err = d.serve(ctx, d.slowly(h)); err != nil {
 			return nil, err
 		}
-		list[i].TLS = registry.TLSOff
+		list[i].TLS = outbound.TLSOff
 	}
 	service, err := d.serve(ctx, sample.Hub{Found: sample.HubFound(), Tagged: hub}.Handler())
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/outbound"
 	"github.com/stowage/stowage/sample"
 )
 
@@ -27,7 +28,7 @@ const (
 func fillShelf(t *testing.T) filled {
 	t.Helper()
 	u := sampleUpstream(t)
-	listed := listRegistries(t, registry.Listed{Host: "ghcr.io", Address: u.host, TLS: registry.TLSOff})
+	listed := listRegistries(t, registry.Entry{Host: "ghcr.io", Address: u.host, TLS: outbound.TLSOff})
 	f := filled{stowage: startStowage(t, listed), name: "ghcr.io/team/app", tags: map[string]sample.Built{}}
 	f.tags[indexTag] = u.holds(t, "team/app", twoPlatforms(false), indexTag)
 	f.tags[listTag] = u.holds(t, "team/app", twoPlatforms(true), listTag)

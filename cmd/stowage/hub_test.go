@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/outbound"
 	"github.com/stowage/stowage/sample"
 )
 
@@ -61,8 +62,8 @@ func (h *hub) answers(t *testing.T, shape sample.Hub) {
 }
 
 // listed is its entry in the list of registries.
-func (h *hub) listed() registry.Listed {
-	return registry.Listed{Host: "docker.io", Address: h.registry.host, TLS: registry.TLSOff, Search: registry.SearchHub, SearchURL: h.search.url()}
+func (h *hub) listed() registry.Entry {
+	return registry.Entry{Host: "docker.io", Address: h.registry.host, TLS: outbound.TLSOff, Search: registry.SearchHub, SearchURL: h.search.url()}
 }
 
 // standIn serves a search service, or a registry with one beside it, with faults and a record.
@@ -88,7 +89,7 @@ func serveFaulty(t *testing.T, f *sample.Faulty, h http.Handler) *upstream {
 func (u *upstream) url() string { return "http://" + u.host }
 
 // listRegistries writes the file of a list and gives the argument that names it.
-func listRegistries(t *testing.T, list ...registry.Listed) string {
+func listRegistries(t *testing.T, list ...registry.Entry) string {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString("registries:\n")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/outbound"
 )
 
 // registriesLimit bounds the file of --registries, in bytes.
@@ -25,8 +26,8 @@ const registriesLimit = 1 << 20
 var entryKeys = []string{"name", "label", "address", "tls", "ca", "credentials", "hosts", "search", "search-url", "mirror-of"}
 
 // registries reads --registries and --registry. What the entries mean is checked by registry.New.
-func (f flags) registries() ([]registry.Listed, error) {
-	var list []registry.Listed
+func (f flags) registries() ([]registry.Entry, error) {
+	var list []registry.Entry
 	if f.Registries != "" {
 		var err error
 		if list, err = readRegistries(f.Registries); err != nil {
@@ -63,9 +64,9 @@ func sameHost(a, b string) bool {
 }
 
 // parseRegistry reads NAME or NAME=URL.
-func parseRegistry(value string) (registry.Listed, error) {
+func parseRegistry(value string) (registry.Entry, error) {
 	name, address, given := strings.Cut(value, "=")
-	l := registry.Listed{Host: strings.TrimSpace(name)}
+	l := registry.Entry{Host: strings.TrimSpace(name)}
 	if l.Host == "" || strings.Contains(l.Host, "://") {
 		return l, image.Errorf(image.Invalid, "--registry %q does not begin with the name of a registry", value).
 			Suggest("Give NAME or NAME=URL, such as registry.example.com or harbor.example.com=http://10.0.0.5:8080.")
@@ -78,15 +79,15 @@ func parseRegistry(value string) (registry.Listed, error) {
 		return l, image.Errorf(image.Invalid, "--registry %s: %q is not the address of a registry", l.Host, address).
 			Suggest("An address is http:// or https:// and a host, with a port where it needs one. http means without TLS.")
 	}
-	l.Address, l.TLS = u.Host, registry.TLSVerify
+	l.Address, l.TLS = u.Host, outbound.TLSVerify
 	if u.Scheme == "http" {
-		l.TLS = registry.TLSOff
+		l.TLS = outbound.TLSOff
 	}
 	return l, nil
 }
 
 // readRegistries reads the file of --registries. Errors name the file and the line.
-func readRegistries(file string) ([]registry.Listed, error) {
+func readRegistries(file string) ([]registry.Entry, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("--registries: %w", err)
@@ -107,7 +108,7 @@ func readRegistries(file string) ([]registry.Listed, error) {
 		}
 		return nil, fmt.Errorf("%s: not YAML: %w", file, err)
 	}
-	var list []registry.Listed
+	var list []registry.Entry
 	for _, doc := range parsed.Docs {
 		if doc.Body == nil || doc.Body.Type() == ast.CommentType || doc.Body.Type() == ast.CommentGroupType {
 			continue // nothing but comments
@@ -176,14 +177,14 @@ func (r registriesFile) scalar(key string, node ast.Node) (string, error) {
 	return "", r.wrong(node, image.Textf("%s: expected a text", key))
 }
 
-func (r registriesFile) entries(node ast.Node) ([]registry.Listed, error) {
+func (r registriesFile) entries(node ast.Node) ([]registry.Entry, error) {
 	items, err := r.sequence("registries", node)
 	if err != nil {
 		return nil, err
 	}
-	list := make([]registry.Listed, 0, len(items))
+	list := make([]registry.Entry, 0, len(items))
 	for _, item := range items {
-		l := registry.Listed{At: fmt.Sprintf("%s:%d", r.name, item.GetToken().Position.Line)}
+		l := registry.Entry{At: fmt.Sprintf("%s:%d", r.name, item.GetToken().Position.Line)}
 		err := r.mapping(item, entryKeys, " of a registry", func(key string, value ast.Node) error { return r.entry(&l, key, value) })
 		if err != nil {
 			return nil, err
@@ -197,7 +198,7 @@ func (r registriesFile) entries(node ast.Node) ([]registry.Listed, error) {
 }
 
 // entry sets what one key says.
-func (r registriesFile) entry(l *registry.Listed, key string, node ast.Node) error {
+func (r registriesFile) entry(l *registry.Entry, key string, node ast.Node) error {
 	if key == "hosts" {
 		items, err := r.sequence(key, node)
 		if err != nil {
@@ -224,8 +225,8 @@ func (r registriesFile) entry(l *registry.Listed, key string, node ast.Node) err
 	case "address":
 		l.Address = value
 	case "tls":
-		l.TLS = registry.TLSMode(value)
-		return oneOf(r, node, key, l.TLS, registry.TLSVerify, registry.TLSSkip, registry.TLSOff)
+		l.TLS = outbound.TLSMode(value)
+		return oneOf(r, node, key, l.TLS, outbound.TLSVerify, outbound.TLSSkip, outbound.TLSOff)
 	case "ca":
 		if l.CAFile = value; value != "" && !filepath.IsAbs(value) {
 			l.CAFile = filepath.Join(filepath.Dir(r.name), value)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/outbound"
 	"github.com/stowage/stowage/sample"
 )
 
@@ -24,12 +25,12 @@ func fileOf(t *testing.T, text string) string {
 
 func TestARegistryOnTheCommandLineIsANameOrANameAndItsAddress(t *testing.T) {
 	t.Parallel()
-	for value, want := range map[string]registry.Listed{
+	for value, want := range map[string]registry.Entry{
 		"quay.io":                                  {Host: "quay.io"},
 		"harbor.example.com:8443":                  {Host: "harbor.example.com:8443"},
-		"reg.example.com=http://10.0.0.5:8080":     {Host: "reg.example.com", Address: "10.0.0.5:8080", TLS: registry.TLSOff},
-		"reg.example.com=https://mirror.internal/": {Host: "reg.example.com", Address: "mirror.internal", TLS: registry.TLSVerify},
-		"six.example.com=http://[fd00::5]:5000":    {Host: "six.example.com", Address: "[fd00::5]:5000", TLS: registry.TLSOff},
+		"reg.example.com=http://10.0.0.5:8080":     {Host: "reg.example.com", Address: "10.0.0.5:8080", TLS: outbound.TLSOff},
+		"reg.example.com=https://mirror.internal/": {Host: "reg.example.com", Address: "mirror.internal", TLS: outbound.TLSVerify},
+		"six.example.com=http://[fd00::5]:5000":    {Host: "six.example.com", Address: "[fd00::5]:5000", TLS: outbound.TLSOff},
 	} {
 		want.At = "--registry"
 		got, err := flags{Registry: []string{value}}.registries()
@@ -68,14 +69,14 @@ registries:
   - {name: mirror.example.com, mirror-of: docker.io, tls: off, ca: /etc/ca.pem, search: off}
 `)
 	got, err := flags{Registries: file, Registry: []string{"localhost:5000"}}.registries()
-	want := []registry.Listed{
+	want := []registry.Entry{
 		{Host: "docker.io", Search: registry.SearchOff},
 		{
-			Host: "harbor.example.com:8443", Label: "Our Harbor", Address: "10.1.2.3:8443", TLS: registry.TLSSkip, CAFile: filepath.Join(filepath.Dir(file), "ca.pem"),
+			Host: "harbor.example.com:8443", Label: "Our Harbor", Address: "10.1.2.3:8443", TLS: outbound.TLSSkip, CAFile: filepath.Join(filepath.Dir(file), "ca.pem"),
 			Credentials: "robot.example.com", Hosts: []string{"auth.example.com", "blobs.example.com:9000"}, Search: registry.SearchHarbor, SearchURL: "https://harbor.example.com:8443",
 		},
 		{Host: "quay.io", Hosts: []string{"cdn.example.com"}},
-		{Host: "mirror.example.com", MirrorOf: "docker.io", TLS: registry.TLSOff, CAFile: "/etc/ca.pem", Search: registry.SearchOff},
+		{Host: "mirror.example.com", MirrorOf: "docker.io", TLS: outbound.TLSOff, CAFile: "/etc/ca.pem", Search: registry.SearchOff},
 		{Host: "localhost:5000"},
 	}
 	for i, line := range []string{":3", ":5", ":14", ":18"} {
@@ -203,7 +204,7 @@ func TestListedRegistriesAreLoggedAndPulledFrom(t *testing.T) {
 	quay := standIn(t, sample.Quay{Found: sample.QuayFound(), Tagged: h.tags}.Handler())
 	// Beyond loopback only what is listed may be at a loopback address.
 	for _, listen := range [][]string{nil, {"--listen=0.0.0.0:0", "--auth=none"}} {
-		s := startStowage(t, append([]string{listRegistries(t, h.listed(), registry.Listed{Host: "mirror.example.com", MirrorOf: "ghcr.io"}), "--registry=quay.io=" + quay.url()}, listen...)...)
+		s := startStowage(t, append([]string{listRegistries(t, h.listed(), registry.Entry{Host: "mirror.example.com", MirrorOf: "ghcr.io"}), "--registry=quay.io=" + quay.url()}, listen...)...)
 		for name, msg := range map[string]string{"docker.io": "registry", "quay.io": "registry", "mirror.example.com": "mirror"} {
 			if _, err := s.awaitLine(func(line string) bool {
 				return strings.Contains(line, `"msg":"`+msg+`"`) && strings.Contains(line, `"name":"`+name+`"`)
@@ -222,7 +223,7 @@ func TestTheDemoWorksBeyondLoopback(t *testing.T) {
 	t.Parallel()
 	s := &stowage{t: t}
 	// What the operator lists of the same names, the demo has itself.
-	list := listRegistries(t, registry.Listed{Host: "quay.io", Address: "quay.invalid"}, registry.Listed{Host: "mirror.invalid", MirrorOf: "docker.io"})
+	list := listRegistries(t, registry.Entry{Host: "quay.io", Address: "quay.invalid"}, registry.Entry{Host: "mirror.invalid", MirrorOf: "docker.io"})
 	s.launch(stowageCommand(t, nil, "demo", "--listen=0.0.0.0:0", "--auth=none", list))
 	for ref, platform := range map[string]string{"quay.io/prometheus/node-exporter:v1.8.2": "linux/arm64", "postgres:9.3-alpine": "linux/amd64", "ghcr.io/acme/api:v2.12.0": "linux/amd64"} {
 		s.awaitState(s.pull(ref, platform), "done")

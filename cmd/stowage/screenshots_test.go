@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/outbound"
 	"github.com/stowage/stowage/sample"
 )
 
@@ -192,7 +193,7 @@ func runningAllTags(t *testing.T) shot {
 func troubledSearch(t *testing.T) shot {
 	t.Helper()
 	h := dockerHub(t, "library/nginx:latest")
-	list := []registry.Listed{h.listed()}
+	list := []registry.Entry{h.listed()}
 	for _, name := range []string{"slow.example", "broken.example"} {
 		u := standIn(t, sample.Quay{Found: sample.QuayFound(), Tagged: h.tags}.Handler())
 		if name == "slow.example" {
@@ -200,7 +201,7 @@ func troubledSearch(t *testing.T) shot {
 		} else {
 			u.On(sample.Any, sample.HTML())
 		}
-		list = append(list, registry.Listed{Host: name, Address: u.host, TLS: registry.TLSOff, Search: registry.SearchQuay})
+		list = append(list, registry.Entry{Host: name, Address: u.host, TLS: outbound.TLSOff, Search: registry.SearchQuay})
 	}
 	return shot{"search-trouble", startStowage(t, listRegistries(t, list...)), "/search?q=nginx&limit=3", "#search-results [aria-busy=true]"}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/outbound"
 	"github.com/stowage/stowage/sample"
 )
 
@@ -149,7 +150,7 @@ func TestAnExposedServerIsLedToNoAddressOfItsOwnMachine(t *testing.T) {
 		tr := setTrap(t, "127.0.0.1")
 		quay := standIn(t, sample.Quay{Found: sample.QuayFound(), Tagged: sample.Pushed{}}.Handler())
 		quay.On(sample.Any, sample.Redirect("http://"+tr.address))
-		s := startExposed(t, listRegistries(t, registry.Listed{Host: "quay.example", Address: quay.host, TLS: registry.TLSOff, Search: registry.SearchQuay}))
+		s := startExposed(t, listRegistries(t, registry.Entry{Host: "quay.example", Address: quay.host, TLS: outbound.TLSOff, Search: registry.SearchQuay}))
 		s.page("/search?q=nginx&registry=quay.example").says(http.StatusOK, "leads to "+tr.address+", where this server may not connect")
 		tr.empty(t)
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/outbound"
 	"github.com/stowage/stowage/sample"
 )
 
@@ -93,8 +94,8 @@ func serveLarge(t *testing.T) *largeRegistry {
 	})
 	u := serveFaulty(t, faulty, l)
 	l.args = []string{listRegistries(t,
-		registry.Listed{Host: "docker.io", Address: u.host, TLS: registry.TLSOff, Search: registry.SearchHub, SearchURL: u.url() + "/hub"},
-		registry.Listed{Host: "registry.example", Address: u.host, TLS: registry.TLSOff, Search: registry.SearchCatalog},
+		registry.Entry{Host: "docker.io", Address: u.host, TLS: outbound.TLSOff, Search: registry.SearchHub, SearchURL: u.url() + "/hub"},
+		registry.Entry{Host: "registry.example", Address: u.host, TLS: outbound.TLSOff, Search: registry.SearchCatalog},
 	)}
 	return l
 }

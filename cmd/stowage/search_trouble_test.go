@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/outbound"
 	"github.com/stowage/stowage/sample"
 )
 
@@ -15,8 +16,8 @@ func besideQuay(t *testing.T) (*stowage, *hub, *upstream) {
 	t.Helper()
 	h := dockerHub(t, "library/nginx:latest")
 	quay := standIn(t, sample.Quay{Found: sample.QuayFound(), Tagged: h.tags}.Handler())
-	return startStowage(t, listRegistries(t, h.listed(), registry.Listed{
-		Host: "quay.example", Label: "Our Quay", Address: quay.host, TLS: registry.TLSOff, Search: registry.SearchQuay,
+	return startStowage(t, listRegistries(t, h.listed(), registry.Entry{
+		Host: "quay.example", Label: "Our Quay", Address: quay.host, TLS: outbound.TLSOff, Search: registry.SearchQuay,
 	})), h, quay
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/web"
 )
@@ -65,7 +66,7 @@ func sayWhy(ctx context.Context, s settings, why error) error {
 
 // parts are what the demo puts in place of the ordinary.
 type parts struct {
-	registries []registry.Listed // they go before the operator's
+	registries []registry.Entry // they go before the operator's
 	demo       *handlers.Demo
 	ready      func(ctx context.Context, q *pull.Queue) error // called once pulls run
 }
@@ -120,7 +121,7 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 	api := distribution.New(distribution.Options{Store: a.store, Mirror: a.mirror, Logger: s.log})
 	a.server = web.New(web.Options{
 		Handlers: handlers.New(handlers.Options{
-			Store: a.store, Queue: a.queue, Checker: a.checker, Mirror: a.mirror, Registry: a.client, Logger: s.log, DefaultPlatform: s.platform,
+			Store: a.store, Queue: a.queue, Checker: a.checker, Mirror: a.mirror, Registry: a.client, Search: search.New(a.client, a.client.Outbound()), Logger: s.log, DefaultPlatform: s.platform,
 			Importer:  archive.NewImporter(archive.Options{Shelf: a.store, Queue: a.queue, MaxBytes: s.maxUpload, Logger: s.log}),
 			LocalUser: localUser(), Demo: p.demo, ExternalURL: s.external, Closing: a.closing,
 		}),
@@ -202,7 +203,7 @@ func (a *app) address() string {
 }
 
 // listed is what the log says of an entry of the list: what the operator said of it.
-func listed(l registry.Listed) []any {
+func listed(l registry.Entry) []any {
 	all := []any{"name", l.Host, "label", l.Name()}
 	if l.Address != "" {
 		all = append(all, "address", l.Address)
