@@ -10,7 +10,7 @@ import (
 func TestAnArchiveIsOfTheIndexesAndThePlatformsThatAreStored(t *testing.T) {
 	s := newShelf(t)
 	s.pull("app:1=nested arm64")
-	target := s.build("nested")
+	target := s.Build("nested")
 	arm, _ := target.For("linux/arm64")
 	ref := image.Reference{Repository: "docker.io/library/app", Tag: "1"}
 	a, err := s.Archived(t.Context(), ref)
@@ -45,8 +45,8 @@ func TestAnArchiveIsOfTheIndexesAndThePlatformsThatAreStored(t *testing.T) {
 func TestAnArchiveOfOneManifestHasNoIndex(t *testing.T) {
 	s := newShelf(t)
 	s.pull("app:1=nested arm64")
-	arm, _ := s.build("nested").For("linux/arm64")
-	amd, _ := s.build("nested").For("linux/amd64")
+	arm, _ := s.Build("nested").For("linux/arm64")
+	amd, _ := s.Build("nested").For("linux/amd64")
 	repo := image.Repository("docker.io/library/app")
 	byDigest, err := s.Archived(t.Context(), image.Reference{Repository: repo, Digest: arm.Digest()})
 	if err != nil {

@@ -16,7 +16,7 @@ func (s *testShelf) described(source string, architectures ...string) []string {
 	s.t.Helper()
 	var manifests []image.Digest
 	of := map[image.Digest]string{}
-	for m := range s.build(source).All() {
+	for m := range s.Build(source).All() {
 		if p := m.Descriptor.Platform; p != nil && slices.Contains(architectures, p.Architecture) {
 			manifests = append(manifests, m.Digest())
 			of[m.Digest()] = p.Architecture
@@ -151,7 +151,7 @@ func TestAttestationsAreNoImages(t *testing.T) {
 	if without, _ := rows("app:1=told amd64 arm64 alone"); with != without {
 		t.Errorf("with what describes it\n%s\nwithout\n%s", with, without)
 	}
-	for m := range s.build("told").All() {
+	for m := range s.Build("told").All() {
 		if m.Descriptor.Annotations[sample.AnnotationReferenceType] == "" {
 			continue
 		}
@@ -173,7 +173,7 @@ func TestAnAttestationIsServedWhereItsImageIs(t *testing.T) {
 	s := newShelf(t)
 	s.pull("app:1=told amd64")
 	s.pull("redis:7=redis amd64")
-	b := s.build("told")
+	b := s.Build("told")
 	about := map[string]sample.Built{}
 	for m := range b.All() {
 		for _, architecture := range []string{"amd64", "arm64"} {

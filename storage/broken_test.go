@@ -13,10 +13,10 @@ import (
 func brokenShelf(t *testing.T) (s *testShelf, bad, good image.Digest) {
 	t.Helper()
 	s = newShelf(t)
-	s.source["bad"] = sample.NotTar()
+	s.Source["bad"] = sample.NotTar()
 	s.pull("bad:1=bad amd64")
 	s.pull("good:1=redis amd64")
-	return s, s.document(s.build("bad")).Digest, s.document(s.build("redis")).Digest
+	return s, s.document(s.Build("bad")).Digest, s.document(s.Build("redis")).Digest
 }
 
 // kept gives a job as its record has it.

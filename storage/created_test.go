@@ -21,7 +21,7 @@ func TestOlderThanMeansTheSameInTheListAndInAPrune(t *testing.T) {
 		"future": time.Date(2126, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
 	for name, created := range dates {
-		s.source[name] = sample.Image{
+		s.Source[name] = sample.Image{
 			Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Created: created,
 			Steps: []sample.Step{{By: "COPY", Layer: sample.NewLayer(sample.Gzip, sample.Text("name", name))}},
 		}

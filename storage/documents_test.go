@@ -256,7 +256,7 @@ func TestKeptDocumentsWaitInBoundedMemory(t *testing.T) {
 func TestStoredDocumentIsGivenAndNotKeptBeside(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64")
-	stored := s.build("jammy")
+	stored := s.Build("jammy")
 	doc, err := s.KeptDocument(t.Context(), stored.Digest())
 	if err != nil || doc.Index == nil {
 		t.Fatalf("%+v, %v", doc, err)
@@ -275,10 +275,10 @@ func TestADocumentNestedTooDeepThatIsStoredAlreadyIsStillReadAndCanBeDeleted(t *
 	s := newShelf(t)
 	for _, d := range sample.BadDocuments() {
 		if d.Name == "too-deep" {
-			s.source["deep"] = d.Source
+			s.Source["deep"] = d.Source
 		}
 	}
-	b := s.build("deep")
+	b := s.Build("deep")
 	if _, err := image.ParseDocument(b.Descriptor.MediaType, b.Body); image.KindOf(err) != image.Corrupt {
 		t.Fatalf("it would be taken in today: %v", err)
 	}

@@ -21,7 +21,7 @@ func (s *testShelf) handedRows(start time.Time) []string {
 	}
 	var words []string
 	for _, r := range rows {
-		word := fmt.Sprintf("%s %d", s.word(r.Reference), r.Handed)
+		word := fmt.Sprintf("%s %d", s.Word(r.Reference), r.Handed)
 		if !r.HandedAt.IsZero() {
 			word += fmt.Sprintf(" at %d", int(r.HandedAt.Sub(start).Hours()/24))
 		}
@@ -72,8 +72,8 @@ func TestOfADigestEverythingCounts(t *testing.T) {
 	s.hand("redis@=redis")
 	s.pull("redis:7=ci amd64")
 	s.isHanded(start, "redis:7 1 at 0", "redis@redis 3 at 0")
-	out, err := s.HandedOutOf(t.Context(), s.read("redis@=redis").ref, []image.Digest{s.build("redis").Digest()})
-	if err != nil || out.Count != 3 || !out.Last.Equal(start) || !out.Since.Equal(start) || out.Images[s.build("redis").Digest()].Count != 3 {
+	out, err := s.HandedOutOf(t.Context(), s.Read("redis@=redis").Ref, []image.Digest{s.Build("redis").Digest()})
+	if err != nil || out.Count != 3 || !out.Last.Equal(start) || !out.Since.Equal(start) || out.Images[s.Build("redis").Digest()].Count != 3 {
 		t.Errorf("%+v, %v", out, err)
 	}
 }
@@ -81,7 +81,7 @@ func TestOfADigestEverythingCounts(t *testing.T) {
 func TestTheImagesOfAnArchiveCountByTheirDigests(t *testing.T) {
 	s, _ := newUndoShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64 arm64")
-	ref := s.read("ubuntu:22.04=jammy").ref
+	ref := s.Read("ubuntu:22.04=jammy").Ref
 	target := s.target(ref)
 	amd64, arm64 := target.Images[0].Manifest, target.Images[1].Manifest
 	s.HandedOut(ref, target.Digest, amd64)
@@ -129,7 +129,7 @@ func TestWhatIsHandedOutIsWrittenAtTheEndAndSurvivesARestart(t *testing.T) {
 	s.open()
 	defer s.Close()
 	s.isHanded(start, "redis:7 1 at 0")
-	out, err := s.HandedOutOf(t.Context(), s.read("redis:7=redis").ref, nil)
+	out, err := s.HandedOutOf(t.Context(), s.Read("redis:7=redis").Ref, nil)
 	if err != nil || !out.Since.Equal(start) {
 		t.Errorf("counted since %s (%v), want %s: the first start", out.Since, err, start)
 	}
@@ -183,7 +183,7 @@ func TestCountingForgetsNoLookUp(t *testing.T) {
 	if err := s.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	ref := s.read("redis:7=redis").ref
+	ref := s.Read("redis:7=redis").Ref
 	m, err := s.Served(t.Context(), ref)
 	if err != nil {
 		t.Fatal(err)
@@ -205,10 +205,10 @@ func TestCountingForgetsNoLookUp(t *testing.T) {
 func TestWhatIsRecordedSoonAfterItWasHandedOutCounts(t *testing.T) {
 	s, c := newUndoShelf(t)
 	start := c.now()
-	ref := s.read("redis:7=redis").ref
-	other := s.read("mine:1=ci").ref
-	s.HandedOut(ref, s.build("redis").Digest())
-	s.HandedOut(other, s.build("ci").Digest())
+	ref := s.Read("redis:7=redis").Ref
+	other := s.Read("mine:1=ci").Ref
+	s.HandedOut(ref, s.Build("redis").Digest())
+	s.HandedOut(other, s.Build("ci").Digest())
 	s.isHanded(start)
 	c.move(handedWait / 2)
 	s.pull("redis:7=redis amd64")

@@ -59,7 +59,7 @@ func TestDeletingFreesAFullDisk(t *testing.T) {
 	s.pull("redis:7=redis amd64")
 	s.pull("ubuntu:22.04=jammy amd64")
 	real := s.keeper.writeIndex
-	redis := s.build("redis").Digest()
+	redis := s.Build("redis").Digest()
 	s.keeperFails(func(ctx context.Context) error {
 		if _, there := s.files()[redis]; there {
 			return image.Errorf(image.DiskFull, "the server's disk is full")
@@ -198,7 +198,7 @@ func (k *keeper) awaitFirstSweep(t *testing.T) {
 // The largest index that a pull takes, its image at the very end: it is found, and goes with the tag.
 func TestAnImageAtTheEndOfAHugeIndexIsReached(t *testing.T) {
 	s := newShelf(t)
-	b := s.build("redis")
+	b := s.Build("redis")
 	manifest := s.document(b)
 	for _, blob := range b.Blobs {
 		s.put(blob.Descriptor.Digest, blob.Data)

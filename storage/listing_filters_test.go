@@ -26,21 +26,21 @@ func filterShelf(t *testing.T) *testShelf {
 	t.Helper()
 	s := newShelf(t)
 	made := func(architecture, layer string, created time.Time, labels map[string]string) sample.Image {
-		im := s.image(architecture, layer)
+		im := s.NewImage(architecture, layer)
 		im.Created = created
 		im.Config = sample.Config{ImageConfig: v1.ImageConfig{Labels: labels}}
 		return im
 	}
-	s.source["ubuntu"] = sample.Index{Entries: []sample.Source{
+	s.Source["ubuntu"] = sample.Index{Entries: []sample.Source{
 		made("amd64", "u-amd64", december12, map[string]string{"version": "22.04", "stage": "ci", "empty": ""}),
 		made("arm64", "u-arm64", december12, map[string]string{"version": "22.04", "stage": "production", "arm": "yes"}),
 	}}
-	s.source["postgres-15"] = made("amd64", "p-amd64", december21, map[string]string{"maintainer": "Pat <pat@example.com>", "args": "a=b"})
-	s.source["redis-7"] = made("amd64", "r-amd64", february, map[string]string{"stage": "ci"})
-	s.source["undated"] = made("amd64", "q-amd64", time.Time{}, nil)
-	s.source["redis-8"] = made("amd64", "r8-amd64", march, map[string]string{"stage": "ci"})
-	s.source["nginx-1"] = made("amd64", "n1-amd64", december21, map[string]string{"stage": "ci"})
-	s.source["nginx-2"] = made("amd64", "n2-amd64", march, nil)
+	s.Source["postgres-15"] = made("amd64", "p-amd64", december21, map[string]string{"maintainer": "Pat <pat@example.com>", "args": "a=b"})
+	s.Source["redis-7"] = made("amd64", "r-amd64", february, map[string]string{"stage": "ci"})
+	s.Source["undated"] = made("amd64", "q-amd64", time.Time{}, nil)
+	s.Source["redis-8"] = made("amd64", "r8-amd64", march, map[string]string{"stage": "ci"})
+	s.Source["nginx-1"] = made("amd64", "n1-amd64", december21, map[string]string{"stage": "ci"})
+	s.Source["nginx-2"] = made("amd64", "n2-amd64", march, nil)
 	for _, words := range []string{
 		"ubuntu:22.04=ubuntu amd64 arm64", "ubuntu:latest=ubuntu amd64 arm64", "postgres:15=postgres-15 amd64", "bitnami/redis:7=redis-7 amd64",
 		"quay.io/a/b:1=undated amd64", "redis@=redis-8 amd64", "nginx:latest=nginx-1 amd64", "nginx:latest=nginx-2 amd64",
@@ -69,7 +69,7 @@ func short(rows []Row) string {
 func TestTheFiltersOfTheListAreDockers(t *testing.T) {
 	s := filterShelf(t)
 	const all = "bitnami/redis:7 nginx:<none> nginx:latest postgres:15 quay.io/a/b:1 redis:<none> ubuntu:22.04 ubuntu:latest"
-	ubuntuDigest := string(s.build("ubuntu").Digest())
+	ubuntuDigest := string(s.Build("ubuntu").Digest())
 	references := func(patterns ...string) ListQuery { return ListQuery{References: patterns} }
 	labels := func(texts ...string) (q ListQuery) {
 		for _, text := range texts {
@@ -135,8 +135,8 @@ func TestTheFiltersOfTheListAreDockers(t *testing.T) {
 		{docker: "before=postgres:15: strictly older", query: ListQuery{Before: created("postgres:15")}, want: "ubuntu:22.04 ubuntu:latest"},
 		{docker: "since=postgres:15: strictly newer", query: ListQuery{Since: created("postgres:15")}, want: "bitnami/redis:7 nginx:latest redis:<none>"},
 		{docker: "before=bitnami/redis:7 since=ubuntu: both", query: ListQuery{Before: created("bitnami/redis:7"), Since: created("ubuntu")}, want: "nginx:<none> postgres:15"},
-		{docker: "before by image ID", query: ListQuery{Before: created(string(s.id("postgres-15", "amd64")))}, want: "ubuntu:22.04 ubuntu:latest"},
-		{docker: "before by the beginning of an image ID", query: ListQuery{Before: created(image.ShortDigest(s.id("postgres-15", "amd64")))}, want: "ubuntu:22.04 ubuntu:latest"},
+		{docker: "before by image ID", query: ListQuery{Before: created(string(s.ID("postgres-15", "amd64")))}, want: "ubuntu:22.04 ubuntu:latest"},
+		{docker: "before by the beginning of an image ID", query: ListQuery{Before: created(image.ShortDigest(s.ID("postgres-15", "amd64")))}, want: "ubuntu:22.04 ubuntu:latest"},
 		{docker: "before: never what has no creation date", query: ListQuery{Before: march.AddDate(10, 0, 0)}, want: strings.Replace(all, "quay.io/a/b:1 ", "", 1)},
 		{docker: "since: never what has no creation date", query: ListQuery{Since: time.Unix(0, 0)}, want: strings.Replace(all, "quay.io/a/b:1 ", "", 1)},
 		{docker: "until=2023-12-21T18:36:58Z: created before, not then", query: ListQuery{Before: december21}, want: "ubuntu:22.04 ubuntu:latest"},
@@ -159,7 +159,7 @@ func TestTheFiltersOfTheListAreDockers(t *testing.T) {
 // What docker has no filter for.
 func TestTheListFiltersByRegistryPlatformUpdateAndPin(t *testing.T) {
 	s := filterShelf(t)
-	postgres := image.Reference{Repository: "docker.io/library/postgres", Digest: s.build("postgres-15").Digest()}
+	postgres := image.Reference{Repository: "docker.io/library/postgres", Digest: s.Build("postgres-15").Digest()}
 	if _, err := s.Pin(t.Context(), postgres, "in use", "noa"); err != nil {
 		t.Fatal(err)
 	}
@@ -202,10 +202,10 @@ func TestTheListFiltersByRegistryPlatformUpdateAndPin(t *testing.T) {
 
 func TestTheImageOfBeforeAndSinceIsNamedAsDockerNamesIt(t *testing.T) {
 	s := filterShelf(t)
-	id := s.id("redis-7", "amd64")
+	id := s.ID("redis-7", "amd64")
 	for name, want := range map[string]time.Time{
 		"ubuntu": december12, "ubuntu:22.04": december12, "docker.io/library/postgres:15": december21, "bitnami/redis:7": february,
-		string(id): february, id.Encoded(): february, id.Encoded()[:12]: february, "redis@" + string(s.build("redis-8").Digest()): march, "quay.io/a/b:1": {},
+		string(id): february, id.Encoded(): february, id.Encoded()[:12]: february, "redis@" + string(s.Build("redis-8").Digest()): march, "quay.io/a/b:1": {},
 	} {
 		if got, err := s.CreatedOf(t.Context(), name); err != nil || !got.Equal(want) {
 			t.Errorf("%s: %v, %v; want %v", name, got, err, want)

@@ -53,13 +53,13 @@ func TestTheListFiltersByNameIDAndDigest(t *testing.T) {
 	s.pull("ubuntu:22.04=jammy amd64")
 	s.pull("ghcr.io/acme/ubuntu-tools:1=redis amd64")
 	s.pull("postgres@=postgres amd64")
-	id := s.id("jammy", "amd64")
+	id := s.ID("jammy", "amd64")
 	for text, want := range map[string]string{
 		"ubuntu": "ghcr.io/acme/ubuntu-tools:1 ubuntu:22.04", "UBUNTU:2": "ubuntu:22.04", "docker.io/library/ubuntu": "ghcr.io/acme/ubuntu-tools:1 ubuntu:22.04",
 		"acme": "ghcr.io/acme/ubuntu-tools:1", id.String(): "ubuntu:22.04", image.ShortDigest(id): "ubuntu:22.04",
-		s.id("postgres", "arm64").String():    "", // of a platform that was not pulled
-		s.layerDigest("jammy-amd64"):          "postgres@" + s.build("postgres").Digest().String() + " ubuntu:22.04",
-		s.build("postgres").Digest().String(): "postgres@" + s.build("postgres").Digest().String(), "%": "", "_": "", `\`: "", "nothing": "", "'; DROP TABLE tags; --": "",
+		s.ID("postgres", "arm64").String():    "", // of a platform that was not pulled
+		s.layerDigest("jammy-amd64"):          "postgres@" + s.Build("postgres").Digest().String() + " ubuntu:22.04",
+		s.Build("postgres").Digest().String(): "postgres@" + s.Build("postgres").Digest().String(), "%": "", "_": "", `\`: "", "nothing": "", "'; DROP TABLE tags; --": "",
 	} {
 		rows, total, err := s.List(t.Context(), ListQuery{Text: text, Limit: 10})
 		if err != nil {
@@ -130,7 +130,7 @@ func TestPagesOfTheListMeetWithoutGapOrOverlap(t *testing.T) {
 func TestAnImageIsFoundByAUniquePrefixOfItsID(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64 arm64")
-	id := s.id("jammy", "arm64")
+	id := s.ID("jammy", "arm64")
 	for _, prefix := range []string{id.Encoded(), id.Encoded()[:12]} {
 		i, err := s.ImageByID(t.Context(), prefix)
 		if err != nil || i.ID != id || i.Platform.Architecture != "arm64" {
@@ -148,7 +148,7 @@ func TestAnImageIsFoundByAUniquePrefixOfItsID(t *testing.T) {
 // layerDigest gives the digest of a layer by its name.
 func (s *testShelf) layerDigest(name string) string {
 	s.t.Helper()
-	content, err := s.layers[name].Content()
+	content, err := s.Layers[name].Content()
 	if err != nil {
 		s.t.Fatal(err)
 	}

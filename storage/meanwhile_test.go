@@ -48,8 +48,8 @@ func newLine(t *testing.T, o Options) *line {
 // push puts a source into the registry under a tag of the one repository.
 func (l *line) push(source, tag string) {
 	l.t.Helper()
-	l.build(source)
-	if err := l.registry.Push(l.t.Context(), "app", l.source[source], tag); err != nil {
+	l.Build(source)
+	if err := l.registry.Push(l.t.Context(), "app", l.Source[source], tag); err != nil {
 		l.t.Fatal(err)
 	}
 }
@@ -99,7 +99,7 @@ func (l *line) has(rows ...string) {
 
 func (l *line) layer(name string) sample.LayerContent {
 	l.t.Helper()
-	c, err := l.layers[name].Content()
+	c, err := l.Layers[name].Content()
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ func TestATagPinsTheDigestThatItPointsTo(t *testing.T) {
 	s, c := newUndoShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64 arm64")
 	pin, err := s.Pin(t.Context(), tagRef(t, "ubuntu:22.04"), "  production\n", "mira")
-	if err != nil || pin.Note != "production" || pin.By != "mira" || !pin.At.Equal(c.now()) || s.word(pin.Reference) != "ubuntu@jammy" {
+	if err != nil || pin.Note != "production" || pin.By != "mira" || !pin.At.Equal(c.now()) || s.Word(pin.Reference) != "ubuntu@jammy" {
 		t.Fatalf("pin %+v, %v", pin, err)
 	}
 	s.pull("ubuntu:22.04=jammy-next amd64")
@@ -26,13 +26,13 @@ func TestATagPinsTheDigestThatItPointsTo(t *testing.T) {
 	if err != nil || len(list) != 2 {
 		t.Fatalf("list %+v, %v", list, err)
 	}
-	s.pinnedRows("ubuntu@" + string(s.build("jammy").Digest()))
+	s.pinnedRows("ubuntu@" + string(s.Build("jammy").Digest()))
 	for _, architecture := range []string{"amd64", "arm64"} {
-		if pins, err := s.PinsOfImage(t.Context(), s.id("jammy", architecture)); err != nil || !slices.Equal(pins, []image.Pin{pin}) {
+		if pins, err := s.PinsOfImage(t.Context(), s.ID("jammy", architecture)); err != nil || !slices.Equal(pins, []image.Pin{pin}) {
 			t.Errorf("pins of the image for %s: %+v, %v", architecture, pins, err)
 		}
 	}
-	if pins, err := s.PinsOfImage(t.Context(), s.id("jammy-next", "amd64")); err != nil || len(pins) != 0 {
+	if pins, err := s.PinsOfImage(t.Context(), s.ID("jammy-next", "amd64")); err != nil || len(pins) != 0 {
 		t.Errorf("pins of the new image: %+v, %v", pins, err)
 	}
 }
@@ -71,7 +71,7 @@ func TestPinningAgainReplacesTheNote(t *testing.T) {
 func TestUnpinning(t *testing.T) {
 	s := newShelf(t)
 	s.fill([]string{"redis:7=redis amd64", "pin redis:7 "})
-	if err := s.Unpin(t.Context(), s.item("redis@redis", "").Reference); err != nil {
+	if err := s.Unpin(t.Context(), s.Item("redis@redis", "").Reference); err != nil {
 		t.Fatal(err)
 	}
 	s.pinnedRows()

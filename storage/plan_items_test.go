@@ -15,7 +15,7 @@ func TestAPlanSaysOfEachThingHowManyImagesGoWithIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	tag := func(name string) image.RemovalItem { return image.RemovalItem{Reference: tagRef(t, name)} }
-	asked := image.Removal{Items: []image.RemovalItem{tag("ubuntu:22.04"), tag("ubuntu:latest"), tag("redis:7"), {ID: s.id("odd", "amd64")}, tag("edge:1"), tag("mysql:8")}}
+	asked := image.Removal{Items: []image.RemovalItem{tag("ubuntu:22.04"), tag("ubuntu:latest"), tag("redis:7"), {ID: s.ID("odd", "amd64")}, tag("edge:1"), tag("mysql:8")}}
 	plan, err := s.PlanRemoval(t.Context(), asked)
 	if err != nil {
 		t.Fatal(err)

@@ -125,7 +125,7 @@ func (w *walker) pullSome() {
 	}
 	words += source
 	var all []string
-	for m := range w.build(source).All() {
+	for m := range w.Build(source).All() {
 		if p := m.Descriptor.Platform; len(m.Children) == 0 && p.OS != "unknown" {
 			all = append(all, p.Architecture)
 		}
@@ -177,7 +177,7 @@ func (w *walker) deleteSome() {
 	}
 	var words []string
 	for _, item := range asked.Items {
-		words = append(words, w.itemWords(item))
+		words = append(words, w.ItemWords(item))
 	}
 	w.note("delete %s, force %t", strings.Join(words, " + "), asked.Force)
 	plan, err := w.PlanRemoval(w.t.Context(), asked)
@@ -302,7 +302,7 @@ func (w *walker) pinSome() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.note("pin %s, or unpin it: %t", w.word(ref), pin != nil)
+	w.note("pin %s, or unpin it: %t", w.Word(ref), pin != nil)
 	if pin != nil {
 		err = w.Unpin(w.t.Context(), ref)
 	} else {
@@ -330,7 +330,7 @@ func (w *walker) handSome() {
 		d = pick(w, target.Images).Manifest
 		ref = image.Reference{Repository: ref.Repository, Digest: d}
 	}
-	w.note("hand out %s, %s", w.word(ref), w.nameOf(d))
+	w.note("hand out %s, %s", w.Word(ref), w.NameOf(d))
 	w.HandedOut(ref, d)
 	if err := w.WriteHandedOut(w.t.Context()); err != nil {
 		w.t.Fatal(err)
@@ -530,7 +530,7 @@ func (w *walker) holdsOnDisk() {
 	}
 	for _, r := range known {
 		if size, there := files[r.digest]; !there || size != r.size {
-			w.t.Errorf("blob %s (%s), waiting %t: %d bytes on disk (there: %t), its row says %d", r.digest, w.nameOf(r.digest), r.waiting, size, there, r.size)
+			w.t.Errorf("blob %s (%s), waiting %t: %d bytes on disk (there: %t), its row says %d", r.digest, w.NameOf(r.digest), r.waiting, size, there, r.size)
 		}
 		delete(files, r.digest)
 	}
@@ -538,7 +538,7 @@ func (w *walker) holdsOnDisk() {
 		return
 	}
 	for d := range files {
-		w.t.Errorf("blob %s (%s) is on disk and no row knows it", d, w.nameOf(d))
+		w.t.Errorf("blob %s (%s) is on disk and no row knows it", d, w.NameOf(d))
 	}
 	w.sumsAreThoseOfTheDisk()
 	var names []string

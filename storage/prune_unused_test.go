@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf/docker"
+	"github.com/stowage/stowage/test/rules"
 )
 
 // disuse is one row of the rules of pruning what is unused: what happened on the shelf, in order, and what a prune does then.
@@ -116,7 +117,7 @@ func TestPruningWhatIsUnusedFollowsTheRules(t *testing.T) {
 			for _, e := range tt.events {
 				s.happen(c, e)
 			}
-			asked := s.prune(pruning{all: tt.all, until: tt.until})
+			asked := s.AskedPrune(rules.Pruning{All: tt.all, Until: tt.until})
 			asked.Unused = c.now().Add(-age(t, tt.unused))
 			plan, err := s.PlanPrune(t.Context(), asked) // what was handed out is not written yet
 			if err != nil {
@@ -124,11 +125,11 @@ func TestPruningWhatIsUnusedFollowsTheRules(t *testing.T) {
 			}
 			var untagged, used []string
 			for _, ref := range plan.Untagged {
-				untagged = append(untagged, s.word(ref))
+				untagged = append(untagged, s.Word(ref))
 			}
 			for _, u := range plan.Used {
 				days := strings.TrimSuffix(c.now().Sub(u.At).Truncate(24*time.Hour).String(), "h0m0s")
-				used = append(used, s.word(u.Reference)+": "+string(u.How)+" "+map[string]string{"24": "1d", "96": "4d", "240": "10d", "696": "29d", "720": "30d"}[days])
+				used = append(used, s.Word(u.Reference)+": "+string(u.How)+" "+map[string]string{"24": "1d", "96": "4d", "240": "10d", "696": "29d", "720": "30d"}[days])
 			}
 			slices.Sort(untagged)
 			if !slices.Equal(untagged, tt.untagged) || !slices.Equal(used, tt.used) || plan.Totals.Used != len(tt.used) {
@@ -162,7 +163,7 @@ func (s *testShelf) happen(c *clock, event string) {
 func (s *testShelf) hand(name string) {
 	s.t.Helper()
 	name, architecture, only := strings.Cut(name, "/")
-	ref := s.read(name).ref
+	ref := s.Read(name).Ref
 	d := s.target(ref).Digest
 	if only {
 		for _, i := range s.target(ref).Images {

@@ -12,7 +12,7 @@ import (
 // configOf gives the image ID that a source has for an architecture.
 func (s *testShelf) configOf(source, architecture string) image.Digest {
 	s.t.Helper()
-	b, ok := s.build(source).For("linux/" + architecture)
+	b, ok := s.Build(source).For("linux/" + architecture)
 	if !ok {
 		s.t.Fatalf("%s has no %s", source, architecture)
 	}
@@ -105,13 +105,13 @@ func TestTheImagesOfAnIDAreThoseWithItsConfig(t *testing.T) {
 func TestAPlatformsManifestIsFoundWithinItsIndex(t *testing.T) {
 	s := newShelf(t)
 	s.pull("app:1=nested arm64")
-	b, _ := s.build("nested").For("linux/arm64")
+	b, _ := s.Build("nested").For("linux/arm64")
 	ref := image.Reference{Repository: "docker.io/library/app", Digest: b.Digest()}
 	index, img, err := s.Within(t.Context(), ref)
-	if err != nil || index.Digest != s.build("nested").Digest() || img.Manifest != b.Digest() {
+	if err != nil || index.Digest != s.Build("nested").Digest() || img.Manifest != b.Digest() {
 		t.Errorf("found %v, %+v, %v", index, img, err)
 	}
-	missing, _ := s.build("nested").For("linux/amd64")
+	missing, _ := s.Build("nested").For("linux/amd64")
 	for name, ref := range map[string]image.Reference{
 		"a platform that is not stored": {Repository: ref.Repository, Digest: missing.Digest()},
 		"another repository":            {Repository: "docker.io/library/other", Digest: ref.Digest},
@@ -128,7 +128,7 @@ func TestADigestsHistoryIsWhenTagsCameAndLeft(t *testing.T) {
 	s.pull("ubuntu:22.04=jammy amd64")
 	s.pull("ubuntu:latest=jammy-next amd64")
 	s.pull("ubuntu:22.04=jammy-next amd64")
-	ref := image.Reference{Repository: "docker.io/library/ubuntu", Digest: s.build("jammy").Digest()}
+	ref := image.Reference{Repository: "docker.io/library/ubuntu", Digest: s.Build("jammy").Digest()}
 	events, err := s.DigestHistory(t.Context(), ref)
 	if err != nil || len(events) != 2 {
 		t.Fatalf("events %+v, %v", events, err)

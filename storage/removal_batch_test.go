@@ -132,7 +132,7 @@ func TestOthersWriteWhileALargeRemovalIsCarriedOutAndUndone(t *testing.T) {
 		batches = n
 		words := fmt.Sprintf("mine.example.com/other:%d=squashed amd64", n)
 		s.pull(words)
-		if _, err := s.Pin(t.Context(), s.read(words).ref, "", "mira"); err != nil {
+		if _, err := s.Pin(t.Context(), s.Read(words).Ref, "", "mira"); err != nil {
 			t.Error(err)
 		}
 	})

@@ -110,7 +110,7 @@ func TestWhatNeedNotBeKeptDoesNotTakeTheReserve(t *testing.T) {
 	s := newShelfWith(t, Options{DiskReserve: 32 << 20, Volume: func(string) (free, size uint64, err error) {
 		return uint64(total - others.Load()), total, nil
 	}})
-	redis, old := s.document(s.build("redis")), s.document(s.build("old"))
+	redis, old := s.document(s.Build("redis")), s.document(s.Build("old"))
 	kept := func(doc image.Document) error {
 		t.Helper()
 		if err := s.KeepDocument(t.Context(), doc); err != nil {

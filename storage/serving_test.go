@@ -13,10 +13,10 @@ import (
 func (s *testShelf) served(repo image.Repository) []string {
 	s.t.Helper()
 	var found []string
-	for name, b := range s.built {
+	for name, b := range s.Built {
 		for m := range b.All() {
 			if _, err := s.Served(s.t.Context(), image.Reference{Repository: repo, Digest: m.Digest()}); err == nil {
-				found = append(found, s.nameOf(m.Digest()))
+				found = append(found, s.NameOf(m.Digest()))
 			}
 			for _, blob := range m.Blobs {
 				size, err := s.ServedBlob(s.t.Context(), repo, blob.Descriptor.Digest)
@@ -24,7 +24,7 @@ func (s *testShelf) served(repo image.Repository) []string {
 					s.t.Errorf("%s: a blob has %d bytes, want %d", name, size, blob.Descriptor.Size)
 				}
 				if err == nil {
-					found = append(found, s.nameOf(blob.Descriptor.Digest))
+					found = append(found, s.NameOf(blob.Descriptor.Digest))
 				} else if image.KindOf(err) != image.NotFound {
 					s.t.Error(err)
 				}
@@ -83,7 +83,7 @@ func TestBothWaysFromABlobToItsRepositoryAgree(t *testing.T) {
 				t.Fatal(err)
 			}
 			if up != down {
-				t.Errorf("%s in repository %d: %v going up, %v going down", s.nameOf(blob), id, up, down)
+				t.Errorf("%s in repository %d: %v going up, %v going down", s.NameOf(blob), id, up, down)
 			}
 			if up {
 				known++

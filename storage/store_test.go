@@ -90,10 +90,10 @@ func TestATagThatMovedLeavesItsOldDigestDangling(t *testing.T) {
 		t.Fatalf("history %+v, %v", history, err)
 	}
 	moved, first := history[0], history[1]
-	if moved.Event != TagMoved || moved.Old != s.build("jammy").Digest() || moved.New != s.build("jammy-next").Digest() || moved.By != "mira" || !moved.OldStored {
+	if moved.Event != TagMoved || moved.Old != s.Build("jammy").Digest() || moved.New != s.Build("jammy-next").Digest() || moved.By != "mira" || !moved.OldStored {
 		t.Errorf("moved: %+v", moved)
 	}
-	if first.Event != TagPulled || first.Old != "" || first.New != s.build("jammy").Digest() {
+	if first.Event != TagPulled || first.Old != "" || first.New != s.Build("jammy").Digest() {
 		t.Errorf("first: %+v", first)
 	}
 }
@@ -111,12 +111,12 @@ func TestAnImagePulledByDigestHasNoTagAndIsNotDangling(t *testing.T) {
 func TestRecordTellsWhatChanged(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64")
-	jammy := s.build("jammy").Digest()
+	jammy := s.Build("jammy").Digest()
 	again := func(words string) shelf.Change {
-		h := s.read(words)
-		b := s.build(h.source)
-		_, images := h.wants(b)
-		p := shelf.Pulled{Reference: h.ref, Before: jammy, Target: s.document(b), By: "noa"}
+		h := s.Read(words)
+		b := s.Build(h.Source)
+		_, images := h.Wants(b)
+		p := shelf.Pulled{Reference: h.Ref, Before: jammy, Target: s.document(b), By: "noa"}
 		for _, m := range images {
 			doc := s.document(m)
 			for _, blob := range m.Blobs {
@@ -155,7 +155,7 @@ func TestAPullThatLookedBeforeTheTagMovedDoesNotMoveItBack(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy-next amd64")
 	s.pull("ubuntu:22.04=jammy-next arm64")
-	doc := s.document(s.build("jammy"))
+	doc := s.document(s.Build("jammy"))
 	_, err := s.Record(t.Context(), shelf.Pulled{Reference: tagRef(t, "ubuntu:22.04"), Before: "", Target: doc})
 	if !errors.Is(err, shelf.ErrMoved) {
 		t.Fatalf("recording the older digest gave %v", err)
@@ -168,7 +168,7 @@ func TestAPullThatLookedBeforeTheTagMovedDoesNotMoveItBack(t *testing.T) {
 
 func TestARowIsNeverWrittenBeforeItsBlob(t *testing.T) {
 	s := newShelf(t)
-	b := s.build("redis")
+	b := s.Build("redis")
 	doc := s.document(b)
 	config, err := image.ParseConfig(b.Blobs[0].Data, doc.Manifest)
 	if err != nil {
@@ -203,7 +203,7 @@ func TestUnpackingProvesDiffIDsAndCountsAsDockerDoes(t *testing.T) {
 	}
 	var sum int64
 	for i, name := range []string{"base-amd64", "jammy-amd64", "postgres-amd64"} {
-		content, err := s.layers[name].Content()
+		content, err := s.Layers[name].Content()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,7 +235,7 @@ func TestALayerThatIsNotWhatItClaimsMarksItsImageBroken(t *testing.T) {
 			s.unpack.limits = func(int64) layer.Limits { // the real ones take a second to reach
 				return layer.Limits{MaxBytes: 32 << 20, MaxEntries: 1000, MaxWindow: 8 << 20}
 			}
-			s.source["bad"] = source
+			s.Source["bad"] = source
 			s.pull("bad:1=bad amd64")
 			if err := s.AwaitUnpacked(t.Context()); err != nil {
 				t.Fatal(err)
@@ -265,7 +265,7 @@ func TestAKnownLayerWithAnotherDiffIDRefusesTheImage(t *testing.T) {
 	if err := s.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	b := s.build("redis")
+	b := s.Build("redis")
 	doc := s.document(b)
 	config, err := image.ParseConfig(b.Blobs[0].Data, doc.Manifest)
 	if err != nil {
@@ -273,10 +273,10 @@ func TestAKnownLayerWithAnotherDiffIDRefusesTheImage(t *testing.T) {
 	}
 	config.RootFS.DiffIDs = slices.Clone(config.RootFS.DiffIDs)
 	slices.Reverse(config.RootFS.DiffIDs)
-	liar := s.image("amd64", "base-amd64", "redis")
+	liar := s.NewImage("amd64", "base-amd64", "redis")
 	liar.Created = liar.Created.Add(time.Second) // another config, so another manifest
-	s.source["liar"] = liar
-	other := s.build("liar")
+	s.Source["liar"] = liar
+	other := s.Build("liar")
 	for _, blob := range other.Blobs {
 		s.put(blob.Descriptor.Digest, blob.Data)
 	}
@@ -318,7 +318,7 @@ func TestStraysOlderThanTheGracePeriodAreSwept(t *testing.T) {
 			t.Errorf("%s was swept", b)
 		}
 	}
-	for _, blob := range s.build("redis").Blobs {
+	for _, blob := range s.Build("redis").Blobs {
 		if _, ok := files[blob.Descriptor.Digest]; !ok {
 			t.Errorf("blob %s of a stored image was swept", blob.Descriptor.Digest)
 		}

@@ -17,7 +17,7 @@ func TestStoredTagsAreThoseOfTheRepositoryThatAreOnTheShelf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != 2 || got["22.04"] != s.build("jammy").Digest() || got["latest"] != s.build("jammy-next").Digest() {
+	if len(got) != 2 || got["22.04"] != s.Build("jammy").Digest() || got["latest"] != s.Build("jammy-next").Digest() {
 		t.Errorf("stored: %v", got)
 	}
 	for name, tags := range map[image.Repository][]string{"docker.io/library/absent": {"22.04"}, "docker.io/library/ubuntu": nil} {

@@ -32,7 +32,7 @@ func (s *testShelf) reasons(tag string) (reasons []image.Text) {
 
 func TestWhyAnImageIsBrokenIsKeptAsATextToTranslate(t *testing.T) {
 	s := newShelf(t)
-	s.source["cut"], s.source["wrong"] = sample.Truncated(), sample.WrongDiffID()
+	s.Source["cut"], s.Source["wrong"] = sample.Truncated(), sample.WrongDiffID()
 	s.pull("cut:1=cut amd64")
 	s.pull("wrong:1=wrong amd64")
 	if err := s.AwaitUnpacked(t.Context()); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf/removal"
+	"github.com/stowage/stowage/test/rules"
 )
 
 // clock is the store's, moved by the test.
@@ -134,7 +135,7 @@ func (s *testShelf) delete(force bool, names ...string) Removed {
 	s.t.Helper()
 	asked := image.Removal{Force: force}
 	for _, name := range names {
-		asked.Items = append(asked.Items, s.item(name, ""))
+		asked.Items = append(asked.Items, s.Item(name, ""))
 	}
 	plan, err := s.PlanRemoval(s.t.Context(), asked)
 	if err != nil {
@@ -182,7 +183,7 @@ func (s *testShelf) settled() {
 	s.Settle()
 }
 
-// Every deletion and every prune of the tables, undone: each row is as it was, nothing is fetched or unpacked again.
+// Deletions and prunes, undone: each row is as it was, nothing is fetched or unpacked again.
 func TestUndoBringsEverythingBackAsItWas(t *testing.T) {
 	check := func(t *testing.T, fill []string, remove func(s *testShelf) (Removed, error)) {
 		t.Helper()
@@ -212,11 +213,14 @@ func TestUndoBringsEverythingBackAsItWas(t *testing.T) {
 			t.Errorf("a second undo: %v", err)
 		}
 	}
-	for _, tt := range deletions {
-		t.Run(tt.rule, func(t *testing.T) {
+	for _, tt := range rules.Deletions {
+		if !tt.Stored {
+			continue
+		}
+		t.Run(tt.Rule, func(t *testing.T) {
 			t.Parallel()
-			check(t, tt.shelf, func(s *testShelf) (Removed, error) {
-				asked := s.removal(tt)
+			check(t, tt.Shelf, func(s *testShelf) (Removed, error) {
+				asked := s.AskedDeletion(tt)
 				plan, err := s.PlanRemoval(t.Context(), asked)
 				if err != nil {
 					return Removed{}, err
@@ -225,15 +229,18 @@ func TestUndoBringsEverythingBackAsItWas(t *testing.T) {
 			})
 		})
 	}
-	for _, tt := range prunings {
-		t.Run(tt.rule, func(t *testing.T) {
+	for _, tt := range rules.Prunings {
+		if !tt.Stored {
+			continue
+		}
+		t.Run(tt.Rule, func(t *testing.T) {
 			t.Parallel()
-			check(t, tt.shelf, func(s *testShelf) (Removed, error) {
-				plan, err := s.PlanPrune(t.Context(), s.prune(tt))
+			check(t, tt.Shelf, func(s *testShelf) (Removed, error) {
+				plan, err := s.PlanPrune(t.Context(), s.AskedPrune(tt))
 				if err != nil {
 					return Removed{}, err
 				}
-				return s.Prune(t.Context(), s.prune(tt), plan.Fingerprint, "noa")
+				return s.Prune(t.Context(), s.AskedPrune(tt), plan.Fingerprint, "noa")
 			})
 		})
 	}
@@ -252,10 +259,10 @@ func TestADeletionIsListedUntilItsTimeIsOver(t *testing.T) {
 	}
 	first, second := list[1], list[0]
 	if first.ID != tags.ID || !first.At.Equal(at) || !first.Until.Equal(at.Add(testWindow)) || !first.Until.Equal(tags.Until) || first.By != "noa" || first.Prune ||
-		first.Items != 2 || first.Images != 2 || first.Freed != tags.Plan.Totals.Freed || s.wordAll(first.Names) != "ubuntu:22.04, ubuntu:latest" || len(first.IDs) != 0 {
+		first.Items != 2 || first.Images != 2 || first.Freed != tags.Plan.Totals.Freed || s.WordAll(first.Names) != "ubuntu:22.04, ubuntu:latest" || len(first.IDs) != 0 {
 		t.Errorf("the first deletion is %+v", first)
 	}
-	if second.ID != id.ID || !slices.Equal(second.IDs, []image.Digest{s.id("redis", "amd64")}) || s.wordAll(second.Names) != "redis:7" {
+	if second.ID != id.ID || !slices.Equal(second.IDs, []image.Digest{s.ID("redis", "amd64")}) || s.WordAll(second.Names) != "redis:7" {
 		t.Errorf("the second deletion is %+v", second)
 	}
 	s.checkWaiting(tags.Plan.Totals.Freed + id.Plan.Totals.Freed)
@@ -279,7 +286,7 @@ func TestAnUndoneTagHasItInItsHistory(t *testing.T) {
 	s, _ := newUndoShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64")
 	done := s.delete(false, "ubuntu:22.04")
-	if undone := s.undo(done.ID); s.wordAll(undone.Restored) != "ubuntu:22.04" || undone.Removal.ID != done.ID || undone.Removal.By != "noa" {
+	if undone := s.undo(done.ID); s.WordAll(undone.Restored) != "ubuntu:22.04" || undone.Removal.ID != done.ID || undone.Removal.By != "noa" {
 		t.Errorf("undone %+v", undone)
 	}
 	ref := tagRef(t, "ubuntu:22.04")
@@ -287,7 +294,7 @@ func TestAnUndoneTagHasItInItsHistory(t *testing.T) {
 	if err != nil || len(events) != 3 {
 		t.Fatalf("history %+v (%v), want three events", events, err)
 	}
-	if e := events[0]; e.Event != TagRestored || e.By != "kim" || e.New != s.build("jammy").Digest() || !e.NewStored || e.Old != "" || e.At.IsZero() {
+	if e := events[0]; e.Event != TagRestored || e.By != "kim" || e.New != s.Build("jammy").Digest() || !e.NewStored || e.Old != "" || e.At.IsZero() {
 		t.Errorf("newest event %+v", e)
 	}
 }
@@ -298,7 +305,7 @@ func TestATagThatWasPulledAgainStaysWhereItPoints(t *testing.T) {
 	done := s.delete(true, "ubuntu:22.04", "ubuntu:latest")
 	s.pull("ubuntu:22.04=jammy-next amd64")
 	undone := s.undo(done.ID)
-	if s.wordAll(undone.Restored) != "ubuntu:latest" || s.wordAll(undone.Kept) != "ubuntu:22.04" {
+	if s.WordAll(undone.Restored) != "ubuntu:latest" || s.WordAll(undone.Kept) != "ubuntu:22.04" {
 		t.Errorf("undone %+v", undone)
 	}
 	s.check([]string{"ubuntu:22.04=jammy-next amd64 arm64", "ubuntu:latest=jammy amd64 arm64"})
@@ -313,7 +320,7 @@ func TestADigestWhoseTagMovedOnComesBackWithoutIt(t *testing.T) {
 	done := s.delete(false, "ubuntu:22.04")
 	s.pull("ubuntu:22.04=jammy-next amd64")
 	undone := s.undo(done.ID)
-	if s.wordAll(undone.Restored) != "ubuntu@jammy" || s.wordAll(undone.Kept) != "ubuntu:22.04" {
+	if s.WordAll(undone.Restored) != "ubuntu@jammy" || s.WordAll(undone.Kept) != "ubuntu:22.04" {
 		t.Errorf("undone %+v", undone)
 	}
 	s.check([]string{"ubuntu:22.04=jammy-next amd64", "ubuntu@=jammy amd64 (dangling)"})
@@ -422,7 +429,7 @@ func TestAnUndoWhoseFilesAreGoneChangesNothing(t *testing.T) {
 	done := s.delete(false, "ubuntu:22.04")
 	s.Settle()
 	before := s.dump(dumpQueries...)
-	if err := os.Remove(filepath.Join(s.dir, "blobs", "sha256", s.id("jammy", "arm64").Encoded())); err != nil {
+	if err := os.Remove(filepath.Join(s.dir, "blobs", "sha256", s.ID("jammy", "arm64").Encoded())); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Undo(t.Context(), done.ID, "kim"); image.KindOf(err) != image.Conflict {

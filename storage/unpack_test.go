@@ -47,7 +47,7 @@ func TestALayerThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	}
 	var layers []image.Digest
 	for _, name := range []string{"base-amd64", "jammy-amd64", "postgres-amd64"} {
-		c, err := s.layers[name].Content()
+		c, err := s.Layers[name].Content()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,13 +77,13 @@ func TestALayerThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 
 func TestAnImageKnownToBeBrokenIsNotPulledAgain(t *testing.T) {
 	s := newShelf(t)
-	s.source["bad"] = sample.NotTar()
+	s.Source["bad"] = sample.NotTar()
 	s.pull("bad:1=bad amd64")
 	if err := s.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	doc := s.document(s.build("bad"))
-	config, err := image.ParseConfig(s.build("bad").Blobs[0].Data, doc.Manifest)
+	doc := s.document(s.Build("bad"))
+	config, err := image.ParseConfig(s.Build("bad").Blobs[0].Data, doc.Manifest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,9 +111,9 @@ func TestABlobThatTheDiskHasNoRoomForIsRefusedAtOnce(t *testing.T) {
 
 func TestAnImageOf1970HasACreationDate(t *testing.T) {
 	s := newShelf(t)
-	old := s.image("amd64", "base-amd64")
+	old := s.NewImage("amd64", "base-amd64")
 	old.Created = time.Unix(0, 0).UTC()
-	s.source["old"] = old
+	s.Source["old"] = old
 	s.pull("old:1=old amd64")
 	rows, _, err := s.List(t.Context(), ListQuery{Limit: 1})
 	if err != nil || len(rows) != 1 || !rows[0].Created.Equal(time.Unix(0, 0)) || rows[0].Created.IsZero() {

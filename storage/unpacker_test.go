@@ -33,8 +33,8 @@ func TestRegistriesAndTheirRepositoriesTakeTurnsAtUnpacking(t *testing.T) {
 		for i := range layers {
 			names = append(names, fmt.Sprintf("%s-%d", repository, i))
 		}
-		im := s.image("amd64", names...)
-		s.source[repository] = sample.Index{Entries: []sample.Source{im}}
+		im := s.NewImage("amd64", names...)
+		s.Source[repository] = sample.Index{Entries: []sample.Source{im}}
 		s.pull(repository + ":1=" + repository + " amd64")
 		for _, d := range layersOf(t, im) {
 			owner[d] = repository
@@ -109,7 +109,7 @@ func TestHostileLayersHoldUpNoOther(t *testing.T) {
 		mu.Unlock()
 		bombs = append(bombs, last.Digest)
 		name := fmt.Sprintf("evil.example/bomb%d", i)
-		s.source[name] = built
+		s.Source[name] = built
 		s.pull(name + ":1=" + name + " amd64")
 	}
 	<-began // one of them holds the place of the heavy ones

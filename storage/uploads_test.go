@@ -40,7 +40,7 @@ func (s *testShelf) uploaded(names ...string) (of []string) {
 
 func TestATagSaysWhetherAnUploadHasSetIt(t *testing.T) {
 	s := newShelf(t)
-	digest := "ubuntu@" + string(s.build("jammy").Digest())
+	digest := "ubuntu@" + string(s.Build("jammy").Digest())
 	want := func(step string, names ...string) {
 		t.Helper()
 		for range 2 { // what was found is remembered
@@ -76,7 +76,7 @@ func TestADeletedUploadComesBackAsOne(t *testing.T) {
 		for _, other := range names[1:] {
 			s.pull(other + "=jammy amd64")
 		}
-		if _, err := s.remove(t.Context(), image.Remove(s.item("ubuntu:22.04", ""))); err != nil {
+		if _, err := s.remove(t.Context(), image.Remove(s.Item("ubuntu:22.04", ""))); err != nil {
 			t.Fatal(err)
 		}
 		if got := s.uploaded("ubuntu:22.04"); len(got) != 0 {

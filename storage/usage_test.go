@@ -31,8 +31,8 @@ func (s *testShelf) blobsOf(rows ...string) map[image.Digest]int64 {
 	s.t.Helper()
 	blobs := map[image.Digest]int64{}
 	for _, words := range rows {
-		h := s.read(words)
-		for _, m := range h.whole(s.build(h.source)) {
+		h := s.Read(words)
+		for _, m := range h.Whole(s.Build(h.Source)) {
 			blobs[m.Digest()] = m.Descriptor.Size
 			for _, b := range m.Blobs {
 				blobs[b.Descriptor.Digest] = b.Descriptor.Size
@@ -177,8 +177,8 @@ func TestCopiesAreWhatEachImageWouldTakeByItself(t *testing.T) {
 	var images int64
 	for _, words := range rows {
 		s.pull(words)
-		h := s.read(words)
-		indexes, platforms := h.wants(s.build(h.source))
+		h := s.Read(words)
+		indexes, platforms := h.Wants(s.Build(h.Source))
 		for _, m := range indexes {
 			want[m.Digest()] = m.Descriptor.Size
 		}
@@ -190,7 +190,7 @@ func TestCopiesAreWhatEachImageWouldTakeByItself(t *testing.T) {
 			for _, b := range m.Blobs {
 				images += b.Descriptor.Size
 			}
-			for _, a := range h.about(s.build(h.source), m.Digest()) {
+			for _, a := range h.About(s.Build(h.Source), m.Digest()) {
 				images += a.Descriptor.Size
 				for _, b := range a.Blobs {
 					images += b.Descriptor.Size
@@ -244,13 +244,13 @@ func TestTheLargestLayersAreNamedWithWhoHasThem(t *testing.T) {
 	if len(u.Largest) != 4 || !slices.IsSortedFunc(u.Largest, func(a, b LayerUsage) int { return int(b.Size - a.Size) }) {
 		t.Fatalf("%+v", u.Largest)
 	}
-	base, err := s.layers["base-amd64"].Content()
+	base, err := s.Layers["base-amd64"].Content()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, l := range u.Largest {
-		if l.CreatedBy != "COPY "+s.nameOf(l.Digest) {
-			t.Errorf("%s is made by %q", s.nameOf(l.Digest), l.CreatedBy)
+		if l.CreatedBy != "COPY "+s.NameOf(l.Digest) {
+			t.Errorf("%s is made by %q", s.NameOf(l.Digest), l.CreatedBy)
 		}
 		if l.Digest == base.Digest && (l.Images != 3 || len(l.References) != maxLayerRefs || l.Size != base.Size) {
 			t.Errorf("base layer: %+v", l)
@@ -345,14 +345,14 @@ func TestACountIsKeptUntilSomethingChanges(t *testing.T) {
 
 func (s *testShelf) pin(name string) {
 	s.t.Helper()
-	if _, err := s.Pin(s.t.Context(), s.read(name+"=").ref, "", "mira"); err != nil {
+	if _, err := s.Pin(s.t.Context(), s.Read(name+"=").Ref, "", "mira"); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
 func (s *testShelf) unpin(name string) {
 	s.t.Helper()
-	if err := s.Unpin(s.t.Context(), s.read(name+"=").ref); err != nil {
+	if err := s.Unpin(s.t.Context(), s.Read(name+"=").Ref); err != nil {
 		s.t.Fatal(err)
 	}
 }

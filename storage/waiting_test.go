@@ -16,7 +16,7 @@ func TestAFileThatAPullHoldsWaitsForIt(t *testing.T) {
 	s, c := newUndoShelf(t)
 	s.keeperFails(nil, nil) // tries again at once
 	s.pull("redis:7=redis amd64")
-	layer, err := s.layers["redis"].Content()
+	layer, err := s.Layers["redis"].Content()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestAFileThatAPullHoldsWaitsForIt(t *testing.T) {
 func TestAFileThatAPullTakesHoldOfAtTheLastMomentStays(t *testing.T) {
 	s := newShelf(t)
 	s.pull("redis:7=redis amd64")
-	layer, err := s.layers["redis"].Content()
+	layer, err := s.Layers["redis"].Content()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestSweepingFreesAFullDisk(t *testing.T) {
 	s, _ := newUndoShelf(t)
 	s.fill([]string{"redis:7=redis amd64", "ubuntu:22.04=jammy amd64"})
 	real := s.keeper.writeIndex
-	redis := s.build("redis").Digest()
+	redis := s.Build("redis").Digest()
 	s.keeperFails(func(ctx context.Context) error {
 		if _, there := s.files()[redis]; there {
 			return image.Errorf(image.DiskFull, "the server's disk is full")
