@@ -10,7 +10,7 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// Blob is a blob opened for reading. An *os.File is best: what is copied from it to a socket the kernel can send.
+// Blob is a blob opened for reading. What is copied to a socket from one that is an *os.File the kernel can send.
 type Blob interface {
 	io.ReadSeeker
 	io.Closer

@@ -3,7 +3,6 @@ package pull
 import (
 	"context"
 	"io"
-	"os"
 	"time"
 
 	"github.com/stowage/stowage/image"
@@ -58,6 +57,13 @@ type BlobWriter interface {
 	Close() error
 }
 
+// Partial is a blob that is being written, opened for reading.
+type Partial = interface {
+	io.ReaderAt
+	io.Closer
+	Size() int64
+}
+
 // Shelf is what a pull needs of the storage. Errors are image.Errors; NotFound where something is not stored.
 type Shelf interface {
 	// Hold keeps blobs, stored or about to be, from being swept until release is called.
@@ -80,7 +86,7 @@ type Shelf interface {
 	NewBlob(d image.Descriptor) (BlobWriter, error)
 	// OpenPartial opens for reading what there is of a blob that is being written; the whole blob where it is stored.
 	// The file stays readable whatever happens to its name. NotFound where there is neither.
-	OpenPartial(d image.Descriptor) (*os.File, error)
+	OpenPartial(d image.Descriptor) (Partial, error)
 	// ReadBlob reads a small blob whole; one over limit bytes is TooLarge.
 	ReadBlob(d image.Digest, limit int64) ([]byte, error)
 	// Resolved gives what the shelf holds under a reference.

@@ -20,7 +20,7 @@ type Stream struct {
 	ctx  context.Context
 	f    *fetcher
 	t    *fetch
-	file *os.File
+	file Partial
 	size int64
 	at   int64
 	turn int64 // of the file that is read

@@ -2,10 +2,10 @@ package storage
 
 import (
 	"context"
-	"os"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/storage/blob"
 )
 
 // HasBlob tells whether the blob's whole, verified file is on disk.
@@ -15,20 +15,20 @@ func (s *Store) HasBlob(d image.Descriptor) bool { return s.blobs.Has(d.Digest, 
 func (s *Store) BlobSize(d image.Digest) (int64, error) { return s.blobs.Size(d) }
 
 // PartialBlob gives how many bytes of a blob an unfinished attempt has left on disk; 0 where there are none.
-func (s *Store) PartialBlob(d image.Digest) int64 { return s.blobs.Partial(d) }
+func (s *Store) PartialBlob(d image.Digest) int64 { return s.blobs.Partials.Size(d) }
 
 // NewBlob opens a writer at the end of what an earlier attempt left. One writer per digest at a time. A blob
 // that the volume has no room for is refused (DiskFull) before any of it is fetched, unless it is reserved.
 func (s *Store) NewBlob(d image.Descriptor) (pull.BlobWriter, error) {
-	return s.blobs.Writer(d.Digest, d.Size)
+	return s.blobs.Partials.Writer(d.Digest, d.Size)
 }
 
 // OpenPartial opens what there is of a blob that is being written; the whole blob where it is stored.
-func (s *Store) OpenPartial(d image.Descriptor) (*os.File, error) {
+func (s *Store) OpenPartial(d image.Descriptor) (blob.Reader, error) {
 	if s.HasBlob(d) { // an attempt that was given up can have left a partial beside it
 		return s.blobs.Open(d.Digest)
 	}
-	return s.blobs.OpenPartial(d.Digest)
+	return s.blobs.Partials.Open(d.Digest)
 }
 
 // ReadBlob reads a small blob whole; one over limit bytes is TooLarge.

@@ -27,7 +27,7 @@ type DamagedUse struct {
 // Damaged lists the blobs that were found damaged and are not mended, by digest: at most limit, each with at most uses
 // references, and how many there are.
 func (s *Store) Damaged(ctx context.Context, limit, uses int) (all []DamagedBlob, total int, err error) {
-	marked := s.blobs.Damaged()
+	marked := s.blobs.Marks.All()
 	if len(marked) == 0 {
 		return nil, 0, nil
 	}
@@ -55,10 +55,10 @@ func (s *Store) Damaged(ctx context.Context, limit, uses int) (all []DamagedBlob
 }
 
 // CountDamaged counts the blobs that were found damaged and are not mended.
-func (s *Store) CountDamaged() int { return len(s.blobs.Damaged()) }
+func (s *Store) CountDamaged() int { return len(s.blobs.Marks.All()) }
 
 // IsDamaged reports whether a blob was found damaged and is not mended.
-func (s *Store) IsDamaged(d image.Digest) bool { return s.blobs.IsDamaged(d) }
+func (s *Store) IsDamaged(d image.Digest) bool { return s.blobs.Marks.Has(d) }
 
 // damagedNeeds gives the references that lead to a blob: as a layer, a config, a manifest, an index, or a part of what describes
 // an image; with the platform of the image on the way, empty where the blob is an index.

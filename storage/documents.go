@@ -182,7 +182,7 @@ func (k *documents) write(ctx context.Context) {
 		return
 	}
 	keeping := pending
-	if room, err := k.store.blobs.Room(); err == nil && room.Low() {
+	if room, err := k.store.blobs.Volume.Room(); err == nil && room.Low() {
 		keeping = nil
 	}
 	err := k.store.update(ctx, func(tx *sql.Tx) error {

@@ -143,7 +143,7 @@ func (s *Store) beginSession(ctx context.Context) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return unusableFolder(s.dir, "begin to use the data folder", err)
 	} else if err == nil {
-		if err := s.blobs.SyncFolder(); err != nil {
+		if err := s.blobs.Folder.Sync(); err != nil {
 			return err
 		}
 	}
@@ -176,5 +176,5 @@ func (s *Store) endSession() error {
 	if now.Session != s.session {
 		return nil // somebody has put another one in its place
 	}
-	return s.blobs.ReplaceFile(endedName, func(w io.Writer) error { return json.NewEncoder(w).Encode(now) })
+	return s.blobs.Folder.Replace(endedName, func(w io.Writer) error { return json.NewEncoder(w).Encode(now) })
 }

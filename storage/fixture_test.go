@@ -150,7 +150,7 @@ func (s *testShelf) put(d image.Digest, data []byte) {
 	if s.blobs.Has(d, int64(len(data))) {
 		return
 	}
-	w, err := s.blobs.Writer(d, int64(len(data)))
+	w, err := s.blobs.Partials.Writer(d, int64(len(data)))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func (s *Store) NewStage(size int64) (shelf.Stage, error) {
 }
 
 // CheckRoom refuses (DiskFull) so many bytes of an upload where the disk has no room for them.
-func (s *Store) CheckRoom(size int64) error { return s.blobs.CheckRoom(size) }
+func (s *Store) CheckRoom(size int64) error { return s.blobs.Volume.Check(size) }
 
 // Import makes an archive's images part of the shelf: its files become blobs, then all rows are written in one transaction,
 // tags as by a pull and layers as unpacked. A tag stays as it is where it has the very image already: as a platform of an index,

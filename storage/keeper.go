@@ -178,7 +178,7 @@ func (k *keeper) round(ctx context.Context) (files int, freed int64, err error) 
 		err = sweep()
 	}
 
-	k.store.blobs.LayBallast()
+	k.store.blobs.Volume.LayBallast()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err != nil {
@@ -288,12 +288,12 @@ func (k *keeper) sweepStrays(ctx context.Context) {
 	})
 	handOver()
 	if err == nil {
-		err = k.store.blobs.WalkPartials(ctx, func(d image.Digest, _ int64, modified time.Time) error {
+		err = k.store.blobs.Partials.Walk(ctx, func(d image.Digest, _ int64, modified time.Time) error {
 			if modified.After(before) {
 				return nil
 			}
 			_, err := k.store.holds.unlessHeld(d, func() error {
-				_, err := k.store.blobs.RemovePartial(d)
+				_, err := k.store.blobs.Partials.Remove(d)
 				return err
 			})
 			return err

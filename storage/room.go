@@ -14,11 +14,11 @@ import (
 )
 
 // Room gives how the volume of the data folder stands.
-func (s *Store) Room() (blob.Room, error) { return s.blobs.Room() }
+func (s *Store) Room() (blob.Room, error) { return s.blobs.Volume.Room() }
 
 // Reserve sets bytes of the disk aside; DiskFull where there is no room for them.
 func (s *Store) Reserve(bytes int64) (pull.Reservation, error) {
-	r, err := s.blobs.Reserve(bytes)
+	r, err := s.blobs.Volume.Reserve(bytes)
 	if err != nil {
 		return nil, err
 	}
@@ -34,8 +34,8 @@ func (s *Store) ReserveBlobs(blobs []image.Descriptor, from pull.Reservation) (r
 
 // enoughRoom is the error of a volume that is down to its reserve; nil of another one.
 func (s *Store) enoughRoom() error {
-	s.blobs.LayBallast() // somebody may have made room
-	r, err := s.blobs.Room()
+	s.blobs.Volume.LayBallast() // somebody may have made room
+	r, err := s.blobs.Volume.Room()
 	if err != nil || !r.Low() {
 		return err
 	}
@@ -46,7 +46,7 @@ func (s *Store) enoughRoom() error {
 
 // updateAnyway is update for what makes room: on a full disk it gets the blocks of the ballast.
 func (s *Store) updateAnyway(ctx context.Context, f func(tx *sql.Tx) error) error {
-	if s.blobs.YieldBallast() {
+	if s.blobs.Volume.YieldBallast() {
 		s.log.Warn("the disk is full: what was kept for that is used, so that something can be deleted", "file", blob.BallastName)
 	}
 	return s.update(ctx, f)
@@ -79,11 +79,11 @@ func (f *Freed) add(bytes int64) {
 
 // freePart removes a half-fetched blob that nobody holds or writes.
 func (s *Store) freePart(d image.Digest, freed *Freed) error {
-	if s.blobs.Partial(d) == 0 {
+	if s.blobs.Partials.Size(d) == 0 {
 		return nil
 	}
 	_, err := s.holds.unlessHeld(d, func() error {
-		n, err := s.blobs.RemovePartial(d)
+		n, err := s.blobs.Partials.Remove(d)
 		if err == nil {
 			freed.add(n)
 		}
@@ -116,8 +116,8 @@ type Part struct {
 // Unfinished lists the half-fetched blobs that nobody is fetching, a few of them, and gives how many there are and their
 // bytes.
 func (s *Store) Unfinished(ctx context.Context, few int) (parts []Part, all Freed, err error) {
-	err = s.blobs.WalkPartials(ctx, func(d image.Digest, size int64, _ time.Time) error {
-		if s.holds.held(d) || s.blobs.Writing(d) {
+	err = s.blobs.Partials.Walk(ctx, func(d image.Digest, size int64, _ time.Time) error {
+		if s.holds.held(d) || s.blobs.Partials.Writing(d) {
 			return nil
 		}
 		if all.add(size); len(parts) < few {
@@ -132,7 +132,7 @@ func (s *Store) Unfinished(ctx context.Context, few int) (parts []Part, all Free
 // no image. What a running pull needs stays.
 func (s *Store) FreeUnfinished(ctx context.Context) (Freed, error) {
 	var freed Freed
-	err := s.blobs.WalkPartials(ctx, func(d image.Digest, _ int64, _ time.Time) error { return s.freePart(d, &freed) })
+	err := s.blobs.Partials.Walk(ctx, func(d image.Digest, _ int64, _ time.Time) error { return s.freePart(d, &freed) })
 	if err != nil {
 		return freed, err
 	}

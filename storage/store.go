@@ -132,12 +132,12 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if s.blobs, err = blob.Open(dir); err != nil {
 		return err
 	}
-	s.blobs.KeepFree(o.DiskReserve)
+	s.blobs.Volume.KeepFree(o.DiskReserve)
 	if o.Volume != nil {
-		s.blobs.MeasureVolume(o.Volume)
+		s.blobs.Volume.Measure(o.Volume)
 	}
-	s.blobs.YieldBallast() // on a full disk SQLite could not even open the database
-	s.blobs.OnDamage(s.tellDamage)
+	s.blobs.Volume.YieldBallast() // on a full disk SQLite could not even open the database
+	s.blobs.Marks.OnDamage(s.tellDamage)
 	if err := refuseUnknownBlobs(ctx, s.blobs, path); err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if err := s.countHanded(ctx); err != nil {
 		return err
 	}
-	s.blobs.LayBallast()
+	s.blobs.Volume.LayBallast()
 	return s.readFacts(ctx)
 }
 
@@ -310,10 +310,10 @@ func (s *Store) Ready(ctx context.Context) error {
 }
 
 // Trouble gives what is known against the database and the data folder, joined, without asking the database.
-func (s *Store) Trouble() error { return errors.Join(s.health.err(), s.blobs.Ready()) }
+func (s *Store) Trouble() error { return errors.Join(s.health.err(), s.blobs.Folder.Ready()) }
 
 // Disk gives the free and the total bytes of the volume that the data folder is on.
-func (s *Store) Disk() (free, total uint64, err error) { return s.blobs.Free() }
+func (s *Store) Disk() (free, total uint64, err error) { return s.blobs.Volume.Free() }
 
 // querier is what reads need: a pool or a transaction.
 type querier interface {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/image/layer"
@@ -39,19 +40,16 @@ func (u *unpacker) read(ctx context.Context, d image.Digest, alone bool) (layer.
 		return layer.Result{}, fmt.Errorf("%w: %w", layer.ErrSource, err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return layer.Result{}, fmt.Errorf("%w: %w", layer.ErrSource, err)
-	}
-	most := u.limits(info.Size())
+	content := io.NewSectionReader(f, 0, f.Size())
+	most := u.limits(f.Size())
 	if alone {
-		return layer.Inspect(ctx, f, most)
+		return layer.Inspect(ctx, content, most)
 	}
-	limits, light := lightLimits(info.Size(), most)
+	limits, light := lightLimits(f.Size(), most)
 	if !light {
 		return layer.Result{}, errHeavy
 	}
-	result, err := layer.Inspect(ctx, f, limits)
+	result, err := layer.Inspect(ctx, content, limits)
 	if limits != most && (errors.Is(err, layer.ErrTooLarge) || errors.Is(err, layer.ErrTooManyEntries)) {
 		return layer.Result{}, errHeavy
 	}

@@ -47,7 +47,7 @@ func (s *Store) DiskUse(ctx context.Context, counted Usage) (DiskUse, error) {
 		d.WaitingUntil = fromMillis(until.Int64)
 	}
 	// There are few parts of layers: one for each download under way.
-	err = s.blobs.WalkPartials(ctx, func(_ image.Digest, size int64, _ time.Time) error {
+	err = s.blobs.Partials.Walk(ctx, func(_ image.Digest, size int64, _ time.Time) error {
 		d.Unfinished += size
 		return nil
 	})
@@ -59,7 +59,7 @@ func (s *Store) DiskUse(ctx context.Context, counted Usage) (DiskUse, error) {
 		return d, err
 	}
 	d.Database, d.Layout = top.Database, top.Layout
-	d.Free, d.Volume, err = s.blobs.Free()
+	d.Free, d.Volume, err = s.blobs.Volume.Free()
 	return d, err
 }
 

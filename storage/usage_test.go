@@ -269,7 +269,7 @@ func TestTheSumsOfTheDiskAreThoseOfTheDataFolder(t *testing.T) {
 	}
 	s.put(loose.Digest, loose.Blob)
 	part := image.DigestOf([]byte("never whole"))
-	w, err := s.blobs.Writer(part, 9000)
+	w, err := s.blobs.Partials.Writer(part, 9000)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -24,27 +23,22 @@ const (
 
 // ballast is a file whose blocks are given up when the volume is full and something has to be recorded that makes room.
 type ballast struct {
-	store *Store
-	path  string
-	held  atomic.Int64 // bytes of the file; 0 while there is none
+	path string
+	held atomic.Int64 // bytes of the file; 0 while there is none
 
 	mu sync.Mutex // one lays or yields at a time
 }
 
-func newBallast(s *Store) *ballast {
-	return &ballast{store: s, path: filepath.Join(s.dir, BallastName)}
-}
-
-// size gives the bytes that the ballast holds now.
+// size returns the bytes that the ballast holds now.
 func (b *ballast) size() int64 { return b.held.Load() }
 
 // LayBallast lays the ballast where it is missing and the volume has room for it beside the reserve. That it cannot be
 // laid is no error: it is tried again at the next call.
-func (s *Store) LayBallast() {
-	b := s.ballast
+func (v *Volume) LayBallast() {
+	b := v.ballast
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	r, err := s.Room()
+	r, err := v.Room()
 	if err != nil || r.Reserve == 0 || b.size() > 0 {
 		return
 	}
@@ -78,15 +72,15 @@ func (b *ballast) lay(size int64) error {
 }
 
 // YieldBallast gives the ballast up where the volume has less free than it holds, and reports whether it did.
-func (s *Store) YieldBallast() bool {
-	b := s.ballast
+func (v *Volume) YieldBallast() bool {
+	b := v.ballast
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	info, err := os.Lstat(b.path) // also of an earlier process
 	if err != nil {
 		return false
 	}
-	if free, _, err := s.Free(); err != nil || int64(free) >= info.Size() {
+	if free, _, err := v.Free(); err != nil || int64(free) >= info.Size() {
 		return false
 	}
 	if err := os.Remove(b.path); err != nil {
@@ -96,7 +90,7 @@ func (s *Store) YieldBallast() bool {
 	return true
 }
 
-// blocks gives the bytes that a file really takes.
+// blocks returns the bytes that a file really takes.
 func blocks(info fs.FileInfo) int64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return st.Blocks * 512

@@ -113,7 +113,7 @@ func BenchmarkSmallBlobs(b *testing.B) {
 		blobs = append(blobs, raw)
 	}
 	commit := func(b *testing.B, s *Store, raw []byte) {
-		w, err := s.Writer(image.DigestOf(raw), int64(len(raw)))
+		w, err := s.Partials.Writer(image.DigestOf(raw), int64(len(raw)))
 		if err != nil {
 			b.Error(err)
 			return

@@ -48,7 +48,7 @@ func crash(dir string) error {
 		return err
 	}
 	raw := crashBlob()
-	w, err := s.Writer(image.DigestOf(raw), int64(len(raw)))
+	w, err := s.Partials.Writer(image.DigestOf(raw), int64(len(raw)))
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func crash(dir string) error {
 		}
 		layer := crashLayer(i)
 		var small *Writer
-		if small, err = s.Writer(image.DigestOf(layer), int64(len(layer))); err == nil {
+		if small, err = s.Partials.Writer(image.DigestOf(layer), int64(len(layer))); err == nil {
 			if _, err = small.Write(layer); err == nil {
 				err = small.Commit()
 			}

@@ -9,19 +9,48 @@ import (
 	"path/filepath"
 	"syscall"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 
 	"github.com/stowage/stowage/image"
 )
 
-// All of it is the owner's alone: images hold what nobody else on the machine has to see. Other tools read the layout as the
-// same user. It is made so here, whatever the umask.
+// All of it is the owner's alone: images hold what nobody else on the machine has to see. Other tools read the layout
+// as the same user. It is made so here, whatever the umask.
 const (
 	dirMode     = 0o700
 	indexMode   = 0o600
 	partialMode = 0o600
 	blobMode    = 0o400
 )
+
+// Folder is the data folder as files, of which the blobs are some.
+type Folder struct {
+	dir    string // absolute
+	blobs  string // dir/blobs/sha256
+	ingest string // dir/ingest
+	sys    system
+}
+
+// system is what the store asks of the kernel and what tests make fail.
+type system struct {
+	write  func(*os.File, []byte) (int, error)
+	fsync  func(*os.File) error
+	volume func(dir string) (free, total uint64, err error)
+}
+
+func newFolder(dir string) *Folder {
+	return &Folder{
+		dir:    dir,
+		blobs:  filepath.Join(dir, ocispec.ImageBlobsDir, "sha256"),
+		ingest: filepath.Join(dir, "ingest"),
+		sys:    system{write: (*os.File).Write, fsync: (*os.File).Sync, volume: volume},
+	}
+}
+
+func (f *Folder) blobPath(hex string) string { return filepath.Join(f.blobs, hex) }
+
+func (f *Folder) partialPath(hex string) string { return filepath.Join(f.ingest, hex+partialSuffix) }
 
 // full is the error of a volume that has no room.
 func full(format string, args ...any) *image.Error {
@@ -45,7 +74,7 @@ func Forbidden(err error) bool {
 	return errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission)
 }
 
-// Writable tells why files cannot be made in a folder; nil where they can.
+// Writable returns why files cannot be made in a folder; nil where they can.
 func Writable(folder string) error { return unix.Access(folder, unix.W_OK) }
 
 // ReadOnly says that the data folder cannot be written to, because of err.
@@ -66,17 +95,17 @@ func ignoreMissing(err error) error {
 }
 
 // syncDir makes the names in a folder survive a power cut.
-func (s *Store) syncDir(path string) error {
+func (f *Folder) syncDir(path string) error {
 	d, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	err = s.sys.fsync(d)
+	err = f.sys.fsync(d)
 	return errors.Join(err, d.Close())
 }
 
 // makeDir makes a folder and what is missing above it, durably.
-func (s *Store) makeDir(path string) error {
+func (f *Folder) makeDir(path string) error {
 	info, err := os.Stat(path)
 	if err == nil {
 		if !info.IsDir() {
@@ -88,62 +117,62 @@ func (s *Store) makeDir(path string) error {
 		return err
 	}
 	parent := filepath.Dir(path)
-	if err := s.makeDir(parent); err != nil {
+	if err := f.makeDir(parent); err != nil {
 		return err
 	}
 	if err := os.Mkdir(path, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return s.syncDir(parent)
+	return f.syncDir(parent)
 }
 
 // replaceFile replaces a file at the top of the data folder in one step: readers see the old one or the
 // new one, whole, and so does the next start after a crash. When content fails, the old one stays.
-func (s *Store) replaceFile(name string, content func(io.Writer) error) (err error) {
-	temp := filepath.Join(s.dir, name+".tmp")
+func (f *Folder) replaceFile(name string, content func(io.Writer) error) (err error) {
+	temp := filepath.Join(f.dir, name+".tmp")
 	if err := ignoreMissing(os.Remove(temp)); err != nil { // of an interrupted attempt
 		return err
 	}
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, indexMode)
+	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, indexMode)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			_ = f.Close() // closed already where that is what failed
+			_ = file.Close() // closed already where that is what failed
 			_ = os.Remove(temp)
 		}
 	}()
-	w := bufio.NewWriterSize(writerFunc(func(p []byte) (int, error) { return s.sys.write(f, p) }), 64<<10)
+	w := bufio.NewWriterSize(writerFunc(func(p []byte) (int, error) { return f.sys.write(file, p) }), 64<<10)
 	if err := content(w); err != nil {
 		return err
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	if err := s.sys.fsync(f); err != nil {
+	if err := f.sys.fsync(file); err != nil {
 		return err
 	}
-	if err := f.Close(); err != nil {
+	if err := file.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(temp, filepath.Join(s.dir, name)); err != nil {
+	if err := os.Rename(temp, filepath.Join(f.dir, name)); err != nil {
 		return err
 	}
-	return s.syncDir(s.dir)
+	return f.syncDir(f.dir)
 }
 
-// ReplaceFile replaces a file beside the blobs in one step, durably. When content fails, the old one stays.
-func (s *Store) ReplaceFile(name string, content func(io.Writer) error) error {
-	if err := s.replaceFile(name, content); err != nil {
+// Replace replaces a file beside the blobs in one step, durably. When content fails, the old one stays.
+func (f *Folder) Replace(name string, content func(io.Writer) error) error {
+	if err := f.replaceFile(name, content); err != nil {
 		return failure("write "+name, err)
 	}
 	return nil
 }
 
-// SyncFolder makes the names of the files beside the blobs survive a power cut.
-func (s *Store) SyncFolder() error {
-	if err := s.syncDir(s.dir); err != nil {
+// Sync makes the names of the files beside the blobs survive a power cut.
+func (f *Folder) Sync() error {
+	if err := f.syncDir(f.dir); err != nil {
 		return failure("sync the data folder", err)
 	}
 	return nil
@@ -170,19 +199,12 @@ func sameVolume(blobs, ingest string) error {
 	return nil
 }
 
-// Free gives the bytes that the server may still write to the volume of the data folder, and the volume's
-// size.
-func (s *Store) Free() (free, total uint64, err error) {
-	if free, total, err = s.sys.volume(s.dir); err != nil {
+// free returns the bytes that the server may still write to the volume of the data folder, and the volume's size.
+func (f *Folder) free() (free, total uint64, err error) {
+	if free, total, err = f.sys.volume(f.dir); err != nil {
 		return 0, 0, failure("ask for the free disk space", err)
 	}
 	return free, total, nil
-}
-
-// MeasureVolume puts something else in place of the file system that is asked for the volume's free bytes and its size,
-// so that a test has a small disk anywhere. It is called before anything is written.
-func (s *Store) MeasureVolume(volume func(dir string) (free, total uint64, err error)) {
-	s.sys.volume = volume
 }
 
 func volume(dir string) (free, total uint64, err error) {
@@ -194,13 +216,33 @@ func volume(dir string) (free, total uint64, err error) {
 	return uint64(st.Bavail) * uint64(st.Bsize), uint64(st.Blocks) * uint64(st.Bsize), nil
 }
 
-// Ready tells why the data folder cannot be written to, or its volume not be asked; nil where nothing is known against it.
-func (s *Store) Ready() error {
-	for _, folder := range []string{s.dir, s.blobs, s.ingest} {
-		if err := Writable(folder); err != nil {
-			return failure("look at "+folder, err)
+// Ready returns why the data folder cannot be written to, or its volume not be asked; nil where nothing is known
+// against it.
+func (f *Folder) Ready() error {
+	for _, path := range []string{f.dir, f.blobs, f.ingest} {
+		if err := Writable(path); err != nil {
+			return failure("look at "+path, err)
 		}
 	}
-	_, _, err := s.Free()
+	_, _, err := f.free()
 	return err
+}
+
+// settle makes a file read-only, puts its bytes on the disk and closes it. The mode comes first so that one sync covers
+// both.
+func (f *Folder) settle(file *os.File) error {
+	err := file.Chmod(blobMode)
+	if err == nil {
+		err = f.sys.fsync(file)
+	}
+	return errors.Join(err, file.Close())
+}
+
+// stampOf returns the stamp of a blob's file; the zero stamp where it is missing.
+func (f *Folder) stampOf(hexDigits string) stamp {
+	info, err := os.Lstat(f.blobPath(hexDigits))
+	if err != nil || !info.Mode().IsRegular() {
+		return stamp{}
+	}
+	return stampOf(info)
 }

@@ -13,7 +13,7 @@ import (
 
 // fullAfter makes the store's disk take room more bytes and then answer that it is full.
 func fullAfter(s *Store, room int) {
-	s.sys.write = func(f *os.File, p []byte) (int, error) {
+	s.Folder.sys.write = func(f *os.File, p []byte) (int, error) {
 		n, err := f.Write(p[:min(len(p), room)])
 		room -= n
 		if err == nil && n < len(p) {
@@ -62,7 +62,7 @@ func TestBytesThatTheDiskDidNotTakeAreDiscarded(t *testing.T) {
 	s := open(t, t.TempDir())
 	raw := []byte("blob")
 	d := image.DigestOf(raw)
-	s.sys.fsync = func(f *os.File) error { return &os.PathError{Op: "sync", Path: f.Name(), Err: syscall.EIO} }
+	s.Folder.sys.fsync = func(f *os.File) error { return &os.PathError{Op: "sync", Path: f.Name(), Err: syscall.EIO} }
 	w := writer(t, s, d, 4)
 	write(t, w, raw)
 	wantKind(t, w.Commit(), image.Internal)
@@ -71,7 +71,7 @@ func TestBytesThatTheDiskDidNotTakeAreDiscarded(t *testing.T) {
 	}
 	wantEmptyIngest(t, s)
 
-	s.sys.fsync = (*os.File).Sync
+	s.Folder.sys.fsync = (*os.File).Sync
 	if err := w.Restart(); err != nil {
 		t.Fatal(err)
 	}
@@ -86,8 +86,8 @@ func TestABlobWhoseNameIsNotDurableIsNotStored(t *testing.T) {
 	s := open(t, t.TempDir())
 	raw := []byte("blob")
 	d := image.DigestOf(raw)
-	s.sys.fsync = func(f *os.File) error {
-		if f.Name() == s.blobs {
+	s.Folder.sys.fsync = func(f *os.File) error {
+		if f.Name() == s.Folder.blobs {
 			if s.Has(d, -1) {
 				t.Error("Has tells of a blob before its name is durable")
 			}
@@ -104,7 +104,7 @@ func TestABlobWhoseNameIsNotDurableIsNotStored(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s.sys.fsync = (*os.File).Sync
+	s.Folder.sys.fsync = (*os.File).Sync
 	store(t, s, raw) // which must not take it for stored
 	if !s.Has(d, 4) {
 		t.Fatal("not stored after all")
@@ -118,8 +118,8 @@ func TestConcurrentCommitsAreDurableWhenTheyReturn(t *testing.T) {
 	var mu sync.Mutex
 	content, durable := map[string]bool{}, map[string]bool{}
 	syncs := 0
-	s.sys.fsync = func(f *os.File) error {
-		if f.Name() != s.blobs {
+	s.Folder.sys.fsync = func(f *os.File) error {
+		if f.Name() != s.Folder.blobs {
 			err := f.Sync()
 			mu.Lock()
 			content[f.Name()] = err == nil
@@ -148,7 +148,7 @@ func TestConcurrentCommitsAreDurableWhenTheyReturn(t *testing.T) {
 		all.Go(func() {
 			for raw := range queue {
 				d := image.DigestOf(raw)
-				w, err := s.Writer(d, int64(len(raw)))
+				w, err := s.Partials.Writer(d, int64(len(raw)))
 				if err != nil {
 					t.Error(err)
 					continue
@@ -160,7 +160,7 @@ func TestConcurrentCommitsAreDurableWhenTheyReturn(t *testing.T) {
 					t.Error(err)
 				}
 				mu.Lock()
-				if !content[s.partialPath(d.Encoded())] || !durable[d.Encoded()] {
+				if !content[s.Folder.partialPath(d.Encoded())] || !durable[d.Encoded()] {
 					t.Errorf("Commit of %s returned before it was durable", d)
 				}
 				mu.Unlock()

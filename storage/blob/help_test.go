@@ -20,7 +20,7 @@ func open(t testing.TB, dir string) *Store {
 
 func writer(t testing.TB, s *Store, d image.Digest, size int64) *Writer {
 	t.Helper()
-	w, err := s.Writer(d, size)
+	w, err := s.Partials.Writer(d, size)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 func (s *Store) WriteIndex(ctx context.Context, descriptors iter.Seq2[image.Descriptor, error]) error {
 	s.index.Lock()
 	defer s.index.Unlock()
-	err := s.replaceFile(ocispec.ImageIndexFile, func(w io.Writer) error {
+	err := s.Folder.replaceFile(ocispec.ImageIndexFile, func(w io.Writer) error {
 		if _, err := fmt.Fprintf(w, "{\"schemaVersion\":2,\"mediaType\":%q,\"manifests\":[\n", ocispec.MediaTypeImageIndex); err != nil {
 			return err
 		}

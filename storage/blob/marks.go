@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/stowage/stowage/image"
 )
@@ -19,66 +20,79 @@ const MarksDir = "damaged"
 // maxMark bounds what is read of such a file; a real one has some 70 bytes.
 const maxMark = 1 << 10
 
-// found notes that a blob is damaged, durably, and gives that in words. Where the mark cannot be written it holds until the
-// next start.
-func (s *Store) found(d image.Digest, st stamp) error {
-	s.proofs.mu.Lock()
-	delete(s.proofs.proved, keyOf(d.Encoded()))
-	s.proofs.damaged[keyOf(d.Encoded())] = st
-	s.proofs.mu.Unlock()
-	s.onDamage(d, s.mark(d, st))
-	return damagedBlob(d)
+// Marks is which blobs were found damaged and not mended. A mark holds for as long as the file has the stamp that it
+// had then; the zero stamp is that of a file that was missing.
+type Marks struct {
+	folder *Folder
+	dir    string
+	tell   func(d image.Digest, mark error) // see OnDamage
+
+	writing sync.Mutex // one mark at a time: several may find the same blob damaged
+
+	mu     sync.Mutex
+	stamps map[key]stamp
 }
 
-// mark writes the mark of a damaged blob, durably.
-func (s *Store) mark(d image.Digest, st stamp) error {
-	s.marking.Lock()
-	defer s.marking.Unlock()
-	err := s.makeDir(s.marks)
+func newMarks(folder *Folder) *Marks {
+	return &Marks{folder: folder, dir: filepath.Join(folder.dir, MarksDir), tell: func(image.Digest, error) {}, stamps: map[key]stamp{}}
+}
+
+// OnDamage has f called with each blob that is found damaged, and with why that could not be noted for the next start.
+// It is called before anything else is done with the store.
+func (m *Marks) OnDamage(f func(d image.Digest, mark error)) { m.tell = f }
+
+// add notes that a blob is damaged, durably. Where the mark cannot be written it holds until the next start.
+func (m *Marks) add(d image.Digest, st stamp) {
+	m.mu.Lock()
+	m.stamps[keyOf(d.Encoded())] = st
+	m.mu.Unlock()
+	m.tell(d, m.write(d, st))
+}
+
+// write writes the mark of a damaged blob, durably.
+func (m *Marks) write(d image.Digest, st stamp) error {
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	err := m.folder.makeDir(m.dir)
 	if err == nil {
-		err = s.replaceFile(filepath.Join(MarksDir, d.Encoded()), func(w io.Writer) error { return json.NewEncoder(w).Encode(st) })
+		err = m.folder.replaceFile(filepath.Join(MarksDir, d.Encoded()), func(w io.Writer) error { return json.NewEncoder(w).Encode(st) })
 	}
 	if err == nil {
-		err = s.syncDir(s.marks)
+		err = m.folder.syncDir(m.dir)
 	}
 	return err
 }
 
-// Damage notes that the file of a blob is not what it should be, or not there, as whoever wanted it has seen.
-func (s *Store) Damage(d image.Digest) error {
-	name, err := hexOf(d)
-	if err != nil {
-		return err
-	}
-	return s.found(d, s.isThere(name))
-}
-
-// OnDamage has f called with each blob that is found damaged, and with why that could not be noted for the next start. It
-// is called before anything else is done with the store.
-func (s *Store) OnDamage(f func(d image.Digest, mark error)) { s.onDamage = f }
-
-// unmark forgets that a blob was damaged, whose file is another one now.
-func (s *Store) unmark(hexDigits string) {
-	s.proofs.mu.Lock()
-	_, marked := s.proofs.damaged[keyOf(hexDigits)]
-	delete(s.proofs.damaged, keyOf(hexDigits))
-	s.proofs.mu.Unlock()
+// remove forgets that a blob was damaged, whose file is another one now.
+func (m *Marks) remove(hexDigits string) {
+	m.mu.Lock()
+	_, marked := m.stamps[keyOf(hexDigits)]
+	delete(m.stamps, keyOf(hexDigits))
+	m.mu.Unlock()
 	if marked {
-		_ = os.Remove(filepath.Join(s.marks, hexDigits)) // a mark that stays is of another file
+		_ = os.Remove(filepath.Join(m.dir, hexDigits)) // a mark that stays is of another file
 	}
 }
 
-// Damaged lists the blobs that were found damaged and not mended, in the order of their digests.
-func (s *Store) Damaged() []image.Digest {
-	s.proofs.mu.Lock()
-	marked := make(map[image.Digest]stamp, len(s.proofs.damaged))
-	for k, st := range s.proofs.damaged {
+// of reports whether the file of a blob that has the stamp st is marked.
+func (m *Marks) of(k key, st stamp) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	was, marked := m.stamps[k]
+	return marked && was == st
+}
+
+// All lists the blobs that were found damaged and not mended, in the order of their digests.
+func (m *Marks) All() []image.Digest {
+	m.mu.Lock()
+	marked := make(map[image.Digest]stamp, len(m.stamps))
+	for k, st := range m.stamps {
 		marked[k.digest()] = st
 	}
-	s.proofs.mu.Unlock()
+	m.mu.Unlock()
 	var all []image.Digest
 	for d, st := range marked {
-		if s.isThere(d.Encoded()) == st {
+		if m.folder.stampOf(d.Encoded()) == st {
 			all = append(all, d)
 		}
 	}
@@ -86,33 +100,27 @@ func (s *Store) Damaged() []image.Digest {
 	return all
 }
 
-// IsDamaged reports whether a blob was found damaged and not mended.
-func (s *Store) IsDamaged(d image.Digest) bool {
+// Has reports whether a blob was found damaged and not mended.
+func (m *Marks) Has(d image.Digest) bool {
 	name, err := hexOf(d)
-	if err != nil {
-		return false
-	}
-	s.proofs.mu.Lock()
-	st, marked := s.proofs.damaged[keyOf(name)]
-	s.proofs.mu.Unlock()
-	return marked && s.isThere(name) == st
+	return err == nil && m.of(keyOf(name), m.folder.stampOf(name))
 }
 
-// readMarks reads what an earlier process has found damaged.
-func (s *Store) readMarks() error {
-	err := eachEntry(context.Background(), s.marks, func(e fs.DirEntry) error {
+// read reads what an earlier process has found damaged.
+func (m *Marks) read() error {
+	err := eachEntry(context.Background(), m.dir, func(e fs.DirEntry) error {
 		d, ok := digestOfName(e.Name(), "")
 		if !ok || !e.Type().IsRegular() {
 			return nil
 		}
-		f, err := os.OpenFile(filepath.Join(s.marks, e.Name()), os.O_RDONLY|noFollow, 0)
+		f, err := os.OpenFile(filepath.Join(m.dir, e.Name()), os.O_RDONLY|noFollow, 0)
 		if err != nil {
 			return err
 		}
 		defer f.Close()
 		var st stamp
 		if json.NewDecoder(io.LimitReader(f, maxMark)).Decode(&st) == nil {
-			s.proofs.damaged[keyOf(d.Encoded())] = st
+			m.stamps[keyOf(d.Encoded())] = st
 		}
 		return nil
 	})
@@ -120,4 +128,9 @@ func (s *Store) readMarks() error {
 		return failure("read what is damaged", err)
 	}
 	return nil
+}
+
+func damagedBlob(d image.Digest) error {
+	return image.Errorf(image.Damaged, "blob %s is damaged on the server's disk", image.ShortDigest(d)).
+		Suggest("Pull the image again: that fetches it anew.")
 }

@@ -28,34 +28,43 @@ func keyOf(hexDigits string) (k key) {
 
 func (k key) digest() image.Digest { return image.Digest("sha256:" + hex.EncodeToString(k[:])) }
 
-// proofs is what is known of the bytes of stored blobs: proved since the start, or found damaged. Both hold for as long
-// as the file has the stamp that it had then.
+// proofs is which stored blobs were proved since the start. A proof holds for as long as the file has the stamp that it
+// had then.
 type proofs struct {
+	marks   *Marks
 	hashing chan struct{} // one held by each proof: they read as fast as the disk gives
 
 	mu      sync.Mutex
 	proved  map[key]stamp
-	damaged map[key]stamp
 	proving map[key]chan struct{} // closed when the proof has ended
 }
 
-func newProofs() *proofs {
+func newProofs(marks *Marks) *proofs {
 	return &proofs{
+		marks:   marks,
 		hashing: make(chan struct{}, max(2, runtime.NumCPU())),
-		proved:  map[key]stamp{}, damaged: map[key]stamp{}, proving: map[key]chan struct{}{},
+		proved:  map[key]stamp{}, proving: map[key]chan struct{}{},
 	}
 }
 
-// of gives what is known of a file.
+// of reports what is known of a file.
 func (p *proofs) of(k key, st stamp) (proved, damaged bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	was, marked := p.damaged[k]
-	if marked && was == st {
+	if p.marks.of(k, st) {
 		return false, true
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	was, known := p.proved[k]
 	return known && was == st, false
+}
+
+// found notes that a blob is damaged, and returns that in words.
+func (p *proofs) found(d image.Digest, st stamp) error {
+	p.mu.Lock()
+	delete(p.proved, keyOf(d.Encoded()))
+	p.mu.Unlock()
+	p.marks.add(d, st)
+	return damagedBlob(d)
 }
 
 func (p *proofs) keep(k key, st stamp) {
@@ -88,9 +97,9 @@ func (p *proofs) begin(k key) (end func(), other <-chan struct{}) {
 	}, nil
 }
 
-// Prove reads a stored blob and proves its digest, unless that was done since the start and its file is the same; several
-// who want it wait for one. read, which may be nil, is told of the bytes as they are read. NotFound where there is no
-// blob; Damaged where its bytes are others, which is remembered from then on.
+// Prove reads a stored blob and proves its digest, unless that was done since the start and its file is the same;
+// several who want it wait for one. read, which may be nil, is told of the bytes as they are read. NotFound where there
+// is no blob; Damaged where its bytes are others, which is remembered from then on.
 func (s *Store) Prove(ctx context.Context, d image.Digest, read func(n int)) error {
 	for {
 		f, st, proved, err := s.open(d)
@@ -135,50 +144,59 @@ func (s *Store) proveFile(ctx context.Context, d image.Digest, f *os.File, st st
 			read(n)
 		}
 		if errors.Is(err, io.EOF) {
-			return s.judge(d, st, sum)
+			return s.proofs.judge(d, st, sum)
 		}
 		if err != nil {
-			return s.unread(d, st, err)
+			return s.proofs.unread(d, st, err)
 		}
 	}
 }
 
 // judge notes what the bytes of a whole file have come to.
-func (s *Store) judge(d image.Digest, st stamp, sum hash.Hash) error {
+func (p *proofs) judge(d image.Digest, st stamp, sum hash.Hash) error {
 	if hex.EncodeToString(sum.Sum(nil)) != d.Encoded() {
-		return s.found(d, st)
+		return p.found(d, st)
 	}
-	s.proofs.keep(keyOf(d.Encoded()), st)
+	p.keep(keyOf(d.Encoded()), st)
 	return nil
 }
 
 // unread words that a file cannot be read. One that the disk does not give back is damaged, too.
-func (s *Store) unread(d image.Digest, st stamp, err error) error {
+func (p *proofs) unread(d image.Digest, st stamp, err error) error {
 	if errors.Is(err, syscall.EIO) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return s.found(d, st)
+		return p.found(d, st)
 	}
 	return failure("read blob "+string(d), err)
 }
 
-// proofOf notes that the file which has just got a blob's name was proved while it was written.
-func (s *Store) proofOf(hexDigits string) {
-	info, err := os.Lstat(s.blobPath(hexDigits))
-	if err != nil {
+// written notes that the file which has just got a blob's name was proved while it was written.
+func (p *proofs) written(hexDigits string) {
+	st := p.marks.folder.stampOf(hexDigits)
+	if st == (stamp{}) {
 		return // it is gone again
 	}
-	s.unmark(hexDigits)
-	s.proofs.keep(keyOf(hexDigits), stampOf(info))
+	p.marks.remove(hexDigits)
+	p.keep(keyOf(hexDigits), st)
 }
 
-// open opens a stored blob and tells whether it has been proved. NotFound, or Damaged where it is known to be.
+// Damage notes that the file of a blob is not what it should be, or not there, as whoever wanted it has seen.
+func (s *Store) Damage(d image.Digest) error {
+	name, err := hexOf(d)
+	if err != nil {
+		return err
+	}
+	return s.proofs.found(d, s.Folder.stampOf(name))
+}
+
+// open opens a stored blob and reports whether it has been proved. NotFound, or Damaged where it is known to be.
 func (s *Store) open(d image.Digest) (f *os.File, st stamp, proved bool, err error) {
 	name, err := hexOf(d)
 	if err != nil {
 		return nil, st, false, err
 	}
-	f, info, err := openFile(d, s.blobPath(name))
+	f, info, err := openFile(d, s.Folder.blobPath(name))
 	if err != nil {
-		if image.KindOf(err) == image.NotFound && s.isMarked(name) {
+		if image.KindOf(err) == image.NotFound && s.Marks.of(keyOf(name), stamp{}) { // found missing before
 			err = damagedBlob(d)
 		}
 		return nil, st, false, err
@@ -189,24 +207,4 @@ func (s *Store) open(d image.Digest) (f *os.File, st stamp, proved bool, err err
 		return nil, st, false, errors.Join(damagedBlob(d), f.Close())
 	}
 	return f, st, proved, nil
-}
-
-// isMarked reports whether a blob whose file is missing was found so.
-func (s *Store) isMarked(hexDigits string) bool {
-	_, damaged := s.proofs.of(keyOf(hexDigits), stamp{})
-	return damaged
-}
-
-func damagedBlob(d image.Digest) error {
-	return image.Errorf(image.Damaged, "blob %s is damaged on the server's disk", image.ShortDigest(d)).
-		Suggest("Pull the image again: that fetches it anew.")
-}
-
-// isThere gives the stamp of a blob's file; the zero stamp where it is missing.
-func (s *Store) isThere(hexDigits string) stamp {
-	info, err := os.Lstat(s.blobPath(hexDigits))
-	if err != nil || !info.Mode().IsRegular() {
-		return stamp{}
-	}
-	return stampOf(info)
 }

@@ -27,7 +27,7 @@ func manyBytes(n int) []byte {
 // flip changes one byte of a stored blob, as a disk does, and what tells of the change is another time.
 func flip(t *testing.T, s *Store, d image.Digest, at int64) {
 	t.Helper()
-	path := s.blobPath(d.Encoded())
+	path := s.Folder.blobPath(d.Encoded())
 	if err := os.Chmod(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func flip(t *testing.T, s *Store, d image.Digest, at int64) {
 // again opens the store's folder as the next process does.
 func again(t *testing.T, s *Store) *Store {
 	t.Helper()
-	return open(t, s.dir)
+	return open(t, s.Folder.dir)
 }
 
 func TestABlobIsProvedOnceAndThenItsFileItselfIsHandedOut(t *testing.T) {
@@ -116,7 +116,7 @@ func isDamaged(t *testing.T, s *Store, d image.Digest, size int) {
 	_, err = s.ReadAll(d, int64(size))
 	wantKind(t, err, image.Damaged)
 	wantKind(t, s.Prove(t.Context(), d, nil), image.Damaged)
-	if all := s.Damaged(); s.Has(d, int64(size)) || !s.IsDamaged(d) || len(all) != 1 || all[0] != d {
+	if all := s.Marks.All(); s.Has(d, int64(size)) || !s.Marks.Has(d) || len(all) != 1 || all[0] != d {
 		t.Errorf("it is there, and damaged are %v", all)
 	}
 }
@@ -167,11 +167,11 @@ func TestABlobThatIsWrittenAnewIsMended(t *testing.T) {
 	store(t, s, raw)
 	for _, s := range []*Store{s, again(t, s)} {
 		wantBlob(t, s, d, raw)
-		if all := s.Damaged(); len(all) != 0 || !s.Has(d, int64(len(raw))) {
+		if all := s.Marks.All(); len(all) != 0 || !s.Has(d, int64(len(raw))) {
 			t.Errorf("damaged are %v", all)
 		}
 	}
-	if names, err := os.ReadDir(s.marks); err != nil || len(names) != 0 {
+	if names, err := os.ReadDir(s.Marks.dir); err != nil || len(names) != 0 {
 		t.Errorf("marks %v, %v", names, err)
 	}
 }
@@ -180,7 +180,7 @@ func TestADamagedBlobThatSeveralFindAtOnceIsMarked(t *testing.T) {
 	s := open(t, t.TempDir())
 	d := store(t, s, manyBytes(1<<10))
 	flip(t, s, d, 7)
-	s.OnDamage(func(_ image.Digest, mark error) {
+	s.Marks.OnDamage(func(_ image.Digest, mark error) {
 		if mark != nil {
 			t.Errorf("the mark is not kept: %v", mark)
 		}
@@ -190,7 +190,7 @@ func TestADamagedBlobThatSeveralFindAtOnceIsMarked(t *testing.T) {
 		all.Go(func() { _ = s.Damage(d) })
 	}
 	all.Wait()
-	if !again(t, s).IsDamaged(d) {
+	if !again(t, s).Marks.Has(d) {
 		t.Error("the next start does not know")
 	}
 }
@@ -206,8 +206,8 @@ func TestAPartOfAFileThatWasReplacedMeanwhileIsNotHandedOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	right := s.blobPath(d.Encoded()) + ".right"
-	if err := errors.Join(os.WriteFile(right, raw, 0o600), os.Rename(right, s.blobPath(d.Encoded()))); err != nil {
+	right := s.Folder.blobPath(d.Encoded()) + ".right"
+	if err := errors.Join(os.WriteFile(right, raw, 0o600), os.Rename(right, s.Folder.blobPath(d.Encoded()))); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.Seek(200_000, io.SeekStart); err != nil {
@@ -228,7 +228,7 @@ func TestAFileThatSomebodyPutInThePlaceOfADamagedOneIsProvedAnew(t *testing.T) {
 	flip(t, s, d, 1)
 	_, err := s.ReadAll(d, 100)
 	wantKind(t, err, image.Damaged)
-	path := s.blobPath(d.Encoded())
+	path := s.Folder.blobPath(d.Encoded())
 	if err := errors.Join(os.Remove(path), os.WriteFile(path, raw, 0o444)); err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func TestSeveralWhoWantABlobProvedWaitForOneAndACancelEndsIt(t *testing.T) {
 }
 
 func TestWhatIsKnownToBeProvedIsBounded(t *testing.T) {
-	p := newProofs()
+	p := newProofs(newMarks(newFolder(t.TempDir())))
 	for i := range mostProved + 100 {
 		p.keep(key{byte(i), byte(i >> 8), byte(i >> 16)}, stamp{Size: 1})
 	}

@@ -6,16 +6,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"syscall"
 
 	"github.com/stowage/stowage/image"
 )
 
-// noFollow keeps a link that somebody put into the data folder from leading out of it.
-const noFollow = syscall.O_NOFOLLOW
-
-// Has tells whether the blob is stored: verified, whole, durable, not known to be damaged and of exactly size bytes, or
-// of any size where size is negative. It does not read the bytes.
+// Has reports whether the blob is stored: verified, whole, durable, not known to be damaged and of exactly size bytes,
+// or of any size where size is negative. It does not read the bytes.
 func (s *Store) Has(d image.Digest, size int64) bool {
 	hex, err := hexOf(d)
 	if err != nil {
@@ -27,7 +23,7 @@ func (s *Store) Has(d image.Digest, size int64) bool {
 	if unsynced {
 		return false
 	}
-	info, err := os.Lstat(s.blobPath(hex))
+	info, err := os.Lstat(s.Folder.blobPath(hex))
 	if err != nil || !info.Mode().IsRegular() || size >= 0 && info.Size() != size {
 		return false
 	}
@@ -35,13 +31,13 @@ func (s *Store) Has(d image.Digest, size int64) bool {
 	return !damaged
 }
 
-// Size gives the bytes of a stored blob; NotFound where there is none.
+// Size returns the bytes of a stored blob; NotFound where there is none.
 func (s *Store) Size(d image.Digest) (int64, error) {
 	hex, err := hexOf(d)
 	if err != nil {
 		return 0, err
 	}
-	info, err := os.Lstat(s.blobPath(hex))
+	info, err := os.Lstat(s.Folder.blobPath(hex))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
 		return 0, notStored(d)
 	}
@@ -51,46 +47,14 @@ func (s *Store) Size(d image.Digest) (int64, error) {
 	return info.Size(), nil
 }
 
-// Open opens a stored blob for reading, proved or not; NotFound where there is none, Damaged where it is known to be. The
-// file stays readable when the blob is removed meanwhile. The caller closes it.
-func (s *Store) Open(d image.Digest) (*os.File, error) {
-	f, _, _, err := s.open(d)
-	return f, err
-}
-
-// OpenPartial opens what a Writer has written of a blob so far, for reading; the blob itself where it has been committed
-// meanwhile. NotFound where there is neither. The caller closes it.
-func (s *Store) OpenPartial(d image.Digest) (*os.File, error) {
-	hex, err := hexOf(d)
+// Open opens a stored blob for reading, proved or not; NotFound where there is none, Damaged where it is known to be.
+// What it returns stays readable when the blob is removed meanwhile. The caller closes it.
+func (s *Store) Open(d image.Digest) (Reader, error) {
+	f, st, _, err := s.open(d)
 	if err != nil {
 		return nil, err
 	}
-	// In this order, because a commit moves the one to the other.
-	f, _, err := openFile(d, s.partialPath(hex))
-	if image.KindOf(err) == image.NotFound {
-		return s.Open(d)
-	}
-	return f, err
-}
-
-func openFile(d image.Digest, path string) (*os.File, fs.FileInfo, error) {
-	// Non-blocking, so that opening something that is no file (a named pipe) does not wait for ever.
-	f, err := os.OpenFile(path, os.O_RDONLY|noFollow|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) {
-		return nil, nil, notStored(d)
-	}
-	if err != nil {
-		return nil, nil, failure("open blob "+string(d), err)
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, failure("open blob "+string(d), errors.Join(err, f.Close()))
-	}
-	if !info.Mode().IsRegular() {
-		_ = f.Close() // nothing was read
-		return nil, nil, notStored(d)
-	}
-	return f, info, nil
+	return file{f, st.Size}, nil
 }
 
 // ReadAll reads a small blob whole and proves its digest again: NotFound, TooLarge over limit bytes,
@@ -106,25 +70,25 @@ func (s *Store) ReadAll(d image.Digest, limit int64) ([]byte, error) {
 	}
 	raw := make([]byte, st.Size)
 	if _, err := io.ReadFull(f, raw); err != nil {
-		return nil, s.unread(d, st, err)
+		return nil, s.proofs.unread(d, st, err)
 	}
 	sum := sha256.New()
 	sum.Write(raw)
-	if err := s.judge(d, st, sum); err != nil {
+	if err := s.proofs.judge(d, st, sum); err != nil {
 		return nil, err
 	}
 	return raw, nil
 }
 
-// Remove removes a blob and gives the bytes freed; removing what is not there frees 0. It does not wait for
+// Remove removes a blob and returns the bytes freed; removing what is not there frees 0. It does not wait for
 // the disk: after a crash the blob may be back, whole.
 func (s *Store) Remove(d image.Digest) (freed int64, err error) {
 	hex, err := hexOf(d)
 	if err != nil {
 		return 0, err
 	}
-	if freed, err = removeFile(s.blobPath(hex), "remove blob "+string(d)); err == nil {
-		s.unmark(hex)
+	if freed, err = removeFile(s.Folder.blobPath(hex), "remove blob "+string(d)); err == nil {
+		s.Marks.remove(hex)
 	}
 	return freed, err
 }

@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -42,15 +43,21 @@ func (r Room) Left() int64 { return r.Free + r.Ballast - r.Reserve - r.Promised 
 // Low reports whether the volume is down to its reserve.
 func (r Room) Low() bool { return r.Free+r.Ballast < r.Reserve }
 
-// account keeps what was promised of the volume to whoever writes blobs. A blob counts once, however many want it.
-type account struct {
-	store   *Store
+// Volume is the room on the volume of the data folder: an account of what was promised to whoever writes blobs. A blob
+// counts once, however many want it.
+type Volume struct {
+	folder  *Folder
+	ballast *ballast
 	reserve int64        // 0: by the volume's size; negative: none
 	unseen  atomic.Int64 // bytes of blobs that were written since the volume was looked at
 
 	mu       sync.Mutex
 	promised int64
 	claims   map[string]*claim // by hex digits
+}
+
+func newVolume(folder *Folder) *Volume {
+	return &Volume{folder: folder, ballast: &ballast{path: filepath.Join(folder.dir, BallastName)}, claims: map[string]*claim{}}
 }
 
 // claim is room for one blob.
@@ -64,28 +71,37 @@ func (c *claim) missing() int64 { return max(0, c.size-c.there) }
 
 // Reservation is room without a blob. Release gives back what is left of it.
 type Reservation struct {
-	account *account
-	left    int64 // guarded by account.mu
+	volume *Volume
+	left   int64 // guarded by volume.mu
 }
 
 // KeepFree says how many bytes of the volume stay free of blobs: 0 for a share of it, negative for none. It is called
 // before anything is written.
-func (s *Store) KeepFree(bytes int64) { s.account.reserve = bytes }
+func (v *Volume) KeepFree(bytes int64) { v.reserve = bytes }
 
-// Room gives how the volume stands.
-func (s *Store) Room() (Room, error) {
-	s.account.mu.Lock()
-	defer s.account.mu.Unlock()
-	return s.account.room()
+// Measure puts something else in place of the file system that is asked for the volume's free bytes and its size, so
+// that a test has a small disk anywhere. It is called before anything is written.
+func (v *Volume) Measure(volume func(dir string) (free, total uint64, err error)) {
+	v.folder.sys.volume = volume
 }
 
-// room is Room. a.mu is held.
-func (a *account) room() (Room, error) {
-	free, total, err := a.store.Free()
+// Free returns the bytes that the server may still write to the volume, and the volume's size.
+func (v *Volume) Free() (free, total uint64, err error) { return v.folder.free() }
+
+// Room returns how the volume stands.
+func (v *Volume) Room() (Room, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.room()
+}
+
+// room is Room. v.mu is held.
+func (v *Volume) room() (Room, error) {
+	free, total, err := v.folder.free()
 	if err != nil {
 		return Room{}, err
 	}
-	r := Room{Free: int64(free), Volume: int64(total), Reserve: a.reserve, Promised: a.promised, Ballast: a.store.ballast.size()}
+	r := Room{Free: int64(free), Volume: int64(total), Reserve: v.reserve, Promised: v.promised, Ballast: v.ballast.size()}
 	switch {
 	case r.Reserve == 0:
 		r.Reserve = defaultReserve(r.Volume)
@@ -96,8 +112,8 @@ func (a *account) room() (Room, error) {
 }
 
 // Reserve sets bytes aside, DiskFull where there is no room for them.
-func (s *Store) Reserve(bytes int64) (*Reservation, error) {
-	r := &Reservation{account: s.account}
+func (v *Volume) Reserve(bytes int64) (*Reservation, error) {
+	r := &Reservation{volume: v}
 	if err := r.Grow(bytes); err != nil {
 		return nil, err
 	}
@@ -106,45 +122,45 @@ func (s *Store) Reserve(bytes int64) (*Reservation, error) {
 
 // Grow makes sure that bytes are set aside.
 func (r *Reservation) Grow(bytes int64) error {
-	a := r.account
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	v := r.volume
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	more := bytes - r.left
 	if more <= 0 {
 		return nil
 	}
-	if err := a.refuse(more); err != nil {
+	if err := v.refuse(more); err != nil {
 		return err
 	}
-	a.promised += more
+	v.promised += more
 	r.left += more
 	return nil
 }
 
 // spend takes bytes that are about to be written out of what is set aside. Beyond that there has to be room.
 func (r *Reservation) spend(bytes int64) error {
-	a := r.account
-	looks := a.unseen.Add(bytes) >= lookEvery
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	v := r.volume
+	looks := v.unseen.Add(bytes) >= lookEvery
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	took := min(r.left, bytes)
 	r.left -= took
-	a.promised -= took
+	v.promised -= took
 	if !looks {
 		return nil
 	}
-	a.unseen.Store(0)
+	v.unseen.Store(0)
 	if took < bytes {
-		return a.refuse(bytes - took)
+		return v.refuse(bytes - took)
 	}
-	return a.floor(bytes)
+	return v.floor(bytes)
 }
 
 // Release gives up what is left. It may be called more than once.
 func (r *Reservation) Release() {
-	r.account.mu.Lock()
-	defer r.account.mu.Unlock()
-	r.account.promised -= r.left
+	r.volume.mu.Lock()
+	defer r.volume.mu.Unlock()
+	r.volume.promised -= r.left
 	r.left = 0
 }
 
@@ -161,26 +177,26 @@ func (s *Store) ReserveBlobs(blobs []image.Descriptor, from *Reservation) (relea
 		if c := claims[hex]; c != nil {
 			c.size = max(c.size, b.Size)
 		} else if !s.Has(b.Digest, b.Size) {
-			claims[hex] = &claim{size: b.Size, there: min(s.Partial(b.Digest), b.Size)}
+			claims[hex] = &claim{size: b.Size, there: min(s.Partials.Size(b.Digest), b.Size)}
 		}
 	}
-	if err := s.account.claim(claims, from); err != nil {
+	if err := s.Volume.claim(claims, from); err != nil {
 		return nil, err
 	}
 	return sync.OnceFunc(func() {
 		for hex := range claims {
-			s.account.letGo(hex)
+			s.Volume.letGo(hex)
 		}
 	}), nil
 }
 
 // claim makes claims for blobs, or joins those that are there.
-func (a *account) claim(claims map[string]*claim, from *Reservation) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+func (v *Volume) claim(claims map[string]*claim, from *Reservation) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	var more int64
 	for hex, c := range claims {
-		if have := a.claims[hex]; have == nil {
+		if have := v.claims[hex]; have == nil {
 			more += c.missing()
 		} else if c.size > have.size {
 			more += c.size - have.size
@@ -191,71 +207,71 @@ func (a *account) claim(claims map[string]*claim, from *Reservation) error {
 		credit = min(from.left, more)
 	}
 	if more > credit {
-		if err := a.refuse(more - credit); err != nil {
+		if err := v.refuse(more - credit); err != nil {
 			return err
 		}
 	}
 	if from != nil {
 		from.left -= credit
 	}
-	a.promised -= credit
+	v.promised -= credit
 	for hex, c := range claims {
-		have := a.claims[hex]
+		have := v.claims[hex]
 		if have == nil {
 			have = c
-			a.claims[hex] = have
-			a.promised += have.missing()
+			v.claims[hex] = have
+			v.promised += have.missing()
 		} else if c.size > have.size {
-			a.change(have, func() { have.size = c.size })
+			v.change(have, func() { have.size = c.size })
 		}
 		have.holders++
 	}
 	return nil
 }
 
-// change keeps the sum true. a.mu is held.
-func (a *account) change(c *claim, f func()) {
-	a.promised -= c.missing()
+// change keeps the sum true. v.mu is held.
+func (v *Volume) change(c *claim, f func()) {
+	v.promised -= c.missing()
 	f()
-	a.promised += c.missing()
+	v.promised += c.missing()
 }
 
-func (a *account) letGo(hex string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	c := a.claims[hex]
+func (v *Volume) letGo(hex string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	c := v.claims[hex]
 	if c == nil {
 		return
 	}
 	if c.holders--; c.holders == 0 {
-		a.promised -= c.missing()
-		delete(a.claims, hex)
+		v.promised -= c.missing()
+		delete(v.claims, hex)
 	}
 }
 
 // at notes how much of a blob is on the disk now.
-func (a *account) at(hex string, offset int64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if c := a.claims[hex]; c != nil {
-		a.change(c, func() { c.there = min(offset, c.size) })
+func (v *Volume) at(hex string, offset int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if c := v.claims[hex]; c != nil {
+		v.change(c, func() { c.there = min(offset, c.size) })
 	}
 }
 
 // mayWrite refuses (DiskFull) bytes that would leave less free than the reserve. Mostly it does not look.
-func (a *account) mayWrite(bytes int) error {
-	if a.unseen.Add(int64(bytes)) < lookEvery {
+func (v *Volume) mayWrite(bytes int) error {
+	if v.unseen.Add(int64(bytes)) < lookEvery {
 		return nil
 	}
-	a.unseen.Store(0)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.floor(int64(bytes))
+	v.unseen.Store(0)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.floor(int64(bytes))
 }
 
-// floor refuses bytes that would leave less free than the reserve, whatever was promised. a.mu is held.
-func (a *account) floor(bytes int64) error {
-	r, err := a.room()
+// floor refuses bytes that would leave less free than the reserve, whatever was promised. v.mu is held.
+func (v *Volume) floor(bytes int64) error {
+	r, err := v.room()
 	if err != nil {
 		return err
 	}
@@ -266,12 +282,12 @@ func (a *account) floor(bytes int64) error {
 		human(r.Free), human(r.Reserve-r.Ballast))
 }
 
-// refuse refuses to promise more bytes than there is room for. a.mu is held.
-func (a *account) refuse(bytes int64) error {
+// refuse refuses to promise more bytes than there is room for. v.mu is held.
+func (v *Volume) refuse(bytes int64) error {
 	if bytes <= 0 {
 		return nil
 	}
-	r, err := a.room()
+	r, err := v.room()
 	if err != nil {
 		return err
 	}
@@ -287,6 +303,16 @@ func (a *account) refuse(bytes int64) error {
 	}
 	return full("not enough room on the server's disk: %s more are needed, there is room for %s, and %s are missing",
 		human(bytes), human(left), human(missing))
+}
+
+// Check refuses (DiskFull) size more bytes where the volume has no room for them. Nothing is reserved.
+func (v *Volume) Check(size int64) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if size <= 0 { // nobody knows how much will come
+		return v.floor(lookEvery)
+	}
+	return v.refuse(size)
 }
 
 func human(bytes int64) string { return units.HumanSize(float64(bytes)) }

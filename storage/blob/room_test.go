@@ -25,8 +25,8 @@ type smallDisk struct {
 func onSmallDisk(t *testing.T, total, reserve int64) *smallDisk {
 	t.Helper()
 	d := &smallDisk{store: open(t, t.TempDir()), total: total}
-	d.store.KeepFree(reserve)
-	d.store.MeasureVolume(func(dir string) (free, size uint64, err error) {
+	d.store.Volume.KeepFree(reserve)
+	d.store.Volume.Measure(func(dir string) (free, size uint64, err error) {
 		used := d.others
 		err = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
 			if err != nil || e.IsDir() {
@@ -46,7 +46,7 @@ func onSmallDisk(t *testing.T, total, reserve int64) *smallDisk {
 // left gives what can still be promised, in megabytes, rounded up: the small files of the layout do not count.
 func (d *smallDisk) left(t *testing.T) int64 {
 	t.Helper()
-	r, err := d.store.Room()
+	r, err := d.store.Volume.Room()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestABlobIsReservedOnceHoweverManyWantIt(t *testing.T) {
 	first()
 	first()
 	second()
-	if r, err := d.store.Room(); err != nil || r.Promised != 0 || d.left(t) != 6 {
+	if r, err := d.store.Volume.Room(); err != nil || r.Promised != 0 || d.left(t) != 6 {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
@@ -101,7 +101,7 @@ func TestWhatDoesNotFitBesideWhatIsReservedIsRefusedWithWhatIsMissing(t *testing
 	if text := err.Error(); !strings.Contains(text, "10.49MB more are needed") || !strings.Contains(text, "beside the 10.49MB") || !strings.Contains(text, "4.194MB are missing") {
 		t.Errorf("%v", err)
 	}
-	_, err = d.store.Writer(other.Digest, other.Size)
+	_, err = d.store.Partials.Writer(other.Digest, other.Size)
 	wantKind(t, err, image.DiskFull)
 	wantEmptyIngest(t, d.store)
 	release()
@@ -135,7 +135,7 @@ func TestOnlyWhatIsMissingOfABlobIsReserved(t *testing.T) {
 
 func TestAReservationIsUsedUpFirst(t *testing.T) {
 	d := onSmallDisk(t, 20*megabyte, 4*megabyte)
-	all, err := d.store.Reserve(12 * megabyte)
+	all, err := d.store.Volume.Reserve(12 * megabyte)
 	if err != nil || d.left(t) != 4 {
 		t.Fatalf("%v, %d MB left", err, d.left(t))
 	}
@@ -197,44 +197,44 @@ func TestAnUploadReservesWhatWasAnnouncedAndMoreAsItGrows(t *testing.T) {
 func TestTheBallastIsAPartOfTheReserve(t *testing.T) {
 	d := onSmallDisk(t, 100*megabyte, 32*megabyte)
 	before := d.left(t)
-	d.store.LayBallast()
-	r, err := d.store.Room()
+	d.store.Volume.LayBallast()
+	r, err := d.store.Volume.Room()
 	if err != nil || r.Ballast != 8*megabyte || d.left(t) != before {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	info, err := os.Stat(filepath.Join(d.store.dir, BallastName))
+	info, err := os.Stat(filepath.Join(d.store.Folder.dir, BallastName))
 	if err != nil || blocks(info) < r.Ballast {
 		t.Fatalf("the file has %d bytes of blocks, %v", blocks(info), err)
 	}
-	if d.store.YieldBallast() {
+	if d.store.Volume.YieldBallast() {
 		t.Error("it is given up although there is room")
 	}
 	d.others = 92 * megabyte // and with the ballast all of it
-	if !d.store.YieldBallast() || d.store.YieldBallast() {
+	if !d.store.Volume.YieldBallast() || d.store.Volume.YieldBallast() {
 		t.Error("it is not given up once")
 	}
-	d.store.LayBallast()
-	if r, err = d.store.Room(); err != nil || r.Ballast != 0 || !r.Low() {
+	d.store.Volume.LayBallast()
+	if r, err = d.store.Volume.Room(); err != nil || r.Ballast != 0 || !r.Low() {
 		t.Errorf("laid on a full volume: %+v, %v", r, err)
 	}
 	d.others = 0
-	d.store.LayBallast()
-	if r, err = d.store.Room(); err != nil || r.Ballast != 8*megabyte || r.Low() {
+	d.store.Volume.LayBallast()
+	if r, err = d.store.Volume.Room(); err != nil || r.Ballast != 8*megabyte || r.Low() {
 		t.Errorf("not laid again: %+v, %v", r, err)
 	}
 }
 
 func TestTheBallastOfAnEarlierProcessCounts(t *testing.T) {
 	d := onSmallDisk(t, 100*megabyte, 32*megabyte)
-	d.store.LayBallast()
+	d.store.Volume.LayBallast()
 	d.others = 64 * megabyte // the ballast makes up for what is missing of the reserve
-	before, err := d.store.Room()
+	before, err := d.store.Volume.Room()
 	if err != nil || before.Low() {
 		t.Fatalf("%+v, %v", before, err)
 	}
-	d.store.ballast = newBallast(d.store) // as after a restart
-	d.store.LayBallast()
-	if after, err := d.store.Room(); err != nil || after != before {
+	d.store.Volume.ballast = &ballast{path: d.store.Volume.ballast.path} // as after a restart
+	d.store.Volume.LayBallast()
+	if after, err := d.store.Volume.Room(); err != nil || after != before {
 		t.Errorf("%+v, before %+v, %v", after, before, err)
 	}
 }

@@ -34,11 +34,11 @@ type Staging struct {
 // NewStage makes an empty Staging with room for size bytes, as far as anybody knows how many will come; negative where nobody
 // does. DiskFull where there is no room for them. The caller discards it.
 func (s *Store) NewStage(size int64) (*Staging, error) {
-	room, err := s.Reserve(size)
+	room, err := s.Volume.Reserve(size)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(s.ingest, stagePrefix+"*")
+	dir, err := os.MkdirTemp(s.Folder.ingest, stagePrefix+"*")
 	if err != nil {
 		room.Release()
 		return nil, failure("make a folder for an upload", err)
@@ -94,24 +94,13 @@ func (w *stageWriter) Write(p []byte) (int, error) {
 	if err := w.stage.room.spend(int64(len(p))); err != nil {
 		return 0, err
 	}
-	n, err := w.stage.store.sys.write(w.file, p)
+	n, err := w.stage.store.Folder.sys.write(w.file, p)
 	w.written += int64(n)
 	if err != nil {
 		return n, failure("write an upload", err)
 	}
 	w.flush.wrote(w.file, w.written)
 	return n, nil
-}
-
-// CheckRoom refuses (DiskFull) size more bytes where the volume has no room for them. Nothing is reserved.
-func (s *Store) CheckRoom(size int64) error {
-	a := s.account
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if size <= 0 { // nobody knows how much will come
-		return a.floor(lookEvery)
-	}
-	return a.refuse(size)
 }
 
 // Open opens a staged file for reading. The caller closes it.
@@ -138,7 +127,7 @@ func (g *Staging) Commit(f image.Staged) error {
 	if err != nil {
 		return failure(operation, err)
 	}
-	if err := g.store.settle(file); err != nil {
+	if err := g.store.Folder.settle(file); err != nil {
 		return failure(operation, err)
 	}
 	if err := g.store.publish(g.path(f.Number), name); err != nil {
@@ -159,9 +148,9 @@ func (g *Staging) Discard() error {
 // sweepStages removes the stages of a process that is no more.
 func (s *Store) sweepStages() error {
 	var stages []string
-	err := eachEntry(context.Background(), s.ingest, func(e fs.DirEntry) error {
+	err := eachEntry(context.Background(), s.Folder.ingest, func(e fs.DirEntry) error {
 		if e.IsDir() && strings.HasPrefix(e.Name(), stagePrefix) {
-			stages = append(stages, filepath.Join(s.ingest, e.Name()))
+			stages = append(stages, filepath.Join(s.Folder.ingest, e.Name()))
 		}
 		return nil
 	})

@@ -16,40 +16,24 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// partialSuffix ends the names of half-fetched blobs.
-const partialSuffix = ".partial"
-
 // maxLayoutFile bounds what is read of an oci-layout file; a real one has 30 bytes.
 const maxLayoutFile = 64 << 10
 
-// Store is the blobs of one data folder. Its methods may be called concurrently. Their errors are
-// image.Errors: Invalid for a digest that is none, DiskFull where the volume or the quota is used up,
-// Internal for whatever else the file system answers, and the kinds that each method names.
+// Store is the blobs of one data folder, and what lies around them. Its methods and those of its parts may be called
+// concurrently. Their errors are image.Errors: Invalid for a digest that is none, DiskFull where the volume or the
+// quota is used up, Internal for whatever else the file system answers, and the kinds that each method names.
 type Store struct {
-	dir     string // absolute
-	blobs   string // dir/blobs/sha256
-	ingest  string // dir/ingest
-	marks   string // dir/damaged
-	sys     system
+	Folder   *Folder
+	Volume   *Volume
+	Partials *Partials
+	Marks    *Marks
+
 	commits *groupSync // of the folder blobs
-	account *account
-	ballast *ballast
 	index   sync.Mutex // one index.json at a time
-	marking sync.Mutex // one mark of damage at a time: several may find the same blob damaged
 	proofs  *proofs
 
-	onDamage func(d image.Digest, mark error) // see OnDamage
-
 	mu       sync.Mutex
-	writing  map[string]struct{} // digests (hex) that have a Writer
 	unsynced map[string]struct{} // digests whose name is not known to survive a power cut yet
-}
-
-// system is what the store asks of the kernel and what tests make fail.
-type system struct {
-	write  func(*os.File, []byte) (int, error)
-	fsync  func(*os.File) error
-	volume func(dir string) (free, total uint64, err error)
 }
 
 // Open opens the image layout in dir and makes what is missing of it, the folder included. A folder that
@@ -64,32 +48,23 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{
-		dir:      dir,
-		blobs:    filepath.Join(dir, ocispec.ImageBlobsDir, "sha256"),
-		ingest:   filepath.Join(dir, "ingest"),
-		marks:    filepath.Join(dir, MarksDir),
-		proofs:   newProofs(),
-		onDamage: func(image.Digest, error) {},
-		sys:      system{write: (*os.File).Write, fsync: (*os.File).Sync, volume: volume},
-		writing:  map[string]struct{}{},
-		unsynced: map[string]struct{}{},
-	}
-	s.account = &account{store: s, claims: map[string]*claim{}}
-	s.ballast = newBallast(s)
-	s.commits = newGroupSync(func() error { return s.syncDir(s.blobs) })
-	for _, folder := range []string{s.blobs, s.ingest} {
-		if err := s.makeDir(folder); err != nil {
+	folder := newFolder(dir)
+	s := &Store{Folder: folder, Volume: newVolume(folder), Marks: newMarks(folder), unsynced: map[string]struct{}{}}
+	s.Partials = &Partials{store: s, writing: map[string]struct{}{}}
+	s.proofs = newProofs(s.Marks)
+	s.commits = newGroupSync(func() error { return folder.syncDir(folder.blobs) })
+	for _, path := range []string{folder.blobs, folder.ingest} {
+		if err := folder.makeDir(path); err != nil {
 			return nil, failure("make the data folder", err)
 		}
 	}
-	if err := sameVolume(s.blobs, s.ingest); err != nil {
+	if err := sameVolume(folder.blobs, folder.ingest); err != nil {
 		return nil, err
 	}
 	if err := s.sweepStages(); err != nil {
 		return nil, err
 	}
-	if err := s.readMarks(); err != nil {
+	if err := s.Marks.read(); err != nil {
 		return nil, err
 	}
 	if _, err := os.Lstat(filepath.Join(dir, ocispec.ImageIndexFile)); errors.Is(err, fs.ErrNotExist) {
@@ -101,7 +76,7 @@ func Open(dir string) (*Store, error) {
 	}
 	if !found {
 		// Last, because this file is what makes the folder an image layout.
-		if err := s.replaceFile(ocispec.ImageLayoutFile, func(w io.Writer) error {
+		if err := folder.replaceFile(ocispec.ImageLayoutFile, func(w io.Writer) error {
 			return json.NewEncoder(w).Encode(ocispec.ImageLayout{Version: ocispec.ImageLayoutVersion})
 		}); err != nil {
 			return nil, failure("write oci-layout", err)
@@ -110,7 +85,7 @@ func Open(dir string) (*Store, error) {
 	return s, nil
 }
 
-// checkLayout tells whether dir holds an oci-layout file, and refuses one that this package cannot keep.
+// checkLayout reports whether dir holds an oci-layout file, and refuses one that this package cannot keep.
 func checkLayout(dir string) (bool, error) {
 	f, err := os.Open(filepath.Join(dir, ocispec.ImageLayoutFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -136,7 +111,7 @@ func checkLayout(dir string) (bool, error) {
 	return true, nil
 }
 
-// hexOf proves that d is a sha256 digest and gives its hex digits, the only thing of a digest that ever
+// hexOf proves that d is a sha256 digest and returns its hex digits, the only thing of a digest that ever
 // becomes part of a file name.
 func hexOf(d image.Digest) (string, error) {
 	parsed, err := image.ParseDigest(string(d))
@@ -154,34 +129,4 @@ func digestOfName(name, suffix string) (image.Digest, bool) {
 	}
 	d, err := image.ParseDigest("sha256:" + hex)
 	return d, err == nil
-}
-
-func (s *Store) blobPath(hex string) string { return filepath.Join(s.blobs, hex) }
-
-func (s *Store) partialPath(hex string) string { return filepath.Join(s.ingest, hex+partialSuffix) }
-
-// claim makes the caller the only one that touches the partial of a digest, until release.
-func (s *Store) claim(hex string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, taken := s.writing[hex]; taken {
-		return image.Errorf(image.Conflict, "blob sha256:%s is being written already", hex)
-	}
-	s.writing[hex] = struct{}{}
-	return nil
-}
-
-// Writing tells whether a blob has a Writer.
-func (s *Store) Writing(d image.Digest) bool {
-	hex, err := hexOf(d)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, taken := s.writing[hex]
-	return err == nil && taken
-}
-
-func (s *Store) release(hex string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.writing, hex)
 }

@@ -115,37 +115,8 @@ func TestOpenRefusesAFileInPlaceOfAFolder(t *testing.T) {
 	wantKind(t, err, image.Internal)
 }
 
-func TestOnlyDigestsBecomeFileNames(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir)
-	hex := strings.Repeat("a", 64)
-	for _, d := range []image.Digest{
-		"", "sha256:", "sha256:../../oci-layout", image.Digest("sha256:" + strings.ToUpper(hex)), image.Digest(hex),
-		image.Digest("sha512:" + hex + hex), image.Digest("sha256:" + hex + "/"), image.Digest("sha256:" + hex[1:] + "\x00"),
-	} {
-		t.Run(string(d), func(t *testing.T) {
-			_, err := s.Writer(d, 1)
-			wantKind(t, err, image.Invalid)
-			_, err = s.Open(d)
-			wantKind(t, err, image.Invalid)
-			_, err = s.ReadAll(d, 1)
-			wantKind(t, err, image.Invalid)
-			_, err = s.Size(d)
-			wantKind(t, err, image.Invalid)
-			_, err = s.Remove(d)
-			wantKind(t, err, image.Invalid)
-			_, err = s.RemovePartial(d)
-			wantKind(t, err, image.Invalid)
-			if s.Has(d, -1) || s.Partial(d) != 0 {
-				t.Fatal("something that is no digest is stored")
-			}
-		})
-	}
-	wantLayout(t, dir)
-}
-
 func TestFreeGivesTheVolumesSpace(t *testing.T) {
-	free, total, err := open(t, t.TempDir()).Free()
+	free, total, err := open(t, t.TempDir()).Volume.Free()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,13 +19,7 @@ const walkChunk = 1024
 // not. strays counts what lies among the blobs and is none, a foreign name or not a regular file: it is
 // never visited and never touched.
 func (s *Store) Walk(ctx context.Context, visit func(d image.Digest, size int64, modTime time.Time) error) (strays int, err error) {
-	return walk(ctx, s.blobs, "", visit)
-}
-
-// WalkPartials is Walk for half-fetched blobs, those with a Writer included; size is what was fetched.
-func (s *Store) WalkPartials(ctx context.Context, visit func(d image.Digest, size int64, modTime time.Time) error) error {
-	_, err := walk(ctx, s.ingest, partialSuffix, visit)
-	return err
+	return walk(ctx, s.Folder.blobs, "", visit)
 }
 
 func walk(ctx context.Context, folder, suffix string, visit func(image.Digest, int64, time.Time) error) (strays int, err error) {
@@ -76,31 +70,4 @@ func eachEntry(ctx context.Context, folder string, visit func(fs.DirEntry) error
 			return err
 		}
 	}
-}
-
-// Partial gives the bytes of a half-fetched blob that an earlier attempt left; 0 where there are none.
-func (s *Store) Partial(d image.Digest) int64 {
-	hex, err := hexOf(d)
-	if err != nil {
-		return 0
-	}
-	info, err := os.Lstat(s.partialPath(hex))
-	if err != nil || !info.Mode().IsRegular() {
-		return 0
-	}
-	return info.Size()
-}
-
-// RemovePartial removes a half-fetched blob and gives the bytes freed; 0 where there is none. One that has
-// a Writer is refused (Conflict).
-func (s *Store) RemovePartial(d image.Digest) (freed int64, err error) {
-	hex, err := hexOf(d)
-	if err != nil {
-		return 0, err
-	}
-	if err := s.claim(hex); err != nil {
-		return 0, err
-	}
-	defer s.release(hex)
-	return removeFile(s.partialPath(hex), "remove the partial of blob "+string(d))
 }

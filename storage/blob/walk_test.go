@@ -1,8 +1,6 @@
 package blob
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,7 +15,7 @@ import (
 func plant(t testing.TB, s *Store, raw []byte) image.Digest {
 	t.Helper()
 	d := image.DigestOf(raw)
-	if err := os.WriteFile(s.blobPath(d.Encoded()), raw, 0o444); err != nil {
+	if err := os.WriteFile(s.Folder.blobPath(d.Encoded()), raw, 0o444); err != nil {
 		t.Fatal(err)
 	}
 	return d
@@ -34,11 +32,11 @@ func plantMany(t testing.TB, s *Store, count int) map[image.Digest]int64 {
 		d, size := image.DigestOf(fmt.Appendf(nil, "name %d", i)), int64(i/perFile)
 		sizes[d] = size
 		if i%perFile == 0 {
-			path = s.blobPath(d.Encoded())
+			path = s.Folder.blobPath(d.Encoded())
 			if err := os.WriteFile(path, make([]byte, size), 0o444); err != nil {
 				t.Fatal(err)
 			}
-		} else if err := os.Link(path, s.blobPath(d.Encoded())); err != nil {
+		} else if err := os.Link(path, s.Folder.blobPath(d.Encoded())); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,7 +74,7 @@ func TestWalkLetsItsVisitorRemove(t *testing.T) {
 	if _, err := s.Walk(t.Context(), remove); err != nil {
 		t.Fatal(err)
 	}
-	entries, err := os.ReadDir(s.blobs)
+	entries, err := os.ReadDir(s.Folder.blobs)
 	if err != nil || len(entries) != 0 {
 		t.Fatalf("%d blobs stayed, %v", len(entries), err)
 	}
@@ -87,12 +85,12 @@ func TestWalkCountsStraysAndLeavesThem(t *testing.T) {
 	d := plant(t, s, []byte("blob"))
 	hex := d.Encoded()
 	for _, name := range []string{"notes.txt", hex[1:], hex + "0", strings.ToUpper(hex), hex + ".partial"} {
-		if err := os.WriteFile(filepath.Join(s.blobs, name), nil, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(s.Folder.blobs, name), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	link := strings.Repeat("a", 64)
-	if err := os.Symlink(s.blobPath(hex), s.blobPath(link)); err != nil {
+	if err := os.Symlink(s.Folder.blobPath(hex), s.Folder.blobPath(link)); err != nil {
 		t.Fatal(err)
 	}
 	visits := 0
@@ -106,32 +104,8 @@ func TestWalkCountsStraysAndLeavesThem(t *testing.T) {
 	if err != nil || visits != 1 || strays != 6 {
 		t.Fatalf("%d visits, %d strays, %v; want 1 and 6", visits, strays, err)
 	}
-	if entries, err := os.ReadDir(s.blobs); err != nil || len(entries) != 7 {
+	if entries, err := os.ReadDir(s.Folder.blobs); err != nil || len(entries) != 7 {
 		t.Fatalf("%d entries are left, %v; want 7", len(entries), err)
-	}
-}
-
-func TestWalkEndsWithItsVisitorsErrorOrItsContext(t *testing.T) {
-	s := open(t, t.TempDir())
-	for i := range 10 {
-		plant(t, s, fmt.Appendf(nil, "%d", i))
-	}
-	stop := errors.New("stop")
-	visits := 0
-	if _, err := s.Walk(t.Context(), func(image.Digest, int64, time.Time) error {
-		visits++
-		return stop
-	}); !errors.Is(err, stop) || visits != 1 {
-		t.Fatalf("Walk = %v after %d visits", err, visits)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	visits = 0
-	if _, err := s.Walk(ctx, func(image.Digest, int64, time.Time) error {
-		visits++
-		cancel()
-		return nil
-	}); !errors.Is(err, context.Canceled) || visits != 1 {
-		t.Fatalf("Walk = %v after %d visits", err, visits)
 	}
 }
 
@@ -143,11 +117,11 @@ func TestPartialsAreListedAndRemoved(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(s.ingest, "notes.txt"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.Folder.ingest, "notes.txt"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	visits := 0
-	if err := s.WalkPartials(t.Context(), func(got image.Digest, size int64, modTime time.Time) error {
+	if err := s.Partials.Walk(t.Context(), func(got image.Digest, size int64, modTime time.Time) error {
 		visits++
 		if got != d || size != 2 || time.Since(modTime) > time.Hour {
 			t.Errorf("visited %s, %d bytes, %v", got, size, modTime)
@@ -157,11 +131,11 @@ func TestPartialsAreListedAndRemoved(t *testing.T) {
 		t.Fatalf("%d visits, %v", visits, err)
 	}
 	for _, want := range []int64{2, 0} {
-		if freed, err := s.RemovePartial(d); freed != want || err != nil {
+		if freed, err := s.Partials.Remove(d); freed != want || err != nil {
 			t.Fatalf("RemovePartial = %d, %v, want %d", freed, err, want)
 		}
 	}
-	if s.Partial(d) != 0 {
+	if s.Partials.Size(d) != 0 {
 		t.Fatal("the partial is still there")
 	}
 	writer(t, s, d, 4) // removing gave the digest up

@@ -34,7 +34,7 @@ type Writer struct {
 // again, which takes as long as reading them. A partial with more bytes than size is discarded. A second
 // Writer for a digest is refused (Conflict) until the first is committed or closed. Where nobody has reserved
 // room for the blob, the Writer does; DiskFull where there is none.
-func (s *Store) Writer(d image.Digest, size int64) (*Writer, error) {
+func (p *Partials) Writer(d image.Digest, size int64) (*Writer, error) {
 	name, err := hexOf(d)
 	if err != nil {
 		return nil, err
@@ -45,14 +45,15 @@ func (s *Store) Writer(d image.Digest, size int64) (*Writer, error) {
 	if size > image.MaxBlobSize {
 		return nil, image.Errorf(image.TooLarge, "blob %s is too large: %d bytes, at most %d are stored", d, size, int64(image.MaxBlobSize))
 	}
-	if err := s.claim(name); err != nil {
+	if err := p.claim(name); err != nil {
 		return nil, err
 	}
-	if err := s.account.claim(map[string]*claim{name: {size: size, there: min(s.Partial(d), size)}}, nil); err != nil {
-		s.release(name)
+	s := p.store
+	if err := s.Volume.claim(map[string]*claim{name: {size: size, there: min(p.Size(d), size)}}, nil); err != nil {
+		p.release(name)
 		return nil, err
 	}
-	w := &Writer{store: s, hex: name, size: size, path: s.partialPath(name), hash: sha256.New()}
+	w := &Writer{store: s, hex: name, size: size, path: s.Folder.partialPath(name), hash: sha256.New()}
 	if err := w.open(); err != nil {
 		if w.file != nil {
 			_ = w.file.Close() // the first error says more
@@ -60,14 +61,14 @@ func (s *Store) Writer(d image.Digest, size int64) (*Writer, error) {
 		w.over()
 		return nil, failure("open the partial of blob sha256:"+name, err)
 	}
-	s.account.at(name, w.offset)
+	s.Volume.at(name, w.offset)
 	return w, nil
 }
 
 // over gives up the partial, and the room that is set aside for what is missing of it.
 func (w *Writer) over() {
-	w.store.account.letGo(w.hex)
-	w.store.release(w.hex)
+	w.store.Volume.letGo(w.hex)
+	w.store.Partials.release(w.hex)
 }
 
 // open continues the partial that is there, or begins one.
@@ -126,7 +127,7 @@ func (w *Writer) discard() error {
 	w.hash.Reset()
 	w.offset = 0
 	err := ignoreMissing(os.Remove(w.path))
-	w.store.account.at(w.hex, 0)
+	w.store.Volume.at(w.hex, 0)
 	return err
 }
 
@@ -149,13 +150,13 @@ func (w *Writer) Write(p []byte) (int, error) {
 	if int64(len(p)) > w.size-w.offset {
 		return 0, w.corrupt("blob sha256:%s has more than the %d bytes that were announced", w.hex, w.size)
 	}
-	if err := w.store.account.mayWrite(len(p)); err != nil {
+	if err := w.store.Volume.mayWrite(len(p)); err != nil {
 		return 0, err
 	}
-	n, err := w.store.sys.write(w.file, p)
+	n, err := w.store.Folder.sys.write(w.file, p)
 	w.hash.Write(p[:n])
 	w.offset += int64(n)
-	w.store.account.at(w.hex, w.offset)
+	w.store.Volume.at(w.hex, w.offset)
 	if err != nil {
 		return n, failure("write blob sha256:"+w.hex, err)
 	}
@@ -163,7 +164,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Offset gives the bytes that are in the partial and counted in the digest.
+// Offset returns the bytes that are in the partial and counted in the digest.
 func (w *Writer) Offset() int64 { return w.offset }
 
 // Restart forgets what is there and begins at 0.
@@ -195,7 +196,7 @@ func (w *Writer) Commit() error {
 		return w.corrupt("blob sha256:%s is not what was received: the bytes have the digest sha256:%s", w.hex, got)
 	}
 	operation := "commit blob sha256:" + w.hex
-	if err := w.store.settle(w.file); err != nil {
+	if err := w.store.Folder.settle(w.file); err != nil {
 		return failure(operation, errors.Join(err, w.discard()))
 	}
 	w.file = nil
@@ -236,28 +237,18 @@ func (w *Writer) unusable(operation string) error {
 	return image.Errorf(image.Internal, "%s blob sha256:%s: %w", operation, w.hex, fs.ErrClosed)
 }
 
-// settle makes a file read-only, puts its bytes on the disk and closes it. The mode comes first so that one
-// sync covers both.
-func (s *Store) settle(f *os.File) error {
-	err := f.Chmod(blobMode)
-	if err == nil {
-		err = s.sys.fsync(f)
-	}
-	return errors.Join(err, f.Close())
-}
-
-// publish gives a settled file, which was proved while it was written, its name under blobs, durably. It takes the place of
-// one that was damaged. Until the name is durable, Has denies it.
+// publish gives a settled file, which was proved while it was written, its name under blobs, durably. It takes the
+// place of one that was damaged. Until the name is durable, Has denies it.
 func (s *Store) publish(path, hex string) error {
 	s.setUnsynced(hex, true)
-	if err := os.Rename(path, s.blobPath(hex)); err != nil {
+	if err := os.Rename(path, s.Folder.blobPath(hex)); err != nil {
 		s.setUnsynced(hex, false)
 		return err
 	}
 	if err := s.commits.Sync(); err != nil {
 		return err
 	}
-	s.proofOf(hex)
+	s.proofs.written(hex)
 	s.setUnsynced(hex, false)
 	return nil
 }

@@ -14,7 +14,7 @@ func TestCommitStoresAReadOnlyBlobAndLeavesNoPartial(t *testing.T) {
 	raw := bytes.Repeat([]byte("layer "), 10_000)
 	d := store(t, s, raw)
 	wantBlob(t, s, d, raw)
-	info, err := os.Lstat(filepath.Join(s.dir, "blobs", "sha256", d.Encoded()))
+	info, err := os.Lstat(filepath.Join(s.Folder.dir, "blobs", "sha256", d.Encoded()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func TestCommitStoresAReadOnlyBlobAndLeavesNoPartial(t *testing.T) {
 
 func wantEmptyIngest(t *testing.T, s *Store) {
 	t.Helper()
-	entries, err := os.ReadDir(s.ingest)
+	entries, err := os.ReadDir(s.Folder.ingest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,46 +35,11 @@ func wantEmptyIngest(t *testing.T, s *Store) {
 	}
 }
 
-func TestABlobOfNoBytesIsStored(t *testing.T) {
-	s := open(t, t.TempDir())
-	if d := store(t, s, nil); !s.Has(d, 0) {
-		t.Fatal("the empty blob is not stored")
-	}
-}
-
-func TestWriterContinuesWhereAnEarlierOneStopped(t *testing.T) {
-	dir := t.TempDir()
-	raw := bytes.Repeat([]byte("0123456789"), 100_000) // several times the buffer that reads it back
-	d, half := image.DigestOf(raw), len(raw)/2
-	first := writer(t, open(t, dir), d, int64(len(raw)))
-	write(t, first, raw[:half])
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
-
-	s := open(t, dir) // as after a restart
-	if got := s.Partial(d); got != int64(half) {
-		t.Fatalf("Partial = %d, want %d", got, half)
-	}
-	second := writer(t, s, d, int64(len(raw)))
-	if got := second.Offset(); got != int64(half) {
-		t.Fatalf("Offset = %d, want %d", got, half)
-	}
-	write(t, second, raw[half:])
-	if err := second.Commit(); err != nil {
-		t.Fatal(err)
-	}
-	wantBlob(t, s, d, raw)
-	if got := s.Partial(d); got != 0 {
-		t.Fatalf("Partial = %d after Commit", got)
-	}
-}
-
 func TestWriterContinuesAPartialThatACrashLeftReadOnly(t *testing.T) {
 	s := open(t, t.TempDir())
 	raw := []byte("all of it")
 	d := image.DigestOf(raw)
-	if err := os.WriteFile(s.partialPath(d.Encoded()), raw, 0o444); err != nil {
+	if err := os.WriteFile(s.Folder.partialPath(d.Encoded()), raw, 0o444); err != nil {
 		t.Fatal(err)
 	}
 	w := writer(t, s, d, int64(len(raw)))
@@ -117,7 +82,7 @@ func TestAPartialThatCannotBeTheBlobIsDiscarded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, t.TempDir())
-			plant(t, s.partialPath(d.Encoded()))
+			plant(t, s.Folder.partialPath(d.Encoded()))
 			w := writer(t, s, d, int64(len(raw)))
 			if w.Offset() != 0 {
 				t.Fatalf("Offset = %d, want 0", w.Offset())
@@ -131,158 +96,11 @@ func TestAPartialThatCannotBeTheBlobIsDiscarded(t *testing.T) {
 	}
 }
 
-func TestWrongBytesAreCorruptAndGone(t *testing.T) {
-	s := open(t, t.TempDir())
-	right, wrong := []byte("right"), []byte("wrong")
-	d := image.DigestOf(right)
-	w := writer(t, s, d, 5)
-	write(t, w, wrong)
-	wantKind(t, w.Commit(), image.Corrupt)
-	if w.Offset() != 0 || s.Partial(d) != 0 || s.Has(d, -1) {
-		t.Fatal("something of a corrupt blob stayed")
-	}
-	wantEmptyIngest(t, s)
-
-	if err := w.Restart(); err != nil { // the same writer may try again
-		t.Fatal(err)
-	}
-	write(t, w, right)
-	if err := w.Commit(); err != nil {
-		t.Fatal(err)
-	}
-	wantBlob(t, s, d, right)
-}
-
-func TestTooFewBytesAreCorruptAndGone(t *testing.T) {
-	s := open(t, t.TempDir())
-	d := image.DigestOf([]byte("whole"))
-	w := writer(t, s, d, 5)
-	write(t, w, []byte("who"))
-	wantKind(t, w.Commit(), image.Corrupt)
-	if w.Offset() != 0 || s.Has(d, -1) {
-		t.Fatal("something of a short blob stayed")
-	}
-	wantEmptyIngest(t, s)
-}
-
-func TestTooManyBytesAreCorruptAndGone(t *testing.T) {
-	s := open(t, t.TempDir())
-	d := image.DigestOf([]byte("whole"))
-	w := writer(t, s, d, 5)
-	write(t, w, []byte("who"))
-	n, err := w.Write([]byte("le!"))
-	wantKind(t, err, image.Corrupt)
-	if n != 0 || w.Offset() != 0 {
-		t.Fatalf("Write = %d, Offset = %d", n, w.Offset())
-	}
-	wantEmptyIngest(t, s)
-	if _, err := w.Write([]byte("w")); err == nil {
-		t.Fatal("a corrupt writer takes bytes without Restart")
-	}
-	if err := w.Commit(); err == nil {
-		t.Fatal("a corrupt writer can be committed")
-	}
-}
-
-func TestTheSizeMustMatchTooWhereTheDigestDoes(t *testing.T) {
-	s := open(t, t.TempDir())
-	raw := []byte("whole")
-	w := writer(t, s, image.DigestOf(raw), 6)
-	write(t, w, raw)
-	wantKind(t, w.Commit(), image.Corrupt)
-}
-
-func TestRestartForgetsWhatIsThere(t *testing.T) {
-	s := open(t, t.TempDir())
-	raw := []byte("blob")
-	d := image.DigestOf(raw)
-	w := writer(t, s, d, 4)
-	write(t, w, []byte("xxx"))
-	if err := w.Restart(); err != nil {
-		t.Fatal(err)
-	}
-	if w.Offset() != 0 || s.Partial(d) != 0 {
-		t.Fatalf("after Restart: Offset %d, Partial %d", w.Offset(), s.Partial(d))
-	}
-	write(t, w, raw)
-	if err := w.Commit(); err != nil {
-		t.Fatal(err)
-	}
-	wantBlob(t, s, d, raw)
-}
-
-func TestOneWriterPerDigest(t *testing.T) {
-	s := open(t, t.TempDir())
-	raw := []byte("blob")
-	d := image.DigestOf(raw)
-	first := writer(t, s, d, 4)
-	_, err := s.Writer(d, 4)
-	wantKind(t, err, image.Conflict)
-	_, err = s.RemovePartial(d)
-	wantKind(t, err, image.Conflict)
-	writer(t, s, image.DigestOf([]byte("other")), 5)
-
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
-	second := writer(t, s, d, 4)
-	write(t, second, raw)
-	if err := second.Commit(); err != nil {
-		t.Fatal(err)
-	}
-	writer(t, s, d, 4) // Commit gave it up too
-}
-
-func TestClosingAFinishedWriterHarmsNothing(t *testing.T) {
-	s := open(t, t.TempDir())
-	raw := []byte("blob")
-	d := image.DigestOf(raw)
-	first := writer(t, s, d, 4)
-	write(t, first, raw)
-	if err := first.Commit(); err != nil {
-		t.Fatal(err)
-	}
-	second := writer(t, s, d, 4)
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Writer(d, 4); image.KindOf(err) != image.Conflict {
-		t.Fatalf("closing the first writer gave up the second: %v", err)
-	}
-	for _, err := range []error{first.Restart(), first.Commit(), second.Close(), second.Close()} {
-		if err != nil && image.KindOf(err) != image.Internal {
-			t.Fatal(err)
-		}
-	}
-	if first.Restart() == nil {
-		t.Fatal("a committed writer can be restarted")
-	}
-	wantBlob(t, s, d, raw)
-}
-
-func TestAWriterThatReceivedNothingLeavesNothing(t *testing.T) {
-	s := open(t, t.TempDir())
-	if err := writer(t, s, image.DigestOf([]byte("x")), 1).Close(); err != nil {
-		t.Fatal(err)
-	}
-	wantEmptyIngest(t, s)
-}
-
-func TestImpossibleSizesAreRefused(t *testing.T) {
-	s := open(t, t.TempDir())
-	d := image.DigestOf([]byte("x"))
-	_, err := s.Writer(d, -1)
-	wantKind(t, err, image.Invalid)
-	_, err = s.Writer(d, image.MaxBlobSize+1)
-	wantKind(t, err, image.TooLarge)
-	writer(t, s, d, 1) // a refusal holds nothing
-}
-
 func TestCommitReplacesADamagedBlob(t *testing.T) {
 	s := open(t, t.TempDir())
 	raw := []byte("blob")
 	d := image.DigestOf(raw)
-	if err := os.WriteFile(s.blobPath(d.Encoded()), []byte("blo"), 0o444); err != nil {
+	if err := os.WriteFile(s.Folder.blobPath(d.Encoded()), []byte("blo"), 0o444); err != nil {
 		t.Fatal(err)
 	}
 	if s.Has(d, 4) {

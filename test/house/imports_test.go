@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"storage":         {"storage/*", "archive", "pull", "shelf", "shelf/removal", "job", "image", "image/layer", "migrations"},
 	"storage/*":       {"storage/*", "shelf", "shelf/removal", "job", "image", "image/layer", "migrations"},
 	"storage/blob":    {"image"},
+	"storage/blob/*":  {"storage/blob", "image"},
 	"storage/listing": {"shelf", "image"},
 
 	"job":           {"image", "share"},

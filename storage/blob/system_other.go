@@ -4,5 +4,12 @@ package blob
 
 import "os"
 
+// writeback is a hint that only Linux takes.
+type writeback struct{}
+
+func (*writeback) start(int64) {}
+
+func (*writeback) wrote(*os.File, int64) {}
+
 // allocate gives an empty file so many bytes, with real blocks.
 func allocate(f *os.File, size int64) error { return fill(f, size) }

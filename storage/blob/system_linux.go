@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -24,4 +25,13 @@ func (b *writeback) wrote(f *os.File, offset int64) {
 	// A hint; file systems that cannot do it are no worse off.
 	_ = unix.SyncFileRange(int(f.Fd()), b.begun, offset-b.begun, unix.SYNC_FILE_RANGE_WRITE)
 	b.begun = offset
+}
+
+// allocate gives an empty file so many bytes, with real blocks.
+func allocate(f *os.File, size int64) error {
+	err := unix.Fallocate(int(f.Fd()), 0, 0, size)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+		return fill(f, size)
+	}
+	return err
 }
