@@ -18,9 +18,6 @@ type Allowance struct {
 	At        time.Time     // when it was said
 }
 
-// Allowance gives what a registry said last; false where it never said anything, or no longer limits us.
-func (c *Client) Allowance(host string) (Allowance, bool) { return c.rates.of(host) }
-
 // allowances is what registries said, by host.
 type allowances struct {
 	mu   sync.Mutex

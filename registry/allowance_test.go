@@ -89,9 +89,9 @@ func TestAllowancesRememberedAreBounded(t *testing.T) {
 	c := client(t, Options{})
 	resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Ratelimit-Remaining": {"1"}}}
 	for i := range 3 * maxHosts {
-		c.rates.hear(fmt.Sprintf("r%d.test", i), resp)
+		c.upstreams.rates.hear(fmt.Sprintf("r%d.test", i), resp)
 	}
-	if n := len(c.rates.said); n > maxHosts {
+	if n := len(c.upstreams.rates.said); n > maxHosts {
 		t.Errorf("%d are remembered", n)
 	}
 	if _, said := c.Allowance(fmt.Sprintf("r%d.test", 3*maxHosts-1)); !said {

@@ -3,11 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"net/http"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,7 +11,6 @@ import (
 	"github.com/regclient/regclient/types/descriptor"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/registry/outbound"
 )
 
 // Blob opens a blob at an offset. The second value is where the body really begins: offset, or 0 where the
@@ -32,7 +27,7 @@ func (c *Client) Blob(ctx context.Context, repo image.Repository, d image.Descri
 		offset = 0 // no range begins at the end
 	}
 	for first := true; ; first = false {
-		u, err := c.upstream(ctx, s)
+		u, err := c.upstreams.get(ctx, s)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -59,7 +54,7 @@ func (c *Client) Blob(ctx context.Context, repo image.Repository, d image.Descri
 			err = context.DeadlineExceeded
 		}
 		r.cancel(nil)
-		if !c.again(ctx, u, err, ex) || !first {
+		if !c.upstreams.again(ctx, u, err, ex) || !first {
 			return nil, 0, u.explain(ctx, s, ex, err)
 		}
 	}
@@ -68,46 +63,6 @@ func (c *Client) Blob(ctx context.Context, repo image.Repository, d image.Descri
 func blobExchange(s subject, offset int64) *exchange {
 	return &exchange{kind: kindBlob, subject: s, offset: offset, size: s.blob.Size}
 }
-
-// blobAnswer checks the answer to a request for a blob and makes one for a part look like one for the
-// whole, which is all that regclient takes.
-func blobAnswer(ex *exchange, req *http.Request, resp *http.Response) error {
-	length := ex.size
-	ex.start = 0
-	if resp.StatusCode == http.StatusPartialContent {
-		want := fmt.Sprintf("bytes %d-%d/", ex.offset, ex.size-1)
-		got := strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Range")))
-		total, found := strings.CutPrefix(got, want)
-		if !found || total != "*" && total != strconv.FormatInt(ex.size, 10) {
-			return image.Errorf(image.Corrupt, "%s sent %q of %s when asked for its bytes from %d to %d",
-				outbound.Clean(req.URL.Host), outbound.Clean(got), ex.subject.name(), ex.offset, ex.size-1)
-		}
-		ex.start = ex.offset
-		length = ex.size - ex.offset
-		resp.StatusCode, resp.Status = http.StatusOK, "200 OK"
-		resp.Header.Del("Content-Range")
-	}
-	if outbound.EncodedBlob(resp, length, ex.subject.blob.MediaType) {
-		if ex.start > 0 {
-			return errPartEncoded
-		}
-		if err := outbound.Decode(resp); err != nil {
-			return image.Errorf(image.Corrupt, "%s sent %s in the encoding %q, and it is not in it",
-				ex.subject.host(), ex.subject.name(), outbound.Coding(resp.Header)).Because(err)
-		}
-		return nil
-	}
-	if resp.ContentLength >= 0 && resp.ContentLength != length {
-		return image.Errorf(image.Corrupt, "%s sends %d bytes for %s, which is of %d bytes",
-			outbound.Clean(req.URL.Host), resp.ContentLength, ex.subject.name(), length)
-	}
-	return nil
-}
-
-// errPartEncoded says that a part of a blob came in an encoding, which can be undone from the beginning alone.
-var errPartEncoded = errors.New("a part of a blob is encoded")
-
-var errStalled = errors.New("nothing arrived for too long")
 
 // blobReader reads a blob's body as it comes: regclient's own reader would hash every byte a second time.
 // Closing goes through regclient, which counts open blobs against the host's limit.

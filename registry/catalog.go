@@ -9,8 +9,7 @@ import (
 	"net/url"
 
 	"github.com/regclient/regclient/scheme"
-
-	"github.com/stowage/stowage/registry/outbound"
+	"github.com/stowage/stowage/registry/response"
 )
 
 // catalogPage is how many names of a catalog are asked for at a time: the most that the distribution registry gives.
@@ -28,14 +27,14 @@ type CatalogPage struct {
 // to. Errors are image.Errors, or the context's; those that say that the answer is no such list wrap ErrNotThis.
 func (c *Client) CatalogPage(ctx context.Context, host string, page *url.URL) (CatalogPage, error) {
 	ask := func(limit int) (*exchange, error) {
-		return c.ask(ctx, subjectOfSearch(host), kindCatalog, func(ctx context.Context, u *upstream) error {
+		return c.upstreams.ask(ctx, subjectOfSearch(host), kindCatalog, func(ctx context.Context, u *upstream) error {
 			exchangeOf(ctx).next = page
 			_, err := u.rc.RepoList(ctx, host, scheme.WithRepoLimit(limit))
 			return err
 		})
 	}
 	ex, err := ask(catalogPage)
-	var status *outbound.StatusError
+	var status *response.StatusError
 	if page == nil && errors.As(err, &status) && status.Code == http.StatusBadRequest {
 		ex, err = ask(0) // it gives fewer at a time, and says so in this way
 	}
@@ -48,7 +47,7 @@ func (c *Client) CatalogPage(ctx context.Context, host string, page *url.URL) (C
 	if err := json.Unmarshal(ex.raw, &answer); err != nil || !answer.Repositories.said {
 		return CatalogPage{}, fmt.Errorf("%w: no list of repositories", ErrNotThis)
 	}
-	next, err := nextLink(ex.header, ex.url, host)
+	next, err := response.NextLink(ex.header, ex.url, host)
 	return CatalogPage{answer.Repositories.all, len(ex.raw), ex.url, next}, err
 }
 

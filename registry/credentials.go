@@ -7,15 +7,15 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/registry/outbound"
+	"github.com/stowage/stowage/registry/response"
 )
 
 const (
@@ -35,17 +35,6 @@ type credential struct {
 
 func (c credential) known() bool { return c != credential{} }
 
-// secrets gives what must not appear in a message.
-func (c credential) secrets() []string {
-	var s []string
-	for _, secret := range []string{c.password, c.token} {
-		if secret != "" {
-			s = append(s, secret)
-		}
-	}
-	return s
-}
-
 // dockerConfig is the part of docker's config.json that holds logins
 // (docker/cli cli/config/configfile).
 type dockerConfig struct {
@@ -61,17 +50,20 @@ type dockerAuth struct {
 	IdentityToken string `json:"identitytoken"`
 }
 
-// credentialOf finds a registry's login as docker does: its own helper in credHelpers, else the helper in
+// logins are those of docker's config.json.
+type logins struct {
+	file string
+	log  *slog.Logger
+}
+
+// of finds a registry's login as docker does: its own helper in credHelpers, else the helper in
 // credsStore, else auths. regclient can do that too, but would run helpers without a time limit and keep
 // what it read for as long as the server runs. What cannot be read means nobody's login, which many images need no
 // more than; problem says why, for those that do. The error is the context's.
-func (c *Client) credentialOf(ctx context.Context, host string) (login credential, problem *image.Error, err error) {
-	if c.opts.WithholdLogins {
-		return credential{}, nil, nil
-	}
-	conf, problem := readDockerConfig(filepath.Join(c.opts.DockerConfig, configFile))
+func (l logins) of(ctx context.Context, host string) (login credential, problem *image.Error, err error) {
+	conf, problem := readDockerConfig(l.file)
 	if problem != nil {
-		c.opts.Logger.Warn("cannot read docker's credentials", "error", problem, "cause", problem.Err)
+		l.log.Warn("cannot read docker's credentials", "error", problem, "cause", problem.Err)
 	}
 	keys := authKeys(host)
 	helper := conf.CredsStore
@@ -87,7 +79,7 @@ func (c *Client) credentialOf(ctx context.Context, host string) (login credentia
 			return credential{}, nil, ctx.Err()
 		}
 		if err != nil {
-			c.opts.Logger.Warn("docker's credential helper failed", "helper", helper, "registry", host, "error", err, "cause", err.Err)
+			l.log.Warn("docker's credential helper failed", "helper", helper, "registry", host, "error", err, "cause", err.Err)
 			problem = err
 		}
 		if login.known() {
@@ -191,7 +183,7 @@ var helperName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 // login gives the zero credential.
 func askHelper(ctx context.Context, name, server string) (credential, *image.Error) {
 	if !helperName.MatchString(name) {
-		return credential{}, image.Errorf(image.Unauthorized, "%q is not a credential helper's name", outbound.Clean(name)).
+		return credential{}, image.Errorf(image.Unauthorized, "%q is not a credential helper's name", response.Clean(name)).
 			Suggest("Mend credsStore and credHelpers in docker's config.json.")
 	}
 	program := helperPrefix + name
@@ -229,8 +221,8 @@ func askHelper(ctx context.Context, name, server string) (credential, *image.Err
 
 // failureOf gives what a helper that failed says, which by its protocol is no secret: on its output, or else its status.
 func failureOf(out []byte, err error) string {
-	if said := outbound.Clean(string(out)); said != "" && !strings.Contains(said, "{") {
+	if said := response.Clean(string(out)); said != "" && !strings.Contains(said, "{") {
 		return said
 	}
-	return outbound.Clean(err.Error())
+	return response.Clean(err.Error())
 }

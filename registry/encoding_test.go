@@ -15,7 +15,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/registry/outbound"
+	"github.com/stowage/stowage/registry/response"
 	"github.com/stowage/stowage/test/outside"
 )
 
@@ -53,7 +53,7 @@ func TestAManifestWhoseBytesHashRightIsRightWhateverTheEncodingSays(t *testing.T
 		for _, way := range []string{"as sent", "encoded"} {
 			for _, announced := range []bool{true, false} {
 				body := img.raw
-				switch coding := outbound.Coding(http.Header{"Content-Encoding": {label}}); {
+				switch coding := response.Coding(http.Header{"Content-Encoding": {label}}); {
 				case way == "encoded" && coding == "":
 					continue
 				case way == "encoded":

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry/outbound"
+	"github.com/stowage/stowage/registry/response"
 )
 
 // RateLimit is the cause of an error of kind RateLimited.
@@ -33,31 +34,6 @@ func (e *RateLimit) Unwrap() error { return e.Err }
 
 // RetryAt gives Until, for those who look for an error with this method and do not import this package.
 func (e *RateLimit) RetryAt() time.Time { return e.Until }
-
-// subject is what a request is about.
-type subject struct {
-	ref  image.Reference
-	blob image.Descriptor // of a request for a blob; else without a digest
-
-	search bool // for repositories; ref has the host alone
-}
-
-// subjectOfSearch is a search of a registry's repositories.
-func subjectOfSearch(host string) subject {
-	return subject{ref: image.Reference{Repository: image.Repository(host)}, search: true}
-}
-
-func (s subject) host() string { return s.ref.Repository.Host() }
-
-func (s subject) name() image.Text {
-	if s.search {
-		return image.Textf("the list of repositories")
-	}
-	if s.blob.Digest != "" {
-		return image.Textf("blob %s of %s", image.ShortDigest(s.blob.Digest), s.ref.Repository.Familiar())
-	}
-	return image.Plain(s.ref.Familiar())
-}
 
 func wrongDigest(s subject, got image.Digest) error {
 	return image.Errorf(image.Corrupt, "%s sent something else for %s: its digest is %s", s.host(), s.name(), got).
@@ -91,7 +67,7 @@ func (h Host) explain(ctx context.Context, s subject, ex *exchange, err error) e
 		return known
 	}
 	var failure *tokenFailure
-	var status *outbound.StatusError
+	var status *response.StatusError
 	switch {
 	case errors.As(err, &failure):
 		return h.explainToken(s, failure)
@@ -103,7 +79,7 @@ func (h Host) explain(ctx context.Context, s subject, ex *exchange, err error) e
 	return h.explainNetwork(s, err)
 }
 
-func (h Host) explainStatus(s subject, status *outbound.StatusError) error {
+func (h Host) explainStatus(s subject, status *response.StatusError) error {
 	switch code := status.Code; {
 	case code == http.StatusTooManyRequests || status.Name == "TOOMANYREQUESTS":
 		return h.rateLimited(status)
@@ -143,11 +119,11 @@ var forbidding = []int{
 // quarantine, is no matter of a sign-in.
 var signInWords = regexp.MustCompile(`(?i)sign[ -]?in|log[ -]?(ged )?in|authenti|authori[sz]|credential|password|anonymous|access.*denied|denied.*access|insufficient.scope|permission|^(denied|forbidden|access ?denied|.*403 forbidden)\.?$`)
 
-func asksForSignIn(status *outbound.StatusError) bool {
+func asksForSignIn(status *response.StatusError) bool {
 	return status.Message == "" || signInWords.MatchString(status.Message)
 }
 
-func (h Host) forbidden(s subject, status *outbound.StatusError) error {
+func (h Host) forbidden(s subject, status *response.StatusError) error {
 	e := image.Errorf(image.Forbidden, "%s does not hand out %s: %d %s", h.Name, s.name(), status.Code, http.StatusText(status.Code))
 	if status.Message != "" {
 		e = image.Errorf(image.Forbidden, "%s does not hand out %s: %d %s: %s", h.Name, s.name(), status.Code, http.StatusText(status.Code), status.Message)
@@ -159,7 +135,7 @@ func (h Host) forbidden(s subject, status *outbound.StatusError) error {
 	return e.Suggest("Ask whoever runs %s.", h.Name)
 }
 
-func (h Host) notFound(s subject, status *outbound.StatusError) error {
+func (h Host) notFound(s subject, status *response.StatusError) error {
 	if s.blob.Digest != "" {
 		if elsewhere := keptElsewhere(s); elsewhere != nil {
 			return elsewhere.Because(status)
@@ -194,7 +170,7 @@ func (h Host) notFound(s subject, status *outbound.StatusError) error {
 }
 
 // saidOf gives what an answer says in the form of docker's: the code in words, and the message where it says more.
-func saidOf(status *outbound.StatusError) string {
+func saidOf(status *response.StatusError) string {
 	said := strings.ToLower(strings.ReplaceAll(status.Name, "_", " "))
 	switch {
 	case said == "":
@@ -217,7 +193,7 @@ func keptElsewhere(s subject) *image.Error {
 	e := image.Errorf(image.NotFound, "layer %s of %s is a foreign one, which its registry does not keep", image.ShortDigest(s.blob.Digest), s.ref.Repository.Familiar())
 	if len(s.blob.URLs) > 0 {
 		e = image.Errorf(image.NotFound, "layer %s of %s is a foreign one, which its registry does not keep: it lies at %s",
-			image.ShortDigest(s.blob.Digest), s.ref.Repository.Familiar(), outbound.Clean(s.blob.URLs[0]))
+			image.ShortDigest(s.blob.Digest), s.ref.Repository.Familiar(), response.Clean(s.blob.URLs[0]))
 	}
 	return e.Suggest("Ask whoever pushed the image to push that layer along. Such layers are mostly the bases of Windows images.")
 }
@@ -255,7 +231,7 @@ func (h Host) refused(s subject, said string, unanswerable image.Text, err error
 		Suggest("Run %s again as the user that this server runs as, or ask for access to %s. It may also not exist.", login, repo)
 }
 
-func (h Host) rateLimited(status *outbound.StatusError) error {
+func (h Host) rateLimited(status *response.StatusError) error {
 	cause := &RateLimit{Until: status.Until, Err: status}
 	e := image.Errorf(image.RateLimited, "%s allows no more requests for now: its rate limit is reached", h.Name)
 	if !status.Until.IsZero() {
@@ -310,9 +286,9 @@ func (h Host) explainNetwork(s subject, failed error) error {
 		}
 		return e.Suggest("Start the server with --insecure-registry %s if you trust the network between.", at)
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return unavailable("there is no host %s", outbound.Clean(dns.Name)).Suggest("Check the registry's name, and this server's DNS.")
+		return unavailable("there is no host %s", response.Clean(dns.Name)).Suggest("Check the registry's name, and this server's DNS.")
 	case errors.As(err, &dns):
-		return unavailable("the address of %s cannot be looked up now", outbound.Clean(dns.Name)).Suggest("Check this server's DNS and network.")
+		return unavailable("the address of %s cannot be looked up now", response.Clean(dns.Name)).Suggest("Check this server's DNS and network.")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return unavailable("%s refuses connections", name).Suggest("Check that the registry runs, and its port.")
 	case errors.Is(err, errStalled):
@@ -336,8 +312,39 @@ func failingHost(api string, err error) (string, error) {
 			return at, err
 		}
 		if u, parseErr := url.Parse(outer.URL); parseErr == nil && u.Host != "" {
-			at = outbound.Clean(u.Host)
+			at = response.Clean(u.Host)
 		}
 		err = outer.Err
 	}
+}
+
+var errStalled = errors.New("nothing arrived for too long")
+
+func tokenServer(host, of string) image.Text {
+	return image.Textf("%s, the token server of %s,", host, of)
+}
+
+// explainToken says what is wrong with a token server, and that it is not with anybody's sign-in.
+func (h Host) explainToken(s subject, f *tokenFailure) error {
+	name := tokenServer(f.host, h.Name)
+	var status *response.StatusError
+	errors.As(f.err, &status)
+	var e *image.Error
+	switch {
+	case !f.what.Empty():
+		e = image.Errorf(image.Unavailable, "%s does not give a token, but %s", name, f.what)
+	case status == nil:
+		return h.explainNetwork(s, f)
+	case status.Code == http.StatusTooManyRequests || status.Name == "TOOMANYREQUESTS":
+		return h.rateLimited(status)
+	case status.Code == http.StatusUnauthorized, status.Code == http.StatusForbidden,
+		status.Code == http.StatusBadRequest && h.login.known():
+		return h.refused(s, status.Message, image.Text{}, status)
+	case status.Message == "" || status.HTML:
+		e = image.Errorf(image.Unavailable, "%s answers %d %s instead of a token", name, status.Code, http.StatusText(status.Code))
+	default:
+		e = image.Errorf(image.Unavailable, "%s answers %d %s instead of a token: %s",
+			name, status.Code, http.StatusText(status.Code), status.Message)
+	}
+	return e.Because(f).Suggest("Nobody's sign-in is wrong: ask whoever runs %s, or see whether a proxy stands in between.", h.Name)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry/outbound"
+	"github.com/stowage/stowage/registry/response"
 	"github.com/stowage/stowage/test/outside"
 )
 
@@ -68,7 +69,7 @@ func TestRateLimitTellsUntilWhen(t *testing.T) {
 	}{
 		"seconds":     {"5400", at},
 		"date":        {at.Format(http.TimeFormat), at},
-		"far too far": {"99999999999", time.Now().Add(outbound.MaxWait)},
+		"far too far": {"99999999999", time.Now().Add(response.MaxWait)},
 		"past":        {time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), time.Time{}},
 		"garbage":     {"soon", time.Time{}},
 		"none":        {"", time.Time{}},

@@ -530,7 +530,7 @@ func TestTheOperatorsProxyIsNoWayRoundTheGuard(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = strict(t, opts).out.From(u.Host).Do(&http.Request{Method: http.MethodGet, URL: u, Host: u.Host})
+		_, err = strict(t, opts).Outbound().From(u.Host).Do(&http.Request{Method: http.MethodGet, URL: u, Host: u.Host})
 		outside.WantKind(t, err, image.Forbidden, "not written as one")
 	}
 	if got := len(rec.Requests()); got != 0 {

@@ -1,17 +1,11 @@
 package registry
 
 import (
-	"context"
 	"net/http"
+	"slices"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry/outbound"
-)
-
-const (
-	// DockerHub is its name in references.
-	DockerHub    = "docker.io"
-	dockerHubAPI = "registry-1.docker.io" // where its registry answers
 )
 
 // Host is how the references of a host are fetched: where, how far TLS is trusted, and as whom.
@@ -28,13 +22,13 @@ type Host struct {
 	loginProblem *image.Error // why docker's credentials, or some of them, could not be read; nil where they could
 }
 
-// Host is the one place that knows how a host is spoken to: by the entry that is a mirror of it, else by its own entry,
-// else as docker does. What only asking tells is not in it; see Reach.
-func (c *Client) Host(name string) Host {
-	h := Host{Name: name, API: apiOf(name), signIn: name, withheld: c.opts.WithholdLogins}
-	entry, found := c.mirrorOf(name)
+// host returns how a host is spoken to: by the entry that is a mirror of it, else by its own entry, else as docker does.
+// What only asking tells is not in it.
+func (l entries) host(name string) Host {
+	h := Host{Name: name, API: apiOf(name), signIn: name}
+	entry, found := l.mirrorOf(name)
 	if !found {
-		if entry, found = c.entry(name); !found {
+		if entry, found = l.entry(name); !found {
 			return h
 		}
 	}
@@ -46,24 +40,6 @@ func (c *Client) Host(name string) Host {
 		h.signIn = entry.Credentials
 	}
 	return h
-}
-
-// Reach returns a host with its scheme and its login, which are found out on first use. Errors are image.Errors, or the
-// context's.
-func (c *Client) Reach(ctx context.Context, name string) (Host, error) {
-	u, err := c.upstream(ctx, subjectOfSearch(name))
-	if err != nil {
-		return Host{}, err
-	}
-	return u.Host, nil
-}
-
-// apiOf returns where a host of references answers when nothing else is said.
-func apiOf(host string) string {
-	if host == DockerHub {
-		return dockerHubAPI
-	}
-	return host
 }
 
 // LoginCommand returns the command that signs in where h leads.
@@ -94,7 +70,9 @@ func (h Host) SignIn(req *http.Request) {
 }
 
 // Secrets returns what must not appear in a message.
-func (h Host) Secrets() []string { return h.login.secrets() }
+func (h Host) Secrets() []string {
+	return slices.DeleteFunc([]string{h.login.password, h.login.token}, func(s string) bool { return s == "" })
+}
 
 // hub reports whether h is Docker Hub itself: a mirror of it has no accounts of Docker Hub's.
 func (h Host) hub() bool { return h.Name == DockerHub && h.signIn == DockerHub }

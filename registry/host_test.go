@@ -31,14 +31,14 @@ func TestHowAHostIsSpokenTo(t *testing.T) {
 		{Name: "harbor.test", API: "10.0.0.1:8080", peer: outbound.Peer{TLS: outbound.TLSOff}, signIn: "other.test"},
 		{Name: "demo.test", API: "127.0.0.1:5000", signIn: "demo.test"},
 	} {
-		got := c.Host(want.Name)
+		got := c.HostOf(want.Name)
 		got.peer = outbound.Peer{TLS: got.peer.TLS}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("the host is %+v, want %+v", got, want)
 		}
 	}
 	want := Host{Name: "docker.io", API: "registry-1.docker.io", signIn: "docker.io"}
-	got := client(t, Options{}).Host("docker.io")
+	got := client(t, Options{}).HostOf("docker.io")
 	if got.peer = (outbound.Peer{}); !reflect.DeepEqual(got, want) {
 		t.Errorf("the host is %+v, want %+v", got, want)
 	}

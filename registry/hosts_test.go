@@ -162,9 +162,9 @@ func TestCAFilesMustHoldCertificates(t *testing.T) {
 func TestHostsRememberedAreBounded(t *testing.T) {
 	c := client(t, Options{})
 	for i := range 3 * maxHosts {
-		c.slot(string(rune('a'+i%26)) + time.Duration(i).String())
+		c.upstreams.slot(string(rune('a'+i%26)) + time.Duration(i).String())
 	}
-	if len(c.slots) > maxHosts {
-		t.Errorf("%d hosts are remembered", len(c.slots))
+	if len(c.upstreams.slots) > maxHosts {
+		t.Errorf("%d hosts are remembered", len(c.upstreams.slots))
 	}
 }

@@ -59,41 +59,36 @@ func (e Entry) peer() outbound.Peer {
 	return p
 }
 
-// Listed gives the list without the mirrors: Docker Hub first unless the operator put it elsewhere.
-func (c *Client) Listed() []Entry {
-	var all []Entry
-	for _, l := range c.list {
-		if l.MirrorOf == "" {
-			l.Hosts = slices.Clone(l.Hosts)
-			all = append(all, l)
-		}
+const (
+	// DockerHub is its name in references.
+	DockerHub    = "docker.io"
+	dockerHubAPI = "registry-1.docker.io" // where its registry answers
+)
+
+// apiOf returns where a host of references answers when nothing else is said.
+func apiOf(host string) string {
+	if host == DockerHub {
+		return dockerHubAPI
 	}
-	return all
+	return host
 }
 
-// Find gives the list's entry of a host, unless that is a mirror.
-func (c *Client) Find(host string) (Entry, bool) {
-	l, found := c.entry(host)
-	if !found || l.MirrorOf != "" {
-		return Entry{}, false
-	}
-	l.Hosts = slices.Clone(l.Hosts)
-	return l, true
+// entries are the operator's list, with Docker Hub, checked.
+type entries []Entry
+
+// entry returns a host's own entry, be it a mirror.
+func (l entries) entry(host string) (Entry, bool) {
+	return l.first(func(e Entry) bool { return strings.EqualFold(e.Host, host) })
 }
 
-// entry gives a host's own entry, be it a mirror.
-func (c *Client) entry(host string) (Entry, bool) {
-	return c.first(func(l Entry) bool { return strings.EqualFold(l.Host, host) })
+// mirrorOf returns the entry that is a host's mirror.
+func (l entries) mirrorOf(host string) (Entry, bool) {
+	return l.first(func(e Entry) bool { return strings.EqualFold(e.MirrorOf, host) })
 }
 
-// mirrorOf gives the entry that is a host's mirror.
-func (c *Client) mirrorOf(host string) (Entry, bool) {
-	return c.first(func(l Entry) bool { return strings.EqualFold(l.MirrorOf, host) })
-}
-
-func (c *Client) first(is func(Entry) bool) (Entry, bool) {
-	if i := slices.IndexFunc(c.list, is); i >= 0 {
-		return c.list[i], true
+func (l entries) first(is func(Entry) bool) (Entry, bool) {
+	if i := slices.IndexFunc(l, is); i >= 0 {
+		return l[i], true
 	}
 	return Entry{}, false
 }

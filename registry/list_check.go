@@ -9,6 +9,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry/outbound"
+	"github.com/stowage/stowage/registry/response"
 )
 
 // builtIn is Docker Hub where the operator says nothing of it.
@@ -16,8 +17,8 @@ var builtIn = Entry{Host: DockerHub, Label: "Docker Hub", Search: SearchHub}
 
 // checkList brings the operator's entries into their normal form and adds Docker Hub. Errors are image.Errors of
 // kind Invalid that name the entry.
-func checkList(given []Entry) ([]Entry, error) {
-	var list []Entry
+func checkList(given []Entry) (entries, error) {
+	var list entries
 	for _, l := range given {
 		l, err := checkEntry(l)
 		if err != nil {
@@ -45,7 +46,7 @@ func checkEntry(l Entry) (Entry, error) {
 		return l, invalidEntry(l, image.Textf("it is not the name of a registry")).
 			Suggest("A registry is named as in references, as host or host:port: registry.example.com, localhost:5000.")
 	}
-	l.Host, l.Label = host, outbound.Clean(l.Label)
+	l.Host, l.Label = host, response.Clean(l.Label)
 	if host == DockerHub {
 		if l.Label == "" {
 			l.Label = builtIn.Label
@@ -57,19 +58,19 @@ func checkEntry(l Entry) (Entry, error) {
 	l.Hosts = slices.Clone(l.Hosts)
 	for i := range l.Hosts {
 		if l.Hosts[i], ok = address(l.Hosts[i]); !ok {
-			return l, invalidEntry(l, image.Textf("%q is not a host or host:port", outbound.Clean(l.Hosts[i])))
+			return l, invalidEntry(l, image.Textf("%q is not a host or host:port", response.Clean(l.Hosts[i])))
 		}
 	}
 	if l.Address != "" {
 		if l.Address, ok = address(l.Address); !ok {
-			return l, invalidEntry(l, image.Textf("%q is not a host or host:port", outbound.Clean(l.Address))).
+			return l, invalidEntry(l, image.Textf("%q is not a host or host:port", response.Clean(l.Address))).
 				Suggest("An address goes without https:// and without a path.")
 		}
 	}
 	if l.MirrorOf != "" {
 		mirrored, ok := referenceHost(l.MirrorOf)
 		if !ok || mirrored == host {
-			return l, invalidEntry(l, image.Textf("it cannot be a mirror of %q", outbound.Clean(l.MirrorOf))).
+			return l, invalidEntry(l, image.Textf("it cannot be a mirror of %q", response.Clean(l.MirrorOf))).
 				Suggest("A mirror stands in for another registry, named as in references, such as docker.io.")
 		}
 		l.MirrorOf = mirrored
@@ -80,13 +81,13 @@ func checkEntry(l Entry) (Entry, error) {
 // checkChoices checks what is one of a few values.
 func checkChoices(l Entry) error {
 	if !slices.Contains([]outbound.TLSMode{"", outbound.TLSVerify, outbound.TLSSkip, outbound.TLSOff}, l.TLS) {
-		return invalidEntry(l, image.Textf("its TLS is verify, skip or off, and not %q", outbound.Clean(string(l.TLS))))
+		return invalidEntry(l, image.Textf("its TLS is verify, skip or off, and not %q", response.Clean(string(l.TLS))))
 	}
 	if l.CAFile != "" && (l.TLS == outbound.TLSSkip || l.TLS == outbound.TLSOff) {
 		return invalidEntry(l, image.Textf("it has a CA file, but its certificate is not verified (TLS is %s)", l.TLS))
 	}
 	if !slices.Contains([]SearchKind{SearchAuto, SearchHub, SearchQuay, SearchHarbor, SearchV1, SearchCatalog, SearchOff}, l.Search) {
-		return invalidEntry(l, image.Textf("its search is hub, quay, harbor, v1, catalog or off, and not %q", outbound.Clean(string(l.Search))))
+		return invalidEntry(l, image.Textf("its search is hub, quay, harbor, v1, catalog or off, and not %q", response.Clean(string(l.Search))))
 	}
 	if l.SearchURL == "" {
 		return nil
@@ -97,16 +98,16 @@ func checkChoices(l Entry) error {
 			return nil
 		}
 	}
-	return invalidEntry(l, image.Textf("its search address %q is not one", outbound.Clean(l.SearchURL))).
+	return invalidEntry(l, image.Textf("its search address %q is not one", response.Clean(l.SearchURL))).
 		Suggest("A search address is such as https://hub.docker.com, without a user, a query or a fragment.")
 }
 
 // invalidEntry is the error for an entry of the list, which it names.
 func invalidEntry(l Entry, problem image.Text) *image.Error {
 	if l.At != "" {
-		return image.Errorf(image.Invalid, "%s: the registry %q cannot be used: %s", l.At, outbound.Clean(l.Host), problem)
+		return image.Errorf(image.Invalid, "%s: the registry %q cannot be used: %s", l.At, response.Clean(l.Host), problem)
 	}
-	return image.Errorf(image.Invalid, "the registry %q of the list cannot be used: %s", outbound.Clean(l.Host), problem)
+	return image.Errorf(image.Invalid, "the registry %q of the list cannot be used: %s", response.Clean(l.Host), problem)
 }
 
 // referenceHost gives the host that references name a registry by, or false for what none can: docker takes

@@ -86,3 +86,6 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
+
+// maxHosts bounds the registries that are remembered: people can type any number of names.
+const maxHosts = 256

@@ -3,26 +3,13 @@ package registry
 import (
 	"context"
 	"errors"
-	"net/http"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/regclient/regclient/scheme"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/registry/outbound"
-)
-
-// Limits on a listing of tags. The largest repositories of Docker Hub have some ten thousand tags.
-const (
-	maxTagPages = 1000     // answers to follow by Link
-	maxTagPage  = 4 << 20  // bytes of one answer
-	maxTagBytes = 16 << 20 // bytes of all answers
-
-	tagsLife = time.Minute // for which a listing is remembered
-	mostTags = 500         // listings that are
-	roomTags = 16 << 20    // bytes of them all
+	"github.com/stowage/stowage/registry/response"
 )
 
 // ValidTag matches what can be a tag.
@@ -49,7 +36,7 @@ func (c *Client) Tags(ctx context.Context, repo image.Repository) ([]string, err
 func (c *Client) listTags(ctx context.Context, repo image.Repository) ([]string, error) {
 	var tags []string
 	r := image.Reference{Repository: repo}
-	_, err := c.ask(ctx, subject{ref: r}, kindTags, func(ctx context.Context, u *upstream) (err error) {
+	_, err := c.upstreams.ask(ctx, subject{ref: r}, kindTags, func(ctx context.Context, u *upstream) (err error) {
 		tags, err = listPages(ctx, u, r)
 		return err
 	})
@@ -64,7 +51,7 @@ func listPages(ctx context.Context, u *upstream, r image.Reference) (tags []stri
 	for {
 		list, err := u.rc.TagList(ctx, regRef(r), from...)
 		if err != nil {
-			var status *outbound.StatusError
+			var status *response.StatusError
 			if from != nil && errors.As(err, &status) && status.Lasts() {
 				return tags, nil // it does not go on from a name, so that was all
 			}
@@ -80,38 +67,9 @@ func listPages(ctx context.Context, u *upstream, r image.Reference) (tags []stri
 				}
 			}
 		}
-		if fresh == 0 || exchangeOf(ctx).linked || !EndsAsAPage(len(list.Tags)) {
+		if fresh == 0 || exchangeOf(ctx).listing.linked || !response.EndsAsAPage(len(list.Tags)) {
 			return tags, nil
 		}
 		from = []scheme.TagOpts{scheme.WithTagLast(list.Tags[len(list.Tags)-1])}
 	}
-}
-
-// tagPage checks one answer of a listing: not a page seen before, not one too many, nor at an endless address. The next
-// one is named as regclient reads it.
-func (ex *exchange) tagPage(t *transport, req *http.Request, resp *http.Response, size int) error {
-	if ex.pages == nil {
-		ex.pages = map[string]bool{}
-	}
-	page := req.URL.String()
-	if len(page) > maxLink {
-		return image.Errorf(image.Unavailable, "%s links to a next page that is no address", req.URL.Host)
-	}
-	if ex.pages[page] {
-		return image.Errorf(image.Unavailable, "%s lists the tags of %s in a circle", req.URL.Host, ex.subject.name())
-	}
-	ex.pages[page] = true
-	ex.bytes += size
-	if len(ex.pages) > maxTagPages || ex.bytes > maxTagBytes {
-		return image.Errorf(image.TooLarge, "%s has more tags than can be listed", ex.subject.name()).
-			Suggest("Ask for the tags that you need by name.")
-	}
-	next, err := nextLink(resp.Header, req.URL, t.host)
-	resp.Header.Del("Link")
-	if next != nil {
-		ex.linked = true
-		next.Scheme, next.Host = t.scheme, t.api
-		resp.Header.Set("Link", "<"+next.String()+`>; rel="next"`)
-	}
-	return err
 }

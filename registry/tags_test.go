@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/response"
 	"github.com/stowage/stowage/test/outside"
 )
 
@@ -73,7 +74,7 @@ func TestListingsOfTagsThatGoWrong(t *testing.T) {
 			_, _ = io.WriteString(w, `{"tags":["a"]}`)
 		}, image.TooLarge, "more tags"},
 		"endless link": {func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Link", `</v2/app/tags/list?last=`+strings.Repeat("a", maxLink)+`>; rel="next"`)
+			w.Header().Set("Link", `</v2/app/tags/list?last=`+strings.Repeat("a", response.MaxLink)+`>; rel="next"`)
 			_, _ = io.WriteString(w, `{"tags":["a"]}`)
 		}, image.Unavailable, "no address"},
 		"elsewhere": {func(w http.ResponseWriter, _ *http.Request) {

@@ -2,20 +2,16 @@ package registry
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/regclient/regclient/types/errs"
-
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/registry/outbound"
+	"github.com/stowage/stowage/registry/response"
 )
 
 // tokenFailure is why there is no token: a statusError, an error of the network, or what is wrong with the answer. It is
@@ -39,7 +35,7 @@ func (f *tokenFailure) Unwrap() error { return f.err }
 
 // Lasts tells that asking again will not help: what is no token is none the next time.
 func (f *tokenFailure) Lasts() bool {
-	var status *outbound.StatusError
+	var status *response.StatusError
 	if errors.As(f.err, &status) {
 		return status.Lasts()
 	}
@@ -52,50 +48,17 @@ func leaks(origin, out *http.Request) bool {
 	return origin.URL.Scheme == "https" && out.URL.Scheme != "https" || out.Body != nil && out.URL.Host != origin.URL.Host
 }
 
-// token carries out a request for a token. regclient makes those without the caller's context, so they have
-// a time limit here, and keeps quiet about why they fail, so that is remembered here.
-func (t *transport) token(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(req.Context(), t.client.opts.HeaderTimeout)
-	defer cancel()
-	failure := &tokenFailure{host: outbound.Clean(req.URL.Host)}
-	resp, err := t.origin.Do(req.WithContext(ctx))
-	switch {
-	case err != nil:
-	case resp.StatusCode >= 300 && resp.StatusCode < 400 && resp.Header.Get("Location") != "":
-		return resp, nil
-	case resp.StatusCode >= 300:
-		status := outbound.ReadStatus(req, resp, t.secrets...)
-		status.Token = true
-		failure.err = status
-		t.setTokenError(failure)
-		return resp, nil
-	default:
-		failure.what, err = readToken(resp)
-	}
-	switch {
-	case err != nil:
-		failure.err = &url.Error{Op: "Get", URL: req.URL.Scheme + "://" + req.URL.Host, Err: err}
-	case !failure.what.Empty():
-		failure.err = fmt.Errorf("no token: %w", errs.ErrHTTPUnauthorized)
-	default:
-		t.setTokenError(nil)
-		return resp, nil
-	}
-	t.setTokenError(failure)
-	return nil, failure
-}
-
 // readToken reads a token server's answer and puts the token in its place, in the form that regclient reads. The text says
 // what there is instead of one.
 func readToken(resp *http.Response) (instead image.Text, err error) {
-	raw, err := outbound.ReadBody(resp, maxTokenBody)
-	if errors.Is(err, outbound.ErrTooLarge) {
+	raw, err := response.ReadBody(resp, maxTokenBody)
+	if errors.Is(err, response.ErrTooLarge) {
 		return image.Textf("more than %d bytes", maxTokenBody), nil
 	}
 	if err != nil {
 		return image.Text{}, err
 	}
-	if plain, ok := outbound.Inflated(resp.Header, raw, maxTokenBody); ok {
+	if plain, ok := response.Inflated(resp.Header, raw, maxTokenBody); ok {
 		raw = plain
 	}
 	var answer struct {
@@ -116,7 +79,7 @@ func readToken(resp *http.Response) (instead image.Text, err error) {
 	switch {
 	case trimmed == "":
 		return image.Textf("nothing"), nil
-	case wrong != nil && (strings.HasPrefix(trimmed, "<") || outbound.MediaType(resp.Header) == "text/html"):
+	case wrong != nil && (strings.HasPrefix(trimmed, "<") || response.MediaType(resp.Header) == "text/html"):
 		return image.Textf("a web page"), nil
 	case errors.Is(wrong, errNoNumber):
 		return image.Textf("JSON whose expires_in is no number"), nil
@@ -137,7 +100,7 @@ func readToken(resp *http.Response) (instead image.Text, err error) {
 	if err != nil {
 		return image.Text{}, err
 	}
-	outbound.SetBody(resp, out)
+	response.SetBody(resp, out)
 	resp.StatusCode, resp.Status = http.StatusOK, "200 OK" // some say 201
 	return image.Text{}, nil
 }
@@ -160,46 +123,4 @@ func (s *seconds) UnmarshalJSON(raw []byte) error {
 		*s = seconds(min(n, most))
 	}
 	return nil
-}
-
-func (t *transport) setTokenError(failure *tokenFailure) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.tokenFailure = failure
-}
-
-// lastTokenFailure returns why the last request for a token failed; nil where it did not.
-func (t *transport) lastTokenFailure() *tokenFailure {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.tokenFailure
-}
-
-func tokenServer(host, of string) image.Text {
-	return image.Textf("%s, the token server of %s,", host, of)
-}
-
-// explainToken says what is wrong with a token server, and that it is not with anybody's sign-in.
-func (h Host) explainToken(s subject, f *tokenFailure) error {
-	name := tokenServer(f.host, h.Name)
-	var status *outbound.StatusError
-	errors.As(f.err, &status)
-	var e *image.Error
-	switch {
-	case !f.what.Empty():
-		e = image.Errorf(image.Unavailable, "%s does not give a token, but %s", name, f.what)
-	case status == nil:
-		return h.explainNetwork(s, f)
-	case status.Code == http.StatusTooManyRequests || status.Name == "TOOMANYREQUESTS":
-		return h.rateLimited(status)
-	case status.Code == http.StatusUnauthorized, status.Code == http.StatusForbidden,
-		status.Code == http.StatusBadRequest && h.login.known():
-		return h.refused(s, status.Message, image.Text{}, status)
-	case status.Message == "" || status.HTML:
-		e = image.Errorf(image.Unavailable, "%s answers %d %s instead of a token", name, status.Code, http.StatusText(status.Code))
-	default:
-		e = image.Errorf(image.Unavailable, "%s answers %d %s instead of a token: %s",
-			name, status.Code, http.StatusText(status.Code), status.Message)
-	}
-	return e.Because(f).Suggest("Nobody's sign-in is wrong: ask whoever runs %s, or see whether a proxy stands in between.", h.Name)
 }

@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/regclient/regclient/types/errs"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry/outbound"
+	"github.com/stowage/stowage/registry/response"
 )
 
 const (
@@ -20,71 +22,17 @@ const (
 	maxTokenBody = 1 << 20 // bytes of a token server's answer
 )
 
-// requestKind says what an exchange is after.
-type requestKind int
-
-const (
-	kindManifest requestKind = iota
-	kindTags
-	kindBlob
-	kindCatalog
-)
-
-// exchange travels in a request's context, down through regclient to the transport, and brings back what
-// regclient does not hand out. It is used by one goroutine at a time.
-type exchange struct {
-	kind    requestKind
-	subject subject
-	offset  int64 // a blob's first byte wanted; 0 once the registry would not have it
-	size    int64 // a blob's size
-
-	challenged   bool        // the last answer was 401
-	refusal      string      // what the last 401 said
-	unanswerable image.Text  // why the last 401 can be answered by nobody; empty where it can
-	header       http.Header // of the success
-	length       int64       // Content-Length of the success; -1 where there was none
-	raw          []byte      // a manifest's bytes, or those of a page of a catalog
-	start        int64       // where a blob's body begins
-	next         *url.URL    // the page of a catalog that is asked for; nil for the first
-	url          *url.URL    // where the success came from
-	pages        map[string]bool
-	linked       bool // one of the pages led to another
-	bytes        int
-}
-
-// complete tells that a manifest, or the head of one, arrived whole, whatever regclient makes of it: what
-// counts as a manifest is for package image to say. So did a page of a catalog, which is read by ourselves.
-func (ex *exchange) complete() bool {
-	return (ex.kind == kindManifest || ex.kind == kindCatalog) && ex.header != nil
-}
-
-// refused tells that err means 401, or no token to be had, and nothing below HTTP.
-func (ex *exchange) refused(err error) bool {
-	var below *url.Error // regclient also calls a token server out of reach unauthorized
-	return (ex.challenged || errors.Is(err, errs.ErrHTTPUnauthorized)) && !errors.As(err, &below)
-}
-
-type exchangeKey struct{}
-
-func withExchange(ctx context.Context, ex *exchange) context.Context {
-	return context.WithValue(ctx, exchangeKey{}, ex)
-}
-
-func exchangeOf(ctx context.Context) *exchange {
-	ex, _ := ctx.Value(exchangeKey{}).(*exchange)
-	return ex
-}
-
 // transport is one upstream's http.RoundTripper under regclient. Everything but a blob is read here, whole
-// and bounded; a status that is no success becomes an outbound.StatusError, so that regclient neither waits for what
+// and bounded; a status that is no success becomes an response.StatusError, so that regclient neither waits for what
 // Retry-After says nor tries again by itself.
 type transport struct {
-	client  *Client
-	origin  *outbound.Origin
-	host    string
-	api     string
-	scheme  string
-	secrets []string
+	origin   *outbound.Origin
+	host     string
+	api      string
+	scheme   string
+	secrets  []string
+	rates    *allowances
+	patience time.Duration // with token servers
 
 	mu           sync.Mutex
 	tokenFailure *tokenFailure // why the last request for a token failed; regclient does not tell
@@ -101,7 +49,7 @@ var accepted = []string{
 
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	origin, hops := outbound.RedirectedFrom(req)
+	origin, hops := response.RedirectedFrom(req)
 	if hops > maxRedirects {
 		return nil, image.Errorf(image.Unavailable, "%s redirects in a circle, or too often", t.host)
 	}
@@ -120,7 +68,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return t.token(out)
 	}
 	if origin.URL.Host != t.api || origin.URL.Scheme != t.scheme {
-		return nil, image.Errorf(image.Unavailable, "%s sends us on to %s for its list of tags", t.host, outbound.Clean(origin.URL.Host))
+		return nil, image.Errorf(image.Unavailable, "%s sends us on to %s for its list of tags", t.host, response.Clean(origin.URL.Host))
 	}
 	out.Header.Set("Accept-Encoding", "identity")
 	if ex.kind == kindManifest {
@@ -143,12 +91,12 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 func (t *transport) receive(ex *exchange, req *http.Request, resp *http.Response) (*http.Response, error) {
 	ex.challenged = resp.StatusCode == http.StatusUnauthorized
 	if ex.kind == kindManifest && req.URL.Host == t.api {
-		t.client.rates.hear(t.host, resp)
+		t.rates.hear(t.host, resp)
 	}
 	switch code := resp.StatusCode; {
 	case ex.challenged:
-		ex.refusal = outbound.ReadStatus(req, resp, t.secrets...).Message
-		ex.readChallenge(resp.Header)
+		ex.refusal = response.ReadStatus(req, resp, t.secrets...).Message
+		ex.unanswerable = response.LeaveOneChallenge(resp.Header)
 		return resp, nil
 	case code >= 300 && code < 400 && resp.Header.Get("Location") != "":
 		return resp, nil
@@ -156,7 +104,7 @@ func (t *transport) receive(ex *exchange, req *http.Request, resp *http.Response
 		_ = resp.Body.Close()
 		return t.fromTheBeginning(ex, req)
 	case code != http.StatusOK && code != http.StatusPartialContent:
-		status := outbound.ReadStatus(req, resp, t.secrets...)
+		status := response.ReadStatus(req, resp, t.secrets...)
 		_ = resp.Body.Close()
 		return nil, status
 	}
@@ -184,17 +132,17 @@ func (t *transport) fromTheBeginning(ex *exchange, req *http.Request) (*http.Res
 func (t *transport) success(ex *exchange, req *http.Request, resp *http.Response) (*http.Response, error) {
 	var err error
 	switch {
-	case ex.kind != kindBlob && outbound.MediaType(resp.Header) == "text/html":
+	case ex.kind != kindBlob && response.MediaType(resp.Header) == "text/html":
 		err = t.webPage(req)
 	case ex.kind == kindBlob:
 		err = blobAnswer(ex, req, resp)
 	case resp.StatusCode != http.StatusOK:
-		err = outbound.ReadStatus(req, resp, t.secrets...)
+		err = response.ReadStatus(req, resp, t.secrets...)
 	case req.Method == http.MethodHead:
 	default:
 		err = t.document(ex, req, resp)
 	}
-	if errors.Is(err, outbound.ErrTooLarge) {
+	if errors.Is(err, response.ErrTooLarge) {
 		err = image.Errorf(image.TooLarge, "%s answers with more than %d bytes for %s", t.host, limitOf(ex.kind), ex.subject.name())
 	}
 	if err != nil {
@@ -206,7 +154,7 @@ func (t *transport) success(ex *exchange, req *http.Request, resp *http.Response
 
 // document reads an answer whole, and puts what it means in its place.
 func (t *transport) document(ex *exchange, req *http.Request, resp *http.Response) error {
-	sent, err := outbound.ReadBody(resp, int64(limitOf(ex.kind)))
+	sent, err := response.ReadBody(resp, int64(limitOf(ex.kind)))
 	if err != nil {
 		return err
 	}
@@ -216,26 +164,65 @@ func (t *transport) document(ex *exchange, req *http.Request, resp *http.Respons
 			want, _ = image.ParseDigest(resp.Header.Get("Docker-Content-Digest"))
 		}
 	}
-	raw := outbound.PlainDocument(resp.Header, sent, want, int64(limitOf(ex.kind)))
+	raw := response.PlainDocument(resp.Header, sent, want, int64(limitOf(ex.kind)))
 	if err := image.CheckNesting(raw); err != nil {
 		return err
 	}
-	outbound.SetBody(resp, raw)
+	response.SetBody(resp, raw)
 	if ex.kind != kindTags {
 		ex.raw = raw
 		return nil
 	}
-	return ex.tagPage(t, req, resp, len(raw))
-}
-
-func limitOf(kind requestKind) int {
-	if kind == kindTags || kind == kindCatalog {
-		return maxTagPage
-	}
-	return image.MaxManifestSize
+	return ex.tagPage(&url.URL{Scheme: t.scheme, Host: t.api}, req, resp, len(raw))
 }
 
 func (t *transport) webPage(req *http.Request) error {
-	return image.Errorf(image.Unavailable, "%s answers with a web page, not as a registry does", outbound.Clean(req.URL.Host)).Because(ErrNotThis).
+	return image.Errorf(image.Unavailable, "%s answers with a web page, not as a registry does", response.Clean(req.URL.Host)).Because(ErrNotThis).
 		Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
+}
+
+// token carries out a request for a token. regclient makes those without the caller's context, so they have
+// a time limit here, and keeps quiet about why they fail, so that is remembered here.
+func (t *transport) token(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), t.patience)
+	defer cancel()
+	failure := &tokenFailure{host: response.Clean(req.URL.Host)}
+	resp, err := t.origin.Do(req.WithContext(ctx))
+	switch {
+	case err != nil:
+	case resp.StatusCode >= 300 && resp.StatusCode < 400 && resp.Header.Get("Location") != "":
+		return resp, nil
+	case resp.StatusCode >= 300:
+		status := response.ReadStatus(req, resp, t.secrets...)
+		status.Token = true
+		failure.err = status
+		t.setTokenError(failure)
+		return resp, nil
+	default:
+		failure.what, err = readToken(resp)
+	}
+	switch {
+	case err != nil:
+		failure.err = &url.Error{Op: "Get", URL: req.URL.Scheme + "://" + req.URL.Host, Err: err}
+	case !failure.what.Empty():
+		failure.err = fmt.Errorf("no token: %w", errs.ErrHTTPUnauthorized)
+	default:
+		t.setTokenError(nil)
+		return resp, nil
+	}
+	t.setTokenError(failure)
+	return nil, failure
+}
+
+func (t *transport) setTokenError(failure *tokenFailure) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.tokenFailure = failure
+}
+
+// lastTokenFailure returns why the last request for a token failed; nil where it did not.
+func (t *transport) lastTokenFailure() *tokenFailure {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.tokenFailure
 }

@@ -5,20 +5,18 @@ import (
 	"errors"
 	"net/http"
 	"os"
-	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/regclient/regclient"
-	"github.com/regclient/regclient/config"
-	"github.com/regclient/regclient/scheme/reg"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry/outbound"
+	"github.com/stowage/stowage/registry/response"
 )
 
 const (
-	maxHosts     = 256       // registries remembered; people can type any number of names
 	upstreamLife = time.Hour // after which credentials are asked for anew: ECR's live for 12 hours
 )
 
@@ -33,6 +31,18 @@ type upstream struct {
 	worked    atomic.Bool // a request has succeeded
 }
 
+// upstreams are the registries that were found out about.
+type upstreams struct {
+	opts   Options
+	list   entries
+	out    *outbound.Client
+	logins logins
+	rates  allowances
+
+	mu    sync.Mutex
+	slots map[string]*slot // by host
+}
+
 // slot holds a host's upstream. The lock, a channel so that waiting can be cancelled, makes that a host is
 // found out about once.
 type slot struct {
@@ -40,52 +50,52 @@ type slot struct {
 	up   *upstream
 }
 
-// upstream gives the registry of a subject, finding out about it on first use.
-func (c *Client) upstream(ctx context.Context, s subject) (*upstream, error) {
+// get returns the registry of a subject, finding out about it on first use.
+func (all *upstreams) get(ctx context.Context, s subject) (*upstream, error) {
 	host := s.host()
 	if host == "" || s.ref.Repository.Path() == "" && !s.search {
-		return nil, image.Errorf(image.Invalid, "%q is not a repository", outbound.Clean(string(s.ref.Repository)))
+		return nil, image.Errorf(image.Invalid, "%q is not a repository", response.Clean(string(s.ref.Repository)))
 	}
-	sl := c.slot(host)
+	sl := all.slot(host)
 	select {
 	case sl.lock <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	defer func() { <-sl.lock }()
-	stamp := stampOf(filepath.Join(c.opts.DockerConfig, configFile))
+	stamp := stampOf(all.logins.file)
 	if sl.up != nil && sl.up.stamp == stamp && time.Since(sl.up.made) < upstreamLife {
 		return sl.up, nil
 	}
-	up, err := c.newUpstream(ctx, host)
+	up, err := all.newUpstream(ctx, host)
 	if err != nil {
-		return nil, c.Host(host).explain(ctx, s, &exchange{}, err)
+		return nil, all.host(host).explain(ctx, s, &exchange{}, err)
 	}
 	up.stamp, up.made = stamp, time.Now()
 	sl.up = up
 	return up, nil
 }
 
-func (c *Client) slot(host string) *slot {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	sl := c.slots[host]
+func (all *upstreams) slot(host string) *slot {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	sl := all.slots[host]
 	if sl == nil {
-		for other := range c.slots {
-			if len(c.slots) < maxHosts {
+		for other := range all.slots {
+			if len(all.slots) < maxHosts {
 				break
 			}
-			delete(c.slots, other)
+			delete(all.slots, other)
 		}
 		sl = &slot{lock: make(chan struct{}, 1)}
-		c.slots[host] = sl
+		all.slots[host] = sl
 	}
 	return sl
 }
 
 // forget makes the next request find out about the host anew.
-func (c *Client) forget(ctx context.Context, u *upstream) {
-	sl := c.slot(u.Name)
+func (all *upstreams) forget(ctx context.Context, u *upstream) {
+	sl := all.slot(u.Name)
 	select {
 	case sl.lock <- struct{}{}:
 	case <-ctx.Done(): // whoever has the lock finds out anew anyway
@@ -99,12 +109,12 @@ func (c *Client) forget(ctx context.Context, u *upstream) {
 
 // again tells whether a failed request is worth a second try with a new upstream: one that has worked, and
 // now refuses us or speaks another scheme. In each such case the upstream is forgotten.
-func (c *Client) again(ctx context.Context, u *upstream, err error, ex *exchange) bool {
-	var status *outbound.StatusError
+func (all *upstreams) again(ctx context.Context, u *upstream, err error, ex *exchange) bool {
+	var status *response.StatusError
 	stale := ex.refused(err) || outbound.SchemeMismatch(err) ||
 		u.Scheme == "http" && errors.As(err, &status) && status.Code == http.StatusBadRequest
 	if stale {
-		c.forget(ctx, u)
+		all.forget(ctx, u)
 	}
 	return stale && u.worked.Load()
 }
@@ -115,46 +125,6 @@ func (u *upstream) explain(ctx context.Context, s subject, ex *exchange, err err
 		err = failure
 	}
 	return u.Host.explain(ctx, s, ex, err)
-}
-
-func (c *Client) newUpstream(ctx context.Context, host string) (*upstream, error) {
-	u := &upstream{Host: c.Host(host)}
-	var err error
-	if u.Scheme, err = c.out.Scheme(ctx, u.API, u.peer.TLS); err != nil {
-		return nil, err
-	}
-	if u.login, u.loginProblem, err = c.credentialOf(ctx, u.signIn); err != nil {
-		return nil, err
-	}
-	u.transport = &transport{
-		client: c, origin: c.out.From(u.API), host: host, api: u.API, scheme: u.Scheme, secrets: u.Secrets(),
-	}
-	settings := config.Host{
-		Name:          host,
-		Hostname:      u.API,
-		TLS:           config.TLSEnabled,
-		User:          u.login.user,
-		Pass:          u.login.password,
-		Token:         u.login.token,
-		ReqConcurrent: int64(c.opts.Concurrency + spareRequests), // regclient's own default is 3
-		RepoAuth:      true,                                      // else a token asks for every repository ever used
-	}
-	if u.Scheme == "http" {
-		settings.TLS = config.TLSDisabled
-	}
-	u.rc = regclient.New(
-		regclient.WithConfigHost(settings),
-		regclient.WithUserAgent(c.opts.UserAgent),
-		regclient.WithSlog(debugLogger(c.opts.Logger)),
-		regclient.WithRegOpts(
-			reg.WithHTTPClient(&http.Client{Transport: u.transport}),
-			// 1 is the fewest: one try, and one more after a challenge. With the delay next to nothing, a
-			// failure does not hold up what others ask of the same host.
-			reg.WithRetryLimit(1),
-			reg.WithDelay(time.Nanosecond, time.Nanosecond),
-		),
-	)
-	return u, nil
 }
 
 // fileStamp tells one state of a file from another. The zero value stands for no file.
@@ -169,4 +139,60 @@ func stampOf(path string) fileStamp {
 		return fileStamp{}
 	}
 	return fileStamp{info.ModTime(), info.Size()}
+}
+
+// ask carries out one bounded request for a document or tags. Where credentials that once worked are
+// refused it asks a second time with fresh ones: tokens get revoked, and people run docker login.
+func (all *upstreams) ask(ctx context.Context, s subject, kind requestKind, do func(context.Context, *upstream) error) (*exchange, error) {
+	for first := true; ; first = false {
+		u, err := all.get(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		ex := &exchange{kind: kind, subject: s}
+		left, err := u.within(ctx, all.opts.DocumentTimeout, ex, do)
+		if left {
+			ex = &exchange{kind: kind, subject: s} // the other one is still in use
+		}
+		if err == nil || ex.complete() {
+			u.worked.Store(true)
+			return ex, nil
+		}
+		if !all.again(ctx, u, err, ex) || !first {
+			return nil, u.explain(ctx, s, ex, err)
+		}
+	}
+}
+
+// within runs do with the exchange in its context and a time limit of its own; see await for left.
+func (u *upstream) within(ctx context.Context, limit time.Duration, ex *exchange, do func(context.Context, *upstream) error) (left bool, err error) {
+	ctx, cancel := context.WithTimeout(withExchange(ctx, ex), limit)
+	defer cancel()
+	_, left, err = await(ctx, func() (struct{}, error) { return struct{}{}, do(ctx, u) }, func(struct{}) {})
+	return left, err
+}
+
+// host returns how a host is spoken to, as far as the list says.
+func (all *upstreams) host(name string) Host {
+	h := all.list.host(name)
+	h.withheld = all.opts.WithholdLogins
+	return h
+}
+
+func (all *upstreams) newUpstream(ctx context.Context, host string) (*upstream, error) {
+	u := &upstream{Host: all.host(host)}
+	var err error
+	if u.Scheme, err = all.out.FindScheme(ctx, u.API, u.peer.TLS); err != nil {
+		return nil, err
+	}
+	if !u.withheld {
+		if u.login, u.loginProblem, err = all.logins.of(ctx, u.signIn); err != nil {
+			return nil, err
+		}
+	}
+	u.transport = &transport{
+		origin: all.out.From(u.API), host: host, api: u.API, scheme: u.Scheme, secrets: u.Secrets(), rates: &all.rates, patience: all.opts.HeaderTimeout,
+	}
+	u.rc = newRegclient(all.opts, u.Host, u.transport)
+	return u, nil
 }

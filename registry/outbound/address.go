@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"net"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -133,4 +134,14 @@ func classOfName(host string) (class, image.Text) {
 		return never, image.Textf("an address that is not written as one")
 	}
 	return public, image.Text{}
+}
+
+// isInside reports whether an address that is connected to is private.
+func isInside(remote net.Addr) bool {
+	at, err := netip.ParseAddrPort(remote.String())
+	if err != nil {
+		return false
+	}
+	kind, _ := classOf(at.Addr())
+	return kind == private
 }

@@ -7,12 +7,13 @@ import (
 	"net/http"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/response"
 )
 
-// Scheme finds out whether the registry at host[:port] speaks TLS, unless the mode says. Only loopback and insecure hosts
+// FindScheme finds out whether the registry at host[:port] speaks TLS, unless the mode says. Only loopback and insecure hosts
 // are ever spoken to in plain HTTP, as with dockerd. A loopback host is asked in plain HTTP first: a TLS server refuses
 // that at once, whereas a plain one may wait for the end of what it takes for a request line.
-func (c *Client) Scheme(ctx context.Context, host string, mode TLSMode) (string, error) {
+func (c *Client) FindScheme(ctx context.Context, host string, mode TLSMode) (string, error) {
 	switch {
 	case mode == TLSOff:
 		return "http", nil
@@ -76,7 +77,7 @@ func (c *Client) speaks(ctx context.Context, scheme, host string) error {
 		return err
 	}
 	defer resp.Body.Close()
-	_, _ = io.CopyN(io.Discard, resp.Body, maxErrorBody) // so that the connection is used again
+	_, _ = io.CopyN(io.Discard, resp.Body, response.MaxErrorBody) // so that the connection is used again
 	if resp.StatusCode == http.StatusBadRequest && scheme == "http" {
 		return errBadRequest
 	}

@@ -8,13 +8,12 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/response"
 )
 
 // guard decides which addresses are dialled: people type any host, and any registry redirects and names token
@@ -72,15 +71,6 @@ func (g *guard) judgeName(u *url.URL) error {
 	return g.judge(HostPort(u), u.Hostname(), kind, what)
 }
 
-// leadsHere reports whether a host is this machine.
-func leadsHere(ctx context.Context, host string) bool {
-	if loopback(host) {
-		return true
-	}
-	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	return err == nil && slices.ContainsFunc(addresses, func(a netip.Addr) bool { return a.Unmap().IsLoopback() })
-}
-
 func (g *guard) judge(address, at string, kind class, what image.Text) error {
 	if kind == public || kind == private && (g.private || g.listed[normal(address)]) {
 		return nil
@@ -97,67 +87,22 @@ type ForbiddenAddress struct {
 }
 
 // Error implements error.
-func (r *ForbiddenAddress) Error() string { return fmt.Sprintf("%s is at %s, %s", r.address, r.at, r.what) }
+func (r *ForbiddenAddress) Error() string {
+	return fmt.Sprintf("%s is at %s, %s", r.address, r.at, r.what)
+}
 
 // Explain says why a registry that answers at api cannot be spoken to; both are empty where that is not known.
 func (r *ForbiddenAddress) Explain(host, api string) error {
-	name := Clean(withoutPort(r.address))
+	name := response.Clean(withoutPort(r.address))
 	if api != "" && withoutPort(api) == name {
-		name, host = Clean(host), ""
+		name, host = response.Clean(host), ""
 	}
 	e := image.Errorf(image.Forbidden, "this server may not connect to %s: it is at %s", name, r.what)
 	if host != "" && withoutPort(host) != name {
-		e = image.Errorf(image.Forbidden, "%s leads to %s, where this server may not connect: it is at %s", Clean(host), name, r.what)
+		e = image.Errorf(image.Forbidden, "%s leads to %s, where this server may not connect: it is at %s", response.Clean(host), name, r.what)
 	}
 	if r.class == never {
 		return e.Because(r).Suggest("No setting allows this. Check the registry's name, and this server's DNS.")
 	}
 	return e.Because(r).Suggest("Whoever runs this server can allow it: start it with --registry %s.", name)
-}
-
-// normal returns host:port as it is compared.
-func normal(hostport string) string {
-	host, port, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return strings.ToLower(hostport)
-	}
-	if a, err := netip.ParseAddr(host); err == nil {
-		host = a.Unmap().String()
-	}
-	return strings.ToLower(net.JoinHostPort(host, port))
-}
-
-// withPorts returns host:port for each host[:port]. Without a port it stands for those of https and http, and not for
-// what else may run on the host.
-func withPorts(hosts []string) (all []string) {
-	for _, hostport := range hosts {
-		if _, _, err := net.SplitHostPort(hostport); err == nil {
-			all = append(all, normal(hostport))
-			continue
-		}
-		name := strings.Trim(hostport, "[]")
-		all = append(all, normal(net.JoinHostPort(name, "443")), normal(net.JoinHostPort(name, "80")))
-	}
-	return all
-}
-
-// HostPort returns the host and port that a URL is dialled at when no proxy is.
-func HostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
-	}
-	return net.JoinHostPort(u.Hostname(), port)
-}
-
-// withoutPort takes the ports off that nobody types.
-func withoutPort(hostport string) string {
-	host, port, err := net.SplitHostPort(hostport)
-	switch {
-	case err != nil || port != "443" && port != "80":
-		return hostport
-	case strings.Contains(host, ":"):
-		return "[" + host + "]"
-	}
-	return host
 }

@@ -2,9 +2,7 @@ package outbound
 
 import (
 	"context"
-	"net"
 	"net/http"
-	"net/netip"
 	"sync/atomic"
 )
 
@@ -66,13 +64,3 @@ func (p *place) note(inside bool) {
 
 // inside reports whether all connections were to private addresses, and there was one.
 func (p *place) inside() bool { return p.private.Load() && !p.elsewhere.Load() }
-
-// isInside reports whether an address that is connected to is private.
-func isInside(remote net.Addr) bool {
-	at, err := netip.ParseAddrPort(remote.String())
-	if err != nil {
-		return false
-	}
-	kind, _ := classOf(at.Addr())
-	return kind == private
-}

@@ -66,9 +66,6 @@ func (r *route) closeIdle() {
 	r.proxied.CloseIdleConnections()
 }
 
-// keepAlive is the pause between probes of a connection.
-const keepAlive = 30 * time.Second
-
 // newTransport speaks HTTP/1.1 only, as dockerd does: several blobs at a time go faster over several
 // connections than over one shared by HTTP/2.
 func newTransport(opts Options, tlsConfig *tls.Config, dial DialFunc) *http.Transport {

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/response"
 )
 
 // TLSMode says how far a registry's TLS is trusted.
@@ -59,7 +60,7 @@ func CertificateProblem(err error) (image.Text, bool) {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return image.Textf("it has expired, or is not yet valid"), true
 	case errors.As(err, &invalid):
-		return image.Plain(Clean(invalid.Error())), true
+		return image.Plain(response.Clean(invalid.Error())), true
 	}
 	return image.Textf("it cannot be verified"), true
 }

@@ -1,10 +1,6 @@
 package search
 
 import (
-	"context"
-	"errors"
-	"maps"
-	"net/http"
 	"regexp"
 	"strings"
 	"time"
@@ -13,7 +9,6 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry"
-	"github.com/stowage/stowage/registry/outbound"
 )
 
 // TagDetail is what a search service says of a tag, beyond what the registry's list of tags does.
@@ -43,39 +38,6 @@ var validTagPart = regexp.MustCompile(`^[A-Za-z0-9_.-]{0,128}$`)
 type detailsKey struct {
 	repository image.Repository
 	contains   string
-}
-
-// TagDetails asks the registry's search service for sizes and dates of a repository's tags: the newest hundred
-// or so whose names contain the text. Nothing, and no error, where the registry has no such service, or that
-// does not show the repository. Answers are remembered for a minute. Errors are image.Errors, or the context's.
-func (c *Client) TagDetails(ctx context.Context, repo image.Repository, contains string) (map[string]TagDetail, error) {
-	if !validTagPart.MatchString(contains) {
-		return nil, nil // no tag does
-	}
-	all, err := c.details.Get(ctx, detailsKey{repo, contains}, func(ctx context.Context) (map[string]TagDetail, error) {
-		host := repo.Host()
-		kind, _, err := c.searchKind(ctx, host, repo.Path()[strings.LastIndex(repo.Path(), "/")+1:])
-		if image.KindOf(err) == image.NotFound {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		s, err := c.searcherOf(ctx, host, kind)
-		if err != nil {
-			return nil, err
-		}
-		all, err := s.details(ctx, repo.Path(), contains)
-		var status *outbound.StatusError
-		if errors.As(err, &status) {
-			switch status.Code {
-			case http.StatusNotFound, http.StatusUnauthorized, http.StatusForbidden:
-				return nil, nil
-			}
-		}
-		return all, err
-	})
-	return maps.Clone(all), err
 }
 
 // addDetail adds a tag that contains the text, unless its name is none.

@@ -32,17 +32,6 @@ type Hits struct {
 	Read    int  // names of a catalog that were searched; of a service, the results that it sent
 }
 
-// found is what a search service answers.
-type found struct {
-	kind    registry.SearchKind
-	hits    []Hit
-	total   int // negative where it is not said
-	more    bool
-	read    int // names of the catalog; 0 for a service
-	partial bool
-	reading bool
-}
-
 // hitOf makes a result of a registry, or false where the name is none. Names come with and without the host and, from Docker
 // Hub, with and without library/.
 func hitOf(host string, name lenientText) (Hit, bool) {

@@ -11,19 +11,8 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/memo"
 	"github.com/stowage/stowage/registry"
-	"github.com/stowage/stowage/registry/outbound"
+	"github.com/stowage/stowage/registry/response"
 )
-
-// searcher is a way of searching one registry. Errors are image.Errors, or the context's; those that say that
-// the answer is not such a service's wrap registry.ErrNotThis.
-type searcher interface {
-	// find gives a page, counted from 1, of at most size repositories, best match first.
-	find(ctx context.Context, text string, page, size int) (found, error)
-	// window is how many pages of which size filters and orders of our own look at.
-	window() (pages, size int)
-	// details gives what is known of a repository's tags whose names contain a text; nil where nothing is.
-	details(ctx context.Context, path, contains string) (map[string]TagDetail, error)
-}
 
 const (
 	hubURL   = "https://hub.docker.com"
@@ -33,7 +22,7 @@ const (
 
 // serviceOf finds out where a registry's search answers.
 func (c *Client) serviceOf(ctx context.Context, host string, kind registry.SearchKind) (service, error) {
-	s := service{out: c.out, limiters: &c.limiters, host: c.registries.Host(host)}
+	s := service{out: c.out, limiters: &c.limiters, host: c.registries.HostOf(host)}
 	base := ""
 	switch listed, _ := c.registries.Find(host); {
 	case listed.SearchURL != "":
@@ -55,7 +44,7 @@ func (c *Client) serviceOf(ctx context.Context, host string, kind registry.Searc
 		}
 	}
 	if s.base, err = url.Parse(strings.TrimSuffix(base, "/")); err != nil {
-		return s, image.Errorf(image.Invalid, "the search of %s cannot be at %q", host, outbound.Clean(base)).Because(err)
+		return s, image.Errorf(image.Invalid, "the search of %s cannot be at %q", host, response.Clean(base)).Because(err)
 	}
 	return s, nil
 }
@@ -96,7 +85,7 @@ func (c *Client) findKind(ctx context.Context, host, text string) (registry.Sear
 	}
 	all.Wait()
 	if ctx.Err() != nil {
-		return "", (service{host: c.registries.Host(host), base: &url.URL{Host: host}}).explain(ctx, ctx.Err())
+		return "", (service{host: c.registries.HostOf(host), base: &url.URL{Host: host}}).explain(ctx, ctx.Err())
 	}
 	for i, kind := range kinds {
 		if errs[i] == nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stowage/stowage/registry/outbound"
+	"github.com/stowage/stowage/registry/response"
 )
 
 // The search services document little of what they answer, and leave out, null or change fields as they like.
@@ -138,5 +138,5 @@ func description(s lenientText) string {
 	if len(s) > enough {
 		s = s[:enough]
 	}
-	return strings.Join(strings.Fields(outbound.Clean(strings.ToValidUTF8(string(s), ""))), " ")
+	return strings.Join(strings.Fields(response.Clean(strings.ToValidUTF8(string(s), ""))), " ")
 }

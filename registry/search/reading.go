@@ -11,7 +11,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/memo"
 	"github.com/stowage/stowage/registry"
-	"github.com/stowage/stowage/registry/outbound"
+	"github.com/stowage/stowage/registry/response"
 	"github.com/stowage/stowage/share"
 )
 
@@ -160,7 +160,7 @@ func (c *catalogs) readPages(ctx context.Context, host string, r *reading) (whol
 	var page registry.CatalogPage
 	answers, guessed, linked := 0, false, false // whether the page was asked for without a link; whether there are links
 	for range catalogPages {
-		var status *outbound.StatusError
+		var status *response.StatusError
 		page, err = c.registries.CatalogPage(ctx, host, page.Next)
 		if guessed && errors.As(err, &status) && status.Lasts() {
 			return true, nil // it does not go on from a name, so that was all
@@ -172,8 +172,8 @@ func (c *catalogs) readPages(ctx context.Context, host string, r *reading) (whol
 		c.trim()
 		answers += page.Size
 		linked = linked || page.Next != nil
-		if guessed = !linked && fresh > 0 && registry.EndsAsAPage(len(page.Names)); guessed {
-			page.Next = registry.PageAfter(page.URL, page.Names[len(page.Names)-1])
+		if guessed = !linked && fresh > 0 && response.EndsAsAPage(len(page.Names)); guessed {
+			page.Next = response.PageAfter(page.URL, page.Names[len(page.Names)-1])
 		}
 		switch {
 		case !room || page.Next == nil:
@@ -219,14 +219,14 @@ func (r *reading) add(host string, names []string, seen map[string]bool) (fresh 
 
 // explain puts what went wrong into words: most registries do not have a catalog, or not for everybody.
 func (c *catalogs) explain(host string, err error) error {
-	var status *outbound.StatusError
+	var status *response.StatusError
 	known := errors.As(err, &status)
 	switch {
 	case image.KindOf(err) == image.RateLimited:
 		return err
 	case known && (status.Token || status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden) && status.Code < 500,
 		image.KindOf(err) == image.Unauthorized, image.KindOf(err) == image.NotFound && !known:
-		h := c.registries.Host(host)
+		h := c.registries.HostOf(host)
 		return h.SigningIn(image.Errorf(image.Unauthorized, "%s does not let this server list its repositories", host).Because(notThis(err)).
 			Suggest("If there is an account that may, run %s as the user that this server runs as. Or type the whole name of an image, such as %s/NAME.",
 				h.LoginCommand(), host))

@@ -14,6 +14,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/outbound"
+	"github.com/stowage/stowage/registry/response"
 )
 
 const (
@@ -45,7 +46,7 @@ func (s service) get(ctx context.Context, path string, query url.Values, into an
 	}
 	defer leave()
 	raw, err := s.send(ctx, u)
-	var status *outbound.StatusError
+	var status *response.StatusError
 	switch {
 	case err == nil:
 	case errors.As(err, &status):
@@ -98,14 +99,14 @@ func (s service) send(ctx context.Context, u *url.URL) ([]byte, error) {
 // receive reads an answer whole.
 func (s service) receive(req *http.Request, resp *http.Response) ([]byte, error) {
 	if resp.StatusCode != http.StatusOK {
-		status := outbound.ReadStatus(req, resp, s.host.Secrets()...)
+		status := response.ReadStatus(req, resp, s.host.Secrets()...)
 		_ = resp.Body.Close()
 		if status.Code == http.StatusTooManyRequests && status.Until.IsZero() {
 			status.Until = hubRetryAfter(resp.Header, time.Now())
 		}
 		return nil, status
 	}
-	encoding, media := resp.Header.Get("Content-Encoding"), outbound.MediaType(resp.Header)
+	encoding, media := resp.Header.Get("Content-Encoding"), response.MediaType(resp.Header)
 	switch {
 	case encoding != "" && !strings.EqualFold(encoding, "identity"):
 		_ = resp.Body.Close()
@@ -117,8 +118,8 @@ func (s service) receive(req *http.Request, resp *http.Response) ([]byte, error)
 		_ = resp.Body.Close()
 		return nil, s.notUnderstood(fmt.Errorf("media type %q", media))
 	}
-	raw, err := outbound.ReadBody(resp, maxServiceBody)
-	if errors.Is(err, outbound.ErrTooLarge) {
+	raw, err := response.ReadBody(resp, maxServiceBody)
+	if errors.Is(err, response.ErrTooLarge) {
 		return nil, image.Errorf(image.TooLarge, "%s answers a search with more than %d bytes", s.host.Name, maxServiceBody).
 			Suggest("Search for more of the name.")
 	}
@@ -133,7 +134,7 @@ func hubRetryAfter(h http.Header, now time.Time) time.Time {
 		if err != nil || seconds <= 0 {
 			continue
 		}
-		if until := time.Unix(seconds, 0); until.After(now) && until.Before(now.Add(outbound.MaxWait)) {
+		if until := time.Unix(seconds, 0); until.After(now) && until.Before(now.Add(response.MaxWait)) {
 			return until
 		}
 	}
@@ -149,7 +150,7 @@ func (s service) explain(ctx context.Context, err error) error {
 	return s.host.ExplainSearch(ctx, s.base.Host, err)
 }
 
-func (s service) explainStatus(status *outbound.StatusError) error {
+func (s service) explainStatus(status *response.StatusError) error {
 	switch code := status.Code; {
 	case code == http.StatusTooManyRequests:
 		e := image.Errorf(image.RateLimited, "%s allows no more searches for now: its rate limit is reached", s.host.Name)
@@ -188,7 +189,7 @@ func (s service) notUnderstood(err error) error {
 
 // notFound tells that the service has no such page or repository.
 func notFound(err error) bool {
-	var status *outbound.StatusError
+	var status *response.StatusError
 	return errors.As(err, &status) && (status.Code == http.StatusNotFound || status.Code == http.StatusBadRequest)
 }
 

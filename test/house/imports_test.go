@@ -34,9 +34,10 @@ var mayImport = map[string][]string{
 	"pull/fetch":        {"share", "image"},
 	"pull/mirror":       {"pull", "pull/resolve", "pull/fetch", "job", "shelf", "share", "image"},
 	"pull/updates":      {"shelf", "share", "image"},
-	"registry":          {"registry/outbound", "share", "image"},
-	"registry/outbound": {"share", "image"},
-	"registry/search":   {"registry", "registry/outbound", "share", "image"},
+	"registry":          {"registry/outbound", "registry/response", "image"},
+	"registry/outbound": {"registry/response", "image"},
+	"registry/response": {"image"},
+	"registry/search":   {"registry", "registry/outbound", "registry/response", "share", "image"},
 
 	"storage":         {"storage/*", "archive", "pull", "shelf", "shelf/removal", "job", "image", "image/layer", "migrations"},
 	"storage/*":       {"storage/*", "shelf", "shelf/removal", "job", "image", "image/layer", "migrations"},
@@ -80,7 +81,7 @@ var onlyIn = map[string][]string{
 	"github.com/labstack/echo/v4":         {"web", "handlers", "handlers/*"},
 	"github.com/mattn/go-sqlite3":         {"storage"},
 	"database/sql":                        {"storage", "storage/*"},
-	"github.com/regclient/regclient":      {"registry", "registry/outbound"},
+	"github.com/regclient/regclient":      {"registry"},
 	"github.com/a-h/templ":                {"views", "views/*", "handlers", "handlers/*"},
 	"github.com/prometheus/client_golang": {"web", "cmd/stowage"},
 	"github.com/alecthomas/kong":          {"cmd/stowage"},
@@ -89,8 +90,8 @@ var onlyIn = map[string][]string{
 	"github.com/olareg/olareg":            {"sample", "sample/fake", "test/*"},
 	"github.com/distribution/reference":   {"image", "shelf/docker"},
 	"github.com/containerd/platforms":     {"image"},
-	"github.com/klauspost/compress":       {"image/layer", "archive", "registry", "registry/outbound", "sample", "sample/fake"},
-	"github.com/andybalholm/brotli":       {"registry", "registry/outbound"},
+	"github.com/klauspost/compress":       {"image/layer", "archive", "registry/response", "sample", "sample/fake"},
+	"github.com/andybalholm/brotli":       {"registry/response"},
 }
 
 func TestPackagesImportOnlyWhatTheTableAllows(t *testing.T) {

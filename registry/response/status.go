@@ -1,4 +1,4 @@
-package outbound
+package response
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 // MaxWait bounds what Retry-After can ask for. Docker Hub's window is six hours.
 const MaxWait = 24 * time.Hour
 
-// maxErrorBody bounds what is read of an answer that is no success, in bytes.
-const maxErrorBody = 256 << 10
+// MaxErrorBody bounds what is read of an answer that is no success, in bytes.
+const MaxErrorBody = 256 << 10
 
 // StatusError is an answer that is no success.
 type StatusError struct {
@@ -58,12 +58,12 @@ func ReadStatus(req *http.Request, resp *http.Response, secrets ...string) *Stat
 	if origin, hops := RedirectedFrom(req); hops > 0 {
 		e.Astray = strings.Contains(origin.URL.Path, "/manifests/") && !strings.Contains(req.URL.Path, "/manifests/")
 	}
-	raw, err := ReadBody(resp, maxErrorBody)
+	raw, err := ReadBody(resp, MaxErrorBody)
 	if err != nil {
 		resp.Body = http.NoBody
 		return e
 	}
-	if plain, ok := Inflated(resp.Header, raw, maxErrorBody); ok {
+	if plain, ok := Inflated(resp.Header, raw, MaxErrorBody); ok {
 		raw = plain
 	}
 	e.Name, e.Message = reasonOf(MediaType(resp.Header), raw)

@@ -1,4 +1,6 @@
-package outbound
+// Package response reads what other hosts answer, which is hostile: within bounds, with its encoding undone, and what its
+// status, its challenges and its links say.
+package response
 
 import (
 	"bytes"

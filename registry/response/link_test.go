@@ -1,4 +1,4 @@
-package registry
+package response_test
 
 import (
 	"net/http"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/response"
 	"github.com/stowage/stowage/test/outside"
 )
 
@@ -32,7 +33,7 @@ func TestTheNextPageIsReadFromLink(t *testing.T) {
 		`<http://inner.test/api/docker/v2/_catalog?last=b>; rel=next`:                     "https://registry.test/v2/_catalog?last=b",
 		`rel="next"`: "",
 	} {
-		next, err := nextLink(http.Header{"Link": {value}}, at, "registry.test")
+		next, err := response.NextLink(http.Header{"Link": {value}}, at, "registry.test")
 		if err != nil {
 			t.Errorf("%s: %v", value, err)
 			continue
@@ -46,7 +47,7 @@ func TestTheNextPageIsReadFromLink(t *testing.T) {
 		}
 	}
 	for _, value := range []string{"<%zz>; rel=next", "<:>; rel=next"} {
-		_, err := nextLink(http.Header{"Link": {value}}, at, "registry.test")
+		_, err := response.NextLink(http.Header{"Link": {value}}, at, "registry.test")
 		outside.WantKind(t, err, image.Unavailable, "registry.test")
 	}
 }

@@ -1,4 +1,4 @@
-package registry
+package response
 
 import (
 	"net/http"
@@ -7,11 +7,10 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/registry/outbound"
 )
 
-// challenge is one way of signing in that a 401 offers (RFC 9110, section 11.6.1).
-type challenge struct {
+// Challenge is one way of signing in that a 401 offers (RFC 9110, section 11.6.1).
+type Challenge struct {
 	scheme string // in lower case
 	params map[string]string
 }
@@ -24,14 +23,14 @@ var schemes = []string{
 
 // challengesOf reads the challenges of an answer, in its order: several headers, several in one, in any case, with and
 // without quotes and commas. What is no challenge is left out.
-func challengesOf(h http.Header) (all []challenge) {
+func challengesOf(h http.Header) (all []Challenge) {
 	for _, value := range h.Values("WWW-Authenticate") {
 		all = append(all, parseChallenges(value)...)
 	}
 	return all
 }
 
-func parseChallenges(s string) (all []challenge) {
+func parseChallenges(s string) (all []Challenge) {
 	const blanks = " \t,;"
 	key, loose := "", false // the last parameter; whether its value stood without quotes, and may go on
 	for s = strings.TrimLeft(s, blanks); s != ""; s = strings.TrimLeft(s, blanks) {
@@ -51,7 +50,7 @@ func parseChallenges(s string) (all []challenge) {
 		if loose && last >= 0 && !slices.Contains(schemes, name) {
 			all[last].params[key] += "," + word // scope=repository:app:pull,push
 		} else {
-			all, loose = append(all, challenge{scheme: name, params: map[string]string{}}), false
+			all, loose = append(all, Challenge{scheme: name, params: map[string]string{}}), false
 		}
 		s = rest
 	}
@@ -82,7 +81,7 @@ func cutValue(s string) (value, rest string, loose bool) {
 
 // answerable gives the one of the challenges that is answered: by a token where the registry has a token server, else by
 // a name and a password. The text says why there is none.
-func answerable(all []challenge) (found challenge, why image.Text) {
+func answerable(all []Challenge) (found Challenge, why image.Text) {
 	var others []string
 	why = image.Textf("it does not say how to sign in")
 	for _, wanted := range []string{"bearer", "basic"} {
@@ -97,14 +96,14 @@ func answerable(all []challenge) (found challenge, why image.Text) {
 		}
 	}
 	for _, c := range all {
-		if c.scheme != "bearer" && c.scheme != "basic" && len(others) < 4 && !slices.Contains(others, outbound.Clean(c.scheme)) {
-			others = append(others, outbound.Clean(c.scheme))
+		if c.scheme != "bearer" && c.scheme != "basic" && len(others) < 4 && !slices.Contains(others, Clean(c.scheme)) {
+			others = append(others, Clean(c.scheme))
 		}
 	}
 	if len(others) > 0 {
 		why = image.Textf("it wants a kind of sign-in that is not supported here: %s", strings.Join(others, ", "))
 	}
-	return challenge{}, why
+	return Challenge{}, why
 }
 
 // validRealm tells whether a token server's address is one: absolute, or relative to the registry's.
@@ -115,7 +114,7 @@ func validRealm(realm string) bool {
 }
 
 // header writes the challenge in the one form that regclient reads.
-func (c challenge) header() string {
+func (c Challenge) header() string {
 	title := map[string]string{"bearer": "Bearer", "basic": "Basic"}[c.scheme]
 	realm := c.params["realm"]
 	if realm == "" {
@@ -131,12 +130,13 @@ func (c challenge) header() string {
 	return value
 }
 
-// readChallenge leaves the one challenge in an answer that is answered, and notes why there is none.
-func (ex *exchange) readChallenge(h http.Header) {
+// LeaveOneChallenge leaves the one challenge in the headers that can be answered, in the form that regclient reads. Where
+// there is none, the text says why.
+func LeaveOneChallenge(h http.Header) image.Text {
 	c, why := answerable(challengesOf(h))
-	ex.unanswerable = why
 	h.Del("WWW-Authenticate")
 	if why.Empty() {
 		h.Set("WWW-Authenticate", c.header())
 	}
+	return why
 }

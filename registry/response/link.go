@@ -1,4 +1,4 @@
-package registry
+package response
 
 import (
 	"net/http"
@@ -8,14 +8,14 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// maxLink bounds the address of a next page, in bytes: each is remembered while a list is read, to find circles.
-const maxLink = 8 << 10
+// MaxLink bounds the address of a next page, in bytes: each is remembered while a list is read, to find circles.
+const MaxLink = 8 << 10
 
-// nextLink gives the page that follows one at an address (Link, rel=next; RFC 8288); nil at the end. Of a link counts
+// NextLink returns the page that follows one at an address (Link, rel=next; RFC 8288); nil at the end. Of a link counts
 // the path and the query, which are asked for where the page came from: registries behind a proxy write the scheme, the
 // name and the port that they see themselves. Where such a one also has the registry below a path of its own, the page's
 // own path stands for it.
-func nextLink(h http.Header, at *url.URL, host string) (*url.URL, error) {
+func NextLink(h http.Header, at *url.URL, host string) (*url.URL, error) {
 	for _, value := range h.Values("Link") {
 		for target, rest, found := cutLink(value); found; target, rest, found = cutLink(rest) {
 			params, after := cutParams(rest)
@@ -24,7 +24,7 @@ func nextLink(h http.Header, at *url.URL, host string) (*url.URL, error) {
 				continue
 			}
 			next, err := at.Parse(target)
-			if err != nil || len(target) > maxLink {
+			if err != nil || len(target) > MaxLink {
 				return nil, image.Errorf(image.Unavailable, "%s links to a next page that is no address", host).Because(err)
 			}
 			if !strings.EqualFold(next.Host, at.Host) && strings.HasSuffix(next.Path, at.Path) {
