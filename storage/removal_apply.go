@@ -224,7 +224,7 @@ func over[T any](a *applying, all []T, statement string, args ...any) error {
 	})
 }
 
-// untag takes tags from roots that stay, or of which the rest goes later, and forgets that somebody asked for a digest.
+// untag takes tags away, and forgets that somebody asked for a digest.
 func (a *applying) untag() error {
 	err := over(a, a.tags, `INSERT INTO tag_history (repository, tag, event, old_digest, new_digest, at, by)
 		SELECT r.name, t.name, '`+TagDeleted+`', t.digest, '', ?2, ?3 FROM json_each(?1) j
@@ -233,27 +233,17 @@ func (a *applying) untag() error {
 	if err != nil {
 		return err
 	}
-	err = over(a, a.tags, `DELETE FROM tags WHERE (repository_id, name) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))`)
+	err = over(a, a.tags, `DELETE FROM tags WHERE (repository_id, name)`+listedPairs)
 	if err != nil {
 		return err
 	}
-	return over(a, keysOf(a.forgotten),
-		`UPDATE repository_digests SET by_digest = 0 WHERE (repository_id, digest) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))`)
+	return over(a, keysOf(a.forgotten), `UPDATE repository_digests SET by_digest = 0 WHERE (repository_id, digest)`+listedPairs)
 }
 
-// dropRoots deletes roots with their tags, and repositories that know nothing any more.
+// dropRoots deletes roots that have no tags any more, and repositories that know nothing any more.
 func (a *applying) dropRoots() error {
-	const those = ` WHERE (repository_id, digest) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))`
-	roots := keysOf(a.roots)
-	err := over(a, roots, `INSERT INTO tag_history (repository, tag, event, old_digest, new_digest, at, by)
-		SELECT r.name, t.name, '`+TagDeleted+`', t.digest, '', ?2, ?3 FROM json_each(?1) j
-		CROSS JOIN tags t ON t.digest = j.value ->> 1 AND t.repository_id = j.value ->> 0
-		CROSS JOIN repositories r ON r.id = t.repository_id ORDER BY j.key, t.name`, a.at, a.by)
-	if err != nil {
-		return err
-	}
-	for _, table := range []string{"tags", "repository_digests", "listing"} {
-		if err := over(a, roots, `DELETE FROM `+table+those); err != nil {
+	for _, table := range []string{"repository_digests", "listing"} {
+		if err := over(a, keysOf(a.roots), `DELETE FROM `+table+` WHERE (repository_id, digest)`+listedPairs); err != nil {
 			return err
 		}
 	}

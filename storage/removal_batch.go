@@ -7,8 +7,8 @@ import (
 
 // batch is what one transaction takes of a plan.
 type batch struct {
-	roots     []removal.Key // that go, with the tags that they have left
-	tags      [][2]any      // by repository and name, that go while their roots stay
+	roots     []removal.Key // that go
+	tags      [][2]any      // that go, by repository and name
 	split     [][3]any      // of them, by repository, digest and name, those whose roots go later
 	untags    []removal.Untag
 	forgotten []removal.Key  // digests that nobody asks for any more
@@ -123,13 +123,16 @@ func (r *rest) drop(b *batch, room int) (rows int) {
 	root.Names = append([]string{}, names...)
 	b.expect(root)
 	b.unpinned = append(b.unpinned, d.Key)
-	if some := max(1, room/rowsOfTag); len(names) > some {
-		for _, name := range names[:some] {
-			b.tags = append(b.tags, [2]any{d.Repository, name})
+	some := names[:min(len(names), max(1, room/rowsOfTag))]
+	for _, name := range some {
+		b.tags = append(b.tags, [2]any{d.Repository, name})
+	}
+	if len(some) < len(names) {
+		for _, name := range some {
 			b.split = append(b.split, [3]any{d.Repository, d.Digest, name})
 		}
-		r.gone[d.Key] += some
-		return max(room, some*rowsOfTag)
+		r.gone[d.Key] += len(some)
+		return max(room, len(some)*rowsOfTag)
 	}
 	r.Dropped = r.Dropped[1:]
 	delete(r.gone, d.Key)

@@ -339,7 +339,7 @@ func (u *undoing) imagesBack(rows string) error {
 
 // handedBack brings counts back, also of digests that were pulled again meanwhile, whose rows in the list show them.
 func (u *undoing) handedBack(rows string) error {
-	back, err := rowsOf(u.ctx, u.tx, func(rows *sql.Rows) (at removal.Key, err error) { return at, rows.Scan(&at.Repository, &at.Digest) }, backOf["handed_digests"], rows)
+	back, err := rowsOf(u.ctx, u.tx, func(rows *sql.Rows) (at removal.Key, err error) { return at, rows.Scan(&at.Repository, &at.Digest) }, backOf["handed_digests"]+` RETURNING repository_id, digest`, rows)
 	for _, at := range back {
 		u.change(at)
 	}
@@ -362,15 +362,16 @@ func (u *undoing) tags(rows string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := u.tx.ExecContext(u.ctx, `INSERT INTO tags (repository_id, name, digest, pulled_at, pulled_by, uploaded)
-		SELECT d.repository_id, j.value ->> 1, d.digest, j.value ->> 3, j.value ->> 4, coalesce(j.value ->> 5, 0) FROM json_each(?) j JOIN repositories r ON r.name = j.value ->> 0
-		JOIN repository_digests d ON d.repository_id = r.id AND d.digest = j.value ->> 2 WHERE true ON CONFLICT DO NOTHING`, rows); err != nil {
+	for _, t := range all {
+		if t.root.repo == 0 {
+			return overtaken()
+		}
+	}
+	if _, err := u.tx.ExecContext(u.ctx, backOf["tags"], rows); err != nil {
 		return err
 	}
 	for _, t := range all {
 		switch {
-		case t.root.repo == 0:
-			return overtaken()
 		case t.now == t.root.digest:
 			continue
 		case t.now != "":
