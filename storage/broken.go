@@ -58,7 +58,7 @@ func breakPulls(ctx context.Context, tx *sql.Tx, manifest image.Digest) error {
 	}
 	digests := make([]image.Digest, len(roots))
 	for i, r := range roots {
-		digests[i] = r.digest
+		digests[i] = r.Digest
 	}
 	list, err := json.Marshal(digests)
 	if err != nil {

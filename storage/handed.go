@@ -246,10 +246,10 @@ func (s *Store) HandedOutOf(ctx context.Context, ref image.Reference, manifests 
 			}
 			return err
 		}
-		err = tx.QueryRowContext(ctx, `SELECT handed, handed_at FROM listing WHERE repository_id = ? AND digest = ? AND tag = ?`, rt.repo, rt.digest, ref.Tag).
+		err = tx.QueryRowContext(ctx, `SELECT handed, handed_at FROM listing WHERE repository_id = ? AND digest = ? AND tag = ?`, rt.Repository, rt.Digest, ref.Tag).
 			Scan(&out.Count, (*handedTime)(&out.Last))
 		if errors.Is(err, sql.ErrNoRows) { // a digest that has tags has no row of its own
-			err = tx.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(max(last_at), 0) FROM handed_digests WHERE repository_id = ? AND digest = ?`, rt.repo, rt.digest).
+			err = tx.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(max(last_at), 0) FROM handed_digests WHERE repository_id = ? AND digest = ?`, rt.Repository, rt.Digest).
 				Scan(&out.Count, (*handedTime)(&out.Last))
 		}
 		if err != nil {
@@ -261,7 +261,7 @@ func (s *Store) HandedOutOf(ctx context.Context, ref image.Reference, manifests 
 			err := rows.Scan(&d, &h.Count, (*handedTime)(&h.Last))
 			out.Images[d] = h
 			return false, err
-		}, `SELECT digest, count, last_at FROM handed_digests WHERE repository_id = ? AND digest IN (SELECT value FROM json_each(?))`, rt.repo, string(list))
+		}, `SELECT digest, count, last_at FROM handed_digests WHERE repository_id = ? AND digest IN (SELECT value FROM json_each(?))`, rt.Repository, string(list))
 	})
 	return out, err
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf/removal"
 )
 
 // Image is one stored platform.
@@ -194,7 +195,7 @@ func referencesOf(ctx context.Context, q querier, manifest image.Digest, limit i
 			return nil, 0, err
 		}
 		if len(tags) == 0 {
-			tags = []image.Reference{r.reference()}
+			tags = []image.Reference{r.Reference()}
 		}
 		total += len(tags)
 		refs = append(refs, tags[:min(len(tags), max(0, limit-len(refs)))]...)
@@ -203,11 +204,11 @@ func referencesOf(ctx context.Context, q querier, manifest image.Digest, limit i
 }
 
 // tagsOf gives the tags that point at a root.
-func tagsOf(ctx context.Context, q querier, r root) ([]image.Reference, error) {
+func tagsOf(ctx context.Context, q querier, r removal.Root) ([]image.Reference, error) {
 	return rowsOf(ctx, q, func(rows *sql.Rows) (image.Reference, error) {
-		ref := image.Reference{Repository: r.name}
+		ref := image.Reference{Repository: r.Name}
 		return ref, rows.Scan(&ref.Tag)
-	}, `SELECT name FROM tags WHERE repository_id = ? AND digest = ? ORDER BY name`, r.repo, r.digest)
+	}, `SELECT name FROM tags WHERE repository_id = ? AND digest = ? ORDER BY name`, r.Repository, r.Digest)
 }
 
 // RepositoryExists tells whether the shelf has anything of a repository.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf/removal"
 )
 
 // Reason says why a digest is on the shelf.
@@ -226,30 +227,18 @@ func (s *Store) refreshListingsOf(ctx context.Context, tx *sql.Tx, manifest imag
 		return err
 	}
 	for _, r := range roots {
-		if err := s.refreshListing(ctx, tx, r.repo, r.digest); err != nil {
+		if err := s.refreshListing(ctx, tx, r.Repository, r.Digest); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// root is a digest that a repository knows: where reachability starts.
-type root struct {
-	repo     int64
-	name     image.Repository
-	digest   image.Digest
-	byDigest bool
-}
-
-func (r root) reference() image.Reference {
-	return image.Reference{Repository: r.name, Digest: r.digest}
-}
-
 // rootsOf gives the roots that reach a manifest or index: itself, or an index that lists it. At most limit of them; all
 // where that is negative.
-func rootsOf(ctx context.Context, q querier, d image.Digest, limit int) ([]root, error) {
-	return rowsOf(ctx, q, func(rows *sql.Rows) (r root, err error) {
-		return r, rows.Scan(&r.repo, &r.name, &r.digest, &r.byDigest)
+func rootsOf(ctx context.Context, q querier, d image.Digest, limit int) ([]removal.Root, error) {
+	return rowsOf(ctx, q, func(rows *sql.Rows) (r removal.Root, err error) {
+		return r, rows.Scan(&r.Repository, &r.Name, &r.Digest, &r.ByDigest)
 	}, upFromDigest+`SELECT * FROM (SELECT d.repository_id, r.name, d.digest, d.by_digest FROM up
 		CROSS JOIN repository_digests d ON d.digest = up.digest CROSS JOIN repositories r ON r.id = d.repository_id LIMIT ?2)
 		ORDER BY 2, 3`, d, limit)

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf/removal"
 )
 
 // MaxPinNote is how long a pin's note may be, in characters.
@@ -38,9 +39,9 @@ func (s *Store) Pin(ctx context.Context, ref image.Reference, note, by string) (
 		if err != nil {
 			return err
 		}
-		pin.Reference = rt.reference()
+		pin.Reference = rt.Reference()
 		_, err = tx.ExecContext(ctx, `INSERT INTO pins (repository_id, digest, note, pinned_by, pinned_at) VALUES (?1, ?2, ?3, ?4, ?5)
-			ON CONFLICT DO UPDATE SET note = ?3, pinned_by = ?4, pinned_at = ?5`, rt.repo, rt.digest, note, by, millis(pin.At))
+			ON CONFLICT DO UPDATE SET note = ?3, pinned_by = ?4, pinned_at = ?5`, rt.Repository, rt.Digest, note, by, millis(pin.At))
 		if err != nil {
 			return err
 		}
@@ -56,7 +57,7 @@ func (s *Store) Unpin(ctx context.Context, ref image.Reference) error {
 		if err != nil {
 			return err
 		}
-		res, err := tx.ExecContext(ctx, `DELETE FROM pins WHERE repository_id = ? AND digest = ?`, rt.repo, rt.digest)
+		res, err := tx.ExecContext(ctx, `DELETE FROM pins WHERE repository_id = ? AND digest = ?`, rt.Repository, rt.Digest)
 		if err != nil {
 			return err
 		}
@@ -68,8 +69,8 @@ func (s *Store) Unpin(ctx context.Context, ref image.Reference) error {
 }
 
 // listPinned marks the list's rows of a digest.
-func listPinned(ctx context.Context, tx *sql.Tx, rt root, pinned bool) error {
-	_, err := tx.ExecContext(ctx, `UPDATE listing SET pinned = ? WHERE repository_id = ? AND digest = ?`, pinned, rt.repo, rt.digest)
+func listPinned(ctx context.Context, tx *sql.Tx, rt removal.Root, pinned bool) error {
+	_, err := tx.ExecContext(ctx, `UPDATE listing SET pinned = ? WHERE repository_id = ? AND digest = ?`, pinned, rt.Repository, rt.Digest)
 	return err
 }
 
@@ -85,7 +86,7 @@ func (s *Store) PinOf(ctx context.Context, ref image.Reference) (*image.Pin, err
 			return err
 		}
 		pins, err := rowsOf(ctx, tx, scanOnePin, `SELECT `+pinColumns+` FROM pins p JOIN repositories r ON r.id = p.repository_id
-			WHERE p.repository_id = ? AND p.digest = ?`, rt.repo, rt.digest)
+			WHERE p.repository_id = ? AND p.digest = ?`, rt.Repository, rt.Digest)
 		if len(pins) > 0 {
 			pin = &pins[0]
 		}

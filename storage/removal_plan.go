@@ -47,11 +47,11 @@ func findItem(ctx context.Context, q querier, item image.RemovalItem) (removal.F
 		return f, err
 	}
 	rt, err := findRoot(ctx, q, item.Reference)
-	f.Root = rt.key()
+	f.Root = rt.Key
 	if err != nil || item.Platform == (image.Platform{}) {
 		return f, err
 	}
-	images, err := reachableImages(ctx, q, rt.digest)
+	images, err := reachableImages(ctx, q, rt.Digest)
 	if err != nil {
 		return f, err
 	}
@@ -70,14 +70,14 @@ func ruled(i Image) removal.Image {
 }
 
 // findRoot finds the root that a reference names. NotFound where it is not stored.
-func findRoot(ctx context.Context, q querier, ref image.Reference) (root, error) {
+func findRoot(ctx context.Context, q querier, ref image.Reference) (removal.Root, error) {
 	d, err := targetDigest(ctx, q, ref)
 	if err != nil {
-		return root{}, err
+		return removal.Root{}, err
 	}
-	out := root{name: ref.Repository, digest: d}
+	out := removal.Root{Key: removal.Key{Digest: d}, Name: ref.Repository}
 	err = q.QueryRowContext(ctx, `SELECT d.repository_id, d.by_digest FROM repository_digests d JOIN repositories r ON r.id = d.repository_id
-		WHERE r.name = ? AND d.digest = ?`, ref.Repository, d).Scan(&out.repo, &out.byDigest)
+		WHERE r.name = ? AND d.digest = ?`, ref.Repository, d).Scan(&out.Repository, &out.ByDigest)
 	return out, err
 }
 

@@ -24,20 +24,68 @@ func ask[T any](qs questions, all []T, size int, scan func(*sql.Rows) (enough bo
 	})
 }
 
+// belowQuery gives what is stored under each of a list of digests, themselves included: images, in the order of the index as
+// far as it lists them itself, and indexes.
+const belowQuery = `WITH RECURSIVE down (top, digest) AS (SELECT value, value FROM json_each(?1)
+	UNION SELECT down.top, e.digest FROM down JOIN index_entries e ON e.index_digest = down.digest AND e.kind IN ('image', 'index')
+		JOIN manifests m ON m.digest = e.digest)
+	SELECT down.top, m.digest, m.kind = 'index', coalesce(i.config_digest, ''), coalesce(i.platform, ''),
+		coalesce(i.created, -62135596800000), coalesce(i.size, 0), coalesce(i.layers, 0)
+	FROM down CROSS JOIN manifests m ON m.digest = down.digest LEFT JOIN images i ON i.manifest_digest = down.digest
+	WHERE m.kind = 'index' OR i.manifest_digest IS NOT NULL
+	ORDER BY down.top, coalesce((SELECT min(e.position) FROM index_entries e WHERE e.digest = down.digest AND e.index_digest = down.top), 1000000000),
+		i.platform, down.digest`
+
 // Below implements removal.Questions.
 func (qs questions) Below(tops []image.Digest, each func(removal.Below)) error {
-	return eachBelow(qs.ctx, qs.q, tops, func(b below) {
-		i := b.image
-		each(removal.Below{
-			Top: b.top, Digest: b.digest, Index: b.isIndex,
-			Image: removal.Image{Manifest: i.Manifest, ID: i.ID, Platform: i.Platform, Created: i.Created, Size: i.Size, Layers: i.Layers},
-		})
-	})
+	return ask(qs, tops, chunkSize, func(rows *sql.Rows) (bool, error) {
+		var b removal.Below
+		var platform string
+		var created int64
+		i := &b.Image
+		err := rows.Scan(&b.Top, &b.Digest, &b.Index, &i.ID, &platform, &created, &i.Size, &i.Layers)
+		if i.Manifest, i.Platform, i.Created = b.Digest, storedPlatform(platform), fromMillis(created); err == nil {
+			each(b)
+		}
+		return false, err
+	}, belowQuery)
 }
 
-// Above implements removal.Questions.
+// aboveRoots begins a query with the table up: each of a list of manifests and indexes, and every index above it.
+const aboveRoots = `WITH RECURSIVE up (bottom, digest) AS (SELECT value, value FROM json_each(?1)
+	UNION SELECT up.bottom, e.index_digest FROM up JOIN index_entries e ON e.digest = up.digest AND e.kind IN ('image', 'index')) `
+
+// aboveQuery gives the roots that reach each of a list of manifests and indexes, at most ?2 rows; all where that is
+// negative.
+const aboveQuery = aboveRoots + `SELECT up.bottom, d.repository_id, d.digest FROM up CROSS JOIN repository_digests d ON d.digest = up.digest LIMIT ?2`
+
+// fewAsked is how many manifests are asked about one by one, so that each look-up can end early.
+const fewAsked = 64
+
+// fewAtOnce gives the size of the pieces in which n things are asked about: few one by one, so that each look-up can
+// end early.
+func fewAtOnce(n int) int {
+	if n <= fewAsked {
+		return 1
+	}
+	return chunkSize
+}
+
+// Above implements removal.Questions. Where few are asked about, no more than limit rows are read for each.
 func (qs questions) Above(bottoms []image.Digest, limit int, each func(bottom image.Digest, at removal.Key)) error {
-	return eachAbove(qs.ctx, qs.q, bottoms, limit, each)
+	size := fewAtOnce(len(bottoms))
+	if size > 1 {
+		limit = -1
+	}
+	return ask(qs, bottoms, size, func(rows *sql.Rows) (bool, error) {
+		var bottom image.Digest
+		var at removal.Key
+		err := rows.Scan(&bottom, &at.Repository, &at.Digest)
+		if err == nil {
+			each(bottom, at)
+		}
+		return false, err
+	}, aboveQuery, limit)
 }
 
 // tagsQuery gives of a list of roots what they are, how many tags they have, and the first ?2 of those as JSON.
@@ -109,15 +157,6 @@ const (
 		CROSS JOIN images base ON base.manifest_digest = up.bottom
 		WHERE i.manifest_digest <> up.bottom AND (up.digest = up.bottom OR i.platform = base.platform)`
 )
-
-// fewAtOnce gives the size of the pieces in which n things are asked about: few one by one, so that each look-up can
-// end early.
-func fewAtOnce(n int) int {
-	if n <= fewAsked {
-		return 1
-	}
-	return chunkSize
-}
 
 // BuiltOn implements removal.Questions.
 func (qs questions) BuiltOn(bases []image.Digest, each func(base, user image.Digest) (enough bool)) error {

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -364,6 +365,41 @@ func rowsOf[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, erro
 		all = append(all, v)
 	}
 	return all, rows.Err()
+}
+
+// chunkSize is how many digests one query is asked about: a plan has up to hundreds of thousands of them.
+const chunkSize = 500
+
+// inChunks calls f with pieces of all, as the JSON array that a query reads with json_each.
+func inChunks[T any](all []T, size int, f func(list string) error) error {
+	for len(all) > 0 {
+		n := min(len(all), size)
+		list, err := json.Marshal(all[:n])
+		if err != nil {
+			return fmt.Errorf("write a list for a query: %w", err)
+		}
+		if err := f(string(list)); err != nil {
+			return err
+		}
+		all = all[n:]
+	}
+	return nil
+}
+
+// eachRow runs a query and calls f for each row, until f says that it has seen enough.
+func eachRow(ctx context.Context, q querier, f func(*sql.Rows) (enough bool, err error), query string, args ...any) error {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		enough, err := f(rows)
+		if err != nil || enough {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 func scanString(rows *sql.Rows) (s string, err error) { return s, rows.Scan(&s) }

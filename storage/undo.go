@@ -258,7 +258,7 @@ type undoing struct {
 	done  Undone
 
 	images   []image.Digest // that were not there
-	roots    []root         // that had gone
+	roots    []removal.Root // that had gone
 	changed  []removal.Key  // roots whose rows in the list are written anew, each once
 	changing map[removal.Key]bool
 	tagged   []taggedAgain // tags of roots that stayed
@@ -350,11 +350,11 @@ func (u *undoing) handedBack(rows string) error {
 func (u *undoing) tags(rows string) error {
 	type tag struct {
 		ref  image.Reference
-		root root
+		root removal.Root
 		now  image.Digest
 	}
 	all, err := rowsOf(u.ctx, u.tx, func(rows *sql.Rows) (t tag, err error) {
-		err = rows.Scan(&t.ref.Repository, &t.ref.Tag, &t.root.digest, &t.root.repo, &t.now)
+		err = rows.Scan(&t.ref.Repository, &t.ref.Tag, &t.root.Digest, &t.root.Repository, &t.now)
 		return t, err
 	}, `SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, coalesce(d.repository_id, 0), coalesce(t.digest, '') FROM json_each(?) j
 		LEFT JOIN repositories r ON r.name = j.value ->> 0 LEFT JOIN repository_digests d ON d.repository_id = r.id AND d.digest = j.value ->> 2
@@ -363,7 +363,7 @@ func (u *undoing) tags(rows string) error {
 		return err
 	}
 	for _, t := range all {
-		if t.root.repo == 0 {
+		if t.root.Repository == 0 {
 			return overtaken()
 		}
 	}
@@ -372,19 +372,19 @@ func (u *undoing) tags(rows string) error {
 	}
 	for _, t := range all {
 		switch {
-		case t.now == t.root.digest:
+		case t.now == t.root.Digest:
 			continue
 		case t.now != "":
 			appendCapped(&u.done.Kept, t.ref)
 			continue
 		}
 		appendCapped(&u.done.Restored, t.ref)
-		err := u.store.writeHistory(u.ctx, u.tx, TagEvent{Repository: t.ref.Repository, Tag: t.ref.Tag, Event: TagRestored, New: t.root.digest, At: u.at, By: u.by})
+		err := u.store.writeHistory(u.ctx, u.tx, TagEvent{Repository: t.ref.Repository, Tag: t.ref.Tag, Event: TagRestored, New: t.root.Digest, At: u.at, By: u.by})
 		if err != nil {
 			return err
 		}
-		if !u.changing[t.root.key()] {
-			u.tagged = append(u.tagged, taggedAgain{t.root.key(), t.ref.Tag})
+		if !u.changing[t.root.Key] {
+			u.tagged = append(u.tagged, taggedAgain{t.root.Key, t.ref.Tag})
 		}
 	}
 	return nil
@@ -393,15 +393,15 @@ func (u *undoing) tags(rows string) error {
 // forgotten notes digests that are asked for again, and refuses where one of them is gone.
 func (u *undoing) forgotten(rows string) error {
 	return eachRow(u.ctx, u.tx, func(rows *sql.Rows) (bool, error) {
-		var at root
-		if err := rows.Scan(&at.name, &at.digest, &at.repo); err != nil {
+		var at removal.Root
+		if err := rows.Scan(&at.Name, &at.Digest, &at.Repository); err != nil {
 			return true, err
 		}
-		if at.repo == 0 {
+		if at.Repository == 0 {
 			return true, overtaken()
 		}
-		u.change(at.key())
-		appendCapped(&u.done.Restored, at.reference())
+		u.change(at.Key)
+		appendCapped(&u.done.Restored, at.Reference())
 		return false, nil
 	}, `SELECT j.value ->> 0, j.value ->> 1, coalesce(d.repository_id, 0) FROM json_each(?) j LEFT JOIN repositories r ON r.name = j.value ->> 0
 		LEFT JOIN repository_digests d ON d.repository_id = r.id AND d.digest = j.value ->> 1 ORDER BY j.key`, rows)
@@ -424,10 +424,10 @@ func (u *undoing) change(at removal.Key) {
 // rootsBack notes roots that came back.
 func (u *undoing) rootsBack(rows string) error {
 	return eachRow(u.ctx, u.tx, func(rows *sql.Rows) (bool, error) {
-		var r root
-		err := rows.Scan(&r.name, &r.digest, &r.byDigest, &r.repo)
+		var r removal.Root
+		err := rows.Scan(&r.Name, &r.Digest, &r.ByDigest, &r.Repository)
 		u.roots = append(u.roots, r)
-		u.change(r.key())
+		u.change(r.Key)
 		return false, err
 	}, `SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, r.id FROM json_each(?) j JOIN repositories r ON r.name = j.value ->> 0 ORDER BY j.key`, rows)
 }
@@ -435,15 +435,15 @@ func (u *undoing) rootsBack(rows string) error {
 // tellDigests tells of the roots that people know by their digest.
 func (u *undoing) tellDigests() error {
 	for _, r := range u.roots {
-		told := r.byDigest
+		told := r.ByDigest
 		if !told {
-			err := u.tx.QueryRowContext(u.ctx, `SELECT NOT EXISTS (SELECT 1 FROM tags WHERE digest = ? AND repository_id = ?)`, r.digest, r.repo).Scan(&told)
+			err := u.tx.QueryRowContext(u.ctx, `SELECT NOT EXISTS (SELECT 1 FROM tags WHERE digest = ? AND repository_id = ?)`, r.Digest, r.Repository).Scan(&told)
 			if err != nil {
 				return err
 			}
 		}
 		if told {
-			appendCapped(&u.done.Restored, r.reference())
+			appendCapped(&u.done.Restored, r.Reference())
 		}
 	}
 	return nil
@@ -453,7 +453,7 @@ func (u *undoing) tellDigests() error {
 // platform again. An image that no digest leads to any more went with it in a later deletion.
 func (u *undoing) settle() error {
 	reached := map[image.Digest]bool{}
-	err := eachAbove(u.ctx, u.tx, u.images, -1, func(bottom image.Digest, at removal.Key) {
+	err := questions{u.ctx, u.tx}.Above(u.images, -1, func(bottom image.Digest, at removal.Key) {
 		reached[bottom] = true
 		u.change(at)
 	})
