@@ -185,7 +185,7 @@ func (k *documents) write(ctx context.Context) {
 	if room, err := k.store.blobs.Volume.Room(); err == nil && room.Low() {
 		keeping = nil
 	}
-	err := k.store.update(ctx, func(tx *sql.Tx) error {
+	err := k.store.note(ctx, func(tx *sql.Tx) error {
 		for _, d := range wrong {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM kept_documents WHERE digest = ?`, d); err != nil {
 				return err
@@ -227,7 +227,7 @@ func (k *documents) trim(ctx context.Context) {
 			return
 		}
 		if err == nil {
-			err = k.store.update(ctx, func(tx *sql.Tx) error {
+			err = k.store.note(ctx, func(tx *sql.Tx) error {
 				_, err := tx.ExecContext(ctx, `DELETE FROM kept_documents WHERE rowid IN (SELECT rowid FROM kept_documents ORDER BY used_at LIMIT ?)`, keptDropped)
 				return err
 			})

@@ -151,8 +151,8 @@ func (s *Store) WriteHandedOut(ctx context.Context) error {
 	return err
 }
 
-// writeHanded writes counts in one transaction, and gives those of what no row is there for yet. Look-ups for serving stay
-// valid, since nothing that they tell has changed; the list learns of its rows by their triggers.
+// writeHanded writes counts in one transaction, and returns those of what no row is there for yet. What is remembered for
+// serving stays valid, since nothing that it tells has changed.
 func (s *Store) writeHanded(ctx context.Context, counts map[handedKey]*handedCount) (later map[handedKey]*handedCount, err error) {
 	type line [5]any // repository, tag, digest, count, last
 	lines := make([]line, 0, len(counts))
@@ -160,7 +160,7 @@ func (s *Store) writeHanded(ctx context.Context, counts map[handedKey]*handedCou
 		lines = append(lines, line{of.repository, of.tag, of.digest, c.n, c.last})
 	}
 	later = map[handedKey]*handedCount{}
-	err = inTx(ctx, s.write, func(tx *sql.Tx) error {
+	_, err = s.numbered(ctx, func(tx *sql.Tx) error {
 		return inChunks(lines, handedAtOnce, func(list string) error {
 			for _, statement := range []string{writeHandedTags, writeHandedDigests, listHanded} {
 				if _, err := tx.ExecContext(ctx, statement, list); err != nil {

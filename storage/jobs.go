@@ -33,7 +33,7 @@ func (s *Store) CreateJob(ctx context.Context, j pull.Job) (id int64, err error)
 	if err != nil {
 		return 0, err
 	}
-	err = s.update(ctx, func(tx *sql.Tx) error {
+	err = s.note(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `INSERT INTO pulls (reference, state, created_at, job, tags) VALUES (?, ?, ?, ?, ?)`,
 			j.Reference.String(), j.State, millis(j.Created), job, tags)
 		if err != nil {
@@ -59,7 +59,7 @@ func (s *Store) SaveJob(ctx context.Context, j pull.Job) error {
 }
 
 func (s *Store) writeJob(ctx context.Context, j pull.Job) error {
-	err := s.update(ctx, func(tx *sql.Tx) error {
+	err := s.note(ctx, func(tx *sql.Tx) error {
 		settled, err := settledJob(ctx, tx, j)
 		if err != nil {
 			return err

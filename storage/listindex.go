@@ -22,7 +22,7 @@ type listIndex struct {
 	turn chan struct{} // holds a token while somebody brings the index up to date
 
 	mu      sync.RWMutex
-	seq     int64 // the last of listing_changes that it knows; negative: nothing was read yet
+	change  int64 // up to which it knows the list; negative: nothing was read yet
 	entries []entry
 	free    []uint32 // places in entries without a row
 	repos   map[int64]*listedRepository
@@ -104,7 +104,7 @@ var rowOrders = map[Sort]order{
 }
 
 func newListIndex() *listIndex {
-	return &listIndex{seed: maphash.MakeSeed(), turn: make(chan struct{}, 1), seq: -1}
+	return &listIndex{seed: maphash.MakeSeed(), turn: make(chan struct{}, 1), change: -1}
 }
 
 // compare puts two places in order. Equal ones there are none: IDs differ.
@@ -234,18 +234,18 @@ func (x *listIndex) merge(o order, list, added []uint32) []uint32 {
 func (x *listIndex) offers() ListOffers {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	if known := x.offered.Load(); known != nil && known.seq == x.seq {
+	if known := x.offered.Load(); known != nil && known.change == x.change {
 		return known.ListOffers
 	}
 	o := x.offersNow()
-	x.offered.Store(&offeredAt{o, x.seq})
+	x.offered.Store(&offeredAt{o, x.change})
 	return o
 }
 
 // offeredAt is what was offered as of a change.
 type offeredAt struct {
 	ListOffers
-	seq int64
+	change int64
 }
 
 func (x *listIndex) offersNow() (o ListOffers) {

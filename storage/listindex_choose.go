@@ -97,13 +97,13 @@ type listChoice struct {
 }
 
 // choose finds the rows that pass f, hands them to pick and tells as of which change they are.
-func (x *listIndex) choose(f listFilter, pick func(*listChoice)) (seq int64) {
+func (x *listIndex) choose(f listFilter, pick func(*listChoice)) (change int64) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	c := listChoice{index: x, total: len(x.orders[inID])}
 	if f.repository == "" && len(f.groups) == 0 && !f.dated {
 		pick(&c)
-		return x.seq
+		return x.change
 	}
 	c.rows = newBitset(len(x.entries))
 	switch {
@@ -133,7 +133,7 @@ func (x *listIndex) choose(f listFilter, pick func(*listChoice)) (seq int64) {
 	}
 	c.total = c.rows.count()
 	pick(&c)
-	return x.seq
+	return x.change
 }
 
 // passingAny gives the places whose rows pass any of some predicates. The caller must not change the answer.

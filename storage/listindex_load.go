@@ -19,7 +19,7 @@ import (
 func (x *listIndex) at() int64 {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return x.seq
+	return x.change
 }
 
 // warm reads the list before anybody asks for it. Where it fails, the first who asks reads it.
@@ -35,35 +35,35 @@ func (s *Store) warm(ctx context.Context) {
 
 // catchUp brings the index up to the snapshot of the database that q reads, and tells which change that is. Afterwards
 // the index may be ahead of it.
-func (x *listIndex) catchUp(ctx context.Context, q querier) (seq int64, err error) {
-	err = q.QueryRowContext(ctx, `SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'listing_changes'), 0)`).Scan(&seq)
-	if err != nil || x.at() >= seq {
-		return seq, err
+func (x *listIndex) catchUp(ctx context.Context, q querier) (change int64, err error) {
+	err = q.QueryRowContext(ctx, `SELECT listed_at FROM totals`).Scan(&change)
+	if err != nil || x.at() >= change {
+		return change, err
 	}
 	select {
 	case x.turn <- struct{}{}:
 	case <-ctx.Done():
-		return seq, ctx.Err()
+		return change, ctx.Err()
 	}
 	defer func() { <-x.turn }()
 	at := x.at()
-	if at >= seq {
-		return seq, nil
+	if at >= change {
+		return change, nil
 	}
 	var oldest int64
-	if err := q.QueryRowContext(ctx, `SELECT coalesce(min(seq), 0) FROM listing_changes`).Scan(&oldest); err != nil {
-		return seq, err
+	if err := q.QueryRowContext(ctx, `SELECT coalesce(min(change), -1) FROM listing_changes`).Scan(&oldest); err != nil {
+		return change, err
 	}
-	if at < 0 || oldest == 0 || oldest > at+1 { // what changed first is not kept any more
-		err = x.reload(ctx, q, seq)
+	if at < 0 || oldest < 0 || oldest > at { // what changed first is not kept any more
+		err = x.reload(ctx, q, change)
 	} else {
-		err = x.takeOver(ctx, q, at, seq)
+		err = x.takeOver(ctx, q, at, change)
 	}
-	return seq, err
+	return change, err
 }
 
 // reload reads the whole list.
-func (x *listIndex) reload(ctx context.Context, q querier, seq int64) error {
+func (x *listIndex) reload(ctx context.Context, q querier, change int64) error {
 	labels, err := x.allLabels(ctx, q)
 	if err != nil {
 		return fmt.Errorf("read labels: %w", err)
@@ -84,14 +84,14 @@ func (x *listIndex) reload(ctx context.Context, q querier, seq int64) error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.entries, x.free, x.repos, x.sets, x.orders, x.seq = fresh.entries, nil, fresh.repos, fresh.sets, fresh.orders, seq
+	x.entries, x.free, x.repos, x.sets, x.orders, x.change = fresh.entries, nil, fresh.repos, fresh.sets, fresh.orders, change
 	x.passed.forget()
 	return nil
 }
 
 // takeOver reads the rows that changed after one change and up to another.
-func (x *listIndex) takeOver(ctx context.Context, q querier, after, seq int64) error {
-	const changed = `SELECT id FROM listing_changes WHERE seq > ?`
+func (x *listIndex) takeOver(ctx context.Context, q querier, after, change int64) error {
+	const changed = `SELECT id FROM listing_changes WHERE change > ?`
 	ids, err := rowsOf(ctx, q, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) }, `SELECT DISTINCT id FROM (`+changed+`)`, after)
 	if err != nil {
 		return fmt.Errorf("read what changed in the list: %w", err)
@@ -108,7 +108,7 @@ func (x *listIndex) takeOver(ctx context.Context, q querier, after, seq int64) e
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.apply(ids, come)
-	x.seq = seq
+	x.change = change
 	return nil
 }
 

@@ -164,7 +164,7 @@ func (l *randomList) step() {
 			}
 		case 7: // the changes are trimmed past what the index knows
 			add(tx, 3)
-			l.exec(tx, `DELETE FROM listing_changes WHERE seq < (SELECT max(seq) - ? FROM listing_changes)`, l.random.IntN(4)-1)
+			l.exec(tx, `DELETE FROM listing_changes WHERE change < (SELECT max(change) - ? FROM listing_changes)`, l.random.IntN(4)-1)
 		}
 	})
 }

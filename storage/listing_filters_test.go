@@ -230,7 +230,7 @@ func TestARowOfTheIndexIsSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.write.Exec(`WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+	_, err = s.write.Exec(nextChange+`; WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 		INSERT INTO listing (repository_id, digest, tag, reason, name, image_id, platform, platforms, created, pulled_at, size, unpacked, total_size, broken)
 		SELECT 1 + i % 1000, printf('sha256:%064x', i), i, 'tag', 'quay.io/team/service-' || (1 + i % 1000) || ':' || i, printf('sha256:%064x', i * 7), 'linux/amd64', 'linux/amd64', i, i, i, i, i, '' FROM n`, rows)
 	if err != nil {

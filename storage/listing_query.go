@@ -90,7 +90,7 @@ func (s *Store) choose(ctx context.Context, q ListQuery, pick func(*listChoice),
 	for try := 1; ; try++ {
 		ahead := false
 		err := s.view(ctx, func(tx *sql.Tx) error {
-			seq, err := s.index.catchUp(ctx, tx)
+			change, err := s.index.catchUp(ctx, tx)
 			if err != nil {
 				return err
 			}
@@ -98,7 +98,7 @@ func (s *Store) choose(ctx context.Context, q ListQuery, pick func(*listChoice),
 			if err != nil {
 				return err
 			}
-			ahead = s.index.choose(c, pick) != seq
+			ahead = s.index.choose(c, pick) != change
 			if ahead && try < listTries {
 				return nil
 			}

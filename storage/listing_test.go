@@ -86,7 +86,7 @@ func TestPagesOfTheListMeetWithoutGapOrOverlap(t *testing.T) {
 	if err := s.AwaitUnpacked(t.Context()); err != nil { // it rewrites the rows
 		t.Fatal(err)
 	}
-	_, err := s.write.Exec(`WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1999)
+	_, err := s.write.Exec(nextChange + `; WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1999)
 		INSERT INTO listing (repository_id, digest, tag, reason, name, image_id, platform, platforms, created, pulled_at, size, unpacked, total_size, broken)
 		SELECT repository_id, digest, printf('%04d', i), reason, printf('%sapp:%04d', iif(i % 80 = 0, 'rare', ''), i), image_id, platform, platforms, created, pulled_at, i % 7, unpacked, total_size, broken
 		FROM listing, n`)

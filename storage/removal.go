@@ -63,11 +63,6 @@ func (s *Store) plan(ctx context.Context, f planning) (p removal.Plan, change in
 	return p, change, err
 }
 
-// changeNumber gives the number of the last change of what is on the shelf.
-func changeNumber(ctx context.Context, q querier) (n int64, err error) {
-	return n, q.QueryRowContext(ctx, `SELECT changes FROM totals`).Scan(&n)
-}
-
 // Remove carries out the plan with the given fingerprint. When the shelf has changed so that the plan is
 // another now, nothing is done and the error is of kind Conflict; so it is when the rules refuse all of it. The plan
 // that holds now is returned in each case. Files go in the background: once nothing can be undone any more, after the

@@ -130,7 +130,7 @@ func (c *carrying) one(ctx context.Context, tx *sql.Tx, b *batch) error {
 	if err != nil {
 		return err
 	}
-	if c.moved = c.moved || change != c.change; c.moved {
+	if c.moved = c.moved || change != c.change+1; c.moved { // the batch is a change itself
 		if err := c.holds(questions{ctx, tx}, b); err != nil {
 			return err
 		}
@@ -144,8 +144,8 @@ func (c *carrying) one(ctx context.Context, tx *sql.Tx, b *batch) error {
 	if err := a.apply(); err != nil {
 		return err
 	}
-	c.change, err = changeNumber(ctx, tx)
-	return err
+	c.change = change
+	return nil
 }
 
 // keepFor keeps what a batch takes. The removal is whole with its last batch.

@@ -63,7 +63,7 @@ type Store struct {
 	grace    time.Duration
 	window   time.Duration // in which a deletion can be undone
 
-	changes   atomic.Int64 // transactions that were committed
+	changes   atomic.Int64 // the newest change that is committed: see update
 	serving   serving
 	subjects  subjects
 	uploads   uploads
@@ -152,6 +152,11 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if err := migrate(ctx, s.write); err != nil {
 		return err
 	}
+	change, err := changeNumber(ctx, s.write)
+	if err != nil {
+		return err
+	}
+	s.changes.Store(change)
 	if err := s.beginSession(ctx); err != nil {
 		return err
 	}
@@ -212,8 +217,8 @@ func reason(err error) error {
 	return err
 }
 
-// refuseUnknownBlobs refuses a folder with blobs and without a database, or with an empty one: to an empty database all of them
-// are strays, and index.json names too much, so both would be lost.
+// refuseUnknownBlobs refuses a folder with blobs and without a database, or with an empty one: to an empty database all
+// of them are strays, and index.json names too much, so both would be lost.
 func refuseUnknownBlobs(ctx context.Context, blobs *blob.Store, database string) error {
 	info, err := os.Stat(database)
 	if err == nil && info.Size() > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -298,8 +303,8 @@ func closerOf(db *sql.DB) io.Closer {
 	return db
 }
 
-// Ready gives every reason why the database and the data folder do not answer as they should, joined, or that the disk is
-// full; nil where there is none.
+// Ready gives every reason why the database and the data folder do not answer as they should, joined, or that the disk
+// is full; nil where there is none.
 func (s *Store) Ready(ctx context.Context) error {
 	trouble := s.Trouble()
 	if trouble == nil {
@@ -322,11 +327,41 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// update runs f in the one write transaction at a time.
+// update runs f in the one write transaction at a time. What is remembered of the shelf as it was before is so no more.
 func (s *Store) update(ctx context.Context, f func(tx *sql.Tx) error) error {
-	err := inTx(ctx, s.write, f)
-	s.changes.Add(1) // before anybody is told: nobody may look up what was before
+	change, err := s.numbered(ctx, f)
+	for err == nil { // before anybody is told: nobody may look up what was before
+		known := s.changes.Load()
+		if change <= known || s.changes.CompareAndSwap(known, change) {
+			break
+		}
+	}
 	return err
+}
+
+// numbered is update for what the list and plans depend on, and nothing that is remembered. It returns its number.
+func (s *Store) numbered(ctx context.Context, f func(tx *sql.Tx) error) (change int64, err error) {
+	err = inTx(ctx, s.write, func(tx *sql.Tx) error {
+		// First of all, because triggers note which change they belong to.
+		if err := tx.QueryRowContext(ctx, nextChange).Scan(&change); err != nil {
+			return err
+		}
+		return f(tx)
+	})
+	return change, err
+}
+
+const nextChange = `UPDATE totals SET changes = changes + 1 RETURNING changes`
+
+// note is update for what neither the list nor a plan nor anything that is remembered depends on.
+func (s *Store) note(ctx context.Context, f func(tx *sql.Tx) error) error {
+	return inTx(ctx, s.write, f)
+}
+
+// changeNumber returns the number of the newest change.
+func changeNumber(ctx context.Context, q querier) (n int64, err error) {
+	err = q.QueryRowContext(ctx, `SELECT changes FROM totals`).Scan(&n)
+	return n, err
 }
 
 // view runs f on one snapshot of the database.

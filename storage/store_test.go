@@ -390,3 +390,17 @@ func TestAListOfPullsCountsTagsAndLeavesTheirLinesOut(t *testing.T) {
 		t.Errorf("the pull itself has the lines %v, %v", whole.Tags, err)
 	}
 }
+
+func TestTheNumberOfTheNewestChangeOutlivesTheServer(t *testing.T) {
+	s := newShelf(t)
+	s.pull("ubuntu:22.04=jammy amd64")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before := s.changes.Load()
+	s.open()
+	defer s.Close()
+	if after := s.changes.Load(); before == 0 || after < before {
+		t.Errorf("after the start it is %d, before it was %d", after, before)
+	}
+}

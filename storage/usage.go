@@ -31,7 +31,7 @@ type Usage struct {
 	Reclaimable Reclaimable
 	Files       Files
 
-	changes int64 // of totals
+	changes int64 // the last one that touched what is counted
 }
 
 // LayerCount counts layers by what is known of them.
@@ -197,7 +197,7 @@ func (s *Store) rowsHold(ctx context.Context, u Usage) (bool, error) {
 		return false, nil
 	}
 	var changes int64
-	err := s.read.QueryRowContext(ctx, `SELECT changes FROM totals`).Scan(&changes)
+	err := s.read.QueryRowContext(ctx, `SELECT counted_at FROM totals`).Scan(&changes)
 	return err == nil && changes == u.changes, err
 }
 

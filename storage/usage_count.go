@@ -50,7 +50,7 @@ type usageCount struct {
 }
 
 func (c *usageCount) count() error {
-	err := c.tx.QueryRowContext(c.ctx, `SELECT changes, blob_bytes, waiting_bytes FROM totals`).Scan(&c.u.changes, &c.u.Blobs, &c.u.Waiting)
+	err := c.tx.QueryRowContext(c.ctx, `SELECT counted_at, blob_bytes, waiting_bytes FROM totals`).Scan(&c.u.changes, &c.u.Blobs, &c.u.Waiting)
 	if err != nil {
 		return err
 	}
