@@ -14,7 +14,7 @@ import (
 
 	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/views/ui"
+	"github.com/stowage/stowage/views/address"
 )
 
 // A client that takes a piece of an archive slower than slowest, after a grace, is given up: it would hold its connection
@@ -43,21 +43,21 @@ func (h *Handlers) Archive(c echo.Context) error {
 }
 
 // imageArchive answers GET /images/…/archive with the archive of one tag, digest or image ID.
-func (h *Handlers) imageArchive(c echo.Context, a address) error {
+func (h *Handlers) imageArchive(c echo.Context, a address.Image) error {
 	return h.textError(c, func() error {
 		asked, err := archiveOptions(c)
 		if err != nil {
 			return err
 		}
-		asked.things = []archiveThing{{ref: a.ref, id: a.idPrefix}}
+		asked.things = []address.Image{a.Base()}
 		return h.archive(c, asked)
 	})
 }
 
 // repositoryArchive answers GET /images/REPOSITORY/archive with all tags of a repository, unless a repository has that
 // very name. done tells whether it was for it to answer.
-func (h *Handlers) repositoryArchive(c echo.Context, a address) (done bool, err error) {
-	name, ok := strings.CutSuffix(string(a.ref.Repository), "/"+string(ui.SectionArchive))
+func (h *Handlers) repositoryArchive(c echo.Context, a address.Image) (done bool, err error) {
+	name, ok := strings.CutSuffix(string(a.Ref.Repository), "/"+string(address.SectionArchive))
 	if !ok {
 		return false, nil
 	}
@@ -66,7 +66,7 @@ func (h *Handlers) repositoryArchive(c echo.Context, a address) (done bool, err 
 		return false, nil //nolint:nilerr // it is no name: the page says so
 	}
 	ctx := c.Request().Context()
-	if known, err := h.store.RepositoryExists(ctx, a.ref.Repository); err != nil || known {
+	if known, err := h.store.RepositoryExists(ctx, a.Ref.Repository); err != nil || known {
 		return false, err
 	}
 	// Where there is neither, a browser is offered to pull it, and curl is told.
@@ -74,7 +74,7 @@ func (h *Handlers) repositoryArchive(c echo.Context, a address) (done bool, err 
 	if err != nil || !known && acceptsPages(c) {
 		return false, err
 	}
-	return true, h.imageArchive(c, address{ref: of})
+	return true, h.imageArchive(c, address.Of(of))
 }
 
 // textError answers with an error in words where no page is asked for: archives are mostly fetched by curl.

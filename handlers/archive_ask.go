@@ -13,6 +13,7 @@ import (
 	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views/address"
 )
 
 const (
@@ -22,23 +23,18 @@ const (
 
 // archiveRequest is what an archive is asked for with.
 type archiveRequest struct {
-	things      []archiveThing
+	things      []address.Image  // without tag, digest and ID: all tags of a repository
 	platforms   []image.Platform // none: all that are stored
 	format      archive.Format
 	compression archive.Compression
 }
 
-// archiveThing is one of the things that go into an archive.
-type archiveThing struct {
-	ref image.Reference // without tag and digest: all tags
-	id  string          // hex digits of an image ID; empty for a reference
-}
-
-func (t archiveThing) String() string {
-	if t.id != "" {
-		return image.ShortDigest(image.Digest("sha256:" + t.id))
+// thingName returns what people call a thing by: a short ID, or the familiar reference.
+func thingName(t address.Image) string {
+	if t.ID != "" {
+		return image.ShortDigest(image.Digest("sha256:" + t.ID))
 	}
-	return t.ref.Familiar()
+	return t.Ref.Familiar()
 }
 
 // archiveOptions reads how an archive is to be. Errors are of kind Invalid.
@@ -69,7 +65,7 @@ func archiveOptions(c echo.Context) (r archiveRequest, err error) {
 }
 
 // archiveThings reads what is to go into an archive.
-func archiveThings(names []string) ([]archiveThing, error) {
+func archiveThings(names []string) ([]address.Image, error) {
 	if len(names) == 0 {
 		return nil, image.Errorf(image.Invalid, "no image was named that an archive is to be made of").
 			Suggest("Tick images in the list, or name them: /archive?image=ubuntu:22.04&image=postgres:15.")
@@ -77,22 +73,22 @@ func archiveThings(names []string) ([]archiveThing, error) {
 	if len(names) > maxArchived {
 		return nil, tooManyArchived(len(names))
 	}
-	things := make([]archiveThing, 0, len(names))
+	things := make([]address.Image, 0, len(names))
 	for _, name := range names {
 		name = strings.TrimSpace(name)
 		if strings.HasPrefix(name, "sha256:") {
 			prefix, ok := image.ParseIDPrefix(name)
 			if !ok {
-				return nil, storage.NotAnID(name)
+				return nil, image.NotAnID(name)
 			}
-			things = append(things, archiveThing{id: prefix})
+			things = append(things, address.Image{ID: prefix})
 			continue
 		}
 		ref, err := image.ParseRepositoryReference(name)
 		if err != nil {
 			return nil, err
 		}
-		things = append(things, archiveThing{ref: ref})
+		things = append(things, address.Of(ref))
 	}
 	return things, nil
 }
@@ -133,8 +129,8 @@ func (h *Handlers) pack(ctx context.Context, r archiveRequest) (packedArchive, e
 		if err != nil {
 			return packedArchive{}, err
 		}
-		if t.id == "" { // an image ID is of no repository
-			handed = append(handed, handedImage{t.ref, stored.Target.Digest, archivedManifests(images)})
+		if t.ID == "" { // an image ID is of no repository
+			handed = append(handed, handedImage{t.Ref, stored.Target.Digest, archivedManifests(images)})
 		}
 		exports = append(exports, h.export(t, stored, images, len(r.platforms) == 1))
 	}
@@ -154,36 +150,36 @@ func archivedManifests(images []storage.ArchivedImage) []image.Digest {
 }
 
 // unfold puts the tags of a repository in its place, everything once and in an order of its own.
-func (h *Handlers) unfold(ctx context.Context, things []archiveThing) ([]archiveThing, error) {
-	var all []archiveThing
+func (h *Handlers) unfold(ctx context.Context, things []address.Image) ([]address.Image, error) {
+	var all []address.Image
 	for _, t := range things {
-		if t.id != "" && len(t.id) < 64 {
-			if named, err := h.store.Named(ctx, "sha256:"+t.id); err == nil && named.Reference.Tag != "" {
-				t = archiveThing{ref: named.Reference}
+		if t.ID != "" && len(t.ID) < 64 {
+			if named, err := h.store.Named(ctx, "sha256:"+t.ID); err == nil && named.Reference.Tag != "" {
+				t = address.Of(named.Reference)
 			}
 		}
-		if t.id != "" || t.ref.Tag != "" || t.ref.Digest != "" {
+		if !t.IsRepository() {
 			all = append(all, t)
 			continue
 		}
-		tags, err := h.store.TagsOf(ctx, t.ref.Repository, maxArchived+1)
+		tags, err := h.store.TagsOf(ctx, t.Ref.Repository, maxArchived+1)
 		if err != nil {
 			return nil, err
 		}
 		if len(tags) == 0 {
-			digits, isID := image.ParseIDPrefix(t.ref.Repository.Familiar())
+			digits, isID := image.ParseIDPrefix(t.Ref.Repository.Familiar())
 			if _, err := h.store.ImageByID(ctx, digits); isID && err == nil {
-				all = append(all, archiveThing{id: digits})
+				all = append(all, address.Image{ID: digits})
 				continue
 			}
-			return nil, image.Errorf(image.NotFound, "no tag of %s is stored", t).Suggest("Pull one first, or name a digest.")
+			return nil, image.Errorf(image.NotFound, "no tag of %s is stored", thingName(t)).Suggest("Pull one first, or name a digest.")
 		}
 		for _, tag := range tags {
-			all = append(all, archiveThing{ref: t.ref.WithTag(tag)})
+			all = append(all, address.Of(t.Ref.WithTag(tag)))
 		}
 	}
-	slices.SortFunc(all, func(a, b archiveThing) int {
-		return cmp.Or(cmp.Compare(a.ref.String(), b.ref.String()), cmp.Compare(a.id, b.id))
+	slices.SortFunc(all, func(a, b address.Image) int {
+		return cmp.Or(cmp.Compare(a.Ref.String(), b.Ref.String()), cmp.Compare(a.ID, b.ID))
 	})
 	all = slices.Compact(all)
 	if len(all) > maxArchived {
@@ -193,19 +189,19 @@ func (h *Handlers) unfold(ctx context.Context, things []archiveThing) ([]archive
 }
 
 // archived looks one thing up.
-func (h *Handlers) archived(ctx context.Context, t archiveThing) (storage.Archived, error) {
-	if t.id != "" {
-		return h.store.ArchivedID(ctx, t.id)
+func (h *Handlers) archived(ctx context.Context, t address.Image) (storage.Archived, error) {
+	if t.ID != "" {
+		return h.store.ArchivedID(ctx, t.ID)
 	}
-	a, err := h.store.Archived(ctx, t.ref)
+	a, err := h.store.Archived(ctx, t.Ref)
 	if image.KindOf(err) == image.NotFound {
-		return a, image.Errorf(image.NotFound, "%s is not stored", t).Suggest("Pull it first.").Because(err)
+		return a, image.Errorf(image.NotFound, "%s is not stored", thingName(t)).Suggest("Pull it first.").Because(err)
 	}
 	return a, err
 }
 
 // archivedImages chooses the platforms asked for, or all that are stored and not broken.
-func archivedImages(t archiveThing, stored []storage.ArchivedImage, platforms []image.Platform) ([]storage.ArchivedImage, error) {
+func archivedImages(t address.Image, stored []storage.ArchivedImage, platforms []image.Platform) ([]storage.ArchivedImage, error) {
 	var usable []storage.ArchivedImage
 	for _, i := range stored {
 		if i.Broken.Empty() {
@@ -219,7 +215,7 @@ func archivedImages(t archiveThing, stored []storage.ArchivedImage, platforms []
 		case len(stored) > 0:
 			return nil, brokenImage(t, stored[0])
 		}
-		return nil, image.Errorf(image.NotFound, "no platform of %s is stored", t).Suggest("Pull one first.")
+		return nil, image.Errorf(image.NotFound, "no platform of %s is stored", thingName(t)).Suggest("Pull one first.")
 	}
 	var chosen []storage.ArchivedImage
 	for _, want := range platforms {
@@ -255,13 +251,13 @@ func imageFor(images []storage.ArchivedImage, want image.Platform) (found storag
 	return found, best > 0
 }
 
-func brokenImage(t archiveThing, i storage.ArchivedImage) error {
-	return image.Errorf(image.Conflict, "%s is broken and is not handed out: %s", t, i.Broken).
+func brokenImage(t address.Image, i storage.ArchivedImage) error {
+	return image.Errorf(image.Conflict, "%s is broken and is not handed out: %s", thingName(t), i.Broken).
 		Suggest("Ask its author to push it again; delete it here when nobody needs it.")
 }
 
 // notArchived says which platforms there are instead.
-func notArchived(t archiveThing, want image.Platform, usable []storage.ArchivedImage) error {
+func notArchived(t address.Image, want image.Platform, usable []storage.ArchivedImage) error {
 	var names []string
 	for _, i := range usable {
 		if i.Platform.Known() {
@@ -269,18 +265,18 @@ func notArchived(t archiveThing, want image.Platform, usable []storage.ArchivedI
 		}
 	}
 	if len(names) == 0 {
-		return image.Errorf(image.NoPlatform, "%s is not stored for %s", t, want).Suggest("Pull that platform first.")
+		return image.Errorf(image.NoPlatform, "%s is not stored for %s", thingName(t), want).Suggest("Pull that platform first.")
 	}
-	return image.Errorf(image.NoPlatform, "%s is not stored for %s; it is stored for %s", t, want, strings.Join(names, ", ")).
+	return image.Errorf(image.NoPlatform, "%s is not stored for %s; it is stored for %s", thingName(t), want, strings.Join(names, ", ")).
 		Suggest("Pull that platform first, or choose one of those that are stored.")
 }
 
 // export makes a thing an archive's. Where one platform was asked for, the archive has that manifest and no index: every
 // client takes it, whatever it runs on. Else it has the index as it came, so that the digest stays that of the registry.
-func (h *Handlers) export(t archiveThing, a storage.Archived, images []storage.ArchivedImage, one bool) archive.Export {
+func (h *Handlers) export(t address.Image, a storage.Archived, images []storage.ArchivedImage, one bool) archive.Export {
 	e := archive.Export{Target: a.Target, Indexes: a.Indexes}
-	if t.id == "" && t.ref.Tag != "" {
-		e.Name = t.ref
+	if t.ID == "" && t.Ref.Tag != "" {
+		e.Name = t.Ref
 	}
 	stored := make([]storage.Image, len(images))
 	for n, i := range images {
@@ -323,12 +319,12 @@ func archiveName(r archiveRequest, exports []archive.Export) string {
 	if len(r.things) == 1 {
 		t := r.things[0]
 		switch {
-		case t.id != "":
-			name = "image_" + t.String()
-		case t.ref.Digest != "":
-			name = t.ref.Repository.Familiar() + "_sha256-" + image.ShortDigest(t.ref.Digest)
+		case t.ID != "":
+			name = "image_" + thingName(t)
+		case t.Ref.Digest != "":
+			name = t.Ref.Repository.Familiar() + "_sha256-" + image.ShortDigest(t.Ref.Digest)
 		default:
-			name = t.ref.Familiar()
+			name = t.Ref.Familiar()
 		}
 	}
 	if len(r.platforms) <= 3 {

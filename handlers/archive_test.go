@@ -23,6 +23,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views/address"
 )
 
 // archived is a downloaded archive, taken apart.
@@ -506,14 +507,14 @@ func TestADownloadWhoseBlobIsLostBreaksOff(t *testing.T) {
 
 func TestTheFileOfAnArchiveHasASafeName(t *testing.T) {
 	for want, r := range map[string]archiveRequest{
-		"ubuntu_22.04_linux-amd64.tar":               {things: []archiveThing{{ref: image.Reference{Repository: "docker.io/library/ubuntu", Tag: "22.04"}}}, platforms: []image.Platform{{OS: "linux", Architecture: "amd64"}}},
-		"localhost_5000_team_app_1.tar":              {things: []archiveThing{{ref: image.Reference{Repository: "localhost:5000/team/app", Tag: "1"}}}},
-		"app_1_windows_10.0.17763.1432_-amd64.tar":   {things: []archiveThing{{ref: image.Reference{Repository: "docker.io/library/app", Tag: "1"}}}, platforms: []image.Platform{{OS: "windows", Architecture: "amd64", OSVersion: "10.0.17763.1432"}}},
-		"image_174c8c134b2a.oci.tar.gz":              {things: []archiveThing{{id: "174c8c134b2a94b5bb0b37d9a2b6ba0663d82d23ebf62bd51f74a2fd457333da"}}, format: "oci", compression: "gzip"},
-		strings.Repeat("a", maxArchiveName) + ".tar": {things: []archiveThing{{ref: image.Reference{Repository: image.Repository("example.com/" + strings.Repeat("a", 230)), Tag: "1"}}}},
+		"ubuntu_22.04_linux-amd64.tar":               {things: []address.Image{{Ref: image.Reference{Repository: "docker.io/library/ubuntu", Tag: "22.04"}}}, platforms: []image.Platform{{OS: "linux", Architecture: "amd64"}}},
+		"localhost_5000_team_app_1.tar":              {things: []address.Image{{Ref: image.Reference{Repository: "localhost:5000/team/app", Tag: "1"}}}},
+		"app_1_windows_10.0.17763.1432_-amd64.tar":   {things: []address.Image{{Ref: image.Reference{Repository: "docker.io/library/app", Tag: "1"}}}, platforms: []image.Platform{{OS: "windows", Architecture: "amd64", OSVersion: "10.0.17763.1432"}}},
+		"image_174c8c134b2a.oci.tar.gz":              {things: []address.Image{{ID: "174c8c134b2a94b5bb0b37d9a2b6ba0663d82d23ebf62bd51f74a2fd457333da"}}, format: "oci", compression: "gzip"},
+		strings.Repeat("a", maxArchiveName) + ".tar": {things: []address.Image{{Ref: image.Reference{Repository: image.Repository("example.com/" + strings.Repeat("a", 230)), Tag: "1"}}}},
 	} {
-		if r.things[0].ref.Repository.Host() == "example.com" {
-			r.things[0].ref.Repository = image.Repository("docker.io/library/" + strings.Repeat("a", 230))
+		if r.things[0].Ref.Repository.Host() == "example.com" {
+			r.things[0].Ref.Repository = image.Repository("docker.io/library/" + strings.Repeat("a", 230))
 		}
 		if got := archiveName(r, nil); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -15,6 +15,7 @@ import (
 	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -33,7 +34,7 @@ const (
 func (h *Handlers) SearchBox(c echo.Context) error {
 	text := strings.TrimSpace(c.QueryParam("q"))
 	if !Partial(c) { // somebody has opened the address itself
-		return c.Redirect(http.StatusFound, views.SearchState{Query: text}.URL())
+		return c.Redirect(http.StatusFound, address.Search{Query: text}.String())
 	}
 	if utf8.RuneCountInString(text) < fewestAsked {
 		return Render(c, http.StatusOK, views.BoxPart(views.BoxView{}))
@@ -85,7 +86,7 @@ func (h *Handlers) boxStored(ctx context.Context, m meaning, v *views.BoxView) e
 			v.Stored = append(v.Stored, views.BoxImage{
 				Ref: row.Reference, Untagged: row.Reference.Tag == "", Platforms: row.Platforms, Created: row.Created,
 			})
-			if ui.ImageURL(row.Reference) == lead.URL {
+			if address.Of(row.Reference).String() == lead.URL {
 				lead = views.BoxLead{}
 			}
 		}
@@ -109,7 +110,7 @@ func boxLead(ctx context.Context, m meaning) views.BoxLead {
 	switch m.Lead {
 	case leadsToImage:
 		l.Icon, l.Note = ui.IconImage, text.T(ctx, "box.open")
-		if strings.HasPrefix(m.Page, "/layers/") {
+		if address.IsLayer(m.Page) {
 			l.Icon, l.Note = ui.IconLayers, text.T(ctx, "box.open_layer")
 		}
 	case leadsToPull:
@@ -131,7 +132,7 @@ func (h *Handlers) boxRepository(ctx context.Context, words string) (views.BoxLe
 		return views.BoxLead{}, err
 	}
 	note := text.T(ctx, "box.tags", text.Count, totals.Tags)
-	return views.BoxLead{URL: ui.ImageURL(ref), Icon: ui.IconImage, Ref: ref, Note: note}, nil
+	return views.BoxLead{URL: address.Of(ref).String(), Icon: ui.IconImage, Ref: ref, Note: note}, nil
 }
 
 // ranking tells how well a row matches a typed text, best first: it is what was typed, of the repository that
@@ -183,10 +184,10 @@ func (h *Handlers) boxHits(c echo.Context, m meaning) (views.BoxHits, error) {
 	if err != nil {
 		return v, err
 	}
-	state := views.SearchState{Query: m.Words}
+	state := address.Search{Query: m.Words}
 	for _, hit := range found {
 		v.Hits = append(v.Hits, views.BoxHit{
-			Repository: hit.Repository, URL: state.Picking(hit.Repository).URL(), Official: hit.Official, Stored: stored[hit.Repository], Stars: hit.Stars,
+			Repository: hit.Repository, URL: state.Picking(hit.Repository).String(), Official: hit.Official, Stored: stored[hit.Repository], Stars: hit.Stars,
 		})
 	}
 	return v, nil

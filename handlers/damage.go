@@ -7,7 +7,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
-	"github.com/stowage/stowage/views/ui"
+	"github.com/stowage/stowage/views/address"
 )
 
 const (
@@ -22,14 +22,14 @@ func (h *Handlers) damaged(ctx context.Context) (v views.DamagedView, err error)
 	for _, b := range all {
 		d := views.DamagedBlob{Digest: b.Digest, Size: b.Size, More: b.More}
 		if b.Layer {
-			d.URL = ui.LayerURL(b.Digest)
+			d.URL = address.Layer(b.Digest)
 		}
 		for _, u := range b.Needs {
 			var platforms []string
 			for _, p := range u.Platforms {
 				platforms = append(platforms, p.String())
 			}
-			d.Needs = append(d.Needs, views.Link{Label: u.Reference.Familiar(), URL: ui.PullFormURL(u.Reference, u.Platforms...), Note: strings.Join(platforms, " ")})
+			d.Needs = append(d.Needs, views.Link{Label: u.Reference.Familiar(), URL: address.PullFormOf(u.Reference, u.Platforms...).String(), Note: strings.Join(platforms, " ")})
 		}
 		v.Blobs = append(v.Blobs, d)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -18,12 +19,12 @@ type deletion struct {
 	many    bool            // asked for at /delete
 	skipped []views.Skipped // what is left out of asked, since it names nothing
 
-	base string // the page of what is deleted; empty for many
-	back string // where the request came from; empty where it does not say
+	of   address.Image // the page of what is deleted; zero for many
+	back string        // where the request came from; empty where it does not say
 }
 
 // deletePlan answers GET …/delete?platform=&force=: what the deletion would do. Nothing is done.
-func (h *Handlers) deletePlan(c echo.Context, a address) error {
+func (h *Handlers) deletePlan(c echo.Context, a address.Image) error {
 	d, err := h.deletionOf(c, a)
 	if err != nil {
 		return err
@@ -33,7 +34,7 @@ func (h *Handlers) deletePlan(c echo.Context, a address) error {
 
 // deleteImage answers POST …/delete with the fields platform, force and plan, the fingerprint of the plan
 // that was confirmed. Without one it shows the plan; with one that no longer holds, the plan as it is now.
-func (h *Handlers) deleteImage(c echo.Context, a address) error {
+func (h *Handlers) deleteImage(c echo.Context, a address.Image) error {
 	d, err := h.deletionOf(c, a)
 	if err != nil {
 		return err
@@ -43,22 +44,22 @@ func (h *Handlers) deleteImage(c echo.Context, a address) error {
 
 // deletionOf reads what is to be deleted from the address and from the query or the form. An image ID is of
 // one platform already, so a platform beside it says nothing.
-func (h *Handlers) deletionOf(c echo.Context, a address) (deletion, error) {
-	item := image.RemovalItem{Reference: a.ref}
-	d := deletion{base: a.base(), back: backParam(c)}
+func (h *Handlers) deletionOf(c echo.Context, a address.Image) (deletion, error) {
+	item := image.RemovalItem{Reference: a.Ref}
+	d := deletion{of: a.Base(), back: backParam(c)}
 	var err error
 	if d.asked.Force, err = forceParam(c); err != nil {
 		return d, err
 	}
 	switch {
-	case a.idPrefix != "":
-		img, err := h.store.ImageByID(c.Request().Context(), a.idPrefix)
+	case a.ID != "":
+		img, err := h.store.ImageByID(c.Request().Context(), a.ID)
 		if err != nil {
 			return d, err
 		}
 		item.ID = img.ID
-	case a.ref.Tag == "" && a.ref.Digest == "":
-		return d, image.Errorf(image.Invalid, "%s is a repository: only a tag, a digest or an image ID can be deleted", a.ref.Familiar())
+	case a.Ref.Tag == "" && a.Ref.Digest == "":
+		return d, image.Errorf(image.Invalid, "%s is a repository: only a tag, a digest or an image ID can be deleted", a.Ref.Familiar())
 	default:
 		if item.Platform, err = platformField(c); err != nil {
 			return d, err
@@ -142,13 +143,26 @@ func (d deletion) after(plan image.RemovalPlan) string {
 	case d.back != "":
 		return d.back
 	case d.many:
-		return "/images"
+		return address.ImagesPath
 	}
 	named := plan.Asked.Items[0].Reference
 	if slices.ContainsFunc(plan.Remains, func(r image.PlanRemains) bool { return r.Reference == named }) {
-		return ui.ImageURL(named)
+		return address.Of(named).String()
 	}
-	return "/images"
+	return address.ImagesPath
+}
+
+// plan returns the address of the plan for a removal of the same things.
+func (d deletion) plan(asked image.Removal) string {
+	a := address.Delete{Force: asked.Force, Back: d.back}
+	if !d.many {
+		a.Of = d.of.For(asked.Items[0].Platform)
+		return a.String()
+	}
+	for _, item := range asked.Items {
+		a.Refs = append(a.Refs, item.Name())
+	}
+	return a.String()
 }
 
 // showPlan answers with the plan's page; v says what led to it. A plan that refuses its one thing comes with the one
@@ -159,11 +173,11 @@ func (h *Handlers) showPlan(c echo.Context, status int, d deletion, plan image.R
 	forced := plan.Asked
 	forced.Force = true
 	if d.many {
-		v.Action, v.Cancel, v.Force = views.DeletePath, "/images", views.DeleteAllURL(forced, d.back)
-		v.Crumbs = []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: "/images"}, {Label: text.T(ctx, "delete.crumb")}}
+		v.Action, v.Cancel, v.Force = address.DeletePath, address.ImagesPath, d.plan(forced)
+		v.Crumbs = []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: address.ImagesPath}, {Label: text.T(ctx, "delete.crumb")}}
 	} else {
 		h.describeOne(c, d, &v)
-		v.Here, v.Force = views.DeleteURL(d.base, d.asked, d.back), views.DeleteURL(d.base, forced, d.back)
+		v.Here, v.Force = d.plan(d.asked), d.plan(forced)
 		if plan.Refused() {
 			var err error
 			if v.Forced, err = h.store.PlanRemoval(ctx, forced); err != nil {
@@ -181,13 +195,13 @@ func (h *Handlers) showPlan(c echo.Context, status int, d deletion, plan image.R
 func (h *Handlers) describeOne(c echo.Context, d deletion, v *views.DeleteView) {
 	ctx := c.Request().Context()
 	item := d.asked.Items[0]
-	v.Action, v.Cancel = ui.SectionURL(d.base, ui.SectionDelete, image.Platform{}), ui.SectionURL(d.base, "", item.Platform)
+	v.Action, v.Cancel = d.of.At(address.SectionDelete).String(), d.of.For(item.Platform).String()
 	if item.ID != "" {
-		v.Crumbs = []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: "/images"}, {Label: image.ShortDigest(item.ID), URL: d.base}}
+		v.Crumbs = []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: address.ImagesPath}, {Label: image.ShortDigest(item.ID), URL: d.of.String()}}
 		return
 	}
-	v.Crumbs = crumbsOf(ctx, item.Reference.Repository, ui.ImageURL(image.Reference{Repository: item.Reference.Repository}))
-	v.Crumbs = append(v.Crumbs, ui.Crumb{Label: refName(item.Reference), URL: d.base})
+	v.Crumbs = crumbsOf(ctx, item.Reference.Repository, address.Of(image.Reference{Repository: item.Reference.Repository}).String())
+	v.Crumbs = append(v.Crumbs, ui.Crumb{Label: refName(item.Reference), URL: d.of.String()})
 }
 
 // refName is the part of a reference that a repository's page lists.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
-	"github.com/stowage/stowage/views/ui"
+	"github.com/stowage/stowage/views/address"
 )
 
 // maxDeleted is how many things one plan is asked for.
@@ -96,11 +96,11 @@ func onePage(c echo.Context, d deletion) string {
 		return ""
 	}
 	item := d.asked.Items[0]
-	base := ui.ImageURL(item.Reference)
+	d.of, d.many = address.Of(item.Reference), false
 	if item.ID != "" {
-		base = ui.IDURL(item.ID)
+		d.of = address.OfID(item.ID)
 	}
-	return views.DeleteURL(base, d.asked, d.back)
+	return d.plan(d.asked)
 }
 
 // selected reads what is to be deleted.

@@ -6,6 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -22,5 +23,5 @@ func (h *Handlers) MoveDemoTag(c echo.Context) error {
 		return fmt.Errorf("move the sample tag: %w", err)
 	}
 	flash := ui.Flash{Kind: ui.KindInfo, Text: text.T(ctx, "pulls.moved_tag", "Reference", ref.Familiar())}
-	return redirect(c, ui.PullFormURL(ref), flash)
+	return redirect(c, address.PullFormOf(ref).String(), flash)
 }

@@ -6,35 +6,32 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/stowage/stowage/views/ui"
+	"github.com/stowage/stowage/views/address"
 )
 
 // ImageAddress answers GET /images/*: a repository, a tag, a digest or an image ID, and its sections. A
 // familiar form is sent to the canonical address, so that a page has one address only.
 func (h *Handlers) ImageAddress(c echo.Context) error {
 	if strings.Trim(c.Param("*"), "/") == "" {
-		return c.Redirect(http.StatusFound, "/images")
+		return c.Redirect(http.StatusFound, address.ImagesPath)
 	}
 	a, err := h.imageAddress(c)
 	if err != nil {
 		return err
 	}
-	if to := a.redirectFrom(c.Request().URL.EscapedPath()); to != "" {
-		if q := c.Request().URL.RawQuery; q != "" {
-			to += "?" + q
-		}
-		return c.Redirect(http.StatusFound, to)
+	if to := a.String(); to != c.Request().URL.EscapedPath() {
+		return redirectKeepingQuery(c, to)
 	}
 	switch {
-	case a.section == ui.SectionDelete:
+	case a.Section == address.SectionDelete:
 		return h.deletePlan(c, a)
-	case a.section == ui.SectionArchive:
+	case a.Section == address.SectionArchive:
 		return h.imageArchive(c, a)
-	case a.section == ui.SectionChanges:
+	case a.Section == address.SectionChanges:
 		return h.changes(c, a)
-	case a.section == ui.SectionPin, a.section == ui.SectionUnpin, a.section == ui.SectionCheck:
+	case a.Section == address.SectionPin, a.Section == address.SectionUnpin, a.Section == address.SectionCheck:
 		return pinAddress(c, a)
-	case a.idPrefix == "" && a.ref.Tag == "" && a.ref.Digest == "":
+	case a.IsRepository():
 		if done, err := h.repositoryArchive(c, a); done || err != nil {
 			return err
 		}
@@ -49,23 +46,15 @@ func (h *Handlers) ImageAction(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	switch a.section {
-	case ui.SectionDelete:
+	switch a.Section {
+	case address.SectionDelete:
 		return h.deleteImage(c, a)
-	case ui.SectionPin:
+	case address.SectionPin:
 		return h.pinImage(c, a)
-	case ui.SectionCheck:
+	case address.SectionCheck:
 		return h.checkTag(c, a)
-	case ui.SectionUnpin:
+	case address.SectionUnpin:
 		return h.unpinImage(c, a)
 	}
 	return echo.ErrMethodNotAllowed
-}
-
-// redirectFrom gives the canonical path where the request's is another.
-func (a address) redirectFrom(path string) string {
-	if path == a.canonical {
-		return ""
-	}
-	return a.canonical
 }

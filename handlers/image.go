@@ -11,6 +11,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -21,7 +22,7 @@ const (
 
 // subject is what an image's address names, with what every section of its page needs.
 type subject struct {
-	address
+	address.Image
 	target   storage.Target   // zero where the address is an ID
 	names    storage.Names    // of the image ID shown
 	twins    []storage.Image  // other manifests with the ID; only where the address is an ID
@@ -36,7 +37,7 @@ type subject struct {
 }
 
 // imagePage answers for a tag, a digest or an image ID and its sections.
-func (h *Handlers) imagePage(c echo.Context, a address) error {
+func (h *Handlers) imagePage(c echo.Context, a address.Image) error {
 	platform, err := platformParam(c)
 	if err != nil {
 		return err
@@ -49,8 +50,8 @@ func (h *Handlers) imagePage(c echo.Context, a address) error {
 	if err != nil {
 		return err
 	}
-	if a.idPrefix != "" && a.idPrefix != s.shown.ID.Encoded() {
-		return redirectKeepingQuery(c, ui.SectionURL(ui.IDURL(s.shown.ID), a.section, image.Platform{}))
+	if a.ID != "" && a.ID != s.shown.ID.Encoded() {
+		return redirectKeepingQuery(c, address.OfID(s.shown.ID).At(a.Section).String())
 	}
 	if !s.stored {
 		return h.renderImage(c, http.StatusNotFound, s, templ.NopComponent)
@@ -63,24 +64,24 @@ func (h *Handlers) imagePage(c echo.Context, a address) error {
 }
 
 // section answers with the section that the address names.
-func (h *Handlers) section(c echo.Context, a address, s *subject) error {
+func (h *Handlers) section(c echo.Context, a address.Image, s *subject) error {
 	done, err := h.weigh(c, s.read(c.QueryParam("document"))...)
 	if err != nil {
 		return err
 	}
 	defer done()
-	switch a.section {
-	case ui.SectionManifest:
+	switch a.Section {
+	case address.SectionManifest:
 		return h.manifestSection(c, s)
-	case ui.SectionInspect:
+	case address.SectionInspect:
 		return h.inspectSection(c, s)
-	case ui.SectionConfig:
+	case address.SectionConfig:
 		return h.configSection(c, s)
-	case ui.SectionHistory:
+	case address.SectionHistory:
 		return h.historySection(c, s)
-	case ui.SectionUse:
+	case address.SectionUse:
 		return h.useSection(c, s)
-	case ui.SectionDownload:
+	case address.SectionDownload:
 		return h.downloadSection(c, s)
 	}
 	return h.layersSection(c, s)
@@ -88,10 +89,10 @@ func (h *Handlers) section(c echo.Context, a address, s *subject) error {
 
 // read gives the documents that the section is made from; document is what the Manifest section shows.
 func (s *subject) read(document string) []image.Digest {
-	switch s.section {
-	case ui.SectionHistory, ui.SectionUse, ui.SectionDownload:
+	switch s.Section {
+	case address.SectionHistory, address.SectionUse, address.SectionDownload:
 		return nil
-	case ui.SectionManifest:
+	case address.SectionManifest:
 		if about, attests := s.attestation(image.Digest(document)); attests {
 			return []image.Digest{about.Digest}
 		}
@@ -105,12 +106,12 @@ func (s *subject) read(document string) []image.Digest {
 
 // subject reads what an address names. NotFound where nothing of it is stored; NoPlatform where the
 // platform asked for is not even listed.
-func (h *Handlers) subject(ctx context.Context, a address, platform image.Platform) (*subject, error) {
-	s := &subject{address: a, asked: platform != (image.Platform{})}
+func (h *Handlers) subject(ctx context.Context, a address.Image, platform image.Platform) (*subject, error) {
+	s := &subject{Image: a, asked: platform != (image.Platform{})}
 	var err error
-	if a.idPrefix != "" {
+	if a.ID != "" {
 		err = h.subjectByID(ctx, s)
-	} else if s.target, err = h.store.Target(ctx, a.ref); err == nil {
+	} else if s.target, err = h.store.Target(ctx, a.Ref); err == nil {
 		s.choices = choicesOf(s.target)
 	}
 	if err != nil {
@@ -126,7 +127,7 @@ func (h *Handlers) subject(ctx context.Context, a address, platform image.Platfo
 		return nil, err
 	}
 	names := maxNames
-	if a.section == ui.SectionInspect { // docker's JSON has them all
+	if a.Section == address.SectionInspect { // docker's JSON has them all
 		names = -1
 	}
 	if s.names, err = h.store.NamesOf(ctx, s.shown.ID, names); err != nil {
@@ -138,7 +139,7 @@ func (h *Handlers) subject(ctx context.Context, a address, platform image.Platfo
 
 // subjectByID finds the image of an ID. Several manifests can share a config, the newest stands for them.
 func (h *Handlers) subjectByID(ctx context.Context, s *subject) error {
-	img, err := h.store.ImageByID(ctx, s.idPrefix)
+	img, err := h.store.ImageByID(ctx, s.ID)
 	if err != nil {
 		return err
 	}
@@ -157,43 +158,43 @@ func (h *Handlers) subjectByID(ctx context.Context, s *subject) error {
 }
 
 // absent answers for an address of which nothing is stored.
-func (h *Handlers) absent(c echo.Context, a address, cause error) error {
+func (h *Handlers) absent(c echo.Context, a address.Image, cause error) error {
 	ctx := c.Request().Context()
 	if PlainText(c.Request()) {
 		return cause
 	}
-	if a.idPrefix != "" {
+	if a.ID != "" {
 		var e *image.Error
 		if errors.As(cause, &e) {
 			return e.Suggest("An image cannot be pulled by its ID. Pull it by its name, such as postgres:15.")
 		}
 		return cause
 	}
-	if a.ref.Digest != "" {
+	if a.Ref.Digest != "" {
 		// The digest of one platform's manifest is shown as that platform of the index which brought it.
-		index, img, err := h.store.Within(ctx, a.ref)
+		index, img, err := h.store.Within(ctx, a.Ref)
 		if err == nil {
-			return c.Redirect(http.StatusFound, ui.SectionURL(ui.ImageURL(index), a.section, img.Platform))
+			return c.Redirect(http.StatusFound, address.Of(index).At(a.Section).For(img.Platform).String())
 		}
 		if image.KindOf(err) != image.NotFound {
 			return err
 		}
 	}
 	v := views.AbsentView{
-		Crumbs: crumbsOf(ctx, a.ref.Repository, ""), Ref: a.ref, PullURL: ui.PullFormURL(a.ref), Command: "docker pull " + a.ref.Familiar(),
-		Running: h.running(a.ref),
+		Crumbs: crumbsOf(ctx, a.Ref.Repository, ""), Ref: a.Ref, PullURL: address.PullFormOf(a.Ref).String(), Command: "docker pull " + a.Ref.Familiar(),
+		Running: h.running(a.Ref),
 	}
-	known, err := h.store.RepositoryExists(ctx, a.ref.Repository)
+	known, err := h.store.RepositoryExists(ctx, a.Ref.Repository)
 	if err != nil {
 		return err
 	}
 	if known {
-		repository := image.Reference{Repository: a.ref.Repository}
-		v.Repository = ui.ImageURL(repository)
-		v.Crumbs = crumbsOf(ctx, a.ref.Repository, v.Repository)
+		repository := image.Reference{Repository: a.Ref.Repository}
+		v.Repository = address.Of(repository).String()
+		v.Crumbs = crumbsOf(ctx, a.Ref.Repository, v.Repository)
 	}
-	if a.ref.Tag != "" {
-		events, err := h.store.TagHistory(ctx, a.ref.Repository, a.ref.Tag)
+	if a.Ref.Tag != "" {
+		events, err := h.store.TagHistory(ctx, a.Ref.Repository, a.Ref.Tag)
 		if err != nil {
 			return err
 		}
@@ -202,7 +203,7 @@ func (h *Handlers) absent(c echo.Context, a address, cause error) error {
 	if Partial(c) {
 		return Render(c, http.StatusNotFound, views.AbsentBody(v))
 	}
-	return Render(c, http.StatusNotFound, views.AbsentPage(h.Chrome(c, a.ref.Familiar(), ui.NavImages), v))
+	return Render(c, http.StatusNotFound, views.AbsentPage(h.Chrome(c, a.Ref.Familiar(), ui.NavImages), v))
 }
 
 // renderImage answers with the page, or for htmx with what of it changes.

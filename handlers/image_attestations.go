@@ -7,7 +7,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
-	"github.com/stowage/stowage/views/ui"
+	"github.com/stowage/stowage/views/address"
 )
 
 // readAttestations reads what is stored about the platforms of the subject.
@@ -22,7 +22,7 @@ func (h *Handlers) readAttestations(ctx context.Context, s *subject) (err error)
 
 // attested says what is stored about the platform shown; nil where nothing is, and the index lists nothing.
 func (s *subject) attested() *views.Attested {
-	v := views.Attested{URL: s.url(ui.SectionManifest) + "#entries"}
+	v := views.Attested{URL: s.url(address.SectionManifest) + "#entries"}
 	for _, a := range s.attestations {
 		if a.Of != s.shown.Manifest {
 			continue
@@ -55,7 +55,7 @@ func appendKinds(kinds []image.PredicateKind, a storage.Attestation) []image.Pre
 
 // attestationURL gives the page of an attestation's manifest.
 func (s *subject) attestationURL(a storage.Attestation) string {
-	return withQuery(s.url(ui.SectionManifest), "document="+string(a.Digest))
+	return s.documentURL(string(a.Digest), false)
 }
 
 // attestation finds what is stored under a digest about the platforms of the subject.

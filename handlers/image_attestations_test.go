@@ -10,7 +10,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
-	"github.com/stowage/stowage/views/ui"
+	"github.com/stowage/stowage/views/address"
 )
 
 // attested is an index for two platforms with what describes them.
@@ -32,17 +32,17 @@ func TestTheImagePageSaysWhatIsStoredAboutThePlatform(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.pull("team/app:1", "linux/amd64")
-		address := ui.ImageURL(image.Reference{Repository: "docker.io/team/app", Tag: "1"})
+		at := address.Of(image.Reference{Repository: "docker.io/team/app", Tag: "1"}).String()
 		about := b.Children[2]
-		page := address + "/manifest?document=" + string(about.Digest())
-		s.get(address).is(t, http.StatusOK, "Attestations: SBOM, provenance", `href="`+page+`"`)
-		s.get(address+"?platform=linux/arm64").is(t, http.StatusNotFound, "2 attestations")
-		byID := s.get(ui.IDURL(s.target("team/app:1").Images[0].ID))
+		page := at + "/manifest?document=" + string(about.Digest())
+		s.get(at).is(t, http.StatusOK, "Attestations: SBOM, provenance", `href="`+page+`"`)
+		s.get(at+"?platform=linux/arm64").is(t, http.StatusNotFound, "2 attestations")
+		byID := s.get(address.OfID(s.target("team/app:1").Images[0].ID).String())
 		byID.is(t, http.StatusOK, "Attestations: SBOM, provenance")
 
 		shown := s.get(page)
-		shown.is(t, http.StatusOK, string(about.Digest()), "in-toto+json", string(about.Layers()[0].Descriptor.Digest), `href="`+address+`/manifest?raw=1&amp;document=`+string(about.Digest())+`"`,
-			`href="`+address+`/manifest?document=index"`, `href="`+address+`/manifest?document=manifest"`)
+		shown.is(t, http.StatusOK, string(about.Digest()), "in-toto+json", string(about.Layers()[0].Descriptor.Digest), `href="`+at+`/manifest?raw=1&amp;document=`+string(about.Digest())+`"`,
+			`href="`+at+`/manifest?document=index"`, `href="`+at+`/manifest?document=manifest"`)
 		// Of the two that the index lists one is stored.
 		if stored := strings.Count(shown.body, `href="`+page+`" hx-get`); stored < 2 || !strings.Contains(shown.body, "not stored") {
 			t.Errorf("%d links to the stored attestation: %s", stored, shown.body)
@@ -54,7 +54,7 @@ func TestTheImagePageSaysWhatIsStoredAboutThePlatform(t *testing.T) {
 		}
 		// What describes arm64 is not stored, and an image is no attestation.
 		for _, other := range []digest.Digest{b.Children[3].Digest(), b.Children[0].Digest()} {
-			s.get(address+"/manifest?document="+string(other)).is(t, http.StatusBadRequest, "The documents are index and manifest.")
+			s.get(at+"/manifest?document="+string(other)).is(t, http.StatusBadRequest, "The documents are index and manifest.")
 		}
 	}
 }
@@ -78,9 +78,9 @@ func TestTheImagePageSaysThatWhatDescribesTheImageIsNotStored(t *testing.T) {
 	if err != nil || !strings.Contains(strings.Join(job.Lines, "\n"), "linux/amd64: attestation "+about+" passed over: ") {
 		t.Errorf("%q, %v", job.Lines, err)
 	}
-	address := ui.ImageURL(image.Reference{Repository: "docker.io/team/app", Tag: "1"})
-	s.get(address).is(t, http.StatusOK, "Attestation not stored", `href="`+address+`/manifest#entries"`)
+	at := address.Of(image.Reference{Repository: "docker.io/team/app", Tag: "1"}).String()
+	s.get(at).is(t, http.StatusOK, "Attestation not stored", `href="`+at+`/manifest#entries"`)
 	remove()
 	s.pull("team/app:1", "linux/amd64")
-	s.get(address).is(t, http.StatusOK, "Attestations: SBOM, provenance")
+	s.get(at).is(t, http.StatusOK, "Attestations: SBOM, provenance")
 }

@@ -9,14 +9,15 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
 
 // changes answers GET …@sha256:NEW/changes?from=sha256:OLD&platform=: what changed between two digests of a repository,
 // an address that never changes its meaning. From a tag, whose form names both (from, to), it leads there.
-func (h *Handlers) changes(c echo.Context, a address) error {
-	if a.idPrefix != "" {
+func (h *Handlers) changes(c echo.Context, a address.Image) error {
+	if a.ID != "" {
 		return image.Errorf(image.Invalid, "an image ID has no changes: digests of a repository are compared").Suggest("Compare two points of a tag's history.")
 	}
 	from, err := digestParam(c, "from")
@@ -27,14 +28,14 @@ func (h *Handlers) changes(c echo.Context, a address) error {
 	if err != nil {
 		return err
 	}
-	if a.ref.Digest == "" {
+	if a.Ref.Digest == "" {
 		to, err := digestParam(c, "to")
 		if err != nil {
 			return err
 		}
-		return c.Redirect(http.StatusFound, views.ChangesURL(a.ref.Repository, from, to, platform))
+		return c.Redirect(http.StatusFound, address.ChangesOf(a.Ref.Repository, from, to, platform).String())
 	}
-	v, compared, err := h.changesView(c.Request().Context(), a.ref, from, platform)
+	v, compared, err := h.changesView(c.Request().Context(), a.Ref, from, platform)
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,7 @@ func (h *Handlers) changes(c echo.Context, a address) error {
 	if v.From.URL == "" || v.To.URL == "" {
 		status = http.StatusNotFound
 	}
-	return Render(c, status, views.ChangesPage(h.Chrome(c, views.ChangesTitle(c.Request().Context(), a.ref.Repository), ui.NavImages), v))
+	return Render(c, status, views.ChangesPage(h.Chrome(c, views.ChangesTitle(c.Request().Context(), a.Ref.Repository), ui.NavImages), v))
 }
 
 // digestParam reads a digest of the query. Errors are of kind Invalid.
@@ -72,8 +73,8 @@ func digestParam(c echo.Context, name string) (image.Digest, error) {
 // are to be compared; nil where there are none.
 func (h *Handlers) changesView(ctx context.Context, ref image.Reference, from image.Digest, platform image.Platform) (v views.ChangesView, compared *imagePair, err error) {
 	v = views.ChangesView{
-		Crumbs:     append(crumbsOf(ctx, ref.Repository, ui.ImageURL(image.Reference{Repository: ref.Repository})), ui.Crumb{Label: text.T(ctx, "changes.compare")}),
-		Repository: ref.Repository, Back: views.ChangesURL(ref.Repository, ref.Digest, from, platform),
+		Crumbs:     append(crumbsOf(ctx, ref.Repository, address.Of(image.Reference{Repository: ref.Repository}).String()), ui.Crumb{Label: text.T(ctx, "changes.compare")}),
+		Repository: ref.Repository, Back: address.ChangesOf(ref.Repository, ref.Digest, from, platform).String(),
 	}
 	before, err := h.changesSide(ctx, ref.WithDigest(from), &v.From)
 	if err != nil {
@@ -92,7 +93,7 @@ func (h *Handlers) changesView(ctx context.Context, ref image.Reference, from im
 	for _, change := range image.ComparePlatforms(manifestsOf(old), manifestsOf(now)) {
 		p := views.PlatformChangeView{PlatformChange: change}
 		if _, both := pairs[change.Platform]; both {
-			p.URL, p.Current = views.ChangesURL(ref.Repository, from, ref.Digest, change.Platform), change.Platform == chosen
+			p.URL, p.Current = address.ChangesOf(ref.Repository, from, ref.Digest, change.Platform).String(), change.Platform == chosen
 		}
 		v.Platforms = append(v.Platforms, p)
 	}
@@ -109,10 +110,10 @@ func (h *Handlers) changesSide(ctx context.Context, ref image.Reference, side *v
 	side.Digest = ref.Digest
 	t, err := h.store.Target(ctx, ref)
 	if image.KindOf(err) == image.NotFound {
-		side.PullURL = ui.PullFormURL(ref)
+		side.PullURL = address.PullFormOf(ref).String()
 		return nil, nil //nolint:nilnil // not stored is an ordinary answer here
 	}
-	side.URL, side.Tags = ui.ImageURL(ref), t.Tags
+	side.URL, side.Tags = address.Of(ref).String(), t.Tags
 	return &t, err
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
-	"github.com/stowage/stowage/views/ui"
+	"github.com/stowage/stowage/views/address"
 )
 
 // downloadSection offers the image as an archive, with the query of the archive's own address. chosen=1 says that the
@@ -21,10 +21,10 @@ func (h *Handlers) downloadSection(c echo.Context, s *subject) error {
 	if err != nil {
 		return err
 	}
-	asked.things, asked.compression = []archiveThing{{ref: s.ref, id: s.idPrefix}}, archive.None
+	asked.things, asked.compression = []address.Image{s.Base()}, archive.None
 	formed := c.QueryParams().Has("chosen")
 	v := views.DownloadView{
-		Path: s.base() + "/" + string(ui.SectionDownload), Choices: downloadChoices(s, asked.platforms, formed), OCI: asked.format == archive.OCI, Ref: s.ref,
+		Path: s.Base().At(address.SectionDownload).String(), Choices: downloadChoices(s, asked.platforms, formed), OCI: asked.format == archive.OCI, Ref: s.Ref,
 	}
 	switch left := slices.ContainsFunc(v.Choices, func(c views.DownloadChoice) bool { return !c.Ticked && !c.Broken && c.Platform != "" }); {
 	case formed && len(asked.platforms) == 0 && left:
@@ -44,7 +44,7 @@ func (h *Handlers) downloadSection(c echo.Context, s *subject) error {
 		return h.renderImage(c, Status(v.Problem.Kind), s, views.DownloadSection(v))
 	}
 	e := packed.exports[0]
-	v.URL = views.ArchiveURL(s.base(), v.OCI, asked.platforms...)
+	v.URL = address.Archive{Of: s.Base(), OCI: v.OCI, Platforms: asked.platforms}.String()
 	v.Address = h.outside(c) + v.URL
 	v.File, v.Bytes, v.Digest, v.Index, v.Several = packed.file, packed.archive.Size(), e.Target.Digest, len(e.Indexes) > 0, len(e.Images) > 1
 	for _, choice := range s.choices {

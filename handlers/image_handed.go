@@ -11,13 +11,13 @@ import (
 // all of them.
 func (h *Handlers) handed(ctx context.Context, s *subject) (views.HandedView, error) {
 	manifest := s.shown.Manifest
-	out, err := h.store.HandedOutOf(ctx, s.ref, []image.Digest{manifest})
+	out, err := h.store.HandedOutOf(ctx, s.Ref, []image.Digest{manifest})
 	if err != nil {
 		return views.HandedView{}, err
 	}
 	v := views.HandedView{Handed: views.Handed(out.Handed), Since: out.Since}
 	switch {
-	case s.idPrefix != "":
+	case s.ID != "":
 		of, err := h.store.HandedOutOfManifest(ctx, manifest)
 		v.Handed = views.Handed(of)
 		return v, err

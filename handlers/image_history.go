@@ -13,7 +13,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
-	"github.com/stowage/stowage/views/ui"
+	"github.com/stowage/stowage/views/address"
 )
 
 // historySection shows where a tag pointed. For a digest, and for the digests that lead to an image ID, it
@@ -30,15 +30,15 @@ func (h *Handlers) historySection(c echo.Context, s *subject) error {
 	if err != nil {
 		return err
 	}
-	v := historyView(events, s.ref.Tag != "")
+	v := historyView(events, s.Ref.Tag != "")
 	if older != math.MaxInt64 {
-		v.NewestURL = s.url(ui.SectionHistory)
+		v.NewestURL = s.url(address.SectionHistory)
 	}
 	if len(events) >= storage.MaxHistory {
-		v.OlderURL = withQuery(s.url(ui.SectionHistory), "older="+strconv.FormatInt(events[len(events)-1].ID, 10))
+		v.OlderURL = address.History{Of: s.page(address.SectionHistory), Older: events[len(events)-1].ID}.String()
 	}
-	if s.ref.Tag != "" {
-		v.ComparePath = ui.SectionURL(s.base(), ui.SectionChanges, image.Platform{})
+	if s.Ref.Tag != "" {
+		v.ComparePath = s.Base().At(address.SectionChanges).String()
 		v.Points = historyPoints(events)
 	}
 	return h.renderImage(c, http.StatusOK, s, views.HistorySection(v))
@@ -47,10 +47,10 @@ func (h *Handlers) historySection(c echo.Context, s *subject) error {
 func (h *Handlers) tagEvents(c echo.Context, s *subject, older int64) ([]storage.TagEvent, error) {
 	ctx := c.Request().Context()
 	switch {
-	case s.ref.Tag != "":
-		return h.store.TagHistoryBefore(ctx, s.ref.Repository, s.ref.Tag, older)
-	case s.ref.Digest != "":
-		return h.store.DigestHistoryBefore(ctx, s.ref, older)
+	case s.Ref.Tag != "":
+		return h.store.TagHistoryBefore(ctx, s.Ref.Repository, s.Ref.Tag, older)
+	case s.Ref.Digest != "":
+		return h.store.DigestHistoryBefore(ctx, s.Ref, older)
 	}
 	var all []storage.TagEvent
 	seen := map[int64]bool{}
@@ -77,14 +77,14 @@ func historyView(events []storage.TagEvent, ofTag bool) views.HistoryView {
 	for _, e := range events {
 		tag := image.Reference{Repository: e.Repository, Tag: e.Tag}
 		ev := views.TagEventView{
-			Kind: views.TagEventKind(e.Event), Tag: views.Link{Label: tag.Familiar(), URL: ui.ImageURL(tag)},
+			Kind: views.TagEventKind(e.Event), Tag: views.Link{Label: tag.Familiar(), URL: address.Of(tag).String()},
 			Old: historyLink(e.Repository, e.Old, e.OldStored), New: historyLink(e.Repository, e.New, e.NewStored), At: e.At, By: e.By, PullID: e.PullID, Uploaded: e.Uploaded,
 		}
 		if e.PullID != 0 {
-			ev.PullURL = ui.PullURL(e.PullID)
+			ev.PullURL = address.Pull{ID: e.PullID}.String()
 		}
 		if e.Old != "" && e.New != "" {
-			ev.ChangesURL = views.ChangesURL(e.Repository, e.Old, e.New, image.Platform{})
+			ev.ChangesURL = address.ChangesOf(e.Repository, e.Old, e.New, image.Platform{}).String()
 		}
 		v.Events = append(v.Events, ev)
 	}
@@ -113,7 +113,7 @@ func historyPoints(events []storage.TagEvent) []views.HistoryPoint {
 func historyLink(r image.Repository, d image.Digest, stored bool) views.Link {
 	l := views.Link{Label: string(d)}
 	if stored {
-		l.URL = ui.ImageURL(image.Reference{Repository: r, Digest: d})
+		l.URL = address.Of(image.Reference{Repository: r, Digest: d}).String()
 	}
 	return l
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
-	"github.com/stowage/stowage/views/ui"
+	"github.com/stowage/stowage/views/address"
 )
 
 // inspectSection shows docker's JSON, and answers with nothing but it for Accept: application/json or raw=1. With
@@ -47,8 +47,8 @@ func (h *Handlers) inspectSection(c echo.Context, s *subject) error {
 		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, b)
 	}
 	v := views.InspectView{
-		JSON: b, SizeUnknown: s.shown.Unpacked < 0, Link: s.digestLink(), RawURL: withQuery(s.url(ui.SectionInspect), "raw=1"), Command: s.docker("inspect", ""),
-		Path: s.base() + "/" + string(ui.SectionInspect), Platform: s.addressed().String(), Format: format,
+		JSON: b, SizeUnknown: s.shown.Unpacked < 0, Link: s.digestLink(), RawURL: address.Inspect{Of: s.page(address.SectionInspect), Raw: true}.String(), Command: s.docker("inspect", ""),
+		At: s.page(address.SectionInspect), Format: format,
 	}
 	status := http.StatusOK
 	if format != "" {
@@ -161,12 +161,4 @@ func wants(accept, mediaType string) bool {
 		}
 	}
 	return wanted
-}
-
-// withQuery adds a parameter to an address that may have some.
-func withQuery(address, parameter string) string {
-	if strings.Contains(address, "?") {
-		return address + "&" + parameter
-	}
-	return address + "?" + parameter
 }

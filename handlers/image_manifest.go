@@ -12,6 +12,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -46,12 +47,11 @@ func (h *Handlers) manifestSection(c echo.Context, s *subject) error {
 		return err
 	}
 	if c.QueryParam("raw") == "1" {
-		return rawDocument(c, doc, doc.Digest == s.ref.Digest)
+		return rawDocument(c, doc, doc.Digest == s.Ref.Digest)
 	}
-	address := s.url(ui.SectionManifest)
 	v := views.ManifestView{
 		Raw: doc.Raw, MediaType: doc.MediaType, Digest: doc.Digest, Link: s.digestLink(),
-		Download: withQuery(address, "raw=1&document="+name), Listed: s.listed(), Command: s.imagetools(doc.Digest),
+		Download: s.documentURL(name, true), Listed: s.listed(), Command: s.imagetools(doc.Digest),
 	}
 	v.Documents = s.documents(c.Request().Context(), digest)
 	return h.renderImage(c, http.StatusOK, s, views.ManifestSection(v))
@@ -69,12 +69,11 @@ func (h *Handlers) document(ctx context.Context, d image.Digest, attests bool) (
 // documents gives the choice between the index, the manifest of the platform shown and what is stored about it; shown is
 // the one that is open.
 func (s *subject) documents(ctx context.Context, shown image.Digest) (tabs []ui.Tab) {
-	address := s.url(ui.SectionManifest)
 	if s.target.Digest != "" && s.target.Digest != s.shown.Manifest {
-		tabs = append(tabs, ui.Tab{Label: text.T(ctx, "manifest.index"), URL: withQuery(address, "document="+documentIndex), Active: shown == s.target.Digest})
+		tabs = append(tabs, ui.Tab{Label: text.T(ctx, "manifest.index"), URL: s.documentURL(documentIndex, false), Active: shown == s.target.Digest})
 	}
 	tabs = append(tabs, ui.Tab{
-		Label: text.T(ctx, "manifest.manifest", "Platform", s.platform.String()), URL: withQuery(address, "document="+documentManifest), Active: shown == s.shown.Manifest,
+		Label: text.T(ctx, "manifest.manifest", "Platform", s.platform.String()), URL: s.documentURL(documentManifest, false), Active: shown == s.shown.Manifest,
 	})
 	for _, a := range s.attestations {
 		if a.Of == s.shown.Manifest || a.Digest == shown {
@@ -82,6 +81,11 @@ func (s *subject) documents(ctx context.Context, shown image.Digest) (tabs []ui.
 		}
 	}
 	return tabs
+}
+
+// documentURL returns the address of a document, or of its bytes alone.
+func (s *subject) documentURL(name string, raw bool) string {
+	return address.Manifest{Of: s.page(address.SectionManifest), Document: name, Raw: raw}.String()
 }
 
 // rawDocument serves the exact bytes, to be saved. They may be kept for ever where the address names their
@@ -126,29 +130,29 @@ func (s *subject) listed() []views.ListedEntry {
 // digestLink gives the pages of digests that documents about this image name.
 func (s *subject) digestLink() func(digest string) string {
 	pages := map[string]string{
-		string(s.shown.ID):       s.url(ui.SectionConfig),
-		string(s.shown.Manifest): withQuery(s.url(ui.SectionManifest), "document="+documentManifest),
+		string(s.shown.ID):       s.url(address.SectionConfig),
+		string(s.shown.Manifest): s.documentURL(documentManifest, false),
 	}
 	for _, c := range s.choices {
 		if c.stored && c.image.Manifest != s.shown.Manifest {
-			pages[string(c.digest)] = ui.SectionURL(s.base(), ui.SectionManifest, c.platform)
+			pages[string(c.digest)] = s.Base().At(address.SectionManifest).For(c.platform).String()
 		}
 	}
 	if s.target.Digest != "" && s.target.Digest != s.shown.Manifest {
-		pages[string(s.target.Digest)] = withQuery(s.url(ui.SectionManifest), "document="+documentIndex)
+		pages[string(s.target.Digest)] = s.documentURL(documentIndex, false)
 	}
 	for _, r := range s.names.Digests {
 		if pages[string(r.Digest)] == "" {
-			pages[string(r.Digest)] = ui.ImageURL(r)
+			pages[string(r.Digest)] = address.Of(r).String()
 		}
 	}
 	for _, a := range s.attestations {
 		pages[string(a.Digest)] = s.attestationURL(a)
 	}
 	for _, l := range s.layers {
-		pages[string(l.Digest)] = ui.LayerURL(l.Digest)
+		pages[string(l.Digest)] = address.Layer(l.Digest)
 		if pages[string(l.DiffID)] == "" {
-			pages[string(l.DiffID)] = ui.LayerURL(l.Digest)
+			pages[string(l.DiffID)] = address.Layer(l.Digest)
 		}
 	}
 	return func(digest string) string { return pages[digest] }
@@ -158,8 +162,8 @@ func (s *subject) digestLink() func(digest string) string {
 func (s *subject) imagetools(d image.Digest) string {
 	var repository image.Reference
 	switch {
-	case s.idPrefix == "":
-		repository = s.ref.WithTag("")
+	case s.ID == "":
+		repository = s.Ref.WithTag("")
 	case len(s.names.Digests) > 0:
 		repository = s.names.Digests[0]
 	default:

@@ -8,8 +8,8 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
-	"github.com/stowage/stowage/views/ui"
 )
 
 func TestTheManifestDownloadIsTheOriginalByteForByte(t *testing.T) {
@@ -50,9 +50,9 @@ func TestTheManifestDownloadIsTheOriginalByteForByte(t *testing.T) {
 func TestOnlyBytesThatTheAddressNamesAreKeptForEver(t *testing.T) {
 	s := newShelf(t)
 	s.pull("postgres:15", "linux/amd64")
-	address := ui.ImageURL(image.Reference{Repository: "docker.io/library/postgres", Digest: s.target("postgres:15").Digest}) + "/manifest?raw=1&document="
+	at := address.Of(image.Reference{Repository: "docker.io/library/postgres", Digest: s.target("postgres:15").Digest}).String() + "/manifest?raw=1&document="
 	for document, immutable := range map[string]bool{"index": true, "manifest": false} {
-		if got := s.get(address + document).header.Get("Cache-Control"); strings.Contains(got, "immutable") != immutable {
+		if got := s.get(at + document).header.Get("Cache-Control"); strings.Contains(got, "immutable") != immutable {
 			t.Errorf("%s: Cache-Control %q", document, got)
 		}
 	}
@@ -67,7 +67,7 @@ func TestTheManifestSectionShowsBothDocumentsAndLinksTheirDigests(t *testing.T) 
 	manifest.is(t, http.StatusOK, string(amd64.Manifest), "docker buildx imagetools inspect --raw postgres@"+string(amd64.Manifest),
 		`href="`+postgresPage+`/config">`+string(amd64.ID), `href="`+postgresPage+`/manifest?document=index"`, "Attestation")
 	for _, l := range s.layersOf("postgres:15", "linux/amd64") {
-		manifest.is(t, http.StatusOK, `href="`+ui.LayerURL(l.Digest)+`">`+string(l.Digest))
+		manifest.is(t, http.StatusOK, `href="`+address.Layer(l.Digest)+`">`+string(l.Digest))
 	}
 	index := s.get(postgresPage + "/manifest?document=index")
 	index.is(t, http.StatusOK, `href="`+postgresPage+`/manifest?platform=linux/arm64">`+string(target.Images[1].Manifest), `href="`+postgresPage+`/manifest?raw=1&amp;document=index"`)

@@ -5,7 +5,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
-	"github.com/stowage/stowage/views/ui"
+	"github.com/stowage/stowage/views/address"
 )
 
 // platformChoice is one platform of an index, or the only one of a manifest.
@@ -104,17 +104,20 @@ func (s *subject) noPlatform(want image.Platform) error {
 
 // label names the subject as docker would: a short ID, or the familiar reference.
 func (s *subject) label() string {
-	if s.idPrefix != "" {
+	if s.ID != "" {
 		return image.ShortDigest(s.target.Images[0].ID)
 	}
-	return s.ref.Familiar()
+	return s.Ref.Familiar()
 }
 
-// url gives the address of a section for the platform shown. Without a choice of platforms, and without one
+// page returns the address of a section for the platform shown. Without a choice of platforms, and without one
 // asked for, the address names none.
-func (s *subject) url(section ui.Section) string {
-	return ui.SectionURL(s.base(), section, s.addressed())
+func (s *subject) page(section address.Section) address.Image {
+	return s.At(section).For(s.addressed())
 }
+
+// url is page as a text.
+func (s *subject) url(section address.Section) string { return s.page(section).String() }
 
 // addressed is the platform that links to other sections keep: none where the page would be the same.
 func (s *subject) addressed() image.Platform {

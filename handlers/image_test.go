@@ -15,7 +15,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
-	"github.com/stowage/stowage/views/ui"
+	"github.com/stowage/stowage/views/address"
 )
 
 const (
@@ -86,7 +86,7 @@ func TestTheLayersOfAnImageAreItsHistory(t *testing.T) {
 		t.Errorf("%d steps have no layer", quiet)
 	}
 	for _, l := range s.layersOf("postgres:15", "linux/amd64") {
-		page.is(t, http.StatusOK, `href="`+ui.LayerURL(l.Digest)+`"`, string(l.DiffID))
+		page.is(t, http.StatusOK, `href="`+address.Layer(l.Digest)+`"`, string(l.DiffID))
 	}
 	s.get(postgresPage+"/layers").is(t, http.StatusOK, "13 layers", "25 steps in the history")
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -17,9 +18,9 @@ const maxLinks = 12
 // imageView fills in the head of the page.
 func (h *Handlers) imageView(ctx context.Context, s *subject) views.ImageView {
 	v := views.ImageView{
-		Title: s.title(ctx), Ref: s.ref, Subject: s.target.Digest, Broken: s.shown.Broken,
-		Platforms: s.platformLinks(), PlatformsURL: ui.SectionURL(s.base(), s.section, image.Platform{}), Shown: s.figures(ctx), Tabs: s.tabs(ctx), Deletions: s.deletions(ctx),
-		EntriesURL: s.url(ui.SectionManifest),
+		Title: s.title(ctx), Ref: s.Ref, Subject: s.target.Digest, Broken: s.shown.Broken,
+		Platforms: s.platformLinks(), PlatformsURL: s.Base().At(s.Section).String(), Shown: s.figures(ctx), Tabs: s.tabs(ctx), Deletions: s.deletions(ctx),
+		EntriesURL: s.url(address.SectionManifest),
 	}
 	v.Damaged = s.damaged(h)
 	for _, e := range s.target.Entries {
@@ -32,9 +33,9 @@ func (h *Handlers) imageView(ctx context.Context, s *subject) views.ImageView {
 	}
 	if s.stored {
 		v.Attested = s.attested()
-		v.DownloadURL = s.url(ui.SectionDownload)
+		v.DownloadURL = s.url(address.SectionDownload)
 	}
-	if s.idPrefix != "" {
+	if s.ID != "" {
 		s.describeID(ctx, &v)
 	} else {
 		s.describeReference(ctx, &v)
@@ -47,9 +48,9 @@ func (h *Handlers) imageView(ctx context.Context, s *subject) views.ImageView {
 
 // describeReference fills in what only a tag or a digest has.
 func (s *subject) describeReference(ctx context.Context, v *views.ImageView) {
-	v.Crumbs = crumbsOf(ctx, s.ref.Repository, ui.ImageURL(image.Reference{Repository: s.ref.Repository}))
+	v.Crumbs = crumbsOf(ctx, s.Ref.Repository, address.Of(image.Reference{Repository: s.Ref.Repository}).String())
 	if s.stored {
-		v.PullURL = ui.PullFormURL(s.ref, s.storedPlatforms()...)
+		v.PullURL = address.PullFormOf(s.Ref, s.storedPlatforms()...).String()
 	}
 	switch s.target.Reason {
 	case storage.Dangling:
@@ -57,15 +58,15 @@ func (s *subject) describeReference(ctx context.Context, v *views.ImageView) {
 	case storage.ByDigest:
 		v.State = views.StateByDigest
 	}
-	if s.ref.Tag != "" {
-		digest := s.ref.WithTag("").WithDigest(s.target.Digest)
-		v.Permanent = ui.SectionURL(ui.ImageURL(digest), s.section, s.addressed())
+	if s.Ref.Tag != "" {
+		digest := s.Ref.WithTag("").WithDigest(s.target.Digest)
+		v.Permanent = address.Of(digest).At(s.Section).For(s.addressed()).String()
 		return
 	}
 	for _, t := range s.target.Tags {
-		ref := image.Reference{Repository: s.ref.Repository, Tag: t}
+		ref := image.Reference{Repository: s.Ref.Repository, Tag: t}
 		v.Names = append(v.Names, views.Link{
-			Label: t, URL: ui.SectionURL(ui.ImageURL(s.ref.WithTag(t)), s.section, s.addressed()), Note: ui.UploadedWord(ctx, ref),
+			Label: t, URL: address.Of(s.Ref.WithTag(t)).At(s.Section).For(s.addressed()).String(), Note: ui.UploadedWord(ctx, ref),
 		})
 	}
 	v.Names, v.MoreNames = first(v.Names)
@@ -74,22 +75,22 @@ func (s *subject) describeReference(ctx context.Context, v *views.ImageView) {
 // describeID fills in what only an image ID has.
 func (s *subject) describeID(ctx context.Context, v *views.ImageView) {
 	v.Subject = s.shown.ID
-	v.Crumbs = []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: "/images"}, {Label: image.ShortDigest(s.shown.ID)}}
+	v.Crumbs = []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: address.ImagesPath}, {Label: image.ShortDigest(s.shown.ID)}}
 	for _, r := range append(append([]image.Reference{}, s.names.Tags...), s.names.Lone...) {
 		label := r.Familiar()
 		if r.Digest != "" {
 			label = r.Repository.Familiar() + "@" + image.ShortDigest(r.Digest)
 		}
-		v.Names = append(v.Names, views.Link{Label: label, URL: ui.SectionURL(ui.ImageURL(r), s.section, s.shown.Platform), Note: ui.UploadedWord(ctx, r)})
+		v.Names = append(v.Names, views.Link{Label: label, URL: address.Of(r).At(s.Section).For(s.shown.Platform).String(), Note: ui.UploadedWord(ctx, r)})
 	}
 	v.Names, v.MoreNames = first(v.Names)
 	if len(s.names.Tags) > 0 {
-		v.PullURL = ui.PullFormURL(s.names.Tags[0], s.shown.Platform)
+		v.PullURL = address.PullFormOf(s.names.Tags[0], s.shown.Platform).String()
 	}
 	for _, t := range s.twins {
 		l := views.Link{Label: image.ShortDigest(t.Manifest), Note: t.Platform.String()}
 		if len(s.names.Digests) > 0 {
-			l.URL = ui.ImageURL(s.names.Digests[0].WithDigest(t.Manifest))
+			l.URL = address.Of(s.names.Digests[0].WithDigest(t.Manifest)).String()
 		}
 		v.Twins = append(v.Twins, l)
 	}
@@ -105,7 +106,7 @@ func first(links []views.Link) (shown []views.Link, more int) {
 
 // crumbsOf gives the way to a repository; its last part leads to url where that is not empty.
 func crumbsOf(ctx context.Context, r image.Repository, url string) []ui.Crumb {
-	crumbs := []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: "/images"}, {Label: r.Host()}}
+	crumbs := []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: address.ImagesPath}, {Label: r.Host()}}
 	for part := range strings.SplitSeq(r.Path(), "/") {
 		crumbs = append(crumbs, ui.Crumb{Label: part})
 	}
@@ -116,11 +117,11 @@ func crumbsOf(ctx context.Context, r image.Repository, url string) []ui.Crumb {
 // title is the window's: what the page is of, and its section unless it is the first.
 func (s *subject) title(ctx context.Context) string {
 	title := s.label()
-	if s.ref.Digest != "" {
-		title = s.ref.Repository.Familiar() + "@" + image.ShortDigest(s.ref.Digest)
+	if s.Ref.Digest != "" {
+		title = s.Ref.Repository.Familiar() + "@" + image.ShortDigest(s.Ref.Digest)
 	}
 	for _, section := range sections {
-		if section.name == s.section && s.section != ui.SectionLayers && s.stored {
+		if section.name == s.Section && s.Section != address.SectionLayers && s.stored {
 			return title + " · " + text.T(ctx, section.label)
 		}
 	}
@@ -129,16 +130,16 @@ func (s *subject) title(ctx context.Context) string {
 
 // sections are the tabs of the page.
 var sections = []struct {
-	name  ui.Section
+	name  address.Section
 	label text.MessageID
 }{
-	{ui.SectionLayers, "image.tab_layers"},
-	{ui.SectionConfig, "image.tab_config"},
-	{ui.SectionManifest, "image.tab_manifest"},
-	{ui.SectionInspect, "image.tab_inspect"},
-	{ui.SectionHistory, "image.tab_history"},
-	{ui.SectionUse, "use.tab"},
-	{ui.SectionDownload, "download.tab"},
+	{address.SectionLayers, "image.tab_layers"},
+	{address.SectionConfig, "image.tab_config"},
+	{address.SectionManifest, "image.tab_manifest"},
+	{address.SectionInspect, "image.tab_inspect"},
+	{address.SectionHistory, "image.tab_history"},
+	{address.SectionUse, "use.tab"},
+	{address.SectionDownload, "download.tab"},
 }
 
 func (s *subject) tabs(ctx context.Context) []ui.Tab {
@@ -146,7 +147,7 @@ func (s *subject) tabs(ctx context.Context) []ui.Tab {
 	for _, section := range sections {
 		tabs = append(tabs, ui.Tab{
 			Label: text.T(ctx, section.label), URL: s.url(section.name),
-			Active: section.name == s.section || s.section == "" && section.name == ui.SectionLayers,
+			Active: section.name == s.Section || s.Section == "" && section.name == address.SectionLayers,
 		})
 	}
 	return tabs
@@ -161,7 +162,7 @@ func (s *subject) platformLinks() []views.PlatformChoice {
 		if c.stored {
 			l.Current = s.stored && c.image.Manifest == s.shown.Manifest
 			l.Broken, l.Size, l.Unpacked = !c.image.Broken.Empty(), c.image.Size, c.image.Unpacked
-			l.URL = ui.SectionURL(s.base(), s.section, c.platform)
+			l.URL = s.Base().At(s.Section).For(c.platform).String()
 		} else {
 			l.Current = !s.stored && c.platform == s.platform
 			l.URL = s.pullFormURL(c.platform)
@@ -187,9 +188,9 @@ func (s *subject) pullURL() string { return s.pullFormURL(s.platform) }
 
 func (s *subject) pullFormURL(p image.Platform) string {
 	if !p.Known() {
-		return ui.PullFormURL(s.ref)
+		return address.PullFormOf(s.Ref).String()
 	}
-	return ui.PullFormURL(s.ref, p)
+	return address.PullFormOf(s.Ref, p).String()
 }
 
 // figures gives the key figures of the platform shown.
@@ -202,23 +203,23 @@ func (s *subject) figures(ctx context.Context) views.ImageFigures {
 			f.SharedLayers++
 		}
 	}
-	if s.idPrefix == "" {
-		f.Pulled, f.By, f.From = s.target.Pulled, s.target.By, s.ref.Repository.Host()
-		f.Uploaded = ui.UploadedWord(ctx, s.ref) != ""
+	if s.ID == "" {
+		f.Pulled, f.By, f.From = s.target.Pulled, s.target.By, s.Ref.Repository.Host()
+		f.Uploaded = ui.UploadedWord(ctx, s.Ref) != ""
 	}
 	return f
 }
 
 // deletions gives what can be deleted from here. Each leads to the plan, which says what will happen.
 func (s *subject) deletions(ctx context.Context) []views.Link {
-	whole := views.Link{Label: text.T(ctx, "image.delete"), URL: ui.SectionURL(s.base(), ui.SectionDelete, image.Platform{})}
-	if s.idPrefix != "" || !s.stored || len(s.target.Images) < 2 {
+	whole := views.Link{Label: text.T(ctx, "image.delete"), URL: s.Base().At(address.SectionDelete).String()}
+	if s.ID != "" || !s.stored || len(s.target.Images) < 2 {
 		return []views.Link{whole}
 	}
-	if whole.Label = text.T(ctx, "image.delete_digest"); s.ref.Tag != "" {
-		whole.Label = text.T(ctx, "image.delete_tag", "Tag", s.ref.Tag)
+	if whole.Label = text.T(ctx, "image.delete_digest"); s.Ref.Tag != "" {
+		whole.Label = text.T(ctx, "image.delete_tag", "Tag", s.Ref.Tag)
 	}
-	one := views.Link{Label: text.T(ctx, "image.delete_platform", "Platform", s.platform.String()), URL: ui.SectionURL(s.base(), ui.SectionDelete, s.platform)}
+	one := views.Link{Label: text.T(ctx, "image.delete_platform", "Platform", s.platform.String()), URL: s.Base().At(address.SectionDelete).For(s.platform).String()}
 	return []views.Link{one, whole}
 }
 

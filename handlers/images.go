@@ -11,13 +11,14 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/ui"
 )
 
 // imagesPath is the address of the list of the whole shelf.
-const imagesPath = "/images"
+const imagesPath = address.ImagesPath
 
-// Images answers GET /images: the list of the whole shelf, or its part for htmx, or its image IDs as text. views.ListState has
+// Images answers GET /images: the list of the whole shelf, or its part for htmx, or its image IDs as text. address.List has
 // the words of its address.
 func (h *Handlers) Images(c echo.Context) error {
 	return h.answerList(c, imagesPath, "", func() (int, error) {
@@ -48,7 +49,7 @@ func (h *Handlers) answerList(c echo.Context, path string, repository image.Repo
 		return err
 	}
 	if !Partial(c) && !tidy(c, state) {
-		return c.Redirect(http.StatusFound, state.URL())
+		return c.Redirect(http.StatusFound, state.String())
 	}
 	q, err := h.listQuery(c.Request().Context(), state)
 	if err != nil {
@@ -71,7 +72,7 @@ func (h *Handlers) answerList(c echo.Context, path string, repository image.Repo
 }
 
 // listQuery gives the storage's words for a list. Errors name the part of the address.
-func (h *Handlers) listQuery(ctx context.Context, state views.ListState) (storage.ListQuery, error) {
+func (h *Handlers) listQuery(ctx context.Context, state address.List) (storage.ListQuery, error) {
 	column, descending := strings.CutPrefix(state.Sort, "-")
 	q := storage.ListQuery{
 		Text: state.Query, References: state.References, Registry: state.Registry, Pinned: state.Pinned, Sort: storage.Sort(column), Descending: descending,
@@ -104,7 +105,7 @@ func (h *Handlers) listQuery(ctx context.Context, state views.ListState) (storag
 }
 
 // listTimes finds between which moments a row must have been created: the narrowest that the filters leave.
-func (h *Handlers) listTimes(ctx context.Context, state views.ListState, q *storage.ListQuery) error {
+func (h *Handlers) listTimes(ctx context.Context, state address.List, q *storage.ListQuery) error {
 	before := func(t time.Time) {
 		if q.Before.IsZero() || t.Before(q.Before) {
 			q.Before = t
@@ -151,7 +152,7 @@ func (h *Handlers) createdOf(ctx context.Context, name, part string) (time.Time,
 }
 
 // imageList reads one page of the list; all is the number of rows without the filter.
-func (h *Handlers) imageList(c echo.Context, state views.ListState, q storage.ListQuery, all int) (views.ImageList, error) {
+func (h *Handlers) imageList(c echo.Context, state address.List, q storage.ListQuery, all int) (views.ImageList, error) {
 	ctx := c.Request().Context()
 	list := views.ImageList{State: state, Repository: q.Repository, All: all, Server: h.origin(c)}
 	if state.Grouped {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 )
 
 const (
@@ -31,10 +31,10 @@ var listParams = []string{"q", "reference", "dangling", "label", "before", "sinc
 
 // listState reads a list's address. Errors are of kind Invalid and name the part that is wrong. Docker's words in the text
 // become the filters that they are, except, while somebody types, the last one, which may not be finished.
-func listState(c echo.Context, path string) (views.ListState, error) {
+func listState(c echo.Context, path string) (address.List, error) {
 	said := c.QueryParams()
 	if name := unknownParam(said, append([]string{"go"}, listParams...)); name != "" {
-		return views.ListState{Path: path, Page: 1}, image.Errorf(image.Invalid, "there is no filter %.40q", name).
+		return address.List{Path: path, Page: 1}, image.Errorf(image.Invalid, "there is no filter %.40q", name).
 			Suggest("The filters are reference, dangling, label, before, since, until, registry, platform, update and pinned.")
 	}
 	return readList(said, path, Partial(c) && !said.Has("go"))
@@ -52,8 +52,8 @@ func unknownParam(said url.Values, known []string) string {
 }
 
 // readList is listState of an address's query; typing says that somebody is at it.
-func readList(said url.Values, path string, typing bool) (views.ListState, error) {
-	s := views.ListState{Path: path, Page: 1}
+func readList(said url.Values, path string, typing bool) (address.List, error) {
+	s := address.List{Path: path, Page: 1}
 	if len(said.Get("q")) > maxFilter {
 		return s, image.Errorf(image.Invalid, "the filter is longer than %d bytes (q)", maxFilter).Suggest("Give a part of a name, an image ID or a digest.")
 	}
@@ -78,7 +78,7 @@ func readList(said url.Values, path string, typing bool) (views.ListState, error
 }
 
 // readFilters reads what chooses rows.
-func readFilters(s *views.ListState, all func(string) []string, last func(string) string) (err error) {
+func readFilters(s *address.List, all func(string) []string, last func(string) string) (err error) {
 	for _, filter := range []struct {
 		name string
 		into *[]string
@@ -126,7 +126,7 @@ func readFilters(s *views.ListState, all func(string) []string, last func(string
 }
 
 // readShape reads what is shown of the rows, and how.
-func readShape(s *views.ListState, last func(string) string) (err error) {
+func readShape(s *address.List, last func(string) string) (err error) {
 	switch group := last("group"); group {
 	case "":
 	case "repository":
@@ -222,14 +222,14 @@ func isUpdate(s string) bool {
 
 // tidy tells whether the address is the state's own. Any other, such as a form sends with its empty fields, or one with
 // docker's words in the text, is redirected to it, so that a list has one address only.
-func tidy(c echo.Context, state views.ListState) bool {
-	var said []views.Param
+func tidy(c echo.Context, state address.List) bool {
+	var said []address.Param
 	for part := range strings.SplitSeq(c.Request().URL.RawQuery, "&") {
 		name, value, _ := strings.Cut(part, "=")
 		name, nameErr := url.QueryUnescape(name)
 		value, valueErr := url.QueryUnescape(value)
 		if nameErr == nil && valueErr == nil && slices.Contains(listParams, name) {
-			said = append(said, views.Param{Name: name, Value: value})
+			said = append(said, address.Param{Name: name, Value: value})
 		}
 	}
 	return slices.Equal(said, state.Params())
@@ -237,7 +237,7 @@ func tidy(c echo.Context, state views.ListState) bool {
 
 // noteAddress tells htmx the list's address. What is typed takes the place of the last address, each other change of a filter
 // is a step that one can go back from. Links say so themselves.
-func noteAddress(c echo.Context, state views.ListState) {
+func noteAddress(c echo.Context, state address.List) {
 	header := c.Request().Header
 	if source, _, _ := strings.Cut(header.Get("HX-Source"), "#"); source != "form" {
 		return
@@ -249,11 +249,11 @@ func noteAddress(c echo.Context, state views.ListState) {
 	before, err := readList(shown.Query(), state.Path, false)
 	now := state
 	now.Query, before.Query, now.Page, before.Page = "", "", 1, 1
-	typed := err == nil && shown.Path == state.Path && now.URL() == before.URL() && !c.QueryParams().Has("go")
-	if typed || (&url.URL{Path: shown.Path, RawQuery: shown.RawQuery}).RequestURI() == state.URL() {
-		c.Response().Header().Set("HX-Replace-Url", state.URL())
+	typed := err == nil && shown.Path == state.Path && now.String() == before.String() && !c.QueryParams().Has("go")
+	if typed || (&url.URL{Path: shown.Path, RawQuery: shown.RawQuery}).RequestURI() == state.String() {
+		c.Response().Header().Set("HX-Replace-Url", state.String())
 	} else {
-		c.Response().Header().Set("HX-Push-Url", state.URL())
+		c.Response().Header().Set("HX-Push-Url", state.String())
 	}
 }
 

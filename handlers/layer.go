@@ -2,12 +2,11 @@ package handlers
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -16,7 +15,7 @@ const shownUses = 200
 
 // Layer answers GET /layers/:digest: a layer, and every image that uses it.
 func (h *Handlers) Layer(c echo.Context) error {
-	digest, err := image.ParseDigest(strings.TrimPrefix(c.Request().URL.Path, "/layers/")) // echo's parameter may be escaped
+	digest, err := address.ParseLayer(c.Request().URL.Path) // echo's parameter may be escaped
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 )
 
@@ -76,7 +76,7 @@ func TestATagThatMovesBetweenPullsIsToldComparedAndPrunedToTheByte(t *testing.T)
 		t.Fatalf("%d dangling digests: %+v, %v", dangling, rows, err)
 	}
 	for n := 1; n <= 2; n++ {
-		changes := views.ChangesURL("docker.io/library/app", digests[n-1], digests[n], image.Platform{})
+		changes := address.ChangesOf("docker.io/library/app", digests[n-1], digests[n], image.Platform{}).String()
 		history.is(t, http.StatusOK, `href="`+changes+`"`)
 		name := []string{"", "second", "third"}[n]
 		s.get(changes).is(t, http.StatusOK, "COPY "+name, strings.ToUpper(name), "added")

@@ -16,6 +16,7 @@ import (
 	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -34,13 +35,13 @@ const (
 // searchPicker gives the repository that the Search page's address picks: its tags, and what the picked tag
 // points to. What a registry is too slow for loads itself. Errors are those that people are not shown; what a
 // registry says stands in the view.
-func (h *Handlers) searchPicker(c echo.Context, state views.SearchState) (views.PickerView, error) {
+func (h *Handlers) searchPicker(c echo.Context, state address.Search) (views.PickerView, error) {
 	return h.picker(c, state, pickerPageLimit, true, true)
 }
 
 // searchPickerPart answers the request for one part of the picker by htmx: views.SearchTagsID or
 // views.SearchOffersID.
-func (h *Handlers) searchPickerPart(c echo.Context, state views.SearchState, part string) error {
+func (h *Handlers) searchPickerPart(c echo.Context, state address.Search, part string) error {
 	shown, known := currentSearch(c)
 	known = known && shown.Repo == state.Repo
 	tags := part == views.SearchTagsID
@@ -66,14 +67,14 @@ func (h *Handlers) searchPickerPart(c echo.Context, state views.SearchState, par
 
 // keepTags tells htmx the page's address after a request for tags: while somebody types in place of the last
 // one, for another page of the list as a step that one can go back from.
-func keepTags(c echo.Context, state, shown views.SearchState) {
+func keepTags(c echo.Context, state, shown address.Search) {
 	header := c.Response().Header()
 	header.Del("HX-Push-Url")
 	header.Del("HX-Replace-Url")
 	if shown.Match == state.Match && shown.TagPage != state.TagPage {
-		header.Set("HX-Push-Url", state.URL())
+		header.Set("HX-Push-Url", state.String())
 	} else {
-		header.Set("HX-Replace-Url", state.URL())
+		header.Set("HX-Replace-Url", state.String())
 	}
 }
 
@@ -98,7 +99,7 @@ func digestIn(text string, repo image.Repository) (image.Reference, bool) {
 }
 
 // picker asks for the tags, for what the picked one points to, or for both side by side.
-func (h *Handlers) picker(c echo.Context, state views.SearchState, limit time.Duration, tags, offers bool) (views.PickerView, error) {
+func (h *Handlers) picker(c echo.Context, state address.Search, limit time.Duration, tags, offers bool) (views.PickerView, error) {
 	v := views.PickerView{State: state, Host: state.Repo.Host()}
 	if state.Repo == "" {
 		return v, nil
@@ -109,7 +110,7 @@ func (h *Handlers) picker(c echo.Context, state views.SearchState, limit time.Du
 		return v, err
 	}
 	if totals.Tags+totals.Untagged > 0 {
-		v.Shelf = ui.ImageURL(image.Reference{Repository: state.Repo})
+		v.Shelf = address.Of(image.Reference{Repository: state.Repo}).String()
 	}
 	if listed, known := h.registry.Find(state.Repo.Host()); known {
 		v.Host = listed.Name()
@@ -119,7 +120,7 @@ func (h *Handlers) picker(c echo.Context, state views.SearchState, limit time.Du
 		return v, nil
 	}
 	if ref, ok := digestIn(state.Match, state.Repo); ok {
-		v.Onward = ui.PullFormURL(ref)
+		v.Onward = address.PullFormOf(ref).String()
 		return v, nil
 	}
 	var g errgroup.Group
@@ -173,7 +174,7 @@ func failureOf(ctx context.Context, repo image.Repository, limit time.Duration, 
 
 // pickerOffers finds out what the picked tag points to. What the registry was too slow to tell of single
 // platforms is left out, once nobody waits for more.
-func (h *Handlers) pickerOffers(ctx context.Context, state views.SearchState, limit time.Duration) (views.PickerOffers, error) {
+func (h *Handlers) pickerOffers(ctx context.Context, state address.Search, limit time.Duration) (views.PickerOffers, error) {
 	wait, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	ref := image.Reference{Repository: state.Repo, Tag: state.Tag}
@@ -188,7 +189,7 @@ func (h *Handlers) pickerOffers(ctx context.Context, state views.SearchState, li
 
 // pickerTags lists the tags that the filter chooses, one page of them with what the shelf and the registry's
 // search service know. With seek, where the address names no page, it is that of the picked tag.
-func (h *Handlers) pickerTags(ctx context.Context, state views.SearchState, limit time.Duration, seek bool) (views.PickerTags, error) {
+func (h *Handlers) pickerTags(ctx context.Context, state address.Search, limit time.Duration, seek bool) (views.PickerTags, error) {
 	wait, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	soon, stop := context.WithTimeout(wait, detailsLimit)
@@ -241,7 +242,7 @@ func (h *Handlers) pickerTag(name string, stored image.Digest, d search.TagDetai
 }
 
 // tagDetails asks for sizes and dates while the tags are on their way.
-func (h *Handlers) tagDetails(ctx context.Context, state views.SearchState) <-chan map[string]search.TagDetail {
+func (h *Handlers) tagDetails(ctx context.Context, state address.Search) <-chan map[string]search.TagDetail {
 	details := make(chan map[string]search.TagDetail, 1)
 	go func() {
 		found, err := h.search.TagDetails(ctx, state.Repo, state.Match)

@@ -12,6 +12,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -19,7 +20,7 @@ import (
 // aPicker is a picked repository with a row of each kind.
 func aPicker() views.PickerView {
 	return views.PickerView{
-		State: views.SearchState{Query: "postgres", Stars: 10, Repo: "docker.io/library/postgres", Tag: "15"},
+		State: address.Search{Query: "postgres", Stars: 10, Repo: "docker.io/library/postgres", Tag: "15"},
 		Host:  "Docker Hub", Shelf: "/images/docker.io/library/postgres",
 		Tags: views.PickerTags{All: 1204, Matches: 1204, Latest: true, Page: 2, Pages: 25, Rows: []views.PickerTag{
 			{Name: "16.1", Updated: clock.Add(-10 * 24 * time.Hour), Size: 154_000_000, Platform: "linux/amd64"},
@@ -38,7 +39,7 @@ func TestThePickerLooksAsApproved(t *testing.T) {
 	}
 	found, none, unpicked, waiting, limited, failed, foreign, onward := aPicker(), aPicker(), aPicker(), aPicker(), aPicker(), aPicker(), aPicker(), aPicker()
 	found.Offers = views.PickerOffers{Running: []int64{7}, Found: &views.PullFound{
-		Ref: postgres15, Digest: image.DigestOf([]byte("index")), Index: true, Stored: image.DigestOf([]byte("old")), StoredURL: ui.ImageURL(postgres15),
+		Ref: postgres15, Digest: image.DigestOf([]byte("index")), Index: true, Stored: image.DigestOf([]byte("old")), StoredURL: address.Of(postgres15).String(),
 		Default: "linux/amd64", Ticked: 1, Fetch: 120_800_000, Free: 100_000_000,
 		Offers: []views.PullOffer{
 			{Platform: "linux/amd64", Value: "linux/amd64", Default: true, Ticked: true, Priced: true, Size: 149_900_000, Here: 29_100_000, Fetch: 120_800_000, Blobs: "94ef9904d4df:120800000"},

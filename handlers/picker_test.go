@@ -25,6 +25,7 @@ import (
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 )
 
@@ -294,12 +295,12 @@ func TestADigestInTheFilterLeadsToThePullForm(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p.registry.Forget()
-			address := "/search?" + url.Values{"repo": {"postgres"}, "match": {tt.match}}.Encode()
-			a := p.part(views.SearchTagsID, address, "/search?repo=postgres")
+			typed := "/search?" + url.Values{"repo": {"postgres"}, "match": {tt.match}}.Encode()
+			a := p.part(views.SearchTagsID, typed, "/search?repo=postgres")
 			if got, want := a.header.Get("HX-Redirect"), "/pull?ref="+tt.ref; got != want {
 				t.Errorf("leads to %q, want %q", got, want)
 			}
-			p.get((views.SearchState{Repo: "docker.io/library/postgres", Match: tt.match}).URL()).is(t, http.StatusOK, `href="/pull?ref=`+tt.ref+`"`, "That is a digest")
+			p.get((address.Search{Repo: "docker.io/library/postgres", Match: tt.match}).String()).is(t, http.StatusOK, `href="/pull?ref=`+tt.ref+`"`, "That is a digest")
 			if n := len(p.registry.Requests()); n != 0 {
 				t.Errorf("%d requests to the registry", n)
 			}
@@ -381,8 +382,8 @@ func TestWhatARegistryIsTooSlowForLoadsItself(t *testing.T) {
 	p := newPicker(t, nil)
 	p.registry.Hold(sample.TagLists, -1)
 	p.registry.Hold(sample.Manifests, -1)
-	state := views.SearchState{Repo: "docker.io/library/postgres", Tag: "15"}
-	c := p.pages.(*echo.Echo).NewContext(httptest.NewRequest(http.MethodGet, state.URL(), nil), httptest.NewRecorder())
+	state := address.Search{Repo: "docker.io/library/postgres", Tag: "15"}
+	c := p.pages.(*echo.Echo).NewContext(httptest.NewRequest(http.MethodGet, state.String(), nil), httptest.NewRecorder())
 	v, err := p.h.picker(c, state, 50*time.Millisecond, true, true)
 	if err != nil {
 		t.Fatal(err)
@@ -406,8 +407,8 @@ func TestARegistryThatStaysSilentIsGivenUp(t *testing.T) {
 
 func TestAnotherSiteCannotMakeThePickerAsk(t *testing.T) {
 	p := newPicker(t, nil)
-	state := views.SearchState{Repo: "docker.io/library/postgres", Tag: "15"}
-	r := httptest.NewRequest(http.MethodGet, state.URL(), nil)
+	state := address.Search{Repo: "docker.io/library/postgres", Tag: "15"}
+	r := httptest.NewRequest(http.MethodGet, state.String(), nil)
 	c := p.pages.(*echo.Echo).NewContext(r, httptest.NewRecorder())
 	HoldAsking(c)
 	v, err := p.h.searchPicker(c, state)

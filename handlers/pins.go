@@ -8,12 +8,13 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/ui"
 )
 
 // pinImage answers POST …/pin with the fields note and back: the digest that the address names is in use, and a
 // deletion or a prune asks twice. Pinning again replaces the note.
-func (h *Handlers) pinImage(c echo.Context, a address) error {
+func (h *Handlers) pinImage(c echo.Context, a address.Image) error {
 	ctx := c.Request().Context()
 	ref, err := h.pinnable(ctx, a)
 	if err != nil {
@@ -29,7 +30,7 @@ func (h *Handlers) pinImage(c echo.Context, a address) error {
 }
 
 // unpinImage answers POST …/unpin with the field back.
-func (h *Handlers) unpinImage(c echo.Context, a address) error {
+func (h *Handlers) unpinImage(c echo.Context, a address.Image) error {
 	ctx := c.Request().Context()
 	ref, err := h.pinnable(ctx, a)
 	if err != nil {
@@ -43,51 +44,53 @@ func (h *Handlers) unpinImage(c echo.Context, a address) error {
 }
 
 // pinBack is the page that a pin's form leads back to: its own unless the form says another.
-func pinBack(c echo.Context, a address) string {
+func pinBack(c echo.Context, a address.Image) string {
 	if back := backParam(c); back != "" {
 		return back
 	}
-	return a.base()
+	return a.Base().String()
 }
 
 // pinnable gives what a pin at an address is on. An image ID stands for the digest that it is stored under, where
 // there is only one.
-func (h *Handlers) pinnable(ctx context.Context, a address) (image.Reference, error) {
-	if a.idPrefix == "" {
-		if a.ref.Tag == "" && a.ref.Digest == "" {
-			return a.ref, image.Errorf(image.Invalid, "%s is a repository: only a tag, a digest or an image ID can be pinned", a.ref.Familiar())
+func (h *Handlers) pinnable(ctx context.Context, a address.Image) (image.Reference, error) {
+	if a.ID == "" {
+		if a.Ref.Tag == "" && a.Ref.Digest == "" {
+			return a.Ref, image.Errorf(image.Invalid, "%s is a repository: only a tag, a digest or an image ID can be pinned", a.Ref.Familiar())
 		}
-		return a.ref, nil
+		return a.Ref, nil
 	}
-	img, err := h.store.ImageByID(ctx, a.idPrefix)
+	img, err := h.store.ImageByID(ctx, a.ID)
 	if err != nil {
-		return a.ref, err
+		return a.Ref, err
 	}
 	names, err := h.store.NamesOf(ctx, img.ID, maxNames)
 	if err != nil {
-		return a.ref, err
+		return a.Ref, err
 	}
 	if len(names.Digests) != 1 {
-		return a.ref, image.Errorf(image.Conflict, "image %s is stored under several digests", image.ShortDigest(img.ID)).Suggest("Pin it by one of its names.")
+		return a.Ref, image.Errorf(image.Conflict, "image %s is stored under several digests", image.ShortDigest(img.ID)).Suggest("Pin it by one of its names.")
 	}
 	return names.Digests[0], nil
 }
 
 // pinAddress answers GET …/pin and …/unpin, the address of a refused form that is loaded again.
-func pinAddress(c echo.Context, a address) error { return c.Redirect(http.StatusSeeOther, a.base()) }
+func pinAddress(c echo.Context, a address.Image) error {
+	return c.Redirect(http.StatusSeeOther, a.Base().String())
+}
 
 // pins gives what is pinned of a subject, and what can be.
 func (h *Handlers) pins(ctx context.Context, s *subject) (views.PinView, error) {
-	v := views.PinView{Back: s.url(s.section)}
-	if s.idPrefix == "" {
-		pin, err := h.store.PinOf(ctx, s.ref)
+	v := views.PinView{Back: s.url(s.Section)}
+	if s.ID == "" {
+		pin, err := h.store.PinOf(ctx, s.Ref)
 		if err != nil {
 			return v, err
 		}
 		if pin != nil {
 			v.Pins = []image.Pin{*pin}
 		}
-		v.Choices = []image.Reference{s.ref}
+		v.Choices = []image.Reference{s.Ref}
 		return v, nil
 	}
 	var err error

@@ -14,6 +14,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -26,14 +27,14 @@ const (
 
 // pruning is what a request asks for: as it was typed, and what that means.
 type pruning struct {
-	typed   views.PruneAsked
+	typed   address.Prune
 	asked   image.Prune
 	at      time.Time           // when durations count from
 	problem *views.PruneProblem // what cannot be understood; asked means nothing then
 }
 
 // Prune answers GET /prune?all=&until=&label=&label!=&unused=: what a prune would do, or for htmx the plan alone. Nothing is
-// done. views.PruneAsked has the words of the address.
+// done. address.Prune has the words of the address.
 func (h *Handlers) Prune(c echo.Context) error {
 	p, err := h.pruningOf(c)
 	if err != nil {
@@ -42,7 +43,7 @@ func (h *Handlers) Prune(c echo.Context) error {
 	if p.problem != nil {
 		return h.refusePrune(c, p)
 	}
-	if short := p.typed.URL(); c.Request().Method != http.MethodPost && c.Request().URL.RequestURI() != short {
+	if short := p.typed.String(); c.Request().Method != http.MethodPost && c.Request().URL.RequestURI() != short {
 		return c.Redirect(http.StatusFound, short) // what forms leave empty, and blanks between labels
 	}
 	plan, err := h.planPrune(c.Request().Context(), p.asked)
@@ -60,7 +61,7 @@ func (h *Handlers) PruneSummary(c echo.Context) error {
 		return err
 	}
 	if !Partial(c) {
-		return c.Redirect(http.StatusFound, p.typed.URL())
+		return c.Redirect(http.StatusFound, p.typed.String())
 	}
 	form := views.PruneForm{Asked: p.typed, Problem: p.problem}
 	if p.problem != nil {
@@ -116,10 +117,10 @@ func (h *Handlers) PruneImages(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	h.log.Info("pruned", "filters", p.typed.URL(), "by", by, "images", plan.Totals.Images, "bytes", plan.Totals.Freed, "removal", removed.ID)
+	h.log.Info("pruned", "filters", p.typed.String(), "by", by, "images", plan.Totals.Images, "bytes", plan.Totals.Freed, "removal", removed.ID)
 	flash := ui.Flash{Kind: ui.KindSuccess, Undo: removed.ID, Until: removed.Until}
 	flash.Text = views.PrunedText(ctx, plan, flash.Undo != 0)
-	return redirect(c, ui.StoragePath, flash)
+	return redirect(c, address.StoragePath, flash)
 }
 
 // showPrune answers with the plan's page, or for htmx with the plan alone.

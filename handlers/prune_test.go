@@ -15,8 +15,8 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
-	"github.com/stowage/stowage/views/ui"
 )
 
 var pruneHidden = regexp.MustCompile(`<input type="hidden" name="([\w!]+)" value="([^"]*)">`)
@@ -231,7 +231,7 @@ func TestAPruneIsNotCarriedOutOnceTheShelfHasChanged(t *testing.T) {
 	s := moved(t)
 	old := s.get("/prune").pruneForm(t)
 	pinned := s.dangling()[0]
-	s.post(ui.ImageURL(pinned)+"/pin", nil)
+	s.post(address.Of(pinned).String()+"/pin", nil)
 	page := s.post("/prune", old)
 	page.is(t, http.StatusConflict, "The shelf has changed", "Kept, and why", "1 image")
 	if n := len(s.dangling()); n != 2 {

@@ -10,6 +10,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -81,7 +82,7 @@ func (h *Handlers) CancelPull(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return redirect(c, ui.PullURL(id), ui.Flash{})
+	return redirect(c, address.Pull{ID: id}.String(), ui.Flash{})
 }
 
 // pullID reads a pull's ID from the address.

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -11,7 +12,6 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/views/text"
-	"github.com/stowage/stowage/views/ui"
 )
 
 // all gives the address of the form for all tags of a repository of the registry; pairs are further parameters.
@@ -299,7 +299,7 @@ func TestAllTagsArePulledWithScriptingOff(t *testing.T) {
 	p.get(address, "Accept-Language", "ko").is(t, http.StatusOK, "의 모든 태그", "모두 저장되었습니다")
 
 	again := p.end(p.startAll("library/postgres"))
-	p.get(ui.PullURL(again.ID)).is(t, http.StatusOK, "Already up to date", ">up to date<")
+	p.get(fmt.Sprint("/pulls/", again.ID)).is(t, http.StatusOK, "Already up to date", ">up to date<")
 }
 
 func TestAFailedPullOfAllTagsSaysWhichAndCanBeTriedAgain(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
-	"github.com/stowage/stowage/views/ui"
+	"github.com/stowage/stowage/views/address"
 )
 
 // pollCheck is how long after the end of a pull its page asks whether the layers are unpacked. What takes
@@ -31,9 +31,9 @@ func checkOf(job pull.Job, images []storage.Image, at image.Reference, now time.
 	for _, img := range images {
 		switch {
 		case !img.Broken.Empty():
-			b := views.BrokenImage{Reason: img.Broken, URL: ui.ImageURL(at)}
+			b := views.BrokenImage{Reason: img.Broken, URL: address.Of(at).String()}
 			if img.Platform.Known() {
-				b.Platform, b.URL = img.Platform.String(), ui.SectionURL(b.URL, "", img.Platform)
+				b.Platform, b.URL = img.Platform.String(), address.Of(at).For(img.Platform).String()
 			}
 			check.Broken = append(check.Broken, b)
 		case img.Unpacked < 0:

@@ -13,6 +13,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -20,7 +21,7 @@ import (
 const (
 	resolveLimit = 20 * time.Second // for a registry to tell what a reference points to, while somebody waits
 	maxReference = 600              // bytes of a reference in a request; no valid one is as long
-	maxPaste     = ui.MaxPaste      // bytes of a text with a reference in it, such as a command line
+	maxPaste     = address.MaxPaste // bytes of a text with a reference in it, such as a command line
 	maxAsked     = 64               // platforms in one request; the queue takes fewer
 )
 
@@ -33,7 +34,7 @@ func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 	input, platforms := cleaned(c.QueryParam("ref"), c.QueryParams()["platform"])
 	if len(strings.Fields(c.QueryParam("ref"))) > 1 && len(strings.Fields(input)) == 1 && !Partial(c) {
 		// A command was pasted. Its address is not one to hand on: there may be passwords in it.
-		return c.Redirect(http.StatusFound, ui.PullInputURL(input, allTags(c.QueryParam("all"), c.QueryParam("ref")), platforms))
+		return c.Redirect(http.StatusFound, address.PullForm{Input: input, All: allTags(c.QueryParam("all"), c.QueryParam("ref")), Platforms: platforms}.String())
 	}
 	if allTags(c.QueryParam("all"), c.QueryParam("ref")) && strings.TrimSpace(input) != "" {
 		return h.pullAllForm(c, input, platforms)
@@ -186,7 +187,7 @@ func (h *Handlers) renderPullForm(c echo.Context, status int, v views.PullFormVi
 func (h *Handlers) pullFound(ctx context.Context, r pull.Resolution, want offersWanted) (f views.PullFound, absent []image.Platform) {
 	shown := want.view(r)
 	f = views.PullFound{
-		Ref: r.Reference, Digest: r.Target.Digest, Index: r.Target.Index != nil, Stored: r.Stored, StoredURL: ui.ImageURL(r.Reference),
+		Ref: r.Reference, Digest: r.Target.Digest, Index: r.Target.Index != nil, Stored: r.Stored, StoredURL: address.Of(r.Reference).String(),
 		Attestations: r.Attestations, Others: r.Others, Default: h.options.DefaultPlatform.String(), Free: h.freeDisk(),
 		Allowance: h.allowance(r.Reference.Repository.Host()), All: len(r.Offers), Most: pull.MaxPlatforms,
 		Find: want.find, Matches: shown.matches, Page: shown.page, Pages: shown.pages,
@@ -237,7 +238,7 @@ func (h *Handlers) pullOffer(ctx context.Context, ref image.Reference, o pull.Of
 		v.Value = v.Platform
 	}
 	if o.Stored {
-		v.URL = ui.SectionURL(ui.ImageURL(ref), "", o.Platform)
+		v.URL = address.Of(ref).For(o.Platform).String()
 	}
 	var e *image.Error
 	switch {

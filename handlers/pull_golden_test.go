@@ -13,6 +13,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -72,11 +73,11 @@ func TestPagesOfPullingLookAsApproved(t *testing.T) {
 	waits.ReasonText = image.Textf("the server is stopping")
 	chrome := ui.Chrome{Active: ui.NavPulls, ActivePulls: 2}
 	found := views.PullFound{
-		Ref: postgres15, Digest: image.DigestOf([]byte("index")), Index: true, Stored: image.DigestOf([]byte("old")), StoredURL: ui.ImageURL(postgres15),
+		Ref: postgres15, Digest: image.DigestOf([]byte("index")), Index: true, Stored: image.DigestOf([]byte("old")), StoredURL: address.Of(postgres15).String(),
 		Attestations: 2, Others: 1, Default: "linux/amd64", Ticked: 1, Fetch: 120_800_000, Free: 100_000_000,
 		Offers: []views.PullOffer{
 			{Platform: "linux/amd64", Value: "linux/amd64", Default: true, Ticked: true, Priced: true, Size: 149_900_000, Here: 29_100_000, Fetch: 120_800_000, Blobs: "94ef9904d4df:120800000"},
-			{Platform: "linux/arm64", Value: "linux/arm64", Stored: true, URL: ui.SectionURL(ui.ImageURL(postgres15), "", linuxARM64), Priced: true, Size: 7, Here: 7},
+			{Platform: "linux/arm64", Value: "linux/arm64", Stored: true, URL: address.Of(postgres15).For(linuxARM64).String(), Priced: true, Size: 7, Here: 7},
 			{Platform: "linux/arm/v7", Value: "linux/arm/v7", Problem: "the manifest is <i>gone</i>"},
 			{Platform: "linux/arm64", Value: "linux/arm64", Obstacle: views.ObstacleRepeated, Priced: true, Size: 1, Fetch: 1},
 			{Platform: "bad\u202e/<b>", Obstacle: views.ObstacleInvalid},

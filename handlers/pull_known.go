@@ -6,7 +6,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
-	"github.com/stowage/stowage/views/ui"
+	"github.com/stowage/stowage/views/address"
 )
 
 // minPastedID is how many hex digits of an image ID are taken for one where a reference is expected: those
@@ -34,7 +34,7 @@ func unknownDigest(hex string) error {
 func (h *Handlers) knownPage(ctx context.Context, hex string) (string, error) {
 	img, err := h.store.ImageByID(ctx, hex)
 	if err == nil {
-		return ui.IDURL(img.ID), nil
+		return address.OfID(img.ID).String(), nil
 	}
 	if image.KindOf(err) != image.NotFound {
 		return "", err
@@ -46,7 +46,7 @@ func (h *Handlers) knownPage(ctx context.Context, hex string) (string, error) {
 	}
 	layer, _, err := h.store.Layer(ctx, d, 1)
 	if err == nil {
-		return ui.LayerURL(layer.Digest), nil
+		return address.Layer(layer.Digest), nil
 	}
 	if image.KindOf(err) != image.NotFound {
 		return "", err
@@ -55,9 +55,9 @@ func (h *Handlers) knownPage(ctx context.Context, hex string) (string, error) {
 		// The page of the digest itself; that of a platform leads on to its index.
 		switch {
 		case strings.HasPrefix(string(row.Digest), string(d)):
-			return ui.ImageURL(row.Reference.WithDigest(row.Digest)), nil
+			return address.Of(row.Reference.WithDigest(row.Digest)).String(), nil
 		case len(hex) == 64:
-			return ui.ImageURL(row.Reference.WithDigest(d)), nil
+			return address.Of(row.Reference.WithDigest(d)).String(), nil
 		}
 	}
 	return "", nil

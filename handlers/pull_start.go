@@ -8,6 +8,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -46,7 +47,7 @@ func (h *Handlers) start(c echo.Context, req pull.Request, refuse func(error) er
 	if joined {
 		flash = ui.Flash{Kind: ui.KindInfo, Text: text.T(c.Request().Context(), "pullform.joined")}
 	}
-	return redirect(c, ui.PullURL(job.ID), flash)
+	return redirect(c, address.Pull{ID: job.ID}.String(), flash)
 }
 
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }

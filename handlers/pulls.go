@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -32,7 +33,7 @@ func (h *Handlers) Pulls(c echo.Context) error {
 	}
 	v.Pages = max(1, (v.Total+pullsPerPage-1)/pullsPerPage)
 	if page > v.Pages {
-		return c.Redirect(http.StatusFound, views.PullsURL(v.Pages))
+		return c.Redirect(http.StatusFound, address.Pulls(v.Pages))
 	}
 	for i, j := range v.Jobs {
 		if live, ok := h.queue.Get(j.ID); ok {

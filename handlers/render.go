@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -101,7 +102,7 @@ func (h *Handlers) trouble(ctx context.Context) *ui.ErrorView {
 // boxText is what the box in the header says at first: what this page was looked up by. The Search page has a box of its
 // own for that.
 func boxText(c echo.Context) string {
-	if c.Request().URL.Path == "/pull" {
+	if c.Request().URL.Path == address.PullFormPath {
 		return c.QueryParam("ref")
 	}
 	return ""

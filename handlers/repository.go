@@ -7,23 +7,24 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/ui"
 )
 
 // repositoryPage answers for a repository's address: its tags and its digests without one, as a list with
 // the address of the Images page. Where nothing of it is stored, the page offers to pull it.
-func (h *Handlers) repositoryPage(c echo.Context, a address) error {
+func (h *Handlers) repositoryPage(c echo.Context, a address.Image) error {
 	ctx := c.Request().Context()
-	name := a.ref.Repository
+	name := a.Ref.Repository
 	totals, err := h.store.RepositoryTotals(ctx, name)
 	if err != nil {
 		return err
 	}
 	all := totals.Tags + totals.Untagged
 	if all == 0 {
-		return h.absentRepository(c, a.ref)
+		return h.absentRepository(c, a.Ref)
 	}
-	return h.answerList(c, a.base(), name, func() (int, error) { return all, nil }, func(list views.ImageList) error {
+	return h.answerList(c, a.Base().String(), name, func() (int, error) { return all, nil }, func(list views.ImageList) error {
 		v := views.RepositoryView{Repository: name, Crumbs: crumbsOf(ctx, name, ""), Tags: totals.Tags, Untagged: totals.Untagged, List: list}
 		return Render(c, http.StatusOK, views.RepositoryPage(h.Chrome(c, views.ListTitle(ctx, list), ui.NavImages), v))
 	})
@@ -32,7 +33,7 @@ func (h *Handlers) repositoryPage(c echo.Context, a address) error {
 // absentRepository answers where the shelf has nothing of a repository.
 func (h *Handlers) absentRepository(c echo.Context, ref image.Reference) error {
 	v := views.AbsentView{
-		Crumbs: crumbsOf(c.Request().Context(), ref.Repository, ""), Ref: ref, PullURL: ui.PullFormURL(ref), Command: "docker pull " + ref.Familiar(),
+		Crumbs: crumbsOf(c.Request().Context(), ref.Repository, ""), Ref: ref, PullURL: address.PullFormOf(ref).String(), Command: "docker pull " + ref.Familiar(),
 	}
 	if Partial(c) { // somebody deleted all of it while its list was in view
 		c.Response().Header().Set("HX-Retarget", "#main")

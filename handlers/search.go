@@ -9,13 +9,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/ui"
 )
 
 // searchDeadline is how long an answer waits for the registries that are searched. What is later comes by itself.
 const searchDeadline = 3 * time.Second
 
-// Search answers GET /search: the Search page, or the part of it that htmx asks for. views.SearchState has the
+// Search answers GET /search: the Search page, or the part of it that htmx asks for. address.Search has the
 // words of its address. A pasted reference, digest or image ID leads on to where it belongs.
 func (h *Handlers) Search(c echo.Context) error {
 	state, err := searchState(c)
@@ -77,9 +78,9 @@ func searchPart(c echo.Context) string {
 
 // searchPage answers with the whole page. The results and the picked repository are asked for at the same time,
 // so that neither waits for the other's registry.
-func (h *Handlers) searchPage(c echo.Context, state views.SearchState) error {
+func (h *Handlers) searchPage(c echo.Context, state address.Search) error {
 	if !tidySearch(c, state) {
-		return c.Redirect(http.StatusFound, state.URL())
+		return c.Redirect(http.StatusFound, state.String())
 	}
 	ctx := c.Request().Context()
 	page := views.SearchView{State: state, Registries: h.searchable()}
@@ -110,7 +111,7 @@ func (h *Handlers) searchPage(c echo.Context, state views.SearchState) error {
 }
 
 // searchResultsPart answers with the results alone.
-func (h *Handlers) searchResultsPart(c echo.Context, state views.SearchState) error {
+func (h *Handlers) searchResultsPart(c echo.Context, state address.Search) error {
 	again, err := number(c.QueryParams(), "again", 0, maxPage)
 	if err != nil {
 		return err

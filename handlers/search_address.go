@@ -10,8 +10,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry/search"
-	"github.com/stowage/stowage/views"
-	"github.com/stowage/stowage/views/ui"
+	"github.com/stowage/stowage/views/address"
 )
 
 const (
@@ -21,10 +20,10 @@ const (
 )
 
 // searchState reads the page's address. Errors are of kind Invalid and name the part that is wrong.
-func searchState(c echo.Context) (views.SearchState, error) { return readSearch(c.QueryParams()) }
+func searchState(c echo.Context) (address.Search, error) { return readSearch(c.QueryParams()) }
 
 // readSearch is searchState of an address's query.
-func readSearch(said url.Values) (s views.SearchState, err error) {
+func readSearch(said url.Values) (s address.Search, err error) {
 	s.Query = strings.TrimSpace(said.Get("q"))
 	if err := checkText(s.Query); err != nil {
 		return s, err
@@ -63,7 +62,7 @@ func readSearch(said url.Values) (s views.SearchState, err error) {
 }
 
 // readPick reads the picked repository and what is picked of it.
-func readPick(said url.Values, s views.SearchState) (_ views.SearchState, err error) {
+func readPick(said url.Values, s address.Search) (_ address.Search, err error) {
 	name := strings.TrimSpace(said.Get("repo"))
 	if name == "" {
 		return s, nil
@@ -108,7 +107,7 @@ func number(said url.Values, name string, least, most int) (int, error) {
 }
 
 // ofListed holds a state against the list: its registry must be there, and only one registry's results have pages.
-func (h *Handlers) ofListed(s views.SearchState) (views.SearchState, error) {
+func (h *Handlers) ofListed(s address.Search) (address.Search, error) {
 	if s.Registry != "" {
 		l, ok := h.registry.Find(s.Registry)
 		if !ok {
@@ -128,8 +127,8 @@ var searchParams = []string{"q", "registry", "official", "stars", "sort", "limit
 
 // tidySearch tells whether the address is the state's own. Any other, such as a form sends, is redirected to it, so that
 // a search has one address only.
-func tidySearch(c echo.Context, state views.SearchState) bool {
-	own, err := url.Parse(state.URL())
+func tidySearch(c echo.Context, state address.Search) bool {
+	own, err := url.Parse(state.String())
 	if err != nil {
 		return true // cannot be: the address would go round in circles
 	}
@@ -144,10 +143,10 @@ func tidySearch(c echo.Context, state views.SearchState) bool {
 
 // currentSearch gives the state of the Search page that htmx asks from: part of what it asks with may be older, since
 // the rest of the page changed by itself.
-func currentSearch(c echo.Context) (views.SearchState, bool) {
+func currentSearch(c echo.Context) (address.Search, bool) {
 	u, err := url.Parse(c.Request().Header.Get("HX-Current-URL"))
-	if err != nil || u.Path != ui.SearchPath {
-		return views.SearchState{}, false
+	if err != nil || u.Path != address.SearchPath {
+		return address.Search{}, false
 	}
 	s, err := readSearch(u.Query())
 	return s, err == nil
@@ -155,15 +154,15 @@ func currentSearch(c echo.Context) (views.SearchState, bool) {
 
 // keepAddress tells htmx the page's address after the request: for what is typed or chosen in place of the last one,
 // for a link as a step that one can go back from. What asks by itself changes no address.
-func keepAddress(c echo.Context, state, shown views.SearchState) {
+func keepAddress(c echo.Context, state, shown address.Search) {
 	tag, _, _ := strings.Cut(c.Request().Header.Get("HX-Source"), "#")
 	header := c.Response().Header()
 	switch tag {
 	case "form", "input", "select":
-		header.Set("HX-Replace-Url", state.URL())
+		header.Set("HX-Replace-Url", state.String())
 	case "a":
 		if state != shown {
-			header.Set("HX-Push-Url", state.URL())
+			header.Set("HX-Push-Url", state.String())
 		}
 	}
 }

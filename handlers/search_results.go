@@ -10,6 +10,7 @@ import (
 	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -31,7 +32,7 @@ func (h *Handlers) searchable() []views.SearchRegistry {
 }
 
 // asked gives the registries that a state asks.
-func (h *Handlers) asked(state views.SearchState) []views.SearchRegistry {
+func (h *Handlers) asked(state address.Search) []views.SearchRegistry {
 	if l, ok := h.registry.Find(state.Registry); ok && state.Registry != "" {
 		return []views.SearchRegistry{{Host: l.Host, Name: l.Name()}}
 	}
@@ -40,7 +41,7 @@ func (h *Handlers) asked(state views.SearchState) []views.SearchRegistry {
 
 // searchResults asks the registries by the deadline. may tells whether they may be asked at all, again how often the page
 // has asked by itself. A registry that fails is part of the results.
-func (h *Handlers) searchResults(ctx context.Context, state views.SearchState, may bool, again int) (views.SearchResults, error) {
+func (h *Handlers) searchResults(ctx context.Context, state address.Search, may bool, again int) (views.SearchResults, error) {
 	r := views.SearchResults{State: state, Asked: h.asked(state), Limit: state.Limit, Held: !may && state.Query != "", Again: again}
 	r.Others = len(r.Asked) == 1 && len(h.searchable()) > 1
 	if r.Limit == 0 {
@@ -80,7 +81,7 @@ func (h *Handlers) searchResults(ctx context.Context, state views.SearchState, m
 
 // wordsOf gives what to search for. What the text stands for beyond words, or what is wrong with it, becomes part of
 // the results.
-func (h *Handlers) wordsOf(ctx context.Context, state views.SearchState, r *views.SearchResults) (string, error) {
+func (h *Handlers) wordsOf(ctx context.Context, state address.Search, r *views.SearchResults) (string, error) {
 	m, err := h.understand(ctx, state.Query)
 	var known *image.Error
 	switch {

@@ -10,6 +10,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -48,7 +49,7 @@ func (h *Handlers) Storage(c echo.Context) error {
 	if v.Counted.At.IsZero() && !v.Failed {
 		chrome.Refresh = countRefresh
 	}
-	return Render(c, http.StatusOK, views.StoragePage(chrome, v, views.RemovalsList(removals, ui.StoragePath), views.PinsList(pins, total, ui.StoragePath)))
+	return Render(c, http.StatusOK, views.StoragePage(chrome, v, views.RemovalsList(removals, address.StoragePath), views.PinsList(pins, total, address.StoragePath)))
 }
 
 // Sweep answers POST /storage/sweep: what waits to be swept goes now, and cannot come back.
@@ -59,12 +60,12 @@ func (h *Handlers) Sweep(c echo.Context) error {
 		return err
 	}
 	h.log.Info("freed what was waiting to be swept", "files", files, "bytes", bytes, "by", h.requester(c))
-	return redirect(c, ui.StoragePath, ui.Flash{Kind: ui.KindSuccess, Text: views.SweptText(ctx, files, bytes)})
+	return redirect(c, address.StoragePath, ui.Flash{Kind: ui.KindSuccess, Text: views.SweptText(ctx, files, bytes)})
 }
 
 // SweepAddress answers GET /storage/sweep, the address of a refused form that is loaded again.
 func (h *Handlers) SweepAddress(c echo.Context) error {
-	return c.Redirect(http.StatusSeeOther, ui.StoragePath)
+	return c.Redirect(http.StatusSeeOther, address.StoragePath)
 }
 
 // FreeUnfinished answers POST /storage/unfinished: what pulls have left that did not finish goes now.
@@ -75,7 +76,7 @@ func (h *Handlers) FreeUnfinished(c echo.Context) error {
 		return err
 	}
 	h.log.Info("freed what unfinished pulls had left", "files", freed.Files, "bytes", freed.Bytes, "by", h.requester(c))
-	return redirect(c, ui.StoragePath, ui.Flash{Kind: ui.KindSuccess, Text: views.FreedText(ctx, freed.Files, freed.Bytes)})
+	return redirect(c, address.StoragePath, ui.Flash{Kind: ui.KindSuccess, Text: views.FreedText(ctx, freed.Files, freed.Bytes)})
 }
 
 // storageView reads what the page shows. What takes time comes from the last count.

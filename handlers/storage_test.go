@@ -11,6 +11,7 @@ import (
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -194,5 +195,5 @@ func TestTheCountedReferencesOfALayerLeadToItsImages(t *testing.T) {
 	if len(u.Largest) == 0 || len(u.Largest[0].References) != 2 {
 		t.Fatalf("%+v", u.Largest)
 	}
-	s.get("/storage").is(t, http.StatusOK, `href="`+ui.LayerURL(u.Largest[0].Digest)+`"`, `href="`+ui.ImageURL(image.Reference{Repository: "docker.io/library/ubuntu", Tag: "latest"})+`"`)
+	s.get("/storage").is(t, http.StatusOK, `href="`+address.Layer(u.Largest[0].Digest)+`"`, `href="`+address.Of(image.Reference{Repository: "docker.io/library/ubuntu", Tag: "latest"}).String()+`"`)
 }

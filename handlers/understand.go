@@ -9,8 +9,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/docker"
-	"github.com/stowage/stowage/views"
-	"github.com/stowage/stowage/views/ui"
+	"github.com/stowage/stowage/views/address"
 )
 
 // lead says what a text in the search box leads to.
@@ -70,7 +69,7 @@ func (h *Handlers) understand(ctx context.Context, text string) (meaning, error)
 		if m.Ref, err = image.ParseRepositoryReference(name); err != nil {
 			return m, err
 		}
-		m.Page, m.Lead = views.SearchState{}.Picking(m.Ref.Repository).URL(), leadsToTags
+		m.Page, m.Lead = address.Search{}.Picking(m.Ref.Repository).String(), leadsToTags
 		return m, nil
 	}
 	if !p.Along && !likeReference(name) {
@@ -149,8 +148,8 @@ func likeReference(name string) bool {
 	isHost := first == "localhost" || strings.Contains(first, ".")
 	before, port, colon := strings.Cut(first, ":")
 	if !below {
-		address := isPort(port) && (before == "localhost" || isHost)
-		return colon && !address
+		hostPort := image.IsPort(port) && (before == "localhost" || isHost)
+		return colon && !hostPort
 	}
 	return colon || isHost || strings.Contains(path, ":")
 }
@@ -169,14 +168,14 @@ func (h *Handlers) understandReference(ctx context.Context, m *meaning, platform
 	}
 	m.Ref = ref
 	if allTags {
-		m.Page, m.Lead = views.PullAllURL(ref.Repository, "", platforms...), leadsToPull
+		m.Page, m.Lead = address.PullAllOf(ref.Repository, "", platforms...).String(), leadsToPull
 		return nil
 	}
 	m.Lead = leadsToImage
 	if m.Page, err = h.storedPage(ctx, ref, platforms); err != nil || m.Page != "" {
 		return err
 	}
-	m.Page, m.Lead = ui.PullFormURL(ref, platforms...), leadsToPull
+	m.Page, m.Lead = address.PullFormOf(ref, platforms...).String(), leadsToPull
 	return nil
 }
 
@@ -195,18 +194,18 @@ func (h *Handlers) storedPage(ctx context.Context, ref image.Reference, platform
 		if err != nil || !known {
 			return "", err
 		}
-		return ui.ImageURL(ref), nil
+		return address.Of(ref).String(), nil
 	case image.KindOf(err) == image.NotFound:
 		return "", nil
 	case err != nil:
 		return "", err
 	case len(platforms) == 0:
-		return ui.ImageURL(whole), nil
+		return address.Of(whole).String(), nil
 	}
 	for _, p := range platforms {
 		if !slices.ContainsFunc(stored.Images, func(i shelf.StoredImage) bool { return i.Platform == p }) {
 			return "", nil
 		}
 	}
-	return ui.SectionURL(ui.ImageURL(whole), "", platforms[0]), nil
+	return address.Of(whole).For(platforms[0]).String(), nil
 }

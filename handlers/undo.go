@@ -4,22 +4,22 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/ui"
 )
 
 // UndoRemoval answers POST /removals/:id/undo with the field back: what a deletion or a prune took is on the shelf
 // again.
 func (h *Handlers) UndoRemoval(c echo.Context) error {
-	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
-	if err != nil || id < 1 {
-		return image.Errorf(image.NotFound, "there is no deletion %.40q", c.Param("id"))
+	id, err := address.ParseRemoval(c.Param("id"))
+	if err != nil {
+		return err
 	}
 	ctx := c.Request().Context()
 	by := h.requester(c)
@@ -30,14 +30,14 @@ func (h *Handlers) UndoRemoval(c echo.Context) error {
 	h.log.Info("undid a deletion", "removal", id, "by", by, "restored", len(undone.Restored), "kept", len(undone.Kept))
 	to := backParam(c)
 	if to == "" {
-		to = "/images"
+		to = address.ImagesPath
 	}
 	return redirect(c, to, ui.Flash{Kind: ui.KindSuccess, Text: views.UndoneText(ctx, undone.Restored, undone.Kept)})
 }
 
 // UndoAddress answers GET /removals/:id/undo, the address of a refused undo that is loaded again.
 func (h *Handlers) UndoAddress(c echo.Context) error {
-	return c.Redirect(http.StatusSeeOther, "/images")
+	return c.Redirect(http.StatusSeeOther, address.ImagesPath)
 }
 
 // cannotUndo says what else can be done where a deletion is past undoing.

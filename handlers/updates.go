@@ -9,6 +9,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -36,7 +37,7 @@ func (h *Handlers) Updates(c echo.Context) error {
 		for _, check := range checks {
 			g.Tags = append(g.Tags, views.TagUpdate{
 				Tag: check.Reference, State: check.State, Here: check.Here, Upstream: check.Upstream, Method: check.Method, At: check.At,
-				Problem: check.Problem, Advice: check.Advice, PullURL: ui.PullFormURL(check.Reference),
+				Problem: check.Problem, Advice: check.Advice, PullURL: address.PullFormOf(check.Reference).String(),
 			})
 		}
 		v.Groups = append(v.Groups, g)
@@ -77,44 +78,44 @@ func (h *Handlers) CheckUpdates(c echo.Context) error {
 	if _, joined := h.checker.CheckAll(of, h.requester(c)); joined {
 		flash = ui.Flash{Kind: ui.KindInfo, Text: text.T(ctx, "updates.joined")}
 	}
-	return redirect(c, "/updates", flash)
+	return redirect(c, address.UpdatesPath, flash)
 }
 
 // CancelUpdates answers POST /updates/cancel: ends the run under way. What it has found is kept.
 func (h *Handlers) CancelUpdates(c echo.Context) error {
 	h.checker.Cancel()
-	return redirect(c, "/updates", ui.Flash{})
+	return redirect(c, address.UpdatesPath, ui.Flash{})
 }
 
 // checkTag answers POST …:tag/check: asks about one tag, and leads back to its page, which says what came of it.
-func (h *Handlers) checkTag(c echo.Context, a address) error {
-	if a.ref.Tag == "" {
+func (h *Handlers) checkTag(c echo.Context, a address.Image) error {
+	if a.Ref.Tag == "" {
 		return image.Errorf(image.Invalid, "only a tag can have an update: a digest never changes its meaning").Suggest("Open the tag's page.")
 	}
 	ctx := c.Request().Context()
-	if _, err := h.store.Target(ctx, a.ref); err != nil {
+	if _, err := h.store.Target(ctx, a.Ref); err != nil {
 		return err
 	}
-	if _, err := h.checker.CheckOne(ctx, a.ref); err != nil {
+	if _, err := h.checker.CheckOne(ctx, a.Ref); err != nil {
 		return err
 	}
-	return redirect(c, a.base(), ui.Flash{})
+	return redirect(c, a.Base().String(), ui.Flash{})
 }
 
 // update gives what is known of a tag at its registry; nil where the address is no tag's.
 func (h *Handlers) update(ctx context.Context, s *subject) (*views.TagUpdate, error) {
-	if s.ref.Tag == "" {
+	if s.Ref.Tag == "" {
 		return nil, nil //nolint:nilnil // a digest has no updates
 	}
-	check, err := h.store.TagCheck(ctx, s.ref)
+	check, err := h.store.TagCheck(ctx, s.Ref)
 	if err != nil {
 		return nil, err
 	}
 	u := &views.TagUpdate{
-		Tag: s.ref, State: check.State, Here: s.target.Digest, Upstream: check.Upstream, Method: check.Method, At: check.At,
-		Problem: check.Problem, Advice: check.Advice, PullURL: ui.PullFormURL(s.ref, s.storedPlatforms()...),
+		Tag: s.Ref, State: check.State, Here: s.target.Digest, Upstream: check.Upstream, Method: check.Method, At: check.At,
+		Problem: check.Problem, Advice: check.Advice, PullURL: address.PullFormOf(s.Ref, s.storedPlatforms()...).String(),
 	}
-	if standing, known := h.options.Mirror.Standing(s.ref); known && standing.Err != nil {
+	if standing, known := h.options.Mirror.Standing(s.Ref); known && standing.Err != nil {
 		u.Stale, u.StaleSince = standing.Problem().MessageText, standing.Asked
 	}
 	return u, nil

@@ -15,6 +15,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -38,7 +39,7 @@ func (h *Handlers) Uploads(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := views.UploadView{Address: h.origin(c) + views.UploadPath, Name: c.QueryParam(nameField), MaxBytes: h.importer.MaxBytes(), Free: max(0, room.Left())}
+	v := views.UploadView{Address: h.origin(c) + address.ArchivesPath, Name: c.QueryParam(nameField), MaxBytes: h.importer.MaxBytes(), Free: max(0, room.Left())}
 	return Render(c, http.StatusOK, views.UploadPage(h.Chrome(c, text.T(c.Request().Context(), "upload.title"), ui.NavImages), v))
 }
 
@@ -87,7 +88,7 @@ func fileParam(c echo.Context) (string, error) {
 		return "", nil
 	}
 	if strings.Contains(c.Param("*"), "/") {
-		return "", image.Errorf(image.NotFound, "an archive is sent to %s or to %s and the name of a file", views.UploadPath, views.UploadPath+"/")
+		return "", image.Errorf(image.NotFound, "an archive is sent to %s or to %s and the name of a file", address.ArchivesPath, address.ArchivesPath+"/")
 	}
 	return cutText(file, maxFileName), nil
 }
@@ -108,9 +109,9 @@ func (h *Handlers) PostArchive(c echo.Context) error {
 	case PlainText(c.Request()):
 		return h.answerUpload(c, job)
 	case Partial(c):
-		return leadOn(c, ui.PullURL(job.ID))
+		return leadOn(c, address.Pull{ID: job.ID}.String())
 	}
-	return redirect(c, ui.PullURL(job.ID), ui.Flash{})
+	return redirect(c, address.Pull{ID: job.ID}.String(), ui.Flash{})
 }
 
 // importForm takes the archive of a form in while it comes.
@@ -213,14 +214,14 @@ func (h *Handlers) answerUpload(c echo.Context, job pull.Job) error {
 		text.WriteString(line + "\n")
 	}
 	for _, i := range job.Upload.Images {
-		text.WriteString(base + ui.ImageURL(i.Reference) + "\n")
+		text.WriteString(base + address.Of(i.Reference).String() + "\n")
 	}
 	status := http.StatusOK
 	if job.Newer {
 		status = http.StatusCreated
 	}
 	header := c.Response().Header()
-	header.Set(echo.HeaderLocation, ui.PullURL(job.ID))
+	header.Set(echo.HeaderLocation, address.Pull{ID: job.ID}.String())
 	header.Set(echo.HeaderCacheControl, "no-store")
 	return c.String(status, text.String())
 }
@@ -253,7 +254,7 @@ func (h *Handlers) refuseUpload(c echo.Context, body *sentBody, job pull.Job, er
 	if job.ID == 0 || errors.Is(known, errSlow) { // who is led on has not failed
 		return echo.NewHTTPError(uploadStatus(known)).SetInternal(known)
 	}
-	page := ui.PullURL(job.ID)
+	page := address.Pull{ID: job.ID}.String()
 	switch {
 	case PlainText(c.Request()):
 		c.Response().Header().Set(echo.HeaderLocation, page)

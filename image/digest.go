@@ -56,6 +56,11 @@ func ParseIDPrefix(s string) (string, bool) {
 	return hex, true
 }
 
+// NotAnID returns the error of what begins like an image ID and is none.
+func NotAnID(name string) error {
+	return Errorf(Invalid, "%.80q is not an image ID", name).Suggest("An image ID is sha256: and up to 64 hex digits.")
+}
+
 // Shorten returns s cut to 100 characters, so that hostile input cannot fill a message.
 func Shorten(s string) string {
 	const most = 100

@@ -16,6 +16,14 @@ type RemovalItem struct {
 	Platform  Platform  `json:"platform"` // zero: all
 }
 
+// Name returns what people call the item by: an image's ID, or the familiar reference.
+func (i RemovalItem) Name() string {
+	if i.ID != "" {
+		return string(i.ID)
+	}
+	return i.Reference.Familiar()
+}
+
 // Remove asks for one thing to be deleted.
 func Remove(item RemovalItem) Removal { return Removal{Items: []RemovalItem{item}} }
 

@@ -34,7 +34,7 @@ func HostInPath(host string) string {
 	name, port := host, ""
 	if i := strings.LastIndexByte(host, '_'); i >= 0 && (strings.Contains(host[:i], ".") || host[:i] == "localhost") {
 		name, port = host[:i], host[i+1:]
-		if port == "" || len(port) > 5 || strings.Trim(port, "0123456789") != "" {
+		if !IsPort(port) {
 			return host
 		}
 		port = ":" + port
@@ -70,3 +70,6 @@ func spelled(a netip.Addr) string {
 	}
 	return a.String()
 }
+
+// IsPort reports whether s has the form of a port.
+func IsPort(s string) bool { return s != "" && len(s) <= 5 && strings.Trim(s, "0123456789") == "" }

@@ -27,16 +27,11 @@ func (s *Store) Named(ctx context.Context, name string) (Named, error) {
 		case err == nil:
 			return Named{Reference: ref}, nil
 		case !isID && strings.HasPrefix(name, "sha256:"):
-			return Named{}, NotAnID(name)
+			return Named{}, image.NotAnID(name)
 		case !isID || kind != image.NotFound && kind != image.Invalid:
 			return Named{}, err
 		}
 	}
 	img, err := s.ImageByID(ctx, hex)
 	return Named{Image: img}, err
-}
-
-// NotAnID returns the error of what begins like an image ID and is none.
-func NotAnID(name string) error {
-	return image.Errorf(image.Invalid, "%.80q is not an image ID", name).Suggest("An image ID is sha256: and up to 64 hex digits.")
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -70,10 +71,12 @@ func (v BoxView) empty() bool {
 }
 
 // boxURL gives the address of the registries' part.
-func boxURL(words string) string { return ui.BoxPath + "?q=" + ui.EscapeQuery(words) + "&registries=1" }
+func boxURL(words string) string { return address.Box{Text: words, Registries: true}.String() }
 
 // filterURL gives the address of all stored images that match.
-func (v BoxView) filterURL() string { return ListState{Path: "/images", Query: v.Filter}.URL() }
+func (v BoxView) filterURL() string {
+	return address.List{Path: address.ImagesPath, Query: v.Filter}.String()
+}
 
 // heard is what assistive technology says of the list when it comes. The rest is read with its options.
 func (v BoxView) heard(ctx context.Context) string {

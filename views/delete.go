@@ -200,26 +200,3 @@ func (v DeleteView) difference(ctx context.Context) string {
 
 // heading is the page's heading as a component.
 func (v DeleteView) heading(ctx context.Context) templ.Component { return ui.Text(v.Title(ctx)) }
-
-// DeleteURL gives the address of the plan for a removal of what lies at base. back is where it leads back to, or
-// empty.
-func DeleteURL(base string, asked image.Removal, back string) string {
-	u := ui.SectionURL(base, ui.SectionDelete, asked.Items[0].Platform)
-	query := deleteQuery(asked, back)
-	if query != "" && asked.Items[0].Platform == (image.Platform{}) {
-		query = "?" + query[1:]
-	}
-	return u + query
-}
-
-// deleteQuery gives the rest of the query of a plan's address, each part after an ampersand.
-func deleteQuery(asked image.Removal, back string) string {
-	query := ""
-	if asked.Force {
-		query = "&force=1"
-	}
-	if back != "" {
-		query += "&back=" + ui.EscapeQuery(back)
-	}
-	return query
-}

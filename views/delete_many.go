@@ -9,32 +9,10 @@ import (
 	"github.com/stowage/stowage/views/ui"
 )
 
-// DeletePath is the page for deleting several things at once.
-const DeletePath = "/delete"
-
 // Skipped is something that was chosen and cannot be deleted, since it names nothing that is stored.
 type Skipped struct {
 	Name string // as it was typed; hostile text
 	Why  image.Text
-}
-
-// DeleteAllURL gives the address of the plan for several things. back is where it leads back to, or empty.
-func DeleteAllURL(asked image.Removal, back string) string {
-	var b strings.Builder
-	separator := "?"
-	for _, item := range asked.Items {
-		b.WriteString(separator + "ref=" + ui.EscapeQuery(itemRef(item)))
-		separator = "&"
-	}
-	return DeletePath + b.String() + deleteQuery(asked, back)
-}
-
-// itemRef is what the field ref says of a thing.
-func itemRef(item image.RemovalItem) string {
-	if item.ID != "" {
-		return string(item.ID)
-	}
-	return item.Reference.Familiar()
 }
 
 // RemovalNames names things for the log, the first few of many.
@@ -46,7 +24,7 @@ func RemovalNames(items []image.RemovalItem) string {
 			names = append(names, "…")
 			break
 		}
-		name := itemRef(item)
+		name := item.Name()
 		if item.Platform != (image.Platform{}) {
 			name += " (" + item.Platform.String() + ")"
 		}

@@ -61,16 +61,6 @@ func (s SizeChange) note() string {
 	return text.HumanSize(s.From) + " → " + text.HumanSize(s.To)
 }
 
-// ChangesURL gives the address of what changed between two digests of a repository, for one platform; a zero platform
-// leaves the choice to the server.
-func ChangesURL(repository image.Repository, from, to image.Digest, p image.Platform) string {
-	u := ui.SectionURL(ui.ImageURL(image.Reference{Repository: repository, Digest: to}), ui.SectionChanges, image.Platform{}) + "?from=" + ui.EscapeQuery(string(from))
-	if p != (image.Platform{}) {
-		u += "&platform=" + ui.EscapeQuery(p.String())
-	}
-	return u
-}
-
 // ChangesTitle is the title of the page.
 func ChangesTitle(ctx context.Context, repository image.Repository) string {
 	return text.T(ctx, "changes.title", "Name", repository.Familiar())

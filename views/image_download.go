@@ -2,11 +2,9 @@ package views
 
 import (
 	"context"
-	"strings"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
-	"github.com/stowage/stowage/views/ui"
 )
 
 // DownloadView offers an image as an archive.
@@ -35,27 +33,6 @@ type DownloadChoice struct {
 	Size     int64  // compressed bytes of its layers
 	Ticked   bool
 	Broken   bool
-}
-
-// ArchiveURL gives the address of the archive of what base names, which ImageURL or IDURL made.
-func ArchiveURL(base string, oci bool, platforms ...image.Platform) string {
-	var query []string
-	for _, p := range platforms {
-		query = append(query, "platform="+ui.EscapeQuery(p.String()))
-	}
-	if oci {
-		query = append(query, "format=oci")
-	}
-	u := base + "/" + string(ui.SectionArchive)
-	if len(query) > 0 {
-		u += "?" + strings.Join(query, "&")
-	}
-	return u
-}
-
-// RepositoryArchiveURL gives the address of the archive of all tags of a repository.
-func RepositoryArchiveURL(r image.Repository) string {
-	return "/archive?image=" + ui.EscapeQuery(r.Familiar())
 }
 
 // name words a choice.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -22,7 +23,7 @@ type ImagesView struct {
 // ImageList is a table of tags, and of digests without one, of the whole shelf or of one repository; or, where the state
 // says so, of the repositories of the shelf.
 type ImageList struct {
-	State        ListState
+	State        address.List
 	Repository   image.Repository // rows are then named by their tag alone; empty: all repositories
 	Matches      int              // rows that the filter chooses; repositories where the list is of these
 	All          int              // rows without the filter
@@ -86,7 +87,7 @@ const listTarget = "#image-list"
 
 // column describes a column's head.
 func (l ImageList) column(label, key string, figure bool) ui.SortColumn {
-	return ui.SortColumn{Label: label, Key: key, Current: l.State.current(), Figure: figure, Target: listTarget, URL: l.State.ordered}
+	return ui.SortColumn{Label: label, Key: key, Current: l.State.Order(), Figure: figure, Target: listTarget, URL: l.State.Ordered}
 }
 
 // narrow drops columns where there is little room, the least telling first; on a phone, where rows are
@@ -157,7 +158,7 @@ func ListTitle(ctx context.Context, l ImageList) string {
 		title = l.Repository.Familiar()
 	}
 	chosen := []string{l.State.Query}
-	for _, f := range l.State.filters() {
+	for _, f := range l.State.Filters() {
 		switch f.Name {
 		case "reference", "registry", "platform":
 			chosen = append(chosen, f.Value)
@@ -215,11 +216,6 @@ func (r ImageRow) value() string {
 	return r.Ref.WithDigest(r.Digest).Familiar()
 }
 
-// deleteURL gives the address of the plan for deleting a row.
-func (r ImageRow) deleteURL() string {
-	return ui.SectionURL(ui.ImageURL(r.Ref), ui.SectionDelete, image.Platform{})
-}
-
 // examples are references that somebody with an empty shelf can begin with.
 var examples = []string{"ubuntu:22.04", "postgres:15", "nginx:1.27-alpine"}
 
@@ -240,6 +236,3 @@ func (r RepositoryRow) untagged(ctx context.Context) string {
 func (r RepositoryRow) badges() (named []image.Platform, more int) {
 	return ImageRow{Platforms: r.Platforms}.badges()
 }
-
-// exampleURL gives the pull form of an example.
-func exampleURL(ref string) string { return "/pull?ref=" + ui.EscapeQuery(ref) }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 )
 
@@ -13,7 +14,7 @@ func (l ImageList) dockerCommand() string {
 	words := []string{"docker", "images"}
 	if l.Repository != "" {
 		words = append(words, l.Repository.Familiar())
-	} else if name := l.State.dockerName(); name != "" {
+	} else if name := dockerName(l.State); name != "" {
 		words = append(words, name)
 	}
 	if l.State.Digests {
@@ -22,7 +23,7 @@ func (l ImageList) dockerCommand() string {
 	if l.State.NoTrunc {
 		words = append(words, "--no-trunc")
 	}
-	for _, p := range l.State.filters() {
+	for _, p := range l.State.Filters() {
 		if dockerFilters[p.Name] {
 			words = append(words, "--filter", p.Name+"="+p.Value)
 		}
@@ -35,7 +36,7 @@ var dockerFilters = map[string]bool{"reference": true, "dangling": true, "label"
 
 // dockerName returns the text of the list's box as docker images takes a name; empty where it is none, or where docker
 // would take it for one of several.
-func (s ListState) dockerName() string {
+func dockerName(s address.List) string {
 	if _, isID := image.ParseIDPrefix(s.Query); isID || len(s.References) > 0 {
 		return ""
 	}
@@ -49,7 +50,7 @@ func (s ListState) dockerName() string {
 // notDocker names what docker has nothing for.
 func (l ImageList) notDocker() []string {
 	var names []string
-	named := l.Repository == "" && l.State.dockerName() != ""
+	named := l.Repository == "" && dockerName(l.State) != ""
 	for _, p := range l.State.Params() {
 		switch {
 		case p.Name == "digests", p.Name == "no-trunc", p.Name == "page", p.Name == "q" && named:
@@ -67,7 +68,7 @@ func (l ImageList) dockerNotes(ctx context.Context) (notes []string) {
 	if names := l.notDocker(); len(names) > 0 {
 		notes = append(notes, text.T(ctx, "images.docker_lacks", "Parts", strings.Join(names, ", ")))
 	}
-	if l.Repository == "" && l.State.dockerName() != "" {
+	if l.Repository == "" && dockerName(l.State) != "" {
 		notes = append(notes, text.T(ctx, "images.docker_name"))
 	}
 	if l.State.Dangling != "" {
@@ -80,5 +81,5 @@ func (l ImageList) dockerNotes(ctx context.Context) (notes []string) {
 func (l ImageList) curlCommand() string {
 	s := l.State
 	s.Page, s.Grouped, s.Digests = 1, false, false
-	return ShellWords([]string{"curl", "-H", "Accept: text/plain", l.Server + s.URL()})
+	return ShellWords([]string{"curl", "-H", "Accept: text/plain", l.Server + s.String()})
 }

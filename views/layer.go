@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
-	"github.com/stowage/stowage/views/ui"
 )
 
 // LayerView is a layer's page. CreatedBy and Problem are hostile text.
@@ -66,5 +66,5 @@ func (v LayerView) unpackedNote(ctx context.Context) string {
 
 // url gives the page of a use under one of its references.
 func (u LayerUse) url(ref image.Reference) string {
-	return ui.SectionURL(ui.ImageURL(ref), "", u.Platform)
+	return address.Of(ref).For(u.Platform).String()
 }

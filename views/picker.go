@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -13,7 +14,7 @@ import (
 // PickerView is the picked repository beside the results of a search: its tags and, below them, the platforms
 // of the picked tag.
 type PickerView struct {
-	State     SearchState
+	State     address.Search
 	Host      string // what the registry is called: "Docker Hub"
 	Shelf     string // address of the repository's page on the shelf; empty where nothing of it is stored
 	Foreign   bool   // the request came from another site, so nothing was asked of the registry
@@ -111,7 +112,7 @@ func (t PickerTags) detailed() bool {
 }
 
 // unfiltered gives the state that shows all tags.
-func (v PickerView) unfiltered() SearchState {
+func (v PickerView) unfiltered() address.Search {
 	s := v.State
 	s.Match, s.TagPage = "", 0
 	return s

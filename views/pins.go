@@ -47,8 +47,3 @@ func (v PinView) pinned() bool { return !v.ByID && len(v.Pins) > 0 }
 func pinnedBy(ctx context.Context, pin image.Pin) string {
 	return text.T(ctx, "pins.by", "By", text.Visible(pin.By), "Age", text.AgeInSentence(ctx, pin.At))
 }
-
-// pinURL and unpinURL are where the forms go.
-func pinURL(ref image.Reference) string { return ui.ImageURL(ref) + "/" + string(ui.SectionPin) }
-
-func unpinURL(ref image.Reference) string { return ui.ImageURL(ref) + "/" + string(ui.SectionUnpin) }

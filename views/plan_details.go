@@ -8,6 +8,7 @@ import (
 	"github.com/a-h/templ"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -223,7 +224,7 @@ func removalName(ctx context.Context, asked image.RemovalItem) string {
 // itemURL is the page of what is to be deleted.
 func itemURL(item image.RemovalItem) templ.SafeURL {
 	if item.ID != "" {
-		return templ.URL(ui.IDURL(item.ID))
+		return templ.URL(address.OfID(item.ID).String())
 	}
-	return templ.URL(ui.SectionURL(ui.ImageURL(item.Reference), "", item.Platform))
+	return templ.URL(address.Of(item.Reference).For(item.Platform).String())
 }

@@ -5,68 +5,12 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
-	"github.com/stowage/stowage/views/ui"
 )
 
-// PrunePath is the address of the plan of a prune, PruneSummaryPath that of its summary.
-const (
-	PrunePath        = "/prune"
-	PruneSummaryPath = "/prune/summary"
-)
-
-// PruneAsked is what a prune's address says, as it was typed. The address is PrunePath and, in this order,
-//
-//	all=1         what has a tag too, as far as nobody pinned it
-//	until=TIME    created before: a duration before now, a date or a time
-//	label=LABEL   having the label, KEY or KEY=VALUE; repeated: all of them
-//	label!=LABEL  not having it; repeated: none of them
-//	unused=AGE    neither handed out nor pulled for so long: 720h, 30d, 4w
-type PruneAsked struct {
-	All       bool
-	Until     string
-	Labels    []string
-	NotLabels []string
-	Unused    string
-}
-
-// URL gives the address of the plan.
-func (a PruneAsked) URL() string { return PrunePath + a.query() }
-
-func (a PruneAsked) query() string {
-	var parts []string
-	if a.All {
-		parts = append(parts, "all=1")
-	}
-	if a.Until != "" {
-		parts = append(parts, "until="+ui.EscapeQuery(a.Until))
-	}
-	for _, l := range a.Labels {
-		parts = append(parts, "label="+escapeLabel(l))
-	}
-	for _, l := range a.NotLabels {
-		parts = append(parts, "label!="+escapeLabel(l))
-	}
-	if a.Unused != "" {
-		parts = append(parts, "unused="+ui.EscapeQuery(a.Unused))
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return "?" + strings.Join(parts, "&")
-}
-
-// escapeLabel escapes a label as a query value, but leaves the equals signs readable: only the first one of a parameter
-// counts.
-func escapeLabel(s string) string { return strings.ReplaceAll(ui.EscapeQuery(s), "%3D", "=") }
-
-// filtered tells whether anything is left out beside what All says.
-func (a PruneAsked) filtered() bool {
-	return a.Until != "" || a.Unused != "" || len(a.Labels)+len(a.NotLabels) > 0
-}
-
-// command is the docker command that comes closest.
-func (a PruneAsked) command() string {
+// dockerPrune returns the docker command that comes closest.
+func dockerPrune(a address.Prune) string {
 	words := []string{"docker", "image", "prune"}
 	if a.All {
 		words = append(words, "--all")
@@ -85,7 +29,7 @@ func (a PruneAsked) command() string {
 
 // PruneForm is the form that chooses what is pruned.
 type PruneForm struct {
-	Asked   PruneAsked
+	Asked   address.Prune
 	Problem *PruneProblem
 	Summary *PruneSummary // nil: not worked out yet
 	Slow    bool          // and it takes too long to be while somebody types
@@ -195,7 +139,7 @@ func (v PruneView) emptyText(ctx context.Context) string {
 	switch {
 	case v.Plan.Totals.Refused+v.Plan.Totals.Used > 0:
 		return text.T(ctx, "prune.empty_kept")
-	case a.filtered():
+	case a.Filtered():
 		return text.T(ctx, "prune.empty_filtered")
 	case a.All:
 		return text.T(ctx, "prune.empty_shelf")

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -46,26 +47,13 @@ const (
 // SurveyPollID is what asks again by itself while the survey goes on. Handlers know it from HX-Source.
 const SurveyPollID = "survey-poll"
 
-// PullAllURL gives the address of the form.
-func PullAllURL(repo image.Repository, match string, platforms ...image.Platform) string {
-	u := "/pull?ref=" + ui.EscapeQuery(repo.Familiar()) + "&all=1"
-	if match != "" {
-		u += "&match=" + ui.EscapeQuery(match)
-	}
-	for _, p := range platforms {
-		u += "&platform=" + ui.EscapeQuery(p.String())
-	}
-	return u
-}
-
-// TagsURL gives the address where a repository's tags are listed to pick one.
-func TagsURL(repo image.Repository) string { return SearchState{Repo: repo}.URL() }
-
 // reference names the repository, as components and commands want it.
 func (v PullAllView) reference() image.Reference { return image.Reference{Repository: v.Repository} }
 
 // URL gives the form's own address.
-func (v PullAllView) URL() string { return PullAllURL(v.Repository, v.Match, v.Asked...) }
+func (v PullAllView) URL() string {
+	return address.PullAllOf(v.Repository, v.Match, v.Asked...).String()
+}
 
 // asking tells whether the survey goes on.
 func (v PullAllView) asking() bool { return v.Survey != nil && !v.Survey.Done }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -82,20 +83,8 @@ func (w TagWindow) Since(before TagWindow) TagChange {
 	return c
 }
 
-// PullLinesURL gives the address of a page of a pull's tags.
-func PullLinesURL(id int64, page int) string { return ui.PullURL(id) + linesQuery(page) }
-
-// eventsURL gives the address of the stream of what is in view.
-func (v PullView) eventsURL() string {
-	return ui.PullURL(v.Job.ID) + "/events" + linesQuery(v.Tags.Page)
-}
-
-func linesQuery(page int) string {
-	if page <= 1 {
-		return ""
-	}
-	return "?lines=" + strconv.Itoa(page)
-}
+// address is that of what is in view.
+func (v PullView) address() address.Pull { return address.Pull{ID: v.Job.ID, Lines: v.Tags.Page} }
 
 // tagStates word and colour a tag's state.
 var tagStates = map[pull.TagState]struct {

@@ -3,7 +3,6 @@ package views
 import (
 	"context"
 	"slices"
-	"strconv"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
@@ -38,14 +37,6 @@ func (v PullsView) narrow() string {
 		return usual + " sm:max-lg:[&_tr>:nth-child(4)]:hidden"
 	}
 	return usual + " sm:[&_tr>:nth-child(4)]:hidden"
-}
-
-// PullsURL gives the address of a page of the list.
-func PullsURL(page int) string {
-	if page <= 1 {
-		return "/pulls"
-	}
-	return "/pulls?page=" + strconv.Itoa(page)
 }
 
 // maxPullBadges is how many platforms a row names.

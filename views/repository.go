@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -27,5 +28,5 @@ func (v RepositoryView) subtitle(ctx context.Context) string {
 
 // pullURL gives the pull form for another tag.
 func (v RepositoryView) pullURL() string {
-	return ui.PullFormURL(image.Reference{Repository: v.Repository})
+	return address.PullFormOf(image.Reference{Repository: v.Repository}).String()
 }

@@ -10,7 +10,7 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import (
 	"github.com/stowage/stowage/image"
-
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -70,7 +70,7 @@ func RepositoryPage(c ui.Chrome, v RepositoryView) templ.Component {
 				}
 				ctx = templ.InitializeContext(ctx)
 				if v.Tags > 0 {
-					templ_7745c5c3_Err = downloadAll(RepositoryArchiveURL(v.Repository)).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = downloadAll(address.Archive{Images: []string{v.Repository.Familiar()}}.String()).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

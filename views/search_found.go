@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -38,7 +39,7 @@ func (r SearchResults) nothing() bool {
 			return false
 		}
 	}
-	return r.asked() && r.State.page() == 1
+	return r.asked() && r.State.PageInView() == 1
 }
 
 // fruitless tells whether there is no list to put in order.
@@ -57,12 +58,14 @@ func (r SearchResults) unfinished() bool {
 }
 
 // againURL is what the page asks for by itself. The number is no part of the page's address.
-func (r SearchResults) againURL() string { return r.State.URL() + "&again=" + strconv.Itoa(r.Again+1) }
+func (r SearchResults) againURL() string {
+	return r.State.String() + "&again=" + strconv.Itoa(r.Again+1)
+}
 
 // summary words how many results there are.
 func (r SearchResults) summary(ctx context.Context) string {
 	if g, ok := r.one(); ok {
-		return g.summary(ctx, r.State.page(), r.Limit)
+		return g.summary(ctx, r.State.PageInView(), r.Limit)
 	}
 	answered, more := 0, false
 	for _, g := range r.Groups {
@@ -124,11 +127,11 @@ func (g SearchGroup) pages(limit int) int {
 const smallestWindow = 90
 
 // windowText says what an order or a filter that was applied here could see, where that may not be all.
-func (g SearchGroup) windowText(ctx context.Context, s SearchState) string {
+func (g SearchGroup) windowText(ctx context.Context, s address.Search) string {
 	switch {
 	case g.Window < smallestWindow:
 		return ""
-	case s.Sort != "" && s.filtered():
+	case s.Sort != "" && s.Filtered():
 		return text.T(ctx, "search.window_both", text.Count, g.Window)
 	case s.Sort != "":
 		return text.T(ctx, "search.window_sorted", text.Count, g.Window)
@@ -196,8 +199,8 @@ func (g SearchGroup) nameGuess(words string) string {
 	return guess
 }
 
-// wholeName gives the repository that the words are the whole name of, where they can be one.
-func (s SearchState) wholeName() (image.Repository, bool) {
+// wholeName returns the repository that the words are the whole name of, where they can be one.
+func wholeName(s address.Search) (image.Repository, bool) {
 	name := s.Query
 	if s.Registry != "" && s.Registry != "docker.io" && !strings.HasPrefix(name, s.Registry+"/") {
 		name = s.Registry + "/" + name
@@ -210,7 +213,7 @@ func (s SearchState) wholeName() (image.Repository, bool) {
 }
 
 // searchCommand words the docker search that asks the same, as far as docker can.
-func searchCommand(s SearchState) string {
+func searchCommand(s address.Search) string {
 	words := []string{"docker", "search"}
 	if s.Official {
 		words = append(words, "--filter", "is-official=true")

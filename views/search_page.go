@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
 
 // SearchView is the Search page.
 type SearchView struct {
-	State      SearchState
+	State      address.Search
 	Registries []SearchRegistry // the short list; the first is what one gets where there is only one
 	Results    SearchResults
 	Picked     bool       // a repository is
@@ -28,7 +29,7 @@ type SearchRegistry struct {
 
 // SearchResults is what was found: all that changes while somebody types.
 type SearchResults struct {
-	State   SearchState
+	State   address.Search
 	Asked   []SearchRegistry // who is asked for this state
 	Others  bool             // there are more registries than these
 	Limit   int              // results that each of them is asked for
@@ -122,8 +123,8 @@ func searchSortLabel(ctx context.Context, sort string) string {
 // searchLimits is what the form offers; the address takes any number from 1 to 100.
 var searchLimits = []int{10, 25, 50, 100}
 
-// limits gives the form's choice, with the address's own number where it is another one.
-func (s SearchState) limits() []int {
+// searchLimitsOf returns the form's choice, with the address's own number where it is another one.
+func searchLimitsOf(s address.Search) []int {
 	if s.Limit == 0 {
 		return searchLimits
 	}
@@ -137,22 +138,16 @@ func (s SearchState) limits() []int {
 	return all
 }
 
-// starsValue words the least stars for the form.
-func (s SearchState) starsValue() string {
+// leastStars words the least stars for the form.
+func leastStars(s address.Search) string {
 	if s.Stars == 0 {
 		return ""
 	}
 	return strconv.Itoa(s.Stars)
 }
 
-// filtered tells whether docker search's filters are in use.
-func (s SearchState) filtered() bool { return s.Official || s.Stars > 0 }
-
-// page gives the page in view, from 1.
-func (s SearchState) page() int { return max(1, s.Page) }
-
 // SearchTitle is the title of the Search page.
-func SearchTitle(ctx context.Context, s SearchState) string {
+func SearchTitle(ctx context.Context, s address.Search) string {
 	const longest = 60
 	if s.Query == "" && s.Repo != "" {
 		return text.T(ctx, "search.title_of", "Query", shortened(s.Repo.Familiar(), longest))

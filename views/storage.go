@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
-	"github.com/stowage/stowage/views/ui"
 )
 
 // StorageView is the Storage page. Sizes are bytes.
@@ -141,7 +141,7 @@ func RepositoryParts(ctx context.Context, repositories []RepositoryShare, furthe
 			break
 		}
 		parts = append(parts, Part{Kind: PartRepository, Label: r.Repository.Familiar(), Note: text.T(ctx, "storage.part_tags", text.Count, r.Tags),
-			URL: ui.ImageURL(image.Reference{Repository: r.Repository}), Bytes: r.Own})
+			URL: address.Of(image.Reference{Repository: r.Repository}).String(), Bytes: r.Own})
 	}
 	if more > 0 {
 		parts = append(parts, Part{Kind: PartOthers, Label: text.T(ctx, "storage.part_others", text.Count, further), URL: "/images?sort=-size", Bytes: more})
@@ -153,9 +153,9 @@ func RepositoryParts(ctx context.Context, repositories []RepositoryShare, furthe
 func CommonParts(ctx context.Context, shared, dangling, waiting, unfinished int64) []Part {
 	return []Part{
 		{Kind: PartShared, Label: text.T(ctx, "storage.part_shared"), Note: text.T(ctx, "storage.part_shared_note"), URL: "#largest", Bytes: shared},
-		{Kind: PartDangling, Label: text.T(ctx, "storage.part_dangling"), Note: text.T(ctx, "storage.part_dangling_note"), URL: PrunePath, Bytes: dangling},
+		{Kind: PartDangling, Label: text.T(ctx, "storage.part_dangling"), Note: text.T(ctx, "storage.part_dangling_note"), URL: address.PrunePath, Bytes: dangling},
 		{Kind: PartWaiting, Label: text.T(ctx, "storage.part_waiting"), Note: text.T(ctx, "storage.part_waiting_note"), URL: "#waiting", Bytes: waiting},
-		{Kind: PartUnfinished, Label: text.T(ctx, "storage.part_unfinished"), Note: text.T(ctx, "storage.part_unfinished_note"), URL: "/pulls", Bytes: unfinished},
+		{Kind: PartUnfinished, Label: text.T(ctx, "storage.part_unfinished"), Note: text.T(ctx, "storage.part_unfinished_note"), URL: address.PullsPath, Bytes: unfinished},
 	}
 }
 
@@ -267,4 +267,4 @@ func (r RepositoryShare) reference() image.Reference {
 	return image.Reference{Repository: r.Repository}
 }
 
-func (r RepositoryShare) url() string { return ui.ImageURL(r.reference()) }
+func (r RepositoryShare) url() string { return address.Of(r.reference()).String() }

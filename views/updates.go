@@ -39,11 +39,6 @@ type TagUpdate struct {
 	StaleSince      time.Time  // when the registry was asked last
 }
 
-// CheckURL gives where a form asks about a tag.
-func CheckURL(tag image.Reference) string {
-	return ui.SectionURL(ui.ImageURL(tag), ui.SectionCheck, image.Platform{})
-}
-
 // updateWords are the colour and the words of each state.
 var updateWords = map[pull.UpdateState]struct {
 	kind ui.Kind

@@ -10,9 +10,6 @@ import (
 	"github.com/stowage/stowage/views/text"
 )
 
-// UploadPath is the address of the form that takes archives, and of what curl -T sends them to.
-const UploadPath = "/archives"
-
 // UploadView is the form that takes an archive.
 type UploadView struct {
 	Address  string // of this page as the browser has it, for commands

@@ -14,7 +14,7 @@ import (
 	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/static"
-	"github.com/stowage/stowage/views/ui"
+	"github.com/stowage/stowage/views/address"
 )
 
 // requestLog writes one line a request: at debug level for what is quiet, unless it went wrong.
@@ -42,7 +42,7 @@ func requestLog(log *slog.Logger) echo.MiddlewareFunc {
 // letter that somebody types.
 func quiet(c echo.Context) bool {
 	switch path := c.Request().URL.Path; path {
-	case ui.SearchPath, ui.BoxPath:
+	case address.SearchPath, address.BoxPath:
 		return handlers.Partial(c)
 	default:
 		return isProbe(path) || strings.HasPrefix(path, static.Prefix)

@@ -11,7 +11,7 @@ import (
 	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/static"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 )
 
@@ -100,9 +100,9 @@ func safe(h http.Header) {
 func upload(c echo.Context) bool {
 	switch r := c.Request(); r.Method {
 	case http.MethodPost:
-		return r.URL.Path == views.UploadPath
+		return r.URL.Path == address.ArchivesPath
 	case http.MethodPut:
-		return r.URL.Path == views.UploadPath || strings.HasPrefix(r.URL.Path, views.UploadPath+"/")
+		return r.URL.Path == address.ArchivesPath || strings.HasPrefix(r.URL.Path, address.ArchivesPath+"/")
 	}
 	return false
 }

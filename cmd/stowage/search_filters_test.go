@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/net/html"
 
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 )
 
@@ -108,7 +108,7 @@ func TestTheFiltersAndTheLimitOfDockerSearchGiveItsResults(t *testing.T) {
 		{text: "nginx", official: true, stars: 20_911}, {text: "nginx", official: true, stars: 20_912}, {text: "nginx", stars: 1_000_000_000},
 		{text: "ubuntu", official: true, limit: 1}, {text: "ubuntu", stars: 1}, {text: "debian slim"}, {text: "library/ubuntu"}, {text: "zzz-nothing"},
 	} {
-		state := views.SearchState{Query: c.text, Official: c.official, Stars: int(c.stars), Limit: c.limit, Page: c.page}
+		state := address.Search{Query: c.text, Official: c.official, Stars: int(c.stars), Limit: c.limit, Page: c.page}
 		if c.limit == 0 {
 			c.limit = 25
 		}
@@ -121,17 +121,17 @@ func TestTheFiltersAndTheLimitOfDockerSearchGiveItsResults(t *testing.T) {
 		total := len(want)
 		want = want[min(len(want), max(0, c.page-1)*c.limit):]
 		want = want[:min(len(want), c.limit)]
-		got := s.page(state.URL())
+		got := s.page(state.String())
 		got.says(http.StatusOK, "docker search")
 		results := got.results()
 		if len(results) != len(want) {
-			t.Errorf("%s: %d results, want %d of %d", state.URL(), len(results), len(want), total)
+			t.Errorf("%s: %d results, want %d of %d", state.String(), len(results), len(want), total)
 			continue
 		}
 		for i, w := range want {
 			description := strings.Join(strings.Fields(strings.ToValidUTF8(w.Description, "")), " ")
 			if r := results[i]; r.Name != w.Name || r.Official != w.Official || r.stars != text.Grouped(w.Stars) || r.Description != description {
-				t.Errorf("%s: result %d is %+v, want %+v", state.URL(), i+1, r, w)
+				t.Errorf("%s: result %d is %+v, want %+v", state.String(), i+1, r, w)
 				break
 			}
 		}

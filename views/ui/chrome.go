@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 )
 
@@ -101,10 +102,10 @@ var navItems = []struct {
 	label text.MessageID
 	icon  IconName
 }{
-	{NavImages, "/images", "nav.images", IconImage},
-	{NavSearch, SearchPath, "nav.search", IconSearch},
-	{NavPulls, "/pulls", "nav.pulls", IconPull},
-	{NavStorage, StoragePath, "storage.title", IconStorage},
+	{NavImages, address.ImagesPath, "nav.images", IconImage},
+	{NavSearch, address.SearchPath, "nav.search", IconSearch},
+	{NavPulls, address.PullsPath, "nav.pulls", IconPull},
+	{NavStorage, address.StoragePath, "storage.title", IconStorage},
 }
 
 // Kind says how something stands, and so in which colour a badge, an alert or a bar is shown.

@@ -1,14 +1,12 @@
-package views
+package address
 
 import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/stowage/stowage/views/ui"
 )
 
-// ListState is what a list's address says. The address of a list is its path and, in this order,
+// List is the address of a list: its path and, in this order,
 //
 //	q=TEXT            part of a name, or the beginning of an image ID or a digest
 //	reference=GLOB    any of several: docker's, on the familiar name with tag or digest, or the name alone
@@ -29,7 +27,7 @@ import (
 //
 // and what is as usual (no filter, by name, no digests, the first page) is left out. Filters of several kinds are all to be
 // passed. Asked for as text/plain, the address answers with the image IDs of all rows, one a line.
-type ListState struct {
+type List struct {
 	Path       string
 	Query      string
 	References []string
@@ -54,16 +52,16 @@ type ListState struct {
 // Param is a name and a value of an address.
 type Param struct{ Name, Value string }
 
-// sortName is the order of a list when nobody chose one.
-const sortName = "name"
+// SortName is the order of a list when nobody chose one.
+const SortName = "name"
 
-// Params gives what stands after the path, in order.
-func (s ListState) Params() []Param {
-	all := s.filters()
+// Params returns what stands after the path, in order.
+func (s List) Params() []Param {
+	all := s.Filters()
 	if s.Query != "" {
 		all = slices.Insert(all, 0, Param{"q", s.Query})
 	}
-	if s.Sort != "" && s.Sort != sortName {
+	if s.Sort != "" && s.Sort != SortName {
 		all = append(all, Param{"sort", s.Sort})
 	}
 	if s.Grouped {
@@ -83,8 +81,8 @@ func (s ListState) Params() []Param {
 	return all
 }
 
-// filters gives the filters beside the text, in order.
-func (s ListState) filters() (all []Param) {
+// Filters returns the filters beside the text, in order.
+func (s List) Filters() (all []Param) {
 	one := func(name, value string) {
 		if value != "" {
 			all = append(all, Param{name, value})
@@ -110,40 +108,37 @@ func (s ListState) filters() (all []Param) {
 	return all
 }
 
-// Filtered tells whether the address chooses among the rows.
-func (s ListState) Filtered() bool { return s.Query != "" || len(s.filters()) > 0 }
+// Filtered reports whether the address chooses among the rows.
+func (s List) Filtered() bool { return s.Query != "" || len(s.Filters()) > 0 }
 
-// URL gives the list's address.
-func (s ListState) URL() string {
-	var query []string
+// String formats the address.
+func (s List) String() string {
+	var q query
 	for _, p := range s.Params() {
-		query = append(query, p.Name+"="+ui.EscapeQuery(p.Value))
+		q.add(p.Name, p.Value)
 	}
-	if len(query) == 0 {
-		return s.Path
-	}
-	return s.Path + "?" + strings.Join(query, "&")
+	return q.after(s.Path)
 }
 
-// ordered gives the list's address in another order, on its first page.
-func (s ListState) ordered(sort string) string {
+// Ordered returns the list's address in another order, on its first page.
+func (s List) Ordered(sort string) string {
 	s.Sort, s.Page = sort, 1
-	return s.URL()
+	return s.String()
 }
 
-// onPage gives the address of another page.
-func (s ListState) onPage(page int) string {
+// OnPage returns the address of another page.
+func (s List) OnPage(page int) string {
 	s.Page = page
-	return s.URL()
+	return s.String()
 }
 
-// unfiltered gives the address without any filter.
-func (s ListState) unfiltered() string {
-	return ListState{Path: s.Path, Sort: s.Sort, Grouped: s.Grouped, Digests: s.Digests, NoTrunc: s.NoTrunc, Page: 1}.URL()
+// Unfiltered returns the address without any filter.
+func (s List) Unfiltered() string {
+	return List{Path: s.Path, Sort: s.Sort, Grouped: s.Grouped, Digests: s.Digests, NoTrunc: s.NoTrunc, Page: 1}.String()
 }
 
-// without gives the address without one filter.
-func (s ListState) without(p Param) string {
+// Without returns the address without one filter.
+func (s List) Without(p Param) string {
 	drop := func(values []string) []string {
 		return slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == p.Value })
 	}
@@ -170,28 +165,28 @@ func (s ListState) without(p Param) string {
 	case "pinned":
 		s.Pinned = false
 	}
-	return s.URL()
+	return s.String()
 }
 
-// current gives the order in SortColumn's words.
-func (s ListState) current() string {
+// Order returns the order, that of names where nobody chose one.
+func (s List) Order() string {
 	if s.Sort == "" {
-		return sortName
+		return SortName
 	}
 	return s.Sort
 }
 
-// box is what the filter's box says.
-func (s ListState) box() string {
+// Box is what the filter's box says.
+func (s List) Box() string {
 	return strings.TrimSpace(s.Query + " " + s.Typed)
 }
 
-// hidden are the filters that the form carries along unseen: those that have no control of their own, or whose control
+// Hidden are the filters that the form carries along unseen: those that have no control of their own, or whose control
 // stands for another value.
-func (s ListState) hidden() (all []Param) {
-	for _, p := range s.filters() {
+func (s List) Hidden() (all []Param) {
+	for _, p := range s.Filters() {
 		switch {
-		case p.Name == "registry" && s.hasRegistries(), p.Name == "platform", p == Param{"dangling", "true"}, p == Param{"update", string(UpdateAvailable)}:
+		case p.Name == "registry" && s.HasRegistries(), p.Name == "platform", p == Param{"dangling", "true"}, p == Param{"update", "available"}:
 		default:
 			all = append(all, p)
 		}
@@ -199,8 +194,5 @@ func (s ListState) hidden() (all []Param) {
 	return all
 }
 
-// hasRegistries tells whether the list is of several registries.
-func (s ListState) hasRegistries() bool { return s.Path == imagesPath }
-
-// imagesPath is the address of the list of the whole shelf.
-const imagesPath = "/images"
+// HasRegistries reports whether the list is of several registries.
+func (s List) HasRegistries() bool { return s.Path == ImagesPath }
