@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,18 +9,8 @@ import (
 
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/outbound"
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/test/shelf"
 )
-
-// fileOf writes a file for --registries.
-func fileOf(t *testing.T, text string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "registries.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
 
 func TestARegistryOnTheCommandLineIsANameOrANameAndItsAddress(t *testing.T) {
 	t.Parallel()
@@ -49,7 +38,7 @@ func TestARegistryOnTheCommandLineIsANameOrANameAndItsAddress(t *testing.T) {
 
 func TestTheFileOfRegistriesSetsEveryKey(t *testing.T) {
 	t.Parallel()
-	file := fileOf(t, `# Ours.
+	file := shelf.RegistriesFile(t, `# Ours.
 registries:
   - name: docker.io
     search: "off" # quoted or not
@@ -87,7 +76,7 @@ registries:
 		t.Errorf("%v\ngot  %+v\nwant %+v", err, got, want)
 	}
 	two := "registries:\n  - name: a.example\n---\nregistries:\n  - name: b.example\n"
-	got, err = flags{Registries: fileOf(t, two)}.registries()
+	got, err = flags{Registries: shelf.RegistriesFile(t, two)}.registries()
 	if err != nil || len(got) != 2 || got[0].Host != "a.example" || got[1].Host != "b.example" || !strings.HasSuffix(got[1].At, ":5") {
 		t.Errorf("of two documents there is %+v (%v)", got, err)
 	}
@@ -95,7 +84,7 @@ registries:
 		t.Errorf("a file without end: %v", err)
 	}
 	for _, empty := range []string{"", "# nothing\n", "registries:\n", "registries: []\n"} {
-		if got, err := (flags{Registries: fileOf(t, empty)}).registries(); err != nil || len(got) > 0 {
+		if got, err := (flags{Registries: shelf.RegistriesFile(t, empty)}).registries(); err != nil || len(got) > 0 {
 			t.Errorf("%q is read as %+v (%v)", empty, got, err)
 		}
 	}
@@ -119,47 +108,15 @@ func TestAWrongFileOfRegistriesIsRefusedWithItsLine(t *testing.T) {
 		{"the same registry twice", "registries:\n  - name: a.example\n  - name: A.example\n", "", "registry A.example is given twice: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			file := fileOf(t, c.text)
+			file := shelf.RegistriesFile(t, c.text)
 			_, err := flags{Registries: file}.registries()
 			if err == nil || !strings.Contains(err.Error(), c.want) || c.line != "" && !strings.HasPrefix(err.Error(), file+":"+c.line+": ") {
 				t.Errorf("error is %v", err)
 			}
 		})
 	}
-	if _, err := (flags{Registries: fileOf(t, "#"+strings.Repeat("x", registriesLimit))}).registries(); err == nil || !strings.Contains(err.Error(), "1 MiB") {
+	if _, err := (flags{Registries: shelf.RegistriesFile(t, "#"+strings.Repeat("x", registriesLimit))}).registries(); err == nil || !strings.Contains(err.Error(), "1 MiB") {
 		t.Errorf("a file that is too large: %v", err)
-	}
-}
-
-func TestAWrongListOfRegistriesEndsTheProgramWithWhatToDo(t *testing.T) {
-	t.Parallel()
-	file := fileOf(t, "registries:\n  - name: quay.io\n    host: b\n")
-	good := fileOf(t, "registries:\n  - name: quay.io\n")
-	for _, c := range []struct {
-		name string
-		env  []string
-		args []string
-		want []string
-	}{
-		{"unknown key", nil, []string{"--registries=" + file}, []string{file + `:3: unknown key "host" of a registry`, "The known keys are: name, label, address, tls, ca, credentials, hosts, search, search-url, mirror-of."}},
-		{"unknown key, from the environment", []string{"STOWAGE_REGISTRIES=" + file}, nil, []string{`unknown key "host"`}},
-		{"no file", nil, []string{"--registries=/nowhere.yaml"}, []string{"--registries: ", "/nowhere.yaml"}},
-		{"in the file and on the command line", nil, []string{"--registries=" + good, "--registry=Quay.io"}, []string{"registry Quay.io is given twice: " + good + ":2 and --registry", "Leave one of the two out."}},
-		{"twice in the environment", []string{"STOWAGE_REGISTRY=quay.io,docker.io,index.docker.io"}, nil, []string{"registry index.docker.io is given twice"}},
-		{"no name", nil, []string{"--registry=https://quay.io"}, []string{`--registry "https://quay.io" does not begin with the name of a registry`, "Give NAME or NAME=URL"}},
-		{"what no reference can name", nil, []string{"--registry=not/a/host"}, []string{"not/a/host", "A registry is named as in references"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			out, errs, code := runStowage(t, c.env, append([]string{"--listen=127.0.0.1:0"}, c.args...)...)
-			if code != 1 || out != "" {
-				t.Errorf("exit code %d, output %q", code, out)
-			}
-			for _, want := range c.want {
-				if !strings.Contains(errs, want) {
-					t.Errorf("it does not say %q but:\n%s", want, errs)
-				}
-			}
-		})
 	}
 }
 
@@ -196,49 +153,4 @@ func kebab(field string) string {
 		b.WriteRune(r)
 	}
 	return strings.ToLower(b.String())
-}
-
-func TestListedRegistriesAreLoggedAndPulledFrom(t *testing.T) {
-	t.Parallel()
-	h := dockerHub(t, "library/ubuntu:22.04")
-	quay := standIn(t, sample.Quay{Found: sample.QuayFound(), Tagged: h.tags}.Handler())
-	// Beyond loopback only what is listed may be at a loopback address.
-	for _, listen := range [][]string{nil, {"--listen=0.0.0.0:0", "--auth=none"}} {
-		s := startStowage(t, append([]string{listRegistries(t, h.listed(), registry.Entry{Host: "mirror.example.com", MirrorOf: "ghcr.io"}), "--registry=quay.io=" + quay.url()}, listen...)...)
-		for name, msg := range map[string]string{"docker.io": "registry", "quay.io": "registry", "mirror.example.com": "mirror"} {
-			if _, err := s.awaitLine(func(line string) bool {
-				return strings.Contains(line, `"msg":"`+msg+`"`) && strings.Contains(line, `"name":"`+name+`"`)
-			}); err != nil {
-				t.Error(err)
-			}
-		}
-		s.awaitState(s.pull("ubuntu:22.04", "linux/arm64"), "done")
-		s.page("/images/docker.io/library/ubuntu:22.04").says(http.StatusOK, "arm64")
-		// A made-up name and a made-up tag lead to the same image.
-		s.awaitState(s.pull("tidewater/redis-cluster:22.04", "linux/arm64"), "done")
-	}
-}
-
-func TestTheDemoWorksBeyondLoopback(t *testing.T) {
-	t.Parallel()
-	s := &stowage{t: t}
-	// What the operator lists of the same names, the demo has itself.
-	list := listRegistries(t, registry.Entry{Host: "quay.io", Address: "quay.invalid"}, registry.Entry{Host: "mirror.invalid", MirrorOf: "docker.io"})
-	s.launch(stowageCommand(t, nil, "demo", "--listen=0.0.0.0:0", "--auth=none", list))
-	for ref, platform := range map[string]string{"quay.io/prometheus/node-exporter:v1.8.2": "linux/arm64", "postgres:9.3-alpine": "linux/amd64", "ghcr.io/acme/api:v2.12.0": "linux/amd64"} {
-		s.awaitState(s.pull(ref, platform), "done")
-	}
-}
-
-func TestAWrongValueIsRefusedWithItsLineBeforeTheDataFolderIsTouched(t *testing.T) {
-	t.Parallel()
-	file := fileOf(t, "registries:\n  - name: quay.io\n  - name: harbor.example.com\n    address: https://harbor.example.com/v2\n")
-	data := filepath.Join(t.TempDir(), "data")
-	_, stderr, code := runStowage(t, nil, "--listen=127.0.0.1:0", "--data="+data, "--registries="+file)
-	if code == 0 || !strings.Contains(stderr, file+":3") || !strings.Contains(stderr, "An address goes without https://") {
-		t.Errorf("exit %d: %s", code, stderr)
-	}
-	if _, err := os.Stat(data); err == nil {
-		t.Error("the data folder was made")
-	}
 }

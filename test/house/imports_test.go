@@ -81,7 +81,7 @@ var onlyIn = map[string][]string{
 	"github.com/labstack/echo/v4":         {"web", "handlers", "handlers/*"},
 	"github.com/mattn/go-sqlite3":         {"storage"},
 	"database/sql":                        {"storage", "storage/*"},
-	"github.com/regclient/regclient":      {"registry"},
+	"github.com/regclient/regclient":      {"registry", "test/*"},
 	"github.com/a-h/templ":                {"views", "views/*", "handlers", "handlers/*"},
 	"github.com/prometheus/client_golang": {"web", "cmd/stowage"},
 	"github.com/alecthomas/kong":          {"cmd/stowage"},

@@ -1,0 +1,2 @@
+// Package bench measures pulls, serving, pages and searches beside other programs, and writes docs/benchmarks.md.
+package bench

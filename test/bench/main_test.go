@@ -1,0 +1,11 @@
+//go:build linux
+
+package bench
+
+import (
+	"testing"
+
+	"github.com/stowage/stowage/test/shelf"
+)
+
+func TestMain(m *testing.M) { shelf.Main(m) }

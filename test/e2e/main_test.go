@@ -1,0 +1,9 @@
+package e2e
+
+import (
+	"testing"
+
+	"github.com/stowage/stowage/test/shelf"
+)
+
+func TestMain(m *testing.M) { shelf.Main(m) }
