@@ -14,6 +14,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage"
 )
 
@@ -225,13 +226,13 @@ func TestAnAttestationWithOtherBytesRefusesTheArchive(t *testing.T) {
 }
 
 // deletes deletes a tag and what only that needs.
-func (b *bed) deletes(name string) storage.Removed {
+func (b *bed) deletes(name string) shelf.Removed {
 	b.t.Helper()
 	ref, err := image.ParseReference(name)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	asked := image.Remove(image.RemovalItem{Reference: ref})
+	asked := shelf.Remove(shelf.RemovalItem{Reference: ref})
 	plan, err := b.store.PlanRemoval(b.t.Context(), asked)
 	if err != nil {
 		b.t.Fatal(err)

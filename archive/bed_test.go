@@ -17,6 +17,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage"
 )
 
@@ -97,7 +98,7 @@ func (b *bed) stores(entries []entry, name string) pull.Job {
 }
 
 // target gives what the shelf has under a reference.
-func (b *bed) target(reference string) storage.Target {
+func (b *bed) target(reference string) shelf.Target {
 	b.t.Helper()
 	ref, err := image.ParseReference(reference)
 	if err != nil {

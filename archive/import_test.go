@@ -18,7 +18,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 )
 
 func linux(architecture string) v1.Platform {
@@ -54,7 +54,7 @@ func TestEveryLayoutBringsTheImageWithItsID(t *testing.T) {
 			}
 			for _, ref := range img.names {
 				target := b.target(ref)
-				if len(target.Images) != 1 || target.Images[0].ID != id || target.Images[0].Platform != amd64 || !target.Images[0].Broken.Empty() || target.Reason != storage.ByTag {
+				if len(target.Images) != 1 || target.Images[0].ID != id || target.Images[0].Platform != amd64 || !target.Images[0].Broken.Empty() || target.Reason != shelf.ByTag {
 					t.Fatalf("%s is %+v", ref, target)
 				}
 				if tt.digest != "" && target.Digest != tt.digest {
@@ -200,7 +200,7 @@ func TestNamesAreTheArchivesOrTheSenders(t *testing.T) {
 			for _, ref := range tt.refs {
 				b.target(ref)
 			}
-			if _, total, err := b.store.List(t.Context(), storage.ListQuery{Limit: 10}); err != nil || total != len(tt.refs) {
+			if _, total, err := b.store.List(t.Context(), shelf.Query{Limit: 10}); err != nil || total != len(tt.refs) {
 				t.Errorf("%d rows, %v", total, err)
 			}
 		})
@@ -218,14 +218,14 @@ func TestATagMovesAsDockerLoadMovesIt(t *testing.T) {
 	if target := b.target("app:1"); target.Digest != after.Digest() {
 		t.Errorf("the tag points to %s", target.Digest)
 	}
-	if target := b.target("app@" + string(before.Digest())); target.Reason != storage.Dangling {
+	if target := b.target("app@" + string(before.Digest())); target.Reason != shelf.Dangling {
 		t.Errorf("what it pointed to is %v", target.Reason)
 	}
 	if len(job.Lines) != 2 || !strings.HasPrefix(job.Lines[0], "The image app:1 already exists") || job.Upload.Images[0].Previous != before.Digest() {
 		t.Errorf("%q, %+v", job.Lines, job.Upload.Images)
 	}
 	events, err := b.store.TagHistory(t.Context(), "docker.io/library/app", "1")
-	if err != nil || len(events) != 2 || events[0].Event != storage.TagMoved || events[0].By != "mira" || events[0].PullID != job.ID || !events[0].Uploaded {
+	if err != nil || len(events) != 2 || events[0].Event != shelf.TagMoved || events[0].By != "mira" || events[0].PullID != job.ID || !events[0].Uploaded {
 		t.Errorf("the history is %+v, %v", events, err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/address"
 )
 
@@ -141,7 +141,7 @@ func (h *Handlers) pack(ctx context.Context, r archiveRequest) (packedArchive, e
 	return packedArchive{archive: a, exports: exports, handed: handed, file: archiveName(r, exports)}, nil
 }
 
-func archivedManifests(images []storage.ArchivedImage) []image.Digest {
+func archivedManifests(images []shelf.ArchivedImage) []image.Digest {
 	digests := make([]image.Digest, len(images))
 	for n, i := range images {
 		digests[n] = i.Manifest
@@ -189,7 +189,7 @@ func (h *Handlers) unfold(ctx context.Context, things []address.Image) ([]addres
 }
 
 // archived looks one thing up.
-func (h *Handlers) archived(ctx context.Context, t address.Image) (storage.Archived, error) {
+func (h *Handlers) archived(ctx context.Context, t address.Image) (shelf.Archived, error) {
 	if t.ID != "" {
 		return h.store.ArchivedID(ctx, t.ID)
 	}
@@ -201,8 +201,8 @@ func (h *Handlers) archived(ctx context.Context, t address.Image) (storage.Archi
 }
 
 // archivedImages chooses the platforms asked for, or all that are stored and not broken.
-func archivedImages(t address.Image, stored []storage.ArchivedImage, platforms []image.Platform) ([]storage.ArchivedImage, error) {
-	var usable []storage.ArchivedImage
+func archivedImages(t address.Image, stored []shelf.ArchivedImage, platforms []image.Platform) ([]shelf.ArchivedImage, error) {
+	var usable []shelf.ArchivedImage
 	for _, i := range stored {
 		if i.Broken.Empty() {
 			usable = append(usable, i)
@@ -217,7 +217,7 @@ func archivedImages(t address.Image, stored []storage.ArchivedImage, platforms [
 		}
 		return nil, image.Errorf(image.NotFound, "no platform of %s is stored", thingName(t)).Suggest("Pull one first.")
 	}
-	var chosen []storage.ArchivedImage
+	var chosen []shelf.ArchivedImage
 	for _, want := range platforms {
 		i, ok := imageFor(usable, want)
 		if !ok {
@@ -226,22 +226,22 @@ func archivedImages(t address.Image, stored []storage.ArchivedImage, platforms [
 			}
 			return nil, notArchived(t, want, usable)
 		}
-		if !slices.ContainsFunc(chosen, func(c storage.ArchivedImage) bool { return c.Manifest == i.Manifest }) {
+		if !slices.ContainsFunc(chosen, func(c shelf.ArchivedImage) bool { return c.Manifest == i.Manifest }) {
 			chosen = append(chosen, i)
 		}
 	}
 	// In the index's order, whatever order they were asked for in.
-	slices.SortFunc(chosen, func(a, b storage.ArchivedImage) int { return cmp.Compare(position(usable, a), position(usable, b)) })
+	slices.SortFunc(chosen, func(a, b shelf.ArchivedImage) int { return cmp.Compare(position(usable, a), position(usable, b)) })
 	return chosen, nil
 }
 
-func position(images []storage.ArchivedImage, i storage.ArchivedImage) int {
-	return slices.IndexFunc(images, func(o storage.ArchivedImage) bool { return o.Manifest == i.Manifest })
+func position(images []shelf.ArchivedImage, i shelf.ArchivedImage) int {
+	return slices.IndexFunc(images, func(o shelf.ArchivedImage) bool { return o.Manifest == i.Manifest })
 }
 
 // imageFor finds a platform's image: the first that is exactly for it, or else one for which only the OS version was left
 // open.
-func imageFor(images []storage.ArchivedImage, want image.Platform) (found storage.ArchivedImage, ok bool) {
+func imageFor(images []shelf.ArchivedImage, want image.Platform) (found shelf.ArchivedImage, ok bool) {
 	best := 0
 	for _, i := range images {
 		if n := (platformChoice{platform: i.Platform}).answers(want); n > best {
@@ -251,13 +251,13 @@ func imageFor(images []storage.ArchivedImage, want image.Platform) (found storag
 	return found, best > 0
 }
 
-func brokenImage(t address.Image, i storage.ArchivedImage) error {
+func brokenImage(t address.Image, i shelf.ArchivedImage) error {
 	return image.Errorf(image.Conflict, "%s is broken and is not handed out: %s", thingName(t), i.Broken).
 		Suggest("Ask its author to push it again; delete it here when nobody needs it.")
 }
 
 // notArchived says which platforms there are instead.
-func notArchived(t address.Image, want image.Platform, usable []storage.ArchivedImage) error {
+func notArchived(t address.Image, want image.Platform, usable []shelf.ArchivedImage) error {
 	var names []string
 	for _, i := range usable {
 		if i.Platform.Known() {
@@ -273,12 +273,12 @@ func notArchived(t address.Image, want image.Platform, usable []storage.Archived
 
 // export makes a thing an archive's. Where one platform was asked for, the archive has that manifest and no index: every
 // client takes it, whatever it runs on. Else it has the index as it came, so that the digest stays that of the registry.
-func (h *Handlers) export(t address.Image, a storage.Archived, images []storage.ArchivedImage, one bool) archive.Export {
+func (h *Handlers) export(t address.Image, a shelf.Archived, images []shelf.ArchivedImage, one bool) archive.Export {
 	e := archive.Export{Target: a.Target, Indexes: a.Indexes}
 	if t.ID == "" && t.Ref.Tag != "" {
 		e.Name = t.Ref
 	}
-	stored := make([]storage.Image, len(images))
+	stored := make([]shelf.Image, len(images))
 	for n, i := range images {
 		stored[n] = i.Image
 	}

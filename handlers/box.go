@@ -13,7 +13,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry/search"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
@@ -75,13 +75,13 @@ func (h *Handlers) boxStored(ctx context.Context, m meaning, v *views.BoxView) e
 	}
 	lead := boxLead(ctx, m)
 	if v.Filter != "" {
-		rows, matches, err := h.store.List(ctx, storage.ListQuery{Text: v.Filter, Sort: storage.SortPulled, Descending: true, Limit: boxLooks})
+		rows, matches, err := h.store.List(ctx, shelf.Query{Text: v.Filter, Sort: shelf.SortPulled, Descending: true, Limit: boxLooks})
 		if err != nil {
 			return err
 		}
 		v.Matches = matches
 		rank := ranking(v.Filter)
-		slices.SortStableFunc(rows, func(a, b storage.Row) int { return rank(a) - rank(b) })
+		slices.SortStableFunc(rows, func(a, b shelf.Row) int { return rank(a) - rank(b) })
 		for _, row := range rows[:min(len(rows), boxRows)] {
 			v.Stored = append(v.Stored, views.BoxImage{
 				Ref: row.Reference, Untagged: row.Reference.Tag == "", Platforms: row.Platforms, Created: row.Created,
@@ -137,10 +137,10 @@ func (h *Handlers) boxRepository(ctx context.Context, words string) (views.BoxLe
 
 // ranking tells how well a row matches a typed text, best first: it is what was typed, of the repository that
 // was typed, begins so with or without what stands before the last slash, or has it somewhere.
-func ranking(text string) func(storage.Row) int {
+func ranking(text string) func(shelf.Row) int {
 	text = strings.ToLower(text)
 	repository := strings.TrimPrefix(strings.TrimPrefix(text, "docker.io/"), "library/")
-	return func(r storage.Row) int {
+	return func(r shelf.Row) int {
 		name := r.Reference.Repository.Familiar()
 		whole := name + ":" + r.Reference.Tag
 		switch {

@@ -3,11 +3,9 @@ package handlers
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views"
-	"github.com/stowage/stowage/views/address"
 )
 
 const (
@@ -17,22 +15,7 @@ const (
 
 // damaged lists the blobs that are damaged on the disk, for the Storage page.
 func (h *Handlers) damaged(ctx context.Context) (v views.DamagedView, err error) {
-	all, total, err := h.store.Damaged(ctx, shownDamaged, shownDamagedUses)
-	v.Total = total
-	for _, b := range all {
-		d := views.DamagedBlob{Digest: b.Digest, Size: b.Size, More: b.More}
-		if b.Layer {
-			d.URL = address.Layer(b.Digest)
-		}
-		for _, u := range b.Needs {
-			var platforms []string
-			for _, p := range u.Platforms {
-				platforms = append(platforms, p.String())
-			}
-			d.Needs = append(d.Needs, views.Link{Label: u.Reference.Familiar(), URL: address.PullFormOf(u.Reference, u.Platforms...).String(), Note: strings.Join(platforms, " ")})
-		}
-		v.Blobs = append(v.Blobs, d)
-	}
+	v.Blobs, v.Total, err = h.store.Damaged(ctx, shownDamaged, shownDamagedUses)
 	return v, err
 }
 

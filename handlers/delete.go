@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
@@ -15,7 +16,7 @@ import (
 
 // deletion is what a request wants to be deleted, and the page that it is looked at on.
 type deletion struct {
-	asked   image.Removal
+	asked   shelf.Removal
 	many    bool            // asked for at /delete
 	skipped []views.Skipped // what is left out of asked, since it names nothing
 
@@ -45,7 +46,7 @@ func (h *Handlers) deleteImage(c echo.Context, a address.Image) error {
 // deletionOf reads what is to be deleted from the address and from the query or the form. An image ID is of
 // one platform already, so a platform beside it says nothing.
 func (h *Handlers) deletionOf(c echo.Context, a address.Image) (deletion, error) {
-	item := image.RemovalItem{Reference: a.Ref}
+	item := shelf.RemovalItem{Reference: a.Ref}
 	d := deletion{of: a.Base(), back: backParam(c)}
 	var err error
 	if d.asked.Force, err = forceParam(c); err != nil {
@@ -65,7 +66,7 @@ func (h *Handlers) deletionOf(c echo.Context, a address.Image) (deletion, error)
 			return d, err
 		}
 	}
-	d.asked.Items = []image.RemovalItem{item}
+	d.asked.Items = []shelf.RemovalItem{item}
 	return d, nil
 }
 
@@ -138,7 +139,7 @@ func (h *Handlers) carryOut(c echo.Context, d deletion) error {
 }
 
 // after is the page that a deletion leads to.
-func (d deletion) after(plan image.RemovalPlan) string {
+func (d deletion) after(plan shelf.RemovalPlan) string {
 	switch {
 	case d.back != "":
 		return d.back
@@ -146,14 +147,14 @@ func (d deletion) after(plan image.RemovalPlan) string {
 		return address.ImagesPath
 	}
 	named := plan.Asked.Items[0].Reference
-	if slices.ContainsFunc(plan.Remains, func(r image.PlanRemains) bool { return r.Reference == named }) {
+	if slices.ContainsFunc(plan.Remains, func(r shelf.PlanRemains) bool { return r.Reference == named }) {
 		return address.Of(named).String()
 	}
 	return address.ImagesPath
 }
 
 // plan returns the address of the plan for a removal of the same things.
-func (d deletion) plan(asked image.Removal) string {
+func (d deletion) plan(asked shelf.Removal) string {
 	a := address.Delete{Force: asked.Force, Back: d.back}
 	if !d.many {
 		a.Of = d.of.For(asked.Items[0].Platform)
@@ -167,7 +168,7 @@ func (d deletion) plan(asked image.Removal) string {
 
 // showPlan answers with the plan's page; v says what led to it. A plan that refuses its one thing comes with the one
 // with force, which the page words its way on after.
-func (h *Handlers) showPlan(c echo.Context, status int, d deletion, plan image.RemovalPlan, v views.DeleteView) error {
+func (h *Handlers) showPlan(c echo.Context, status int, d deletion, plan shelf.RemovalPlan, v views.DeleteView) error {
 	ctx := c.Request().Context()
 	v.Plan, v.Back, v.Many, v.Skipped = plan, d.back, d.many, d.skipped
 	forced := plan.Asked

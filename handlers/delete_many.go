@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
 )
@@ -62,19 +63,19 @@ func (h *Handlers) DeleteSummary(c echo.Context) error {
 }
 
 // planMany plans what of a selection is stored. Where nothing is, the plan is empty and all of it skipped.
-func (h *Handlers) planMany(ctx context.Context, d *deletion) (image.RemovalPlan, error) {
+func (h *Handlers) planMany(ctx context.Context, d *deletion) (shelf.RemovalPlan, error) {
 	if len(d.asked.Items) == 0 {
-		return image.RemovalPlan{Asked: d.asked}, nil
+		return shelf.RemovalPlan{Asked: d.asked}, nil
 	}
 	plan, err := h.store.PlanRemoval(ctx, d.asked)
 	if image.KindOf(err) != image.NotFound {
 		return plan, err
 	}
 	for _, item := range d.asked.Items {
-		d.skip(views.RemovalNames([]image.RemovalItem{item}), image.Errorf(image.NotFound, "not stored"))
+		d.skip(views.RemovalNames([]shelf.RemovalItem{item}), image.Errorf(image.NotFound, "not stored"))
 	}
 	d.asked.Items = nil
-	return image.RemovalPlan{Asked: d.asked}, nil
+	return shelf.RemovalPlan{Asked: d.asked}, nil
 }
 
 // showMany answers with the plan for a selection.
@@ -136,7 +137,7 @@ func (h *Handlers) selected(c echo.Context) (deletion, error) {
 // read reads what refs name, in their order, the same thing once. What names nothing is skipped: the others do not
 // depend on it.
 func (h *Handlers) read(ctx context.Context, d *deletion, refs []string, platform image.Platform) error {
-	seen := map[image.RemovalItem]bool{}
+	seen := map[shelf.RemovalItem]bool{}
 	for _, typed := range refs {
 		item, err := h.thing(ctx, strings.TrimSpace(typed))
 		if err != nil && skippable(err) {
@@ -155,13 +156,13 @@ func (h *Handlers) read(ctx context.Context, d *deletion, refs []string, platfor
 }
 
 // thing reads one ref of a selection. Only what may be an image ID, or the beginning of one, is looked up.
-func (h *Handlers) thing(ctx context.Context, s string) (image.RemovalItem, error) {
+func (h *Handlers) thing(ctx context.Context, s string) (shelf.RemovalItem, error) {
 	if _, isID := image.ParseIDPrefix(s); !isID && !strings.HasPrefix(s, "sha256:") {
 		ref, err := image.ParseReference(s)
-		return image.RemovalItem{Reference: ref}, err
+		return shelf.RemovalItem{Reference: ref}, err
 	}
 	named, err := h.store.Named(ctx, s)
-	return image.RemovalItem{Reference: named.Reference, ID: named.Image.ID}, err
+	return shelf.RemovalItem{Reference: named.Reference, ID: named.Image.ID}, err
 }
 
 // skip leaves something out. err says why.

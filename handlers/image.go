@@ -9,7 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/ui"
@@ -23,17 +23,17 @@ const (
 // subject is what an image's address names, with what every section of its page needs.
 type subject struct {
 	address.Image
-	target   storage.Target   // zero where the address is an ID
-	names    storage.Names    // of the image ID shown
-	twins    []storage.Image  // other manifests with the ID; only where the address is an ID
+	target   shelf.Target     // zero where the address is an ID
+	names    shelf.Names      // of the image ID shown
+	twins    []shelf.Image    // other manifests with the ID; only where the address is an ID
 	choices  []platformChoice // the platforms, in the index's order
-	shown    storage.Image    // the platform shown; zero where it is not stored
+	shown    shelf.Image      // the platform shown; zero where it is not stored
 	stored   bool             // whether it is
 	platform image.Platform   // asked for, or shown
 	asked    bool             // whether the address names a platform
-	layers   []storage.Layer
+	layers   []shelf.Layer
 
-	attestations []storage.Attestation // of all its platforms
+	attestations []shelf.StoredAttestation // of all its platforms
 }
 
 // imagePage answers for a tag, a digest or an image ID and its sections.
@@ -152,7 +152,7 @@ func (h *Handlers) subjectByID(ctx context.Context, s *subject) error {
 			s.twins = append(s.twins, other)
 		}
 	}
-	s.target.Images = []storage.Image{img}
+	s.target.Images = []shelf.Image{img}
 	s.choices = []platformChoice{{platform: img.Platform, image: img, stored: true}}
 	return nil
 }

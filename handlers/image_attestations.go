@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
 )
@@ -40,11 +40,11 @@ func (s *subject) attested() *views.Attested {
 
 // lists tells whether the index lists an attestation of a manifest.
 func (s *subject) lists(manifest image.Digest) bool {
-	return slices.ContainsFunc(s.target.Entries, func(e storage.IndexEntry) bool { return e.Kind == image.EntryAttestation && e.Describes == manifest })
+	return slices.ContainsFunc(s.target.Entries, func(e shelf.IndexEntry) bool { return e.Kind == image.EntryAttestation && e.Describes == manifest })
 }
 
 // appendKinds adds what an attestation's statements tell, each kind once.
-func appendKinds(kinds []image.PredicateKind, a storage.Attestation) []image.PredicateKind {
+func appendKinds(kinds []image.PredicateKind, a shelf.StoredAttestation) []image.PredicateKind {
 	for _, p := range a.Predicates {
 		if kind := image.PredicateKindOf(p); !slices.Contains(kinds, kind) {
 			kinds = append(kinds, kind)
@@ -54,15 +54,15 @@ func appendKinds(kinds []image.PredicateKind, a storage.Attestation) []image.Pre
 }
 
 // attestationURL gives the page of an attestation's manifest.
-func (s *subject) attestationURL(a storage.Attestation) string {
+func (s *subject) attestationURL(a shelf.StoredAttestation) string {
 	return s.documentURL(string(a.Digest), false)
 }
 
 // attestation finds what is stored under a digest about the platforms of the subject.
-func (s *subject) attestation(d image.Digest) (storage.Attestation, bool) {
-	i := slices.IndexFunc(s.attestations, func(a storage.Attestation) bool { return a.Digest == d })
+func (s *subject) attestation(d image.Digest) (shelf.StoredAttestation, bool) {
+	i := slices.IndexFunc(s.attestations, func(a shelf.StoredAttestation) bool { return a.Digest == d })
 	if i < 0 {
-		return storage.Attestation{}, false
+		return shelf.StoredAttestation{}, false
 	}
 	return s.attestations[i], true
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
@@ -106,7 +106,7 @@ func (h *Handlers) changesView(ctx context.Context, ref image.Reference, from im
 }
 
 // changesSide reads one side; nil where it is not stored.
-func (h *Handlers) changesSide(ctx context.Context, ref image.Reference, side *views.ChangesSide) (*storage.Target, error) {
+func (h *Handlers) changesSide(ctx context.Context, ref image.Reference, side *views.ChangesSide) (*shelf.Target, error) {
 	side.Digest = ref.Digest
 	t, err := h.store.Target(ctx, ref)
 	if image.KindOf(err) == image.NotFound {
@@ -118,11 +118,11 @@ func (h *Handlers) changesSide(ctx context.Context, ref image.Reference, side *v
 }
 
 // imagePair is a platform's image on both sides.
-type imagePair struct{ from, to storage.Image }
+type imagePair struct{ from, to shelf.Image }
 
 // commonPlatforms gives the platforms that are stored on both sides.
 func commonPlatforms(from, to []platformChoice) map[image.Platform]imagePair {
-	old := map[image.Platform]storage.Image{}
+	old := map[image.Platform]shelf.Image{}
 	for _, c := range from {
 		if _, known := old[c.platform]; !known && c.stored {
 			old[c.platform] = c.image
@@ -168,7 +168,7 @@ func manifestsOf(choices []platformChoice) []image.PlatformManifest {
 }
 
 // compareImages fills in what changed in config and layers.
-func (h *Handlers) compareImages(ctx context.Context, from, to storage.Image, v *views.ChangesView) error {
+func (h *Handlers) compareImages(ctx context.Context, from, to shelf.Image, v *views.ChangesView) error {
 	before, err := h.configOf(ctx, from)
 	if err != nil {
 		return err
@@ -191,7 +191,7 @@ func (h *Handlers) compareImages(ctx context.Context, from, to storage.Image, v 
 	return nil
 }
 
-func (h *Handlers) layerParts(ctx context.Context, img storage.Image) ([]image.LayerPart, error) {
+func (h *Handlers) layerParts(ctx context.Context, img shelf.Image) ([]image.LayerPart, error) {
 	layers, err := h.store.ImageLayers(ctx, img.Manifest)
 	parts := make([]image.LayerPart, 0, len(layers))
 	for _, l := range layers {

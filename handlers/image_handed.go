@@ -15,14 +15,13 @@ func (h *Handlers) handed(ctx context.Context, s *subject) (views.HandedView, er
 	if err != nil {
 		return views.HandedView{}, err
 	}
-	v := views.HandedView{Handed: views.Handed(out.Handed), Since: out.Since}
+	v := views.HandedView{Download: out.Download, Since: out.Since}
 	switch {
 	case s.ID != "":
-		of, err := h.store.HandedOutOfManifest(ctx, manifest)
-		v.Handed = views.Handed(of)
+		v.Download, err = h.store.HandedOutOfManifest(ctx, manifest)
 		return v, err
 	case manifest != "" && manifest != s.target.Digest:
-		platform := views.Handed(out.Images[manifest])
+		platform := out.Images[manifest]
 		v.Platform = &platform
 	}
 	return v, nil

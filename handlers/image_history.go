@@ -11,7 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
 )
@@ -34,7 +34,7 @@ func (h *Handlers) historySection(c echo.Context, s *subject) error {
 	if older != math.MaxInt64 {
 		v.NewestURL = s.url(address.SectionHistory)
 	}
-	if len(events) >= storage.MaxHistory {
+	if len(events) >= shelf.MaxHistory {
 		v.OlderURL = address.History{Of: s.page(address.SectionHistory), Older: events[len(events)-1].ID}.String()
 	}
 	if s.Ref.Tag != "" {
@@ -44,7 +44,7 @@ func (h *Handlers) historySection(c echo.Context, s *subject) error {
 	return h.renderImage(c, http.StatusOK, s, views.HistorySection(v))
 }
 
-func (h *Handlers) tagEvents(c echo.Context, s *subject, older int64) ([]storage.TagEvent, error) {
+func (h *Handlers) tagEvents(c echo.Context, s *subject, older int64) ([]shelf.TagEvent, error) {
 	ctx := c.Request().Context()
 	switch {
 	case s.Ref.Tag != "":
@@ -52,7 +52,7 @@ func (h *Handlers) tagEvents(c echo.Context, s *subject, older int64) ([]storage
 	case s.Ref.Digest != "":
 		return h.store.DigestHistoryBefore(ctx, s.Ref, older)
 	}
-	var all []storage.TagEvent
+	var all []shelf.TagEvent
 	seen := map[int64]bool{}
 	const most = 20 // digests, each of which may have a full page of events
 	for _, digest := range s.names.Digests[:min(len(s.names.Digests), most)] {
@@ -67,12 +67,12 @@ func (h *Handlers) tagEvents(c echo.Context, s *subject, older int64) ([]storage
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b storage.TagEvent) int { return cmp.Compare(b.ID, a.ID) })
-	return all[:min(len(all), storage.MaxHistory)], nil
+	slices.SortStableFunc(all, func(a, b shelf.TagEvent) int { return cmp.Compare(b.ID, a.ID) })
+	return all[:min(len(all), shelf.MaxHistory)], nil
 }
 
 // historyView shows events; ofTag where they are one tag's.
-func historyView(events []storage.TagEvent, ofTag bool) views.HistoryView {
+func historyView(events []shelf.TagEvent, ofTag bool) views.HistoryView {
 	v := views.HistoryView{OfTag: ofTag}
 	for _, e := range events {
 		tag := image.Reference{Repository: e.Repository, Tag: e.Tag}
@@ -92,7 +92,7 @@ func historyView(events []storage.TagEvent, ofTag bool) views.HistoryView {
 }
 
 // historyPoints gives the digests at which a tag has been, newest first, each once, as far as they are stored.
-func historyPoints(events []storage.TagEvent) []views.HistoryPoint {
+func historyPoints(events []shelf.TagEvent) []views.HistoryPoint {
 	var points []views.HistoryPoint
 	add := func(d image.Digest, stored bool, at time.Time) {
 		same := func(p views.HistoryPoint) bool { return p.Digest == d }

@@ -7,8 +7,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/docker"
-	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
 )
 
@@ -51,7 +51,7 @@ func (h *Handlers) config(c echo.Context, s *subject) (*image.Config, error) {
 }
 
 // configOf reads an image's config.
-func (h *Handlers) configOf(ctx context.Context, img storage.Image) (*image.Config, error) {
+func (h *Handlers) configOf(ctx context.Context, img shelf.Image) (*image.Config, error) {
 	doc, err := h.store.Document(ctx, img.Manifest)
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (h *Handlers) configOf(ctx context.Context, img storage.Image) (*image.Conf
 	return image.ParseStoredConfig(raw, doc.Manifest)
 }
 
-func layersView(steps []image.Step, layers []storage.Layer) views.LayersView {
+func layersView(steps []image.Step, layers []shelf.Layer) views.LayersView {
 	v := views.LayersView{Layers: len(layers), History: len(steps)}
 	quiet := 0
 	for _, step := range steps {

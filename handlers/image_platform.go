@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/address"
 )
 
@@ -12,14 +12,14 @@ import (
 type platformChoice struct {
 	platform image.Platform
 	digest   image.Digest // of its manifest
-	image    storage.Image
+	image    shelf.Image
 	stored   bool
 }
 
 // choicesOf gives the platforms of a target in the index's order, nested indexes unfolded, each manifest
 // once.
-func choicesOf(t storage.Target) []platformChoice {
-	byManifest := make(map[image.Digest]storage.Image, len(t.Images))
+func choicesOf(t shelf.Target) []platformChoice {
+	byManifest := make(map[image.Digest]shelf.Image, len(t.Images))
 	for _, i := range t.Images {
 		byManifest[i.Manifest] = i
 	}
@@ -45,7 +45,7 @@ func choicesOf(t storage.Target) []platformChoice {
 }
 
 // choose settles which platform the page shows: the one asked for, or else the preferred one.
-func (s *subject) choose(want image.Platform, preferred storage.Image) error {
+func (s *subject) choose(want image.Platform, preferred shelf.Image) error {
 	best, most := -1, 0
 	for i, c := range s.choices {
 		n := 0

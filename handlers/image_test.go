@@ -14,6 +14,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views/address"
 )
@@ -92,7 +93,7 @@ func TestTheLayersOfAnImageAreItsHistory(t *testing.T) {
 }
 
 // layersOf gives the stored layers of one platform.
-func (s *testShelf) layersOf(reference, platform string) []storage.Layer {
+func (s *testShelf) layersOf(reference, platform string) []shelf.Layer {
 	s.t.Helper()
 	for _, i := range s.target(reference).Images {
 		if i.Platform.String() == platform {
@@ -385,7 +386,7 @@ func TestATagThatMovedAndWentLeavesItsHistory(t *testing.T) {
 	s.get(oldPage+"/history").is(t, http.StatusOK, "moved", "ubuntu:rolling")
 
 	ref := image.Reference{Repository: "docker.io/library/ubuntu", Tag: "rolling"}
-	plan, err := s.store.PlanRemoval(t.Context(), image.Remove(image.RemovalItem{Reference: ref}))
+	plan, err := s.store.PlanRemoval(t.Context(), shelf.Remove(shelf.RemovalItem{Reference: ref}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -448,7 +449,7 @@ func TestAHistoryOfVeryManyStepsIsCutOffButNoLayerIs(t *testing.T) {
 		steps[i].Layer = -1
 	}
 	steps[len(steps)-1].Layer = 0
-	v := layersView(steps, make([]storage.Layer, 1))
+	v := layersView(steps, make([]shelf.Layer, 1))
 	if len(v.Steps) != maxQuiet+1 || v.Hidden != 499 || v.Steps[maxQuiet].Number != 1 || v.History != len(steps) {
 		t.Errorf("%d steps are shown and %d hidden of %d", len(v.Steps), v.Hidden, v.History)
 	}

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
@@ -52,12 +51,7 @@ func (s *subject) describeReference(ctx context.Context, v *views.ImageView) {
 	if s.stored {
 		v.PullURL = address.PullFormOf(s.Ref, s.storedPlatforms()...).String()
 	}
-	switch s.target.Reason {
-	case storage.Dangling:
-		v.State = views.StateDangling
-	case storage.ByDigest:
-		v.State = views.StateByDigest
-	}
+	v.Reason = s.target.Reason
 	if s.Ref.Tag != "" {
 		digest := s.Ref.WithTag("").WithDigest(s.target.Digest)
 		v.Permanent = address.Of(digest).At(s.Section).For(s.addressed()).String()

@@ -9,7 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/ui"
@@ -72,20 +72,20 @@ func (h *Handlers) answerList(c echo.Context, path string, repository image.Repo
 }
 
 // listQuery gives the storage's words for a list. Errors name the part of the address.
-func (h *Handlers) listQuery(ctx context.Context, state address.List) (storage.ListQuery, error) {
+func (h *Handlers) listQuery(ctx context.Context, state address.List) (shelf.Query, error) {
 	column, descending := strings.CutPrefix(state.Sort, "-")
-	q := storage.ListQuery{
-		Text: state.Query, References: state.References, Registry: state.Registry, Pinned: state.Pinned, Sort: storage.Sort(column), Descending: descending,
+	q := shelf.Query{
+		Text: state.Query, References: state.References, Registry: state.Registry, Pinned: state.Pinned, Sort: shelf.Sort(column), Descending: descending,
 		Offset: (state.Page - 1) * rowsPerPage, Limit: rowsPerPage,
 	}
 	switch state.Dangling {
 	case "true":
-		q.Dangling = storage.DanglingOnly
+		q.Dangling = shelf.DanglingOnly
 	case "false":
-		q.Dangling = storage.DanglingHidden
+		q.Dangling = shelf.DanglingHidden
 	}
 	if state.Update != "" {
-		q.Updates = []storage.UpdateState{updates[state.Update]}
+		q.Updates = []shelf.UpdateState{updates[state.Update]}
 	}
 	for _, s := range state.Labels {
 		l, err := image.ParseLabel(s)
@@ -105,7 +105,7 @@ func (h *Handlers) listQuery(ctx context.Context, state address.List) (storage.L
 }
 
 // listTimes finds between which moments a row must have been created: the narrowest that the filters leave.
-func (h *Handlers) listTimes(ctx context.Context, state address.List, q *storage.ListQuery) error {
+func (h *Handlers) listTimes(ctx context.Context, state address.List, q *shelf.Query) error {
 	before := func(t time.Time) {
 		if q.Before.IsZero() || t.Before(q.Before) {
 			q.Before = t
@@ -152,7 +152,7 @@ func (h *Handlers) createdOf(ctx context.Context, name, part string) (time.Time,
 }
 
 // imageList reads one page of the list; all is the number of rows without the filter.
-func (h *Handlers) imageList(c echo.Context, state address.List, q storage.ListQuery, all int) (views.ImageList, error) {
+func (h *Handlers) imageList(c echo.Context, state address.List, q shelf.Query, all int) (views.ImageList, error) {
 	ctx := c.Request().Context()
 	list := views.ImageList{State: state, Repository: q.Repository, All: all, Server: h.origin(c)}
 	if state.Grouped {
@@ -161,18 +161,14 @@ func (h *Handlers) imageList(c echo.Context, state address.List, q storage.ListQ
 			return list, err
 		}
 		list.Matches = matches
-		for _, r := range rows {
-			list.Repositories = append(list.Repositories, views.RepositoryRow(r))
-		}
+		list.Repositories = rows
 	} else {
 		rows, matches, err := h.store.List(ctx, q)
 		if err != nil {
 			return list, err
 		}
 		list.Matches = matches
-		for _, r := range rows {
-			list.Rows = append(list.Rows, imageRow(r))
-		}
+		list.Rows = rows
 	}
 	list.Pages = max(1, (list.Matches+rowsPerPage-1)/rowsPerPage)
 	if state.Page > list.Pages {
@@ -183,19 +179,4 @@ func (h *Handlers) imageList(c echo.Context, state address.List, q storage.ListQ
 	offers, err := h.store.ListOffers(ctx)
 	list.Registries, list.Platforms = offers.Registries, offers.Platforms
 	return list, err
-}
-
-func imageRow(r storage.Row) views.ImageRow {
-	row := views.ImageRow{
-		Ref: r.Reference, Digest: r.Digest, Broken: r.Broken, ImageID: r.ImageID, Platform: r.Platform, Platforms: r.Platforms,
-		Created: r.Created, Pulled: r.Pulled, Size: r.Size, Unpacked: r.Unpacked, Total: r.TotalSize, Pinned: r.Pinned, Update: views.UpdateState(r.Update),
-		Handed: views.Handed{Count: r.Handed, Last: r.HandedAt},
-	}
-	switch r.Reason {
-	case storage.ByDigest:
-		row.State = views.StateByDigest
-	case storage.Dangling:
-		row.State = views.StateDangling
-	}
-	return row
 }

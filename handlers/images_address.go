@@ -13,7 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/address"
 )
 
@@ -135,12 +135,12 @@ func readShape(s *address.List, last func(string) string) (err error) {
 		return image.Errorf(image.Invalid, "the list can be grouped by repository, not by %.40q (group)", group)
 	}
 	s.Sort = last("sort")
-	column := storage.Sort(strings.TrimPrefix(s.Sort, "-"))
+	column := shelf.Sort(strings.TrimPrefix(s.Sort, "-"))
 	switch {
 	case s.Sort != "" && !column.Valid() && !column.ValidForRepositories():
 		return image.Errorf(image.Invalid, "the list cannot be sorted by %.40q (sort)", string(column)).
 			Suggest("Its columns are name, platforms, id, created, pulled, size, unpacked, handed and update, or tags where it is grouped; a minus before one turns the order round.")
-	case s.Sort == string(storage.SortName), s.Grouped && !column.ValidForRepositories(), !s.Grouped && !column.Valid():
+	case s.Sort == string(shelf.SortName), s.Grouped && !column.ValidForRepositories(), !s.Grouped && !column.Valid():
 		s.Sort = "" // an order of the other kind of list means nothing here
 	}
 	if s.Digests, err = readFlag("digests", last); err != nil {
@@ -210,9 +210,9 @@ func ofPart(err error, part string) error {
 }
 
 // updates are the words of the filter of that name.
-var updates = map[string]storage.UpdateState{
-	"current": storage.UpdateCurrent, "available": storage.UpdateAvailable, "gone": storage.UpdateGone,
-	"unknown": storage.UpdateUnknown, "unchecked": storage.UpdateUnchecked,
+var updates = map[string]shelf.UpdateState{
+	"current": shelf.UpdateCurrent, "available": shelf.UpdateAvailable, "gone": shelf.UpdateGone,
+	"unknown": shelf.UpdateUnknown, "unchecked": shelf.UpdateUnchecked,
 }
 
 func isUpdate(s string) bool {

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views"
 )
 
@@ -228,12 +228,12 @@ func TestTheListSaysHowDockerListsTheSame(t *testing.T) {
 }
 
 func TestRowsSayWhatIsPinnedAndWhatHasAnUpdate(t *testing.T) {
-	for state, text := range map[storage.UpdateState]string{
-		storage.UpdateAvailable: "update available", storage.UpdateGone: "gone from registry", storage.UpdateUnknown: "update unknown", storage.UpdateCurrent: "", storage.UpdateUnchecked: "",
+	for state, text := range map[shelf.UpdateState]string{
+		shelf.UpdateAvailable: "update available", shelf.UpdateGone: "gone from registry", shelf.UpdateUnknown: "update unknown", shelf.UpdateCurrent: "", shelf.UpdateUnchecked: "",
 	} {
-		row := imageRow(storage.Row{Reference: image.Reference{Repository: "docker.io/library/a", Tag: "1"}, Update: state, Pinned: state == storage.UpdateGone})
+		row := shelf.Row{Reference: image.Reference{Repository: "docker.io/library/a", Tag: "1"}, Update: state, Pinned: state == shelf.UpdateGone}
 		var page strings.Builder
-		if err := views.ImageListPart(views.ImageList{Rows: []views.ImageRow{row}, All: 1, Matches: 1, Pages: 1}).Render(t.Context(), &page); err != nil {
+		if err := views.ImageListPart(views.ImageList{Rows: []shelf.Row{row}, All: 1, Matches: 1, Pages: 1}).Render(t.Context(), &page); err != nil {
 			t.Fatal(err)
 		}
 		if shown := page.String(); text != "" && !strings.Contains(shown, text) || strings.Contains(shown, "pinned</span>") != row.Pinned || text == "" && strings.Contains(shown, "badge-accent") {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views"
 )
 
@@ -226,9 +226,9 @@ func TestThePagesAreInKorean(t *testing.T) {
 }
 
 func TestAnUnknownPlatformIsStoredAllTheSame(t *testing.T) {
-	row := imageRow(storage.Row{Reference: image.Reference{Repository: "docker.io/library/odd", Tag: "1"}, ImageID: image.DigestOf(nil)})
+	row := shelf.Row{Reference: image.Reference{Repository: "docker.io/library/odd", Tag: "1"}, ImageID: image.DigestOf(nil)}
 	var page strings.Builder
-	if err := views.ImageListPart(views.ImageList{Rows: []views.ImageRow{row}, All: 1, Matches: 1, Pages: 1}).Render(t.Context(), &page); err != nil {
+	if err := views.ImageListPart(views.ImageList{Rows: []shelf.Row{row}, All: 1, Matches: 1, Pages: 1}).Render(t.Context(), &page); err != nil {
 		t.Fatal(err)
 	}
 	if text := page.String(); !strings.Contains(text, "unknown platform") || strings.Contains(text, "no platform stored") {

@@ -24,15 +24,6 @@ func (h *Handlers) Layer(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := views.LayerView{
-		Digest: l.Digest, DiffID: l.DiffID, MediaType: l.MediaType, Size: l.Size, Unpacked: l.Unpacked, Entries: l.Entries,
-		CreatedBy: l.CreatedBy, Problem: l.Problem, Users: l.Users, Damaged: h.store.IsDamaged(digest),
-	}
-	for _, u := range users {
-		v.Uses = append(v.Uses, views.LayerUse{
-			Refs: u.References, Platform: u.Image.Platform, ImageID: u.Image.ID, Position: u.Position + 1, Layers: u.Image.Layers,
-			Size: u.Image.Size, Broken: u.Image.Broken,
-		})
-	}
+	v := views.LayerView{Layer: l, Damaged: h.store.IsDamaged(digest), Uses: users}
 	return Render(c, http.StatusOK, views.LayerPage(h.Chrome(c, views.LayerTitle(ctx, digest), ui.NavImages), v))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
@@ -71,8 +72,8 @@ func TestATagThatMovesBetweenPullsIsToldComparedAndPrunedToTheByte(t *testing.T)
 	if rows := strings.Count(history.body, "<tr data-row"); rows != 3 {
 		t.Errorf("the history has %d entries, want 3", rows)
 	}
-	rows, dangling, err := s.store.List(t.Context(), storage.ListQuery{Text: "app@", Limit: 10})
-	if err != nil || dangling != 2 || rows[0].Reason != storage.Dangling || rows[1].Reason != storage.Dangling {
+	rows, dangling, err := s.store.List(t.Context(), shelf.Query{Text: "app@", Limit: 10})
+	if err != nil || dangling != 2 || rows[0].Reason != shelf.Dangling || rows[1].Reason != shelf.Dangling {
 		t.Fatalf("%d dangling digests: %+v, %v", dangling, rows, err)
 	}
 	for n := 1; n <= 2; n++ {
@@ -82,7 +83,7 @@ func TestATagThatMovesBetweenPullsIsToldComparedAndPrunedToTheByte(t *testing.T)
 		s.get(changes).is(t, http.StatusOK, "COPY "+name, strings.ToUpper(name), "added")
 	}
 
-	plan, err := s.store.PlanPrune(t.Context(), image.Prune{})
+	plan, err := s.store.PlanPrune(t.Context(), shelf.Prune{})
 	if err != nil || plan.Totals.Images != 2 || plan.Totals.Refused != 0 {
 		t.Fatalf("%+v, %v", plan.Totals, err)
 	}

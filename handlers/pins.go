@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/ui"
@@ -88,7 +89,7 @@ func (h *Handlers) pins(ctx context.Context, s *subject) (views.PinView, error) 
 			return v, err
 		}
 		if pin != nil {
-			v.Pins = []image.Pin{*pin}
+			v.Pins = []shelf.Pin{*pin}
 		}
 		v.Choices = []image.Reference{s.Ref}
 		return v, nil

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
 )
@@ -85,12 +85,12 @@ func TestAPinStaysWithTheDigestWhenTheTagMovesOn(t *testing.T) {
 func TestBadPinsAreRefused(t *testing.T) {
 	s := newShelf(t)
 	s.pull("redis:7")
-	s.post(redisPage+":7/pin", url.Values{"note": {strings.Repeat("x", storage.MaxPinNote+1)}}).is(t, http.StatusBadRequest, "at most 500 characters")
+	s.post(redisPage+":7/pin", url.Values{"note": {strings.Repeat("x", shelf.MaxPinNote+1)}}).is(t, http.StatusBadRequest, "at most 500 characters")
 	s.post(redisPage+":8/pin", nil).is(t, http.StatusNotFound)
 	s.post("/images/sha256:abcd/pin", nil).is(t, http.StatusNotFound)
 	s.get(redisPage+":7").lacks(t, "Pinned by")
-	if views.MaxPinNote != storage.MaxPinNote {
-		t.Errorf("the form takes %d characters, the store %d", views.MaxPinNote, storage.MaxPinNote)
+	if views.MaxPinNote != shelf.MaxPinNote {
+		t.Errorf("the form takes %d characters, the store %d", views.MaxPinNote, shelf.MaxPinNote)
 	}
 }
 

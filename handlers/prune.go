@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
@@ -28,7 +29,7 @@ const (
 // pruning is what a request asks for: as it was typed, and what that means.
 type pruning struct {
 	typed   address.Prune
-	asked   image.Prune
+	asked   shelf.Prune
 	at      time.Time           // when durations count from
 	problem *views.PruneProblem // what cannot be understood; asked means nothing then
 }
@@ -83,13 +84,13 @@ func (h *Handlers) PruneSummary(c echo.Context) error {
 }
 
 // planPrune plans one prune at a time: on a large shelf the plan for all of it takes hundreds of megabytes for a while.
-func (h *Handlers) planPrune(ctx context.Context, asked image.Prune) (image.RemovalPlan, error) {
+func (h *Handlers) planPrune(ctx context.Context, asked shelf.Prune) (shelf.RemovalPlan, error) {
 	select {
 	case h.planning <- struct{}{}:
 		defer func() { <-h.planning }()
 		return h.store.PlanPrune(ctx, asked)
 	case <-ctx.Done():
-		return image.RemovalPlan{}, ctx.Err()
+		return shelf.RemovalPlan{}, ctx.Err()
 	}
 }
 
@@ -124,7 +125,7 @@ func (h *Handlers) PruneImages(c echo.Context) error {
 }
 
 // showPrune answers with the plan's page, or for htmx with the plan alone.
-func (h *Handlers) showPrune(c echo.Context, status int, p pruning, plan *image.RemovalPlan, changed bool) error {
+func (h *Handlers) showPrune(c echo.Context, status int, p pruning, plan *shelf.RemovalPlan, changed bool) error {
 	v := views.PruneView{Form: views.PruneForm{Asked: p.typed, Problem: p.problem}, Plan: plan, At: strconv.FormatInt(p.at.UnixMilli(), 10), Changed: changed}
 	if Partial(c) {
 		return Render(c, status, views.PrunePlan(v))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
@@ -49,12 +50,12 @@ func moved(t *testing.T, set ...func(*storage.Options)) *testShelf {
 // dangling lists the digests without a tag that nobody asked for.
 func (s *testShelf) dangling() (refs []image.Reference) {
 	s.t.Helper()
-	rows, _, err := s.store.List(s.t.Context(), storage.ListQuery{Limit: 200})
+	rows, _, err := s.store.List(s.t.Context(), shelf.Query{Limit: 200})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	for _, r := range rows {
-		if r.Reason == storage.Dangling {
+		if r.Reason == shelf.Dangling {
 			refs = append(refs, r.Reference)
 		}
 	}
@@ -67,7 +68,7 @@ func TestPruningShowsThePlanAndFreesExactlyThat(t *testing.T) {
 		t.Fatalf("%d digests are dangling", n)
 	}
 	before := s.counted()
-	plan, err := s.store.PlanPrune(t.Context(), image.Prune{})
+	plan, err := s.store.PlanPrune(t.Context(), shelf.Prune{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +218,7 @@ func parse(t *testing.T, query string) url.Values {
 
 func TestTheSummaryCountsWhileSomebodyChooses(t *testing.T) {
 	s := moved(t)
-	plan, err := s.store.PlanPrune(t.Context(), image.Prune{})
+	plan, err := s.store.PlanPrune(t.Context(), shelf.Prune{})
 	if err != nil {
 		t.Fatal(err)
 	}

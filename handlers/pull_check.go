@@ -7,7 +7,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
 )
@@ -27,7 +27,7 @@ func (h *Handlers) check(ctx context.Context, job pull.Job) (views.PullCheck, er
 }
 
 // checkOf words what the storage knows now about the images of a pull, whose pages are below at.
-func checkOf(job pull.Job, images []storage.Image, at image.Reference, now time.Time) (check views.PullCheck) {
+func checkOf(job pull.Job, images []shelf.Image, at image.Reference, now time.Time) (check views.PullCheck) {
 	for _, img := range images {
 		switch {
 		case !img.Broken.Empty():
@@ -45,7 +45,7 @@ func checkOf(job pull.Job, images []storage.Image, at image.Reference, now time.
 }
 
 // brought gives the images that a pull brought, as far as they are stored, and where their pages are.
-func (h *Handlers) brought(ctx context.Context, job pull.Job) (images []storage.Image, at image.Reference, err error) {
+func (h *Handlers) brought(ctx context.Context, job pull.Job) (images []shelf.Image, at image.Reference, err error) {
 	if job.State != pull.Done && !job.Broken || job.AllTags || job.Upload != nil { // of all tags, each one's own page tells; an upload is proved first
 		return nil, at, nil
 	}
@@ -79,7 +79,7 @@ func (h *Handlers) brokenPulls(ctx context.Context, jobs []pull.Job) (map[int64]
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(images, func(img storage.Image) bool { return !img.Broken.Empty() }) {
+		if slices.ContainsFunc(images, func(img shelf.Image) bool { return !img.Broken.Empty() }) {
 			broken[job.ID] = true
 		}
 	}

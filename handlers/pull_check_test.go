@@ -15,7 +15,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
@@ -128,17 +128,17 @@ func TestTheCheckOfAPullIsPendingUntilItsLayersAreUnpacked(t *testing.T) {
 	}
 	now := job.Finished.Add(time.Minute)
 	for _, tt := range []struct {
-		images []storage.Image
+		images []shelf.Image
 		want   views.PullCheck
 	}{
-		{[]storage.Image{{Unpacked: 1}, {Unpacked: -1}}, views.PullCheck{Pending: true, Poll: true}},
-		{[]storage.Image{{Unpacked: 1}}, views.PullCheck{}},
+		{[]shelf.Image{{Unpacked: 1}, {Unpacked: -1}}, views.PullCheck{Pending: true, Poll: true}},
+		{[]shelf.Image{{Unpacked: 1}}, views.PullCheck{}},
 	} {
 		if got := checkOf(job, tt.images, job.Reference, now); got.Pending != tt.want.Pending || got.Poll != tt.want.Poll {
 			t.Errorf("%+v, want %+v", got, tt.want)
 		}
 	}
-	if late := checkOf(job, []storage.Image{{Unpacked: -1}}, job.Reference, job.Finished.Add(pollCheck)); !late.Pending || late.Poll {
+	if late := checkOf(job, []shelf.Image{{Unpacked: -1}}, job.Reference, job.Finished.Add(pollCheck)); !late.Pending || late.Poll {
 		t.Errorf("after a long time: %+v", late)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/address"
 )
 
@@ -40,7 +40,7 @@ func (h *Handlers) knownPage(ctx context.Context, hex string) (string, error) {
 		return "", err
 	}
 	d := image.Digest("sha256:" + hex)
-	rows, _, err := h.store.List(ctx, storage.ListQuery{Text: string(d), Limit: 2})
+	rows, _, err := h.store.List(ctx, shelf.Query{Text: string(d), Limit: 2})
 	if err != nil {
 		return "", err
 	}

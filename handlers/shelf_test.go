@@ -24,6 +24,7 @@ import (
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
@@ -230,7 +231,7 @@ func (s *testShelf) pull(reference string, platforms ...string) {
 }
 
 // target gives what a reference names on the shelf.
-func (s *testShelf) target(reference string) storage.Target {
+func (s *testShelf) target(reference string) shelf.Target {
 	s.t.Helper()
 	ref, err := image.ParseReference(reference)
 	if err != nil {
@@ -246,7 +247,7 @@ func (s *testShelf) target(reference string) storage.Target {
 // names gives the names of the list's rows.
 func (s *testShelf) names() []string {
 	s.t.Helper()
-	rows, _, err := s.store.List(s.t.Context(), storage.ListQuery{Limit: 200})
+	rows, _, err := s.store.List(s.t.Context(), shelf.Query{Limit: 200})
 	if err != nil {
 		s.t.Fatal(err)
 	}

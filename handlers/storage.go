@@ -7,8 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/ui"
@@ -37,7 +36,7 @@ func (h *Handlers) Storage(c echo.Context) error {
 	if v.Damaged, err = h.damaged(ctx); err != nil {
 		return err
 	}
-	removals, err := h.removals(ctx)
+	removals, err := h.store.Removals(ctx)
 	if err != nil {
 		return err
 	}
@@ -86,51 +85,36 @@ func (h *Handlers) storageView(ctx context.Context) (views.StorageView, error) {
 		return views.StorageView{}, ctx.Err()
 	}
 	v := views.StorageView{Current: current, Failed: err != nil, Open: h.store.OpenToOthers()} // the store has logged why
-	disk, err := h.store.DiskUse(ctx, u)
-	if err != nil {
+	if v.Disk, err = h.store.DiskUse(ctx, u); err != nil {
 		return v, err
-	}
-	v.Disk = views.DiskFigures{
-		Images: disk.Images, Waiting: disk.Waiting, WaitingUntil: disk.WaitingUntil, Unfinished: disk.Unfinished,
-		Database: disk.Database, Layout: disk.Layout, Other: disk.Other, Free: int64(disk.Free), Volume: int64(disk.Volume),
 	}
 	parts, left, err := h.store.Unfinished(ctx, shownParts)
 	if err != nil {
 		return v, err
 	}
-	v.Left = views.LeftOver{More: left.Files - len(parts), Bytes: left.Bytes}
+	v.Left = views.LeftOver{Parts: parts, More: left.Files - len(parts), Bytes: left.Bytes}
 	if h.queue.ActiveCount() == 0 { // else some of it belongs to pulls that run
 		v.Left.Bytes += u.Files.Loose
-	}
-	for _, p := range parts {
-		v.Left.Parts = append(v.Left.Parts, views.LeftPart{Digest: p.Digest, Bytes: p.Bytes})
 	}
 	if !u.At.IsZero() {
 		v.Counted = counted(ctx, u)
 		totals := u.Reclaimable.Plan
 		totals.Images, totals.Freed = u.Reclaimable.Images, u.Reclaimable.Dangling
-		summary := views.SummaryOf(image.RemovalPlan{Totals: totals})
+		summary := views.SummaryOf(shelf.RemovalPlan{Totals: totals})
 		v.Prune.Summary = &summary
 	}
 	return v, nil
 }
 
 // counted turns a count into what the page shows of it.
-func counted(ctx context.Context, u storage.Usage) views.Counted {
+func counted(ctx context.Context, u shelf.Usage) views.Counted {
 	v := views.Counted{
 		At: u.At, Blobs: u.Blobs, Copies: u.Copies, Unpacked: u.Unpacked, Pending: u.Layers.Pending, Broken: u.Layers.Broken,
 		Dangling: u.Reclaimable.Dangling, Unpinned: u.Reclaimable.Unpinned, Repositories: len(u.Repositories) + u.Others,
-	}
-	for _, r := range u.Repositories {
-		v.Top = append(v.Top, views.RepositoryShare{Repository: r.Repository, Tags: r.Tags, Own: r.Own, Shared: r.Shared})
+		Top: u.Repositories, Largest: u.Largest,
 	}
 	unfinished := u.Files.Loose + u.Files.Partial
 	v.Parts = append(views.RepositoryParts(ctx, v.Top, u.Others, u.OtherBytes, u.Blobs+u.Waiting+unfinished),
 		views.CommonParts(ctx, u.Shared, u.Dangling, u.Waiting, unfinished)...)
-	for _, l := range u.Largest {
-		v.Largest = append(v.Largest, views.LargeLayer{
-			Digest: l.Digest, Size: l.Size, Unpacked: l.Unpacked, CreatedBy: l.CreatedBy, Images: l.Images, Refs: l.References,
-		})
-	}
 	return v
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
@@ -17,7 +17,7 @@ import (
 )
 
 // counted waits until what uses the disk has been counted as it is now.
-func (s *testShelf) counted() storage.Usage {
+func (s *testShelf) counted() shelf.Usage {
 	s.t.Helper()
 	s.store.Settle()
 	u, current, err := s.store.Usage(s.t.Context(), time.Minute)
@@ -60,7 +60,7 @@ func TestTheStoragePageOfAnEmptyShelfSaysSo(t *testing.T) {
 }
 
 func TestWhatIsNotCountedYetIsAskedForAgain(t *testing.T) {
-	v := views.StorageView{Disk: views.DiskFigures{Images: 3_000_000, Volume: 10_000_000, Free: 5_000_000}}
+	v := views.StorageView{Disk: shelf.DiskUse{Images: 3_000_000, Volume: 10_000_000, Free: 5_000_000}}
 	var page strings.Builder
 	if err := views.StoragePage(ui.Chrome{Refresh: countRefresh}, v, ui.Text(""), ui.Text("")).Render(t.Context(), &page); err != nil {
 		t.Fatal(err)

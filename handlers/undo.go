@@ -1,14 +1,12 @@
 package handlers
 
 import (
-	"context"
 	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/ui"
@@ -47,23 +45,4 @@ func cannotUndo(err error) error {
 		return known.Suggest("Pull again what you need: the history of a tag says which digest it pointed to.")
 	}
 	return err
-}
-
-// removals gives what can still be undone, newest first, for views.RemovalsList.
-func (h *Handlers) removals(ctx context.Context) ([]views.Removal, error) {
-	stored, err := h.store.Removals(ctx)
-	if err != nil {
-		return nil, err
-	}
-	shown := make([]views.Removal, len(stored))
-	for i, r := range stored {
-		shown[i] = removalView(r)
-	}
-	return shown, nil
-}
-
-func removalView(r storage.Removal) views.Removal {
-	return views.Removal{
-		ID: r.ID, At: r.At, Until: r.Until, By: r.By, Prune: r.Prune, Names: r.Names, IDs: r.IDs, Items: r.Items, Images: r.Images, Freed: r.Freed,
-	}
 }

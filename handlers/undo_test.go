@@ -95,7 +95,7 @@ func TestTheListOfRemovalsHasWhatCanBeUndone(t *testing.T) {
 	s := newShelf(t, undoable)
 	s.pull("redis:7")
 	s.post("/images/docker.io/library/redis:7/delete", s.get("/images/docker.io/library/redis:7/delete").form(t))
-	list, err := s.handlers.removals(t.Context())
+	list, err := s.store.Removals(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
@@ -27,7 +27,7 @@ func (h *Handlers) Updates(c echo.Context) error {
 	if v.Counts, err = h.store.CountChecked(ctx); err != nil {
 		return err
 	}
-	for _, state := range []pull.UpdateState{pull.UpdateAvailable, pull.GoneUpstream, pull.UpdateUnknown} {
+	for _, state := range []shelf.UpdateState{shelf.UpdateAvailable, shelf.UpdateGone, shelf.UpdateUnknown} {
 		g := views.UpdateGroup{State: state}
 		checks, total, err := h.store.CheckedTags(ctx, state, tagsOfState)
 		if err != nil {
@@ -35,10 +35,7 @@ func (h *Handlers) Updates(c echo.Context) error {
 		}
 		g.Total = total
 		for _, check := range checks {
-			g.Tags = append(g.Tags, views.TagUpdate{
-				Tag: check.Reference, State: check.State, Here: check.Here, Upstream: check.Upstream, Method: check.Method, At: check.At,
-				Problem: check.Problem, Advice: check.Advice, PullURL: address.PullFormOf(check.Reference).String(),
-			})
+			g.Tags = append(g.Tags, views.TagUpdate{TagCheck: check, PullURL: address.PullFormOf(check.Reference).String()})
 		}
 		v.Groups = append(v.Groups, g)
 	}
@@ -111,10 +108,8 @@ func (h *Handlers) update(ctx context.Context, s *subject) (*views.TagUpdate, er
 	if err != nil {
 		return nil, err
 	}
-	u := &views.TagUpdate{
-		Tag: s.Ref, State: check.State, Here: s.target.Digest, Upstream: check.Upstream, Method: check.Method, At: check.At,
-		Problem: check.Problem, Advice: check.Advice, PullURL: address.PullFormOf(s.Ref, s.storedPlatforms()...).String(),
-	}
+	check.Here = s.target.Digest
+	u := &views.TagUpdate{TagCheck: check, PullURL: address.PullFormOf(s.Ref, s.storedPlatforms()...).String()}
 	if standing, known := h.options.Mirror.Standing(s.Ref); known && standing.Err != nil {
 		u.Stale, u.StaleSince = standing.Problem().MessageText, standing.Asked
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/share"
+	"github.com/stowage/stowage/shelf"
 )
 
 const (
@@ -28,26 +29,6 @@ const (
 	MinCheckInterval = 10 * time.Minute
 )
 
-// Answer is what a registry said of a tag.
-type Answer string
-
-// The answers.
-const (
-	AnswerDigest  Answer = "digest"  // where the tag points
-	AnswerGone    Answer = "gone"    // it has no such tag any more
-	AnswerUnknown Answer = "unknown" // it could not be asked, or did not say
-)
-
-// Checked is what a check of one tag came to.
-type Checked struct {
-	Reference image.Reference // a tag
-	Answer    Answer
-	Upstream  image.Digest // where Answer is AnswerDigest
-	At        time.Time    // when it was asked
-	Problem   image.Text   // why the answer is unknown
-	Advice    image.Text   // what can be done about it; may be empty
-}
-
 // CheckSource asks registries.
 type CheckSource interface {
 	// Check asks which digest a tag points to, by HEAD where that is answered; see registry.Client.
@@ -61,20 +42,8 @@ type CheckShelf interface {
 	TagsToCheck(ctx context.Context, of image.Repository, since time.Time, after image.Reference, limit int) ([]image.Reference, error)
 	CountToCheck(ctx context.Context, of image.Repository, since time.Time) (int, error)
 	// SaveChecks keeps answers about tags that are still stored, and gives the state that follows for each of them.
-	SaveChecks(ctx context.Context, all []Checked) ([]UpdateState, error)
+	SaveChecks(ctx context.Context, all []shelf.Checked) ([]shelf.UpdateState, error)
 }
-
-// UpdateState says how a stored tag stands to its registry's.
-type UpdateState string
-
-// The states.
-const (
-	NeverChecked    UpdateState = ""
-	UpToDate        UpdateState = "current"
-	UpdateAvailable UpdateState = "available"
-	GoneUpstream    UpdateState = "gone"
-	UpdateUnknown   UpdateState = "unknown"
-)
 
 // CheckRun is one pass over many tags, as it stands.
 type CheckRun struct {
@@ -290,8 +259,8 @@ func (c *Checker) all(ctx context.Context, of image.Repository, since time.Time)
 
 // some asks about a few tags at a time, each registry by itself. Those whose registry is left alone, and those whose
 // answer an end of the run prevented, are left out: what is known of them stays.
-func (c *Checker) some(ctx context.Context, tags []image.Reference) []Checked {
-	answers := make([]Checked, len(tags))
+func (c *Checker) some(ctx context.Context, tags []image.Reference) []shelf.Checked {
+	answers := make([]shelf.Checked, len(tags))
 	hosts := map[string][]int{}
 	for i, t := range tags {
 		hosts[t.Repository.Host()] = append(hosts[t.Repository.Host()], i)
@@ -335,7 +304,7 @@ func (c *Checker) some(ctx context.Context, tags []image.Reference) []Checked {
 }
 
 // save keeps answers and counts them.
-func (c *Checker) save(ctx context.Context, answers []Checked) error {
+func (c *Checker) save(ctx context.Context, answers []shelf.Checked) error {
 	if len(answers) == 0 {
 		return nil
 	}
@@ -346,13 +315,13 @@ func (c *Checker) save(ctx context.Context, answers []Checked) error {
 	c.count(func(r *CheckRun) {
 		for _, s := range states {
 			switch s {
-			case UpToDate:
+			case shelf.UpdateCurrent:
 				r.Current++
-			case UpdateAvailable:
+			case shelf.UpdateAvailable:
 				r.Available++
-			case GoneUpstream:
+			case shelf.UpdateGone:
 				r.Gone++
-			case UpdateUnknown:
+			case shelf.UpdateUnknown:
 				r.Unknown++
 			}
 		}
@@ -367,7 +336,7 @@ func (c *Checker) count(f func(*CheckRun)) {
 }
 
 // CheckOne asks about one tag now, for ten seconds at most, and keeps the answer.
-func (c *Checker) CheckOne(ctx context.Context, ref image.Reference) (UpdateState, error) {
+func (c *Checker) CheckOne(ctx context.Context, ref image.Reference) (shelf.UpdateState, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkOneLimit+time.Second) // ask has the shorter limit, and says what it means
 	defer cancel()
 	if p, paused := c.paused(ref.Repository.Host()); paused { // what is known of the tag stays
@@ -377,11 +346,11 @@ func (c *Checker) CheckOne(ctx context.Context, ref image.Reference) (UpdateStat
 	if answer.Answer == "" {
 		return "", ctx.Err()
 	}
-	states, err := c.o.Shelf.SaveChecks(context.WithoutCancel(ctx), []Checked{answer})
+	states, err := c.o.Shelf.SaveChecks(context.WithoutCancel(ctx), []shelf.Checked{answer})
 	if err != nil {
 		return "", err
 	}
-	if states[0] == NeverChecked {
+	if states[0] == shelf.UpdateUnchecked {
 		return "", image.Errorf(image.NotFound, "%s is not stored", ref.Familiar())
 	}
 	return states[0], nil
@@ -389,8 +358,8 @@ func (c *Checker) CheckOne(ctx context.Context, ref image.Reference) (UpdateStat
 
 // ask asks about one tag. A registry that said "too many" is left alone until it said it may be asked again. The
 // answer is empty where ctx ended before there was one.
-func (c *Checker) ask(ctx context.Context, ref image.Reference, limit time.Duration) Checked {
-	out := Checked{Reference: ref, At: c.o.Now()}
+func (c *Checker) ask(ctx context.Context, ref image.Reference, limit time.Duration) shelf.Checked {
+	out := shelf.Checked{Reference: ref, At: c.o.Now()}
 	host := ref.Repository.Host()
 	asking, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -398,15 +367,15 @@ func (c *Checker) ask(ctx context.Context, ref image.Reference, limit time.Durat
 	c.heard(host, err)
 	switch {
 	case err == nil && gone:
-		out.Answer = AnswerGone
+		out.Answer = shelf.AnswerGone
 		return out
 	case err == nil:
-		out.Answer, out.Upstream = AnswerDigest, d
+		out.Answer, out.Upstream = shelf.AnswerDigest, d
 		return out
 	case ctx.Err() != nil:
-		return Checked{}
+		return shelf.Checked{}
 	}
-	out.Answer = AnswerUnknown
+	out.Answer = shelf.AnswerUnknown
 	var e *image.Error
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &e):
@@ -452,7 +421,7 @@ func (c *Checker) paused(host string) (hostPause, bool) {
 }
 
 // pause leaves a registry alone for a while.
-func (c *Checker) pause(host string, err error, said Checked) {
+func (c *Checker) pause(host string, err error, said shelf.Checked) {
 	until := c.o.Now().Add(pauseUnknown)
 	var retry RetryTime
 	if errors.As(err, &retry) && retry.RetryAt().After(until) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // checkWorld is a shelf of tags and a registry that has them all, at a clock of its own.
@@ -51,13 +52,13 @@ func (w *checkWorld) CountToCheck(ctx context.Context, of image.Repository, sinc
 	return len(all), err
 }
 
-func (w *checkWorld) SaveChecks(_ context.Context, all []Checked) ([]UpdateState, error) {
+func (w *checkWorld) SaveChecks(_ context.Context, all []shelf.Checked) ([]shelf.UpdateState, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	states := make([]UpdateState, len(all))
+	states := make([]shelf.UpdateState, len(all))
 	for i, c := range all {
 		w.asked[c.Reference] = c.At
-		states[i] = UpToDate
+		states[i] = shelf.UpdateCurrent
 	}
 	return states, nil
 }
@@ -168,7 +169,7 @@ func TestATagThatIsNotAnsweredInTimeIsUnknown(t *testing.T) {
 		defer c.Close()
 		began := time.Now()
 		got := c.ask(t.Context(), w.tags[0], checkOneLimit)
-		if got.Answer != AnswerUnknown || got.Problem.String() != "docker.io did not answer within 10s" || time.Since(began) != checkOneLimit {
+		if got.Answer != shelf.AnswerUnknown || got.Problem.String() != "docker.io did not answer within 10s" || time.Since(began) != checkOneLimit {
 			t.Errorf("after %s: %+v", time.Since(began), got)
 		}
 	})

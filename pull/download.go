@@ -9,6 +9,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/share"
+	"github.com/stowage/stowage/shelf"
 )
 
 const (
@@ -53,7 +54,7 @@ func (f *fetcher) bring(ctx context.Context, t *fetch) (err error) {
 }
 
 // bringFrom is bring from one place.
-func (f *fetcher) bringFrom(ctx context.Context, t *fetch, from supply, w BlobWriter) error {
+func (f *fetcher) bringFrom(ctx context.Context, t *fetch, from supply, w shelf.BlobWriter) error {
 	try, best := tries{backoff: f.backoff, now: f.now}, w.Offset()
 	for {
 		failed := f.download(ctx, t, from, w)
@@ -89,7 +90,7 @@ func (f *fetcher) bringFrom(ctx context.Context, t *fetch, from supply, w BlobWr
 }
 
 // commit makes a blob durable, off the download slots so that the network stays busy meanwhile.
-func (f *fetcher) commit(ctx context.Context, t *fetch, w BlobWriter) error {
+func (f *fetcher) commit(ctx context.Context, t *fetch, w shelf.BlobWriter) error {
 	t.progress.is(Verifying)
 	if err := acquire(ctx, f.commits); err != nil {
 		return err
@@ -100,7 +101,7 @@ func (f *fetcher) commit(ctx context.Context, t *fetch, w BlobWriter) error {
 
 // download brings what is missing of a blob, from where the writer stands. With no error the writer has
 // all bytes, right or wrong.
-func (f *fetcher) download(ctx context.Context, t *fetch, from supply, w BlobWriter) error {
+func (f *fetcher) download(ctx context.Context, t *fetch, from supply, w shelf.BlobWriter) error {
 	if w.Offset() > t.Size {
 		if err := t.restart(w); err != nil {
 			return err
@@ -157,7 +158,7 @@ func (f *fetcher) slot(ctx context.Context, t *fetch, key share.Key) (free func(
 }
 
 // restart begins the blob's file anew.
-func (t *fetch) restart(w BlobWriter) error {
+func (t *fetch) restart(w shelf.BlobWriter) error {
 	if err := t.progress.anew(w.Restart); err != nil {
 		return fmt.Errorf("restart blob %s: %w", t.Digest, err)
 	}
@@ -165,7 +166,7 @@ func (t *fetch) restart(w BlobWriter) error {
 }
 
 // receive makes one request for a blob and copies the answer.
-func (f *fetcher) receive(ctx context.Context, t *fetch, from supply, w BlobWriter) error {
+func (f *fetcher) receive(ctx context.Context, t *fetch, from supply, w shelf.BlobWriter) error {
 	body, at, err := f.source.Blob(ctx, from.repository, t.Descriptor, w.Offset())
 	if err != nil {
 		return err
@@ -183,7 +184,7 @@ func (f *fetcher) receive(ctx context.Context, t *fetch, from supply, w BlobWrit
 }
 
 // copy moves bytes from the network to the disk and counts them.
-func (f *fetcher) copy(t *fetch, host string, w BlobWriter, body io.Reader) error {
+func (f *fetcher) copy(t *fetch, host string, w shelf.BlobWriter, body io.Reader) error {
 	buffer := f.buffers.Get().(*[]byte)
 	defer f.buffers.Put(buffer)
 	left := t.Size - w.Offset()

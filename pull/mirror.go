@@ -194,12 +194,12 @@ func (m *Mirror) ask(ref image.Reference, stored image.Digest) Standing {
 		if took := m.q.now().Sub(now); took > mirrorWait && stored != "" {
 			m.log.Warn("the registry was slow to tell of a tag: what is stored was served meanwhile, and may be stale", "reference", ref.String(), "took", took)
 		}
-		m.note(ref, stored, Checked{Reference: ref, Answer: AnswerDigest, Upstream: head.Digest, At: now})
+		m.note(ref, stored, shelf.Checked{Reference: ref, Answer: shelf.AnswerDigest, Upstream: head.Digest, At: now})
 		return m.heard(ref, head.Digest, now)
 	}
 	until := m.askAgain(now, err)
 	if image.KindOf(err) == image.NotFound {
-		m.note(ref, stored, Checked{Reference: ref, Answer: AnswerGone, At: now})
+		m.note(ref, stored, shelf.Checked{Reference: ref, Answer: shelf.AnswerGone, At: now})
 	}
 	if stored != "" {
 		m.log.Warn("the registry could not be asked about a tag: what is stored is served, and may be stale",
@@ -216,14 +216,14 @@ func (m *Mirror) ask(ref image.Reference, stored image.Digest) Standing {
 
 // note keeps what a registry said of a stored tag as a check for updates, so that its page knows what clients are told.
 // That it is as stored, or as it was said before, is no news.
-func (m *Mirror) note(ref image.Reference, stored image.Digest, c Checked) {
+func (m *Mirror) note(ref image.Reference, stored image.Digest, c shelf.Checked) {
 	before, _ := m.tags.get(ref)
 	if m.checks == nil || stored == "" || c.Upstream == stored && (before.Digest == stored || before.Digest == "") {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.q.base), saveTimeout)
 	defer cancel()
-	if _, err := m.checks.SaveChecks(ctx, []Checked{c}); err != nil {
+	if _, err := m.checks.SaveChecks(ctx, []shelf.Checked{c}); err != nil {
 		m.log.Error("a check for updates is not kept", "reference", ref.String(), "error", err)
 	}
 }

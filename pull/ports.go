@@ -42,21 +42,6 @@ type Lasting interface {
 	Lasts() bool
 }
 
-// BlobWriter receives one blob. It is used by one goroutine.
-type BlobWriter interface {
-	io.Writer
-	// Offset gives the bytes that are on disk and counted in the digest.
-	Offset() int64
-	// Restart forgets what is there.
-	Restart() error
-	// Commit proves size and digest and makes the blob durable. With image.Corrupt what was fetched is gone,
-	// and Restart begins anew.
-	Commit() error
-	// Close gives the writer up. What was written stays for the next attempt unless it was committed; after
-	// Commit it does nothing.
-	Close() error
-}
-
 // Partial is a blob that is being written, opened for reading.
 type Partial = interface {
 	io.ReaderAt
@@ -76,14 +61,14 @@ type Shelf interface {
 	// PartialBlob gives how many bytes of a blob an unfinished attempt has left on disk; 0 where there are none.
 	PartialBlob(d image.Digest) int64
 	// Reserve sets bytes of the disk aside for what is going to be fetched; DiskFull where there is no room for them.
-	Reserve(bytes int64) (Reservation, error)
+	Reserve(bytes int64) (shelf.Reservation, error)
 	// ReserveBlobs sets room aside for what is missing of blobs, until release is called; what others have reserved
 	// already takes none. from, which may be nil, is used up first. DiskFull where there is no room for all of them.
-	ReserveBlobs(blobs []image.Descriptor, from Reservation) (release func(), err error)
+	ReserveBlobs(blobs []image.Descriptor, from shelf.Reservation) (release func(), err error)
 	// GiveUp removes what was fetched of blobs that belong to nothing and that nobody holds.
 	GiveUp(ctx context.Context, digests []image.Digest) error
 	// NewBlob opens a writer, at the end of what an earlier attempt left. One writer per digest at a time.
-	NewBlob(d image.Descriptor) (BlobWriter, error)
+	NewBlob(d image.Descriptor) (shelf.BlobWriter, error)
 	// OpenPartial opens for reading what there is of a blob that is being written; the whole blob where it is stored.
 	// The file stays readable whatever happens to its name. NotFound where there is neither.
 	OpenPartial(d image.Descriptor) (Partial, error)
@@ -115,10 +100,4 @@ type Shelf interface {
 	CreateJob(ctx context.Context, j Job) (int64, error)
 	SaveJob(ctx context.Context, j Job) error
 	UnfinishedJobs(ctx context.Context) ([]Job, error)
-}
-
-// Reservation is room on the disk that is set aside.
-type Reservation interface {
-	// Release gives up what is left of it, as often as called.
-	Release()
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf"
 )
 
 // breaks makes the first times requests for a blob break after n bytes.
@@ -333,12 +334,12 @@ func TestConfigThatDoesNotFitItsManifestFailsThePull(t *testing.T) {
 // fullShelf is a shelf whose disk is full.
 type fullShelf struct{ pull.Shelf }
 
-func (s fullShelf) NewBlob(d image.Descriptor) (pull.BlobWriter, error) {
+func (s fullShelf) NewBlob(d image.Descriptor) (shelf.BlobWriter, error) {
 	w, err := s.Shelf.NewBlob(d)
 	return fullWriter{w}, err
 }
 
-type fullWriter struct{ pull.BlobWriter }
+type fullWriter struct{ shelf.BlobWriter }
 
 func (fullWriter) Write([]byte) (int, error) {
 	return 0, image.Errorf(image.DiskFull, "the disk is full").Because(syscall.ENOSPC)

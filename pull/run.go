@@ -9,6 +9,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/share"
+	"github.com/stowage/stowage/shelf"
 )
 
 // run is a live job. Its fields are guarded by mu, but for those that never change.
@@ -24,7 +25,7 @@ type run struct {
 	asked     time.Time               // when that was
 	over      chan struct{}           // closed when the job has come to rest
 	cancel    context.CancelCauseFunc // set under the queue's lock when the job is started
-	room      Reservation             // for tags to come, where it is known what they take; may be nil; the worker's alone
+	room      shelf.Reservation       // for tags to come, where it is known what they take; may be nil; the worker's alone
 	saving    sync.Mutex              // so that an older state is never saved over a newer one
 	received  atomic.Int64            // bytes of an upload that have come
 

@@ -108,3 +108,24 @@ type Stage interface {
 	// Discard removes the stage with what is still on it.
 	Discard() error
 }
+
+// BlobWriter receives one blob. It is used by one goroutine.
+type BlobWriter interface {
+	io.Writer
+	// Offset gives the bytes that are on disk and counted in the digest.
+	Offset() int64
+	// Restart forgets what is there.
+	Restart() error
+	// Commit proves size and digest and makes the blob durable. With image.Corrupt what was fetched is gone,
+	// and Restart begins anew.
+	Commit() error
+	// Close gives the writer up. What was written stays for the next attempt unless it was committed; after
+	// Commit it does nothing.
+	Close() error
+}
+
+// Reservation is room on the disk that is set aside.
+type Reservation interface {
+	// Release gives up what is left of it, as often as called.
+	Release()
+}

@@ -5,27 +5,12 @@ import (
 	"database/sql"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
-
-// Archived is what a tag, a digest or an image ID brings into an archive.
-type Archived struct {
-	Target  image.Descriptor   // the index or the manifest
-	Indexes []image.Descriptor // the stored ones: the target where it is one, and those that it lists
-	Images  []ArchivedImage    // the stored ones, broken ones too, in the index's order
-}
-
-// ArchivedImage is one stored platform with all that it is made of.
-type ArchivedImage struct {
-	Image
-	ManifestBlob image.Descriptor
-	Config       image.Descriptor // without a media type, which its manifest has
-	Layers       []image.Descriptor
-	About        []image.Descriptor // of the attestations that describe it: their manifests and all of their parts
-}
 
 // Archived gives what belongs into an archive of a tag or a digest of a repository, also of a digest that only an index of
 // the repository lists. NotFound where it is not stored.
-func (s *Store) Archived(ctx context.Context, ref image.Reference) (a Archived, err error) {
+func (s *Store) Archived(ctx context.Context, ref image.Reference) (a shelf.Archived, err error) {
 	query, what := servedByTag, ref.Tag
 	if ref.Digest != "" {
 		query, what = servedByDigest, string(ref.Digest)
@@ -36,34 +21,34 @@ func (s *Store) Archived(ctx context.Context, ref image.Reference) (a Archived, 
 		if err != nil {
 			return notFound(err, "%s is not stored", ref.Familiar())
 		}
-		return a.fill(ctx, tx)
+		return fillArchived(ctx, tx, &a)
 	})
 	return a, err
 }
 
 // ArchivedID is Archived for an image ID or the beginning of one, given as hex digits: errors as ImageByID has them.
-func (s *Store) ArchivedID(ctx context.Context, prefix string) (a Archived, err error) {
+func (s *Store) ArchivedID(ctx context.Context, prefix string) (a shelf.Archived, err error) {
 	img, err := s.ImageByID(ctx, prefix)
 	if err != nil {
-		return Archived{}, err
+		return shelf.Archived{}, err
 	}
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		if a.Target, err = documentOf(ctx, tx, img.Manifest); err != nil {
 			return notFound(err, "image %s was just deleted", prefix)
 		}
-		return a.fill(ctx, tx)
+		return fillArchived(ctx, tx, &a)
 	})
 	return a, err
 }
 
-// fill looks up what is under the target.
-func (a *Archived) fill(ctx context.Context, q querier) error {
+// fillArchived looks up what is under the target.
+func fillArchived(ctx context.Context, q querier, a *shelf.Archived) error {
 	images, err := reachableImages(ctx, q, a.Target.Digest)
 	if err != nil {
 		return err
 	}
 	for _, i := range images {
-		b := ArchivedImage{Image: i}
+		b := shelf.ArchivedImage{Image: i}
 		if b.ManifestBlob, err = documentOf(ctx, q, i.Manifest); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 func TestAnArchiveIsOfTheIndexesAndThePlatformsThatAreStored(t *testing.T) {
@@ -56,7 +57,7 @@ func TestAnArchiveOfOneManifestHasNoIndex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, a := range map[string]Archived{"by digest": byDigest, "by ID": byID} {
+	for name, a := range map[string]shelf.Archived{"by digest": byDigest, "by ID": byID} {
 		if a.Target.Digest != arm.Digest() || len(a.Indexes) != 0 || len(a.Images) != 1 {
 			t.Errorf("%s: %+v", name, a)
 		}

@@ -10,17 +10,8 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// Attestation is a stored manifest that describes a stored image.
-type Attestation struct {
-	Digest     image.Digest
-	Of         image.Digest // the image's manifest
-	MediaType  string
-	Size       int64    // bytes of the manifest, its config and its statements
-	Predicates []string // what the statements are about, in their order: URIs, hostile text; "" where one does not say
-}
-
 // Attestations gives what is stored about images, by their manifests, in the order of the digests.
-func (s *Store) Attestations(ctx context.Context, manifests ...image.Digest) ([]Attestation, error) {
+func (s *Store) Attestations(ctx context.Context, manifests ...image.Digest) ([]shelf.StoredAttestation, error) {
 	if len(manifests) == 0 {
 		return nil, nil
 	}
@@ -28,7 +19,7 @@ func (s *Store) Attestations(ctx context.Context, manifests ...image.Digest) ([]
 	if err != nil {
 		return nil, fmt.Errorf("write a list for a query: %w", err)
 	}
-	return rowsOf(ctx, s.read, func(rows *sql.Rows) (a Attestation, err error) {
+	return rowsOf(ctx, s.read, func(rows *sql.Rows) (a shelf.StoredAttestation, err error) {
 		var predicates []byte
 		if err := rows.Scan(&a.Of, &a.Digest, &a.MediaType, &a.Size, &predicates); err != nil {
 			return a, err

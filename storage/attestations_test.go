@@ -9,6 +9,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 )
 
 // described gives what is stored about a source's images, as "architecture predicate predicate", in any order.
@@ -136,7 +137,7 @@ func TestAttestationsAreNoImages(t *testing.T) {
 		if err := s.AwaitUnpacked(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		list, total, err := s.List(t.Context(), ListQuery{Limit: 10})
+		list, total, err := s.List(t.Context(), shelf.Query{Limit: 10})
 		if err != nil || total != 1 {
 			t.Fatalf("%d rows, %v", total, err)
 		}

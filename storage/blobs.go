@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage/blob"
 )
 
@@ -19,7 +19,7 @@ func (s *Store) PartialBlob(d image.Digest) int64 { return s.blobs.Partials.Size
 
 // NewBlob opens a writer at the end of what an earlier attempt left. One writer per digest at a time. A blob
 // that the volume has no room for is refused (DiskFull) before any of it is fetched, unless it is reserved.
-func (s *Store) NewBlob(d image.Descriptor) (pull.BlobWriter, error) {
+func (s *Store) NewBlob(d image.Descriptor) (shelf.BlobWriter, error) {
 	return s.blobs.Partials.Writer(d.Digest, d.Size)
 }
 

@@ -9,26 +9,8 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf"
 )
-
-// How a registry was asked where a tag points.
-const (
-	AskedByHead = "HEAD"
-	AskedByPull = "pull"
-)
-
-// TagCheck is what is known of a stored tag at its registry.
-type TagCheck struct {
-	Reference image.Reference
-	State     pull.UpdateState // NeverChecked where nobody asked
-	Here      image.Digest     // what the tag points to on the shelf
-	Upstream  image.Digest     // and at the registry; empty where it did not say
-	Method    string           // AskedByHead or AskedByPull
-	At        time.Time
-	Problem   image.Text // why the state is unknown
-	Advice    image.Text // what can be done about it; may be empty
-}
 
 // checkProblem is how a problem is kept.
 type checkProblem struct {
@@ -41,8 +23,8 @@ const checkColumns = `r.name, t.name, t.digest, c.upstream_digest, c.method, c.c
 // stateOfCheck words what a check c found of a tag t.
 const stateOfCheck = `CASE WHEN c.answer <> 'digest' THEN c.answer WHEN c.upstream_digest = t.digest THEN 'current' ELSE 'available' END`
 
-func scanCheck(rows *sql.Rows) (TagCheck, error) {
-	var c TagCheck
+func scanCheck(rows *sql.Rows) (shelf.TagCheck, error) {
+	var c shelf.TagCheck
 	var at int64
 	var problem string
 	err := rows.Scan(&c.Reference.Repository, &c.Reference.Tag, &c.Here, &c.Upstream, &c.Method, &at, &problem, &c.State)
@@ -62,17 +44,17 @@ func scanCheck(rows *sql.Rows) (TagCheck, error) {
 }
 
 // TagCheck gives what is known of a stored tag. Where nobody asked, or the tag is not stored, its State is NeverChecked.
-func (s *Store) TagCheck(ctx context.Context, ref image.Reference) (TagCheck, error) {
+func (s *Store) TagCheck(ctx context.Context, ref image.Reference) (shelf.TagCheck, error) {
 	found, err := rowsOf(ctx, s.read, scanCheck, `SELECT `+checkColumns+` FROM repositories r JOIN tags t ON t.repository_id = r.id
 		JOIN tag_checks c ON c.repository_id = t.repository_id AND c.tag = t.name WHERE r.name = ? AND t.name = ?`, ref.Repository, ref.Tag)
 	if err != nil || len(found) == 0 {
-		return TagCheck{Reference: ref}, err
+		return shelf.TagCheck{Reference: ref}, err
 	}
 	return found[0], nil
 }
 
 // CheckedTags gives tags in a state, by name: at most limit, and how many there are. Not for NeverChecked.
-func (s *Store) CheckedTags(ctx context.Context, state pull.UpdateState, limit int) (tags []TagCheck, total int, err error) {
+func (s *Store) CheckedTags(ctx context.Context, state shelf.UpdateState, limit int) (tags []shelf.TagCheck, total int, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM listing WHERE update_state = ? AND tag <> ''`, state).Scan(&total); err != nil {
 			return err
@@ -86,10 +68,10 @@ func (s *Store) CheckedTags(ctx context.Context, state pull.UpdateState, limit i
 }
 
 // CountChecked counts the stored tags in each state.
-func (s *Store) CountChecked(ctx context.Context) (map[pull.UpdateState]int, error) {
-	counts := map[pull.UpdateState]int{}
+func (s *Store) CountChecked(ctx context.Context) (map[shelf.UpdateState]int, error) {
+	counts := map[shelf.UpdateState]int{}
 	_, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (struct{}, error) {
-		var state pull.UpdateState
+		var state shelf.UpdateState
 		var n int
 		err := rows.Scan(&state, &n)
 		counts[state] = n
@@ -119,8 +101,8 @@ func (s *Store) CountToCheck(ctx context.Context, of image.Repository, since tim
 
 // SaveChecks keeps what registries said about tags, in one transaction, and gives the state that follows for each: of a
 // tag that is not stored any more, NeverChecked. What was asked earlier than what is known says nothing any more.
-func (s *Store) SaveChecks(ctx context.Context, all []pull.Checked) ([]pull.UpdateState, error) {
-	states := make([]pull.UpdateState, len(all))
+func (s *Store) SaveChecks(ctx context.Context, all []shelf.Checked) ([]shelf.UpdateState, error) {
+	states := make([]shelf.UpdateState, len(all))
 	err := s.update(ctx, func(tx *sql.Tx) error {
 		for i, c := range all {
 			var err error
@@ -133,17 +115,17 @@ func (s *Store) SaveChecks(ctx context.Context, all []pull.Checked) ([]pull.Upda
 	return states, err
 }
 
-func saveCheck(ctx context.Context, tx *sql.Tx, c pull.Checked) (state pull.UpdateState, err error) {
+func saveCheck(ctx context.Context, tx *sql.Tx, c shelf.Checked) (state shelf.UpdateState, err error) {
 	var repo int64
 	err = tx.QueryRowContext(ctx, `SELECT t.repository_id FROM repositories r JOIN tags t ON t.repository_id = r.id WHERE r.name = ? AND t.name = ?`,
 		c.Reference.Repository, c.Reference.Tag).Scan(&repo)
 	if errors.Is(err, sql.ErrNoRows) {
-		return pull.NeverChecked, nil
+		return shelf.UpdateUnchecked, nil
 	}
 	if err != nil {
 		return "", err
 	}
-	if err := writeCheck(ctx, tx, repo, AskedByHead, c); err != nil {
+	if err := writeCheck(ctx, tx, repo, shelf.AskedByHead, c); err != nil {
 		return "", err
 	}
 	err = tx.QueryRowContext(ctx, `SELECT `+stateOfCheck+` FROM tags t JOIN tag_checks c ON c.repository_id = t.repository_id AND c.tag = t.name
@@ -157,9 +139,9 @@ func saveCheck(ctx context.Context, tx *sql.Tx, c pull.Checked) (state pull.Upda
 }
 
 // writeCheck keeps an answer about a stored tag unless a later one is known. The list is not touched.
-func writeCheck(ctx context.Context, tx *sql.Tx, repo int64, method string, c pull.Checked) error {
+func writeCheck(ctx context.Context, tx *sql.Tx, repo int64, method string, c shelf.Checked) error {
 	problem := ""
-	if c.Answer == pull.AnswerUnknown {
+	if c.Answer == shelf.AnswerUnknown {
 		b, err := json.Marshal(checkProblem{c.Problem, c.Advice})
 		if err != nil {
 			return err

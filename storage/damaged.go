@@ -7,33 +7,19 @@ import (
 	"io"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
-
-// DamagedBlob is a blob whose file is not what was stored, and what needs it.
-type DamagedBlob struct {
-	Digest image.Digest
-	Size   int64
-	Layer  bool         // it is a layer, and has a page
-	Needs  []DamagedUse // a few references that lead to it, by name
-	More   bool         // there are more
-}
-
-// DamagedUse is a reference whose images need a damaged blob, and those of its platforms that do.
-type DamagedUse struct {
-	Reference image.Reference
-	Platforms []image.Platform
-}
 
 // Damaged lists the blobs that were found damaged and are not mended, by digest: at most limit, each with at most uses
 // references, and how many there are.
-func (s *Store) Damaged(ctx context.Context, limit, uses int) (all []DamagedBlob, total int, err error) {
+func (s *Store) Damaged(ctx context.Context, limit, uses int) (all []shelf.DamagedBlob, total int, err error) {
 	marked := s.blobs.Marks.All()
 	if len(marked) == 0 {
 		return nil, 0, nil
 	}
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		for _, d := range marked {
-			b := DamagedBlob{Digest: d}
+			b := shelf.DamagedBlob{Digest: d}
 			err := tx.QueryRowContext(ctx, `SELECT size, EXISTS (SELECT 1 FROM layers WHERE digest = ?1) FROM blobs WHERE digest = ?1`, d).Scan(&b.Size, &b.Layer)
 			if errors.Is(err, sql.ErrNoRows) { // nothing needs it any more
 				continue
@@ -44,7 +30,7 @@ func (s *Store) Damaged(ctx context.Context, limit, uses int) (all []DamagedBlob
 			if total++; total > limit {
 				continue
 			}
-			if err := b.find(ctx, tx, uses); err != nil {
+			if err := findNeeds(ctx, tx, &b, uses); err != nil {
 				return err
 			}
 			all = append(all, b)
@@ -73,8 +59,8 @@ const damagedNeeds = `WITH RECURSIVE up (digest, platform) AS (
 		JOIN repositories r ON r.id = d.repository_id LEFT JOIN tags t ON t.repository_id = d.repository_id AND t.digest = d.digest
 		ORDER BY r.name, t.name, d.digest, up.platform`
 
-// find looks up what needs a blob. Of an index it is all of its stored platforms.
-func (b *DamagedBlob) find(ctx context.Context, tx *sql.Tx, most int) error {
+// findNeeds looks up what needs a blob. Of an index it is all of its stored platforms.
+func findNeeds(ctx context.Context, tx *sql.Tx, b *shelf.DamagedBlob, most int) error {
 	err := eachRow(ctx, tx, func(rows *sql.Rows) (enough bool, err error) {
 		var ref image.Reference
 		var digest image.Digest
@@ -89,7 +75,7 @@ func (b *DamagedBlob) find(ctx context.Context, tx *sql.Tx, most int) error {
 			if b.More = n >= most; b.More {
 				return true, nil
 			}
-			b.Needs = append(b.Needs, DamagedUse{Reference: ref})
+			b.Needs = append(b.Needs, shelf.DamagedUse{Reference: ref})
 		}
 		last := &b.Needs[len(b.Needs)-1]
 		if p, err := image.ParsePlatform(platform); err == nil {

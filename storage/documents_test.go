@@ -10,6 +10,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 )
 
 // keeping is a store whose clock the test sets.
@@ -287,7 +288,7 @@ func TestADocumentNestedTooDeepThatIsStoredAlreadyIsStillReadAndCanBeDeleted(t *
 	if err != nil || doc.Manifest == nil || len(doc.Manifest.Layers) != 1 {
 		t.Errorf("it is read as %+v: %v", doc.Manifest, err)
 	}
-	if _, err := s.remove(t.Context(), image.Remove(image.RemovalItem{Reference: tagRef(t, "deep:1")})); err != nil {
+	if _, err := s.remove(t.Context(), shelf.Remove(shelf.RemovalItem{Reference: tagRef(t, "deep:1")})); err != nil {
 		t.Error(err)
 	}
 	s.Settle()

@@ -186,7 +186,7 @@ func (s *testShelf) files() map[image.Digest]int64 {
 // rows gives the list as the tables word it, sorted, with the reason where it is not a tag.
 func (s *testShelf) rows() []string {
 	s.t.Helper()
-	list, _, err := s.List(s.t.Context(), ListQuery{Limit: 100})
+	list, _, err := s.List(s.t.Context(), shelf.Query{Limit: 100})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func (s *testShelf) rows() []string {
 		for _, p := range r.Platforms {
 			row += " " + p.Architecture
 		}
-		if r.Reason != ByTag {
+		if r.Reason != shelf.ByTag {
 			row += " (" + string(r.Reason) + ")"
 		}
 		rows = append(rows, row)
@@ -242,7 +242,7 @@ func (s *testShelf) check(want []string) {
 		bytes += n
 	}
 	totals, err := s.Totals(s.t.Context())
-	if sums := (Totals{Images: len(want), Repositories: len(repositories), Blobs: len(files), Bytes: bytes}); err != nil || totals != sums {
+	if sums := (shelf.Totals{Images: len(want), Repositories: len(repositories), Blobs: len(files), Bytes: bytes}); err != nil || totals != sums {
 		s.t.Errorf("totals %+v (%v), want %+v", totals, err, sums)
 	}
 }
@@ -298,7 +298,7 @@ func (s *testShelf) layoutNames() []string {
 }
 
 // remove plans and carries the plan out as somebody who confirms it at once.
-func (s *testShelf) remove(ctx context.Context, asked image.Removal) (image.RemovalPlan, error) {
+func (s *testShelf) remove(ctx context.Context, asked shelf.Removal) (shelf.RemovalPlan, error) {
 	plan, err := s.PlanRemoval(ctx, asked)
 	if err != nil {
 		return plan, err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 const (
@@ -212,23 +213,10 @@ func (s *Store) countHanded(ctx context.Context) error {
 	return err
 }
 
-// Handed is how often clients were given something, and when last.
-type Handed struct {
-	Count int64
-	Last  time.Time // zero: never
-}
-
-// HandedOutOf is what was handed out of a reference.
-type HandedOutOf struct {
-	Handed                         // by the tag, or by the digest that it points to; of a digest, by it and by any tag
-	Since  time.Time               // it is counted since then
-	Images map[image.Digest]Handed // of the manifests that were asked about, by themselves
-}
-
 // HandedOutOf tells how often what a reference names was handed out, and each of some manifests under its repository. Nothing
 // of it where it is not stored.
-func (s *Store) HandedOutOf(ctx context.Context, ref image.Reference, manifests []image.Digest) (out HandedOutOf, err error) {
-	out.Images = map[image.Digest]Handed{}
+func (s *Store) HandedOutOf(ctx context.Context, ref image.Reference, manifests []image.Digest) (out shelf.Downloads, err error) {
+	out.Images = map[image.Digest]shelf.Download{}
 	list, err := json.Marshal(manifests)
 	if err != nil {
 		return out, fmt.Errorf("write a list for a query: %w", err)
@@ -257,7 +245,7 @@ func (s *Store) HandedOutOf(ctx context.Context, ref image.Reference, manifests 
 		}
 		return eachRow(ctx, tx, func(rows *sql.Rows) (bool, error) {
 			var d image.Digest
-			var h Handed
+			var h shelf.Download
 			err := rows.Scan(&d, &h.Count, (*handedTime)(&h.Last))
 			out.Images[d] = h
 			return false, err
@@ -267,7 +255,7 @@ func (s *Store) HandedOutOf(ctx context.Context, ref image.Reference, manifests 
 }
 
 // HandedOutOfManifest tells how often a manifest was handed out by its digest or as a tag's, under any repository.
-func (s *Store) HandedOutOfManifest(ctx context.Context, d image.Digest) (h Handed, err error) {
+func (s *Store) HandedOutOfManifest(ctx context.Context, d image.Digest) (h shelf.Download, err error) {
 	err = s.read.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(max(last_at), 0) FROM handed_digests WHERE digest = ?`, d).
 		Scan(&h.Count, (*handedTime)(&h.Last))
 	return h, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // handedRows gives the list's rows with how often and when they were handed out, as days after the start: "redis:7 3 at 2".
@@ -15,15 +16,15 @@ func (s *testShelf) handedRows(start time.Time) []string {
 	if err := s.WriteHandedOut(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
-	rows, _, err := s.List(s.t.Context(), ListQuery{Limit: 100})
+	rows, _, err := s.List(s.t.Context(), shelf.Query{Limit: 100})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	var words []string
 	for _, r := range rows {
-		word := fmt.Sprintf("%s %d", s.Word(r.Reference), r.Handed)
-		if !r.HandedAt.IsZero() {
-			word += fmt.Sprintf(" at %d", int(r.HandedAt.Sub(start).Hours()/24))
+		word := fmt.Sprintf("%s %d", s.Word(r.Reference), r.Downloads.Count)
+		if !r.Downloads.Last.IsZero() {
+			word += fmt.Sprintf(" at %d", int(r.Downloads.Last.Sub(start).Hours()/24))
 		}
 		words = append(words, word)
 	}
@@ -111,8 +112,8 @@ func TestRepositoriesAddUpWhatIsHandedOutOnce(t *testing.T) {
 	if err := s.WriteHandedOut(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	rows, _, err := s.ListRepositories(t.Context(), ListQuery{Sort: SortHanded, Descending: true, Limit: 10})
-	if err != nil || len(rows) != 2 || rows[0].Handed != 6 || !rows[0].HandedAt.Equal(c.now()) || rows[1].Handed != 0 || !rows[1].HandedAt.IsZero() {
+	rows, _, err := s.ListRepositories(t.Context(), shelf.Query{Sort: shelf.SortHanded, Descending: true, Limit: 10})
+	if err != nil || len(rows) != 2 || rows[0].Downloads.Count != 6 || !rows[0].Downloads.Last.Equal(c.now()) || rows[1].Downloads.Count != 0 || !rows[1].Downloads.Last.IsZero() {
 		t.Errorf("%+v, %v", rows, err)
 	}
 }
@@ -196,7 +197,7 @@ func TestCountingForgetsNoLookUp(t *testing.T) {
 		t.Error("the look-up is forgotten")
 	}
 	s.isHanded(time.Time{}, s.handedRows(time.Time{})...)
-	if rows, _, err := s.List(t.Context(), ListQuery{Limit: 1}); err != nil || rows[0].Handed != 1 {
+	if rows, _, err := s.List(t.Context(), shelf.Query{Limit: 1}); err != nil || rows[0].Downloads.Count != 1 {
 		t.Errorf("the list does not know: %+v, %v", rows, err)
 	}
 }
@@ -240,7 +241,7 @@ func BenchmarkHandedOut(b *testing.B) {
 	}
 	defer s.Close()
 	ref := image.Reference{Repository: "docker.io/library/ubuntu", Tag: "22.04"}
-	m := Served{Digest: image.DigestOf([]byte("ubuntu"))}
+	m := shelf.Served{Digest: image.DigestOf([]byte("ubuntu"))}
 	b.Run("look up", func(b *testing.B) {
 		change := s.changes.Load()
 		s.serving.keepManifest(ref, m, change)

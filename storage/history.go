@@ -4,35 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"math"
-	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
-// The events of a tag's history.
-const (
-	TagPulled   = "pulled"   // first seen
-	TagMoved    = "moved"    // a pull found it on another digest
-	TagDeleted  = "deleted"  // somebody deleted it here
-	TagRestored = "restored" // somebody undid its deletion
-)
-
-// TagEvent is one entry of a tag's history: what it pointed to before and after, when, and by whom.
-type TagEvent struct {
-	ID         int64 // rises with time
-	Repository image.Repository
-	Tag        string
-	Event      string
-	Old, New   image.Digest // empty where there is none
-	OldStored  bool         // whether the repository still knows the digest
-	NewStored  bool
-	At         time.Time
-	By         string
-	PullID     int64 // 0 where no pull did it
-	Uploaded   bool  // an archive that somebody sent did it; PullID is the upload's
-}
-
-func (s *Store) writeHistory(ctx context.Context, tx *sql.Tx, e TagEvent) error {
+func (s *Store) writeHistory(ctx context.Context, tx *sql.Tx, e shelf.TagEvent) error {
 	var pullID any
 	if e.PullID != 0 {
 		pullID = e.PullID
@@ -41,9 +18,6 @@ func (s *Store) writeHistory(ctx context.Context, tx *sql.Tx, e TagEvent) error 
 		e.Repository, e.Tag, e.Event, e.Old, e.New, millis(e.At), e.By, pullID)
 	return err
 }
-
-// MaxHistory is how many events are given at once.
-const MaxHistory = 500
 
 // eventColumns are what events reads of the history h; the last three tell whether the repository still knows
 // the digests, and whether an upload did it, the only kind of job without a reference.
@@ -54,33 +28,33 @@ const (
 )
 
 // TagHistory gives the newest events of a tag first, MaxHistory at most.
-func (s *Store) TagHistory(ctx context.Context, repo image.Repository, tag string) ([]TagEvent, error) {
+func (s *Store) TagHistory(ctx context.Context, repo image.Repository, tag string) ([]shelf.TagEvent, error) {
 	return s.TagHistoryBefore(ctx, repo, tag, math.MaxInt64)
 }
 
 // TagHistoryBefore gives what TagHistory does, of the events that are older than the one with an ID.
-func (s *Store) TagHistoryBefore(ctx context.Context, repo image.Repository, tag string, id int64) ([]TagEvent, error) {
+func (s *Store) TagHistoryBefore(ctx context.Context, repo image.Repository, tag string, id int64) ([]shelf.TagEvent, error) {
 	return s.events(ctx, repo, `tag = ?2`, tag, id)
 }
 
 // DigestHistory gives the events at which a tag of the repository came to a digest or left it, newest first,
 // MaxHistory at most.
-func (s *Store) DigestHistory(ctx context.Context, ref image.Reference) ([]TagEvent, error) {
+func (s *Store) DigestHistory(ctx context.Context, ref image.Reference) ([]shelf.TagEvent, error) {
 	return s.DigestHistoryBefore(ctx, ref, math.MaxInt64)
 }
 
 // DigestHistoryBefore gives what DigestHistory does, of the events that are older than the one with an ID.
-func (s *Store) DigestHistoryBefore(ctx context.Context, ref image.Reference, id int64) ([]TagEvent, error) {
+func (s *Store) DigestHistoryBefore(ctx context.Context, ref image.Reference, id int64) ([]shelf.TagEvent, error) {
 	return s.events(ctx, ref.Repository, `(old_digest = ?2 OR new_digest = ?2)`, ref.Digest, id)
 }
 
 // events gives the events of a repository before one that a condition on ?2 chooses.
-func (s *Store) events(ctx context.Context, repo image.Repository, condition string, value any, before int64) ([]TagEvent, error) {
-	return rowsOf(ctx, s.read, func(rows *sql.Rows) (TagEvent, error) {
-		e := TagEvent{Repository: repo}
+func (s *Store) events(ctx context.Context, repo image.Repository, condition string, value any, before int64) ([]shelf.TagEvent, error) {
+	return rowsOf(ctx, s.read, func(rows *sql.Rows) (shelf.TagEvent, error) {
+		e := shelf.TagEvent{Repository: repo}
 		var at int64
 		err := rows.Scan(&e.ID, &e.Tag, &e.Event, &e.Old, &e.New, &at, &e.By, &e.PullID, &e.OldStored, &e.NewStored, &e.Uploaded)
 		e.At = fromMillis(at)
 		return e, err
-	}, `SELECT `+eventColumns+` FROM tag_history h WHERE repository = ?1 AND `+condition+` AND id < ?4 ORDER BY id DESC LIMIT ?3`, repo, value, MaxHistory, before)
+	}, `SELECT `+eventColumns+` FROM tag_history h WHERE repository = ?1 AND `+condition+` AND id < ?4 ORDER BY id DESC LIMIT ?3`, repo, value, shelf.MaxHistory, before)
 }

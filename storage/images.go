@@ -3,29 +3,16 @@ package storage
 import (
 	"context"
 	"database/sql"
-	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
 )
 
-// Image is one stored platform.
-type Image struct {
-	Manifest image.Digest
-	ID       image.Digest // the config's digest
-	Platform image.Platform
-	Created  time.Time // zero where the config does not say
-	Size     int64     // compressed bytes of its layers
-	Layers   int
-	Unpacked int64      // bytes as docker counts SIZE; -1 until each layer was unpacked
-	Broken   image.Text // why it cannot be used; empty when nothing is known against it
-	Stored   time.Time
-}
-
 const imageColumns = `i.manifest_digest, i.config_digest, i.platform, coalesce(i.created, -62135596800000), i.size, i.layers, coalesce(i.unpacked, -1), i.broken, i.stored_at`
 
-func scanImage(rows *sql.Rows) (Image, error) {
-	var i Image
+func scanImage(rows *sql.Rows) (shelf.Image, error) {
+	var i shelf.Image
 	var platform string
 	var created, stored int64
 	err := rows.Scan(&i.Manifest, &i.ID, &platform, &created, &i.Size, &i.Layers, &i.Unpacked, textColumn{&i.Broken}, &stored)
@@ -33,21 +20,10 @@ func scanImage(rows *sql.Rows) (Image, error) {
 	return i, err
 }
 
-// IndexEntry is one line of an index as the pages show it: a platform, stored or not, or what describes one.
-type IndexEntry struct {
-	Digest    image.Digest
-	MediaType string
-	Bytes     int64 // of the manifest itself
-	Kind      image.EntryKind
-	Platform  image.Platform // zero where the index does not say
-	Describes image.Digest   // an attestation's subject
-	Depth     int            // 0 in the index itself, 1 in an index that it lists, …
-}
-
 // entriesOf gives the lines of an index in order, nested indexes unfolded in place.
-func entriesOf(ctx context.Context, q querier, index image.Digest, depth int) ([]IndexEntry, error) {
-	flat, err := rowsOf(ctx, q, func(rows *sql.Rows) (IndexEntry, error) {
-		e := IndexEntry{Depth: depth}
+func entriesOf(ctx context.Context, q querier, index image.Digest, depth int) ([]shelf.IndexEntry, error) {
+	flat, err := rowsOf(ctx, q, func(rows *sql.Rows) (shelf.IndexEntry, error) {
+		e := shelf.IndexEntry{Depth: depth}
 		var platform string
 		err := rows.Scan(&e.Digest, &e.MediaType, &e.Bytes, &e.Kind, &platform, &e.Describes)
 		e.Platform = storedPlatform(platform)
@@ -56,7 +32,7 @@ func entriesOf(ctx context.Context, q querier, index image.Digest, depth int) ([
 	if err != nil {
 		return nil, err
 	}
-	var all []IndexEntry
+	var all []shelf.IndexEntry
 	for _, e := range flat {
 		all = append(all, e)
 		if e.Kind == image.EntryIndex && depth < image.MaxIndexDepth && len(all) < 2*image.MaxEntries { // the indexes themselves count here
@@ -72,7 +48,7 @@ func entriesOf(ctx context.Context, q querier, index image.Digest, depth int) ([
 
 // reachableImages gives the stored images under a digest: itself, or those that the index lists, in its
 // order, each once.
-func reachableImages(ctx context.Context, q querier, d image.Digest) ([]Image, error) {
+func reachableImages(ctx context.Context, q querier, d image.Digest) ([]shelf.Image, error) {
 	found, err := rowsOf(ctx, q, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.manifest_digest = ?`, d)
 	if err != nil || len(found) > 0 {
 		return found, err
@@ -96,22 +72,9 @@ func reachableImages(ctx context.Context, q querier, d image.Digest) ([]Image, e
 	return found, nil
 }
 
-// Target is what a tag or a digest names on the shelf.
-type Target struct {
-	Reference image.Reference
-	Digest    image.Digest
-	MediaType string
-	Reason    Reason
-	Pulled    time.Time
-	By        string
-	Tags      []string     // the repository's tags on this digest
-	Images    []Image      // what is stored, in the index's order
-	Entries   []IndexEntry // of the index; empty where the reference names a manifest
-}
-
 // Target gives what a reference names. NotFound where it is not stored.
-func (s *Store) Target(ctx context.Context, ref image.Reference) (Target, error) {
-	t := Target{Reference: ref}
+func (s *Store) Target(ctx context.Context, ref image.Reference) (shelf.Target, error) {
+	t := shelf.Target{Reference: ref}
 	err := s.view(ctx, func(tx *sql.Tx) error {
 		var err error
 		if t.Digest, err = targetDigest(ctx, tx, ref); err != nil {
@@ -140,11 +103,11 @@ func (s *Store) Target(ctx context.Context, ref image.Reference) (Target, error)
 		}
 		switch {
 		case len(t.Tags) > 0:
-			t.Reason = ByTag
+			t.Reason = shelf.ByTag
 		case byDigest:
-			t.Reason = ByDigest
+			t.Reason = shelf.ByDigest
 		default:
-			t.Reason = Dangling
+			t.Reason = shelf.Dangling
 		}
 		if t.Images, err = reachableImages(ctx, tx, t.Digest); err != nil {
 			return err
@@ -156,29 +119,29 @@ func (s *Store) Target(ctx context.Context, ref image.Reference) (Target, error)
 }
 
 // Preferred picks the image that is shown when nobody chose a platform: the configured one, else the first.
-func (s *Store) Preferred(images []Image) Image { return s.preferred(images) }
+func (s *Store) Preferred(images []shelf.Image) shelf.Image { return s.preferred(images) }
 
 // ImageByID finds an image by its ID or the beginning of one, given as hex digits. NotFound where there is
 // none, Conflict where several begin so. Several manifests can share a config: the newest stands for them.
-func (s *Store) ImageByID(ctx context.Context, prefix string) (Image, error) {
+func (s *Store) ImageByID(ctx context.Context, prefix string) (shelf.Image, error) {
 	from, to := "sha256:"+prefix, "sha256:"+prefix+"g" // g sorts after every hex digit
 	ids, err := rowsOf(ctx, s.read, scanString, `SELECT DISTINCT config_digest FROM images WHERE config_digest BETWEEN ? AND ? LIMIT 2`, from, to)
 	if err != nil {
-		return Image{}, err
+		return shelf.Image{}, err
 	}
 	switch len(ids) {
 	case 0:
-		return Image{}, image.Errorf(image.NotFound, "no image on the shelf has an ID that begins with %s", prefix)
+		return shelf.Image{}, image.Errorf(image.NotFound, "no image on the shelf has an ID that begins with %s", prefix)
 	case 2:
-		return Image{}, image.Errorf(image.Conflict, "several images have an ID that begins with %s", prefix).
+		return shelf.Image{}, image.Errorf(image.Conflict, "several images have an ID that begins with %s", prefix).
 			Suggest("Give more digits of the ID.")
 	}
 	images, err := rowsOf(ctx, s.read, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.config_digest = ? ORDER BY i.stored_at DESC, i.manifest_digest LIMIT 1`, ids[0])
 	if err != nil {
-		return Image{}, err
+		return shelf.Image{}, err
 	}
 	if len(images) == 0 {
-		return Image{}, image.Errorf(image.NotFound, "image %s was just deleted", prefix)
+		return shelf.Image{}, image.Errorf(image.NotFound, "image %s was just deleted", prefix)
 	}
 	return images[0], nil
 }

@@ -32,7 +32,7 @@ func (s *testShelf) keeperFails(writeIndex func(context.Context) error, persist 
 
 func (s *testShelf) removeTag(name string) {
 	s.t.Helper()
-	if _, err := s.remove(s.t.Context(), image.Remove(image.RemovalItem{Reference: tagRef(s.t, name)})); err != nil {
+	if _, err := s.remove(s.t.Context(), shelf.Remove(shelf.RemovalItem{Reference: tagRef(s.t, name)})); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -136,7 +136,7 @@ func TestSweepingStraysNeverLeavesTheIndexNamingThem(t *testing.T) {
 	}
 	ctx := t.Context()
 	// As Remove does, and nobody told the keeper yet.
-	plan, change, err := s.plan(ctx, s.planningRemoval(image.Remove(image.RemovalItem{Reference: tagRef(t, "redis:7")})))
+	plan, change, err := s.plan(ctx, s.planningRemoval(shelf.Remove(shelf.RemovalItem{Reference: tagRef(t, "redis:7")})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func TestAnImageAtTheEndOfAHugeIndexIsReached(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rows, _, err := s.List(t.Context(), ListQuery{Limit: 1}); err != nil || len(rows) != 1 || rows[0].ImageID == "" {
+	if rows, _, err := s.List(t.Context(), shelf.Query{Limit: 1}); err != nil || len(rows) != 1 || rows[0].ImageID == "" {
 		t.Errorf("rows %+v, %v", rows, err)
 	}
 	s.removeTag("huge:1")

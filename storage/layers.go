@@ -5,6 +5,7 @@ import (
 	"database/sql"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // The states of a layer.
@@ -14,40 +15,19 @@ const (
 	layerBroken   = "broken"
 )
 
-// Layer is one layer of an image, or a layer by itself.
-type Layer struct {
-	Digest    image.Digest
-	DiffID    image.Digest // as the config claims; for a layer by itself: as proved, empty until unpacked
-	MediaType string
-	Size      int64      // compressed bytes
-	Unpacked  int64      // bytes as docker counts SIZE; -1 until it was unpacked
-	Entries   int64      // files, directories and links in it; -1 until it was unpacked
-	Problem   image.Text // why it cannot be unpacked; empty when nothing is known against it
-	CreatedBy string
-	Users     int // stored images that use it, this one included
-}
-
 const layerColumns = `l.digest, coalesce(l.unpacked, -1), coalesce(l.entries, -1), l.problem, (SELECT count(DISTINCT u.manifest_digest) FROM image_layers u WHERE u.layer_digest = l.digest)`
 
 // ImageLayers gives an image's layers, base first.
-func (s *Store) ImageLayers(ctx context.Context, manifest image.Digest) ([]Layer, error) {
-	return rowsOf(ctx, s.read, func(rows *sql.Rows) (l Layer, err error) {
+func (s *Store) ImageLayers(ctx context.Context, manifest image.Digest) ([]shelf.Layer, error) {
+	return rowsOf(ctx, s.read, func(rows *sql.Rows) (l shelf.Layer, err error) {
 		return l, rows.Scan(&l.Digest, &l.Unpacked, &l.Entries, textColumn{&l.Problem}, &l.Users, &l.DiffID, &l.MediaType, &l.Size, &l.CreatedBy)
 	}, `SELECT `+layerColumns+`, il.diff_id, il.media_type, il.size, il.created_by
 		FROM image_layers il JOIN layers l ON l.digest = il.layer_digest WHERE il.manifest_digest = ? ORDER BY il.position`, manifest)
 }
 
-// LayerUser is an image that uses a layer.
-type LayerUser struct {
-	Image      Image
-	Position   int // of the layer in the image, from 0
-	CreatedBy  string
-	References []image.Reference // a few that reach the image
-}
-
 // Layer gives a layer by its digest and the images that use it, at most limit of them. NotFound where it
 // is not stored.
-func (s *Store) Layer(ctx context.Context, d image.Digest, limit int) (l Layer, users []LayerUser, err error) {
+func (s *Store) Layer(ctx context.Context, d image.Digest, limit int) (l shelf.Layer, users []shelf.LayerUser, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		err := tx.QueryRowContext(ctx, `SELECT `+layerColumns+`, l.diff_id, b.size,
 			coalesce((SELECT media_type FROM image_layers WHERE layer_digest = l.digest LIMIT 1), ''),
@@ -76,7 +56,7 @@ func (s *Store) Layer(ctx context.Context, d image.Digest, limit int) (l Layer, 
 			if err != nil {
 				return err
 			}
-			users = append(users, LayerUser{Image: images[0], Position: u.position, CreatedBy: u.createdBy, References: refs})
+			users = append(users, shelf.LayerUser{Image: images[0], Position: u.position, CreatedBy: u.createdBy, References: refs})
 		}
 		return nil
 	})

@@ -11,6 +11,7 @@ import (
 	"unique"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // listIndex is the list in memory: of each row what filters and orders need, and the rows in each order. Any combination
@@ -72,12 +73,12 @@ const (
 	dangling
 )
 
-var reasonCodes = map[Reason]reasonCode{ByTag: tagged, ByDigest: askedFor, Dangling: dangling}
+var reasonCodes = map[shelf.Reason]reasonCode{shelf.ByTag: tagged, shelf.ByDigest: askedFor, shelf.Dangling: dangling}
 
 // updateCode is an UpdateState in the order of SortUpdate.
 type updateCode uint8
 
-var updateCodes = map[UpdateState]updateCode{UpdateAvailable: 0, UpdateGone: 1, UpdateUnknown: 2, UpdateCurrent: 3, UpdateUnchecked: 4}
+var updateCodes = map[shelf.UpdateState]updateCode{shelf.UpdateAvailable: 0, shelf.UpdateGone: 1, shelf.UpdateUnknown: 2, shelf.UpdateCurrent: 3, shelf.UpdateUnchecked: 4}
 
 // order names one of the orders that the index keeps.
 type order int
@@ -98,9 +99,9 @@ const (
 )
 
 // rowOrders are the orders of rows that people can choose.
-var rowOrders = map[Sort]order{
-	"": inName, SortName: inName, SortPlatforms: inPlatforms, SortID: inImageID, SortCreated: inCreated, SortPulled: inPulled,
-	SortSize: inSize, SortUnpacked: inUnpacked, SortUpdate: inUpdate, SortHanded: inHanded,
+var rowOrders = map[shelf.Sort]order{
+	"": inName, shelf.SortName: inName, shelf.SortPlatforms: inPlatforms, shelf.SortID: inImageID, shelf.SortCreated: inCreated, shelf.SortPulled: inPulled,
+	shelf.SortSize: inSize, shelf.SortUnpacked: inUnpacked, shelf.SortUpdate: inUpdate, shelf.SortHanded: inHanded,
 }
 
 func newListIndex() *listIndex {
@@ -231,11 +232,11 @@ func (x *listIndex) merge(o order, list, added []uint32) []uint32 {
 }
 
 // offers gives what the filters can be set to.
-func (x *listIndex) offers() ListOffers {
+func (x *listIndex) offers() shelf.Offers {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if known := x.offered.Load(); known != nil && known.change == x.change {
-		return known.ListOffers
+		return known.Offers
 	}
 	o := x.offersNow()
 	x.offered.Store(&offeredAt{o, x.change})
@@ -244,11 +245,11 @@ func (x *listIndex) offers() ListOffers {
 
 // offeredAt is what was offered as of a change.
 type offeredAt struct {
-	ListOffers
+	shelf.Offers
 	change int64
 }
 
-func (x *listIndex) offersNow() (o ListOffers) {
+func (x *listIndex) offersNow() (o shelf.Offers) {
 	hosts, platforms := map[string]bool{}, map[string]bool{}
 	for _, r := range x.repos {
 		hosts[r.host] = true

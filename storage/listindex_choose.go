@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // listFilter is a ListQuery in the index's terms: a row must pass each group of predicates, by any of the group.
@@ -19,8 +20,8 @@ type listFilter struct {
 	dated      bool // created counts
 }
 
-// compile reads what only the database knows. Errors are of kind Invalid.
-func (q ListQuery) compile(ctx context.Context, tx *sql.Tx) (f listFilter, err error) {
+// compile puts q in the index's terms, and reads what only the database knows. Errors are of kind Invalid.
+func compile(ctx context.Context, tx *sql.Tx, q shelf.Query) (f listFilter, err error) {
 	f = listFilter{repository: q.Repository, created: spanOf(q.Since, q.Before), dated: !q.Before.IsZero() || !q.Since.IsZero()}
 	if text := strings.ToLower(strings.TrimSpace(q.Text)); text != "" {
 		part := strings.TrimPrefix(strings.TrimPrefix(text, "docker.io/"), "library/")
@@ -49,11 +50,11 @@ func (q ListQuery) compile(ctx context.Context, tx *sql.Tx) (f listFilter, err e
 		f.all(byAllLabels(q.Labels))
 	}
 	switch q.Dangling {
-	case DanglingOnly:
+	case shelf.DanglingOnly:
 		f.all(predicate{kind: byDangling})
-	case DanglingHidden:
+	case shelf.DanglingHidden:
 		f.all(predicate{kind: byNotDangling})
-	case DanglingShown:
+	case shelf.DanglingShown:
 	}
 	if q.Registry != "" {
 		f.all(predicate{kind: byRegistry, text: q.Registry})

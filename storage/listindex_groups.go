@@ -7,6 +7,7 @@ import (
 	"unique"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // group is a repository as the chosen rows of it come to. Its rows are from..to in the order inRepository.
@@ -26,19 +27,19 @@ type group struct {
 }
 
 // groupKeys are the orders of repositories beside the one by name.
-var groupKeys = map[Sort]func(*group) int64{
-	"": nil, SortName: nil,
-	SortTags:    func(g *group) int64 { return int64(g.tags) },
-	SortCreated: func(g *group) int64 { return g.created },
-	SortPulled:  func(g *group) int64 { return g.pulled },
-	SortSize:    func(g *group) int64 { return g.size },
-	SortHanded:  func(g *group) int64 { return g.handed },
+var groupKeys = map[shelf.Sort]func(*group) int64{
+	"": nil, shelf.SortName: nil,
+	shelf.SortTags:    func(g *group) int64 { return int64(g.tags) },
+	shelf.SortCreated: func(g *group) int64 { return g.created },
+	shelf.SortPulled:  func(g *group) int64 { return g.pulled },
+	shelf.SortSize:    func(g *group) int64 { return g.size },
+	shelf.SortHanded:  func(g *group) int64 { return g.handed },
 	// What needs somebody first, as among rows: many updates, then tags that are gone.
-	SortUpdate: func(g *group) int64 { return -int64(g.available)<<32 - int64(g.gone) },
+	shelf.SortUpdate: func(g *group) int64 { return -int64(g.available)<<32 - int64(g.gone) },
 }
 
 // repositories gives a page of the chosen rows by repositories, and how many there are.
-func (c *listChoice) repositories(by Sort, descending bool, offset, limit int) ([]RepositoryRow, int) {
+func (c *listChoice) repositories(by shelf.Sort, descending bool, offset, limit int) ([]shelf.RepositoryRow, int) {
 	groups := c.groups() // by name
 	total := len(groups)
 	type place struct {
@@ -58,7 +59,7 @@ func (c *listChoice) repositories(by Sort, descending bool, offset, limit int) (
 	}
 	offset = min(max(0, offset), total)
 	places = places[offset:min(total, offset+max(0, limit))]
-	rows := make([]RepositoryRow, len(places))
+	rows := make([]shelf.RepositoryRow, len(places))
 	for i, p := range places {
 		rows[i] = c.repository(&groups[p.at])
 	}
@@ -91,9 +92,9 @@ func (c *listChoice) groups() []group {
 			g.dangling++
 		}
 		switch e.update {
-		case updateCodes[UpdateAvailable]:
+		case updateCodes[shelf.UpdateAvailable]:
 			g.available++
-		case updateCodes[UpdateGone]:
+		case updateCodes[shelf.UpdateGone]:
 			g.gone++
 		}
 		if last == nil || last.digest != e.digest { // tags on one digest are next to each other
@@ -110,14 +111,14 @@ func (c *listChoice) groups() []group {
 }
 
 // repository words a group as a row.
-func (c *listChoice) repository(g *group) RepositoryRow {
+func (c *listChoice) repository(g *group) shelf.RepositoryRow {
 	list := c.index.orders[inRepository]
-	row := RepositoryRow{
+	row := shelf.RepositoryRow{
 		Repository: c.index.entries[list[g.from]].repo.name, Tags: g.tags, Dangling: g.dangling, ByDigest: g.byDigest, Available: g.available,
-		Gone: g.gone, Pinned: g.pinned, Created: fromMillis(g.created), Pulled: fromMillis(g.pulled), Size: g.size, Handed: g.handed,
+		Gone: g.gone, Pinned: g.pinned, Created: fromMillis(g.created), Pulled: fromMillis(g.pulled), Size: g.size, Downloads: shelf.Download{Count: g.handed},
 	}
 	if g.handedAt != 0 {
-		row.HandedAt = fromMillis(g.handedAt)
+		row.Downloads.Last = fromMillis(g.handedAt)
 	}
 	sets := map[unique.Handle[string]]bool{}
 	for _, i := range list[g.from:g.to] {

@@ -13,6 +13,7 @@ import (
 	"unique"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // at is up to which change the index knows the list.
@@ -125,8 +126,8 @@ func (r entryReader) scan(rows *sql.Rows) (e entry, err error) {
 	var repo listedRepository
 	var digest, imageID image.Digest
 	var platforms string
-	var reason Reason
-	var update UpdateState
+	var reason shelf.Reason
+	var update shelf.UpdateState
 	var handed, direct int64
 	err = rows.Scan(&e.id, &repo.id, &repo.name, &repo.familiar, &e.name, &digest, &imageID, &platforms, &e.created, &e.pulled,
 		&e.size, &e.unpacked, &e.total, &reason, &update, &e.pinned, &handed, &direct, &e.handedAt)

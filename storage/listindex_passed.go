@@ -9,6 +9,7 @@ import (
 	"unique"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // predicate is a filter whose answers are remembered.
@@ -143,7 +144,7 @@ func (x *listIndex) matcher(p predicate) func(*entry) bool {
 	case byPlatform:
 		return platformMatcher(storedPlatform(p.text))
 	case byUpdate:
-		state := updateCodes[UpdateState(p.text)]
+		state := updateCodes[shelf.UpdateState(p.text)]
 		return func(e *entry) bool { return e.update == state }
 	case byPinned:
 		return func(e *entry) bool { return e.pinned }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // randomList writes the list's rows straight into the database, in ways that no pull would.
@@ -34,7 +35,7 @@ var (
 	randomPlatforms = []string{"", "linux/amd64", "linux/arm64", "linux/amd64 linux/arm64", "linux/arm/v7 linux/amd64", "windows(10.0.17763.1)/amd64"}
 	randomKeys      = []string{"stage", "team", "version"}
 	randomValues    = []string{"", "ci", "a=b", "1.0"}
-	randomUpdates   = []UpdateState{UpdateUnchecked, UpdateCurrent, UpdateAvailable, UpdateGone, UpdateUnknown}
+	randomUpdates   = []shelf.UpdateState{shelf.UpdateUnchecked, shelf.UpdateCurrent, shelf.UpdateAvailable, shelf.UpdateGone, shelf.UpdateUnknown}
 )
 
 func newRandomList(t *testing.T, seed uint64) *randomList {
@@ -110,9 +111,9 @@ func (l *randomList) values() []any {
 	repository := l.random.IntN(len(randomHosts)*len(randomNames)) + 1
 	familiar := image.Repository(randomHosts[(repository-1)/len(randomNames)] + randomNames[(repository-1)%len(randomNames)]).Familiar()
 	d, tag := oneOf(l.random, l.digests), oneOf(l.random, randomTags)
-	reason, name := ByTag, familiar+":"+tag
+	reason, name := shelf.ByTag, familiar+":"+tag
 	if l.random.IntN(4) == 0 {
-		reason, tag, name = oneOf(l.random, []Reason{Dangling, ByDigest}), "", familiar+"@"+d
+		reason, tag, name = oneOf(l.random, []shelf.Reason{shelf.Dangling, shelf.ByDigest}), "", familiar+"@"+d
 	}
 	created := int64(l.random.IntN(50)) * 1000
 	if l.random.IntN(10) == 0 {
@@ -170,8 +171,8 @@ func (l *randomList) step() {
 }
 
 // query gives a random question.
-func (l *randomList) query() ListQuery {
-	q := ListQuery{Descending: l.random.IntN(2) == 0, Sort: oneOf(l.random, []Sort{"", SortName, SortPlatforms, SortID, SortCreated, SortPulled, SortSize, SortUnpacked, SortUpdate, SortHanded})}
+func (l *randomList) query() shelf.Query {
+	q := shelf.Query{Descending: l.random.IntN(2) == 0, Sort: oneOf(l.random, []shelf.Sort{"", shelf.SortName, shelf.SortPlatforms, shelf.SortID, shelf.SortCreated, shelf.SortPulled, shelf.SortSize, shelf.SortUnpacked, shelf.SortUpdate, shelf.SortHanded})}
 	some := func(f func()) {
 		if l.random.IntN(5) == 0 {
 			f()
@@ -186,7 +187,7 @@ func (l *randomList) query() ListQuery {
 			q.References = append(q.References, oneOf(l.random, []string{"*", "ub*", "*/*", "redis:7*", "quay.io/*/*", `\ubuntu`, "[a-r]*", "*:latest", "ubuntu@" + l.digests[2][:20] + "*", "?"}))
 		})
 	}
-	some(func() { q.Dangling = oneOf(l.random, []DanglingFilter{DanglingOnly, DanglingHidden}) })
+	some(func() { q.Dangling = oneOf(l.random, []shelf.DanglingFilter{shelf.DanglingOnly, shelf.DanglingHidden}) })
 	for range l.random.IntN(3) {
 		some(func() {
 			q.Labels = append(q.Labels, image.Label{Key: oneOf(l.random, randomKeys), Value: oneOf(l.random, randomValues), Any: l.random.IntN(2) == 0})
@@ -198,14 +199,14 @@ func (l *randomList) query() ListQuery {
 	some(func() {
 		q.Platform = storedPlatform(oneOf(l.random, []string{"linux/amd64", "linux/arm/v7", "windows/amd64", "linux/s390x"}))
 	})
-	some(func() { q.Updates = []UpdateState{oneOf(l.random, randomUpdates)} })
+	some(func() { q.Updates = []shelf.UpdateState{oneOf(l.random, randomUpdates)} })
 	some(func() { q.Pinned = true })
 	return q
 }
 
 // listRow is a row as the naive filter sees it.
 type listRow struct {
-	Row
+	shelf.Row
 	id     int64
 	direct int64 // of Handed, by the digest
 	name   string
@@ -257,7 +258,7 @@ func (l *randomList) all() []listRow {
 }
 
 // passes is the filter, written down once more as plainly as can be.
-func (q ListQuery) passes(r listRow) bool {
+func passes(q shelf.Query, r listRow) bool {
 	text := strings.ToLower(q.Text)
 	named := strings.Contains(strings.ToLower(r.name), strings.TrimPrefix(strings.TrimPrefix(text, "docker.io/"), "library/"))
 	if digits, ok := image.ParseIDPrefix(text); ok && len(digits) >= fewestDigits {
@@ -288,7 +289,7 @@ func (q ListQuery) passes(r listRow) bool {
 	})
 	return named && globbed && labels && platform &&
 		(q.Repository == "" || r.Reference.Repository == q.Repository) &&
-		(q.Dangling == DanglingShown || (q.Dangling == DanglingOnly) == (r.Reason == Dangling)) &&
+		(q.Dangling == shelf.DanglingShown || (q.Dangling == shelf.DanglingOnly) == (r.Reason == shelf.Dangling)) &&
 		(q.Before.IsZero() || !r.Created.IsZero() && r.Created.Before(q.Before)) &&
 		(q.Since.IsZero() || !r.Created.IsZero() && r.Created.After(q.Since)) &&
 		(q.Registry == "" || r.Reference.Repository.Host() == q.Registry) &&
@@ -296,8 +297,8 @@ func (q ListQuery) passes(r listRow) bool {
 		(!q.Pinned || r.Pinned)
 }
 
-// order is the order of rows, as plainly.
-func (q ListQuery) order(a, b listRow) int {
+// orderOf is the order of rows, as plainly.
+func orderOf(q shelf.Query, a, b listRow) int {
 	platforms := func(r listRow) string {
 		var names []string
 		for _, p := range r.Platforms {
@@ -305,24 +306,24 @@ func (q ListQuery) order(a, b listRow) int {
 		}
 		return strings.Join(names, " ")
 	}
-	states := []UpdateState{UpdateAvailable, UpdateGone, UpdateUnknown, UpdateCurrent, UpdateUnchecked}
+	states := []shelf.UpdateState{shelf.UpdateAvailable, shelf.UpdateGone, shelf.UpdateUnknown, shelf.UpdateCurrent, shelf.UpdateUnchecked}
 	c := 0
 	switch q.Sort {
-	case SortPlatforms:
+	case shelf.SortPlatforms:
 		c = strings.Compare(platforms(a), platforms(b))
-	case SortID:
+	case shelf.SortID:
 		c = strings.Compare(string(a.ImageID), string(b.ImageID))
-	case SortCreated:
+	case shelf.SortCreated:
 		c = a.Created.Compare(b.Created)
-	case SortPulled:
+	case shelf.SortPulled:
 		c = a.Pulled.Compare(b.Pulled)
-	case SortSize:
+	case shelf.SortSize:
 		c = cmp.Compare(a.Size, b.Size)
-	case SortUnpacked:
+	case shelf.SortUnpacked:
 		c = cmp.Compare(a.Unpacked, b.Unpacked)
-	case SortHanded:
-		c = cmp.Or(cmp.Compare(a.Handed, b.Handed), a.HandedAt.Compare(b.HandedAt))
-	case SortUpdate:
+	case shelf.SortHanded:
+		c = cmp.Or(cmp.Compare(a.Downloads.Count, b.Downloads.Count), a.Downloads.Last.Compare(b.Downloads.Last))
+	case shelf.SortUpdate:
 		c = cmp.Compare(slices.Index(states, a.Update), slices.Index(states, b.Update))
 	}
 	c = cmp.Or(c, strings.Compare(a.name, b.name), cmp.Compare(a.id, b.id))
@@ -353,15 +354,15 @@ func TestTheIndexOfTheListAnswersWhatTheDatabaseHolds(t *testing.T) {
 }
 
 // holds puts a question to the index and compares.
-func (l *randomList) holds(step int, q ListQuery, all []listRow) {
+func (l *randomList) holds(step int, q shelf.Query, all []listRow) {
 	l.t.Helper()
 	var want []listRow
 	for _, r := range all {
-		if q.passes(r) {
+		if passes(q, r) {
 			want = append(want, r)
 		}
 	}
-	slices.SortFunc(want, q.order)
+	slices.SortFunc(want, func(a, b listRow) int { return orderOf(q, a, b) })
 	q.Offset, q.Limit = l.random.IntN(len(want)+2), 1+l.random.IntN(40)
 	rows, total, err := l.List(l.t.Context(), q)
 	if err != nil {
@@ -369,7 +370,7 @@ func (l *randomList) holds(step int, q ListQuery, all []listRow) {
 	}
 	from := min(q.Offset, len(want))
 	page := want[from:min(len(want), from+q.Limit)]
-	same := func(got Row, want listRow) bool {
+	same := func(got shelf.Row, want listRow) bool {
 		return got.Reference == want.Reference && got.Digest == want.Digest && got.ImageID == want.ImageID && got.Size == want.Size && got.Created.Equal(want.Created)
 	}
 	if total != len(want) || !slices.EqualFunc(rows, page, same) {
@@ -387,55 +388,55 @@ func (l *randomList) holds(step int, q ListQuery, all []listRow) {
 }
 
 // holdsGroups compares the rows by repositories.
-func (l *randomList) holdsGroups(step int, q ListQuery, rows []listRow) {
+func (l *randomList) holdsGroups(step int, q shelf.Query, rows []listRow) {
 	l.t.Helper()
-	want := map[image.Repository]*RepositoryRow{}
+	want := map[image.Repository]*shelf.RepositoryRow{}
 	digests := map[image.Reference]bool{}
 	for _, r := range rows {
 		g := want[r.Reference.Repository]
 		if g == nil {
-			g = &RepositoryRow{Repository: r.Reference.Repository}
+			g = &shelf.RepositoryRow{Repository: r.Reference.Repository}
 			want[g.Repository] = g
 		}
 		switch r.Reason {
-		case ByTag:
+		case shelf.ByTag:
 			g.Tags++
-			g.Handed += r.Handed - r.direct
-		case ByDigest:
+			g.Downloads.Count += r.Downloads.Count - r.direct
+		case shelf.ByDigest:
 			g.ByDigest++
-		case Dangling:
+		case shelf.Dangling:
 			g.Dangling++
 		}
 		if key := r.Reference.WithDigest(r.Digest); !digests[key] {
 			digests[key] = true
 			g.Size += r.TotalSize
-			g.Handed += r.direct
+			g.Downloads.Count += r.direct
 		}
 		if r.Created.After(g.Created) {
 			g.Created = r.Created
 		}
-		if r.HandedAt.After(g.HandedAt) {
-			g.HandedAt = r.HandedAt
+		if r.Downloads.Last.After(g.Downloads.Last) {
+			g.Downloads.Last = r.Downloads.Last
 		}
-		if r.Update == UpdateAvailable {
+		if r.Update == shelf.UpdateAvailable {
 			g.Available++
 		}
 	}
-	q.Sort, q.Offset, q.Limit = oneOf(l.random, []Sort{SortName, SortTags, SortSize, SortCreated, SortHanded}), 0, 1000
+	q.Sort, q.Offset, q.Limit = oneOf(l.random, []shelf.Sort{shelf.SortName, shelf.SortTags, shelf.SortSize, shelf.SortCreated, shelf.SortHanded}), 0, 1000
 	got, total, err := l.ListRepositories(l.t.Context(), q)
 	if err != nil || total != len(want) || len(got) != len(want) {
 		l.t.Fatalf("step %d, %+v: %d repositories of %d, want %d, %v", step, q, len(got), total, len(want), err)
 	}
-	key := map[Sort]func(a, b RepositoryRow) int{
-		SortName:    func(a, b RepositoryRow) int { return 0 },
-		SortTags:    func(a, b RepositoryRow) int { return a.Tags - b.Tags },
-		SortSize:    func(a, b RepositoryRow) int { return cmp.Compare(a.Size, b.Size) },
-		SortCreated: func(a, b RepositoryRow) int { return a.Created.Compare(b.Created) },
-		SortHanded:  func(a, b RepositoryRow) int { return cmp.Compare(a.Handed, b.Handed) },
+	key := map[shelf.Sort]func(a, b shelf.RepositoryRow) int{
+		shelf.SortName:    func(a, b shelf.RepositoryRow) int { return 0 },
+		shelf.SortTags:    func(a, b shelf.RepositoryRow) int { return a.Tags - b.Tags },
+		shelf.SortSize:    func(a, b shelf.RepositoryRow) int { return cmp.Compare(a.Size, b.Size) },
+		shelf.SortCreated: func(a, b shelf.RepositoryRow) int { return a.Created.Compare(b.Created) },
+		shelf.SortHanded:  func(a, b shelf.RepositoryRow) int { return cmp.Compare(a.Downloads.Count, b.Downloads.Count) },
 	}[q.Sort]
 	for i, g := range got {
 		w := want[g.Repository]
-		if w == nil || g.Tags != w.Tags || g.Dangling != w.Dangling || g.ByDigest != w.ByDigest || g.Available != w.Available || !g.Created.Equal(w.Created) || g.Handed != w.Handed || !g.HandedAt.Equal(w.HandedAt) {
+		if w == nil || g.Tags != w.Tags || g.Dangling != w.Dangling || g.ByDigest != w.ByDigest || g.Available != w.Available || !g.Created.Equal(w.Created) || g.Downloads.Count != w.Downloads.Count || !g.Downloads.Last.Equal(w.Downloads.Last) {
 			l.t.Errorf("step %d, %+v: %+v, want %+v", step, q, g, w)
 			return
 		}
@@ -457,7 +458,7 @@ func TestTheListIsReadWholeWhileItChanges(t *testing.T) {
 	for range 4 {
 		readers.Go(func() {
 			for ctx.Err() == nil {
-				rows, total, err := l.List(ctx, ListQuery{Text: "pair", Limit: 10_000})
+				rows, total, err := l.List(ctx, shelf.Query{Text: "pair", Limit: 10_000})
 				if err != nil {
 					if !errors.Is(err, context.Canceled) {
 						t.Error(err)
@@ -482,7 +483,7 @@ func TestTheListIsReadWholeWhileItChanges(t *testing.T) {
 				want -= 2
 			}
 		})
-		if _, total, err := l.List(ctx, ListQuery{Text: "pair"}); err != nil || total != want {
+		if _, total, err := l.List(ctx, shelf.Query{Text: "pair"}); err != nil || total != want {
 			t.Fatalf("after write %d: %d rows, want %d, %v", i, total, want, err)
 		}
 	}
@@ -501,7 +502,7 @@ func TestTheChangesOfTheListAreTrimmed(t *testing.T) {
 	if err := l.Store.read.QueryRow(`SELECT count(*) FROM listing_changes`).Scan(&kept); err != nil || kept < 20_000 || kept > 21_000 {
 		t.Errorf("%d changes are kept, %v", kept, err)
 	}
-	if _, total, err := l.List(t.Context(), ListQuery{}); err != nil || total != 30_000 {
+	if _, total, err := l.List(t.Context(), shelf.Query{}); err != nil || total != 30_000 {
 		t.Errorf("%d rows, %v", total, err)
 	}
 }

@@ -5,49 +5,19 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
 )
 
-// Reason says why a digest is on the shelf.
-type Reason string
-
-// The reasons, most binding first (product words: by digest, dangling).
-const (
-	ByTag    Reason = "tag"
-	ByDigest Reason = "by digest"
-	Dangling Reason = "dangling"
-)
-
-// Row is one line of the Images page: a tag, or a digest without one.
-type Row struct {
-	Reference image.Reference // the tag, or the digest where there is no tag
-	Digest    image.Digest    // what the tag points to
-	Reason    Reason
-	ImageID   image.Digest     // of Platform; empty when no platform is stored
-	Platform  image.Platform   // the platform that ID, times and sizes are of
-	Platforms []image.Platform // all that are stored, in the index's order
-	Created   time.Time        // zero where the config does not say
-	Pulled    time.Time
-	Size      int64      // compressed bytes of Platform's layers
-	Unpacked  int64      // bytes as docker counts SIZE; -1 until known
-	TotalSize int64      // compressed bytes of all stored platforms, shared layers once
-	Broken    image.Text // why the image cannot be used; empty when nothing is known against it
-	Pinned    bool       // somebody marked Digest as in use
-	Update    UpdateState
-	Handed    int64     // how often clients were given it: by the tag or by the digest that it points to; of a digest, in all
-	HandedAt  time.Time // and when last; zero: never
-}
-
-func scanRow(rows *sql.Rows) (r Row, id int64, err error) {
+func scanRow(rows *sql.Rows) (r shelf.Row, id int64, err error) {
 	var platform, platforms string
 	var created, pulled int64
 	err = rows.Scan(&id, &r.Reference.Repository, &r.Reference.Tag, &r.Digest, &r.Reason, &r.ImageID, &platform, &platforms, &created, &pulled,
-		&r.Size, &r.Unpacked, &r.TotalSize, textColumn{&r.Broken}, &r.Pinned, &r.Update, &r.Handed, (*handedTime)(&r.HandedAt))
+		&r.Size, &r.Unpacked, &r.TotalSize, textColumn{&r.Broken}, &r.Pinned, &r.Update, &r.Downloads.Count, (*handedTime)(&r.Downloads.Last))
 	if err != nil {
-		return Row{}, 0, err
+		return shelf.Row{}, 0, err
 	}
 	if r.Reference.Tag == "" {
 		r.Reference.Digest = r.Digest
@@ -69,18 +39,8 @@ func storedPlatform(s string) image.Platform {
 	return p
 }
 
-// Totals are the sums that the Images page shows.
-type Totals struct {
-	Images       int // rows of the list
-	Repositories int
-	Blobs        int
-	Bytes        int64 // of the blobs, each once
-	Waiting      int   // blobs that nothing needs and whose files are on disk until a deletion cannot be undone any more
-	WaitingBytes int64
-}
-
 // Totals gives the sums over the whole shelf.
-func (s *Store) Totals(ctx context.Context) (t Totals, err error) {
+func (s *Store) Totals(ctx context.Context) (t shelf.Totals, err error) {
 	err = s.read.QueryRowContext(ctx, `SELECT rows_listed, repositories, blob_count, blob_bytes, waiting_count, waiting_bytes FROM totals`).
 		Scan(&t.Images, &t.Repositories, &t.Blobs, &t.Bytes, &t.Waiting, &t.WaitingBytes)
 	return t, err
@@ -150,11 +110,11 @@ func (s *Store) writeListing(ctx context.Context, tx *sql.Tx, repo int64, d imag
 	if err != nil {
 		return err
 	}
-	reason := ByTag
+	reason := shelf.ByTag
 	if len(lines) == 0 {
-		reason = Dangling
+		reason = shelf.Dangling
 		if byDigest {
-			reason = ByDigest
+			reason = shelf.ByDigest
 		}
 		lines = []line{{pulled: pulled}}
 	}
@@ -183,7 +143,7 @@ func (s *Store) writeListing(ctx context.Context, tx *sql.Tx, repo int64, d imag
 }
 
 // preferred picks the platform that stands for an index: the configured one, else the first.
-func (s *Store) preferred(images []Image) Image {
+func (s *Store) preferred(images []shelf.Image) shelf.Image {
 	for _, i := range images {
 		if i.Platform == s.platform {
 			return i
@@ -192,11 +152,11 @@ func (s *Store) preferred(images []Image) Image {
 	if len(images) > 0 {
 		return images[0]
 	}
-	return Image{Unpacked: -1}
+	return shelf.Image{Unpacked: -1}
 }
 
 // totalSize adds the layers of several images, shared ones once.
-func totalSize(ctx context.Context, tx *sql.Tx, images []Image) (int64, error) {
+func totalSize(ctx context.Context, tx *sql.Tx, images []shelf.Image) (int64, error) {
 	if len(images) == 1 {
 		return images[0].Size, nil
 	}

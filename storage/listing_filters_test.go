@@ -12,6 +12,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 )
 
 var (
@@ -51,7 +52,7 @@ func filterShelf(t *testing.T) *testShelf {
 }
 
 // short names rows as docker images does: a digest without a tag is NAME:<none>.
-func short(rows []Row) string {
+func short(rows []shelf.Row) string {
 	var names []string
 	for _, r := range rows {
 		name := r.Reference.Familiar()
@@ -70,8 +71,8 @@ func TestTheFiltersOfTheListAreDockers(t *testing.T) {
 	s := filterShelf(t)
 	const all = "bitnami/redis:7 nginx:<none> nginx:latest postgres:15 quay.io/a/b:1 redis:<none> ubuntu:22.04 ubuntu:latest"
 	ubuntuDigest := string(s.Build("ubuntu").Digest())
-	references := func(patterns ...string) ListQuery { return ListQuery{References: patterns} }
-	labels := func(texts ...string) (q ListQuery) {
+	references := func(patterns ...string) shelf.Query { return shelf.Query{References: patterns} }
+	labels := func(texts ...string) (q shelf.Query) {
 		for _, text := range texts {
 			l, err := image.ParseLabel(text)
 			if err != nil {
@@ -90,7 +91,7 @@ func TestTheFiltersOfTheListAreDockers(t *testing.T) {
 	}
 	for _, c := range []struct {
 		docker string
-		query  ListQuery
+		query  shelf.Query
 		want   string
 		ours   string // where we differ: how and why
 	}{
@@ -114,9 +115,9 @@ func TestTheFiltersOfTheListAreDockers(t *testing.T) {
 			ours: "docker then shows ubuntu <none>, since the tags do not match; here <none> means that no tag points at a digest (section 1)"},
 		{docker: "reference=UBUNTU: upper and lower case differ", query: references("UBUNTU"), want: ""},
 
-		{docker: "dangling=true: no tag", query: ListQuery{Dangling: DanglingOnly}, want: "nginx:<none>",
+		{docker: "dangling=true: no tag", query: shelf.Query{Dangling: shelf.DanglingOnly}, want: "nginx:<none>",
 			ours: "docker lists redis:<none> too, which somebody asked for by digest; that is not dangling here, and prune leaves it (section 1)"},
-		{docker: "dangling=false: hides what has neither tag nor digest", query: ListQuery{Dangling: DanglingHidden},
+		{docker: "dangling=false: hides what has neither tag nor digest", query: shelf.Query{Dangling: shelf.DanglingHidden},
 			want: "bitnami/redis:7 nginx:latest postgres:15 quay.io/a/b:1 redis:<none> ubuntu:22.04 ubuntu:latest",
 			ours: "docker keeps a moved tag's old digest in the repository, so shows it; dangling=false is the rest of dangling=true here (section 1)"},
 
@@ -132,18 +133,18 @@ func TestTheFiltersOfTheListAreDockers(t *testing.T) {
 		{docker: "label=arm=yes: docker has one platform of a tag", query: labels("arm=yes"), want: "ubuntu:22.04 ubuntu:latest",
 			ours: "a row stands for all its stored platforms, and any of them can have the labels (section 2)"},
 
-		{docker: "before=postgres:15: strictly older", query: ListQuery{Before: created("postgres:15")}, want: "ubuntu:22.04 ubuntu:latest"},
-		{docker: "since=postgres:15: strictly newer", query: ListQuery{Since: created("postgres:15")}, want: "bitnami/redis:7 nginx:latest redis:<none>"},
-		{docker: "before=bitnami/redis:7 since=ubuntu: both", query: ListQuery{Before: created("bitnami/redis:7"), Since: created("ubuntu")}, want: "nginx:<none> postgres:15"},
-		{docker: "before by image ID", query: ListQuery{Before: created(string(s.ID("postgres-15", "amd64")))}, want: "ubuntu:22.04 ubuntu:latest"},
-		{docker: "before by the beginning of an image ID", query: ListQuery{Before: created(image.ShortDigest(s.ID("postgres-15", "amd64")))}, want: "ubuntu:22.04 ubuntu:latest"},
-		{docker: "before: never what has no creation date", query: ListQuery{Before: march.AddDate(10, 0, 0)}, want: strings.Replace(all, "quay.io/a/b:1 ", "", 1)},
-		{docker: "since: never what has no creation date", query: ListQuery{Since: time.Unix(0, 0)}, want: strings.Replace(all, "quay.io/a/b:1 ", "", 1)},
-		{docker: "until=2023-12-21T18:36:58Z: created before, not then", query: ListQuery{Before: december21}, want: "ubuntu:22.04 ubuntu:latest"},
-		{docker: "until, to the nanosecond", query: ListQuery{Before: december21.Add(1)}, want: "nginx:<none> postgres:15 ubuntu:22.04 ubuntu:latest"},
+		{docker: "before=postgres:15: strictly older", query: shelf.Query{Before: created("postgres:15")}, want: "ubuntu:22.04 ubuntu:latest"},
+		{docker: "since=postgres:15: strictly newer", query: shelf.Query{Since: created("postgres:15")}, want: "bitnami/redis:7 nginx:latest redis:<none>"},
+		{docker: "before=bitnami/redis:7 since=ubuntu: both", query: shelf.Query{Before: created("bitnami/redis:7"), Since: created("ubuntu")}, want: "nginx:<none> postgres:15"},
+		{docker: "before by image ID", query: shelf.Query{Before: created(string(s.ID("postgres-15", "amd64")))}, want: "ubuntu:22.04 ubuntu:latest"},
+		{docker: "before by the beginning of an image ID", query: shelf.Query{Before: created(image.ShortDigest(s.ID("postgres-15", "amd64")))}, want: "ubuntu:22.04 ubuntu:latest"},
+		{docker: "before: never what has no creation date", query: shelf.Query{Before: march.AddDate(10, 0, 0)}, want: strings.Replace(all, "quay.io/a/b:1 ", "", 1)},
+		{docker: "since: never what has no creation date", query: shelf.Query{Since: time.Unix(0, 0)}, want: strings.Replace(all, "quay.io/a/b:1 ", "", 1)},
+		{docker: "until=2023-12-21T18:36:58Z: created before, not then", query: shelf.Query{Before: december21}, want: "ubuntu:22.04 ubuntu:latest"},
+		{docker: "until, to the nanosecond", query: shelf.Query{Before: december21.Add(1)}, want: "nginx:<none> postgres:15 ubuntu:22.04 ubuntu:latest"},
 
 		{docker: "label=stage=ci before=bitnami/redis:7 reference=n*: filters of several kinds are all to be passed",
-			query: ListQuery{Labels: labels("stage=ci").Labels, Before: february, References: []string{"n*"}}, want: "nginx:<none>"},
+			query: shelf.Query{Labels: labels("stage=ci").Labels, Before: february, References: []string{"n*"}}, want: "nginx:<none>"},
 	} {
 		c.query.Limit = 100
 		rows, total, err := s.List(t.Context(), c.query)
@@ -167,17 +168,17 @@ func TestTheListFiltersByRegistryPlatformUpdateAndPin(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		query ListQuery
+		query shelf.Query
 		want  string
 	}{
-		{ListQuery{Registry: "quay.io"}, "quay.io/a/b:1"},
-		{ListQuery{Registry: "ghcr.io"}, ""},
-		{ListQuery{Platform: image.Platform{OS: "linux", Architecture: "arm64"}}, "ubuntu:22.04 ubuntu:latest"},
-		{ListQuery{Platform: image.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}}, ""},
-		{ListQuery{Pinned: true}, "postgres:15"},
-		{ListQuery{Updates: []UpdateState{UpdateGone}}, "ubuntu:22.04"},
-		{ListQuery{Updates: []UpdateState{UpdateUnchecked}, Text: "ub"}, "ubuntu:latest"},
-		{ListQuery{Updates: []UpdateState{UpdateGone, UpdateAvailable}, Pinned: true}, ""},
+		{shelf.Query{Registry: "quay.io"}, "quay.io/a/b:1"},
+		{shelf.Query{Registry: "ghcr.io"}, ""},
+		{shelf.Query{Platform: image.Platform{OS: "linux", Architecture: "arm64"}}, "ubuntu:22.04 ubuntu:latest"},
+		{shelf.Query{Platform: image.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}}, ""},
+		{shelf.Query{Pinned: true}, "postgres:15"},
+		{shelf.Query{Updates: []shelf.UpdateState{shelf.UpdateGone}}, "ubuntu:22.04"},
+		{shelf.Query{Updates: []shelf.UpdateState{shelf.UpdateUnchecked}, Text: "ub"}, "ubuntu:latest"},
+		{shelf.Query{Updates: []shelf.UpdateState{shelf.UpdateGone, shelf.UpdateAvailable}, Pinned: true}, ""},
 	} {
 		c.query.Limit = 100
 		rows, total, err := s.List(t.Context(), c.query)
@@ -192,10 +193,10 @@ func TestTheListFiltersByRegistryPlatformUpdateAndPin(t *testing.T) {
 	if err != nil || !slices.Equal(offers.Registries, []string{"docker.io", "quay.io"}) || fmt.Sprint(offers.Platforms) != "[linux/amd64 linux/arm64]" {
 		t.Errorf("offers %v, %v", offers, err)
 	}
-	if rows, _, err := s.List(t.Context(), ListQuery{Sort: SortUpdate, Limit: 1}); err != nil || short(rows) != "ubuntu:22.04" {
+	if rows, _, err := s.List(t.Context(), shelf.Query{Sort: shelf.SortUpdate, Limit: 1}); err != nil || short(rows) != "ubuntu:22.04" {
 		t.Errorf("the first by update is %q, %v", short(rows), err)
 	}
-	if _, _, err := s.List(t.Context(), ListQuery{References: []string{"["}}); image.KindOf(err) != image.Invalid {
+	if _, _, err := s.List(t.Context(), shelf.Query{References: []string{"["}}); image.KindOf(err) != image.Invalid {
 		t.Errorf("a pattern that is none: %v", err)
 	}
 }
@@ -243,7 +244,7 @@ func TestARowOfTheIndexIsSmall(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
-	if _, _, err := s.List(t.Context(), ListQuery{Limit: 1}); err != nil {
+	if _, _, err := s.List(t.Context(), shelf.Query{Limit: 1}); err != nil {
 		t.Fatal(err)
 	}
 	with := heap()

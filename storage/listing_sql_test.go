@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // BenchmarkListBySQLOrIndex answers the same views of a list of 100,000 tags by plain SQL, with a covering index under
@@ -28,15 +29,15 @@ func BenchmarkListBySQLOrIndex(b *testing.B) {
 		where string // of SQL
 		args  []any
 		order string
-		query ListQuery
+		query shelf.Query
 	}{
-		{"all by size", `TRUE`, nil, `size DESC, name DESC, id DESC`, ListQuery{Sort: SortSize, Descending: true}},
-		{"text with many rows by size", text, []any{"api"}, `size DESC, name DESC, id DESC`, ListQuery{Text: "api", Sort: SortSize, Descending: true}},
-		{"text with few rows by size", text, []any{"api-800:1."}, `size DESC, name DESC, id DESC`, ListQuery{Text: "api-800:1.", Sort: SortSize, Descending: true}},
+		{"all by size", `TRUE`, nil, `size DESC, name DESC, id DESC`, shelf.Query{Sort: shelf.SortSize, Descending: true}},
+		{"text with many rows by size", text, []any{"api"}, `size DESC, name DESC, id DESC`, shelf.Query{Text: "api", Sort: shelf.SortSize, Descending: true}},
+		{"text with few rows by size", text, []any{"api-800:1."}, `size DESC, name DESC, id DESC`, shelf.Query{Text: "api-800:1.", Sort: shelf.SortSize, Descending: true}},
 		{"text, platform and update", text + ` AND instr(' ' || platforms || ' ', ' linux/arm64 ') > 0 AND update_state = 'available'`, []any{"api"},
-			`name, id`, ListQuery{Text: "api", Platform: image.Platform{OS: "linux", Architecture: "arm64"}, Updates: []UpdateState{UpdateAvailable}}},
+			`name, id`, shelf.Query{Text: "api", Platform: image.Platform{OS: "linux", Architecture: "arm64"}, Updates: []shelf.UpdateState{shelf.UpdateAvailable}}},
 		{"label", `digest IN (SELECT manifest_digest FROM image_labels WHERE key = 'stage' AND value = 'ci')`, nil,
-			`name, id`, ListQuery{Labels: []image.Label{{Key: "stage", Value: "ci"}}}},
+			`name, id`, shelf.Query{Labels: []image.Label{{Key: "stage", Value: "ci"}}}},
 	} {
 		b.Run(v.name+"/sql", func(b *testing.B) {
 			atPercentile(b, func() error {
@@ -79,7 +80,7 @@ func BenchmarkListBySQLOrIndex(b *testing.B) {
 	})
 	b.Run("by repository/index", func(b *testing.B) {
 		atPercentile(b, func() error {
-			_, _, err := s.ListRepositories(b.Context(), ListQuery{Limit: 50})
+			_, _, err := s.ListRepositories(b.Context(), shelf.Query{Limit: 50})
 			return err
 		})
 	})

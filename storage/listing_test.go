@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 func TestTheListSortsByEachColumnBothWays(t *testing.T) {
@@ -18,18 +19,18 @@ func TestTheListSortsByEachColumnBothWays(t *testing.T) {
 	if err := s.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	key := map[Sort]func(Row) string{
-		SortName:      func(r Row) string { return r.Reference.Familiar() },
-		SortPlatforms: func(r Row) string { return strings.Trim(fmt.Sprint(r.Platforms), "[]") },
-		SortID:        func(r Row) string { return string(r.ImageID) },
-		SortCreated:   func(r Row) string { return fmt.Sprintf("%020d", r.Created.UnixMilli()) },
-		SortPulled:    func(r Row) string { return fmt.Sprintf("%020d", r.Pulled.UnixMilli()) },
-		SortSize:      func(r Row) string { return fmt.Sprintf("%020d", r.Size) },
-		SortUnpacked:  func(r Row) string { return fmt.Sprintf("%020d", r.Unpacked) },
+	key := map[shelf.Sort]func(shelf.Row) string{
+		shelf.SortName:      func(r shelf.Row) string { return r.Reference.Familiar() },
+		shelf.SortPlatforms: func(r shelf.Row) string { return strings.Trim(fmt.Sprint(r.Platforms), "[]") },
+		shelf.SortID:        func(r shelf.Row) string { return string(r.ImageID) },
+		shelf.SortCreated:   func(r shelf.Row) string { return fmt.Sprintf("%020d", r.Created.UnixMilli()) },
+		shelf.SortPulled:    func(r shelf.Row) string { return fmt.Sprintf("%020d", r.Pulled.UnixMilli()) },
+		shelf.SortSize:      func(r shelf.Row) string { return fmt.Sprintf("%020d", r.Size) },
+		shelf.SortUnpacked:  func(r shelf.Row) string { return fmt.Sprintf("%020d", r.Unpacked) },
 	}
 	for order, of := range key {
 		for _, descending := range []bool{false, true} {
-			rows, total, err := s.List(t.Context(), ListQuery{Sort: order, Descending: descending, Limit: 10})
+			rows, total, err := s.List(t.Context(), shelf.Query{Sort: order, Descending: descending, Limit: 10})
 			if err != nil || total != 3 {
 				t.Fatalf("%s: %d rows, %v", order, total, err)
 			}
@@ -61,7 +62,7 @@ func TestTheListFiltersByNameIDAndDigest(t *testing.T) {
 		s.layerDigest("jammy-amd64"):          "postgres@" + s.Build("postgres").Digest().String() + " ubuntu:22.04",
 		s.Build("postgres").Digest().String(): "postgres@" + s.Build("postgres").Digest().String(), "%": "", "_": "", `\`: "", "nothing": "", "'; DROP TABLE tags; --": "",
 	} {
-		rows, total, err := s.List(t.Context(), ListQuery{Text: text, Limit: 10})
+		rows, total, err := s.List(t.Context(), shelf.Query{Text: text, Limit: 10})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,8 +74,8 @@ func TestTheListFiltersByNameIDAndDigest(t *testing.T) {
 			t.Errorf("%q finds %q (%d in all), want %q", text, got, total, want)
 		}
 	}
-	rows, total, err := s.List(t.Context(), ListQuery{Repository: "docker.io/library/postgres", Limit: 10})
-	if err != nil || total != 1 || rows[0].Reason != ByDigest {
+	rows, total, err := s.List(t.Context(), shelf.Query{Repository: "docker.io/library/postgres", Limit: 10})
+	if err != nil || total != 1 || rows[0].Reason != shelf.ByDigest {
 		t.Errorf("the repository has %+v, %v", rows, err)
 	}
 }
@@ -94,11 +95,11 @@ func TestPagesOfTheListMeetWithoutGapOrOverlap(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		q     ListQuery
+		q     shelf.Query
 		total int
 	}{
-		{ListQuery{}, 2000}, {ListQuery{Sort: SortSize}, 2000}, {ListQuery{Text: "APP"}, 2000}, {ListQuery{Text: "app", Sort: SortSize}, 2000},
-		{ListQuery{Text: "rare"}, 24}, {ListQuery{Text: "rare", Sort: SortSize}, 24}, {ListQuery{Text: "app:0", Repository: "docker.io/library/app"}, 1000},
+		{shelf.Query{}, 2000}, {shelf.Query{Sort: shelf.SortSize}, 2000}, {shelf.Query{Text: "APP"}, 2000}, {shelf.Query{Text: "app", Sort: shelf.SortSize}, 2000},
+		{shelf.Query{Text: "rare"}, 24}, {shelf.Query{Text: "rare", Sort: shelf.SortSize}, 24}, {shelf.Query{Text: "app:0", Repository: "docker.io/library/app"}, 1000},
 	} {
 		for _, c.q.Descending = range []bool{false, true} {
 			c.q.Limit = 5000
@@ -106,7 +107,7 @@ func TestPagesOfTheListMeetWithoutGapOrOverlap(t *testing.T) {
 			if err != nil || len(whole) != c.total {
 				t.Fatalf("%+v: %d rows, want %d, %v", c.q, len(whole), c.total, err)
 			}
-			var paged []Row
+			var paged []shelf.Row
 			c.q.Limit = c.total/4 - 1
 			for c.q.Offset = 0; c.q.Offset <= c.total; c.q.Offset += c.q.Limit {
 				rows, total, err := s.List(t.Context(), c.q)
@@ -116,7 +117,7 @@ func TestPagesOfTheListMeetWithoutGapOrOverlap(t *testing.T) {
 				paged = append(paged, rows...)
 			}
 			c.q.Offset = 0
-			same := func(a, b Row) bool { return a.Reference == b.Reference && a.Size == b.Size }
+			same := func(a, b shelf.Row) bool { return a.Reference == b.Reference && a.Size == b.Size }
 			if !slices.EqualFunc(whole, paged, same) {
 				t.Errorf("%+v: the pages are not the whole", c.q)
 			}

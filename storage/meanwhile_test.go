@@ -11,6 +11,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 )
 
 // line is a shelf with pulls from a real registry that misbehaves when it is told to.
@@ -107,7 +108,7 @@ func (l *line) layer(name string) sample.LayerContent {
 }
 
 // pruneNow plans and carries out.
-func (l *line) pruneNow(asked image.Prune) Removed {
+func (l *line) pruneNow(asked shelf.Prune) shelf.Removed {
 	l.t.Helper()
 	plan, err := l.PlanPrune(l.t.Context(), asked)
 	if err != nil {
@@ -134,7 +135,7 @@ func TestAPruneWhileAPullRunsLeavesWhatItNeeds(t *testing.T) {
 	id := l.start("2")
 	<-hold.Reached()
 	gone := l.files() // more may come with the pull
-	done := l.pruneNow(image.Prune{})
+	done := l.pruneNow(shelf.Prune{})
 	l.Settle()
 	for d := range l.files() {
 		delete(gone, d)
@@ -164,11 +165,11 @@ func TestADigestThatIsBeingPulledIsNotPruned(t *testing.T) {
 	hold := l.faulty.Hold(sample.GetBlob(l.layer("jammy-arm64").Digest), 0)
 	id := l.start("2", "amd64", "arm64")
 	<-hold.Reached()
-	plan, err := l.PlanPrune(t.Context(), image.Prune{})
-	if err != nil || !plan.Refused() || plan.Items[0].Refusal.Reason != image.RefusedHeld {
+	plan, err := l.PlanPrune(t.Context(), shelf.Prune{})
+	if err != nil || !plan.Refused() || plan.Items[0].Refusal.Reason != shelf.RefusedHeld {
 		t.Errorf("plan %+v (%v), want it refused for the pull", plan, err)
 	}
-	if _, err := l.Prune(t.Context(), image.Prune{}, plan.Fingerprint, "noa"); image.KindOf(err) != image.Conflict {
+	if _, err := l.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, "noa"); image.KindOf(err) != image.Conflict {
 		t.Errorf("carrying it out: %v", err)
 	}
 	hold.Release()
@@ -187,7 +188,7 @@ func TestWhatIsPrunedBeforeAPullHoldsItIsFetchedAgain(t *testing.T) {
 	hold := l.faulty.Hold(sample.Manifests, -1) // the pull asks what 2 is
 	id := l.start("2")
 	<-hold.Reached()
-	l.pruneNow(image.Prune{})
+	l.pruneNow(shelf.Prune{})
 	l.Settle()
 	hold.Release()
 	l.end(id, pull.Done)
@@ -199,7 +200,7 @@ func TestAPullOfWhatWaitsToBeSweptFetchesNothing(t *testing.T) {
 	l := newLine(t, Options{DefaultPlatform: amd64, UndoWindow: testWindow, Now: c.now})
 	l.push("redis", "1")
 	l.bring("1")
-	asked := image.Remove(image.RemovalItem{Reference: tagRef(t, l.host+"/app:1")})
+	asked := shelf.Remove(shelf.RemovalItem{Reference: tagRef(t, l.host+"/app:1")})
 	if _, err := l.remove(t.Context(), asked); err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +217,7 @@ func TestAPullOfWhatWaitsToBeSweptFetchesNothing(t *testing.T) {
 func TestOfTwoPrunesAtOnceOneIsCarriedOut(t *testing.T) {
 	s, _ := newUndoShelf(t)
 	s.fill([]string{"a:1=old amd64", "a:1=ci amd64", "a:1=redis amd64"})
-	plan, err := s.PlanPrune(t.Context(), image.Prune{})
+	plan, err := s.PlanPrune(t.Context(), shelf.Prune{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +226,7 @@ func TestOfTwoPrunesAtOnceOneIsCarriedOut(t *testing.T) {
 	for range prunes {
 		go func() {
 			<-begin
-			_, err := s.Prune(context.WithoutCancel(t.Context()), image.Prune{}, plan.Fingerprint, "noa")
+			_, err := s.Prune(context.WithoutCancel(t.Context()), shelf.Prune{}, plan.Fingerprint, "noa")
 			errs <- err
 		}()
 	}

@@ -5,18 +5,13 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
-
-// Named is what the shelf has under a name: a reference, or an image by its ID.
-type Named struct {
-	Reference image.Reference // zero where it is an ID
-	Image     Image           // zero where it is a reference
-}
 
 // Named finds what somebody names as docker takes it (daemon/images/image.go): a whole image ID, else a tag or a digest,
 // else the image whose ID alone begins so. So a repository of that spelling comes before the beginning of an ID. Errors are
 // of kind NotFound, of kind Conflict where several IDs begin so, and of kind Invalid.
-func (s *Store) Named(ctx context.Context, name string) (Named, error) {
+func (s *Store) Named(ctx context.Context, name string) (shelf.Named, error) {
 	hex, isID := image.ParseIDPrefix(name)
 	if !isID || len(hex) < 64 {
 		ref, err := image.ParseReference(name)
@@ -25,13 +20,13 @@ func (s *Store) Named(ctx context.Context, name string) (Named, error) {
 		}
 		switch kind := image.KindOf(err); {
 		case err == nil:
-			return Named{Reference: ref}, nil
+			return shelf.Named{Reference: ref}, nil
 		case !isID && strings.HasPrefix(name, "sha256:"):
-			return Named{}, image.NotAnID(name)
+			return shelf.Named{}, image.NotAnID(name)
 		case !isID || kind != image.NotFound && kind != image.Invalid:
-			return Named{}, err
+			return shelf.Named{}, err
 		}
 	}
 	img, err := s.ImageByID(ctx, hex)
-	return Named{Image: img}, err
+	return shelf.Named{Image: img}, err
 }

@@ -8,32 +8,30 @@ import (
 	"unicode/utf8"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
 )
-
-// MaxPinNote is how long a pin's note may be, in characters.
-const MaxPinNote = 500
 
 const pinColumns = `r.name, p.digest, p.note, p.pinned_by, p.pinned_at`
 
 // scanPin reads pinColumns, and what stands before them.
-func scanPin(rows *sql.Rows, before ...any) (p image.Pin, err error) {
+func scanPin(rows *sql.Rows, before ...any) (p shelf.Pin, err error) {
 	var at int64
 	err = rows.Scan(append(before, &p.Reference.Repository, &p.Reference.Digest, &p.Note, &p.By, &at)...)
 	p.At = fromMillis(at)
 	return p, err
 }
 
-func scanOnePin(rows *sql.Rows) (image.Pin, error) { return scanPin(rows) }
+func scanOnePin(rows *sql.Rows) (shelf.Pin, error) { return scanPin(rows) }
 
 // Pin marks what a reference names as in use; a tag pins the digest that it points to now. Pinning again replaces
 // the note. NotFound where the reference is not stored, Invalid where the note is too long.
-func (s *Store) Pin(ctx context.Context, ref image.Reference, note, by string) (image.Pin, error) {
+func (s *Store) Pin(ctx context.Context, ref image.Reference, note, by string) (shelf.Pin, error) {
 	note = strings.TrimSpace(note)
-	if !utf8.ValidString(note) || utf8.RuneCountInString(note) > MaxPinNote {
-		return image.Pin{}, image.Errorf(image.Invalid, "the note of a pin is text of at most %d characters", MaxPinNote)
+	if !utf8.ValidString(note) || utf8.RuneCountInString(note) > shelf.MaxPinNote {
+		return shelf.Pin{}, image.Errorf(image.Invalid, "the note of a pin is text of at most %d characters", shelf.MaxPinNote)
 	}
-	pin := image.Pin{Note: note, By: by, At: fromMillis(millis(s.now()))}
+	pin := shelf.Pin{Note: note, By: by, At: fromMillis(millis(s.now()))}
 	err := s.update(ctx, func(tx *sql.Tx) error {
 		rt, err := findRoot(ctx, tx, ref)
 		if err != nil {
@@ -75,8 +73,8 @@ func listPinned(ctx context.Context, tx *sql.Tx, rt removal.Root, pinned bool) e
 }
 
 // PinOf gives the pin of what a reference names; nil where it is not pinned or not stored.
-func (s *Store) PinOf(ctx context.Context, ref image.Reference) (*image.Pin, error) {
-	var pin *image.Pin
+func (s *Store) PinOf(ctx context.Context, ref image.Reference) (*shelf.Pin, error) {
+	var pin *shelf.Pin
 	err := s.view(ctx, func(tx *sql.Tx) error {
 		rt, err := findRoot(ctx, tx, ref)
 		if image.KindOf(err) == image.NotFound {
@@ -99,13 +97,13 @@ func (s *Store) PinOf(ctx context.Context, ref image.Reference) (*image.Pin, err
 const maxPinsOfImage = 100
 
 // PinsOfImage gives the pins whose digest leads to an image ID, newest first, 100 at most.
-func (s *Store) PinsOfImage(ctx context.Context, id image.Digest) ([]image.Pin, error) {
+func (s *Store) PinsOfImage(ctx context.Context, id image.Digest) ([]shelf.Pin, error) {
 	return rowsOf(ctx, s.read, scanOnePin, upFromID+`SELECT `+pinColumns+` FROM up JOIN pins p ON p.digest = up.digest JOIN repositories r ON r.id = p.repository_id
 		ORDER BY p.pinned_at DESC, r.name, p.digest LIMIT ?2`, id, maxPinsOfImage)
 }
 
 // Pins gives the newest pins, at most limit, and how many there are.
-func (s *Store) Pins(ctx context.Context, limit int) (pins []image.Pin, total int, err error) {
+func (s *Store) Pins(ctx context.Context, limit int) (pins []shelf.Pin, total int, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM pins`).Scan(&total); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 func TestATagPinsTheDigestThatItPointsTo(t *testing.T) {
@@ -22,13 +23,13 @@ func TestATagPinsTheDigestThatItPointsTo(t *testing.T) {
 	if old, err := s.PinOf(t.Context(), pin.Reference); err != nil || old == nil || *old != pin {
 		t.Errorf("the old digest has the pin %+v (%v), want %+v", old, err, pin)
 	}
-	list, _, err := s.List(t.Context(), ListQuery{Limit: 10})
+	list, _, err := s.List(t.Context(), shelf.Query{Limit: 10})
 	if err != nil || len(list) != 2 {
 		t.Fatalf("list %+v, %v", list, err)
 	}
 	s.pinnedRows("ubuntu@" + string(s.Build("jammy").Digest()))
 	for _, architecture := range []string{"amd64", "arm64"} {
-		if pins, err := s.PinsOfImage(t.Context(), s.ID("jammy", architecture)); err != nil || !slices.Equal(pins, []image.Pin{pin}) {
+		if pins, err := s.PinsOfImage(t.Context(), s.ID("jammy", architecture)); err != nil || !slices.Equal(pins, []shelf.Pin{pin}) {
 			t.Errorf("pins of the image for %s: %+v, %v", architecture, pins, err)
 		}
 	}
@@ -62,7 +63,7 @@ func TestPinningAgainReplacesTheNote(t *testing.T) {
 	if pins, _, err = s.Pins(t.Context(), 10); err != nil || len(pins) != 2 {
 		t.Fatalf("pins %+v, %v", pins, err)
 	}
-	if ubuntu := pins[slices.IndexFunc(pins, func(p image.Pin) bool { return p.Reference.Repository.Familiar() == "ubuntu" })]; ubuntu.Note != "second" {
+	if ubuntu := pins[slices.IndexFunc(pins, func(p shelf.Pin) bool { return p.Reference.Repository.Familiar() == "ubuntu" })]; ubuntu.Note != "second" {
 		t.Errorf("pin %+v", ubuntu)
 	}
 	s.pinnedRows("redis:7", "ubuntu:22.04", "ubuntu:latest")
@@ -90,9 +91,9 @@ func TestUnpinning(t *testing.T) {
 func TestWhatCannotBePinned(t *testing.T) {
 	s := newShelf(t)
 	s.pull("redis:7=redis amd64")
-	long := strings.Repeat("가", MaxPinNote)
+	long := strings.Repeat("가", shelf.MaxPinNote)
 	if pin, err := s.Pin(t.Context(), tagRef(t, "redis:7"), long, "mira"); err != nil || pin.Note != long {
-		t.Errorf("a note of %d characters: %v", MaxPinNote, err)
+		t.Errorf("a note of %d characters: %v", shelf.MaxPinNote, err)
 	}
 	for _, tt := range []struct {
 		name, note string

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // The shelf of the benchmarks: benchTags tags, most on an image of their own with benchLayers layers. Half of the images
@@ -169,30 +170,30 @@ func timed(b *testing.B, f func(i int)) {
 // BenchmarkPlan plans deletions and prunes on a shelf of 100,000 tags: product.md has 50 ms for a deletion.
 func BenchmarkPlan(b *testing.B) {
 	s := newBenchShelf(b, 0)
-	tag := func(repository, tag string) image.RemovalItem {
-		return image.RemovalItem{Reference: image.Reference{Repository: image.Repository("example.com/" + repository), Tag: tag}}
+	tag := func(repository, tag string) shelf.RemovalItem {
+		return shelf.RemovalItem{Reference: image.Reference{Repository: image.Repository("example.com/" + repository), Tag: tag}}
 	}
-	app := func(n int) image.RemovalItem {
+	app := func(n int) shelf.RemovalItem {
 		return tag(fmt.Sprintf("team/app-%d", n/benchPerRepo), fmt.Sprintf("1.%d", n%benchPerRepo))
 	}
 	platform := app(1000)
 	platform.Platform = image.Platform{OS: "linux", Architecture: "amd64"}
-	var several image.Removal
+	var several shelf.Removal
 	for n := 2; n < 1002; n++ {
 		several.Items = append(several.Items, app(n*7%(benchTags-benchSame-2)+2))
 	}
 	for _, bench := range []struct {
 		name  string
-		asked image.Removal
+		asked shelf.Removal
 	}{
-		{"tag", image.Remove(app(1001))},
-		{"tag on a base of 40000", image.Remove(app(1000))},
-		{"platform", image.Remove(platform)},
-		{"ID", image.Remove(image.RemovalItem{ID: benchDigest("config", 1000)})},
-		{"base of 40000", image.Remove(tag("base", "1"))},
-		{"base of 40000 by force", image.Removal{Items: []image.RemovalItem{tag("base", "1")}, Force: true}},
-		{"one of 20000 tags of a digest", image.Remove(tag("same", "v00777"))},
-		{"ID with 20000 tags", image.Remove(image.RemovalItem{ID: benchDigest("config", 1)})},
+		{"tag", shelf.Remove(app(1001))},
+		{"tag on a base of 40000", shelf.Remove(app(1000))},
+		{"platform", shelf.Remove(platform)},
+		{"ID", shelf.Remove(shelf.RemovalItem{ID: benchDigest("config", 1000)})},
+		{"base of 40000", shelf.Remove(tag("base", "1"))},
+		{"base of 40000 by force", shelf.Removal{Items: []shelf.RemovalItem{tag("base", "1")}, Force: true}},
+		{"one of 20000 tags of a digest", shelf.Remove(tag("same", "v00777"))},
+		{"ID with 20000 tags", shelf.Remove(shelf.RemovalItem{ID: benchDigest("config", 1)})},
 		{"1000 tags", several},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
@@ -205,8 +206,8 @@ func BenchmarkPlan(b *testing.B) {
 	}
 	for _, bench := range []struct {
 		name  string
-		asked image.Prune
-	}{{"prune 5000 dangling", image.Prune{}}, {"prune everything", image.Prune{All: true}}, {"prune half by date", image.Prune{All: true, Until: time.UnixMilli(benchTags * 500)}}} {
+		asked shelf.Prune
+	}{{"prune 5000 dangling", shelf.Prune{}}, {"prune everything", shelf.Prune{All: true}}, {"prune half by date", shelf.Prune{All: true, Until: time.UnixMilli(benchTags * 500)}}} {
 		b.Run(bench.name, func(b *testing.B) {
 			timed(b, func(int) {
 				if _, err := s.PlanPrune(b.Context(), bench.asked); err != nil {
@@ -258,7 +259,7 @@ func prune(b *testing.B, s *Store) (id int64) {
 	if err := seedRows(b, s, func(seed *benchSeed) { seed.image(benchTags*2, []string{"mine"}, "mine", "1") }); err != nil {
 		b.Fatal(err)
 	}
-	asked := image.Prune{All: true}
+	asked := shelf.Prune{All: true}
 	var longest time.Duration
 	batches := 1
 	s.removals.pause = func(took time.Duration) { longest, batches = max(longest, took), batches+1 }

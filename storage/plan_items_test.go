@@ -3,7 +3,7 @@ package storage
 import (
 	"testing"
 
-	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 func TestAPlanSaysOfEachThingHowManyImagesGoWithIt(t *testing.T) {
@@ -14,8 +14,8 @@ func TestAPlanSaysOfEachThingHowManyImagesGoWithIt(t *testing.T) {
 	if _, err := s.Pin(t.Context(), tagRef(t, "edge:1"), "", "noa"); err != nil {
 		t.Fatal(err)
 	}
-	tag := func(name string) image.RemovalItem { return image.RemovalItem{Reference: tagRef(t, name)} }
-	asked := image.Removal{Items: []image.RemovalItem{tag("ubuntu:22.04"), tag("ubuntu:latest"), tag("redis:7"), {ID: s.ID("odd", "amd64")}, tag("edge:1"), tag("mysql:8")}}
+	tag := func(name string) shelf.RemovalItem { return shelf.RemovalItem{Reference: tagRef(t, name)} }
+	asked := shelf.Removal{Items: []shelf.RemovalItem{tag("ubuntu:22.04"), tag("ubuntu:latest"), tag("redis:7"), {ID: s.ID("odd", "amd64")}, tag("edge:1"), tag("mysql:8")}}
 	plan, err := s.PlanRemoval(t.Context(), asked)
 	if err != nil {
 		t.Fatal(err)

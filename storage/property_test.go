@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 var (
@@ -161,9 +162,9 @@ func (w *walker) deleteSome() {
 	if len(refs) == 0 {
 		return
 	}
-	asked := image.Removal{Force: w.chance(30)}
+	asked := shelf.Removal{Force: w.chance(30)}
 	for range 1 + w.random.IntN(3) {
-		item := image.RemovalItem{Reference: pick(w, refs)}
+		item := shelf.RemovalItem{Reference: pick(w, refs)}
 		target, err := w.Target(w.t.Context(), item.Reference)
 		if err != nil {
 			w.t.Fatal(err)
@@ -171,7 +172,7 @@ func (w *walker) deleteSome() {
 		if len(target.Images) > 0 && w.chance(25) {
 			item.Platform = pick(w, target.Images).Platform
 		} else if len(target.Images) > 0 && w.chance(20) {
-			item = image.RemovalItem{ID: pick(w, target.Images).ID}
+			item = shelf.RemovalItem{ID: pick(w, target.Images).ID}
 		}
 		asked.Items = append(asked.Items, item)
 	}
@@ -184,12 +185,12 @@ func (w *walker) deleteSome() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.carryOut(plan, func(f image.Digest) (Removed, error) { return w.Remove(w.t.Context(), asked, f, "noa") })
+	w.carryOut(plan, func(f image.Digest) (shelf.Removed, error) { return w.Remove(w.t.Context(), asked, f, "noa") })
 }
 
 func (w *walker) pruneSome() {
 	w.t.Helper()
-	asked := image.Prune{All: w.chance(25)}
+	asked := shelf.Prune{All: w.chance(25)}
 	if w.chance(25) {
 		asked.Until = time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
@@ -205,19 +206,19 @@ func (w *walker) pruneSome() {
 		w.t.Fatal(err)
 	}
 	if plan.Totals.Items > 0 {
-		w.carryOut(plan, func(f image.Digest) (Removed, error) { return w.Prune(w.t.Context(), asked, f, "noa") })
+		w.carryOut(plan, func(f image.Digest) (shelf.Removed, error) { return w.Prune(w.t.Context(), asked, f, "noa") })
 	}
 }
 
 // carryOut carries a plan out, holds the sums against it and sometimes undoes it at once.
-func (w *walker) carryOut(plan image.RemovalPlan, remove func(image.Digest) (Removed, error)) {
+func (w *walker) carryOut(plan shelf.RemovalPlan, remove func(image.Digest) (shelf.Removed, error)) {
 	w.t.Helper()
 	if err := w.AwaitUnpacked(w.t.Context()); err != nil { // it writes rows, too
 		w.t.Fatal(err)
 	}
 	w.batch()
 	dump := w.dump(dumpQueries[:len(dumpQueries)-1]...)
-	before, after, done, err := w.weighed(func() (Removed, error) { return remove(plan.Fingerprint) })
+	before, after, done, err := w.weighed(func() (shelf.Removed, error) { return remove(plan.Fingerprint) })
 	if plan.Refused() {
 		if image.KindOf(err) != image.Conflict {
 			w.t.Errorf("what the rules refuse was carried out: %v", err)
@@ -251,7 +252,7 @@ func (w *walker) batch() {
 
 // weighed gives the sums before and after a removal. No round of the keeper comes between them: it takes a blob that is held
 // out of those that wait, for a moment.
-func (w *walker) weighed(remove func() (Removed, error)) (before, after Totals, done Removed, err error) {
+func (w *walker) weighed(remove func() (shelf.Removed, error)) (before, after shelf.Totals, done shelf.Removed, err error) {
 	w.t.Helper()
 	w.keeper.work.Lock()
 	defer w.keeper.work.Unlock()

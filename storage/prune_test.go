@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/test/rules"
 )
 
@@ -53,7 +54,7 @@ func TestPruningFollowsTheRules(t *testing.T) {
 func TestAPruneIsConfirmedByWhatItDoes(t *testing.T) {
 	s := newShelf(t)
 	s.pull("a:1=old amd64")
-	asked := image.Prune{All: true, Until: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	asked := shelf.Prune{All: true, Until: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	plan, err := s.PlanPrune(t.Context(), asked)
 	if err != nil {
 		t.Fatal(err)
@@ -68,12 +69,12 @@ func TestAPruneIsConfirmedByWhatItDoes(t *testing.T) {
 func TestAPruneWhosePlanNoLongerHoldsIsNotCarriedOut(t *testing.T) {
 	s := newShelf(t)
 	s.fill([]string{"a:1=old amd64", "a:1=ci amd64"})
-	plan, err := s.PlanPrune(t.Context(), image.Prune{})
+	plan, err := s.PlanPrune(t.Context(), shelf.Prune{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.pull("a:1=redis amd64") // one more is dangling
-	refused, err := s.Prune(t.Context(), image.Prune{}, plan.Fingerprint, "noa")
+	refused, err := s.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, "noa")
 	if image.KindOf(err) != image.Conflict || refused.Plan.Totals.Items != 2 {
 		t.Errorf("%+v, %v", refused, err)
 	}
@@ -83,7 +84,7 @@ func TestAPruneWhosePlanNoLongerHoldsIsNotCarriedOut(t *testing.T) {
 // Lists of a plan end somewhere; its sums and its fingerprint do not.
 func TestALongPlanIsShownInPartAndCarriedOutWhole(t *testing.T) {
 	s := newShelfWith(t, Options{UndoWindow: testWindow})
-	const digests = image.MaxPlanLines + 200
+	const digests = shelf.MaxPlanLines + 200
 	err := seedRows(t, s.Store, func(seed *benchSeed) {
 		seed.image(0, []string{"base"}, "base", "1")
 		for n := range digests {
@@ -93,16 +94,16 @@ func TestALongPlanIsShownInPartAndCarriedOutWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := s.PlanPrune(t.Context(), image.Prune{})
+	plan, err := s.PlanPrune(t.Context(), shelf.Prune{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for what, n := range map[string]int{"items": len(plan.Items), "untagged": len(plan.Untagged), "deleted": len(plan.Deleted), "blobs": len(plan.Blobs)} {
-		if n != image.MaxPlanLines {
-			t.Errorf("%d %s are listed, want %d", n, what, image.MaxPlanLines)
+		if n != shelf.MaxPlanLines {
+			t.Errorf("%d %s are listed, want %d", n, what, shelf.MaxPlanLines)
 		}
 	}
-	want := image.PlanTotals{Items: digests, Untagged: digests, Images: digests, Layers: digests, Blobs: 3 * digests, Stays: 1, Freed: digests * (2000 + 5000 + 1000)}
+	want := shelf.PlanTotals{Items: digests, Untagged: digests, Images: digests, Layers: digests, Blobs: 3 * digests, Stays: 1, Freed: digests * (2000 + 5000 + 1000)}
 	if plan.Totals != want {
 		t.Errorf("sums %+v, want %+v", plan.Totals, want)
 	}
@@ -113,13 +114,13 @@ func TestALongPlanIsShownInPartAndCarriedOutWhole(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Prune(t.Context(), image.Prune{}, plan.Fingerprint, "noa"); image.KindOf(err) != image.Conflict {
+	if _, err := s.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, "noa"); image.KindOf(err) != image.Conflict {
 		t.Errorf("carrying out what has changed where nothing is listed: %v", err)
 	}
-	if plan, err = s.PlanPrune(t.Context(), image.Prune{}); err != nil || plan.Totals.Items != digests-1 {
+	if plan, err = s.PlanPrune(t.Context(), shelf.Prune{}); err != nil || plan.Totals.Items != digests-1 {
 		t.Fatalf("%+v, %v", plan.Totals, err)
 	}
-	if _, err := s.Prune(t.Context(), image.Prune{}, plan.Fingerprint, "noa"); err != nil {
+	if _, err := s.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, "noa"); err != nil {
 		t.Fatal(err)
 	}
 	totals, err := s.Totals(t.Context())

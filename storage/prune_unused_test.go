@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/test/rules"
 )
@@ -176,11 +177,11 @@ func (s *testShelf) hand(name string) {
 	s.HandedOut(ref, d)
 }
 
-func (s *testShelf) target(ref image.Reference) Target {
+func (s *testShelf) target(ref image.Reference) shelf.Target {
 	s.t.Helper()
 	t, err := s.Target(s.t.Context(), ref)
 	if image.KindOf(err) == image.NotFound && ref.Digest != "" { // not known by itself
-		return Target{Digest: ref.Digest}
+		return shelf.Target{Digest: ref.Digest}
 	}
 	if err != nil {
 		s.t.Fatal(err)
@@ -210,14 +211,14 @@ func TestNothingIsUnusedBeforeItWasCounted(t *testing.T) {
 	}
 	began := c.now()
 	c.move(29 * 24 * time.Hour)
-	plan := func() image.RemovalPlan {
-		p, err := s.PlanPrune(t.Context(), image.Prune{All: true, Unused: c.now().Add(-30 * 24 * time.Hour)})
+	plan := func() shelf.RemovalPlan {
+		p, err := s.PlanPrune(t.Context(), shelf.Prune{All: true, Unused: c.now().Add(-30 * 24 * time.Hour)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return p
 	}
-	want := image.PlanUse{Reference: tagRef(t, "redis:7"), How: image.UseUncounted, At: began.UTC()}
+	want := shelf.PlanUse{Reference: tagRef(t, "redis:7"), How: shelf.UseUncounted, At: began.UTC()}
 	if p := plan(); p.Totals.Items != 0 || p.Totals.Used != 1 || len(p.Used) != 1 || p.Used[0] != want {
 		t.Errorf("%+v %+v", p.Totals, p.Used)
 	}
@@ -233,7 +234,7 @@ func TestAPruneOfWhatIsUnusedIsConfirmedByWhatItDoes(t *testing.T) {
 	s.fill([]string{"redis:7=redis amd64", "mine:1=ci amd64", "old:1=old amd64"})
 	c.move(40 * 24 * time.Hour)
 	s.hand("mine:1")
-	asked := image.Prune{All: true, Unused: c.now().Add(-30 * 24 * time.Hour)}
+	asked := shelf.Prune{All: true, Unused: c.now().Add(-30 * 24 * time.Hour)}
 	plan, err := s.PlanPrune(t.Context(), asked)
 	if err != nil || plan.Totals.Items != 2 || plan.Totals.Used != 1 {
 		t.Fatalf("%+v, %v", plan.Totals, err)

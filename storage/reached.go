@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // upFromID and upFromDigest begin a query with the table up: the manifests of an image ID, or one manifest,
@@ -17,16 +18,9 @@ const (
 	upRest       = ` UNION SELECT e.index_digest FROM index_entries e JOIN up ON e.digest = up.digest AND e.kind IN ('image', 'index')) `
 )
 
-// Names are the references under which an image ID is stored.
-type Names struct {
-	Tags    []image.Reference
-	Digests []image.Reference // the digests that repositories know, with tags or without
-	Lone    []image.Reference // of those, the digests that no tag points at
-}
-
 // NamesOf returns the references that lead to an image ID, whichever platform of an index it is: at most limit
 // tags and digests together, all where that is negative. They are in docker's order: sorted as whole texts.
-func (s *Store) NamesOf(ctx context.Context, id image.Digest, limit int) (Names, error) {
+func (s *Store) NamesOf(ctx context.Context, id image.Digest, limit int) (shelf.Names, error) {
 	type name struct {
 		repo   image.Repository
 		digest image.Digest
@@ -37,9 +31,9 @@ func (s *Store) NamesOf(ctx context.Context, id image.Digest, limit int) (Names,
 			JOIN repositories r ON r.id = d.repository_id LEFT JOIN tags t ON t.repository_id = d.repository_id AND t.digest = d.digest
 			ORDER BY r.name || coalesce(':' || t.name, '@' || d.digest) LIMIT ?2`, id, limit)
 	if err != nil {
-		return Names{}, err
+		return shelf.Names{}, err
 	}
-	var n Names
+	var n shelf.Names
 	known := map[image.Reference]bool{}
 	for _, r := range rows {
 		digest := image.Reference{Repository: r.repo, Digest: r.digest}
@@ -58,13 +52,13 @@ func (s *Store) NamesOf(ctx context.Context, id image.Digest, limit int) (Names,
 }
 
 // ImagesOf gives the stored images that have an ID, at most limit: several manifests can share a config.
-func (s *Store) ImagesOf(ctx context.Context, id image.Digest, limit int) ([]Image, error) {
+func (s *Store) ImagesOf(ctx context.Context, id image.Digest, limit int) ([]shelf.Image, error) {
 	return rowsOf(ctx, s.read, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.config_digest = ? ORDER BY i.stored_at DESC, i.manifest_digest LIMIT ?`, id, limit)
 }
 
 // Within finds the digest of a repository that leads to a manifest which the repository does not know by
 // itself: the index that lists it. NotFound where there is none.
-func (s *Store) Within(ctx context.Context, ref image.Reference) (index image.Reference, img Image, err error) {
+func (s *Store) Within(ctx context.Context, ref image.Reference) (index image.Reference, img shelf.Image, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		index = image.Reference{Repository: ref.Repository}
 		err := tx.QueryRowContext(ctx, upFromDigest+`SELECT d.digest FROM up JOIN repository_digests d ON d.digest = up.digest

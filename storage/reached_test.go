@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // configOf gives the image ID that a source has for an architecture.
@@ -134,10 +135,10 @@ func TestADigestsHistoryIsWhenTagsCameAndLeft(t *testing.T) {
 		t.Fatalf("events %+v, %v", events, err)
 	}
 	left, came := events[0], events[1]
-	if left.Event != TagMoved || left.Old != ref.Digest || !left.OldStored || !left.NewStored || left.Tag != "22.04" || left.By != "mira" {
+	if left.Event != shelf.TagMoved || left.Old != ref.Digest || !left.OldStored || !left.NewStored || left.Tag != "22.04" || left.By != "mira" {
 		t.Errorf("left: %+v", left)
 	}
-	if came.Event != TagPulled || came.New != ref.Digest || came.Old != "" || came.OldStored {
+	if came.Event != shelf.TagPulled || came.New != ref.Digest || came.Old != "" || came.OldStored {
 		t.Errorf("came: %+v", came)
 	}
 }

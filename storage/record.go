@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf"
 )
 
@@ -304,11 +303,11 @@ func (r recorder) reference(repo int64, p shelf.Pulled) (shelf.Change, error) {
 	if err := r.settlesCheck(repo, p); err != nil || previous == p.Target.Digest {
 		return shelf.Change{Previous: previous}, err
 	}
-	event := TagMoved
+	event := shelf.TagMoved
 	if previous == "" {
-		event = TagPulled
+		event = shelf.TagPulled
 	}
-	err = r.store.writeHistory(r.ctx, r.tx, TagEvent{Repository: p.Reference.Repository, Tag: p.Reference.Tag, Event: event,
+	err = r.store.writeHistory(r.ctx, r.tx, shelf.TagEvent{Repository: p.Reference.Repository, Tag: p.Reference.Tag, Event: event,
 		Old: previous, New: p.Target.Digest, At: fromMillis(r.at), By: p.By, PullID: p.JobID})
 	return shelf.Change{Previous: previous, Newer: true}, err
 }
@@ -318,5 +317,5 @@ func (r recorder) settlesCheck(repo int64, p shelf.Pulled) error {
 	if p.Asked.IsZero() {
 		return nil
 	}
-	return writeCheck(r.ctx, r.tx, repo, AskedByPull, pull.Checked{Reference: p.Reference, Answer: pull.AnswerDigest, Upstream: p.Target.Digest, At: p.Asked})
+	return writeCheck(r.ctx, r.tx, repo, shelf.AskedByPull, shelf.Checked{Reference: p.Reference, Answer: shelf.AnswerDigest, Upstream: p.Target.Digest, At: p.Asked})
 }

@@ -4,48 +4,41 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
 )
-
-// Removed is a deletion that was carried out, or the plan that holds now where it was not.
-type Removed struct {
-	Plan  image.RemovalPlan
-	ID    int64     // to undo it by; 0 where it cannot be undone
-	Until time.Time // until when
-}
 
 // planning works out a plan on one snapshot of the database.
 type planning func(ctx context.Context, q querier) (removal.Plan, error)
 
-func (s *Store) planningRemoval(asked image.Removal) planning {
+func (s *Store) planningRemoval(asked shelf.Removal) planning {
 	return func(ctx context.Context, q querier) (removal.Plan, error) { return s.planRemoval(ctx, q, asked) }
 }
 
-func (s *Store) planningPrune(asked image.Prune) planning {
+func (s *Store) planningPrune(asked shelf.Prune) planning {
 	return func(ctx context.Context, q querier) (removal.Plan, error) { return s.planPrune(ctx, q, asked) }
 }
 
 // PlanRemoval works out what deleting would do, without doing it. Things that the rules refuse, or that are not stored,
 // come back as items with a Refusal; the error is of kind NotFound where none of them is stored.
-func (s *Store) PlanRemoval(ctx context.Context, asked image.Removal) (image.RemovalPlan, error) {
+func (s *Store) PlanRemoval(ctx context.Context, asked shelf.Removal) (shelf.RemovalPlan, error) {
 	p, _, err := s.plan(ctx, s.planningRemoval(asked))
 	return p.Shown, err
 }
 
 // PlanPrune works out what a prune would do, without doing it.
-func (s *Store) PlanPrune(ctx context.Context, asked image.Prune) (image.RemovalPlan, error) {
+func (s *Store) PlanPrune(ctx context.Context, asked shelf.Prune) (shelf.RemovalPlan, error) {
 	if err := s.beforePrune(ctx, asked); err != nil {
-		return image.RemovalPlan{}, err
+		return shelf.RemovalPlan{}, err
 	}
 	p, _, err := s.plan(ctx, s.planningPrune(asked))
 	return p.Shown, err
 }
 
 // beforePrune has the database know what was handed out until now, where a prune asks for it.
-func (s *Store) beforePrune(ctx context.Context, asked image.Prune) error {
+func (s *Store) beforePrune(ctx context.Context, asked shelf.Prune) error {
 	if asked.Unused.IsZero() {
 		return nil
 	}
@@ -67,14 +60,14 @@ func (s *Store) plan(ctx context.Context, f planning) (p removal.Plan, change in
 // another now, nothing is done and the error is of kind Conflict; so it is when the rules refuse all of it. The plan
 // that holds now is returned in each case. Files go in the background: once nothing can be undone any more, after the
 // rows.
-func (s *Store) Remove(ctx context.Context, asked image.Removal, fingerprint image.Digest, by string) (Removed, error) {
+func (s *Store) Remove(ctx context.Context, asked shelf.Removal, fingerprint image.Digest, by string) (shelf.Removed, error) {
 	return s.remove(ctx, fingerprint, by, s.planningRemoval(asked))
 }
 
 // Prune carries out the plan with the given fingerprint, as Remove does. Where nothing is to be pruned, nothing is done.
-func (s *Store) Prune(ctx context.Context, asked image.Prune, fingerprint image.Digest, by string) (Removed, error) {
+func (s *Store) Prune(ctx context.Context, asked shelf.Prune, fingerprint image.Digest, by string) (shelf.Removed, error) {
 	if err := s.beforePrune(ctx, asked); err != nil {
-		return Removed{}, err
+		return shelf.Removed{}, err
 	}
 	return s.remove(ctx, fingerprint, by, s.planningPrune(asked))
 }
@@ -83,15 +76,15 @@ func (s *Store) Prune(ctx context.Context, asked image.Prune, fingerprint image.
 const replanned = 5
 
 // remove plans outside of any transaction that writes, and carries the plan out if it is the one that was confirmed.
-func (s *Store) remove(ctx context.Context, fingerprint image.Digest, by string, f planning) (done Removed, err error) {
+func (s *Store) remove(ctx context.Context, fingerprint image.Digest, by string, f planning) (done shelf.Removed, err error) {
 	if err := s.removals.begin(ctx, s); err != nil {
-		return Removed{}, err
+		return shelf.Removed{}, err
 	}
 	defer s.removals.end()
 	for range replanned {
 		p, change, err := s.plan(ctx, f)
 		if err != nil {
-			return Removed{}, err
+			return shelf.Removed{}, err
 		}
 		done.Plan = p.Shown
 		if err := p.Refused(); err != nil {

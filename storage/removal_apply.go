@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
 )
 
@@ -87,7 +88,7 @@ func (s *Store) carryOut(ctx context.Context, p removal.Plan, change int64, by s
 // carrying is a plan that is being carried out.
 type carrying struct {
 	store  *Store
-	plan   image.RemovalPlan
+	plan   shelf.RemovalPlan
 	rest   *rest
 	by     string
 	at     int64
@@ -176,7 +177,7 @@ func (c *carrying) holds(qs questions, b *batch) error {
 		return err
 	}
 	if !c.plan.Asked.Force {
-		err = qs.Pins(b.unpinned, func(at removal.Key, _ image.Pin) { found[at] = false })
+		err = qs.Pins(b.unpinned, func(at removal.Key, _ shelf.Pin) { found[at] = false })
 	}
 	for at := range b.expected {
 		if !found[at] {
@@ -227,7 +228,7 @@ func over[T any](a *applying, all []T, statement string, args ...any) error {
 // untag takes tags away, and forgets that somebody asked for a digest.
 func (a *applying) untag() error {
 	err := over(a, a.tags, `INSERT INTO tag_history (repository, tag, event, old_digest, new_digest, at, by)
-		SELECT r.name, t.name, '`+TagDeleted+`', t.digest, '', ?2, ?3 FROM json_each(?1) j
+		SELECT r.name, t.name, '`+shelf.TagDeleted+`', t.digest, '', ?2, ?3 FROM json_each(?1) j
 		CROSS JOIN tags t ON t.repository_id = j.value ->> 0 AND t.name = j.value ->> 1
 		CROSS JOIN repositories r ON r.id = t.repository_id ORDER BY j.key`, a.at, a.by)
 	if err != nil {
@@ -397,7 +398,7 @@ type summary struct {
 // namedInSummary is how many references, and image IDs, a summary names.
 const namedInSummary = 5
 
-func summaryOf(plan image.RemovalPlan) summary {
+func summaryOf(plan shelf.RemovalPlan) summary {
 	s := summary{Prune: plan.Prune != nil, Items: plan.Totals.Items - plan.Totals.Refused, Images: plan.Totals.Images, Freed: plan.Totals.Freed}
 	name := func(ref image.Reference) {
 		if len(s.Names) < namedInSummary {
@@ -424,7 +425,7 @@ func summaryOf(plan image.RemovalPlan) summary {
 }
 
 // insertRemoval notes a removal that can be undone until a time.
-func insertRemoval(ctx context.Context, tx *sql.Tx, p image.RemovalPlan, at int64, by string, until int64, whole bool) (int64, error) {
+func insertRemoval(ctx context.Context, tx *sql.Tx, p shelf.RemovalPlan, at int64, by string, until int64, whole bool) (int64, error) {
 	told, err := json.Marshal(summaryOf(p))
 	if err != nil {
 		return 0, err

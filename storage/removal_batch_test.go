@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
 )
 
@@ -92,13 +93,13 @@ func inParts(t *testing.T, o Options, pause func(s *testShelf, n int)) *testShel
 }
 
 // pruneAll plans a prune of everything and carries it out.
-func (s *testShelf) pruneAll() (Removed, error) {
+func (s *testShelf) pruneAll() (shelf.Removed, error) {
 	s.t.Helper()
-	plan, err := s.PlanPrune(s.t.Context(), image.Prune{All: true})
+	plan, err := s.PlanPrune(s.t.Context(), shelf.Prune{All: true})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return s.Prune(s.t.Context(), image.Prune{All: true}, plan.Fingerprint, "noa")
+	return s.Prune(s.t.Context(), shelf.Prune{All: true}, plan.Fingerprint, "noa")
 }
 
 func window(t *testing.T) Options {
@@ -165,7 +166,7 @@ func TestAPlanThatSomebodyTouchesWhileItIsCarriedOutIsShownAnew(t *testing.T) {
 				t.Fatalf("removal %d, %v, plan %+v", done.ID, err, done.Plan)
 			}
 			after := s.dump(dumpQueries...)
-			if again, err := s.PlanPrune(t.Context(), image.Prune{All: true}); err != nil || again.Fingerprint != done.Plan.Fingerprint {
+			if again, err := s.PlanPrune(t.Context(), shelf.Prune{All: true}); err != nil || again.Fingerprint != done.Plan.Fingerprint {
 				t.Errorf("the plan that came back is not the one that holds now (%v): %+v", err, done.Plan)
 			}
 			if list, err := s.Removals(t.Context()); err != nil || len(list) != 0 {
@@ -211,7 +212,7 @@ func TestAPlanStandsWhenSomethingElseChanges(t *testing.T) {
 	s, _ := newUndoShelf(t)
 	s.fill([]string{"ubuntu:22.04=jammy amd64", "redis:7=redis amd64"})
 	s.settled()
-	asked := image.Remove(image.RemovalItem{Reference: tagRef(t, "ubuntu:22.04")})
+	asked := shelf.Remove(shelf.RemovalItem{Reference: tagRef(t, "ubuntu:22.04")})
 	plan, number, err := s.plan(t.Context(), s.planningRemoval(asked))
 	if err != nil {
 		t.Fatal(err)

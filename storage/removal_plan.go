@@ -8,13 +8,14 @@ import (
 	"fmt"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
 )
 
 // planRemoval plans what was asked for by name.
-func (s *Store) planRemoval(ctx context.Context, q querier, asked image.Removal) (removal.Plan, error) {
+func (s *Store) planRemoval(ctx context.Context, q querier, asked shelf.Removal) (removal.Plan, error) {
 	var found []removal.Found
-	seen := map[image.RemovalItem]bool{}
+	seen := map[shelf.RemovalItem]bool{}
 	for _, item := range asked.Items {
 		if seen[item] {
 			continue
@@ -34,7 +35,7 @@ func (s *Store) planRemoval(ctx context.Context, q querier, asked image.Removal)
 }
 
 // findItem looks up what an item names. NotFound where it is not stored.
-func findItem(ctx context.Context, q querier, item image.RemovalItem) (removal.Found, error) {
+func findItem(ctx context.Context, q querier, item shelf.RemovalItem) (removal.Found, error) {
 	f := removal.Found{Item: item}
 	if item.ID != "" {
 		images, err := rowsOf(ctx, q, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.config_digest = ? ORDER BY i.manifest_digest`, item.ID)
@@ -65,7 +66,7 @@ func findItem(ctx context.Context, q querier, item image.RemovalItem) (removal.F
 }
 
 // ruled gives an image as the rules know it.
-func ruled(i Image) removal.Image {
+func ruled(i shelf.Image) removal.Image {
 	return removal.Image{Manifest: i.Manifest, ID: i.ID, Platform: i.Platform, Created: i.Created, Size: i.Size, Layers: i.Layers}
 }
 
@@ -95,7 +96,7 @@ const (
 )
 
 // planPrune plans a prune.
-func (s *Store) planPrune(ctx context.Context, q querier, asked image.Prune) (removal.Plan, error) {
+func (s *Store) planPrune(ctx context.Context, q querier, asked shelf.Prune) (removal.Plan, error) {
 	query := danglingQuery
 	if asked.All {
 		query = everyQuery

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
 )
 
@@ -125,7 +126,7 @@ const pinsQuery = `SELECT p.repository_id, ` + pinColumns + ` FROM json_each(?1)
 	CROSS JOIN pins p ON p.repository_id = j.value ->> 0 AND p.digest = j.value ->> 1 CROSS JOIN repositories r ON r.id = p.repository_id`
 
 // Pins implements removal.Questions.
-func (qs questions) Pins(roots []removal.Key, each func(removal.Key, image.Pin)) error {
+func (qs questions) Pins(roots []removal.Key, each func(removal.Key, shelf.Pin)) error {
 	return ask(qs, keysOf(roots), chunkSize, func(rows *sql.Rows) (bool, error) {
 		var at removal.Key
 		pin, err := scanPin(rows, &at.Repository)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/test/rules"
 )
 
@@ -68,7 +69,7 @@ func tagRef(t *testing.T, s string) image.Reference {
 func TestAPlanThatNoLongerHoldsIsNotCarriedOut(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64")
-	asked := image.Remove(image.RemovalItem{Reference: tagRef(t, "ubuntu:22.04")})
+	asked := shelf.Remove(shelf.RemovalItem{Reference: tagRef(t, "ubuntu:22.04")})
 	shown, err := s.PlanRemoval(t.Context(), asked)
 	if err != nil {
 		t.Fatal(err)
@@ -93,14 +94,14 @@ func TestADeletedTagKeepsItsHistory(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64")
 	ref := tagRef(t, "ubuntu:22.04")
-	if _, err := s.remove(t.Context(), image.Remove(image.RemovalItem{Reference: ref})); err != nil {
+	if _, err := s.remove(t.Context(), shelf.Remove(shelf.RemovalItem{Reference: ref})); err != nil {
 		t.Fatal(err)
 	}
 	events, err := s.TagHistory(t.Context(), ref.Repository, ref.Tag)
 	if err != nil || len(events) != 2 {
 		t.Fatalf("history %+v (%v), want two events", events, err)
 	}
-	if e := events[0]; e.Event != TagDeleted || e.By != "noa" || e.Old != s.Build("jammy").Digest() || e.OldStored || e.New != "" || e.At.IsZero() {
+	if e := events[0]; e.Event != shelf.TagDeleted || e.By != "noa" || e.Old != s.Build("jammy").Digest() || e.OldStored || e.New != "" || e.At.IsZero() {
 		t.Errorf("newest event %+v", e)
 	}
 }
@@ -108,7 +109,7 @@ func TestADeletedTagKeepsItsHistory(t *testing.T) {
 func TestWhatIsPulledAgainBeforeItsFilesWentStays(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64")
-	if _, err := s.remove(t.Context(), image.Remove(image.RemovalItem{Reference: tagRef(t, "ubuntu:22.04")})); err != nil {
+	if _, err := s.remove(t.Context(), shelf.Remove(shelf.RemovalItem{Reference: tagRef(t, "ubuntu:22.04")})); err != nil {
 		t.Fatal(err)
 	}
 	s.pull("ubuntu:latest=jammy amd64")
@@ -123,7 +124,7 @@ func TestFilesThatARunningPullHoldsStay(t *testing.T) {
 		t.Fatal(err)
 	}
 	release := s.Hold([]image.Digest{layer.Digest})
-	if _, err := s.remove(t.Context(), image.Remove(image.RemovalItem{Reference: tagRef(t, "ubuntu:22.04")})); err != nil {
+	if _, err := s.remove(t.Context(), shelf.Remove(shelf.RemovalItem{Reference: tagRef(t, "ubuntu:22.04")})); err != nil {
 		t.Fatal(err)
 	}
 	s.Settle()

@@ -4,16 +4,11 @@ import (
 	"context"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
-// RepositoryTotals are the sums that a repository's page shows.
-type RepositoryTotals struct {
-	Tags     int
-	Untagged int // digests that no tag of the repository points to
-}
-
 // RepositoryTotals counts what the list has of a repository. Both are zero where nothing of it is stored.
-func (s *Store) RepositoryTotals(ctx context.Context, name image.Repository) (t RepositoryTotals, err error) {
+func (s *Store) RepositoryTotals(ctx context.Context, name image.Repository) (t shelf.RepositoryTotals, err error) {
 	err = s.read.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE tag <> ''), count(*) FILTER (WHERE tag = '')
 		FROM listing WHERE repository_id = (SELECT id FROM repositories WHERE name = ?)`, name).Scan(&t.Tags, &t.Untagged)
 	return t, err

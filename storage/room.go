@@ -9,7 +9,7 @@ import (
 	"github.com/docker/go-units"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage/blob"
 )
 
@@ -17,7 +17,7 @@ import (
 func (s *Store) Room() (blob.Room, error) { return s.blobs.Volume.Room() }
 
 // Reserve sets bytes of the disk aside; DiskFull where there is no room for them.
-func (s *Store) Reserve(bytes int64) (pull.Reservation, error) {
+func (s *Store) Reserve(bytes int64) (shelf.Reservation, error) {
 	r, err := s.blobs.Volume.Reserve(bytes)
 	if err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func (s *Store) Reserve(bytes int64) (pull.Reservation, error) {
 
 // ReserveBlobs sets room aside for what is missing of blobs until release is called; from, which may be nil, is used up
 // first. DiskFull where there is no room for all of them.
-func (s *Store) ReserveBlobs(blobs []image.Descriptor, from pull.Reservation) (release func(), err error) {
+func (s *Store) ReserveBlobs(blobs []image.Descriptor, from shelf.Reservation) (release func(), err error) {
 	r, _ := from.(*blob.Reservation)
 	return s.blobs.ReserveBlobs(blobs, r)
 }
@@ -54,7 +54,7 @@ func (s *Store) updateAnyway(ctx context.Context, f func(tx *sql.Tx) error) erro
 
 // GiveUp removes what was fetched of blobs that no row needs and nobody holds.
 func (s *Store) GiveUp(ctx context.Context, digests []image.Digest) error {
-	var freed Freed
+	var freed shelf.Freed
 	var errs []error
 	for _, d := range digests {
 		errs = append(errs, s.freePart(d, &freed), s.freeLoose(ctx, d, &freed))
@@ -66,26 +66,15 @@ func (s *Store) GiveUp(ctx context.Context, digests []image.Digest) error {
 	return errors.Join(errs...)
 }
 
-// Freed is what left the disk.
-type Freed struct {
-	Files int
-	Bytes int64
-}
-
-func (f *Freed) add(bytes int64) {
-	f.Files++
-	f.Bytes += bytes
-}
-
 // freePart removes a half-fetched blob that nobody holds or writes.
-func (s *Store) freePart(d image.Digest, freed *Freed) error {
+func (s *Store) freePart(d image.Digest, freed *shelf.Freed) error {
 	if s.blobs.Partials.Size(d) == 0 {
 		return nil
 	}
 	_, err := s.holds.unlessHeld(d, func() error {
 		n, err := s.blobs.Partials.Remove(d)
 		if err == nil {
-			freed.add(n)
+			freed.Add(n)
 		}
 		return err
 	})
@@ -96,32 +85,26 @@ func (s *Store) freePart(d image.Digest, freed *Freed) error {
 }
 
 // freeLoose removes a whole blob that no row needs and nobody holds.
-func (s *Store) freeLoose(ctx context.Context, d image.Digest, freed *Freed) error {
+func (s *Store) freeLoose(ctx context.Context, d image.Digest, freed *shelf.Freed) error {
 	if !s.blobs.Has(d, -1) {
 		return nil
 	}
 	_, n, err := s.keeper.sweepFile(ctx, d)
 	if n > 0 {
-		freed.add(n)
+		freed.Add(n)
 	}
 	return err
 }
 
-// Part is a layer that was fetched in part.
-type Part struct {
-	Digest image.Digest
-	Bytes  int64
-}
-
 // Unfinished lists the half-fetched blobs that nobody is fetching, a few of them, and gives how many there are and their
 // bytes.
-func (s *Store) Unfinished(ctx context.Context, few int) (parts []Part, all Freed, err error) {
+func (s *Store) Unfinished(ctx context.Context, few int) (parts []shelf.PartialBlob, all shelf.Freed, err error) {
 	err = s.blobs.Partials.Walk(ctx, func(d image.Digest, size int64, _ time.Time) error {
 		if s.holds.held(d) || s.blobs.Partials.Writing(d) {
 			return nil
 		}
-		if all.add(size); len(parts) < few {
-			parts = append(parts, Part{Digest: d, Bytes: size})
+		if all.Add(size); len(parts) < few {
+			parts = append(parts, shelf.PartialBlob{Digest: d, Bytes: size})
 		}
 		return nil
 	})
@@ -130,8 +113,8 @@ func (s *Store) Unfinished(ctx context.Context, few int) (parts []Part, all Free
 
 // FreeUnfinished removes what pulls have fetched that did not finish: parts of layers, and whole layers that belong to
 // no image. What a running pull needs stays.
-func (s *Store) FreeUnfinished(ctx context.Context) (Freed, error) {
-	var freed Freed
+func (s *Store) FreeUnfinished(ctx context.Context) (shelf.Freed, error) {
+	var freed shelf.Freed
 	err := s.blobs.Partials.Walk(ctx, func(d image.Digest, _ int64, _ time.Time) error { return s.freePart(d, &freed) })
 	if err != nil {
 		return freed, err

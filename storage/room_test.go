@@ -11,6 +11,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf"
 )
 
 // roomForDatabase ends what fillDatabase began.
@@ -154,11 +155,11 @@ func TestWhatUnfinishedPullsHaveLeftCanBeFreedAndWhatARunningOneNeedsStays(t *te
 	whole := s.loose("a whole layer of no image")
 	letGo := s.Hold([]image.Digest{needed})
 	parts, all, err := s.Unfinished(t.Context(), 10)
-	if err != nil || !slices.Equal(parts, []Part{{left, 3}}) || all != (Freed{1, 3}) {
+	if err != nil || !slices.Equal(parts, []shelf.PartialBlob{{Digest: left, Bytes: 3}}) || all != (shelf.Freed{Files: 1, Bytes: 3}) {
 		t.Errorf("left are %v, %+v, %v", parts, all, err)
 	}
 	freed, err := s.FreeUnfinished(t.Context())
-	if err != nil || freed != (Freed{2, 3 + int64(len("a whole layer of no image"))}) {
+	if err != nil || freed != (shelf.Freed{Files: 2, Bytes: 3 + int64(len("a whole layer of no image"))}) {
 		t.Errorf("freed %+v, %v", freed, err)
 	}
 	if s.PartialBlob(left) != 0 || s.PartialBlob(needed) != 3 || s.blobs.Has(whole, -1) {

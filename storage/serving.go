@@ -8,24 +8,17 @@ import (
 	"sync"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
-
-// Served is an index, a manifest or an attestation as a registry hands it out.
-type Served struct {
-	Digest    image.Digest
-	MediaType string
-	Size      int64      // bytes of the document itself
-	Broken    image.Text // why the image must not be handed out; empty when nothing is known against it
-}
 
 // Served gives the index or manifest that a tag or a digest names in a repository: one that the repository knows, one that
 // an index of the repository lists and that is stored, or what describes such an image. NotFound where there is none.
-func (s *Store) Served(ctx context.Context, ref image.Reference) (Served, error) {
+func (s *Store) Served(ctx context.Context, ref image.Reference) (shelf.Served, error) {
 	if m, ok := s.serving.manifest(ref, s.changes.Load()); ok {
 		return m, nil
 	}
 	change := s.changes.Load()
-	var m Served
+	var m shelf.Served
 	query, what := servedByTag, ref.Tag
 	if ref.Digest != "" {
 		query, what = servedByDigest, string(ref.Digest)
@@ -39,7 +32,7 @@ func (s *Store) Served(ctx context.Context, ref image.Reference) (Served, error)
 		err = lookUp(servedAttestation)
 	}
 	if err != nil {
-		return Served{}, notFound(err, "%s is not stored", ref.Familiar())
+		return shelf.Served{}, notFound(err, "%s is not stored", ref.Familiar())
 	}
 	s.serving.keepManifest(ref, m, change)
 	return m, nil
@@ -159,11 +152,11 @@ const mostServed = 4096
 type serving struct {
 	mu        sync.RWMutex
 	change    int64 // of the database, that the look-ups are of
-	manifests map[image.Reference]Served
+	manifests map[image.Reference]shelf.Served
 	blobs     map[image.Reference]int64
 }
 
-func (m *serving) manifest(ref image.Reference, change int64) (Served, bool) {
+func (m *serving) manifest(ref image.Reference, change int64) (shelf.Served, bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	s, ok := m.manifests[ref]
@@ -177,7 +170,7 @@ func (m *serving) blob(ref image.Reference, change int64) (int64, bool) {
 	return size, ok && m.change == change
 }
 
-func (m *serving) keepManifest(ref image.Reference, s Served, change int64) {
+func (m *serving) keepManifest(ref image.Reference, s shelf.Served, change int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.turnTo(change, len(m.manifests)) {
@@ -200,7 +193,7 @@ func (m *serving) turnTo(change int64, count int) bool {
 		return false
 	}
 	if m.manifests == nil || change > m.change || count >= mostServed {
-		m.change, m.manifests, m.blobs = change, map[image.Reference]Served{}, map[image.Reference]int64{}
+		m.change, m.manifests, m.blobs = change, map[image.Reference]shelf.Served{}, map[image.Reference]int64{}
 	}
 	return true
 }

@@ -8,13 +8,6 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// Unserved is what the indexes of a repository say of a manifest that is not stored.
-type Unserved struct {
-	Kind     image.EntryKind
-	Platform image.Platform   // zero where the index does not say; of an attestation, that of the image that it describes
-	Stored   []image.Platform // of the same index, in its order
-}
-
 // listedIn gives the digest of a repository, of several the one that was pulled last, whose index lists a digest.
 const listedIn = `WITH RECURSIVE up (digest) AS (SELECT index_digest FROM index_entries WHERE digest = ?1` + upRest + `
 	SELECT d.digest FROM repositories r CROSS JOIN up CROSS JOIN repository_digests d ON d.repository_id = r.id AND d.digest = up.digest
@@ -22,7 +15,7 @@ const listedIn = `WITH RECURSIVE up (digest) AS (SELECT index_digest FROM index_
 
 // Unserved tells of a digest that is not stored how an index of the repository lists it: NotFound where none does.
 // Of several indexes the one that was pulled last counts.
-func (s *Store) Unserved(ctx context.Context, ref image.Reference) (u Unserved, err error) {
+func (s *Store) Unserved(ctx context.Context, ref image.Reference) (u shelf.Unserved, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		var root image.Digest
 		err := tx.QueryRowContext(ctx, listedIn, ref.Digest, ref.Repository).Scan(&root)
@@ -74,7 +67,7 @@ func (s *Store) Listed(ctx context.Context, ref image.Reference) (l shelf.Indexe
 }
 
 // entryOf gives how entries list a digest. An attestation has the platform of the image that it describes.
-func entryOf(entries []IndexEntry, d image.Digest) IndexEntry {
+func entryOf(entries []shelf.IndexEntry, d image.Digest) shelf.IndexEntry {
 	for _, e := range entries {
 		if e.Digest != d {
 			continue
@@ -86,11 +79,11 @@ func entryOf(entries []IndexEntry, d image.Digest) IndexEntry {
 		}
 		return e
 	}
-	return IndexEntry{} // deeper than indexes are followed
+	return shelf.IndexEntry{} // deeper than indexes are followed
 }
 
 // firstFor gives the image that entries list first for a platform: what a pull of that platform brings.
-func firstFor(entries []IndexEntry, p image.Platform) image.Digest {
+func firstFor(entries []shelf.IndexEntry, p image.Platform) image.Digest {
 	for _, e := range entries {
 		if e.Kind == image.EntryImage && e.Platform == p {
 			return e.Digest

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // served tells what the shelf serves under a repository, of everything that was ever built: documents and blobs.
@@ -132,7 +133,7 @@ func TestRememberedLookupsAreBounded(t *testing.T) {
 	var m serving
 	for i := range 3 * mostServed {
 		ref := image.Reference{Repository: "docker.io/library/app", Tag: fmt.Sprint(i)}
-		m.keepManifest(ref, Served{Size: int64(i)}, 7)
+		m.keepManifest(ref, shelf.Served{Size: int64(i)}, 7)
 		m.keepBlob(ref, int64(i), 7)
 		if got, ok := m.manifest(ref, 7); !ok || got.Size != int64(i) {
 			t.Fatalf("%d is not remembered", i)
@@ -146,8 +147,8 @@ func TestRememberedLookupsAreBounded(t *testing.T) {
 func TestALookupThatAChangeOvertookIsNotRemembered(t *testing.T) {
 	var m serving
 	ref := image.Reference{Repository: "docker.io/library/app", Tag: "1"}
-	m.keepManifest(ref, Served{MediaType: "new"}, 8)
-	m.keepManifest(ref, Served{MediaType: "old"}, 7) // began before the change and ended after the other
+	m.keepManifest(ref, shelf.Served{MediaType: "new"}, 8)
+	m.keepManifest(ref, shelf.Served{MediaType: "old"}, 7) // began before the change and ended after the other
 	if got, ok := m.manifest(ref, 8); !ok || got.MediaType != "new" {
 		t.Errorf("%+v, %v", got, ok)
 	}

@@ -90,10 +90,10 @@ func TestATagThatMovedLeavesItsOldDigestDangling(t *testing.T) {
 		t.Fatalf("history %+v, %v", history, err)
 	}
 	moved, first := history[0], history[1]
-	if moved.Event != TagMoved || moved.Old != s.Build("jammy").Digest() || moved.New != s.Build("jammy-next").Digest() || moved.By != "mira" || !moved.OldStored {
+	if moved.Event != shelf.TagMoved || moved.Old != s.Build("jammy").Digest() || moved.New != s.Build("jammy-next").Digest() || moved.By != "mira" || !moved.OldStored {
 		t.Errorf("moved: %+v", moved)
 	}
-	if first.Event != TagPulled || first.Old != "" || first.New != s.Build("jammy").Digest() {
+	if first.Event != shelf.TagPulled || first.Old != "" || first.New != s.Build("jammy").Digest() {
 		t.Errorf("first: %+v", first)
 	}
 }
@@ -216,7 +216,7 @@ func TestUnpackingProvesDiffIDsAndCountsAsDockerDoes(t *testing.T) {
 	if target.Images[0].Unpacked != sum || !target.Images[0].Broken.Empty() {
 		t.Errorf("image %+v, want %d bytes unpacked", target.Images[0], sum)
 	}
-	rows, _, err := s.List(t.Context(), ListQuery{Limit: 1})
+	rows, _, err := s.List(t.Context(), shelf.Query{Limit: 1})
 	if err != nil || rows[0].Unpacked != sum {
 		t.Errorf("the list says %+v, %v", rows, err)
 	}
@@ -251,7 +251,7 @@ func TestALayerThatIsNotWhatItClaimsMarksItsImageBroken(t *testing.T) {
 			if err != nil || len(stored.Images) != 0 {
 				t.Errorf("a broken image counts as stored: %+v, %v", stored, err)
 			}
-			rows, _, err := s.List(t.Context(), ListQuery{Limit: 1})
+			rows, _, err := s.List(t.Context(), shelf.Query{Limit: 1})
 			if err != nil || rows[0].Broken.Empty() {
 				t.Errorf("the list does not say so: %+v, %v", rows, err)
 			}

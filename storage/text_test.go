@@ -6,6 +6,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/migrations"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 )
 
 // reasons gives why the images and the layers of a tag are broken.
@@ -74,7 +75,7 @@ func TestWhyAnImageIsBrokenIsKeptAsATextToTranslate(t *testing.T) {
 			t.Errorf("%s after the migration: %+v, want %+v", tag, got, want)
 		}
 	}
-	rows, _, err := s.List(t.Context(), ListQuery{Limit: 2})
+	rows, _, err := s.List(t.Context(), shelf.Query{Limit: 2})
 	if err != nil || rows[0].Broken.Format == "" || rows[1].Broken.Format == "" {
 		t.Errorf("the list has %+v, %v", rows, err)
 	}

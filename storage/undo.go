@@ -10,41 +10,22 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
 )
 
-// Removal is a deletion that can still be undone.
-type Removal struct {
-	ID        int64
-	At, Until time.Time
-	By        string
-	Prune     bool              // a prune, not things asked for by name
-	Names     []image.Reference // a few of what it untagged or deleted, tags first
-	IDs       []image.Digest    // a few of the image IDs that were asked for
-	Items     int               // things that went
-	Images    int               // platform images that were deleted
-	Freed     int64             // bytes that wait to be swept because of it, as its plan said
-}
-
-// Undone is what came back.
-type Undone struct {
-	Removal  Removal
-	Restored []image.Reference // tags and digests that are back, at most image.MaxPlanLines
-	Kept     []image.Reference // tags that were pulled again meanwhile and stay where they point, at most image.MaxPlanLines; what they pointed to is back as a digest
-}
-
 const removalColumns = `id, at, until, by, summary`
 
-func scanRemoval(rows *sql.Rows) (Removal, error) {
-	var r Removal
+func scanRemoval(rows *sql.Rows) (shelf.Deletion, error) {
+	var r shelf.Deletion
 	var at, until int64
 	var told []byte
 	if err := rows.Scan(&r.ID, &at, &until, &r.By, &told); err != nil {
-		return Removal{}, err
+		return shelf.Deletion{}, err
 	}
 	var s summary
 	if err := json.Unmarshal(told, &s); err != nil {
-		return Removal{}, fmt.Errorf("read deletion %d: %w", r.ID, err)
+		return shelf.Deletion{}, fmt.Errorf("read deletion %d: %w", r.ID, err)
 	}
 	r.At, r.Until = fromMillis(at), fromMillis(until)
 	r.Prune, r.Names, r.IDs, r.Items, r.Images, r.Freed = s.Prune, s.Names, s.IDs, s.Items, s.Images, s.Freed
@@ -52,19 +33,19 @@ func scanRemoval(rows *sql.Rows) (Removal, error) {
 }
 
 // Removals lists what can still be undone, newest first, 100 at most. What is being deleted or undone now is not among it.
-func (s *Store) Removals(ctx context.Context) ([]Removal, error) {
+func (s *Store) Removals(ctx context.Context) ([]shelf.Deletion, error) {
 	return rowsOf(ctx, s.read, scanRemoval, `SELECT `+removalColumns+` FROM removals WHERE until > ? AND whole = 1 ORDER BY id DESC LIMIT 100`, millis(s.now()))
 }
 
 // removal gives one that can still be undone.
-func (s *Store) removal(ctx context.Context, q querier, id int64) (Removal, error) {
+func (s *Store) removal(ctx context.Context, q querier, id int64) (shelf.Deletion, error) {
 	found, err := rowsOf(ctx, q, scanRemoval, `SELECT `+removalColumns+` FROM removals WHERE id = ? AND until > ?`, id, millis(s.now()))
 	if err == nil && len(found) == 0 {
 		err = image.Errorf(image.NotFound, "there is no deletion %d that can be undone", id).
 			Suggest("Its time is over, or somebody has undone it. Pull the images again.")
 	}
 	if err != nil {
-		return Removal{}, err
+		return shelf.Deletion{}, err
 	}
 	return found[0], nil
 }
@@ -72,12 +53,12 @@ func (s *Store) removal(ctx context.Context, q querier, id int64) (Removal, erro
 // Undo brings back what a removal took, as it was; what was pulled again meanwhile stays as it is. NotFound where the
 // removal is unknown, undone or past its window, Conflict where something that it needs went in a later deletion or has
 // been swept; nothing has changed then.
-func (s *Store) Undo(ctx context.Context, id int64, by string) (Undone, error) {
+func (s *Store) Undo(ctx context.Context, id int64, by string) (shelf.Undone, error) {
 	if err := s.removals.begin(ctx, s); err != nil {
-		return Undone{}, err
+		return shelf.Undone{}, err
 	}
 	defer s.removals.end()
-	var removal Removal
+	var removal shelf.Deletion
 	err := s.view(ctx, func(tx *sql.Tx) (err error) {
 		if removal, err = s.removal(ctx, tx, id); err == nil {
 			err = s.canUndo(ctx, tx, id)
@@ -85,11 +66,11 @@ func (s *Store) Undo(ctx context.Context, id int64, by string) (Undone, error) {
 		return err
 	})
 	if err != nil {
-		return Undone{}, err
+		return shelf.Undone{}, err
 	}
 	done, err := s.undoAll(context.WithoutCancel(ctx), id, by)
 	if err != nil {
-		return Undone{}, err
+		return shelf.Undone{}, err
 	}
 	done.Removal = removal
 	return done, nil
@@ -166,7 +147,7 @@ func (s *Store) finishRemovals(ctx context.Context) {
 
 // undoAll undoes the batches of a removal, the last one first, and others write between them. What cannot be undone any
 // more is left as it is.
-func (s *Store) undoAll(ctx context.Context, id int64, by string) (done Undone, err error) {
+func (s *Store) undoAll(ctx context.Context, id int64, by string) (done shelf.Undone, err error) {
 	for more := true; more && err == nil; {
 		began := time.Now()
 		more, err = s.undoBatch(ctx, id, by, &done)
@@ -184,7 +165,7 @@ func (s *Store) undoAll(ctx context.Context, id int64, by string) (done Undone, 
 }
 
 // undoBatch undoes the last batch of a removal that is left, and gives whether there are more.
-func (s *Store) undoBatch(ctx context.Context, id int64, by string, done *Undone) (more bool, err error) {
+func (s *Store) undoBatch(ctx context.Context, id int64, by string, done *shelf.Undone) (more bool, err error) {
 	var blobs []image.Digest
 	newest, err := newestPart(ctx, s.read, id)
 	first := newest - newest%partsOfBatch
@@ -255,7 +236,7 @@ type undoing struct {
 	store *Store
 	by    string
 	at    time.Time
-	done  Undone
+	done  shelf.Undone
 
 	images   []image.Digest // that were not there
 	roots    []removal.Root // that had gone
@@ -379,7 +360,7 @@ func (u *undoing) tags(rows string) error {
 			continue
 		}
 		appendCapped(&u.done.Restored, t.ref)
-		err := u.store.writeHistory(u.ctx, u.tx, TagEvent{Repository: t.ref.Repository, Tag: t.ref.Tag, Event: TagRestored, New: t.root.Digest, At: u.at, By: u.by})
+		err := u.store.writeHistory(u.ctx, u.tx, shelf.TagEvent{Repository: t.ref.Repository, Tag: t.ref.Tag, Event: shelf.TagRestored, New: t.root.Digest, At: u.at, By: u.by})
 		if err != nil {
 			return err
 		}
@@ -409,7 +390,7 @@ func (u *undoing) forgotten(rows string) error {
 
 // appendCapped adds to a list of references while it has room.
 func appendCapped(list *[]image.Reference, ref image.Reference) {
-	if len(*list) < image.MaxPlanLines {
+	if len(*list) < shelf.MaxPlanLines {
 		*list = append(*list, ref)
 	}
 }

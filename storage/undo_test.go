@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
 	"github.com/stowage/stowage/test/rules"
 )
@@ -121,7 +122,7 @@ func (s *testShelf) same(what string, got, want []string) {
 	}
 }
 
-func (s *testShelf) undo(id int64) Undone {
+func (s *testShelf) undo(id int64) shelf.Undone {
 	s.t.Helper()
 	undone, err := s.Undo(s.t.Context(), id, "kim")
 	if err != nil {
@@ -131,9 +132,9 @@ func (s *testShelf) undo(id int64) Undone {
 }
 
 // delete plans, carries out and gives what can be undone.
-func (s *testShelf) delete(force bool, names ...string) Removed {
+func (s *testShelf) delete(force bool, names ...string) shelf.Removed {
 	s.t.Helper()
-	asked := image.Removal{Force: force}
+	asked := shelf.Removal{Force: force}
 	for _, name := range names {
 		asked.Items = append(asked.Items, s.Item(name, ""))
 	}
@@ -185,7 +186,7 @@ func (s *testShelf) settled() {
 
 // Deletions and prunes, undone: each row is as it was, nothing is fetched or unpacked again.
 func TestUndoBringsEverythingBackAsItWas(t *testing.T) {
-	check := func(t *testing.T, fill []string, remove func(s *testShelf) (Removed, error)) {
+	check := func(t *testing.T, fill []string, remove func(s *testShelf) (shelf.Removed, error)) {
 		t.Helper()
 		s, _ := newUndoShelf(t)
 		s.fill(fill)
@@ -219,11 +220,11 @@ func TestUndoBringsEverythingBackAsItWas(t *testing.T) {
 		}
 		t.Run(tt.Rule, func(t *testing.T) {
 			t.Parallel()
-			check(t, tt.Shelf, func(s *testShelf) (Removed, error) {
+			check(t, tt.Shelf, func(s *testShelf) (shelf.Removed, error) {
 				asked := s.AskedDeletion(tt)
 				plan, err := s.PlanRemoval(t.Context(), asked)
 				if err != nil {
-					return Removed{}, err
+					return shelf.Removed{}, err
 				}
 				return s.Remove(t.Context(), asked, plan.Fingerprint, "noa")
 			})
@@ -235,10 +236,10 @@ func TestUndoBringsEverythingBackAsItWas(t *testing.T) {
 		}
 		t.Run(tt.Rule, func(t *testing.T) {
 			t.Parallel()
-			check(t, tt.Shelf, func(s *testShelf) (Removed, error) {
+			check(t, tt.Shelf, func(s *testShelf) (shelf.Removed, error) {
 				plan, err := s.PlanPrune(t.Context(), s.AskedPrune(tt))
 				if err != nil {
-					return Removed{}, err
+					return shelf.Removed{}, err
 				}
 				return s.Prune(t.Context(), s.AskedPrune(tt), plan.Fingerprint, "noa")
 			})
@@ -294,7 +295,7 @@ func TestAnUndoneTagHasItInItsHistory(t *testing.T) {
 	if err != nil || len(events) != 3 {
 		t.Fatalf("history %+v (%v), want three events", events, err)
 	}
-	if e := events[0]; e.Event != TagRestored || e.By != "kim" || e.New != s.Build("jammy").Digest() || !e.NewStored || e.Old != "" || e.At.IsZero() {
+	if e := events[0]; e.Event != shelf.TagRestored || e.By != "kim" || e.New != s.Build("jammy").Digest() || !e.NewStored || e.Old != "" || e.At.IsZero() {
 		t.Errorf("newest event %+v", e)
 	}
 }
@@ -444,7 +445,7 @@ func TestWhatALaterDeletionTookIsUndoneAfterIt(t *testing.T) {
 	untagged := s.delete(false, "ubuntu:latest")
 	platform := s.delete(false, "ubuntu:22.04/arm64")
 	rest := s.delete(false, "ubuntu:22.04")
-	for _, earlier := range []Removed{untagged, platform} {
+	for _, earlier := range []shelf.Removed{untagged, platform} {
 		if _, err := s.Undo(t.Context(), earlier.ID, "kim"); image.KindOf(err) != image.Conflict {
 			t.Errorf("error %v, want a conflict", err)
 		}
@@ -499,7 +500,7 @@ func TestAnImageThatComesBackIsAddedUp(t *testing.T) {
 	}
 	done := s.delete(false, "redis:7")
 	s.undo(done.ID)
-	if rows, _, err := s.List(t.Context(), ListQuery{Limit: 1}); err != nil || len(rows) != 1 || rows[0].Unpacked <= 0 {
+	if rows, _, err := s.List(t.Context(), shelf.Query{Limit: 1}); err != nil || len(rows) != 1 || rows[0].Unpacked <= 0 {
 		t.Errorf("rows %+v, %v", rows, err)
 	}
 }

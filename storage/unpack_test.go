@@ -115,7 +115,7 @@ func TestAnImageOf1970HasACreationDate(t *testing.T) {
 	old.Created = time.Unix(0, 0).UTC()
 	s.Source["old"] = old
 	s.pull("old:1=old amd64")
-	rows, _, err := s.List(t.Context(), ListQuery{Limit: 1})
+	rows, _, err := s.List(t.Context(), shelf.Query{Limit: 1})
 	if err != nil || len(rows) != 1 || !rows[0].Created.Equal(time.Unix(0, 0)) || rows[0].Created.IsZero() {
 		t.Errorf("rows %+v, %v", rows, err)
 	}

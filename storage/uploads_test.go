@@ -64,7 +64,7 @@ func TestATagSaysWhetherAnUploadHasSetIt(t *testing.T) {
 	s.pull("ubuntu:22.04=jammy amd64")
 	want("moved back by a pull")
 	events, err := s.TagHistory(t.Context(), "docker.io/library/ubuntu", "22.04")
-	if err != nil || len(events) != 3 || events[0].Event != TagMoved || events[0].Uploaded || events[1].Event != TagMoved || !events[1].Uploaded || !events[2].Uploaded {
+	if err != nil || len(events) != 3 || events[0].Event != shelf.TagMoved || events[0].Uploaded || events[1].Event != shelf.TagMoved || !events[1].Uploaded || !events[2].Uploaded {
 		t.Errorf("history: %+v, %v", events, err)
 	}
 }
@@ -76,7 +76,7 @@ func TestADeletedUploadComesBackAsOne(t *testing.T) {
 		for _, other := range names[1:] {
 			s.pull(other + "=jammy amd64")
 		}
-		if _, err := s.remove(t.Context(), image.Remove(s.Item("ubuntu:22.04", ""))); err != nil {
+		if _, err := s.remove(t.Context(), shelf.Remove(s.Item("ubuntu:22.04", ""))); err != nil {
 			t.Fatal(err)
 		}
 		if got := s.uploaded("ubuntu:22.04"); len(got) != 0 {

@@ -5,68 +5,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
-
-// Usage says what uses the disk, and for whom. Sizes are bytes. A blob counts once, for one of Repositories with
-// OtherBytes, Shared and Dangling: together they are Blobs.
-type Usage struct {
-	At   time.Time     // of what it says; zero: nothing has been counted yet
-	Took time.Duration // to work it out
-
-	Blobs    int64 // of images and indexes
-	Copies   int64 // what the images would take if none shared a blob with another one
-	Unpacked int64 // of the layers that have been unpacked, each once, as docker counts SIZE
-	Layers   LayerCount
-
-	Repositories []RepositoryUsage // by what is their own, largest first; the first maxRepositories of them
-	Others       int               // further repositories, and what is their own
-	OtherBytes   int64
-	Shared       int64 // that several repositories lead to
-	Dangling     int64 // that only dangling digests lead to
-
-	Waiting int64 // of blobs that wait to be swept; not among Blobs
-
-	Largest     []LayerUsage // the maxLargest largest layers
-	Reclaimable Reclaimable
-	Files       Files
-
-	changes int64 // the last one that touched what is counted
-}
-
-// LayerCount counts layers by what is known of them.
-type LayerCount struct {
-	All     int
-	Pending int // not unpacked yet
-	Broken  int // cannot be unpacked
-}
-
-// RepositoryUsage is what a repository's tags, and digests that somebody asked for, lead to.
-type RepositoryUsage struct {
-	Repository image.Repository
-	Tags       int
-	Own        int64 // bytes that no other repository leads to
-	Shared     int64 // bytes that others lead to as well
-}
-
-// LayerUsage is a large layer and who has it.
-type LayerUsage struct {
-	Digest     image.Digest
-	Size       int64
-	Unpacked   int64 // -1 until it was unpacked, or where it cannot be
-	CreatedBy  string
-	Images     int               // stored images that use it
-	References []image.Reference // a few that lead to those
-}
-
-// Reclaimable is what a prune could free.
-type Reclaimable struct {
-	At       time.Time        // of what it says; zero: nothing has been counted yet
-	Dangling int64            // bytes that pruning dangling digests frees
-	Images   int              // platform images that go with it
-	Plan     image.PlanTotals // of the plan for that; zero where there are too many digests to plan while nobody asks
-	Unpinned int64            // bytes that only what nobody pinned leads to
-}
 
 const (
 	maxRepositories = 60
@@ -91,7 +31,7 @@ type usageCounter struct {
 	kick  chan struct{}
 
 	mu    sync.Mutex
-	last  Usage
+	last  shelf.Usage
 	err   error         // of the last count
 	ended chan struct{} // closed, and made anew, when a count has ended
 }
@@ -126,7 +66,7 @@ func (c *usageCounter) run(ctx context.Context) {
 }
 
 // settle keeps a count's result; a count that failed leaves the one before.
-func (c *usageCounter) settle(u Usage, err error) {
+func (c *usageCounter) settle(u shelf.Usage, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err = err; err == nil {
@@ -137,7 +77,7 @@ func (c *usageCounter) settle(u Usage, err error) {
 }
 
 // state gives the newest result, a channel that is closed at the end of the next count, and how the last one ended.
-func (c *usageCounter) state() (u Usage, ended <-chan struct{}, err error) {
+func (c *usageCounter) state() (u shelf.Usage, ended <-chan struct{}, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.last, c.ended, c.err
@@ -147,7 +87,7 @@ func (c *usageCounter) state() (u Usage, ended <-chan struct{}, err error) {
 func (c *usageCounter) stale() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last.changes = -1
+	c.last.Changes = -1
 }
 
 func (c *usageCounter) wake() {
@@ -160,7 +100,7 @@ func (c *usageCounter) wake() {
 // Usage gives what uses the disk as it was last counted, and whether that still holds. If it does not, it is counted
 // anew in the background, and Usage waits for that for patience at most. The error is that of a count that failed;
 // the Usage beside it is older, or empty.
-func (s *Store) Usage(ctx context.Context, patience time.Duration) (u Usage, current bool, err error) {
+func (s *Store) Usage(ctx context.Context, patience time.Duration) (u shelf.Usage, current bool, err error) {
 	expired := time.NewTimer(patience)
 	defer expired.Stop()
 	for {
@@ -184,7 +124,7 @@ func (s *Store) Usage(ctx context.Context, patience time.Duration) (u Usage, cur
 }
 
 // usageHolds tells whether nothing has changed since a count.
-func (s *Store) usageHolds(ctx context.Context, u Usage) (bool, error) {
+func (s *Store) usageHolds(ctx context.Context, u shelf.Usage) (bool, error) {
 	if s.now().Sub(u.At) > usageAge {
 		return false, nil
 	}
@@ -192,18 +132,18 @@ func (s *Store) usageHolds(ctx context.Context, u Usage) (bool, error) {
 }
 
 // rowsHold tells whether no row has changed since a count.
-func (s *Store) rowsHold(ctx context.Context, u Usage) (bool, error) {
+func (s *Store) rowsHold(ctx context.Context, u shelf.Usage) (bool, error) {
 	if u.At.IsZero() {
 		return false, nil
 	}
 	var changes int64
 	err := s.read.QueryRowContext(ctx, `SELECT counted_at FROM totals`).Scan(&changes)
-	return err == nil && changes == u.changes, err
+	return err == nil && changes == u.Changes, err
 }
 
 // Reclaimable gives what a prune could free as it was last counted, at once. It does not ask for a new count: the list
 // of images shows it, and counting a large shelf takes a core for seconds.
-func (s *Store) Reclaimable() Reclaimable {
+func (s *Store) Reclaimable() shelf.Reclaimable {
 	u, _, _ := s.usage.state()
 	return u.Reclaimable
 }

@@ -3,7 +3,7 @@ package storage
 import (
 	"testing"
 
-	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // BenchmarkUsage counts what uses the disk of the shelf of the benchmarks, and what goes into it.
@@ -19,12 +19,12 @@ func BenchmarkUsage(b *testing.B) {
 	})
 	b.Run("files and sums of a request", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := s.DiskUse(b.Context(), Usage{}); err != nil {
+			if _, err := s.DiskUse(b.Context(), shelf.Usage{}); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
-	for name, asked := range map[string]image.Prune{"plan of dangling digests": {}, "plan of all": {All: true}} {
+	for name, asked := range map[string]shelf.Prune{"plan of dangling digests": {}, "plan of all": {All: true}} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				if _, err := s.PlanPrune(b.Context(), asked); err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // usageCache is how much of the database a count holds in memory, in KiB as SQLite's cache_size has it. What it works
@@ -14,21 +15,21 @@ const usageCache = "-16000"
 
 // countUsage works out Usage on one snapshot of the database, which keeps nobody from writing. It has a connection of
 // its own, since the reader pool's may not make temporary tables.
-func (s *Store) countUsage(ctx context.Context) (Usage, error) {
+func (s *Store) countUsage(ctx context.Context) (shelf.Usage, error) {
 	db := s.openPool(url.Values{"_cache_size": {usageCache}}, 1)
 	defer db.Close() //nolint:errcheck // nothing was written but temporary tables
-	c := usageCount{ctx: ctx, u: Usage{At: s.now()}}
+	c := usageCount{ctx: ctx, u: shelf.Usage{At: s.now()}}
 	if err := inTx(ctx, db, func(tx *sql.Tx) error { c.tx = tx; return c.count() }); err != nil {
-		return Usage{}, err
+		return shelf.Usage{}, err
 	}
 	var err error
 	if c.u.Files, err = s.countFiles(ctx); err != nil {
-		return Usage{}, err
+		return shelf.Usage{}, err
 	}
 	if c.dangling <= plannedDangling {
-		plan, err := s.PlanPrune(ctx, image.Prune{})
+		plan, err := s.PlanPrune(ctx, shelf.Prune{})
 		if err != nil {
-			return Usage{}, err
+			return shelf.Usage{}, err
 		}
 		c.u.Reclaimable.Dangling, c.u.Reclaimable.Images, c.u.Reclaimable.Plan = plan.Totals.Freed, plan.Totals.Images, plan.Totals
 	}
@@ -45,12 +46,12 @@ const plannedDangling = 10_000
 type usageCount struct {
 	ctx      context.Context
 	tx       *sql.Tx
-	u        Usage
+	u        shelf.Usage
 	dangling int // digests
 }
 
 func (c *usageCount) count() error {
-	err := c.tx.QueryRowContext(c.ctx, `SELECT counted_at, blob_bytes, waiting_bytes FROM totals`).Scan(&c.u.changes, &c.u.Blobs, &c.u.Waiting)
+	err := c.tx.QueryRowContext(c.ctx, `SELECT counted_at, blob_bytes, waiting_bytes FROM totals`).Scan(&c.u.Changes, &c.u.Blobs, &c.u.Waiting)
 	if err != nil {
 		return err
 	}
@@ -161,7 +162,7 @@ func (c *usageCount) repositories() error {
 	}
 	type picked struct {
 		id int64
-		RepositoryUsage
+		shelf.RepositoryUsage
 	}
 	all, err := rowsOf(c.ctx, c.tx, func(rows *sql.Rows) (p picked, err error) { return p, rows.Scan(&p.id, &p.Repository, &p.Own, &p.Tags) },
 		`SELECT r.id, r.name, top.size, (SELECT count(*) FROM tags t WHERE t.repository_id = r.id) FROM (
@@ -196,7 +197,7 @@ func (c *usageCount) repositories() error {
 
 // largest picks the largest layers, and looks for who has them.
 func (c *usageCount) largest() (err error) {
-	c.u.Largest, err = rowsOf(c.ctx, c.tx, func(rows *sql.Rows) (l LayerUsage, err error) {
+	c.u.Largest, err = rowsOf(c.ctx, c.tx, func(rows *sql.Rows) (l shelf.LayerUsage, err error) {
 		return l, rows.Scan(&l.Digest, &l.Size, &l.Unpacked, &l.CreatedBy, &l.Images)
 	}, `SELECT l.digest, b.size, coalesce(l.unpacked, -1),
 			coalesce((SELECT created_by FROM image_layers WHERE layer_digest = l.digest LIMIT 1), ''),

@@ -12,37 +12,22 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage/blob"
 )
-
-// Files is what the data folder takes on disk: bytes of its files, by what they are.
-type Files struct {
-	Blobs    int64 // of images, waiting to be swept, and of pulls that have not ended well
-	Partial  int64 // blobs that have been fetched in part, and uploads under way
-	Database int64 // with its log, and what is kept free for it
-	Layout   int64 // index.json, and what else makes the folder an image layout
-	Other    int64 // what is not Stowage's
-
-	// Loose are those of Blobs that no row knows: layers that a running pull has brought, or one that failed. As long as
-	// things change it is off by what changed.
-	Loose int64
-}
-
-// All adds the files up.
-func (f Files) All() int64 { return f.Blobs + f.Partial + f.Database + f.Layout + f.Other }
 
 // ingestDir holds the blobs that have been fetched in part; see package blob.
 const ingestDir = "ingest"
 
 // countFiles looks at every file of the data folder. It does not hold their names.
-func (s *Store) countFiles(ctx context.Context) (Files, error) {
-	var f Files
-	err := walkFiles(ctx, s.dir, func(path string, size int64) { *f.kind(path) += size })
+func (s *Store) countFiles(ctx context.Context) (shelf.Files, error) {
+	var f shelf.Files
+	err := walkFiles(ctx, s.dir, func(path string, size int64) { *kindOf(&f, path) += size })
 	return f, err
 }
 
-// kind gives the sum that a file, named by its path within the data folder, belongs to.
-func (f *Files) kind(path string) *int64 {
+// kindOf gives the sum that a file, named by its path within the data folder, belongs to.
+func kindOf(f *shelf.Files, path string) *int64 {
 	dir, name := filepath.Split(path)
 	switch dir = filepath.ToSlash(filepath.Clean(dir)); {
 	case dir == ocispec.ImageBlobsDir+"/sha256":

@@ -11,13 +11,14 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 )
 
 // patience is how long these tests wait for a count.
 const usagePatience = time.Minute
 
 // counted gives the count of the shelf as it is now.
-func (s *testShelf) counted() Usage {
+func (s *testShelf) counted() shelf.Usage {
 	s.t.Helper()
 	u, current, err := s.Usage(s.t.Context(), usagePatience)
 	if err != nil || !current {
@@ -109,9 +110,9 @@ func TestEachBlobIsCountedForTheRepositoryThatAloneLeadsToIt(t *testing.T) {
 		}
 	}
 	var shared int64
-	want := map[image.Repository]RepositoryUsage{}
+	want := map[image.Repository]shelf.RepositoryUsage{}
 	for name, words := range rows {
-		r := RepositoryUsage{Repository: name, Tags: 1}
+		r := shelf.RepositoryUsage{Repository: name, Tags: 1}
 		for d, size := range s.blobsOf(words...) {
 			if leads[d] == 1 {
 				r.Own += size
@@ -150,7 +151,7 @@ func TestEachBlobIsCountedForTheRepositoryThatAloneLeadsToIt(t *testing.T) {
 	if sum != u.Blobs {
 		t.Errorf("the parts have %d bytes, all blobs %d", sum, u.Blobs)
 	}
-	if !slices.IsSortedFunc(u.Repositories, func(a, b RepositoryUsage) int { return int(b.Own - a.Own) }) {
+	if !slices.IsSortedFunc(u.Repositories, func(a, b shelf.RepositoryUsage) int { return int(b.Own - a.Own) }) {
 		t.Errorf("not by size: %+v", u.Repositories)
 	}
 }
@@ -216,12 +217,12 @@ func TestUnpackedCountsEachLayerOnceAndSaysHowManyAreNotKnown(t *testing.T) {
 		want += int64(2000 + 100*len(name))
 	}
 	u := s.counted()
-	if (u.Layers != LayerCount{All: 5}) || u.Unpacked != want {
+	if (u.Layers != shelf.LayerCount{All: 5}) || u.Unpacked != want {
 		t.Errorf("%+v unpack to %d, want 5 to %d", u.Layers, u.Unpacked, want)
 	}
 	s.exec(`UPDATE layers SET state = 'pending', unpacked = NULL WHERE digest = (SELECT min(digest) FROM layers)`)
 	s.exec(`UPDATE layers SET state = 'broken', unpacked = NULL WHERE digest = (SELECT max(digest) FROM layers)`)
-	if u = s.counted(); (u.Layers != LayerCount{All: 5, Pending: 1, Broken: 1}) || u.Unpacked >= want {
+	if u = s.counted(); (u.Layers != shelf.LayerCount{All: 5, Pending: 1, Broken: 1}) || u.Unpacked >= want {
 		t.Errorf("%+v unpack to %d", u.Layers, u.Unpacked)
 	}
 }
@@ -241,7 +242,7 @@ func TestTheLargestLayersAreNamedWithWhoHasThem(t *testing.T) {
 	s.pull("postgres:latest=postgres amd64")
 	s.pull("redis:7=redis amd64")
 	u := s.counted()
-	if len(u.Largest) != 4 || !slices.IsSortedFunc(u.Largest, func(a, b LayerUsage) int { return int(b.Size - a.Size) }) {
+	if len(u.Largest) != 4 || !slices.IsSortedFunc(u.Largest, func(a, b shelf.LayerUsage) int { return int(b.Size - a.Size) }) {
 		t.Fatalf("%+v", u.Largest)
 	}
 	base, err := s.Layers["base-amd64"].Content()
@@ -405,7 +406,7 @@ func TestWhatPruningDanglingDigestsFreesIsReclaimableToTheByte(t *testing.T) {
 	s.pull("ubuntu:22.04=jammy-next amd64")
 	s.pull("redis:7=redis amd64")
 	s.pull("redis:7=odd amd64")
-	plan, err := s.PlanPrune(t.Context(), image.Prune{})
+	plan, err := s.PlanPrune(t.Context(), shelf.Prune{})
 	if err != nil {
 		t.Fatal(err)
 	}

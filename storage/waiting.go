@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 const (
@@ -25,7 +26,7 @@ func (s *Store) Sweep(ctx context.Context) (files int, bytes int64, err error) {
 	k := s.keeper
 	k.work.Lock()
 	defer k.work.Unlock()
-	var first Freed
+	var first shelf.Freed
 	if err = k.endWaiting(ctx); image.KindOf(err) == image.DiskFull {
 		if first, err = k.sweepFirst(ctx); err == nil {
 			err = k.endWaiting(ctx)
@@ -88,7 +89,7 @@ func (k *keeper) endRemovals(ctx context.Context, now int64) error {
 
 // sweepFirst removes the files of everything that waits before the database knows: it has no room to be told. An undo
 // that still could be asked for finds them gone and says so.
-func (k *keeper) sweepFirst(ctx context.Context) (freed Freed, err error) {
+func (k *keeper) sweepFirst(ctx context.Context) (freed shelf.Freed, err error) {
 	s := k.store
 	waiting, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
 		`SELECT digest FROM waiting_blobs WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = waiting_blobs.digest)`)
@@ -99,7 +100,7 @@ func (k *keeper) sweepFirst(ctx context.Context) (freed Freed, err error) {
 		_, err := s.holds.unlessHeld(d, func() error {
 			n, err := s.blobs.Remove(d)
 			if n > 0 {
-				freed.add(n)
+				freed.Add(n)
 			}
 			return err
 		})

@@ -1,18 +1,23 @@
 package views
 
-import "github.com/stowage/stowage/image"
+import (
+	"strings"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
+)
 
 // DamagedView is the list of damaged blobs on the Storage page.
 type DamagedView struct {
-	Blobs []DamagedBlob
+	Blobs []shelf.DamagedBlob
 	Total int
 }
 
-// DamagedBlob is a blob whose file is not what was stored, and what needs it.
-type DamagedBlob struct {
-	Digest image.Digest
-	URL    string // of its page; empty where it has none
-	Size   int64
-	Needs  []Link // a few references, to where each is pulled again
-	More   bool   // there are more
+// platformNames joins the names of platforms for a note beside a link.
+func platformNames(platforms []image.Platform) string {
+	names := make([]string, len(platforms))
+	for i, p := range platforms {
+		names[i] = p.String()
+	}
+	return strings.Join(names, " ")
 }

@@ -6,13 +6,14 @@ import (
 	"github.com/a-h/templ"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
 
 // DeleteView is the page that shows what a deletion will do, before anything is done.
 type DeleteView struct {
-	Plan    image.RemovalPlan
+	Plan    shelf.RemovalPlan
 	Crumbs  []ui.Crumb
 	Action  string // where the form goes
 	Cancel  string // the page of what would be deleted
@@ -24,7 +25,7 @@ type DeleteView struct {
 	Many    bool   // each thing has a line
 	Skipped []Skipped
 
-	Forced image.RemovalPlan // the plan with force, where Plan refuses its one thing
+	Forced shelf.RemovalPlan // the plan with force, where Plan refuses its one thing
 }
 
 // Title is the title of the page.
@@ -36,7 +37,7 @@ func (v DeleteView) Title(ctx context.Context) string {
 }
 
 // DeletedText tells what a plan that was carried out came to. While it can be undone, its files are still there.
-func DeletedText(ctx context.Context, plan image.RemovalPlan, undoable bool) string {
+func DeletedText(ctx context.Context, plan shelf.RemovalPlan, undoable bool) string {
 	name, n := removalName(ctx, plan.Asked.Items[0]), done(plan)
 	size := text.HumanSize(plan.Totals.Freed)
 	said := ""
@@ -61,22 +62,22 @@ func DeletedText(ctx context.Context, plan image.RemovalPlan, undoable bool) str
 }
 
 // refusalOf is why the one thing of a plan stays.
-func (v DeleteView) refusalOf() image.Refusal {
+func (v DeleteView) refusalOf() shelf.Refusal {
 	if refusal := v.Plan.Items[0].Refusal; refusal != nil {
 		return *refusal
 	}
-	return image.Refusal{}
+	return shelf.Refusal{}
 }
 
 // refusal says why the plan is not carried out without force.
 func (v DeleteView) refusal(ctx context.Context) string {
 	asked, r := v.Plan.Asked.Items[0], v.refusalOf()
 	switch {
-	case r.Reason == image.RefusedPinned:
+	case r.Reason == shelf.RefusedPinned:
 		return text.T(ctx, "delete.refused_pinned", "Name", removalName(ctx, asked))
-	case r.Reason == image.RefusedBase:
+	case r.Reason == shelf.RefusedBase:
 		return text.T(ctx, "delete.refused_base", "Name", removalName(ctx, asked), text.Count, r.Count)
-	case r.Reason != image.RefusedReferenced:
+	case r.Reason != shelf.RefusedReferenced:
 		return text.ErrorText(ctx, r.Text)
 	case asked.ID != "":
 		return text.T(ctx, "delete.refused_id", "ID", image.ShortDigest(asked.ID), text.Count, r.Count)
@@ -106,7 +107,7 @@ func (v DeleteView) refusedSummary(ctx context.Context) string {
 func (v DeleteView) forceLabel(ctx context.Context) string {
 	lost, left := lostPlatform(v.Forced), len(v.Forced.Remains)
 	switch {
-	case v.refusalOf().Reason != image.RefusedReferenced:
+	case v.refusalOf().Reason != shelf.RefusedReferenced:
 		return text.T(ctx, "delete.all_the_same")
 	case left == 0:
 		return text.T(ctx, "delete.all")
@@ -121,9 +122,9 @@ func (v DeleteView) forceLabel(ctx context.Context) string {
 // forceSuggestion says what can be done about a refusal.
 func (v DeleteView) forceSuggestion(ctx context.Context) string {
 	switch {
-	case v.refusalOf().Reason == image.RefusedPinned:
+	case v.refusalOf().Reason == shelf.RefusedPinned:
 		return text.T(ctx, "delete.suggest_pinned")
-	case v.refusalOf().Reason == image.RefusedBase:
+	case v.refusalOf().Reason == shelf.RefusedBase:
 		return text.T(ctx, "delete.suggest_base")
 	case len(v.Forced.Remains) == 0:
 		return text.T(ctx, "delete.refused_suggestion")
@@ -136,9 +137,9 @@ func (v DeleteView) forceSuggestion(ctx context.Context) string {
 // blockingTitle is what stands in the way.
 func (v DeleteView) blockingTitle(ctx context.Context) string {
 	switch v.refusalOf().Reason {
-	case image.RefusedPinned:
+	case shelf.RefusedPinned:
 		return text.T(ctx, "delete.pinned")
-	case image.RefusedBase:
+	case shelf.RefusedBase:
 		return text.T(ctx, "delete.built_on_it")
 	}
 	return text.T(ctx, "delete.in_the_way")
@@ -181,16 +182,16 @@ func (v DeleteView) command() string {
 
 // difference says where docker does otherwise in a way that surprises; empty where it does not.
 func (v DeleteView) difference(ctx context.Context) string {
-	reasons := map[image.RefusalReason]bool{}
+	reasons := map[shelf.RefusalReason]bool{}
 	for _, i := range v.Plan.Items {
 		if i.Refusal != nil {
 			reasons[i.Refusal.Reason] = true
 		}
 	}
 	switch {
-	case reasons[image.RefusedPinned]:
+	case reasons[shelf.RefusedPinned]:
 		return text.T(ctx, "delete.docker_pinned")
-	case reasons[image.RefusedBase]:
+	case reasons[shelf.RefusedBase]:
 		return text.T(ctx, "delete.docker_base")
 	case len(v.Plan.Asked.Items) > 1:
 		return text.T(ctx, "delete.docker_many")

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -16,7 +17,7 @@ type Skipped struct {
 }
 
 // RemovalNames names things for the log, the first few of many.
-func RemovalNames(items []image.RemovalItem) string {
+func RemovalNames(items []shelf.RemovalItem) string {
 	const most = 10
 	names := make([]string, 0, most+1)
 	for i, item := range items {
@@ -39,7 +40,7 @@ func (v DeleteView) things(ctx context.Context) []ui.PlanLine {
 	for _, i := range v.Plan.Items {
 		line := ui.PlanLine{Kind: ui.PlanUntag, What: planItem(i.Item), Size: -1}
 		switch {
-		case i.Refusal != nil && i.Refusal.Reason == image.RefusedMissing:
+		case i.Refusal != nil && i.Refusal.Reason == shelf.RefusedMissing:
 			line.Kind, line.Why = ui.PlanSkip, refusalWords(*i.Refusal)
 		case i.Refusal != nil:
 			line.Kind, line.Why = ui.PlanRefuse, refusalWords(*i.Refusal)
@@ -82,12 +83,12 @@ func (v DeleteView) along(ctx context.Context) []ui.PlanLine {
 func (v DeleteView) chosen() int { return len(v.Plan.Items) + len(v.Skipped) }
 
 // done is how many things a plan carries out.
-func done(p image.RemovalPlan) int { return p.Totals.Items - p.Totals.Refused }
+func done(p shelf.RemovalPlan) int { return p.Totals.Items - p.Totals.Refused }
 
 // missing counts the things of a plan that are not stored; the others that it refuses are kept by the rules.
-func missing(p image.RemovalPlan) (n int) {
+func missing(p shelf.RemovalPlan) (n int) {
 	for _, i := range p.Items {
-		if i.Refusal != nil && i.Refusal.Reason == image.RefusedMissing {
+		if i.Refusal != nil && i.Refusal.Reason == shelf.RefusedMissing {
 			n++
 		}
 	}
@@ -95,13 +96,13 @@ func missing(p image.RemovalPlan) (n int) {
 }
 
 // kept counts the things of a plan that the rules keep.
-func kept(p image.RemovalPlan) int { return p.Totals.Refused - missing(p) }
+func kept(p shelf.RemovalPlan) int { return p.Totals.Refused - missing(p) }
 
 // allDone tells whether everything that was asked for is carried out.
 func (v DeleteView) allDone() bool { return v.Plan.Totals.Refused == 0 && len(v.Skipped) == 0 }
 
 // keptLayers is how many layers of what is deleted stay for others, among those that the plan lists.
-func keptLayers(p image.RemovalPlan) (n int) {
+func keptLayers(p shelf.RemovalPlan) (n int) {
 	for _, b := range p.Stays {
 		if b.Kind == "layer" {
 			n++

@@ -4,30 +4,24 @@ import (
 	"context"
 	"time"
 
-	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
 
-// Handed is how often clients were given something, and when last.
-type Handed struct {
-	Count int64
-	Last  time.Time // zero: never
-}
-
-// title words it in full.
-func (h Handed) title(ctx context.Context) string {
-	if h.Last.IsZero() {
-		return text.T(ctx, "handed.never_title")
-	}
-	return text.T(ctx, "handed.title", text.Count, h.Count, "Time", text.AbsoluteTime(h.Last))
-}
-
 // HandedView is how often an image was handed out, for its page.
 type HandedView struct {
-	Handed
-	Since    time.Time // it is counted since then
-	Platform *Handed   // the platform shown by itself; nil where that is not counted apart
+	shelf.Download
+	Since    time.Time       // it is counted since then
+	Platform *shelf.Download // the platform shown by itself; nil where that is not counted apart
+}
+
+// downloadTitle words it in full.
+func downloadTitle(ctx context.Context, d shelf.Download) string {
+	if d.Last.IsZero() {
+		return text.T(ctx, "handed.never_title")
+	}
+	return text.T(ctx, "handed.title", text.Count, d.Count, "Time", text.AbsoluteTime(d.Last))
 }
 
 // note says when last, or since when it is counted.
@@ -39,7 +33,7 @@ func (v HandedView) note(ctx context.Context) string {
 }
 
 // planUsed are the lines for what a prune of what is unused leaves, and why.
-func planUsed(ctx context.Context, p image.RemovalPlan) []ui.PlanLine {
+func planUsed(ctx context.Context, p shelf.RemovalPlan) []ui.PlanLine {
 	var lines []ui.PlanLine
 	for _, u := range p.Used {
 		lines = append(lines, ui.PlanLine{Kind: ui.PlanKeep, What: planReference(u.Reference), Why: useWords(u), Size: -1})
@@ -48,14 +42,14 @@ func planUsed(ctx context.Context, p image.RemovalPlan) []ui.PlanLine {
 }
 
 // useText says how something was used, and when last.
-func useText(ctx context.Context, u image.PlanUse) string {
+func useText(ctx context.Context, u shelf.PlanUse) string {
 	ago := text.AgeInSentence(ctx, u.At)
 	switch u.How {
-	case image.UseHandedOut:
+	case shelf.UseHandedOut:
 		return text.T(ctx, "handed.use_handed", "Ago", ago)
-	case image.UsePulled:
+	case shelf.UsePulled:
 		return text.T(ctx, "handed.use_pulled", "Ago", ago)
-	case image.UseUncounted:
+	case shelf.UseUncounted:
 	}
 	return text.T(ctx, "handed.use_uncounted", "Ago", ago)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/a-h/templ"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -26,26 +27,26 @@ func drawn(t *testing.T, ctx context.Context, c templ.Component) string {
 
 func TestHostileTextInPlansAndPinsStaysText(t *testing.T) {
 	ref := image.Reference{Repository: foreign, Tag: foreign}
-	pin := image.Pin{Reference: ref, Note: foreign, By: foreign, At: time.Unix(1, 0)}
-	plan := image.RemovalPlan{
-		Asked: image.Removal{Items: []image.RemovalItem{{Reference: ref}, {ID: foreign}}},
-		Items: []image.PlanItem{
-			{Item: image.RemovalItem{Reference: ref}, Refusal: &image.Refusal{Reason: image.RefusedPinned, Pin: &pin}},
-			{Item: image.RemovalItem{ID: foreign}, Refusal: &image.Refusal{Reason: image.RefusedBase, By: []image.Reference{ref}, Count: 2}},
-			{Item: image.RemovalItem{Reference: ref}, Refusal: &image.Refusal{Reason: image.RefusedMissing, Text: image.Plain(foreign)}},
+	pin := shelf.Pin{Reference: ref, Note: foreign, By: foreign, At: time.Unix(1, 0)}
+	plan := shelf.RemovalPlan{
+		Asked: shelf.Removal{Items: []shelf.RemovalItem{{Reference: ref}, {ID: foreign}}},
+		Items: []shelf.PlanItem{
+			{Item: shelf.RemovalItem{Reference: ref}, Refusal: &shelf.Refusal{Reason: shelf.RefusedPinned, Pin: &pin}},
+			{Item: shelf.RemovalItem{ID: foreign}, Refusal: &shelf.Refusal{Reason: shelf.RefusedBase, By: []image.Reference{ref}, Count: 2}},
+			{Item: shelf.RemovalItem{Reference: ref}, Refusal: &shelf.Refusal{Reason: shelf.RefusedMissing, Text: image.Plain(foreign)}},
 		},
-		Untagged: []image.Reference{ref}, Deleted: []image.PlanImage{{ID: foreign, Platform: image.Platform{OS: foreign}}},
-		Blobs: []image.PlanBlob{{Digest: foreign, Kind: foreign}}, Stays: []image.PlanBlob{{Digest: foreign, Kind: "layer", UsedBy: []image.Reference{ref}, Users: 2, Held: true}},
-		Remains: []image.PlanRemains{{Reference: ref, Platforms: []image.Platform{{OS: foreign}}}},
-		Totals:  image.PlanTotals{Items: 4, Refused: 3, Untagged: 2, Images: 2, Blobs: 2, Stays: 2, Remains: 2},
+		Untagged: []image.Reference{ref}, Deleted: []shelf.PlanImage{{ID: foreign, Platform: image.Platform{OS: foreign}}},
+		Blobs: []shelf.PlanBlob{{Digest: foreign, Kind: foreign}}, Stays: []shelf.PlanBlob{{Digest: foreign, Kind: "layer", UsedBy: []image.Reference{ref}, Users: 2, Held: true}},
+		Remains: []shelf.PlanRemains{{Reference: ref, Platforms: []image.Platform{{OS: foreign}}}},
+		Totals:  shelf.PlanTotals{Items: 4, Refused: 3, Untagged: 2, Images: 2, Blobs: 2, Stays: 2, Remains: 2},
 	}
 	selection := DeleteView{Plan: plan, Many: true, Action: foreign, Cancel: foreign, Back: foreign, Force: foreign, Skipped: []Skipped{{Name: foreign, Why: image.Plain(foreign)}}}
 	for name, c := range map[string]templ.Component{
 		"PlanDetails":   PlanDetails(plan),
 		"DeletePage":    DeletePage(ui.Chrome{}, selection),
 		"DeleteSummary": DeleteSummary(selection, nil),
-		"RemovalsList":  RemovalsList([]Removal{{ID: 1, By: foreign, Names: []image.Reference{ref}, IDs: []image.Digest{foreign}, Items: 9}}, foreign),
-		"PinsList":      PinsList([]image.Pin{pin}, 2, foreign),
+		"RemovalsList":  RemovalsList([]shelf.Deletion{{ID: 1, By: foreign, Names: []image.Reference{ref}, IDs: []image.Digest{foreign}, Items: 9}}, foreign),
+		"PinsList":      PinsList([]shelf.Pin{pin}, 2, foreign),
 		"PinBadge":      PinBadge(),
 	} {
 		got := drawn(t, t.Context(), c)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -14,8 +15,8 @@ type ImageView struct {
 	Crumbs  []ui.Crumb
 	Ref     image.Reference // what the address names; zero where it is an ID
 	Subject image.Digest    // what Ref points to; or the ID
-	State   ImageState
-	Broken  image.Text // why the platform shown cannot be used; hostile text
+	Reason  shelf.Reason    // why it is stored; empty where it is an ID
+	Broken  image.Text      // why the platform shown cannot be used; hostile text
 
 	Damaged []image.Digest // its parts that are damaged on the disk
 
@@ -42,15 +43,6 @@ type ImageView struct {
 	Missing *MissingPlatform // set where the platform asked for is not stored; then there are no sections
 	Tabs    []ui.Tab
 }
-
-// ImageState says why a digest is stored.
-type ImageState string
-
-// The states that have a badge. A tagged image has none, and the empty state.
-const (
-	StateByDigest ImageState = "by digest"
-	StateDangling ImageState = "dangling"
-)
 
 // Link is a text that leads somewhere.
 type Link struct {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
@@ -29,58 +29,12 @@ type ImageList struct {
 	All          int              // rows without the filter
 	Pages        int
 	First        int // the number of the first row in view, from 1
-	Rows         []ImageRow
-	Repositories []RepositoryRow  // in place of Rows
-	Registries   []string         // to choose from: hosts
-	Platforms    []image.Platform // to choose from
-	Server       string           // where the list can be asked for: http://localhost:8080
+	Rows         []shelf.Row
+	Repositories []shelf.RepositoryRow // in place of Rows
+	Registries   []string              // to choose from: hosts
+	Platforms    []image.Platform      // to choose from
+	Server       string                // where the list can be asked for: http://localhost:8080
 }
-
-// ImageRow is one line of the list. Sizes, times and the image ID are those of Platform.
-type ImageRow struct {
-	Ref       image.Reference // the tag, or the digest where there is none
-	Digest    image.Digest    // what the tag points to
-	State     ImageState
-	Broken    image.Text       // why it cannot be used; hostile text
-	ImageID   image.Digest     // empty where no platform is stored
-	Platform  image.Platform   // the one that stands for all
-	Platforms []image.Platform // all that are stored
-	Created   time.Time
-	Pulled    time.Time
-	Size      int64
-	Unpacked  int64 // negative while unknown
-	Total     int64 // of all platforms, shared layers once
-	Pinned    bool
-	Update    UpdateState
-	Handed    Handed
-}
-
-// RepositoryRow is one line of the list of repositories. It counts only what the filter chooses.
-type RepositoryRow struct {
-	Repository image.Repository
-	Tags       int
-	Dangling   int              // digests
-	ByDigest   int              // digests
-	Platforms  []image.Platform // that anything of it is stored for
-	Created    time.Time        // the newest
-	Pulled     time.Time        // the last
-	Size       int64            // of each digest added up, shared layers each time
-	Available  int              // tags that have an update
-	Gone       int              // tags that the registry no longer has
-	Pinned     int
-	Handed     int64     // how often any of it was handed out
-	HandedAt   time.Time // and when last; zero: never
-}
-
-// UpdateState is what the registry last said of a tag.
-type UpdateState string
-
-// The states that a row shows; others it does not.
-const (
-	UpdateAvailable UpdateState = "available"
-	UpdateGone      UpdateState = "gone"
-	UpdateUnknown   UpdateState = "unknown"
-)
 
 // listTarget is what htmx swaps when the filter, the order or the page changes.
 const listTarget = "#image-list"
@@ -181,46 +135,46 @@ func (v ImagesView) subtitle(ctx context.Context) string {
 const maxBadges = 5
 
 // badges divides a row's platforms into those that are named and the number of those that are not.
-func (r ImageRow) badges() (named []image.Platform, more int) {
-	if len(r.Platforms) <= maxBadges {
-		return r.Platforms, 0
+func badges(all []image.Platform) (named []image.Platform, more int) {
+	if len(all) <= maxBadges {
+		return all, 0
 	}
-	return r.Platforms[:maxBadges-1], len(r.Platforms) - maxBadges + 1
+	return all[:maxBadges-1], len(all) - maxBadges + 1
 }
 
 // sizeTitle says of which platform a row's size is.
-func (r ImageRow) sizeTitle(ctx context.Context) string {
+func sizeTitle(ctx context.Context, r shelf.Row) string {
 	if r.ImageID == "" {
 		return text.T(ctx, "images.no_platform")
 	}
 	title := ui.PlatformLabel(ctx, r.Platform.String()) + ": " + text.ExactBytes(ctx, r.Size)
 	if len(r.Platforms) > 1 {
-		title += "\n" + text.T(ctx, "images.total_title", text.Count, len(r.Platforms), "Bytes", text.ExactBytes(ctx, r.Total))
+		title += "\n" + text.T(ctx, "images.total_title", text.Count, len(r.Platforms), "Bytes", text.ExactBytes(ctx, r.TotalSize))
 	}
 	return title
 }
 
-// label names a row for assistive technology.
-func (r ImageRow) label() string {
-	if r.Ref.Tag != "" {
-		return r.Ref.Familiar()
+// rowLabel names a row for assistive technology.
+func rowLabel(r shelf.Row) string {
+	if r.Reference.Tag != "" {
+		return r.Reference.Familiar()
 	}
-	return r.Ref.Repository.Familiar() + "@" + text.ShortDigest(string(r.Digest))
+	return r.Reference.Repository.Familiar() + "@" + text.ShortDigest(string(r.Digest))
 }
 
-// value is what the row's tick box sends.
-func (r ImageRow) value() string {
-	if r.Ref.Tag != "" {
-		return r.Ref.Familiar()
+// rowValue is what the row's tick box sends.
+func rowValue(r shelf.Row) string {
+	if r.Reference.Tag != "" {
+		return r.Reference.Familiar()
 	}
-	return r.Ref.WithDigest(r.Digest).Familiar()
+	return r.Reference.WithDigest(r.Digest).Familiar()
 }
 
 // examples are references that somebody with an empty shelf can begin with.
 var examples = []string{"ubuntu:22.04", "postgres:15", "nginx:1.27-alpine"}
 
 // untagged words the digests without a tag of a repository.
-func (r RepositoryRow) untagged(ctx context.Context) string {
+func untagged(ctx context.Context, r shelf.RepositoryRow) string {
 	switch {
 	case r.Dangling > 0 && r.ByDigest > 0:
 		return text.T(ctx, "images.group_dangling", text.Count, r.Dangling) + ", " + text.T(ctx, "images.group_by_digest", text.Count, r.ByDigest)
@@ -230,9 +184,4 @@ func (r RepositoryRow) untagged(ctx context.Context) string {
 		return text.T(ctx, "images.group_by_digest", text.Count, r.ByDigest)
 	}
 	return ""
-}
-
-// badges divides a repository's platforms as those of a row.
-func (r RepositoryRow) badges() (named []image.Platform, more int) {
-	return ImageRow{Platforms: r.Platforms}.badges()
 }

@@ -4,34 +4,16 @@ import (
 	"context"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 )
 
-// LayerView is a layer's page. CreatedBy and Problem are hostile text.
+// LayerView is a layer's page. Its CreatedBy and Problem are hostile text.
 type LayerView struct {
-	Digest    image.Digest
-	DiffID    image.Digest // empty until it was unpacked
-	MediaType string
-	Size      int64
-	Unpacked  int64 // negative until it was unpacked
-	Entries   int64 // negative until it was unpacked
-	CreatedBy string
-	Problem   image.Text // why it cannot be unpacked; empty when nothing is known against it
-	Damaged   bool       // its file is not what was stored
-	Users     int        // images that use it
-	Uses      []LayerUse
-}
-
-// LayerUse is an image that uses the layer.
-type LayerUse struct {
-	Refs     []image.Reference // a few that lead to the image; empty where only its ID does
-	Platform image.Platform
-	ImageID  image.Digest
-	Position int // of the layer in the image, from 1
-	Layers   int // of the image
-	Size     int64
-	Broken   image.Text
+	shelf.Layer
+	Damaged bool // its file is not what was stored
+	Uses    []shelf.LayerUser
 }
 
 // LayerTitle is the title of a layer's page.
@@ -64,7 +46,7 @@ func (v LayerView) unpackedNote(ctx context.Context) string {
 	return text.ExactBytes(ctx, v.Unpacked)
 }
 
-// url gives the page of a use under one of its references.
-func (u LayerUse) url(ref image.Reference) string {
-	return address.Of(ref).For(u.Platform).String()
+// useURL gives the page of a use under one of its references.
+func useURL(u shelf.LayerUser, ref image.Reference) string {
+	return address.Of(ref).For(u.Image.Platform).String()
 }

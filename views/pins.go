@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -13,7 +14,7 @@ const MaxPinNote = 500
 
 // PinView is what the page of an image says of its pins.
 type PinView struct {
-	Pins    []image.Pin
+	Pins    []shelf.Pin
 	Choices []image.Reference // what can be pinned: the page's own reference, or the names of an ID
 	ByID    bool              // the page is of an image ID
 	Back    string            // the page that the forms lead back to
@@ -44,6 +45,6 @@ func (v PinView) note() string {
 func (v PinView) pinned() bool { return !v.ByID && len(v.Pins) > 0 }
 
 // pinnedBy words who pinned something and when: "Pinned by mira, 3 days ago".
-func pinnedBy(ctx context.Context, pin image.Pin) string {
+func pinnedBy(ctx context.Context, pin shelf.Pin) string {
 	return text.T(ctx, "pins.by", "By", text.Visible(pin.By), "Age", text.AgeInSentence(ctx, pin.At))
 }

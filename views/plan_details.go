@@ -8,13 +8,14 @@ import (
 	"github.com/a-h/templ"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
 
 // PlanSummary is what a plan comes to, for the bar with the button: "Frees 28.9 MB".
-func PlanSummary(ctx context.Context, p image.RemovalPlan) string {
+func PlanSummary(ctx context.Context, p shelf.RemovalPlan) string {
 	if p.Totals.Blobs == 0 {
 		return text.T(ctx, "delete.frees_nothing")
 	}
@@ -22,7 +23,7 @@ func PlanSummary(ctx context.Context, p image.RemovalPlan) string {
 }
 
 // PlanCounts counts what PlanSummary is about: exact bytes, images, layers.
-func PlanCounts(ctx context.Context, p image.RemovalPlan) string {
+func PlanCounts(ctx context.Context, p shelf.RemovalPlan) string {
 	if p.Totals.Blobs == 0 && p.Totals.Untagged == 0 {
 		return ""
 	}
@@ -34,7 +35,7 @@ func PlanCounts(ctx context.Context, p image.RemovalPlan) string {
 }
 
 // planRefused are the lines for what the rules keep, and why.
-func planRefused(p image.RemovalPlan) []ui.PlanLine {
+func planRefused(p shelf.RemovalPlan) []ui.PlanLine {
 	var lines []ui.PlanLine
 	for _, i := range p.Items {
 		if i.Refusal != nil {
@@ -49,18 +50,18 @@ func planRefused(p image.RemovalPlan) []ui.PlanLine {
 }
 
 // refusalLabel is what the references of a refusal are; empty where its sentence says more.
-func refusalLabel(ctx context.Context, reason image.RefusalReason) string {
+func refusalLabel(ctx context.Context, reason shelf.RefusalReason) string {
 	switch reason {
-	case image.RefusedBase:
+	case shelf.RefusedBase:
 		return text.T(ctx, "delete.why_base")
-	case image.RefusedReferenced:
+	case shelf.RefusedReferenced:
 		return text.T(ctx, "delete.why_referenced")
 	}
 	return ""
 }
 
 // planGoing are the lines for what is untagged and deleted.
-func planGoing(ctx context.Context, p image.RemovalPlan) []ui.PlanLine {
+func planGoing(ctx context.Context, p shelf.RemovalPlan) []ui.PlanLine {
 	var lines []ui.PlanLine
 	for _, ref := range p.Untagged {
 		detail := ""
@@ -74,7 +75,7 @@ func planGoing(ctx context.Context, p image.RemovalPlan) []ui.PlanLine {
 }
 
 // planImages are the lines for the images that are deleted.
-func planImages(ctx context.Context, p image.RemovalPlan) []ui.PlanLine {
+func planImages(ctx context.Context, p shelf.RemovalPlan) []ui.PlanLine {
 	var lines []ui.PlanLine
 	for _, i := range p.Deleted {
 		lines = append(lines, ui.PlanLine{Kind: ui.PlanDelete, What: planImage(i), Detail: text.T(ctx, "delete.image_layers", "Size", text.HumanSize(i.Size)), Size: -1})
@@ -83,13 +84,13 @@ func planImages(ctx context.Context, p image.RemovalPlan) []ui.PlanLine {
 }
 
 // asksFor tells whether a reference was asked for by name.
-func asksFor(p image.RemovalPlan, ref image.Reference) bool {
-	return slices.ContainsFunc(p.Asked.Items, func(i image.RemovalItem) bool { return i.ID == "" && i.Reference == ref })
+func asksFor(p shelf.RemovalPlan, ref image.Reference) bool {
+	return slices.ContainsFunc(p.Asked.Items, func(i shelf.RemovalItem) bool { return i.ID == "" && i.Reference == ref })
 }
 
 // planStays are the lines for the blobs that stay, and for whom; neighbours of a kind that stay for the same reason
 // share a line.
-func planStays(ctx context.Context, p image.RemovalPlan) []ui.PlanLine {
+func planStays(ctx context.Context, p shelf.RemovalPlan) []ui.PlanLine {
 	var lines []ui.PlanLine
 	for stays := p.Stays; len(stays) > 0; {
 		n, size := 0, int64(0)
@@ -106,12 +107,12 @@ func planStays(ctx context.Context, p image.RemovalPlan) []ui.PlanLine {
 	return lines
 }
 
-func sameReason(a, b image.PlanBlob) bool {
+func sameReason(a, b shelf.PlanBlob) bool {
 	return a.Kind == b.Kind && a.Users == b.Users && a.Held == b.Held && slices.Equal(a.UsedBy, b.UsedBy)
 }
 
 // staysFor says why a blob stays.
-func staysFor(ctx context.Context, b image.PlanBlob) string {
+func staysFor(ctx context.Context, b shelf.PlanBlob) string {
 	var reasons []string
 	if b.Users > 0 || len(b.UsedBy) > 0 {
 		reasons = append(reasons, usedBy(ctx, b))
@@ -123,7 +124,7 @@ func staysFor(ctx context.Context, b image.PlanBlob) string {
 }
 
 // usedBy names those for whom a blob stays.
-func usedBy(ctx context.Context, b image.PlanBlob) string {
+func usedBy(ctx context.Context, b shelf.PlanBlob) string {
 	names := make([]string, len(b.UsedBy))
 	for i, ref := range b.UsedBy {
 		names[i] = ui.ShortReference(ref)
@@ -136,7 +137,7 @@ func usedBy(ctx context.Context, b image.PlanBlob) string {
 }
 
 // planRemains are the lines for the references that stay.
-func planRemains(ctx context.Context, p image.RemovalPlan) []ui.PlanLine {
+func planRemains(ctx context.Context, p shelf.RemovalPlan) []ui.PlanLine {
 	var lines []ui.PlanLine
 	for _, r := range p.Remains {
 		lines = append(lines, ui.PlanLine{Kind: ui.PlanKeep, What: planReference(r.Reference), Detail: stillHas(ctx, p, r), Size: -1})
@@ -146,7 +147,7 @@ func planRemains(ctx context.Context, p image.RemovalPlan) []ui.PlanLine {
 
 // stillHas says what stays of a reference that stays, and what it loses where that is one platform of one thing asked
 // for. Without force, a platform is only deleted where all references to it are on the index that was named.
-func stillHas(ctx context.Context, p image.RemovalPlan, r image.PlanRemains) string {
+func stillHas(ctx context.Context, p shelf.RemovalPlan, r shelf.PlanRemains) string {
 	left := ui.PlatformNames(r.Platforms)
 	if left == "" {
 		return ""
@@ -162,8 +163,8 @@ func stillHas(ctx context.Context, p image.RemovalPlan, r image.PlanRemains) str
 }
 
 // lostPlatform is the platform of the images that a plan deletes; empty where it is unknown or not one.
-func lostPlatform(p image.RemovalPlan) string {
-	if len(p.Deleted) == 0 || slices.ContainsFunc(p.Deleted, func(i image.PlanImage) bool { return i.Platform != p.Deleted[0].Platform }) {
+func lostPlatform(p shelf.RemovalPlan) string {
+	if len(p.Deleted) == 0 || slices.ContainsFunc(p.Deleted, func(i shelf.PlanImage) bool { return i.Platform != p.Deleted[0].Platform }) {
 		return ""
 	}
 	return p.Deleted[0].Platform.String()
@@ -210,7 +211,7 @@ func fold[E any](list []E, shown int) (open, folded []E) {
 }
 
 // removalName words what is to be deleted: "ubuntu:22.04", "ubuntu:22.04 (linux/arm64)", "image 174c8c134b2a".
-func removalName(ctx context.Context, asked image.RemovalItem) string {
+func removalName(ctx context.Context, asked shelf.RemovalItem) string {
 	name := ui.ShortReference(asked.Reference)
 	if asked.ID != "" {
 		name = text.T(ctx, "delete.image", "ID", image.ShortDigest(asked.ID))
@@ -222,7 +223,7 @@ func removalName(ctx context.Context, asked image.RemovalItem) string {
 }
 
 // itemURL is the page of what is to be deleted.
-func itemURL(item image.RemovalItem) templ.SafeURL {
+func itemURL(item shelf.RemovalItem) templ.SafeURL {
 	if item.ID != "" {
 		return templ.URL(address.OfID(item.ID).String())
 	}

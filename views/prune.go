@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 )
@@ -74,7 +75,7 @@ type PruneSummary struct {
 }
 
 // SummaryOf sums a plan up.
-func SummaryOf(p image.RemovalPlan) PruneSummary {
+func SummaryOf(p shelf.RemovalPlan) PruneSummary {
 	return PruneSummary{Images: p.Totals.Images, Freed: p.Totals.Freed, Layers: p.Totals.Layers, Stays: p.Totals.Stays, Kept: p.Totals.Refused, Used: p.Totals.Used, Untags: p.Totals.Untagged}
 }
 
@@ -110,7 +111,7 @@ func (s PruneSummary) detail(ctx context.Context) string {
 // PruneView is the page that shows what a prune will do, before anything is done.
 type PruneView struct {
 	Form    PruneForm
-	Plan    *image.RemovalPlan // nil where a filter is wrong
+	Plan    *shelf.RemovalPlan // nil where a filter is wrong
 	At      string             // when a duration in until counts from, for the form that confirms
 	Changed bool               // an older plan was confirmed, and the shelf has changed since
 }
@@ -119,7 +120,7 @@ type PruneView struct {
 func PruneTitle(ctx context.Context) string { return text.T(ctx, "prune.title") }
 
 // PrunedText tells what a plan that was carried out came to. What can be undone is still on the disk.
-func PrunedText(ctx context.Context, plan image.RemovalPlan, undoable bool) string {
+func PrunedText(ctx context.Context, plan shelf.RemovalPlan, undoable bool) string {
 	size := text.HumanSize(plan.Totals.Freed)
 	switch {
 	case plan.Totals.Images == 0:

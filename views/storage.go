@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 )
 
 // StorageView is the Storage page. Sizes are bytes.
 type StorageView struct {
-	Disk    DiskFigures
+	Disk    shelf.DiskUse
 	Counted Counted
 	Current bool     // Counted still holds; otherwise the page asks again
 	Failed  bool     // the last count failed
@@ -24,27 +25,9 @@ type StorageView struct {
 
 // LeftOver is what pulls have left that did not finish, and that no pull is fetching.
 type LeftOver struct {
-	Parts []LeftPart // a few of the layers that were fetched in part
-	More  int        // further ones
-	Bytes int64      // of all parts, and of whole layers as last counted
-}
-
-// LeftPart is a layer that was fetched in part.
-type LeftPart struct {
-	Digest image.Digest
-	Bytes  int64
-}
-
-// DiskFigures are what the shelf takes on disk now.
-type DiskFigures struct {
-	Images       int64 // blobs of images
-	Waiting      int64 // blobs that wait to be swept
-	WaitingUntil time.Time
-	Unfinished   int64 // of pulls that run or did not end well
-	Database     int64 // with what is kept free for it
-	Layout       int64 // index.json and the like
-	Other        int64
-	Free, Volume int64 // of the volume
+	Parts []shelf.PartialBlob // a few of the layers that were fetched in part
+	More  int                 // further ones
+	Bytes int64               // of all parts, and of whole layers as last counted
 }
 
 // closeCommand takes others' writing away from parts of the data folder, which stands as DIR: where it is on the server is
@@ -57,12 +40,6 @@ func (v StorageView) closeCommand() string {
 	return command
 }
 
-// onDisk is what images, deletions and pulls take.
-func (d DiskFigures) onDisk() int64 { return d.Images + d.Waiting + d.Unfinished }
-
-// all is what the whole data folder takes.
-func (d DiskFigures) all() int64 { return d.onDisk() + d.Database + d.Layout + d.Other }
-
 // Counted is what takes time to work out, as it was at some moment.
 type Counted struct {
 	At           time.Time // zero: nothing has been counted yet
@@ -73,10 +50,10 @@ type Counted struct {
 	Broken       int       // layers that cannot be
 	Dangling     int64     // what pruning dangling digests frees
 	Unpinned     int64     // what only leads to from what nobody pinned
-	Parts        []Part    // of the map; together what is on disk
-	Top          []RepositoryShare
+	Parts        []MapPart // of the map; together what is on disk
+	Top          []shelf.RepositoryUsage
 	Repositories int // all of them
-	Largest      []LargeLayer
+	Largest      []shelf.LayerUsage
 }
 
 // PartKind says what a part of the map is.
@@ -92,8 +69,8 @@ const (
 	PartUnfinished PartKind = "unfinished"
 )
 
-// Part is a part of what is on disk.
-type Part struct {
+// MapPart is a part of what is on disk.
+type MapPart struct {
 	Kind  PartKind
 	Label string
 	Note  string // what the label leaves out, for the title; may be empty
@@ -102,26 +79,8 @@ type Part struct {
 }
 
 // title words a part for its title and for assistive technology.
-func (p Part) title(ctx context.Context) string {
+func (p MapPart) title(ctx context.Context) string {
 	return text.T(ctx, "storage.part_title", "Name", p.Label, "Size", text.HumanSize(p.Bytes), "Note", p.Note)
-}
-
-// RepositoryShare is what a repository takes.
-type RepositoryShare struct {
-	Repository image.Repository
-	Tags       int
-	Own        int64 // bytes that no other repository needs
-	Shared     int64 // bytes that others need as well
-}
-
-// LargeLayer is one of the largest layers. CreatedBy is hostile text.
-type LargeLayer struct {
-	Digest    image.Digest
-	Size      int64
-	Unpacked  int64 // negative where it is not known
-	CreatedBy string
-	Images    int // that use it
-	Refs      []image.Reference
 }
 
 // mapShare is the least share of the map, in thousandths, that a repository has to itself.
@@ -129,8 +88,8 @@ const mapShare = 5
 
 // RepositoryParts gives the parts of the map for repositories, largest first, and for small ones together with further
 // ones that take more bytes. total is what the whole map stands for.
-func RepositoryParts(ctx context.Context, repositories []RepositoryShare, further int, more, total int64) []Part {
-	var parts []Part
+func RepositoryParts(ctx context.Context, repositories []shelf.RepositoryUsage, further int, more, total int64) []MapPart {
+	var parts []MapPart
 	for i, r := range repositories {
 		left := len(repositories) - i + further
 		if r.Own*1000 < total*mapShare && left > 1 {
@@ -140,18 +99,18 @@ func RepositoryParts(ctx context.Context, repositories []RepositoryShare, furthe
 			further = left
 			break
 		}
-		parts = append(parts, Part{Kind: PartRepository, Label: r.Repository.Familiar(), Note: text.T(ctx, "storage.part_tags", text.Count, r.Tags),
+		parts = append(parts, MapPart{Kind: PartRepository, Label: r.Repository.Familiar(), Note: text.T(ctx, "storage.part_tags", text.Count, r.Tags),
 			URL: address.Of(image.Reference{Repository: r.Repository}).String(), Bytes: r.Own})
 	}
 	if more > 0 {
-		parts = append(parts, Part{Kind: PartOthers, Label: text.T(ctx, "storage.part_others", text.Count, further), URL: "/images?sort=-size", Bytes: more})
+		parts = append(parts, MapPart{Kind: PartOthers, Label: text.T(ctx, "storage.part_others", text.Count, further), URL: "/images?sort=-size", Bytes: more})
 	}
 	return parts
 }
 
 // CommonParts gives the parts of the map that belong to no repository alone.
-func CommonParts(ctx context.Context, shared, dangling, waiting, unfinished int64) []Part {
-	return []Part{
+func CommonParts(ctx context.Context, shared, dangling, waiting, unfinished int64) []MapPart {
+	return []MapPart{
 		{Kind: PartShared, Label: text.T(ctx, "storage.part_shared"), Note: text.T(ctx, "storage.part_shared_note"), URL: "#largest", Bytes: shared},
 		{Kind: PartDangling, Label: text.T(ctx, "storage.part_dangling"), Note: text.T(ctx, "storage.part_dangling_note"), URL: address.PrunePath, Bytes: dangling},
 		{Kind: PartWaiting, Label: text.T(ctx, "storage.part_waiting"), Note: text.T(ctx, "storage.part_waiting_note"), URL: "#waiting", Bytes: waiting},
@@ -183,7 +142,7 @@ func (v StorageView) counted() bool { return !v.Counted.At.IsZero() }
 
 // volumeNote words the volume that the data folder is on.
 func (v StorageView) volumeNote(ctx context.Context) string {
-	return text.T(ctx, "storage.of_volume", "Volume", text.HumanSize(v.Disk.Volume), "Free", text.HumanSize(v.Disk.Free))
+	return text.T(ctx, "storage.of_volume", "Volume", text.HumanSize(int64(v.Disk.Volume)), "Free", text.HumanSize(int64(v.Disk.Free)))
 }
 
 // saving is how much of the copies sharing saves, in percent.
@@ -227,7 +186,7 @@ type breakdownLine struct {
 }
 
 // breakdown lists what the data folder consists of, line by line.
-func (d DiskFigures) breakdown() []breakdownLine {
+func breakdown(d shelf.DiskUse) []breakdownLine {
 	return []breakdownLine{
 		{"storage.files_images", "storage.files_images_note", d.Images},
 		{"storage.files_waiting", "storage.files_waiting_note", d.Waiting},
@@ -242,7 +201,7 @@ func (d DiskFigures) breakdown() []breakdownLine {
 const maxTop = 20
 
 // top are the repositories of the table.
-func (c Counted) top() []RepositoryShare { return c.Top[:min(len(c.Top), maxTop)] }
+func (c Counted) top() []shelf.RepositoryUsage { return c.Top[:min(len(c.Top), maxTop)] }
 
 // largestPart gives the bytes of the largest part of the map, the measure of the bars.
 func (c Counted) largestPart() int64 {
@@ -254,7 +213,7 @@ func (c Counted) largestPart() int64 {
 }
 
 // madeBy is the instruction that made a layer, the beginning of a long one.
-func (l LargeLayer) madeBy() string {
+func madeBy(l shelf.LayerUsage) string {
 	const most = 120
 	s := []rune(CleanCommand(l.CreatedBy))
 	if len(s) > most {
@@ -262,9 +221,3 @@ func (l LargeLayer) madeBy() string {
 	}
 	return string(s)
 }
-
-func (r RepositoryShare) reference() image.Reference {
-	return image.Reference{Repository: r.Repository}
-}
-
-func (r RepositoryShare) url() string { return address.Of(r.reference()).String() }

@@ -160,16 +160,16 @@ const (
 
 // mapTile is a tile of the map, with as much text as fits into it.
 type mapTile struct {
-	Part
+	MapPart
 	box
 	Name string // empty where there is no room
 	Size string // empty where there is no room
 }
 
 // tiles draws the parts.
-func tiles(parts []Part) []mapTile {
-	parts = slices.DeleteFunc(slices.Clone(parts), func(p Part) bool { return p.Bytes <= 0 })
-	slices.SortStableFunc(parts, func(a, b Part) int {
+func tiles(parts []MapPart) []mapTile {
+	parts = slices.DeleteFunc(slices.Clone(parts), func(p MapPart) bool { return p.Bytes <= 0 })
+	slices.SortStableFunc(parts, func(a, b MapPart) int {
 		switch {
 		case a.Bytes > b.Bytes:
 			return -1
@@ -184,7 +184,7 @@ func tiles(parts []Part) []mapTile {
 	}
 	drawn := make([]mapTile, len(parts))
 	for i, b := range squarify(sizes, box{W: mapWidth, H: mapHeight}) {
-		t := mapTile{Part: parts[i], box: b.tenths()}
+		t := mapTile{MapPart: parts[i], box: b.tenths()}
 		inside := t.W - 2*tilePad
 		if t.H >= tileOneLine {
 			t.Name = fitName(t.Label, inside, tileName)

@@ -18,7 +18,7 @@ import (
 
 // treemap draws parts as tiles with areas in proportion, each of them a link. Where a tile has no room for its name,
 // its title still says it.
-func treemap(parts []Part) templ.Component {
+func treemap(parts []MapPart) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -301,7 +301,7 @@ func partList(c Counted) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		for _, t := range open {
-			templ_7745c5c3_Err = partBar(t.Part, c.largestPart()).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = partBar(t.MapPart, c.largestPart()).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -333,7 +333,7 @@ func partList(c Counted) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			for _, t := range folded {
-				templ_7745c5c3_Err = partBar(t.Part, c.largestPart()).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = partBar(t.MapPart, c.largestPart()).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -350,7 +350,7 @@ func partList(c Counted) templ.Component {
 // shownParts is how many parts the list on a phone shows at first.
 const shownParts = 12
 
-func partBar(p Part, largest int64) templ.Component {
+func partBar(p MapPart, largest int64) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

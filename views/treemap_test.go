@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stowage/stowage/shelf"
 )
 
 // mixes are sizes that a treemap has to cope with, largest first.
@@ -88,7 +90,7 @@ func TestRoundedTilesStillTouch(t *testing.T) {
 }
 
 func TestTextStandsOnlyOnTilesWithRoomForIt(t *testing.T) {
-	parts := []Part{
+	parts := []MapPart{
 		{Kind: PartRepository, Label: "registry.example.com/observability/very-long-exporter-name-of-somebody", Bytes: 500},
 		{Kind: PartRepository, Label: "postgres", Bytes: 4000}, {Kind: PartDangling, Label: "dangling", Bytes: 1}, {Kind: PartWaiting, Bytes: 0},
 	}
@@ -124,9 +126,9 @@ func TestANameIsShortenedToWhatTellsMost(t *testing.T) {
 
 func TestSmallRepositoriesShareATile(t *testing.T) {
 	ctx := context.Background()
-	shares := []RepositoryShare{{Repository: "docker.io/library/a", Own: 10_000, Tags: 2}, {Repository: "docker.io/library/b", Own: 60}, {Repository: "docker.io/library/c", Own: 10}}
+	shares := []shelf.RepositoryUsage{{Repository: "docker.io/library/a", Own: 10_000, Tags: 2}, {Repository: "docker.io/library/b", Own: 60}, {Repository: "docker.io/library/c", Own: 10}}
 	parts := RepositoryParts(ctx, shares, 97, 500, 11_000)
-	want := []Part{
+	want := []MapPart{
 		{Kind: PartRepository, Label: "a", Note: "2 tags; what they share with other repositories is not in here.", URL: "/images/docker.io/library/a", Bytes: 10_000},
 		{Kind: PartRepository, Label: "b", Note: "0 tags; what they share with other repositories is not in here.", URL: "/images/docker.io/library/b", Bytes: 60},
 		{Kind: PartOthers, Label: "other (98 repositories)", URL: "/images?sort=-size", Bytes: 510},
@@ -144,7 +146,7 @@ func TestSmallRepositoriesShareATile(t *testing.T) {
 
 func TestATreemapIsOfLinksWithTitles(t *testing.T) {
 	var b strings.Builder
-	parts := []Part{{Kind: PartRepository, Label: `a"><script>`, URL: "/images/a", Note: "1 tag.", Bytes: 2_000_000}, {Kind: PartShared, Label: "shared", URL: "#largest", Bytes: 1_000_000}}
+	parts := []MapPart{{Kind: PartRepository, Label: `a"><script>`, URL: "/images/a", Note: "1 tag.", Bytes: 2_000_000}, {Kind: PartShared, Label: "shared", URL: "#largest", Bytes: 1_000_000}}
 	if err := treemap(parts).Render(context.Background(), &b); err != nil {
 		t.Fatal(err)
 	}

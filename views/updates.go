@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -15,61 +16,56 @@ import (
 // UpdatesView is the page of updates.
 type UpdatesView struct {
 	Checks pull.CheckState
-	Counts map[pull.UpdateState]int // stored tags
-	Groups []UpdateGroup            // of what somebody may want to act on
+	Counts map[shelf.UpdateState]int // stored tags
+	Groups []UpdateGroup             // of what somebody may want to act on
 }
 
 // UpdateGroup are the tags in one state.
 type UpdateGroup struct {
-	State pull.UpdateState
+	State shelf.UpdateState
 	Tags  []TagUpdate // the first ones by name
 	Total int
 }
 
 // TagUpdate is how a stored tag stands to its registry's.
 type TagUpdate struct {
-	Tag             image.Reference
-	State           pull.UpdateState
-	Here, Upstream  image.Digest // Upstream is empty where the registry did not say
-	Method          string       // how it was asked: HEAD or pull
-	At              time.Time
-	Problem, Advice image.Text
-	PullURL         string
-	Stale           image.Text // why clients are served what is stored though it may be stale; empty where they are not
-	StaleSince      time.Time  // when the registry was asked last
+	shelf.TagCheck
+	PullURL    string
+	Stale      image.Text // why clients are served what is stored though it may be stale; empty where they are not
+	StaleSince time.Time  // when the registry was asked last
 }
 
 // updateWords are the colour and the words of each state.
-var updateWords = map[pull.UpdateState]struct {
+var updateWords = map[shelf.UpdateState]struct {
 	kind ui.Kind
 	word text.MessageID
 }{
-	pull.NeverChecked:    {ui.KindNeutral, "updates.never"},
-	pull.UpToDate:        {ui.KindSuccess, "updates.current"},
-	pull.UpdateAvailable: {ui.KindAccent, "updates.available"},
-	pull.GoneUpstream:    {ui.KindError, "updates.gone"},
-	pull.UpdateUnknown:   {ui.KindWarning, "updates.unknown"},
+	shelf.UpdateUnchecked: {ui.KindNeutral, "updates.never"},
+	shelf.UpdateCurrent:   {ui.KindSuccess, "updates.current"},
+	shelf.UpdateAvailable: {ui.KindAccent, "updates.available"},
+	shelf.UpdateGone:      {ui.KindError, "updates.gone"},
+	shelf.UpdateUnknown:   {ui.KindWarning, "updates.unknown"},
 }
 
 // asked words how and when a registry was asked.
 func (u TagUpdate) asked(ctx context.Context) string {
 	age := text.AgeInSentence(ctx, u.At)
-	if u.Method == "pull" {
-		return text.T(ctx, "updates.asked_pull", "Host", u.Tag.Repository.Host(), "Age", age)
+	if u.Method == shelf.AskedByPull {
+		return text.T(ctx, "updates.asked_pull", "Host", u.Reference.Repository.Host(), "Age", age)
 	}
-	return text.T(ctx, "updates.asked_head", "Host", u.Tag.Repository.Host(), "Age", age)
+	return text.T(ctx, "updates.asked_head", "Host", u.Reference.Repository.Host(), "Age", age)
 }
 
 // meaning explains a state in a sentence.
 func (u TagUpdate) meaning(ctx context.Context) string {
 	switch u.State {
-	case pull.UpToDate:
+	case shelf.UpdateCurrent:
 		return text.T(ctx, "updates.current_text")
-	case pull.UpdateAvailable:
+	case shelf.UpdateAvailable:
 		return text.T(ctx, "updates.available_text")
-	case pull.GoneUpstream:
+	case shelf.UpdateGone:
 		return text.T(ctx, "updates.gone_text")
-	case pull.UpdateUnknown:
+	case shelf.UpdateUnknown:
 		return text.ErrorText(ctx, u.Problem)
 	}
 	return text.T(ctx, "updates.never_text")

@@ -17,6 +17,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage"
 )
 
@@ -233,7 +234,7 @@ func TestAMirrorFetchesADamagedBlobAnewForItsClientAndMendsIt(t *testing.T) {
 	s.reopen()
 	s.client("redis", "7", "linux/amd64", big)
 	damaged, _, err := s.store.Damaged(t.Context(), 10, 1)
-	if err != nil || slices.ContainsFunc(damaged, func(d storage.DamagedBlob) bool { return d.Layer }) {
+	if err != nil || slices.ContainsFunc(damaged, func(d shelf.DamagedBlob) bool { return d.Layer }) {
 		t.Errorf("damaged are %+v, %v", damaged, err)
 	}
 }

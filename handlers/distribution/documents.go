@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage"
 )
 
@@ -21,7 +22,7 @@ type documents struct {
 }
 
 // read gives the bytes of a document. Nobody may change them.
-func (c *documents) read(store *storage.Store, m storage.Served) ([]byte, error) {
+func (c *documents) read(store *storage.Store, m shelf.Served) ([]byte, error) {
 	c.mu.RLock()
 	raw, ok := c.raw[m.Digest]
 	c.mu.RUnlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 )
 
 // manifest answers an index or a manifest by tag or by digest.
@@ -39,7 +39,7 @@ func (h *Handler) manifest(w http.ResponseWriter, q request) error {
 	}
 	err = h.stored(w, q, ref, m)
 	if lost(err) && h.mirror.Covers(q.repo) { // as if it were not stored
-		if answered, failed := h.mirrored(w, q, ref, storage.Served{}, false); answered || failed != nil {
+		if answered, failed := h.mirrored(w, q, ref, shelf.Served{}, false); answered || failed != nil {
 			return failed
 		}
 	}
@@ -47,7 +47,7 @@ func (h *Handler) manifest(w http.ResponseWriter, q request) error {
 }
 
 // stored answers an index or a manifest that is stored.
-func (h *Handler) stored(w http.ResponseWriter, q request, ref image.Reference, m storage.Served) error {
+func (h *Handler) stored(w http.ResponseWriter, q request, ref image.Reference, m shelf.Served) error {
 	header := w.Header()
 	header["Content-Type"] = []string{m.MediaType}
 	name(header, m.Digest)
@@ -108,7 +108,7 @@ func (h *Handler) noManifest(q request, ref image.Reference, err error) error {
 }
 
 // unserved words what the index says of a manifest that is not stored.
-func unserved(ref image.Reference, u storage.Unserved) *wireError {
+func unserved(ref image.Reference, u shelf.Unserved) *wireError {
 	d := detail{Digest: ref.Digest, Platform: u.Platform.String()}
 	for _, p := range u.Stored {
 		d.Stored = append(d.Stored, p.String())

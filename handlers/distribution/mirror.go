@@ -12,7 +12,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 )
 
 // The codes for what a registry behind the mirror says. The last two are nobody's standard.
@@ -30,14 +30,14 @@ func (h *Handler) forRegistry(q request) bool {
 
 // served gives what is stored under a reference. What an archive calls by a registry's name is not that registry's, and is
 // not there for who asks for it.
-func (h *Handler) served(q request, ref image.Reference) (storage.Served, error) {
+func (h *Handler) served(q request, ref image.Reference) (shelf.Served, error) {
 	m, err := h.store.Served(q.Context(), ref)
 	if err != nil || ref.Tag == "" || !h.forRegistry(q) {
 		return m, err
 	}
 	uploaded, err := h.store.Uploaded(q.Context(), ref)
 	if uploaded {
-		return storage.Served{}, (&image.Error{Kind: image.NotFound}).Because(errUploaded)
+		return shelf.Served{}, (&image.Error{Kind: image.NotFound}).Because(errUploaded)
 	}
 	return m, err
 }
@@ -47,7 +47,7 @@ var errUploaded = errors.New("uploaded")
 
 // mirrored answers an index or a manifest of a repository that is mirrored: what the shelf has, if that is what the
 // registry has, and else what the registry has. found tells whether the shelf has something, m what.
-func (h *Handler) mirrored(w http.ResponseWriter, q request, ref image.Reference, m storage.Served, found bool) (answered bool, err error) {
+func (h *Handler) mirrored(w http.ResponseWriter, q request, ref image.Reference, m shelf.Served, found bool) (answered bool, err error) {
 	d := ref.Digest
 	switch {
 	case d != "" && found:

@@ -16,6 +16,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 )
 
 const hub = "docker.io"
@@ -552,7 +553,7 @@ func TestWhatAClientIsToldOfAMovedTagItsPageKnows(t *testing.T) {
 	s.pull("debian:12", multi("old"), "linux/amd64")
 	ref, second := s.push("debian:12", multi("new"))
 	s.restart(pull.MirrorOptions{Checks: s.store, Registries: []string{hub}, Fresh: 0})
-	check := func() pull.UpdateState {
+	check := func() shelf.UpdateState {
 		t.Helper()
 		c, err := s.store.TagCheck(t.Context(), ref)
 		if err != nil {
@@ -560,21 +561,21 @@ func TestWhatAClientIsToldOfAMovedTagItsPageKnows(t *testing.T) {
 		}
 		return c.State
 	}
-	if got := check(); got != pull.UpToDate {
+	if got := check(); got != shelf.UpdateCurrent {
 		t.Fatalf("before: %s", got)
 	}
 	s.ask(http.MethodHead, "debian/manifests/12").says("Docker-Content-Digest", second.Digest().String())
-	if got := check(); got != pull.UpdateAvailable {
+	if got := check(); got != shelf.UpdateAvailable {
 		t.Errorf("a client was told of another digest, and the tag is %q", got)
 	}
 	s.push("debian:12", multi("old"))
 	s.ask(http.MethodHead, "debian/manifests/12")
-	if got := check(); got != pull.UpToDate {
+	if got := check(); got != shelf.UpdateCurrent {
 		t.Errorf("the tag has come back, and is %q", got)
 	}
 	s.faulty.On(sample.Manifests, sample.Status(http.StatusNotFound, "MANIFEST_UNKNOWN", "no"))
 	s.ask(http.MethodHead, "debian/manifests/12")
-	if got := check(); got != pull.GoneUpstream {
+	if got := check(); got != shelf.UpdateGone {
 		t.Errorf("the registry has no such tag any more, and it is %q", got)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage"
 )
 
@@ -179,7 +180,7 @@ func (s *testShelf) delete(reference string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	asked := image.Removal{Items: []image.RemovalItem{{Reference: ref}}}
+	asked := shelf.Removal{Items: []shelf.RemovalItem{{Reference: ref}}}
 	plan, err := s.store.PlanRemoval(s.t.Context(), asked)
 	if err != nil {
 		s.t.Fatal(err)

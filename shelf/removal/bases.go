@@ -1,6 +1,9 @@
 package removal
 
-import "github.com/stowage/stowage/image"
+import (
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
+)
 
 // usersOf are images that stay and are built on others which would go.
 type usersOf map[*img][]image.Digest
@@ -50,7 +53,7 @@ func (d *decision) refuseBases(users usersOf) {
 		}
 		b := d.keepers(users[base], namedBlockers)
 		for _, w := range d.behind(base) {
-			d.refuse(w, b.refusal(image.RefusedBase, image.Textf("%s is the base of %s", w.name(), b.text())))
+			d.refuse(w, b.refusal(shelf.RefusedBase, image.Textf("%s is the base of %s", w.name(), b.text())))
 		}
 	}
 }

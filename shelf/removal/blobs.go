@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // use is a blob of what goes, and how often that uses it.
@@ -18,8 +19,8 @@ type use struct {
 	unlisted       bool // the plan has not come to it yet
 }
 
-func (u *use) blob() image.PlanBlob {
-	return image.PlanBlob{Digest: u.digest, Kind: u.kind, Size: u.size}
+func (u *use) blob() shelf.PlanBlob {
+	return shelf.PlanBlob{Digest: u.digest, Kind: u.kind, Size: u.size}
 }
 
 // uses are the blobs of what goes.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 const (
@@ -55,8 +56,8 @@ func (b blockers) text() image.Text {
 	return image.Plain(list)
 }
 
-func (b blockers) refusal(reason image.RefusalReason, text image.Text) *image.Refusal {
-	return &image.Refusal{Reason: reason, Text: text, By: b.refs, Count: b.count}
+func (b blockers) refusal(reason shelf.RefusalReason, text image.Text) *shelf.Refusal {
+	return &shelf.Refusal{Reason: reason, Text: text, By: b.refs, Count: b.count}
 }
 
 // byTagsFirst orders references: tags, which say more, before digests.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // Key identifies a root: a digest that a repository knows.
@@ -74,7 +75,7 @@ type Questions interface {
 	// Tags asks what roots are, and for the first tags of each, at least few of them; all where that is negative.
 	Tags(roots []Key, few int, each func(Root)) error
 	// Pins asks which of roots are pinned.
-	Pins(roots []Key, each func(Key, image.Pin)) error
+	Pins(roots []Key, each func(Key, shelf.Pin)) error
 	// BuiltOn asks which images are built on each of bases: they have all of its layers and more, or name it or an index
 	// that lists it as their base, for the same platform. When each has enough of a base's, further ones may be left out.
 	BuiltOn(bases []image.Digest, each func(base, user image.Digest) (enough bool)) error
@@ -98,7 +99,7 @@ const few = 64
 // root is a root that items name or that reaches images which they want.
 type root struct {
 	Root
-	pin     *image.Pin
+	pin     *shelf.Pin
 	wanted  []*item // items for its tags or its digest
 	images  []*img
 	indexes []*node
@@ -246,7 +247,7 @@ func (g *graph) load() error {
 			}
 		}
 	}
-	return g.q.Pins(keys(g.roots), func(at Key, pin image.Pin) { g.byKey[at].pin = &pin })
+	return g.q.Pins(keys(g.roots), func(at Key, pin shelf.Pin) { g.byKey[at].pin = &pin })
 }
 
 // findOutside asks for the images and indexes that would go with the roots which other roots are there.

@@ -6,11 +6,12 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // Found is a thing that was asked for, and what the shelf has of it.
 type Found struct {
-	Item    image.RemovalItem
+	Item    shelf.RemovalItem
 	Root    Key          // what its reference names
 	Images  []Image      // of an image ID, or the one of a platform
 	Missing *image.Error // why there is nothing of the kind; else nil
@@ -20,7 +21,7 @@ type Found struct {
 type item struct {
 	Found
 	kind    wantedKind
-	refusal *image.Refusal
+	refusal *shelf.Refusal
 	root    *root  // what a reference names; nil for an image ID
 	images  []*img // of wantedImages
 }
@@ -85,7 +86,7 @@ func (d *decision) want(found []Found) error {
 		}
 	}
 	known := map[Key]Root{}
-	enough := image.MaxPlanLines + len(found) // what is left is listed, and items take some away
+	enough := shelf.MaxPlanLines + len(found) // what is left is listed, and items take some away
 	learn := func(r Root) { known[r.Key] = r }
 	if err := d.q.Tags(roots, enough, learn); err != nil {
 		return err
@@ -95,7 +96,7 @@ func (d *decision) want(found []Found) error {
 		d.items = append(d.items, w)
 		switch {
 		case f.Missing != nil:
-			w.refusal = &image.Refusal{Reason: image.RefusedMissing, Text: f.Missing.Text()}
+			w.refusal = &shelf.Refusal{Reason: shelf.RefusedMissing, Text: f.Missing.Text()}
 			continue
 		case f.Item.ID == "":
 			w.root = d.add(known[f.Root])

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
 	"github.com/stowage/stowage/test/rules"
 )
@@ -30,7 +31,7 @@ type memory struct {
 type known struct {
 	byDigest bool
 	tags     map[string]bool
-	pin      *image.Pin
+	pin      *shelf.Pin
 }
 
 // document is an index, or a manifest with its image.
@@ -172,12 +173,12 @@ func (m *memory) find(ref image.Reference) (removal.Key, *known) {
 func (m *memory) pin(ref image.Reference, note string) {
 	at, k := m.find(ref)
 	ref = image.Reference{Repository: ref.Repository, Digest: at.Digest}
-	k.pin = &image.Pin{Reference: ref, Note: note, By: "mira"}
+	k.pin = &shelf.Pin{Reference: ref, Note: note, By: "mira"}
 }
 
 // found looks up what is asked for.
-func (m *memory) found(asked image.Removal) (all []removal.Found) {
-	seen := map[image.RemovalItem]bool{}
+func (m *memory) found(asked shelf.Removal) (all []removal.Found) {
+	seen := map[shelf.RemovalItem]bool{}
 	for _, item := range asked.Items {
 		if !seen[item] {
 			all = append(all, m.foundItem(item))
@@ -187,7 +188,7 @@ func (m *memory) found(asked image.Removal) (all []removal.Found) {
 	return all
 }
 
-func (m *memory) foundItem(item image.RemovalItem) removal.Found {
+func (m *memory) foundItem(item shelf.RemovalItem) removal.Found {
 	f := removal.Found{Item: item, Missing: image.Errorf(image.NotFound, "it is not stored")}
 	if item.ID != "" {
 		for _, i := range m.images() {
@@ -303,7 +304,7 @@ func (m *memory) Tags(roots []removal.Key, few int, each func(removal.Root)) err
 }
 
 // Pins implements removal.Questions.
-func (m *memory) Pins(roots []removal.Key, each func(removal.Key, image.Pin)) error {
+func (m *memory) Pins(roots []removal.Key, each func(removal.Key, shelf.Pin)) error {
 	for _, at := range roots {
 		if k := m.roots[at]; k.pin != nil {
 			each(at, *k.pin)

@@ -4,12 +4,13 @@ import (
 	"slices"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // Plan is what a removal does: as it is shown, and whole, for carrying it out. What goes below the roots and images
 // here is what nothing else needs.
 type Plan struct {
-	Shown     image.RemovalPlan
+	Shown     shelf.RemovalPlan
 	Dropped   []Drop // roots that go with all their tags
 	Untagged  []Untag
 	Forgotten []Root  // digests that nobody asks for any more but that tags still hold
@@ -38,7 +39,7 @@ type Taken struct {
 
 // Remove plans what was asked for by name. held are the blobs that running pulls hold. The error is of kind NotFound
 // where nothing is stored of what was asked for.
-func Remove(q Questions, asked image.Removal, found []Found, held map[image.Digest]bool) (Plan, error) {
+func Remove(q Questions, asked shelf.Removal, found []Found, held map[image.Digest]bool) (Plan, error) {
 	d := &decision{graph: newGraph(q), held: held}
 	d.force = asked.Force
 	if err := d.want(found); err != nil {
@@ -47,7 +48,7 @@ func Remove(q Questions, asked image.Removal, found []Found, held map[image.Dige
 	if missing := nothing(found); missing != nil {
 		return Plan{}, missing
 	}
-	return d.plan(image.RemovalPlan{Asked: asked})
+	return d.plan(shelf.RemovalPlan{Asked: asked})
 }
 
 // nothing returns why nothing was found; nil where something was.
@@ -64,10 +65,10 @@ func nothing(found []Found) error {
 }
 
 // Prune plans a prune of what was chosen.
-func Prune(q Questions, asked image.Prune, c Chosen, held map[image.Digest]bool) (Plan, error) {
+func Prune(q Questions, asked shelf.Prune, c Chosen, held map[image.Digest]bool) (Plan, error) {
 	d := &decision{graph: newGraph(q), held: held}
 	d.prune = true
-	shown := image.RemovalPlan{Prune: &asked}
+	shown := shelf.RemovalPlan{Prune: &asked}
 	if err := d.choose(asked, c, &shown); err != nil {
 		return Plan{}, err
 	}
@@ -75,7 +76,7 @@ func Prune(q Questions, asked image.Prune, c Chosen, held map[image.Digest]bool)
 }
 
 // plan goes from what items want to the plan.
-func (d *decision) plan(shown image.RemovalPlan) (Plan, error) {
+func (d *decision) plan(shown shelf.RemovalPlan) (Plan, error) {
 	if err := d.load(); err != nil {
 		return Plan{}, err
 	}
@@ -117,7 +118,7 @@ type writer struct {
 
 // keep adds to a list of the plan while it has room.
 func keep[T any](list *[]T, v T) {
-	if len(*list) < image.MaxPlanLines {
+	if len(*list) < shelf.MaxPlanLines {
 		*list = append(*list, v)
 	}
 }
@@ -127,7 +128,7 @@ func (w *writer) write() error {
 	shown := &w.plan.Shown
 	w.line("prune %t force %t", w.prune, w.force)
 	for _, i := range w.items {
-		keep(&shown.Items, image.PlanItem{Item: i.Item, Refusal: i.refusal, Images: i.goingWith()})
+		keep(&shown.Items, shelf.PlanItem{Item: i.Item, Refusal: i.refusal, Images: i.goingWith()})
 		w.line("item %q %s %s", i.Item.Reference, i.Item.ID, i.Item.Platform)
 		shown.Totals.Items++
 		if !i.alive() {
@@ -216,7 +217,7 @@ func (w *writer) writeRemaining() error {
 // writeRemains notes the references of a root that stay, and the platforms that stay stored under it.
 func (w *writer) writeRemains(r *root) {
 	shown := &w.plan.Shown
-	refs, count := r.tagsLeft(image.MaxPlanLines - len(shown.Remains))
+	refs, count := r.tagsLeft(shelf.MaxPlanLines - len(shown.Remains))
 	if count == 0 {
 		refs, count = []image.Reference{r.Reference()}, 1
 	}
@@ -228,7 +229,7 @@ func (w *writer) writeRemains(r *root) {
 	}
 	shown.Totals.Remains += count
 	for _, ref := range refs {
-		keep(&shown.Remains, image.PlanRemains{Reference: ref, Platforms: platforms})
+		keep(&shown.Remains, shelf.PlanRemains{Reference: ref, Platforms: platforms})
 	}
 	w.line("remains %s %s %d %s", r.Name, r.Digest, count, platforms)
 }
@@ -242,7 +243,7 @@ func (w *writer) writeImages() error {
 		}
 		w.going = append(w.going, i)
 		shown.Totals.Images++
-		keep(&shown.Deleted, image.PlanImage{Manifest: i.Manifest, ID: i.ID, Platform: i.Platform, Size: i.Size})
+		keep(&shown.Deleted, shelf.PlanImage{Manifest: i.Manifest, ID: i.ID, Platform: i.Platform, Size: i.Size})
 		w.line("deleted %s", i.Manifest)
 		taken := Taken{Manifest: i.Manifest, Layers: i.Layers}
 		for _, r := range i.roots {
@@ -260,14 +261,14 @@ func (w *writer) writeImages() error {
 			continue
 		}
 		w.line("stays %s", i.Manifest)
-		if len(staying) < image.MaxPlanLines {
+		if len(staying) < shelf.MaxPlanLines {
 			staying = append(staying, i)
 		} else {
 			shown.Totals.Stays++
 		}
 	}
 	for _, i := range staying {
-		b := image.PlanBlob{Digest: i.Manifest, Kind: "manifest", Size: i.Size}
+		b := shelf.PlanBlob{Digest: i.Manifest, Kind: "manifest", Size: i.Size}
 		if err := w.stays(b, []image.Digest{i.Manifest}); err != nil {
 			return err
 		}
@@ -295,7 +296,7 @@ func (w *writer) writeBlobs() error {
 			continue
 		}
 		w.line("stays %s", u.digest)
-		if len(stay) < image.MaxPlanLines-len(shown.Stays) {
+		if len(stay) < shelf.MaxPlanLines-len(shown.Stays) {
 			stay = append(stay, u)
 		} else {
 			shown.Totals.Stays++
@@ -315,7 +316,7 @@ func (w *writer) writeBlobs() error {
 }
 
 // gone says that nothing needs a blob any more. Its file stays while a running pull holds it.
-func (w *writer) gone(b image.PlanBlob) {
+func (w *writer) gone(b shelf.PlanBlob) {
 	shown := &w.plan.Shown
 	if w.held[b.Digest] {
 		b.Held = true
@@ -357,7 +358,7 @@ func (w *writer) remains(d image.Digest) bool {
 }
 
 // stays notes that a blob stays for the references that reach the manifests that use it.
-func (w *writer) stays(b image.PlanBlob, users []image.Digest) error {
+func (w *writer) stays(b shelf.PlanBlob, users []image.Digest) error {
 	if err := w.findKeepers(users); err != nil {
 		return err
 	}

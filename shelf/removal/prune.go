@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // Chosen are the roots that a prune has to look at, in the order of their names, and what its filters ask about them.
@@ -21,21 +22,21 @@ type Used struct {
 }
 
 // of returns how a root was used, and when last; empty where it was not.
-func (u Used) of(at Key) (how image.Use, when int64) {
+func (u Used) of(at Key) (how shelf.Use, when int64) {
 	if when, ok := u.Handed[at]; ok {
-		return image.UseHandedOut, when
+		return shelf.UseHandedOut, when
 	}
 	if when, ok := u.Pulled[at]; ok {
-		return image.UsePulled, when
+		return shelf.UsePulled, when
 	}
 	if u.Uncounted != 0 {
-		return image.UseUncounted, u.Uncounted
+		return shelf.UseUncounted, u.Uncounted
 	}
 	return "", 0
 }
 
 // choose makes the roots that a prune's filters let through the items of the plan.
-func (d *decision) choose(asked image.Prune, c Chosen, plan *image.RemovalPlan) (err error) {
+func (d *decision) choose(asked shelf.Prune, c Chosen, plan *shelf.RemovalPlan) (err error) {
 	chosen := make([]*item, len(c.Roots))
 	for i, r := range c.Roots {
 		w := &item{kind: wantedRoot, root: &root{Root: r, whole: 1}}
@@ -66,7 +67,7 @@ func (d *decision) choose(asked image.Prune, c Chosen, plan *image.RemovalPlan) 
 
 // filter keeps those of the digests that a prune's filters let through. Docker's image is one platform; where a digest
 // has several, each of them has to be let through, so that nothing goes that docker would keep.
-func (d *decision) filter(chosen []*item, asked image.Prune, c Chosen) ([]*item, error) {
+func (d *decision) filter(chosen []*item, asked shelf.Prune, c Chosen) ([]*item, error) {
 	platforms := map[image.Digest][]Image{}
 	err := d.q.Below(digestsOf(chosen), func(b Below) {
 		if !b.Index {
@@ -107,7 +108,7 @@ func digestsOf(chosen []*item) []image.Digest {
 }
 
 // labelsOf returns the values of the labels that a prune asks about, by manifest and key.
-func labelsOf(platforms map[image.Digest][]Image, asked image.Prune, c Chosen) (map[image.Digest]map[string]string, error) {
+func labelsOf(platforms map[image.Digest][]Image, asked shelf.Prune, c Chosen) (map[image.Digest]map[string]string, error) {
 	var keys []string
 	for _, l := range slices.Concat(asked.Labels, asked.NotLabels) {
 		keys = append(keys, l.Key)
@@ -132,7 +133,7 @@ func labelsOf(platforms map[image.Digest][]Image, asked image.Prune, c Chosen) (
 
 // unused takes out of the chosen digests those that were used, and notes when and how. A tag's uses are its digest's,
 // and a platform's those of what lists it.
-func (d *decision) unused(chosen []*item, used Used, plan *image.RemovalPlan) ([]*item, error) {
+func (d *decision) unused(chosen []*item, used Used, plan *shelf.RemovalPlan) ([]*item, error) {
 	if len(used.Handed) > 0 {
 		under := map[image.Digest][]Key{}
 		for _, w := range chosen {
@@ -155,7 +156,7 @@ func (d *decision) unused(chosen []*item, used Used, plan *image.RemovalPlan) ([
 			return false
 		}
 		plan.Totals.Used++
-		keep(&plan.Used, image.PlanUse{Reference: w.Item.Reference, How: how, At: time.UnixMilli(at).UTC()})
+		keep(&plan.Used, shelf.PlanUse{Reference: w.Item.Reference, How: how, At: time.UnixMilli(at).UTC()})
 		return true
 	}), nil
 }

@@ -1,6 +1,9 @@
 package removal
 
-import "github.com/stowage/stowage/image"
+import (
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
+)
 
 // decision works out what goes. Items want roots and images to go; as long as the rules refuse one of them, the item is
 // taken out and what stays because of that is looked at again, until nothing is refused any more.
@@ -62,7 +65,7 @@ func (d *decision) decide() {
 }
 
 // refuse takes an item out of the plan.
-func (d *decision) refuse(w *item, refusal *image.Refusal) {
+func (d *decision) refuse(w *item, refusal *shelf.Refusal) {
 	if !w.alive() {
 		return
 	}
@@ -134,7 +137,7 @@ func (d *decision) needed() {
 			continue
 		}
 		for _, w := range d.behindRoot(r) {
-			d.refuse(w, &image.Refusal{Reason: image.RefusedHeld, Text: image.Textf("a running pull needs %s", w.name())})
+			d.refuse(w, &shelf.Refusal{Reason: shelf.RefusedHeld, Text: image.Textf("a running pull needs %s", w.name())})
 		}
 	}
 }
@@ -160,7 +163,7 @@ func (d *decision) pinned() {
 				text = image.Textf("%s is pinned by %s: %s", w.name(), r.pin.By, r.pin.Note)
 			}
 			by := []image.Reference{r.pin.Reference}
-			d.refuse(w, &image.Refusal{Reason: image.RefusedPinned, Text: text, By: by, Count: 1, Pin: r.pin})
+			d.refuse(w, &shelf.Refusal{Reason: shelf.RefusedPinned, Text: text, By: by, Count: 1, Pin: r.pin})
 		}
 	}
 }
@@ -194,7 +197,7 @@ func (d *decision) refuseReferenced(w *item, b blockers) {
 	default:
 		text = image.Textf("%s is tagged %s", image.ShortDigest(w.Item.Reference.Digest), b.text())
 	}
-	d.refuse(w, b.refusal(image.RefusedReferenced, text))
+	d.refuse(w, b.refusal(shelf.RefusedReferenced, text))
 }
 
 // stillReferenced returns the references that stand in the way of an item.

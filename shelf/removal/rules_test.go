@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
 	"github.com/stowage/stowage/test/rules"
 )
@@ -98,7 +99,7 @@ func TestAPlanDoesNotChangeByItself(t *testing.T) {
 	m := newMemory(t, []string{
 		"ubuntu:22.04=jammy amd64 arm64", "ubuntu:22.04=jammy-next amd64 arm64", "postgres:15=postgres amd64 arm64", "redis:7=redis amd64",
 	})
-	asked := image.Remove(m.Item("ubuntu:22.04", ""))
+	asked := shelf.Remove(m.Item("ubuntu:22.04", ""))
 	first, err := removal.Remove(m, asked, m.found(asked), nil)
 	if err != nil {
 		t.Fatal(err)

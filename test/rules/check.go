@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 )
 
 // AskedDeletion returns what a row asks for.
-func (s *Sources) AskedDeletion(tt Deletion) image.Removal {
+func (s *Sources) AskedDeletion(tt Deletion) shelf.Removal {
 	s.t.Helper()
-	asked := image.Removal{Force: tt.Force}
+	asked := shelf.Removal{Force: tt.Force}
 	for words := range strings.SplitSeq(tt.Ask, " + ") {
 		asked.Items = append(asked.Items, s.Item(words, tt.Only))
 	}
@@ -19,7 +20,7 @@ func (s *Sources) AskedDeletion(tt Deletion) image.Removal {
 }
 
 // CheckPlan holds what the plan says against a row, in any order.
-func (s *Sources) CheckPlan(tt Deletion, plan image.RemovalPlan) {
+func (s *Sources) CheckPlan(tt Deletion, plan shelf.RemovalPlan) {
 	s.t.Helper()
 	var untagged, deleted, stays, remains, by []string
 	for _, ref := range plan.Untagged {
@@ -55,7 +56,7 @@ func (s *Sources) CheckPlan(tt Deletion, plan image.RemovalPlan) {
 		sentences = append(sentences, i.Refusal.Text.String())
 		for _, ref := range i.Refusal.By {
 			by = append(by, s.Word(ref))
-			if i.Refusal.Reason != image.RefusedPinned && !strings.Contains(i.Refusal.Text.String(), ref.Familiar()) {
+			if i.Refusal.Reason != shelf.RefusedPinned && !strings.Contains(i.Refusal.Text.String(), ref.Familiar()) {
 				s.t.Errorf("refusal %q does not name %s", i.Refusal.Text, ref.Familiar())
 			}
 		}
@@ -88,9 +89,9 @@ func (s *Sources) CheckPlan(tt Deletion, plan image.RemovalPlan) {
 }
 
 // AskedPrune returns what a row asks for.
-func (s *Sources) AskedPrune(tt Pruning) image.Prune {
+func (s *Sources) AskedPrune(tt Pruning) shelf.Prune {
 	s.t.Helper()
-	asked := image.Prune{All: tt.All}
+	asked := shelf.Prune{All: tt.All}
 	if tt.Until != "" {
 		var err error
 		if asked.Until, err = time.Parse(time.DateOnly, tt.Until); err != nil {
@@ -113,7 +114,7 @@ func (s *Sources) AskedPrune(tt Pruning) image.Prune {
 }
 
 // CheckPrune holds what the plan of a prune says against a row, in any order.
-func (s *Sources) CheckPrune(tt Pruning, plan image.RemovalPlan) {
+func (s *Sources) CheckPrune(tt Pruning, plan shelf.RemovalPlan) {
 	s.t.Helper()
 	var untagged, deleted, kept []string
 	for _, ref := range plan.Untagged {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/shelf"
 )
 
 // Sources are small images and indexes by name, and the words in which tests speak of them.
@@ -265,7 +266,7 @@ func (s *Sources) ID(name, architecture string) image.Digest {
 }
 
 // Item reads one thing that is asked for: "ubuntu:22.04", "ubuntu:22.04/amd64", "ubuntu@jammy" or "id jammy/amd64".
-func (s *Sources) Item(words, only string) (item image.RemovalItem) {
+func (s *Sources) Item(words, only string) (item shelf.RemovalItem) {
 	s.t.Helper()
 	if id, ok := strings.CutPrefix(words, "id "); ok {
 		name, architecture, _ := strings.Cut(id, "/")
@@ -292,7 +293,7 @@ func (s *Sources) Item(words, only string) (item image.RemovalItem) {
 }
 
 // ItemWords returns an item as Item reads it.
-func (s *Sources) ItemWords(item image.RemovalItem) string {
+func (s *Sources) ItemWords(item shelf.RemovalItem) string {
 	switch {
 	case item.ID != "":
 		return "id " + s.NameOf(item.ID)
