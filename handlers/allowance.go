@@ -1,10 +1,12 @@
 package handlers
 
-import "github.com/stowage/stowage/views"
+import (
+	"github.com/stowage/stowage/views/offer"
+)
 
 // allowance gives what a registry said last of its rate limit, for views.AllowanceLine; nil where it never
 // said anything, or so long ago that the count has begun anew.
-func (h *Handlers) allowance(host string) *views.AllowanceView {
+func (h *Handlers) allowance(host string) *offer.Allowance {
 	if h.registry == nil {
 		return nil
 	}
@@ -12,7 +14,7 @@ func (h *Handlers) allowance(host string) *views.AllowanceView {
 	if !said || a.Window > 0 && h.options.Now().Sub(a.At) > a.Window {
 		return nil
 	}
-	v := views.AllowanceView{Registry: host, Limit: a.Limit, Remaining: a.Remaining, Window: a.Window, At: a.At}
+	v := offer.Allowance{Registry: host, Limit: a.Limit, Remaining: a.Remaining, Window: a.Window, At: a.At}
 	if listed, known := h.registry.Find(host); known {
 		v.Registry = listed.Name()
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	views "github.com/stowage/stowage/views/search"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )

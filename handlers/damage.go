@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/cleanup"
 )
 
 const (
@@ -14,7 +14,7 @@ const (
 )
 
 // damaged lists the blobs that are damaged on the disk, for the Storage page.
-func (h *Handlers) damaged(ctx context.Context) (v views.DamagedView, err error) {
+func (h *Handlers) damaged(ctx context.Context) (v cleanup.DamagedView, err error) {
 	v.Blobs, v.Total, err = h.store.Damaged(ctx, shownDamaged, shownDamagedUses)
 	return v, err
 }

@@ -8,8 +8,8 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/cleanup"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -17,8 +17,8 @@ import (
 // deletion is what a request wants to be deleted, and the page that it is looked at on.
 type deletion struct {
 	asked   shelf.Removal
-	many    bool            // asked for at /delete
-	skipped []views.Skipped // what is left out of asked, since it names nothing
+	many    bool              // asked for at /delete
+	skipped []cleanup.Skipped // what is left out of asked, since it names nothing
 
 	of   address.Image // the page of what is deleted; zero for many
 	back string        // where the request came from; empty where it does not say
@@ -106,7 +106,7 @@ func (h *Handlers) plan(c echo.Context, d deletion) error {
 	if err != nil {
 		return err
 	}
-	return h.showPlan(c, http.StatusOK, d, plan, views.DeleteView{})
+	return h.showPlan(c, http.StatusOK, d, plan, cleanup.DeleteView{})
 }
 
 // carryOut does what a deletion's form confirms, as it was shown or not at all.
@@ -123,7 +123,7 @@ func (h *Handlers) carryOut(c echo.Context, d deletion) error {
 	removed, err := h.store.Remove(ctx, d.asked, confirmed, by)
 	plan := removed.Plan
 	if image.KindOf(err) == image.Conflict {
-		return h.showPlan(c, http.StatusConflict, d, plan, views.DeleteView{Tried: true, Changed: plan.Fingerprint != confirmed})
+		return h.showPlan(c, http.StatusConflict, d, plan, cleanup.DeleteView{Tried: true, Changed: plan.Fingerprint != confirmed})
 	}
 	if image.KindOf(err) == image.NotFound && d.many {
 		return h.showMany(c, d)
@@ -131,10 +131,10 @@ func (h *Handlers) carryOut(c echo.Context, d deletion) error {
 	if err != nil {
 		return err
 	}
-	h.log.Info("deleted", "what", views.RemovalNames(plan.Asked.Items), "force", plan.Asked.Force, "by", by, "images", plan.Totals.Images,
+	h.log.Info("deleted", "what", cleanup.RemovalNames(plan.Asked.Items), "force", plan.Asked.Force, "by", by, "images", plan.Totals.Images,
 		"bytes", plan.Totals.Freed, "removal", removed.ID)
 	flash := ui.Flash{Kind: ui.KindSuccess, Undo: removed.ID, Until: removed.Until}
-	flash.Text = views.DeletedText(ctx, plan, flash.Undo != 0)
+	flash.Text = cleanup.DeletedText(ctx, plan, flash.Undo != 0)
 	return redirect(c, d.after(plan), flash)
 }
 
@@ -168,7 +168,7 @@ func (d deletion) plan(asked shelf.Removal) string {
 
 // showPlan answers with the plan's page; v says what led to it. A plan that refuses its one thing comes with the one
 // with force, which the page words its way on after.
-func (h *Handlers) showPlan(c echo.Context, status int, d deletion, plan shelf.RemovalPlan, v views.DeleteView) error {
+func (h *Handlers) showPlan(c echo.Context, status int, d deletion, plan shelf.RemovalPlan, v cleanup.DeleteView) error {
 	ctx := c.Request().Context()
 	v.Plan, v.Back, v.Many, v.Skipped = plan, d.back, d.many, d.skipped
 	forced := plan.Asked
@@ -189,11 +189,11 @@ func (h *Handlers) showPlan(c echo.Context, status int, d deletion, plan shelf.R
 	if d.back != "" {
 		v.Cancel = d.back
 	}
-	return Render(c, status, views.DeletePage(h.Chrome(c, v.Title(ctx), ui.NavImages), v))
+	return Render(c, status, cleanup.DeletePage(h.Chrome(c, v.Title(ctx), ui.NavImages), v))
 }
 
 // describeOne fills in what a plan for one thing has around it.
-func (h *Handlers) describeOne(c echo.Context, d deletion, v *views.DeleteView) {
+func (h *Handlers) describeOne(c echo.Context, d deletion, v *cleanup.DeleteView) {
 	ctx := c.Request().Context()
 	item := d.asked.Items[0]
 	v.Action, v.Cancel = d.of.At(address.SectionDelete).String(), d.of.For(item.Platform).String()

@@ -10,8 +10,8 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/cleanup"
 )
 
 // maxDeleted is how many things one plan is asked for.
@@ -49,17 +49,17 @@ func (h *Handlers) DeleteSummary(c echo.Context) error {
 	if image.KindOf(err) == image.Invalid {
 		var known *image.Error
 		errors.As(err, &known)
-		return Render(c, http.StatusOK, views.DeleteSummary(views.DeleteView{}, known))
+		return Render(c, http.StatusOK, cleanup.DeleteSummary(cleanup.DeleteView{}, known))
 	}
 	if err != nil {
 		return err
 	}
-	v := views.DeleteView{Many: true}
+	v := cleanup.DeleteView{Many: true}
 	if v.Plan, err = h.planMany(c.Request().Context(), &d); err != nil {
 		return err
 	}
 	v.Skipped = d.skipped
-	return Render(c, http.StatusOK, views.DeleteSummary(v, nil))
+	return Render(c, http.StatusOK, cleanup.DeleteSummary(v, nil))
 }
 
 // planMany plans what of a selection is stored. Where nothing is, the plan is empty and all of it skipped.
@@ -72,7 +72,7 @@ func (h *Handlers) planMany(ctx context.Context, d *deletion) (shelf.RemovalPlan
 		return plan, err
 	}
 	for _, item := range d.asked.Items {
-		d.skip(views.RemovalNames([]shelf.RemovalItem{item}), image.Errorf(image.NotFound, "not stored"))
+		d.skip(cleanup.RemovalNames([]shelf.RemovalItem{item}), image.Errorf(image.NotFound, "not stored"))
 	}
 	d.asked.Items = nil
 	return shelf.RemovalPlan{Asked: d.asked}, nil
@@ -88,7 +88,7 @@ func (h *Handlers) showMany(c echo.Context, d deletion) error {
 	if len(plan.Items) == 0 {
 		status = http.StatusNotFound
 	}
-	return h.showPlan(c, status, d, plan, views.DeleteView{})
+	return h.showPlan(c, status, d, plan, cleanup.DeleteView{})
 }
 
 // onePage is the page for deleting the only thing that was asked for; empty where there are several.
@@ -167,7 +167,7 @@ func (h *Handlers) thing(ctx context.Context, s string) (shelf.RemovalItem, erro
 
 // skip leaves something out. err says why.
 func (d *deletion) skip(name string, err error) {
-	skipped := views.Skipped{Name: name, Why: image.Plain(err.Error())}
+	skipped := cleanup.Skipped{Name: name, Why: image.Plain(err.Error())}
 	var known *image.Error
 	if errors.As(err, &known) {
 		skipped.Why = known.Text()

@@ -10,8 +10,8 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/imagepage"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -58,7 +58,7 @@ func (h *Handlers) imagePage(c echo.Context, a address.Image) error {
 	}
 	err = h.section(c, a, s)
 	if image.KindOf(err) == image.Damaged && !PlainText(c.Request()) && len(s.damaged(h)) > 0 {
-		return h.renderImage(c, Status(image.Damaged), s, views.DamagedSection())
+		return h.renderImage(c, Status(image.Damaged), s, imagepage.DamagedSection())
 	}
 	return err
 }
@@ -180,7 +180,7 @@ func (h *Handlers) absent(c echo.Context, a address.Image, cause error) error {
 			return err
 		}
 	}
-	v := views.AbsentView{
+	v := imagepage.AbsentView{
 		Crumbs: crumbsOf(ctx, a.Ref.Repository, ""), Ref: a.Ref, PullURL: address.PullFormOf(a.Ref).String(), Command: "docker pull " + a.Ref.Familiar(),
 		Running: h.running(a.Ref),
 	}
@@ -201,9 +201,9 @@ func (h *Handlers) absent(c echo.Context, a address.Image, cause error) error {
 		v.History = historyView(events, true)
 	}
 	if Partial(c) {
-		return Render(c, http.StatusNotFound, views.AbsentBody(v))
+		return Render(c, http.StatusNotFound, imagepage.AbsentBody(v))
 	}
-	return Render(c, http.StatusNotFound, views.AbsentPage(h.Chrome(c, a.Ref.Familiar(), ui.NavImages), v))
+	return Render(c, http.StatusNotFound, imagepage.AbsentPage(h.Chrome(c, a.Ref.Familiar(), ui.NavImages), v))
 }
 
 // renderImage answers with the page, or for htmx with what of it changes.
@@ -220,9 +220,9 @@ func (h *Handlers) renderImage(c echo.Context, status int, s *subject, section t
 		return err
 	}
 	if Partial(c) {
-		return Render(c, status, views.ImagePart(v, section))
+		return Render(c, status, imagepage.ImagePart(v, section))
 	}
-	return Render(c, status, views.ImagePage(h.Chrome(c, v.Title, ui.NavImages), v, section))
+	return Render(c, status, imagepage.ImagePage(h.Chrome(c, v.Title, ui.NavImages), v, section))
 }
 
 // redirectKeepingQuery sends the browser to another address of the same page.

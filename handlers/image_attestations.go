@@ -6,8 +6,8 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/imagepage"
 )
 
 // readAttestations reads what is stored about the platforms of the subject.
@@ -21,8 +21,8 @@ func (h *Handlers) readAttestations(ctx context.Context, s *subject) (err error)
 }
 
 // attested says what is stored about the platform shown; nil where nothing is, and the index lists nothing.
-func (s *subject) attested() *views.Attested {
-	v := views.Attested{URL: s.url(address.SectionManifest) + "#entries"}
+func (s *subject) attested() *imagepage.Attested {
+	v := imagepage.Attested{URL: s.url(address.SectionManifest) + "#entries"}
 	for _, a := range s.attestations {
 		if a.Of != s.shown.Manifest {
 			continue

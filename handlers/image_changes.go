@@ -8,8 +8,8 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/changes"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -53,7 +53,7 @@ func (h *Handlers) changes(c echo.Context, a address.Image) error {
 	if v.From.URL == "" || v.To.URL == "" {
 		status = http.StatusNotFound
 	}
-	return Render(c, status, views.ChangesPage(h.Chrome(c, views.ChangesTitle(c.Request().Context(), a.Ref.Repository), ui.NavImages), v))
+	return Render(c, status, changes.ChangesPage(h.Chrome(c, changes.ChangesTitle(c.Request().Context(), a.Ref.Repository), ui.NavImages), v))
 }
 
 // digestParam reads a digest of the query. Errors are of kind Invalid.
@@ -71,8 +71,8 @@ func digestParam(c echo.Context, name string) (image.Digest, error) {
 
 // changesView compares the platforms of two digests of a repository, as far as both are stored, and gives the images that
 // are to be compared; nil where there are none.
-func (h *Handlers) changesView(ctx context.Context, ref image.Reference, from image.Digest, platform image.Platform) (v views.ChangesView, compared *imagePair, err error) {
-	v = views.ChangesView{
+func (h *Handlers) changesView(ctx context.Context, ref image.Reference, from image.Digest, platform image.Platform) (v changes.ChangesView, compared *imagePair, err error) {
+	v = changes.ChangesView{
 		Crumbs:     append(crumbsOf(ctx, ref.Repository, address.Of(image.Reference{Repository: ref.Repository}).String()), ui.Crumb{Label: text.T(ctx, "changes.compare")}),
 		Repository: ref.Repository, Back: address.ChangesOf(ref.Repository, ref.Digest, from, platform).String(),
 	}
@@ -91,7 +91,7 @@ func (h *Handlers) changesView(ctx context.Context, ref image.Reference, from im
 		return v, nil, err
 	}
 	for _, change := range image.ComparePlatforms(manifestsOf(old), manifestsOf(now)) {
-		p := views.PlatformChangeView{PlatformChange: change}
+		p := changes.PlatformChangeView{PlatformChange: change}
 		if _, both := pairs[change.Platform]; both {
 			p.URL, p.Current = address.ChangesOf(ref.Repository, from, ref.Digest, change.Platform).String(), change.Platform == chosen
 		}
@@ -106,7 +106,7 @@ func (h *Handlers) changesView(ctx context.Context, ref image.Reference, from im
 }
 
 // changesSide reads one side; nil where it is not stored.
-func (h *Handlers) changesSide(ctx context.Context, ref image.Reference, side *views.ChangesSide) (*shelf.Target, error) {
+func (h *Handlers) changesSide(ctx context.Context, ref image.Reference, side *changes.ChangesSide) (*shelf.Target, error) {
 	side.Digest = ref.Digest
 	t, err := h.store.Target(ctx, ref)
 	if image.KindOf(err) == image.NotFound {
@@ -168,7 +168,7 @@ func manifestsOf(choices []platformChoice) []image.PlatformManifest {
 }
 
 // compareImages fills in what changed in config and layers.
-func (h *Handlers) compareImages(ctx context.Context, from, to shelf.Image, v *views.ChangesView) error {
+func (h *Handlers) compareImages(ctx context.Context, from, to shelf.Image, v *changes.ChangesView) error {
 	before, err := h.configOf(ctx, from)
 	if err != nil {
 		return err
@@ -187,7 +187,7 @@ func (h *Handlers) compareImages(ctx context.Context, from, to shelf.Image, v *v
 		return err
 	}
 	v.Layers = image.CompareLayers(old, now)
-	v.Size, v.Unpacked = views.SizeChange{From: from.Size, To: to.Size}, views.SizeChange{From: from.Unpacked, To: to.Unpacked}
+	v.Size, v.Unpacked = changes.SizeChange{From: from.Size, To: to.Size}, changes.SizeChange{From: from.Unpacked, To: to.Unpacked}
 	return nil
 }
 

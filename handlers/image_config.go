@@ -5,7 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/imagepage"
 )
 
 // configSection shows how containers of the image are run.
@@ -14,7 +14,7 @@ func (h *Handlers) configSection(c echo.Context, s *subject) error {
 	if err != nil {
 		return err
 	}
-	return h.renderImage(c, http.StatusOK, s, views.ConfigSection(views.ConfigView{
+	return h.renderImage(c, http.StatusOK, s, imagepage.ConfigSection(imagepage.ConfigView{
 		Config: config, Command: s.docker("inspect", "--format '{{json .Config}}'"),
 	}))
 }

@@ -10,8 +10,8 @@ import (
 
 	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/archives"
 )
 
 // downloadSection offers the image as an archive, with the query of the archive's own address. chosen=1 says that the
@@ -23,13 +23,13 @@ func (h *Handlers) downloadSection(c echo.Context, s *subject) error {
 	}
 	asked.things, asked.compression = []address.Image{s.Base()}, archive.None
 	formed := c.QueryParams().Has("chosen")
-	v := views.DownloadView{
+	v := archives.DownloadView{
 		Path: s.Base().At(address.SectionDownload).String(), Choices: downloadChoices(s, asked.platforms, formed), OCI: asked.format == archive.OCI, Ref: s.Ref,
 	}
-	switch left := slices.ContainsFunc(v.Choices, func(c views.DownloadChoice) bool { return !c.Ticked && !c.Broken && c.Platform != "" }); {
+	switch left := slices.ContainsFunc(v.Choices, func(c archives.DownloadChoice) bool { return !c.Ticked && !c.Broken && c.Platform != "" }); {
 	case formed && len(asked.platforms) == 0 && left:
 		v.None = true
-		return h.renderImage(c, http.StatusOK, s, views.DownloadSection(v))
+		return h.renderImage(c, http.StatusOK, s, archives.DownloadSection(v))
 	case formed && !left:
 		asked.platforms = nil
 	}
@@ -41,7 +41,7 @@ func (h *Handlers) downloadSection(c echo.Context, s *subject) error {
 		if !errors.As(err, &v.Problem) || v.Problem.Kind == image.Internal {
 			return err
 		}
-		return h.renderImage(c, Status(v.Problem.Kind), s, views.DownloadSection(v))
+		return h.renderImage(c, Status(v.Problem.Kind), s, archives.DownloadSection(v))
 	}
 	e := packed.exports[0]
 	v.URL = address.Archive{Of: s.Base(), OCI: v.OCI, Platforms: asked.platforms}.String()
@@ -55,21 +55,21 @@ func (h *Handlers) downloadSection(c echo.Context, s *subject) error {
 	for _, i := range e.Images {
 		v.Zstd = v.Zstd || slices.ContainsFunc(i.Layers, func(l image.Descriptor) bool { return strings.HasSuffix(l.MediaType, "zstd") })
 	}
-	return h.renderImage(c, http.StatusOK, s, views.DownloadSection(v))
+	return h.renderImage(c, http.StatusOK, s, archives.DownloadSection(v))
 }
 
 // downloadChoices gives the stored platforms of an index. Without a word all of them are ticked that are whole.
-func downloadChoices(s *subject, asked []image.Platform, formed bool) []views.DownloadChoice {
+func downloadChoices(s *subject, asked []image.Platform, formed bool) []archives.DownloadChoice {
 	if len(s.target.Entries) == 0 {
 		return nil
 	}
 	all := len(asked) == 0 && !formed
-	var choices []views.DownloadChoice
+	var choices []archives.DownloadChoice
 	for _, c := range s.choices {
 		if !c.stored {
 			continue
 		}
-		choice := views.DownloadChoice{Size: c.image.Size, Broken: !c.image.Broken.Empty()}
+		choice := archives.DownloadChoice{Size: c.image.Size, Broken: !c.image.Broken.Empty()}
 		if c.platform.Known() {
 			choice.Platform = c.platform.String()
 		}

@@ -4,18 +4,18 @@ import (
 	"context"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/imagepage"
 )
 
 // handed tells how often clients were given what the page is of. An ID has no repository: there its manifest counts, under
 // all of them.
-func (h *Handlers) handed(ctx context.Context, s *subject) (views.HandedView, error) {
+func (h *Handlers) handed(ctx context.Context, s *subject) (imagepage.HandedView, error) {
 	manifest := s.shown.Manifest
 	out, err := h.store.HandedOutOf(ctx, s.Ref, []image.Digest{manifest})
 	if err != nil {
-		return views.HandedView{}, err
+		return imagepage.HandedView{}, err
 	}
-	v := views.HandedView{Download: out.Download, Since: out.Since}
+	v := imagepage.HandedView{Download: out.Download, Since: out.Since}
 	switch {
 	case s.ID != "":
 		v.Download, err = h.store.HandedOutOfManifest(ctx, manifest)

@@ -12,8 +12,9 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/imagepage"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // historySection shows where a tag pointed. For a digest, and for the digests that lead to an image ID, it
@@ -41,7 +42,7 @@ func (h *Handlers) historySection(c echo.Context, s *subject) error {
 		v.ComparePath = s.Base().At(address.SectionChanges).String()
 		v.Points = historyPoints(events)
 	}
-	return h.renderImage(c, http.StatusOK, s, views.HistorySection(v))
+	return h.renderImage(c, http.StatusOK, s, imagepage.HistorySection(v))
 }
 
 func (h *Handlers) tagEvents(c echo.Context, s *subject, older int64) ([]shelf.TagEvent, error) {
@@ -72,12 +73,12 @@ func (h *Handlers) tagEvents(c echo.Context, s *subject, older int64) ([]shelf.T
 }
 
 // historyView shows events; ofTag where they are one tag's.
-func historyView(events []shelf.TagEvent, ofTag bool) views.HistoryView {
-	v := views.HistoryView{OfTag: ofTag}
+func historyView(events []shelf.TagEvent, ofTag bool) imagepage.HistoryView {
+	v := imagepage.HistoryView{OfTag: ofTag}
 	for _, e := range events {
 		tag := image.Reference{Repository: e.Repository, Tag: e.Tag}
-		ev := views.TagEventView{
-			Kind: views.TagEventKind(e.Event), Tag: views.Link{Label: tag.Familiar(), URL: address.Of(tag).String()},
+		ev := imagepage.TagEventView{
+			Kind: imagepage.TagEventKind(e.Event), Tag: ui.Link{Label: tag.Familiar(), URL: address.Of(tag).String()},
 			Old: historyLink(e.Repository, e.Old, e.OldStored), New: historyLink(e.Repository, e.New, e.NewStored), At: e.At, By: e.By, PullID: e.PullID, Uploaded: e.Uploaded,
 		}
 		if e.PullID != 0 {
@@ -92,12 +93,12 @@ func historyView(events []shelf.TagEvent, ofTag bool) views.HistoryView {
 }
 
 // historyPoints gives the digests at which a tag has been, newest first, each once, as far as they are stored.
-func historyPoints(events []shelf.TagEvent) []views.HistoryPoint {
-	var points []views.HistoryPoint
+func historyPoints(events []shelf.TagEvent) []imagepage.HistoryPoint {
+	var points []imagepage.HistoryPoint
 	add := func(d image.Digest, stored bool, at time.Time) {
-		same := func(p views.HistoryPoint) bool { return p.Digest == d }
+		same := func(p imagepage.HistoryPoint) bool { return p.Digest == d }
 		if d != "" && stored && !slices.ContainsFunc(points, same) {
-			points = append(points, views.HistoryPoint{Digest: d, At: at})
+			points = append(points, imagepage.HistoryPoint{Digest: d, At: at})
 		}
 	}
 	for _, e := range events {
@@ -110,8 +111,8 @@ func historyPoints(events []shelf.TagEvent) []views.HistoryPoint {
 }
 
 // historyLink leads to a digest's permanent page while it is stored.
-func historyLink(r image.Repository, d image.Digest, stored bool) views.Link {
-	l := views.Link{Label: string(d)}
+func historyLink(r image.Repository, d image.Digest, stored bool) ui.Link {
+	l := ui.Link{Label: string(d)}
 	if stored {
 		l.URL = address.Of(image.Reference{Repository: r, Digest: d}).String()
 	}

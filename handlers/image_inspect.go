@@ -13,8 +13,9 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf/docker"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/imagepage"
+	"github.com/stowage/stowage/views/ui"
 )
 
 // inspectSection shows docker's JSON, and answers with nothing but it for Accept: application/json or raw=1. With
@@ -46,14 +47,14 @@ func (h *Handlers) inspectSection(c echo.Context, s *subject) error {
 		bareAnswer(c)
 		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, b)
 	}
-	v := views.InspectView{
+	v := imagepage.InspectView{
 		JSON: b, SizeUnknown: s.shown.Unpacked < 0, Link: s.digestLink(), RawURL: address.Inspect{Of: s.page(address.SectionInspect), Raw: true}.String(), Command: s.docker("inspect", ""),
 		At: s.page(address.SectionInspect), Format: format,
 	}
 	status := http.StatusOK
 	if format != "" {
-		v.Command = s.docker("inspect", "-f "+views.ShellWords([]string{format}))
-		v.Curl = views.ShellWords([]string{"curl", "-H", "Accept: text/plain", h.origin(c) + v.FormatURL(format)})
+		v.Command = s.docker("inspect", "-f "+ui.ShellWords([]string{format}))
+		v.Curl = ui.ShellWords([]string{"curl", "-H", "Accept: text/plain", h.origin(c) + v.FormatURL(format)})
 		if v.Output, err = docker.Format(c.Request().Context(), format, inspected); err != nil {
 			var known *image.Error
 			if !errors.As(err, &known) {
@@ -62,10 +63,10 @@ func (h *Handlers) inspectSection(c echo.Context, s *subject) error {
 			v.Problem, status = known, formatStatus(known)
 		}
 	}
-	if _, target, _ := strings.Cut(c.Request().Header.Get("HX-Target"), "#"); Partial(c) && target == views.FormatOutput {
-		return Render(c, http.StatusOK, views.FormatPart(v)) // a template in the making is no failed request
+	if _, target, _ := strings.Cut(c.Request().Header.Get("HX-Target"), "#"); Partial(c) && target == imagepage.FormatOutput {
+		return Render(c, http.StatusOK, imagepage.FormatPart(v)) // a template in the making is no failed request
 	}
-	return h.renderImage(c, status, s, views.InspectSection(v))
+	return h.renderImage(c, status, s, imagepage.InspectSection(v))
 }
 
 // formatText answers with what docker's client prints, and where it prints an error with that. A template that prints the size

@@ -9,7 +9,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/docker"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/imagepage"
 )
 
 // maxQuiet is how many steps without a layer one page shows. Steps with a layer are limited by image.MaxLayers; those
@@ -42,7 +42,7 @@ func (h *Handlers) layersSection(c echo.Context, s *subject) error {
 		return err
 	}
 	v.Command = s.docker("history", "--no-trunc")
-	return h.renderImage(c, http.StatusOK, s, views.LayersSection(v))
+	return h.renderImage(c, http.StatusOK, s, imagepage.LayersSection(v))
 }
 
 // config reads the image's config from its blob.
@@ -63,8 +63,8 @@ func (h *Handlers) configOf(ctx context.Context, img shelf.Image) (*image.Config
 	return image.ParseStoredConfig(raw, doc.Manifest)
 }
 
-func layersView(steps []image.Step, layers []shelf.Layer) views.LayersView {
-	v := views.LayersView{Layers: len(layers), History: len(steps)}
+func layersView(steps []image.Step, layers []shelf.Layer) imagepage.LayersView {
+	v := imagepage.LayersView{Layers: len(layers), History: len(steps)}
 	quiet := 0
 	for _, step := range steps {
 		made := step.Layer >= 0 && step.Layer < len(layers)
@@ -74,14 +74,14 @@ func layersView(steps []image.Step, layers []shelf.Layer) views.LayersView {
 				continue
 			}
 		}
-		sv := views.StepView{Recorded: step.CreatedBy, Author: step.Author, Comment: step.Comment}
+		sv := imagepage.StepView{Recorded: step.CreatedBy, Author: step.Author, Comment: step.Comment}
 		if step.Created != nil {
 			sv.Created = *step.Created
 		}
 		if made {
 			l := layers[step.Layer]
 			sv.Number = step.Layer + 1
-			sv.Layer = views.StepLayer{
+			sv.Layer = imagepage.StepLayer{
 				Digest: l.Digest, DiffID: l.DiffID, MediaType: l.MediaType, Size: l.Size, Unpacked: l.Unpacked, Entries: l.Entries, Users: l.Users, Problem: l.Problem,
 			}
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/imagepage"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -49,12 +49,12 @@ func (h *Handlers) manifestSection(c echo.Context, s *subject) error {
 	if c.QueryParam("raw") == "1" {
 		return rawDocument(c, doc, doc.Digest == s.Ref.Digest)
 	}
-	v := views.ManifestView{
+	v := imagepage.ManifestView{
 		Raw: doc.Raw, MediaType: doc.MediaType, Digest: doc.Digest, Link: s.digestLink(),
 		Download: s.documentURL(name, true), Listed: s.listed(), Command: s.imagetools(doc.Digest),
 	}
 	v.Documents = s.documents(c.Request().Context(), digest)
-	return h.renderImage(c, http.StatusOK, s, views.ManifestSection(v))
+	return h.renderImage(c, http.StatusOK, s, imagepage.ManifestSection(v))
 }
 
 // document reads an index, a manifest or, of an attestation, what there is to be shown of it: its bytes.
@@ -107,15 +107,15 @@ func rawDocument(c echo.Context, doc image.Document, permanent bool) error {
 }
 
 // listed gives what the index lists besides images.
-func (s *subject) listed() []views.ListedEntry {
+func (s *subject) listed() []imagepage.ListedEntry {
 	platforms := map[image.Digest]string{}
 	for _, c := range s.choices {
 		platforms[c.digest] = c.platform.String()
 	}
-	var listed []views.ListedEntry
+	var listed []imagepage.ListedEntry
 	for _, e := range s.target.Entries {
 		if e.Kind == image.EntryAttestation || e.Kind == image.EntryOther {
-			l := views.ListedEntry{
+			l := imagepage.ListedEntry{
 				Digest: e.Digest, MediaType: e.MediaType, Bytes: e.Bytes, Attestation: e.Kind == image.EntryAttestation, Describes: platforms[e.Describes],
 			}
 			if a, stored := s.attestation(e.Digest); stored && l.Attestation {

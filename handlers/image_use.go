@@ -6,12 +6,12 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/imagepage"
 )
 
 // useSection shows how engines and registry tools pull the image from this server.
 func (h *Handlers) useSection(c echo.Context, s *subject) error {
-	v := views.UseView{Server: h.outside(c), Tag: s.Ref.Tag, Repository: s.Ref.Repository, Digest: s.target.Digest, Shown: s.shown.Platform}
+	v := imagepage.UseView{Server: h.outside(c), Tag: s.Ref.Tag, Repository: s.Ref.Repository, Digest: s.target.Digest, Shown: s.shown.Platform}
 	if s.ID != "" { // no client pulls by an ID: the manifest stands for it, where a repository leads there
 		v.Digest = s.shown.Manifest
 		if len(s.names.Digests) > 0 {
@@ -28,5 +28,5 @@ func (h *Handlers) useSection(c echo.Context, s *subject) error {
 	}
 	v.Fetches = h.options.Mirror.Covers(v.Repository)
 	v.Broken = !s.shown.Broken.Empty()
-	return h.renderImage(c, http.StatusOK, s, views.UseSection(v))
+	return h.renderImage(c, http.StatusOK, s, imagepage.UseSection(v))
 }

@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/imagepage"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -15,8 +15,8 @@ import (
 const maxLinks = 12
 
 // imageView fills in the head of the page.
-func (h *Handlers) imageView(ctx context.Context, s *subject) views.ImageView {
-	v := views.ImageView{
+func (h *Handlers) imageView(ctx context.Context, s *subject) imagepage.ImageView {
+	v := imagepage.ImageView{
 		Title: s.title(ctx), Ref: s.Ref, Subject: s.target.Digest, Broken: s.shown.Broken,
 		Platforms: s.platformLinks(), PlatformsURL: s.Base().At(s.Section).String(), Shown: s.figures(ctx), Tabs: s.tabs(ctx), Deletions: s.deletions(ctx),
 		EntriesURL: s.url(address.SectionManifest),
@@ -40,13 +40,13 @@ func (h *Handlers) imageView(ctx context.Context, s *subject) views.ImageView {
 		s.describeReference(ctx, &v)
 	}
 	if !s.stored {
-		v.Missing = &views.MissingPlatform{Name: s.platform.String(), PullURL: s.pullURL(), Command: s.docker("pull", "")}
+		v.Missing = &imagepage.MissingPlatform{Name: s.platform.String(), PullURL: s.pullURL(), Command: s.docker("pull", "")}
 	}
 	return v
 }
 
 // describeReference fills in what only a tag or a digest has.
-func (s *subject) describeReference(ctx context.Context, v *views.ImageView) {
+func (s *subject) describeReference(ctx context.Context, v *imagepage.ImageView) {
 	v.Crumbs = crumbsOf(ctx, s.Ref.Repository, address.Of(image.Reference{Repository: s.Ref.Repository}).String())
 	if s.stored {
 		v.PullURL = address.PullFormOf(s.Ref, s.storedPlatforms()...).String()
@@ -59,7 +59,7 @@ func (s *subject) describeReference(ctx context.Context, v *views.ImageView) {
 	}
 	for _, t := range s.target.Tags {
 		ref := image.Reference{Repository: s.Ref.Repository, Tag: t}
-		v.Names = append(v.Names, views.Link{
+		v.Names = append(v.Names, ui.Link{
 			Label: t, URL: address.Of(s.Ref.WithTag(t)).At(s.Section).For(s.addressed()).String(), Note: ui.UploadedWord(ctx, ref),
 		})
 	}
@@ -67,7 +67,7 @@ func (s *subject) describeReference(ctx context.Context, v *views.ImageView) {
 }
 
 // describeID fills in what only an image ID has.
-func (s *subject) describeID(ctx context.Context, v *views.ImageView) {
+func (s *subject) describeID(ctx context.Context, v *imagepage.ImageView) {
 	v.Subject = s.shown.ID
 	v.Crumbs = []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: address.ImagesPath}, {Label: image.ShortDigest(s.shown.ID)}}
 	for _, r := range append(append([]image.Reference{}, s.names.Tags...), s.names.Lone...) {
@@ -75,14 +75,14 @@ func (s *subject) describeID(ctx context.Context, v *views.ImageView) {
 		if r.Digest != "" {
 			label = r.Repository.Familiar() + "@" + image.ShortDigest(r.Digest)
 		}
-		v.Names = append(v.Names, views.Link{Label: label, URL: address.Of(r).At(s.Section).For(s.shown.Platform).String(), Note: ui.UploadedWord(ctx, r)})
+		v.Names = append(v.Names, ui.Link{Label: label, URL: address.Of(r).At(s.Section).For(s.shown.Platform).String(), Note: ui.UploadedWord(ctx, r)})
 	}
 	v.Names, v.MoreNames = first(v.Names)
 	if len(s.names.Tags) > 0 {
 		v.PullURL = address.PullFormOf(s.names.Tags[0], s.shown.Platform).String()
 	}
 	for _, t := range s.twins {
-		l := views.Link{Label: image.ShortDigest(t.Manifest), Note: t.Platform.String()}
+		l := ui.Link{Label: image.ShortDigest(t.Manifest), Note: t.Platform.String()}
 		if len(s.names.Digests) > 0 {
 			l.URL = address.Of(s.names.Digests[0].WithDigest(t.Manifest)).String()
 		}
@@ -91,7 +91,7 @@ func (s *subject) describeID(ctx context.Context, v *views.ImageView) {
 }
 
 // first keeps a list of links short.
-func first(links []views.Link) (shown []views.Link, more int) {
+func first(links []ui.Link) (shown []ui.Link, more int) {
 	if len(links) <= maxLinks {
 		return links, 0
 	}
@@ -149,10 +149,10 @@ func (s *subject) tabs(ctx context.Context) []ui.Tab {
 
 // platformLinks gives the platform switch: to the same section where a platform is stored, to the pull form
 // where it is not.
-func (s *subject) platformLinks() []views.PlatformChoice {
-	links := make([]views.PlatformChoice, 0, len(s.choices))
+func (s *subject) platformLinks() []imagepage.PlatformChoice {
+	links := make([]imagepage.PlatformChoice, 0, len(s.choices))
 	for _, c := range s.choices {
-		l := views.PlatformChoice{Name: c.platform.String(), Stored: c.stored, Unpacked: -1}
+		l := imagepage.PlatformChoice{Name: c.platform.String(), Stored: c.stored, Unpacked: -1}
 		if c.stored {
 			l.Current = s.stored && c.image.Manifest == s.shown.Manifest
 			l.Broken, l.Size, l.Unpacked = !c.image.Broken.Empty(), c.image.Size, c.image.Unpacked
@@ -188,8 +188,8 @@ func (s *subject) pullFormURL(p image.Platform) string {
 }
 
 // figures gives the key figures of the platform shown.
-func (s *subject) figures(ctx context.Context) views.ImageFigures {
-	f := views.ImageFigures{
+func (s *subject) figures(ctx context.Context) imagepage.ImageFigures {
+	f := imagepage.ImageFigures{
 		ID: s.shown.ID, Size: s.shown.Size, Unpacked: s.shown.Unpacked, Layers: s.shown.Layers, Created: s.shown.Created, Pulled: s.shown.Stored,
 	}
 	for _, l := range s.layers {
@@ -205,16 +205,16 @@ func (s *subject) figures(ctx context.Context) views.ImageFigures {
 }
 
 // deletions gives what can be deleted from here. Each leads to the plan, which says what will happen.
-func (s *subject) deletions(ctx context.Context) []views.Link {
-	whole := views.Link{Label: text.T(ctx, "image.delete"), URL: s.Base().At(address.SectionDelete).String()}
+func (s *subject) deletions(ctx context.Context) []ui.Link {
+	whole := ui.Link{Label: text.T(ctx, "image.delete"), URL: s.Base().At(address.SectionDelete).String()}
 	if s.ID != "" || !s.stored || len(s.target.Images) < 2 {
-		return []views.Link{whole}
+		return []ui.Link{whole}
 	}
 	if whole.Label = text.T(ctx, "image.delete_digest"); s.Ref.Tag != "" {
 		whole.Label = text.T(ctx, "image.delete_tag", "Tag", s.Ref.Tag)
 	}
-	one := views.Link{Label: text.T(ctx, "image.delete_platform", "Platform", s.platform.String()), URL: s.Base().At(address.SectionDelete).For(s.platform).String()}
-	return []views.Link{one, whole}
+	one := ui.Link{Label: text.T(ctx, "image.delete_platform", "Platform", s.platform.String()), URL: s.Base().At(address.SectionDelete).For(s.platform).String()}
+	return []ui.Link{one, whole}
 }
 
 // docker gives a docker command about the image, for its platform where that is not a matter of course.
@@ -224,7 +224,7 @@ func (s *subject) docker(command, options string) string {
 		if command == "inspect" { // only the image command knows --platform
 			words = []string{"docker", "image", "inspect"}
 		}
-		words = append(words, "--platform", views.ShellWords([]string{s.platform.String()}))
+		words = append(words, "--platform", ui.ShellWords([]string{s.platform.String()}))
 	}
 	if options != "" {
 		words = append(words, options)

@@ -10,8 +10,8 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/images"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -24,22 +24,22 @@ func (h *Handlers) Images(c echo.Context) error {
 	return h.answerList(c, imagesPath, "", func() (int, error) {
 		totals, err := h.store.Totals(c.Request().Context())
 		return totals.Images, err
-	}, func(list views.ImageList) error {
+	}, func(list images.ImageList) error {
 		totals, err := h.store.Totals(c.Request().Context())
 		if err != nil {
 			return err
 		}
-		v := views.ImagesView{
+		v := images.ImagesView{
 			Repositories: totals.Repositories, Bytes: totals.Bytes + totals.WaitingBytes, List: list,
 			Reclaimable: h.store.Reclaimable().Dangling,
 		}
-		return Render(c, http.StatusOK, views.ImagesPage(h.Chrome(c, views.ListTitle(c.Request().Context(), list), ui.NavImages), v))
+		return Render(c, http.StatusOK, images.ImagesPage(h.Chrome(c, images.ListTitle(c.Request().Context(), list), ui.NavImages), v))
 	})
 }
 
 // answerList answers with a list of the whole shelf or of one repository: in its page, or the list alone for htmx, or its image
 // IDs as text. count gives the number of rows without a filter.
-func (h *Handlers) answerList(c echo.Context, path string, repository image.Repository, count func() (int, error), page func(views.ImageList) error) error {
+func (h *Handlers) answerList(c echo.Context, path string, repository image.Repository, count func() (int, error), page func(images.ImageList) error) error {
 	c.Response().Header().Add(echo.HeaderVary, echo.HeaderAccept)
 	if PlainText(c.Request()) {
 		return h.imageIDs(c, path, repository)
@@ -66,7 +66,7 @@ func (h *Handlers) answerList(c echo.Context, path string, repository image.Repo
 	}
 	if Partial(c) {
 		noteAddress(c, state)
-		return Render(c, http.StatusOK, views.ImageListSwap(list))
+		return Render(c, http.StatusOK, images.ImageListSwap(list))
 	}
 	return page(list)
 }
@@ -85,7 +85,7 @@ func (h *Handlers) listQuery(ctx context.Context, state address.List) (shelf.Que
 		q.Dangling = shelf.DanglingHidden
 	}
 	if state.Update != "" {
-		q.Updates = []shelf.UpdateState{updates[state.Update]}
+		q.Updates = []shelf.UpdateState{updateStates[state.Update]}
 	}
 	for _, s := range state.Labels {
 		l, err := image.ParseLabel(s)
@@ -152,9 +152,9 @@ func (h *Handlers) createdOf(ctx context.Context, name, part string) (time.Time,
 }
 
 // imageList reads one page of the list; all is the number of rows without the filter.
-func (h *Handlers) imageList(c echo.Context, state address.List, q shelf.Query, all int) (views.ImageList, error) {
+func (h *Handlers) imageList(c echo.Context, state address.List, q shelf.Query, all int) (images.ImageList, error) {
 	ctx := c.Request().Context()
-	list := views.ImageList{State: state, Repository: q.Repository, All: all, Server: h.origin(c)}
+	list := images.ImageList{State: state, Repository: q.Repository, All: all, Server: h.origin(c)}
 	if state.Grouped {
 		rows, matches, err := h.store.ListRepositories(ctx, q)
 		if err != nil {

@@ -209,14 +209,14 @@ func ofPart(err error, part string) error {
 	return named.Suggest("A label is a key, or a key and a value: stage or stage=ci.")
 }
 
-// updates are the words of the filter of that name.
-var updates = map[string]shelf.UpdateState{
+// updateStates are the words of the filter of that name.
+var updateStates = map[string]shelf.UpdateState{
 	"current": shelf.UpdateCurrent, "available": shelf.UpdateAvailable, "gone": shelf.UpdateGone,
 	"unknown": shelf.UpdateUnknown, "unchecked": shelf.UpdateUnchecked,
 }
 
 func isUpdate(s string) bool {
-	_, ok := updates[s]
+	_, ok := updateStates[s]
 	return ok
 }
 

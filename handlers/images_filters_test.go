@@ -9,7 +9,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/images"
 )
 
 const partial = "HX-Request"
@@ -233,7 +233,7 @@ func TestRowsSayWhatIsPinnedAndWhatHasAnUpdate(t *testing.T) {
 	} {
 		row := shelf.Row{Reference: image.Reference{Repository: "docker.io/library/a", Tag: "1"}, Update: state, Pinned: state == shelf.UpdateGone}
 		var page strings.Builder
-		if err := views.ImageListPart(views.ImageList{Rows: []shelf.Row{row}, All: 1, Matches: 1, Pages: 1}).Render(t.Context(), &page); err != nil {
+		if err := images.ImageListPart(images.ImageList{Rows: []shelf.Row{row}, All: 1, Matches: 1, Pages: 1}).Render(t.Context(), &page); err != nil {
 			t.Fatal(err)
 		}
 		if shown := page.String(); text != "" && !strings.Contains(shown, text) || strings.Contains(shown, "pinned</span>") != row.Pinned || text == "" && strings.Contains(shown, "badge-accent") {

@@ -12,7 +12,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/images"
 )
 
 // filled is a shelf with a little of everything that the list shows: two platforms, two tags on one digest, another
@@ -228,7 +228,7 @@ func TestThePagesAreInKorean(t *testing.T) {
 func TestAnUnknownPlatformIsStoredAllTheSame(t *testing.T) {
 	row := shelf.Row{Reference: image.Reference{Repository: "docker.io/library/odd", Tag: "1"}, ImageID: image.DigestOf(nil)}
 	var page strings.Builder
-	if err := views.ImageListPart(views.ImageList{Rows: []shelf.Row{row}, All: 1, Matches: 1, Pages: 1}).Render(t.Context(), &page); err != nil {
+	if err := images.ImageListPart(images.ImageList{Rows: []shelf.Row{row}, All: 1, Matches: 1, Pages: 1}).Render(t.Context(), &page); err != nil {
 		t.Fatal(err)
 	}
 	if text := page.String(); !strings.Contains(text, "unknown platform") || strings.Contains(text, "no platform stored") {

@@ -5,8 +5,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/imagepage"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -24,6 +24,6 @@ func (h *Handlers) Layer(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := views.LayerView{Layer: l, Damaged: h.store.IsDamaged(digest), Uses: users}
-	return Render(c, http.StatusOK, views.LayerPage(h.Chrome(c, views.LayerTitle(ctx, digest), ui.NavImages), v))
+	v := imagepage.LayerView{Layer: l, Damaged: h.store.IsDamaged(digest), Uses: users}
+	return Render(c, http.StatusOK, imagepage.LayerPage(h.Chrome(c, imagepage.LayerTitle(ctx, digest), ui.NavImages), v))
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/shelf/docker"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	views "github.com/stowage/stowage/views/search"
 	"github.com/stowage/stowage/views/ui"
 )
 

@@ -11,8 +11,9 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/offer"
+	views "github.com/stowage/stowage/views/search"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -28,7 +29,7 @@ func aPicker() views.PickerView {
 			{Name: "15.5-bookworm", Stored: true, Moved: true, Size: 152_000_000},
 			{Name: strings.Repeat("alpine.", 18), Size: -1},
 		}},
-		Allowance: &views.AllowanceView{Registry: "Docker Hub", Limit: 100, Remaining: 87, Window: 6 * time.Hour, At: clock.Add(-time.Minute)},
+		Allowance: &offer.Allowance{Registry: "Docker Hub", Limit: 100, Remaining: 87, Window: 6 * time.Hour, At: clock.Add(-time.Minute)},
 	}
 }
 
@@ -38,12 +39,12 @@ func TestThePickerLooksAsApproved(t *testing.T) {
 		return &v
 	}
 	found, none, unpicked, waiting, limited, failed, foreign, onward := aPicker(), aPicker(), aPicker(), aPicker(), aPicker(), aPicker(), aPicker(), aPicker()
-	found.Offers = views.PickerOffers{Running: []int64{7}, Found: &views.PullFound{
+	found.Offers = views.PickerOffers{Running: []int64{7}, Found: &offer.Found{
 		Ref: postgres15, Digest: image.DigestOf([]byte("index")), Index: true, Stored: image.DigestOf([]byte("old")), StoredURL: address.Of(postgres15).String(),
 		Default: "linux/amd64", Ticked: 1, Fetch: 120_800_000, Free: 100_000_000,
-		Offers: []views.PullOffer{
+		Offers: []offer.Offer{
 			{Platform: "linux/amd64", Value: "linux/amd64", Default: true, Ticked: true, Priced: true, Size: 149_900_000, Here: 29_100_000, Fetch: 120_800_000, Blobs: "94ef9904d4df:120800000"},
-			{Platform: "bad\u202e/<b>", Obstacle: views.ObstacleInvalid},
+			{Platform: "bad\u202e/<b>", Obstacle: offer.ObstacleInvalid},
 		},
 	}}
 	none.State.Match, none.State.Tag = "no such<b>", ""

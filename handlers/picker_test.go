@@ -24,8 +24,8 @@ import (
 	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	views "github.com/stowage/stowage/views/search"
 	"github.com/stowage/stowage/views/text"
 )
 

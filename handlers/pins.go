@@ -8,8 +8,9 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/cleanup"
+	"github.com/stowage/stowage/views/imagepage"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -27,7 +28,7 @@ func (h *Handlers) pinImage(c echo.Context, a address.Image) error {
 		return err
 	}
 	h.log.Info("pinned", "reference", pin.Reference.String(), "by", by)
-	return redirect(c, pinBack(c, a), ui.Flash{Kind: ui.KindSuccess, Text: views.PinnedText(ctx, ref)})
+	return redirect(c, pinBack(c, a), ui.Flash{Kind: ui.KindSuccess, Text: cleanup.PinnedText(ctx, ref)})
 }
 
 // unpinImage answers POST …/unpin with the field back.
@@ -41,7 +42,7 @@ func (h *Handlers) unpinImage(c echo.Context, a address.Image) error {
 		return err
 	}
 	h.log.Info("unpinned", "reference", ref.String(), "by", h.requester(c))
-	return redirect(c, pinBack(c, a), ui.Flash{Kind: ui.KindSuccess, Text: views.UnpinnedText(ctx, ref)})
+	return redirect(c, pinBack(c, a), ui.Flash{Kind: ui.KindSuccess, Text: cleanup.UnpinnedText(ctx, ref)})
 }
 
 // pinBack is the page that a pin's form leads back to: its own unless the form says another.
@@ -81,8 +82,8 @@ func pinAddress(c echo.Context, a address.Image) error {
 }
 
 // pins gives what is pinned of a subject, and what can be.
-func (h *Handlers) pins(ctx context.Context, s *subject) (views.PinView, error) {
-	v := views.PinView{Back: s.url(s.Section)}
+func (h *Handlers) pins(ctx context.Context, s *subject) (imagepage.PinView, error) {
+	v := imagepage.PinView{Back: s.url(s.Section)}
 	if s.ID == "" {
 		pin, err := h.store.PinOf(ctx, s.Ref)
 		if err != nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/cleanup"
+	"github.com/stowage/stowage/views/marks"
 	"github.com/stowage/stowage/views/text"
 )
 
@@ -89,8 +90,8 @@ func TestBadPinsAreRefused(t *testing.T) {
 	s.post(redisPage+":8/pin", nil).is(t, http.StatusNotFound)
 	s.post("/images/sha256:abcd/pin", nil).is(t, http.StatusNotFound)
 	s.get(redisPage+":7").lacks(t, "Pinned by")
-	if views.MaxPinNote != shelf.MaxPinNote {
-		t.Errorf("the form takes %d characters, the store %d", views.MaxPinNote, shelf.MaxPinNote)
+	if marks.MaxPinNote != shelf.MaxPinNote {
+		t.Errorf("the form takes %d characters, the store %d", marks.MaxPinNote, shelf.MaxPinNote)
 	}
 }
 
@@ -114,7 +115,7 @@ func TestTheListOfPinsSaysWhoAndWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	var page strings.Builder
-	if err := views.PinsList(pins, total, "/storage").Render(text.WithLocale(t.Context(), text.Locale{Now: clock}), &page); err != nil {
+	if err := cleanup.PinsList(pins, total, "/storage").Render(text.WithLocale(t.Context(), text.Locale{Now: clock}), &page); err != nil {
 		t.Fatal(err)
 	}
 	a := answer{body: page.String()}

@@ -14,8 +14,8 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/docker"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/cleanup"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -30,8 +30,8 @@ const (
 type pruning struct {
 	typed   address.Prune
 	asked   shelf.Prune
-	at      time.Time           // when durations count from
-	problem *views.PruneProblem // what cannot be understood; asked means nothing then
+	at      time.Time             // when durations count from
+	problem *cleanup.PruneProblem // what cannot be understood; asked means nothing then
 }
 
 // Prune answers GET /prune?all=&until=&label=&label!=&unused=: what a prune would do, or for htmx the plan alone. Nothing is
@@ -64,23 +64,23 @@ func (h *Handlers) PruneSummary(c echo.Context) error {
 	if !Partial(c) {
 		return c.Redirect(http.StatusFound, p.typed.String())
 	}
-	form := views.PruneForm{Asked: p.typed, Problem: p.problem}
+	form := cleanup.PruneForm{Asked: p.typed, Problem: p.problem}
 	if p.problem != nil {
-		return Render(c, http.StatusUnprocessableEntity, views.PruneSummaryPart(form))
+		return Render(c, http.StatusUnprocessableEntity, cleanup.PruneSummaryPart(form))
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), summaryLimit)
 	defer cancel()
 	plan, err := h.planPrune(ctx, p.asked)
 	switch {
 	case err == nil:
-		summary := views.SummaryOf(plan)
+		summary := cleanup.SummaryOf(plan)
 		form.Summary = &summary
 	case ctx.Err() == nil || c.Request().Context().Err() != nil:
 		return err
 	default:
 		form.Slow = true
 	}
-	return Render(c, http.StatusOK, views.PruneSummaryPart(form))
+	return Render(c, http.StatusOK, cleanup.PruneSummaryPart(form))
 }
 
 // planPrune plans one prune at a time: on a large shelf the plan for all of it takes hundreds of megabytes for a while.
@@ -120,17 +120,17 @@ func (h *Handlers) PruneImages(c echo.Context) error {
 	}
 	h.log.Info("pruned", "filters", p.typed.String(), "by", by, "images", plan.Totals.Images, "bytes", plan.Totals.Freed, "removal", removed.ID)
 	flash := ui.Flash{Kind: ui.KindSuccess, Undo: removed.ID, Until: removed.Until}
-	flash.Text = views.PrunedText(ctx, plan, flash.Undo != 0)
+	flash.Text = cleanup.PrunedText(ctx, plan, flash.Undo != 0)
 	return redirect(c, address.StoragePath, flash)
 }
 
 // showPrune answers with the plan's page, or for htmx with the plan alone.
 func (h *Handlers) showPrune(c echo.Context, status int, p pruning, plan *shelf.RemovalPlan, changed bool) error {
-	v := views.PruneView{Form: views.PruneForm{Asked: p.typed, Problem: p.problem}, Plan: plan, At: strconv.FormatInt(p.at.UnixMilli(), 10), Changed: changed}
+	v := cleanup.PruneView{Form: cleanup.PruneForm{Asked: p.typed, Problem: p.problem}, Plan: plan, At: strconv.FormatInt(p.at.UnixMilli(), 10), Changed: changed}
 	if Partial(c) {
-		return Render(c, status, views.PrunePlan(v))
+		return Render(c, status, cleanup.PrunePlan(v))
 	}
-	return Render(c, status, views.PrunePage(h.Chrome(c, views.PruneTitle(c.Request().Context()), ui.NavStorage), v))
+	return Render(c, status, cleanup.PrunePage(h.Chrome(c, cleanup.PruneTitle(c.Request().Context()), ui.NavStorage), v))
 }
 
 // refusePrune says which filter is wrong and leaves the form as it was typed.
@@ -153,14 +153,14 @@ func (h *Handlers) pruningOf(c echo.Context) (pruning, error) {
 	}
 	p := pruning{at: h.planTime(form.Get("at"))}
 	for _, field := range []struct {
-		name views.PruneField
+		name cleanup.PruneField
 		read func(url.Values) error
-	}{{views.PruneAll, p.readAll}, {views.PruneUntil, p.readUntil}, {views.PruneLabel, p.readLabels}, {views.PruneNotLabel, p.readNotLabels}, {views.PruneUnused, p.readUnused}} {
+	}{{cleanup.PruneAll, p.readAll}, {cleanup.PruneUntil, p.readUntil}, {cleanup.PruneLabel, p.readLabels}, {cleanup.PruneNotLabel, p.readNotLabels}, {cleanup.PruneUnused, p.readUnused}} {
 		err := field.read(form)
 		var known *image.Error
 		if errors.As(err, &known) && p.problem == nil { // the first of several; the others are read all the same
 			ctx := c.Request().Context()
-			p.problem = views.NewPruneProblem(ctx, field.name, known)
+			p.problem = cleanup.NewPruneProblem(ctx, field.name, known)
 		}
 	}
 	return p, nil

@@ -9,8 +9,8 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/pulls"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -39,25 +39,25 @@ func (h *Handlers) Pull(c echo.Context) error {
 		return err
 	}
 	if Partial(c) {
-		return Render(c, http.StatusOK, views.PullPart(view))
+		return Render(c, http.StatusOK, pulls.PullPart(view))
 	}
 	c.Response().Header().Add(echo.HeaderVary, echo.HeaderAccept)
 	if accept := c.Request().Header.Get(echo.HeaderAccept); PlainText(c.Request()) || wants(accept, echo.MIMEApplicationJSON) {
 		return pullAnswer(c, view, wants(accept, echo.MIMEApplicationJSON))
 	}
-	chrome := h.Chrome(c, views.PullTitle(c.Request().Context(), job), ui.NavPulls)
-	if !job.State.Final() || view.State() == views.Unpacking {
+	chrome := h.Chrome(c, pulls.PullTitle(c.Request().Context(), job), ui.NavPulls)
+	if !job.State.Final() || view.State() == pulls.Unpacking {
 		chrome.Refresh = refreshEvery
 	}
-	return Render(c, http.StatusOK, views.PullPage(chrome, view))
+	return Render(c, http.StatusOK, pulls.PullPage(chrome, view))
 }
 
 // pullView is what a pull's page and its stream show of a job.
-func (h *Handlers) pullView(ctx context.Context, job pull.Job, lines int) (views.PullView, error) {
+func (h *Handlers) pullView(ctx context.Context, job pull.Job, lines int) (pulls.PullView, error) {
 	check, err := h.check(ctx, job)
-	v := views.PullView{Job: job, ActivePulls: h.queue.ActiveCount(), Check: check}
+	v := pulls.PullView{Job: job, ActivePulls: h.queue.ActiveCount(), Check: check}
 	if job.AllTags {
-		v.Tags = views.TagsOf(job, lines)
+		v.Tags = pulls.TagsOf(job, lines)
 	}
 	return v, err
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf/docker"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/pulls"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -49,9 +49,9 @@ func (h *Handlers) pullAllForm(c echo.Context, input string, asked []string) err
 }
 
 // readPullAll reads a request for all tags. Also where it cannot be read the view holds what of it can.
-func (h *Handlers) readPullAll(c echo.Context, input, match string, asked []string) (views.PullAllView, []image.Platform, error) {
+func (h *Handlers) readPullAll(c echo.Context, input, match string, asked []string) (pulls.PullAllView, []image.Platform, error) {
 	_, id, _ := strings.Cut(c.Request().Header.Get("HX-Source"), "#") // "i#survey-poll"
-	v := views.PullAllView{Input: input, Match: strings.TrimSpace(match), Default: h.options.DefaultPlatform.String(), Free: -1, Polled: id == views.SurveyPollID}
+	v := pulls.PullAllView{Input: input, Match: strings.TrimSpace(match), Default: h.options.DefaultPlatform.String(), Free: -1, Polled: id == pulls.SurveyPollID}
 	repo, err := parseRepository(input)
 	if err != nil {
 		return v, nil, err
@@ -80,7 +80,7 @@ func parseRepository(s string) (image.Repository, error) {
 
 // platformChoices lists the platforms to tick, the default one first, and how many there are beyond. What is
 // not the name of a platform is not offered: it could not be asked for.
-func platformChoices(offered, asked []image.Platform, standard image.Platform) (choices []views.PlatformBox, further int) {
+func platformChoices(offered, asked []image.Platform, standard image.Platform) (choices []pulls.PlatformBox, further int) {
 	all := slices.Clone(offered)
 	slices.SortFunc(all, func(a, b image.Platform) int { return strings.Compare(a.String(), b.String()) })
 	all = append(append([]image.Platform{standard}, asked...), all...)
@@ -90,7 +90,7 @@ func platformChoices(offered, asked []image.Platform, standard image.Platform) (
 			continue
 		}
 		seen[p] = true
-		choices = append(choices, views.PlatformBox{
+		choices = append(choices, pulls.PlatformBox{
 			Platform: p.String(), Default: p == standard, Ticked: slices.Contains(asked, p) || len(asked) == 0 && p == standard,
 		})
 	}
@@ -99,12 +99,12 @@ func platformChoices(offered, asked []image.Platform, standard image.Platform) (
 		choices, further = choices[:most], len(choices)-most
 	}
 	// What was ticked stays where it is: only what to show is chosen by it.
-	slices.SortStableFunc(choices[min(1, len(choices)):], func(a, b views.PlatformBox) int { return strings.Compare(a.Platform, b.Platform) })
+	slices.SortStableFunc(choices[min(1, len(choices)):], func(a, b pulls.PlatformBox) int { return strings.Compare(a.Platform, b.Platform) })
 	return choices, further
 }
 
 // refusePullAll shows what is wrong in the form, or gives back an error that is not for people to see.
-func (h *Handlers) refusePullAll(c echo.Context, v views.PullAllView, err error) error {
+func (h *Handlers) refusePullAll(c echo.Context, v pulls.PullAllView, err error) error {
 	if PlainText(c.Request()) || JSON(c.Request()) {
 		return err
 	}
@@ -118,12 +118,12 @@ func (h *Handlers) refusePullAll(c echo.Context, v views.PullAllView, err error)
 	return h.renderPullAll(c, status, v)
 }
 
-func (h *Handlers) renderPullAll(c echo.Context, status int, v views.PullAllView) error {
+func (h *Handlers) renderPullAll(c echo.Context, status int, v pulls.PullAllView) error {
 	if Partial(c) && v.Repository != "" {
 		if !v.Polled {
 			c.Response().Header().Set("HX-Replace-Url", v.URL())
 		}
-		return Render(c, status, views.PullAllPart(v))
+		return Render(c, status, pulls.PullAllPart(v))
 	}
 	ctx := c.Request().Context()
 	title := text.T(ctx, "pullform.heading")
@@ -135,7 +135,7 @@ func (h *Handlers) renderPullAll(c echo.Context, status int, v views.PullAllView
 	if v.Survey != nil && !v.Survey.Done {
 		chrome.Refresh = refreshSurveyEvery
 	}
-	return Render(c, status, views.PullAllPage(chrome, v))
+	return Render(c, status, pulls.PullAllPage(chrome, v))
 }
 
 // startPullAll answers POST /pulls with all=1: ref, match and repeated platform.

@@ -15,7 +15,7 @@ import (
 )
 
 // all gives the address of the form for all tags of a repository of the registry; pairs are further parameters.
-func (p *pulls) all(repository string, pairs ...string) string {
+func (p *pullServer) all(repository string, pairs ...string) string {
 	query := url.Values{"ref": {p.ref(repository)}, "all": {"1"}}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		query.Add(pairs[i], pairs[i+1])
@@ -24,7 +24,7 @@ func (p *pulls) all(repository string, pairs ...string) string {
 }
 
 // surveyed asks for a form until it knows all.
-func (p *pulls) surveyed(address string, headers ...string) answer {
+func (p *pullServer) surveyed(address string, headers ...string) answer {
 	p.t.Helper()
 	for began := time.Now(); time.Since(began) < 20*time.Second; {
 		if a := p.get(address, headers...); strings.Contains(a.body, `id="survey" data-state="done"`) {
@@ -38,7 +38,7 @@ func (p *pulls) surveyed(address string, headers ...string) answer {
 }
 
 // startAll posts a pull of all tags and gives its address.
-func (p *pulls) startAll(repository string, pairs ...string) string {
+func (p *pullServer) startAll(repository string, pairs ...string) string {
 	p.t.Helper()
 	form := url.Values{"ref": {p.ref(repository)}, "all": {"1"}}
 	for i := 0; i+1 < len(pairs); i += 2 {

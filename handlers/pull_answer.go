@@ -8,7 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/pulls"
 )
 
 // retryPull is after how many seconds a script may ask again for a pull that is not over.
@@ -30,7 +30,7 @@ type pullOutcome struct {
 
 // pullAnswer tells a script of a pull, as JSON or as text: docker's lines, then the state. The status says how it went: 202
 // until it is over and what it brought is proved, 200 where that is well, and else that of the failure.
-func pullAnswer(c echo.Context, v views.PullView, asJSON bool) error {
+func pullAnswer(c echo.Context, v pulls.PullView, asJSON bool) error {
 	o := pullOutcome{ID: v.Job.ID, State: v.State(), Digest: v.Job.Digest, Newer: v.Job.Newer, Lines: v.Job.Lines}
 	if v.Job.Upload == nil {
 		o.Reference = v.Job.Reference.String()
@@ -47,7 +47,7 @@ func pullAnswer(c echo.Context, v views.PullView, asJSON bool) error {
 		status, o.State = Status(image.Corrupt), string(pull.Failed)
 	}
 	header := c.Response().Header()
-	if !v.Job.State.Final() || o.State == views.Unpacking {
+	if !v.Job.State.Final() || o.State == pulls.Unpacking {
 		status = http.StatusAccepted
 		header.Set(echo.HeaderRetryAfter, retryPull)
 	}

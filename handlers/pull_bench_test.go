@@ -27,9 +27,9 @@ import (
 	"github.com/stowage/stowage/views/text"
 )
 
-// pulls is the pages of pulling on a real server, over a real store and the sample registry, which can be
+// pullServer is the pages of pulling on a real server, over a real store and the sample registry, which can be
 // made to misbehave.
-type pulls struct {
+type pullServer struct {
 	t        *testing.T
 	registry *sample.Faulty
 	host     string // of the registry
@@ -41,7 +41,7 @@ type pulls struct {
 	left     chan string // the paths of requests that were answered
 }
 
-func newPulls(t *testing.T, demo *Demo) *pulls {
+func newPulls(t *testing.T, demo *Demo) *pullServer {
 	t.Helper()
 	reg, err := samples()
 	if err != nil {
@@ -51,10 +51,10 @@ func newPulls(t *testing.T, demo *Demo) *pulls {
 }
 
 // newPullsOf is newPulls over another registry.
-func newPullsOf(t *testing.T, demo *Demo, reg http.Handler) *pulls {
+func newPullsOf(t *testing.T, demo *Demo, reg http.Handler) *pullServer {
 	t.Helper()
 	var err error
-	p := &pulls{t: t, registry: sample.NewFaulty(reg), closing: make(chan struct{}), left: make(chan string, 1000)}
+	p := &pullServer{t: t, registry: sample.NewFaulty(reg), closing: make(chan struct{}), left: make(chan string, 1000)}
 	upstream := httptest.NewServer(p.registry)
 	t.Cleanup(upstream.Close)
 	p.host = strings.TrimPrefix(upstream.URL, "http://")
@@ -92,7 +92,7 @@ func newPullsOf(t *testing.T, demo *Demo, reg http.Handler) *pulls {
 }
 
 // routes has the addresses of these pages, and errors as web has them.
-func (p *pulls) routes(h *Handlers) http.Handler {
+func (p *pullServer) routes(h *Handlers) http.Handler {
 	e := echo.New()
 	e.Use(heldAsWeb, func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -115,10 +115,10 @@ func (p *pulls) routes(h *Handlers) http.Handler {
 }
 
 // ref names something in the registry.
-func (p *pulls) ref(name string) string { return p.host + "/" + name }
+func (p *pullServer) ref(name string) string { return p.host + "/" + name }
 
 // get asks for a page; headers are name, value, ….
-func (p *pulls) get(address string, headers ...string) answer {
+func (p *pullServer) get(address string, headers ...string) answer {
 	p.t.Helper()
 	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.server.URL+address, nil)
 	if err != nil {
@@ -128,13 +128,13 @@ func (p *pulls) get(address string, headers ...string) answer {
 }
 
 // form asks for the pull form of a reference.
-func (p *pulls) form(reference string, platforms ...string) answer {
+func (p *pullServer) form(reference string, platforms ...string) answer {
 	p.t.Helper()
 	return p.get("/pull?" + url.Values{"ref": {reference}, "platform": platforms}.Encode())
 }
 
 // follow is get, and goes where that leads.
-func (p *pulls) follow(address string) answer {
+func (p *pullServer) follow(address string) answer {
 	p.t.Helper()
 	a := p.get(address)
 	if to := a.header.Get("Location"); a.status == http.StatusFound {
@@ -144,7 +144,7 @@ func (p *pulls) follow(address string) answer {
 }
 
 // post sends a form.
-func (p *pulls) post(address string, form url.Values) answer {
+func (p *pullServer) post(address string, form url.Values) answer {
 	p.t.Helper()
 	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, p.server.URL+address, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -153,7 +153,7 @@ func (p *pulls) post(address string, form url.Values) answer {
 	return p.do(r, []string{"Content-Type", echo.MIMEApplicationForm})
 }
 
-func (p *pulls) do(r *http.Request, headers []string) answer {
+func (p *pullServer) do(r *http.Request, headers []string) answer {
 	p.t.Helper()
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
@@ -171,7 +171,7 @@ func (p *pulls) do(r *http.Request, headers []string) answer {
 }
 
 // start posts a pull and gives its address.
-func (p *pulls) start(reference string, platforms ...string) string {
+func (p *pullServer) start(reference string, platforms ...string) string {
 	p.t.Helper()
 	a := p.post("/pulls", url.Values{"ref": {reference}, "platform": platforms})
 	a.is(p.t, http.StatusSeeOther)
@@ -179,7 +179,7 @@ func (p *pulls) start(reference string, platforms ...string) string {
 }
 
 // end waits until a pull is over.
-func (p *pulls) end(address string) pull.Job {
+func (p *pullServer) end(address string) pull.Job {
 	p.t.Helper()
 	id := idOf(p.t, address)
 	states, cancel := p.queue.Subscribe(id)
@@ -240,7 +240,7 @@ type stream struct {
 }
 
 // listen connects to a stream; it is closed with the test at the latest.
-func (p *pulls) listen(ctx context.Context, address string) *stream {
+func (p *pullServer) listen(ctx context.Context, address string) *stream {
 	p.t.Helper()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.server.URL+address+"/events", nil)
 	if err != nil {

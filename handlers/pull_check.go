@@ -8,8 +8,8 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/pulls"
 )
 
 // pollCheck is how long after the end of a pull its page asks whether the layers are unpacked. What takes
@@ -18,20 +18,20 @@ const pollCheck = 30 * time.Minute
 
 // check tells what unpacking has found about the images of a pull. It is empty while the pull runs, and where
 // the images are not stored any more.
-func (h *Handlers) check(ctx context.Context, job pull.Job) (views.PullCheck, error) {
+func (h *Handlers) check(ctx context.Context, job pull.Job) (pulls.PullCheck, error) {
 	images, at, err := h.brought(ctx, job)
 	if err != nil {
-		return views.PullCheck{}, err
+		return pulls.PullCheck{}, err
 	}
 	return checkOf(job, images, at, h.options.Now()), nil
 }
 
 // checkOf words what the storage knows now about the images of a pull, whose pages are below at.
-func checkOf(job pull.Job, images []shelf.Image, at image.Reference, now time.Time) (check views.PullCheck) {
+func checkOf(job pull.Job, images []shelf.Image, at image.Reference, now time.Time) (check pulls.PullCheck) {
 	for _, img := range images {
 		switch {
 		case !img.Broken.Empty():
-			b := views.BrokenImage{Reason: img.Broken, URL: address.Of(at).String()}
+			b := pulls.BrokenImage{Reason: img.Broken, URL: address.Of(at).String()}
 			if img.Platform.Known() {
 				b.Platform, b.URL = img.Platform.String(), address.Of(at).For(img.Platform).String()
 			}

@@ -16,7 +16,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/pulls"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -88,7 +88,7 @@ func TestAPullOfSoundImagesIsFineOnceTheyAreChecked(t *testing.T) {
 
 // A script that asks between the end of a pull and that of unpacking is told to ask again, and the state is not done before.
 func TestAPullIsNotDoneForScriptsBeforeItsLayersAreProved(t *testing.T) {
-	view := views.PullView{Job: aPull(pull.Done), Check: views.PullCheck{Pending: true, Poll: true}}
+	view := pulls.PullView{Job: aPull(pull.Done), Check: pulls.PullCheck{Pending: true, Poll: true}}
 	for _, asJSON := range []bool{true, false} {
 		r := httptest.NewRecorder()
 		if err := pullAnswer(echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/pulls/1", nil), r), view, asJSON); err != nil {
@@ -98,19 +98,19 @@ func TestAPullIsNotDoneForScriptsBeforeItsLayersAreProved(t *testing.T) {
 			t.Errorf("%d %q", r.Code, r.Body)
 		}
 	}
-	if page := rendered(t, text.English, views.PullPart(view)); !strings.Contains(page.body, `data-state="unpacking"`) {
+	if page := rendered(t, text.English, pulls.PullPart(view)); !strings.Contains(page.body, `data-state="unpacking"`) {
 		t.Error("the page says that it is done")
 	}
 	view.Check.Poll = false // nobody would wait that long
-	if page := rendered(t, text.English, views.PullPart(view)); !strings.Contains(page.body, `data-state="done"`) {
+	if page := rendered(t, text.English, pulls.PullPart(view)); !strings.Contains(page.body, `data-state="done"`) {
 		t.Error("the page never ends")
 	}
 }
 
 func TestThePageOfAPullWhoseLayersAreBeingCheckedAsksAgain(t *testing.T) {
-	a := rendered(t, text.English, views.PullPage(ui.Chrome{}, views.PullView{Job: aPull(pull.Done), Check: views.PullCheck{Pending: true, Poll: true}}))
+	a := rendered(t, text.English, pulls.PullPage(ui.Chrome{}, pulls.PullView{Job: aPull(pull.Done), Check: pulls.PullCheck{Pending: true, Poll: true}}))
 	a.is(t, 0, "Checking the layers…", `hx-get="/pulls/128" hx-trigger="every 2s" hx-target="#pull"`, "Everything is stored", `data-state="unpacking"`)
-	rest := rendered(t, text.English, views.PullPage(ui.Chrome{}, views.PullView{Job: aPull(pull.Done), Check: views.PullCheck{Pending: true}}))
+	rest := rendered(t, text.English, pulls.PullPage(ui.Chrome{}, pulls.PullView{Job: aPull(pull.Done), Check: pulls.PullCheck{Pending: true}}))
 	rest.is(t, 0, "Checking the layers…")
 	rest.lacks(t, `hx-get="/pulls/128"`)
 }
@@ -129,10 +129,10 @@ func TestTheCheckOfAPullIsPendingUntilItsLayersAreUnpacked(t *testing.T) {
 	now := job.Finished.Add(time.Minute)
 	for _, tt := range []struct {
 		images []shelf.Image
-		want   views.PullCheck
+		want   pulls.PullCheck
 	}{
-		{[]shelf.Image{{Unpacked: 1}, {Unpacked: -1}}, views.PullCheck{Pending: true, Poll: true}},
-		{[]shelf.Image{{Unpacked: 1}}, views.PullCheck{}},
+		{[]shelf.Image{{Unpacked: 1}, {Unpacked: -1}}, pulls.PullCheck{Pending: true, Poll: true}},
+		{[]shelf.Image{{Unpacked: 1}}, pulls.PullCheck{}},
 	} {
 		if got := checkOf(job, tt.images, job.Reference, now); got.Pending != tt.want.Pending || got.Poll != tt.want.Poll {
 			t.Errorf("%+v, want %+v", got, tt.want)
@@ -156,22 +156,22 @@ func TestLayersOfAPullThatEndedEarlySayWhatIsKept(t *testing.T) {
 	for _, s := range []pull.State{pull.Failed, pull.Cancelled} {
 		j := aPull(s)
 		j.Problem = &pull.Problem{Kind: image.Cancelled, Message: "cancelled"}
-		a := rendered(t, text.English, views.PullPage(ui.Chrome{}, views.PullView{Job: j}))
+		a := rendered(t, text.English, pulls.PullPage(ui.Chrome{}, pulls.PullView{Job: j}))
 		a.is(t, 0, "<p>Stopped</p>", "<p>Stopped, 66.4 MB kept</p>", "Stopped, 1.1 MB kept · ", "and so does what came of the others")
 		a.lacks(t, ">Waiting<", ">Downloading<", ">Verifying<", "Retrying")
 	}
 }
 
 func TestThePageOfALivePullHasANoticeForALostConnection(t *testing.T) {
-	a := rendered(t, text.English, views.PullPage(ui.Chrome{}, views.PullView{Job: aPull(pull.Pulling)}))
+	a := rendered(t, text.English, pulls.PullPage(ui.Chrome{}, pulls.PullView{Job: aPull(pull.Pulling)}))
 	a.is(t, 0, "Connection lost, trying again…", "data-stream-lost hidden")
-	rendered(t, text.English, views.PullPage(ui.Chrome{}, views.PullView{Job: aPull(pull.Done)})).lacks(t, "data-stream-lost")
+	rendered(t, text.English, pulls.PullPage(ui.Chrome{}, pulls.PullView{Job: aPull(pull.Done)})).lacks(t, "data-stream-lost")
 }
 
 func TestAgesWithinASentenceHaveNoCapital(t *testing.T) {
 	j := aPull(pull.Done)
 	j.Finished = clock
-	a := rendered(t, text.English, views.PullPage(ui.Chrome{}, views.PullView{Job: j}))
+	a := rendered(t, text.English, pulls.PullPage(ui.Chrome{}, pulls.PullView{Job: j}))
 	a.is(t, 0, "took 3 s · less than a second ago by jlee, mira")
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/pull"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/pulls"
 )
 
 const (
@@ -119,13 +119,13 @@ func (h *Handlers) sendState(c echo.Context, s *eventStream, job pull.Job) error
 		view.Changed = view.Tags.Since(s.tags)
 		s.tags = view.Tags
 	}
-	if err := views.PullEvent(view).Render(c.Request().Context(), &page); err != nil {
+	if err := pulls.PullEvent(view).Render(c.Request().Context(), &page); err != nil {
 		return fmt.Errorf("render a pull's state: %w", err)
 	}
 	if err := s.message("", page.String()); err != nil || !job.State.Final() {
 		return err
 	}
-	return s.message(views.PullEndEvent, string(job.State))
+	return s.message(pulls.PullEndEvent, string(job.State))
 }
 
 // eventStream writes server-sent events.
@@ -134,7 +134,7 @@ type eventStream struct {
 	control  *http.ResponseController
 
 	page int             // of the tags of a pull of all tags
-	tags views.TagWindow // those that the browser has
+	tags pulls.TagWindow // those that the browser has
 }
 
 // newEventStream begins the answer.

@@ -12,8 +12,9 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf/docker"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/offer"
+	"github.com/stowage/stowage/views/pulls"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -39,7 +40,7 @@ func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 	if allTags(c.QueryParam("all"), c.QueryParam("ref")) && strings.TrimSpace(input) != "" {
 		return h.pullAllForm(c, input, platforms)
 	}
-	v := views.PullFormView{Input: input}
+	v := pulls.PullFormView{Input: input}
 	if strings.TrimSpace(v.Input) == "" {
 		return h.renderPullForm(c, http.StatusOK, v)
 	}
@@ -157,7 +158,7 @@ func slowRegistry(ref image.Reference) error {
 }
 
 // refusePullForm shows what is wrong in the form, or gives back an error that is not for people to see.
-func (h *Handlers) refusePullForm(c echo.Context, v views.PullFormView, err error) error {
+func (h *Handlers) refusePullForm(c echo.Context, v pulls.PullFormView, err error) error {
 	if PlainText(c.Request()) || JSON(c.Request()) {
 		return err
 	}
@@ -171,7 +172,7 @@ func (h *Handlers) refusePullForm(c echo.Context, v views.PullFormView, err erro
 	return h.renderPullForm(c, status, v)
 }
 
-func (h *Handlers) renderPullForm(c echo.Context, status int, v views.PullFormView) error {
+func (h *Handlers) renderPullForm(c echo.Context, status int, v pulls.PullFormView) error {
 	ctx := c.Request().Context()
 	title := text.T(ctx, "pullform.heading")
 	if v.Found != nil {
@@ -179,14 +180,14 @@ func (h *Handlers) renderPullForm(c echo.Context, status int, v views.PullFormVi
 	}
 	chrome := h.Chrome(c, title, ui.NavPulls)
 	chrome.Query = v.Input
-	return Render(c, status, views.PullFormPage(chrome, v))
+	return Render(c, status, pulls.PullFormPage(chrome, v))
 }
 
 // pullFound turns what a reference points to into the form, with the asked platforms ticked, or else the
 // default one. absent are those that are not offered.
-func (h *Handlers) pullFound(ctx context.Context, r pull.Resolution, want offersWanted) (f views.PullFound, absent []image.Platform) {
+func (h *Handlers) pullFound(ctx context.Context, r pull.Resolution, want offersWanted) (f offer.Found, absent []image.Platform) {
 	shown := want.view(r)
-	f = views.PullFound{
+	f = offer.Found{
 		Ref: r.Reference, Digest: r.Target.Digest, Index: r.Target.Index != nil, Stored: r.Stored, StoredURL: address.Of(r.Reference).String(),
 		Attestations: r.Attestations, Others: r.Others, Default: h.options.DefaultPlatform.String(), Free: h.freeDisk(),
 		Allowance: h.allowance(r.Reference.Repository.Host()), All: len(r.Offers), Most: pull.MaxPlatforms,
@@ -203,11 +204,11 @@ func (h *Handlers) pullFound(ctx context.Context, r pull.Resolution, want offers
 	for _, i := range shown.rows {
 		o := r.Offers[i]
 		v := h.pullOffer(ctx, r.Reference, o)
-		if v.Obstacle == views.ObstacleNone && repeated[i] {
-			v.Obstacle = views.ObstacleRepeated
+		if v.Obstacle == offer.ObstacleNone && repeated[i] {
+			v.Obstacle = offer.ObstacleRepeated
 		}
 		// An image whose platform nobody states is pulled where it is the only one, and no box says so.
-		v.Ticked = shown.ticked[i] && (v.Obstacle == views.ObstacleNone || len(r.Offers) == 1 && v.Obstacle != views.ObstacleRefused)
+		v.Ticked = shown.ticked[i] && (v.Obstacle == offer.ObstacleNone || len(r.Offers) == 1 && v.Obstacle != offer.ObstacleRefused)
 		if v.Ticked {
 			f.Ticked++
 			for _, l := range o.Layers {
@@ -224,16 +225,16 @@ func (h *Handlers) pullFound(ctx context.Context, r pull.Resolution, want offers
 	return f, shown.absent
 }
 
-func (h *Handlers) pullOffer(ctx context.Context, ref image.Reference, o pull.Offer) views.PullOffer {
-	v := views.PullOffer{
+func (h *Handlers) pullOffer(ctx context.Context, ref image.Reference, o pull.Offer) offer.Offer {
+	v := offer.Offer{
 		Platform: o.Platform.String(), Default: o.Default, Stored: o.Stored,
 		Priced: o.Manifest != nil, Size: o.Size, Here: o.Here, Fetch: o.Fetch, Blobs: missingBlobs(o.Layers),
 	}
 	switch read, err := image.ParsePlatform(v.Platform); {
 	case !o.Platform.Known():
-		v.Obstacle = views.ObstacleUnnamed
+		v.Obstacle = offer.ObstacleUnnamed
 	case err != nil || read != o.Platform:
-		v.Obstacle = views.ObstacleInvalid
+		v.Obstacle = offer.ObstacleInvalid
 	default:
 		v.Value = v.Platform
 	}
@@ -245,8 +246,8 @@ func (h *Handlers) pullOffer(ctx context.Context, ref image.Reference, o pull.Of
 	case o.Err == nil:
 	case errors.As(o.Err, &e) && e.Kind != image.Internal:
 		v.Problem = text.ErrorText(ctx, e.Text())
-		if v.Obstacle == views.ObstacleNone && e.Kind != image.Unavailable && e.Kind != image.RateLimited {
-			v.Obstacle = views.ObstacleRefused // a pull would fail by the same
+		if v.Obstacle == offer.ObstacleNone && e.Kind != image.Unavailable && e.Kind != image.RateLimited {
+			v.Obstacle = offer.ObstacleRefused // a pull would fail by the same
 		}
 	case !errors.Is(o.Err, context.DeadlineExceeded) && !errors.Is(o.Err, context.Canceled):
 		h.log.Warn("platform not priced", "reference", ref.String(), "platform", v.Platform, "error", o.Err)

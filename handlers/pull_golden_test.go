@@ -12,8 +12,9 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/offer"
+	"github.com/stowage/stowage/views/pulls"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -72,33 +73,33 @@ func TestPagesOfPullingLookAsApproved(t *testing.T) {
 	waits.Layers, waits.Lines, waits.Reason, waits.RetryAt = nil, nil, "the server is stopping", clock.Add(5*time.Second)
 	waits.ReasonText = image.Textf("the server is stopping")
 	chrome := ui.Chrome{Active: ui.NavPulls, ActivePulls: 2}
-	found := views.PullFound{
+	found := offer.Found{
 		Ref: postgres15, Digest: image.DigestOf([]byte("index")), Index: true, Stored: image.DigestOf([]byte("old")), StoredURL: address.Of(postgres15).String(),
 		Attestations: 2, Others: 1, Default: "linux/amd64", Ticked: 1, Fetch: 120_800_000, Free: 100_000_000,
-		Offers: []views.PullOffer{
+		Offers: []offer.Offer{
 			{Platform: "linux/amd64", Value: "linux/amd64", Default: true, Ticked: true, Priced: true, Size: 149_900_000, Here: 29_100_000, Fetch: 120_800_000, Blobs: "94ef9904d4df:120800000"},
 			{Platform: "linux/arm64", Value: "linux/arm64", Stored: true, URL: address.Of(postgres15).For(linuxARM64).String(), Priced: true, Size: 7, Here: 7},
 			{Platform: "linux/arm/v7", Value: "linux/arm/v7", Problem: "the manifest is <i>gone</i>"},
-			{Platform: "linux/arm64", Value: "linux/arm64", Obstacle: views.ObstacleRepeated, Priced: true, Size: 1, Fetch: 1},
-			{Platform: "bad\u202e/<b>", Obstacle: views.ObstacleInvalid},
-			{Obstacle: views.ObstacleUnnamed},
-			{Platform: "linux/s390x", Obstacle: views.ObstacleRefused, Problem: `entry 6 of the index: digest algorithm "sha512" is not supported, only sha256 is`},
+			{Platform: "linux/arm64", Value: "linux/arm64", Obstacle: offer.ObstacleRepeated, Priced: true, Size: 1, Fetch: 1},
+			{Platform: "bad\u202e/<b>", Obstacle: offer.ObstacleInvalid},
+			{Obstacle: offer.ObstacleUnnamed},
+			{Platform: "linux/s390x", Obstacle: offer.ObstacleRefused, Problem: `entry 6 of the index: digest algorithm "sha512" is not supported, only sha256 is`},
 			{Platform: "windows(10.0.17763)/amd64", Value: "windows(10.0.17763)/amd64", Priced: true, Size: 1, Fetch: 1},
 		},
 	}
 	for name, page := range map[string]templ.Component{
-		"pull-form-empty": views.PullFormPage(chrome, views.PullFormView{}),
-		"pull-form-wrong": views.PullFormPage(chrome, views.PullFormView{Input: "Postgres", Problem: &ui.ErrorView{Status: 400, Title: "That cannot be read", Message: `"Postgres" is not an image reference`}}),
-		"pull-form":       views.PullFormPage(chrome, views.PullFormView{Input: "postgres:15", Found: &found}),
-		"pull-queued":     views.PullPage(chrome, views.PullView{Job: queued, ActivePulls: 2}),
-		"pull-resolving":  views.PullPage(chrome, views.PullView{Job: waits, ActivePulls: 2}),
-		"pull-pulling":    views.PullPage(chrome, views.PullView{Job: aPull(pull.Pulling), ActivePulls: 2}),
-		"pull-done":       views.PullPage(chrome, views.PullView{Job: aPull(pull.Done)}),
-		"pull-up-to-date": views.PullPage(chrome, views.PullView{Job: upToDate}),
-		"pull-failed":     views.PullPage(chrome, views.PullView{Job: failed}),
-		"pull-cancelled":  views.PullPage(chrome, views.PullView{Job: cancelled}),
-		"pulls":           views.PullsPage(chrome, views.PullsView{Jobs: []pull.Job{queued, aPull(pull.Pulling), failed, aPull(pull.Done)}, Total: 30, Page: 1, Pages: 2, Live: true, Demo: true}),
-		"pulls-empty":     views.PullsPage(chrome, views.PullsView{Page: 1, Pages: 1}),
+		"pull-form-empty": pulls.PullFormPage(chrome, pulls.PullFormView{}),
+		"pull-form-wrong": pulls.PullFormPage(chrome, pulls.PullFormView{Input: "Postgres", Problem: &ui.ErrorView{Status: 400, Title: "That cannot be read", Message: `"Postgres" is not an image reference`}}),
+		"pull-form":       pulls.PullFormPage(chrome, pulls.PullFormView{Input: "postgres:15", Found: &found}),
+		"pull-queued":     pulls.PullPage(chrome, pulls.PullView{Job: queued, ActivePulls: 2}),
+		"pull-resolving":  pulls.PullPage(chrome, pulls.PullView{Job: waits, ActivePulls: 2}),
+		"pull-pulling":    pulls.PullPage(chrome, pulls.PullView{Job: aPull(pull.Pulling), ActivePulls: 2}),
+		"pull-done":       pulls.PullPage(chrome, pulls.PullView{Job: aPull(pull.Done)}),
+		"pull-up-to-date": pulls.PullPage(chrome, pulls.PullView{Job: upToDate}),
+		"pull-failed":     pulls.PullPage(chrome, pulls.PullView{Job: failed}),
+		"pull-cancelled":  pulls.PullPage(chrome, pulls.PullView{Job: cancelled}),
+		"pulls":           pulls.PullsPage(chrome, pulls.PullsView{Jobs: []pull.Job{queued, aPull(pull.Pulling), failed, aPull(pull.Done)}, Total: 30, Page: 1, Pages: 2, Live: true, Demo: true}),
+		"pulls-empty":     pulls.PullsPage(chrome, pulls.PullsView{Page: 1, Pages: 1}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := rendered(t, text.English, page)
@@ -112,7 +113,7 @@ func TestPagesOfPullingLookAsApproved(t *testing.T) {
 }
 
 // many is a pull of 120 layers, some of which move.
-func many() views.PullView {
+func many() pulls.PullView {
 	j := aPull(pull.Pulling)
 	j.Layers, j.Pulled = nil, j.Pulled[:1]
 	for i := range 120 {
@@ -125,11 +126,11 @@ func many() views.PullView {
 		}
 		j.Layers = append(j.Layers, l)
 	}
-	return views.PullView{Job: j, ActivePulls: 1}
+	return pulls.PullView{Job: j, ActivePulls: 1}
 }
 
 func TestWhatMovesStandsFirstAmongManyLayers(t *testing.T) {
-	a := rendered(t, text.English, views.PullEvent(many()))
+	a := rendered(t, text.English, pulls.PullEvent(many()))
 	at := func(text string) int {
 		i := strings.Index(a.body, text)
 		if i < 0 {
@@ -152,6 +153,6 @@ func TestWhatMovesStandsFirstAmongManyLayers(t *testing.T) {
 func BenchmarkPullEventOf120Layers(b *testing.B) {
 	view := many()
 	for b.Loop() {
-		rendered(b, text.English, views.PullEvent(view))
+		rendered(b, text.English, pulls.PullEvent(view))
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/offer"
 )
 
 // maxFind is the most bytes of a text that platforms are filtered by.
@@ -126,7 +126,7 @@ func tickedOffers(r pull.Resolution, asked []image.Platform, chosen bool) (ticke
 }
 
 // notOffered is the error of platforms that a reference does not have.
-func notOffered(ref image.Reference, absent []image.Platform, f views.PullFound) error {
+func notOffered(ref image.Reference, absent []image.Platform, f offer.Found) error {
 	names := make([]string, len(absent))
 	for i, p := range absent {
 		names[i] = p.String()
@@ -134,7 +134,7 @@ func notOffered(ref image.Reference, absent []image.Platform, f views.PullFound)
 	e := image.Errorf(image.NoPlatform, "%s has no image for %s", ref.Familiar(), strings.Join(names, ", "))
 	var present []string
 	for _, o := range f.Offers {
-		if o.Obstacle == views.ObstacleNone {
+		if o.Obstacle == offer.ObstacleNone {
 			present = append(present, o.Platform)
 		}
 	}

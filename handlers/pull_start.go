@@ -7,8 +7,8 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/pulls"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -25,7 +25,7 @@ func (h *Handlers) StartPull(c echo.Context) error {
 	if allTags(form.Get("all"), form.Get("ref")) {
 		return h.startPullAll(c, input, form.Get("match"), asked)
 	}
-	v := views.PullFormView{Input: input}
+	v := pulls.PullFormView{Input: input}
 	ref, err := parseReference(v.Input)
 	if err != nil {
 		return h.refusePullForm(c, v, err)

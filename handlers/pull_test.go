@@ -11,11 +11,11 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/pulls"
 )
 
 // heldLayer makes the registry stop half-way in the first layer of an image.
-func heldLayer(p *pulls, img sample.Built) *sample.Hold {
+func heldLayer(p *pullServer, img sample.Built) *sample.Hold {
 	return p.registry.Hold(sample.GetBlob(img.Layers()[0].Descriptor.Digest), 100)
 }
 
@@ -195,7 +195,7 @@ func TestTheStreamSendsWholeStatesUntilTheEnd(t *testing.T) {
 	if took := time.Since(began); float64(messages) > 2+took.Seconds()*4 {
 		t.Errorf("%d messages in %v, more than 4 a second", messages, took)
 	}
-	if len(seen) < 2 || seen[0] != "pulling" || seen[len(seen)-1] != "done" && seen[len(seen)-1] != views.Unpacking {
+	if len(seen) < 2 || seen[0] != "pulling" || seen[len(seen)-1] != "done" && seen[len(seen)-1] != pulls.Unpacking {
 		t.Errorf("states %v", seen)
 	}
 	if e, ok := s.next(); ok {

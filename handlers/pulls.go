@@ -7,8 +7,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/pulls"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -26,7 +26,7 @@ func (h *Handlers) Pulls(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	v := views.PullsView{Page: page, Demo: h.options.Demo != nil}
+	v := pulls.PullsView{Page: page, Demo: h.options.Demo != nil}
 	v.Jobs, v.Total, err = h.store.Jobs(ctx, (page-1)*pullsPerPage, pullsPerPage)
 	if err != nil {
 		return err
@@ -48,13 +48,13 @@ func (h *Handlers) Pulls(c echo.Context) error {
 	active := h.queue.ActiveCount()
 	v.Live = v.Live || active > 0
 	if Partial(c) {
-		return Render(c, http.StatusOK, views.PullsPart(v, active))
+		return Render(c, http.StatusOK, pulls.PullsPart(v, active))
 	}
 	chrome := h.Chrome(c, text.T(ctx, "nav.pulls"), ui.NavPulls)
 	if v.Live {
 		chrome.Refresh = refreshPullsEvery
 	}
-	return Render(c, http.StatusOK, views.PullsPage(chrome, v))
+	return Render(c, http.StatusOK, pulls.PullsPage(chrome, v))
 }
 
 // pageParam reads ?page=, counted from 1, which is also what an absent one means.

@@ -6,8 +6,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/imagepage"
+	"github.com/stowage/stowage/views/images"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -24,21 +25,21 @@ func (h *Handlers) repositoryPage(c echo.Context, a address.Image) error {
 	if all == 0 {
 		return h.absentRepository(c, a.Ref)
 	}
-	return h.answerList(c, a.Base().String(), name, func() (int, error) { return all, nil }, func(list views.ImageList) error {
-		v := views.RepositoryView{Repository: name, Crumbs: crumbsOf(ctx, name, ""), Tags: totals.Tags, Untagged: totals.Untagged, List: list}
-		return Render(c, http.StatusOK, views.RepositoryPage(h.Chrome(c, views.ListTitle(ctx, list), ui.NavImages), v))
+	return h.answerList(c, a.Base().String(), name, func() (int, error) { return all, nil }, func(list images.ImageList) error {
+		v := images.RepositoryView{Repository: name, Crumbs: crumbsOf(ctx, name, ""), Tags: totals.Tags, Untagged: totals.Untagged, List: list}
+		return Render(c, http.StatusOK, images.RepositoryPage(h.Chrome(c, images.ListTitle(ctx, list), ui.NavImages), v))
 	})
 }
 
 // absentRepository answers where the shelf has nothing of a repository.
 func (h *Handlers) absentRepository(c echo.Context, ref image.Reference) error {
-	v := views.AbsentView{
+	v := imagepage.AbsentView{
 		Crumbs: crumbsOf(c.Request().Context(), ref.Repository, ""), Ref: ref, PullURL: address.PullFormOf(ref).String(), Command: "docker pull " + ref.Familiar(),
 	}
 	if Partial(c) { // somebody deleted all of it while its list was in view
 		c.Response().Header().Set("HX-Retarget", "#main")
 		c.Response().Header().Set("HX-Reswap", "innerHTML")
-		return Render(c, http.StatusNotFound, views.AbsentBody(v))
+		return Render(c, http.StatusNotFound, imagepage.AbsentBody(v))
 	}
-	return Render(c, http.StatusNotFound, views.AbsentPage(h.Chrome(c, ref.Familiar(), ui.NavImages), v))
+	return Render(c, http.StatusNotFound, imagepage.AbsentPage(h.Chrome(c, ref.Familiar(), ui.NavImages), v))
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	views "github.com/stowage/stowage/views/search"
 	"github.com/stowage/stowage/views/ui"
 )
 

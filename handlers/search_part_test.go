@@ -7,7 +7,7 @@ import (
 
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
-	"github.com/stowage/stowage/views"
+	views "github.com/stowage/stowage/views/search"
 )
 
 func TestHtmxGetsTheResultsAloneAndTheAddressToKeep(t *testing.T) {

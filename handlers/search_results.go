@@ -9,8 +9,8 @@ import (
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/shelf/docker"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	views "github.com/stowage/stowage/views/search"
 	"github.com/stowage/stowage/views/ui"
 )
 

@@ -19,7 +19,7 @@ import (
 	"github.com/stowage/stowage/registry/outbound"
 	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/sample"
-	"github.com/stowage/stowage/views"
+	views "github.com/stowage/stowage/views/search"
 	"github.com/stowage/stowage/views/text"
 )
 

@@ -8,8 +8,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/cleanup"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -30,7 +30,7 @@ func (h *Handlers) Storage(c echo.Context) error {
 		return err
 	}
 	if Partial(c) {
-		return Render(c, http.StatusOK, views.StorageParts(v))
+		return Render(c, http.StatusOK, cleanup.StorageParts(v))
 	}
 	ctx := c.Request().Context()
 	if v.Damaged, err = h.damaged(ctx); err != nil {
@@ -44,11 +44,11 @@ func (h *Handlers) Storage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	chrome := h.Chrome(c, views.StorageTitle(ctx), ui.NavStorage)
+	chrome := h.Chrome(c, cleanup.StorageTitle(ctx), ui.NavStorage)
 	if v.Counted.At.IsZero() && !v.Failed {
 		chrome.Refresh = countRefresh
 	}
-	return Render(c, http.StatusOK, views.StoragePage(chrome, v, views.RemovalsList(removals, address.StoragePath), views.PinsList(pins, total, address.StoragePath)))
+	return Render(c, http.StatusOK, cleanup.StoragePage(chrome, v, cleanup.RemovalsList(removals, address.StoragePath), cleanup.PinsList(pins, total, address.StoragePath)))
 }
 
 // Sweep answers POST /storage/sweep: what waits to be swept goes now, and cannot come back.
@@ -59,7 +59,7 @@ func (h *Handlers) Sweep(c echo.Context) error {
 		return err
 	}
 	h.log.Info("freed what was waiting to be swept", "files", files, "bytes", bytes, "by", h.requester(c))
-	return redirect(c, address.StoragePath, ui.Flash{Kind: ui.KindSuccess, Text: views.SweptText(ctx, files, bytes)})
+	return redirect(c, address.StoragePath, ui.Flash{Kind: ui.KindSuccess, Text: cleanup.SweptText(ctx, files, bytes)})
 }
 
 // SweepAddress answers GET /storage/sweep, the address of a refused form that is loaded again.
@@ -75,16 +75,16 @@ func (h *Handlers) FreeUnfinished(c echo.Context) error {
 		return err
 	}
 	h.log.Info("freed what unfinished pulls had left", "files", freed.Files, "bytes", freed.Bytes, "by", h.requester(c))
-	return redirect(c, address.StoragePath, ui.Flash{Kind: ui.KindSuccess, Text: views.FreedText(ctx, freed.Files, freed.Bytes)})
+	return redirect(c, address.StoragePath, ui.Flash{Kind: ui.KindSuccess, Text: cleanup.FreedText(ctx, freed.Files, freed.Bytes)})
 }
 
 // storageView reads what the page shows. What takes time comes from the last count.
-func (h *Handlers) storageView(ctx context.Context) (views.StorageView, error) {
+func (h *Handlers) storageView(ctx context.Context) (cleanup.StorageView, error) {
 	u, current, err := h.store.Usage(ctx, usagePatience)
 	if ctx.Err() != nil {
-		return views.StorageView{}, ctx.Err()
+		return cleanup.StorageView{}, ctx.Err()
 	}
-	v := views.StorageView{Current: current, Failed: err != nil, Open: h.store.OpenToOthers()} // the store has logged why
+	v := cleanup.StorageView{Current: current, Failed: err != nil, Open: h.store.OpenToOthers()} // the store has logged why
 	if v.Disk, err = h.store.DiskUse(ctx, u); err != nil {
 		return v, err
 	}
@@ -92,7 +92,7 @@ func (h *Handlers) storageView(ctx context.Context) (views.StorageView, error) {
 	if err != nil {
 		return v, err
 	}
-	v.Left = views.LeftOver{Parts: parts, More: left.Files - len(parts), Bytes: left.Bytes}
+	v.Left = cleanup.LeftOver{Parts: parts, More: left.Files - len(parts), Bytes: left.Bytes}
 	if h.queue.ActiveCount() == 0 { // else some of it belongs to pulls that run
 		v.Left.Bytes += u.Files.Loose
 	}
@@ -100,21 +100,21 @@ func (h *Handlers) storageView(ctx context.Context) (views.StorageView, error) {
 		v.Counted = counted(ctx, u)
 		totals := u.Reclaimable.Plan
 		totals.Images, totals.Freed = u.Reclaimable.Images, u.Reclaimable.Dangling
-		summary := views.SummaryOf(shelf.RemovalPlan{Totals: totals})
+		summary := cleanup.SummaryOf(shelf.RemovalPlan{Totals: totals})
 		v.Prune.Summary = &summary
 	}
 	return v, nil
 }
 
 // counted turns a count into what the page shows of it.
-func counted(ctx context.Context, u shelf.Usage) views.Counted {
-	v := views.Counted{
+func counted(ctx context.Context, u shelf.Usage) cleanup.Counted {
+	v := cleanup.Counted{
 		At: u.At, Blobs: u.Blobs, Copies: u.Copies, Unpacked: u.Unpacked, Pending: u.Layers.Pending, Broken: u.Layers.Broken,
 		Dangling: u.Reclaimable.Dangling, Unpinned: u.Reclaimable.Unpinned, Repositories: len(u.Repositories) + u.Others,
 		Top: u.Repositories, Largest: u.Largest,
 	}
 	unfinished := u.Files.Loose + u.Files.Partial
-	v.Parts = append(views.RepositoryParts(ctx, v.Top, u.Others, u.OtherBytes, u.Blobs+u.Waiting+unfinished),
-		views.CommonParts(ctx, u.Shared, u.Dangling, u.Waiting, unfinished)...)
+	v.Parts = append(cleanup.RepositoryParts(ctx, v.Top, u.Others, u.OtherBytes, u.Blobs+u.Waiting+unfinished),
+		cleanup.CommonParts(ctx, u.Shared, u.Dangling, u.Waiting, unfinished)...)
 	return v
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/cleanup"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -60,9 +60,9 @@ func TestTheStoragePageOfAnEmptyShelfSaysSo(t *testing.T) {
 }
 
 func TestWhatIsNotCountedYetIsAskedForAgain(t *testing.T) {
-	v := views.StorageView{Disk: shelf.DiskUse{Images: 3_000_000, Volume: 10_000_000, Free: 5_000_000}}
+	v := cleanup.StorageView{Disk: shelf.DiskUse{Images: 3_000_000, Volume: 10_000_000, Free: 5_000_000}}
 	var page strings.Builder
-	if err := views.StoragePage(ui.Chrome{Refresh: countRefresh}, v, ui.Text(""), ui.Text("")).Render(t.Context(), &page); err != nil {
+	if err := cleanup.StoragePage(ui.Chrome{Refresh: countRefresh}, v, ui.Text(""), ui.Text("")).Render(t.Context(), &page); err != nil {
 		t.Fatal(err)
 	}
 	a := answer{status: http.StatusOK, body: page.String()}
@@ -72,7 +72,7 @@ func TestWhatIsNotCountedYetIsAskedForAgain(t *testing.T) {
 
 func TestACountThatFailedIsSaidAndNotAskedForAgainAndAgain(t *testing.T) {
 	var page strings.Builder
-	if err := views.StoragePage(ui.Chrome{}, views.StorageView{Failed: true}, ui.Text(""), ui.Text("")).Render(t.Context(), &page); err != nil {
+	if err := cleanup.StoragePage(ui.Chrome{}, cleanup.StorageView{Failed: true}, ui.Text(""), ui.Text("")).Render(t.Context(), &page); err != nil {
 		t.Fatal(err)
 	}
 	a := answer{status: http.StatusOK, body: page.String()}
@@ -155,7 +155,7 @@ func TestThePartsOfTheMapAreWhatIsOnDisk(t *testing.T) {
 	s.pullRolling(reg, 1)
 	u := s.counted()
 	var sum int64
-	kinds := map[views.PartKind]int64{}
+	kinds := map[cleanup.PartKind]int64{}
 	for _, p := range counted(t.Context(), u).Parts {
 		sum += p.Bytes
 		kinds[p.Kind] += p.Bytes
@@ -164,7 +164,7 @@ func TestThePartsOfTheMapAreWhatIsOnDisk(t *testing.T) {
 	if err != nil || sum != disk.Blobs() {
 		t.Errorf("the map stands for %d bytes, %d are on disk (%v)", sum, disk.Blobs(), err)
 	}
-	for _, kind := range []views.PartKind{views.PartRepository, views.PartDangling, views.PartWaiting} {
+	for _, kind := range []cleanup.PartKind{cleanup.PartRepository, cleanup.PartDangling, cleanup.PartWaiting} {
 		if kinds[kind] == 0 {
 			t.Errorf("nothing is %s: %v", kind, kinds)
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/cleanup"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -30,7 +30,7 @@ func (h *Handlers) UndoRemoval(c echo.Context) error {
 	if to == "" {
 		to = address.ImagesPath
 	}
-	return redirect(c, to, ui.Flash{Kind: ui.KindSuccess, Text: views.UndoneText(ctx, undone.Restored, undone.Kept)})
+	return redirect(c, to, ui.Flash{Kind: ui.KindSuccess, Text: cleanup.UndoneText(ctx, undone.Restored, undone.Kept)})
 }
 
 // UndoAddress answers GET /removals/:id/undo, the address of a refused undo that is loaded again.

@@ -11,7 +11,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/cleanup"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -100,7 +100,7 @@ func TestTheListOfRemovalsHasWhatCanBeUndone(t *testing.T) {
 		t.Fatal(err)
 	}
 	var page strings.Builder
-	if err := views.RemovalsList(list, "/storage").Render(text.WithLocale(t.Context(), text.Locale{Now: clock}), &page); err != nil {
+	if err := cleanup.RemovalsList(list, "/storage").Render(text.WithLocale(t.Context(), text.Locale{Now: clock}), &page); err != nil {
 		t.Fatal(err)
 	}
 	a := answer{body: page.String()}

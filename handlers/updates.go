@@ -8,10 +8,11 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/marks"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
+	"github.com/stowage/stowage/views/updates"
 )
 
 const (
@@ -22,31 +23,31 @@ const (
 // Updates answers GET /updates: what the last checks found, and the one under way.
 func (h *Handlers) Updates(c echo.Context) error {
 	ctx := c.Request().Context()
-	v := views.UpdatesView{Checks: h.checker.State()}
+	v := updates.UpdatesView{Checks: h.checker.State()}
 	var err error
 	if v.Counts, err = h.store.CountChecked(ctx); err != nil {
 		return err
 	}
 	for _, state := range []shelf.UpdateState{shelf.UpdateAvailable, shelf.UpdateGone, shelf.UpdateUnknown} {
-		g := views.UpdateGroup{State: state}
+		g := updates.UpdateGroup{State: state}
 		checks, total, err := h.store.CheckedTags(ctx, state, tagsOfState)
 		if err != nil {
 			return err
 		}
 		g.Total = total
 		for _, check := range checks {
-			g.Tags = append(g.Tags, views.TagUpdate{TagCheck: check, PullURL: address.PullFormOf(check.Reference).String()})
+			g.Tags = append(g.Tags, marks.TagUpdate{TagCheck: check, PullURL: address.PullFormOf(check.Reference).String()})
 		}
 		v.Groups = append(v.Groups, g)
 	}
 	if Partial(c) {
-		return Render(c, http.StatusOK, views.UpdatesPart(v))
+		return Render(c, http.StatusOK, updates.UpdatesPart(v))
 	}
 	chrome := h.Chrome(c, text.T(ctx, "updates.title"), ui.NavImages)
 	if v.Checks.Running != nil {
 		chrome.Refresh = refreshUpdatesEvery
 	}
-	return Render(c, http.StatusOK, views.UpdatesPage(chrome, v))
+	return Render(c, http.StatusOK, updates.UpdatesPage(chrome, v))
 }
 
 // CheckUpdates answers POST /updates with the field repository, which may be left out: asks about all tags, or those of
@@ -100,7 +101,7 @@ func (h *Handlers) checkTag(c echo.Context, a address.Image) error {
 }
 
 // update gives what is known of a tag at its registry; nil where the address is no tag's.
-func (h *Handlers) update(ctx context.Context, s *subject) (*views.TagUpdate, error) {
+func (h *Handlers) update(ctx context.Context, s *subject) (*marks.TagUpdate, error) {
 	if s.Ref.Tag == "" {
 		return nil, nil //nolint:nilnil // a digest has no updates
 	}
@@ -109,7 +110,7 @@ func (h *Handlers) update(ctx context.Context, s *subject) (*views.TagUpdate, er
 		return nil, err
 	}
 	check.Here = s.target.Digest
-	u := &views.TagUpdate{TagCheck: check, PullURL: address.PullFormOf(s.Ref, s.storedPlatforms()...).String()}
+	u := &marks.TagUpdate{TagCheck: check, PullURL: address.PullFormOf(s.Ref, s.storedPlatforms()...).String()}
 	if standing, known := h.options.Mirror.Standing(s.Ref); known && standing.Err != nil {
 		u.Stale, u.StaleSince = standing.Problem().MessageText, standing.Asked
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
-	"github.com/stowage/stowage/views"
 	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/archives"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -39,8 +39,8 @@ func (h *Handlers) Uploads(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := views.UploadView{Address: h.origin(c) + address.ArchivesPath, Name: c.QueryParam(nameField), MaxBytes: h.importer.MaxBytes(), Free: max(0, room.Left())}
-	return Render(c, http.StatusOK, views.UploadPage(h.Chrome(c, text.T(c.Request().Context(), "upload.title"), ui.NavImages), v))
+	v := archives.UploadView{Address: h.origin(c) + address.ArchivesPath, Name: c.QueryParam(nameField), MaxBytes: h.importer.MaxBytes(), Free: max(0, room.Left())}
+	return Render(c, http.StatusOK, archives.UploadPage(h.Chrome(c, text.T(c.Request().Context(), "upload.title"), ui.NavImages), v))
 }
 
 // PutArchive answers PUT /archives and /archives/FILE, which is what curl -T sends: the archive is the body, and ?name= may

@@ -6,7 +6,9 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
-	"github.com/stowage/stowage/views"
+	"github.com/stowage/stowage/views/archives"
+	"github.com/stowage/stowage/views/imagepage"
+	"github.com/stowage/stowage/views/pulls"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -40,22 +42,22 @@ func TestPagesOfUploadsLookAsApproved(t *testing.T) {
 	failed.Problem = &pull.Problem{Kind: image.Corrupt, Message: "the archive ends too early: a part of it is missing", Suggestion: "Send it again, or write it anew."}
 	failed.Finished = failed.Started.Add(time.Second)
 	cancelled.Problem = &pull.Problem{Kind: image.Cancelled, Message: "cancelled by jlee", MessageText: image.Textf("cancelled by %s", "jlee")}
-	tag := views.Link{Label: "postgres:15", URL: "/images/docker.io/library/postgres:15"}
-	history := views.HistoryView{OfTag: true, Events: []views.TagEventView{
-		{Kind: views.EventMoved, Tag: tag, Old: views.Link{Label: string(before)}, New: views.Link{Label: string(after)}, At: clock, By: "jlee", PullURL: "/pulls/8", PullID: 8, Uploaded: true},
-		{Kind: views.EventPulled, Tag: tag, New: views.Link{Label: string(before)}, At: clock, By: "mira", PullURL: "/pulls/7", PullID: 7, Uploaded: true},
+	tag := ui.Link{Label: "postgres:15", URL: "/images/docker.io/library/postgres:15"}
+	history := imagepage.HistoryView{OfTag: true, Events: []imagepage.TagEventView{
+		{Kind: imagepage.EventMoved, Tag: tag, Old: ui.Link{Label: string(before)}, New: ui.Link{Label: string(after)}, At: clock, By: "jlee", PullURL: "/pulls/8", PullID: 8, Uploaded: true},
+		{Kind: imagepage.EventPulled, Tag: tag, New: ui.Link{Label: string(before)}, At: clock, By: "mira", PullURL: "/pulls/7", PullID: 7, Uploaded: true},
 	}}
 	for name, page := range map[string]answer{
-		"upload-history":   rendered(t, text.Korean, views.HistorySection(history)),
-		"upload":           rendered(t, text.English, views.UploadPage(ui.Chrome{}, views.UploadView{Address: "http://shelf:8080/archives", Free: 48_000_000_000})),
-		"upload-limited":   rendered(t, text.Korean, views.UploadPage(ui.Chrome{}, views.UploadView{Address: "http://shelf:8080/archives", Name: `"><b>`, Free: 48_000_000_000, MaxBytes: 2_000_000_000})),
-		"upload-receiving": rendered(t, text.English, views.PullPart(views.PullView{Job: anUpload(pull.Pulling)})),
-		"upload-unknown":   rendered(t, text.English, views.PullPart(views.PullView{Job: unknown})),
-		"upload-proving":   rendered(t, text.Korean, views.PullPart(views.PullView{Job: proving})),
-		"upload-done":      rendered(t, text.English, views.PullPart(views.PullView{Job: done})),
-		"upload-failed":    rendered(t, text.English, views.PullPart(views.PullView{Job: failed})),
-		"upload-cancelled": rendered(t, text.Korean, views.PullPart(views.PullView{Job: cancelled})),
-		"uploads":          rendered(t, text.English, views.PullsPart(views.PullsView{Jobs: []pull.Job{anUpload(pull.Pulling), unknown, proving, done, failed}, Total: 5, Page: 1, Pages: 1, Live: true}, 3)),
+		"upload-history":   rendered(t, text.Korean, imagepage.HistorySection(history)),
+		"upload":           rendered(t, text.English, archives.UploadPage(ui.Chrome{}, archives.UploadView{Address: "http://shelf:8080/archives", Free: 48_000_000_000})),
+		"upload-limited":   rendered(t, text.Korean, archives.UploadPage(ui.Chrome{}, archives.UploadView{Address: "http://shelf:8080/archives", Name: `"><b>`, Free: 48_000_000_000, MaxBytes: 2_000_000_000})),
+		"upload-receiving": rendered(t, text.English, pulls.PullPart(pulls.PullView{Job: anUpload(pull.Pulling)})),
+		"upload-unknown":   rendered(t, text.English, pulls.PullPart(pulls.PullView{Job: unknown})),
+		"upload-proving":   rendered(t, text.Korean, pulls.PullPart(pulls.PullView{Job: proving})),
+		"upload-done":      rendered(t, text.English, pulls.PullPart(pulls.PullView{Job: done})),
+		"upload-failed":    rendered(t, text.English, pulls.PullPart(pulls.PullView{Job: failed})),
+		"upload-cancelled": rendered(t, text.Korean, pulls.PullPart(pulls.PullView{Job: cancelled})),
+		"uploads":          rendered(t, text.English, pulls.PullsPart(pulls.PullsView{Jobs: []pull.Job{anUpload(pull.Pulling), unknown, proving, done, failed}, Total: 5, Page: 1, Pages: 1, Live: true}, 3)),
 	} {
 		page.golden(t, name)
 	}

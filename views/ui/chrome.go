@@ -1,3 +1,4 @@
+// Package ui has what every page is made of: layout, components, icons, names and commands.
 package ui
 
 import (

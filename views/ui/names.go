@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 
+	"github.com/a-h/templ"
+
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
 )
@@ -58,4 +60,38 @@ func familiar(r image.Repository) (host, name string) {
 		return host, name[len(host):]
 	}
 	return "", name
+}
+
+// Link is a text that leads somewhere.
+type Link struct {
+	Label string
+	URL   string
+	Note  string // beside it, or empty
+}
+
+// InSentence puts a component in the place of # in a text.
+func InSentence(s string, c templ.Component) templ.Component {
+	before, after, _ := strings.Cut(s, "#")
+	return templ.Join(Text(before), c, Text(after))
+}
+
+// ShortPlatform names a platform as lists do.
+func ShortPlatform(p image.Platform) string { return text.ShortPlatform(text.Visible(p.String())) }
+
+// Shortened gives a foreign text as Visible does, on one line and with at most n characters.
+func Shortened(s string, n int) string {
+	s, _ = text.Cut(s, 8*n)
+	s = text.Visible(strings.Join(strings.Fields(s), " "))
+	if runes := []rune(s); len(runes) > n {
+		return strings.TrimSpace(string(runes[:n-1])) + "…"
+	}
+	return s
+}
+
+// withMore adds a line that counts what a list of a plan leaves out.
+func WithMore(ctx context.Context, lines []PlanLine, kind PlanKind, total int) []PlanLine {
+	if more := total - len(lines); more > 0 {
+		lines = append(lines, PlanLine{Kind: kind, What: Text(text.T(ctx, "delete.more", text.Count, more)), Size: -1})
+	}
+	return lines
 }

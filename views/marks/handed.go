@@ -1,0 +1,16 @@
+package marks
+
+import (
+	"context"
+
+	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/views/text"
+)
+
+// DownloadTitle words it in full.
+func DownloadTitle(ctx context.Context, d shelf.Download) string {
+	if d.Last.IsZero() {
+		return text.T(ctx, "handed.never_title")
+	}
+	return text.T(ctx, "handed.title", text.Count, d.Count, "Time", text.AbsoluteTime(d.Last))
+}

@@ -1,0 +1,4 @@
+package marks
+
+// ImageTarget is what htmx swaps on this page.
+const ImageTarget = "#image"
