@@ -2,7 +2,6 @@
 package memo
 
 import (
-	"container/list"
 	"context"
 	"fmt"
 	"runtime/debug"
@@ -14,22 +13,16 @@ import (
 // however many wait for it. Failures are not remembered. It may be used by many goroutines at once; what it
 // returns is shared and must not be changed.
 type Memo[K comparable, V any] struct {
-	life  time.Duration    // of one answer
-	limit time.Duration    // for getting one; 0 where that has its own limit; see Within
-	most  int              // answers
-	room  int64            // bytes of all answers
-	size  func(K, V) int64 // bytes of one
+	life  time.Duration // of one answer
+	limit time.Duration // for getting one; 0 where that has its own limit; see Within
 	now   func() time.Time
+	kept  *Recent[K, answer[V]]
 
 	mu      sync.Mutex
-	kept    map[K]*list.Element
-	order   list.List // of *kept[K, V], the one used last in front
-	held    int64     // bytes
 	flights map[K]*flight[V]
 }
 
-type kept[K comparable, V any] struct {
-	key   K
+type answer[V any] struct {
 	value V
 	until time.Time
 }
@@ -46,8 +39,8 @@ type flight[V any] struct {
 // New makes a memo of at most most answers of room bytes together, each remembered for its life.
 func New[K comparable, V any](life time.Duration, most int, room int64, size func(K, V) int64) *Memo[K, V] {
 	return &Memo[K, V]{
-		life: life, most: most, room: room, size: size, now: time.Now,
-		kept: map[K]*list.Element{}, flights: map[K]*flight[V]{},
+		life: life, now: time.Now, flights: map[K]*flight[V]{},
+		kept: NewRecentOf(most, room, func(k K, a answer[V]) int64 { return size(k, a.value) }),
 	}
 }
 
@@ -65,7 +58,7 @@ func (m *Memo[K, V]) Get(ctx context.Context, key K, ask func(context.Context) (
 		return none, err
 	}
 	m.mu.Lock()
-	if v, found := m.recall(key); found {
+	if v, found := m.Peek(key); found {
 		m.mu.Unlock()
 		return v, nil
 	}
@@ -105,7 +98,7 @@ func (m *Memo[K, V]) begin(ctx context.Context, key K, ask func(context.Context)
 			delete(m.flights, key)
 		}
 		if err == nil {
-			m.keep(key, value)
+			m.kept.Put(key, answer[V]{value, m.now().Add(m.life)})
 		}
 		m.mu.Unlock()
 		close(f.done)
@@ -125,49 +118,12 @@ func Safely[V any](ctx context.Context, ask func(context.Context) (V, error)) (v
 
 // Peek returns the remembered answer, and asks nobody.
 func (m *Memo[K, V]) Peek(key K) (V, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.recall(key)
+	if a, known := m.kept.Get(key); known && m.now().Before(a.until) {
+		return a.value, true
+	}
+	var none V
+	return none, false
 }
 
 // Forget makes the next Get ask.
-func (m *Memo[K, V]) Forget(key K) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if e := m.kept[key]; e != nil {
-		m.drop(e)
-	}
-}
-
-func (m *Memo[K, V]) recall(key K) (V, bool) {
-	e := m.kept[key]
-	if e == nil {
-		var none V
-		return none, false
-	}
-	k := e.Value.(*kept[K, V])
-	if !m.now().Before(k.until) {
-		m.drop(e)
-		var none V
-		return none, false
-	}
-	m.order.MoveToFront(e)
-	return k.value, true
-}
-
-func (m *Memo[K, V]) keep(key K, value V) {
-	if e := m.kept[key]; e != nil {
-		m.drop(e)
-	}
-	m.kept[key] = m.order.PushFront(&kept[K, V]{key: key, value: value, until: m.now().Add(m.life)})
-	m.held += m.size(key, value)
-	for m.order.Len() > m.most || m.held > m.room && m.order.Len() > 0 {
-		m.drop(m.order.Back())
-	}
-}
-
-func (m *Memo[K, V]) drop(e *list.Element) {
-	k := m.order.Remove(e).(*kept[K, V])
-	delete(m.kept, k.key)
-	m.held -= m.size(k.key, k.value)
-}
+func (m *Memo[K, V]) Forget(key K) { m.kept.Take(key) }

@@ -127,18 +127,18 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	}
 	put("a", 1) // used again: b is now the oldest
 	put("f", 1)
-	if _, found := m.Peek("b"); found || m.order.Len() != 5 {
-		t.Errorf("%d answers are kept, b among them: %v", m.order.Len(), found)
+	if _, found := m.Peek("b"); found || m.kept.Len() != 5 {
+		t.Errorf("%d answers are kept, b among them: %v", m.kept.Len(), found)
 	}
 	if _, found := m.Peek("a"); !found {
 		t.Error("the one used last was dropped")
 	}
 	put("g", 97)
-	if m.held > 100 || m.order.Len() != 2 { // g and the one before
-		t.Errorf("%d bytes in %d answers are held", m.held, m.order.Len())
+	if m.kept.held > 100 || m.kept.Len() != 2 { // g and the one before
+		t.Errorf("%d bytes in %d answers are held", m.kept.held, m.kept.Len())
 	}
 	put("h", 1000)
-	if m.held != 0 || m.order.Len() != 0 {
-		t.Errorf("one too large is kept: %d bytes", m.held)
+	if m.kept.held != 0 || m.kept.Len() != 0 {
+		t.Errorf("one too large is kept: %d bytes", m.kept.held)
 	}
 }

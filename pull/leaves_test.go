@@ -77,23 +77,6 @@ func TestLeavesRefusesCyclesDepthAndNumbers(t *testing.T) {
 	}
 }
 
-func TestCacheIsBoundedAndForgetsTheOldest(t *testing.T) {
-	c := newDocuments()
-	const each = cacheDocument
-	for i := range 2 * cacheBytes / each {
-		c.put(image.Document{Digest: image.Digest(fmt.Sprint(i)), Raw: make([]byte, each)})
-		if _, ok := c.get("0"); !ok { // used all the time, so it stays
-			t.Fatalf("the document in use was forgotten after %d", i)
-		}
-	}
-	c.put(image.Document{Digest: "huge", Raw: make([]byte, cacheDocument+1)})
-	_, huge := c.get("huge")
-	_, old := c.get("1")
-	if c.bytes > cacheBytes || huge || old || len(c.byKey) != c.order.Len() {
-		t.Errorf("%d bytes, huge kept: %t, old kept: %t, %d keys for %d documents", c.bytes, huge, old, len(c.byKey), c.order.Len())
-	}
-}
-
 func TestWaitsDoubleUpToTheMost(t *testing.T) {
 	b := Backoff{}.withDefaults()
 	for n, most := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 4: 8 * time.Second, 6: 30 * time.Second, 100: 30 * time.Second} {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/memo"
 	"github.com/stowage/stowage/share"
 	"github.com/stowage/stowage/shelf"
 )
@@ -56,11 +57,11 @@ type Mirror struct {
 	log        *slog.Logger
 
 	asking singleflight.Group
-	tags   *recent[image.Reference, Standing]
-	docs   *recent[image.Reference, origin]
-	blobs  *recent[image.Reference, handedBlob]
-	begun  *recent[image.Reference, begun]
-	failed *recent[int64, failure]
+	tags   *memo.Recent[image.Reference, Standing]
+	docs   *memo.Recent[image.Reference, origin]
+	blobs  *memo.Recent[image.Reference, handedBlob]
+	begun  *memo.Recent[image.Reference, begun]
+	failed *memo.Recent[int64, failure]
 
 	asked, stale, streamed atomic.Int64
 }
@@ -120,9 +121,9 @@ func NewMirror(o MirrorOptions) *Mirror {
 	}
 	m := &Mirror{
 		q: o.Queue, checks: o.Checks, registries: o.Registries, fresh: o.Fresh, log: o.Logger,
-		tags: newRecent[image.Reference, Standing](mirrorTags), docs: newRecent[image.Reference, origin](mirrorDocs),
-		blobs: newRecent[image.Reference, handedBlob](mirrorBlobs), begun: newRecent[image.Reference, begun](mirrorTags),
-		failed: newRecent[int64, failure](mirrorTags),
+		tags: memo.NewRecent[image.Reference, Standing](mirrorTags), docs: memo.NewRecent[image.Reference, origin](mirrorDocs),
+		blobs: memo.NewRecent[image.Reference, handedBlob](mirrorBlobs), begun: memo.NewRecent[image.Reference, begun](mirrorTags),
+		failed: memo.NewRecent[int64, failure](mirrorTags),
 	}
 	// What a pull was told is newer than what clients were told before it.
 	heard := func(ref image.Reference, d image.Digest, asked time.Time) {
@@ -131,7 +132,7 @@ func NewMirror(o MirrorOptions) *Mirror {
 		}
 	}
 	o.Queue.resolver.heard.Store(&heard)
-	failed := func(id int64, kind image.Kind) { m.failed.put(id, failure{kind: kind, at: m.q.now()}) }
+	failed := func(id int64, kind image.Kind) { m.failed.Put(id, failure{kind: kind, at: m.q.now()}) }
 	o.Queue.failed.Store(&failed)
 	return m
 }
@@ -145,7 +146,7 @@ func (m *Mirror) Covers(repo image.Repository) bool {
 // nothing is. The registry is asked once for all who want to know at a time, and its answer holds for a while.
 func (m *Mirror) Tag(ctx context.Context, ref image.Reference, stored image.Digest) (image.Digest, error) {
 	ref = own(ref)
-	s, known := m.tags.get(ref)
+	s, known := m.tags.Get(ref)
 	if !known || !m.q.now().Before(s.until) {
 		var late <-chan time.Time
 		if stored != "" {
@@ -165,7 +166,7 @@ func (m *Mirror) Tag(ctx context.Context, ref image.Reference, stored image.Dige
 	}
 	switch {
 	case s.Err == nil:
-		m.docs.put(ref.Repository.At(s.Digest), origin{reference: ref, target: s.Digest, asked: s.Heard, settled: s.Digest == stored})
+		m.docs.Put(ref.Repository.At(s.Digest), origin{reference: ref, target: s.Digest, asked: s.Heard, settled: s.Digest == stored})
 		return s.Digest, nil
 	case stored != "":
 		m.stale.Add(1)
@@ -179,7 +180,7 @@ func (m *Mirror) Tag(ctx context.Context, ref image.Reference, stored image.Dige
 // that alone.
 func (m *Mirror) ask(ref image.Reference, stored image.Digest) Standing {
 	now := m.q.now()
-	if s, known := m.tags.get(ref); known && now.Before(s.until) {
+	if s, known := m.tags.Get(ref); known && now.Before(s.until) {
 		return s
 	}
 	m.asked.Add(1)
@@ -205,7 +206,7 @@ func (m *Mirror) ask(ref image.Reference, stored image.Digest) Standing {
 		m.log.Warn("the registry could not be asked about a tag: what is stored is served, and may be stale",
 			"reference", ref.String(), "error", err, "not_asked_again_before", until)
 	}
-	return m.tags.change(ref, func(s Standing) Standing {
+	return m.tags.Change(ref, func(s Standing) Standing {
 		if s.Heard.After(now) { // a pull has asked meanwhile
 			return s
 		}
@@ -217,7 +218,7 @@ func (m *Mirror) ask(ref image.Reference, stored image.Digest) Standing {
 // note keeps what a registry said of a stored tag as a check for updates, so that its page knows what clients are told.
 // That it is as stored, or as it was said before, is no news.
 func (m *Mirror) note(ref image.Reference, stored image.Digest, c shelf.Checked) {
-	before, _ := m.tags.get(ref)
+	before, _ := m.tags.Get(ref)
 	if m.checks == nil || stored == "" || c.Upstream == stored && (before.Digest == stored || before.Digest == "") {
 		return
 	}
@@ -245,7 +246,7 @@ func (m *Mirror) askAgain(now time.Time, err error) time.Time {
 
 // heard takes a registry's answer about a tag and gives what is known then: of two answers the one that was asked for later.
 func (m *Mirror) heard(ref image.Reference, d image.Digest, asked time.Time) Standing {
-	return m.tags.change(own(ref), func(s Standing) Standing {
+	return m.tags.Change(own(ref), func(s Standing) Standing {
 		if s.Heard.After(asked) {
 			return s
 		}
@@ -295,7 +296,7 @@ func (m *Mirror) Standing(ref image.Reference) (Standing, bool) {
 	if !m.Covers(ref.Repository) {
 		return Standing{}, false
 	}
-	return m.tags.get(ref)
+	return m.tags.Get(ref)
 }
 
 // Mirrored is an index or a manifest as a mirror hands it out: with the registry's bytes, which are proved.
@@ -330,7 +331,7 @@ func (m *Mirror) Document(ctx context.Context, repo image.Repository, d image.Di
 	}
 	if !known {
 		o = origin{reference: ref, target: d}
-		m.docs.put(ref, o)
+		m.docs.Put(ref, o)
 	}
 	out := Mirrored{MediaType: doc.MediaType, Digest: doc.Digest, Raw: doc.Raw}
 	if doc.Index != nil {
@@ -371,7 +372,7 @@ func shared[T any](ctx context.Context, m *Mirror, ref image.Reference, read fun
 
 // origin finds what led to a document: a client's earlier question, or an index on the shelf.
 func (m *Mirror) origin(ctx context.Context, ref image.Reference) (o origin, known bool, err error) {
-	if o, known = m.docs.get(ref); known {
+	if o, known = m.docs.Get(ref); known {
 		return o, true, nil
 	}
 	l, err := m.q.shelf.Listed(ctx, ref)
@@ -404,7 +405,7 @@ func (m *Mirror) rememberEntries(repo image.Repository, o origin, x *image.Index
 			}
 			seen[e.Platform] = true
 		}
-		m.docs.put(key, child)
+		m.docs.Put(key, child)
 	}
 }
 
@@ -415,7 +416,7 @@ func (m *Mirror) HandOut(ctx context.Context, repo image.Repository, doc Mirrore
 		return nil
 	}
 	for _, d := range doc.blobs {
-		m.blobs.put(own(repo.At(d.Digest)), handedBlob{Descriptor: bare(d), manifest: doc.image})
+		m.blobs.Put(own(repo.At(d.Digest)), handedBlob{Descriptor: bare(d), manifest: doc.image})
 	}
 	return m.begin(ctx, repo.At(doc.image), by)
 }
@@ -424,7 +425,7 @@ func (m *Mirror) HandOut(ctx context.Context, repo image.Repository, doc Mirrore
 // have, or has pointing elsewhere, the tag is pulled, which fetches nothing that is here.
 func (m *Mirror) HandOutStored(ctx context.Context, repo image.Repository, d image.Digest, by string) error {
 	ref := own(repo.At(d))
-	o, known := m.docs.get(ref)
+	o, known := m.docs.Get(ref)
 	if !known || o.settled || o.reference.Tag == "" {
 		return nil
 	}
@@ -445,7 +446,7 @@ func (m *Mirror) HandOutStored(ctx context.Context, repo image.Repository, d ima
 		}
 	}
 	o.settled = true
-	m.docs.put(ref, o)
+	m.docs.Put(ref, o)
 	return nil
 }
 
@@ -461,7 +462,7 @@ func (m *Mirror) begin(ctx context.Context, manifest image.Reference, by string)
 	req := Request{Reference: o.reference, By: by}
 	if o.reference.Tag != "" {
 		req.Target, req.Asked = o.target, o.asked
-		if s, known := m.tags.get(o.reference); known && s.Heard.After(o.asked) && s.Digest != o.target {
+		if s, known := m.tags.Get(o.reference); known && s.Heard.After(o.asked) && s.Digest != o.target {
 			// The tag is known to have moved on since, and is not to be moved back.
 			req = Request{Reference: o.reference.Repository.At(o.target), By: by}
 		}
@@ -470,20 +471,20 @@ func (m *Mirror) begin(ctx context.Context, manifest image.Reference, by string)
 		req.Platforms = []image.Platform{o.platform}
 	}
 	what := identity(Job{Reference: req.Reference, Platforms: req.Platforms})
-	if last, known := m.begun.get(manifest); known && last.what == what && m.rests(last.job) {
+	if last, known := m.begun.Get(manifest); known && last.what == what && m.rests(last.job) {
 		return nil // the client has its document; one record says why the image does not come
 	}
 	job, _, err := m.q.Pull(ctx, req)
 	if err != nil {
 		return err
 	}
-	m.begun.put(manifest, begun{job: job.ID, what: what, at: m.q.now()})
+	m.begun.Put(manifest, begun{job: job.ID, what: what, at: m.q.now()})
 	return nil
 }
 
 // rests reports whether a pull failed a short while ago, and is not to be begun again for whoever asks.
 func (m *Mirror) rests(job int64) bool {
-	f, failed := m.failed.get(job)
+	f, failed := m.failed.Get(job)
 	rest := mirrorRefused
 	switch f.kind {
 	case image.Unavailable, image.RateLimited, image.DiskFull, image.Cancelled, image.Internal:
@@ -496,14 +497,14 @@ func (m *Mirror) rests(job int64) bool {
 // it is bringing; its bytes may be stored by now. A pull that has failed meanwhile is begun again, so that what is
 // brought also comes onto the shelf.
 func (m *Mirror) Blob(ctx context.Context, repo image.Repository, d image.Digest, by string) (image.Descriptor, bool, error) {
-	b, known := m.blobs.get(repo.At(d))
+	b, known := m.blobs.Get(repo.At(d))
 	if !known { // handed out before a restart, perhaps, after which its pull goes on
 		wanted, known := m.q.wanted(repo, d)
 		return wanted, known, nil
 	}
 	if !m.q.shelf.HasBlob(b.Descriptor) {
 		manifest := repo.At(b.manifest)
-		last, _ := m.begun.get(manifest)
+		last, _ := m.begun.Get(manifest)
 		if _, live := m.q.Get(last.job); !live && m.q.now().Sub(last.at) > mirrorAgain {
 			if err := m.begin(ctx, manifest, by); err != nil {
 				return image.Descriptor{}, false, err

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/memo"
 	"github.com/stowage/stowage/shelf"
 )
 
@@ -20,12 +21,19 @@ const (
 	maxNested       = 32 // indexes inside one index, all levels together
 )
 
+// Bounds of the documents that are remembered. An ordinary manifest has 2 to 10 kB; parsed it takes a few times that.
+const (
+	cacheMost     = 10_000
+	cacheBytes    = 4 << 20   // of raw documents in all
+	cacheDocument = 256 << 10 // of one; larger ones are not kept
+)
+
 // resolver reads references, indexes and manifests: from the shelf or the cache where they are there, or
 // else from the registry. Safe for concurrent use.
 type resolver struct {
 	source Source
 	shelf  Shelf
-	cache  *documents
+	cache  *memo.Recent[image.Digest, image.Document] // digests never change meaning
 	log    *slog.Logger
 	now    func() time.Time
 
@@ -42,7 +50,7 @@ type reading struct {
 }
 
 func newResolver(o Options) *resolver {
-	return &resolver{source: o.Source, shelf: o.Shelf, cache: newDocuments(), log: o.Logger, now: o.Now, reading: make(map[reading]chan struct{})}
+	return &resolver{source: o.Source, shelf: o.Shelf, cache: memo.NewRecentOf(cacheMost, cacheBytes, func(_ image.Digest, d image.Document) int64 { return int64(len(d.Raw)) }), log: o.Logger, now: o.Now, reading: make(map[reading]chan struct{})}
 }
 
 // asker makes a request to a registry, again where it sees fit.
@@ -141,7 +149,15 @@ func (s *resolver) keep(ctx context.Context, doc image.Document) {
 	if err := s.shelf.KeepDocument(ctx, doc); err != nil {
 		s.log.Warn("manifest not kept", "digest", string(doc.Digest), "error", err)
 	}
-	s.cache.put(doc)
+	s.remember(doc)
+}
+
+// remember keeps a document of ordinary size at hand, so that looking at a reference before pulling it is not charged
+// twice against a registry's allowance.
+func (s *resolver) remember(doc image.Document) {
+	if len(doc.Raw) <= cacheDocument {
+		s.cache.Put(doc.Digest, doc)
+	}
 }
 
 // document reads an index or a manifest by digest: from the cache, from the shelf, or else from the
@@ -161,7 +177,7 @@ func (s *resolver) document(ctx context.Context, repo image.Repository, d image.
 func (s *resolver) read(ctx context.Context, repo image.Repository, d image.Digest, ask asker) (image.Document, error) {
 	key := reading{repo.Host(), d}
 	for {
-		if doc, ok := s.cache.get(d); ok {
+		if doc, ok := s.cache.Get(d); ok {
 			return doc, nil
 		}
 		s.mu.Lock()
@@ -202,7 +218,7 @@ func (s *resolver) readFirst(ctx context.Context, repo image.Repository, d image
 		s.keep(ctx, doc)
 		return doc, nil
 	}
-	s.cache.put(doc)
+	s.remember(doc)
 	return doc, nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"github.com/stowage/stowage/memo"
 )
 
 // Key says what a place is for. Either part may be empty, which is a host or a requester like any other.
@@ -36,7 +38,7 @@ type Places struct {
 	held    int
 	hosts   map[string]int
 	by      map[string]int
-	turns   map[string]int64 // when a requester was given a place last
+	turns   *memo.Recent[string, int64] // when a requester was given a place last
 	turn    int64
 	waiting []*waiter
 }
@@ -48,7 +50,7 @@ type waiter struct {
 
 // New makes Places, all of them free.
 func New(r Rules) *Places {
-	return &Places{rules: r, hosts: map[string]int{}, by: map[string]int{}, turns: map[string]int64{}}
+	return &Places{rules: r, hosts: map[string]int{}, by: map[string]int{}, turns: memo.NewRecent[string, int64](mostTurns)}
 }
 
 // Take waits for a place until ctx ends; the error is then its cause. The place is held until release is called, once.
@@ -128,7 +130,8 @@ func (p *Places) next(n int, keyOf func(i int) Key) int {
 		if !p.may(key) {
 			continue
 		}
-		h, t := p.by[key.By], p.turns[key.By]
+		t, _ := p.turns.Get(key.By)
+		h := p.by[key.By]
 		if best < 0 || h < held || h == held && t < turn {
 			best, held, turn = i, h, t
 		}
@@ -154,11 +157,8 @@ func (p *Places) give(key Key) {
 	p.held++
 	p.hosts[key.Host]++
 	p.by[key.By]++
-	if len(p.turns) >= mostTurns {
-		clear(p.turns)
-	}
 	p.turn++
-	p.turns[key.By] = p.turn
+	p.turns.Put(key.By, p.turn)
 }
 
 func (p *Places) release(key Key) {

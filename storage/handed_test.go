@@ -193,7 +193,7 @@ func TestCountingForgetsNoLookUp(t *testing.T) {
 	if err := s.WriteHandedOut(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := s.serving.manifest(ref, s.changes.Load()); !ok {
+	if _, ok := s.servedManifests.Get(ref, s.changes.Load()); !ok {
 		t.Error("the look-up is forgotten")
 	}
 	s.isHanded(time.Time{}, s.handedRows(time.Time{})...)
@@ -244,9 +244,9 @@ func BenchmarkHandedOut(b *testing.B) {
 	m := shelf.Served{Digest: image.DigestOf([]byte("ubuntu"))}
 	b.Run("look up", func(b *testing.B) {
 		change := s.changes.Load()
-		s.serving.keepManifest(ref, m, change)
+		s.servedManifests.Put(ref, m, change)
 		for b.Loop() {
-			if _, ok := s.serving.manifest(ref, change); !ok {
+			if _, ok := s.servedManifests.Get(ref, change); !ok {
 				b.Fatal("it is forgotten")
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"unique"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/memo"
 	"github.com/stowage/stowage/shelf"
 )
 
@@ -29,7 +30,7 @@ type listIndex struct {
 	repos   map[int64]*listedRepository
 	sets    map[unique.Handle[string]]int // how many rows have each set of platforms
 	orders  [orderCount][]uint32          // places in entries
-	passed  passedCache
+	passed  *memo.Recent[predicateKey, *passed]
 	offered atomic.Pointer[offeredAt]
 }
 
@@ -105,7 +106,10 @@ var rowOrders = map[shelf.Sort]order{
 }
 
 func newListIndex() *listIndex {
-	return &listIndex{seed: maphash.MakeSeed(), turn: make(chan struct{}, 1), change: -1}
+	return &listIndex{
+		seed: maphash.MakeSeed(), turn: make(chan struct{}, 1), change: -1,
+		passed: memo.NewRecent[predicateKey, *passed](mostPassed),
+	}
 }
 
 // compare puts two places in order. Equal ones there are none: IDs differ.
@@ -181,7 +185,7 @@ func (x *listIndex) apply(gone []int64, come []entry) {
 		slices.SortFunc(added, func(i, j uint32) int { return x.compare(o, i, j) })
 		x.orders[o] = x.merge(o, x.orders[o], added)
 	}
-	x.passed.changed(x, append(touched, added...))
+	x.changed(append(touched, added...))
 }
 
 // forget takes a row out of the counts.

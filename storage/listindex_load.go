@@ -86,7 +86,7 @@ func (x *listIndex) reload(ctx context.Context, q querier, change int64) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.entries, x.free, x.repos, x.sets, x.orders, x.change = fresh.entries, nil, fresh.repos, fresh.sets, fresh.orders, change
-	x.passed.forget()
+	x.passed.Clear()
 	return nil
 }
 

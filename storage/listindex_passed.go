@@ -2,10 +2,8 @@ package storage
 
 import (
 	"encoding/hex"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"unique"
 
 	"github.com/stowage/stowage/image"
@@ -19,7 +17,13 @@ type predicate struct {
 	labels []image.Label // for byLabels, where text tells them from others
 }
 
-func (p predicate) equal(o predicate) bool { return p.kind == o.kind && p.text == o.text }
+// predicateKey tells one filter from others.
+type predicateKey struct {
+	kind predicateKind
+	text string
+}
+
+func (p predicate) key() predicateKey { return predicateKey{p.kind, p.text} }
 
 type predicateKind uint8
 
@@ -44,77 +48,54 @@ func byAllLabels(labels []image.Label) predicate {
 	return predicate{byLabels, text, labels}
 }
 
-// passedCache remembers which rows passed a filter: looking at each row is the one part of a choice that takes milliseconds, and
-// people turn pages, change the order and combine filters far more often than they ask for what nobody asked for yet.
-type passedCache struct {
-	mu    sync.Mutex
-	known []cachedPassed // the last used at the end
-}
-
-type cachedPassed struct {
-	of     predicate
-	passed bitset
-}
-
 const (
-	maxCachedPassed = 64  // some 800 kB at 100,000 rows
-	fewChanges      = 200 // up to which what is remembered is kept right; more, and it is forgotten
+	// mostPassed bounds the filters of which it is remembered which rows passed: looking at each row is the one part of a
+	// choice that takes milliseconds, and people turn pages, change the order and combine filters far more often than they
+	// ask for what nobody asked for yet. They take some 800 kB at 100,000 rows.
+	mostPassed = 64
+	fewChanges = 200 // up to which what is remembered is kept right; more, and it is forgotten
 )
 
-// passing gives the places whose rows pass. The caller holds x.mu and must not change the answer.
+// passed is which rows passed a filter.
+type passed struct {
+	of   predicate
+	rows bitset
+}
+
+// passing returns the places whose rows pass. The caller holds x.mu and must not change the answer.
 func (x *listIndex) passing(p predicate) bitset {
-	c := &x.passed
-	c.mu.Lock()
-	if i := slices.IndexFunc(c.known, func(k cachedPassed) bool { return k.of.equal(p) }); i >= 0 {
-		k := c.known[i]
-		c.known = append(slices.Delete(c.known, i, i+1), k)
-		c.mu.Unlock()
-		return k.passed
+	if known, ok := x.passed.Get(p.key()); ok {
+		return known.rows
 	}
-	c.mu.Unlock()
-	passed := newBitset(len(x.entries))
+	rows := newBitset(len(x.entries))
 	passes := x.matcher(p)
 	for i := range x.entries {
 		if e := &x.entries[i]; e.id != 0 && passes(e) {
-			passed.set(uint32(i))
+			rows.set(uint32(i))
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.known) >= maxCachedPassed {
-		c.known = slices.Delete(c.known, 0, 1+len(c.known)-maxCachedPassed)
-	}
-	c.known = append(c.known, cachedPassed{p, passed})
-	return passed
+	x.passed.Put(p.key(), &passed{p, rows})
+	return rows
 }
 
-// changed follows changes at some places. The caller holds x.mu for writing.
-func (c *passedCache) changed(x *listIndex, places []uint32) {
+// changed has what is remembered follow changes at some places. The caller holds x.mu for writing.
+func (x *listIndex) changed(places []uint32) {
 	if len(places) > fewChanges {
-		c.forget()
+		x.passed.Clear()
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for k := range c.known {
-		known := &c.known[k]
-		if more := len(newBitset(len(x.entries))) - len(known.passed); more > 0 {
-			known.passed = append(known.passed, make(bitset, more)...)
+	for _, known := range x.passed.All() {
+		if more := len(newBitset(len(x.entries))) - len(known.rows); more > 0 {
+			known.rows = append(known.rows, make(bitset, more)...)
 		}
 		passes := x.matcher(known.of)
 		for _, i := range places {
-			known.passed.clear(i)
+			known.rows.clear(i)
 			if e := &x.entries[i]; e.id != 0 && passes(e) {
-				known.passed.set(i)
+				known.rows.set(i)
 			}
 		}
 	}
-}
-
-func (c *passedCache) forget() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.known = nil
 }
 
 // matcher gives the test of a row. It remembers what it found of a repository, so it is for one goroutine.
@@ -177,8 +158,8 @@ func platformMatcher(p image.Platform) func(*entry) bool {
 	}
 }
 
-// globMatcher is docker's reference filter: the familiar name with its tag or digest, or else the name alone. Most of a pattern
-// is held against a name once for all the rows of its repository.
+// globMatcher is docker's reference filter: the familiar name with its tag or digest, or else the name alone. Most of a
+// pattern is held against a name once for all the rows of its repository.
 func globMatcher(pattern string) func(*entry) bool {
 	g := newGlob(pattern)
 	byDigest := strings.Contains(pattern, "@")

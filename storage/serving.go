@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
-	"sync"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
@@ -14,10 +13,10 @@ import (
 // Served gives the index or manifest that a tag or a digest names in a repository: one that the repository knows, one that
 // an index of the repository lists and that is stored, or what describes such an image. NotFound where there is none.
 func (s *Store) Served(ctx context.Context, ref image.Reference) (shelf.Served, error) {
-	if m, ok := s.serving.manifest(ref, s.changes.Load()); ok {
+	change := s.changes.Load()
+	if m, ok := s.servedManifests.Get(ref, change); ok {
 		return m, nil
 	}
-	change := s.changes.Load()
 	var m shelf.Served
 	query, what := servedByTag, ref.Tag
 	if ref.Digest != "" {
@@ -34,7 +33,7 @@ func (s *Store) Served(ctx context.Context, ref image.Reference) (shelf.Served, 
 	if err != nil {
 		return shelf.Served{}, notFound(err, "%s is not stored", ref.Familiar())
 	}
-	s.serving.keepManifest(ref, m, change)
+	s.servedManifests.Put(ownStrings(ref), m, change)
 	return m, nil
 }
 
@@ -85,10 +84,10 @@ const (
 // what describes such an image. NotFound where no such image uses it, whether or not the blob is stored for others.
 func (s *Store) ServedBlob(ctx context.Context, repo image.Repository, d image.Digest) (size int64, err error) {
 	ref := image.Reference{Repository: repo, Digest: d}
-	if size, ok := s.serving.blob(ref, s.changes.Load()); ok {
+	change := s.changes.Load()
+	if size, ok := s.servedBlobs.Get(ref, change); ok {
 		return size, nil
 	}
-	change := s.changes.Load()
 	known := false
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		var id int64
@@ -108,7 +107,7 @@ func (s *Store) ServedBlob(ctx context.Context, repo image.Repository, d image.D
 	if err != nil {
 		return 0, notFound(err, "%s is not stored", ref.Familiar())
 	}
-	s.serving.keepBlob(ref, size, change)
+	s.servedBlobs.Put(ownStrings(ref), size, change)
 	return size, nil
 }
 
@@ -143,60 +142,9 @@ func (s *Store) ServedRepositories(ctx context.Context, host string, after image
 		servedRepositories, after, end, limit)
 }
 
-// mostServed bounds the look-ups of each kind that are remembered; some 200 bytes each.
+// mostServed bounds the look-ups of each kind that are remembered, some 300 bytes each, until the shelf changes: clients ask
+// for the same few again and again.
 const mostServed = 4096
-
-// serving remembers look-ups of manifests and blobs until the database changes: clients ask for the same few again
-// and again. What it answers is what the database would have answered. Safe for concurrent use; the zero value is
-// ready.
-type serving struct {
-	mu        sync.RWMutex
-	change    int64 // of the database, that the look-ups are of
-	manifests map[image.Reference]shelf.Served
-	blobs     map[image.Reference]int64
-}
-
-func (m *serving) manifest(ref image.Reference, change int64) (shelf.Served, bool) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	s, ok := m.manifests[ref]
-	return s, ok && m.change == change
-}
-
-func (m *serving) blob(ref image.Reference, change int64) (int64, bool) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	size, ok := m.blobs[ref]
-	return size, ok && m.change == change
-}
-
-func (m *serving) keepManifest(ref image.Reference, s shelf.Served, change int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.turnTo(change, len(m.manifests)) {
-		m.manifests[ownStrings(ref)] = s
-	}
-}
-
-func (m *serving) keepBlob(ref image.Reference, size, change int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.turnTo(change, len(m.blobs)) {
-		m.blobs[ownStrings(ref)] = size
-	}
-}
-
-// turnTo forgets what is older than a change, and everything when there is too much of it. It tells whether what was
-// looked up at that change may be kept: a slow look-up can be older than what is there.
-func (m *serving) turnTo(change int64, count int) bool {
-	if change < m.change {
-		return false
-	}
-	if m.manifests == nil || change > m.change || count >= mostServed {
-		m.change, m.manifests, m.blobs = change, map[image.Reference]shelf.Served{}, map[image.Reference]int64{}
-	}
-	return true
-}
 
 // ownStrings keeps a reference from holding on to the request that it is a part of.
 func ownStrings(ref image.Reference) image.Reference {

@@ -8,16 +8,17 @@ import (
 	"sync"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/memo"
 )
 
 // mostSubjects bounds the documents of which it is remembered what they refer to; some 100 bytes each.
 const mostSubjects = 50_000
 
 // subjects remembers which document stored documents refer to, by digest, "" for none: a digest never changes
-// meaning. Safe for concurrent use; the zero value is ready.
+// meaning. Safe for concurrent use.
 type subjects struct {
 	mu sync.Mutex // held while files are read, too: one reader is enough for the disk
-	of map[image.Digest]image.Digest
+	of *memo.Recent[image.Digest, image.Digest]
 }
 
 // referring is what a document with a subject says of itself (image-spec manifest.md and image-index.md).
@@ -48,7 +49,7 @@ func (s *Store) Referrers(ctx context.Context, repo image.Repository, subject, a
 	if err != nil {
 		return nil, false, err
 	}
-	k := &s.subjects
+	k := s.subjects
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var size int64
@@ -56,7 +57,7 @@ func (s *Store) Referrers(ctx context.Context, repo image.Repository, subject, a
 		if err := ctx.Err(); err != nil {
 			return nil, false, err
 		}
-		of, known := k.of[d.Digest]
+		of, known := k.of.Get(d.Digest)
 		if known && of != subject {
 			continue
 		}
@@ -65,10 +66,10 @@ func (s *Store) Referrers(ctx context.Context, repo image.Repository, subject, a
 			s.log.Error("read a manifest to see what it refers to", "digest", d.Digest, "error", err)
 			continue
 		}
-		if of = ""; r.Subject != nil {
+		if of = ""; r.Subject != nil && len(r.Subject.Digest) <= 256 { // hostile else: nobody can ask for it
 			of = r.Subject.Digest
 		}
-		k.remember(d.Digest, of)
+		k.of.Put(d.Digest, of)
 		if of != subject {
 			continue
 		}
@@ -91,14 +92,4 @@ func (s *Store) referring(d image.Digest) (r referring, err error) {
 		return r, err
 	}
 	return r, json.Unmarshal(raw, &r)
-}
-
-func (k *subjects) remember(document, subject image.Digest) {
-	if len(k.of) >= mostSubjects || k.of == nil {
-		k.of = map[image.Digest]image.Digest{}
-	}
-	if len(subject) > 256 { // hostile: nobody can ask for it
-		subject = "none"
-	}
-	k.of[document] = subject
 }

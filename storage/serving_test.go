@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/shelf"
 )
 
 // served tells what the shelf serves under a repository, of everything that was ever built: documents and blobs.
@@ -127,32 +126,4 @@ func arguments(query string) int {
 		}
 	}
 	return strings.Count(query, "?")
-}
-
-func TestRememberedLookupsAreBounded(t *testing.T) {
-	var m serving
-	for i := range 3 * mostServed {
-		ref := image.Reference{Repository: "docker.io/library/app", Tag: fmt.Sprint(i)}
-		m.keepManifest(ref, shelf.Served{Size: int64(i)}, 7)
-		m.keepBlob(ref, int64(i), 7)
-		if got, ok := m.manifest(ref, 7); !ok || got.Size != int64(i) {
-			t.Fatalf("%d is not remembered", i)
-		}
-		if len(m.manifests) > mostServed || len(m.blobs) > mostServed {
-			t.Fatalf("%d manifests, %d blobs", len(m.manifests), len(m.blobs))
-		}
-	}
-}
-
-func TestALookupThatAChangeOvertookIsNotRemembered(t *testing.T) {
-	var m serving
-	ref := image.Reference{Repository: "docker.io/library/app", Tag: "1"}
-	m.keepManifest(ref, shelf.Served{MediaType: "new"}, 8)
-	m.keepManifest(ref, shelf.Served{MediaType: "old"}, 7) // began before the change and ended after the other
-	if got, ok := m.manifest(ref, 8); !ok || got.MediaType != "new" {
-		t.Errorf("%+v, %v", got, ok)
-	}
-	if _, ok := m.manifest(ref, 9); ok {
-		t.Error("what was before a change is remembered after it")
-	}
 }

@@ -23,7 +23,9 @@ import (
 	"github.com/pressly/goose/v3/database"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/memo"
 	"github.com/stowage/stowage/migrations"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage/blob"
 )
 
@@ -63,22 +65,23 @@ type Store struct {
 	grace    time.Duration
 	window   time.Duration // in which a deletion can be undone
 
-	changes   atomic.Int64 // the newest change that is committed: see update
-	serving   serving
-	subjects  subjects
-	uploads   uploads
-	index     *listIndex
-	holds     holds
-	removals  *removals
-	keeper    *keeper
-	unpack    *unpacker
-	settled   bell // rings when unpacking has found something out
-	handed    *handed
-	documents *documents
-	unsaved   *unsaved
-	usage     *usageCounter
-	closing   context.CancelFunc
-	running   sync.WaitGroup
+	changes         atomic.Int64 // the newest change that is committed: see update
+	servedManifests *memo.Current[image.Reference, shelf.Served]
+	servedBlobs     *memo.Current[image.Reference, int64] // their sizes
+	subjects        *subjects
+	uploads         *memo.Current[image.Reference, bool] // see Uploaded
+	index           *listIndex
+	holds           holds
+	removals        *removals
+	keeper          *keeper
+	unpack          *unpacker
+	settled         bell // rings when unpacking has found something out
+	handed          *handed
+	documents       *documents
+	unsaved         *unsaved
+	usage           *usageCounter
+	closing         context.CancelFunc
+	running         sync.WaitGroup
 }
 
 // Open opens the data folder, making it where it is missing, brings the schema up to date and starts the
@@ -98,6 +101,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.grace == 0 {
 		s.grace = 24 * time.Hour
 	}
+	s.servedManifests = memo.NewCurrent[image.Reference, shelf.Served](mostServed)
+	s.servedBlobs = memo.NewCurrent[image.Reference, int64](mostServed)
+	s.uploads = memo.NewCurrent[image.Reference, bool](mostServed)
+	s.subjects = &subjects{of: memo.NewRecent[image.Digest, image.Digest](mostSubjects)}
 	s.health = &health{log: s.log}
 	s.unsaved = newUnsaved(s)
 	if err := s.open(ctx, o); err != nil {

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"sync"
 
 	"github.com/stowage/stowage/image"
 )
@@ -19,14 +18,15 @@ const (
 // digest and of a repository, whether that is so of one of its tags.
 func (s *Store) Uploaded(ctx context.Context, ref image.Reference) (bool, error) {
 	change := s.changes.Load()
-	if known, uploaded := s.uploads.get(ref, change); known {
-		return uploaded, nil
+	there, known := s.uploads.Get(image.Reference{}, change) // whether any tag is: mostly none
+	if !known {
+		if err := s.read.QueryRowContext(ctx, anyUploaded).Scan(&there); err != nil {
+			return false, err
+		}
+		s.uploads.Put(image.Reference{}, there, change)
 	}
-	var there, uploaded bool
-	if err := s.read.QueryRowContext(ctx, anyUploaded).Scan(&there); err != nil {
-		return false, err
-	}
-	if there {
+	uploaded, known := s.uploads.Get(ref, change)
+	if there && !known {
 		query, what := uploadedRepo, ""
 		switch {
 		case ref.Tag != "":
@@ -37,39 +37,7 @@ func (s *Store) Uploaded(ctx context.Context, ref image.Reference) (bool, error)
 		if err := s.read.QueryRowContext(ctx, query, ref.Repository, what).Scan(&uploaded); err != nil {
 			return false, err
 		}
+		s.uploads.Put(ownStrings(ref), uploaded, change)
 	}
-	s.uploads.keep(ref, change, there, uploaded)
 	return uploaded, nil
-}
-
-// uploads remembers what Uploaded has found until the database changes: a page has many names. Safe for concurrent use; the
-// zero value is ready.
-type uploads struct {
-	mu     sync.RWMutex
-	change int64 // of the database, that the rest is of
-	none   bool  // no tag is one of an upload
-	found  map[image.Reference]bool
-}
-
-func (u *uploads) get(ref image.Reference, change int64) (known, uploaded bool) {
-	u.mu.RLock()
-	defer u.mu.RUnlock()
-	if u.found == nil || u.change != change {
-		return false, false
-	}
-	uploaded, known = u.found[ref]
-	return known || u.none, uploaded
-}
-
-func (u *uploads) keep(ref image.Reference, change int64, there, uploaded bool) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if change < u.change {
-		return
-	}
-	if u.found == nil || change > u.change || len(u.found) >= mostServed {
-		u.change, u.found = change, map[image.Reference]bool{}
-	}
-	u.none = !there
-	u.found[ownStrings(ref)] = uploaded
 }

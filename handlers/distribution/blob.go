@@ -49,8 +49,8 @@ func blobHeader(header http.Header, d image.Digest) {
 }
 
 // file answers with a blob's file, or with the range of it that the client asks for. The file itself goes to the
-// ResponseWriter, so that the kernel can send it (sendfile). One that is not proved since the start is proved on the way,
-// or before a range of it is sent; where it turns out damaged the connection is cut.
+// ResponseWriter, so that the kernel can send it (sendfile). One that is not proved since the start is proved on the
+// way, or before a range of it is sent; where it turns out damaged the connection is cut.
 func (h *Handler) file(w http.ResponseWriter, q request, d image.Digest, size int64, code string) error {
 	oneRange(q.Request)
 	if q.Method == http.MethodGet && q.Header.Get("Range") != "" {

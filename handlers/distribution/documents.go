@@ -1,9 +1,8 @@
 package distribution
 
 import (
-	"sync"
-
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/memo"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage"
 )
@@ -14,33 +13,24 @@ const (
 )
 
 // documents keeps the bytes of small indexes and manifests, proved against their digests: clients ask for the same few
-// again and again. Who may have them is asked of the shelf each time. Safe for concurrent use; the zero value is ready.
+// again and again. Who may have them is asked of the shelf each time. Safe for concurrent use.
 type documents struct {
-	mu    sync.RWMutex
-	raw   map[image.Digest][]byte
-	bytes int
+	raw *memo.Recent[image.Digest, []byte]
 }
 
-// read gives the bytes of a document. Nobody may change them.
-func (c *documents) read(store *storage.Store, m shelf.Served) ([]byte, error) {
-	c.mu.RLock()
-	raw, ok := c.raw[m.Digest]
-	c.mu.RUnlock()
-	if ok {
+func newDocuments() documents {
+	return documents{memo.NewRecentOf(keptDocuments/100, keptDocuments, func(_ image.Digest, raw []byte) int64 { return int64(len(raw)) })}
+}
+
+// read returns the bytes of a document. Nobody may change them.
+func (c documents) read(store *storage.Store, m shelf.Served) ([]byte, error) {
+	if raw, ok := c.raw.Get(m.Digest); ok {
 		return raw, nil
 	}
 	raw, err := store.ReadBlob(m.Digest, smallDocument)
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.raw == nil || c.bytes+len(raw) > keptDocuments {
-		c.raw, c.bytes = map[image.Digest][]byte{}, 0
-	}
-	if _, ok := c.raw[m.Digest]; !ok {
-		c.raw[m.Digest] = raw
-		c.bytes += len(raw)
-	}
+	c.raw.Put(m.Digest, raw)
 	return raw, nil
 }

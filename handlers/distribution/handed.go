@@ -3,15 +3,15 @@ package distribution
 import (
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/memo"
 )
 
-// count notes that a client was given an index or a manifest. A HEAD only tells the client what a tag points to, and an answer
-// to If-None-Match that it has it already; but docker from 20.10 on, containerd and oras ask so for a tag and then get the
-// digest that they are told, which is handing out the tag.
+// count notes that a client was given an index or a manifest. A HEAD only tells the client what a tag points to, and an
+// answer to If-None-Match that it has it already; but docker from 20.10 on, containerd and oras ask so for a tag and
+// then get the digest that they are told, which is handing out the tag.
 func (h *Handler) count(q request, ref image.Reference, d image.Digest) {
 	asked := askedTag{from: client(q.Request), repo: q.repo, digest: d}
 	if q.Method != http.MethodGet {
@@ -29,8 +29,8 @@ func (h *Handler) count(q request, ref image.Reference, d image.Digest) {
 	h.store.HandedOut(ref, d)
 }
 
-// client gives the address that a request comes from, without its port: a client may get the digest over another connection
-// than it asked for the tag.
+// client gives the address that a request comes from, without its port: a client may get the digest over another
+// connection than it asked for the tag.
 func client(r *http.Request) string {
 	return r.RemoteAddr[:max(0, strings.LastIndexByte(r.RemoteAddr, ':'))]
 }
@@ -49,53 +49,28 @@ type askedTag struct {
 	digest image.Digest
 }
 
-// askedTags remembers for which tags clients asked. Clients behind one address can take each other's: then another tag of the
-// same digest counts. Safe for concurrent use; the zero value is ready.
+// askedTags remembers for which tags clients asked. Clients behind one address can take each other's: then another tag
+// of the same digest counts. Safe for concurrent use.
 type askedTags struct {
-	mu   sync.Mutex
-	tags map[askedTag]toldTag
+	tags *memo.Recent[askedTag, toldTag]
 }
+
+func newAskedTags() askedTags { return askedTags{memo.NewRecent[askedTag, toldTag](mostAsked)} }
 
 type toldTag struct {
 	tag string
 	at  time.Time
 }
 
-func (a *askedTags) remember(asked askedTag, tag string, at time.Time) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(a.tags) >= mostAsked {
-		a.forget(at)
-	}
-	if a.tags == nil {
-		a.tags = map[askedTag]toldTag{}
-	}
+func (a askedTags) remember(asked askedTag, tag string, at time.Time) {
 	// Not the whole request with it.
-	a.tags[askedTag{strings.Clone(asked.from), asked.repo, asked.digest}] = toldTag{strings.Clone(tag), at}
+	a.tags.Put(askedTag{strings.Clone(asked.from), asked.repo, asked.digest}, toldTag{strings.Clone(tag), at})
 }
 
-// forget makes room: what is too old goes, or else everything.
-func (a *askedTags) forget(now time.Time) {
-	for asked, told := range a.tags {
-		if now.Sub(told.at) > askedWithin {
-			delete(a.tags, asked)
-		}
-	}
-	if len(a.tags) >= mostAsked {
-		clear(a.tags)
-	}
-}
-
-// take gives the tag for which a client has just asked; empty where it has not.
-func (a *askedTags) take(asked askedTag, now func() time.Time) string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	told, ok := a.tags[asked]
-	if !ok {
-		return ""
-	}
-	delete(a.tags, asked)
-	if now().Sub(told.at) > askedWithin {
+// take returns the tag for which a client has just asked; empty where it has not.
+func (a askedTags) take(asked askedTag, now func() time.Time) string {
+	told, ok := a.tags.Take(asked)
+	if !ok || now().Sub(told.at) > askedWithin {
 		return ""
 	}
 	return told.tag

@@ -33,7 +33,7 @@ type Handler struct {
 
 // New makes a Handler.
 func New(o Options) *Handler {
-	h := &Handler{store: o.Store, mirror: o.Mirror, log: o.Logger}
+	h := &Handler{store: o.Store, mirror: o.Mirror, log: o.Logger, names: newNames(), documents: newDocuments(), asked: newAskedTags()}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}

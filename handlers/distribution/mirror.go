@@ -22,14 +22,14 @@ const (
 	unavailable     = "UNAVAILABLE"
 )
 
-// forRegistry reports whether a request is one to a registry that this server stands for: a mirrored one, or one that the
-// client names.
+// forRegistry reports whether a request is one to a registry that this server stands for: a mirrored one, or one that
+// the client names.
 func (h *Handler) forRegistry(q request) bool {
 	return h.mirror.Covers(q.repo) || q.find.Get("ns") != ""
 }
 
-// served gives what is stored under a reference. What an archive calls by a registry's name is not that registry's, and is
-// not there for who asks for it.
+// served gives what is stored under a reference. What an archive calls by a registry's name is not that registry's, and
+// is not there for who asks for it.
 func (h *Handler) served(q request, ref image.Reference) (shelf.Served, error) {
 	m, err := h.store.Served(q.Context(), ref)
 	if err != nil || ref.Tag == "" || !h.forRegistry(q) {

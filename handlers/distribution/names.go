@@ -3,9 +3,9 @@ package distribution
 import (
 	"net/http"
 	"strings"
-	"sync"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/memo"
 )
 
 const (
@@ -16,32 +16,25 @@ const (
 )
 
 // names reads the names of repositories. What a name means never changes, so that the last ones are remembered:
-// reading one costs more than all the rest of a request. Safe for concurrent use; the zero value is ready.
+// reading one costs more than all the rest of a request. Safe for concurrent use.
 type names struct {
-	mu   sync.RWMutex
-	read map[[2]string]image.Repository
+	read *memo.Recent[[2]string, image.Repository]
 }
+
+func newNames() names { return names{memo.NewRecent[[2]string, image.Repository](mostNames)} }
 
 // repository reads the name of a repository, within the registry ns where that is not empty: containerd names the
 // registry that it was asked for so.
-func (n *names) repository(name, ns string) (image.Repository, error) {
+func (n names) repository(name, ns string) (image.Repository, error) {
 	key := [2]string{name, ns}
-	n.mu.RLock()
-	repo, ok := n.read[key]
-	n.mu.RUnlock()
-	if ok {
+	if repo, ok := n.read.Get(key); ok {
 		return repo, nil
 	}
 	repo, err := readName(name, ns)
 	if err != nil {
 		return "", err
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.read == nil || len(n.read) >= mostNames {
-		n.read = map[[2]string]image.Repository{}
-	}
-	n.read[[2]string{strings.Clone(name), strings.Clone(ns)}] = repo // not the whole request with it
+	n.read.Put([2]string{strings.Clone(name), strings.Clone(ns)}, repo) // not the whole request with it
 	return repo, nil
 }
 

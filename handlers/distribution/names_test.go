@@ -140,16 +140,3 @@ func TestAddressesThatAreNoneAreRefused(t *testing.T) {
 		t.Errorf("other people's mistakes in the log: %s", s.log)
 	}
 }
-
-func TestTheNamesThatAreRememberedAreBounded(t *testing.T) {
-	var n names
-	for i := range 3 * mostNames {
-		name := "app" + strings.Repeat("x", i%200) + "/" + string(rune('a'+i%26)) + strings.Repeat("y", i/200)
-		if _, err := n.repository(name, ""); err != nil {
-			t.Fatal(err)
-		}
-		if len(n.read) > mostNames {
-			t.Fatalf("%d names", len(n.read))
-		}
-	}
-}

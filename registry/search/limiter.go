@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/memo"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -37,25 +38,16 @@ type limiter struct {
 type limiters struct {
 	pace time.Duration
 
-	mu     sync.Mutex
-	byHost map[string]*limiter
+	byHost *memo.Recent[string, *limiter]
 }
 
 func (l *limiters) of(host string) *limiter {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	one := l.byHost[host]
-	if one == nil {
-		for other := range l.byHost {
-			if len(l.byHost) < mostServices {
-				break
-			}
-			delete(l.byHost, other)
+	return l.byHost.Change(host, func(one *limiter) *limiter {
+		if one == nil {
+			one = &limiter{pace: l.pace, free: semaphore.NewWeighted(slots)}
 		}
-		one = &limiter{pace: l.pace, free: semaphore.NewWeighted(slots)}
-		l.byHost[host] = one
-	}
-	return one
+		return one
+	})
 }
 
 // enter waits for a turn. leave ends it. Errors are the context's, the remembered 429, or that too many wait.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/memo"
 	"github.com/stowage/stowage/test/outside"
 )
 
@@ -15,7 +16,7 @@ func pass(d time.Duration) { <-time.After(d) }
 
 func TestAGateLetsFewThroughAndDropsThoseWhoLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := (&limiters{pace: pace, byHost: map[string]*limiter{}}).of("hub")
+		g := (&limiters{pace: pace, byHost: memo.NewRecent[string, *limiter](mostServices)}).of("hub")
 		ctx, cancel := context.WithCancel(t.Context())
 		through := make(chan func(), 100)
 		enter := func(ctx context.Context) {
@@ -51,7 +52,7 @@ func TestAGateLetsFewThroughAndDropsThoseWhoLeave(t *testing.T) {
 
 func TestAGateIsShutForMinutesAtMostAndItsQueueEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := (&limiters{pace: pace, byHost: map[string]*limiter{}}).of("hub")
+		g := (&limiters{pace: pace, byHost: memo.NewRecent[string, *limiter](mostServices)}).of("hub")
 		g.shut(image.Errorf(image.RateLimited, "no more"), time.Now().Add(6*time.Hour))
 		if _, err := g.enter(t.Context(), "hub"); image.KindOf(err) != image.RateLimited {
 			t.Errorf("entered: %v", err)
@@ -82,11 +83,11 @@ func TestAGateIsShutForMinutesAtMostAndItsQueueEnds(t *testing.T) {
 }
 
 func TestGatesAreBounded(t *testing.T) {
-	g := limiters{byHost: map[string]*limiter{}}
+	g := limiters{byHost: memo.NewRecent[string, *limiter](mostServices)}
 	for i := range 3 * mostServices {
 		g.of(time.Duration(i).String())
 	}
-	if len(g.byHost) > mostServices {
-		t.Errorf("%d limiters", len(g.byHost))
+	if g.byHost.Len() > mostServices {
+		t.Errorf("%d limiters", g.byHost.Len())
 	}
 }

@@ -13,9 +13,10 @@ import (
 	"syscall"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/memo"
 )
 
-// mostProved bounds the blobs that are known to be proved, some 120 bytes each. Of more, some are proved again.
+// mostProved bounds the blobs that are known to be proved, some 250 bytes each. Of more, some are proved again.
 const mostProved = 1 << 17
 
 // key is a digest's bytes, which take less memory than its text.
@@ -34,8 +35,9 @@ type proofs struct {
 	marks   *Marks
 	hashing chan struct{} // one held by each proof: they read as fast as the disk gives
 
+	proved *memo.Recent[key, stamp]
+
 	mu      sync.Mutex
-	proved  map[key]stamp
 	proving map[key]chan struct{} // closed when the proof has ended
 }
 
@@ -43,7 +45,7 @@ func newProofs(marks *Marks) *proofs {
 	return &proofs{
 		marks:   marks,
 		hashing: make(chan struct{}, max(2, runtime.NumCPU())),
-		proved:  map[key]stamp{}, proving: map[key]chan struct{}{},
+		proved:  memo.NewRecent[key, stamp](mostProved), proving: map[key]chan struct{}{},
 	}
 }
 
@@ -52,31 +54,15 @@ func (p *proofs) of(k key, st stamp) (proved, damaged bool) {
 	if p.marks.of(k, st) {
 		return false, true
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	was, known := p.proved[k]
+	was, known := p.proved.Get(k)
 	return known && was == st, false
 }
 
 // found notes that a blob is damaged, and returns that in words.
 func (p *proofs) found(d image.Digest, st stamp) error {
-	p.mu.Lock()
-	delete(p.proved, keyOf(d.Encoded()))
-	p.mu.Unlock()
+	p.proved.Take(keyOf(d.Encoded()))
 	p.marks.add(d, st)
 	return damagedBlob(d)
-}
-
-func (p *proofs) keep(k key, st stamp) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if _, known := p.proved[k]; !known && len(p.proved) >= mostProved {
-		for other := range p.proved { // any of them
-			delete(p.proved, other)
-			break
-		}
-	}
-	p.proved[k] = st
 }
 
 // begin makes the caller the one that proves a blob, until end is called, or gives a channel that is closed when
@@ -157,7 +143,7 @@ func (p *proofs) judge(d image.Digest, st stamp, sum hash.Hash) error {
 	if hex.EncodeToString(sum.Sum(nil)) != d.Encoded() {
 		return p.found(d, st)
 	}
-	p.keep(keyOf(d.Encoded()), st)
+	p.proved.Put(keyOf(d.Encoded()), st)
 	return nil
 }
 
@@ -176,7 +162,7 @@ func (p *proofs) written(hexDigits string) {
 		return // it is gone again
 	}
 	p.marks.remove(hexDigits)
-	p.keep(keyOf(hexDigits), st)
+	p.proved.Put(keyOf(hexDigits), st)
 }
 
 // Damage notes that the file of a blob is not what it should be, or not there, as whoever wanted it has seen.

@@ -260,13 +260,3 @@ func TestSeveralWhoWantABlobProvedWaitForOneAndACancelEndsIt(t *testing.T) {
 		t.Errorf("%d bytes were read of %d", read, len(raw))
 	}
 }
-
-func TestWhatIsKnownToBeProvedIsBounded(t *testing.T) {
-	p := newProofs(newMarks(newFolder(t.TempDir())))
-	for i := range mostProved + 100 {
-		p.keep(key{byte(i), byte(i >> 8), byte(i >> 16)}, stamp{Size: 1})
-	}
-	if n := len(p.proved); n != mostProved {
-		t.Errorf("%d are kept", n)
-	}
-}
