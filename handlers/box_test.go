@@ -15,6 +15,7 @@ import (
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/views/text"
 )
 
@@ -28,7 +29,7 @@ type boxed struct {
 // newBoxed opens it in front of a registry that has these references of any host, all of one image.
 func newBoxed(t *testing.T, hub http.Handler, references ...string) *boxed {
 	t.Helper()
-	reg := sample.NewEmptyRegistry()
+	reg := fake.NewEmptyRegistry()
 	one, ok := sample.Lookup(sample.Library(), "library/postgres", "15")
 	if !ok {
 		t.Fatal("the sample library has no postgres:15")
@@ -57,7 +58,7 @@ func newBoxed(t *testing.T, hub http.Handler, references ...string) *boxed {
 		DockerConfig: t.TempDir(), AllowPrivate: true,
 		Registries: []registry.Entry{
 			{Host: "docker.io", Label: "Docker Hub", Search: registry.SearchHub, SearchURL: serve(hub)},
-			{Host: "quay.io", Label: "Quay", Search: registry.SearchQuay, SearchURL: serve(sample.Quay{Found: sample.QuayFound()}.Handler())},
+			{Host: "quay.io", Label: "Quay", Search: registry.SearchQuay, SearchURL: serve(fake.Quay{Found: fake.QuayFound()}.Handler())},
 			{Host: "harbor.example.com", Label: "Harbor", Search: registry.SearchHarbor, SearchURL: serve(broken)},
 			{Host: "silent.example.com", Label: "Never asked", Search: registry.SearchOff},
 		},
@@ -85,7 +86,7 @@ func newBoxed(t *testing.T, hub http.Handler, references ...string) *boxed {
 	return b
 }
 
-func hubOfSamples() http.Handler { return sample.Hub{Found: sample.HubFound()}.Handler() }
+func hubOfSamples() http.Handler { return fake.Hub{Found: fake.HubFound()}.Handler() }
 
 // box asks as htmx does.
 func (b *boxed) box(text string, headers ...string) answer {
@@ -202,7 +203,7 @@ func TestMoreStoredImagesThanTheBoxHasRoomForAreCounted(t *testing.T) {
 }
 
 func TestHostileTextInTheBoxIsOnlyText(t *testing.T) {
-	b := newBoxed(t, sample.Hub{Found: []sample.Found{{Repository: "acme/app", Description: "<script>alert(1)</script>"}}}.Handler())
+	b := newBoxed(t, fake.Hub{Found: []fake.Found{{Repository: "acme/app", Description: "<script>alert(1)</script>"}}}.Handler())
 	for _, text := range []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, "a\u202eb\x00c", strings.Repeat("😀", 150), strings.Repeat("x", 5000), "%zz\xff\xfe", `a'b"c`} {
 		a := b.box(text)
 		a.is(t, http.StatusOK)

@@ -22,6 +22,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 )
 
 // What a docker engine answers about the sample images is kept in testdata/docker; README.md there says how it was
@@ -134,9 +135,9 @@ var dockerFormats = []string{
 }
 
 // dockerRegistry holds the images that are compared.
-func dockerRegistry(t *testing.T) *sample.Registry {
+func dockerRegistry(t *testing.T) *fake.Registry {
 	t.Helper()
-	reg := sample.NewEmptyRegistry()
+	reg := fake.NewEmptyRegistry()
 	library := sample.Library()
 	for _, i := range dockerImages {
 		repository, tag, _ := strings.Cut(i.image, ":")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/views/address"
 )
 
@@ -60,7 +61,7 @@ func TestTheImagePageSaysWhatIsStoredAboutThePlatform(t *testing.T) {
 }
 
 func TestTheImagePageSaysThatWhatDescribesTheImageIsNotStored(t *testing.T) {
-	reg := sample.NewEmptyRegistry()
+	reg := fake.NewEmptyRegistry()
 	b, err := attested(false).Build()
 	if err != nil {
 		t.Fatal(err)
@@ -68,10 +69,10 @@ func TestTheImagePageSaysThatWhatDescribesTheImageIsNotStored(t *testing.T) {
 	if err := reg.Push(t.Context(), "team/app", b, "1"); err != nil {
 		t.Fatal(err)
 	}
-	faulty := sample.NewFaulty(reg)
+	faulty := fake.NewFaulty(reg)
 	about := string(b.Children[2].Digest())
 	lacks := func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, about) }
-	remove := faulty.On(lacks, sample.Status(http.StatusNotFound, "MANIFEST_UNKNOWN", "no such manifest"))
+	remove := faulty.On(lacks, fake.Status(http.StatusNotFound, "MANIFEST_UNKNOWN", "no such manifest"))
 	s := newShelfInFront(t, reg, faulty)
 	s.pull("team/app:1", "linux/amd64")
 	job, err := s.store.Job(t.Context(), 1)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 )
 
 // movedShelf is a shelf on which app:1 moved from one index to another: amd64 got a layer, an environment variable and lost
@@ -31,7 +32,7 @@ func newMoved(t *testing.T) movedShelf {
 	first := sample.Config{ImageConfig: v1.ImageConfig{Env: []string{"PATH=/bin", "MODE=old"}, Cmd: []string{"app"}, ExposedPorts: map[string]struct{}{"80/tcp": {}}}}
 	second := sample.Config{ImageConfig: v1.ImageConfig{Env: []string{"PATH=/bin", "MODE=new <b>", "EXTRA=1"}, Cmd: []string{"app", "--fast"}}}
 	arm := im("arm64", first, sample.Step{By: "COPY base", Layer: base})
-	reg := sample.NewEmptyRegistry()
+	reg := fake.NewEmptyRegistry()
 	m := movedShelf{testShelf: newShelfOn(t, reg)}
 	for i, source := range []sample.Index{
 		{Entries: []sample.Source{im("amd64", first, sample.Step{By: "COPY base", Layer: base}, sample.Step{By: "COPY app", Layer: app}), arm, im("s390x", first, sample.Step{By: "COPY base", Layer: base})}},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views/address"
@@ -29,7 +30,7 @@ var amd64 = v1.Platform{OS: "linux", Architecture: "amd64"}
 // newShelfWith opens an empty shelf in front of a registry of one repository, with images by tag.
 func newShelfWith(t *testing.T, repository string, sources map[string]sample.Source) *testShelf {
 	t.Helper()
-	reg := sample.NewEmptyRegistry()
+	reg := fake.NewEmptyRegistry()
 	for tag, source := range sources {
 		if err := reg.Push(t.Context(), repository, source, tag); err != nil {
 			t.Fatal(err)
@@ -39,13 +40,13 @@ func newShelfWith(t *testing.T, repository string, sources map[string]sample.Sou
 }
 
 // newShelfOn opens an empty shelf in front of a registry, which ends with the test.
-func newShelfOn(t *testing.T, reg *sample.Registry, set ...func(*storage.Options)) *testShelf {
+func newShelfOn(t *testing.T, reg *fake.Registry, set ...func(*storage.Options)) *testShelf {
 	t.Helper()
 	return newShelfInFront(t, reg, reg, set...)
 }
 
 // newShelfInFront opens an empty shelf in front of what serves a registry, which ends with the test.
-func newShelfInFront(t *testing.T, reg *sample.Registry, served http.Handler, set ...func(*storage.Options)) *testShelf {
+func newShelfInFront(t *testing.T, reg *fake.Registry, served http.Handler, set ...func(*storage.Options)) *testShelf {
 	t.Helper()
 	server := httptest.NewServer(served)
 	t.Cleanup(func() {
@@ -256,7 +257,7 @@ func TestAnImageIsFoundByAnyFirstDigitsOfItsIDUnlessANameIsSpeltSo(t *testing.T)
 	}
 	first, other := plain("1"), plain("2")
 	id, otherID := idOf(first), idOf(other)
-	reg := sample.NewEmptyRegistry()
+	reg := fake.NewEmptyRegistry()
 	push := func(repository, tag string, im sample.Image) {
 		t.Helper()
 		if err := reg.Push(t.Context(), repository, im, tag); err != nil {
@@ -365,7 +366,7 @@ func TestATagThatMovedAndWentLeavesItsHistory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reg := sample.NewEmptyRegistry()
+	reg := fake.NewEmptyRegistry()
 	s := newShelfOn(t, reg)
 	var old image.Digest
 	for _, source := range []sample.Source{first, second} {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 )
 
 // layerOf gives the digest of a layer of the platform that stands for a reference.
@@ -31,7 +32,7 @@ func TestALayerShowsEveryImageThatUsesIt(t *testing.T) {
 }
 
 func TestABrokenLayerSaysWhy(t *testing.T) {
-	reg := sample.NewEmptyRegistry()
+	reg := fake.NewEmptyRegistry()
 	server := httptest.NewServer(reg)
 	t.Cleanup(server.Close)
 	content, err := sample.NewLayer(sample.Gzip, sample.Data("usr/data", "broken", 5000)).Content()

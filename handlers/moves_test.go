@@ -11,6 +11,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views/address"
@@ -50,7 +51,7 @@ func bytesOn(t *testing.T, dir string) (n int64) {
 var planField = regexp.MustCompile(`name="(plan|at)" value="([^"]*)"`)
 
 func TestATagThatMovesBetweenPullsIsToldComparedAndPrunedToTheByte(t *testing.T) {
-	reg := sample.NewEmptyRegistry()
+	reg := fake.NewEmptyRegistry()
 	dir := t.TempDir()
 	s := newShelfOn(t, reg, func(o *storage.Options) { o.Dir, o.UndoWindow = dir, 0 })
 	const page = "/images/docker.io/library/app:1"

@@ -10,7 +10,7 @@ import (
 	"github.com/a-h/templ"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/offer"
 	views "github.com/stowage/stowage/views/search"
@@ -81,7 +81,7 @@ func TestThePickerLooksAsApproved(t *testing.T) {
 // bigRepository gives a repository 5,000 tags with sizes and dates, and picks one.
 func bigRepository(t testing.TB, p *picker) (address string) {
 	t.Helper()
-	p.large.AddTags(p.large.TagsOf("library/postgres")[0], sample.ManyTags(5000)...)
+	p.large.AddTags(p.large.TagsOf("library/postgres")[0], fake.ManyTags(5000)...)
 	return "/search?repo=postgres&tag=15"
 }
 

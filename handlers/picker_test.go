@@ -22,7 +22,7 @@ import (
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/outbound"
 	"github.com/stowage/stowage/registry/search"
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views/address"
 	views "github.com/stowage/stowage/views/search"
@@ -34,23 +34,23 @@ import (
 type picker struct {
 	*testShelf
 	h        *Handlers
-	registry *sample.Faulty
-	large    *sample.Large
+	registry *fake.Faulty
+	large    *fake.Large
 }
 
 // newPicker opens an empty shelf. tagged, which may be nil, is what the search service tells of tags instead of
 // what the registry has.
-func newPicker(t testing.TB, tagged sample.Tagged) *picker {
+func newPicker(t testing.TB, tagged fake.Tagged) *picker {
 	t.Helper()
 	reg, err := samples()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &picker{large: sample.NewLarge(reg, reg)}
+	p := &picker{large: fake.NewLarge(reg, reg)}
 	if tagged == nil {
 		tagged = p.large
 	}
-	p.registry = sample.NewFaulty(sample.Beside(p.large, sample.Hub{Found: sample.HubFound(), Tagged: tagged}.Handler()))
+	p.registry = fake.NewFaulty(fake.Beside(p.large, fake.Hub{Found: fake.HubFound(), Tagged: tagged}.Handler()))
 	upstream := httptest.NewServer(p.registry)
 	t.Cleanup(upstream.Close)
 	host := strings.TrimPrefix(upstream.URL, "http://")
@@ -117,7 +117,7 @@ func (a answer) picker() string {
 
 func TestThePickerListsTheTagsNewestVersionFirst(t *testing.T) {
 	p := newPicker(t, nil)
-	p.large.AddTags(p.large.TagsOf("library/postgres")[0], sample.Dated{Tag: "15.9"}, sample.Dated{Tag: "15.10"}, sample.Dated{Tag: "15.10-bookworm"}, sample.Dated{Tag: "9.6"}, sample.Dated{Tag: "latest"})
+	p.large.AddTags(p.large.TagsOf("library/postgres")[0], fake.Dated{Tag: "15.9"}, fake.Dated{Tag: "15.10"}, fake.Dated{Tag: "15.10-bookworm"}, fake.Dated{Tag: "9.6"}, fake.Dated{Tag: "latest"})
 	p.pull("postgres:15")
 	a := p.get("/search?repo=postgres")
 	a.is(t, http.StatusOK, "Docker Hub · Pick a tag", `href="/images/docker.io/library/postgres"`, "docker pull postgres", `placeholder="Filter `,
@@ -136,7 +136,7 @@ func TestThePickerSaysWhatTheServiceKnowsOfTheTags(t *testing.T) {
 	a := p.part(views.SearchTagsID, "/search?repo=postgres&match=16", "/search?repo=postgres")
 	size := union(platformOf(t, built(t, "library/postgres", "16"), "linux/amd64"))
 	a.is(t, http.StatusOK, text.HumanSize(size), `title="linux/amd64 · `, "data-ago")
-	remove := p.registry.On(sample.TagDetails, sample.Status(http.StatusInternalServerError, "", ""))
+	remove := p.registry.On(fake.TagDetails, fake.Status(http.StatusInternalServerError, "", ""))
 	silent := p.part(views.SearchTagsID, "/search?repo=postgres&match=15", "/search?repo=postgres")
 	remove()
 	silent.is(t, http.StatusOK, ">15</a>")
@@ -148,7 +148,7 @@ func TestThePickerMarksStoredTagsAndThoseThatHaveMoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := sample.Pushed(slices.Clone(reg.TagsOf("library/postgres")))
+	said := fake.Pushed(slices.Clone(reg.TagsOf("library/postgres")))
 	for i := range said {
 		if said[i].Tag == "16" {
 			said[i].Descriptor.Digest = image.DigestOf([]byte("another"))
@@ -174,9 +174,9 @@ func TestThePickerMarksStoredTagsAndThoseThatHaveMoved(t *testing.T) {
 
 func TestThePickerFiltersAndPagesTheTags(t *testing.T) {
 	p := newPicker(t, nil)
-	var more []sample.Dated
+	var more []fake.Dated
 	for i := range 120 {
-		more = append(more, sample.Dated{Tag: fmt.Sprintf("5.%d", i)})
+		more = append(more, fake.Dated{Tag: fmt.Sprintf("5.%d", i)})
 	}
 	p.large.AddTags(p.large.TagsOf("library/redis")[0], more...)
 	all := len(p.large.TagsOf("library/redis"))
@@ -277,7 +277,7 @@ func markOf(tag string) string { return "mark-" + image.ShortDigest(image.Digest
 
 func TestAnotherPageOfTheTagsIsAStepThatOneCanGoBackFrom(t *testing.T) {
 	p := newPicker(t, nil)
-	p.large.AddTags(p.large.TagsOf("library/redis")[0], sample.ManyTags(100)...)
+	p.large.AddTags(p.large.TagsOf("library/redis")[0], fake.ManyTags(100)...)
 	a := p.part(views.SearchTagsID, "/search?repo=redis&tags=2", "/search?repo=redis&tag=7")
 	if got, want := a.header.Get("HX-Push-Url"), "/search?repo=redis&tags=2&tag=7"; got != want || a.header.Get("HX-Replace-Url") != "" {
 		t.Errorf("pushed: %q, want %q", got, want)
@@ -313,20 +313,20 @@ func TestADigestInTheFilterLeadsToThePullForm(t *testing.T) {
 func TestThePickerSaysWhyThereAreNoTagsAndWhatToDo(t *testing.T) {
 	for name, tt := range map[string]struct {
 		repo  string
-		fault sample.Fault
+		fault fake.Fault
 		texts []string
 	}{
 		"unknown":      {"acme/nosuch&tag=1", nil, []string{"Repository not found", "Check the name.", `href="/pull?ref=acme/nosuch"`}},
-		"no tags":      {"postgres", sample.Replace("application/json", []byte(`{"name":"library/postgres","tags":null}`)), []string{"No tags", "by its digest", `name="match"`}},
-		"sign-in":      {"postgres", sample.Challenge(`Basic realm="x"`), []string{"docker login"}},
-		"rate limited": {"postgres", sample.TooManyRequests("3600"), []string{"Docker Hub takes no more requests for now", "until 20", "Try again"}},
-		"failing":      {"postgres", sample.Status(http.StatusServiceUnavailable, "", "<b>maintenance</b>"), []string{"Docker Hub cannot be reached now", "&lt;b&gt;maintenance", "Try again"}},
-		"web page":     {"postgres", sample.HTML(), []string{"Docker Hub cannot be reached now", "not as a registry does"}},
+		"no tags":      {"postgres", fake.Replace("application/json", []byte(`{"name":"library/postgres","tags":null}`)), []string{"No tags", "by its digest", `name="match"`}},
+		"sign-in":      {"postgres", fake.Challenge(`Basic realm="x"`), []string{"docker login"}},
+		"rate limited": {"postgres", fake.TooManyRequests("3600"), []string{"Docker Hub takes no more requests for now", "until 20", "Try again"}},
+		"failing":      {"postgres", fake.Status(http.StatusServiceUnavailable, "", "<b>maintenance</b>"), []string{"Docker Hub cannot be reached now", "&lt;b&gt;maintenance", "Try again"}},
+		"web page":     {"postgres", fake.HTML(), []string{"Docker Hub cannot be reached now", "not as a registry does"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPicker(t, nil)
 			if tt.fault != nil {
-				p.registry.On(sample.TagLists, tt.fault)
+				p.registry.On(fake.TagLists, tt.fault)
 			}
 			a := p.get("/search?repo=" + tt.repo)
 			a.is(t, http.StatusOK, tt.texts...)
@@ -343,7 +343,7 @@ func TestThePickerSaysWhyThereAreNoTagsAndWhatToDo(t *testing.T) {
 func TestTagsBehindASignInSayWhoHasToSignIn(t *testing.T) {
 	p := newPicker(t, nil)
 	hub, _ := p.h.registry.Find("docker.io")
-	p.registry.On(sample.TagLists, sample.Challenge(`Basic realm="x"`))
+	p.registry.On(fake.TagLists, fake.Challenge(`Basic realm="x"`))
 	p.get("/search?repo="+hub.Address+"/library/postgres").is(t, http.StatusOK, "The tags need a sign-in", "docker login "+hub.Address)
 }
 
@@ -358,18 +358,18 @@ func TestARegistryThatIsNotThereIsNamed(t *testing.T) {
 func TestAPickedTagThatCannotBePulledSaysWhy(t *testing.T) {
 	for name, tt := range map[string]struct {
 		tag   string
-		fault sample.Fault
+		fault fake.Fault
 		text  string
 	}{
 		"gone":         {"nosuch", nil, "Manifest for postgres:nosuch not found"},
-		"rate limited": {"15", sample.TooManyRequests("3600"), "Rate limit reached"},
-		"chart": {"15", sample.Replace("application/vnd.oci.image.manifest.v1+json",
+		"rate limited": {"15", fake.TooManyRequests("3600"), "Rate limit reached"},
+		"chart": {"15", fake.Replace("application/vnd.oci.image.manifest.v1+json",
 			[]byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.cncf.helm.config.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}`)), "Not a container image"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPicker(t, nil)
 			if tt.fault != nil {
-				p.registry.On(sample.Manifests, tt.fault)
+				p.registry.On(fake.Manifests, tt.fault)
 			}
 			a := p.get("/search?repo=postgres&tag=" + tt.tag)
 			a.is(t, http.StatusOK, tt.text, "Try again", `href="/pull?ref=postgres:`+tt.tag+`"`, ">15</a>")
@@ -380,8 +380,8 @@ func TestAPickedTagThatCannotBePulledSaysWhy(t *testing.T) {
 
 func TestWhatARegistryIsTooSlowForLoadsItself(t *testing.T) {
 	p := newPicker(t, nil)
-	p.registry.Hold(sample.TagLists, -1)
-	p.registry.Hold(sample.Manifests, -1)
+	p.registry.Hold(fake.TagLists, -1)
+	p.registry.Hold(fake.Manifests, -1)
 	state := address.Search{Repo: "docker.io/library/postgres", Tag: "15"}
 	c := p.pages.(*echo.Echo).NewContext(httptest.NewRequest(http.MethodGet, state.String(), nil), httptest.NewRecorder())
 	v, err := p.h.picker(c, state, 50*time.Millisecond, true, true)
@@ -424,7 +424,7 @@ func TestAnotherSiteCannotMakeThePickerAsk(t *testing.T) {
 func TestHostileTagsAndFiltersAreOnlyText(t *testing.T) {
 	p := newPicker(t, nil)
 	long := strings.Repeat("x", 128)
-	p.registry.On(sample.TagLists, sample.Replace("application/json",
+	p.registry.On(fake.TagLists, fake.Replace("application/json",
 		[]byte(`{"name":"library/postgres","tags":["<script>alert(1)</script>","../../etc","a b","\u202egnp","`+long+`","`+long+`x","ok",null,""]}`)))
 	a := p.get("/search?repo=postgres")
 	a.is(t, http.StatusOK)
@@ -443,7 +443,7 @@ func TestHostileTagsAndFiltersAreOnlyText(t *testing.T) {
 func TestWhatTheRegistrySaysOfItsAllowanceIsShown(t *testing.T) {
 	p := newPicker(t, nil)
 	p.get("/search?repo=postgres").lacks(t, "manifest requests left")
-	p.registry.On(sample.Manifests, sample.RateLimit(100, 6*time.Hour))
+	p.registry.On(fake.Manifests, fake.RateLimit(100, 6*time.Hour))
 	p.get("/search?repo=postgres&tag=15").is(t, http.StatusOK, "of 100 manifest requests left", "Docker Hub: ", "<summary", "As the registry said less than a second ago")
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/cleanup"
 	"github.com/stowage/stowage/views/marks"
@@ -17,7 +18,7 @@ import (
 const redisPage = "/images/docker.io/library/redis"
 
 // pullRolling pulls a version of a tag that moves.
-func (s *testShelf) pullRolling(reg *sample.Registry, version int) {
+func (s *testShelf) pullRolling(reg *fake.Registry, version int) {
 	s.t.Helper()
 	source, err := sample.Rolling(version)
 	if err == nil {
@@ -72,7 +73,7 @@ func TestAnImageIDIsPinnedByItsDigestOrByOneOfItsNames(t *testing.T) {
 }
 
 func TestAPinStaysWithTheDigestWhenTheTagMovesOn(t *testing.T) {
-	reg := sample.NewEmptyRegistry()
+	reg := fake.NewEmptyRegistry()
 	s := newShelfOn(t, reg)
 	s.pullRolling(reg, 1)
 	old := s.target("ubuntu:rolling").Digest

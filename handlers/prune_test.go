@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views/address"
@@ -39,7 +39,7 @@ func (a answer) pruneForm(t *testing.T) url.Values {
 // moved is a shelf whose tag ubuntu:rolling has moved twice, with a digest that somebody asked for and other tags.
 func moved(t *testing.T, set ...func(*storage.Options)) *testShelf {
 	t.Helper()
-	reg := sample.NewEmptyRegistry()
+	reg := fake.NewEmptyRegistry()
 	s := newShelfOn(t, reg, set...)
 	for version := 1; version <= 3; version++ {
 		s.pullRolling(reg, version)

@@ -11,6 +11,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/views/text"
 )
 
@@ -221,16 +222,16 @@ func TestBadRequestsForAllTagsAreShownInTheForm(t *testing.T) {
 
 func TestARegistryThatListsNoTagsIsNamedInTheForm(t *testing.T) {
 	for name, tt := range map[string]struct {
-		fault  sample.Fault
+		fault  fake.Fault
 		status int
 		text   string
 	}{
-		"sign-in":    {sample.Challenge(`Basic realm="x"`), http.StatusForbidden, "Sign-in needed"},
-		"rate limit": {sample.TooManyRequests("600"), http.StatusTooManyRequests, "Rate limit reached"},
+		"sign-in":    {fake.Challenge(`Basic realm="x"`), http.StatusForbidden, "Sign-in needed"},
+		"rate limit": {fake.TooManyRequests("600"), http.StatusTooManyRequests, "Rate limit reached"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPulls(t, nil)
-			p.registry.On(sample.TagLists, tt.fault)
+			p.registry.On(fake.TagLists, tt.fault)
 			address := p.all("library/postgres")
 			for began := time.Now(); ; {
 				a := p.get(address)
@@ -272,7 +273,7 @@ func TestThePullFormLeadsToTheRestOfTheRepository(t *testing.T) {
 func TestTheAllowanceIsShownWhereTheRegistrySaysIt(t *testing.T) {
 	p := newPulls(t, nil)
 	p.form(p.ref("library/postgres:16")).lacks(t, "manifest requests left")
-	p.registry.On(sample.Manifests, sample.RateLimit(100, 6*time.Hour))
+	p.registry.On(fake.Manifests, fake.RateLimit(100, 6*time.Hour))
 	p.form(p.ref("library/postgres:15")).is(t, http.StatusOK, " of 100 manifest requests left (limit per 6 h)")
 	p.surveyed(p.all("library/postgres")).is(t, http.StatusOK, " of 100 manifest requests left", "Each different image takes at least one manifest request")
 }
@@ -305,7 +306,7 @@ func TestAllTagsArePulledWithScriptingOff(t *testing.T) {
 func TestAFailedPullOfAllTagsSaysWhichAndCanBeTriedAgain(t *testing.T) {
 	p := newPulls(t, nil)
 	bad := string(built(t, "library/postgres", "15").Digest())
-	p.registry.On(sample.GetManifest(bad), sample.Status(http.StatusBadRequest, "NAME_INVALID", "<img src=x onerror=alert(1)>\u202e"))
+	p.registry.On(fake.GetManifest(bad), fake.Status(http.StatusBadRequest, "NAME_INVALID", "<img src=x onerror=alert(1)>\u202e"))
 	address := p.startAll("library/postgres", "match", "1", "platform", "linux/amd64")
 	job := p.end(address)
 	if job.State != pull.Failed {

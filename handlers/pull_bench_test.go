@@ -23,6 +23,7 @@ import (
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views/text"
 )
@@ -31,7 +32,7 @@ import (
 // made to misbehave.
 type pullServer struct {
 	t        *testing.T
-	registry *sample.Faulty
+	registry *fake.Faulty
 	host     string // of the registry
 	store    *storage.Store
 	queue    *pull.Queue
@@ -54,7 +55,7 @@ func newPulls(t *testing.T, demo *Demo) *pullServer {
 func newPullsOf(t *testing.T, demo *Demo, reg http.Handler) *pullServer {
 	t.Helper()
 	var err error
-	p := &pullServer{t: t, registry: sample.NewFaulty(reg), closing: make(chan struct{}), left: make(chan string, 1000)}
+	p := &pullServer{t: t, registry: fake.NewFaulty(reg), closing: make(chan struct{}), left: make(chan string, 1000)}
 	upstream := httptest.NewServer(p.registry)
 	t.Cleanup(upstream.Close)
 	p.host = strings.TrimPrefix(upstream.URL, "http://")
@@ -202,7 +203,7 @@ func idOf(t *testing.T, address string) (id int64) {
 }
 
 // getManifests matches what brings a body; the errors of a HEAD have none.
-func getManifests(r *http.Request) bool { return r.Method == http.MethodGet && sample.Manifests(r) }
+func getManifests(r *http.Request) bool { return r.Method == http.MethodGet && fake.Manifests(r) }
 
 // built builds a sample as the registry has it.
 func built(t *testing.T, repository, tag string) sample.Built {

@@ -15,6 +15,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/pulls"
 	"github.com/stowage/stowage/views/text"
@@ -24,7 +25,7 @@ import (
 // brokenHost is a registry with test/broken:1, whose layer ends half-way.
 func brokenHost(t *testing.T) string {
 	t.Helper()
-	reg := sample.NewEmptyRegistry()
+	reg := fake.NewEmptyRegistry()
 	server := httptest.NewServer(reg)
 	t.Cleanup(server.Close)
 	content, err := sample.NewLayer(sample.Gzip, sample.Data("usr/data", "broken", 5000)).Content()
@@ -189,7 +190,7 @@ func TestPullFormLeadsToTheSamePullThatRuns(t *testing.T) {
 }
 
 func TestPullFormSaysThatOnlyTheNameIsMissing(t *testing.T) {
-	reg := sample.NewEmptyRegistry()
+	reg := fake.NewEmptyRegistry()
 	server := httptest.NewServer(reg)
 	t.Cleanup(server.Close)
 	source, ok := sample.Lookup(sample.Library(), "library/postgres", "16")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/views/text"
 )
 
@@ -113,20 +114,20 @@ func TestPullFormRefusesWhatIsNoPlatformAndStillOffersTheRest(t *testing.T) {
 func TestPullFormShowsWhatTheRegistrySaysBesideTheBox(t *testing.T) {
 	for name, tt := range map[string]struct {
 		ref    string // below the registry's host, unless it holds a space
-		match  sample.Match
-		fault  sample.Fault
+		match  fake.Match
+		fault  fake.Fault
 		status int
 		texts  []string
 	}{
 		"no such tag":       {"library/postgres:99", nil, nil, http.StatusNotFound, []string{"Not found", "Check the name and the tag."}},
 		"no such name":      {"nobody/nothing:1", nil, nil, http.StatusNotFound, []string{"Not found"}},
-		"sign-in":           {"library/postgres:15", sample.Manifests, sample.Challenge(`Basic realm="x"`), http.StatusForbidden, []string{"Sign-in needed", "docker login"}},
-		"rate limit":        {"library/postgres:15", sample.Manifests, sample.TooManyRequests("600"), http.StatusTooManyRequests, []string{"Rate limit reached", "until 20"}},
-		"fails":             {"library/postgres:15", getManifests, sample.Status(http.StatusInternalServerError, "UNKNOWN", "out of order"), http.StatusBadGateway, []string{"Registry unavailable", "out of order"}},
-		"a web page":        {"library/postgres:15", sample.Manifests, sample.HTML(), http.StatusBadGateway, []string{"Registry unavailable"}},
+		"sign-in":           {"library/postgres:15", fake.Manifests, fake.Challenge(`Basic realm="x"`), http.StatusForbidden, []string{"Sign-in needed", "docker login"}},
+		"rate limit":        {"library/postgres:15", fake.Manifests, fake.TooManyRequests("600"), http.StatusTooManyRequests, []string{"Rate limit reached", "until 20"}},
+		"fails":             {"library/postgres:15", getManifests, fake.Status(http.StatusInternalServerError, "UNKNOWN", "out of order"), http.StatusBadGateway, []string{"Registry unavailable", "out of order"}},
+		"a web page":        {"library/postgres:15", fake.Manifests, fake.HTML(), http.StatusBadGateway, []string{"Registry unavailable"}},
 		"not an image":      {"charts/mychart:0.1.0", nil, nil, http.StatusUnprocessableEntity, []string{"Not a container image", "helm"}},
-		"other bytes":       {"library/postgres:15", getManifests, sample.Corrupt(), http.StatusBadGateway, []string{"Damaged data refused"}},
-		"points to itself":  {"library/postgres:15", sample.Manifests, sample.SelfIndex(), http.StatusBadGateway, nil},
+		"other bytes":       {"library/postgres:15", getManifests, fake.Corrupt(), http.StatusBadGateway, []string{"Damaged data refused"}},
+		"points to itself":  {"library/postgres:15", fake.Manifests, fake.SelfIndex(), http.StatusBadGateway, nil},
 		"an address":        {" http://example.com/x", nil, nil, http.StatusBadRequest, []string{"That cannot be read", "is an address"}},
 		"a folder":          {" ocidir:///etc", nil, nil, http.StatusBadRequest, []string{"is an address"}},
 		"upper case":        {" Postgres:15", nil, nil, http.StatusBadRequest, []string{"try postgres:15"}},
@@ -157,7 +158,7 @@ func TestPullFormShowsWhatTheRegistrySaysBesideTheBox(t *testing.T) {
 func TestHostileTextFromARegistryIsOnlyText(t *testing.T) {
 	p := newPulls(t, nil)
 	const hostile = "<script>alert(1)</script>\u202egnp.exe"
-	p.registry.On(getManifests, sample.Status(http.StatusInternalServerError, "UNKNOWN", hostile))
+	p.registry.On(getManifests, fake.Status(http.StatusInternalServerError, "UNKNOWN", hostile))
 	a := p.form(p.ref("library/postgres:15"))
 	a.is(t, http.StatusBadGateway, "alert(1)")
 	a.lacks(t, "<script>alert", "\u202e")
@@ -176,7 +177,7 @@ func TestPullFormLeadsToWhatIsStored(t *testing.T) {
 }
 
 func TestPullFormTellsThatTheTagMoved(t *testing.T) {
-	reg, err := sample.NewRegistry(t.Context())
+	reg, err := fake.NewRegistry(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 )
 
 // manyPlatforms is an index of n platforms, the usual ones last.
@@ -31,7 +32,7 @@ func manyPlatforms(n int) sample.Index {
 }
 
 func TestTheFormForAnIndexOfTwoThousandPlatformsIsBoundedAndReachesAll(t *testing.T) {
-	reg := sample.NewEmptyRegistry()
+	reg := fake.NewEmptyRegistry()
 	if err := reg.Push(t.Context(), "test/many", manyPlatforms(2000), "1"); err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +107,7 @@ func TestFewPlatformsAreShownInTheIndexsOrderWithoutAFilter(t *testing.T) {
 }
 
 func TestPagesOfAnImageOfTwoThousandPlatformsAreBounded(t *testing.T) {
-	reg := sample.NewEmptyRegistry()
+	reg := fake.NewEmptyRegistry()
 	if err := reg.Push(t.Context(), "test/many", manyPlatforms(2000), "1"); err != nil {
 		t.Fatal(err)
 	}

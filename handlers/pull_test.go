@@ -11,12 +11,13 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/views/pulls"
 )
 
 // heldLayer makes the registry stop half-way in the first layer of an image.
-func heldLayer(p *pullServer, img sample.Built) *sample.Hold {
-	return p.registry.Hold(sample.GetBlob(img.Layers()[0].Descriptor.Digest), 100)
+func heldLayer(p *pullServer, img sample.Built) *fake.Hold {
+	return p.registry.Hold(fake.GetBlob(img.Layers()[0].Descriptor.Digest), 100)
 }
 
 func TestAnImageIsPulledWithScriptingOff(t *testing.T) {
@@ -150,7 +151,7 @@ func TestAFailedPullSaysWhyAndCanBeTriedAgain(t *testing.T) {
 
 func TestHostileTextInAPullsProblemIsOnlyText(t *testing.T) {
 	p := newPulls(t, nil)
-	p.registry.On(getManifests, sample.Status(http.StatusBadRequest, "NAME_INVALID", "<img src=x onerror=alert(1)>\u202e"))
+	p.registry.On(getManifests, fake.Status(http.StatusBadRequest, "NAME_INVALID", "<img src=x onerror=alert(1)>\u202e"))
 	address := p.start(p.ref("library/postgres:16"))
 	p.end(address)
 	a := p.get(address)

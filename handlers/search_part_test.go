@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/registry"
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	views "github.com/stowage/stowage/views/search"
 )
 
@@ -142,7 +142,7 @@ func TestASearchHasOneAddress(t *testing.T) {
 }
 
 func TestHostileSearchResultsStayText(t *testing.T) {
-	found := []sample.Found{{
+	found := []fake.Found{{
 		Repository: "acme/hostile", Description: "<script>alert(1)</script> \u202egnp.exe\x1b[31m \"><img src=x>" + strings.Repeat("W", 5000), Stars: 1 << 60, Pulls: 1 << 62,
 	}}
 	list := hubAnd()
@@ -169,9 +169,9 @@ func TestTheSearchPageIsInKorean(t *testing.T) {
 }
 
 func TestAHundredResultsAreAPageUnder100kB(t *testing.T) {
-	var found []sample.Found
+	var found []fake.Found
 	for i := range 300 {
-		found = append(found, sample.Found{Repository: "organisation" + strings.Repeat("x", i%20) + "/postgres-" + strings.Repeat("y", i/20) + "z", Description: strings.Repeat("d", 100), Stars: int64(i) * 997, Pulls: int64(i) * 1_000_003})
+		found = append(found, fake.Found{Repository: "organisation" + strings.Repeat("x", i%20) + "/postgres-" + strings.Repeat("y", i/20) + "z", Description: strings.Repeat("d", 100), Stars: int64(i) * 997, Pulls: int64(i) * 1_000_003})
 	}
 	list := hubAnd()
 	list[0] = hubOf(found)

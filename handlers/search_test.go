@@ -18,7 +18,7 @@ import (
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/outbound"
 	"github.com/stowage/stowage/registry/search"
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	views "github.com/stowage/stowage/views/search"
 	"github.com/stowage/stowage/views/text"
 )
@@ -37,13 +37,13 @@ type standIn struct {
 
 // hubAnd is Docker Hub with some official repositories and 46 more of postgres, and other registries after it.
 func hubAnd(others ...standIn) []standIn {
-	found := []sample.Found{
+	found := []fake.Found{
 		{Repository: "library/postgres", Description: "A relational database.", Official: true, Stars: 14760, Pulls: 10_402_115_007},
 		{Repository: "library/redis", Description: "A data store in memory.", Official: true, Stars: 13011, Pulls: 8_000_000_000},
 		{Repository: "library/ubuntu", Description: "A Debian-based operating system.", Official: true, Stars: 17500, Pulls: 4_000_000_000},
 	}
 	for i := range 46 {
-		found = append(found, sample.Found{
+		found = append(found, fake.Found{
 			Repository: fmt.Sprintf("team%02d/postgres", i), Description: "PostgreSQL of team " + strings.Repeat("and team ", i) + "one.", Stars: int64(46 - i), Pulls: int64(i*i) * 10_007,
 		})
 	}
@@ -51,22 +51,22 @@ func hubAnd(others ...standIn) []standIn {
 }
 
 // hubOf is Docker Hub with these repositories.
-func hubOf(found []sample.Found) standIn {
+func hubOf(found []fake.Found) standIn {
 	return standIn{
 		Entry:   registry.Entry{Host: "docker.io", Label: "Docker Hub", Search: registry.SearchHub},
-		service: sample.Hub{Found: found, Tagged: sample.Pushed(nil)}.Handler(),
+		service: fake.Hub{Found: found, Tagged: fake.Pushed(nil)}.Handler(),
 	}
 }
 
 // quay is Quay with nine repositories.
 func quay() standIn {
-	var found []sample.Found
+	var found []fake.Found
 	for i := range 9 {
-		found = append(found, sample.Found{
+		found = append(found, fake.Found{
 			Repository: fmt.Sprintf("squad%d/postgres", i), Description: "PostgreSQL of a squad.", Stars: int64(9 - i), Updated: clock.AddDate(0, -i, 0),
 		})
 	}
-	return standIn{Entry: registry.Entry{Host: "quay.io", Label: "Quay", Search: registry.SearchQuay}, service: sample.Quay{Found: found, Tagged: sample.Pushed(nil)}.Handler()}
+	return standIn{Entry: registry.Entry{Host: "quay.io", Label: "Quay", Search: registry.SearchQuay}, service: fake.Quay{Found: found, Tagged: fake.Pushed(nil)}.Handler()}
 }
 
 // answering is a registry that answers each search in one way.
@@ -293,7 +293,7 @@ func TestASlowRegistryDelaysNobodyBeyondTheDeadline(t *testing.T) {
 	release := make(chan struct{})
 	s := newSearched(t, hubAnd(answering("slow.example.com", registry.SearchV1, func(w http.ResponseWriter, r *http.Request) {
 		<-release
-		sample.V1{Found: []sample.Found{{Repository: "late/postgres"}}}.Handler().ServeHTTP(w, r)
+		fake.V1{Found: []fake.Found{{Repository: "late/postgres"}}}.Handler().ServeHTTP(w, r)
 	})))
 	begin := time.Now()
 	page := s.get("/search?q=postgres")

@@ -23,7 +23,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views/text"
@@ -33,7 +33,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // samples is the sample registry, built once for all tests.
-var samples = sync.OnceValues(func() (*sample.Registry, error) { return sample.NewRegistry(context.Background()) })
+var samples = sync.OnceValues(func() (*fake.Registry, error) { return fake.NewRegistry(context.Background()) })
 
 // clock is when everything in these tests happens.
 var clock = time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/cleanup"
@@ -146,7 +146,7 @@ func TestWhatUnfinishedPullsHaveLeftIsShownAndCanBeFreed(t *testing.T) {
 }
 
 func TestThePartsOfTheMapAreWhatIsOnDisk(t *testing.T) {
-	reg := sample.NewEmptyRegistry()
+	reg := fake.NewEmptyRegistry()
 	s := newShelfOn(t, reg, undoable)
 	for version := 1; version <= 3; version++ {
 		s.pullRolling(reg, version)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/views/cleanup"
 	"github.com/stowage/stowage/views/text"
@@ -53,7 +53,7 @@ func TestADeletionIsUndoneFromThePageThatItLeadsTo(t *testing.T) {
 }
 
 func TestAnUndoSaysWhatWasPulledAgainMeanwhile(t *testing.T) {
-	reg := sample.NewEmptyRegistry()
+	reg := fake.NewEmptyRegistry()
 	s := newShelfOn(t, reg, undoable)
 	s.pullRolling(reg, 1)
 	old := s.target("ubuntu:rolling").Digest

@@ -9,21 +9,22 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 )
 
 // checked is a shelf with ubuntu:rolling and redis:7 in front of a registry that misbehaves when it is told to.
 type checked struct {
 	*testShelf
-	reg    *sample.Registry
-	faulty *sample.Faulty
+	reg    *fake.Registry
+	faulty *fake.Faulty
 }
 
 const rollingPage = "/images/docker.io/library/ubuntu:rolling"
 
 func newChecked(t *testing.T) checked {
 	t.Helper()
-	reg := sample.NewEmptyRegistry()
-	c := checked{reg: reg, faulty: sample.NewFaulty(reg)}
+	reg := fake.NewEmptyRegistry()
+	c := checked{reg: reg, faulty: fake.NewFaulty(reg)}
 	c.testShelf = newShelfInFront(t, reg, c.faulty)
 	c.pullRolling(reg, 1)
 	return c
@@ -90,21 +91,21 @@ func TestACheckAsksByOneHEADAndShowsBothDigests(t *testing.T) {
 
 func TestWhatKeepsAnAnswerAwayIsUnknownAndNeverUpToDate(t *testing.T) {
 	for name, tt := range map[string]struct {
-		fault       sample.Fault
+		fault       fake.Fault
 		state, says string
 		gets        int
 	}{
-		"a tag that is gone":   {sample.Status(http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest unknown"), "gone", "The registry no longer has this tag.", 1},
-		"a repository is gone": {sample.Status(http.StatusNotFound, "NAME_UNKNOWN", "repository name not known"), "gone", "The registry no longer has this tag.", 1},
-		"no sign-in":           {sample.Status(http.StatusUnauthorized, "UNAUTHORIZED", "authentication required"), "unknown", "", 1},
-		"not allowed":          {sample.Status(http.StatusForbidden, "DENIED", "denied"), "unknown", "", 1},
-		"too many requests":    {sample.TooManyRequests("120"), "unknown", "rate limit", 0},
-		"a failing registry":   {sample.Status(http.StatusBadGateway, "", ""), "unknown", "", 1},
+		"a tag that is gone":   {fake.Status(http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest unknown"), "gone", "The registry no longer has this tag.", 1},
+		"a repository is gone": {fake.Status(http.StatusNotFound, "NAME_UNKNOWN", "repository name not known"), "gone", "The registry no longer has this tag.", 1},
+		"no sign-in":           {fake.Status(http.StatusUnauthorized, "UNAUTHORIZED", "authentication required"), "unknown", "", 1},
+		"not allowed":          {fake.Status(http.StatusForbidden, "DENIED", "denied"), "unknown", "", 1},
+		"too many requests":    {fake.TooManyRequests("120"), "unknown", "rate limit", 0},
+		"a failing registry":   {fake.Status(http.StatusBadGateway, "", ""), "unknown", "", 1},
 		"a broken connection":  {func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) }, "unknown", "", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newChecked(t)
-			c.faulty.On(sample.Manifests, tt.fault)
+			c.faulty.On(fake.Manifests, tt.fault)
 			page, asked := c.check()
 			page.is(t, http.StatusOK, `data-update="`+tt.state+`"`, tt.says)
 			page.lacks(t, ">up to date<")
@@ -119,7 +120,7 @@ func TestWhatKeepsAnAnswerAwayIsUnknownAndNeverUpToDate(t *testing.T) {
 
 func TestAHeadWithoutADigestIsSettledByTheBytesOfOneGET(t *testing.T) {
 	c := newChecked(t)
-	c.faulty.On(sample.Manifests, sample.NoDigest())
+	c.faulty.On(fake.Manifests, fake.NoDigest())
 	for _, tt := range []struct {
 		version int
 		state   string
@@ -135,7 +136,7 @@ func TestAHeadWithoutADigestIsSettledByTheBytesOfOneGET(t *testing.T) {
 
 func TestARegistryThatSaidTooManyIsLeftAlone(t *testing.T) {
 	c := newChecked(t)
-	c.faulty.On(sample.Manifests, sample.TooManyRequests("3600"))
+	c.faulty.On(fake.Manifests, fake.TooManyRequests("3600"))
 	if _, asked := c.check(); len(asked) != 1 {
 		t.Fatalf("asked %d times", len(asked))
 	}
@@ -158,8 +159,8 @@ func TestAllTagsAreCheckedInTheBackgroundByOneHEADEachAndAGETWhereThatIsRefused(
 		c.pull("app:" + tag)
 	}
 	c.move(2)
-	c.faulty.On(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/app/manifests/2") }, sample.Status(http.StatusNotFound, "MANIFEST_UNKNOWN", "gone"))
-	c.faulty.On(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/app/manifests/3") }, sample.Status(http.StatusForbidden, "DENIED", "no"))
+	c.faulty.On(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/app/manifests/2") }, fake.Status(http.StatusNotFound, "MANIFEST_UNKNOWN", "gone"))
+	c.faulty.On(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/app/manifests/3") }, fake.Status(http.StatusForbidden, "DENIED", "no"))
 	before := len(c.faulty.Requests())
 	if a := c.post("/updates", nil); a.status != http.StatusSeeOther || a.header.Get("Location") != "/updates" {
 		t.Fatalf("%d to %q", a.status, a.header.Get("Location"))

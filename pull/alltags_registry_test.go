@@ -15,13 +15,14 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/storage"
 )
 
 // site is a real registry over HTTP with one repository of many tags, and a queue over the real storage.
 type site struct {
 	*testing.T
-	faults *sample.Faulty
+	faults *fake.Faulty
 	client *registry.Client
 	store  *storage.Store
 	queue  *pull.Queue
@@ -51,8 +52,8 @@ var built = sync.OnceValues(func() (map[string]sample.Built, error) {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	reg := sample.NewEmptyRegistry()
-	s := &site{T: t, faults: sample.NewFaulty(reg), dir: t.TempDir(), layers: map[digest.Digest]bool{}}
+	reg := fake.NewEmptyRegistry()
+	s := &site{T: t, faults: fake.NewFaulty(reg), dir: t.TempDir(), layers: map[digest.Digest]bool{}}
 	tags, err := built()
 	if err != nil {
 		t.Fatal(err)
@@ -171,7 +172,7 @@ func count(job pull.Job, state pull.TagState) (n int) {
 }
 
 // stopsAt holds a layer that postgres 16 has of its own after n bytes, pulls, and waits until those are on disk.
-func (s *site) stopsAt(n int64) (id int64, hold *sample.Hold) {
+func (s *site) stopsAt(n int64) (id int64, hold *fake.Hold) {
 	s.Helper()
 	tags, err := built()
 	if err != nil {
@@ -188,7 +189,7 @@ func (s *site) stopsAt(n int64) (id int64, hold *sample.Hold) {
 			largest = l.Descriptor
 		}
 	}
-	hold = s.faults.Hold(sample.GetBlob(largest.Digest), n)
+	hold = s.faults.Hold(fake.GetBlob(largest.Digest), n)
 	id = s.start()
 	states, cancel := s.queue.Subscribe(id)
 	defer cancel()
@@ -285,7 +286,7 @@ func TestCancelInTheMiddleOfAllTagsLeavesWholeTagsForTheNextPull(t *testing.T) {
 
 func TestBrokenTagOfARealRegistryFailsAlone(t *testing.T) {
 	s := newSite(t)
-	s.faults.On(sample.GetManifest("library-redis-7-zstd"), sample.Status(500, "UNKNOWN", "it broke"))
+	s.faults.On(fake.GetManifest("library-redis-7-zstd"), fake.Status(500, "UNKNOWN", "it broke"))
 	job := s.end(s.start())
 	if job.State != pull.Failed || count(job, pull.TagFailed) != 1 || count(job, pull.TagDone) != s.tags-2 || !strings.HasPrefix(job.Problem.Message, "1 of ") {
 		t.Errorf("%s, %+v: %v", job.State, job.Problem, states(job))
@@ -294,7 +295,7 @@ func TestBrokenTagOfARealRegistryFailsAlone(t *testing.T) {
 
 func TestRateLimitInTheMiddleOfARealRegistryEndsThePull(t *testing.T) {
 	s := newSite(t)
-	s.faults.On(sample.GetManifest("library-postgres-15"), sample.TooManyRequests("36000"))
+	s.faults.On(fake.GetManifest("library-postgres-15"), fake.TooManyRequests("36000"))
 	job := s.end(s.start())
 	if job.State != pull.Failed || job.Problem.Kind != image.RateLimited || count(job, pull.TagFailed) != 1 {
 		t.Errorf("%s, %+v: %v", job.State, job.Problem, states(job))

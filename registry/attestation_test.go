@@ -6,13 +6,14 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 )
 
 func TestAttestationGivesTheRegistrysOwnBytes(t *testing.T) {
 	_, host := realRegistry(t, nil)
 	for _, artifacts := range []bool{false, true} {
 		im := sample.NoCreated()
-		b, err := sample.Push(t.Context(), sample.URL("http://"+host), "team/app", sample.Index{Entries: []sample.Source{im}, Attest: true, Artifacts: artifacts}, "1")
+		b, err := fake.Push(t.Context(), fake.URL("http://"+host), "team/app", sample.Index{Entries: []sample.Source{im}, Attest: true, Artifacts: artifacts}, "1")
 		if err != nil {
 			t.Fatal(err)
 		}

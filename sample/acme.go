@@ -84,7 +84,7 @@ func (s *shelf) apiIndex(r acmeRelease) Index {
 func (s *shelf) acme() []Entry {
 	node := Index{Entries: images(func(m machine) Image {
 		return Image{
-			Created: date("2026-07-14T09:12:51Z"),
+			Created: Date("2026-07-14T09:12:51Z"),
 			Config:  Config{ImageConfig: v1.ImageConfig{User: "nobody", ExposedPorts: ports("9100/tcp"), Entrypoint: words("/bin/node_exporter"), Env: []string{pathEnv}}},
 			Steps: []Step{
 				{By: "BusyBox 1.36.1 (glibc), Debian 12", Layer: s.layer(m, "busybox", func() []File {
@@ -97,9 +97,9 @@ func (s *shelf) acme() []Entry {
 		}
 	}, linuxAMD64, linuxARM7, linuxARM64, linuxPPC64LE, linuxS390X)}
 	return []Entry{
-		{"acme/api", words("v2.14.0 v2 latest"), s.apiIndex(acmeRelease{"v2.14.0", "4f0c2a7be1d94c3f8a55", date("2026-11-20T14:02:11.508113Z"), 1_040, false})},
-		{"acme/api", words("v2.13.2"), s.apiIndex(acmeRelease{"v2.13.2", "b81d03e6a9c7245fd012", date("2026-11-06T08:47:30.120034Z"), 1_020, true})},
-		{"acme/api", words("v2.12.0"), s.apiIndex(acmeRelease{"v2.12.0", "07c5e9d1f3ab68244e90", date("2026-10-12T16:20:05.993341Z"), 980, false})},
+		{"acme/api", words("v2.14.0 v2 latest"), s.apiIndex(acmeRelease{"v2.14.0", "4f0c2a7be1d94c3f8a55", Date("2026-11-20T14:02:11.508113Z"), 1_040, false})},
+		{"acme/api", words("v2.13.2"), s.apiIndex(acmeRelease{"v2.13.2", "b81d03e6a9c7245fd012", Date("2026-11-06T08:47:30.120034Z"), 1_020, true})},
+		{"acme/api", words("v2.12.0"), s.apiIndex(acmeRelease{"v2.12.0", "07c5e9d1f3ab68244e90", Date("2026-10-12T16:20:05.993341Z"), 980, false})},
 		{"prometheus/node-exporter", words("v1.8.2 latest"), node},
 	}
 }

@@ -14,6 +14,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 )
 
 // second is the second layer of a bad image: what the manifest and config state, and its bytes.
@@ -61,7 +62,7 @@ func TestBadLayersHoldInAllButTheirOneFault(t *testing.T) {
 			if got := err == nil; got != c.tar && c.unpacks {
 				t.Errorf("is a tar: %v (%v)", got, err)
 			}
-			if err := sample.NewEmptyRegistry().Push(t.Context(), "test/bad", c.source, "latest"); err != nil {
+			if err := fake.NewEmptyRegistry().Push(t.Context(), "test/bad", c.source, "latest"); err != nil {
 				t.Errorf("a registry does not take it: %v", err)
 			}
 		})
@@ -106,7 +107,7 @@ func TestBadConfigsHaveDigestsThatHold(t *testing.T) {
 		if man.Config.Digest != digest.FromBytes(c.Data) || man.Config.Size != int64(len(c.Data)) || b.Digest() != digest.FromBytes(b.Body) || b.Descriptor.Size != int64(len(b.Body)) {
 			t.Errorf("manifest %s does not describe config %s", b.Body, c.Data)
 		}
-		if err := sample.NewEmptyRegistry().Push(t.Context(), "test/bad", b, "latest"); err != nil {
+		if err := fake.NewEmptyRegistry().Push(t.Context(), "test/bad", b, "latest"); err != nil {
 			t.Errorf("a registry does not take it: %v", err)
 		}
 	}
@@ -128,7 +129,7 @@ func TestDeepIndexHasAnImageUnderItsIndexes(t *testing.T) {
 	if n != 40 {
 		t.Errorf("%d indexes", n)
 	}
-	if err := sample.NewEmptyRegistry().Push(t.Context(), "test/deep", s, "latest"); err != nil {
+	if err := fake.NewEmptyRegistry().Push(t.Context(), "test/deep", s, "latest"); err != nil {
 		t.Error(err)
 	}
 	if got := len(build(t, sample.WideIndex(300)).Children); got != 300 {
@@ -145,7 +146,7 @@ func TestDocumentIsAnArtifactWithTheEmptyConfig(t *testing.T) {
 	if man.ArtifactType != "application/vnd.example.unknown" || man.Config.MediaType != v1.MediaTypeEmptyJSON || string(b.Blobs[0].Data) != "{}" {
 		t.Errorf("manifest is %s", b.Body)
 	}
-	if err := sample.NewEmptyRegistry().Push(t.Context(), "test/document", b, "latest"); err != nil {
+	if err := fake.NewEmptyRegistry().Push(t.Context(), "test/document", b, "latest"); err != nil {
 		t.Error(err)
 	}
 }

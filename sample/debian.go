@@ -51,14 +51,14 @@ func (s *shelf) alpineSteps(m machine) []Step {
 func (s *shelf) debian() []Entry {
 	debian := Index{Attest: true, Entries: images(func(m machine) Image {
 		return Image{
-			Created: date("2026-11-04T00:00:00Z"), Packages: debianPackages,
+			Created: Date("2026-11-04T00:00:00Z"), Packages: debianPackages,
 			Config: Config{ImageConfig: v1.ImageConfig{Env: []string{pathEnv}, Cmd: words("bash")}},
 			Steps:  []Step{{By: "# debian.sh --arch '" + m.deb + "' out/ 'bookworm' '@1793750400'", Comment: "debuerreotype 0.15", Layer: s.debianBase(m)}},
 		}
 	}, linuxAMD64, linuxARM5, linuxARM7, linuxARM64, linux386)}
 	alpine := Index{Docker: true, Entries: images(func(m machine) Image {
 		return Image{
-			Docker: true, Created: date("2026-10-14T20:52:15.113224Z"), Steps: s.alpineSteps(m),
+			Docker: true, Created: Date("2026-10-14T20:52:15.113224Z"), Steps: s.alpineSteps(m),
 			Config: Config{ImageConfig: v1.ImageConfig{Env: []string{pathEnv}, Cmd: words("/bin/sh")}},
 		}
 	}, linuxAMD64, linuxARM7, linuxARM64, linux386)}

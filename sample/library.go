@@ -115,7 +115,8 @@ func spaced(base int, all []Step) []Step {
 	return all
 }
 
-func date(s string) time.Time {
+// Date parses a time of the library.
+func Date(s string) time.Time {
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil {
 		panic("sample: bad date in the library: " + err.Error())

@@ -23,15 +23,16 @@ import (
 	"github.com/regclient/regclient/types/ref"
 
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 )
 
 // shared is a library whose images are built once for all tests.
 var shared = sync.OnceValue(sample.Library)
 
 // library is the demo's registry served on loopback, and its host.
-func library(t *testing.T) (*sample.Registry, string) {
+func library(t *testing.T) (*fake.Registry, string) {
 	t.Helper()
-	r, err := sample.NewRegistry(t.Context())
+	r, err := fake.NewRegistry(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,11 @@ func TestEveryImagePulledBackHasTheDigestsAndDiffIDsItStates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := tagDigest(t, "http://"+host, sample.MovingRepository, sample.MovingTag); got != build(t, rolling).Digest().String() {
+	moving, err := ref.New(host + "/" + sample.MovingRepository + ":" + sample.MovingTag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.manifest(moving); got != build(t, rolling).Digest().String() {
 		t.Errorf("the moving tag starts at %s, not at version 1", got)
 	}
 	if p.layers < 180 {

@@ -42,13 +42,13 @@ func (s *shelf) nginxSteps(m machine) []Step {
 func (s *shelf) nginx() []Entry {
 	nginx := Index{Attest: true, Entries: images(func(m machine) Image {
 		return Image{
-			Created: date("2026-10-22T19:21:47.903518443Z"), Config: s.nginxConfig("1.27.2"), Steps: spaced(2, steps(s.debianSteps(m), s.nginxSteps(m))),
+			Created: Date("2026-10-22T19:21:47.903518443Z"), Config: s.nginxConfig("1.27.2"), Steps: spaced(2, steps(s.debianSteps(m), s.nginxSteps(m))),
 			Packages: append([]Package{{"nginx", "1.27.2-1~bookworm"}, {"curl", "7.88.1-10+deb12u7"}}, debianPackages...),
 		}
 	}, linuxAMD64, linuxARM7, linuxARM64, linux386)}
 	alpine := Index{Entries: images(func(m machine) Image {
 		return Image{
-			Created: date("2026-10-22T19:30:12.118209771Z"), Config: s.nginxConfig("1.27.2"),
+			Created: Date("2026-10-22T19:30:12.118209771Z"), Config: s.nginxConfig("1.27.2"),
 			Steps: spaced(2, steps(s.alpineSteps(m), []Step{
 				set("LABEL maintainer=NGINX Docker Maintainers <docker-maint@nginx.com>"), set("ENV NGINX_VERSION=1.27.2"),
 				run("set -x && addgroup -g 101 -S nginx && apk add --no-cache nginx=${NGINX_VERSION}-r1", s.layer(m, "nginx-alpine", func() []File {

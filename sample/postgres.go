@@ -83,8 +83,8 @@ func (s *shelf) postgresIndex(r postgresRelease, platforms ...v1.Platform) Index
 }
 
 func (s *shelf) postgres() []Entry {
-	pg15 := postgresRelease{"15", "15.14-1.pgdg12+1", date("2026-11-10T05:32:18.441908112Z"), 2_500}
-	pg16 := postgresRelease{"16", "16.10-1.pgdg12+1", date("2026-11-10T05:41:03.007711905Z"), 2_620}
+	pg15 := postgresRelease{"15", "15.14-1.pgdg12+1", Date("2026-11-10T05:32:18.441908112Z"), 2_500}
+	pg16 := postgresRelease{"16", "16.10-1.pgdg12+1", Date("2026-11-10T05:41:03.007711905Z"), 2_620}
 	return []Entry{
 		{"library/postgres", words("15 15.14 15-bookworm"), s.postgresIndex(pg15, linuxAMD64, linuxARM7, linuxARM64, linux386, linuxPPC64LE, linuxS390X)},
 		{"library/postgres", words("16 16.10 latest"), s.postgresIndex(pg16, linuxAMD64, linuxARM64)},

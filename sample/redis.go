@@ -9,7 +9,7 @@ func (s *shelf) redisIndex(c Compression) Index {
 
 func (s *shelf) redisImage(m machine, c Compression) Image {
 	im := Image{
-		Created: date("2026-10-03T01:22:38.660211504Z"),
+		Created: Date("2026-10-03T01:22:38.660211504Z"),
 		Config: Config{ImageConfig: v1.ImageConfig{
 			ExposedPorts: ports("6379/tcp"), Volumes: ports("/data"), WorkingDir: "/data", Entrypoint: words("docker-entrypoint.sh"), Cmd: words("redis-server"),
 			Env: []string{pathEnv, "GOSU_VERSION=1.17", "REDIS_VERSION=7.4.1"},

@@ -15,13 +15,13 @@ type ubuntuRelease struct {
 	size          int64 // kB, uncompressed, on amd64
 }
 
-var jammy = ubuntuRelease{"22.04", "Jammy Jellyfish", "1", date("2026-11-09T11:38:59.637410824Z"), 1_350}
+var jammy = ubuntuRelease{"22.04", "Jammy Jellyfish", "1", Date("2026-11-09T11:38:59.637410824Z"), 1_350}
 
 // rolling are the images that the moving tag points at, one after the other.
 var rolling = []ubuntuRelease{
-	{"26.04", "Resolute Raccoon", "1", date("2026-09-17T17:53:37.104284018Z"), 1_400},
-	{"26.04", "Resolute Raccoon", "2", date("2026-10-16T06:21:07.912300451Z"), 1_420},
-	{"26.10", "Stonking Stingray", "1", date("2026-11-18T06:19:44.201847632Z"), 1_450},
+	{"26.04", "Resolute Raccoon", "1", Date("2026-09-17T17:53:37.104284018Z"), 1_400},
+	{"26.04", "Resolute Raccoon", "2", Date("2026-10-16T06:21:07.912300451Z"), 1_420},
+	{"26.10", "Stonking Stingray", "1", Date("2026-11-18T06:19:44.201847632Z"), 1_450},
 }
 
 // ubuntuIndex is the index of a release: docker media types, as Docker Hub serves ubuntu, in one layer.

@@ -18,7 +18,7 @@ var (
 func small(p v1.Platform, more ...Step) Image {
 	l := NewLayer(Gzip, Dir("bin"), Program("bin/true", PlatformString(p), 24_000), Text("etc/motd", PlatformString(p)+"\n"))
 	return Image{
-		Platform: p, Created: date("2026-08-01T12:00:00Z"), Config: Config{ImageConfig: v1.ImageConfig{Env: []string{pathEnv}, Cmd: words("/bin/true")}},
+		Platform: p, Created: Date("2026-08-01T12:00:00Z"), Config: Config{ImageConfig: v1.ImageConfig{Env: []string{pathEnv}, Cmd: words("/bin/true")}},
 		Steps: append([]Step{copied("/out/ /", l)}, more...),
 	}
 }

@@ -11,22 +11,23 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/shelf"
 )
 
 // line is a shelf with pulls from a real registry that misbehaves when it is told to.
 type line struct {
 	*testShelf
-	registry *sample.Registry
-	faulty   *sample.Faulty
+	registry *fake.Registry
+	faulty   *fake.Faulty
 	queue    *pull.Queue
 	host     string
 }
 
 func newLine(t *testing.T, o Options) *line {
 	t.Helper()
-	l := &line{testShelf: newShelfWith(t, o), registry: sample.NewEmptyRegistry()}
-	l.faulty = sample.NewFaulty(l.registry)
+	l := &line{testShelf: newShelfWith(t, o), registry: fake.NewEmptyRegistry()}
+	l.faulty = fake.NewFaulty(l.registry)
 	server := httptest.NewServer(l.faulty)
 	t.Cleanup(server.Close)
 	l.host = strings.TrimPrefix(server.URL, "http://")
@@ -131,7 +132,7 @@ func TestAPruneWhileAPullRunsLeavesWhatItNeeds(t *testing.T) {
 	l.bring("1") // jammy is dangling, and has the only copy of the base
 	l.push("redis", "2")
 	base, own := l.layer("base-amd64"), l.layer("redis")
-	hold := l.faulty.Hold(sample.GetBlob(own.Digest), 0)
+	hold := l.faulty.Hold(fake.GetBlob(own.Digest), 0)
 	id := l.start("2")
 	<-hold.Reached()
 	gone := l.files() // more may come with the pull
@@ -162,7 +163,7 @@ func TestADigestThatIsBeingPulledIsNotPruned(t *testing.T) {
 	l.push("ci", "1")
 	l.bring("1")
 	l.push("jammy", "2")
-	hold := l.faulty.Hold(sample.GetBlob(l.layer("jammy-arm64").Digest), 0)
+	hold := l.faulty.Hold(fake.GetBlob(l.layer("jammy-arm64").Digest), 0)
 	id := l.start("2", "amd64", "arm64")
 	<-hold.Reached()
 	plan, err := l.PlanPrune(t.Context(), shelf.Prune{})
@@ -185,7 +186,7 @@ func TestWhatIsPrunedBeforeAPullHoldsItIsFetchedAgain(t *testing.T) {
 	l.push("ci", "1")
 	l.bring("1")
 	l.push("redis", "2")
-	hold := l.faulty.Hold(sample.Manifests, -1) // the pull asks what 2 is
+	hold := l.faulty.Hold(fake.Manifests, -1) // the pull asks what 2 is
 	id := l.start("2")
 	<-hold.Reached()
 	l.pruneNow(shelf.Prune{})

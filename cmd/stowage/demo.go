@@ -14,6 +14,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 )
 
 // demoPulls are on the demo's shelf from the start.
@@ -45,7 +46,7 @@ func demo(ctx context.Context, f flags, stderr io.Writer) (err error) {
 		return err
 	}
 	limitMemory(s.memory, s.log)
-	reg, err := sample.NewRegistry(ctx)
+	reg, err := fake.NewRegistry(ctx)
 	if err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func demo(ctx context.Context, f flags, stderr io.Writer) (err error) {
 }
 
 // tagMover makes the sample tag point at its next version, round and round.
-func tagMover(reg *sample.Registry) func(context.Context) (image.Reference, error) {
+func tagMover(reg *fake.Registry) func(context.Context) (image.Reference, error) {
 	var version atomic.Int64
 	return func(ctx context.Context) (image.Reference, error) {
 		ref, err := image.ParseReference(sample.MovingRepository + ":" + sample.MovingTag)

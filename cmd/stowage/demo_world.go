@@ -13,7 +13,7 @@ import (
 
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/outbound"
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 )
 
 // demoRate is how fast the demo's registries send a blob once the shelf is stocked, in bytes a second: slow
@@ -29,7 +29,7 @@ const (
 // demoWorld is what the demo has for a network: three registries with the same sample images behind them, each with
 // the names that it is known for, and the search services of two. The third is searched by its catalog.
 type demoWorld struct {
-	registry *sample.Registry
+	registry *fake.Registry
 	stocked  atomic.Bool // from then on blobs are slow, and Docker Hub counts
 	servers  []*http.Server
 }
@@ -40,11 +40,11 @@ func (d *demoWorld) registries(ctx context.Context) ([]registry.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	quay := sample.NewLarge(d.registry, d.registry)
-	addFound(quay, sample.QuayFound())
-	ghcr := sample.NewLarge(d.registry, d.registry)
+	quay := fake.NewLarge(d.registry, d.registry)
+	addFound(quay, fake.QuayFound())
+	ghcr := fake.NewLarge(d.registry, d.registry)
 	ghcr.Show(slices.DeleteFunc(d.registry.Repositories(), func(name string) bool { return !strings.HasPrefix(name, "acme/") })...)
-	for _, name := range sample.ManyNames(60) {
+	for _, name := range fake.ManyNames(60) {
 		ghcr.AddRepositories("acme/api", "acme/"+strings.ReplaceAll(name, "/", "-"))
 	}
 
@@ -53,7 +53,7 @@ func (d *demoWorld) registries(ctx context.Context) ([]registry.Entry, error) {
 		{Host: "quay.io", Label: "Quay", Search: registry.SearchQuay},
 		{Host: "ghcr.io", Label: "GitHub", Search: registry.SearchCatalog},
 	}
-	limited := sample.RateLimit(demoAllowance, demoAllowanceWindow)
+	limited := fake.RateLimit(demoAllowance, demoAllowanceWindow)
 	handlers := []http.Handler{
 		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if !d.stocked.Load() {
@@ -62,7 +62,7 @@ func (d *demoWorld) registries(ctx context.Context) ([]registry.Entry, error) {
 			}
 			limited(w, r, hub)
 		}),
-		sample.Beside(quay, sample.Quay{Found: sample.QuayFound(), Tagged: quay}.Handler()),
+		fake.Beside(quay, fake.Quay{Found: fake.QuayFound(), Tagged: quay}.Handler()),
 		ghcr,
 	}
 	for i, h := range handlers {
@@ -71,7 +71,7 @@ func (d *demoWorld) registries(ctx context.Context) ([]registry.Entry, error) {
 		}
 		list[i].TLS = outbound.TLSOff
 	}
-	service, err := d.serve(ctx, sample.Hub{Found: sample.HubFound(), Tagged: hub}.Handler())
+	service, err := d.serve(ctx, fake.Hub{Found: fake.HubFound(), Tagged: hub}.Handler())
 	if err != nil {
 		return nil, err
 	}
@@ -82,12 +82,12 @@ func (d *demoWorld) registries(ctx context.Context) ([]registry.Entry, error) {
 
 // hub is Docker Hub: its official images, what the made-up organisations publish, and a repository with almost
 // three thousand tags.
-func (d *demoWorld) hub() (*sample.Large, error) {
-	hub := sample.NewLarge(d.registry, d.registry)
-	addFound(hub, sample.HubFound())
+func (d *demoWorld) hub() (*fake.Large, error) {
+	hub := fake.NewLarge(d.registry, d.registry)
+	addFound(hub, fake.HubFound())
 	for image, majors := range map[string][]int{"15": {9, 10, 11, 12, 13, 14, 15}, "16": {16}} {
 		tags := d.registry.TagsOf("library/postgres")
-		i := slices.IndexFunc(tags, func(t sample.TagAt) bool { return t.Tag == image })
+		i := slices.IndexFunc(tags, func(t fake.TagAt) bool { return t.Tag == image })
 		if i < 0 {
 			return nil, fmt.Errorf("the sample library has no postgres:%s", image)
 		}
@@ -97,14 +97,14 @@ func (d *demoWorld) hub() (*sample.Large, error) {
 			if minors == 0 {
 				minors = 23
 			}
-			hub.AddTags(tags[i], sample.ServerTags(major, minors, major > 12)...)
+			hub.AddTags(tags[i], fake.ServerTags(major, minors, major > 12)...)
 		}
 	}
 	return hub, nil
 }
 
 // addFound makes a registry serve what its search service finds.
-func addFound(l *sample.Large, found []sample.Found) {
+func addFound(l *fake.Large, found []fake.Found) {
 	for _, f := range found {
 		if f.Like == "" {
 			l.Show(f.Repository)
@@ -116,9 +116,9 @@ func addFound(l *sample.Large, found []sample.Found) {
 
 // slowly sends blobs at demoRate once the shelf is stocked.
 func (d *demoWorld) slowly(h http.Handler) http.Handler {
-	slow := sample.Slow(demoRate)
+	slow := fake.Slow(demoRate)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if d.stocked.Load() && sample.Blobs(r) {
+		if d.stocked.Load() && fake.Blobs(r) {
 			slow(w, r, h)
 			return
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/shelf"
 )
 
@@ -138,7 +139,7 @@ func TestABlobFlowsToTheClientBeforeItsLastByteHasCome(t *testing.T) {
 	_, b := s.push("debian:12", large(2<<20))
 	one, _ := b.For("linux/amd64")
 	layer := one.Layers()[1].Descriptor
-	hold := s.faulty.Hold(sample.GetBlob(layer.Digest), 1<<20)
+	hold := s.faulty.Hold(fake.GetBlob(layer.Digest), 1<<20)
 	t.Cleanup(hold.Release)
 	s.get("debian/manifests/12")
 	s.get("debian/manifests/" + one.Digest().String())
@@ -173,7 +174,7 @@ func TestAClientGoesOnWithABlobThatAPullBringsAfterARestart(t *testing.T) {
 	_, b := s.push("debian:12", large(2<<20))
 	one, _ := b.For("linux/amd64")
 	layer := one.Layers()[1].Descriptor
-	hold := s.faulty.Hold(sample.GetBlob(layer.Digest), 1<<20)
+	hold := s.faulty.Hold(fake.GetBlob(layer.Digest), 1<<20)
 	t.Cleanup(hold.Release)
 	s.get("debian/manifests/12")
 	s.get("debian/manifests/" + one.Digest().String())
@@ -267,7 +268,7 @@ func TestWhenTheRegistryIsDownWhatIsStoredIsServedAndSaidToBeStale(t *testing.T)
 	s := newShelf(t, hub)
 	b := s.pull("debian:12", multi("mirror"), "linux/amd64")
 	s.restart(pull.MirrorOptions{Registries: []string{hub}, Fresh: time.Hour, Logger: s.logger()})
-	s.faulty.On(sample.Any, sample.Status(http.StatusServiceUnavailable, "UNAVAILABLE", "closed for today"))
+	s.faulty.On(fake.Any, fake.Status(http.StatusServiceUnavailable, "UNAVAILABLE", "closed for today"))
 	s.faulty.Forget()
 	for range 3 {
 		s.client("debian", "12", "linux/amd64", b)
@@ -292,21 +293,21 @@ func TestWhenTheRegistryIsDownWhatIsStoredIsServedAndSaidToBeStale(t *testing.T)
 
 func TestWhatTheRegistryRefusesIsRefusedInTheSpecificationsWords(t *testing.T) {
 	for name, c := range map[string]struct {
-		fault  sample.Fault
+		fault  fake.Fault
 		status int
 		code   string
 		retry  string
 	}{
-		"limited":  {sample.TooManyRequests("90"), http.StatusTooManyRequests, tooManyRequests, "8"},
-		"sign in":  {sample.Challenge(`Basic realm="secret"`), http.StatusForbidden, denied, ""},
-		"missing":  {sample.Status(http.StatusNotFound, "MANIFEST_UNKNOWN", "no"), http.StatusNotFound, manifestUnknown, ""},
-		"web page": {sample.HTML(), http.StatusServiceUnavailable, unavailable, ""},
-		"liar":     {sample.Replace("application/vnd.oci.image.index.v1+json", []byte(`{"schemaVersion":2}`)), http.StatusBadGateway, unavailable, ""},
+		"limited":  {fake.TooManyRequests("90"), http.StatusTooManyRequests, tooManyRequests, "8"},
+		"sign in":  {fake.Challenge(`Basic realm="secret"`), http.StatusForbidden, denied, ""},
+		"missing":  {fake.Status(http.StatusNotFound, "MANIFEST_UNKNOWN", "no"), http.StatusNotFound, manifestUnknown, ""},
+		"web page": {fake.HTML(), http.StatusServiceUnavailable, unavailable, ""},
+		"liar":     {fake.Replace("application/vnd.oci.image.index.v1+json", []byte(`{"schemaVersion":2}`)), http.StatusBadGateway, unavailable, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShelf(t, hub)
 			s.push("debian:12", multi("mirror"))
-			s.faulty.On(sample.Manifests, c.fault)
+			s.faulty.On(fake.Manifests, c.fault)
 			r := s.get("debian/manifests/12")
 			r.refused(c.status, c.code)
 			if got := r.header.Get("Retry-After"); !strings.HasPrefix(got, c.retry) {
@@ -336,7 +337,7 @@ func TestAnUpstreamThatBreaksHalfWayIsContinuedAndTheClientSeesNothingOfIt(t *te
 	_, b := s.push("debian:12", large(2<<20))
 	one, _ := b.For("linux/amd64")
 	layer := one.Layers()[1].Descriptor
-	s.faulty.Times(1, sample.GetBlob(layer.Digest), sample.CloseAfter(700_000))
+	s.faulty.Times(1, fake.GetBlob(layer.Digest), fake.CloseAfter(700_000))
 	s.client("debian", "12", "linux/amd64", b)
 	if n := s.faulty.Served(layer.Digest); n != layer.Size {
 		t.Errorf("%d bytes were fetched of %d", n, layer.Size)
@@ -348,7 +349,7 @@ func TestAnUpstreamThatLiesNeverHandsAWholeWrongBlobToAClientAndTheNextOneSuccee
 	_, b := s.push("debian:12", large(1<<20))
 	one, _ := b.For("linux/amd64")
 	layer := one.Layers()[1].Descriptor
-	stop := s.faulty.On(sample.GetBlob(layer.Digest), sample.Corrupt())
+	stop := s.faulty.On(fake.GetBlob(layer.Digest), fake.Corrupt())
 	s.get("debian/manifests/12")
 	s.get("debian/manifests/" + one.Digest().String())
 	res, err := http.Get(s.server.URL + "/v2/debian/blobs/" + layer.Digest.String())
@@ -375,7 +376,7 @@ func TestAClientThatGoesAwayLeavesThePullAlone(t *testing.T) {
 	ref, b := s.push("debian:12", large(2<<20))
 	one, _ := b.For("linux/amd64")
 	layer := one.Layers()[1].Descriptor
-	hold := s.faulty.Hold(sample.GetBlob(layer.Digest), 500_000)
+	hold := s.faulty.Hold(fake.GetBlob(layer.Digest), 500_000)
 	t.Cleanup(hold.Release)
 	s.get("debian/manifests/12")
 	s.get("debian/manifests/" + one.Digest().String())
@@ -418,7 +419,7 @@ func TestATagThatMovedIsServedAsItIsStoredWhileTheRegistryLimitsManifests(t *tes
 	first := s.pull("debian:12", multi("old"), "linux/amd64")
 	_, second := s.push("debian:12", multi("new"))
 	s.restart(pull.MirrorOptions{Registries: []string{hub}, Fresh: time.Hour})
-	s.faulty.On(func(r *http.Request) bool { return r.Method == http.MethodGet && sample.Manifests(r) }, sample.TooManyRequests("90"))
+	s.faulty.On(func(r *http.Request) bool { return r.Method == http.MethodGet && fake.Manifests(r) }, fake.TooManyRequests("90"))
 	for range 3 {
 		s.client("debian", "12", "linux/amd64", first)
 	}
@@ -432,7 +433,7 @@ func TestABlobThatTheRegistryDoesNotHaveIsAnUnknownBlob(t *testing.T) {
 	_, b := s.push("debian:12", multi("mirror"))
 	one, _ := b.For("linux/amd64")
 	layer := one.Layers()[0].Descriptor.Digest
-	s.faulty.On(sample.GetBlob(layer), sample.Status(http.StatusNotFound, "BLOB_UNKNOWN", "no"))
+	s.faulty.On(fake.GetBlob(layer), fake.Status(http.StatusNotFound, "BLOB_UNKNOWN", "no"))
 	s.get("debian/manifests/" + one.Digest().String())
 	s.get("debian/blobs/"+layer.String()).refused(http.StatusNotFound, blobUnknown)
 }
@@ -573,7 +574,7 @@ func TestWhatAClientIsToldOfAMovedTagItsPageKnows(t *testing.T) {
 	if got := check(); got != shelf.UpdateCurrent {
 		t.Errorf("the tag has come back, and is %q", got)
 	}
-	s.faulty.On(sample.Manifests, sample.Status(http.StatusNotFound, "MANIFEST_UNKNOWN", "no"))
+	s.faulty.On(fake.Manifests, fake.Status(http.StatusNotFound, "MANIFEST_UNKNOWN", "no"))
 	s.ask(http.MethodHead, "debian/manifests/12")
 	if got := check(); got != shelf.UpdateGone {
 		t.Errorf("the registry has no such tag any more, and it is %q", got)

@@ -21,6 +21,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage"
 )
@@ -29,9 +30,9 @@ import (
 type testShelf struct {
 	t        testing.TB
 	dir      string
-	upstream *sample.Registry
-	faulty   *sample.Faulty // in front of it
-	mirror   *pull.Mirror   // nil where nothing is mirrored
+	upstream *fake.Registry
+	faulty   *fake.Faulty // in front of it
+	mirror   *pull.Mirror // nil where nothing is mirrored
 	store    *storage.Store
 	queue    *pull.Queue
 	source   pull.Source
@@ -69,8 +70,8 @@ func (u upstream) Blob(ctx context.Context, r image.Repository, d image.Descript
 // newShelf opens an empty shelf, which mirrors registries, if any.
 func newShelf(t testing.TB, mirrored ...string) *testShelf {
 	t.Helper()
-	s := &testShelf{t: t, dir: t.TempDir(), upstream: sample.NewEmptyRegistry(), log: &bytes.Buffer{}}
-	s.faulty = sample.NewFaulty(s.upstream)
+	s := &testShelf{t: t, dir: t.TempDir(), upstream: fake.NewEmptyRegistry(), log: &bytes.Buffer{}}
+	s.faulty = fake.NewFaulty(s.upstream)
 	from := httptest.NewServer(s.faulty)
 	amd64 := image.Platform{OS: "linux", Architecture: "amd64"}
 	var err error

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/shelf"
 )
 
@@ -39,7 +40,7 @@ func (s *testShelf) upload(reference string, source sample.Image) sample.Built {
 func TestAnUploadNeverAnswersForAMirroredRegistry(t *testing.T) {
 	s := newShelf(t, hub)
 	theirs := s.upload("ubuntu:22.04", made("amd64", "mallory"))
-	s.faulty.On(sample.Any, sample.Status(http.StatusServiceUnavailable, "UNAVAILABLE", "closed for today"))
+	s.faulty.On(fake.Any, fake.Status(http.StatusServiceUnavailable, "UNAVAILABLE", "closed for today"))
 	for _, name := range []string{"library/ubuntu", "ubuntu", "docker.io/library/ubuntu"} {
 		if r := s.get(name + "/manifests/22.04"); r.status == http.StatusOK || bytes.Equal(r.body, theirs.Body) {
 			t.Errorf("%s: while the registry is down the upload is served: %d %s", name, r.status, r.body)

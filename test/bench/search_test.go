@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/test/shelf"
 )
 
@@ -42,7 +42,7 @@ type searchView struct {
 
 func searchViews() []searchView {
 	of := func(path string) func(int) string { return func(int) string { return path } }
-	tags := sample.ManyTags(shelf.LargeTags)
+	tags := fake.ManyTags(shelf.LargeTags)
 	return []searchView{
 		{"a word in the catalog, first of all", of("/search?q=api&registry=registry.example"), true, 0},
 		{"the tags, first of all", of("/search?repo=" + shelf.LargeRepository), true, 0},

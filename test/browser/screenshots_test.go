@@ -15,7 +15,7 @@ import (
 
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/outbound"
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/test/shelf"
 )
 
@@ -185,7 +185,7 @@ func runningAllTags(t *testing.T) shot {
 	t.Helper()
 	s, m := shelf.Start(t), pushManyTags(t)
 	const part = 100_000
-	m.Hold(sample.GetBlob(m.layers[2].Descriptor.Digest), part)
+	m.Hold(fake.GetBlob(m.layers[2].Descriptor.Digest), part)
 	return shot{"all-tags-running", s, pullAllTags(s, m.Ref(m.repository)), `#pull[data-state="pulling"] progress[value="` + strconv.Itoa(part) + `"]`}
 }
 
@@ -196,11 +196,11 @@ func troubledSearch(t *testing.T) shot {
 	h := shelf.DockerHub(t, "library/nginx:latest")
 	list := []registry.Entry{h.Listed()}
 	for _, name := range []string{"slow.example", "broken.example"} {
-		u := shelf.StandIn(t, sample.Quay{Found: sample.QuayFound(), Tagged: h.Tags}.Handler())
+		u := shelf.StandIn(t, fake.Quay{Found: fake.QuayFound(), Tagged: h.Tags}.Handler())
 		if name == "slow.example" {
-			u.Hold(sample.Searches, -1)
+			u.Hold(fake.Searches, -1)
 		} else {
-			u.On(sample.Any, sample.HTML())
+			u.On(fake.Any, fake.HTML())
 		}
 		list = append(list, registry.Entry{Host: name, Address: u.Host, TLS: outbound.TLSOff, Search: registry.SearchQuay})
 	}
@@ -217,7 +217,7 @@ func runningPull(t *testing.T) shot {
 	layers := shelf.Platform(t, index, "linux/amd64").Layers()
 	held := map[int]int64{0: 40, 4: 75, 8: 20} // in percent
 	for i, percent := range held {
-		u.Hold(sample.GetBlob(layers[i].Descriptor.Digest), layers[i].Descriptor.Size*percent/100)
+		u.Hold(fake.GetBlob(layers[i].Descriptor.Digest), layers[i].Descriptor.Size*percent/100)
 	}
 	pull := s.Pull("localhost"+strings.TrimPrefix(u.Ref("library/postgres:15"), "127.0.0.1"), "linux/amd64")
 	s.Await(pull, "at rest", func(p *shelf.Page) bool {

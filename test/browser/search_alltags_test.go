@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/test/shelf"
 	"github.com/stowage/stowage/views/text"
 )
@@ -71,7 +72,7 @@ func TestAllTagsArePulledFromTheSearchPageAndGoOnAfterKill9(t *testing.T) {
 	s := shelf.Start(t)
 	b := Open(t, s)
 	const part = 100_000 // bytes of the layer that 1.3 brings
-	hold := m.Hold(sample.GetBlob(m.layers[2].Descriptor.Digest), part)
+	hold := m.Hold(fake.GetBlob(m.layers[2].Descriptor.Digest), part)
 
 	// From the tags to what all of them would cost. Nothing has started.
 	b.Open("/search?repo=" + m.Ref(m.repository))
@@ -111,7 +112,7 @@ func TestAllTagsArePulledFromTheSearchPageAndGoOnAfterKill9(t *testing.T) {
 	hold.Abort() // what it held has nobody to go to
 
 	// The next start goes on by itself. What was whole before stays.
-	next := m.Hold(sample.GetBlob(m.layers[3].Descriptor.Digest), -1)
+	next := m.Hold(fake.GetBlob(m.layers[3].Descriptor.Digest), -1)
 	again := shelf.StartOn(t, s.Data, nil)
 	<-next.Reached()
 	again.Await(pull, "at 1.2", func(p *shelf.Page) bool {

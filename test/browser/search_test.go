@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/test/shelf"
 	"github.com/stowage/stowage/views/text"
 )
@@ -16,7 +16,7 @@ import (
 type searchWalk struct {
 	name      string
 	scripting bool
-	shape     sample.Hub                 // how Docker Hub's search answers
+	shape     fake.Hub                   // how Docker Hub's search answers
 	pick      func(t *testing.T, b *Tab) // from the first page to the picked repository
 }
 
@@ -28,7 +28,7 @@ func TestFromAWordToAStoredImageInABrowser(t *testing.T) {
 		b.Click("#box-hit-0")
 	}})
 	// Docker Hub has said library/ before the names of official images, and says no digests of very old tags.
-	walkSearch(t, searchWalk{name: "by the Search page, with library/ and without digests", scripting: true, shape: sample.Hub{Prefix: true, Bare: true}, pick: func(_ *testing.T, b *Tab) {
+	walkSearch(t, searchWalk{name: "by the Search page, with library/ and without digests", scripting: true, shape: fake.Hub{Prefix: true, Bare: true}, pick: func(_ *testing.T, b *Tab) {
 		b.Click(`header nav a[href="/search"]`)
 		b.Click("#search-query")
 		b.Press("postgres")
@@ -38,11 +38,11 @@ func TestFromAWordToAStoredImageInABrowser(t *testing.T) {
 
 func TestFromAWordToAStoredImageWithScriptingOff(t *testing.T) {
 	t.Parallel()
-	walkSearch(t, searchWalk{name: "by the box in the header", shape: sample.Hub{Prefix: true}, pick: func(_ *testing.T, b *Tab) {
+	walkSearch(t, searchWalk{name: "by the box in the header", shape: fake.Hub{Prefix: true}, pick: func(_ *testing.T, b *Tab) {
 		b.Enter("#box", "postgres")
 		b.Click(hit, "postgres")
 	}})
-	walkSearch(t, searchWalk{name: "by the Search page, without digests", shape: sample.Hub{Bare: true}, pick: func(_ *testing.T, b *Tab) {
+	walkSearch(t, searchWalk{name: "by the Search page, without digests", shape: fake.Hub{Bare: true}, pick: func(_ *testing.T, b *Tab) {
 		b.Click(`header nav a[href="/search"]`)
 		b.Enter("#search-query", "postgres")
 		b.Click(hit, "postgres")
@@ -67,7 +67,7 @@ func walkSearch(t *testing.T, w searchWalk) {
 		h := shelf.DockerHub(t, "library/postgres:15", "library/postgres:16")
 		h.Answers(t, w.shape)
 		like := h.Tags.TagsOf("library/postgres")[0]
-		for _, tag := range sample.ServerTags(15, 15, true) {
+		for _, tag := range fake.ServerTags(15, 15, true) {
 			if !strings.Contains(tag.Tag, "-") {
 				h.Tags.AddTags(like, tag)
 			}
@@ -182,9 +182,9 @@ func TestARegistryWithoutASearchIsSearchedByItsCatalogAndPicked(t *testing.T) {
 	t.Parallel()
 	real := shelf.RealUpstream(t)
 	nginx := real.Library(t, "library/nginx", "1.27-alpine")
-	tags := sample.Pushed{sample.At("library/nginx", "1.27-alpine", nginx)}
-	front := sample.NewLarge(real.Faulty, tags)
-	front.AddRepositories("library/nginx", sample.ManyNames(300)...)
+	tags := fake.Pushed{fake.At("library/nginx", "1.27-alpine", nginx)}
+	front := fake.NewLarge(real.Faulty, tags)
+	front.AddRepositories("library/nginx", fake.ManyNames(300)...)
 	u := shelf.ServeFaulty(t, real.Faulty, front)
 	s := shelf.Start(t, "--registry=registry.example="+u.URL())
 	b := Open(t, s)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/outbound"
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/test/shelf"
 )
 
@@ -16,7 +16,7 @@ import (
 func besideQuay(t *testing.T) (*shelf.Server, *shelf.Hub, *shelf.Upstream) {
 	t.Helper()
 	h := shelf.DockerHub(t, "library/nginx:latest")
-	quay := shelf.StandIn(t, sample.Quay{Found: sample.QuayFound(), Tagged: h.Tags}.Handler())
+	quay := shelf.StandIn(t, fake.Quay{Found: fake.QuayFound(), Tagged: h.Tags}.Handler())
 	return shelf.Start(t, shelf.ListRegistries(t, h.Listed(), registry.Entry{
 		Host: "quay.example", Label: "Our Quay", Address: quay.Host, TLS: outbound.TLSOff, Search: registry.SearchQuay,
 	})), h, quay
@@ -34,26 +34,26 @@ func TestASearchServiceInTroubleHasItsOwnWordsBesideTheResultsOfOthers(t *testin
 	until := time.Now().Add(2 * time.Hour).UTC().Truncate(time.Second)
 	for _, c := range []struct {
 		name  string
-		fault sample.Fault
+		fault fake.Fault
 		want  []string
 	}{
-		{"a web page", sample.HTML(), []string{"no results", "docker.io answers a search with a web page", "a sign-in page may stand in front of it"}},
+		{"a web page", fake.HTML(), []string{"no results", "docker.io answers a search with a web page", "a sign-in page may stand in front of it"}},
 		{"a web page as an error", func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 			w.Header().Set("Content-Type", "text/html")
 			w.WriteHeader(http.StatusBadGateway)
 			_, _ = w.Write([]byte("<html><body><h1>502 Bad Gateway</h1><script>alert(1)</script></body></html>"))
 		}, []string{"no results", "The search of docker.io does not work now: it answers 502 Bad Gateway"}},
-		{"429 with a date", sample.TooManyRequests(until.Format(http.TimeFormat)), []string{
+		{"429 with a date", fake.TooManyRequests(until.Format(http.TimeFormat)), []string{
 			"rate limited", "docker.io allows no more searches until " + until.Format("2006-01-02 15:04:05 MST"), "pulling does not need the search",
 		}},
-		{"429 with seconds", sample.TooManyRequests("600"), []string{"rate limited", "docker.io allows no more searches until 20"}},
-		{"a dropped connection", sample.CloseAfter(20), []string{"no results", "docker.io closed the connection half-way"}},
+		{"429 with seconds", fake.TooManyRequests("600"), []string{"rate limited", "docker.io allows no more searches until 20"}},
+		{"a dropped connection", fake.CloseAfter(20), []string{"no results", "docker.io closed the connection half-way"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s, h, _ := besideQuay(t)
 			b := Open(t, s)
-			h.Search.On(sample.Any, c.fault)
+			h.Search.On(fake.Any, c.fault)
 			b.Open("/search")
 			b.Click("#search-query")
 			b.Press("nginx")
@@ -91,7 +91,7 @@ func TestWhereDockerHubsOwnSearchFailsTheV1SearchTakesItsPlace(t *testing.T) {
 	t.Parallel()
 	s, h, _ := besideQuay(t)
 	b := Open(t, s)
-	h.Search.On(func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/v2/search/") }, sample.HTML())
+	h.Search.On(func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/v2/search/") }, fake.HTML())
 	b.Open("/search?q=nginx")
 	if text := b.Text(hubGroup); !strings.Contains(text, "Official") || !strings.Contains(text, "20,911") || strings.Contains(text, "pulls") {
 		t.Errorf("the v1 search's results, which have no pulls, are shown as %q", text)
@@ -102,7 +102,7 @@ func TestASlowRegistryHoldsNoResultsUpAndIsAskedOnce(t *testing.T) {
 	t.Parallel()
 	s, h, quay := besideQuay(t)
 	b := Open(t, s)
-	hold := quay.Hold(sample.Searches, -1)
+	hold := quay.Hold(fake.Searches, -1)
 	b.Open("/search")
 	b.Click("#search-query")
 	b.Press("nginx")
@@ -125,7 +125,7 @@ func TestASlowRegistryHoldsNoResultsUpAndIsAskedOnce(t *testing.T) {
 	}
 	b.See(tagLink, "latest") // the picked repository stays
 	// With scripting off the same page is there, with a link to load it again.
-	quay.Hold(sample.Searches, -1)
+	quay.Hold(fake.Searches, -1)
 	off := Open(t, s)
 	off.WithoutScripting()
 	off.Open("/search?q=redis")

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/test/shelf"
 )
 
@@ -23,7 +23,7 @@ func walkMainPath(t *testing.T, scripting bool) {
 	index := u.Library(t, "library/nginx", "latest")
 	layers := shelf.Platform(t, index, "linux/arm64/v8").Layers()
 	const held = 50_000
-	hold := u.Hold(sample.GetBlob(layers[0].Descriptor.Digest), held)
+	hold := u.Hold(fake.GetBlob(layers[0].Descriptor.Digest), held)
 	s := shelf.Start(t, "--undo-window=0")
 	b := Open(t, s)
 	if !scripting {

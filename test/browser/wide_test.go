@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/test/shelf"
 )
 
@@ -47,7 +48,7 @@ func widePages(t *testing.T, s *shelf.Server) map[string]string {
 func TestNoPageScrollsSidewaysOnAPhoneWithLongTexts(t *testing.T) {
 	t.Parallel()
 	h := shelf.DockerHub(t, "library/postgres:15")
-	h.Answers(t, sample.Hub{})
+	h.Answers(t, fake.Hub{})
 	s := shelf.Start(t, shelf.ListRegistries(t, h.Listed()))
 	pages := widePages(t, s)
 	s.Page(pages["search"]).Says(http.StatusOK, "Nothing found for “"+long)

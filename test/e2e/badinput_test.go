@@ -14,6 +14,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/test/shelf"
 )
 
@@ -108,36 +109,36 @@ func TestARegistryThatMisbehavesIsExplainedAndLeavesTheShelfAsItWas(t *testing.T
 		platform string
 		want     answer
 	}{
-		{"a manifest of 100 MB", good(), func(u *shelf.Upstream, _ sample.Built) { u.On(sample.Manifests, sample.HugeManifest(100<<20, true)) }, "",
+		{"a manifest of 100 MB", good(), func(u *shelf.Upstream, _ sample.Built) { u.On(fake.Manifests, fake.HugeManifest(100<<20, true)) }, "",
 			answer{http.StatusUnprocessableEntity, []string{"more than 4194304 bytes"}, []string{"more than 4194304 bytes"}}},
-		{"a manifest of 100 MB that does not say so", good(), func(u *shelf.Upstream, _ sample.Built) { u.On(sample.Manifests, sample.HugeManifest(100<<20, false)) }, "",
+		{"a manifest of 100 MB that does not say so", good(), func(u *shelf.Upstream, _ sample.Built) { u.On(fake.Manifests, fake.HugeManifest(100<<20, false)) }, "",
 			answer{http.StatusUnprocessableEntity, []string{"more than 4194304 bytes"}, []string{"more than 4194304 bytes"}}},
-		{"an index that points to itself", good(), func(u *shelf.Upstream, _ sample.Built) { u.On(sample.Manifests, sample.SelfIndex()) }, "",
+		{"an index that points to itself", good(), func(u *shelf.Upstream, _ sample.Built) { u.On(fake.Manifests, fake.SelfIndex()) }, "",
 			answer{http.StatusBadGateway, []string{"sent something else for"}, []string{"sent something else for"}}},
 		{"indexes in indexes without end", sample.DeepIndex(40), nil, "",
 			answer{http.StatusUnprocessableEntity, []string{"indexes are nested more than"}, []string{"indexes are nested more than"}}},
-		{"a web page", good(), func(u *shelf.Upstream, _ sample.Built) { u.On(sample.Manifests, sample.HTML()) }, "",
+		{"a web page", good(), func(u *shelf.Upstream, _ sample.Built) { u.On(fake.Manifests, fake.HTML()) }, "",
 			answer{http.StatusBadGateway, []string{"a web page", "Check the registry's address"}, nil}},
-		{"a web page in place of everything", good(), func(u *shelf.Upstream, _ sample.Built) { u.On(sample.Any, sample.HTML()) }, "",
+		{"a web page in place of everything", good(), func(u *shelf.Upstream, _ sample.Built) { u.On(fake.Any, fake.HTML()) }, "",
 			answer{http.StatusBadGateway, []string{"a web page", "Check the registry's address"}, nil}},
-		{"a connection closed half-way through the manifest", good(), func(u *shelf.Upstream, _ sample.Built) { u.On(sample.Manifests, sample.CloseAfter(50)) }, "",
+		{"a connection closed half-way through the manifest", good(), func(u *shelf.Upstream, _ sample.Built) { u.On(fake.Manifests, fake.CloseAfter(50)) }, "",
 			answer{http.StatusBadGateway, []string{"closed the connection half-way through"}, nil}},
 		{"a platform that is not there", good(), nil, "linux/riscv64",
 			answer{http.StatusNotFound, []string{"has no image for linux/riscv64", "linux/amd64"}, []string{"has no image for linux/riscv64; it has linux/amd64"}}},
 		{"nothing under the name", nil, nil, "",
 			answer{http.StatusNotFound, []string{"not found", "Check the name"}, []string{"not found", "Check the name"}}},
-		{"a sign-in", good(), func(u *shelf.Upstream, _ sample.Built) { u.On(sample.Any, sample.BasicAuth("user", "secret")) }, "",
+		{"a sign-in", good(), func(u *shelf.Upstream, _ sample.Built) { u.On(fake.Any, fake.BasicAuth("user", "secret")) }, "",
 			answer{http.StatusForbidden, []string{"wants a sign-in for", "docker login"}, []string{"wants a sign-in for", "docker login"}}},
-		{"a rate limit of hours", good(), func(u *shelf.Upstream, _ sample.Built) { u.On(sample.Manifests, sample.TooManyRequests("7200")) }, "",
+		{"a rate limit of hours", good(), func(u *shelf.Upstream, _ sample.Built) { u.On(fake.Manifests, fake.TooManyRequests("7200")) }, "",
 			answer{http.StatusTooManyRequests, []string{"its rate limit is reached", "until 20"}, []string{"its rate limit is reached", "until 20"}}},
 		{"what is no image", sample.Chart(), nil, "",
 			answer{http.StatusUnprocessableEntity, []string{"helm"}, []string{"helm"}}},
 		{"a manifest of schema 1", good(), func(u *shelf.Upstream, _ sample.Built) {
-			u.On(sample.Manifests, sample.Replace(sample.MediaTypeSchema1, sample.Schema1("a/b", "1")))
+			u.On(fake.Manifests, fake.Replace(sample.MediaTypeSchema1, sample.Schema1("a/b", "1")))
 		}, "",
 			answer{http.StatusUnprocessableEntity, []string{"schema 1"}, []string{"schema 1"}}},
 		{"a layer whose bytes do not match", good(), func(u *shelf.Upstream, b sample.Built) {
-			u.On(sample.GetBlob(b.Children[0].Layers()[1].Descriptor.Digest), sample.Corrupt())
+			u.On(fake.GetBlob(b.Children[0].Layers()[1].Descriptor.Digest), fake.Corrupt())
 		}, "",
 			answer{fine, []string{"linux/amd64"}, []string{"is not what was received: the bytes have the digest"}}},
 		{"a layer shorter than its manifest says", sample.WrongSize(10), nil, "",
@@ -198,7 +199,7 @@ func TestARegistryThatHangsHoldsNobodyUp(t *testing.T) {
 	s, unchanged := stocked(t)
 	u := shelf.SampleUpstream(t)
 	u.Holds(t, "a/b", sample.Sized(1, 1000, v1.Platform{OS: "linux", Architecture: "amd64"}), "1")
-	hold := u.Hold(sample.Manifests, -1)
+	hold := u.Hold(fake.Manifests, -1)
 
 	pull := s.Pull(u.Ref("a/b:1"))
 	<-hold.Reached()
@@ -222,8 +223,8 @@ func TestALayerThatBreaksOffIsContinuedAndThePageSaysWhy(t *testing.T) {
 	b := u.Holds(t, "team/app", sample.Sized(1, 400_000, v1.Platform{OS: "linux", Architecture: "amd64"}), "1")
 	layer := b.Children[0].Layers()[0].Descriptor
 	s := shelf.Start(t)
-	u.Times(1, sample.GetBlob(layer.Digest), sample.CloseAfter(150_000))
-	mend := u.On(func(r *http.Request) bool { return r.Header.Get("Range") != "" }, sample.CloseAfter(0))
+	u.Times(1, fake.GetBlob(layer.Digest), fake.CloseAfter(150_000))
+	mend := u.On(func(r *http.Request) bool { return r.Header.Get("Range") != "" }, fake.CloseAfter(0))
 
 	pull := s.Pull(u.Ref("team/app:1"))
 	s.Await(pull, "tried again", func(p *shelf.Page) bool {

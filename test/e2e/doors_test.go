@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/test/shelf"
 )
 
@@ -160,7 +160,7 @@ func TestOnANetworkSignInsAreUsedForNobodyUnlessShared(t *testing.T) {
 	t.Parallel()
 	u := shelf.RealUpstream(t)
 	u.Library(t, "library/nginx", "1.27-alpine")
-	u.On(sample.Any, sample.BasicAuth("anna", "s3cret"))
+	u.On(fake.Any, fake.BasicAuth("anna", "s3cret"))
 	docker := t.TempDir()
 	config := fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, u.Host, base64.StdEncoding.EncodeToString([]byte("anna:s3cret")))
 	if err := os.WriteFile(filepath.Join(docker, "config.json"), []byte(config), 0o600); err != nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/registry"
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/test/shelf"
 )
 
@@ -47,7 +47,7 @@ func TestAWrongListOfRegistriesEndsTheProgramWithWhatToDo(t *testing.T) {
 func TestListedRegistriesAreLoggedAndPulledFrom(t *testing.T) {
 	t.Parallel()
 	h := shelf.DockerHub(t, "library/ubuntu:22.04")
-	quay := shelf.StandIn(t, sample.Quay{Found: sample.QuayFound(), Tagged: h.Tags}.Handler())
+	quay := shelf.StandIn(t, fake.Quay{Found: fake.QuayFound(), Tagged: h.Tags}.Handler())
 	// Beyond loopback only what is listed may be at a loopback address.
 	for _, listen := range [][]string{nil, {"--listen=0.0.0.0:0", "--auth=none"}} {
 		s := shelf.Start(t, append([]string{shelf.ListRegistries(t, h.Listed(), registry.Entry{Host: "mirror.example.com", MirrorOf: "ghcr.io"}), "--registry=quay.io=" + quay.URL()}, listen...)...)

@@ -10,6 +10,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/test/shelf"
 )
 
@@ -18,7 +19,7 @@ import (
 type halfway struct {
 	*shelf.Upstream
 	image sample.Built
-	hold  *sample.Hold
+	hold  *fake.Hold
 	pull  string // the path of the pull's page
 }
 
@@ -30,7 +31,7 @@ func stopHalfway(t *testing.T, s *shelf.Server) *halfway {
 	h := &halfway{Upstream: shelf.RealUpstream(t)}
 	index := h.Holds(t, "team/app", sample.Sized(3, 700_000, v1.Platform{OS: "linux", Architecture: "amd64"}), "1")
 	h.image = shelf.Platform(t, index, "linux/amd64")
-	h.hold = h.Hold(sample.GetBlob(h.image.Layers()[1].Descriptor.Digest), part)
+	h.hold = h.Hold(fake.GetBlob(h.image.Layers()[1].Descriptor.Digest), part)
 	h.pull = s.Pull(h.Ref("team/app:1"), "linux/amd64")
 	s.Await(h.pull, "half-way", func(p *shelf.Page) bool {
 		first, _ := p.Layer(0)

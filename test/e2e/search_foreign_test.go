@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/test/shelf"
 )
 
@@ -12,7 +12,7 @@ import (
 func TestARequestOfAnotherSiteAsksNobodyWhateverItIsFor(t *testing.T) {
 	t.Parallel()
 	h := shelf.DockerHub(t, "library/nginx:latest")
-	quay := shelf.StandIn(t, sample.Quay{Found: sample.QuayFound(), Tagged: h.Tags}.Handler())
+	quay := shelf.StandIn(t, fake.Quay{Found: fake.QuayFound(), Tagged: h.Tags}.Handler())
 	s := shelf.Start(t, shelf.ListRegistries(t, h.Listed()), "--registry=quay.example="+quay.URL())
 	for _, site := range []string{"cross-site", "same-site"} {
 		for _, address := range append(shelf.Asking("nginx", "latest"), "/search/box?q=nginx&registries=1") {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/outbound"
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/test/shelf"
 )
 
@@ -124,10 +124,10 @@ func TestAnExposedServerIsLedToNoAddressOfItsOwnMachine(t *testing.T) {
 		set   func(u *shelf.Upstream, trap string)
 		blobs bool // only a pull comes to where it is led astray
 	}{
-		{"by a redirect of manifests", func(u *shelf.Upstream, trap string) { u.On(sample.Manifests, sample.Redirect("http://"+trap)) }, false},
-		{"by a redirect of blobs", func(u *shelf.Upstream, trap string) { u.On(sample.Blobs, sample.Redirect("http://"+trap)) }, true},
+		{"by a redirect of manifests", func(u *shelf.Upstream, trap string) { u.On(fake.Manifests, fake.Redirect("http://"+trap)) }, false},
+		{"by a redirect of blobs", func(u *shelf.Upstream, trap string) { u.On(fake.Blobs, fake.Redirect("http://"+trap)) }, true},
 		{"by a token realm", func(u *shelf.Upstream, trap string) {
-			u.On(sample.Any, sample.Challenge(`Bearer realm="http://`+trap+`/token",service="registry"`))
+			u.On(fake.Any, fake.Challenge(`Bearer realm="http://`+trap+`/token",service="registry"`))
 		}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -149,8 +149,8 @@ func TestAnExposedServerIsLedToNoAddressOfItsOwnMachine(t *testing.T) {
 	t.Run("by a redirect of its search", func(t *testing.T) {
 		t.Parallel()
 		tr := setTrap(t, "127.0.0.1")
-		quay := shelf.StandIn(t, sample.Quay{Found: sample.QuayFound(), Tagged: sample.Pushed{}}.Handler())
-		quay.On(sample.Any, sample.Redirect("http://"+tr.address))
+		quay := shelf.StandIn(t, fake.Quay{Found: fake.QuayFound(), Tagged: fake.Pushed{}}.Handler())
+		quay.On(fake.Any, fake.Redirect("http://"+tr.address))
 		s := startExposed(t, shelf.ListRegistries(t, registry.Entry{Host: "quay.example", Address: quay.Host, TLS: outbound.TLSOff, Search: registry.SearchQuay}))
 		s.Page("/search?q=nginx&registry=quay.example").Says(http.StatusOK, "leads to "+tr.address+", where this server may not connect")
 		tr.empty(t)
@@ -158,7 +158,7 @@ func TestAnExposedServerIsLedToNoAddressOfItsOwnMachine(t *testing.T) {
 	t.Run("by a redirect to where clouds hand out credentials", func(t *testing.T) {
 		t.Parallel()
 		u := shelf.RealUpstream(t)
-		u.On(sample.Any, sample.Redirect("http://169.254.169.254/latest/meta-data"))
+		u.On(fake.Any, fake.Redirect("http://169.254.169.254/latest/meta-data"))
 		for _, s := range []*shelf.Server{shelf.Start(t), startExposed(t, "--registry="+u.Host)} {
 			s.Page("/pull?ref="+u.Ref("a/b:1")).Says(http.StatusForbidden, "leads to 169.254.169.254, where this server may not connect", "No setting allows this")
 		}
@@ -184,7 +184,7 @@ func TestAServerForThisMachineAloneSpeaksToItsNetworkButNotLinkLocal(t *testing.
 	s := shelf.Start(t)
 	s.Page("/search?repo="+u.Ref("library/nginx")).Says(http.StatusOK, "1.27-alpine")
 	// A redirect on this machine is followed too.
-	u.On(sample.Blobs, sample.Redirect(blobs.URL()))
+	u.On(fake.Blobs, fake.Redirect(blobs.URL()))
 	s.AwaitState(s.Pull(u.Ref("library/nginx:1.27-alpine"), "linux/amd64"), "done")
 	if n := blobs.Count(http.MethodGet, "/blobs/"); n == 0 {
 		t.Error("no blob came by the redirect")

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/outbound"
-	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 )
 
 // Hub is Docker Hub as one test sees it: a real registry with some images of the sample library, and the stand-in for
@@ -20,24 +20,24 @@ import (
 type Hub struct {
 	Registry *Upstream
 	Search   *Upstream
-	Tags     *sample.Large // what is in front of the registry: for thousands of tags and names
-	found    []sample.Found
+	Tags     *fake.Large // what is in front of the registry: for thousands of tags and names
+	found    []fake.Found
 }
 
-// DockerHub makes one that has these tags. Its search finds sample.HubFound: the official repositories of which a tag
+// DockerHub makes one that has these tags. Its search finds fake.HubFound: the official repositories of which a tag
 // is there, and all that is made up, which is served by the first repository that is there.
 func DockerHub(t *testing.T, names ...string) *Hub {
 	t.Helper()
 	real := RealUpstream(t)
-	var tags sample.Pushed
+	var tags fake.Pushed
 	for _, name := range names {
 		repository, tag, _ := strings.Cut(name, ":")
-		tags = append(tags, sample.At(repository, tag, real.Library(t, repository, tag)))
+		tags = append(tags, fake.At(repository, tag, real.Library(t, repository, tag)))
 	}
-	front := sample.NewLarge(real.Faulty, tags)
+	front := fake.NewLarge(real.Faulty, tags)
 	h := &Hub{Tags: front, Registry: ServeFaulty(t, real.Faulty, front)}
 	h.Registry.push = real.push
-	for _, f := range sample.HubFound() {
+	for _, f := range fake.HubFound() {
 		switch {
 		case f.Like != "":
 			front.AddRepositories(tags[0].Repository, f.Repository)
@@ -48,12 +48,12 @@ func DockerHub(t *testing.T, names ...string) *Hub {
 		}
 		h.found = append(h.found, f)
 	}
-	h.Answers(t, sample.Hub{})
+	h.Answers(t, fake.Hub{})
 	return h
 }
 
 // Answers sets the shape that its search service answers in: by default the one of today.
-func (h *Hub) Answers(t *testing.T, shape sample.Hub) {
+func (h *Hub) Answers(t *testing.T, shape fake.Hub) {
 	t.Helper()
 	shape.Found, shape.Tagged = h.found, h.Tags
 	h.Search = StandIn(t, shape.Handler())
@@ -67,12 +67,12 @@ func (h *Hub) Listed() registry.Entry {
 // StandIn serves a search service, or a registry with one beside it, with faults and a record.
 func StandIn(t *testing.T, service http.Handler) *Upstream {
 	t.Helper()
-	f := sample.NewFaulty(service)
+	f := fake.NewFaulty(service)
 	return ServeFaulty(t, f, f)
 }
 
 // ServeFaulty serves h, at whose bottom or top f is.
-func ServeFaulty(t *testing.T, f *sample.Faulty, h http.Handler) *Upstream {
+func ServeFaulty(t *testing.T, f *fake.Faulty, h http.Handler) *Upstream {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(func() {

@@ -10,6 +10,7 @@ import (
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/outbound"
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 )
 
 // The size of a large registry.
@@ -66,7 +67,7 @@ const LargeRepository = "registry.example/team/app"
 
 func ServeLarge(t *testing.T) *LargeRegistry {
 	t.Helper()
-	r := sample.NewEmptyRegistry()
+	r := fake.NewEmptyRegistry()
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			t.Error(err)
@@ -78,13 +79,13 @@ func ServeLarge(t *testing.T) *LargeRegistry {
 			t.Fatal(err)
 		}
 	}
-	faulty := sample.NewFaulty(r)
-	front := sample.NewLarge(faulty, r)
+	faulty := fake.NewFaulty(r)
+	front := fake.NewLarge(faulty, r)
 	front.Show("team/app")
-	front.AddRepositories("team/app", sample.ManyNames(LargeNames)...)
-	front.AddTags(r.TagsOf("team/app")[0], sample.ManyTags(LargeTags)...)
+	front.AddRepositories("team/app", fake.ManyNames(LargeNames)...)
+	front.AddTags(r.TagsOf("team/app")[0], fake.ManyTags(LargeTags)...)
 	l := &LargeRegistry{Busy: &Busy{}}
-	service := sample.Hub{Found: sample.HubFound(), Tagged: front}.Handler()
+	service := fake.Hub{Found: fake.HubFound(), Tagged: front}.Handler()
 	l.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/hub/") {
 			http.StripPrefix("/hub", service).ServeHTTP(w, r)
@@ -102,12 +103,12 @@ func ServeLarge(t *testing.T) *LargeRegistry {
 
 // LargeWord is a text to search for, each time another: some find hundreds of names, most a few.
 func LargeWord(i int) string {
-	name := sample.ManyNames(LargeNames)[(i*7919)%LargeNames]
+	name := fake.ManyNames(LargeNames)[(i*7919)%LargeNames]
 	return name[:len(name)-i%3]
 }
 
 // HubWord is the same for Docker Hub's stand-in.
 func HubWord(i int) string {
-	found := sample.HubFound()
+	found := fake.HubFound()
 	return strings.NewReplacer("library/", "", "/", " ").Replace(found[(i*13)%len(found)].Repository)
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 )
 
 // Asking are addresses of a server that make it ask registries: those of ref and of its repository.
@@ -77,9 +78,9 @@ func startDistribution() (string, error) {
 // Upstream is a registry as one test sees it: at an address of its own, with a record of what was asked for,
 // and with the faults and holds that the test wants.
 type Upstream struct {
-	*sample.Faulty
+	*fake.Faulty
 	Host string // such as 127.0.0.1:38211
-	push sample.Destination
+	push fake.Destination
 }
 
 // RealUpstream puts a recording proxy in front of the distribution registry.
@@ -102,22 +103,22 @@ func RealUpstream(t *testing.T) *Upstream {
 			}
 		},
 	}
-	return serveUpstream(t, proxy, sample.URL(base))
+	return serveUpstream(t, proxy, fake.URL(base))
 }
 
 // SampleUpstream is a registry in this process, which also takes images that break rules.
 func SampleUpstream(t *testing.T) *Upstream {
 	t.Helper()
-	r := sample.NewEmptyRegistry()
+	r := fake.NewEmptyRegistry()
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return serveUpstream(t, r, sample.Handler(r))
+	return serveUpstream(t, r, fake.Handler(r))
 }
 
-func serveUpstream(t *testing.T, registry http.Handler, push sample.Destination) *Upstream {
+func serveUpstream(t *testing.T, registry http.Handler, push fake.Destination) *Upstream {
 	t.Helper()
 	u := StandIn(t, registry)
 	u.push = push
@@ -127,7 +128,7 @@ func serveUpstream(t *testing.T, registry http.Handler, push sample.Destination)
 // Holds puts an image into the registry, below the tags.
 func (u *Upstream) Holds(t *testing.T, repository string, source sample.Source, tags ...string) sample.Built {
 	t.Helper()
-	b, err := sample.Push(t.Context(), u.push, repository, source, tags...)
+	b, err := fake.Push(t.Context(), u.push, repository, source, tags...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package sample_test
+package fake_test
 
 import (
 	"encoding/json"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 )
 
 // service serves h and gives its address.
@@ -76,18 +77,18 @@ func hasKeys(t *testing.T, what string, o object, keys string) {
 }
 
 // tagged are the tags of two repositories of the library, without a registry.
-func tagged(t *testing.T) sample.Pushed {
+func tagged(t *testing.T) fake.Pushed {
 	t.Helper()
-	var all sample.Pushed
+	var all fake.Pushed
 	for _, name := range []string{"library/ubuntu:22.04", "library/ubuntu:latest", "library/ubuntu:rolling", "library/nginx:1.27", "prometheus/node-exporter:latest", "test/arm64-only:latest"} {
 		repository, tag, _ := strings.Cut(name, ":")
-		all = append(all, sample.At(repository, tag, build(t, at(t, repository, tag))))
+		all = append(all, fake.At(repository, tag, mustBuild(t, fromLibrary(t, repository, tag))))
 	}
 	return all
 }
 
 func TestHubSearchHasTheDocumentedShapeAndPages(t *testing.T) {
-	url := service(t, sample.Hub{Found: sample.HubFound(), Tagged: tagged(t)}.Handler())
+	url := service(t, fake.Hub{Found: fake.HubFound(), Tagged: tagged(t)}.Handler())
 	first, _ := answerOf[object](t, http.StatusOK, url+"/v2/search/repositories/?query=nginx&page=1&page_size=25")
 	hasKeys(t, "a page", first, "count next previous results")
 	results := objects(t, first["results"])
@@ -120,7 +121,7 @@ func TestHubSearchHasTheDocumentedShapeAndPages(t *testing.T) {
 
 func TestHubSaysOfficialNamesWithOrWithoutLibrary(t *testing.T) {
 	for _, prefix := range []bool{false, true} {
-		url := service(t, sample.Hub{Found: sample.HubFound(), Tagged: tagged(t), Prefix: prefix}.Handler())
+		url := service(t, fake.Hub{Found: fake.HubFound(), Tagged: tagged(t), Prefix: prefix}.Handler())
 		for _, query := range []string{"ubuntu", "library/ubuntu"} {
 			page, _ := answerOf[object](t, http.StatusOK, url+"/v2/search/repositories/?query="+query)
 			want := map[bool]string{false: "ubuntu", true: "library/ubuntu"}[prefix]
@@ -132,7 +133,7 @@ func TestHubSaysOfficialNamesWithOrWithoutLibrary(t *testing.T) {
 }
 
 func TestV1SearchHasTheShapeThatDockerReads(t *testing.T) {
-	url := service(t, sample.Hub{Found: sample.HubFound(), Tagged: tagged(t)}.Handler())
+	url := service(t, fake.Hub{Found: fake.HubFound(), Tagged: tagged(t)}.Handler())
 	answerOf[bool](t, http.StatusOK, url+"/v1/_ping")
 	page, _ := answerOf[object](t, http.StatusOK, url+"/v1/search?q=postgres&n=3&page=2")
 	hasKeys(t, "a page", page, "query num_results num_pages page page_size results")
@@ -146,17 +147,17 @@ func TestV1SearchHasTheShapeThatDockerReads(t *testing.T) {
 	}
 	hasKeys(t, "a result", results[0], "name description star_count is_official is_automated")
 
-	quay, _ := answerOf[object](t, http.StatusOK, service(t, sample.V1{Found: sample.QuayFound()}.Handler())+"/v1/search?q=node-exporter")
+	quay, _ := answerOf[object](t, http.StatusOK, service(t, fake.V1{Found: fake.QuayFound()}.Handler())+"/v1/search?q=node-exporter")
 	hasKeys(t, "a result of Quay's", objects(t, quay["results"])[0], "name description is_public href")
 }
 
 func TestHubTagsHaveTheImagesOfTheSamples(t *testing.T) {
 	tags := tagged(t)
-	base := service(t, sample.Hub{Found: sample.HubFound(), Tagged: tags}.Handler())
+	base := service(t, fake.Hub{Found: fake.HubFound(), Tagged: tags}.Handler())
 	for _, path := range []string{"/v2/repositories/library/nginx/tags/1.27", "/v2/namespaces/library/repositories/nginx/tags/1.27", "/v2/repositories/library/nginx/tags/1.27/"} {
 		tag, _ := answerOf[object](t, http.StatusOK, base+path)
 		hasKeys(t, "a tag", tag, "creator id images last_updated last_updater last_updater_username name repository full_size v2 tag_status tag_last_pulled tag_last_pushed media_type content_type digest")
-		b := build(t, at(t, "library/nginx", "1.27"))
+		b := mustBuild(t, fromLibrary(t, "library/nginx", "1.27"))
 		if tag["digest"] != b.Digest().String() || tag["name"] != "1.27" || tag["media_type"] != b.Descriptor.MediaType || !strings.HasPrefix(tag["last_updated"].(string), "2026-10-22T19:21:47") {
 			t.Errorf("the tag is %v", tag)
 		}
@@ -201,7 +202,7 @@ func TestHubTagsHaveTheImagesOfTheSamples(t *testing.T) {
 }
 
 func TestHubLeavesOutWhatVeryOldTagsLack(t *testing.T) {
-	url := service(t, sample.Hub{Tagged: tagged(t), Bare: true}.Handler())
+	url := service(t, fake.Hub{Tagged: tagged(t), Bare: true}.Handler())
 	tag, _ := answerOf[object](t, http.StatusOK, url+"/v2/repositories/library/ubuntu/tags/22.04")
 	for _, key := range []string{"digest", "media_type", "content_type"} {
 		if v, ok := tag[key]; ok {
@@ -216,7 +217,7 @@ func TestHubLeavesOutWhatVeryOldTagsLack(t *testing.T) {
 }
 
 func TestQuaySearchAndTagsHaveTheShapeOfQuay(t *testing.T) {
-	url := service(t, sample.Quay{Found: sample.QuayFound(), Tagged: tagged(t)}.Handler())
+	url := service(t, fake.Quay{Found: fake.QuayFound(), Tagged: tagged(t)}.Handler())
 	page, _ := answerOf[object](t, http.StatusOK, url+"/api/v1/find/repositories?query=node-exporter&page=1&includeUsage=true")
 	hasKeys(t, "a page", page, "results has_additional page page_size start_index")
 	results := objects(t, page["results"])
@@ -224,7 +225,7 @@ func TestQuaySearchAndTagsHaveTheShapeOfQuay(t *testing.T) {
 	if r := results[0]; r["name"] != "node-exporter" || r["namespace"].(object)["name"] != "prometheus" || r["last_modified"].(float64) < 1e9 {
 		t.Errorf("the first result is %v", r)
 	}
-	last := len(sample.QuayFound())/10 + 1
+	last := len(fake.QuayFound())/10 + 1
 	all, _ := answerOf[object](t, http.StatusOK, fmt.Sprintf("%s/api/v1/find/repositories?query=o&page=%d", url, min(last, 10)))
 	if all["has_additional"] != false || all["page_size"] != 10.0 {
 		t.Errorf("the last page is %v", all)
@@ -252,8 +253,8 @@ func TestQuaySearchAndTagsHaveTheShapeOfQuay(t *testing.T) {
 
 func TestHarborSearchAndArtifactsHaveTheShapeOfHarbor(t *testing.T) {
 	tags := tagged(t)
-	deep := sample.At("library/base/deep", "1", build(t, at(t, "library/ubuntu", "22.04")))
-	url := service(t, sample.Harbor{Found: []sample.Found{{Repository: "library/ubuntu", Pulls: 7}, {Repository: "library/base/deep"}}, Tagged: append(tags, deep)}.Handler())
+	deep := fake.At("library/base/deep", "1", mustBuild(t, fromLibrary(t, "library/ubuntu", "22.04")))
+	url := service(t, fake.Harbor{Found: []fake.Found{{Repository: "library/ubuntu", Pulls: 7}, {Repository: "library/base/deep"}}, Tagged: append(tags, deep)}.Handler())
 	found, _ := answerOf[object](t, http.StatusOK, url+"/api/v2.0/search?q=librar")
 	hasKeys(t, "the answer", found, "project repository")
 	repositories, projects := objects(t, found["repository"]), objects(t, found["project"])
@@ -271,7 +272,7 @@ func TestHarborSearchAndArtifactsHaveTheShapeOfHarbor(t *testing.T) {
 	}
 	a := artifacts[0]
 	hasKeys(t, "an artifact", a, "id type digest manifest_media_type media_type project_id repository_id repository_name push_time pull_time icon annotations labels references tags extra_attrs size")
-	b := build(t, at(t, "library/ubuntu", "22.04"))
+	b := mustBuild(t, fromLibrary(t, "library/ubuntu", "22.04"))
 	if a["digest"] != b.Digest().String() || a["type"] != "IMAGE" || a["push_time"] != "2026-11-09T11:38:59Z" {
 		t.Errorf("the artifact is %v", a)
 	}
@@ -298,11 +299,11 @@ func TestHarborSearchAndArtifactsHaveTheShapeOfHarbor(t *testing.T) {
 }
 
 func TestBesideServesARegistryAndItsServiceAtOneAddress(t *testing.T) {
-	r := sample.NewEmptyRegistry()
+	r := fake.NewEmptyRegistry()
 	if err := r.Push(t.Context(), "a/b", sample.NoLayers(), "latest"); err != nil {
 		t.Fatal(err)
 	}
-	base := service(t, sample.Beside(r, sample.Hub{Found: sample.HubFound(), Tagged: r}.Handler()))
+	base := service(t, fake.Beside(r, fake.Hub{Found: fake.HubFound(), Tagged: r}.Handler()))
 	tagDigest(t, base, "a/b", "latest")
 	answerOf[object](t, http.StatusOK, base+"/v2/search/repositories/?query=x")
 	answerOf[object](t, http.StatusOK, base+"/v2/repositories/a/b/tags")
@@ -310,9 +311,9 @@ func TestBesideServesARegistryAndItsServiceAtOneAddress(t *testing.T) {
 }
 
 func TestFaultyWorksAroundTheStandInsAndKeepsTheQuery(t *testing.T) {
-	f := sample.NewFaulty(sample.Hub{Found: sample.HubFound(), Tagged: tagged(t)}.Handler())
+	f := fake.NewFaulty(fake.Hub{Found: fake.HubFound(), Tagged: tagged(t)}.Handler())
 	base := service(t, f)
-	f.Times(1, sample.Searches, sample.TooManyRequests("30"))
+	f.Times(1, fake.Searches, fake.TooManyRequests("30"))
 	resp, _, err := get(t, base+"/v2/search/repositories/?query=ab+c")
 	if err != nil || resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") != "30" {
 		t.Errorf("%v %v", resp, err)
@@ -321,7 +322,7 @@ func TestFaultyWorksAroundTheStandInsAndKeepsTheQuery(t *testing.T) {
 	if q, err := url.ParseQuery(f.Requests()[0].Query); err != nil || q.Get("query") != "ab c" {
 		t.Errorf("recorded %+v", f.Requests()[0])
 	}
-	hold := f.Hold(sample.Searches, -1)
+	hold := f.Hold(fake.Searches, -1)
 	done := make(chan int, 1)
 	go func() {
 		resp, err := http.Get(base + "/v1/search?q=x")
@@ -340,7 +341,7 @@ func TestFaultyWorksAroundTheStandInsAndKeepsTheQuery(t *testing.T) {
 }
 
 func TestMatchesTellListsSearchesAndDetailsApart(t *testing.T) {
-	matches := map[string]sample.Match{"search": sample.Searches, "tags": sample.TagLists, "catalog": sample.Catalogs, "details": sample.TagDetails, "manifest": sample.Manifests}
+	matches := map[string]fake.Match{"search": fake.Searches, "tags": fake.TagLists, "catalog": fake.Catalogs, "details": fake.TagDetails, "manifest": fake.Manifests}
 	for path, want := range map[string]string{
 		"/v2/search/repositories/?query=x": "search", "/v1/search?q=x": "search", "/api/v1/find/repositories?query=x": "search", "/api/v2.0/search?q=x": "search",
 		"/v2/a/b/tags/list?n=3": "tags", "/v2/_catalog?n=3": "catalog", "/v2/a/b/manifests/latest": "manifest", "/v2/": "", "/v1/_ping": "",
@@ -356,7 +357,7 @@ func TestMatchesTellListsSearchesAndDetailsApart(t *testing.T) {
 
 func TestRateLimitCountsReadingAndRefusesWhatIsOverTheLimit(t *testing.T) {
 	b := faulty(t)
-	b.On(sample.Manifests, sample.RateLimit(2, 6*time.Hour))
+	b.On(fake.Manifests, fake.RateLimit(2, 6*time.Hour))
 	remaining := func(resp *http.Response, err error) string {
 		t.Helper()
 		if err != nil {
@@ -386,10 +387,10 @@ func TestRateLimitCountsReadingAndRefusesWhatIsOverTheLimit(t *testing.T) {
 
 func TestEverythingThatAStandInFindsIsMadeUpOrASample(t *testing.T) {
 	real := map[string]bool{}
-	for _, e := range shared() {
+	for _, e := range samples() {
 		real[e.Repository] = true
 	}
-	for name, found := range map[string][]sample.Found{"hub": sample.HubFound(), "quay": sample.QuayFound(), "harbor": sample.HarborFound()} {
+	for name, found := range map[string][]fake.Found{"hub": fake.HubFound(), "quay": fake.QuayFound(), "harbor": fake.HarborFound()} {
 		seen := map[string]bool{}
 		for _, f := range found {
 			if seen[f.Repository] || f.Like == "" && !real[f.Repository] || f.Like != "" && (!real[f.Like] || real[f.Repository]) || f.Stars < 0 || f.Pulls < 0 {
@@ -398,7 +399,7 @@ func TestEverythingThatAStandInFindsIsMadeUpOrASample(t *testing.T) {
 			seen[f.Repository] = true
 		}
 	}
-	if n := len(sample.HubFound()); n < 200 {
+	if n := len(fake.HubFound()); n < 200 {
 		t.Errorf("%d repositories", n)
 	}
 }

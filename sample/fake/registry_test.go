@@ -1,4 +1,4 @@
-package sample_test
+package fake_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 )
 
 // get makes one GET and reads the answer; the error of a connection that breaks in the body is returned.
@@ -50,12 +51,12 @@ func tagDigest(t *testing.T, base, repository, tag string) string {
 }
 
 func TestMoveTagMovesTheTagThroughThreeImagesAndKeepsTheOldOnes(t *testing.T) {
-	r := sample.NewEmptyRegistry()
+	r := fake.NewEmptyRegistry()
 	s := httptest.NewServer(r)
 	defer s.Close()
 	base := s.URL
 	for _, tag := range []string{"latest", sample.MovingTag} {
-		if err := r.Push(t.Context(), sample.MovingRepository, at(t, sample.MovingRepository, tag), tag); err != nil {
+		if err := r.Push(t.Context(), sample.MovingRepository, fromLibrary(t, sample.MovingRepository, tag), tag); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -108,7 +109,7 @@ func TestMoveTagMovesTheTagThroughThreeImagesAndKeepsTheOldOnes(t *testing.T) {
 }
 
 func TestCatalogListsRepositoriesInPages(t *testing.T) {
-	r := sample.NewEmptyRegistry()
+	r := fake.NewEmptyRegistry()
 	s := httptest.NewServer(r)
 	defer s.Close()
 	want := []string{"a/one", "b/two", "c/three"}
@@ -145,8 +146,8 @@ func TestCatalogListsRepositoriesInPages(t *testing.T) {
 }
 
 func TestCatalogDoesNotListWhatTheRegistryRefused(t *testing.T) {
-	r := sample.NewEmptyRegistry()
-	missing := build(t, sample.NoLayers())
+	r := fake.NewEmptyRegistry()
+	missing := mustBuild(t, sample.NoLayers())
 	missing.Blobs = nil // the manifest's config is not in the registry
 	if err := r.Push(t.Context(), "x/refused", missing, "latest"); err == nil {
 		t.Fatal("a manifest without its config was accepted")
@@ -162,19 +163,19 @@ func TestCatalogDoesNotListWhatTheRegistryRefused(t *testing.T) {
 func TestNewRegistryEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := sample.NewRegistry(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := fake.NewRegistry(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}
 }
 
 func TestPushByURLAndByHandlerStoreTheSame(t *testing.T) {
-	byHandler := sample.NewFaulty(sample.NewEmptyRegistry())
-	byURL := sample.NewFaulty(sample.NewEmptyRegistry())
+	byHandler := fake.NewFaulty(fake.NewEmptyRegistry())
+	byURL := fake.NewFaulty(fake.NewEmptyRegistry())
 	s := httptest.NewServer(byURL)
 	defer s.Close()
 	ix := sample.NestedIndex()
-	for _, to := range []sample.Destination{sample.Handler(byHandler), sample.URL(s.URL + "/")} {
-		b, err := sample.Push(t.Context(), to, "a/b", ix, "one", "two")
+	for _, to := range []fake.Destination{fake.Handler(byHandler), fake.URL(s.URL + "/")} {
+		b, err := fake.Push(t.Context(), to, "a/b", ix, "one", "two")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,9 +197,9 @@ func TestPushByURLAndByHandlerStoreTheSame(t *testing.T) {
 }
 
 func TestPushDoesNotSendABlobThatIsThere(t *testing.T) {
-	f := sample.NewFaulty(sample.NewEmptyRegistry())
+	f := fake.NewFaulty(fake.NewEmptyRegistry())
 	for range 2 {
-		if _, err := sample.Push(t.Context(), sample.Handler(f), "a", sample.Windows()); err != nil {
+		if _, err := fake.Push(t.Context(), fake.Handler(f), "a", sample.Windows()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -211,15 +212,15 @@ func TestPushDoesNotSendABlobThatIsThere(t *testing.T) {
 }
 
 func TestPushReportsWhatTheRegistryAnswered(t *testing.T) {
-	f := sample.NewFaulty(sample.NewEmptyRegistry())
-	f.On(sample.Any, sample.Status(http.StatusForbidden, "DENIED", "you shall not push"))
-	_, err := sample.Push(t.Context(), sample.Handler(f), "a", sample.NoLayers(), "b")
+	f := fake.NewFaulty(fake.NewEmptyRegistry())
+	f.On(fake.Any, fake.Status(http.StatusForbidden, "DENIED", "you shall not push"))
+	_, err := fake.Push(t.Context(), fake.Handler(f), "a", sample.NoLayers(), "b")
 	if err == nil || !strings.Contains(err.Error(), "403") {
 		t.Errorf("error is %v", err)
 	}
 	f.Reset()
-	f.On(sample.Any, sample.CloseAfter(0))
-	if _, err := sample.Push(t.Context(), sample.Handler(f), "a", sample.NoLayers()); err == nil {
+	f.On(fake.Any, fake.CloseAfter(0))
+	if _, err := fake.Push(t.Context(), fake.Handler(f), "a", sample.NoLayers()); err == nil {
 		t.Error("a dropped connection is no error")
 	}
 }

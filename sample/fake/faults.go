@@ -1,6 +1,7 @@
-package sample
+package fake
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -274,7 +275,7 @@ func (h *headerWriter) Write(p []byte) (int, error) {
 }
 
 func apiError(w http.ResponseWriter, status int, code, message string) {
-	body, err := encode(map[string]any{"errors": []map[string]string{{"code": code, "message": message}}}, "")
+	body, err := json.Marshal(map[string]any{"errors": []map[string]string{{"code": code, "message": message}}})
 	if err != nil {
 		http.Error(w, message, status)
 		return

@@ -1,4 +1,4 @@
-package sample
+package fake
 
 import (
 	"encoding/json"
@@ -11,6 +11,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stowage/stowage/sample"
 )
 
 // Tagged knows which tags a registry has, and what they point at. [Registry], [Large] and [Pushed] do.
@@ -38,13 +40,13 @@ type ImageAt struct {
 }
 
 // At says what a tag at b points at, so that search services can tell of what was pushed to any registry.
-func At(repository, tag string, b Built) TagAt {
+func At(repository, tag string, b sample.Built) TagAt {
 	at := TagAt{Repository: repository, Tag: tag, Descriptor: b.Descriptor}
 	for m := range b.All() {
 		if len(m.Children) > 0 || m.Descriptor.Platform == nil {
 			continue
 		}
-		im := ImageAt{Platform: *m.Descriptor.Platform, Digest: m.Digest(), Attestation: m.Descriptor.Annotations[AnnotationReferenceType] == AttestationManifest}
+		im := ImageAt{Platform: *m.Descriptor.Platform, Digest: m.Digest(), Attestation: m.Descriptor.Annotations[sample.AnnotationReferenceType] == sample.AttestationManifest}
 		for _, l := range m.Layers() {
 			im.Size += l.Descriptor.Size
 		}
@@ -55,7 +57,7 @@ func At(repository, tag string, b Built) TagAt {
 		}
 	}
 	if at.Updated.IsZero() {
-		at.Updated = Epoch
+		at.Updated = sample.Epoch
 	}
 	return at
 }
@@ -130,7 +132,7 @@ func list(w http.ResponseWriter, r *http.Request, body map[string]any, key strin
 
 // writeJSON answers with v.
 func writeJSON(w http.ResponseWriter, status int, v any) {
-	body, err := encode(v, "")
+	body, err := json.Marshal(v)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

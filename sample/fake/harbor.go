@@ -1,4 +1,4 @@
-package sample
+package fake
 
 import (
 	"net/http"
@@ -10,6 +10,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stowage/stowage/sample"
 )
 
 // Harbor is a stand-in for Harbor's API. It is safe for concurrent use.
@@ -40,7 +42,7 @@ func (h Harbor) search(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(project, query) && !seen[project] {
 			seen[project] = true
 			projects = append(projects, map[string]any{
-				"project_id": hubID(project), "name": project, "owner_name": "admin", "creation_time": Epoch, "update_time": Epoch, "deleted": false,
+				"project_id": hubID(project), "name": project, "owner_name": "admin", "creation_time": sample.Epoch, "update_time": sample.Epoch, "deleted": false,
 				"metadata": map[string]string{"public": "true"}, "repo_count": h.count(project),
 			})
 		}
@@ -154,5 +156,5 @@ func harborArtifact(project string, tags []TagAt, withTag bool) map[string]any {
 }
 
 func isIndex(t TagAt) bool {
-	return t.Descriptor.MediaType == v1.MediaTypeImageIndex || t.Descriptor.MediaType == MediaTypeDockerManifestList
+	return t.Descriptor.MediaType == v1.MediaTypeImageIndex || t.Descriptor.MediaType == sample.MediaTypeDockerManifestList
 }

@@ -1,4 +1,4 @@
-package sample_test
+package fake_test
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 )
 
 // pages reads a list to its end and counts the pages.
@@ -33,7 +34,7 @@ func pages(t *testing.T, base, path, key string) (names []string, n int) {
 }
 
 func TestLargeServesThousandsOfTagsAndNamesFromTheFewThatAreThere(t *testing.T) {
-	r := sample.NewEmptyRegistry()
+	r := fake.NewEmptyRegistry()
 	for _, tag := range []string{"1.0", "2.0", "latest"} {
 		source := sample.Source(sample.NoLayers())
 		if tag == "2.0" {
@@ -43,13 +44,13 @@ func TestLargeServesThousandsOfTagsAndNamesFromTheFewThatAreThere(t *testing.T) 
 			t.Fatal(err)
 		}
 	}
-	l := sample.NewLarge(r, r)
+	l := fake.NewLarge(r, r)
 	base := service(t, l)
 	two := r.TagsOf("team/app")[1]
-	made := sample.ManyTags(5000)
+	made := fake.ManyTags(5000)
 	l.AddTags(two, made...)
 	l.Show("team/app")
-	l.AddRepositories("team/app", sample.ManyNames(20_000)...)
+	l.AddRepositories("team/app", fake.ManyNames(20_000)...)
 
 	catalog, n := pages(t, base, "/v2/_catalog?n=1000", "repositories")
 	if len(catalog) != 20_001 || n != 21 || !slices.IsSorted(catalog) || len(slices.Compact(slices.Clone(catalog))) != len(catalog) {
@@ -70,11 +71,11 @@ func TestLargeServesThousandsOfTagsAndNamesFromTheFewThatAreThere(t *testing.T) 
 		t.Errorf("latest is %s, want %s", got, want)
 	}
 	// Under a made-up name everything is there too, blobs included.
-	alias := sample.ManyNames(20_000)[19_999]
+	alias := fake.ManyNames(20_000)[19_999]
 	if got := tagDigest(t, base, alias, made[7].Tag); got != two.Descriptor.Digest.String() {
 		t.Errorf("%s:%s is %s", alias, made[7].Tag, got)
 	}
-	config := build(t, sample.NoLayers()).Blobs[0].Descriptor.Digest
+	config := mustBuild(t, sample.NoLayers()).Blobs[0].Descriptor.Digest
 	if resp, _, err := get(t, base+"/v2/"+alias+"/blobs/"+config.String()); err != nil || resp.StatusCode != http.StatusOK {
 		t.Errorf("a blob of %s: %v %v", alias, resp, err)
 	}
@@ -91,7 +92,7 @@ func TestLargeServesThousandsOfTagsAndNamesFromTheFewThatAreThere(t *testing.T) 
 }
 
 func TestManyTagsAndServerTagsAreTagsAndUnique(t *testing.T) {
-	for name, tags := range map[string][]sample.Dated{"many": sample.ManyTags(5000), "few": sample.ManyTags(3), "server": slices.Concat(sample.ServerTags(15, 15, true), sample.ServerTags(9, 23, false))} {
+	for name, tags := range map[string][]fake.Dated{"many": fake.ManyTags(5000), "few": fake.ManyTags(3), "server": slices.Concat(fake.ServerTags(15, 15, true), fake.ServerTags(9, 23, false))} {
 		seen := map[string]bool{}
 		for _, tag := range tags {
 			if seen[tag.Tag] || tag.Tag == "" || len(tag.Tag) > 128 || strings.ContainsAny(tag.Tag, " /:@") || tag.Updated.IsZero() {
@@ -100,7 +101,7 @@ func TestManyTagsAndServerTagsAreTagsAndUnique(t *testing.T) {
 			seen[tag.Tag] = true
 		}
 	}
-	if n := len(sample.ManyTags(3)); n != 3 {
+	if n := len(fake.ManyTags(3)); n != 3 {
 		t.Errorf("%d tags, want 3", n)
 	}
 }

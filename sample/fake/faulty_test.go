@@ -1,4 +1,4 @@
-package sample_test
+package fake_test
 
 import (
 	"bytes"
@@ -16,11 +16,12 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/stowage/stowage/sample"
+	"github.com/stowage/stowage/sample/fake"
 )
 
 // bench is a faulty registry on loopback that holds one image, a/b:latest, with a layer of some 200 kB.
 type bench struct {
-	*sample.Faulty
+	*fake.Faulty
 	url      string
 	layer    sample.Blob
 	blob     string // path of the layer
@@ -29,18 +30,18 @@ type bench struct {
 
 func faulty(t *testing.T) bench {
 	t.Helper()
-	registry := sample.NewEmptyRegistry()
+	registry := fake.NewEmptyRegistry()
 	im := sample.Image{Steps: []sample.Step{{Layer: sample.NewLayer(sample.Gzip, sample.Program("x", "faulty", 500_000))}}}
 	if err := registry.Push(t.Context(), "a/b", im, "latest"); err != nil {
 		t.Fatal(err)
 	}
-	f := sample.NewFaulty(registry)
+	f := fake.NewFaulty(registry)
 	s := httptest.NewServer(f)
 	t.Cleanup(func() {
 		f.Reset()
 		s.Close()
 	})
-	l := build(t, im).Layers()[0]
+	l := mustBuild(t, im).Layers()[0]
 	return bench{f, s.URL, l, "/v2/a/b/blobs/" + l.Descriptor.Digest.String(), "/v2/a/b/manifests/latest"}
 }
 
@@ -92,7 +93,7 @@ func TestWithoutFaultsRangesAreServedAndBytesCounted(t *testing.T) {
 func TestHoldStopsADownloadAfterExactlyNBytesUntilReleased(t *testing.T) {
 	b := faulty(t)
 	d := b.layer.Descriptor.Digest
-	hold := b.Hold(sample.GetBlob(d), 70_001)
+	hold := b.Hold(fake.GetBlob(d), 70_001)
 	resp, err := http.Get(b.url + b.blob)
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +118,7 @@ func TestHoldStopsADownloadAfterExactlyNBytesUntilReleased(t *testing.T) {
 
 func TestAbortedHoldDropsTheConnectionAndLaterRequestsPass(t *testing.T) {
 	b := faulty(t)
-	hold := b.Hold(sample.Blobs, 1000)
+	hold := b.Hold(fake.Blobs, 1000)
 	resp, err := http.Get(b.url + b.blob)
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +137,7 @@ func TestAbortedHoldDropsTheConnectionAndLaterRequestsPass(t *testing.T) {
 
 func TestRegistryThatHangsAnswersNothingUntilTheClientGivesUp(t *testing.T) {
 	b := faulty(t)
-	hold := b.Hold(sample.Manifests, -1)
+	hold := b.Hold(fake.Manifests, -1)
 	ctx, cancel := context.WithCancel(t.Context())
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+b.manifest, nil)
 	if err != nil {
@@ -160,8 +161,8 @@ func TestRegistryThatHangsAnswersNothingUntilTheClientGivesUp(t *testing.T) {
 
 func TestResetReleasesWhatIsHeldAndRemovesFaults(t *testing.T) {
 	b := faulty(t)
-	b.On(sample.Manifests, sample.HTML())
-	hold := b.Hold(sample.Blobs, -1)
+	b.On(fake.Manifests, fake.HTML())
+	hold := b.Hold(fake.Blobs, -1)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		resp, body, err := get(t, b.url+b.blob)
@@ -179,15 +180,15 @@ func TestResetReleasesWhatIsHeldAndRemovesFaults(t *testing.T) {
 
 func TestFaultsCanBeRemovedCountedAndNested(t *testing.T) {
 	b := faulty(t)
-	remove := b.On(sample.GetManifest("latest"), sample.HTML())
+	remove := b.On(fake.GetManifest("latest"), fake.HTML())
 	b.is(t, http.StatusOK, b.manifest)
 	remove()
-	b.Times(2, sample.Manifests, sample.Status(http.StatusServiceUnavailable, "UNAVAILABLE", "later"))
+	b.Times(2, fake.Manifests, fake.Status(http.StatusServiceUnavailable, "UNAVAILABLE", "later"))
 	b.is(t, http.StatusServiceUnavailable, b.manifest)
 	b.is(t, http.StatusServiceUnavailable, b.manifest)
 	b.is(t, http.StatusOK, b.manifest)
-	b.On(sample.Blobs, sample.Corrupt())
-	b.On(sample.Blobs, sample.IgnoreRange())
+	b.On(fake.Blobs, fake.Corrupt())
+	b.On(fake.Blobs, fake.IgnoreRange())
 	if _, body := b.is(t, http.StatusOK, b.blob, "Range", "bytes=10-"); digest.FromBytes(body) == b.layer.Descriptor.Digest || len(body) != len(b.layer.Data) {
 		t.Error("the two faults did not both apply")
 	}
@@ -195,7 +196,7 @@ func TestFaultsCanBeRemovedCountedAndNested(t *testing.T) {
 
 func TestCloseAfterBreaksTheConnectionHalfWay(t *testing.T) {
 	b := faulty(t)
-	b.On(sample.Blobs, sample.CloseAfter(5000))
+	b.On(fake.Blobs, fake.CloseAfter(5000))
 	_, body, err := get(t, b.url+b.blob)
 	if err == nil || len(body) != 5000 || b.Served(b.layer.Descriptor.Digest) != 5000 {
 		t.Errorf("got %d bytes: %v", len(body), err)
@@ -206,55 +207,55 @@ func TestFaultsAnswerAsNamed(t *testing.T) {
 	b := faulty(t)
 	for _, c := range []struct {
 		name   string
-		fault  sample.Fault
+		fault  fake.Fault
 		path   string
 		send   string // Range header
 		status int
 		check  func(h http.Header, body []byte) bool
 	}{
-		{"HTML", sample.HTML(), b.manifest, "", 200, func(h http.Header, body []byte) bool {
+		{"HTML", fake.HTML(), b.manifest, "", 200, func(h http.Header, body []byte) bool {
 			return strings.HasPrefix(h.Get("Content-Type"), "text/html") && bytes.Contains(body, []byte("<script>"))
 		}},
-		{"429", sample.TooManyRequests("17"), b.manifest, "", 429, func(h http.Header, body []byte) bool {
+		{"429", fake.TooManyRequests("17"), b.manifest, "", 429, func(h http.Header, body []byte) bool {
 			return h.Get("Retry-After") == "17" && bytes.Contains(body, []byte("TOOMANYREQUESTS"))
 		}},
-		{"429 without Retry-After", sample.TooManyRequests(""), b.manifest, "", 429, func(h http.Header, _ []byte) bool { return len(h.Values("Retry-After")) == 0 }},
-		{"401", sample.Challenge(`Basic realm="x"`), b.manifest, "", 401, func(h http.Header, body []byte) bool {
+		{"429 without Retry-After", fake.TooManyRequests(""), b.manifest, "", 429, func(h http.Header, _ []byte) bool { return len(h.Values("Retry-After")) == 0 }},
+		{"401", fake.Challenge(`Basic realm="x"`), b.manifest, "", 401, func(h http.Header, body []byte) bool {
 			return h.Get("WWW-Authenticate") == `Basic realm="x"` && bytes.Contains(body, []byte("UNAUTHORIZED"))
 		}},
-		{"500", sample.Status(500, "UNKNOWN", "oh"), b.manifest, "", 500, func(_ http.Header, body []byte) bool {
+		{"500", fake.Status(500, "UNKNOWN", "oh"), b.manifest, "", 500, func(_ http.Header, body []byte) bool {
 			return string(body) == `{"errors":[{"code":"UNKNOWN","message":"oh"}]}`
 		}},
-		{"wrong digest", sample.WrongDigest(), b.manifest, "", 200, func(h http.Header, body []byte) bool {
+		{"wrong digest", fake.WrongDigest(), b.manifest, "", 200, func(h http.Header, body []byte) bool {
 			d := digest.Digest(h.Get("Docker-Content-Digest"))
 			return d.Validate() == nil && d != digest.FromBytes(body)
 		}},
-		{"no digest", sample.NoDigest(), b.manifest, "", 200, func(h http.Header, _ []byte) bool { return len(h.Values("Docker-Content-Digest")) == 0 }},
-		{"Range ignored", sample.IgnoreRange(), b.blob, "bytes=100-", 200, func(h http.Header, body []byte) bool {
+		{"no digest", fake.NoDigest(), b.manifest, "", 200, func(h http.Header, _ []byte) bool { return len(h.Values("Docker-Content-Digest")) == 0 }},
+		{"Range ignored", fake.IgnoreRange(), b.blob, "bytes=100-", 200, func(h http.Header, body []byte) bool {
 			return bytes.Equal(body, b.layer.Data) && h.Get("Accept-Ranges") == ""
 		}},
-		{"Range refused", sample.RefuseRange(), b.blob, "bytes=100-", 416, func(http.Header, []byte) bool { return true }},
-		{"Range refused, whole", sample.RefuseRange(), b.blob, "", 200, func(_ http.Header, body []byte) bool { return bytes.Equal(body, b.layer.Data) }},
-		{"wrong range", sample.WrongRange(), b.blob, "bytes=100-", 206, func(h http.Header, body []byte) bool {
+		{"Range refused", fake.RefuseRange(), b.blob, "bytes=100-", 416, func(http.Header, []byte) bool { return true }},
+		{"Range refused, whole", fake.RefuseRange(), b.blob, "", 200, func(_ http.Header, body []byte) bool { return bytes.Equal(body, b.layer.Data) }},
+		{"wrong range", fake.WrongRange(), b.blob, "bytes=100-", 206, func(h http.Header, body []byte) bool {
 			return bytes.Equal(body, b.layer.Data[:100]) && strings.HasPrefix(h.Get("Content-Range"), "bytes 0-99/")
 		}},
-		{"corrupt", sample.Corrupt(), b.blob, "", 200, func(_ http.Header, body []byte) bool {
+		{"corrupt", fake.Corrupt(), b.blob, "", 200, func(_ http.Header, body []byte) bool {
 			n := len(b.layer.Data) - 1
 			return len(body) == n+1 && bytes.Equal(body[:n], b.layer.Data[:n]) && body[n] != b.layer.Data[n]
 		}},
-		{"corrupt part", sample.Corrupt(), b.blob, "bytes=100-", 206, func(_ http.Header, body []byte) bool { return body[len(body)-1] != b.layer.Data[len(b.layer.Data)-1] }},
-		{"replaced", sample.Replace("application/json", []byte("{}")), b.manifest, "", 200, func(h http.Header, body []byte) bool {
+		{"corrupt part", fake.Corrupt(), b.blob, "bytes=100-", 206, func(_ http.Header, body []byte) bool { return body[len(body)-1] != b.layer.Data[len(b.layer.Data)-1] }},
+		{"replaced", fake.Replace("application/json", []byte("{}")), b.manifest, "", 200, func(h http.Header, body []byte) bool {
 			return string(body) == "{}" && h.Get("Content-Type") == "application/json"
 		}},
-		{"schema 1", sample.Replace(sample.MediaTypeSchema1, sample.Schema1("a/b", "latest")), b.manifest, "", 200, func(_ http.Header, body []byte) bool {
+		{"schema 1", fake.Replace(sample.MediaTypeSchema1, sample.Schema1("a/b", "latest")), b.manifest, "", 200, func(_ http.Header, body []byte) bool {
 			var m struct{ SchemaVersion int }
 			return json.Unmarshal(body, &m) == nil && m.SchemaVersion == 1
 		}},
-		{"slow", sample.Slow(1 << 30), b.blob, "", 200, func(_ http.Header, body []byte) bool { return bytes.Equal(body, b.layer.Data) }},
+		{"slow", fake.Slow(1 << 30), b.blob, "", 200, func(_ http.Header, body []byte) bool { return bytes.Equal(body, b.layer.Data) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			defer b.Reset()
-			b.On(sample.Any, c.fault)
+			b.On(fake.Any, c.fault)
 			header := []string{}
 			if c.send != "" {
 				header = []string{"Range", c.send}
@@ -272,7 +273,7 @@ func TestFaultsAnswerAsNamed(t *testing.T) {
 func TestSlowKeepsToItsRate(t *testing.T) {
 	b := faulty(t)
 	rate := b.layer.Descriptor.Size * 5 // a fifth of a second
-	b.On(sample.Blobs, sample.Slow(rate))
+	b.On(fake.Blobs, fake.Slow(rate))
 	start := time.Now()
 	b.is(t, http.StatusOK, b.blob)
 	if took := time.Since(start); took < 200*time.Millisecond {
@@ -282,7 +283,7 @@ func TestSlowKeepsToItsRate(t *testing.T) {
 
 func TestRedirectLeadsToAnotherHost(t *testing.T) {
 	b, other := faulty(t), faulty(t)
-	b.On(sample.Blobs, sample.Redirect(other.url))
+	b.On(fake.Blobs, fake.Redirect(other.url))
 	if _, body := b.is(t, http.StatusOK, b.blob); !bytes.Equal(body, b.layer.Data) {
 		t.Error("the redirected blob differs")
 	}
@@ -294,7 +295,7 @@ func TestRedirectLeadsToAnotherHost(t *testing.T) {
 
 func TestSelfIndexNamesItselfAndItsTrueLength(t *testing.T) {
 	b := faulty(t)
-	b.On(sample.Manifests, sample.SelfIndex())
+	b.On(fake.Manifests, fake.SelfIndex())
 	reference := "latest"
 	for range 3 {
 		h, body := b.is(t, http.StatusOK, "/v2/a/b/manifests/"+reference)
@@ -321,7 +322,7 @@ func TestSelfIndexNamesItselfAndItsTrueLength(t *testing.T) {
 func TestHugeManifestIsAsLongAsAskedAndValid(t *testing.T) {
 	b := faulty(t)
 	for _, declared := range []bool{true, false} {
-		remove := b.On(sample.Manifests, sample.HugeManifest(3<<20, declared))
+		remove := b.On(fake.Manifests, fake.HugeManifest(3<<20, declared))
 		h, body := b.is(t, http.StatusOK, b.manifest)
 		if len(body) != 3<<20 || !json.Valid(body) || (h.Get("Content-Length") == strconv.Itoa(3<<20)) != declared {
 			t.Errorf("declared %v: %d bytes, Content-Length %q", declared, len(body), h.Get("Content-Length"))
@@ -332,7 +333,7 @@ func TestHugeManifestIsAsLongAsAskedAndValid(t *testing.T) {
 
 func TestBasicAuthLetsOnlyTheRightPasswordPass(t *testing.T) {
 	b := faulty(t)
-	b.On(sample.Any, sample.BasicAuth("ann", "secret"))
+	b.On(fake.Any, fake.BasicAuth("ann", "secret"))
 	h, _ := b.is(t, http.StatusUnauthorized, b.manifest)
 	if !strings.HasPrefix(h.Get("WWW-Authenticate"), "Basic ") {
 		t.Errorf("challenge is %q", h.Get("WWW-Authenticate"))
@@ -343,7 +344,7 @@ func TestBasicAuthLetsOnlyTheRightPasswordPass(t *testing.T) {
 
 func TestTokenAuthGivesTokensToThoseWhoSignIn(t *testing.T) {
 	b := faulty(t)
-	b.On(sample.Any, sample.TokenAuth("ann", "secret"))
+	b.On(fake.Any, fake.TokenAuth("ann", "secret"))
 	h, _ := b.is(t, http.StatusUnauthorized, b.blob)
 	if want := `Bearer realm="` + b.url + `/token",service="sample",scope="repository:a/b:pull"`; h.Get("WWW-Authenticate") != want {
 		t.Errorf("challenge is %s", h.Get("WWW-Authenticate"))
@@ -358,7 +359,7 @@ func TestTokenAuthGivesTokensToThoseWhoSignIn(t *testing.T) {
 	b.is(t, http.StatusOK, b.blob, "Authorization", "Bearer "+answer.Token)
 
 	b.Reset()
-	b.On(sample.Any, sample.TokenAuth("", ""))
+	b.On(fake.Any, fake.TokenAuth("", ""))
 	_, body = b.is(t, http.StatusOK, "/token")
 	if err := json.Unmarshal(body, &answer); err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package sample
+package fake
 
 import (
 	"context"
@@ -13,6 +13,8 @@ import (
 	"github.com/olareg/olareg"
 	"github.com/olareg/olareg/config"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/stowage/stowage/sample"
 )
 
 // Registry is a registry in memory. It serves the distribution API as an http.Handler, with the catalog that olareg
@@ -30,7 +32,7 @@ func NewRegistry(ctx context.Context) (*Registry, error) {
 	r := NewEmptyRegistry()
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	for _, e := range Library() {
+	for _, e := range sample.Library() {
 		g.Go(func() error { return r.Push(ctx, e.Repository, e.Source, e.Tags...) })
 	}
 	if err := g.Wait(); err != nil {
@@ -49,7 +51,7 @@ func NewEmptyRegistry() *Registry {
 }
 
 // Push puts what source builds into a repository and makes the tags point at it.
-func (r *Registry) Push(ctx context.Context, repository string, source Source, tags ...string) error {
+func (r *Registry) Push(ctx context.Context, repository string, source sample.Source, tags ...string) error {
 	b, err := Push(ctx, Handler(r), repository, source, tags...)
 	if err != nil {
 		return err
@@ -66,11 +68,11 @@ func (r *Registry) Push(ctx context.Context, repository string, source Source, t
 // MoveTag makes [MovingRepository]:[MovingTag] point at one of its versions, from 1 to [RollingVersions]. The registry
 // starts with version 1. What the tag pointed at before can still be pulled by digest.
 func (r *Registry) MoveTag(ctx context.Context, version int) error {
-	ix, err := Rolling(version)
+	ix, err := sample.Rolling(version)
 	if err != nil {
 		return err
 	}
-	return r.Push(ctx, MovingRepository, ix, MovingTag)
+	return r.Push(ctx, sample.MovingRepository, ix, sample.MovingTag)
 }
 
 // Tags are the tags that were pushed with Push and MoveTag, in order of repository and tag.

@@ -1,7 +1,8 @@
-package sample
+package fake
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -42,7 +43,7 @@ func ManyTags(n int) []Dated {
 // if the major one is maintained, others are as old as their release.
 func ServerTags(major, minors int, maintained bool) []Dated {
 	released := time.Date(2007+major, 9, 14, 20, 0, 0, 0, time.UTC)
-	distributions := words("trixie bookworm bullseye buster slim-bookworm slim-bullseye alpine alpine3.18 alpine3.19 alpine3.20 alpine3.21 alpine3.22")
+	distributions := strings.Fields("trixie bookworm bullseye buster slim-bookworm slim-bullseye alpine alpine3.18 alpine3.19 alpine3.20 alpine3.21 alpine3.22")
 	var tags []Dated
 	add := func(version string, at time.Time) {
 		tags = append(tags, Dated{version, at})
@@ -70,8 +71,8 @@ func ServerTags(major, minors int, maintained bool) []Dated {
 
 // ManyNames are n names of repositories as a large organisation has them, in no order.
 func ManyNames(n int) []string {
-	teams := words("payments checkout ledger identity search catalog shipping pricing fraud growth platform data-lake ml observability edge mobile")
-	parts := words("api worker gateway scheduler exporter migrator frontend proxy cache indexer consumer producer admin cron webhook sync report importer cli agent")
+	teams := strings.Fields("payments checkout ledger identity search catalog shipping pricing fraud growth platform data-lake ml observability edge mobile")
+	parts := strings.Fields("api worker gateway scheduler exporter migrator frontend proxy cache indexer consumer producer admin cron webhook sync report importer cli agent")
 	names := make([]string, 0, n)
 	for i := range n {
 		name := teams[i%len(teams)] + "/" + parts[i/len(teams)%len(parts)]

@@ -1,4 +1,4 @@
-package sample
+package fake
 
 import (
 	"cmp"
@@ -31,7 +31,7 @@ func search(all []Found, query string) []Found {
 	var hits []Found
 	for _, f := range all {
 		text := strings.ToLower(f.Repository + " " + f.Description)
-		if !slices.ContainsFunc(words(query), func(w string) bool { return !strings.Contains(text, w) }) {
+		if !slices.ContainsFunc(strings.Fields(query), func(w string) bool { return !strings.Contains(text, w) }) {
 			hits = append(hits, f)
 		}
 	}

@@ -1,4 +1,4 @@
-package sample
+package fake
 
 import (
 	"bytes"
@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/stowage/stowage/sample"
 )
 
 // Destination is a registry to push to; see [URL] and [Handler].
@@ -33,13 +35,13 @@ func Handler(h http.Handler) Destination {
 // Push uploads what source builds to a repository, first everything that it refers to, and makes the tags point at it.
 // Without tags it can be pulled by its digest only. Blobs that the repository has already are not sent again.
 // Each blob is sent in one PUT after the POST that opens the upload, which every registry accepts.
-func Push(ctx context.Context, to Destination, repository string, source Source, tags ...string) (Built, error) {
+func Push(ctx context.Context, to Destination, repository string, source sample.Source, tags ...string) (sample.Built, error) {
 	if err := ctx.Err(); err != nil {
-		return Built{}, fmt.Errorf("push to %s: %w", repository, err) // building would be for nothing
+		return sample.Built{}, fmt.Errorf("push to %s: %w", repository, err) // building would be for nothing
 	}
 	b, err := source.Build()
 	if err != nil {
-		return Built{}, fmt.Errorf("push to %s: %w", repository, err)
+		return sample.Built{}, fmt.Errorf("push to %s: %w", repository, err)
 	}
 	sent := map[digest.Digest]bool{}
 	for m := range b.All() {
@@ -49,22 +51,22 @@ func Push(ctx context.Context, to Destination, repository string, source Source,
 			}
 			sent[blob.Descriptor.Digest] = true
 			if err := to.blob(ctx, repository, blob); err != nil {
-				return Built{}, fmt.Errorf("push blob %s to %s: %w", blob.Descriptor.Digest, repository, err)
+				return sample.Built{}, fmt.Errorf("push blob %s to %s: %w", blob.Descriptor.Digest, repository, err)
 			}
 		}
 		if err := to.manifest(ctx, repository, m.Digest().String(), m); err != nil {
-			return Built{}, fmt.Errorf("push manifest %s to %s: %w", m.Digest(), repository, err)
+			return sample.Built{}, fmt.Errorf("push manifest %s to %s: %w", m.Digest(), repository, err)
 		}
 	}
 	for _, t := range tags {
 		if err := to.manifest(ctx, repository, t, b); err != nil {
-			return Built{}, fmt.Errorf("push tag %s to %s: %w", t, repository, err)
+			return sample.Built{}, fmt.Errorf("push tag %s to %s: %w", t, repository, err)
 		}
 	}
 	return b, nil
 }
 
-func (d Destination) blob(ctx context.Context, repository string, b Blob) error {
+func (d Destination) blob(ctx context.Context, repository string, b sample.Blob) error {
 	path := "/v2/" + repository + "/blobs/"
 	head, err := d.send(ctx, http.MethodHead, path+b.Descriptor.Digest.String(), "", nil, http.StatusOK, http.StatusNotFound)
 	if err != nil || head.status == http.StatusOK {
@@ -86,7 +88,7 @@ func (d Destination) blob(ctx context.Context, repository string, b Blob) error 
 	return err
 }
 
-func (d Destination) manifest(ctx context.Context, repository, reference string, m Built) error {
+func (d Destination) manifest(ctx context.Context, repository, reference string, m sample.Built) error {
 	_, err := d.send(ctx, http.MethodPut, "/v2/"+repository+"/manifests/"+url.PathEscape(reference), m.Descriptor.MediaType, m.Body, http.StatusCreated)
 	return err
 }

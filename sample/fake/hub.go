@@ -1,4 +1,4 @@
-package sample
+package fake
 
 import (
 	"net/http"
@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/stowage/stowage/sample"
 )
 
 // Hub is a stand-in for hub.docker.com and, with its v1 search, for index.docker.io. It is safe for concurrent use.
@@ -76,7 +78,7 @@ func (h Hub) repository(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{
 		"user": namespace, "name": repository, "namespace": namespace, "repository_type": "image", "status": 1, "status_description": "active",
 		"description": f.Description, "is_private": false, "is_automated": false, "star_count": f.Stars, "pull_count": f.Pulls,
-		"last_updated": f.Updated.Format(time.RFC3339Nano), "date_registered": Epoch.AddDate(-9, 0, 0).Format(time.RFC3339Nano), "collaborator_count": 0,
+		"last_updated": f.Updated.Format(time.RFC3339Nano), "date_registered": sample.Epoch.AddDate(-9, 0, 0).Format(time.RFC3339Nano), "collaborator_count": 0,
 		"affiliation": nil, "hub_user": namespace, "has_starred": false, "full_description": "# " + repository + "\n\n" + f.Description + "\n",
 		"media_types": []string{}, "content_types": []string{"image"}, "categories": []string{},
 	})

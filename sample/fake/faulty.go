@@ -1,4 +1,4 @@
-package sample
+package fake
 
 import (
 	"net/http"
@@ -12,9 +12,9 @@ import (
 // Faulty is a registry that misbehaves as a test tells it to, around a real one, and records what it was asked for
 // and what it served. It is safe for concurrent use; faults can be switched while requests run.
 //
-//	f := sample.NewFaulty(registry)
-//	f.On(sample.Manifests, sample.HTML())
-//	hold := f.Hold(sample.GetBlob(layer), 4096) // stops after 4096 bytes
+//	f := fake.NewFaulty(registry)
+//	f.On(fake.Manifests, fake.HTML())
+//	hold := f.Hold(fake.GetBlob(layer), 4096) // stops after 4096 bytes
 //	<-hold.Reached()                            // act in the middle of the download
 //	hold.Release()
 type Faulty struct {
