@@ -84,27 +84,27 @@ func (h Host) explainStatus(s subject, status *response.StatusError) error {
 	case code == http.StatusTooManyRequests || status.Name == "TOOMANYREQUESTS":
 		return h.rateLimited(status)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden && asksForSignIn(status):
-		return h.refused(s, status.Message, image.Text{}, status)
+		return h.refused(s, status.Words, image.Text{}, status)
 	case status.Gone():
 		return h.notFound(s, status)
 	case status.Name == "NAME_INVALID" || status.Name == "TAG_INVALID" || status.Name == "DIGEST_INVALID":
-		return image.Errorf(image.Invalid, "%s does not accept %s: %s", h.Name, s.name(), status.Message).Because(status)
+		return image.Errorf(image.Invalid, "%s does not accept %s: %s", h.Name, s.name(), status.Words).Because(status)
 	case status.Astray:
 		return image.Errorf(image.Unavailable, "%s redirects %s to a page of %s, which answers %d %s", h.Name, s.name(), status.Host, code, http.StatusText(code)).
 			Because(status).Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
 	case slices.Contains(forbidding, code):
 		return h.forbidden(s, status)
-	case status.HTML && status.Message != "":
-		return image.Errorf(image.Unavailable, "%s answers with a web page (%d %s: %s), not as a registry does", status.Host, code, http.StatusText(code), status.Message).
+	case status.HTML && status.Words != "":
+		return image.Errorf(image.Unavailable, "%s answers with a web page (%d %s: %s), not as a registry does", status.Host, code, http.StatusText(code), status.Words).
 			Because(status).Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
 	case status.HTML:
 		return image.Errorf(image.Unavailable, "%s answers with a web page (%d %s), not as a registry does", status.Host, code, http.StatusText(code)).
 			Because(status).Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
 	}
 	e := image.Errorf(image.Unavailable, "%s cannot serve %s now: %s answers %d %s", h.Name, s.name(), status.Host, status.Code, http.StatusText(status.Code))
-	if status.Message != "" {
+	if status.Words != "" {
 		e = image.Errorf(image.Unavailable, "%s cannot serve %s now: %s answers %d %s: %s",
-			h.Name, s.name(), status.Host, status.Code, http.StatusText(status.Code), status.Message)
+			h.Name, s.name(), status.Host, status.Code, http.StatusText(status.Code), status.Words)
 	}
 	return e.Because(status).Suggest("Try again later, or ask whoever runs %s.", h.Name)
 }
@@ -120,13 +120,13 @@ var forbidding = []int{
 var signInWords = regexp.MustCompile(`(?i)sign[ -]?in|log[ -]?(ged )?in|authenti|authori[sz]|credential|password|anonymous|access.*denied|denied.*access|insufficient.scope|permission|^(denied|forbidden|access ?denied|.*403 forbidden)\.?$`)
 
 func asksForSignIn(status *response.StatusError) bool {
-	return status.Message == "" || signInWords.MatchString(status.Message)
+	return status.Words == "" || signInWords.MatchString(status.Words)
 }
 
 func (h Host) forbidden(s subject, status *response.StatusError) error {
 	e := image.Errorf(image.Forbidden, "%s does not hand out %s: %d %s", h.Name, s.name(), status.Code, http.StatusText(status.Code))
-	if status.Message != "" {
-		e = image.Errorf(image.Forbidden, "%s does not hand out %s: %d %s: %s", h.Name, s.name(), status.Code, http.StatusText(status.Code), status.Message)
+	if status.Words != "" {
+		e = image.Errorf(image.Forbidden, "%s does not hand out %s: %d %s: %s", h.Name, s.name(), status.Code, http.StatusText(status.Code), status.Words)
 	}
 	e = e.Because(status)
 	if status.Code == http.StatusForbidden && !h.login.known() {
@@ -174,13 +174,13 @@ func saidOf(status *response.StatusError) string {
 	said := strings.ToLower(strings.ReplaceAll(status.Name, "_", " "))
 	switch {
 	case said == "":
-		return status.Message
-	case status.Message == "" || strings.EqualFold(status.Message, said):
+		return status.Words
+	case status.Words == "" || strings.EqualFold(status.Words, said):
 		return said
-	case strings.HasPrefix(strings.ToLower(status.Message), said):
-		return status.Message
+	case strings.HasPrefix(strings.ToLower(status.Words), said):
+		return status.Words
 	}
-	return said + ": " + status.Message
+	return said + ": " + status.Words
 }
 
 // keptElsewhere tells of a layer that registries do not have by its own media type or addresses, such as the base of a
@@ -339,12 +339,12 @@ func (h Host) explainToken(s subject, f *tokenFailure) error {
 		return h.rateLimited(status)
 	case status.Code == http.StatusUnauthorized, status.Code == http.StatusForbidden,
 		status.Code == http.StatusBadRequest && h.login.known():
-		return h.refused(s, status.Message, image.Text{}, status)
-	case status.Message == "" || status.HTML:
+		return h.refused(s, status.Words, image.Text{}, status)
+	case status.Words == "" || status.HTML:
 		e = image.Errorf(image.Unavailable, "%s answers %d %s instead of a token", name, status.Code, http.StatusText(status.Code))
 	default:
 		e = image.Errorf(image.Unavailable, "%s answers %d %s instead of a token: %s",
-			name, status.Code, http.StatusText(status.Code), status.Message)
+			name, status.Code, http.StatusText(status.Code), status.Words)
 	}
 	return e.Because(f).Suggest("Nobody's sign-in is wrong: ask whoever runs %s, or see whether a proxy stands in between.", h.Name)
 }

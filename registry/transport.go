@@ -95,7 +95,7 @@ func (t *transport) receive(ex *exchange, req *http.Request, resp *http.Response
 	}
 	switch code := resp.StatusCode; {
 	case ex.challenged:
-		ex.refusal = response.ReadStatus(req, resp, t.secrets...).Message
+		ex.refusal = response.ReadStatus(req, resp, t.secrets...).Words
 		ex.unanswerable = response.LeaveOneChallenge(resp.Header)
 		return resp, nil
 	case code >= 300 && code < 400 && resp.Header.Get("Location") != "":

@@ -16,19 +16,19 @@ const MaxErrorBody = 256 << 10
 
 // StatusError is an answer that is no success.
 type StatusError struct {
-	Code    int    // HTTP status
-	Host    string // who answered: the registry, or where it redirects to, or its token server
-	Name    string // the first error's code (distribution-spec "Error Codes"), such as MANIFEST_UNKNOWN
-	Message string // its words, see reasonOf; cleaned
-	HTML    bool
-	Token   bool      // the answer is a token server's
-	Astray  bool      // a redirect led to it that is not about what was asked for, such as a sign-in page
-	Until   time.Time // from Retry-After; zero where there is none
+	Code   int    // HTTP status
+	Host   string // who answered: the registry, or where it redirects to, or its token server
+	Name   string // the first error's code (distribution-spec "Error Codes"), such as MANIFEST_UNKNOWN
+	Words  string // see reasonOf; cleaned
+	HTML   bool
+	Token  bool      // the answer is a token server's
+	Astray bool      // a redirect led to it that is not about what was asked for, such as a sign-in page
+	Until  time.Time // from Retry-After; zero where there is none
 }
 
 // Error implements error.
 func (e *StatusError) Error() string {
-	return strings.TrimSpace(fmt.Sprintf("%s answers %d %s: %s %s", e.Host, e.Code, http.StatusText(e.Code), e.Name, e.Message))
+	return strings.TrimSpace(fmt.Sprintf("%s answers %d %s: %s %s", e.Host, e.Code, http.StatusText(e.Code), e.Name, e.Words))
 }
 
 // Lasts reports that the same answer will come to the same request: what was refused is not asked for again. A request
@@ -66,12 +66,12 @@ func ReadStatus(req *http.Request, resp *http.Response, secrets ...string) *Stat
 	if plain, ok := Inflated(resp.Header, raw, MaxErrorBody); ok {
 		raw = plain
 	}
-	e.Name, e.Message = reasonOf(MediaType(resp.Header), raw)
+	e.Name, e.Words = reasonOf(MediaType(resp.Header), raw)
 	e.Name = Clean(e.Name)
 	for _, secret := range secretsOf(req, secrets) {
-		e.Message = strings.ReplaceAll(e.Message, secret, "…")
+		e.Words = strings.ReplaceAll(e.Words, secret, "…")
 	}
-	e.Message = cleanTo(e.Message, maxReason)
+	e.Words = cleanTo(e.Words, maxReason)
 	return e
 }
 

@@ -55,7 +55,7 @@ var mayImport = map[string][]string{
 	"migrations":    {},
 	"static":        {},
 	"sample":        {},
-	"sample/fake":   {},
+	"sample/fake":   {"sample"},
 }
 
 // everywhere are packages that know nothing of the shelf, and that any of ours may import.
@@ -86,10 +86,10 @@ var onlyIn = map[string][]string{
 	"github.com/alecthomas/kong":          {"cmd/stowage"},
 	"github.com/goccy/go-yaml":            {"cmd/stowage"},
 	"github.com/nicksnyder/go-i18n/v2":    {"views/text"},
-	"github.com/olareg/olareg":            {"sample", "sample/fake", "test/*"},
+	"github.com/olareg/olareg":            {"sample/fake", "test/*"},
 	"github.com/distribution/reference":   {"image", "shelf/docker"},
 	"github.com/containerd/platforms":     {"image"},
-	"github.com/klauspost/compress":       {"image/layer", "archive", "registry/response", "sample", "sample/fake"},
+	"github.com/klauspost/compress":       {"image/layer", "archive", "registry/response", "sample"},
 	"github.com/andybalholm/brotli":       {"registry/response"},
 }
 
