@@ -77,3 +77,12 @@ func (p Platform) String() string {
 	}
 	return platforms.FormatAll(ocispec.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion})
 }
+
+// StoredPlatform reads what String wrote; the zero Platform where that is none.
+func StoredPlatform(s string) Platform {
+	p, err := ParsePlatform(s)
+	if err != nil {
+		return Platform{}
+	}
+	return p
+}

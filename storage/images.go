@@ -16,7 +16,7 @@ func scanImage(rows *sql.Rows) (shelf.Image, error) {
 	var platform string
 	var created, stored int64
 	err := rows.Scan(&i.Manifest, &i.ID, &platform, &created, &i.Size, &i.Layers, &i.Unpacked, textColumn{&i.Broken}, &stored)
-	i.Platform, i.Created, i.Stored = storedPlatform(platform), fromMillis(created), fromMillis(stored)
+	i.Platform, i.Created, i.Stored = image.StoredPlatform(platform), fromMillis(created), fromMillis(stored)
 	return i, err
 }
 
@@ -26,7 +26,7 @@ func entriesOf(ctx context.Context, q querier, index image.Digest, depth int) ([
 		e := shelf.IndexEntry{Depth: depth}
 		var platform string
 		err := rows.Scan(&e.Digest, &e.MediaType, &e.Bytes, &e.Kind, &platform, &e.Describes)
-		e.Platform = storedPlatform(platform)
+		e.Platform = image.StoredPlatform(platform)
 		return e, err
 	}, `SELECT digest, media_type, size, kind, platform, describes FROM index_entries WHERE index_digest = ? ORDER BY position`, index)
 	if err != nil {

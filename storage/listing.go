@@ -23,20 +23,11 @@ func scanRow(rows *sql.Rows) (r shelf.Row, id int64, err error) {
 		r.Reference.Digest = r.Digest
 	}
 	r.Created, r.Pulled = fromMillis(created), fromMillis(pulled)
-	r.Platform = storedPlatform(platform)
+	r.Platform = image.StoredPlatform(platform)
 	for _, p := range strings.Fields(platforms) {
-		r.Platforms = append(r.Platforms, storedPlatform(p))
+		r.Platforms = append(r.Platforms, image.StoredPlatform(p))
 	}
 	return r, id, nil
-}
-
-// storedPlatform reads what Platform.String wrote into the database.
-func storedPlatform(s string) image.Platform {
-	p, err := image.ParsePlatform(s)
-	if err != nil {
-		return image.Platform{}
-	}
-	return p
 }
 
 // Totals gives the sums over the whole shelf.

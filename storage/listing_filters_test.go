@@ -13,6 +13,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/listing"
 )
 
 var (
@@ -248,7 +249,7 @@ func TestARowOfTheIndexIsSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	with := heap()
-	s.index = newListIndex()
+	s.index = listing.New()
 	without := heap()
 	if each := (with - without) / rows; each < 100 || each > 280 {
 		t.Errorf("a row takes %d bytes", each)

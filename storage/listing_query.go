@@ -4,31 +4,34 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/listing"
 )
 
-// listTries is how often a list is chosen anew because the shelf changed between the choice and the reading of its rows.
+// listTries is how often a list is chosen anew because the shelf changed between the choice and the reading of its
+// rows.
 const listTries = 4
 
-// choose finds what q chooses by the index as it is in one snapshot of the database, and runs read on both. In a shelf that
-// changes very quickly the index may be ahead of the snapshot: then rows can be missing in it.
-func (s *Store) choose(ctx context.Context, q shelf.Query, pick func(*listChoice), read func(*sql.Tx) error) error {
+// choose finds what q chooses by the index as it is in one snapshot of the database, and runs read on both. In a shelf
+// that changes very quickly the index may be ahead of the snapshot: then rows can be missing in it.
+func (s *Store) choose(ctx context.Context, q shelf.Query, pick func(*listing.Choice), read func(*sql.Tx) error) error {
 	for try := 1; ; try++ {
 		ahead := false
 		err := s.view(ctx, func(tx *sql.Tx) error {
-			change, err := s.index.catchUp(ctx, tx)
+			change, err := s.index.CatchUp(ctx, listFeed{tx})
 			if err != nil {
 				return err
 			}
-			c, err := compile(ctx, tx, q)
+			c, err := listing.Compile(q, func(digits string) ([]int64, error) { return reachedRows(ctx, tx, digits) })
 			if err != nil {
 				return err
 			}
-			ahead = s.index.choose(c, pick) != change
+			ahead = s.index.Choose(c, pick) != change
 			if ahead && try < listTries {
 				return nil
 			}
@@ -43,8 +46,8 @@ func (s *Store) choose(ctx context.Context, q shelf.Query, pick func(*listChoice
 // List gives rows and how many the query chooses in all.
 func (s *Store) List(ctx context.Context, q shelf.Query) (rows []shelf.Row, total int, err error) {
 	var ids []int64
-	err = s.choose(ctx, q, func(c *listChoice) {
-		ids, total = c.page(rowOrders[q.Sort], q.Descending, q.Offset, q.Limit), c.total
+	err = s.choose(ctx, q, func(c *listing.Choice) {
+		ids, total = c.Page(q.Sort, q.Descending, q.Offset, q.Limit), c.Total()
 	}, func(tx *sql.Tx) error {
 		rows, err = readRows(ctx, tx, ids)
 		return err
@@ -55,11 +58,12 @@ func (s *Store) List(ctx context.Context, q shelf.Query) (rows []shelf.Row, tota
 // idsAtOnce is how many image IDs are read at a time.
 const idsAtOnce = 1000
 
-// EachImageID calls f with the image ID of each row that q chooses, in its order and whatever its Offset and Limit. Rows without
-// a stored platform have none and are left out, and so is what is deleted meanwhile: nothing is held while f works.
+// EachImageID calls f with the image ID of each row that q chooses, in its order and whatever its Offset and Limit.
+// Rows without a stored platform have none and are left out, and so is what is deleted meanwhile: nothing is held while
+// f works.
 func (s *Store) EachImageID(ctx context.Context, q shelf.Query, f func(image.Digest) error) error {
 	var ids []int64
-	err := s.choose(ctx, q, func(c *listChoice) { ids = c.page(rowOrders[q.Sort], q.Descending, 0, c.total) }, func(*sql.Tx) error { return nil })
+	err := s.choose(ctx, q, func(c *listing.Choice) { ids = c.Page(q.Sort, q.Descending, 0, c.Total()) }, func(*sql.Tx) error { return nil })
 	if err != nil {
 		return err
 	}
@@ -91,10 +95,11 @@ func (s *Store) EachImageID(ctx context.Context, q shelf.Query, f func(image.Dig
 	return nil
 }
 
-// ListRepositories gives the repositories of the rows that q chooses, and how many there are. Sort is one for repositories.
+// ListRepositories gives the repositories of the rows that q chooses, and how many there are. Sort is one for
+// repositories.
 func (s *Store) ListRepositories(ctx context.Context, q shelf.Query) (rows []shelf.RepositoryRow, total int, err error) {
-	err = s.choose(ctx, q, func(c *listChoice) {
-		rows, total = c.repositories(q.Sort, q.Descending, q.Offset, q.Limit)
+	err = s.choose(ctx, q, func(c *listing.Choice) {
+		rows, total = c.Repositories(q.Sort, q.Descending, q.Offset, q.Limit)
 	}, func(*sql.Tx) error { return nil })
 	return rows, total, err
 }
@@ -102,18 +107,18 @@ func (s *Store) ListRepositories(ctx context.Context, q shelf.Query) (rows []she
 // ListOffers gives what is there to be filtered by.
 func (s *Store) ListOffers(ctx context.Context) (o shelf.Offers, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
-		_, err := s.index.catchUp(ctx, tx)
+		_, err := s.index.CatchUp(ctx, listFeed{tx})
 		return err
 	})
 	if err == nil {
-		o = s.index.offers()
+		o = s.index.Offers()
 	}
 	return o, err
 }
 
-// CreatedOf gives when an image was created that is named as docker's filters before and since name it: a reference, where the
-// platform counts that the list shows, or an image ID or the beginning of one. The time is zero where its config does not
-// say. Errors are of kind NotFound, of kind Conflict where several IDs begin so, and of kind Invalid.
+// CreatedOf gives when an image was created that is named as docker's filters before and since name it: a reference,
+// where the platform counts that the list shows, or an image ID or the beginning of one. The time is zero where its
+// config does not say. Errors are of kind NotFound, of kind Conflict where several IDs begin so, and of kind Invalid.
 func (s *Store) CreatedOf(ctx context.Context, name string) (time.Time, error) {
 	named, err := s.Named(ctx, name)
 	if err != nil || named.Reference == (image.Reference{}) {
@@ -164,4 +169,33 @@ func idList(ids []int64) string {
 		panic(fmt.Sprintf("storage: write %d IDs: %v", len(ids), err))
 	}
 	return string(list)
+}
+
+// reachedBy finds the rows of the list under which a digest can be reached that begins with given digits: an
+// index, a manifest, the image ID of any platform, or a layer. Few digests are meant: the rest is not looked for.
+const reachedBy = `SELECT id FROM listing WHERE digest IN (
+	WITH RECURSIVE up (digest) AS (SELECT * FROM (
+		SELECT digest FROM manifests WHERE digest BETWEEN ? AND ?
+		UNION SELECT manifest_digest FROM images WHERE config_digest BETWEEN ? AND ?
+		UNION SELECT manifest_digest FROM image_layers WHERE layer_digest BETWEEN ? AND ?
+		LIMIT 1000)
+		UNION SELECT e.index_digest FROM index_entries e JOIN up ON e.digest = up.digest AND e.kind IN ('image', 'index'))
+	SELECT digest FROM up)`
+
+// reachedRows returns the IDs of the rows that reachedBy finds for the first digits of a digest.
+func reachedRows(ctx context.Context, tx *sql.Tx, digits string) ([]int64, error) {
+	from, to := "sha256:"+digits, "sha256:"+digits+"g" // g sorts after every hex digit
+	return rowsOf(ctx, tx, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) },
+		reachedBy, from, to, from, to, from, to)
+}
+
+// warm reads the list before anybody asks for it. Where it fails, the first who asks reads it.
+func (s *Store) warm(ctx context.Context) {
+	err := s.view(ctx, func(tx *sql.Tx) error {
+		_, err := s.index.CatchUp(ctx, listFeed{tx})
+		return err
+	})
+	if err != nil && !errors.Is(err, context.Canceled) {
+		s.log.Warn("read the list into memory", "error", err)
+	}
 }

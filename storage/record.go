@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
@@ -318,4 +319,15 @@ func (r recorder) settlesCheck(repo int64, p shelf.Pulled) error {
 		return nil
 	}
 	return writeCheck(r.ctx, r.tx, repo, shelf.AskedByPull, shelf.Checked{Reference: p.Reference, Answer: shelf.AnswerDigest, Upstream: p.Target.Digest, At: p.Asked})
+}
+
+// createdMillis keeps an unknown creation time NULL: none, or one in the year 1, which is how Go writes none.
+func createdMillis(t *time.Time) any {
+	if t == nil {
+		return nil
+	}
+	if year := t.UTC().Year(); year <= 1 || year > 9999 {
+		return nil
+	}
+	return t.UnixMilli()
 }

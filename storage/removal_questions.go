@@ -45,7 +45,7 @@ func (qs questions) Below(tops []image.Digest, each func(removal.Below)) error {
 		var created int64
 		i := &b.Image
 		err := rows.Scan(&b.Top, &b.Digest, &b.Index, &i.ID, &platform, &created, &i.Size, &i.Layers)
-		if i.Manifest, i.Platform, i.Created = b.Digest, storedPlatform(platform), fromMillis(created); err == nil {
+		if i.Manifest, i.Platform, i.Created = b.Digest, image.StoredPlatform(platform), fromMillis(created); err == nil {
 			each(b)
 		}
 		return false, err

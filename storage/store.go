@@ -27,6 +27,7 @@ import (
 	"github.com/stowage/stowage/migrations"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage/blob"
+	"github.com/stowage/stowage/storage/listing"
 )
 
 const (
@@ -70,7 +71,7 @@ type Store struct {
 	servedBlobs     *memo.Current[image.Reference, int64] // their sizes
 	subjects        *subjects
 	uploads         *memo.Current[image.Reference, bool] // see Uploaded
-	index           *listIndex
+	index           *listing.Index
 	holds           holds
 	removals        *removals
 	keeper          *keeper
@@ -88,7 +89,7 @@ type Store struct {
 // background work. It fails with image.Conflict while another server uses the folder, and with
 // image.Invalid where a newer Stowage wrote the schema.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{log: o.Logger, now: o.Now, platform: o.DefaultPlatform, grace: o.StrayGrace, window: o.UndoWindow, index: newListIndex()}
+	s := &Store{log: o.Logger, now: o.Now, platform: o.DefaultPlatform, grace: o.StrayGrace, window: o.UndoWindow, index: listing.New()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

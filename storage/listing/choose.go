@@ -1,8 +1,6 @@
-package storage
+package listing
 
 import (
-	"context"
-	"database/sql"
 	"path"
 	"slices"
 	"strings"
@@ -11,8 +9,8 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// listFilter is a ListQuery in the index's terms: a row must pass each group of predicates, by any of the group.
-type listFilter struct {
+// Filter is a query in the index's terms: a row must pass each group of predicates, by any of the group.
+type Filter struct {
 	repository image.Repository
 	groups     [][]predicate
 	reached    []int64 // rows that the text finds by an ID or digest; they count as in the first group
@@ -20,16 +18,15 @@ type listFilter struct {
 	dated      bool // created counts
 }
 
-// compile puts q in the index's terms, and reads what only the database knows. Errors are of kind Invalid.
-func compile(ctx context.Context, tx *sql.Tx, q shelf.Query) (f listFilter, err error) {
-	f = listFilter{repository: q.Repository, created: spanOf(q.Since, q.Before), dated: !q.Before.IsZero() || !q.Since.IsZero()}
+// Compile puts q in the index's terms. What only the database knows comes from reached: the IDs of the rows under which
+// a digest can be reached that begins with some digits. Errors are its own, or of kind Invalid.
+func Compile(q shelf.Query, reached func(digits string) ([]int64, error)) (f Filter, err error) {
+	f = Filter{repository: q.Repository, created: spanOf(q.Since, q.Before), dated: !q.Before.IsZero() || !q.Since.IsZero()}
 	if text := strings.ToLower(strings.TrimSpace(q.Text)); text != "" {
 		part := strings.TrimPrefix(strings.TrimPrefix(text, "docker.io/"), "library/")
 		f.all(predicate{kind: byPart, text: part})
-		if digits, ok := image.ParseIDPrefix(text); ok && len(digits) >= fewestDigits {
-			from, to := "sha256:"+digits, "sha256:"+digits+"g" // g sorts after every hex digit
-			f.reached, err = rowsOf(ctx, tx, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) }, reachedBy, from, to, from, to, from, to)
-			if err != nil {
+		if digits, ok := image.ParseIDPrefix(text); ok && len(digits) >= FewestDigits {
+			if f.reached, err = reached(digits); err != nil {
 				return f, err
 			}
 		}
@@ -68,40 +65,30 @@ func compile(ctx context.Context, tx *sql.Tx, q shelf.Query) (f listFilter, err 
 	return f, nil
 }
 
-func (f *listFilter) all(p predicate) { f.groups = append(f.groups, []predicate{p}) }
+func (f *Filter) all(p predicate) { f.groups = append(f.groups, []predicate{p}) }
 
-func (f *listFilter) any(p []predicate) {
+func (f *Filter) any(p []predicate) {
 	if len(p) > 0 {
 		f.groups = append(f.groups, p)
 	}
 }
 
-// fewestDigits is from how many hex digits on a text is looked for in IDs and digests too: fewer of them are in thousands.
-const fewestDigits = 4
+// FewestDigits is from how many hex digits on a text is looked for in IDs and digests too: fewer of them are in
+// thousands.
+const FewestDigits = 4
 
-// reachedBy finds the rows of the list under which a digest can be reached that begins with given digits: an
-// index, a manifest, the image ID of any platform, or a layer. Few digests are meant: the rest is not looked for.
-const reachedBy = `SELECT id FROM listing WHERE digest IN (
-	WITH RECURSIVE up (digest) AS (SELECT * FROM (
-		SELECT digest FROM manifests WHERE digest BETWEEN ? AND ?
-		UNION SELECT manifest_digest FROM images WHERE config_digest BETWEEN ? AND ?
-		UNION SELECT manifest_digest FROM image_layers WHERE layer_digest BETWEEN ? AND ?
-		LIMIT 1000)
-		UNION SELECT e.index_digest FROM index_entries e JOIN up ON e.digest = up.digest AND e.kind IN ('image', 'index'))
-	SELECT digest FROM up)`
-
-// listChoice is what a filter chooses. It is valid while the index does not change.
-type listChoice struct {
-	index *listIndex
+// Choice is what a filter chooses. It is valid while the index does not change.
+type Choice struct {
+	index *Index
 	rows  bitset // nil: all
 	total int
 }
 
-// choose finds the rows that pass f, hands them to pick and tells as of which change they are.
-func (x *listIndex) choose(f listFilter, pick func(*listChoice)) (change int64) {
+// Choose finds the rows that pass f, hands them to pick and returns as of which change they are.
+func (x *Index) Choose(f Filter, pick func(*Choice)) (change int64) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	c := listChoice{index: x, total: len(x.orders[inID])}
+	c := Choice{index: x, total: len(x.orders[inID])}
 	if f.repository == "" && len(f.groups) == 0 && !f.dated {
 		pick(&c)
 		return x.change
@@ -138,7 +125,7 @@ func (x *listIndex) choose(f listFilter, pick func(*listChoice)) (change int64) 
 }
 
 // passingAny gives the places whose rows pass any of some predicates. The caller must not change the answer.
-func (x *listIndex) passingAny(group []predicate) bitset {
+func (x *Index) passingAny(group []predicate) bitset {
 	if len(group) == 1 {
 		return x.passing(group[0])
 	}
@@ -152,7 +139,7 @@ func (x *listIndex) passingAny(group []predicate) bitset {
 }
 
 // createdRows returns the places of the rows that were created in a span.
-func (x *listIndex) createdRows(span createdSpan) []uint32 {
+func (x *Index) createdRows(span createdSpan) []uint32 {
 	list := x.orders[inCreated]
 	at := func(ms int64) int {
 		i, _ := slices.BinarySearchFunc(list, ms, func(i uint32, ms int64) int {
@@ -168,7 +155,7 @@ func (x *listIndex) createdRows(span createdSpan) []uint32 {
 }
 
 // repositoryRows gives the places of a repository's rows.
-func (x *listIndex) repositoryRows(name image.Repository) []uint32 {
+func (x *Index) repositoryRows(name image.Repository) []uint32 {
 	familiar := name.Familiar()
 	list := x.orders[inRepository]
 	at, _ := slices.BinarySearchFunc(list, familiar, func(i uint32, familiar string) int { return strings.Compare(x.entries[i].repo.familiar, familiar) })
@@ -179,13 +166,16 @@ func (x *listIndex) repositoryRows(name image.Repository) []uint32 {
 	return list[at:end]
 }
 
-// page gives the IDs of the rows from offset on, at most limit, in an order or its reverse.
-func (c *listChoice) page(o order, descending bool, offset, limit int) []int64 {
+// Total returns how many rows are chosen.
+func (c *Choice) Total() int { return c.total }
+
+// Page returns the IDs of the rows from offset on, at most limit, in an order or its reverse.
+func (c *Choice) Page(by shelf.Sort, descending bool, offset, limit int) []int64 {
 	limit = min(limit, c.total-offset)
 	if limit <= 0 || offset < 0 {
 		return nil
 	}
-	list := c.index.orders[o]
+	list := c.index.orders[rowOrders[by]]
 	// Walked from the nearer end, rising or falling as that is.
 	first, fromEnd := offset, descending
 	turned := offset > c.total/2

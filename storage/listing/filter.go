@@ -1,4 +1,4 @@
-package storage
+package listing
 
 import (
 	"encoding/hex"
@@ -63,7 +63,7 @@ type passed struct {
 }
 
 // passing returns the places whose rows pass. The caller holds x.mu and must not change the answer.
-func (x *listIndex) passing(p predicate) bitset {
+func (x *Index) passing(p predicate) bitset {
 	if known, ok := x.passed.Get(p.key()); ok {
 		return known.rows
 	}
@@ -79,7 +79,7 @@ func (x *listIndex) passing(p predicate) bitset {
 }
 
 // changed has what is remembered follow changes at some places. The caller holds x.mu for writing.
-func (x *listIndex) changed(places []uint32) {
+func (x *Index) changed(places []uint32) {
 	if len(places) > fewChanges {
 		x.passed.Clear()
 		return
@@ -99,7 +99,7 @@ func (x *listIndex) changed(places []uint32) {
 }
 
 // matcher gives the test of a row. It remembers what it found of a repository, so it is for one goroutine.
-func (x *listIndex) matcher(p predicate) func(*entry) bool {
+func (x *Index) matcher(p predicate) func(*entry) bool {
 	switch p.kind {
 	case byPart:
 		return func(e *entry) bool {
@@ -113,7 +113,7 @@ func (x *listIndex) matcher(p predicate) func(*entry) bool {
 	case byLabels:
 		wanted := make([]wantedLabel, len(p.labels))
 		for i, l := range p.labels {
-			wanted[i] = wantedLabel{x.labelHash(l.Key, l.Value), l.Any}
+			wanted[i] = wantedLabel{x.labelHash(l), l.Any}
 		}
 		return func(e *entry) bool { return e.labels != "" && labelled(e.labels, wanted) }
 	case byDangling:
@@ -123,7 +123,7 @@ func (x *listIndex) matcher(p predicate) func(*entry) bool {
 	case byRegistry:
 		return func(e *entry) bool { return e.repo.host == p.text }
 	case byPlatform:
-		return platformMatcher(storedPlatform(p.text))
+		return platformMatcher(image.StoredPlatform(p.text))
 	case byUpdate:
 		state := updateCodes[shelf.UpdateState(p.text)]
 		return func(e *entry) bool { return e.update == state }
@@ -145,7 +145,7 @@ func platformMatcher(p image.Platform) func(*entry) bool {
 		has, found := known[e.platforms]
 		if !found {
 			for s := range strings.FieldsSeq(e.platforms.Value()) {
-				stored := storedPlatform(s)
+				stored := image.StoredPlatform(s)
 				if p.OSVersion == "" {
 					stored.OSVersion = ""
 				}
@@ -164,8 +164,8 @@ func globMatcher(pattern string) func(*entry) bool {
 	g := newGlob(pattern)
 	byDigest := strings.Contains(pattern, "@")
 	type known struct{ whole, below bool }
-	repositories := map[*listedRepository]known{}
-	var last *listedRepository
+	repositories := map[*repository]known{}
+	var last *repository
 	var of known
 	return func(e *entry) bool {
 		if e.repo != last {

@@ -1,4 +1,5 @@
-package storage
+// Package listing is the list of images in memory: filters, orders and pages of it, without the database. It follows a Feed.
+package listing
 
 import (
 	"cmp"
@@ -15,11 +16,11 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// listIndex is the list in memory: of each row what filters and orders need, and the rows in each order. Any combination
-// of filters and any page is answered from it in a few milliseconds at 100,000 rows, which no set of SQL indexes does. The
-// database is the truth: before each answer the index takes over what changed there (catchUp), so it needs nobody to
+// Index is the list in memory: of each row what filters and orders need, and the rows in each order. Any combination of
+// filters and any page is answered from it in a few milliseconds at 100,000 rows, which no set of SQL indexes does. The
+// database is the truth: before each answer the index takes over what changed there (CatchUp), so it needs nobody to
 // tell it and is right after a crash. Writers never wait for it. A row takes some 280 bytes, and 16 for each label.
-type listIndex struct {
+type Index struct {
 	seed maphash.Seed
 	turn chan struct{} // holds a token while somebody brings the index up to date
 
@@ -27,7 +28,7 @@ type listIndex struct {
 	change  int64 // up to which it knows the list; negative: nothing was read yet
 	entries []entry
 	free    []uint32 // places in entries without a row
-	repos   map[int64]*listedRepository
+	repos   map[int64]*repository
 	sets    map[unique.Handle[string]]int // how many rows have each set of platforms
 	orders  [orderCount][]uint32          // places in entries
 	passed  *memo.Recent[predicateKey, *passed]
@@ -39,7 +40,7 @@ type entry struct {
 	id        int64 // 0: no row
 	name      string
 	labels    string // see listlabels
-	repo      *listedRepository
+	repo      *repository
 	platforms unique.Handle[string] // as in the database, joined by blanks
 	digest    [32]byte
 	imageID   uint64 // its first digits, which put it in order
@@ -57,8 +58,8 @@ type entry struct {
 	upper     bool // name has upper-case letters
 }
 
-// listedRepository is what the rows of a repository have in common.
-type listedRepository struct {
+// repository is what the rows of a repository have in common.
+type repository struct {
 	id       int64
 	name     image.Repository
 	familiar string
@@ -105,15 +106,16 @@ var rowOrders = map[shelf.Sort]order{
 	shelf.SortSize: inSize, shelf.SortUnpacked: inUnpacked, shelf.SortUpdate: inUpdate, shelf.SortHanded: inHanded,
 }
 
-func newListIndex() *listIndex {
-	return &listIndex{
+// New makes an empty index, which has read nothing yet.
+func New() *Index {
+	return &Index{
 		seed: maphash.MakeSeed(), turn: make(chan struct{}, 1), change: -1,
 		passed: memo.NewRecent[predicateKey, *passed](mostPassed),
 	}
 }
 
 // compare puts two places in order. Equal ones there are none: IDs differ.
-func (x *listIndex) compare(o order, i, j uint32) int {
+func (x *Index) compare(o order, i, j uint32) int {
 	a, b := &x.entries[i], &x.entries[j]
 	c := 0
 	switch o {
@@ -151,7 +153,7 @@ func (x *listIndex) compare(o order, i, j uint32) int {
 }
 
 // place finds a row by its ID.
-func (x *listIndex) place(id int64) (uint32, bool) {
+func (x *Index) place(id int64) (uint32, bool) {
 	at, found := slices.BinarySearchFunc(x.orders[inID], id, func(i uint32, id int64) int { return cmp.Compare(x.entries[i].id, id) })
 	if !found {
 		return 0, false
@@ -160,7 +162,7 @@ func (x *listIndex) place(id int64) (uint32, bool) {
 }
 
 // apply takes rows out and puts others in. An ID can be among both: the row has changed. The caller holds mu.
-func (x *listIndex) apply(gone []int64, come []entry) {
+func (x *Index) apply(gone []int64, come []entry) {
 	dropped := newBitset(len(x.entries))
 	var touched []uint32
 	for _, id := range gone {
@@ -189,7 +191,7 @@ func (x *listIndex) apply(gone []int64, come []entry) {
 }
 
 // forget takes a row out of the counts.
-func (x *listIndex) forget(e *entry) {
+func (x *Index) forget(e *entry) {
 	if e.repo.rows--; e.repo.rows == 0 {
 		delete(x.repos, e.repo.id)
 	}
@@ -199,7 +201,7 @@ func (x *listIndex) forget(e *entry) {
 }
 
 // add gives a row a place and counts it.
-func (x *listIndex) add(e entry) uint32 {
+func (x *Index) add(e entry) uint32 {
 	x.count(&e)
 	if n := len(x.free); n > 0 {
 		i := x.free[n-1]
@@ -212,7 +214,7 @@ func (x *listIndex) add(e entry) uint32 {
 }
 
 // count counts a row. Its repository may be one that is known already.
-func (x *listIndex) count(e *entry) {
+func (x *Index) count(e *entry) {
 	if known := x.repos[e.repo.id]; known != nil {
 		e.repo = known
 	} else {
@@ -223,7 +225,7 @@ func (x *listIndex) count(e *entry) {
 }
 
 // merge puts sorted places into an order, from its end: what lies between two of them moves as one.
-func (x *listIndex) merge(o order, list, added []uint32) []uint32 {
+func (x *Index) merge(o order, list, added []uint32) []uint32 {
 	end := len(list)
 	list = slices.Grow(list, len(added))[:end+len(added)]
 	for k := len(added) - 1; k >= 0; k-- {
@@ -235,8 +237,8 @@ func (x *listIndex) merge(o order, list, added []uint32) []uint32 {
 	return list
 }
 
-// offers gives what the filters can be set to.
-func (x *listIndex) offers() shelf.Offers {
+// Offers returns what the filters can be set to.
+func (x *Index) Offers() shelf.Offers {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if known := x.offered.Load(); known != nil && known.change == x.change {
@@ -253,7 +255,7 @@ type offeredAt struct {
 	change int64
 }
 
-func (x *listIndex) offersNow() (o shelf.Offers) {
+func (x *Index) offersNow() (o shelf.Offers) {
 	hosts, platforms := map[string]bool{}, map[string]bool{}
 	for _, r := range x.repos {
 		hosts[r.host] = true
@@ -268,7 +270,7 @@ func (x *listIndex) offersNow() (o shelf.Offers) {
 	}
 	slices.Sort(o.Registries)
 	for s := range platforms {
-		if p := storedPlatform(s); p != (image.Platform{}) {
+		if p := image.StoredPlatform(s); p != (image.Platform{}) {
 			o.Platforms = append(o.Platforms, p)
 		}
 	}

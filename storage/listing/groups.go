@@ -1,4 +1,4 @@
-package storage
+package listing
 
 import (
 	"cmp"
@@ -38,8 +38,8 @@ var groupKeys = map[shelf.Sort]func(*group) int64{
 	shelf.SortUpdate: func(g *group) int64 { return -int64(g.available)<<32 - int64(g.gone) },
 }
 
-// repositories gives a page of the chosen rows by repositories, and how many there are.
-func (c *listChoice) repositories(by shelf.Sort, descending bool, offset, limit int) ([]shelf.RepositoryRow, int) {
+// Repositories returns a page of the chosen rows by repositories, and how many there are.
+func (c *Choice) Repositories(by shelf.Sort, descending bool, offset, limit int) ([]shelf.RepositoryRow, int) {
 	groups := c.groups() // by name
 	total := len(groups)
 	type place struct {
@@ -67,7 +67,7 @@ func (c *listChoice) repositories(by shelf.Sort, descending bool, offset, limit 
 }
 
 // groups adds the chosen rows up.
-func (c *listChoice) groups() []group {
+func (c *Choice) groups() []group {
 	entries, list := c.index.entries, c.index.orders[inRepository]
 	var groups []group
 	var g *group
@@ -111,14 +111,14 @@ func (c *listChoice) groups() []group {
 }
 
 // repository words a group as a row.
-func (c *listChoice) repository(g *group) shelf.RepositoryRow {
+func (c *Choice) repository(g *group) shelf.RepositoryRow {
 	list := c.index.orders[inRepository]
 	row := shelf.RepositoryRow{
 		Repository: c.index.entries[list[g.from]].repo.name, Tags: g.tags, Dangling: g.dangling, ByDigest: g.byDigest, Available: g.available,
-		Gone: g.gone, Pinned: g.pinned, Created: fromMillis(g.created), Pulled: fromMillis(g.pulled), Size: g.size, Downloads: shelf.Download{Count: g.handed},
+		Gone: g.gone, Pinned: g.pinned, Created: timeOf(g.created), Pulled: timeOf(g.pulled), Size: g.size, Downloads: shelf.Download{Count: g.handed},
 	}
 	if g.handedAt != 0 {
-		row.Downloads.Last = fromMillis(g.handedAt)
+		row.Downloads.Last = timeOf(g.handedAt)
 	}
 	sets := map[unique.Handle[string]]bool{}
 	for _, i := range list[g.from:g.to] {
@@ -131,7 +131,7 @@ func (c *listChoice) repository(g *group) shelf.RepositoryRow {
 		for s := range strings.FieldsSeq(set.Value()) {
 			if !seen[s] {
 				seen[s] = true
-				row.Platforms = append(row.Platforms, storedPlatform(s))
+				row.Platforms = append(row.Platforms, image.StoredPlatform(s))
 			}
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/listing"
 )
 
 // randomList writes the list's rows straight into the database, in ways that no pull would.
@@ -197,7 +198,7 @@ func (l *randomList) query() shelf.Query {
 	some(func() { q.Since = time.UnixMilli(l.random.Int64N(50_000)) })
 	some(func() { q.Registry = oneOf(l.random, []string{"docker.io", "quay.io", "localhost:5000", "ghcr.io"}) })
 	some(func() {
-		q.Platform = storedPlatform(oneOf(l.random, []string{"linux/amd64", "linux/arm/v7", "windows/amd64", "linux/s390x"}))
+		q.Platform = image.StoredPlatform(oneOf(l.random, []string{"linux/amd64", "linux/arm/v7", "windows/amd64", "linux/s390x"}))
 	})
 	some(func() { q.Updates = []shelf.UpdateState{oneOf(l.random, randomUpdates)} })
 	some(func() { q.Pinned = true })
@@ -261,7 +262,7 @@ func (l *randomList) all() []listRow {
 func passes(q shelf.Query, r listRow) bool {
 	text := strings.ToLower(q.Text)
 	named := strings.Contains(strings.ToLower(r.name), strings.TrimPrefix(strings.TrimPrefix(text, "docker.io/"), "library/"))
-	if digits, ok := image.ParseIDPrefix(text); ok && len(digits) >= fewestDigits {
+	if digits, ok := image.ParseIDPrefix(text); ok && len(digits) >= listing.FewestDigits {
 		named = named || slices.ContainsFunc(r.images, func(d image.Digest) bool { return strings.HasPrefix(d.Encoded(), digits) })
 	}
 	globbed := len(q.References) == 0
@@ -504,34 +505,5 @@ func TestTheChangesOfTheListAreTrimmed(t *testing.T) {
 	}
 	if _, total, err := l.List(t.Context(), shelf.Query{}); err != nil || total != 30_000 {
 		t.Errorf("%d rows, %v", total, err)
-	}
-}
-
-// A glob is path.Match's, whatever is looked at first.
-func TestAGlobMatchesWhatPathMatchDoes(t *testing.T) {
-	parts := []string{"a", "b", "/", "*", "?", "[ab]", "[^a]", `\*`, ":", "-", "ab"}
-	r := rand.New(rand.NewPCG(1, 2))
-	text := func(from []string) (s string) {
-		for range r.IntN(6) {
-			s += oneOf(r, from)
-		}
-		return s
-	}
-	matches := 0
-	for range 200_000 {
-		pattern, name := text(parts), text([]string{"a", "b", "/", ":", "-", "*", "ä"})
-		want, err := path.Match(pattern, name)
-		if got := newGlob(pattern).match(name); got != (want && err == nil) {
-			t.Fatalf("%q, %q: %v", pattern, name, got)
-		}
-		if want {
-			matches++
-			if at := strings.LastIndex(name, "/"); !newGlob(pattern).folder(name[:at+1]) {
-				t.Fatalf("%q, %q: matches, and its folder does not", pattern, name)
-			}
-		}
-	}
-	if matches < 1000 {
-		t.Errorf("only %d matched", matches)
 	}
 }

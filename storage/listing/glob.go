@@ -1,12 +1,12 @@
-package storage
+package listing
 
 import (
 	"path"
 	"strings"
 )
 
-// glob matches as path.Match does, which is what docker has, and quicker where a pattern has neither classes nor escapes: then
-// nothing but a slash stands for a slash, so a name is matched part by part.
+// glob matches as path.Match does, which is what docker has, and quicker where a pattern has neither classes nor
+// escapes: then nothing but a slash stands for a slash, so a name is matched part by part.
 type glob struct {
 	pattern string
 	parts   []string // between the slashes; nil: path.Match has to do it
@@ -35,7 +35,8 @@ func (g glob) match(name string) bool {
 	return true
 }
 
-// folder tells whether a name could match that begins as another and has no slash more: whether all parts but the last match.
+// folder tells whether a name could match that begins as another and has no slash more: whether all parts but the last
+// match.
 func (g glob) folder(name string) bool {
 	if g.parts == nil {
 		return true
