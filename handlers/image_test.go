@@ -62,7 +62,7 @@ var digests = regexp.MustCompile(`[0-9a-f]{64}|[0-9a-f]{12}\b`)
 
 // imageGolden is golden with digests numbered by their first appearance: golden files then do not hang on how
 // layers are compressed.
-func (a answer) imageGolden(t *testing.T, name string) {
+func (a answer) imageGolden(t *testing.T, name string, parts ...string) {
 	t.Helper()
 	numbers := map[string]int{}
 	a.body = digests.ReplaceAllStringFunc(a.main(), func(d string) string {
@@ -71,7 +71,7 @@ func (a answer) imageGolden(t *testing.T, name string) {
 		}
 		return fmt.Sprintf("digest-%d", numbers[d[:12]])
 	})
-	a.golden(t, name)
+	a.golden(t, name, parts...)
 }
 
 func TestTheLayersOfAnImageAreItsHistory(t *testing.T) {

@@ -3,15 +3,11 @@ package handlers
 import (
 	"context"
 	"errors"
-	"flag"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -26,11 +22,10 @@ import (
 	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/test/golden"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // samples is the sample registry, built once for all tests.
 var samples = sync.OnceValues(func() (*fake.Registry, error) { return fake.NewRegistry(context.Background()) })
@@ -316,40 +311,11 @@ func (a answer) lacks(t *testing.T, texts ...string) {
 	}
 }
 
-var (
-	mainPart  = regexp.MustCompile(`(?s)<main[^>]*>(.*)</main>`)
-	tagBreak  = regexp.MustCompile(`><`)
-	assetHash = regexp.MustCompile(`/static/[^"]*`)
-	planPrint = regexp.MustCompile(`name="plan" value="sha256:[0-9a-f]{64}"`)
-)
+// main is the page's own part, a tag a line, so that it can be read.
+func (a answer) main() string { return golden.Main(a.body) }
 
-// main is the page's own part, a tag a line, so that golden files can be read and compared.
-func (a answer) main() string {
-	part := a.body
-	if m := mainPart.FindStringSubmatch(part); m != nil {
-		part = m[1]
-	}
-	return assetHash.ReplaceAllString(tagBreak.ReplaceAllString(strings.TrimSpace(part), ">\n<"), "/static/…") + "\n"
-}
-
-// golden holds the page's own part against testdata/name.html, but for the fingerprints of plans.
-func (a answer) golden(t *testing.T, name string) {
+// golden holds the page, or the parts of it that a test is about, against its file in testdata.
+func (a answer) golden(t *testing.T, name string, parts ...string) {
 	t.Helper()
-	got := planPrint.ReplaceAllString(a.main(), `name="plan" value="…"`)
-	path := filepath.Join("testdata", name+".html")
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs; run the tests with -update and look at what changed\n%s", path, got)
-	}
+	golden.Hold(t, a.body, name, parts...)
 }
