@@ -415,6 +415,21 @@ func TestARegistryFromOutsideMayNotLeadInside(t *testing.T) {
 	}
 }
 
+func TestWhereAHostIsIsToldByTheConnectionToItAndNotByAnotherLookUp(t *testing.T) {
+	outside.Lead(t, "registry.test", "192.0.9.7")
+	outside.Lead(t, "inside.test", "10.0.0.1")
+	_, addr := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
+		outside.Lead(t, "registry.test", "10.0.0.2") // as whoever looks it up again is told
+		http.Redirect(w, req, "http://inside.test:8080"+req.URL.Path, http.StatusTemporaryRedirect)
+	})
+	c := lax(t, Options{
+		Registries: []Entry{{Host: "registry.test", TLS: outbound.TLSOff}},
+		Dial:       outside.PastTheGuard(map[string]string{"registry.test:80": addr}),
+	})
+	_, err := c.Head(t.Context(), mustRef(t, "registry.test/app:1"))
+	outside.WantKind(t, err, image.Forbidden, "registry.test leads to inside.test:8080, where this server may not connect")
+}
+
 // TestAConnectionInsideIsNotLentToARegistryFromOutside has somebody speak to a registry inside, as they may, before one
 // from outside leads there.
 func TestAConnectionInsideIsNotLentToARegistryFromOutside(t *testing.T) {
