@@ -66,7 +66,7 @@ const factsAtOnce = 200
 func (s *Store) readFacts(ctx context.Context) error {
 	after, count := image.Digest(""), 0
 	for {
-		manifests, err := rowsOf(ctx, s.write, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
+		manifests, err := rowsOf(ctx, s.write, scanDigest,
 			`SELECT manifest_digest FROM images WHERE facts = 0 AND manifest_digest > ? ORDER BY manifest_digest LIMIT ?`, after, factsAtOnce)
 		if err != nil || len(manifests) == 0 {
 			if count > 0 {

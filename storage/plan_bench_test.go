@@ -6,10 +6,7 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -215,119 +212,5 @@ func BenchmarkPlan(b *testing.B) {
 				}
 			})
 		})
-	}
-}
-
-// meanwhile pins an image of its own all the time while f works, and returns how long the longest pin waited.
-func meanwhile(b *testing.B, s *Store, f func()) (waited time.Duration) {
-	b.Helper()
-	mine := image.Reference{Repository: "example.com/mine", Tag: "1"}
-	pin := func() {
-		began := time.Now()
-		if _, err := s.Pin(b.Context(), mine, "", "mira"); err != nil {
-			b.Error(err)
-		}
-		waited = max(waited, time.Since(began))
-	}
-	pin()
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for every := time.NewTicker(20 * time.Millisecond); ; pin() {
-			select {
-			case <-stop:
-				return
-			case <-every.C:
-			}
-		}
-	}()
-	f()
-	close(stop)
-	<-stopped
-	return waited
-}
-
-// BenchmarkPrune prunes everything of a shelf of 100,000 tags. It reports the longest batch, for which the one writer is
-// taken, and how long another person's pin waited.
-func BenchmarkPrune(b *testing.B) {
-	s := newBenchShelf(b, time.Hour)
-	prune(b, s)
-}
-
-func prune(b *testing.B, s *Store) (id int64) {
-	b.Helper()
-	if err := seedRows(b, s, func(seed *benchSeed) { seed.image(benchTags*2, []string{"mine"}, "mine", "1") }); err != nil {
-		b.Fatal(err)
-	}
-	asked := shelf.Prune{All: true}
-	var longest time.Duration
-	batches := 1
-	s.removals.pause = func(took time.Duration) { longest, batches = max(longest, took), batches+1 }
-	waited := meanwhile(b, s, func() {
-		began := time.Now()
-		plan, err := s.PlanPrune(b.Context(), asked)
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.ReportMetric(time.Since(began).Seconds(), "s-plan")
-		began = time.Now()
-		done, err := s.Prune(b.Context(), asked, plan.Fingerprint, "noa")
-		if err != nil {
-			b.Fatal(err)
-		}
-		id = done.ID
-		b.ReportMetric(time.Since(began).Seconds(), "s-prune")
-	})
-	b.ReportMetric(float64(batches), "batches")
-	b.ReportMetric(float64(longest.Milliseconds()), "ms-longest-batch")
-	b.ReportMetric(float64(waited.Milliseconds()), "ms-longest-pin")
-	return id
-}
-
-// BenchmarkUndo undoes a prune of 100,000 tags, of images of one layer of their own, since their files have to be there.
-func BenchmarkUndo(b *testing.B) {
-	s, err := Open(b.Context(), Options{Dir: b.TempDir(), UndoWindow: time.Hour})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { s.Close() })
-	err = seedRows(b, s, func(seed *benchSeed) {
-		seed.image(0, []string{"base"}, "base", "1")
-		for n := 1; n < benchTags; n++ {
-			seed.image(n, []string{"base", fmt.Sprint(n)}, fmt.Sprintf("team/app-%d", n/benchPerRepo), fmt.Sprintf("1.%d", n%benchPerRepo))
-		}
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	err = eachRow(b.Context(), s.read, func(rows *sql.Rows) (bool, error) {
-		var d image.Digest
-		var size int64
-		if err := rows.Scan(&d, &size); err != nil {
-			return true, err
-		}
-		f, err := os.Create(filepath.Join(s.dir, "blobs", "sha256", d.Encoded()))
-		if err != nil {
-			return true, err
-		}
-		return false, errors.Join(f.Truncate(size), f.Close())
-	}, `SELECT digest, size FROM blobs`)
-	if err != nil {
-		b.Fatal(err)
-	}
-	id := prune(b, s)
-	var longest time.Duration
-	s.removals.pause = func(took time.Duration) { longest = max(longest, took) }
-	waited := meanwhile(b, s, func() {
-		began := time.Now()
-		if _, err := s.Undo(b.Context(), id, "kim"); err != nil {
-			b.Fatal(err)
-		}
-		b.ReportMetric(time.Since(began).Seconds(), "s-undo")
-	})
-	b.ReportMetric(float64(longest.Milliseconds()), "ms-longest-undo-batch")
-	b.ReportMetric(float64(waited.Milliseconds()), "ms-longest-pin-at-undo")
-	if totals, err := s.Totals(b.Context()); err != nil || totals.Images != benchTags+1 {
-		b.Errorf("%+v, %v", totals, err)
 	}
 }

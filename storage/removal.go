@@ -45,7 +45,7 @@ func (s *Store) beforePrune(ctx context.Context, asked shelf.Prune) error {
 	return s.WriteHandedOut(ctx)
 }
 
-// plan works out a plan, and gives the number of the last change that it knows of.
+// plan works out a plan, and returns the number of the last change that it knows of.
 func (s *Store) plan(ctx context.Context, f planning) (p removal.Plan, change int64, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		if change, err = changeNumber(ctx, tx); err == nil {
@@ -64,7 +64,8 @@ func (s *Store) Remove(ctx context.Context, asked shelf.Removal, fingerprint ima
 	return s.remove(ctx, fingerprint, by, s.planningRemoval(asked))
 }
 
-// Prune carries out the plan with the given fingerprint, as Remove does. Where nothing is to be pruned, nothing is done.
+// Prune carries out the plan with the given fingerprint, as Remove does. Where nothing is to be pruned, nothing is
+// done.
 func (s *Store) Prune(ctx context.Context, asked shelf.Prune, fingerprint image.Digest, by string) (shelf.Removed, error) {
 	if err := s.beforePrune(ctx, asked); err != nil {
 		return shelf.Removed{}, err

@@ -61,11 +61,13 @@ func (r *removals) next(rows int, took time.Duration) int {
 // errTouched says that somebody changed what a plan takes while it was carried out.
 var errTouched = errors.New("somebody changed what is being deleted")
 
-// carryOut deletes a plan's rows, in batches between which others write. Within the window they are kept for an undo, and
-// the files wait that long. When it cannot be finished, what was done is undone. It goes on after ctx ends, once it has
-// begun.
+// carryOut deletes a plan's rows, in batches between which others write. Within the window they are kept for an undo,
+// and the files wait that long. When it cannot be finished, what was done is undone. It goes on after ctx ends, once
+// it has begun.
 func (s *Store) carryOut(ctx context.Context, p removal.Plan, change int64, by string) (int64, time.Time, error) {
-	c := &carrying{store: s, plan: p.Shown, rest: newRest(p), by: by, at: millis(s.now()), window: s.window, change: change}
+	c := &carrying{
+		store: s, plan: p.Shown, rest: newRest(p), by: by, at: millis(s.now()), window: s.window, change: change,
+	}
 	err := c.all(ctx, s.removals.rows)
 	if err != nil && c.part > 0 {
 		ctx = context.WithoutCancel(ctx)
@@ -106,8 +108,11 @@ func (c *carrying) sweep() int64 { return c.at + c.window.Milliseconds() }
 func (c *carrying) all(ctx context.Context, rows int) error {
 	for {
 		b := c.rest.next(rows)
-		began := time.Now()
-		err := c.store.updateAnyway(ctx, func(tx *sql.Tx) error { return c.one(ctx, tx, b) })
+		var began time.Time
+		err := c.store.updateAnyway(ctx, func(tx *sql.Tx) error {
+			began = time.Now() // it has had its turn
+			return c.one(ctx, tx, b)
+		})
 		if err != nil {
 			return err
 		}
@@ -124,8 +129,8 @@ func (c *carrying) all(ctx context.Context, rows int) error {
 	}
 }
 
-// one carries out a batch, if what it takes is still as it was planned. A removal of one batch that cannot be undone keeps
-// nothing; of several, rows are kept until the last one is done.
+// one carries out a batch, if what it takes is still as it was planned. A removal of one batch that cannot be undone
+// keeps nothing; of several, rows are kept until the last one is done.
 func (c *carrying) one(ctx context.Context, tx *sql.Tx, b *batch) error {
 	change, err := changeNumber(ctx, tx)
 	if err != nil {
@@ -164,15 +169,23 @@ func (c *carrying) keepFor(ctx context.Context, tx *sql.Tx, b *batch) (err error
 	return k.keep(b)
 }
 
-// holds looks whether the roots of a batch are as the plan has them: their tags, pins and wishes, and of images that go by
-// themselves who reaches them. What somebody came to use below them stays, as if it had come after the removal.
+// holds looks whether the roots of a batch are as the plan has them: their tags, pins and wishes, and of images that
+// go by themselves who reaches them. What somebody came to use below them stays, as if it had come after the removal.
 func (c *carrying) holds(qs questions, b *batch) error {
 	found := map[removal.Key]bool{}
-	err := qs.Tags(slices.Collect(maps.Keys(b.expected)), -1, func(r removal.Root) {
+	err := qs.Tags(slices.Collect(maps.Keys(b.expected)), 0, func(r removal.Root) {
 		want := b.expected[r.Key]
-		found[r.Key] = r.ByDigest == want.ByDigest && r.Tags == want.Tags && (want.Names == nil || slices.Equal(r.Names, want.Names)) &&
-			(c.plan.Prune == nil || c.plan.Prune.Unused.IsZero() || r.Pulled == want.Pulled)
+		matters := c.plan.Prune != nil && !c.plan.Prune.Unused.IsZero()
+		found[r.Key] = r.ByDigest == want.ByDigest && r.Tags == want.Tags && (r.Pulled == want.Pulled || !matters)
 	})
+	if err != nil {
+		return err
+	}
+	point := 0 // of the tags, those that point where they should
+	err = ask(qs, b.tags, chunkSize, func(*sql.Rows) (bool, error) { point++; return false, nil }, pointingQuery)
+	if err == nil && point < len(b.tags) {
+		return errTouched
+	}
 	if err != nil {
 		return err
 	}
@@ -186,7 +199,8 @@ func (c *carrying) holds(qs questions, b *batch) error {
 	}
 	for _, t := range b.taken {
 		above := map[removal.Key]bool{}
-		err = errors.Join(err, qs.Above([]image.Digest{t.Manifest}, -1, func(_ image.Digest, at removal.Key) { above[at] = true }))
+		manifest := []image.Digest{t.Manifest}
+		err = errors.Join(err, qs.Above(manifest, -1, func(_ image.Digest, at removal.Key) { above[at] = true }))
 		for _, r := range t.Roots {
 			delete(above, r.Key)
 		}
@@ -196,6 +210,10 @@ func (c *carrying) holds(qs questions, b *batch) error {
 	}
 	return err
 }
+
+// pointingQuery selects those of a list of tags that point where the list says.
+const pointingQuery = `SELECT 1 FROM json_each(?1) j CROSS JOIN tags t ON t.repository_id = j.value ->> 0 AND t.name = j.value ->> 1
+	AND t.digest = j.value ->> 2`
 
 // applying is a batch that is being carried out.
 type applying struct {
@@ -238,7 +256,8 @@ func (a *applying) untag() error {
 	if err != nil {
 		return err
 	}
-	return over(a, keysOf(a.forgotten), `UPDATE repository_digests SET by_digest = 0 WHERE (repository_id, digest)`+listedPairs)
+	return over(a, keysOf(a.forgotten), `UPDATE repository_digests SET by_digest = 0
+		WHERE (repository_id, digest)`+listedPairs)
 }
 
 // dropRoots deletes roots that have no tags any more, and repositories that know nothing any more.
@@ -271,9 +290,11 @@ func (a *applying) dropRoots() error {
 
 // forgetHanded forgets how often repositories ?2 handed out what of ?1 they no longer lead to; the rest goes with its
 // tag or document.
-const forgetHanded = `DELETE FROM handed_digests WHERE digest IN (SELECT value FROM json_each(?1)) AND repository_id IN (SELECT value FROM json_each(?2))
+const forgetHanded = `DELETE FROM handed_digests WHERE digest IN (SELECT value FROM json_each(?1))
+	AND repository_id IN (SELECT value FROM json_each(?2))
 	AND NOT EXISTS (WITH RECURSIVE up (digest) AS (VALUES (handed_digests.digest)` + upRest + `
-		SELECT 1 FROM up JOIN repository_digests d ON d.repository_id = handed_digests.repository_id AND d.digest = up.digest)`
+		SELECT 1 FROM up JOIN repository_digests d ON d.repository_id = handed_digests.repository_id
+		AND d.digest = up.digest)`
 
 // collect deletes the images that go by themselves, the images and indexes that no root reaches any more, and what
 // nothing has any more but them. What somebody came to use in the meantime stays.
@@ -294,7 +315,8 @@ func (a *applying) collect() error {
 	if err != nil {
 		return err
 	}
-	attestations, err := a.digests(images, `SELECT DISTINCT attestation_digest FROM image_attestations WHERE manifest_digest`+listed)
+	attestations, err := a.digests(images, `SELECT DISTINCT attestation_digest FROM image_attestations
+		WHERE manifest_digest`+listed)
 	if err != nil {
 		return err
 	}
@@ -302,7 +324,8 @@ func (a *applying) collect() error {
 	if err != nil {
 		return err
 	}
-	attested, err := a.digests(attestations, `SELECT DISTINCT blob_digest FROM attestation_blobs WHERE attestation_digest`+listed)
+	attested, err := a.digests(attestations, `SELECT DISTINCT blob_digest FROM attestation_blobs
+		WHERE attestation_digest`+listed)
 	if err != nil {
 		return err
 	}
@@ -311,7 +334,8 @@ func (a *applying) collect() error {
 		statement string
 	}{
 		{images, `DELETE FROM images WHERE manifest_digest` + listed},
-		{layers, `DELETE FROM layers WHERE digest` + listed + ` AND NOT EXISTS (SELECT 1 FROM image_layers WHERE layer_digest = layers.digest)`},
+		{layers, `DELETE FROM layers WHERE digest` + listed + ` AND NOT EXISTS (SELECT 1 FROM image_layers
+			WHERE layer_digest = layers.digest)`},
 		{attestations, `DELETE FROM attestations WHERE digest` + listed +
 			` AND NOT EXISTS (SELECT 1 FROM image_attestations WHERE attestation_digest = attestations.digest)`},
 		{images, `DELETE FROM manifests WHERE digest` + listed},
@@ -321,20 +345,23 @@ func (a *applying) collect() error {
 			return err
 		}
 	}
-	for _, blobs := range [][]image.Digest{images, configs, layers, attested, indexes} {
-		if err := over(a, blobs, awaitSweep, a.sweep); err != nil {
-			return err
-		}
-		if err := over(a, blobs, `DELETE FROM blobs WHERE digest`+listed+needless); err != nil {
-			return err
-		}
+	var gone [][2]any
+	err = inChunks(once(slices.Concat(images, configs, layers, attested, indexes)), chunkSize, func(list string) error {
+		some, err := rowsOf(a.ctx, a.tx, func(rows *sql.Rows) (b [2]any, err error) { return b, rows.Scan(&b[0], &b[1]) },
+			`DELETE FROM blobs WHERE digest`+listed+needless+` RETURNING digest, size`, list)
+		gone = append(gone, some...)
+		return err
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	return over(a, gone, awaitSweep, a.sweep)
 }
 
 const (
-	// unreached gives those of a list of images and indexes that no root reaches.
-	unreached = `SELECT j.value FROM json_each(?1) j WHERE NOT EXISTS (WITH RECURSIVE up (digest) AS (VALUES (j.value)` + upRest + `
+	// unreached selects those of a list of images and indexes that no root reaches.
+	unreached = `SELECT j.value FROM json_each(?1) j
+		WHERE NOT EXISTS (WITH RECURSIVE up (digest) AS (VALUES (j.value)` + upRest + `
 		SELECT 1 FROM up CROSS JOIN repository_digests d ON d.digest = up.digest)`
 
 	// needless holds of blobs that no row has any more.
@@ -343,15 +370,15 @@ const (
 		AND NOT EXISTS (SELECT 1 FROM images WHERE config_digest = blobs.digest)
 		AND NOT EXISTS (SELECT 1 FROM attestation_blobs WHERE blob_digest = blobs.digest)`
 
-	// awaitSweep notes that the files of those are to be swept.
-	awaitSweep = `INSERT INTO waiting_blobs (digest, size, sweep_at) SELECT digest, size, ?2 FROM blobs WHERE digest` + listed + needless + `
-		ON CONFLICT DO UPDATE SET sweep_at = excluded.sweep_at`
+	// awaitSweep notes when files are to be swept.
+	awaitSweep = `INSERT INTO waiting_blobs (digest, size, sweep_at) SELECT value ->> 0, value ->> 1, ?2 FROM json_each(?1)
+		WHERE true ON CONFLICT DO UPDATE SET sweep_at = excluded.sweep_at`
 )
 
-// digests runs a query for a list of digests that gives others.
+// digests runs a query for a list of digests that selects others.
 func (a *applying) digests(of []image.Digest, query string) (found []image.Digest, err error) {
 	err = inChunks(of, chunkSize, func(list string) error {
-		some, err := rowsOf(a.ctx, a.tx, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) }, query, list)
+		some, err := rowsOf(a.ctx, a.tx, scanDigest, query, list)
 		found = append(found, some...)
 		return err
 	})
@@ -360,7 +387,7 @@ func (a *applying) digests(of []image.Digest, query string) (found []image.Diges
 
 // relist brings the list up to date for the roots that stay.
 func (a *applying) relist() error {
-	err := over(a, a.split, `DELETE FROM listing WHERE (repository_id, digest, tag) IN (
+	err := over(a, a.split, `DELETE FROM listing WHERE (repository_id, tag, digest) IN (
 		SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1))`)
 	if err != nil {
 		return err
@@ -399,7 +426,10 @@ type summary struct {
 const namedInSummary = 5
 
 func summaryOf(plan shelf.RemovalPlan) summary {
-	s := summary{Prune: plan.Prune != nil, Items: plan.Totals.Items - plan.Totals.Refused, Images: plan.Totals.Images, Freed: plan.Totals.Freed}
+	totals := plan.Totals
+	s := summary{
+		Prune: plan.Prune != nil, Items: totals.Items - totals.Refused, Images: totals.Images, Freed: totals.Freed,
+	}
 	name := func(ref image.Reference) {
 		if len(s.Names) < namedInSummary {
 			s.Names = append(s.Names, ref)
@@ -425,12 +455,15 @@ func summaryOf(plan shelf.RemovalPlan) summary {
 }
 
 // insertRemoval notes a removal that can be undone until a time.
-func insertRemoval(ctx context.Context, tx *sql.Tx, p shelf.RemovalPlan, at int64, by string, until int64, whole bool) (int64, error) {
+func insertRemoval(
+	ctx context.Context, tx *sql.Tx, p shelf.RemovalPlan, at int64, by string, until int64, whole bool,
+) (int64, error) {
 	told, err := json.Marshal(summaryOf(p))
 	if err != nil {
 		return 0, err
 	}
-	res, err := tx.ExecContext(ctx, `INSERT INTO removals (at, by, until, summary, whole) VALUES (?, ?, ?, ?, ?)`, at, by, until, string(told), whole)
+	res, err := tx.ExecContext(ctx, `INSERT INTO removals (at, by, until, summary, whole) VALUES (?, ?, ?, ?, ?)`,
+		at, by, until, string(told), whole)
 	if err != nil {
 		return 0, err
 	}

@@ -8,21 +8,24 @@ import (
 // batch is what one transaction takes of a plan.
 type batch struct {
 	roots     []removal.Key // that go
-	tags      [][2]any      // that go, by repository and name
-	split     [][3]any      // of them, by repository, digest and name, those whose roots go later
+	tags      []batchTag    // that go
+	split     []batchTag    // of them, those whose roots go later
 	untags    []removal.Untag
 	forgotten []removal.Key  // digests that nobody asks for any more
 	images    []image.Digest // under roots that go, and those that go by themselves
 	indexes   []image.Digest // under roots that go
 	taken     []removal.Taken
 
-	expected map[removal.Key]removal.Root // what the plan thinks of each root that the batch touches
+	expected map[removal.Key]removal.Root // what the plan thinks of each root that the batch touches, but for its tags' names
 	unpinned []removal.Key                // of them, those that go or lose a platform
 }
 
-// expect notes what a root should be like before the batch.
+// batchTag is a tag as the statements read it: its repository, its name and the digest that it points to.
+type batchTag [3]any
+
+// expect notes what a root should be like before the batch, which may touch it more than once.
 func (b *batch) expect(r removal.Root) {
-	if have, known := b.expected[r.Key]; !known || have.Names == nil {
+	if _, known := b.expected[r.Key]; !known {
 		b.expected[r.Key] = r
 	}
 }
@@ -66,12 +69,11 @@ const (
 func (r *rest) now(root removal.Root) removal.Root {
 	root.Tags -= r.gone[root.Key]
 	root.ByDigest = root.ByDigest && !r.forgot[root.Key]
-	root.Names = nil
 	return root
 }
 
-// next takes a batch of about so many rows, or of one thing where that has more. Thousands of tags of one digest are taken
-// apart.
+// next takes a batch of about so many rows, or of one thing where that has more. Thousands of tags of one digest are
+// taken apart.
 func (r *rest) next(rows int) *batch {
 	b := &batch{expected: map[removal.Key]removal.Root{}}
 	for rows > 0 && !r.empty() {
@@ -81,7 +83,7 @@ func (r *rest) next(rows int) *batch {
 			r.Untagged = r.Untagged[1:]
 			b.expect(r.now(u.Root))
 			b.untags = append(b.untags, u)
-			b.tags = append(b.tags, [2]any{u.Root.Repository, u.Tag})
+			b.tags = append(b.tags, batchTag{u.Root.Repository, u.Tag, u.Root.Digest})
 			r.gone[u.Root.Key]++
 			rows -= rowsOfTag
 		case len(r.Forgotten) > 0:
@@ -117,20 +119,15 @@ func (r *rest) take(b *batch) (rows int) {
 // drop moves a root that goes into a batch, or as many of its tags as there is room for.
 func (r *rest) drop(b *batch, room int) (rows int) {
 	d := r.Dropped[0]
-	taken := r.gone[d.Key]
-	names := d.Names[taken:]
-	root := r.now(d.Root)
-	root.Names = append([]string{}, names...)
-	b.expect(root)
+	names := d.Names[r.gone[d.Key]:]
+	b.expect(r.now(d.Root))
 	b.unpinned = append(b.unpinned, d.Key)
 	some := names[:min(len(names), max(1, room/rowsOfTag))]
 	for _, name := range some {
-		b.tags = append(b.tags, [2]any{d.Repository, name})
+		b.tags = append(b.tags, batchTag{d.Repository, name, d.Digest})
 	}
 	if len(some) < len(names) {
-		for _, name := range some {
-			b.split = append(b.split, [3]any{d.Repository, d.Digest, name})
-		}
+		b.split = append(b.split, b.tags[len(b.tags)-len(some):]...)
 		r.gone[d.Key] += len(some)
 		return max(room, len(some)*rowsOfTag)
 	}

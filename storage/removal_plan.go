@@ -38,7 +38,8 @@ func (s *Store) planRemoval(ctx context.Context, q querier, asked shelf.Removal)
 func findItem(ctx context.Context, q querier, item shelf.RemovalItem) (removal.Found, error) {
 	f := removal.Found{Item: item}
 	if item.ID != "" {
-		images, err := rowsOf(ctx, q, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.config_digest = ? ORDER BY i.manifest_digest`, item.ID)
+		images, err := rowsOf(ctx, q, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.config_digest = ?
+			ORDER BY i.manifest_digest`, item.ID)
 		for _, i := range images {
 			f.Images = append(f.Images, ruled(i))
 		}
@@ -65,9 +66,11 @@ func findItem(ctx context.Context, q querier, item shelf.RemovalItem) (removal.F
 	return f, image.Errorf(image.NotFound, "%s of %s is not stored", item.Platform, item.Reference.Familiar())
 }
 
-// ruled gives an image as the rules know it.
+// ruled returns an image as the rules know it.
 func ruled(i shelf.Image) removal.Image {
-	return removal.Image{Manifest: i.Manifest, ID: i.ID, Platform: i.Platform, Created: i.Created, Size: i.Size, Layers: i.Layers}
+	return removal.Image{
+		Manifest: i.Manifest, ID: i.ID, Platform: i.Platform, Created: i.Created, Size: i.Size, Layers: i.Layers,
+	}
 }
 
 // findRoot finds the root that a reference names. NotFound where it is not stored.
@@ -77,7 +80,8 @@ func findRoot(ctx context.Context, q querier, ref image.Reference) (removal.Root
 		return removal.Root{}, err
 	}
 	out := removal.Root{Key: removal.Key{Digest: d}, Name: ref.Repository}
-	err = q.QueryRowContext(ctx, `SELECT d.repository_id, d.by_digest FROM repository_digests d JOIN repositories r ON r.id = d.repository_id
+	err = q.QueryRowContext(ctx, `SELECT d.repository_id, d.by_digest FROM repository_digests d
+		JOIN repositories r ON r.id = d.repository_id
 		WHERE r.name = ? AND d.digest = ?`, ref.Repository, d).Scan(&out.Repository, &out.ByDigest)
 	return out, err
 }
@@ -87,7 +91,8 @@ func findRoot(ctx context.Context, q querier, ref image.Reference) (removal.Root
 const (
 	danglingQuery = `SELECT d.repository_id, r.name, d.digest, d.by_digest, d.pulled_at, 0, ''
 		FROM repositories r CROSS JOIN repository_digests d ON d.repository_id = r.id
-		WHERE d.by_digest = 0 AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.digest = d.digest AND t.repository_id = d.repository_id)
+		WHERE d.by_digest = 0 AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.digest = d.digest
+		AND t.repository_id = d.repository_id)
 		ORDER BY r.name, d.digest`
 	everyQuery = `SELECT d.repository_id, r.name, d.digest, d.by_digest, d.pulled_at,
 		(SELECT count(*) FROM tags t WHERE t.digest = d.digest AND t.repository_id = d.repository_id),
@@ -122,8 +127,10 @@ func (s *Store) planPrune(ctx context.Context, q querier, asked shelf.Prune) (re
 	return removal.Prune(qs, asked, chosen, s.holds.all())
 }
 
-// labels gives the values of labels of images by their manifests.
-func (qs questions) labels(manifests []image.Digest, keys []string, each func(manifest image.Digest, key, value string)) error {
+// labels passes on the values of labels of images by their manifests.
+func (qs questions) labels(
+	manifests []image.Digest, keys []string, each func(manifest image.Digest, key, value string),
+) error {
 	wanted, err := json.Marshal(keys)
 	if err != nil {
 		return fmt.Errorf("write the keys of labels: %w", err)
@@ -149,7 +156,7 @@ const (
 		UNION ALL SELECT repository_id, digest, pulled_at FROM tags WHERE pulled_at >= ?1`
 )
 
-// used gives what was used since a moment.
+// used returns what was used since a moment.
 func (qs questions) used(since int64) (used removal.Used, err error) {
 	read := func(query string) (map[removal.Key]int64, error) {
 		found := map[removal.Key]int64{}

@@ -19,22 +19,26 @@ type questions struct {
 }
 
 // ask runs a query for pieces of a list and calls scan for each row, until it has seen enough of a piece.
-func ask[T any](qs questions, all []T, size int, scan func(*sql.Rows) (enough bool, err error), query string, args ...any) error {
+func ask[T any](
+	qs questions, all []T, size int, scan func(*sql.Rows) (enough bool, err error), query string, args ...any,
+) error {
 	return inChunks(all, size, func(list string) error {
 		return eachRow(qs.ctx, qs.q, scan, query, append([]any{list}, args...)...)
 	})
 }
 
-// belowQuery gives what is stored under each of a list of digests, themselves included: images, in the order of the index as
-// far as it lists them itself, and indexes.
+// belowQuery returns what is stored under each of a list of digests, themselves included: images, in the order of the
+// index as far as it lists them itself, and indexes.
 const belowQuery = `WITH RECURSIVE down (top, digest) AS (SELECT value, value FROM json_each(?1)
-	UNION SELECT down.top, e.digest FROM down JOIN index_entries e ON e.index_digest = down.digest AND e.kind IN ('image', 'index')
+	UNION SELECT down.top, e.digest FROM down JOIN index_entries e ON e.index_digest = down.digest
+	AND e.kind IN ('image', 'index')
 		JOIN manifests m ON m.digest = e.digest)
 	SELECT down.top, m.digest, m.kind = 'index', coalesce(i.config_digest, ''), coalesce(i.platform, ''),
 		coalesce(i.created, -62135596800000), coalesce(i.size, 0), coalesce(i.layers, 0)
 	FROM down CROSS JOIN manifests m ON m.digest = down.digest LEFT JOIN images i ON i.manifest_digest = down.digest
 	WHERE m.kind = 'index' OR i.manifest_digest IS NOT NULL
-	ORDER BY down.top, coalesce((SELECT min(e.position) FROM index_entries e WHERE e.digest = down.digest AND e.index_digest = down.top), 1000000000),
+	ORDER BY down.top, coalesce((SELECT min(e.position) FROM index_entries e WHERE e.digest = down.digest
+	AND e.index_digest = down.top), 1000000000),
 		i.platform, down.digest`
 
 // Below implements removal.Questions.
@@ -54,16 +58,18 @@ func (qs questions) Below(tops []image.Digest, each func(removal.Below)) error {
 
 // aboveRoots begins a query with the table up: each of a list of manifests and indexes, and every index above it.
 const aboveRoots = `WITH RECURSIVE up (bottom, digest) AS (SELECT value, value FROM json_each(?1)
-	UNION SELECT up.bottom, e.index_digest FROM up JOIN index_entries e ON e.digest = up.digest AND e.kind IN ('image', 'index')) `
+	UNION SELECT up.bottom, e.index_digest FROM up JOIN index_entries e ON e.digest = up.digest
+	AND e.kind IN ('image', 'index')) `
 
-// aboveQuery gives the roots that reach each of a list of manifests and indexes, at most ?2 rows; all where that is
+// aboveQuery returns the roots that reach each of a list of manifests and indexes, at most ?2 rows; all where that is
 // negative.
-const aboveQuery = aboveRoots + `SELECT up.bottom, d.repository_id, d.digest FROM up CROSS JOIN repository_digests d ON d.digest = up.digest LIMIT ?2`
+const aboveQuery = aboveRoots + `SELECT up.bottom, d.repository_id, d.digest FROM up
+	CROSS JOIN repository_digests d ON d.digest = up.digest LIMIT ?2`
 
 // fewAsked is how many manifests are asked about one by one, so that each look-up can end early.
 const fewAsked = 64
 
-// fewAtOnce gives the size of the pieces in which n things are asked about: few one by one, so that each look-up can
+// fewAtOnce returns the size of the pieces in which n things are asked about: few one by one, so that each look-up can
 // end early.
 func fewAtOnce(n int) int {
 	if n <= fewAsked {
@@ -89,7 +95,7 @@ func (qs questions) Above(bottoms []image.Digest, limit int, each func(bottom im
 	}, aboveQuery, limit)
 }
 
-// tagsQuery gives of a list of roots what they are, how many tags they have, and the first ?2 of those as JSON.
+// tagsQuery returns of a list of roots what they are, how many tags they have, and the first ?2 of those as JSON.
 const tagsQuery = `SELECT d.repository_id, r.name, d.digest, d.by_digest, d.pulled_at,
 	(SELECT count(*) FROM tags t WHERE t.digest = d.digest AND t.repository_id = d.repository_id),
 	(SELECT json_group_array(name) FROM (
@@ -113,7 +119,7 @@ func (qs questions) Tags(roots []removal.Key, few int, each func(removal.Root)) 
 	}, tagsQuery, few)
 }
 
-// keysOf gives roots as the statements read them.
+// keysOf returns roots as the statements read them.
 func keysOf(roots []removal.Key) [][2]any {
 	keys := make([][2]any, len(roots))
 	for i, r := range roots {
@@ -123,7 +129,8 @@ func keysOf(roots []removal.Key) [][2]any {
 }
 
 const pinsQuery = `SELECT p.repository_id, ` + pinColumns + ` FROM json_each(?1) j
-	CROSS JOIN pins p ON p.repository_id = j.value ->> 0 AND p.digest = j.value ->> 1 CROSS JOIN repositories r ON r.id = p.repository_id`
+	CROSS JOIN pins p ON p.repository_id = j.value ->> 0 AND p.digest = j.value ->> 1
+	CROSS JOIN repositories r ON r.id = p.repository_id`
 
 // Pins implements removal.Questions.
 func (qs questions) Pins(roots []removal.Key, each func(removal.Key, shelf.Pin)) error {
@@ -146,15 +153,19 @@ type chain struct {
 }
 
 const (
-	chainsQuery = `SELECT i.manifest_digest, i.platform, il.chain_id FROM json_each(?1) j CROSS JOIN images i ON i.manifest_digest = j.value
-		CROSS JOIN image_layers il ON il.manifest_digest = i.manifest_digest AND il.position = i.layers - 1 WHERE il.chain_id IS NOT NULL`
+	chainsQuery = `SELECT i.manifest_digest, i.platform, il.chain_id FROM json_each(?1) j
+		CROSS JOIN images i ON i.manifest_digest = j.value
+		CROSS JOIN image_layers il ON il.manifest_digest = i.manifest_digest AND il.position = i.layers - 1
+		WHERE il.chain_id IS NOT NULL`
 
-	// builtQuery gives the images that have more layers than those that a list of chain IDs is of.
-	builtQuery = `SELECT j.key, i.manifest_digest, i.platform FROM json_each(?) j CROSS JOIN image_layers il ON il.chain_id = unhex(j.value)
+	// builtQuery returns the images that have more layers than those that a list of chain IDs is of.
+	builtQuery = `SELECT j.key, i.manifest_digest, i.platform FROM json_each(?) j
+		CROSS JOIN image_layers il ON il.chain_id = unhex(j.value)
 		CROSS JOIN images i ON i.manifest_digest = il.manifest_digest AND i.layers > il.position + 1`
 
-	// namingQuery gives the images that name one of a list of manifests as their base, or an index that lists it.
-	namingQuery = aboveRoots + `SELECT up.bottom, i.manifest_digest FROM up CROSS JOIN images i ON i.base_digest = up.digest AND i.base_digest <> ''
+	// namingQuery returns the images that name one of a list of manifests as their base, or an index that lists it.
+	namingQuery = aboveRoots + `SELECT up.bottom, i.manifest_digest FROM up
+		CROSS JOIN images i ON i.base_digest = up.digest AND i.base_digest <> ''
 		CROSS JOIN images base ON base.manifest_digest = up.bottom
 		WHERE i.manifest_digest <> up.bottom AND (up.digest = up.bottom OR i.platform = base.platform)`
 )
@@ -187,7 +198,9 @@ func (qs questions) BuiltOn(bases []image.Digest, each func(base, user image.Dig
 	}, namingQuery)
 }
 
-func (qs questions) builtByLayers(order []chain, of map[chain][]image.Digest, each func(base, user image.Digest) bool) error {
+func (qs questions) builtByLayers(
+	order []chain, of map[chain][]image.Digest, each func(base, user image.Digest) bool,
+) error {
 	chains := make([]string, len(order))
 	for i, c := range order {
 		chains[i] = hex.EncodeToString([]byte(c.last))
@@ -215,13 +228,16 @@ func (qs questions) builtByLayers(order []chain, of map[chain][]image.Digest, ea
 }
 
 const (
-	layersQuery = `SELECT manifest_digest, layer_digest FROM json_each(?) j CROSS JOIN image_layers ON manifest_digest = j.value ORDER BY j.key, position`
+	layersQuery = `SELECT manifest_digest, layer_digest FROM json_each(?) j
+		CROSS JOIN image_layers ON manifest_digest = j.value ORDER BY j.key, position`
 
 	attestedQuery = `SELECT ia.manifest_digest, ia.attestation_digest, ab.position, ab.blob_digest
 		FROM json_each(?) j CROSS JOIN image_attestations ia ON ia.manifest_digest = j.value
-		CROSS JOIN attestation_blobs ab ON ab.attestation_digest = ia.attestation_digest ORDER BY j.key, ia.attestation_digest, ab.position`
+		CROSS JOIN attestation_blobs ab ON ab.attestation_digest = ia.attestation_digest
+		ORDER BY j.key, ia.attestation_digest, ab.position`
 
-	describesQuery = `SELECT j.value, (SELECT count(*) FROM image_attestations WHERE attestation_digest = j.value) FROM json_each(?) j ORDER BY j.key`
+	describesQuery = `SELECT j.value, (SELECT count(*) FROM image_attestations WHERE attestation_digest = j.value)
+		FROM json_each(?) j ORDER BY j.key`
 )
 
 // Parts implements removal.Questions.
@@ -260,7 +276,7 @@ func (qs questions) Describes(attestations []image.Digest, each func(attestation
 	}, describesQuery)
 }
 
-// usedQuery gives, for a list of blobs, their sizes, how many rows there are that have them as a layer, as a config
+// usedQuery returns, for a list of blobs, their sizes, how many rows there are that have them as a layer, as a config
 // and as part of an attestation, up to ?2, and whether they are an index or a manifest.
 const usedQuery = `SELECT b.digest, b.size,
 	(SELECT count(*) FROM (SELECT 1 FROM image_layers WHERE layer_digest = j.value LIMIT ?2)),

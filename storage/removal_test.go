@@ -141,12 +141,18 @@ func TestFilesThatARunningPullHoldsStay(t *testing.T) {
 // asked for one after the other must not be sorted first, either: the base of the whole shelf has all of it.
 func TestAPlanLooksUpWhatItNeeds(t *testing.T) {
 	s := newShelf(t)
-	queries := map[string]int{belowQuery: 1, aboveQuery: 2, tagsQuery: 2, pinsQuery: 1, usedQuery: 2, chainsQuery: 1, builtQuery: 1, namingQuery: 1} // by the number of their arguments
+	queries := map[string]int{ // by the number of their arguments
+		belowQuery: 1, aboveQuery: 2, tagsQuery: 2, pinsQuery: 1, usedQuery: 2, chainsQuery: 1, builtQuery: 1, namingQuery: 1,
+		pointingQuery: 1,
+	}
 	for _, query := range usersQueries {
 		queries[query] = 1
 	}
+	for _, t := range slices.Concat(keptOfDocuments, keptOfRoots, keptOfTags, []keptTable{keptOfHanded}) {
+		queries[t.keep()] = 3
+	}
 	for query, n := range queries {
-		sorts := query == belowQuery // what is below one digest is not much
+		sorts := query == belowQuery || query == keptOfDocuments[0].keep() // what is below one digest is not much
 		plan, err := rowsOf(t.Context(), s.Store.read, scanPlan, `EXPLAIN QUERY PLAN `+query, []any{`["sha256:00"]`, 1, 1}[:n]...)
 		if err != nil {
 			t.Fatalf("%s: %v", query, err)

@@ -142,7 +142,7 @@ func (s *Store) FreeUnfinished(ctx context.Context) (shelf.Freed, error) {
 // looseOf gives those of some blobs that no row needs.
 func (s *Store) looseOf(ctx context.Context, some []image.Digest) (loose []image.Digest, err error) {
 	err = inChunks(some, chunkSize, func(list string) error {
-		found, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
+		found, err := rowsOf(ctx, s.read, scanDigest,
 			`SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = value) AND NOT EXISTS (SELECT 1 FROM waiting_blobs WHERE digest = value)`, list)
 		loose = append(loose, found...)
 		return err

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -201,7 +200,7 @@ func TestSweepingWorksWhereTheDatabaseHasNoRoomToBeTold(t *testing.T) {
 // stored lists the blobs that rows know.
 func (s *testShelf) stored(t *testing.T) []image.Digest {
 	t.Helper()
-	all, err := rowsOf(t.Context(), s.Store.read, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) }, `SELECT digest FROM blobs`)
+	all, err := rowsOf(t.Context(), s.Store.read, scanDigest, `SELECT digest FROM blobs`)
 	if err != nil || len(all) == 0 {
 		t.Fatalf("%d blobs, %v", len(all), err)
 	}

@@ -447,6 +447,8 @@ func eachRow(ctx context.Context, q querier, f func(*sql.Rows) (enough bool, err
 
 func scanString(rows *sql.Rows) (s string, err error) { return s, rows.Scan(&s) }
 
+func scanDigest(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) }
+
 // millis gives a time as the database has it. The zero time.Time, which stands for an unknown one, is
 // -62135596800000; 0 is 1970, which reproducible builds write.
 func millis(t time.Time) int64 { return t.UnixMilli() }

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// keptTable says how the deleted rows of a table are kept for an undo, as JSON arrays, and how they go back. A row that is
-// there again stays as it is.
+// keptTable says how the deleted rows of a table are kept for an undo, as JSON arrays, and how they go back. A row
+// that is there again stays as it is.
 type keptTable struct {
 	name    string
 	columns string // in the order of the arrays
@@ -45,8 +45,10 @@ func (t keptTable) keep() string {
 	for i, c := range values {
 		values[i] = cmp.Or(keptAs[c], c)
 	}
-	return `INSERT INTO removed_rows (removal_id, part, of, rows) SELECT ?2, ?3, '` + t.name + `', json_group_array(json(v)) FROM (
-		SELECT json_array(` + strings.Join(values, ", ") + t.also + `) AS v FROM ` + t.name + ` WHERE ` + t.which + `) HAVING count(*) > 0`
+	return `INSERT INTO removed_rows (removal_id, part, of, rows)
+		SELECT ?2, ?3, '` + t.name + `', json_group_array(json(v)) FROM (
+		SELECT json_array(` + strings.Join(values, ", ") + t.also + `) AS v
+		FROM ` + t.name + ` WHERE ` + t.which + `) HAVING count(*) > 0`
 }
 
 // bring returns the statement that brings the rows of the JSON ?1 back.
@@ -57,11 +59,12 @@ func (t keptTable) bring() string {
 		values[i] = fmt.Sprintf(cmp.Or(backAs[c], "%s"), fmt.Sprintf("value ->> %d", i))
 	}
 	return `INSERT INTO ` + t.name + ` (` + strings.Join(columns, ", ") + `) SELECT ` + strings.Join(values, ", ") + `
-		FROM (SELECT value FROM json_each(?1)) WHERE ` + cmp.Or(t.back, "true") + ` ON CONFLICT ` + cmp.Or(t.again, "DO NOTHING")
+		FROM (SELECT value FROM json_each(?1))
+		WHERE ` + cmp.Or(t.back, "true") + ` ON CONFLICT ` + cmp.Or(t.again, "DO NOTHING")
 }
 
-// Of indexes and images, by their digests. All the blobs that they need are kept, also those that stay for others now and
-// may go with these before the undo.
+// Of indexes and images, by their digests. All the blobs that they need are kept, also those that stay for others now
+// and may go with these before the undo.
 var keptOfDocuments = []keptTable{
 	{name: "blobs", columns: "digest size stored_at", which: `digest IN (SELECT value FROM json_each(?1)
 		UNION SELECT config_digest FROM images WHERE manifest_digest` + listed + `
@@ -107,13 +110,19 @@ var keptOfRoots = []keptTable{
 		which: `(repository_id, digest)` + listedPairs,
 		again: `DO UPDATE SET by_digest = max(by_digest, excluded.by_digest)`,
 	},
-	{name: "pins", columns: "repository_id digest note pinned_by pinned_at", which: `(repository_id, digest)` + listedPairs},
+	{
+		name: "pins", columns: "repository_id digest note pinned_by pinned_at",
+		which: `(repository_id, digest)` + listedPairs,
+	},
 }
 
-// Of tags, by repository and name. What the registry said of one, and how often it was handed out, goes back with the very
-// tag only: one that was pulled again counts anew.
+// Of tags, by repository and name. What the registry said of one, and how often it was handed out, goes back with the
+// very tag only: one that was pulled again counts anew.
 var keptOfTags = []keptTable{
-	{name: "tags", columns: "repository_id name digest pulled_at pulled_by uploaded", which: `(repository_id, name)` + listedPairs},
+	{
+		name: "tags", columns: "repository_id name digest pulled_at pulled_by uploaded",
+		which: `(repository_id, name)` + listedPairs,
+	},
 	ofItsTag("tag_checks", "repository_id tag answer upstream_digest method checked_at problem"),
 	ofItsTag("handed_tags", "repository_id tag count last_at"),
 }
@@ -142,10 +151,12 @@ const (
 var keptOfHanded = keptTable{
 	name: "handed_digests", columns: "repository_id digest count last_at direct direct_last_at", which: `digest` + listed,
 	back: `EXISTS (WITH RECURSIVE up (digest) AS (SELECT digest FROM manifests WHERE digest = value ->> 1` + upRest + `
-		SELECT 1 FROM up JOIN repository_digests d ON d.digest = up.digest JOIN repositories r ON r.id = d.repository_id WHERE r.name = value ->> 0)`,
+		SELECT 1 FROM up JOIN repository_digests d ON d.digest = up.digest JOIN repositories r ON r.id = d.repository_id
+		WHERE r.name = value ->> 0)`,
 	again: `DO UPDATE SET count = max(count, excluded.count), last_at = max(last_at, excluded.last_at),
 		direct = max(direct, excluded.direct), direct_last_at = max(direct_last_at, excluded.direct_last_at)
-		WHERE excluded.count > count OR excluded.direct > direct OR excluded.last_at > last_at OR excluded.direct_last_at > direct_last_at`,
+		WHERE excluded.count > count OR excluded.direct > direct OR excluded.last_at > last_at
+			OR excluded.direct_last_at > direct_last_at`,
 }
 
 // backOf is how the rows that were kept of each table go back.

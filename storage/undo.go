@@ -32,14 +32,17 @@ func scanRemoval(rows *sql.Rows) (shelf.Deletion, error) {
 	return r, nil
 }
 
-// Removals lists what can still be undone, newest first, 100 at most. What is being deleted or undone now is not among it.
+// Removals lists what can still be undone, newest first, 100 at most. What is being deleted or undone now is not among
+// it.
 func (s *Store) Removals(ctx context.Context) ([]shelf.Deletion, error) {
-	return rowsOf(ctx, s.read, scanRemoval, `SELECT `+removalColumns+` FROM removals WHERE until > ? AND whole = 1 ORDER BY id DESC LIMIT 100`, millis(s.now()))
+	return rowsOf(ctx, s.read, scanRemoval, `SELECT `+removalColumns+` FROM removals WHERE until > ? AND whole = 1
+		ORDER BY id DESC LIMIT 100`, millis(s.now()))
 }
 
-// removal gives one that can still be undone.
+// removal returns one that can still be undone.
 func (s *Store) removal(ctx context.Context, q querier, id int64) (shelf.Deletion, error) {
-	found, err := rowsOf(ctx, q, scanRemoval, `SELECT `+removalColumns+` FROM removals WHERE id = ? AND until > ?`, id, millis(s.now()))
+	found, err := rowsOf(ctx, q, scanRemoval, `SELECT `+removalColumns+` FROM removals WHERE id = ?
+		AND until > ?`, id, millis(s.now()))
 	if err == nil && len(found) == 0 {
 		err = image.Errorf(image.NotFound, "there is no deletion %d that can be undone", id).
 			Suggest("Its time is over, or somebody has undone it. Pull the images again.")
@@ -93,7 +96,8 @@ func (s *Store) canUndo(ctx context.Context, q querier, id int64) error {
 			return false, err
 		}, query, rows)
 	}
-	const missing = `SELECT j.value ->> 0, j.value ->> ?2 FROM json_each(?1) j WHERE NOT EXISTS (SELECT 1 FROM repositories r
+	const missing = `SELECT j.value ->> 0, j.value ->> ?2 FROM json_each(?1) j WHERE NOT EXISTS (SELECT 1
+		FROM repositories r
 		CROSS JOIN repository_digests d ON d.repository_id = r.id WHERE r.name = j.value ->> 0 AND d.digest = j.value ->> ?2)`
 	err = eachPart(ctx, q, id, 0, func(of, rows string) error {
 		switch of {
@@ -149,8 +153,8 @@ func (s *Store) finishRemovals(ctx context.Context) {
 // more is left as it is.
 func (s *Store) undoAll(ctx context.Context, id int64, by string) (done shelf.Undone, err error) {
 	for more := true; more && err == nil; {
-		began := time.Now()
-		more, err = s.undoBatch(ctx, id, by, &done)
+		var began time.Time
+		began, more, err = s.undoBatch(ctx, id, by, &done)
 		if more && err == nil && s.removals.pause != nil {
 			s.removals.pause(time.Since(began))
 		}
@@ -164,8 +168,11 @@ func (s *Store) undoAll(ctx context.Context, id int64, by string) (done shelf.Un
 	return done, err
 }
 
-// undoBatch undoes the last batch of a removal that is left, and gives whether there are more.
-func (s *Store) undoBatch(ctx context.Context, id int64, by string, done *shelf.Undone) (more bool, err error) {
+// undoBatch undoes the last batch of a removal that is left. It returns when it had its turn, and whether there are
+// more.
+func (s *Store) undoBatch(
+	ctx context.Context, id int64, by string, done *shelf.Undone,
+) (began time.Time, more bool, err error) {
 	var blobs []image.Digest
 	newest, err := newestPart(ctx, s.read, id)
 	first := newest - newest%partsOfBatch
@@ -174,25 +181,26 @@ func (s *Store) undoBatch(ctx context.Context, id int64, by string, done *shelf.
 			if of != "blobs" {
 				return nil
 			}
-			some, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) }, `SELECT value ->> 0 FROM json_each(?)`, rows)
+			some, err := rowsOf(ctx, s.read, scanDigest, `SELECT value ->> 0 FROM json_each(?)`, rows)
 			blobs = append(blobs, some...)
 			return err
 		})
 	}
 	if err != nil {
-		return false, err
+		return began, false, err
 	}
 	defer s.Hold(blobs)() // so that what is found on disk stays until its row is there
 	u := undoing{ctx: ctx, store: s, by: by, at: s.now(), changing: map[removal.Key]bool{}, done: *done}
 	err = s.updateAnyway(ctx, func(tx *sql.Tx) error {
-		u.tx = tx
+		began, u.tx = time.Now(), tx
 		if err := u.undo(id, first); err != nil {
 			return err
 		}
 		end := `DELETE FROM removals WHERE id = ?1 AND ?2 = 0`
 		if first > 0 {
 			end = `UPDATE removals SET whole = 0 WHERE id = ?1`
-			if _, err := tx.ExecContext(ctx, `DELETE FROM removed_rows WHERE removal_id = ? AND part >= ?`, id, first); err != nil {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM removed_rows WHERE removal_id = ?
+				AND part >= ?`, id, first); err != nil {
 				return err
 			}
 		}
@@ -202,12 +210,13 @@ func (s *Store) undoBatch(ctx context.Context, id int64, by string, done *shelf.
 	if err == nil {
 		*done = u.done
 	}
-	return first > 0, err
+	return began, first > 0, err
 }
 
-// newestPart gives the number of the last part that is kept of a removal; 0 where there is none.
+// newestPart returns the number of the last part that is kept of a removal; 0 where there is none.
 func newestPart(ctx context.Context, q querier, id int64) (part int64, err error) {
-	return part, q.QueryRowContext(ctx, `SELECT coalesce(max(part), 0) FROM removed_rows WHERE removal_id = ?`, id).Scan(&part)
+	return part, q.QueryRowContext(ctx, `SELECT coalesce(max(part), 0) FROM removed_rows
+		WHERE removal_id = ?`, id).Scan(&part)
 }
 
 // eachPart calls f with the kept rows of a removal from one part on, in their order.
@@ -219,7 +228,8 @@ func eachPart(ctx context.Context, q querier, id, first int64, f func(of, rows s
 	}
 	for _, part := range parts { // one at a time: all of them can be much
 		var of, rows string
-		if err := q.QueryRowContext(ctx, `SELECT of, rows FROM removed_rows WHERE removal_id = ? AND part = ?`, id, part).Scan(&of, &rows); err != nil {
+		if err := q.QueryRowContext(ctx, `SELECT of, rows FROM removed_rows WHERE removal_id = ?
+			AND part = ?`, id, part).Scan(&of, &rows); err != nil {
 			return err
 		}
 		if err := f(of, rows); err != nil {
@@ -290,7 +300,8 @@ func (u *undoing) undo(id, first int64) error {
 
 // overtaken is the answer where a later deletion took what an earlier one needs to be undone.
 func overtaken() error {
-	return image.Errorf(image.Conflict, "a later deletion took what this one left").Suggest("Undo the later deletion first.")
+	return image.Errorf(image.Conflict, "a later deletion took what this one left").
+		Suggest("Undo the later deletion first.")
 }
 
 // prove refuses where the file of a blob is gone that no row has any more.
@@ -300,31 +311,34 @@ func (s *Store) prove(ctx context.Context, q querier, rows string) error {
 		size   int64
 	}
 	missing, err := rowsOf(ctx, q, func(rows *sql.Rows) (b blob, err error) { return b, rows.Scan(&b.digest, &b.size) },
-		`SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = value ->> 0)`, rows)
+		`SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM blobs
+			WHERE digest = value ->> 0)`, rows)
 	if err != nil {
 		return err
 	}
 	for _, b := range missing {
 		if !s.blobs.Has(b.digest, b.size) {
-			return image.Errorf(image.Conflict, "parts of what was deleted have been swept from the disk").Suggest("Pull the images again.")
+			return image.Errorf(image.Conflict, "parts of what was deleted have been swept from the disk").
+				Suggest("Pull the images again.")
 		}
 	}
 	return nil
 }
 
 func (u *undoing) imagesBack(rows string) error {
-	back, err := rowsOf(u.ctx, u.tx, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) }, backOf["images"]+` RETURNING manifest_digest`, rows)
+	back, err := rowsOf(u.ctx, u.tx, scanDigest, backOf["images"]+` RETURNING manifest_digest`, rows)
 	u.images = append(u.images, back...)
 	return err
 }
 
 // handedBack brings counts back, also of digests that were pulled again meanwhile, whose rows in the list show them.
 func (u *undoing) handedBack(rows string) error {
-	back, err := rowsOf(u.ctx, u.tx, func(rows *sql.Rows) (at removal.Key, err error) { return at, rows.Scan(&at.Repository, &at.Digest) }, backOf["handed_digests"]+` RETURNING repository_id, digest`, rows)
-	for _, at := range back {
+	return eachRow(u.ctx, u.tx, func(rows *sql.Rows) (bool, error) {
+		var at removal.Key
+		err := rows.Scan(&at.Repository, &at.Digest)
 		u.change(at)
-	}
-	return err
+		return false, err
+	}, backOf["handed_digests"]+` RETURNING repository_id, digest`, rows)
 }
 
 // tags brings tags back to where they pointed, but for those that are there again.
@@ -337,8 +351,10 @@ func (u *undoing) tags(rows string) error {
 	all, err := rowsOf(u.ctx, u.tx, func(rows *sql.Rows) (t tag, err error) {
 		err = rows.Scan(&t.ref.Repository, &t.ref.Tag, &t.root.Digest, &t.root.Repository, &t.now)
 		return t, err
-	}, `SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, coalesce(d.repository_id, 0), coalesce(t.digest, '') FROM json_each(?) j
-		LEFT JOIN repositories r ON r.name = j.value ->> 0 LEFT JOIN repository_digests d ON d.repository_id = r.id AND d.digest = j.value ->> 2
+	}, `SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, coalesce(d.repository_id, 0), coalesce(t.digest, '')
+		FROM json_each(?) j
+		LEFT JOIN repositories r ON r.name = j.value ->> 0 LEFT JOIN repository_digests d ON d.repository_id = r.id
+		AND d.digest = j.value ->> 2
 		LEFT JOIN tags t ON t.repository_id = r.id AND t.name = j.value ->> 1 ORDER BY j.key`, rows)
 	if err != nil {
 		return err
@@ -360,7 +376,9 @@ func (u *undoing) tags(rows string) error {
 			continue
 		}
 		appendCapped(&u.done.Restored, t.ref)
-		err := u.store.writeHistory(u.ctx, u.tx, shelf.TagEvent{Repository: t.ref.Repository, Tag: t.ref.Tag, Event: shelf.TagRestored, New: t.root.Digest, At: u.at, By: u.by})
+		err := u.store.writeHistory(u.ctx, u.tx, shelf.TagEvent{
+			Repository: t.ref.Repository, Tag: t.ref.Tag, Event: shelf.TagRestored, New: t.root.Digest, At: u.at, By: u.by,
+		})
 		if err != nil {
 			return err
 		}
@@ -384,7 +402,8 @@ func (u *undoing) forgotten(rows string) error {
 		u.change(at.Key)
 		appendCapped(&u.done.Restored, at.Reference())
 		return false, nil
-	}, `SELECT j.value ->> 0, j.value ->> 1, coalesce(d.repository_id, 0) FROM json_each(?) j LEFT JOIN repositories r ON r.name = j.value ->> 0
+	}, `SELECT j.value ->> 0, j.value ->> 1, coalesce(d.repository_id, 0) FROM json_each(?) j LEFT
+		JOIN repositories r ON r.name = j.value ->> 0
 		LEFT JOIN repository_digests d ON d.repository_id = r.id AND d.digest = j.value ->> 1 ORDER BY j.key`, rows)
 }
 
@@ -410,7 +429,8 @@ func (u *undoing) rootsBack(rows string) error {
 		u.roots = append(u.roots, r)
 		u.change(r.Key)
 		return false, err
-	}, `SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, r.id FROM json_each(?) j JOIN repositories r ON r.name = j.value ->> 0 ORDER BY j.key`, rows)
+	}, `SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, r.id FROM json_each(?) j
+		JOIN repositories r ON r.name = j.value ->> 0 ORDER BY j.key`, rows)
 }
 
 // tellDigests tells of the roots that people know by their digest.
@@ -418,7 +438,8 @@ func (u *undoing) tellDigests() error {
 	for _, r := range u.roots {
 		told := r.ByDigest
 		if !told {
-			err := u.tx.QueryRowContext(u.ctx, `SELECT NOT EXISTS (SELECT 1 FROM tags WHERE digest = ? AND repository_id = ?)`, r.Digest, r.Repository).Scan(&told)
+			err := u.tx.QueryRowContext(u.ctx, `SELECT NOT EXISTS (SELECT 1 FROM tags WHERE digest = ?
+				AND repository_id = ?)`, r.Digest, r.Repository).Scan(&told)
 			if err != nil {
 				return err
 			}

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -218,7 +217,7 @@ func (s *Store) pendingLayers(ctx context.Context, among bool, named []image.Dig
 	if err != nil {
 		return nil, fmt.Errorf("write a list for a query: %w", err)
 	}
-	return rowsOf(ctx, s.read, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
+	return rowsOf(ctx, s.read, scanDigest,
 		`WITH RECURSIVE pending AS (
 			SELECT digest FROM layers WHERE state = 'pending' AND (digest IN (SELECT value FROM json_each(?1))) = ?2
 		), above (layer, digest) AS (

@@ -209,7 +209,7 @@ func (c *usageCount) largest() (err error) {
 	}
 	for i := range c.u.Largest {
 		l := &c.u.Largest[i]
-		manifests, err := rowsOf(c.ctx, c.tx, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
+		manifests, err := rowsOf(c.ctx, c.tx, scanDigest,
 			`SELECT DISTINCT manifest_digest FROM image_layers WHERE layer_digest = ? ORDER BY manifest_digest LIMIT ?`, l.Digest, 2*maxLayerRefs)
 		if err != nil {
 			return err

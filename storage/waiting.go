@@ -17,7 +17,7 @@ const (
 )
 
 // Sweep removes the files of everything that waits to be swept now, and so gives up undoing it. What a running pull
-// holds goes after that. It gives the files removed and their bytes.
+// holds goes after that. It returns the files removed and their bytes.
 func (s *Store) Sweep(ctx context.Context) (files int, bytes int64, err error) {
 	if err := s.removals.begin(ctx, s); err != nil {
 		return 0, 0, err
@@ -49,10 +49,12 @@ func (k *keeper) endWaiting(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return k.inPieces(ctx, `UPDATE waiting_blobs SET sweep_at = 0 WHERE digest IN (SELECT digest FROM waiting_blobs WHERE sweep_at > 0 LIMIT ?)`, sweptAtOnce)
+	return k.inPieces(ctx, `UPDATE waiting_blobs SET sweep_at = 0 WHERE digest IN (SELECT digest FROM waiting_blobs
+		WHERE sweep_at > 0 LIMIT ?)`, sweptAtOnce)
 }
 
-// inPieces runs a statement in a transaction after the other, until it changes nothing. It gets how much to change and args.
+// inPieces runs a statement in a transaction after the other, until it changes nothing. It gets how much to change and
+// args.
 func (k *keeper) inPieces(ctx context.Context, statement string, args ...any) error {
 	for {
 		var changed int64
@@ -72,7 +74,8 @@ func (k *keeper) inPieces(ctx context.Context, statement string, args ...any) er
 // endRemovals forgets the removals whose time is over: first their rows, a few at a time, which are much.
 func (k *keeper) endRemovals(ctx context.Context, now int64) error {
 	var over bool
-	err := k.store.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM removals WHERE until <= ? AND whole = 1)`, now).Scan(&over)
+	err := k.store.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM removals WHERE until <= ?
+		AND whole = 1)`, now).Scan(&over)
 	if err != nil || !over {
 		return err
 	}
@@ -91,7 +94,7 @@ func (k *keeper) endRemovals(ctx context.Context, now int64) error {
 // that still could be asked for finds them gone and says so.
 func (k *keeper) sweepFirst(ctx context.Context) (freed shelf.Freed, err error) {
 	s := k.store
-	waiting, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
+	waiting, err := rowsOf(ctx, s.read, scanDigest,
 		`SELECT digest FROM waiting_blobs WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = waiting_blobs.digest)`)
 	if err != nil {
 		return freed, err
@@ -108,14 +111,15 @@ func (k *keeper) sweepFirst(ctx context.Context) (freed shelf.Freed, err error) 
 			return freed, err
 		}
 	}
-	s.log.Warn("swept files before the database could be told: the disk is full", "files", freed.Files, "bytes", freed.Bytes)
+	s.log.Warn("swept files before the database could be told: the disk is full",
+		"files", freed.Files, "bytes", freed.Bytes)
 	return freed, nil
 }
 
 // noneInPart holds while no removal is carried out or undone: nothing is swept that it may have to bring back.
 const noneInPart = `NOT EXISTS (SELECT 1 FROM removals WHERE whole = 0)`
 
-// due gives the blobs whose files are to go now, but for those that running pulls hold.
+// due returns the blobs whose files are to go now, but for those that running pulls hold.
 func (k *keeper) due(ctx context.Context, now int64) ([]image.Digest, error) {
 	var due []image.Digest
 	held := k.store.holds.all()
@@ -132,7 +136,9 @@ func (k *keeper) due(ctx context.Context, now int64) ([]image.Digest, error) {
 
 // sweepDue ends the removals whose time has come and removes the files of due blobs, rows first: after a crash a file
 // without a row is a stray, and goes as one.
-func (k *keeper) sweepDue(ctx context.Context, due []image.Digest, now int64, persist func() error) (files int, freed int64, err error) {
+func (k *keeper) sweepDue(
+	ctx context.Context, due []image.Digest, now int64, persist func() error,
+) (files int, freed int64, err error) {
 	s := k.store
 	if err = k.endRemovals(ctx, now); err != nil {
 		return 0, 0, err
@@ -157,15 +163,19 @@ type waitingBlob struct {
 	size   int64
 }
 
-func (k *keeper) sweepSome(ctx context.Context, due []image.Digest, now int64, persist func() error) (files int, freed int64, err error) {
+func (k *keeper) sweepSome(
+	ctx context.Context, due []image.Digest, now int64, persist func() error,
+) (files int, freed int64, err error) {
 	s := k.store
 	var gone []waitingBlob
 	err = s.updateAnyway(ctx, func(tx *sql.Tx) error {
 		gone = nil
 		return inChunks(due, chunkSize, func(list string) error {
 			// Not all may be due any more: stored again, and perhaps deleted again after that.
-			some, err := rowsOf(ctx, tx, func(rows *sql.Rows) (b waitingBlob, err error) { return b, rows.Scan(&b.digest, &b.size) },
-				`DELETE FROM waiting_blobs WHERE digest IN (SELECT value FROM json_each(?)) AND sweep_at <= ? AND `+noneInPart+` RETURNING digest, size`, list, now)
+			scan := func(rows *sql.Rows) (b waitingBlob, err error) { return b, rows.Scan(&b.digest, &b.size) }
+			some, err := rowsOf(ctx, tx, scan,
+				`DELETE FROM waiting_blobs WHERE digest IN (SELECT value FROM json_each(?)) AND sweep_at <= ?
+					AND `+noneInPart+` RETURNING digest, size`, list, now)
 			gone = append(gone, some...)
 			return err
 		})
@@ -209,10 +219,11 @@ func (k *keeper) waitAgain(ctx context.Context, blobs []waitingBlob, sweep int64
 	})
 }
 
-// nextDue gives how long it is until something is to be swept.
+// nextDue returns how long it is until something is to be swept.
 func (k *keeper) nextDue(ctx context.Context) time.Duration {
 	var next sql.NullInt64
-	err := k.store.read.QueryRowContext(ctx, `SELECT min(at) FROM (SELECT min(sweep_at) AS at FROM waiting_blobs UNION ALL SELECT min(until) FROM removals WHERE whole = 1)`).Scan(&next)
+	err := k.store.read.QueryRowContext(ctx, `SELECT min(at) FROM (SELECT min(sweep_at) AS at FROM waiting_blobs UNION ALL
+		SELECT min(until) FROM removals WHERE whole = 1)`).Scan(&next)
 	if err != nil || !next.Valid {
 		return longestRest
 	}

@@ -5,15 +5,15 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// usersOf are images that stay and are built on others which would go.
-type usersOf map[*img][]image.Digest
+// usersOfBase are images that stay and are built on others which would go.
+type usersOfBase map[*img][]image.Digest
 
 // bases refuses to delete an image on which images are built that stay. The first time, everything that goes is looked
 // at; after that, only what turned out to stay is.
 func (d *decision) bases() {
 	if !d.based {
 		d.based, d.back = true, nil
-		users := usersOf{}
+		users := usersOfBase{}
 		limit := most(len(d.images))
 		for base, built := range d.built {
 			users[base] = append(users[base], built...)
@@ -30,7 +30,7 @@ func (d *decision) bases() {
 	for len(d.back) > 0 {
 		back := d.back
 		d.back = nil
-		users := usersOf{}
+		users := usersOfBase{}
 		for _, i := range back {
 			for _, base := range i.bases {
 				if base.going && len(users[base]) < countedUsers {
@@ -43,7 +43,7 @@ func (d *decision) bases() {
 }
 
 // refuseBases refuses the items because of which bases go. The images of the plan keep the order.
-func (d *decision) refuseBases(users usersOf) {
+func (d *decision) refuseBases(users usersOfBase) {
 	if len(users) == 0 {
 		return
 	}
@@ -51,7 +51,7 @@ func (d *decision) refuseBases(users usersOf) {
 		if len(users[base]) == 0 || !base.going {
 			continue
 		}
-		b := d.keepers(users[base], namedBlockers)
+		b := d.users(users[base], namedBlockers)
 		for _, w := range d.behind(base) {
 			d.refuse(w, b.refusal(shelf.RefusedBase, image.Textf("%s is the base of %s", w.name(), b.text())))
 		}

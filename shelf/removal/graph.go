@@ -1,6 +1,3 @@
-// Package removal decides what deleting and pruning do: docker's rules over what a shelf holds. It does no I/O of its
-// own. What the rules have to know is asked for in bulk, of whoever calls, and then decided in memory; equal answers
-// make equal plans.
 package removal
 
 import (
@@ -169,8 +166,8 @@ type graph struct {
 
 func newGraph(q Questions) *graph {
 	return &graph{
-		q: q, byKey: map[Key]*root{}, nodes: map[image.Digest]*node{}, above: map[image.Digest][]Key{}, others: map[Key]Root{},
-		built: map[*img][]image.Digest{},
+		q: q, byKey: map[Key]*root{}, nodes: map[image.Digest]*node{}, above: map[image.Digest][]Key{},
+		others: map[Key]Root{}, built: map[*img][]image.Digest{},
 	}
 }
 
@@ -298,12 +295,12 @@ func (g *graph) findBuilt() error {
 	if err != nil {
 		return err
 	}
-	return g.findKeepers(users)
+	return g.findUsers(users)
 }
 
-// findKeepers asks for the roots that reach manifests, and what those are called. What was found before is not asked
+// findUsers asks for the roots that reach manifests, and what those are called. What was found before is not asked
 // for again: the layers of a plan mostly have the same users.
-func (g *graph) findKeepers(manifests []image.Digest) error {
+func (g *graph) findUsers(manifests []image.Digest) error {
 	var unknown []image.Digest
 	var nameless []Key
 	reached := func(m image.Digest, at Key) {
@@ -346,9 +343,9 @@ func (g *graph) findKeepers(manifests []image.Digest) error {
 	})
 }
 
-// keepers returns the references, not going themselves, that reach manifests, each once: the first few, tags before
+// users returns the references, not going themselves, that reach manifests, each once: the first few, tags before
 // digests, and how many there are.
-func (g *graph) keepers(manifests []image.Digest, few int) blockers {
+func (g *graph) users(manifests []image.Digest, few int) blockers {
 	seen := map[Key]bool{}
 	var refs []image.Reference
 	count := 0

@@ -116,8 +116,8 @@ type writer struct {
 	going []*img
 }
 
-// keep adds to a list of the plan while it has room.
-func keep[T any](list *[]T, v T) {
+// appendCapped adds to a list of the plan while it has room.
+func appendCapped[T any](list *[]T, v T) {
 	if len(*list) < shelf.MaxPlanLines {
 		*list = append(*list, v)
 	}
@@ -128,7 +128,7 @@ func (w *writer) write() error {
 	shown := &w.plan.Shown
 	w.line("prune %t force %t", w.prune, w.force)
 	for _, i := range w.items {
-		keep(&shown.Items, shelf.PlanItem{Item: i.Item, Refusal: i.refusal, Images: i.goingWith()})
+		appendCapped(&shown.Items, shelf.PlanItem{Item: i.Item, Refusal: i.refusal, Images: i.goingWith()})
 		w.line("item %q %s %s", i.Item.Reference, i.Item.ID, i.Item.Platform)
 		shown.Totals.Items++
 		if !i.alive() {
@@ -148,7 +148,7 @@ func (w *writer) write() error {
 
 func (w *writer) untagged(ref image.Reference) {
 	w.plan.Shown.Totals.Untagged++
-	keep(&w.plan.Shown.Untagged, ref)
+	appendCapped(&w.plan.Shown.Untagged, ref)
 	w.line("untagged %s", ref)
 }
 
@@ -229,7 +229,7 @@ func (w *writer) writeRemains(r *root) {
 	}
 	shown.Totals.Remains += count
 	for _, ref := range refs {
-		keep(&shown.Remains, shelf.PlanRemains{Reference: ref, Platforms: platforms})
+		appendCapped(&shown.Remains, shelf.PlanRemains{Reference: ref, Platforms: platforms})
 	}
 	w.line("remains %s %s %d %s", r.Name, r.Digest, count, platforms)
 }
@@ -243,7 +243,7 @@ func (w *writer) writeImages() error {
 		}
 		w.going = append(w.going, i)
 		shown.Totals.Images++
-		keep(&shown.Deleted, shelf.PlanImage{Manifest: i.Manifest, ID: i.ID, Platform: i.Platform, Size: i.Size})
+		appendCapped(&shown.Deleted, shelf.PlanImage{Manifest: i.Manifest, ID: i.ID, Platform: i.Platform, Size: i.Size})
 		w.line("deleted %s", i.Manifest)
 		taken := Taken{Manifest: i.Manifest, Layers: i.Layers}
 		for _, r := range i.roots {
@@ -304,7 +304,7 @@ func (w *writer) writeBlobs() error {
 	}
 	limit := most(len(stay))
 	for _, u := range stay {
-		users, err := w.users(u.digest, limit)
+		users, err := w.manifestsWith(u.digest, limit)
 		if err != nil {
 			return err
 		}
@@ -321,7 +321,7 @@ func (w *writer) gone(b shelf.PlanBlob) {
 	if w.held[b.Digest] {
 		b.Held = true
 		shown.Totals.Stays++
-		keep(&shown.Stays, b)
+		appendCapped(&shown.Stays, b)
 		w.line("held %s", b.Digest)
 		return
 	}
@@ -330,12 +330,12 @@ func (w *writer) gone(b shelf.PlanBlob) {
 	if b.Kind == "layer" {
 		shown.Totals.Layers++
 	}
-	keep(&shown.Blobs, b)
+	appendCapped(&shown.Blobs, b)
 	w.line("gone %s %d", b.Digest, b.Size)
 }
 
-// users asks for manifests that stay and have a blob, at most limit.
-func (w *writer) users(blob image.Digest, limit int) (users []image.Digest, err error) {
+// manifestsWith asks for manifests that stay and have a blob, at most limit.
+func (w *writer) manifestsWith(blob image.Digest, limit int) (users []image.Digest, err error) {
 	err = w.q.Users(blob, func(manifest image.Digest) (enough bool) {
 		if w.remains(manifest) && !slices.Contains(users, manifest) {
 			users = append(users, manifest)
@@ -359,12 +359,12 @@ func (w *writer) remains(d image.Digest) bool {
 
 // stays notes that a blob stays for the references that reach the manifests that use it.
 func (w *writer) stays(b shelf.PlanBlob, users []image.Digest) error {
-	if err := w.findKeepers(users); err != nil {
+	if err := w.findUsers(users); err != nil {
 		return err
 	}
-	by := w.keepers(users, shownUsers)
+	by := w.users(users, shownUsers)
 	b.UsedBy, b.Users = by.refs, by.count
 	w.plan.Shown.Totals.Stays++
-	keep(&w.plan.Shown.Stays, b)
+	appendCapped(&w.plan.Shown.Stays, b)
 	return nil
 }

@@ -108,7 +108,9 @@ func digestsOf(chosen []*item) []image.Digest {
 }
 
 // labelsOf returns the values of the labels that a prune asks about, by manifest and key.
-func labelsOf(platforms map[image.Digest][]Image, asked shelf.Prune, c Chosen) (map[image.Digest]map[string]string, error) {
+func labelsOf(
+	platforms map[image.Digest][]Image, asked shelf.Prune, c Chosen,
+) (map[image.Digest]map[string]string, error) {
 	var keys []string
 	for _, l := range slices.Concat(asked.Labels, asked.NotLabels) {
 		keys = append(keys, l.Key)
@@ -156,7 +158,7 @@ func (d *decision) unused(chosen []*item, used Used, plan *shelf.RemovalPlan) ([
 			return false
 		}
 		plan.Totals.Used++
-		keep(&plan.Used, shelf.PlanUse{Reference: w.Item.Reference, How: how, At: time.UnixMilli(at).UTC()})
+		appendCapped(&plan.Used, shelf.PlanUse{Reference: w.Item.Reference, How: how, At: time.UnixMilli(at).UTC()})
 		return true
 	}), nil
 }
