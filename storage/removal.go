@@ -60,13 +60,17 @@ func (s *Store) plan(ctx context.Context, f planning) (p removal.Plan, change in
 // another now, nothing is done and the error is of kind Conflict; so it is when the rules refuse all of it. The plan
 // that holds now is returned in each case. Files go in the background: once nothing can be undone any more, after the
 // rows.
-func (s *Store) Remove(ctx context.Context, asked shelf.Removal, fingerprint image.Digest, by string) (shelf.Removed, error) {
+func (s *Store) Remove(
+	ctx context.Context, asked shelf.Removal, fingerprint image.Digest, by string,
+) (shelf.Removed, error) {
 	return s.remove(ctx, fingerprint, by, s.planningRemoval(asked))
 }
 
 // Prune carries out the plan with the given fingerprint, as Remove does. Where nothing is to be pruned, nothing is
 // done.
-func (s *Store) Prune(ctx context.Context, asked shelf.Prune, fingerprint image.Digest, by string) (shelf.Removed, error) {
+func (s *Store) Prune(
+	ctx context.Context, asked shelf.Prune, fingerprint image.Digest, by string,
+) (shelf.Removed, error) {
 	if err := s.beforePrune(ctx, asked); err != nil {
 		return shelf.Removed{}, err
 	}
@@ -77,7 +81,9 @@ func (s *Store) Prune(ctx context.Context, asked shelf.Prune, fingerprint image.
 const replanned = 5
 
 // remove plans outside of any transaction that writes, and carries the plan out if it is the one that was confirmed.
-func (s *Store) remove(ctx context.Context, fingerprint image.Digest, by string, f planning) (done shelf.Removed, err error) {
+func (s *Store) remove(
+	ctx context.Context, fingerprint image.Digest, by string, f planning,
+) (done shelf.Removed, err error) {
 	if err := s.removals.begin(ctx, s); err != nil {
 		return shelf.Removed{}, err
 	}

@@ -24,9 +24,9 @@ type removals struct {
 	pause func(took time.Duration) // after each batch but the last: in tests; else nil
 }
 
-// Batches take as many rows as can be written in batchTime, or a little more.
+// Batches take as many rows as can be written in batchTime, or a little more. Undoing one takes twice as long.
 const (
-	batchTime = 40 * time.Millisecond
+	batchTime = 30 * time.Millisecond
 	firstRows = 600
 	mostRows  = 20_000
 )
@@ -55,7 +55,7 @@ func (r *removals) next(rows int, took time.Duration) int {
 		return rows
 	}
 	wanted := int(int64(rows) * int64(batchTime) / max(1, int64(took)))
-	return min(max(wanted, rows/4, 50), 2*rows, mostRows)
+	return min(max(wanted, rows/4, 50), rows+rows/4, mostRows) // one that was quick by chance is followed by no large one
 }
 
 // errTouched says that somebody changed what a plan takes while it was carried out.
@@ -212,8 +212,8 @@ func (c *carrying) holds(qs questions, b *batch) error {
 }
 
 // pointingQuery selects those of a list of tags that point where the list says.
-const pointingQuery = `SELECT 1 FROM json_each(?1) j CROSS JOIN tags t ON t.repository_id = j.value ->> 0 AND t.name = j.value ->> 1
-	AND t.digest = j.value ->> 2`
+const pointingQuery = `SELECT 1 FROM json_each(?1) j CROSS JOIN tags t ON t.repository_id = j.value ->> 0
+	AND t.name = j.value ->> 1 AND t.digest = j.value ->> 2`
 
 // applying is a batch that is being carried out.
 type applying struct {

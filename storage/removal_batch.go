@@ -16,7 +16,7 @@ type batch struct {
 	indexes   []image.Digest // under roots that go
 	taken     []removal.Taken
 
-	expected map[removal.Key]removal.Root // what the plan thinks of each root that the batch touches, but for its tags' names
+	expected map[removal.Key]removal.Root // what the plan thinks of each root that the batch touches
 	unpinned []removal.Key                // of them, those that go or lose a platform
 }
 

@@ -140,10 +140,9 @@ func BenchmarkUndo(b *testing.B) {
 	}
 }
 
-// BenchmarkCopiesOrRoots compares two ways to keep what a prune of 100,000 tags takes for an undo: copies of all its rows, as
-// it is done, or its roots alone, under which everything stays until its time is over. Its figures are of 10,000 digests. With the latter
-// whatever looks at images would have to leave out what no root leads to any more: the last figures are of the images on a
-// base.
+// BenchmarkCopiesOrRoots compares two ways to keep what a prune takes for an undo, of 10,000 digests of a shelf of 100,000
+// tags: copies of all its rows, as it is done, or its roots alone, under which everything stays until its time is over.
+// With the latter whatever looks at images would have to leave out what no root leads to: the last figures are of that.
 func BenchmarkCopiesOrRoots(b *testing.B) {
 	s := newBenchShelf(b, time.Hour)
 	ctx := b.Context()
