@@ -11,6 +11,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/stowage/stowage/handlers/page"
+	searchpages "github.com/stowage/stowage/handlers/search"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
@@ -77,10 +79,10 @@ func newBoxed(t *testing.T, hub http.Handler, references ...string) *boxed {
 	box.Use(heldAsWeb)
 	box.Any("/*", echo.WrapHandler(pages))
 	box.GET("/search/box", func(c echo.Context) error {
-		l := Locale(c)
+		l := page.Locale(c)
 		l.Now = clock
 		c.SetRequest(c.Request().WithContext(text.WithLocale(c.Request().Context(), l)))
-		return h.SearchBox(c)
+		return h.Search.Box(c)
 	})
 	b.pages = box
 	return b
@@ -125,8 +127,8 @@ func TestTheBoxOffersStoredImagesFirstAndThenRegistries(t *testing.T) {
 	a = b.registries("postgres")
 	a.golden(t, "box_registries")
 	inOrder(t, a.body, `href="/search?q=postgres&amp;repo=postgres"`, "Official", "stored", "14,760", "quay.io/", "Could not be searched just now: Harbor")
-	if n := strings.Count(a.body, `role="option"`); n != boxHits {
-		t.Errorf("%d hits, want %d", n, boxHits)
+	if n := strings.Count(a.body, `role="option"`); n != searchpages.BoxHits {
+		t.Errorf("%d hits, want %d", n, searchpages.BoxHits)
 	}
 	a.lacks(t, "Never asked")
 }
@@ -197,8 +199,8 @@ func TestMoreStoredImagesThanTheBoxHasRoomForAreCounted(t *testing.T) {
 	b := newBoxed(t, hubOfSamples(), references...)
 	a := b.box("tool")
 	a.is(t, http.StatusOK, `href="/images?q=tool"`, "All 8 stored matches", `data-heard="8 stored images match."`)
-	if n := strings.Count(a.body, "box-stored-"); n != boxRows {
-		t.Errorf("%d rows, want %d", n, boxRows)
+	if n := strings.Count(a.body, "box-stored-"); n != searchpages.BoxRows {
+		t.Errorf("%d rows, want %d", n, searchpages.BoxRows)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/views/ui"
 )
 
@@ -34,8 +35,8 @@ func (a answer) form(t *testing.T) url.Values {
 func (a answer) flash(t *testing.T) ui.Flash {
 	t.Helper()
 	for _, k := range (&http.Response{Header: a.header}).Cookies() {
-		if k.Name == flashCookie {
-			return readFlash(k.Value, clock)
+		if k.Name == page.FlashCookie {
+			return page.ReadFlash(k.Value, clock)
 		}
 	}
 	return ui.Flash{}

@@ -49,7 +49,7 @@ func handedShelf(t *testing.T) *testShelf {
 	if err := s.store.WriteHandedOut(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.handlers.options.Now = func() time.Time { return *at.Load() }
+	s.configure(func(o *Options) { o.Now = func() time.Time { return *at.Load() } })
 	s.now = *at.Load()
 	return s
 }

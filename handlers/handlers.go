@@ -1,38 +1,63 @@
-// Package handlers answers the pages' requests: one file per page or action, each of them parse, call,
-// render. Errors are returned, never written: web has the one error handler.
+// Package handlers answers the pages' requests. Each family of pages has a package: one file per page or action, each of them
+// parse, call, render. Errors are returned, never written: web has the one error handler.
 package handlers
 
 import (
-	"context"
 	"log/slog"
 	"time"
 
 	"github.com/stowage/stowage/archive"
+	archivepages "github.com/stowage/stowage/handlers/archives"
+	cleanuppages "github.com/stowage/stowage/handlers/cleanup"
+	"github.com/stowage/stowage/handlers/imagepage"
+	"github.com/stowage/stowage/handlers/images"
+	"github.com/stowage/stowage/handlers/lookup"
+	"github.com/stowage/stowage/handlers/page"
+	pullpages "github.com/stowage/stowage/handlers/pulls"
+	searchpages "github.com/stowage/stowage/handlers/search"
+	"github.com/stowage/stowage/handlers/updates"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
-	"github.com/stowage/stowage/storage"
 )
 
-// Handlers holds what the pages need. Its methods are echo handlers; web/routes.go has the map.
+// Store is all that pages ask of the shelf.
+type Store interface {
+	page.Store
+	lookup.Store
+	images.Store
+	imagepage.Names
+	imagepage.Store
+	imagepage.Records
+	imagepage.ChangesStore
+	pullpages.Store
+	searchpages.Store
+	cleanuppages.RemovalStore
+	cleanuppages.PruneStore
+	cleanuppages.StorageStore
+	archivepages.Store
+	updates.Store
+}
+
+// Handlers are the pages. Their methods are echo handlers; web/routes.go has the map.
 type Handlers struct {
-	store    *storage.Store
-	queue    *pull.Queue
-	checker  *pull.Checker
-	registry *registry.Client
-	search   *search.Client
-	importer *archive.Importer
-	log      *slog.Logger
-	options  Options
-	closing  <-chan struct{}
-	planning chan struct{} // holds one: the plan of a prune of everything takes memory and time
-	scales   *scales
+	Site      *page.Site
+	Images    *images.Handlers
+	Addresses *imagepage.Addresses
+	Image     *imagepage.Handlers
+	Pulls     *pullpages.Handlers
+	Search    *searchpages.Handlers
+	Removals  *cleanuppages.Removals
+	Prunes    *cleanuppages.Prunes
+	Storage   *cleanuppages.Storage
+	Archives  *archivepages.Handlers
+	Updates   *updates.Handlers
 }
 
 // Options configure Handlers.
 type Options struct {
-	Store           *storage.Store
+	Store           Store
 	Queue           *pull.Queue
 	Checker         *pull.Checker
 	Mirror          *pull.Mirror // nil where nothing is mirrored
@@ -44,22 +69,36 @@ type Options struct {
 	LocalUser       string           // who is behind a request from this machine
 	ExternalURL     string           // as ParseExternalURL gives it; empty: each request says where the server is
 	Now             func() time.Time // zero: time.Now
-	Demo            *Demo            // set when the server shows samples
+	Demo            *page.Demo       // set when the server shows samples
 	Closing         <-chan struct{}  // closed when the server goes down: streams end
-}
-
-// Demo is what `stowage demo` can do beyond the product.
-type Demo struct {
-	// MoveTag makes a sample tag point at its next image and tells which tag it is.
-	MoveTag func(context.Context) (image.Reference, error)
 }
 
 // New makes the handlers.
 func New(o Options) *Handlers {
-	if o.Now == nil {
-		o.Now = time.Now
+	site := page.New(page.Options{Store: o.Store, Queue: o.Queue, Logger: o.Logger, LocalUser: o.LocalUser, ExternalURL: o.ExternalURL, Now: o.Now, Demo: o.Demo})
+	lookup := &lookup.Desk{Site: site, Store: o.Store, Queue: o.Queue, Registry: o.Registry, Log: o.Logger, Platform: o.DefaultPlatform}
+	h := &Handlers{
+		Site:   site,
+		Images: &images.Handlers{Site: site, Store: o.Store},
+		Pulls: &pullpages.Handlers{
+			Site: site, Store: o.Store, Queue: o.Queue, Lookup: lookup, Log: o.Logger, Platform: o.DefaultPlatform, Closing: o.Closing,
+		},
+		Search: &searchpages.Handlers{
+			Site: site, Store: o.Store, Queue: o.Queue, Registry: o.Registry, Finder: o.Search, Lookup: lookup, Log: o.Logger, Platform: o.DefaultPlatform,
+		},
+		Removals: &cleanuppages.Removals{Site: site, Store: o.Store, Log: o.Logger},
+		Prunes:   &cleanuppages.Prunes{Site: site, Store: o.Store, Log: o.Logger, Planning: make(chan struct{}, 1)},
+		Storage:  &cleanuppages.Storage{Site: site, Store: o.Store, Log: o.Logger},
+		Archives: &archivepages.Handlers{Site: site, Store: o.Store, Queue: o.Queue, Importer: o.Importer, Log: o.Logger, Closing: o.Closing},
+		Updates:  &updates.Handlers{Site: site, Store: o.Store, Checker: o.Checker},
 	}
-	return &Handlers{
-		store: o.Store, queue: o.Queue, checker: o.Checker, registry: o.Registry, search: o.Search, importer: o.Importer, log: o.Logger, options: o, closing: o.Closing, planning: make(chan struct{}, 1), scales: newScales(),
+	h.Image = &imagepage.Handlers{Site: site, Store: o.Store, Records: o.Store, Lookup: lookup, Mirror: o.Mirror, Download: h.Archives.Section}
+	h.Addresses = &imagepage.Addresses{
+		Store: o.Store, Pages: h.Image, Changes: &imagepage.Changes{Site: site, Store: o.Store, Platform: o.DefaultPlatform},
+		Rooms: imagepage.Rooms{
+			Repository: h.Images.RepositoryPage, Archive: h.Archives.ImageArchive, RepositoryArchive: h.Archives.RepositoryArchive,
+			DeletePlan: h.Removals.Plan, Delete: h.Removals.DeleteImage, Pin: h.Storage.PinImage, Unpin: h.Storage.UnpinImage, Check: h.Updates.CheckTag,
+		},
 	}
+	return h
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/views/address"
@@ -100,7 +101,7 @@ func TestWhichAcceptHeadersAskForJSON(t *testing.T) {
 		"application/json": true, "application/json, text/plain;q=0.5": true, "*/*": false, "": false, "text/html": false,
 		"text/html, application/json": false, "application/json;q=0": false, "application/json; charset=utf-8": true, ";;,application/json": true,
 	} {
-		if got := wants(accept, "application/json"); got != want {
+		if got := page.Wants(accept, "application/json"); got != want {
 			t.Errorf("%q asks for JSON: %v", accept, got)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
@@ -58,7 +59,7 @@ func TestInspectHasEveryTag(t *testing.T) {
 	one := sample.Image{Platform: amd64, Steps: []sample.Step{{By: "COPY", Layer: sample.NewLayer(sample.Gzip, sample.Text("one", "1"))}}}
 	tags := map[string]sample.Source{}
 	for i := range 250 {
-		tags["t"+decimal(int64(i))] = one
+		tags["t"+lookup.Decimal(int64(i))] = one
 	}
 	s := newShelfWith(t, "test/many", tags)
 	for tag := range tags {

@@ -12,6 +12,7 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stowage/stowage/handlers/imagepage"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/sample/fake"
@@ -445,13 +446,13 @@ func TestHTMXGetsThePartThatChanges(t *testing.T) {
 }
 
 func TestAHistoryOfVeryManyStepsIsCutOffButNoLayerIs(t *testing.T) {
-	steps := make([]image.Step, maxQuiet+500)
+	steps := make([]image.Step, imagepage.MaxQuiet+500)
 	for i := range steps {
 		steps[i].Layer = -1
 	}
 	steps[len(steps)-1].Layer = 0
-	v := layersView(steps, make([]shelf.Layer, 1))
-	if len(v.Steps) != maxQuiet+1 || v.Hidden != 499 || v.Steps[maxQuiet].Number != 1 || v.History != len(steps) {
+	v := imagepage.LayersView(steps, make([]shelf.Layer, 1))
+	if len(v.Steps) != imagepage.MaxQuiet+1 || v.Hidden != 499 || v.Steps[imagepage.MaxQuiet].Number != 1 || v.History != len(steps) {
 		t.Errorf("%d steps are shown and %d hidden of %d", len(v.Steps), v.Hidden, v.History)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 )
 
@@ -91,7 +92,7 @@ func TestBehindTLSNothingIsInsecure(t *testing.T) {
 func TestTheOperatorSaysWhereTheServerIs(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04")
-	s.handlers.options.ExternalURL = "https://shelf.example.com"
+	s.configure(func(o *Options) { o.ExternalURL = "https://shelf.example.com" })
 	page := s.at("10.0.0.7:8080", useUbuntu, "X-Forwarded-Proto", "http")
 	page.is(t, http.StatusOK, "https://shelf.example.com")
 	page.lacks(t, "10.0.0.7", "insecure")
@@ -141,7 +142,7 @@ func TestParseExternalURL(t *testing.T) {
 		"": "", "shelf.example.com": "", "shelf:8080": "", "ftp://shelf": "", "https://": "", "https://shelf/stowage": "", "https://shelf?x=1": "", "https://shelf/?": "", "https://shelf#a": "",
 		"https://user@shelf": "", "https://user:secret@shelf": "", "https://she lf": "", "https://shelf:": "", "https://shelf:http": "", "https://shelf;reboot": "", "//shelf": "", "https://[::1%25eth0]": "",
 	} {
-		got, err := ParseExternalURL(s)
+		got, err := page.ParseExternalURL(s)
 		if got != want || (err == nil) != (want != "") || err != nil && image.KindOf(err) != image.Invalid {
 			t.Errorf("%q: %q, %v; want %q", s, got, err, want)
 		}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/a-h/templ"
 
+	"github.com/stowage/stowage/handlers/page"
+	searchpages "github.com/stowage/stowage/handlers/search"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/views/address"
@@ -35,7 +37,7 @@ func aPicker() views.PickerView {
 
 func TestThePickerLooksAsApproved(t *testing.T) {
 	problem := func(e *image.Error) *ui.ErrorView {
-		v := ui.NewErrorView(t.Context(), Status(e.Kind), e)
+		v := ui.NewErrorView(t.Context(), page.Status(e.Kind), e)
 		return &v
 	}
 	found, none, unpicked, waiting, limited, failed, foreign, onward := aPicker(), aPicker(), aPicker(), aPicker(), aPicker(), aPicker(), aPicker(), aPicker()
@@ -90,12 +92,12 @@ func TestThePageStaysSmallWithFiveThousandTags(t *testing.T) {
 	p := newPicker(t, nil)
 	a := p.get(bigRepository(t, p))
 	a.is(t, http.StatusOK, "5,0")
-	if len(a.tags()) != tagsPerPage || len(a.body) >= most {
+	if len(a.tags()) != searchpages.TagsPerPage || len(a.body) >= most {
 		t.Errorf("%d tags, %d bytes of page", len(a.tags()), len(a.body))
 	}
 	long := aPicker()
 	long.Tags.Rows = nil
-	for range tagsPerPage {
+	for range searchpages.TagsPerPage {
 		long.Tags.Rows = append(long.Tags.Rows, views.PickerTag{Name: strings.Repeat("x", 128), Stored: true, Moved: true, Updated: clock, Size: 1e9, Platform: "linux/amd64"})
 	}
 	if n := len(rendered(t, text.English, views.SearchPicker(long)).body); n >= most {

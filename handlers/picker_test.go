@@ -17,6 +17,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/stowage/stowage/handlers/page"
+	searchpages "github.com/stowage/stowage/handlers/search"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
@@ -79,9 +81,9 @@ func newPicker(t testing.TB, tagged fake.Tagged) *picker {
 	p.testShelf = &testShelf{t: test, store: store, queue: queue, now: clock}
 	p.h = New(Options{Store: store, Queue: queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
 	e := p.server(p.h).(*echo.Echo)
-	e.GET("/search", p.h.Search)
-	e.GET("/pull", p.h.PullForm)
-	e.POST("/pulls", p.h.StartPull)
+	e.GET("/search", p.h.Search.Page)
+	e.GET("/pull", p.h.Pulls.Form)
+	e.POST("/pulls", p.h.Pulls.Start)
 	p.pages = e
 	return p
 }
@@ -183,7 +185,7 @@ func TestThePickerFiltersAndPagesTheTags(t *testing.T) {
 	first := p.get("/search?q=red&repo=redis&match=5.")
 	first.is(t, http.StatusOK, fmt.Sprintf("120 of %d tags", all), "Page 1 of 3", `href="/search?q=red&amp;repo=redis&amp;match=5.&amp;tags=2"`,
 		`href="/pull?ref=redis&amp;all=1&amp;match=5."`, "Pull these 120 tags…", `<input type="hidden" name="q" value="red">`)
-	if got := first.tags(); len(got) != tagsPerPage || got[0] != "5.119" || got[49] != "5.70" {
+	if got := first.tags(); len(got) != searchpages.TagsPerPage || got[0] != "5.119" || got[49] != "5.70" {
 		t.Errorf("first page: %v", got)
 	}
 	third := p.part(views.SearchTagsID, "/search?repo=redis&match=5.&tags=3", "/search?repo=redis&match=5.")
@@ -342,7 +344,7 @@ func TestThePickerSaysWhyThereAreNoTagsAndWhatToDo(t *testing.T) {
 
 func TestTagsBehindASignInSayWhoHasToSignIn(t *testing.T) {
 	p := newPicker(t, nil)
-	hub, _ := p.h.registry.Find("docker.io")
+	hub, _ := p.h.Search.Registry.Find("docker.io")
 	p.registry.On(fake.TagLists, fake.Challenge(`Basic realm="x"`))
 	p.get("/search?repo="+hub.Address+"/library/postgres").is(t, http.StatusOK, "The tags need a sign-in", "docker login "+hub.Address)
 }
@@ -384,7 +386,7 @@ func TestWhatARegistryIsTooSlowForLoadsItself(t *testing.T) {
 	p.registry.Hold(fake.Manifests, -1)
 	state := address.Search{Repo: "docker.io/library/postgres", Tag: "15"}
 	c := p.pages.(*echo.Echo).NewContext(httptest.NewRequest(http.MethodGet, state.String(), nil), httptest.NewRecorder())
-	v, err := p.h.picker(c, state, 50*time.Millisecond, true, true)
+	v, err := p.h.Search.Picker(c, state, 50*time.Millisecond, true, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -396,11 +398,11 @@ func TestWhatARegistryIsTooSlowForLoadsItself(t *testing.T) {
 }
 
 func TestARegistryThatStaysSilentIsGivenUp(t *testing.T) {
-	failed, err := failureOf(t.Context(), "docker.io/library/postgres", pickerPartLimit, context.DeadlineExceeded)
-	if err != nil || failed.waiting || failed.problem == nil || failed.kind != image.Unavailable || !strings.Contains(failed.problem.Message, "did not answer in time") {
+	failed, err := searchpages.FailureOf(t.Context(), "docker.io/library/postgres", searchpages.PickerPartLimit, context.DeadlineExceeded)
+	if err != nil || failed.Waiting || failed.Problem == nil || failed.Kind != image.Unavailable || !strings.Contains(failed.Problem.Message, "did not answer in time") {
 		t.Errorf("%+v, %v", failed, err)
 	}
-	if _, err := failureOf(t.Context(), "docker.io/library/postgres", pickerPartLimit, io.ErrUnexpectedEOF); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, err := searchpages.FailureOf(t.Context(), "docker.io/library/postgres", searchpages.PickerPartLimit, io.ErrUnexpectedEOF); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("an error that is not for people: %v", err)
 	}
 }
@@ -410,8 +412,8 @@ func TestAnotherSiteCannotMakeThePickerAsk(t *testing.T) {
 	state := address.Search{Repo: "docker.io/library/postgres", Tag: "15"}
 	r := httptest.NewRequest(http.MethodGet, state.String(), nil)
 	c := p.pages.(*echo.Echo).NewContext(r, httptest.NewRecorder())
-	HoldAsking(c)
-	v, err := p.h.searchPicker(c, state)
+	page.HoldAsking(c)
+	v, err := p.h.Search.SearchPicker(c, state)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -251,7 +251,7 @@ func TestADurationCountsFromWhenThePlanWasShown(t *testing.T) {
 		t.Fatalf("%v", form)
 	}
 	late := clock.Add(7 * time.Minute)
-	s.handlers.options.Now = func() time.Time { return late }
+	s.configure(func(o *Options) { o.Now = func() time.Time { return late } })
 	s.post("/prune", form).wentTo(t, "/storage", "Pruned 2 images")
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
@@ -99,8 +100,8 @@ func TestTheCountAndTheBytesOfAllTagsAreShownBeforeAnythingStarts(t *testing.T) 
 	digests, bytes, _ := different(t, "library/postgres", "linux/amd64")
 	a := p.surveyed(p.all("library/postgres"))
 	a.is(t, http.StatusOK,
-		decimal(int64(len(tags)))+" tags", decimal(int64(digests))+" different images", text.HumanSize(bytes), "Room on the disk",
-		"Pull all "+decimal(int64(len(tags)))+" tags", "docker pull --all-tags "+p.ref("library/postgres"),
+		lookup.Decimal(int64(len(tags)))+" tags", lookup.Decimal(int64(digests))+" different images", text.HumanSize(bytes), "Room on the disk",
+		"Pull all "+lookup.Decimal(int64(len(tags)))+" tags", "docker pull --all-tags "+p.ref("library/postgres"),
 		`value="linux/arm64"`, `<form action="/pulls" method="post"`)
 	a.lacks(t, "survey-poll", "http-equiv", "Counting first")
 	if jobs, total, err := p.store.Jobs(t.Context(), 0, 1); total != 0 || err != nil {
@@ -135,7 +136,7 @@ func TestAPlatformThatIsTickedMakesAnotherSurvey(t *testing.T) {
 		t.Fatal("the samples cannot be told apart")
 	}
 	a := p.surveyed(p.all("library/postgres", "platform", "linux/arm/v7"))
-	a.is(t, http.StatusOK, text.HumanSize(bytes), decimal(int64(lacking))+" tags have no image for linux/arm/v7 and will be skipped",
+	a.is(t, http.StatusOK, text.HumanSize(bytes), lookup.Decimal(int64(lacking))+" tags have no image for linux/arm/v7 and will be skipped",
 		"docker pull --all-tags --platform linux/arm/v7 "+p.ref("library/postgres"),
 		`<input type="hidden" name="platform" value="linux/arm/v7">`)
 	if n := strings.Count(a.body, " checked"); n != 1 {
@@ -203,7 +204,7 @@ func TestBadRequestsForAllTagsAreShownInTheForm(t *testing.T) {
 		text  string
 	}{
 		"no platform":        {[]string{"platform", "linux/amd64/v1/v2/v3"}, "is not a platform"},
-		"too many platforms": {strings.Split(strings.Repeat("platform linux/amd64 ", maxAsked+1)+"x", " "), "65 platforms were asked for"},
+		"too many platforms": {strings.Split(strings.Repeat("platform linux/amd64 ", lookup.MaxAsked+1)+"x", " "), "65 platforms were asked for"},
 		"too long a text":    {[]string{"match", strings.Repeat("x", 5000)}, "is longer than"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -288,7 +289,7 @@ func TestAllTagsArePulledWithScriptingOff(t *testing.T) {
 		t.Fatalf("%+v", job)
 	}
 	a := p.get(address)
-	a.is(t, http.StatusOK, "All tags of ", "100%", decimal(int64(len(tags)))+" of "+decimal(int64(len(tags)))+" tags", "Everything is stored",
+	a.is(t, http.StatusOK, "All tags of ", "100%", lookup.Decimal(int64(len(tags)))+" of "+lookup.Decimal(int64(len(tags)))+" tags", "Everything is stored",
 		`id="pull" data-state="done"`, "docker pull --all-tags "+p.ref("library/postgres"), "downloaded")
 	a.lacks(t, "hx-sse:connect", "http-equiv")
 	for _, tag := range tags {
@@ -296,7 +297,7 @@ func TestAllTagsArePulledWithScriptingOff(t *testing.T) {
 		p.get("/images/"+p.ref("library/postgres:"+tag)).is(t, http.StatusOK)
 	}
 	list := p.get("/pulls")
-	list.is(t, http.StatusOK, ", all tags ("+decimal(int64(len(tags)))+" of "+decimal(int64(len(tags)))+")")
+	list.is(t, http.StatusOK, ", all tags ("+lookup.Decimal(int64(len(tags)))+" of "+lookup.Decimal(int64(len(tags)))+")")
 	p.get(address, "Accept-Language", "ko").is(t, http.StatusOK, "의 모든 태그", "모두 저장되었습니다")
 
 	again := p.end(p.startAll("library/postgres"))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
@@ -42,7 +43,7 @@ type pullServer struct {
 	left     chan string // the paths of requests that were answered
 }
 
-func newPulls(t *testing.T, demo *Demo) *pullServer {
+func newPulls(t *testing.T, demo *page.Demo) *pullServer {
 	t.Helper()
 	reg, err := samples()
 	if err != nil {
@@ -52,7 +53,7 @@ func newPulls(t *testing.T, demo *Demo) *pullServer {
 }
 
 // newPullsOf is newPulls over another registry.
-func newPullsOf(t *testing.T, demo *Demo, reg http.Handler) *pullServer {
+func newPullsOf(t *testing.T, demo *page.Demo, reg http.Handler) *pullServer {
 	t.Helper()
 	var err error
 	p := &pullServer{t: t, registry: fake.NewFaulty(reg), closing: make(chan struct{}), left: make(chan string, 1000)}
@@ -98,20 +99,20 @@ func (p *pullServer) routes(h *Handlers) http.Handler {
 	e.Use(heldAsWeb, func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			c.SetRequest(r.WithContext(text.WithLocale(r.Context(), Locale(c))))
+			c.SetRequest(r.WithContext(text.WithLocale(r.Context(), page.Locale(c))))
 			defer func() { p.left <- r.URL.Path }()
 			return next(c)
 		}
 	})
 	e.HTTPErrorHandler = errorsAsWeb(p.t, h)
-	e.GET("/pull", h.PullForm)
-	e.GET("/images/*", h.ImageAddress)
-	e.GET("/pulls", h.Pulls)
-	e.POST("/pulls", h.StartPull)
-	e.GET("/pulls/:id", h.Pull)
-	e.GET("/pulls/:id/events", h.PullEvents)
-	e.POST("/pulls/:id/cancel", h.CancelPull)
-	e.POST("/demo/move-tag", h.MoveDemoTag)
+	e.GET("/pull", h.Pulls.Form)
+	e.GET("/images/*", h.Addresses.ImageAddress)
+	e.GET("/pulls", h.Pulls.List)
+	e.POST("/pulls", h.Pulls.Start)
+	e.GET("/pulls/:id", h.Pulls.Page)
+	e.GET("/pulls/:id/events", h.Pulls.Events)
+	e.POST("/pulls/:id/cancel", h.Pulls.Cancel)
+	e.POST("/demo/move-tag", h.Site.MoveDemoTag)
 	return e
 }
 

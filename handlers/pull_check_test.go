@@ -12,6 +12,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/stowage/stowage/handlers/page"
+	pullpages "github.com/stowage/stowage/handlers/pulls"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
@@ -48,11 +50,11 @@ func TestAPullThatBroughtABrokenImageSaysSo(t *testing.T) {
 	if err := p.store.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	page := p.get(address)
-	page.is(t, http.StatusOK, "the content cannot be used", "cannot be unpacked", `role="alert"`,
+	content := p.get(address)
+	content.is(t, http.StatusOK, "the content cannot be used", "cannot be unpacked", `role="alert"`,
 		`href="/images/`+strings.TrimSuffix(ref, ":1")+"@"+string(job.Digest)+`?platform=`)
-	page.lacks(t, "Everything is stored", "Checking the layers", "alert-success")
-	if s := state(t, page.body); s != "failed" {
+	content.lacks(t, "Everything is stored", "Checking the layers", "alert-success")
+	if s := state(t, content.body); s != "failed" {
 		t.Errorf("state %s", s)
 	}
 	p.get("/pulls").is(t, http.StatusOK, `data-state="failed"`, "broken")
@@ -64,8 +66,8 @@ func TestAPullThatBroughtABrokenImageSaysSo(t *testing.T) {
 		t.Errorf("docker would not say %q", kept.Lines)
 	}
 	script := p.get(address, "Accept", "application/json")
-	script.is(t, Status(image.Corrupt), `"state":"failed"`, `"kind":"corrupt"`, "cannot be unpacked", `"broken":[`)
-	p.get(address, "Accept", "text/plain").is(t, Status(image.Corrupt), "Pulling from test/broken\n", "Error: the image is stored and broken: layer", "\nfailed\n")
+	script.is(t, page.Status(image.Corrupt), `"state":"failed"`, `"kind":"corrupt"`, "cannot be unpacked", `"broken":[`)
+	p.get(address, "Accept", "text/plain").is(t, page.Status(image.Corrupt), "Pulling from test/broken\n", "Error: the image is stored and broken: layer", "\nfailed\n")
 	p.get(address, "Accept-Language", "ko").is(t, http.StatusOK, "내용을 사용할 수 없습니다")
 }
 
@@ -92,7 +94,7 @@ func TestAPullIsNotDoneForScriptsBeforeItsLayersAreProved(t *testing.T) {
 	view := pulls.PullView{Job: aPull(pull.Done), Check: pulls.PullCheck{Pending: true, Poll: true}}
 	for _, asJSON := range []bool{true, false} {
 		r := httptest.NewRecorder()
-		if err := pullAnswer(echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/pulls/1", nil), r), view, asJSON); err != nil {
+		if err := pullpages.PullAnswer(echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/pulls/1", nil), r), view, asJSON); err != nil {
 			t.Fatal(err)
 		}
 		if r.Code != http.StatusAccepted || r.Header().Get("Retry-After") == "" || !strings.Contains(r.Body.String(), "unpacking") {
@@ -123,7 +125,7 @@ func TestTheCheckOfAPullIsPendingUntilItsLayersAreUnpacked(t *testing.T) {
 	if err := p.store.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	settled, err := h.check(t.Context(), job)
+	settled, err := h.Pulls.Check(t.Context(), job)
 	if err != nil || settled.Pending || len(settled.Broken) > 0 {
 		t.Errorf("%+v, %v", settled, err)
 	}
@@ -135,11 +137,11 @@ func TestTheCheckOfAPullIsPendingUntilItsLayersAreUnpacked(t *testing.T) {
 		{[]shelf.Image{{Unpacked: 1}, {Unpacked: -1}}, pulls.PullCheck{Pending: true, Poll: true}},
 		{[]shelf.Image{{Unpacked: 1}}, pulls.PullCheck{}},
 	} {
-		if got := checkOf(job, tt.images, job.Reference, now); got.Pending != tt.want.Pending || got.Poll != tt.want.Poll {
+		if got := pullpages.CheckOf(job, tt.images, job.Reference, now); got.Pending != tt.want.Pending || got.Poll != tt.want.Poll {
 			t.Errorf("%+v, want %+v", got, tt.want)
 		}
 	}
-	if late := checkOf(job, []shelf.Image{{Unpacked: -1}}, job.Reference, job.Finished.Add(pollCheck)); !late.Pending || late.Poll {
+	if late := pullpages.CheckOf(job, []shelf.Image{{Unpacked: -1}}, job.Reference, job.Finished.Add(pullpages.PollCheck)); !late.Pending || late.Poll {
 		t.Errorf("after a long time: %+v", late)
 	}
 }
@@ -147,7 +149,7 @@ func TestTheCheckOfAPullIsPendingUntilItsLayersAreUnpacked(t *testing.T) {
 func TestAPullWhoseImageWasDeletedHasNoCheck(t *testing.T) {
 	p := newPulls(t, nil)
 	job := pull.Job{State: pull.Done, Reference: image.Reference{Repository: "docker.io/library/gone", Tag: "1"}, Digest: image.DigestOf([]byte("gone"))}
-	check, err := New(Options{Store: p.store, Queue: p.queue}).check(context.Background(), job)
+	check, err := New(Options{Store: p.store, Queue: p.queue}).Pulls.Check(context.Background(), job)
 	if err != nil || check.Pending || len(check.Broken) > 0 {
 		t.Errorf("%+v, %v", check, err)
 	}

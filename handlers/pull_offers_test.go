@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
@@ -100,8 +101,8 @@ func TestFewPlatformsAreShownInTheIndexsOrderWithoutAFilter(t *testing.T) {
 	for i := range pull.MaxOffers {
 		r.Offers = append(r.Offers, pull.Offer{Platform: image.Platform{OS: "linux", Architecture: fmt.Sprint("odd", i)}, Default: i == 5})
 	}
-	v := offersWanted{page: 9, find: "odd3"}.view(r)
-	if len(v.rows) != pull.MaxOffers || !slices.IsSorted(v.rows) || v.pages != 1 || !v.ticked[5] {
+	v := lookup.OffersWanted{Page: 9, Find: "odd3"}.View(r)
+	if len(v.Rows) != pull.MaxOffers || !slices.IsSorted(v.Rows) || v.Pages != 1 || !v.Ticked[5] {
 		t.Errorf("%+v", v)
 	}
 }

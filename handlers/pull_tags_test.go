@@ -8,6 +8,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	pullpages "github.com/stowage/stowage/handlers/pulls"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views/offer"
@@ -198,14 +199,14 @@ func TestPlatformsToTickAreThoseThatCanBeAskedFor(t *testing.T) {
 	}
 	arm := image.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}
 	hostile := image.Platform{OS: "linux\u202e<b>", Architecture: "amd64"}
-	choices, further := platformChoices(append(windows, hostile, linuxARM64, linuxAMD64), []image.Platform{arm}, linuxAMD64)
-	if len(choices) != maxChoices || further != 60+3-maxChoices {
+	choices, further := pullpages.PlatformChoices(append(windows, hostile, linuxARM64, linuxAMD64), []image.Platform{arm}, linuxAMD64)
+	if len(choices) != pullpages.MaxChoices || further != 60+3-pullpages.MaxChoices {
 		t.Errorf("%d choices and %d further", len(choices), further)
 	}
 	if choices[0] != (pulls.PlatformBox{Platform: "linux/amd64", Default: true}) || choices[1] != (pulls.PlatformBox{Platform: "linux/arm/v7", Ticked: true}) || choices[2].Platform != "linux/arm64" {
 		t.Errorf("%+v", choices[:3])
 	}
-	if alone, _ := platformChoices(nil, nil, linuxAMD64); len(alone) != 1 || !alone[0].Ticked {
+	if alone, _ := pullpages.PlatformChoices(nil, nil, linuxAMD64); len(alone) != 1 || !alone[0].Ticked {
 		t.Errorf("%+v", alone)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
@@ -122,7 +123,7 @@ func TestCancellingAPullOfAnEarlierRunOfTheServerIsAConflict(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.post("/pulls/"+decimal(id)+"/cancel", nil).is(t, http.StatusConflict, "is over already")
+	p.post("/pulls/"+lookup.Decimal(id)+"/cancel", nil).is(t, http.StatusConflict, "is over already")
 }
 
 func TestAPullThatIsNotThere(t *testing.T) {

@@ -14,6 +14,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/stowage/stowage/handlers/lookup"
+	pullpages "github.com/stowage/stowage/handlers/pulls"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/storage"
@@ -72,10 +74,10 @@ func TestPullFormWaitsForASlowRegistryNoLongerThanItsLimit(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *Handlers, _ chan struct{}) {
 		w, began := httptest.NewRecorder(), time.Now()
 		c := echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/pull?ref=slow.example.com/app:1", nil), w)
-		if err := h.PullForm(c); err != nil {
+		if err := h.Pulls.Form(c); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(began); took != resolveLimit {
+		if took := time.Since(began); took != lookup.ResolveLimit {
 			t.Errorf("answered after %v", took)
 		}
 		answer{w.Code, w.Header(), w.Body.String()}.is(t, http.StatusBadGateway, "slow.example.com did not answer in time", `value="slow.example.com/app:1"`)
@@ -88,7 +90,7 @@ func TestASilentStreamIsKeptAliveAndEndsWithTheServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := h.queue.Pull(context.Background(), pull.Request{Reference: ref}); err != nil {
+		if _, _, err := h.Pulls.Queue.Pull(context.Background(), pull.Request{Reference: ref}); err != nil {
 			t.Fatal(err)
 		}
 		w := httptest.NewRecorder()
@@ -96,11 +98,11 @@ func TestASilentStreamIsKeptAliveAndEndsWithTheServer(t *testing.T) {
 		c.SetParamNames("id")
 		c.SetParamValues("1")
 		ended := make(chan error)
-		go func() { ended <- h.PullEvents(c) }()
-		<-time.After(3*keepAliveEvery + time.Second)
+		go func() { ended <- h.Pulls.Events(c) }()
+		<-time.After(3*pullpages.KeepAliveEvery + time.Second)
 		synctest.Wait()
 		if n := strings.Count(w.Body.String(), ": alive\n\n"); n != 3 {
-			t.Errorf("%d signs of life in %v", n, 3*keepAliveEvery)
+			t.Errorf("%d signs of life in %v", n, 3*pullpages.KeepAliveEvery)
 		}
 		close(closing)
 		if err := <-ended; err != nil {

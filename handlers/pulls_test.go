@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stowage/stowage/handlers/page"
+	pullpages "github.com/stowage/stowage/handlers/pulls"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 )
@@ -46,7 +48,7 @@ func TestPullsListsTheNewestFirstAndAsksAgainWhileOneIsLive(t *testing.T) {
 
 func TestPullsHasPages(t *testing.T) {
 	p := newPulls(t, nil)
-	for i := range pullsPerPage + 1 {
+	for i := range pullpages.PullsPerPage + 1 {
 		_, err := p.store.CreateJob(t.Context(), pull.Job{
 			State: pull.Done, Reference: image.Reference{Repository: "docker.io/library/app", Tag: fmt.Sprint(i)}, Created: time.Now(),
 		})
@@ -81,7 +83,7 @@ func TestTheSampleTagMovesInTheDemoOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	moved := 0
-	p := newPulls(t, &Demo{MoveTag: func(context.Context) (image.Reference, error) {
+	p := newPulls(t, &page.Demo{MoveTag: func(context.Context) (image.Reference, error) {
 		moved++
 		return ref, nil
 	}})
@@ -96,6 +98,6 @@ func TestTheSampleTagMovesInTheDemoOnly(t *testing.T) {
 
 func TestASampleTagThatCannotMoveIsAnError(t *testing.T) {
 	full := image.Errorf(image.Unavailable, "the sample registry is gone").Because(errors.New("closed"))
-	p := newPulls(t, &Demo{MoveTag: func(context.Context) (image.Reference, error) { return image.Reference{}, full }})
+	p := newPulls(t, &page.Demo{MoveTag: func(context.Context) (image.Reference, error) { return image.Reference{}, full }})
 	p.post("/demo/move-tag", nil).is(t, http.StatusBadGateway, "The sample registry is gone.")
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/stowage/stowage/handlers/page"
+	searchpages "github.com/stowage/stowage/handlers/search"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/outbound"
 	"github.com/stowage/stowage/registry/search"
@@ -115,10 +117,10 @@ func (s *searched) server(h *Handlers) http.Handler {
 	e.HTTPErrorHandler = errorsAsWeb(s.t, h)
 	e.Use(heldAsWeb)
 	e.GET("/search", func(c echo.Context) error {
-		l := Locale(c)
+		l := page.Locale(c)
 		l.Now = clock
 		c.SetRequest(c.Request().WithContext(text.WithLocale(c.Request().Context(), l)))
-		return h.Search(c)
+		return h.Search.Page(c)
 	})
 	e.Any("/*", echo.WrapHandler(list))
 	return e
@@ -297,7 +299,7 @@ func TestASlowRegistryDelaysNobodyBeyondTheDeadline(t *testing.T) {
 	})))
 	begin := time.Now()
 	page := s.get("/search?q=postgres")
-	if took := time.Since(begin); took > 2*searchDeadline {
+	if took := time.Since(begin); took > 2*searchpages.SearchDeadline {
 		t.Errorf("the page took %s", took)
 	}
 	page.is(t, http.StatusOK, "First 8 results from 1 registry", "slow.example.com", "still searching", `hx-get="/search?q=postgres&amp;again=1" hx-trigger="every 2s"`)
@@ -336,7 +338,7 @@ func TestResultsAndThePickedRepositoryAreAskedForAtTheSameTime(t *testing.T) {
 	s := newSearched(t, list)
 	begin := time.Now()
 	page := s.get("/search?q=ubuntu&repo=ubuntu")
-	if took := time.Since(begin); took >= searchDeadline {
+	if took := time.Since(begin); took >= searchpages.SearchDeadline {
 		t.Errorf("one side waited for the other: %s", took)
 	}
 	page.is(t, http.StatusOK, `aria-current="true"`, "22.04")

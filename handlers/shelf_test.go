@@ -15,6 +15,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
@@ -75,6 +76,7 @@ type testShelf struct {
 	pages http.Handler
 
 	handlers *Handlers
+	options  Options
 	now      time.Time // of the pages
 }
 
@@ -119,9 +121,16 @@ func newShelfOf(t *testing.T, host string, set ...func(*storage.Options)) *testS
 	checker := pull.NewChecker(pull.CheckOptions{Source: mirror{client, host}, Shelf: store, Now: now})
 	t.Cleanup(checker.Close)
 	s := &testShelf{t: t, store: store, queue: queue, now: clock}
-	s.handlers = New(Options{Store: store, Queue: queue, Checker: checker, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
-	s.pages = s.server(s.handlers)
+	s.options = Options{Store: store, Queue: queue, Checker: checker, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now}
+	s.configure(func(*Options) {})
 	return s
+}
+
+// configure makes the pages anew, with other options.
+func (s *testShelf) configure(set func(*Options)) {
+	set(&s.options)
+	s.handlers = New(s.options)
+	s.pages = s.server(s.handlers)
 }
 
 // errorsAsWeb answers errors as web has them, and fails the test for one that is not ours.
@@ -132,14 +141,14 @@ func errorsAsWeb(t testing.TB, h *Handlers) echo.HTTPErrorHandler {
 			t.Errorf("%s %s: %v", c.Request().Method, c.Request().URL, err)
 			known = &image.Error{Kind: image.Internal}
 		}
-		if PlainText(c.Request()) {
-			if err := PlainError(c, Status(known.Kind), known); err != nil {
+		if page.PlainText(c.Request()) {
+			if err := page.PlainError(c, page.Status(known.Kind), known); err != nil {
 				t.Error(err)
 			}
 			return
 		}
-		view := ui.NewErrorView(c.Request().Context(), Status(known.Kind), known)
-		if err := Render(c, view.Status, ui.ErrorPage(h.Chrome(c, view.Title, ui.NavNone), view)); err != nil {
+		view := ui.NewErrorView(c.Request().Context(), page.Status(known.Kind), known)
+		if err := page.Render(c, view.Status, ui.ErrorPage(h.Site.Chrome(c, view.Title, ui.NavNone), view)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -149,7 +158,7 @@ func errorsAsWeb(t testing.TB, h *Handlers) echo.HTTPErrorHandler {
 func heldAsWeb(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if h := c.Request().Header; h.Get("Sec-Fetch-Site") == "cross-site" && h.Get("Sec-Fetch-User") == "" {
-			HoldAsking(c)
+			page.HoldAsking(c)
 		}
 		return next(c)
 	}
@@ -160,34 +169,34 @@ func (s *testShelf) server(h *Handlers) http.Handler {
 	e := echo.New()
 	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			l := Locale(c)
+			l := page.Locale(c)
 			l.Now = s.now
 			c.SetRequest(c.Request().WithContext(text.WithLocale(c.Request().Context(), l)))
 			return next(c)
 		}
 	})
 	e.HTTPErrorHandler = errorsAsWeb(s.t, h)
-	e.GET("/images", h.Images)
-	e.GET("/images/*", h.ImageAddress)
-	e.HEAD("/images/*", h.ImageAddress)
-	e.GET("/archive", h.Archive)
-	e.HEAD("/archive", h.Archive)
-	e.POST("/images/*", h.ImageAction)
-	e.GET("/layers/:digest", h.Layer)
-	e.GET("/storage", h.Storage)
-	e.POST("/storage/sweep", h.Sweep)
-	e.POST("/storage/unfinished", h.FreeUnfinished)
-	e.GET("/storage/sweep", h.SweepAddress)
-	e.GET("/prune", h.Prune)
-	e.GET("/prune/summary", h.PruneSummary)
-	e.POST("/prune", h.PruneImages)
-	e.GET("/delete", h.Delete)
-	e.POST("/delete", h.DeleteSelected)
-	e.GET("/delete/summary", h.DeleteSummary)
-	e.POST("/removals/:id/undo", h.UndoRemoval)
-	e.GET("/updates", h.Updates)
-	e.POST("/updates", h.CheckUpdates)
-	e.POST("/updates/cancel", h.CancelUpdates)
+	e.GET("/images", h.Images.List)
+	e.GET("/images/*", h.Addresses.ImageAddress)
+	e.HEAD("/images/*", h.Addresses.ImageAddress)
+	e.GET("/archive", h.Archives.Archive)
+	e.HEAD("/archive", h.Archives.Archive)
+	e.POST("/images/*", h.Addresses.ImageAction)
+	e.GET("/layers/:digest", h.Image.Layer)
+	e.GET("/storage", h.Storage.Page)
+	e.POST("/storage/sweep", h.Storage.Sweep)
+	e.POST("/storage/unfinished", h.Storage.FreeUnfinished)
+	e.GET("/storage/sweep", h.Storage.SweepAddress)
+	e.GET("/prune", h.Prunes.Page)
+	e.GET("/prune/summary", h.Prunes.Summary)
+	e.POST("/prune", h.Prunes.Prune)
+	e.GET("/delete", h.Removals.Delete)
+	e.POST("/delete", h.Removals.DeleteSelected)
+	e.GET("/delete/summary", h.Removals.DeleteSummary)
+	e.POST("/removals/:id/undo", h.Removals.UndoRemoval)
+	e.GET("/updates", h.Updates.Page)
+	e.POST("/updates", h.Updates.Check)
+	e.POST("/updates/cancel", h.Updates.Cancel)
 	return e
 }
 

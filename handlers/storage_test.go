@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	cleanuppages "github.com/stowage/stowage/handlers/cleanup"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/shelf"
@@ -62,7 +63,7 @@ func TestTheStoragePageOfAnEmptyShelfSaysSo(t *testing.T) {
 func TestWhatIsNotCountedYetIsAskedForAgain(t *testing.T) {
 	v := cleanup.StorageView{Disk: shelf.DiskUse{Images: 3_000_000, Volume: 10_000_000, Free: 5_000_000}}
 	var page strings.Builder
-	if err := cleanup.StoragePage(ui.Chrome{Refresh: countRefresh}, v, ui.Text(""), ui.Text("")).Render(t.Context(), &page); err != nil {
+	if err := cleanup.StoragePage(ui.Chrome{Refresh: cleanuppages.CountRefresh}, v, ui.Text(""), ui.Text("")).Render(t.Context(), &page); err != nil {
 		t.Fatal(err)
 	}
 	a := answer{status: http.StatusOK, body: page.String()}
@@ -156,7 +157,7 @@ func TestThePartsOfTheMapAreWhatIsOnDisk(t *testing.T) {
 	u := s.counted()
 	var sum int64
 	kinds := map[cleanup.PartKind]int64{}
-	for _, p := range counted(t.Context(), u).Parts {
+	for _, p := range cleanuppages.Counted(t.Context(), u).Parts {
 		sum += p.Bytes
 		kinds[p.Kind] += p.Bytes
 	}

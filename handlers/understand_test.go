@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	searchpages "github.com/stowage/stowage/handlers/search"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
@@ -36,74 +37,74 @@ func TestWordsAreToldFromReferences(t *testing.T) {
 	nowhere := "postgres@sha256:" + zeros
 	for text, want := range map[string]struct {
 		words, page string
-		lead        lead
+		lead        searchpages.Lead
 	}{
 		// Words, also where the shelf has a repository of that name.
-		"":                  {"", "", leadsNowhere},
-		"  ":                {"", "", leadsNowhere},
-		"postgres":          {"postgres", "", leadsNowhere},
-		" postgres ":        {"postgres", "", leadsNowhere},
-		"Postgres":          {"Postgres", "", leadsNowhere},
-		"post":              {"post", "", leadsNowhere},
-		"library/postgres":  {"library/postgres", "", leadsNowhere},
-		"bitnami/redis":     {"bitnami/redis", "", leadsNowhere},
-		"Bitnami/Redis":     {"Bitnami/Redis", "", leadsNowhere},
-		"a/b/c":             {"a/b/c", "", leadsNowhere},
-		"node.js":           {"node.js", "", leadsNowhere},
-		"ghcr.io":           {"ghcr.io", "", leadsNowhere},
-		"c++":               {"c++", "", leadsNowhere},
-		"postgres 15":       {"postgres 15", "", leadsNowhere},
-		"time series: fast": {"time series: fast", "", leadsNowhere},
-		"데이터베이스":            {"데이터베이스", "", leadsNowhere},
-		"포스트그레스:15":         {"포스트그레스:15", "", leadsNowhere},
-		`"postgres"`:        {"postgres", "", leadsNowhere},
-		"deadbeef":          {"deadbeef", "", leadsNowhere},
-		"from scratch":      {"from scratch", "", leadsNowhere},
-		"localhost:5000":    {"localhost:5000", "", leadsNowhere},
-		"127.0.0.1:5000":    {"127.0.0.1:5000", "", leadsNowhere},
+		"":                  {"", "", searchpages.LeadsNowhere},
+		"  ":                {"", "", searchpages.LeadsNowhere},
+		"postgres":          {"postgres", "", searchpages.LeadsNowhere},
+		" postgres ":        {"postgres", "", searchpages.LeadsNowhere},
+		"Postgres":          {"Postgres", "", searchpages.LeadsNowhere},
+		"post":              {"post", "", searchpages.LeadsNowhere},
+		"library/postgres":  {"library/postgres", "", searchpages.LeadsNowhere},
+		"bitnami/redis":     {"bitnami/redis", "", searchpages.LeadsNowhere},
+		"Bitnami/Redis":     {"Bitnami/Redis", "", searchpages.LeadsNowhere},
+		"a/b/c":             {"a/b/c", "", searchpages.LeadsNowhere},
+		"node.js":           {"node.js", "", searchpages.LeadsNowhere},
+		"ghcr.io":           {"ghcr.io", "", searchpages.LeadsNowhere},
+		"c++":               {"c++", "", searchpages.LeadsNowhere},
+		"postgres 15":       {"postgres 15", "", searchpages.LeadsNowhere},
+		"time series: fast": {"time series: fast", "", searchpages.LeadsNowhere},
+		"데이터베이스":            {"데이터베이스", "", searchpages.LeadsNowhere},
+		"포스트그레스:15":         {"포스트그레스:15", "", searchpages.LeadsNowhere},
+		`"postgres"`:        {"postgres", "", searchpages.LeadsNowhere},
+		"deadbeef":          {"deadbeef", "", searchpages.LeadsNowhere},
+		"from scratch":      {"from scratch", "", searchpages.LeadsNowhere},
+		"localhost:5000":    {"localhost:5000", "", searchpages.LeadsNowhere},
+		"127.0.0.1:5000":    {"127.0.0.1:5000", "", searchpages.LeadsNowhere},
 		// Not finished.
-		"postgres:": {"postgres", "", leadsNowhere},
-		"postgres@": {"postgres", "", leadsNowhere},
-		"bitnami/":  {"bitnami/", "", leadsNowhere},
-		"ghcr.io/":  {"ghcr.io/", "", leadsNowhere},
-		"https://":  {"https://", "", leadsNowhere},
+		"postgres:": {"postgres", "", searchpages.LeadsNowhere},
+		"postgres@": {"postgres", "", searchpages.LeadsNowhere},
+		"bitnami/":  {"bitnami/", "", searchpages.LeadsNowhere},
+		"ghcr.io/":  {"ghcr.io/", "", searchpages.LeadsNowhere},
+		"https://":  {"https://", "", searchpages.LeadsNowhere},
 		// Stored.
-		"postgres:15":                                 {"", "/images/docker.io/library/postgres:15", leadsToImage},
-		"docker.io/library/postgres:15":               {"", "/images/docker.io/library/postgres:15", leadsToImage},
-		"docker pull postgres:15":                     {"", "/images/docker.io/library/postgres:15", leadsToImage},
-		"docker pull postgres":                        {"", "/images/docker.io/library/postgres:latest", leadsToImage},
-		"docker.io/postgres":                          {"", "/images/docker.io/library/postgres:latest", leadsToImage},
-		"docker pull --platform linux/amd64 postgres": {"", "/images/docker.io/library/postgres:latest?platform=linux/amd64", leadsToImage},
-		"image: ghcr.io/acme/api:v2.14.0":             {"", "/images/ghcr.io/acme/api:v2.14.0", leadsToImage},
+		"postgres:15":                                 {"", "/images/docker.io/library/postgres:15", searchpages.LeadsToImage},
+		"docker.io/library/postgres:15":               {"", "/images/docker.io/library/postgres:15", searchpages.LeadsToImage},
+		"docker pull postgres:15":                     {"", "/images/docker.io/library/postgres:15", searchpages.LeadsToImage},
+		"docker pull postgres":                        {"", "/images/docker.io/library/postgres:latest", searchpages.LeadsToImage},
+		"docker.io/postgres":                          {"", "/images/docker.io/library/postgres:latest", searchpages.LeadsToImage},
+		"docker pull --platform linux/amd64 postgres": {"", "/images/docker.io/library/postgres:latest?platform=linux/amd64", searchpages.LeadsToImage},
+		"image: ghcr.io/acme/api:v2.14.0":             {"", "/images/ghcr.io/acme/api:v2.14.0", searchpages.LeadsToImage},
 		// Stored, but not what is meant.
-		"docker pull --platform linux/arm64 postgres":       {"", "/pull?ref=postgres&platform=linux/arm64", leadsToPull},
-		"ghcr.io/acme/api":                                  {"", "/images/ghcr.io/acme/api", leadsToImage}, // other tags than latest
-		"docker pull ghcr.io/acme/api":                      {"", "/images/ghcr.io/acme/api", leadsToImage},
-		"FROM --platform=linux/amd64 ghcr.io/acme/api AS x": {"", "/pull?ref=ghcr.io/acme/api&platform=linux/amd64", leadsToPull},
-		"docker pull --all-tags postgres":                   {"", "/pull?ref=postgres&all=1", leadsToPull},
-		"docker pull -a --platform linux/arm64 postgres":    {"", "/pull?ref=postgres&all=1&platform=linux/arm64", leadsToPull},
+		"docker pull --platform linux/arm64 postgres":       {"", "/pull?ref=postgres&platform=linux/arm64", searchpages.LeadsToPull},
+		"ghcr.io/acme/api":                                  {"", "/images/ghcr.io/acme/api", searchpages.LeadsToImage}, // other tags than latest
+		"docker pull ghcr.io/acme/api":                      {"", "/images/ghcr.io/acme/api", searchpages.LeadsToImage},
+		"FROM --platform=linux/amd64 ghcr.io/acme/api AS x": {"", "/pull?ref=ghcr.io/acme/api&platform=linux/amd64", searchpages.LeadsToPull},
+		"docker pull --all-tags postgres":                   {"", "/pull?ref=postgres&all=1", searchpages.LeadsToPull},
+		"docker pull -a --platform linux/arm64 postgres":    {"", "/pull?ref=postgres&all=1&platform=linux/arm64", searchpages.LeadsToPull},
 		// Not stored.
-		"postgres:16":                 {"", "/pull?ref=postgres:16", leadsToPull},
-		"ghcr.io/org/app":             {"", "/pull?ref=ghcr.io/org/app", leadsToPull},
-		"localhost/app":               {"", "/pull?ref=localhost/app", leadsToPull},
-		"localhost:5000/team/app":     {"", "/pull?ref=localhost:5000/team/app", leadsToPull},
-		"registry:5000/app:1":         {"", "/pull?ref=registry:5000/app:1", leadsToPull},
-		"bitnami/redis:7":             {"", "/pull?ref=bitnami/redis:7", leadsToPull},
-		nowhere:                       {"", "/pull?ref=" + nowhere, leadsToPull},
-		"postgres:15@sha256:" + zeros: {"", "/pull?ref=" + nowhere, leadsToPull}, // the digest wins
-		"docker pull redis":           {"", "/pull?ref=redis", leadsToPull},
-		"docker run -d -p 80:80 --rm redis:7 server": {"", "/pull?ref=redis:7", leadsToPull},
-		"docker run --platform linux/arm64 redis:7":  {"", "/pull?ref=redis:7&platform=linux/arm64", leadsToPull},
-		"skopeo copy docker://redis:7 dir:/tmp/x":    {"", "/pull?ref=redis:7", leadsToPull},
-		"FROM golang:1.26 AS build":                  {"", "/pull?ref=golang:1.26", leadsToPull},
-		`"redis:7",`:                                 {"", "/pull?ref=redis:7", leadsToPull},
-		"https://hub.docker.com/_/postgres":          {"", "/search?repo=postgres", leadsToTags},
-		"hub.docker.com/r/bitnami/redis/tags?page=2": {"", "/search?repo=bitnami/redis", leadsToTags},
-		"https://quay.io/repository/org/app":         {"", "/search?repo=quay.io/org/app", leadsToTags},
-		"https://quay.io/repository/org/app?tag=1.2": {"", "/pull?ref=quay.io/org/app:1.2", leadsToPull},
-		"https://github.com/kim/x/pkgs/container/x":  {"", "/search?repo=ghcr.io/kim/x", leadsToTags},
+		"postgres:16":                 {"", "/pull?ref=postgres:16", searchpages.LeadsToPull},
+		"ghcr.io/org/app":             {"", "/pull?ref=ghcr.io/org/app", searchpages.LeadsToPull},
+		"localhost/app":               {"", "/pull?ref=localhost/app", searchpages.LeadsToPull},
+		"localhost:5000/team/app":     {"", "/pull?ref=localhost:5000/team/app", searchpages.LeadsToPull},
+		"registry:5000/app:1":         {"", "/pull?ref=registry:5000/app:1", searchpages.LeadsToPull},
+		"bitnami/redis:7":             {"", "/pull?ref=bitnami/redis:7", searchpages.LeadsToPull},
+		nowhere:                       {"", "/pull?ref=" + nowhere, searchpages.LeadsToPull},
+		"postgres:15@sha256:" + zeros: {"", "/pull?ref=" + nowhere, searchpages.LeadsToPull}, // the digest wins
+		"docker pull redis":           {"", "/pull?ref=redis", searchpages.LeadsToPull},
+		"docker run -d -p 80:80 --rm redis:7 server": {"", "/pull?ref=redis:7", searchpages.LeadsToPull},
+		"docker run --platform linux/arm64 redis:7":  {"", "/pull?ref=redis:7&platform=linux/arm64", searchpages.LeadsToPull},
+		"skopeo copy docker://redis:7 dir:/tmp/x":    {"", "/pull?ref=redis:7", searchpages.LeadsToPull},
+		"FROM golang:1.26 AS build":                  {"", "/pull?ref=golang:1.26", searchpages.LeadsToPull},
+		`"redis:7",`:                                 {"", "/pull?ref=redis:7", searchpages.LeadsToPull},
+		"https://hub.docker.com/_/postgres":          {"", "/search?repo=postgres", searchpages.LeadsToTags},
+		"hub.docker.com/r/bitnami/redis/tags?page=2": {"", "/search?repo=bitnami/redis", searchpages.LeadsToTags},
+		"https://quay.io/repository/org/app":         {"", "/search?repo=quay.io/org/app", searchpages.LeadsToTags},
+		"https://quay.io/repository/org/app?tag=1.2": {"", "/pull?ref=quay.io/org/app:1.2", searchpages.LeadsToPull},
+		"https://github.com/kim/x/pkgs/container/x":  {"", "/search?repo=ghcr.io/kim/x", searchpages.LeadsToTags},
 	} {
-		m, err := h.understand(t.Context(), text)
+		m, err := h.Search.Understand(t.Context(), text)
 		if err != nil || m.Words != want.words || m.Page != want.page || m.Lead != want.lead {
 			t.Errorf("%q: %+v, %v, want %+v", text, m, err, want)
 		}
@@ -132,7 +133,7 @@ func TestIDsAndDigestsLeadToWhatTheShelfHas(t *testing.T) {
 		"postgres@" + string(index): "/images/docker.io/library/postgres@" + string(index),
 		string(layers[0].Digest):    "/layers/" + string(layers[0].Digest),
 	} {
-		if m, err := h.understand(t.Context(), text); err != nil || m.Page != want || m.Words != "" || m.Lead != leadsToImage {
+		if m, err := h.Search.Understand(t.Context(), text); err != nil || m.Page != want || m.Words != "" || m.Lead != searchpages.LeadsToImage {
 			t.Errorf("%q: %+v, %v, want %s", text, m, err, want)
 		}
 	}
@@ -163,7 +164,7 @@ func TestWhatLooksLikeAReferenceAndIsNoneIsAnError(t *testing.T) {
 		"x:" + strings.Repeat("1", 129):            {image.Invalid, "at most 128"},
 		"docker pull --platform 'linux/<b>' redis": {image.Invalid, "os/architecture"},
 	} {
-		m, err := h.understand(t.Context(), text)
+		m, err := h.Search.Understand(t.Context(), text)
 		switch {
 		case want.kind == "" && (err != nil || m.Words == ""):
 			t.Errorf("%q: %+v, %v, want words", text, m, err)

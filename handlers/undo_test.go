@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/storage"
@@ -23,8 +24,8 @@ func undoable(o *storage.Options) { o.UndoWindow = 10 * time.Minute }
 func (s *testShelf) next(a answer) answer {
 	s.t.Helper()
 	for _, k := range (&http.Response{Header: a.header}).Cookies() {
-		if k.Name == flashCookie {
-			return s.get(a.header.Get("Location"), "Cookie", flashCookie+"="+k.Value)
+		if k.Name == page.FlashCookie {
+			return s.get(a.header.Get("Location"), "Cookie", page.FlashCookie+"="+k.Value)
 		}
 	}
 	s.t.Fatalf("%d without a message", a.status)
@@ -115,7 +116,7 @@ func TestTheListOfRemovalsHasWhatCanBeUndone(t *testing.T) {
 func TestAMessageThatSomebodyMadeUpDoesNoHarm(t *testing.T) {
 	s := newShelf(t)
 	cookie := func(json string) string {
-		return flashCookie + "=" + base64.RawURLEncoding.EncodeToString([]byte(json))
+		return page.FlashCookie + "=" + base64.RawURLEncoding.EncodeToString([]byte(json))
 	}
 	show := func(json string) answer { return s.get("/images", "Cookie", cookie(json)) }
 	forged := show(`{"k":"\"><script>","t":"<script>alert(1)</script>","u":3,"e":4102444800}`)
@@ -124,10 +125,10 @@ func TestAMessageThatSomebodyMadeUpDoesNoHarm(t *testing.T) {
 	for _, bad := range []string{`{"t":"x","u":"//example.com","e":4102444800}`, `{"u":-3,"e":4102444800,"t":"x"}`, `{"u":3,"e":1,"t":"x"}`, `{"u":3,"e":99999999999999,"t":"x"}`, `[]`, `kind`} {
 		show(bad).lacks(t, "/undo", "\"//example.com")
 	}
-	if long := show(`{"t":"` + strings.Repeat("long ", 700) + `"}`); strings.Count(long.body, "long ") > maxFlash/5 {
+	if long := show(`{"t":"` + strings.Repeat("long ", 700) + `"}`); strings.Count(long.body, "long ") > page.MaxFlash/5 {
 		t.Errorf("a message is shown whole however long it is")
 	}
-	long := writeFlash(ui.Flash{Kind: ui.KindSuccess, Text: strings.Repeat("삭제 ", 5000), Undo: 1 << 60, Until: clock})
+	long := page.WriteFlash(ui.Flash{Kind: ui.KindSuccess, Text: strings.Repeat("삭제 ", 5000), Undo: 1 << 60, Until: clock})
 	if len(long) > 3000 {
 		t.Errorf("a cookie has %d bytes: browsers drop it", len(long))
 	}

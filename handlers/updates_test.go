@@ -209,7 +209,7 @@ func TestOnlyATagHasUpdates(t *testing.T) {
 // awaitChecks waits until no run is under way.
 func (c checked) awaitChecks() {
 	c.t.Helper()
-	for ctx := c.t.Context(); c.handlers.checker.State().Running != nil; {
+	for ctx := c.t.Context(); c.handlers.Updates.Checker.State().Running != nil; {
 		select {
 		case <-ctx.Done():
 			c.t.Fatal(ctx.Err())

@@ -16,6 +16,12 @@ import (
 // Room gives how the volume of the data folder stands.
 func (s *Store) Room() (blob.Room, error) { return s.blobs.Volume.Room() }
 
+// Left returns the bytes of the disk that there is room for; negative where the reserve is touched.
+func (s *Store) Left() (int64, error) {
+	room, err := s.Room()
+	return room.Left(), err
+}
+
 // Reserve sets bytes of the disk aside; DiskFull where there is no room for them.
 func (s *Store) Reserve(bytes int64) (shelf.Reservation, error) {
 	r, err := s.blobs.Volume.Reserve(bytes)

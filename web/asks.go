@@ -7,7 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/stowage/stowage/handlers"
+	"github.com/stowage/stowage/handlers/page"
 )
 
 // ownCookie tells that a request comes from a page of this server, or from somebody who typed or kept its address:
@@ -94,7 +94,7 @@ func isBrowser(r *http.Request) bool { return strings.HasPrefix(r.UserAgent(), "
 func (a asks) asking(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if !a.page(c.Request()) {
-			handlers.HoldAsking(c)
+			page.HoldAsking(c)
 		}
 		return next(c)
 	}
@@ -103,7 +103,7 @@ func (a asks) asking(next echo.HandlerFunc) echo.HandlerFunc {
 // silent keeps a handler from asking registries, whoever makes the request.
 func silent(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		handlers.HoldAsking(c)
+		page.HoldAsking(c)
 		return next(c)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/handlers"
+	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -59,7 +60,7 @@ func answerOf(err error, stalled bool) (*image.Error, int) {
 		return image.Errorf(image.Invalid, "what was sent did not arrive in time").Suggest("Send it again over a faster connection."), http.StatusRequestTimeout
 	}
 	e := shown(err)
-	return e, handlers.Status(e.Kind)
+	return e, page.Status(e.Kind)
 }
 
 // shown gives what a person may see of an error.
@@ -86,18 +87,18 @@ func shown(err error) *image.Error {
 }
 
 func renderError(c echo.Context, h *handlers.Handlers, status int, e *image.Error, requestID string) error {
-	if handlers.PlainText(c.Request()) {
-		return handlers.PlainError(c, status, e)
+	if page.PlainText(c.Request()) {
+		return page.PlainError(c, status, e)
 	}
-	if handlers.JSON(c.Request()) {
-		return handlers.JSONError(c, status, e)
+	if page.JSON(c.Request()) {
+		return page.JSONError(c, status, e)
 	}
 	view := ui.NewErrorView(c.Request().Context(), status, e)
 	view.RequestID = requestID
-	if handlers.Partial(c) {
+	if page.Partial(c) {
 		c.Response().Header().Set("HX-Retarget", "#toasts")
 		c.Response().Header().Set("HX-Reswap", "beforeend")
-		return handlers.Render(c, status, ui.ErrorFragment(view))
+		return page.Render(c, status, ui.ErrorFragment(view))
 	}
-	return handlers.Render(c, status, ui.ErrorPage(h.Chrome(c, view.Title, ui.NavNone), view))
+	return page.Render(c, status, ui.ErrorPage(h.Site.Chrome(c, view.Title, ui.NavNone), view))
 }

@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/stowage/stowage/handlers"
+	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
@@ -95,7 +95,7 @@ func (h hosts) refuse(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case isAPI(r.URL.Path):
 		plainError(w, status, "DENIED", e.Message+". "+e.Suggestion)
-	case strings.Contains(r.Header.Get("Accept"), "text/html") && !handlers.PlainText(r):
+	case strings.Contains(r.Header.Get("Accept"), "text/html") && !page.PlainText(r):
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(status)
 		ctx := text.WithLocale(r.Context(), text.Locale{Lang: text.NegotiateLang("", r.Header.Get("Accept-Language"))})
@@ -110,7 +110,7 @@ func (h hosts) refuse(w http.ResponseWriter, r *http.Request) {
 // unknown is the error about a Host that is none of the server's.
 func (h hosts) unknown(host string) *image.Error {
 	name := bareHost(host)
-	if !handlers.IsHostName(name) {
+	if !page.IsHostName(name) {
 		name = "NAME"
 	}
 	e := image.Errorf(image.Forbidden, "this server does not answer under the name %.80q", host)

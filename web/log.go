@@ -11,7 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/stowage/stowage/handlers"
+	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/static"
 	"github.com/stowage/stowage/views/address"
@@ -43,7 +43,7 @@ func requestLog(log *slog.Logger) echo.MiddlewareFunc {
 func quiet(c echo.Context) bool {
 	switch path := c.Request().URL.Path; path {
 	case address.SearchPath, address.BoxPath:
-		return handlers.Partial(c)
+		return page.Partial(c)
 	default:
 		return isProbe(path) || strings.HasPrefix(path, static.Prefix)
 	}

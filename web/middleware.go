@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/stowage/stowage/handlers"
+	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/static"
 	"github.com/stowage/stowage/views/address"
@@ -62,7 +63,7 @@ func plainRequestID(next echo.HandlerFunc) echo.HandlerFunc {
 func locale(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		c.SetRequest(r.WithContext(text.WithLocale(r.Context(), handlers.Locale(c))))
+		c.SetRequest(r.WithContext(text.WithLocale(r.Context(), page.Locale(c))))
 		return next(c)
 	}
 }
@@ -72,7 +73,7 @@ func uploads(h *handlers.Handlers) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			c.SetRequest(r.WithContext(h.WithUploads(r.Context())))
+			c.SetRequest(r.WithContext(h.Site.WithUploads(r.Context())))
 			return next(c)
 		}
 	}

@@ -7,76 +7,128 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/static"
+	"github.com/stowage/stowage/views/address"
 )
 
-// routes is the whole address map. People bookmark these: they never change.
-func routes(e *echo.Echo, o Options) {
-	h := o.Handlers
-
-	// HEAD is answered like GET, without the body (RFC 9110, section 9.3.2); net/http leaves that out.
-	// A GET that asks registries says so here; no other can.
-	get := func(path string, handler echo.HandlerFunc) {
-		e.GET(path, handler, silent)
-		e.HEAD(path, handler, silent)
-	}
-	guard := newAsks(o)
-	asking := func(path string, handler echo.HandlerFunc) {
-		e.GET(path, handler, guard.asking)
-		e.HEAD(path, handler, guard.asking)
-	}
-
-	get("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/images") })
-	get("/images", h.Images)
-	get("/images/*", h.ImageAddress)
-	e.POST("/images/*", h.ImageAction) // …/delete, …/pin, …/unpin, …/check
-	get("/layers/:digest", h.Layer)
-	get("/archive", h.Archive)
-	get("/delete", h.Delete)
-	e.POST("/delete", h.DeleteSelected)
-	get("/delete/summary", h.DeleteSummary)
-	e.POST("/removals/:id/undo", h.UndoRemoval)
-	get("/removals/:id/undo", h.UndoAddress)
-
-	get("/storage", h.Storage)
-	e.POST("/storage/sweep", h.Sweep)
-	get("/storage/sweep", h.SweepAddress)
-	e.POST("/storage/unfinished", h.FreeUnfinished)
-	get("/storage/unfinished", h.SweepAddress)
-	get("/prune", h.Prune)
-	get("/prune/summary", h.PruneSummary)
-	e.POST("/prune", h.PruneImages)
-
-	asking("/search", h.Search)
-	asking("/search/box", h.SearchBox)
-	asking("/pull", h.PullForm)
-	get("/pulls", h.Pulls)
-	e.POST("/pulls", h.StartPull)
-	get("/pulls/:id", h.Pull)
-	e.GET("/pulls/:id/events", h.PullEvents, streams(o.connections)) // a HEAD of a stream would last as long as the pull
-	e.POST("/pulls/:id/cancel", h.CancelPull)
-	get("/pulls/:id/cancel", func(c echo.Context) error { // the address of a refused cancel, loaded again
-		return c.Redirect(http.StatusSeeOther, "/pulls/"+url.PathEscape(c.Param("id")))
-	})
-
-	get("/archives", h.Uploads)
-	e.POST("/archives", h.PostArchive)
-	e.PUT("/archives", h.PutArchive)
-	e.PUT("/archives/*", h.PutArchive) // curl -T FILE …/archives/
-
-	get("/help", h.Help)
-	get("/updates", h.Updates)
-	e.POST("/updates", h.CheckUpdates)
-	e.POST("/updates/cancel", h.CancelUpdates)
-	get("/updates/cancel", func(c echo.Context) error { return c.Redirect(http.StatusSeeOther, "/updates") })
-
-	e.POST("/preferences", h.SavePreferences)
-	e.POST("/demo/move-tag", h.MoveDemoTag)
-
-	get(static.Prefix+"*", echo.WrapHandler(static.Handler()))
-	get("/favicon.ico", func(c echo.Context) error { return c.Redirect(http.StatusFound, static.URL("favicon.svg")) })
-
-	get("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
-	get("/readyz", ready(o))
-	get("/metrics", echo.WrapHandler(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{})))
+// route is an address with what a request to it does.
+type route struct {
+	method string
+	path   string
+	action image.Action
+	answer echo.HandlerFunc // nil: front answers it, before the pages' router
+	how    kind
+	// below are the actions of an address that has one for each section; action is that of the others.
+	below map[address.Section]image.Action
 }
+
+// kind says how a route is answered.
+type kind int
+
+const (
+	plain     kind = iota // a GET that asks no registry
+	asking                // a GET that may make this server ask registries
+	streaming             // a GET that lasts as long as what it tells of: a HEAD of it would too
+)
+
+// table is the whole address map: pages, streams and the registry API. People bookmark these: they never change.
+func table(o Options) []route {
+	h := o.Handlers
+	const get, post, put = http.MethodGet, http.MethodPost, http.MethodPut
+	return []route{
+		{method: get, path: "/", action: image.ActionLook, answer: to(http.StatusFound, address.ImagesPath)},
+		{method: get, path: "/images", action: image.ActionLook, answer: h.Images.List},
+		{
+			method: get, path: "/images/*", action: image.ActionLook, answer: h.Addresses.ImageAddress,
+			below: map[address.Section]image.Action{address.SectionArchive: image.ActionDownload},
+		},
+		{
+			method: post, path: "/images/*", action: image.ActionDelete, answer: h.Addresses.ImageAction,
+			below: map[address.Section]image.Action{
+				address.SectionPin: image.ActionPin, address.SectionUnpin: image.ActionPin, address.SectionCheck: image.ActionCheck,
+			},
+		},
+		{method: get, path: "/layers/:digest", action: image.ActionLook, answer: h.Image.Layer},
+		{method: get, path: "/archive", action: image.ActionDownload, answer: h.Archives.Archive},
+		{method: get, path: "/delete", action: image.ActionLook, answer: h.Removals.Delete},
+		{method: post, path: "/delete", action: image.ActionDelete, answer: h.Removals.DeleteSelected},
+		{method: get, path: "/delete/summary", action: image.ActionLook, answer: h.Removals.DeleteSummary},
+		{method: post, path: "/removals/:id/undo", action: image.ActionDelete, answer: h.Removals.UndoRemoval},
+		{method: get, path: "/removals/:id/undo", action: image.ActionLook, answer: h.Removals.UndoAddress},
+
+		{method: get, path: "/storage", action: image.ActionLook, answer: h.Storage.Page},
+		{method: post, path: "/storage/sweep", action: image.ActionFree, answer: h.Storage.Sweep},
+		{method: get, path: "/storage/sweep", action: image.ActionLook, answer: h.Storage.SweepAddress},
+		{method: post, path: "/storage/unfinished", action: image.ActionFree, answer: h.Storage.FreeUnfinished},
+		{method: get, path: "/storage/unfinished", action: image.ActionLook, answer: h.Storage.SweepAddress},
+		{method: get, path: "/prune", action: image.ActionLook, answer: h.Prunes.Page},
+		{method: get, path: "/prune/summary", action: image.ActionLook, answer: h.Prunes.Summary},
+		{method: post, path: "/prune", action: image.ActionDelete, answer: h.Prunes.Prune},
+
+		{method: get, path: "/search", action: image.ActionAsk, answer: h.Search.Page, how: asking},
+		{method: get, path: "/search/box", action: image.ActionAsk, answer: h.Search.Box, how: asking},
+		{method: get, path: "/pull", action: image.ActionAsk, answer: h.Pulls.Form, how: asking},
+		{method: get, path: "/pulls", action: image.ActionLook, answer: h.Pulls.List},
+		{method: post, path: "/pulls", action: image.ActionPull, answer: h.Pulls.Start},
+		{method: get, path: "/pulls/:id", action: image.ActionLook, answer: h.Pulls.Page},
+		{method: get, path: "/pulls/:id/events", action: image.ActionLook, answer: h.Pulls.Events, how: streaming},
+		{method: post, path: "/pulls/:id/cancel", action: image.ActionPull, answer: h.Pulls.Cancel},
+		{method: get, path: "/pulls/:id/cancel", action: image.ActionLook, answer: toPull}, // of a refused cancel, loaded again
+
+		{method: get, path: "/archives", action: image.ActionLook, answer: h.Archives.Uploads},
+		{method: post, path: "/archives", action: image.ActionUpload, answer: h.Archives.PostArchive},
+		{method: put, path: "/archives", action: image.ActionUpload, answer: h.Archives.PutArchive},
+		{method: put, path: "/archives/*", action: image.ActionUpload, answer: h.Archives.PutArchive}, // curl -T FILE …/archives/
+
+		{method: get, path: "/help", action: image.ActionLook, answer: h.Site.Help},
+		{method: get, path: "/updates", action: image.ActionLook, answer: h.Updates.Page},
+		{method: post, path: "/updates", action: image.ActionCheck, answer: h.Updates.Check},
+		{method: post, path: "/updates/cancel", action: image.ActionCheck, answer: h.Updates.Cancel},
+		{method: get, path: "/updates/cancel", action: image.ActionLook, answer: to(http.StatusSeeOther, address.UpdatesPath)},
+
+		{method: post, path: "/preferences", action: image.ActionPrefer, answer: h.Site.SavePreferences},
+		{method: post, path: "/demo/move-tag", action: image.ActionPull, answer: h.Site.MoveDemoTag},
+
+		{method: get, path: static.Prefix + "*", action: image.ActionLook, answer: echo.WrapHandler(static.Handler())},
+		{method: get, path: "/favicon.ico", action: image.ActionLook, answer: to(http.StatusFound, static.URL("favicon.svg"))},
+
+		{method: get, path: "/healthz", action: image.ActionOperate, answer: healthy},
+		{method: get, path: "/readyz", action: image.ActionOperate, answer: ready(o)},
+		{method: get, path: "/metrics", action: image.ActionOperate, answer: echo.WrapHandler(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))},
+
+		{method: get, path: "/v2/*", action: image.ActionDownload},
+	}
+}
+
+// routes sets the table's routes. HEAD is answered like GET, without the body (RFC 9110, section 9.3.2); net/http leaves
+// that out.
+func routes(e *echo.Echo, o Options) {
+	guard := newAsks(o)
+	for _, r := range table(o) {
+		switch {
+		case r.answer == nil:
+		case r.method != http.MethodGet:
+			e.Add(r.method, r.path, r.answer)
+		case r.how == streaming:
+			e.GET(r.path, r.answer, streams(o.connections))
+		case r.how == asking:
+			e.GET(r.path, r.answer, guard.asking)
+			e.HEAD(r.path, r.answer, guard.asking)
+		default:
+			e.GET(r.path, r.answer, silent)
+			e.HEAD(r.path, r.answer, silent)
+		}
+	}
+}
+
+// to leads to another address.
+func to(status int, path string) echo.HandlerFunc {
+	return func(c echo.Context) error { return c.Redirect(status, path) }
+}
+
+func toPull(c echo.Context) error {
+	return c.Redirect(http.StatusSeeOther, address.PullsPath+"/"+url.PathEscape(c.Param("id")))
+}
+
+func healthy(c echo.Context) error { return c.String(http.StatusOK, "ok\n") }

@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/image"
 )
 
@@ -96,7 +97,7 @@ func TestWhatSomebodyTypesDoesNotFillTheLog(t *testing.T) {
 
 func TestHEADIsAnsweredLikeGET(t *testing.T) {
 	e := echo.New()
-	routes(e, Options{Metrics: prometheus.NewRegistry(), Ready: func(context.Context) error { return nil }})
+	routes(e, Options{Handlers: &handlers.Handlers{}, Metrics: prometheus.NewRegistry(), Ready: func(context.Context) error { return nil }})
 	has := map[string]bool{}
 	for _, r := range e.Routes() {
 		has[r.Method+" "+r.Path] = true

@@ -13,7 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/docker/go-units"
 
-	"github.com/stowage/stowage/handlers"
+	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
@@ -139,13 +139,13 @@ type settings struct {
 // checkHosts refuses what cannot be the name of a host.
 func (f flags) checkHosts() error {
 	for _, name := range f.Host {
-		if !handlers.IsHostName(name) {
+		if !page.IsHostName(name) {
 			return image.Errorf(image.Invalid, "--host: %q is not the name of a host", name).
 				Suggest("Give a name alone, without scheme and port: shelf.example.com")
 		}
 	}
 	for _, name := range f.InsecureRegistry {
-		if _, err := netip.ParseAddr(name); err != nil && !handlers.IsHostPort(name) {
+		if _, err := netip.ParseAddr(name); err != nil && !page.IsHostPort(name) {
 			return image.Errorf(image.Invalid, "--insecure-registry: %q is not a host", name).
 				Suggest("Give a host, with its port if it has one, and no scheme: registry.example.com:5000")
 		}
@@ -176,7 +176,7 @@ func (f flags) check(stderr io.Writer) (settings, error) {
 			Suggest("Listen on 127.0.0.1, or add --auth none if that is what you want.")
 	}
 	if f.ExternalURL != "" {
-		if s.external, err = handlers.ParseExternalURL(f.ExternalURL); err != nil {
+		if s.external, err = page.ParseExternalURL(f.ExternalURL); err != nil {
 			return s, fmt.Errorf("--external-url: %w", err)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"github.com/stowage/stowage/handlers"
+	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
@@ -59,7 +59,7 @@ func demo(ctx context.Context, f flags, stderr io.Writer) (err error) {
 	s.list = slices.DeleteFunc(s.list, func(l registry.Entry) bool { // the demo's own are nowhere else
 		return slices.ContainsFunc(list, func(own registry.Entry) bool { return sameHost(own.Host, l.Host) || sameHost(own.Host, l.MirrorOf) })
 	})
-	a, err := open(ctx, s, parts{registries: list, demo: &handlers.Demo{MoveTag: tagMover(reg)}, ready: func(ctx context.Context, q *pull.Queue) error {
+	a, err := open(ctx, s, parts{registries: list, demo: &page.Demo{MoveTag: tagMover(reg)}, ready: func(ctx context.Context, q *pull.Queue) error {
 		defer world.stocked.Store(true)
 		return stockDemo(ctx, q)
 	}})

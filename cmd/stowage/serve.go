@@ -14,6 +14,7 @@ import (
 	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/handlers/distribution"
+	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
@@ -67,7 +68,7 @@ func sayWhy(ctx context.Context, s settings, why error) error {
 // parts are what the demo puts in place of the ordinary.
 type parts struct {
 	registries []registry.Entry // they go before the operator's
-	demo       *handlers.Demo
+	demo       *page.Demo
 	ready      func(ctx context.Context, q *pull.Queue) error // called once pulls run
 }
 

@@ -1,0 +1,28 @@
+package imagepage
+
+import (
+	"context"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/imagepage"
+)
+
+// handed tells how often clients were given what the page is of. An ID has no repository: there its manifest counts, under
+// all of them.
+func (h *Handlers) handed(ctx context.Context, s *subject) (imagepage.HandedView, error) {
+	manifest := s.shown.Manifest
+	out, err := h.Records.HandedOutOf(ctx, s.Ref, []image.Digest{manifest})
+	if err != nil {
+		return imagepage.HandedView{}, err
+	}
+	v := imagepage.HandedView{Download: out.Download, Since: out.Since}
+	switch {
+	case s.ID != "":
+		v.Download, err = h.Records.HandedOutOfManifest(ctx, manifest)
+		return v, err
+	case manifest != "" && manifest != s.target.Digest:
+		platform := out.Images[manifest]
+		v.Platform = &platform
+	}
+	return v, nil
+}

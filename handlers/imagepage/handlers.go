@@ -1,0 +1,58 @@
+// Package imagepage answers the addresses below /images/: an image with its sections, and what else is at its address.
+package imagepage
+
+import (
+	"context"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/handlers/lookup"
+	"github.com/stowage/stowage/handlers/page"
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/archives"
+)
+
+// Store is what the page of an image asks of the shelf.
+type Store interface {
+	Attestation(ctx context.Context, d image.Digest) (image.Attestation, error)
+	Attestations(ctx context.Context, manifests ...image.Digest) ([]shelf.StoredAttestation, error)
+	AwaitProved(ctx context.Context, manifests []image.Digest) error
+	Document(ctx context.Context, d image.Digest) (image.Document, error)
+	ImageByID(ctx context.Context, prefix string) (shelf.Image, error)
+	ImageLayers(ctx context.Context, manifest image.Digest) ([]shelf.Layer, error)
+	ImagesOf(ctx context.Context, id image.Digest, limit int) ([]shelf.Image, error)
+	IsDamaged(d image.Digest) bool
+	Layer(ctx context.Context, d image.Digest, limit int) (l shelf.Layer, users []shelf.LayerUser, err error)
+	NamesOf(ctx context.Context, id image.Digest, limit int) (shelf.Names, error)
+	Preferred(images []shelf.Image) shelf.Image
+	ReadBlob(d image.Digest, limit int64) ([]byte, error)
+	RepositoryExists(ctx context.Context, name image.Repository) (exists bool, err error)
+	Target(ctx context.Context, ref image.Reference) (shelf.Target, error)
+	Within(ctx context.Context, ref image.Reference) (index image.Reference, img shelf.Image, err error)
+}
+
+// Records is what the shelf has noted of an image: its history, its downloads, its pins and its last check.
+type Records interface {
+	DigestHistoryBefore(ctx context.Context, ref image.Reference, id int64) ([]shelf.TagEvent, error)
+	HandedOutOf(ctx context.Context, ref image.Reference, manifests []image.Digest) (out shelf.Downloads, err error)
+	HandedOutOfManifest(ctx context.Context, d image.Digest) (h shelf.Download, err error)
+	PinOf(ctx context.Context, ref image.Reference) (*shelf.Pin, error)
+	PinsOfImage(ctx context.Context, id image.Digest) ([]shelf.Pin, error)
+	TagCheck(ctx context.Context, ref image.Reference) (shelf.TagCheck, error)
+	TagHistory(ctx context.Context, repo image.Repository, tag string) ([]shelf.TagEvent, error)
+	TagHistoryBefore(ctx context.Context, repo image.Repository, tag string, id int64) ([]shelf.TagEvent, error)
+}
+
+// Handlers has the page of an image with its sections, and the page of a layer.
+type Handlers struct {
+	Site    *page.Site
+	Store   Store
+	Records Records
+	Lookup  *lookup.Desk
+	Mirror  *pull.Mirror // nil where nothing is mirrored
+	// Download describes the archive of an image; stored are the platforms to choose from, where choice says that there is one.
+	Download func(c echo.Context, of address.Image, choice bool, stored []shelf.Image) (v archives.DownloadView, status int, err error)
+}

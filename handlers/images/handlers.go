@@ -1,0 +1,29 @@
+// Package images answers the lists of what is stored.
+package images
+
+import (
+	"context"
+	"time"
+
+	"github.com/stowage/stowage/handlers/page"
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
+)
+
+// Store is what these pages ask of the shelf.
+type Store interface {
+	CreatedOf(ctx context.Context, name string) (time.Time, error)
+	EachImageID(ctx context.Context, q shelf.Query, f func(image.Digest) error) error
+	List(ctx context.Context, q shelf.Query) (rows []shelf.Row, total int, err error)
+	ListOffers(ctx context.Context) (o shelf.Offers, err error)
+	ListRepositories(ctx context.Context, q shelf.Query) (rows []shelf.RepositoryRow, total int, err error)
+	Reclaimable() shelf.Reclaimable
+	RepositoryTotals(ctx context.Context, name image.Repository) (t shelf.RepositoryTotals, err error)
+	Totals(ctx context.Context) (t shelf.Totals, err error)
+}
+
+// Handlers has the lists of images and of the tags of a repository.
+type Handlers struct {
+	Site  *page.Site
+	Store Store
+}

@@ -1,0 +1,183 @@
+package images
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/handlers/page"
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/images"
+	"github.com/stowage/stowage/views/ui"
+)
+
+// imagesPath is the address of the list of the whole shelf.
+const imagesPath = address.ImagesPath
+
+// List answers GET /images: the list of the whole shelf, or its part for htmx, or its image IDs as text. address.List has
+// the words of its address.
+func (h *Handlers) List(c echo.Context) error {
+	return h.answerList(c, imagesPath, "", func() (int, error) {
+		totals, err := h.Store.Totals(c.Request().Context())
+		return totals.Images, err
+	}, func(list images.ImageList) error {
+		totals, err := h.Store.Totals(c.Request().Context())
+		if err != nil {
+			return err
+		}
+		v := images.ImagesView{
+			Repositories: totals.Repositories, Bytes: totals.Bytes + totals.WaitingBytes, List: list,
+			Reclaimable: h.Store.Reclaimable().Dangling,
+		}
+		return page.Render(c, http.StatusOK, images.ImagesPage(h.Site.Chrome(c, images.ListTitle(c.Request().Context(), list), ui.NavImages), v))
+	})
+}
+
+// answerList answers with a list of the whole shelf or of one repository: in its page, or the list alone for htmx, or its image
+// IDs as text. count gives the number of rows without a filter.
+func (h *Handlers) answerList(c echo.Context, path string, repository image.Repository, count func() (int, error), show func(images.ImageList) error) error {
+	c.Response().Header().Add(echo.HeaderVary, echo.HeaderAccept)
+	if page.PlainText(c.Request()) {
+		return h.imageIDs(c, path, repository)
+	}
+	state, err := listState(c, path)
+	if err != nil {
+		return err
+	}
+	if !page.Partial(c) && !tidy(c, state) {
+		return c.Redirect(http.StatusFound, state.String())
+	}
+	q, err := h.listQuery(c.Request().Context(), state)
+	if err != nil {
+		return err
+	}
+	q.Repository = repository
+	all, err := count()
+	if err != nil {
+		return err
+	}
+	list, err := h.imageList(c, state, q, all)
+	if err != nil {
+		return err
+	}
+	if page.Partial(c) {
+		noteAddress(c, state)
+		return page.Render(c, http.StatusOK, images.ImageListSwap(list))
+	}
+	return show(list)
+}
+
+// listQuery gives the storage's words for a list. Errors name the part of the address.
+func (h *Handlers) listQuery(ctx context.Context, state address.List) (shelf.Query, error) {
+	column, descending := strings.CutPrefix(state.Sort, "-")
+	q := shelf.Query{
+		Text: state.Query, References: state.References, Registry: state.Registry, Pinned: state.Pinned, Sort: shelf.Sort(column), Descending: descending,
+		Offset: (state.Page - 1) * rowsPerPage, Limit: rowsPerPage,
+	}
+	switch state.Dangling {
+	case "true":
+		q.Dangling = shelf.DanglingOnly
+	case "false":
+		q.Dangling = shelf.DanglingHidden
+	}
+	if state.Update != "" {
+		q.Updates = []shelf.UpdateState{updateStates[state.Update]}
+	}
+	for _, s := range state.Labels {
+		l, err := image.ParseLabel(s)
+		if err != nil {
+			return q, ofPart(err, "label")
+		}
+		q.Labels = append(q.Labels, l)
+	}
+	if state.Platform != "" {
+		p, err := image.ParsePlatform(state.Platform)
+		if err != nil {
+			return q, ofPart(err, "platform")
+		}
+		q.Platform = p
+	}
+	return q, h.listTimes(ctx, state, &q)
+}
+
+// listTimes finds between which moments a row must have been created: the narrowest that the filters leave.
+func (h *Handlers) listTimes(ctx context.Context, state address.List, q *shelf.Query) error {
+	before := func(t time.Time) {
+		if q.Before.IsZero() || t.Before(q.Before) {
+			q.Before = t
+		}
+	}
+	for _, name := range state.Before {
+		t, err := h.createdOf(ctx, name, "before")
+		if err != nil {
+			return err
+		}
+		before(t)
+	}
+	for _, name := range state.Since {
+		t, err := h.createdOf(ctx, name, "since")
+		if err != nil {
+			return err
+		}
+		if t.After(q.Since) {
+			q.Since = t
+		}
+	}
+	for _, s := range state.Until {
+		t, err := image.ParseTimestamp(s, h.Site.Now())
+		if err != nil {
+			return ofPart(err, "until")
+		}
+		before(t)
+	}
+	return nil
+}
+
+// createdOf gives when the image of a filter was created. docker takes one without a date as no filter at all; here it is refused,
+// since a filter that does nothing only seems to have been heard.
+func (h *Handlers) createdOf(ctx context.Context, name, part string) (time.Time, error) {
+	t, err := h.Store.CreatedOf(ctx, name)
+	if err != nil {
+		return t, ofPart(err, part)
+	}
+	if t.IsZero() {
+		return t, image.Errorf(image.Invalid, "%.80q does not say when it was created (%s)", name, part).
+			Suggest("Name another image, or give a time: until=2026-01-31.")
+	}
+	return t, nil
+}
+
+// imageList reads one page of the list; all is the number of rows without the filter.
+func (h *Handlers) imageList(c echo.Context, state address.List, q shelf.Query, all int) (images.ImageList, error) {
+	ctx := c.Request().Context()
+	list := images.ImageList{State: state, Repository: q.Repository, All: all, Server: h.Site.Origin(c)}
+	if state.Grouped {
+		rows, matches, err := h.Store.ListRepositories(ctx, q)
+		if err != nil {
+			return list, err
+		}
+		list.Matches = matches
+		list.Repositories = rows
+	} else {
+		rows, matches, err := h.Store.List(ctx, q)
+		if err != nil {
+			return list, err
+		}
+		list.Matches = matches
+		list.Rows = rows
+	}
+	list.Pages = max(1, (list.Matches+rowsPerPage-1)/rowsPerPage)
+	if state.Page > list.Pages {
+		return list, image.Errorf(image.NotFound, "there is no page %d: the list has %d (page)", state.Page, list.Pages).
+			Suggest("Go to the first page and on from there.")
+	}
+	list.First = q.Offset + 1
+	offers, err := h.Store.ListOffers(ctx)
+	list.Registries, list.Platforms = offers.Registries, offers.Platforms
+	return list, err
+}

@@ -1,0 +1,31 @@
+// Package lookup finds what somebody typed or pasted, on the shelf and at a registry: the pull form and the search share it.
+package lookup
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/stowage/stowage/handlers/page"
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/shelf"
+)
+
+// Store is what is looked up on the shelf.
+type Store interface {
+	ImageByID(ctx context.Context, prefix string) (shelf.Image, error)
+	Layer(ctx context.Context, d image.Digest, limit int) (l shelf.Layer, users []shelf.LayerUser, err error)
+	Left() (int64, error)
+	List(ctx context.Context, q shelf.Query) (rows []shelf.Row, total int, err error)
+}
+
+// Desk finds what somebody typed or pasted: on the shelf, and at a registry.
+type Desk struct {
+	Site     *page.Site
+	Store    Store
+	Queue    *pull.Queue
+	Registry *registry.Client // nil where none is asked
+	Log      *slog.Logger
+	Platform image.Platform // that is taken where nobody chooses
+}

@@ -1,0 +1,151 @@
+package pulls
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/handlers/lookup"
+	"github.com/stowage/stowage/handlers/page"
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf/docker"
+	"github.com/stowage/stowage/views/pulls"
+	"github.com/stowage/stowage/views/text"
+	"github.com/stowage/stowage/views/ui"
+)
+
+const (
+	refreshSurveyEvery = 2  // seconds; as refreshEvery, for a survey that goes on
+	MaxChoices         = 48 // platforms to tick; images for Windows have one for every build of it
+)
+
+// allTags tells whether a form or an address asks for all tags of a repository: it says so, or a command that
+// does was pasted.
+func allTags(said, input string) bool {
+	return said == "1" || len(input) <= lookup.MaxPaste && docker.ReadPaste(input).AllTags
+}
+
+// pullAllForm answers GET /pull?ref=&all=1&match=&platform=: how many tags a repository has and what all of
+// them would cost. That is found out in the background; the page asks again until it is known.
+func (h *Handlers) pullAllForm(c echo.Context, input string, asked []string) error {
+	v, platforms, err := h.readPullAll(c, input, c.QueryParam("match"), asked)
+	if err != nil {
+		return h.refusePullAll(c, v, err)
+	}
+	v.Running = h.Lookup.Running(image.Reference{Repository: v.Repository})
+	if !page.MayAsk(c) {
+		v.Foreign = true
+		return h.renderPullAll(c, http.StatusOK, v)
+	}
+	s, err := h.Queue.Survey(v.Repository, v.Match, platforms)
+	if err != nil {
+		return h.refusePullAll(c, v, err)
+	}
+	v.Survey, v.Free, v.Allowance = &s, h.Lookup.FreeDisk(), h.Lookup.Allowance(v.Repository.Host())
+	v.Choices, v.Further = PlatformChoices(s.Offered, platforms, h.Platform)
+	return h.renderPullAll(c, http.StatusOK, v)
+}
+
+// readPullAll reads a request for all tags. Also where it cannot be read the view holds what of it can.
+func (h *Handlers) readPullAll(c echo.Context, input, match string, asked []string) (pulls.PullAllView, []image.Platform, error) {
+	_, id, _ := strings.Cut(c.Request().Header.Get("HX-Source"), "#") // "i#survey-poll"
+	v := pulls.PullAllView{Input: input, Match: strings.TrimSpace(match), Default: h.Platform.String(), Free: -1, Polled: id == pulls.SurveyPollID}
+	repo, err := parseRepository(input)
+	if err != nil {
+		return v, nil, err
+	}
+	v.Repository, v.Input = repo, repo.Familiar()
+	platforms, err := lookup.PlatformValues(asked)
+	v.Asked = platforms
+	v.Choices, v.Further = PlatformChoices(nil, platforms, h.Platform)
+	return v, platforms, err
+}
+
+// parseRepository reads a reference that is to have neither tag nor digest.
+func parseRepository(s string) (image.Repository, error) {
+	if err := lookup.CheckReference(s); err != nil {
+		return "", err
+	}
+	ref, err := image.ParseRepositoryReference(s)
+	if err != nil {
+		return "", err
+	}
+	if ref.Tag != "" || ref.Digest != "" { // docker's own words
+		return "", image.Errorf(image.Invalid, "tag can't be used with --all-tags/-a").Suggest("Leave the tag or the digest out: %s", ref.Repository.Familiar())
+	}
+	return ref.Repository, nil
+}
+
+// PlatformChoices lists the platforms to tick, the default one first, and how many there are beyond. What is
+// not the name of a platform is not offered: it could not be asked for.
+func PlatformChoices(offered, asked []image.Platform, standard image.Platform) (choices []pulls.PlatformBox, further int) {
+	all := slices.Clone(offered)
+	slices.SortFunc(all, func(a, b image.Platform) int { return strings.Compare(a.String(), b.String()) })
+	all = append(append([]image.Platform{standard}, asked...), all...)
+	seen := make(map[image.Platform]bool)
+	for _, p := range all {
+		if read, err := image.ParsePlatform(p.String()); seen[p] || err != nil || read != p {
+			continue
+		}
+		seen[p] = true
+		choices = append(choices, pulls.PlatformBox{
+			Platform: p.String(), Default: p == standard, Ticked: slices.Contains(asked, p) || len(asked) == 0 && p == standard,
+		})
+	}
+	most := max(MaxChoices, len(asked)+1)
+	if len(choices) > most {
+		choices, further = choices[:most], len(choices)-most
+	}
+	// What was ticked stays where it is: only what to show is chosen by it.
+	slices.SortStableFunc(choices[min(1, len(choices)):], func(a, b pulls.PlatformBox) int { return strings.Compare(a.Platform, b.Platform) })
+	return choices, further
+}
+
+// refusePullAll shows what is wrong in the form, or gives back an error that is not for people to see.
+func (h *Handlers) refusePullAll(c echo.Context, v pulls.PullAllView, err error) error {
+	if page.PlainText(c.Request()) || page.JSON(c.Request()) {
+		return err
+	}
+	var e *image.Error
+	if !errors.As(err, &e) || e.Kind == image.Internal {
+		return err
+	}
+	status := page.Status(e.Kind)
+	problem := ui.NewErrorView(c.Request().Context(), status, e)
+	v.Problem = &problem
+	return h.renderPullAll(c, status, v)
+}
+
+func (h *Handlers) renderPullAll(c echo.Context, status int, v pulls.PullAllView) error {
+	if page.Partial(c) && v.Repository != "" {
+		if !v.Polled {
+			c.Response().Header().Set("HX-Replace-Url", v.URL())
+		}
+		return page.Render(c, status, pulls.PullAllPart(v))
+	}
+	ctx := c.Request().Context()
+	title := text.T(ctx, "pullform.heading")
+	if v.Repository != "" {
+		title = text.T(ctx, "pullform.all_tags", "Name", v.Repository.Familiar())
+	}
+	chrome := h.Site.Chrome(c, title, ui.NavPulls)
+	chrome.Query = v.Input
+	if v.Survey != nil && !v.Survey.Done {
+		chrome.Refresh = refreshSurveyEvery
+	}
+	return page.Render(c, status, pulls.PullAllPage(chrome, v))
+}
+
+// startPullAll answers POST /pulls with all=1: ref, match and repeated platform.
+func (h *Handlers) startPullAll(c echo.Context, input, match string, asked []string) error {
+	v, platforms, err := h.readPullAll(c, input, match, asked)
+	if err != nil {
+		return h.refusePullAll(c, v, err)
+	}
+	return h.start(c, pull.Request{Reference: image.Reference{Repository: v.Repository}, AllTags: true, Match: v.Match, Platforms: platforms, By: h.Site.Requester(c)},
+		func(err error) error { return h.refusePullAll(c, v, err) })
+}

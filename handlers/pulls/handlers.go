@@ -1,0 +1,31 @@
+// Package pulls answers the pages of pulling.
+package pulls
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/stowage/stowage/handlers/lookup"
+	"github.com/stowage/stowage/handlers/page"
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf"
+)
+
+// Store is what these pages ask of the shelf.
+type Store interface {
+	Job(ctx context.Context, id int64) (pull.Job, error)
+	Jobs(ctx context.Context, offset, limit int) (jobs []pull.Job, total int, err error)
+	Target(ctx context.Context, ref image.Reference) (shelf.Target, error)
+}
+
+// Handlers has the pages of pulling.
+type Handlers struct {
+	Site     *page.Site
+	Store    Store
+	Queue    *pull.Queue
+	Lookup   *lookup.Desk
+	Log      *slog.Logger
+	Platform image.Platform  // that is pulled where nobody chooses
+	Closing  <-chan struct{} // closed when the server goes down: streams end
+}

@@ -1,0 +1,104 @@
+package pulls
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/handlers/page"
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/views/address"
+	"github.com/stowage/stowage/views/pulls"
+	"github.com/stowage/stowage/views/ui"
+)
+
+// refreshEvery is after how many seconds browsers without scripting load the page of a live pull again.
+const refreshEvery = 2
+
+// linesParam is the parameter for the page of the tags of a pull of all tags. A page after the last is the last.
+const linesParam = "lines"
+
+// Page answers GET /pulls/:id?lines=: a pull as it is now, to scripts as PullAnswer has it.
+func (h *Handlers) Page(c echo.Context) error {
+	id, err := pullID(c)
+	if err != nil {
+		return err
+	}
+	job, err := h.job(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	lines, err := page.CountParam(c, linesParam)
+	if err != nil {
+		return err
+	}
+	view, err := h.pullView(c.Request().Context(), job, lines)
+	if err != nil {
+		return err
+	}
+	if page.Partial(c) {
+		return page.Render(c, http.StatusOK, pulls.PullPart(view))
+	}
+	c.Response().Header().Add(echo.HeaderVary, echo.HeaderAccept)
+	if accept := c.Request().Header.Get(echo.HeaderAccept); page.PlainText(c.Request()) || page.Wants(accept, echo.MIMEApplicationJSON) {
+		return PullAnswer(c, view, page.Wants(accept, echo.MIMEApplicationJSON))
+	}
+	chrome := h.Site.Chrome(c, pulls.PullTitle(c.Request().Context(), job), ui.NavPulls)
+	if !job.State.Final() || view.State() == pulls.Unpacking {
+		chrome.Refresh = refreshEvery
+	}
+	return page.Render(c, http.StatusOK, pulls.PullPage(chrome, view))
+}
+
+// pullView is what a pull's page and its stream show of a job.
+func (h *Handlers) pullView(ctx context.Context, job pull.Job, lines int) (pulls.PullView, error) {
+	check, err := h.Check(ctx, job)
+	v := pulls.PullView{Job: job, ActivePulls: h.Queue.ActiveCount(), Check: check}
+	if job.AllTags {
+		v.Tags = pulls.TagsOf(job, lines)
+	}
+	return v, err
+}
+
+// Cancel answers POST /pulls/:id/cancel and leads back to the pull's page.
+func (h *Handlers) Cancel(c echo.Context) error {
+	id, err := pullID(c)
+	if err != nil {
+		return err
+	}
+	err = h.Queue.Cancel(id, h.Site.Requester(c))
+	if image.KindOf(err) == image.NotFound {
+		// Not live: over since long, or never there.
+		job, missing := h.Store.Job(c.Request().Context(), id)
+		if missing != nil {
+			return missing
+		}
+		if job.State.Final() {
+			err = image.Errorf(image.Conflict, "pull %d is over already", id)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return page.Redirect(c, address.Pull{ID: id}.String(), ui.Flash{})
+}
+
+// pullID reads a pull's ID from the address.
+func pullID(c echo.Context) (int64, error) {
+	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
+	if err != nil || id <= 0 {
+		return 0, image.Errorf(image.Invalid, "%.40q is not the number of a pull", c.Param("id")).Suggest("See all pulls at /pulls.")
+	}
+	return id, nil
+}
+
+// job gives a pull as it is now: live, or else its record.
+func (h *Handlers) job(ctx context.Context, id int64) (pull.Job, error) {
+	if job, live := h.Queue.Get(id); live {
+		return job, nil
+	}
+	return h.Store.Job(ctx, id)
+}
