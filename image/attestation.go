@@ -80,7 +80,8 @@ func ParseStoredAttestation(contentType string, raw []byte) (Attestation, error)
 		a.Statements = *w.Layers
 	}
 	if len(a.Statements) > MaxStatements {
-		return Attestation{}, Errorf(TooLarge, "the attestation has %d statements, more than %d", len(a.Statements), MaxStatements)
+		return Attestation{}, Errorf(TooLarge, "the attestation has %d statements, more than %d", len(a.Statements),
+			MaxStatements)
 	}
 	if err := checkDescriptor(a.Config, MaxStatementSize); err != nil {
 		return Attestation{}, Errorf(KindOf(err), "the attestation's config: %w", err)
@@ -90,11 +91,13 @@ func ParseStoredAttestation(contentType string, raw []byte) (Attestation, error)
 			return Attestation{}, Errorf(KindOf(err), "statement %d of the attestation: %w", i+1, err)
 		}
 		if !strings.HasPrefix(s.MediaType, MediaTypeInToto) {
-			return Attestation{}, Errorf(NotImage, "statement %d of the attestation has the unsupported media type %s", i+1, Shorten(s.MediaType))
+			return Attestation{}, Errorf(NotImage, "statement %d of the attestation has the unsupported media type %s", i+1,
+				Shorten(s.MediaType))
 		}
 	}
 	if a.Size() > MaxAttestationSize {
-		return Attestation{}, Errorf(TooLarge, "the attestation has %d bytes, more than %d", a.Size(), int64(MaxAttestationSize))
+		return Attestation{}, Errorf(TooLarge, "the attestation has %d bytes, more than %d", a.Size(),
+			int64(MaxAttestationSize))
 	}
 	return a, nil
 }
@@ -119,7 +122,8 @@ const (
 // PredicateKindOf sorts a predicate's type.
 func PredicateKindOf(predicate string) PredicateKind {
 	switch {
-	case strings.HasPrefix(predicate, "https://spdx.dev/Document"), strings.HasPrefix(predicate, "https://cyclonedx.org/bom"):
+	case strings.HasPrefix(predicate, "https://spdx.dev/Document"),
+		strings.HasPrefix(predicate, "https://cyclonedx.org/bom"):
 		return PredicateSBOM
 	case strings.HasPrefix(predicate, "https://slsa.dev/provenance/"):
 		return PredicateProvenance

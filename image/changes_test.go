@@ -9,9 +9,11 @@ import (
 )
 
 func TestPlatformsAreComparedByTheirManifests(t *testing.T) {
-	amd, arm, riscv := Platform{OS: "linux", Architecture: "amd64"}, Platform{OS: "linux", Architecture: "arm64"}, Platform{OS: "linux", Architecture: "riscv64"}
+	amd, arm, riscv := Platform{OS: "linux", Architecture: "amd64"}, Platform{OS: "linux", Architecture: "arm64"},
+		Platform{OS: "linux", Architecture: "riscv64"}
 	from := []PlatformManifest{{amd, "a"}, {arm, "b"}, {riscv, "c"}, {amd, "listed twice"}}
-	to := []PlatformManifest{{Platform{OS: "linux", Architecture: "386"}, "d"}, {amd, "e"}, {arm, "b"}, {arm, "listed twice"}}
+	to := []PlatformManifest{{Platform{OS: "linux", Architecture: "386"}, "d"}, {amd, "e"}, {arm, "b"},
+		{arm, "listed twice"}}
 	var got []string
 	for _, c := range ComparePlatforms(from, to) {
 		got = append(got, fmt.Sprintf("%s %s %s→%s", c.Kind, c.Platform.Architecture, c.From, c.To))
@@ -39,14 +41,19 @@ func TestConfigsAreComparedPartByPart(t *testing.T) {
 		{"a variable set, another way round", func(c *Config) { c.Config.Env = []string{"PG_MAJOR=15", "PATH=/bin"} }, nil},
 		{"variables", func(c *Config) { c.Config.Env = []string{"PATH=/bin:/usr/bin", "LANG=", "LANG=C"} },
 			[]string{`added env LANG: "" → "C"`, `changed env PATH: "/bin" → "/bin:/usr/bin"`, `gone env PG_MAJOR: "15" → ""`}},
-		{"a command", func(c *Config) { c.Config.Cmd = []string{"postgres", "-c", "fsync=<on>"} }, []string{`changed cmd: "[\"postgres\"]" → "[\"postgres\",\"-c\",\"fsync=<on>\"]"`}},
-		{"an entrypoint gone", func(c *Config) { c.Config.Entrypoint = nil }, []string{`gone entrypoint: "[\"docker-entrypoint.sh\"]" → ""`}},
-		{"ports", func(c *Config) { c.Config.ExposedPorts = map[string]struct{}{"80/tcp": {}} }, []string{`gone port 5432/tcp: "" → ""`, `added port 80/tcp: "" → ""`}},
-		{"labels, an empty one too", func(c *Config) { c.Config.Labels = map[string]string{"stage": "prod"} }, []string{`gone label empty: "" → ""`, `changed label stage: "ci" → "prod"`}},
+		{"a command", func(c *Config) { c.Config.Cmd = []string{"postgres", "-c", "fsync=<on>"} },
+			[]string{`changed cmd: "[\"postgres\"]" → "[\"postgres\",\"-c\",\"fsync=<on>\"]"`}},
+		{"an entrypoint gone", func(c *Config) { c.Config.Entrypoint = nil },
+			[]string{`gone entrypoint: "[\"docker-entrypoint.sh\"]" → ""`}},
+		{"ports", func(c *Config) { c.Config.ExposedPorts = map[string]struct{}{"80/tcp": {}} },
+			[]string{`gone port 5432/tcp: "" → ""`, `added port 80/tcp: "" → ""`}},
+		{"labels, an empty one too", func(c *Config) { c.Config.Labels = map[string]string{"stage": "prod"} },
+			[]string{`gone label empty: "" → ""`, `changed label stage: "ci" → "prod"`}},
 		{"a user and a health check", func(c *Config) {
 			c.Config.User, c.Config.Healthcheck = "70", &Healthcheck{Test: []string{"CMD", "true"}}
 		}, []string{`added user: "" → "70"`, `added healthcheck: "" → "{\"Test\":[\"CMD\",\"true\"]}"`}},
-		{"when", func(c *Config) { later := at.Add(time.Hour); c.Created = &later }, []string{`changed created: "2026-01-02T03:04:05Z" → "2026-01-02T04:04:05Z"`}},
+		{"when", func(c *Config) { later := at.Add(time.Hour); c.Created = &later },
+			[]string{`changed created: "2026-01-02T03:04:05Z" → "2026-01-02T04:04:05Z"`}},
 	} {
 		to := base()
 		tt.change(to)

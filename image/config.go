@@ -73,7 +73,8 @@ func ParseStoredConfig(raw []byte, m *Manifest) (*Config, error) {
 		return nil, Errorf(Corrupt, "the config is not a valid image config: %w", err)
 	}
 	if got, want := len(c.RootFS.DiffIDs), len(m.Layers); got != want {
-		return nil, Errorf(Corrupt, "layers from the manifest do not match the image's config: %d layers, %d diff IDs", want, got)
+		return nil, Errorf(Corrupt, "layers from the manifest do not match the image's config: %d layers, %d diff IDs", want,
+			got)
 	}
 	for i, d := range c.RootFS.DiffIDs {
 		if _, err := ParseDigest(string(d)); err != nil {
@@ -105,7 +106,8 @@ func (c *Config) Steps() []Step {
 	steps := make([]Step, 0, max(len(c.History), len(c.RootFS.DiffIDs)))
 	next, layers := 0, len(c.RootFS.DiffIDs)
 	for _, h := range c.History {
-		s := Step{Created: h.Created, CreatedBy: h.CreatedBy, Author: h.Author, Comment: h.Comment, EmptyLayer: h.EmptyLayer, Layer: -1}
+		s := Step{Created: h.Created, CreatedBy: h.CreatedBy, Author: h.Author, Comment: h.Comment, EmptyLayer: h.EmptyLayer,
+			Layer: -1}
 		if !h.EmptyLayer && next < layers {
 			s.Layer = next
 			next++

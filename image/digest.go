@@ -41,8 +41,8 @@ func ShortDigest(d Digest) string {
 	return hex
 }
 
-// ParseIDPrefix reads an image ID or the beginning of one: "sha256:" or nothing, then 1 to 64 hex digits in lower case, as
-// docker takes them. It returns the digits.
+// ParseIDPrefix reads an image ID or the beginning of one: "sha256:" or nothing, then 1 to 64 hex digits in lower
+// case, as docker takes them. It returns the digits.
 func ParseIDPrefix(s string) (string, bool) {
 	hex := strings.TrimPrefix(s, "sha256:")
 	if hex == "" || len(hex) > 64 {

@@ -14,7 +14,8 @@ type Label struct {
 func ParseLabel(s string) (Label, error) {
 	key, value, exact := strings.Cut(s, "=")
 	if key == "" {
-		return Label{}, Errorf(Invalid, "%q is not a label", Shorten(s)).Suggest("A label is a key, or a key and a value: stage or stage=ci.")
+		return Label{}, Errorf(Invalid, "%q is not a label", Shorten(s)).
+			Suggest("A label is a key, or a key and a value: stage or stage=ci.")
 	}
 	return Label{Key: key, Value: value, Any: !exact}, nil
 }

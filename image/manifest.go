@@ -70,7 +70,8 @@ type Entry struct {
 	Kind      EntryKind
 	Platform  Platform // zero where the index does not say
 	Describes Digest   // an attestation's subject
-	Problem   *Error   // why it is of no use here, whatever it is; Kind is EntryOther then. It is refused alone: others are fine
+	// why it is of no use here, whatever it is; Kind is EntryOther then. It is refused alone: others are fine
+	Problem *Error
 }
 
 // Manifest is one platform's config and layers, base layer first.
@@ -102,8 +103,8 @@ type wire struct {
 }
 
 // ParseDocument reads an index or a manifest, OCI or docker schema 2. contentType is what the registry
-// said and may be empty. Errors: TooLarge, NotImage (schema 1, charts, plugins, other artifacts, encrypted layers), Corrupt
-// (not JSON, or keys that contradict the media type: index and manifest must not be confused, see
+// said and may be empty. Errors: TooLarge, NotImage (schema 1, charts, plugins, other artifacts, encrypted layers),
+// Corrupt (not JSON, or keys that contradict the media type: index and manifest must not be confused, see
 // distribution-spec and GHSA-77vh-xpmg-72qh; or nested deeper than MaxNesting).
 func ParseDocument(contentType string, raw []byte) (Document, error) {
 	if err := CheckNesting(raw); err != nil {
@@ -119,8 +120,8 @@ func ParseDocument(contentType string, raw []byte) (Document, error) {
 	return doc, nil
 }
 
-// readable refuses an image with layers that only the holder of a key can read: nothing of them can be proved, listed or
-// run here.
+// readable refuses an image with layers that only the holder of a key can read: nothing of them can be proved, listed
+// or run here.
 func (m *Manifest) readable() error {
 	for i, l := range m.Layers {
 		if strings.HasSuffix(l.MediaType, "+encrypted") {
@@ -180,7 +181,8 @@ func notJSON(contentType string, raw []byte, err error) error {
 // field to be absent).
 func documentType(contentType string, w wire) (string, error) {
 	isIndex, isManifest := w.Manifests != nil, w.Config != nil || w.Layers != nil
-	if len(w.FSLayers) > 0 || w.SchemaVersion == 1 || w.MediaType == MediaTypeDockerSchema1 || w.MediaType == MediaTypeDockerSchema1Sig {
+	if len(w.FSLayers) > 0 || w.SchemaVersion == 1 || w.MediaType == MediaTypeDockerSchema1 ||
+		w.MediaType == MediaTypeDockerSchema1Sig {
 		return "", Errorf(NotImage, "this is a docker schema 1 image, a format that docker itself removed").
 			Suggest("Ask the author to push it again in the OCI format or as schema 2.")
 	}
@@ -225,8 +227,8 @@ func parseIndex(w wire) (*Index, error) {
 	return idx, nil
 }
 
-// parseEntry reads an entry. One that cannot be used has a Problem and, where it is not the digest of another algorithm, no
-// digest.
+// parseEntry reads an entry. One that cannot be used has a Problem and, where it is not the digest of another
+// algorithm, no digest.
 func parseEntry(place int, raw json.RawMessage) Entry {
 	var d Descriptor
 	err := json.Unmarshal(raw, &d)
@@ -254,11 +256,12 @@ func plainly(err error) *Error {
 	return Errorf(Corrupt, "it is not a descriptor").Because(err)
 }
 
-// isArtifact reports whether a descriptor has the artifact type of something that is no image. Images can have one too: only
-// their manifest tells.
+// isArtifact reports whether a descriptor has the artifact type of something that is no image. Images can have one
+// too: only their manifest tells.
 func isArtifact(d Descriptor) bool { return d.ArtifactType != "" && !isConfigType(d.ArtifactType) }
 
-// setArtifactsApart makes no image of an entry with an artifact type where another one is for the same platform without.
+// setArtifactsApart makes no image of an entry with an artifact type where another one is for the same platform
+// without.
 func (idx *Index) setArtifactsApart() {
 	plain := map[Platform]bool{}
 	for _, e := range idx.Entries {
@@ -334,8 +337,8 @@ func parseManifest(w wire) (*Manifest, error) {
 }
 
 // isImageConfig reports whether a manifest with such a config is an image's. The config's media type decides, whatever
-// artifactType says beside it, which image manifests may have since OCI 1.1; only where the config's own type says nothing
-// is artifactType asked.
+// artifactType says beside it, which image manifests may have since OCI 1.1; only where the config's own type says
+// nothing is artifactType asked.
 func isImageConfig(config, artifactType string) bool {
 	switch config {
 	case ocispec.MediaTypeImageConfig, MediaTypeDockerConfig:
@@ -347,7 +350,8 @@ func isImageConfig(config, artifactType string) bool {
 // isConfigType follows dockerd (distribution/pull_v2.go): these config types are images.
 func isConfigType(t string) bool {
 	switch t {
-	case ocispec.MediaTypeImageConfig, MediaTypeDockerConfig, "application/octet-stream", "application/json", "text/html", "":
+	case ocispec.MediaTypeImageConfig, MediaTypeDockerConfig, "application/octet-stream", "application/json",
+		"text/html", "":
 		return true
 	}
 	return false

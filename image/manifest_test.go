@@ -32,26 +32,37 @@ func TestDocumentsAreRecognised(t *testing.T) {
 		{name: "a header that is no manifest type at all", contentType: "text/plain", raw: manifest},
 		{name: "schema 1", raw: `{"schemaVersion":1,"fsLayers":[{}]}`, kind: NotImage},
 		{name: "schema 1 by its keys", raw: `{"schemaVersion":2,"fsLayers":[{}]}`, kind: NotImage},
-		{name: "an index and a manifest at once", raw: `{"schemaVersion":2,"manifests":[],"config":` + configJSON + `,"layers":[]}`, kind: Corrupt},
+		{name: "an index and a manifest at once", raw: `{"schemaVersion":2,"manifests":[],"config":` + configJSON +
+			`,"layers":[]}`, kind: Corrupt},
 		{name: "an index that calls itself a manifest", raw: typed(index, ocispec.MediaTypeImageManifest), kind: Corrupt},
 		{name: "a manifest that calls itself an index", raw: typed(manifest, ocispec.MediaTypeImageIndex), kind: Corrupt},
-		{name: "a helm chart", raw: strings.Replace(manifest, "oci.image.config.v1", "cncf.helm.config.v1", 1), kind: NotImage},
+		{name: "a helm chart", raw: strings.Replace(manifest, "oci.image.config.v1", "cncf.helm.config.v1", 1),
+			kind: NotImage},
 		{name: "an image with an artifact type", raw: `{"artifactType":"application/x-thing",` + manifest[1:]},
-		{name: "a docker image with an artifact type", raw: `{"artifactType":"application/x-thing",` + strings.Replace(manifest[1:], ocispec.MediaTypeImageConfig, MediaTypeDockerConfig, 1)},
+		{name: "a docker image with an artifact type", raw: `{"artifactType":"application/x-thing",` +
+			strings.Replace(manifest[1:], ocispec.MediaTypeImageConfig, MediaTypeDockerConfig, 1)},
 		{name: "an image with a subject", raw: `{"subject":` + configJSON + `,` + manifest[1:]},
-		{name: "an image with a config of JSON", raw: strings.Replace(manifest, ocispec.MediaTypeImageConfig, "application/json", 1)},
-		{name: "an artifact with a config of JSON", raw: `{"artifactType":"application/x-thing",` + strings.Replace(manifest[1:], ocispec.MediaTypeImageConfig, "application/json", 1), kind: NotImage},
-		{name: "an artifact", raw: `{"artifactType":"application/x-thing",` + strings.Replace(manifest[1:], ocispec.MediaTypeImageConfig, ocispec.MediaTypeEmptyJSON, 1), kind: NotImage},
-		{name: "an artifact with a config of an image", raw: `{"artifactType":"application/x-thing",` + strings.Replace(manifest[1:], "vnd.oci.image.layer.v1.tar+gzip", "vnd.dev.cosign.simplesigning.v1+json", 1), kind: NotImage},
-		{name: "a layer that is no layer", raw: strings.Replace(manifest, "vnd.oci.image.layer.v1.tar+gzip", "vnd.in-toto+json", 1), kind: NotImage},
+		{name: "an image with a config of JSON",
+			raw: strings.Replace(manifest, ocispec.MediaTypeImageConfig, "application/json", 1)},
+		{name: "an artifact with a config of JSON", raw: `{"artifactType":"application/x-thing",` +
+			strings.Replace(manifest[1:], ocispec.MediaTypeImageConfig, "application/json", 1), kind: NotImage},
+		{name: "an artifact", raw: `{"artifactType":"application/x-thing",` +
+			strings.Replace(manifest[1:], ocispec.MediaTypeImageConfig, ocispec.MediaTypeEmptyJSON, 1), kind: NotImage},
+		{name: "an artifact with a config of an image", raw: `{"artifactType":"application/x-thing",` +
+			strings.Replace(manifest[1:], "vnd.oci.image.layer.v1.tar+gzip", "vnd.dev.cosign.simplesigning.v1+json", 1),
+			kind: NotImage},
+		{name: "a layer that is no layer",
+			raw: strings.Replace(manifest, "vnd.oci.image.layer.v1.tar+gzip", "vnd.in-toto+json", 1), kind: NotImage},
 		{name: "a wrong digest", raw: strings.Replace(manifest, bDigest, "sha256:../../etc/passwd", 1), kind: Corrupt},
 		{name: "a negative size", raw: strings.Replace(manifest, `"size":7`, `"size":-7`, 1), kind: Corrupt},
 		{name: "a web page", contentType: "text/html", raw: "<!doctype html><p>hello", kind: Unavailable},
 		{name: "not JSON", raw: "hello", kind: Corrupt},
 		{name: "an empty object", raw: "{}", kind: NotImage},
 		{name: "more than 4 MiB", raw: strings.Repeat(" ", MaxManifestSize+1), kind: TooLarge},
-		{name: "too many entries", raw: `{"manifests":[` + strings.TrimSuffix(strings.Repeat(layerJSON+",", MaxEntries+1), ",") + `]}`, kind: TooLarge},
-		{name: "too many layers", raw: `{"config":` + configJSON + `,"layers":[` + strings.TrimSuffix(strings.Repeat(layerJSON+",", MaxLayers+1), ",") + `]}`, kind: TooLarge},
+		{name: "too many entries", raw: `{"manifests":[` +
+			strings.TrimSuffix(strings.Repeat(layerJSON+",", MaxEntries+1), ",") + `]}`, kind: TooLarge},
+		{name: "too many layers", raw: `{"config":` + configJSON + `,"layers":[` +
+			strings.TrimSuffix(strings.Repeat(layerJSON+",", MaxLayers+1), ",") + `]}`, kind: TooLarge},
 	} {
 		doc, err := ParseDocument(c.contentType, []byte(c.raw))
 		switch {
@@ -76,7 +87,8 @@ func TestAttestationsAreKeptApartFromPlatforms(t *testing.T) {
 			"annotations":{"vnd.docker.reference.type":"attestation-manifest","vnd.docker.reference.digest":%[2]q}},
 		{"mediaType":%[1]q,"digest":%[3]q,"size":1,"platform":{"os":"unknown","architecture":"unknown"}},
 		{"mediaType":%[4]q,"digest":%[3]q,"size":1},
-		{"mediaType":%[1]q,"digest":%[3]q,"size":1}]}`, ocispec.MediaTypeImageManifest, aDigest, bDigest, ocispec.MediaTypeImageIndex)
+		{"mediaType":%[1]q,"digest":%[3]q,"size":1}]}`, ocispec.MediaTypeImageManifest, aDigest, bDigest,
+		ocispec.MediaTypeImageIndex)
 	doc, err := ParseDocument("", []byte(raw))
 	if err != nil {
 		t.Fatal(err)
@@ -95,15 +107,17 @@ func TestAttestationsAreKeptApartFromPlatforms(t *testing.T) {
 	}
 }
 
-// Only a manifest tells an image with an artifact type from an artifact, so an entry of an index that has a platform counts;
-// unless it is there beside the image of that platform.
+// Only a manifest tells an image with an artifact type from an artifact, so an entry of an index that has a platform
+// counts; unless it is there beside the image of that platform.
 func TestAnEntryWithAnArtifactTypeIsAnImageWhereItsPlatformHasNoOther(t *testing.T) {
 	entry := func(arch, artifact string) string {
 		return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":1,"artifactType":%q,"platform":{"os":"linux","architecture":%q}}`, ocispec.MediaTypeImageManifest, aDigest, artifact, arch)
 	}
 	raw := `{"manifests":[` + strings.Join([]string{
-		entry("amd64", "application/x-sbom"), entry("amd64", ""), entry("arm64", "application/x-app"), entry("s390x", ocispec.MediaTypeImageConfig),
-		fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":1,"artifactType":"application/x-sbom"}`, ocispec.MediaTypeImageManifest, bDigest),
+		entry("amd64", "application/x-sbom"), entry("amd64", ""), entry("arm64", "application/x-app"),
+		entry("s390x", ocispec.MediaTypeImageConfig),
+		fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":1,"artifactType":"application/x-sbom"}`,
+			ocispec.MediaTypeImageManifest, bDigest),
 	}, ",") + `]}`
 	doc, err := ParseDocument("", []byte(raw))
 	if err != nil {
@@ -158,16 +172,21 @@ func TestErrorsKeepTheirKindWhenWrapped(t *testing.T) {
 }
 
 func TestAnEntryThatCannotBeUsedIsRefusedAlone(t *testing.T) {
-	good := `{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:` + strings.Repeat("ab", 32) + `","size":7,"platform":{"os":"linux","architecture":"amd64"}}`
+	good := `{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:` + strings.Repeat("ab", 32) +
+		`","size":7,"platform":{"os":"linux","architecture":"amd64"}}`
 	sha512 := "sha512:" + strings.Repeat("ab", 64)
 	for entry, digest := range map[string]string{
 		strings.Replace(good, "sha256:"+strings.Repeat("ab", 32), sha512, 1):                             sha512,
 		strings.Replace(good, "sha256:"+strings.Repeat("ab", 32), "blake3:"+strings.Repeat("ab", 32), 1): "",
 		strings.Replace(good, "sha256:"+strings.Repeat("ab", 32), "sha256:../../../../etc/passwd", 1):    "",
-		strings.Replace(good, `"size":7`, `"size":-7`, 1):                                                "sha256:" + strings.Repeat("ab", 32),
-		strings.Replace(good, `"size":7`, `"size":99999999999`, 1):                                       "sha256:" + strings.Repeat("ab", 32),
-		strings.Replace(good, `"size":7`, `"size":"7"`, 1):                                               "sha256:" + strings.Repeat("ab", 32),
-		strings.Replace(good, `{"os":"linux","architecture":"amd64"}`, `{"os":["linux"]}`, 1):            "sha256:" + strings.Repeat("ab", 32),
+		strings.Replace(good, `"size":7`, `"size":-7`, 1): "sha256:" +
+			strings.Repeat("ab", 32),
+		strings.Replace(good, `"size":7`, `"size":99999999999`, 1): "sha256:" +
+			strings.Repeat("ab", 32),
+		strings.Replace(good, `"size":7`, `"size":"7"`, 1): "sha256:" +
+			strings.Repeat("ab", 32),
+		strings.Replace(good, `{"os":"linux","architecture":"amd64"}`, `{"os":["linux"]}`, 1): "sha256:" +
+			strings.Repeat("ab", 32),
 		`7`: "", `null`: "", `[]`: "", `{}`: "", `"sha256"`: "",
 	} {
 		doc, err := ParseDocument("", []byte(`{"schemaVersion":2,"manifests":[`+entry+`,`+good+`]}`))
@@ -176,7 +195,8 @@ func TestAnEntryThatCannotBeUsedIsRefusedAlone(t *testing.T) {
 			continue
 		}
 		bad, other := doc.Index.Entries[0], doc.Index.Entries[1]
-		if bad.Kind != EntryOther || bad.Problem == nil || string(bad.Digest) != digest || bad.Size < 0 || bad.Size > MaxManifestSize {
+		if bad.Kind != EntryOther || bad.Problem == nil || string(bad.Digest) != digest || bad.Size < 0 ||
+			bad.Size > MaxManifestSize {
 			t.Errorf("%s is read as %+v", entry, bad)
 		}
 		if other.Kind != EntryImage || other.Problem != nil {
@@ -187,8 +207,10 @@ func TestAnEntryThatCannotBeUsedIsRefusedAlone(t *testing.T) {
 
 func TestAnEncryptedLayerIsNamedAsThat(t *testing.T) {
 	hex := strings.Repeat("ab", 32)
-	raw := []byte(`{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:` + hex + `","size":2},
-		"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip+encrypted","digest":"sha256:` + hex + `","size":2}]}`)
+	raw := []byte(`{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:` +
+		hex + `","size":2},
+		"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip+encrypted","digest":"sha256:` + hex +
+		`","size":2}]}`)
 	_, err := ParseDocument("", raw)
 	if KindOf(err) != NotImage || !strings.Contains(err.Error(), "layer 1 is encrypted") {
 		t.Errorf("%v", err)

@@ -26,8 +26,9 @@ func (r Repository) Path() string {
 }
 
 // AsPath gives the name under which clients ask another registry, such as this server, for the repository: they take no
-// colon in a name, so that registry.example.com:5000/app is registry.example.com_5000/app. An IPv6 address is written as
-// Windows does it where colons are not allowed either: [2001:db8::1]:5000/app is 2001-db8--1.ipv6-literal.net_5000/app.
+// colon in a name, so that registry.example.com:5000/app is registry.example.com_5000/app. An IPv6 address is written
+// as Windows does it where colons are not allowed either: [2001:db8::1]:5000/app is
+// 2001-db8--1.ipv6-literal.net_5000/app.
 func (r Repository) AsPath() string { return pathHost(r.Host()) + "/" + r.Path() }
 
 // Familiar gives the name as docker shows it: "ubuntu" for docker.io/library/ubuntu.
@@ -68,11 +69,13 @@ func ParseReference(s string) (Reference, error) {
 func ParseRepositoryReference(s string) (Reference, error) {
 	s = strings.TrimSpace(s)
 	if s == "" {
-		return Reference{}, Errorf(Invalid, "no image reference was given").Suggest("Type a name such as postgres:15 or ghcr.io/org/app:1.2.")
+		return Reference{}, Errorf(Invalid, "no image reference was given").
+			Suggest("Type a name such as postgres:15 or ghcr.io/org/app:1.2.")
 	}
 	if scheme, _, found := strings.Cut(s, "://"); found {
 		return Reference{}, Errorf(Invalid, "%q is an address, not an image reference", quoted(s)).
-			Suggest("Leave %q out: a reference is a name such as postgres:15 or registry.example.com/team/app:1.2.", Shorten(scheme)+"://")
+			Suggest("Leave %q out: a reference is a name such as postgres:15 or registry.example.com/team/app:1.2.",
+				Shorten(scheme)+"://")
 	}
 	named, err := reference.ParseNormalizedNamed(s)
 	if err != nil {

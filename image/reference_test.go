@@ -27,7 +27,8 @@ func TestReferencesAreReadAsDockerReadsThem(t *testing.T) {
 		{"docker.io/library/a/b", "docker.io/library/a/b:latest", "library/a/b:latest"},
 		{"registry.example.com", "docker.io/library/registry.example.com:latest", "registry.example.com:latest"},
 		{"postgres@sha256:" + hex, "docker.io/library/postgres@sha256:" + hex, "postgres@sha256:" + hex},
-		{"postgres:15@sha256:" + hex, "docker.io/library/postgres@sha256:" + hex, "postgres@sha256:" + hex}, // the digest wins
+		// the digest wins
+		{"postgres:15@sha256:" + hex, "docker.io/library/postgres@sha256:" + hex, "postgres@sha256:" + hex},
 		{"174c8c134b2a", "docker.io/library/174c8c134b2a:latest", "174c8c134b2a:latest"},
 	} {
 		ref, err := ParseReference(c.in)
@@ -77,7 +78,8 @@ func TestWrongReferencesSayWhatIsWrong(t *testing.T) {
 }
 
 func FuzzAReferenceThatIsReadSurvivesARoundTrip(f *testing.F) {
-	for _, s := range []string{"ubuntu", "localhost:5000/a/b:1", "a@sha256:" + strings.Repeat("0", 64), "MyHost/x", "[::1]:5000/x"} {
+	for _, s := range []string{"ubuntu", "localhost:5000/a/b:1", "a@sha256:" + strings.Repeat("0", 64), "MyHost/x",
+		"[::1]:5000/x"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -96,7 +98,8 @@ func FuzzAReferenceThatIsReadSurvivesARoundTrip(f *testing.F) {
 }
 
 func TestOnlyHexDigitsBeginAnImageID(t *testing.T) {
-	for in, want := range map[string]string{"174c": "174c", "sha256:174c8c": "174c8c", "174": "174", "1": "1", "sha256:a": "a", "": "", "174C": "", "xyzw": "", "sha256:": "", strings.Repeat("a", 65): ""} {
+	for in, want := range map[string]string{"174c": "174c", "sha256:174c8c": "174c8c", "174": "174", "1": "1",
+		"sha256:a": "a", "": "", "174C": "", "xyzw": "", "sha256:": "", strings.Repeat("a", 65): ""} {
 		got, ok := ParseIDPrefix(in)
 		if got != want || ok != (want != "") {
 			t.Errorf("ParseIDPrefix(%q) = %q, %v; want %q", in, got, ok, want)
@@ -109,7 +112,8 @@ func TestNamesForClientsAreOnesThatTheyTake(t *testing.T) {
 	legal := regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
 	for _, name := range []string{
 		"docker.io/library/ubuntu", "localhost/a", "localhost:5000/a", "registry.example.com:5000/team/a", "10.0.0.7:80/a",
-		"[::1]/a", "[::1]:5000/a", "[2001:db8::]:5000/a", "[2001:db8::7]/team/a", "[::ffff:102:304]:1/a", "[fe80::1:2:3:4]/a", "[1:2:3:4:5:6:7:8]:65535/a",
+		"[::1]/a", "[::1]:5000/a", "[2001:db8::]:5000/a", "[2001:db8::7]/team/a", "[::ffff:102:304]:1/a", "[fe80::1:2:3:4]/a",
+		"[1:2:3:4:5:6:7:8]:65535/a",
 	} {
 		r, err := ParseRepositoryReference(name)
 		if err != nil {
@@ -121,7 +125,8 @@ func TestNamesForClientsAreOnesThatTheyTake(t *testing.T) {
 			t.Errorf("%s is asked for as %s, which is %s", r.Repository, path, back)
 		}
 	}
-	for _, host := range []string{"a_5000", "x.ipv6-literal.net", "1-2.ipv6-literal.net", "1.2.3.4.ipv6-literal.net", "a.test_", "a.test_999999", "a.test_5x"} {
+	for _, host := range []string{"a_5000", "x.ipv6-literal.net", "1-2.ipv6-literal.net", "1.2.3.4.ipv6-literal.net",
+		"a.test_", "a.test_999999", "a.test_5x"} {
 		if got := HostInPath(host); got != host {
 			t.Errorf("%s is read as %s", host, got)
 		}

@@ -200,7 +200,8 @@ func cutDate(tag string) (datedTag, bool) {
 			return datedTag{}, false
 		}
 		return datedTag{prefix: tag[:at], day: s[:8], rest: s[8:]}, true
-	case run == 4 && len(s) >= 10 && (s[4] == '-' || s[4] == '_') && s[7] == s[4] && digits(s[5:]) == 2 && digits(s[8:]) == 2:
+	case run == 4 && len(s) >= 10 && (s[4] == '-' || s[4] == '_') && s[7] == s[4] && digits(s[5:]) == 2 &&
+		digits(s[8:]) == 2:
 		if !day(s[:4], s[5:7], s[8:10]) {
 			return datedTag{}, false
 		}

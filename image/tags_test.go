@@ -16,9 +16,11 @@ const commit = "860c190b2f3e4d5a6b7c8d9e0f1a2b3c4d5e6f70"
 var tagOrders = []struct{ name, tags string }{
 	{"latest, then versions by their numbers", "latest 16.1 15.10 15.9 9.6.24"},
 	{"a moving tag before those it moved over", "17 16 16.1 16.0 15 15.10 15.9 3 3.21 3.21.5 3.21.4 3.20"},
-	{"variants right after their plain version", "16-alpine 16.1 16.1-alpine 16.1-alpine3.20 16.1-alpine3.19 16.1-bookworm 16.0 15 15-alpine 15-bookworm 15.10 15.10-bookworm 15.9"},
+	{"variants right after their plain version",
+		"16-alpine 16.1 16.1-alpine 16.1-alpine3.20 16.1-alpine3.19 16.1-bookworm 16.0 15 15-alpine 15-bookworm 15.10 15.10-bookworm 15.9"},
 	{"a leading v does not count", "v2.10.0 v2.9.1 2.9.0 v2.9.0 v1"},
-	{"pre-releases after their release, the latest first", "1.10.0 1.10.0-alpine 1.10.0-rc.10 1.10.0-rc.9 1.10.0-beta2 1.10.0-beta1 1.10.0-alpha 1.9.0"},
+	{"pre-releases after their release, the latest first",
+		"1.10.0 1.10.0-alpine 1.10.0-rc.10 1.10.0-rc.9 1.10.0-beta2 1.10.0-beta1 1.10.0-alpha 1.9.0"},
 	{"pre-releases of a family after its releases", "17 17.1 17.0 17rc1 17rc1-alpine 17beta3 17beta1 16.9"},
 	{"pre-releases as Python writes them", "3.14 3.14.1 3.14.0 3.14.0rc2 3.14.0b1 3.14.0a7 3.14-rc 3.13"},
 	{"alpine and dev are variants, not pre-releases", "20-alpine 20-dev 20.1"},
@@ -30,7 +32,8 @@ var tagOrders = []struct{ name, tags string }{
 	{"words with numbers, the highest first", "alpine3.20 alpine3.9 pg17 pg17-trixie pg16 release-1.10.0 release-1.9.0"},
 	{"digits of any length", "r" + strings.Repeat("9", 120) + " r1" + strings.Repeat("0", 100) + " r7 r0"},
 	{"the groups", "latest latest-alpine 15 15.9 alpine edge alpine3.20 20260401 48213 48212 " +
-		commit + " main-860c190 sha-860c190 " + strings.Repeat("b1", 32) + " sha256-" + strings.Repeat("a0", 32) + " sha256-" + strings.Repeat("a0", 32) + ".sig"},
+		commit + " main-860c190 sha-860c190 " + strings.Repeat("b1", 32) + " sha256-" + strings.Repeat("a0", 32) +
+		" sha256-" + strings.Repeat("a0", 32) + ".sig"},
 }
 
 func TestTagsAreSortedAsPeopleExpect(t *testing.T) {

@@ -34,7 +34,8 @@ func TestATextIsWhatFmtMakesOfItsFormat(t *testing.T) {
 func TestTextsAndErrorsInATextStayTexts(t *testing.T) {
 	inner := Errorf(Corrupt, "size %d is negative", -1)
 	e := Errorf(Corrupt, "entry %d of %s: %w", 2, Textf("blob %s", "ab"), inner)
-	if got := e.Text().Args; len(got) != 3 || got[0].Format != "" || got[1].Format != "blob %s" || got[2].Format != "size %d is negative" {
+	if got := e.Text().Args; len(got) != 3 || got[0].Format != "" || got[1].Format != "blob %s" ||
+		got[2].Format != "size %d is negative" {
 		t.Errorf("%+v", got)
 	}
 	if e.Message != "entry 2 of blob ab: size -1 is negative" || !errors.Is(e, inner) {

@@ -21,7 +21,8 @@ func TestATimeIsReadAsDockersUntil(t *testing.T) {
 		{"1700000000.5", "2023-11-14T22:13:20.5Z"},
 		{"0", "1970-01-01T00:00:00Z"},
 		{" 24h ", "2026-05-03T12:00:00Z"},
-		{"", ""}, {"yesterday", ""}, {"24", "1970-01-01T00:00:24Z"}, {"1.x", ""}, {"99999999999999999999", ""}, {"2026-13-01", ""},
+		{"", ""}, {"yesterday", ""}, {"24", "1970-01-01T00:00:24Z"}, {"1.x", ""}, {"99999999999999999999", ""},
+		{"2026-13-01", ""},
 	} {
 		got, err := ParseTimestamp(tt.text, now)
 		if tt.want == "" {
@@ -38,7 +39,8 @@ func TestATimeIsReadAsDockersUntil(t *testing.T) {
 
 func TestALabelIsReadAsDockersFilter(t *testing.T) {
 	for text, want := range map[string]Label{
-		"stage": {Key: "stage", Any: true}, "stage=ci": {Key: "stage", Value: "ci"}, "stage=": {Key: "stage"}, "a=b=c": {Key: "a", Value: "b=c"},
+		"stage": {Key: "stage", Any: true}, "stage=ci": {Key: "stage", Value: "ci"}, "stage=": {Key: "stage"},
+		"a=b=c": {Key: "a", Value: "b=c"},
 	} {
 		if got, err := ParseLabel(text); err != nil || got != want || got.String() != text {
 			t.Errorf("%q is %+v, %v, written %q", text, got, err, got)

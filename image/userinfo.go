@@ -2,8 +2,8 @@ package image
 
 import "strings"
 
-// WithoutUserInfo takes out of a text, an address or a path, what stands before the host of an address: it may be a name
-// and a password. References have an @ only before a digest, and stay as they are.
+// WithoutUserInfo takes out of a text, an address or a path, what stands before the host of an address: it may be a
+// name and a password. References have an @ only before a digest, and stay as they are.
 func WithoutUserInfo(s string) string {
 	if !strings.Contains(s, "@") {
 		return s
@@ -18,8 +18,8 @@ func WithoutUserInfo(s string) string {
 	return strings.Join(parts, "/")
 }
 
-// quoted gives what somebody typed in the place of a reference as messages have it: those are kept and logged, and others
-// read them.
+// quoted gives what somebody typed in the place of a reference as messages have it: those are kept and logged, and
+// others read them.
 func quoted(s string) string {
 	user, _, _ := strings.Cut(s, "/")
 	if at := strings.LastIndexByte(user, '@'); strings.Contains(s, "://") || at >= 0 && strings.Contains(user[:at], ":") {

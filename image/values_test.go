@@ -7,7 +7,8 @@ import (
 
 func TestJSONOfAGreatManyValuesIsRefusedBeforeItIsRead(t *testing.T) {
 	many := "[" + strings.Repeat("{},", MaxValues) + "{}]"
-	for name, raw := range map[string]string{"an index": `{"manifests":` + many + `}`, "a manifest": `{"config":{},"layers":` + many + `}`} {
+	for name, raw := range map[string]string{"an index": `{"manifests":` + many + `}`,
+		"a manifest": `{"config":{},"layers":` + many + `}`} {
 		if _, err := ParseDocument("", []byte(raw)); KindOf(err) != TooLarge || !strings.Contains(err.Error(), "values") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -26,7 +27,8 @@ func TestJSONNestedDeeperThan100LevelsIsRefusedWhereItComesIn(t *testing.T) {
 		return `"x":` + strings.Repeat("[", levels) + "1" + strings.Repeat("]", levels)
 	}
 	manifest := func(levels int) []byte {
-		return []byte(`{"mediaType":"` + MediaTypeDockerManifest + `","config":{"digest":"` + string(DigestOf(nil)) + `"},"layers":[],` + nested(levels) + `}`)
+		return []byte(`{"mediaType":"` + MediaTypeDockerManifest + `","config":{"digest":"` + string(DigestOf(nil)) +
+			`"},"layers":[],` + nested(levels) + `}`)
 	}
 	config := func(levels int) []byte { return []byte(`{"rootfs":{},` + nested(levels) + `}`) }
 	parsers := map[string]func(levels int) error{
@@ -53,7 +55,8 @@ func TestJSONNestedDeeperThan100LevelsIsRefusedWhereItComesIn(t *testing.T) {
 		t.Error(err)
 	}
 	// A level is none inside a text, and a web page has none.
-	for _, raw := range []string{`{"x":"` + strings.Repeat(`\"[{`, 1000) + `"}`, "<script>" + strings.Repeat("{[", 1000), ""} {
+	for _, raw := range []string{`{"x":"` + strings.Repeat(`\"[{`, 1000) + `"}`, "<script>" + strings.Repeat("{[", 1000),
+		""} {
 		if err := CheckNesting([]byte(raw)); err != nil {
 			t.Errorf("%.40s: %v", raw, err)
 		}
@@ -61,7 +64,8 @@ func TestJSONNestedDeeperThan100LevelsIsRefusedWhereItComesIn(t *testing.T) {
 }
 
 func TestValuesAreCountedOutsideOfTexts(t *testing.T) {
-	for raw, want := range map[string]int{``: 0, `{}`: 1, `[1,2,3]`: 3, `{"a":[1,{"b":2}]}`: 4, `["a,b","[\"{\\",1]`: 3, `"`: 0, `"\`: 0} {
+	for raw, want := range map[string]int{``: 0, `{}`: 1, `[1,2,3]`: 3, `{"a":[1,{"b":2}]}`: 4, `["a,b","[\"{\\",1]`: 3,
+		`"`: 0, `"\`: 0} {
 		if n := CountValues([]byte(raw)); n != want {
 			t.Errorf("%s has %d values, want %d", raw, n, want)
 		}

@@ -48,7 +48,8 @@ func TestTheAllowanceIsWhatTheRegistrySaidLast(t *testing.T) {
 	check := func(limit, remaining int) {
 		t.Helper()
 		a, said := c.Allowance(host)
-		if !said || a.Limit != limit || a.Remaining != remaining || a.Window != 6*time.Hour || time.Since(a.At) > time.Minute {
+		if !said || a.Limit != limit || a.Remaining != remaining || a.Window != 6*time.Hour ||
+			time.Since(a.At) > time.Minute {
 			t.Errorf("allowance is %+v, %v", a, said)
 		}
 	}
@@ -73,7 +74,8 @@ func TestTheAllowanceIsWhatTheRegistrySaidLast(t *testing.T) {
 
 func TestAllowancesThatMakeNoSenseAreNotSaid(t *testing.T) {
 	for _, tt := range [][2]string{
-		{"100;w=21600", ""}, {"100;w=21600", "-1;w=21600"}, {"100;w=21600", "many"}, {"100", "101"}, {"", "99999999999999999999"},
+		{"100;w=21600", ""}, {"100;w=21600", "-1;w=21600"}, {"100;w=21600", "many"}, {"100", "101"},
+		{"", "99999999999999999999"},
 		{"", "5;w=999999999"}, {"", "5;w=-1"}, {"", "1e3"}, {"", "5;w=60, 6;w=70"}, {"", "٣"},
 	} {
 		h := http.Header{}

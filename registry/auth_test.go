@@ -108,7 +108,8 @@ func TestASignInWhileTheServerRunsIsUsed(t *testing.T) {
 func helper(t *testing.T, name, script string) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "docker-credential-"+name), []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "docker-credential-"+name), []byte("#!/bin/sh\n"+script),
+		0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
@@ -204,7 +205,8 @@ func newTokenRegistry(t *testing.T) *tokenRegistry {
 		}
 		tr.mu.Unlock()
 		if req.Header.Get("Authorization") != "Bearer "+good {
-			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="http://%s/token",service="test",scope="%s"`, tokenHost, scope))
+			w.Header().Set("WWW-Authenticate",
+				fmt.Sprintf(`Bearer realm="http://%s/token",service="test",scope="%s"`, tokenHost, scope))
 			outside.ErrorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
 			return
 		}
@@ -284,12 +286,15 @@ func TestTheTokenServersFailuresAreTold(t *testing.T) {
 		kind    image.Kind
 		text    string
 	}{
-		"denied": {func(w http.ResponseWriter, _ *http.Request) { outside.ErrorBody(w, 403, "DENIED", "not for you") }, image.Unauthorized, "not for you"},
+		"denied": {func(w http.ResponseWriter, _ *http.Request) { outside.ErrorBody(w, 403, "DENIED", "not for you") },
+			image.Unauthorized, "not for you"},
 		"rate limit": {func(w http.ResponseWriter, _ *http.Request) {
 			outside.ErrorBody(w, 429, "TOOMANYREQUESTS", "slow down")
 		}, image.RateLimited, "no more requests"},
-		"failing": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, image.Unavailable, "503"},
-		"closing": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, image.Unavailable, "closed the connection"},
+		"failing": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) },
+			image.Unavailable, "503"},
+		"closing": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, image.Unavailable,
+			"closed the connection"},
 		"endless": {func(w http.ResponseWriter, _ *http.Request) {
 			for {
 				if _, err := w.Write(make([]byte, 64<<10)); err != nil {
@@ -331,7 +336,8 @@ func TestATokenServerThatHangsHoldsNobodyWhoHasGivenUp(t *testing.T) {
 			return err
 		},
 		"blob": func(ctx context.Context) error {
-			_, _, err := c.Blob(ctx, image.Repository(tr.host+"/other"), image.Descriptor{Digest: image.DigestOf([]byte("x")), Size: 1}, 0)
+			_, _, err := c.Blob(ctx, image.Repository(tr.host+"/other"),
+				image.Descriptor{Digest: image.DigestOf([]byte("x")), Size: 1}, 0)
 			return err
 		},
 	} {

@@ -18,7 +18,8 @@ import (
 // Reading fails with an image.Error of kind Unavailable when the connection breaks or delivers nothing for
 // Options.StallTimeout, and with the context's error when that ends. The reader must be closed; it is used
 // by one goroutine, but Close may come from another.
-func (c *Client) Blob(ctx context.Context, repo image.Repository, d image.Descriptor, offset int64) (io.ReadCloser, int64, error) {
+func (c *Client) Blob(ctx context.Context, repo image.Repository, d image.Descriptor,
+	offset int64) (io.ReadCloser, int64, error) {
 	s := subject{ref: image.Reference{Repository: repo}, blob: d}
 	if offset < 0 || offset > d.Size {
 		return nil, 0, image.Errorf(image.Invalid, "offset %d is not within the %d bytes of %s", offset, d.Size, s.name())
@@ -97,7 +98,8 @@ func (r *blobReader) Read(p []byte) (int, error) {
 	r.timer.Stop()
 	if int64(n) > r.left {
 		n = int(r.left)
-		err = image.Errorf(image.Corrupt, "%s sends more than the %d bytes of %s", r.upstream.Name, r.ex.size, r.ex.subject.name())
+		err = image.Errorf(image.Corrupt, "%s sends more than the %d bytes of %s", r.upstream.Name, r.ex.size,
+			r.ex.subject.name())
 	}
 	r.left -= int64(n)
 	switch {

@@ -117,7 +117,8 @@ func TestRegistriesWithoutRangesStartOver(t *testing.T) {
 
 func TestAnotherRangeThanAskedForIsAnError(t *testing.T) {
 	blob, d := blobOf(1000)
-	for _, contentRange := range []string{"bytes 0-999/1000", "bytes 500-999/1000", "bytes 400-899/1000", "bytes 400-999/2000", "", "rubbish"} {
+	for _, contentRange := range []string{"bytes 0-999/1000", "bytes 500-999/1000", "bytes 400-899/1000",
+		"bytes 400-999/2000", "", "rubbish"} {
 		_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Range", contentRange)
 			w.WriteHeader(http.StatusPartialContent)
@@ -130,7 +131,8 @@ func TestAnotherRangeThanAskedForIsAnError(t *testing.T) {
 
 func TestARangeNobodyAskedForIsAnErrorUnlessItIsTheWhole(t *testing.T) {
 	blob, d := blobOf(1000)
-	for contentRange, whole := range map[string]bool{"bytes 0-999/1000": true, "bytes 0-999/*": true, "bytes 0-499/1000": false, "": false} {
+	for contentRange, whole := range map[string]bool{"bytes 0-999/1000": true, "bytes 0-999/*": true,
+		"bytes 0-499/1000": false, "": false} {
 		_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Range", contentRange)
 			w.WriteHeader(http.StatusPartialContent)
@@ -175,7 +177,8 @@ func TestRedirectsKeepTheRangeAndDropTheAuthorization(t *testing.T) {
 		t.Errorf("the CDN got %v", cdn.Requests())
 	}
 	for _, req := range cdn.All() {
-		if req.Header.Get("Authorization") != "" || req.Header.Get("Referer") != "" || req.Header.Get("Range") != "bytes=400-" {
+		if req.Header.Get("Authorization") != "" || req.Header.Get("Referer") != "" ||
+			req.Header.Get("Range") != "bytes=400-" {
 			t.Errorf("%s: the CDN got %v", req.URL.Path, req.Header)
 		}
 	}
@@ -249,7 +252,8 @@ func TestNeverMoreThanTheDescriptorsBytes(t *testing.T) {
 
 func TestAnEmptyBlob(t *testing.T) {
 	_, host := outside.Server(t, func(http.ResponseWriter, *http.Request) {})
-	if got, _, err := readBlob(t, client(t, Options{}), host+"/app", image.Descriptor{Digest: image.DigestOf(nil)}, 0); err != nil || len(got) != 0 {
+	if got, _, err := readBlob(t, client(t, Options{}), host+"/app", image.Descriptor{Digest: image.DigestOf(nil)},
+		0); err != nil || len(got) != 0 {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }

@@ -23,8 +23,8 @@ type CatalogPage struct {
 	Next  *url.URL // nil at the end
 }
 
-// CatalogPage asks a registry for one page of its names (/v2/_catalog): the first, or the one that the page before links
-// to. Errors are image.Errors, or the context's; those that say that the answer is no such list wrap ErrNotThis.
+// CatalogPage asks a registry for one page of its names (/v2/_catalog): the first, or the one that the page before
+// links to. Errors are image.Errors, or the context's; those that say that the answer is no such list wrap ErrNotThis.
 func (c *Client) CatalogPage(ctx context.Context, host string, page *url.URL) (CatalogPage, error) {
 	ask := func(limit int) (*exchange, error) {
 		return c.upstreams.ask(ctx, subjectOfSearch(host), kindCatalog, func(ctx context.Context, u *upstream) error {

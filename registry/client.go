@@ -60,7 +60,8 @@ func New(opts Options) (*Client, error) {
 			opts: opts, list: list, out: out, slots: map[string]*slot{},
 			logins: logins{file: filepath.Join(opts.DockerConfig, configFile), log: opts.Logger},
 		},
-		tags: memo.New(tagsLife, mostTags, roomTags, func(r image.Repository, lines string) int64 { return int64(len(r) + len(lines)) }),
+		tags: memo.New(tagsLife, mostTags, roomTags,
+			func(r image.Repository, lines string) int64 { return int64(len(r) + len(lines)) }),
 	}, nil
 }
 

@@ -72,7 +72,8 @@ func TestOnlyFormatsThatAreReadAreAcceptedAndNoCompression(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := rec.Last().Header
-	want := []string{ocispec.MediaTypeImageIndex, ocispec.MediaTypeImageManifest, image.MediaTypeDockerManifestList, image.MediaTypeDockerManifest}
+	want := []string{ocispec.MediaTypeImageIndex, ocispec.MediaTypeImageManifest, image.MediaTypeDockerManifestList,
+		image.MediaTypeDockerManifest}
 	if !slices.Equal(h["Accept"], want) {
 		t.Errorf("Accept is %v", h["Accept"])
 	}
@@ -86,7 +87,8 @@ func TestOnlyFormatsThatAreReadAreAcceptedAndNoCompression(t *testing.T) {
 
 func TestManifestOf100MBIsCut(t *testing.T) {
 	const size = 100 << 20
-	for name, claim := range map[string]string{"chunked": "", "honest length": strconv.Itoa(size), "length that lies": "100"} {
+	for name, claim := range map[string]string{"chunked": "", "honest length": strconv.Itoa(size),
+		"length that lies": "100"} {
 		t.Run(name, func(t *testing.T) {
 			var sent atomic.Int64
 			ended := make(chan struct{})
@@ -107,7 +109,8 @@ func TestManifestOf100MBIsCut(t *testing.T) {
 			})
 			_, err := client(t, Options{}).Document(t.Context(), mustRef(t, host+"/app:1"))
 			if claim == "100" {
-				outside.WantKind(t, err, image.Unavailable, "closed the connection") // net/http lets a handler send no more than it claims
+				// net/http lets a handler send no more than it claims
+				outside.WantKind(t, err, image.Unavailable, "closed the connection")
 			} else {
 				outside.WantKind(t, err, image.TooLarge, host, "app:1")
 			}
@@ -132,7 +135,8 @@ func TestADigestThatDoesNotMatchIsCorrupt(t *testing.T) {
 		outside.WantKind(t, err, image.Corrupt, host, img.digest().String())
 	}
 	// What HEAD announces is no bytes: those of the GET have the digest.
-	if d, err := c.Head(t.Context(), mustRef(t, host+"/app@"+img.digest().String())); err != nil || d.Digest != img.digest() {
+	if d, err := c.Head(t.Context(), mustRef(t, host+"/app@"+img.digest().String())); err != nil ||
+		d.Digest != img.digest() {
 		t.Errorf("got %+v, %v", d, err)
 	}
 }
@@ -190,7 +194,8 @@ func TestEndOfContextIsGivenBackAsItIs(t *testing.T) {
 		<-arrived
 		cancel()
 	}()
-	if _, err := client(t, Options{}).Document(ctx, mustRef(t, host+"/app:1")); !errors.Is(err, context.Canceled) || image.KindOf(err) != image.Internal {
+	if _, err := client(t, Options{}).Document(ctx, mustRef(t, host+"/app:1")); !errors.Is(err, context.Canceled) ||
+		image.KindOf(err) != image.Internal {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -258,7 +263,8 @@ func TestNothingButTheNetworkIsAsked(t *testing.T) {
 	var dialled []string
 	dial := func(_ context.Context, network, address string) (net.Conn, error) {
 		dialled = append(dialled, address)
-		return nil, &net.OpError{Op: "dial", Net: network, Err: &net.DNSError{Err: "no such host", Name: address, IsNotFound: true}}
+		return nil, &net.OpError{Op: "dial", Net: network,
+			Err: &net.DNSError{Err: "no such host", Name: address, IsNotFound: true}}
 	}
 	c := client(t, Options{Dial: outside.Dial(nil, dial)})
 	// A reference that no parser would let through: regclient's own would open a folder for it.
@@ -268,7 +274,8 @@ func TestNothingButTheNetworkIsAsked(t *testing.T) {
 	}
 	_, err = c.Document(t.Context(), image.Reference{})
 	outside.WantKind(t, err, image.Invalid)
-	if _, err = c.Document(t.Context(), mustRef(t, "ubuntu")); fmt.Sprint(dialled[len(dialled)-1]) != "registry-1.docker.io:443" {
+	if _, err = c.Document(t.Context(),
+		mustRef(t, "ubuntu")); fmt.Sprint(dialled[len(dialled)-1]) != "registry-1.docker.io:443" {
 		t.Errorf("docker.io is asked at %v (%v)", dialled, err)
 	}
 }

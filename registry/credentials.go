@@ -197,7 +197,8 @@ func askHelper(ctx context.Context, name, server string) (credential, *image.Err
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
-		return credential{}, image.Errorf(image.Unauthorized, "the credential helper %s did not answer within %s", program, helperTimeout).Because(err).
+		return credential{}, image.Errorf(image.Unauthorized, "the credential helper %s did not answer within %s", program,
+			helperTimeout).Because(err).
 			Suggest("Run it as the user that this server runs as, and see what it waits for.")
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return credential{}, image.Errorf(image.Unauthorized, "there is no credential helper %s", program).Because(err).
@@ -205,12 +206,14 @@ func askHelper(ctx context.Context, name, server string) (credential, *image.Err
 	case strings.Contains(strings.ToLower(string(out)), "not found"):
 		return credential{}, nil // errCredentialsNotFoundMessage of the helpers' protocol
 	default:
-		return credential{}, image.Errorf(image.Unauthorized, "the credential helper %s failed: %s", program, failureOf(out, err)).Because(err).
+		return credential{}, image.Errorf(image.Unauthorized, "the credential helper %s failed: %s", program,
+			failureOf(out, err)).Because(err).
 			Suggest("Run it as the user that this server runs as, and see what it says.")
 	}
 	var answer struct{ Username, Secret string }
 	if err := json.Unmarshal(out, &answer); err != nil {
-		return credential{}, image.Errorf(image.Unauthorized, "the credential helper %s does not answer as one does", program).Because(err).
+		return credential{}, image.Errorf(image.Unauthorized, "the credential helper %s does not answer as one does",
+			program).Because(err).
 			Suggest("Run it as the user that this server runs as, and see what it says.")
 	}
 	if answer.Username == tokenUser {
@@ -219,7 +222,8 @@ func askHelper(ctx context.Context, name, server string) (credential, *image.Err
 	return credential{user: answer.Username, password: answer.Secret}, nil
 }
 
-// failureOf gives what a helper that failed says, which by its protocol is no secret: on its output, or else its status.
+// failureOf gives what a helper that failed says, which by its protocol is no secret: on its output, or else its
+// status.
 func failureOf(out []byte, err error) string {
 	if said := response.Clean(string(out)); said != "" && !strings.Contains(said, "{") {
 		return said

@@ -49,7 +49,8 @@ func encoded(t *testing.T, coding string, raw []byte) []byte {
 
 func TestAManifestWhoseBytesHashRightIsRightWhateverTheEncodingSays(t *testing.T) {
 	img := newImage(t, []byte("layer"))
-	for _, label := range []string{"gzip", "x-gzip", "GZIP", "deflate", "br", "zstd", "identity", "utf-8", "aws-chunked", "identity, gzip"} {
+	for _, label := range []string{"gzip", "x-gzip", "GZIP", "deflate", "br", "zstd", "identity", "utf-8", "aws-chunked",
+		"identity, gzip"} {
 		for _, way := range []string{"as sent", "encoded"} {
 			for _, announced := range []bool{true, false} {
 				body := img.raw
@@ -90,9 +91,10 @@ func TestABlobWhoseBytesHashRightIsRightWhateverTheEncodingSays(t *testing.T) {
 		blob  []byte // what the digest is of
 		sent  []byte
 	}{
-		"a gzip file that is labelled":          {"gzip", ocispec.MediaTypeImageLayerGzip, file, file},
-		"the same by an older name":             {"x-gzip", "application/vnd.docker.image.rootfs.diff.tar.gzip", file, file},
-		"a zstd file that is labelled":          {"zstd", ocispec.MediaTypeImageLayerZstd, encoded(t, "zstd", raw), encoded(t, "zstd", raw)},
+		"a gzip file that is labelled": {"gzip", ocispec.MediaTypeImageLayerGzip, file, file},
+		"the same by an older name":    {"x-gzip", "application/vnd.docker.image.rootfs.diff.tar.gzip", file, file},
+		"a zstd file that is labelled": {"zstd", ocispec.MediaTypeImageLayerZstd, encoded(t, "zstd", raw),
+			encoded(t, "zstd", raw)},
 		"a gzip file that is labelled as br":    {"br", ocispec.MediaTypeImageLayerGzip, file, file},
 		"plain bytes that are labelled":         {"gzip", ocispec.MediaTypeImageLayer, raw, raw},
 		"plain bytes in gzip":                   {"gzip", ocispec.MediaTypeImageLayer, raw, file},

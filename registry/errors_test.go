@@ -26,10 +26,13 @@ func TestAnswersBecomeKindsWithASuggestion(t *testing.T) {
 		kind    image.Kind
 		texts   []string
 	}{
-		{"no such tag", 404, "MANIFEST_UNKNOWN", "manifest unknown", image.NotFound, []string{"manifest for HOST/app:1 not found", "manifest unknown", "Check the name and the tag"}},
-		{"no such repository", 404, "NAME_UNKNOWN", "x", image.NotFound, []string{"repository HOST/app not found", "name unknown", "Check the name"}},
+		{"no such tag", 404, "MANIFEST_UNKNOWN", "manifest unknown", image.NotFound,
+			[]string{"manifest for HOST/app:1 not found", "manifest unknown", "Check the name and the tag"}},
+		{"no such repository", 404, "NAME_UNKNOWN", "x", image.NotFound,
+			[]string{"repository HOST/app not found", "name unknown", "Check the name"}},
 		{"not found without words", 404, "", "", image.NotFound, []string{"HOST/app:1"}},
-		{"denied", 403, "DENIED", "requested access is denied", image.Unauthorized, []string{"requested access is denied", "docker login HOST"}},
+		{"denied", 403, "DENIED", "requested access is denied", image.Unauthorized,
+			[]string{"requested access is denied", "docker login HOST"}},
 		{"rate limit in words", 403, "TOOMANYREQUESTS", "slow down", image.RateLimited, []string{"HOST", "for now"}},
 		{"failure", 500, "UNKNOWN", "disk on fire", image.Unavailable, []string{"500 Internal Server Error", "disk on fire"}},
 		{"bad gateway", 502, "", "", image.Unavailable, []string{"HOST", "502"}},
@@ -57,7 +60,8 @@ func TestRealRegistrysNotFound(t *testing.T) {
 	outside.WantKind(t, err, image.NotFound, host+"/app:nope")
 	_, err = c.Document(t.Context(), mustRef(t, host+"/app@"+image.DigestOf([]byte("x")).String()))
 	outside.WantKind(t, err, image.NotFound, "digest")
-	_, _, err = c.Blob(t.Context(), image.Repository(host+"/app"), image.Descriptor{Digest: image.DigestOf([]byte("x")), Size: 1}, 0)
+	_, _, err = c.Blob(t.Context(), image.Repository(host+"/app"),
+		image.Descriptor{Digest: image.DigestOf([]byte("x")), Size: 1}, 0)
 	outside.WantKind(t, err, image.NotFound, host, "blob "+image.ShortDigest(image.DigestOf([]byte("x"))))
 }
 
@@ -91,7 +95,8 @@ func TestRateLimitTellsUntilWhen(t *testing.T) {
 			if got := limit.RetryAt(); got.Sub(tt.until).Abs() > time.Minute {
 				t.Errorf("until %v, want %v", got, tt.until)
 			}
-			if shown := limit.RetryAt().UTC().Format("2006-01-02 15:04:05 UTC"); !tt.until.IsZero() && !strings.Contains(e.Message, shown) {
+			if shown := limit.RetryAt().UTC().Format("2006-01-02 15:04:05 UTC"); !tt.until.IsZero() &&
+				!strings.Contains(e.Message, shown) {
 				t.Errorf("message %q does not say %s", e.Message, shown)
 			}
 		})
@@ -145,8 +150,9 @@ func TestNetworkFailuresAreUnavailable(t *testing.T) {
 		dial  func(outbound.DialFunc) outbound.DialFunc
 		texts []string
 	}{
-		"no such host":       {outside.DialTo(nil), []string{"there is no host registry.test", "Check the registry's name"}},
-		"name server down":   {opError(&net.DNSError{Err: "server misbehaving", Name: "registry.test", IsTemporary: true}), []string{"registry.test", "DNS"}},
+		"no such host": {outside.DialTo(nil), []string{"there is no host registry.test", "Check the registry's name"}},
+		"name server down": {opError(&net.DNSError{Err: "server misbehaving", Name: "registry.test", IsTemporary: true}),
+			[]string{"registry.test", "DNS"}},
 		"connection refused": {opError(syscall.ECONNREFUSED), []string{"registry.test refuses connections"}},
 		"connection reset":   {opError(syscall.ECONNRESET), []string{"registry.test closed the connection"}},
 		"no route":           {opError(syscall.EHOSTUNREACH), []string{"registry.test cannot be reached"}},
@@ -158,7 +164,8 @@ func TestNetworkFailuresAreUnavailable(t *testing.T) {
 		})
 	}
 	t.Run("loopback", func(t *testing.T) {
-		_, err := client(t, Options{Dial: opError(syscall.ECONNREFUSED)}).Document(t.Context(), mustRef(t, "localhost:5000/app:1"))
+		_, err := client(t, Options{Dial: opError(syscall.ECONNREFUSED)}).
+			Document(t.Context(), mustRef(t, "localhost:5000/app:1"))
 		outside.WantKind(t, err, image.Unavailable, "localhost:5000 refuses connections")
 	})
 }

@@ -29,6 +29,8 @@ func TestALayerThatIsKeptElsewhereIsNoLostOne(t *testing.T) {
 		}
 		outside.WantKind(t, err, image.NotFound, texts...)
 	}
-	_, _, err := client(t, Options{}).Blob(t.Context(), image.Repository(host+"/app"), image.Descriptor{MediaType: ocispec.MediaTypeImageLayerGzip, Digest: image.DigestOf([]byte("x")), Size: 1}, 0)
+	_, _, err := client(t, Options{}).
+		Blob(t.Context(), image.Repository(host+"/app"),
+			image.Descriptor{MediaType: ocispec.MediaTypeImageLayerGzip, Digest: image.DigestOf([]byte("x")), Size: 1}, 0)
 	outside.WantKind(t, err, image.NotFound, "lost part of the image")
 }

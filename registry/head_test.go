@@ -53,10 +53,12 @@ func TestARefusedHeadIsNoAnswer(t *testing.T) {
 				t.Errorf("got %+v, %v", d, err)
 			}
 			want := []string{"HEAD /v2/app/manifests/1", "GET /v2/app/manifests/1"}
-			if got := slices.Compact(rec.Requests()); !slices.Equal(got, want) { // net/http itself asks again where a connection is cut
+			// net/http itself asks again where a connection is cut
+			if got := slices.Compact(rec.Requests()); !slices.Equal(got, want) {
 				t.Errorf("requests are %v", got)
 			}
-			if digest, gone, err := client(t, Options{}).Check(t.Context(), mustRef(t, host+"/app:1")); digest != img.digest() || gone || err != nil {
+			if digest, gone, err := client(t, Options{}).Check(t.Context(), mustRef(t, host+"/app:1")); digest != img.digest() ||
+				gone || err != nil {
 				t.Errorf("a check says %s, gone %v, %v", digest, gone, err)
 			}
 		})
@@ -64,7 +66,8 @@ func TestARefusedHeadIsNoAnswer(t *testing.T) {
 }
 
 func TestARateLimitOfHeadIsAnAnswer(t *testing.T) {
-	rec, host, _ := refusingHead(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) })
+	rec, host, _ := refusingHead(t,
+		func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) })
 	_, err := client(t, Options{}).Head(t.Context(), mustRef(t, host+"/app:1"))
 	outside.WantKind(t, err, image.RateLimited, host)
 	if got := rec.Requests(); len(got) != 1 {
@@ -82,19 +85,29 @@ func TestTheReasonOfARefusalIsThatOfTheGET(t *testing.T) {
 		advises string
 	}{
 		{412, "application/json", `{"errors":[{"code":"PROJECTPOLICYVIOLATION","message":"current image with 3 vulnerabilities cannot be pulled"}]}`, image.Forbidden, "412 Precondition Failed: current image with 3 vulnerabilities", "Ask whoever runs"},
-		{403, "application/json", `{"errors":[{"code":"DENIED","message":"quarantined by the security team"}]}`, image.Forbidden, "403 Forbidden: quarantined by the security team", "docker login"},
-		{403, "text/plain", "Requested item is quarantined", image.Forbidden, "Requested item is quarantined", "Ask whoever runs"},
-		{403, "application/json", `{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}`, image.Unauthorized, "denied", "docker login"},
+		{403, "application/json", `{"errors":[{"code":"DENIED","message":"quarantined by the security team"}]}`,
+			image.Forbidden, "403 Forbidden: quarantined by the security team", "docker login"},
+		{403, "text/plain", "Requested item is quarantined", image.Forbidden, "Requested item is quarantined",
+			"Ask whoever runs"},
+		{403, "application/json", `{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}`,
+			image.Unauthorized, "denied", "docker login"},
 		{403, "", "", image.Unauthorized, "wants a sign-in", "docker login"},
-		{451, "application/problem+json", `{"title":"Blocked","detail":"removed for legal reasons"}`, image.Forbidden, "451 Unavailable For Legal Reasons: removed for legal reasons", "Ask"},
-		{402, "application/json", `{"message":"the subscription has ended"}`, image.Forbidden, "402 Payment Required: the subscription has ended", "Ask"},
+		{451, "application/problem+json", `{"title":"Blocked","detail":"removed for legal reasons"}`, image.Forbidden,
+			"451 Unavailable For Legal Reasons: removed for legal reasons", "Ask"},
+		{402, "application/json", `{"message":"the subscription has ended"}`, image.Forbidden,
+			"402 Payment Required: the subscription has ended", "Ask"},
 		{423, "application/json", `{"error":{"message":"scan in progress"}}`, image.Forbidden, "scan in progress", "Ask"},
-		{409, "application/json", `{"errors":[{"code":"CONFLICT","message":"the repository is being migrated"}]}`, image.Unavailable, "409 Conflict: the repository is being migrated", "later"},
-		{400, "application/json", `{"errors":["two parts, please","and no more"]}`, image.Unavailable, "two parts, please; and no more", "later"},
-		{404, "application/json", `{"errors":[{"status":404,"message":"The named manifest is not known."}]}`, image.NotFound, "The named manifest is not known.", "Check"},
+		{409, "application/json", `{"errors":[{"code":"CONFLICT","message":"the repository is being migrated"}]}`,
+			image.Unavailable, "409 Conflict: the repository is being migrated", "later"},
+		{400, "application/json", `{"errors":["two parts, please","and no more"]}`, image.Unavailable,
+			"two parts, please; and no more", "later"},
+		{404, "application/json", `{"errors":[{"status":404,"message":"The named manifest is not known."}]}`, image.NotFound,
+			"The named manifest is not known.", "Check"},
 		{404, "text/plain", "404 page not found", image.NotFound, "404 page not found", "Check"},
-		{410, "application/json", `{"errors":[{"code":"MANIFEST_UNKNOWN","message":"was removed"}]}`, image.NotFound, "manifest unknown: was removed", "Check"},
-		{404, "text/html", "<html><title>Not &amp; found</title></html>", image.Unavailable, "web page (404 Not Found: Not & found)", "proxy"},
+		{410, "application/json", `{"errors":[{"code":"MANIFEST_UNKNOWN","message":"was removed"}]}`, image.NotFound,
+			"manifest unknown: was removed", "Check"},
+		{404, "text/html", "<html><title>Not &amp; found</title></html>", image.Unavailable,
+			"web page (404 Not Found: Not & found)", "proxy"},
 		{503, "application/xml", "<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Reduce your rate</Message></Error>", image.Unavailable, "503 Service Unavailable: Reduce your rate", "later"},
 		{500, "application/json", `{"errors":null}`, image.Unavailable, "500 Internal Server Error", "later"},
 	} {

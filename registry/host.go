@@ -22,8 +22,8 @@ type Host struct {
 	loginProblem *image.Error // why docker's credentials, or some of them, could not be read; nil where they could
 }
 
-// host returns how a host is spoken to: by the entry that is a mirror of it, else by its own entry, else as docker does.
-// What only asking tells is not in it.
+// host returns how a host is spoken to: by the entry that is a mirror of it, else by its own entry, else as docker
+// does. What only asking tells is not in it.
 func (l entries) host(name string) Host {
 	h := Host{Name: name, API: apiOf(name), signIn: name}
 	entry, found := l.mirrorOf(name)

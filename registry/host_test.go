@@ -59,7 +59,8 @@ func TestReferencesAreFetchedFromTheirMirror(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = body.Close()
-	want := []string{"GET /v2/library/ubuntu/manifests/22.04", "GET /v2/library/ubuntu/blobs/" + string(image.DigestOf(img.layer))}
+	want := []string{"GET /v2/library/ubuntu/manifests/22.04", "GET /v2/library/ubuntu/blobs/" +
+		string(image.DigestOf(img.layer))}
 	if got := rec.Requests()[before:]; !slices.Equal(got, want) {
 		t.Errorf("the mirror got %v", got)
 	}
@@ -82,7 +83,8 @@ func TestAMirrorGetsItsOwnCredentialsAndNotThoseOfWhatItMirrors(t *testing.T) {
 		hubAuthKey: login("hubuser", "a"), mirror: login("mirroruser", "b"), "team.test": login("teamuser", "c"),
 	}}
 	for want, credentials := range map[string]string{"mirroruser": "", "hubuser": "docker.io", "teamuser": "team.test"} {
-		c := client(t, Options{DockerConfig: dockerConfigDir(t, conf), Registries: []Entry{{Host: mirror, MirrorOf: "docker.io", Credentials: credentials}}})
+		c := client(t, Options{DockerConfig: dockerConfigDir(t, conf),
+			Registries: []Entry{{Host: mirror, MirrorOf: "docker.io", Credentials: credentials}}})
 		if _, err := c.Document(t.Context(), mustRef(t, "ubuntu:22.04")); err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +92,8 @@ func TestAMirrorGetsItsOwnCredentialsAndNotThoseOfWhatItMirrors(t *testing.T) {
 			t.Errorf("with credentials of %q the mirror saw %q, want %q", credentials, got, want)
 		}
 	}
-	_, err := client(t, Options{Registries: []Entry{{Host: mirror, MirrorOf: "docker.io"}}}).Document(t.Context(), mustRef(t, "ubuntu:22.04"))
+	_, err := client(t, Options{Registries: []Entry{{Host: mirror, MirrorOf: "docker.io"}}}).
+		Document(t.Context(), mustRef(t, "ubuntu:22.04"))
 	outside.WantKind(t, err, image.Unauthorized, "docker login "+mirror)
 }
 
@@ -100,7 +103,8 @@ func TestAnAuthorityOfAnEntryIsTrustedForItAlone(t *testing.T) {
 	outside.Lead(t, "other.test", "127.0.0.1")
 	_, addr := ca.Server(t, oneManifest(t), outside.InAnHour(), "harbor.test", "other.test")
 	_, port, _ := net.SplitHostPort(addr)
-	c := client(t, Options{Registries: []Entry{{Host: "harbor.test:" + port, CAFile: ca.File}, {Host: "other.test:" + port}}})
+	c := client(t, Options{Registries: []Entry{{Host: "harbor.test:" + port, CAFile: ca.File},
+		{Host: "other.test:" + port}}})
 	if _, err := c.Head(t.Context(), mustRef(t, "harbor.test:"+port+"/app:1")); err != nil {
 		t.Error(err)
 	}
@@ -140,7 +144,8 @@ func TestTLSModesOfEntries(t *testing.T) {
 	}
 	t.Run("verify goes before insecure", func(t *testing.T) {
 		host := "harbor.test:" + securePort
-		_, err := client(t, Options{InsecureHosts: []string{"harbor.test"}, Registries: []Entry{{Host: host, TLS: outbound.TLSVerify}}}).Head(t.Context(), mustRef(t, host+"/app:1"))
+		_, err := client(t, Options{InsecureHosts: []string{"harbor.test"},
+			Registries: []Entry{{Host: host, TLS: outbound.TLSVerify}}}).Head(t.Context(), mustRef(t, host+"/app:1"))
 		outside.WantKind(t, err, image.Unavailable, "another host")
 	})
 }

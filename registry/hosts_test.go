@@ -46,18 +46,21 @@ func TestLoopbackWithTLSAndItsOwnAuthority(t *testing.T) {
 	if _, err := client(t, Options{CAFiles: []string{ca.File}}).Head(t.Context(), mustRef(t, host+"/app:1")); err != nil {
 		t.Errorf("with its CA: %v", err)
 	}
-	if _, err := client(t, Options{InsecureHosts: []string{host}}).Head(t.Context(), mustRef(t, host+"/app:1")); err != nil {
+	if _, err := client(t, Options{InsecureHosts: []string{host}}).
+		Head(t.Context(), mustRef(t, host+"/app:1")); err != nil {
 		t.Errorf("as an insecure host: %v", err)
 	}
 	_, err := client(t, Options{}).Head(t.Context(), mustRef(t, host+"/app:1"))
-	outside.WantKind(t, err, image.Unavailable, host, "unknown authority", "--registry-ca FILE", "--insecure-registry "+host)
+	outside.WantKind(t, err, image.Unavailable, host, "unknown authority", "--registry-ca FILE", "--insecure-registry "+
+		host)
 }
 
 func TestInsecureHostsAreAskedWithTLSFirst(t *testing.T) {
 	ca := outside.NewAuthority(t)
 	_, tlsAddr := ca.Server(t, oneManifest(t), outside.InAnHour(), "another.test")
 	plain, plainAddr := outside.Server(t, oneManifest(t))
-	dial := outside.DialTo(map[string]string{"both.test:443": tlsAddr, "both.test:80": plainAddr, "plain.test:80": plainAddr, "plain.test:5000": plainAddr})
+	dial := outside.DialTo(map[string]string{"both.test:443": tlsAddr, "both.test:80": plainAddr,
+		"plain.test:80": plainAddr, "plain.test:5000": plainAddr})
 	c := client(t, Options{InsecureHosts: []string{"both.test", "plain.test"}, Dial: dial})
 	if _, err := c.Head(t.Context(), mustRef(t, "both.test/app:1")); err != nil {
 		t.Error(err)
@@ -86,7 +89,8 @@ func TestCertificatesThatAreNotTrusted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			rec, addr := tt.ca.Server(t, oneManifest(t), tt.until, tt.host)
-			c := client(t, Options{CAFiles: []string{ca.File}, Dial: outside.DialTo(map[string]string{"registry.test:443": addr})})
+			c := client(t, Options{CAFiles: []string{ca.File},
+				Dial: outside.DialTo(map[string]string{"registry.test:443": addr})})
 			_, err := c.Head(t.Context(), mustRef(t, "registry.test/app:1"))
 			outside.WantKind(t, err, image.Unavailable, "registry.test", tt.text, "--registry-ca")
 			if got := rec.Requests(); len(got) != 0 {
@@ -111,7 +115,8 @@ func TestWhatTheListSaysOfTLSIsNotForInsecureRegistryToChange(t *testing.T) {
 		"said of TLS": {Entry{Host: "registry.test"}, secure, "--insecure-registry registry.test"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := client(t, Options{Registries: []Entry{tt.entry}, Dial: outside.DialTo(map[string]string{"registry.test:443": tt.at})})
+			c := client(t, Options{Registries: []Entry{tt.entry},
+				Dial: outside.DialTo(map[string]string{"registry.test:443": tt.at})})
 			_, err := c.Head(t.Context(), mustRef(t, "registry.test/app:1"))
 			e := outside.WantKind(t, err, image.Unavailable, "registry.test", tt.text)
 			if strings.Contains(e.Suggestion, "--insecure-registry") == (tt.text == "tls: skip" || tt.text == "tls: off") {
@@ -125,7 +130,8 @@ func TestPlainHTTPIsNotSpokenToOtherHosts(t *testing.T) {
 	rec, addr := outside.Server(t, oneManifest(t))
 	c := client(t, Options{Dial: outside.DialTo(map[string]string{"registry.test:443": addr, "registry.test:80": addr})})
 	_, err := c.Head(t.Context(), mustRef(t, "registry.test/app:1"))
-	outside.WantKind(t, err, image.Unavailable, "registry.test", "plain HTTP where TLS is expected", "--insecure-registry registry.test")
+	outside.WantKind(t, err, image.Unavailable, "registry.test", "plain HTTP where TLS is expected",
+		"--insecure-registry registry.test")
 	if got := rec.Requests(); len(got) != 0 {
 		t.Errorf("requests went out: %v", got)
 	}

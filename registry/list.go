@@ -34,9 +34,11 @@ type Entry struct {
 	Credentials string           // key in docker's config.json; empty means Host's own
 	Hosts       []string         // other hosts that it may lead to at private addresses: its token server, its blob store
 	Search      SearchKind       // empty: found out by asking
-	SearchURL   string           // where its search service answers, such as https://hub.docker.com; empty: the usual place
-	At          string           // where the operator wrote it, for errors: "registries.yaml:4", "--registry"
-	MirrorOf    string           // host whose references are fetched from this registry instead; such an entry is not searched by itself
+	// where its search service answers, such as https://hub.docker.com; empty: the usual place
+	SearchURL string
+	At        string // where the operator wrote it, for errors: "registries.yaml:4", "--registry"
+	// host whose references are fetched from this registry instead; such an entry is not searched by itself
+	MirrorOf string
 }
 
 // Name gives the label, or else the host.

@@ -86,8 +86,10 @@ func checkChoices(l Entry) error {
 	if l.CAFile != "" && (l.TLS == outbound.TLSSkip || l.TLS == outbound.TLSOff) {
 		return invalidEntry(l, image.Textf("it has a CA file, but its certificate is not verified (TLS is %s)", l.TLS))
 	}
-	if !slices.Contains([]SearchKind{SearchAuto, SearchHub, SearchQuay, SearchHarbor, SearchV1, SearchCatalog, SearchOff}, l.Search) {
-		return invalidEntry(l, image.Textf("its search is hub, quay, harbor, v1, catalog or off, and not %q", response.Clean(string(l.Search))))
+	if !slices.Contains([]SearchKind{SearchAuto, SearchHub, SearchQuay, SearchHarbor, SearchV1, SearchCatalog, SearchOff},
+		l.Search) {
+		return invalidEntry(l, image.Textf("its search is hub, quay, harbor, v1, catalog or off, and not %q",
+			response.Clean(string(l.Search))))
 	}
 	if l.SearchURL == "" {
 		return nil

@@ -28,7 +28,8 @@ func TestDockerHubIsAlwaysOnTheList(t *testing.T) {
 		"first":      {[]Entry{{Host: "quay.io"}}, []string{"docker.io", "quay.io"}},
 		"put last":   {[]Entry{{Host: "quay.io"}, {Host: "docker.io"}}, []string{"quay.io", "docker.io"}},
 		"other name": {[]Entry{{Host: "quay.io"}, {Host: "index.docker.io"}}, []string{"quay.io", "docker.io"}},
-		"mirrored":   {[]Entry{{Host: "mirror.test", MirrorOf: "docker.io"}, {Host: "quay.io"}}, []string{"docker.io", "quay.io"}},
+		"mirrored": {[]Entry{{Host: "mirror.test", MirrorOf: "docker.io"}, {Host: "quay.io"}},
+			[]string{"docker.io", "quay.io"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := client(t, Options{Registries: tt.given})
@@ -44,17 +45,21 @@ func TestDockerHubIsAlwaysOnTheList(t *testing.T) {
 }
 
 func TestWhatTheOperatorSaysOfDockerHubHolds(t *testing.T) {
-	c := client(t, Options{Registries: []Entry{{Host: "docker.io", Label: "The Hub", Search: SearchV1, SearchURL: "https://search.test:8443/base"}}})
+	c := client(t, Options{Registries: []Entry{{Host: "docker.io", Label: "The Hub", Search: SearchV1,
+		SearchURL: "https://search.test:8443/base"}}})
 	hub, _ := c.Find("docker.io")
-	if hub.Label != "The Hub" || hub.Search != SearchV1 || hub.SearchURL != "https://search.test:8443/base" || len(c.Listed()) != 1 {
+	if hub.Label != "The Hub" || hub.Search != SearchV1 || hub.SearchURL != "https://search.test:8443/base" ||
+		len(c.Listed()) != 1 {
 		t.Errorf("Docker Hub is %+v", hub)
 	}
 }
 
 func TestAnEntryIsFoundByItsHostInAnyCase(t *testing.T) {
-	c := client(t, Options{Registries: []Entry{{Host: " Harbor.Test:8443 ", Address: "Registry", Hosts: []string{"Token.Test", "[fd00::1]", "10.0.0.1:80"}}, {Host: "mirror.test", MirrorOf: "quay.io"}}})
+	c := client(t, Options{Registries: []Entry{{Host: " Harbor.Test:8443 ", Address: "Registry",
+		Hosts: []string{"Token.Test", "[fd00::1]", "10.0.0.1:80"}}, {Host: "mirror.test", MirrorOf: "quay.io"}}})
 	l, found := c.Find("harbor.test:8443")
-	if !found || l.Host != "harbor.test:8443" || l.Name() != "harbor.test:8443" || l.Address != "registry" || !slices.Equal(l.Hosts, []string{"token.test", "[fd00::1]", "10.0.0.1:80"}) {
+	if !found || l.Host != "harbor.test:8443" || l.Name() != "harbor.test:8443" || l.Address != "registry" ||
+		!slices.Equal(l.Hosts, []string{"token.test", "[fd00::1]", "10.0.0.1:80"}) {
 		t.Errorf("found %+v, %v", l, found)
 	}
 	if _, found := c.Find("HARBOR.test:8443"); !found {
@@ -97,10 +102,13 @@ func TestEntriesThatMakeNoSenseAreRefusedByName(t *testing.T) {
 		"user":              {[]Entry{{Host: "anna@harbor.test"}}, []string{`"anna@harbor.test"`}},
 		"twice":             {[]Entry{{Host: "a.test"}, {Host: "A.test"}}, []string{`"a.test"`, "twice"}},
 		"the Hub twice":     {[]Entry{{Host: "docker.io"}, {Host: "index.docker.io"}}, []string{`"docker.io"`, "twice"}},
-		"address":           {[]Entry{{Host: "a.test", Address: "http://10.0.0.1"}}, []string{`"a.test"`, `"http://10.0.0.1"`, "without https://"}},
-		"address's port":    {[]Entry{{Host: "a.test", Address: "registry:0"}}, []string{`"a.test"`, `"registry:0"`}},
-		"other host":        {[]Entry{{Host: "a.test", Hosts: []string{"b.test", "c.test/x"}}}, []string{`"a.test"`, `"c.test/x"`}},
-		"TLS":               {[]Entry{{Host: "a.test", TLS: "maybe"}}, []string{`"a.test"`, "verify, skip or off", `"maybe"`}},
+		"address": {[]Entry{{Host: "a.test", Address: "http://10.0.0.1"}},
+			[]string{`"a.test"`, `"http://10.0.0.1"`, "without https://"}},
+		"address's port": {[]Entry{{Host: "a.test", Address: "registry:0"}}, []string{`"a.test"`, `"registry:0"`}},
+		"other host": {[]Entry{{Host: "a.test", Hosts: []string{"b.test", "c.test/x"}}},
+			[]string{`"a.test"`, `"c.test/x"`}},
+		"TLS": {[]Entry{{Host: "a.test", TLS: "maybe"}},
+			[]string{`"a.test"`, "verify, skip or off", `"maybe"`}},
 		"search":            {[]Entry{{Host: "a.test", Search: "google"}}, []string{`"a.test"`, `"google"`}},
 		"search address":    {[]Entry{{Host: "a.test", SearchURL: "ftp://a.test"}}, []string{`"a.test"`, `"ftp://a.test"`}},
 		"search user":       {[]Entry{{Host: "a.test", SearchURL: "https://anna:pw@a.test"}}, []string{`"a.test"`}},
@@ -108,11 +116,13 @@ func TestEntriesThatMakeNoSenseAreRefusedByName(t *testing.T) {
 		"search host":       {[]Entry{{Host: "a.test", SearchURL: "https:///x"}}, []string{`"a.test"`}},
 		"mirror of itself":  {[]Entry{{Host: "a.test", MirrorOf: "A.test"}}, []string{`"a.test"`, "mirror"}},
 		"mirror of nothing": {[]Entry{{Host: "a.test", MirrorOf: "hub"}}, []string{`"a.test"`, `"hub"`}},
-		"two mirrors":       {[]Entry{{Host: "a.test", MirrorOf: "docker.io"}, {Host: "b.test", MirrorOf: "index.docker.io"}}, []string{`"b.test"`, "a.test", "docker.io"}},
-		"CA not there":      {[]Entry{{Host: "a.test", CAFile: empty + ".missing"}}, []string{`"a.test"`, empty + ".missing"}},
-		"CA without any":    {[]Entry{{Host: "a.test", CAFile: empty}}, []string{`"a.test"`, "no PEM certificate"}},
-		"CA for nothing":    {[]Entry{{Host: "a.test", CAFile: ca, TLS: outbound.TLSSkip}}, []string{`"a.test"`, "skip"}},
-		"two minds": {[]Entry{{Host: "a.test", CAFile: ca, Hosts: []string{"token.test"}}, {Host: "token.test", TLS: outbound.TLSSkip}},
+		"two mirrors": {[]Entry{{Host: "a.test", MirrorOf: "docker.io"}, {Host: "b.test", MirrorOf: "index.docker.io"}},
+			[]string{`"b.test"`, "a.test", "docker.io"}},
+		"CA not there":   {[]Entry{{Host: "a.test", CAFile: empty + ".missing"}}, []string{`"a.test"`, empty + ".missing"}},
+		"CA without any": {[]Entry{{Host: "a.test", CAFile: empty}}, []string{`"a.test"`, "no PEM certificate"}},
+		"CA for nothing": {[]Entry{{Host: "a.test", CAFile: ca, TLS: outbound.TLSSkip}}, []string{`"a.test"`, "skip"}},
+		"two minds": {[]Entry{{Host: "a.test", CAFile: ca, Hosts: []string{"token.test"}},
+			{Host: "token.test", TLS: outbound.TLSSkip}},
 			[]string{`"token.test"`, "another entry"}},
 	} {
 		t.Run(name, func(t *testing.T) {

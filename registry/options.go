@@ -47,8 +47,10 @@ type Options struct {
 // outbound returns the options of the way out.
 func (o Options) outbound(list []Entry) outbound.Options {
 	out := outbound.Options{
-		InsecureHosts: o.InsecureHosts, CAFiles: o.CAFiles, AllowPrivate: o.AllowPrivate, Connections: o.Concurrency + spareRequests,
-		Connect: o.ConnectTimeout, Header: o.HeaderTimeout, UserAgent: o.UserAgent, Logger: o.Logger, Dial: o.Dial, Proxy: o.Proxy,
+		InsecureHosts: o.InsecureHosts, CAFiles: o.CAFiles, AllowPrivate: o.AllowPrivate, Connections: o.Concurrency +
+			spareRequests,
+		Connect: o.ConnectTimeout, Header: o.HeaderTimeout, UserAgent: o.UserAgent, Logger: o.Logger, Dial: o.Dial,
+		Proxy: o.Proxy,
 	}
 	for _, entry := range list {
 		out.Peers = append(out.Peers, entry.peer())

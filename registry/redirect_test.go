@@ -17,18 +17,21 @@ func redirectingTokens(t *testing.T, h http.HandlerFunc) (host string, opts Opti
 	ca := outside.NewAuthority(t)
 	_, tokens := ca.Server(t, h, outside.InAnHour(), "127.0.0.1")
 	_, host = ca.Server(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="https://%s/token",service="test",scope="repository:app:pull"`, tokens))
+		w.Header().Set("WWW-Authenticate",
+			fmt.Sprintf(`Bearer realm="https://%s/token",service="test",scope="repository:app:pull"`, tokens))
 		outside.ErrorBody(w, http.StatusUnauthorized, "UNAUTHORIZED", "")
 	}, outside.InAnHour(), "127.0.0.1")
 	return host, Options{CAFiles: []string{ca.File}, Registries: []Entry{{Host: host, TLS: outbound.TLSVerify}}}
 }
 
 func TestALoginIsNotSentOnOutOfTLS(t *testing.T) {
-	plain, plainHost := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"token":"t"}`) })
+	plain, plainHost := outside.Server(t,
+		func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"token":"t"}`) })
 	host, opts := redirectingTokens(t, func(w http.ResponseWriter, req *http.Request) {
 		http.Redirect(w, req, "http://"+plainHost+"/token", http.StatusTemporaryRedirect)
 	})
-	for name, auth := range map[string]map[string]any{"password": login("anna", "s3cret"), "identity token": {"identitytoken": "s3cret"}, "nobody": {}} {
+	for name, auth := range map[string]map[string]any{"password": login("anna", "s3cret"),
+		"identity token": {"identitytoken": "s3cret"}, "nobody": {}} {
 		t.Run(name, func(t *testing.T) {
 			opts.DockerConfig = dockerConfigDir(t, auths(host, auth))
 			_, err := client(t, opts).Head(t.Context(), mustRef(t, host+"/app:1"))

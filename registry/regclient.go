@@ -16,20 +16,23 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// regclient does references, sign-ins, redirects and the pages of tags. Where it hinders, the ways around it are here and
-// in transport.go. Each could go if regclient changed:
+// regclient does references, sign-ins, redirects and the pages of tags. Where it hinders, the ways around it are here
+// and in transport.go. Each could go if regclient changed:
 //
-//   - It returns neither the headers nor the bytes of an answer as they came, nor who answered: an exchange travels in the
+// - It returns neither the headers nor the bytes of an answer as they came, nor who answered: an exchange travels in
+// the
 //     context and brings them back. It would have to return the answer beside what it made of it.
 //   - It takes no range of a blob: a 206 is made to look like a 200. BlobGet would have to take an offset.
-//   - It asks for tokens without the request's context, one at a time for a host: await leaves such a request behind. Its
+// - It asks for tokens without the request's context, one at a time for a host: await leaves such a request behind.
+// Its
 //     auth package would have to take the context.
 //   - It keeps quiet about why there is no token: the transport remembers. The error would have to wrap the cause.
 //   - It waits and tries again by itself, as Retry-After says: a status becomes an error before it sees that, and its
 //     delay is next to nothing. It would have to take "never".
-//   - It knows no pages of a catalog: the transport asks for the page's address in place of its own. RepoList would have
+// - It knows no pages of a catalog: the transport asks for the page's address in place of its own. RepoList would have
 //     to take one.
-//   - It warns in the log of what ends in an error here: all that it logs is turned down to debug. It would have to leave
+// - It warns in the log of what ends in an error here: all that it logs is turned down to debug. It would have to
+// leave
 //     that to whoever gets the error.
 
 // newRegclient makes the one client of regclient's that speaks to a host. One for each has a configuration of its own,

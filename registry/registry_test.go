@@ -83,16 +83,19 @@ type testImage struct {
 
 func (i testImage) digest() image.Digest { return image.DigestOf(i.raw) }
 func (i testImage) layerDescriptor() image.Descriptor {
-	return image.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: image.DigestOf(i.layer), Size: int64(len(i.layer))}
+	return image.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: image.DigestOf(i.layer),
+		Size: int64(len(i.layer))}
 }
 
 func newImage(t *testing.T, layer []byte) testImage {
 	t.Helper()
-	conf := []byte(`{"os":"linux","architecture":"amd64","config":{},"rootfs":{"type":"layers","diff_ids":["` + image.DigestOf(layer).String() + `"]}}`)
+	conf := []byte(`{"os":"linux","architecture":"amd64","config":{},"rootfs":{"type":"layers","diff_ids":["` +
+		image.DigestOf(layer).String() + `"]}}`)
 	i := testImage{config: conf, layer: layer}
 	m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Layers: []image.Descriptor{i.layerDescriptor()}}
 	m.SchemaVersion = 2
-	m.Config = image.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: image.DigestOf(conf), Size: int64(len(conf))}
+	m.Config = image.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: image.DigestOf(conf),
+		Size: int64(len(conf))}
 	raw, err := json.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +145,8 @@ func realRegistry(t *testing.T, wrap func(http.Handler) http.Handler) (*outside.
 func push(t *testing.T, host, repo, tag string, i testImage) {
 	t.Helper()
 	for _, blob := range [][]byte{i.config, i.layer} {
-		send(t, http.MethodPost, "http://"+host+"/v2/"+repo+"/blobs/uploads/?digest="+image.DigestOf(blob).String(), "application/octet-stream", blob)
+		send(t, http.MethodPost, "http://"+host+"/v2/"+repo+"/blobs/uploads/?digest="+image.DigestOf(blob).String(),
+			"application/octet-stream", blob)
 	}
 	pushManifest(t, host, repo, tag, ocispec.MediaTypeImageManifest, i.raw)
 }

@@ -84,9 +84,12 @@ func TestListingsOfTagsThatGoWrong(t *testing.T) {
 		"too large": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"tags":["`+strings.Repeat("x", maxTagPage)+`"]}`)
 		}, image.TooLarge, "more than"},
-		"no JSON":      {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "tags?") }, image.Unavailable, ""},
-		"a web page":   {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html></html>") }, image.Unavailable, "web page"},
-		"no such name": {func(w http.ResponseWriter, _ *http.Request) { outside.ErrorBody(w, 404, "NAME_UNKNOWN", "") }, image.NotFound, "repository"},
+		"no JSON": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "tags?") },
+			image.Unavailable, ""},
+		"a web page": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html></html>") },
+			image.Unavailable, "web page"},
+		"no such name": {func(w http.ResponseWriter, _ *http.Request) { outside.ErrorBody(w, 404, "NAME_UNKNOWN", "") },
+			image.NotFound, "repository"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, host := outside.Server(t, tt.h)
@@ -146,7 +149,8 @@ func TestAListThatEndsAsAPageWouldIsAskedForTheRest(t *testing.T) {
 func TestTheNextPageIsAPathOfTheRegistry(t *testing.T) {
 	elsewhere, inner := outside.Server(t, func(http.ResponseWriter, *http.Request) {})
 	for _, link := range []string{
-		`<http://` + inner + `%s>; rel="next"`, `<https://` + inner + `%s>; Rel="Next"`, `<//inner.test:5000%s>; title="a, b"; rel=next`,
+		`<http://` + inner + `%s>; rel="next"`, `<https://` + inner + `%s>; Rel="Next"`,
+		`<//inner.test:5000%s>; title="a, b"; rel=next`,
 		`<http://inner.test/artifactory/api/docker/local%s>; rel="next"`, `</x>; rel=first, <%s>;REL='next'`, `%s; rel=next`,
 	} {
 		_, host := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
@@ -157,7 +161,8 @@ func TestTheNextPageIsAPathOfTheRegistry(t *testing.T) {
 			w.Header().Set("Link", fmt.Sprintf(link, "/v2/app/tags/list?n=1&last=a"))
 			_, _ = io.WriteString(w, `{"tags":["a"]}`)
 		})
-		if tags, err := client(t, Options{}).Tags(t.Context(), image.Repository(host+"/app")); err != nil || !slices.Equal(tags, []string{"a", "b"}) {
+		if tags, err := client(t, Options{}).Tags(t.Context(), image.Repository(host+"/app")); err != nil ||
+			!slices.Equal(tags, []string{"a", "b"}) {
 			t.Errorf("%s: %v, %v", link, tags, err)
 		}
 	}

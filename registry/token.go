@@ -14,8 +14,8 @@ import (
 	"github.com/stowage/stowage/registry/response"
 )
 
-// tokenFailure is why there is no token: a statusError, an error of the network, or what is wrong with the answer. It is
-// the token server's failure and nobody's sign-in, unless that is what its status says.
+// tokenFailure is why there is no token: a statusError, an error of the network, or what is wrong with the answer. It
+// is the token server's failure and nobody's sign-in, unless that is what its status says.
 type tokenFailure struct {
 	host string
 	what image.Text // what came instead, with a status that is a success; else empty
@@ -48,8 +48,8 @@ func leaks(origin, out *http.Request) bool {
 	return origin.URL.Scheme == "https" && out.URL.Scheme != "https" || out.Body != nil && out.URL.Host != origin.URL.Host
 }
 
-// readToken reads a token server's answer and puts the token in its place, in the form that regclient reads. The text says
-// what there is instead of one.
+// readToken reads a token server's answer and puts the token in its place, in the form that regclient reads. The text
+// says what there is instead of one.
 func readToken(resp *http.Response) (instead image.Text, err error) {
 	raw, err := response.ReadBody(resp, maxTokenBody)
 	if errors.Is(err, response.ErrTooLarge) {

@@ -143,7 +143,8 @@ func stampOf(path string) fileStamp {
 
 // ask carries out one bounded request for a document or tags. Where credentials that once worked are
 // refused it asks a second time with fresh ones: tokens get revoked, and people run docker login.
-func (all *upstreams) ask(ctx context.Context, s subject, kind requestKind, do func(context.Context, *upstream) error) (*exchange, error) {
+func (all *upstreams) ask(ctx context.Context, s subject, kind requestKind,
+	do func(context.Context, *upstream) error) (*exchange, error) {
 	for first := true; ; first = false {
 		u, err := all.get(ctx, s)
 		if err != nil {
@@ -165,7 +166,8 @@ func (all *upstreams) ask(ctx context.Context, s subject, kind requestKind, do f
 }
 
 // within runs do with the exchange in its context and a time limit of its own; see await for left.
-func (u *upstream) within(ctx context.Context, limit time.Duration, ex *exchange, do func(context.Context, *upstream) error) (left bool, err error) {
+func (u *upstream) within(ctx context.Context, limit time.Duration, ex *exchange,
+	do func(context.Context, *upstream) error) (left bool, err error) {
 	ctx, cancel := context.WithTimeout(withExchange(ctx, ex), limit)
 	defer cancel()
 	_, left, err = await(ctx, func() (struct{}, error) { return struct{}{}, do(ctx, u) }, func(struct{}) {})
@@ -191,7 +193,8 @@ func (all *upstreams) newUpstream(ctx context.Context, host string) (*upstream, 
 		}
 	}
 	u.transport = &transport{
-		origin: all.out.From(u.API), host: host, api: u.API, scheme: u.Scheme, secrets: u.Secrets(), rates: &all.rates, patience: all.opts.HeaderTimeout,
+		origin: all.out.From(u.API), host: host, api: u.API, scheme: u.Scheme, secrets: u.Secrets(), rates: &all.rates,
+		patience: all.opts.HeaderTimeout,
 	}
 	u.rc = newRegclient(all.opts, u.Host, u.transport)
 	return u, nil

@@ -43,7 +43,8 @@ func TestOnlyThisSiteAndPeopleMakeTheServerAskRegistries(t *testing.T) {
 		"a site that says nonsense":                {"SAME-ORIGIN", "", "", "", false, false},
 	} {
 		// What the browser says of the site counts, whatever the rest says.
-		r := sent("/search?q=x", "Sec-Fetch-Site", tt.site, "Sec-Fetch-Mode", tt.mode, "Sec-Fetch-Dest", tt.dest, "Sec-Fetch-User", tt.user,
+		r := sent("/search?q=x", "Sec-Fetch-Site", tt.site, "Sec-Fetch-Mode", tt.mode, "Sec-Fetch-Dest", tt.dest,
+			"Sec-Fetch-User", tt.user,
 			"User-Agent", firefox, "Cookie", ownCookie+"=1")
 		if page, api := (asks{}).page(r), (asks{}).api(r); page != tt.want || api != tt.api {
 			t.Errorf("%s: a page may: %v, want %v; the registry API may: %v, want %v", name, page, tt.want, api, tt.api)
@@ -58,11 +59,12 @@ func TestABrowserThatTellsNoSiteIsJudgedByRefererAndCookie(t *testing.T) {
 		referer, cookie, agent string
 		page, api              bool
 	}{
-		"a page of ours":                        {"http://shelf.example.com:8080/images", "", firefox, true, false},
-		"one under the outside address":         {"https://shelf.example.com/images", "", firefox, true, false},
-		"an image elsewhere":                    {"http://evil.example/", "", firefox, false, false},
-		"a neighbour on another port":           {"http://shelf.example.com:9999/", cookie, firefox, false, false},
-		"a name that begins like ours":          {"http://shelf.example.com:8080.evil.example/", cookie, firefox, false, false},
+		"a page of ours":                {"http://shelf.example.com:8080/images", "", firefox, true, false},
+		"one under the outside address": {"https://shelf.example.com/images", "", firefox, true, false},
+		"an image elsewhere":            {"http://evil.example/", "", firefox, false, false},
+		"a neighbour on another port":   {"http://shelf.example.com:9999/", cookie, firefox, false, false},
+		"a name that begins like ours": {"http://shelf.example.com:8080.evil.example/", cookie, firefox, false,
+			false},
 		"an image elsewhere without a Referer":  {"", "", firefox, false, false},
 		"the address bar, after the first page": {"", cookie, firefox, true, false},
 		"a program":                             {"", "", "docker/29.0", true, true},

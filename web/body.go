@@ -15,8 +15,8 @@ import (
 // bodyTime bounds how long a form may take to arrive.
 const bodyTime = 30 * time.Second
 
-// body is a request's body that has to come in time. It remembers whether it did not: the server ends the request's context
-// with the connection's deadline, so that a handler's own error may say anything.
+// body is a request's body that has to come in time. It remembers whether it did not: the server ends the request's
+// context with the connection's deadline, so that a handler's own error may say anything.
 type body struct {
 	io.ReadCloser
 	control *http.ResponseController
@@ -54,8 +54,8 @@ func bodyDeadline(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// wholeForm reads a form before its handler looks at it, to whom a field that did not come is one that was left empty: a
-// deletion would be of all platforms, and a check of all repositories. Uploads are read as they come.
+// wholeForm reads a form before its handler looks at it, to whom a field that did not come is one that was left empty:
+// a deletion would be of all platforms, and a check of all repositories. Uploads are read as they come.
 func wholeForm(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if r := c.Request(); r.ContentLength == 0 || r.Method != http.MethodPost || upload(c) {

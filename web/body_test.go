@@ -38,7 +38,8 @@ func (l *oneConn) Accept() (net.Conn, error) {
 func (l *oneConn) Close() error   { close(l.closed); return nil }
 func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
-// TestAStalledBodyIsAnswered408 has a client send half a form and then nothing, and handlers that make of it what they like.
+// TestAStalledBodyIsAnswered408 has a client send half a form and then nothing, and handlers that make of it what they
+// like.
 func TestAStalledBodyIsAnswered408(t *testing.T) {
 	const form, bytesAlone = "application/x-www-form-urlencoded", "application/octet-stream"
 	for name, tt := range map[string]struct {
@@ -82,7 +83,8 @@ func TestAStalledBodyIsAnswered408(t *testing.T) {
 					t.Fatal(err)
 				}
 				said, _ := io.ReadAll(resp.Body)
-				if resp.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(said), "did not arrive in time") || !resp.Close {
+				if resp.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(said), "did not arrive in time") ||
+					!resp.Close {
 					t.Errorf("%d %v %s", resp.StatusCode, resp.Header, said)
 				}
 				ours.Close()

@@ -20,8 +20,9 @@ const (
 	streamsOfOne     = 6   // pages of one address that follow a pull, whoever else does
 )
 
-// connections bounds the connections of a server: where there are too many, those are closed that nobody needs. Not one is
-// refused because others wait: a browser finds the pages however many hold a connection open. Safe for concurrent use.
+// connections bounds the connections of a server: where there are too many, those are closed that nobody needs. Not
+// one is refused because others wait: a browser finds the pages however many hold a connection open. Safe for
+// concurrent use.
 type connections struct {
 	most int
 
@@ -39,7 +40,8 @@ func newConnections(most int) *connections {
 	return &connections{most: most, all: map[net.Conn]*connection{}}
 }
 
-// connectionsFor gives how many connections there may be where the process may open so many files; 0 stands for unknown.
+// connectionsFor gives how many connections there may be where the process may open so many files; 0 stands for
+// unknown.
 func connectionsFor(files uint64) int {
 	if files == 0 {
 		return mostConnections
@@ -76,10 +78,10 @@ func (c *connections) follow(conn net.Conn, state http.ConnState) (extra net.Con
 	return extra
 }
 
-// choose gives the connection that makes room for a new one: of the address that has the most idle ones, the one that is
-// idle for the longest time. Behind a proxy all are of one address, and that is the longest idle of all. Where each of
-// them is answered, it is one of the address that has the most: the new one, if it is of that, or else the oldest. c.mu is
-// held.
+// choose gives the connection that makes room for a new one: of the address that has the most idle ones, the one that
+// is idle for the longest time. Behind a proxy all are of one address, and that is the longest idle of all. Where each
+// of them is answered, it is one of the address that has the most: the new one, if it is of that, or else the oldest.
+// c.mu is held.
 func (c *connections) choose(fresh net.Conn) net.Conn {
 	idle, all := map[string]int{}, map[string]int{}
 	for conn, k := range c.all {
@@ -134,7 +136,8 @@ func streams(connections int) echo.MiddlewareFunc {
 			free, ok := places.Try(share.Key{By: share.Requester(c.RealIP())})
 			if !ok {
 				return echo.NewHTTPError(http.StatusServiceUnavailable).SetInternal(
-					image.Errorf(image.Unavailable, "too many pages follow pulls at once").Suggest("Reload the page to see how far this pull is."))
+					image.Errorf(image.Unavailable, "too many pages follow pulls at once").
+						Suggest("Reload the page to see how far this pull is."))
 			}
 			defer free()
 			return next(c)

@@ -149,7 +149,8 @@ func TestRoomForAConnectionComesFromWhoeverHoldsTheMost(t *testing.T) {
 		}
 		open("10.0.0.2")
 		if quiet.closed || !greedy[0].closed || greedy[1].closed {
-			t.Errorf("the longest idle connection of the one with the most is not the one that was closed: %t, %t, %t", quiet.closed, greedy[0].closed, greedy[1].closed)
+			t.Errorf("the longest idle connection of the one with the most is not the one that was closed: %t, %t, %t",
+				quiet.closed, greedy[0].closed, greedy[1].closed)
 		}
 		for _, p := range greedy[1:] { // now all of them are answered
 			c.changed(p, http.StateActive)

@@ -109,7 +109,8 @@ func (a *registryAPI) note(r *http.Request, w *answer, took time.Duration) {
 	a.took.WithLabelValues(methodLabel(r.Method), apiKind(r.URL.Path), strconv.Itoa(status)).Observe(took.Seconds())
 	a.sent.Add(float64(w.bytes))
 	if a.log.Enabled(r.Context(), slog.LevelInfo) {
-		a.log.Info("request", "method", r.Method, "path", loggedPath(r.URL), "status", status, "bytes", w.bytes, "took", took, "remote", remoteIP(r))
+		a.log.Info("request", "method", r.Method, "path", loggedPath(r.URL), "status", status, "bytes", w.bytes, "took", took,
+			"remote", remoteIP(r))
 	}
 }
 

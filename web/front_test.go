@@ -69,7 +69,8 @@ func TestABlobReachesTheSocketAsItsFile(t *testing.T) {
 
 func TestOnlyTheRegistryAPIGoesAroundThePages(t *testing.T) {
 	h, _, _ := fronted(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the API") })
-	for path, want := range map[string]string{"/v2": "the API", "/v2/": "the API", "/v2/app/tags/list": "the API", "/": "a page", "/v2x": "a page", "/images/v2/": "a page"} {
+	for path, want := range map[string]string{"/v2": "the API", "/v2/": "the API", "/v2/app/tags/list": "the API",
+		"/": "a page", "/v2x": "a page", "/images/v2/": "a page"} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		if w.Body.String() != want {
@@ -82,7 +83,8 @@ func TestWhatIsStoredAloneAnswersRequestsThatMayNotAsk(t *testing.T) {
 	says := func(text string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })
 	}
-	h := front(says("a page"), Options{Distribution: says("the API"), Stored: says("what is stored"), Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler)})
+	h := front(says("a page"), Options{Distribution: says("the API"), Stored: says("what is stored"),
+		Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler)})
 	for agent, want := range map[string]string{"docker/29.0": "the API", firefox: "what is stored"} {
 		r := httptest.NewRequest(http.MethodGet, "/v2/app/manifests/1", nil)
 		r.Host = "localhost"
@@ -111,7 +113,8 @@ func TestAPanicInTheRegistryAPIEndsOneRequest(t *testing.T) {
 	}
 	body, err := io.ReadAll(res.Body)
 	res.Body.Close()
-	if err != nil || res.StatusCode != http.StatusInternalServerError || res.Header.Get("ETag") != "" || !strings.Contains(string(body), `"code":"UNKNOWN"`) || strings.Contains(string(body), "purpose") {
+	if err != nil || res.StatusCode != http.StatusInternalServerError || res.Header.Get("ETag") != "" ||
+		!strings.Contains(string(body), `"code":"UNKNOWN"`) || strings.Contains(string(body), "purpose") {
 		t.Errorf("%d %s, %v", res.StatusCode, body, err)
 	}
 	if res, err = client.Get(server.URL + "/v2/late"); err == nil { // or it broke off before the header
@@ -128,7 +131,8 @@ func TestAPanicInTheRegistryAPIEndsOneRequest(t *testing.T) {
 
 func TestNamesInTheRegistryAPIMakeNoMetrics(t *testing.T) {
 	h, metrics, _ := fronted(func(http.ResponseWriter, *http.Request) {})
-	for _, path := range []string{"/v2", "/v2/", "/v2/_catalog", "/v2/a/manifests/1", "/v2/b/c/manifests/2", "/v2/a/blobs/x", "/v2/a/tags/list", "/v2/a/referrers/x", "/v2/a/made/up"} {
+	for _, path := range []string{"/v2", "/v2/", "/v2/_catalog", "/v2/a/manifests/1", "/v2/b/c/manifests/2",
+		"/v2/a/blobs/x", "/v2/a/tags/list", "/v2/a/referrers/x", "/v2/a/made/up"} {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil))
 	}
 	families, err := metrics.Gather()
@@ -145,7 +149,8 @@ func TestNamesInTheRegistryAPIMakeNoMetrics(t *testing.T) {
 			}
 		}
 	}
-	if len(kinds) != 5 || !kinds["manifests"] || !kinds["blobs"] || !kinds["tags"] || !kinds["referrers"] || !kinds["other"] {
+	if len(kinds) != 5 || !kinds["manifests"] || !kinds["blobs"] || !kinds["tags"] || !kinds["referrers"] ||
+		!kinds["other"] {
 		t.Errorf("kinds %v", kinds)
 	}
 }

@@ -37,7 +37,8 @@ func measure(registry *prometheus.Registry) echo.MiddlewareFunc {
 			if route == "" {
 				route = "none"
 			}
-			took.WithLabelValues(methodLabel(c.Request().Method), route, strconv.Itoa(c.Response().Status)).Observe(time.Since(start).Seconds())
+			took.WithLabelValues(methodLabel(c.Request().Method), route, strconv.Itoa(c.Response().Status)).
+				Observe(time.Since(start).Seconds())
 			return nil
 		}
 	}

@@ -9,7 +9,8 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// ready answers GET /readyz: 200, or 503 with each reason why requests cannot be answered as they should, and what to do.
+// ready answers GET /readyz: 200, or 503 with each reason why requests cannot be answered as they should, and what to
+// do.
 func ready(o Options) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		err := o.Ready(c.Request().Context())

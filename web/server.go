@@ -24,9 +24,10 @@ type Options struct {
 	Logger       *slog.Logger
 	Metrics      *prometheus.Registry
 	Ready        func(context.Context) error // whether requests can be answered
-	Loopback     bool                        // the server listens on loopback only: there are no other addresses to answer under
-	ExternalURL  string                      // the server's outside address, as behind a proxy; may be empty
-	Hosts        []string                    // further names under which requests are answered
+	// the server listens on loopback only: there are no other addresses to answer under
+	Loopback    bool
+	ExternalURL string   // the server's outside address, as behind a proxy; may be empty
+	Hosts       []string // further names under which requests are answered
 
 	connections int // at once; as many as the process may open files for
 }

@@ -15,7 +15,8 @@ import (
 )
 
 // NewUnusable builds a server that says at every address why the shelf cannot be used: what is wrong is read by whoever
-// looks for it, also where the server's log is far away. It is alive and not ready. Of o it needs the log and the names.
+// looks for it, also where the server's log is far away. It is alive and not ready. Of o it needs the log and the
+// names.
 func NewUnusable(err error, o Options) *Server {
 	log := o.Logger
 	e := echo.New()

@@ -12,17 +12,21 @@ import (
 )
 
 func TestAServerThatCannotUseItsShelfSaysWhyEverywhere(t *testing.T) {
-	err := errors.Join(image.Errorf(image.Damaged, "the database is damaged").Suggest("Restore a backup."), errors.New("open /data/stowage.db: no"))
+	err := errors.Join(image.Errorf(image.Damaged, "the database is damaged").Suggest("Restore a backup."),
+		errors.New("open /data/stowage.db: no"))
 	s := NewUnusable(err, Options{Logger: slog.New(slog.DiscardHandler), Hosts: []string{"example.com"}})
 	for path, want := range map[string]struct {
 		status int
 		text   []string
 	}{
-		"/healthz":                 {http.StatusOK, []string{"ok"}},
-		"/readyz":                  {http.StatusServiceUnavailable, []string{"not ready\nthe database is damaged\nRestore a backup.\n"}},
-		"/":                        {http.StatusServiceUnavailable, []string{"<h1", "The database is damaged.", "Restore a backup."}},
-		"/images/debian:12":        {http.StatusServiceUnavailable, []string{"The database is damaged."}},
-		"/v2/debian/manifests/12":  {http.StatusServiceUnavailable, []string{`"code":"UNAVAILABLE"`, "the database is damaged"}},
+		"/healthz": {http.StatusOK, []string{"ok"}},
+		"/readyz": {http.StatusServiceUnavailable,
+			[]string{"not ready\nthe database is damaged\nRestore a backup.\n"}},
+		"/": {http.StatusServiceUnavailable,
+			[]string{"<h1", "The database is damaged.", "Restore a backup."}},
+		"/images/debian:12": {http.StatusServiceUnavailable, []string{"The database is damaged."}},
+		"/v2/debian/manifests/12": {http.StatusServiceUnavailable,
+			[]string{`"code":"UNAVAILABLE"`, "the database is damaged"}},
 		"/archive?image=debian:12": {http.StatusServiceUnavailable, []string{"The database is damaged."}},
 	} {
 		rec := httptest.NewRecorder()
@@ -41,7 +45,8 @@ func TestAServerThatCannotUseItsShelfSaysWhyEverywhere(t *testing.T) {
 	stranger := httptest.NewRequest(http.MethodGet, "/", nil)
 	stranger.Host = "evil.example"
 	rec := httptest.NewRecorder()
-	if s.ServeHTTP(rec, stranger); rec.Code != http.StatusMisdirectedRequest || strings.Contains(rec.Body.String(), "database") {
+	if s.ServeHTTP(rec, stranger); rec.Code != http.StatusMisdirectedRequest ||
+		strings.Contains(rec.Body.String(), "database") {
 		t.Errorf("under another name: %d %s", rec.Code, rec.Body)
 	}
 }

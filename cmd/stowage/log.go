@@ -22,8 +22,8 @@ func newLogger(w io.Writer, format, level string) *slog.Logger {
 // beforeHost is what stands before an @: user:password before a host, or name:tag before a digest.
 var beforeHost = regexp.MustCompile(`[^\s/"'=@]*:[^\s/"'@]+@(sha(256|512):)?`)
 
-// withoutPassword takes user:password@ out of what is logged, whatever it stands in: people paste it into references and
-// names, and errors repeat those.
+// withoutPassword takes user:password@ out of what is logged, whatever it stands in: people paste it into references
+// and names, and errors repeat those.
 func withoutPassword(_ []string, a slog.Attr) slog.Attr {
 	if k := a.Value.Kind(); k != slog.KindString && k != slog.KindAny {
 		return a

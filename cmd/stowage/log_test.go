@@ -18,7 +18,8 @@ func TestTheLogHasNoPasswords(t *testing.T) {
 		if got := out.String(); strings.Contains(got, "s3cret") {
 			t.Errorf("%s: the log has the password:\n%s", format, got)
 		}
-		for _, kept := range []string{"...@x", "https://...@registry.example/v2/", "...@sha256.example/x", "registry.example:5000/x:1.2@sha256:abc"} {
+		for _, kept := range []string{"...@x", "https://...@registry.example/v2/", "...@sha256.example/x",
+			"registry.example:5000/x:1.2@sha256:abc"} {
 			if !strings.Contains(out.String(), kept) {
 				t.Errorf("%s: the log lacks %s:\n%s", format, kept, out.String())
 			}

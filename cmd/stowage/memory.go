@@ -41,8 +41,10 @@ func limitMemory(flag int64, log *slog.Logger) {
 	case flag > 0:
 		debug.SetMemoryLimit(flag)
 	case flag < 0:
-		if _, err := memlimit.Set(memlimit.WithRatio(memoryShare), memlimit.WithProvider(lesser(memlimit.FromCgroup, memlimit.FromSystem))); err != nil {
-			log.Warn("nothing says how much memory there is, so the server sets itself no limit; --memory-limit does", "error", err)
+		if _, err := memlimit.Set(memlimit.WithRatio(memoryShare),
+			memlimit.WithProvider(lesser(memlimit.FromCgroup, memlimit.FromSystem))); err != nil {
+			log.Warn("nothing says how much memory there is, so the server sets itself no limit; --memory-limit does", "error",
+				err)
 			return
 		}
 	}

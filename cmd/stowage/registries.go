@@ -23,7 +23,8 @@ import (
 const registriesLimit = 1 << 20
 
 // entryKeys are the keys of an entry of the file, as docs/configuration.md lists them.
-var entryKeys = []string{"name", "label", "address", "tls", "ca", "credentials", "hosts", "search", "search-url", "mirror-of"}
+var entryKeys = []string{"name", "label", "address", "tls", "ca", "credentials", "hosts", "search", "search-url",
+	"mirror-of"}
 
 // registries reads --registries and --registry. What the entries mean is checked by registry.New.
 func (f flags) registries() ([]registry.Entry, error) {
@@ -45,7 +46,8 @@ func (f flags) registries() ([]registry.Entry, error) {
 	for i, l := range list {
 		for _, other := range list[:i] {
 			if sameHost(l.Host, other.Host) {
-				return nil, image.Errorf(image.Invalid, "registry %s is given twice: %s and %s", l.Host, other.At, l.At).Suggest("Leave one of the two out.")
+				return nil, image.Errorf(image.Invalid, "registry %s is given twice: %s and %s", l.Host, other.At, l.At).
+					Suggest("Leave one of the two out.")
 			}
 		}
 	}
@@ -75,7 +77,8 @@ func parseRegistry(value string) (registry.Entry, error) {
 		return l, nil
 	}
 	u, err := url.Parse(strings.TrimSpace(address))
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||
+		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return l, image.Errorf(image.Invalid, "--registry %s: %q is not the address of a registry", l.Host, address).
 			Suggest("An address is http:// or https:// and a host, with a port where it needs one. http means without TLS.")
 	}
@@ -133,7 +136,8 @@ func (r registriesFile) wrong(at ast.Node, what image.Text) *image.Error {
 }
 
 // mapping calls read for each key, which must be a known one. where says whose keys they are.
-func (r registriesFile) mapping(node ast.Node, known []string, where string, read func(key string, value ast.Node) error) error {
+func (r registriesFile) mapping(node ast.Node, known []string, where string,
+	read func(key string, value ast.Node) error) error {
 	var values []*ast.MappingValueNode
 	switch n := node.(type) {
 	case *ast.MappingNode:
@@ -146,7 +150,8 @@ func (r registriesFile) mapping(node ast.Node, known []string, where string, rea
 	for _, v := range values {
 		key := v.Key.GetToken().Value
 		if !slices.Contains(known, key) {
-			return r.wrong(v.Key, image.Textf("unknown key %q%s", key, where)).Suggest("The known keys are: %s.", strings.Join(known, ", "))
+			return r.wrong(v.Key, image.Textf("unknown key %q%s", key, where)).
+				Suggest("The known keys are: %s.", strings.Join(known, ", "))
 		}
 		if err := read(key, v.Value); err != nil {
 			return err
@@ -185,7 +190,8 @@ func (r registriesFile) entries(node ast.Node) ([]registry.Entry, error) {
 	list := make([]registry.Entry, 0, len(items))
 	for _, item := range items {
 		l := registry.Entry{At: fmt.Sprintf("%s:%d", r.name, item.GetToken().Position.Line)}
-		err := r.mapping(item, entryKeys, " of a registry", func(key string, value ast.Node) error { return r.entry(&l, key, value) })
+		err := r.mapping(item, entryKeys, " of a registry",
+			func(key string, value ast.Node) error { return r.entry(&l, key, value) })
 		if err != nil {
 			return nil, err
 		}
@@ -238,7 +244,8 @@ func (r registriesFile) entry(l *registry.Entry, key string, node ast.Node) erro
 			return nil
 		}
 		l.Search = registry.SearchKind(value)
-		return oneOf(r, node, key, l.Search, "auto", registry.SearchHub, registry.SearchQuay, registry.SearchHarbor, registry.SearchV1, registry.SearchCatalog, registry.SearchOff)
+		return oneOf(r, node, key, l.Search, "auto", registry.SearchHub, registry.SearchQuay, registry.SearchHarbor,
+			registry.SearchV1, registry.SearchCatalog, registry.SearchOff)
 	case "search-url":
 		l.SearchURL = value
 	case "mirror-of":

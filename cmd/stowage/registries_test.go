@@ -15,11 +15,12 @@ import (
 func TestARegistryOnTheCommandLineIsANameOrANameAndItsAddress(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]registry.Entry{
-		"quay.io":                                  {Host: "quay.io"},
-		"harbor.example.com:8443":                  {Host: "harbor.example.com:8443"},
-		"reg.example.com=http://10.0.0.5:8080":     {Host: "reg.example.com", Address: "10.0.0.5:8080", TLS: outbound.TLSOff},
-		"reg.example.com=https://mirror.internal/": {Host: "reg.example.com", Address: "mirror.internal", TLS: outbound.TLSVerify},
-		"six.example.com=http://[fd00::5]:5000":    {Host: "six.example.com", Address: "[fd00::5]:5000", TLS: outbound.TLSOff},
+		"quay.io":                              {Host: "quay.io"},
+		"harbor.example.com:8443":              {Host: "harbor.example.com:8443"},
+		"reg.example.com=http://10.0.0.5:8080": {Host: "reg.example.com", Address: "10.0.0.5:8080", TLS: outbound.TLSOff},
+		"reg.example.com=https://mirror.internal/": {Host: "reg.example.com", Address: "mirror.internal",
+			TLS: outbound.TLSVerify},
+		"six.example.com=http://[fd00::5]:5000": {Host: "six.example.com", Address: "[fd00::5]:5000", TLS: outbound.TLSOff},
 	} {
 		want.At = "--registry"
 		got, err := flags{Registry: []string{value}}.registries()
@@ -28,9 +29,11 @@ func TestARegistryOnTheCommandLineIsANameOrANameAndItsAddress(t *testing.T) {
 		}
 	}
 	for _, value := range []string{
-		"", "=http://a", "https://quay.io", "quay.io=", "quay.io=10.0.0.5:8080", "quay.io=ftp://a", "quay.io=http://", "quay.io=http://u:p@a", "quay.io=http://a/b", "quay.io=http://a?b",
+		"", "=http://a", "https://quay.io", "quay.io=", "quay.io=10.0.0.5:8080", "quay.io=ftp://a", "quay.io=http://",
+		"quay.io=http://u:p@a", "quay.io=http://a/b", "quay.io=http://a?b",
 	} {
-		if got, err := (flags{Registry: []string{value}}).registries(); err == nil || !strings.Contains(err.Error(), "--registry") {
+		if got, err := (flags{Registry: []string{value}}).registries(); err == nil ||
+			!strings.Contains(err.Error(), "--registry") {
 			t.Errorf("%q is read as %+v (%v)", value, got, err)
 		}
 	}
@@ -61,11 +64,14 @@ registries:
 	want := []registry.Entry{
 		{Host: "docker.io", Search: registry.SearchOff},
 		{
-			Host: "harbor.example.com:8443", Label: "Our Harbor", Address: "10.1.2.3:8443", TLS: outbound.TLSSkip, CAFile: filepath.Join(filepath.Dir(file), "ca.pem"),
-			Credentials: "robot.example.com", Hosts: []string{"auth.example.com", "blobs.example.com:9000"}, Search: registry.SearchHarbor, SearchURL: "https://harbor.example.com:8443",
+			Host: "harbor.example.com:8443", Label: "Our Harbor", Address: "10.1.2.3:8443", TLS: outbound.TLSSkip,
+			CAFile:      filepath.Join(filepath.Dir(file), "ca.pem"),
+			Credentials: "robot.example.com", Hosts: []string{"auth.example.com", "blobs.example.com:9000"},
+			Search: registry.SearchHarbor, SearchURL: "https://harbor.example.com:8443",
 		},
 		{Host: "quay.io", Hosts: []string{"cdn.example.com"}},
-		{Host: "mirror.example.com", MirrorOf: "docker.io", TLS: outbound.TLSOff, CAFile: "/etc/ca.pem", Search: registry.SearchOff},
+		{Host: "mirror.example.com", MirrorOf: "docker.io", TLS: outbound.TLSOff, CAFile: "/etc/ca.pem",
+			Search: registry.SearchOff},
 		{Host: "localhost:5000"},
 	}
 	for i, line := range []string{":3", ":5", ":14", ":18"} {
@@ -77,7 +83,8 @@ registries:
 	}
 	two := "registries:\n  - name: a.example\n---\nregistries:\n  - name: b.example\n"
 	got, err = flags{Registries: shelf.RegistriesFile(t, two)}.registries()
-	if err != nil || len(got) != 2 || got[0].Host != "a.example" || got[1].Host != "b.example" || !strings.HasSuffix(got[1].At, ":5") {
+	if err != nil || len(got) != 2 || got[0].Host != "a.example" || got[1].Host != "b.example" ||
+		!strings.HasSuffix(got[1].At, ":5") {
 		t.Errorf("of two documents there is %+v (%v)", got, err)
 	}
 	if _, err := (flags{Registries: "/dev/zero"}).registries(); err == nil || !strings.Contains(err.Error(), "1 MiB") {
@@ -102,20 +109,24 @@ func TestAWrongFileOfRegistriesIsRefusedWithItsLine(t *testing.T) {
 		{"registries that are a text", "registries: a.example\n", "1", "registries: expected a list"},
 		{"hosts that are a text", "registries:\n  - name: a.example\n    hosts: b\n", "3", "hosts: expected a list"},
 		{"TLS", "registries:\n  - name: a.example\n    tls: maybe\n", "3", `tls: "maybe" is none of verify, skip, off`},
-		{"search", "registries:\n  - name: a.example\n    search: google\n", "3", `search: "google" is none of auto, hub, quay, harbor, v1, catalog, off`},
+		{"search", "registries:\n  - name: a.example\n    search: google\n", "3",
+			`search: "google" is none of auto, hub, quay, harbor, v1, catalog, off`},
 		{"a key twice", "registries:\n  - name: a.example\n    name: b.example\n", "3", "name"},
 		{"no YAML", "registries:\n  - name: 'a.example\n", "", "not YAML"},
-		{"the same registry twice", "registries:\n  - name: a.example\n  - name: A.example\n", "", "registry A.example is given twice: "},
+		{"the same registry twice", "registries:\n  - name: a.example\n  - name: A.example\n", "",
+			"registry A.example is given twice: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file := shelf.RegistriesFile(t, c.text)
 			_, err := flags{Registries: file}.registries()
-			if err == nil || !strings.Contains(err.Error(), c.want) || c.line != "" && !strings.HasPrefix(err.Error(), file+":"+c.line+": ") {
+			if err == nil || !strings.Contains(err.Error(), c.want) || c.line != "" &&
+				!strings.HasPrefix(err.Error(), file+":"+c.line+": ") {
 				t.Errorf("error is %v", err)
 			}
 		})
 	}
-	if _, err := (flags{Registries: shelf.RegistriesFile(t, "#"+strings.Repeat("x", registriesLimit))}).registries(); err == nil || !strings.Contains(err.Error(), "1 MiB") {
+	if _, err := (flags{Registries: shelf.RegistriesFile(t, "#"+strings.Repeat("x", registriesLimit))}).
+		registries(); err == nil || !strings.Contains(err.Error(), "1 MiB") {
 		t.Errorf("a file that is too large: %v", err)
 	}
 }

@@ -48,8 +48,8 @@ func tarOf(tb testing.TB, entries ...entry) []byte {
 	return out.Bytes()
 }
 
-// rawEntry is a tar entry as bytes, for what archive/tar does not write: sparse files, bare extended headers. extra is put
-// at offset 386, where old GNU headers keep their sparse map.
+// rawEntry is a tar entry as bytes, for what archive/tar does not write: sparse files, bare extended headers. extra is
+// put at offset 386, where old GNU headers keep their sparse map.
 func rawEntry(kind byte, name string, body, extra []byte) []byte {
 	block := make([]byte, 512, 512+len(body)+511)
 	copy(block[100:], "0000644\x00")
@@ -103,7 +103,8 @@ func paxSparse(name string, size int64, data string) []byte {
 
 // gnuSparse is the same in the old GNU format.
 func gnuSparse(name string, size int64, data string) []byte {
-	extra := fmt.Sprintf("%011o\x00%011o\x00", 0, len(data)) + strings.Repeat("\x00", 97-24) + fmt.Sprintf("%011o\x00", size)
+	extra := fmt.Sprintf("%011o\x00%011o\x00", 0, len(data)) + strings.Repeat("\x00", 97-24) +
+		fmt.Sprintf("%011o\x00", size)
 	return rawEntry(tar.TypeGNUSparse, name, []byte(data), []byte(extra))
 }
 

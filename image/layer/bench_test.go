@@ -16,8 +16,8 @@ import (
 	"github.com/stowage/stowage/image/layer"
 )
 
-// program is a layer of some 200 MB as package installations leave it: files of a few kB to a few hundred kB in which words
-// repeat, so that it compresses about twice.
+// program is a layer of some 200 MB as package installations leave it: files of a few kB to a few hundred kB in which
+// words repeat, so that it compresses about twice.
 func program(tb testing.TB) []byte {
 	r := rand.New(rand.NewPCG(1, 2))
 	words := make([]string, 4000)
@@ -74,8 +74,8 @@ func floor(b *testing.B, blob []byte, w io.Writer) {
 	}
 }
 
-// BenchmarkInspectMillionEntries reports the peak memory for the most entries that the default limits allow, each with a path and
-// a size of its own.
+// BenchmarkInspectMillionEntries reports the peak memory for the most entries that the default limits allow, each with
+// a path and a size of its own.
 func BenchmarkInspectMillionEntries(b *testing.B) {
 	link := rawEntry(tar.TypeSymlink, "00000000", nil, nil)
 	copy(link[157:], "target")

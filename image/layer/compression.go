@@ -46,7 +46,8 @@ var (
 const SniffSize = 10
 
 // Detect returns the compression by the first bytes, SniffSize of them or all there are.
-// Media types are not asked: registries serve zstd layers under gzip's type, and docker and containerd go by the bytes too.
+// Media types are not asked: registries serve zstd layers under gzip's type, and docker and containerd go by the bytes
+// too.
 func Detect(start []byte) Compression {
 	switch {
 	case bytes.HasPrefix(start, gzipMagic):
@@ -57,15 +58,16 @@ func Detect(start []byte) Compression {
 	case bytes.HasPrefix(start, xzMagic):
 		return XZ
 	// The block size and the first block's or the end's magic follow, so that a tar whose first name is BZh… passes.
-	case len(start) >= 10 && bytes.HasPrefix(start, bzip2Magic) && (start[4] == 0x31 && start[5] == 0x41 || start[4] == 0x17 && start[5] == 0x72):
+	case len(start) >= 10 && bytes.HasPrefix(start, bzip2Magic) &&
+		(start[4] == 0x31 && start[5] == 0x41 || start[4] == 0x17 && start[5] == 0x72):
 		return Bzip2
 	}
 	return Uncompressed
 }
 
 // Decompress detects the compression of r and returns its content. The returned closer frees the decompressor; it is
-// never nil. maxWindow bounds the memory that a zstd frame or an xz block may ask for, in bytes. What the content then fails with while
-// it is read is the decompressor's own error, of which DecompressError tells the meaning.
+// never nil. maxWindow bounds the memory that a zstd frame or an xz block may ask for, in bytes. What the content then
+// fails with while it is read is the decompressor's own error, of which DecompressError tells the meaning.
 func Decompress(r io.Reader, maxWindow int64) (io.Reader, Compression, func(), error) {
 	nothing := func() {}
 	in := bufio.NewReaderSize(r, inputSize)
@@ -111,10 +113,12 @@ func DecompressError(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, xz.ErrBuf):
 		return &fault{of: ErrTruncated, cause: err, why: image.Textf("it ends too early")}
-	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, xz.ErrMemlimit):
+	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded),
+		errors.Is(err, xz.ErrMemlimit):
 		return &fault{of: ErrTooLarge, cause: err, why: image.Textf("unpacking it needs too much memory")}
 	case errors.Is(err, zstd.ErrUnknownDictionary):
-		return &fault{of: ErrUnsupported, cause: err, why: image.Textf("it is compressed with a dictionary that did not come with it")}
+		return &fault{of: ErrUnsupported, cause: err,
+			why: image.Textf("it is compressed with a dictionary that did not come with it")}
 	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, zstd.ErrCRCMismatch):
 		return &fault{of: ErrCorrupt, cause: err, why: image.Textf("the checksum of its compressed data is wrong")}
 	}

@@ -27,12 +27,14 @@ func TestBadLayersAreToldApart(t *testing.T) {
 		want    error
 		damaged bool
 	}{
-		"a short text":                    {[]byte("this is not a layer"), layer.ErrNotTar, true},
-		"a long text":                     {bytes.Repeat([]byte("this is not a layer\n"), 100), layer.ErrNotTar, true},
-		"a text, compressed":              {gzipped(t, []byte("this is not a layer")), layer.ErrNotTar, true},
-		"a tar that turns into noise":     {gzipped(t, join(plain[:len(plain)-1024], bytes.Repeat([]byte("noise"), 500))), layer.ErrNotTar, true},
-		"a negative sparse file":          {paxSparse("s", -1, ""), layer.ErrNotTar, true},
-		"a header of more than a MiB":     {rawEntry(tar.TypeXHeader, "x", []byte(paxRecord("comment", strings.Repeat("x", 1<<20))), nil), layer.ErrNotTar, true},
+		"a short text":       {[]byte("this is not a layer"), layer.ErrNotTar, true},
+		"a long text":        {bytes.Repeat([]byte("this is not a layer\n"), 100), layer.ErrNotTar, true},
+		"a text, compressed": {gzipped(t, []byte("this is not a layer")), layer.ErrNotTar, true},
+		"a tar that turns into noise": {gzipped(t, join(plain[:len(plain)-1024], bytes.Repeat([]byte("noise"), 500))),
+			layer.ErrNotTar, true},
+		"a negative sparse file": {paxSparse("s", -1, ""), layer.ErrNotTar, true},
+		"a header of more than a MiB": {rawEntry(tar.TypeXHeader, "x",
+			[]byte(paxRecord("comment", strings.Repeat("x", 1<<20))), nil), layer.ErrNotTar, true},
 		"a gzip stream in half":           {gz[:len(gz)/2], layer.ErrTruncated, true},
 		"a gzip header in half":           {named, layer.ErrTruncated, true},
 		"a zstd stream in half":           {zst[:len(zst)/2], layer.ErrTruncated, true},
@@ -50,8 +52,10 @@ func TestBadLayersAreToldApart(t *testing.T) {
 		"a zstd frame in the gzip":        {join(gz, zst), layer.ErrCorrupt, true},
 		"xz":                              {[]byte("\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4\x46"), layer.ErrUnsupported, false},
 		"bzip2":                           {[]byte("BZh91AY&SY\x00\x00\x00\x00"), layer.ErrUnsupported, false},
-		"bzip2 of nothing":                {[]byte("BZh9\x17\x72\x45\x38\x50\x90\x00\x00\x00\x00"), layer.ErrUnsupported, false},
-		"a zstd frame with a dictionary":  {[]byte{0x28, 0xb5, 0x2f, 0xfd, 0x21, 7, 1, 0x09, 0, 0, 'x'}, layer.ErrUnsupported, false},
+		"bzip2 of nothing": {[]byte("BZh9\x17\x72\x45\x38\x50\x90\x00\x00\x00\x00"), layer.ErrUnsupported,
+			false},
+		"a zstd frame with a dictionary": {[]byte{0x28, 0xb5, 0x2f, 0xfd, 0x21, 7, 1, 0x09, 0, 0, 'x'}, layer.ErrUnsupported,
+			false},
 		"a zstd frame of an unknown kind": {[]byte{0x28, 0xb5, 0x2f, 0xfd, 0x08, 0, 0, 0, 0, 0}, layer.ErrCorrupt, true},
 	}
 	for name, test := range tests {
@@ -105,8 +109,8 @@ func TestTruncationAnywhereIsDamage(t *testing.T) {
 	}
 	for n := 1; n <= 4096; n++ {
 		_, err := inspect(plain[:n])
-		// Both files' contents are whole from byte 832 and 3,536 on. Their padding may be missing, and so may the end marker at
-		// 3,584 or its second half: archive/tar, and with it docker, does not ask for them.
+		// Both files' contents are whole from byte 832 and 3,536 on. Their padding may be missing, and so may the end marker
+		// at 3,584 or its second half: archive/tar, and with it docker, does not ask for them.
 		whole := n >= 832 && n <= 1024 || n >= 3536 && n <= 3584 || n == 4096
 		if whole && err != nil || !whole && !layer.Damaged(err) {
 			t.Errorf("tar cut at %d of %d: error %v", n, len(plain), err)
@@ -140,7 +144,8 @@ func TestSourceWithoutProgressIsGivenUp(t *testing.T) {
 	for _, encoding := range encodings {
 		blob := encoding.encode(t, tarOf(t, file("a", "content")))
 		r := io.MultiReader(bytes.NewReader(blob[:len(blob)/2]), idle{})
-		if _, err := layer.Inspect(context.Background(), r, layer.DefaultLimits(0)); !errors.Is(err, layer.ErrSource) || layer.Damaged(err) {
+		if _, err := layer.Inspect(context.Background(), r, layer.DefaultLimits(0)); !errors.Is(err, layer.ErrSource) ||
+			layer.Damaged(err) {
 			t.Errorf("%s: error %v", encoding.kind, err)
 		}
 	}

@@ -27,7 +27,8 @@ func FuzzInspect(f *testing.F) {
 	f.Fuzz(func(t *testing.T, blob []byte) {
 		got, err := layer.Inspect(context.Background(), bytes.NewReader(blob), limits)
 		if err != nil {
-			refused := errors.Is(err, layer.ErrUnsupported) || errors.Is(err, layer.ErrTooLarge) || errors.Is(err, layer.ErrTooManyEntries)
+			refused := errors.Is(err, layer.ErrUnsupported) || errors.Is(err, layer.ErrTooLarge) ||
+				errors.Is(err, layer.ErrTooManyEntries)
 			if layer.Damaged(err) == refused || errors.Is(err, layer.ErrSource) {
 				t.Fatalf("error of no or of two kinds: %v", err)
 			}
@@ -36,7 +37,8 @@ func FuzzInspect(f *testing.F) {
 			}
 			return
 		}
-		if got.TarSize > limits.MaxBytes || got.UnpackedSize > limits.MaxBytes || got.UnpackedSize < 0 || got.Entries > limits.MaxEntries {
+		if got.TarSize > limits.MaxBytes || got.UnpackedSize > limits.MaxBytes || got.UnpackedSize < 0 ||
+			got.Entries > limits.MaxEntries {
 			t.Fatalf("%+v is over the limits", got)
 		}
 		if got.Compression == layer.Uncompressed && (got.DiffID != sha256Of(blob) || got.TarSize != int64(len(blob))) {

@@ -23,14 +23,15 @@ type Result struct {
 	Compression Compression
 }
 
-// Inspect reads the layer blob r to its end and returns what it holds. It checks the compression's own checksums and that the
-// content is a tar; comparing DiffID with the image's config is the caller's part.
+// Inspect reads the layer blob r to its end and returns what it holds. It checks the compression's own checksums and
+// that the content is a tar; comparing DiffID with the image's config is the caller's part.
 //
-// UnpackedSize follows docker's overlay2 driver, which adds up st_size of what it extracted: regular files by their size
-// (sparse ones by their full size, as docker extracts the holes), symbolic links by the length of their target, and
-// nothing for directories, hard links (their target is counted), devices, FIFOs and whiteouts (.wh.…). Where several entries
-// have one path the last one counts. Not followed, because no builder writes it: files that disappear when a later entry of
-// the same layer replaces their directory by a file, and paths that lead through a symbolic link of the same layer.
+// UnpackedSize follows docker's overlay2 driver, which adds up st_size of what it extracted: regular files by their
+// size (sparse ones by their full size, as docker extracts the holes), symbolic links by the length of their target,
+// and nothing for directories, hard links (their target is counted), devices, FIFOs and whiteouts (.wh.…). Where
+// several entries have one path the last one counts. Not followed, because no builder writes it: files that disappear
+// when a later entry of the same layer replaces their directory by a file, and paths that lead through a symbolic link
+// of the same layer.
 //
 // Memory is bounded whatever r holds: some 256 KiB of buffers, 12 bytes (while growing, 18) for each entry with a size,
 // what archive/tar needs for one header (which it bounds to 1 MiB of records), and limits.MaxWindow for zstd.

@@ -30,7 +30,8 @@ func TestDefaultLimitsGrowWithTheBlob(t *testing.T) {
 }
 
 func TestLimitsMustBePositive(t *testing.T) {
-	for _, limits := range []layer.Limits{{}, {MaxBytes: 1, MaxEntries: 1}, {MaxBytes: 1, MaxWindow: 1}, {MaxEntries: 1, MaxWindow: 1}} {
+	for _, limits := range []layer.Limits{{}, {MaxBytes: 1, MaxEntries: 1}, {MaxBytes: 1, MaxWindow: 1},
+		{MaxEntries: 1, MaxWindow: 1}} {
 		if _, err := layer.Inspect(context.Background(), bytes.NewReader(nil), limits); err == nil || layer.Damaged(err) {
 			t.Errorf("%+v: error %v", limits, err)
 		}
@@ -44,19 +45,22 @@ func TestBombsAreRefused(t *testing.T) {
 	manyHeaders := make([]entry, 101)
 	for i := range manyFiles {
 		manyFiles[i] = file(fmt.Sprint(i), "")
-		manyHeaders[i] = entry{tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": fmt.Sprint(i)}}, ""}
+		manyHeaders[i] = entry{tar.Header{Typeflag: tar.TypeXGlobalHeader,
+			PAXRecords: map[string]string{"comment": fmt.Sprint(i)}}, ""}
 	}
 	tests := map[string]struct {
 		tar  []byte
 		want error
 	}{
-		"one large file":            {tarOf(t, file("zeros", string(zeros))), layer.ErrTooLarge},
-		"padding without end":       {join(tarOf(t), zeros), layer.ErrTooLarge},
-		"files that add up":         {tarOf(t, file("a", string(zeros[:3<<20])), file("b", string(zeros[:3<<20]))), layer.ErrTooLarge},
-		"holes":                     {paxSparse("s", 1<<60, "x"), layer.ErrTooLarge},
-		"holes that overflow a sum": {join(gnuSparse("a", 3<<20, "x"), paxSparse("b", math.MaxInt64, "x")), layer.ErrTooLarge},
-		"entries":                   {tarOf(t, manyFiles...), layer.ErrTooManyEntries},
-		"global headers":            {tarOf(t, manyHeaders...), layer.ErrTooManyEntries},
+		"one large file":      {tarOf(t, file("zeros", string(zeros))), layer.ErrTooLarge},
+		"padding without end": {join(tarOf(t), zeros), layer.ErrTooLarge},
+		"files that add up": {tarOf(t, file("a", string(zeros[:3<<20])), file("b", string(zeros[:3<<20]))),
+			layer.ErrTooLarge},
+		"holes": {paxSparse("s", 1<<60, "x"), layer.ErrTooLarge},
+		"holes that overflow a sum": {join(gnuSparse("a", 3<<20, "x"), paxSparse("b", math.MaxInt64, "x")),
+			layer.ErrTooLarge},
+		"entries":        {tarOf(t, manyFiles...), layer.ErrTooManyEntries},
+		"global headers": {tarOf(t, manyHeaders...), layer.ErrTooManyEntries},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -112,7 +116,8 @@ func TestZstdContentMayExceedTheWindow(t *testing.T) {
 	}
 }
 
-// peakMemory runs work and returns by how much the heap in use grew at most, in bytes, at the moments that work samples.
+// peakMemory runs work and returns by how much the heap in use grew at most, in bytes, at the moments that work
+// samples.
 func peakMemory(work func(sample func())) uint64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -5,10 +5,10 @@ import (
 	"math"
 )
 
-// sizes sums the sizes of paths where the last size given for a path wins. It remembers 12 bytes for each path that is not empty
-// instead of the path: a 64-bit hash and the size. The hash is seeded at random, so that nobody can prepare collisions; with
-// a million paths two of them collide by chance in one of 37 million layers, which would make the sum wrong by
-// one file's size and nothing else.
+// sizes sums the sizes of paths where the last size given for a path wins. It remembers 12 bytes for each path that is
+// not empty instead of the path: a 64-bit hash and the size. The hash is seeded at random, so that nobody can prepare
+// collisions; with a million paths two of them collide by chance in one of 37 million layers, which would make the sum
+// wrong by one file's size and nothing else.
 type sizes struct {
 	total int64
 
@@ -78,8 +78,8 @@ func (s *sizes) slot(h uint64) (i int, found bool) {
 	return i, false
 }
 
-// grow doubles the table. It is let to fill up to 31 in 32 before, because a table of 2^20 slots (12 MiB) then holds a million
-// paths; probing gets longer at the end (about 200 slots), and is still small beside parsing a tar header.
+// grow doubles the table. It is let to fill up to 31 in 32 before, because a table of 2^20 slots (12 MiB) then holds a
+// million paths; probing gets longer at the end (about 200 slots), and is still small beside parsing a tar header.
 func (s *sizes) grow() {
 	hashes, values := s.hashes, s.sizes
 	s.hashes = make([]uint64, 2*len(hashes))

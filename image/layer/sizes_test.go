@@ -42,7 +42,8 @@ func TestPathsWithoutSizeTakeNoMemory(t *testing.T) {
 	}
 }
 
-// An eighth of the most entries that the default limits allow fills its table to the same degree, 95 in 100, as all of them fill theirs.
+// An eighth of the most entries that the default limits allow fills its table to the same degree, 95 in 100, as all of
+// them fill theirs.
 func TestPathsTake13BytesEach(t *testing.T) {
 	const paths = defaultEntries / 8
 	var before, after runtime.MemStats

@@ -1,5 +1,5 @@
-// Package outbound is the only way out to other hosts. It judges each address before it connects, and checks certificates
-// as the operator says. How the parts hang together:
+// Package outbound is the only way out to other hosts. It judges each address before it connects, and checks
+// certificates as the operator says. How the parts hang together:
 //
 //	Client ── Origin (a host that requests are made for, and whether it is on this network)
 //	            └─ route (an http.RoundTripper for each way of checking certificates)

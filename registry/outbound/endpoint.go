@@ -10,9 +10,9 @@ import (
 	"github.com/stowage/stowage/registry/response"
 )
 
-// FindScheme finds out whether the registry at host[:port] speaks TLS, unless the mode says. Only loopback and insecure hosts
-// are ever spoken to in plain HTTP, as with dockerd. A loopback host is asked in plain HTTP first: a TLS server refuses
-// that at once, whereas a plain one may wait for the end of what it takes for a request line.
+// FindScheme finds out whether the registry at host[:port] speaks TLS, unless the mode says. Only loopback and
+// insecure hosts are ever spoken to in plain HTTP, as with dockerd. A loopback host is asked in plain HTTP first: a
+// TLS server refuses that at once, whereas a plain one may wait for the end of what it takes for a request line.
 func (c *Client) FindScheme(ctx context.Context, host string, mode TLSMode) (string, error) {
 	switch {
 	case mode == TLSOff:
@@ -59,8 +59,8 @@ func (c *Client) firstScheme(ctx context.Context, host string, schemes ...string
 // errBadRequest is a TLS server's usual answer to plain HTTP.
 var errBadRequest = errors.New("the host answers 400 Bad Request")
 
-// speaks asks a host for /v2/ without credentials. Any answer will do, and so will a certificate that is not trusted: the
-// request that follows reports that.
+// speaks asks a host for /v2/ without credentials. Any answer will do, and so will a certificate that is not trusted:
+// the request that follows reports that.
 func (c *Client) speaks(ctx context.Context, scheme, host string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.Connect)
 	defer cancel()

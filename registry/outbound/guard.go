@@ -99,7 +99,8 @@ func (r *ForbiddenAddress) Explain(host, api string) error {
 	}
 	e := image.Errorf(image.Forbidden, "this server may not connect to %s: it is at %s", name, r.what)
 	if host != "" && withoutPort(host) != name {
-		e = image.Errorf(image.Forbidden, "%s leads to %s, where this server may not connect: it is at %s", response.Clean(host), name, r.what)
+		e = image.Errorf(image.Forbidden, "%s leads to %s, where this server may not connect: it is at %s",
+			response.Clean(host), name, r.what)
 	}
 	if r.class == never {
 		return e.Because(r).Suggest("No setting allows this. Check the registry's name, and this server's DNS.")

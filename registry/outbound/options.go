@@ -23,8 +23,9 @@ type Options struct {
 	UserAgent     string        // of requests for a host's scheme
 	Logger        *slog.Logger  // learns which addresses are refused; nil for none
 
-	Dial  func(DialFunc) DialFunc // wraps how the guard dials: tests put their servers in place of hosts; nil: nothing does
-	Proxy ProxyFunc               // nil: the environment's
+	// wraps how the guard dials: tests put their servers in place of hosts; nil: nothing does
+	Dial  func(DialFunc) DialFunc
+	Proxy ProxyFunc // nil: the environment's
 }
 
 type (

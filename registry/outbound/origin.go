@@ -13,7 +13,8 @@ type Origin struct {
 	found  place
 }
 
-// From returns the origin host[:port]. Keep it for the requests that it leads to: it remembers where the host was found.
+// From returns the origin host[:port]. Keep it for the requests that it leads to: it remembers where the host was
+// found.
 func (c *Client) From(hostport string) *Origin { return &Origin{client: c, host: hostport} }
 
 // Do sends one request and follows no redirect. The request is the origin's own, or what it led to; one that follows a

@@ -27,7 +27,8 @@ func newRoute(opts Options, g *guard, tlsConfig *tls.Config) *route {
 		direct, toProxy = opts.Dial(direct), opts.Dial(toProxy)
 	}
 	r := &route{
-		guard: g, proxy: opts.Proxy, direct: newTransport(opts, tlsConfig, direct), proxied: newTransport(opts, tlsConfig, toProxy),
+		guard: g, proxy: opts.Proxy, direct: newTransport(opts, tlsConfig, direct),
+		proxied: newTransport(opts, tlsConfig, toProxy),
 	}
 	r.proxied.Proxy = func(req *http.Request) (*url.URL, error) {
 		via, err := opts.Proxy(req)
@@ -103,7 +104,8 @@ func newRoutes(opts Options) (routes, error) {
 		return routes{}, err
 	}
 	//nolint:gosec // only for hosts that the operator named as insecure
-	r := routes{verified: verified, unverified: newRoute(opts, g, &tls.Config{InsecureSkipVerify: true}), own: map[string]*route{}}
+	r := routes{verified: verified, unverified: newRoute(opts, g, &tls.Config{InsecureSkipVerify: true}),
+		own: map[string]*route{}}
 	byFile := map[string]*route{"": verified}
 	for i, p := range opts.Peers {
 		own := byFile[p.CAFile]

@@ -1,5 +1,5 @@
-// Package response reads what other hosts answer, which is hostile: within bounds, with its encoding undone, and what its
-// status, its challenges and its links say.
+// Package response reads what other hosts answer, which is hostile: within bounds, with its encoding undone, and what
+// its status, its challenges and its links say.
 package response
 
 import (

@@ -17,7 +17,8 @@ type Challenge struct {
 
 // schemes are names of ways to sign in. Any other word between commas belongs to a value that stands without quotes.
 var schemes = []string{
-	"basic", "bearer", "digest", "negotiate", "ntlm", "kerberos", "hoba", "mutual", "oauth", "dpop", "gnap", "jwt", "token",
+	"basic", "bearer", "digest", "negotiate", "ntlm", "kerberos", "hoba", "mutual", "oauth", "dpop", "gnap", "jwt",
+	"token",
 	"scram-sha-1", "scram-sha-256", "aws4-hmac-sha256",
 }
 
@@ -79,8 +80,8 @@ func cutValue(s string) (value, rest string, loose bool) {
 	return b.String(), "", false
 }
 
-// answerable gives the one of the challenges that is answered: by a token where the registry has a token server, else by
-// a name and a password. The text says why there is none.
+// answerable gives the one of the challenges that is answered: by a token where the registry has a token server, else
+// by a name and a password. The text says why there is none.
 func answerable(all []Challenge) (found Challenge, why image.Text) {
 	var others []string
 	why = image.Textf("it does not say how to sign in")
@@ -130,8 +131,8 @@ func (c Challenge) header() string {
 	return value
 }
 
-// LeaveOneChallenge leaves the one challenge in the headers that can be answered, in the form that regclient reads. Where
-// there is none, the text says why.
+// LeaveOneChallenge leaves the one challenge in the headers that can be answered, in the form that regclient reads.
+// Where there is none, the text says why.
 func LeaveOneChallenge(h http.Header) image.Text {
 	c, why := answerable(challengesOf(h))
 	h.Del("WWW-Authenticate")

@@ -19,8 +19,8 @@ import (
 // A digest is of the bytes as they are, and no request here asks for an encoding. Servers name one all the same: for a
 // layer that is a gzip file, or because a proxy compresses whatever passes. The digest decides which of the two it is.
 
-// codings give readers of the encodings that are undone. Whatever else a server writes there, such as a character set or
-// a bucket's aws-chunked, says nothing of the bytes.
+// codings give readers of the encodings that are undone. Whatever else a server writes there, such as a character set
+// or a bucket's aws-chunked, says nothing of the bytes.
 var codings = map[string]func(io.Reader) (io.Reader, error){
 	"gzip":    func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) },
 	"deflate": func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) },
@@ -63,8 +63,8 @@ func Inflated(h http.Header, raw []byte, limit int64) ([]byte, bool) {
 	return plain, err == nil && int64(len(plain)) <= limit && image.CheckNesting(plain) == nil
 }
 
-// PlainDocument returns the bytes of an answer that were meant: as they came where they have the digest or, where that is
-// empty, begin as JSON does, else with their encoding undone as far as limit bytes.
+// PlainDocument returns the bytes of an answer that were meant: as they came where they have the digest or, where that
+// is empty, begin as JSON does, else with their encoding undone as far as limit bytes.
 func PlainDocument(h http.Header, raw []byte, want image.Digest, limit int64) []byte {
 	if Coding(h) == "" {
 		return raw
@@ -85,9 +85,9 @@ func PlainDocument(h http.Header, raw []byte, want image.Digest, limit int64) []
 // compressedMagic are the first bytes of what layers are compressed to.
 var compressedMagic = [][]byte{{0x1f, 0x8b}, {0x28, 0xb5, 0x2f, 0xfd}}
 
-// EncodedBlob reports whether the encoding of a blob of so many bytes was put on for the way. What has the blob's size is
-// the blob. Where no size is said, a layer whose media type says that it is compressed is itself what is compressed,
-// once; anything else was not before.
+// EncodedBlob reports whether the encoding of a blob of so many bytes was put on for the way. What has the blob's size
+// is the blob. Where no size is said, a layer whose media type says that it is compressed is itself what is
+// compressed, once; anything else was not before.
 func EncodedBlob(resp *http.Response, length int64, mediaType string) bool {
 	if Coding(resp.Header) == "" || resp.ContentLength == length {
 		return false
@@ -114,7 +114,8 @@ func EncodedBlob(resp *http.Response, length int64, mediaType string) bool {
 // peeked is how much of a body is looked at before it is read.
 const peeked = 4 << 10
 
-// firstBytes returns the first bytes of what a body is when its encoding is undone; nil where it is not in that encoding.
+// firstBytes returns the first bytes of what a body is when its encoding is undone; nil where it is not in that
+// encoding.
 func firstBytes(h http.Header, head []byte) []byte {
 	r, err := codings[Coding(h)](bytes.NewReader(head))
 	if err != nil {

@@ -13,8 +13,8 @@ const MaxLink = 8 << 10
 
 // NextLink returns the page that follows one at an address (Link, rel=next; RFC 8288); nil at the end. Of a link counts
 // the path and the query, which are asked for where the page came from: registries behind a proxy write the scheme, the
-// name and the port that they see themselves. Where such a one also has the registry below a path of its own, the page's
-// own path stands for it.
+// name and the port that they see themselves. Where such a one also has the registry below a path of its own, the
+// page's own path stands for it.
 func NextLink(h http.Header, at *url.URL, host string) (*url.URL, error) {
 	for _, value := range h.Values("Link") {
 		for target, rest, found := cutLink(value); found; target, rest, found = cutLink(rest) {
@@ -48,14 +48,15 @@ func cutLink(s string) (target, rest string, found bool) {
 		return target, rest, true
 	}
 	end := strings.IndexByte(in, ';')
-	if end < 0 || strings.TrimSpace(in[:end]) == "" || strings.Contains(in[:end], "=") && !strings.Contains(in[:end], "?") {
+	if end < 0 || strings.TrimSpace(in[:end]) == "" || strings.Contains(in[:end], "=") &&
+		!strings.Contains(in[:end], "?") {
 		return "", "", false
 	}
 	return strings.TrimSpace(in[:end]), in[end:], strings.Trim(before, " ,") == ""
 }
 
-// EndsAsAPage reports whether a list ends, without a link, where a page of it would: with a round number. What follows may have
-// lost its link on the way, and is asked for by the last name (distribution-spec "Listing Tags", last).
+// EndsAsAPage reports whether a list ends, without a link, where a page of it would: with a round number. What follows
+// may have lost its link on the way, and is asked for by the last name (distribution-spec "Listing Tags", last).
 func EndsAsAPage(names int) bool { return names > 0 && names%10 == 0 }
 
 // PageAfter returns the page that follows a name, at the address of a list.

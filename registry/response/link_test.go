@@ -19,8 +19,9 @@ func TestTheNextPageIsReadFromLink(t *testing.T) {
 		"":                                      "",
 		`</v2/_catalog?last=b&n=2>; rel="next"`: "https://registry.test/v2/_catalog?last=b&n=2",
 		`<?last=b>;rel=next`:                    "https://registry.test/v2/_catalog?last=b",
-		`<https://registry.test/v2/_catalog?last=b>; REL="Next"`:                          "https://registry.test/v2/_catalog?last=b",
-		`<http://registry.test/v2/_catalog?last=b>; rel="next"`:                           "https://registry.test/v2/_catalog?last=b", // a proxy does the TLS
+		`<https://registry.test/v2/_catalog?last=b>; REL="Next"`: "https://registry.test/v2/_catalog?last=b",
+		// a proxy does the TLS
+		`<http://registry.test/v2/_catalog?last=b>; rel="next"`:                           "https://registry.test/v2/_catalog?last=b",
 		`</first>; rel="first", </v2/_catalog?last=b>; title="a, b; \"c\""; rel="x next"`: "https://registry.test/v2/_catalog?last=b",
 		`</v2/a,b?x;y>; rel="next"`:                                                       "https://registry.test/v2/a,b?x;y",
 		`</v2/_catalog?last=b>; rel="prev"; rel="next"`:                                   "",

@@ -37,7 +37,8 @@ func reasonOf(media string, raw []byte) (code, said string) {
 }
 
 // reasonKeys are where the words of an error stand, the best first.
-var reasonKeys = []string{"message", "details", "detail", "error_description", "error", "msg", "reason", "title", "errors"}
+var reasonKeys = []string{"message", "details", "detail", "error_description", "error", "msg", "reason", "title",
+	"errors"}
 
 // jsonReason finds the words of a JSON answer.
 func jsonReason(answer any) (code, said string) {

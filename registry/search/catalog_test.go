@@ -87,7 +87,8 @@ func TestACatalogIsReadByItsLinksAndFiltered(t *testing.T) {
 			wantNames(t, hits, host+"/nginx", host+"/team/nginx", // exact
 				host+"/acme/nginx-proxy", host+"/nginx-unit", // prefix
 				host+"/zeta/my-nginx")
-			if hits.Total != 5 || hits.More || hits.Partial || hits.Kind != registry.SearchCatalog || hits.Hits[0].Stars != -1 || hits.Hits[0].Pulls != -1 {
+			if hits.Total != 5 || hits.More || hits.Partial || hits.Kind != registry.SearchCatalog || hits.Hits[0].Stars != -1 ||
+				hits.Hits[0].Pulls != -1 {
 				t.Errorf("answer is %+v", hits)
 			}
 			hits = mustSearch(t, c, host, Question{Text: "team nginx"})
@@ -173,10 +174,13 @@ func TestASlowCatalogGivesWhatThereIsAndIsReadOn(t *testing.T) {
 	<-r.first
 	hits := mustSearch(t, c, host, Question{Text: "nginx"})
 	wantNames(t, hits, host+"/nginx", host+"/acme/nginx-proxy")
-	if first := len(r.state().pages); !hits.Partial || !hits.Reading || hits.Total != -1 || hits.Read != r.state().count || first != 1 {
-		t.Errorf("partial is %v, reading %v, total %d of %d names in %d pages", hits.Partial, hits.Reading, hits.Total, hits.Read, first)
+	if first := len(r.state().pages); !hits.Partial || !hits.Reading || hits.Total != -1 || hits.Read != r.state().count ||
+		first != 1 {
+		t.Errorf("partial is %v, reading %v, total %d of %d names in %d pages", hits.Partial, hits.Reading, hits.Total,
+			hits.Read, first)
 	}
-	if hits := mustSearch(t, c, host, Question{Text: "nginx", Sort: ByName}); !hits.Partial || !hits.Reading || hits.Read != r.state().count || len(hits.Hits) != 2 {
+	if hits := mustSearch(t, c, host, Question{Text: "nginx", Sort: ByName}); !hits.Partial || !hits.Reading ||
+		hits.Read != r.state().count || len(hits.Hits) != 2 {
 		t.Errorf("in another order: %+v", hits)
 	}
 	c.catalogs.patience = time.Hour
@@ -188,7 +192,8 @@ func TestASlowCatalogGivesWhatThereIsAndIsReadOn(t *testing.T) {
 	}
 	h.release()
 	<-r.done
-	if hits := mustSearch(t, c, host, Question{Text: "nginx"}); hits.Partial || hits.Reading || hits.Total != 5 || hits.Read != r.state().count {
+	if hits := mustSearch(t, c, host, Question{Text: "nginx"}); hits.Partial || hits.Reading || hits.Total != 5 ||
+		hits.Read != r.state().count {
 		t.Errorf("later there is %+v", hits)
 	}
 	if n := rec.Count(catalogPath); n != 2 {
@@ -208,7 +213,8 @@ func TestAWholeCatalogServesWhileItIsReadAgain(t *testing.T) {
 	now = now.Add(2 * catalogLife)
 	h.letGo = make(chan struct{})
 	c.catalogs.patience = 0
-	if hits := mustSearch(t, c, host, Question{Text: "nginx"}); hits.Partial || hits.Reading || hits.Total != 5 || hits.Read != old.state().count {
+	if hits := mustSearch(t, c, host, Question{Text: "nginx"}); hits.Partial || hits.Reading || hits.Total != 5 ||
+		hits.Read != old.state().count {
 		t.Errorf("while it is read again: %+v", hits)
 	}
 	h.release()
@@ -232,11 +238,13 @@ func TestCatalogsThatGoWrong(t *testing.T) {
 		"elsewhere":    {link("http://" + elsewhereHost + "/v2/_catalog"), image.Unavailable, "circle"},
 		"no link":      {link("%zz"), image.Unavailable, "no address"},
 		"endless link": {link("/v2/_catalog?last=" + strings.Repeat("a", 8<<10)), image.Unavailable, "no address"},
-		"server error": {func(w http.ResponseWriter, _ *http.Request) { outside.ErrorBody(w, 503, "", "") }, image.Unavailable, "503"},
+		"server error": {func(w http.ResponseWriter, _ *http.Request) { outside.ErrorBody(w, 503, "", "") },
+			image.Unavailable, "503"},
 		"too large": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"repositories":["`+strings.Repeat("x", 4<<20)+`"]}`)
 		}, image.TooLarge, "list of repositories"},
-		"switched off": {func(w http.ResponseWriter, _ *http.Request) { outside.ErrorBody(w, 404, "", "") }, image.NotFound, "/NAME"},
+		"switched off": {func(w http.ResponseWriter, _ *http.Request) { outside.ErrorBody(w, 404, "", "") }, image.NotFound,
+			"/NAME"},
 		"rate limited": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "60")
 			outside.ErrorBody(w, 429, "TOOMANYREQUESTS", "")
@@ -269,7 +277,8 @@ func TestCatalogsAreBounded(t *testing.T) {
 		c := catalogAt(t, host)
 		<-c.catalogs.reading(host).done
 		hits := mustSearch(t, c, host, Question{Text: "a"})
-		if n := rec.Count(catalogPath); n != catalogPages || !hits.Partial || hits.Reading || hits.Total != -1 || hits.Read < catalogPages/2 {
+		if n := rec.Count(catalogPath); n != catalogPages || !hits.Partial || hits.Reading || hits.Total != -1 ||
+			hits.Read < catalogPages/2 {
 			t.Errorf("%d pages were read; %+v", n, hits)
 		}
 	})
@@ -301,7 +310,8 @@ func TestCatalogsAreBounded(t *testing.T) {
 		c := catalogAt(t, host)
 		r := c.catalogs.reading(host)
 		<-r.done
-		if n := rec.Count(catalogPath); n > catalogAnswers/(4<<20)+1 || r.list.err != nil || r.list.whole || r.state().count != 1 {
+		if n := rec.Count(catalogPath); n > catalogAnswers/(4<<20)+1 || r.list.err != nil || r.list.whole || r.state().
+			count != 1 {
 			t.Errorf("%d answers were read; %d names, %v", n, r.state().count, r.list.err)
 		}
 	})
@@ -354,7 +364,8 @@ func TestACatalogIsReadWithTheLogin(t *testing.T) {
 		}
 		inner(w, req)
 	})
-	if hits := mustSearch(t, withLogin(t, registry.Entry{Host: host, Search: registry.SearchCatalog}), host, Question{Text: "service"}); hits.Total != 2500 {
+	if hits := mustSearch(t, withLogin(t, registry.Entry{Host: host, Search: registry.SearchCatalog}), host,
+		Question{Text: "service"}); hits.Total != 2500 {
 		t.Errorf("total is %d", hits.Total)
 	}
 	_, err := catalogAt(t, host).Search(t.Context(), host, Question{Text: "service"})
@@ -362,7 +373,8 @@ func TestACatalogIsReadWithTheLogin(t *testing.T) {
 }
 
 func TestARealRegistryWithoutACatalog(t *testing.T) {
-	reg := olareg.New(config.Config{Storage: config.ConfigStorage{StoreType: config.StoreMem}, Log: slog.New(slog.DiscardHandler)})
+	reg := olareg.New(config.Config{Storage: config.ConfigStorage{StoreType: config.StoreMem},
+		Log: slog.New(slog.DiscardHandler)})
 	srv := httptest.NewServer(reg)
 	t.Cleanup(func() {
 		srv.Close()
@@ -376,8 +388,10 @@ func TestARealRegistryWithoutACatalog(t *testing.T) {
 func TestNamesOfCatalogsAreThoseOfReferences(t *testing.T) {
 	const host = "registry.test:5000"
 	names := []string{
-		"a", "a/b", "a.b", "a_b", "a__b", "a-b", "a---b", "a/b/c.d_e__f--g", "0", strings.Repeat("a", 255-len(host)-1), strings.Repeat("a", 255-len(host)),
-		"", "/", "a/", "/a", "a//b", "A", "a b", "a_", "_a", "a___b", "a..b", "a.-b", "a._b", "-a", "a-", "a/-b", "a-/b", "a:b", "a@b", "ä", "a\nb", "a\x00", "..", "../a", "a/../b",
+		"a", "a/b", "a.b", "a_b", "a__b", "a-b", "a---b", "a/b/c.d_e__f--g", "0", strings.Repeat("a", 255-len(host)-1),
+		strings.Repeat("a", 255-len(host)),
+		"", "/", "a/", "/a", "a//b", "A", "a b", "a_", "_a", "a___b", "a..b", "a.-b", "a._b", "-a", "a-", "a/-b", "a-/b",
+		"a:b", "a@b", "ä", "a\nb", "a\x00", "..", "../a", "a/../b",
 	}
 	for _, name := range names {
 		_, want := hitOf(host, lenientText(name))

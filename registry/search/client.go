@@ -56,7 +56,8 @@ func New(registries Registries, out *outbound.Client) *Client {
 	return &Client{
 		registries: registries, out: out, hubPatience: hubPatience,
 		limiters: limiters{pace: pace, byHost: memo.NewRecent[string, *limiter](mostServices)},
-		kinds: memo.New(kindLife, mostKinds, 1<<20, func(host string, _ registry.SearchKind) int64 { return int64(len(host)) }).
+		kinds: memo.New(kindLife, mostKinds, 1<<20,
+			func(host string, _ registry.SearchKind) int64 { return int64(len(host)) }).
 			Within(2 * searchLimit),
 		answers:  memo.New(answerLife, mostAnswers, roomAnswers, sizeOfAnswer).Within(searchLimit),
 		details:  memo.New(answerLife, mostTags, roomDetails, sizeOfDetails).Within(2 * searchLimit),

@@ -42,7 +42,8 @@ type detailsKey struct {
 
 // addDetail adds a tag that contains the text, unless its name is none.
 func addDetail(all map[string]TagDetail, name lenientText, contains string, d TagDetail) {
-	if registry.ValidTag.MatchString(string(name)) && strings.Contains(strings.ToLower(string(name)), strings.ToLower(contains)) {
+	if registry.ValidTag.MatchString(string(name)) &&
+		strings.Contains(strings.ToLower(string(name)), strings.ToLower(contains)) {
 		all[string(name)] = d
 	}
 }

@@ -43,7 +43,8 @@ func (h harborSearch) find(ctx context.Context, text string, page, size int) (fo
 		hits = append(hits, hit)
 	}
 	hits = unique(hits)
-	return found{kind: registry.SearchHarbor, hits: pageOf(hits, page, size), total: len(hits), more: len(hits) > page*size}, nil
+	return found{kind: registry.SearchHarbor, hits: pageOf(hits, page, size), total: len(hits),
+		more: len(hits) > page*size}, nil
 }
 
 func (h harborSearch) details(ctx context.Context, path, contains string) (map[string]TagDetail, error) {
@@ -65,12 +66,14 @@ func (h harborSearch) details(ctx context.Context, path, contains string) (map[s
 			Platform harborAttributes `json:"platform"`
 		}] `json:"references"`
 	}]
-	query := url.Values{"with_tag": {"true"}, "page_size": {strconv.Itoa(mostDetails)}, "sort": {"-push_time"}, "q": {"tags=*"}}
+	query := url.Values{"with_tag": {"true"}, "page_size": {strconv.Itoa(mostDetails)}, "sort": {"-push_time"},
+		"q": {"tags=*"}}
 	if contains != "" {
 		query.Set("q", "tags=~"+contains)
 	}
 	// Its router undoes one escape before it looks for slashes: a/b is sent as a%252Fb.
-	where := "/api/v2.0/projects/" + url.PathEscape(project) + "/repositories/" + url.PathEscape(url.PathEscape(name)) + "/artifacts"
+	where := "/api/v2.0/projects/" + url.PathEscape(project) + "/repositories/" + url.PathEscape(url.PathEscape(name)) +
+		"/artifacts"
 	if err := h.get(ctx, where, query, &answer); err != nil {
 		return nil, err
 	}
@@ -105,5 +108,6 @@ type harborAttributes struct {
 }
 
 func (a harborAttributes) platform() ocispec.Platform {
-	return ocispec.Platform{OS: string(a.OS), OSVersion: string(a.OSVersion), Architecture: string(a.Architecture), Variant: string(a.Variant)}
+	return ocispec.Platform{OS: string(a.OS), OSVersion: string(a.OSVersion), Architecture: string(a.Architecture),
+		Variant: string(a.Variant)}
 }

@@ -45,14 +45,16 @@ func withLogin(t *testing.T, l registry.Entry) *Client {
 func TestTheLoginGoesToTheRegistryAlone(t *testing.T) {
 	files := answers(t, map[string]string{harborSearchPath: "harbor_search.json"})
 	harbor, harborHost := outside.Server(t, files)
-	mustSearch(t, withLogin(t, registry.Entry{Host: harborHost, Search: registry.SearchHarbor}), harborHost, Question{Text: "nginx"})
+	mustSearch(t, withLogin(t, registry.Entry{Host: harborHost, Search: registry.SearchHarbor}), harborHost,
+		Question{Text: "nginx"})
 	if user, password, ok := harbor.Last().BasicAuth(); !ok || user != "robot" || password != "s3cret" {
 		t.Error("the registry did not get the login")
 	}
 
 	elsewhere, elsewhereHost := outside.Server(t, files)
 	_, host := outside.Server(t, func(http.ResponseWriter, *http.Request) {})
-	mustSearch(t, withLogin(t, registry.Entry{Host: host, Search: registry.SearchHarbor, SearchURL: "http://" + elsewhereHost}), host, Question{Text: "nginx"})
+	mustSearch(t, withLogin(t, registry.Entry{Host: host, Search: registry.SearchHarbor, SearchURL: "http://" +
+		elsewhereHost}), host, Question{Text: "nginx"})
 	if elsewhere.Last().Header.Get("Authorization") != "" {
 		t.Error("a search address elsewhere got the login")
 	}
@@ -60,13 +62,16 @@ func TestTheLoginGoesToTheRegistryAlone(t *testing.T) {
 	leading, leadingHost := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 		http.Redirect(w, req, "http://"+elsewhereHost+harborSearchPath+"?redirected", http.StatusFound)
 	})
-	mustSearch(t, withLogin(t, registry.Entry{Host: leadingHost, Search: registry.SearchHarbor}), leadingHost, Question{Text: "nginx"})
-	if leading.Last().Header.Get("Authorization") == "" || elsewhere.Last().URL.RawQuery != "redirected" || elsewhere.Last().Header.Get("Authorization") != "" {
+	mustSearch(t, withLogin(t, registry.Entry{Host: leadingHost, Search: registry.SearchHarbor}), leadingHost,
+		Question{Text: "nginx"})
+	if leading.Last().Header.Get("Authorization") == "" || elsewhere.Last().URL.RawQuery != "redirected" ||
+		elsewhere.Last().Header.Get("Authorization") != "" {
 		t.Error("the login followed a redirect")
 	}
 
 	nobody, nobodyHost := outside.Server(t, files)
-	mustSearch(t, searching(t, registry.Entry{Host: nobodyHost, Search: registry.SearchHarbor}), nobodyHost, Question{Text: "nginx"})
+	mustSearch(t, searching(t, registry.Entry{Host: nobodyHost, Search: registry.SearchHarbor}), nobodyHost,
+		Question{Text: "nginx"})
 	if nobody.Last().Header.Get("Authorization") != "" {
 		t.Error("without a login one was sent")
 	}
@@ -74,14 +79,17 @@ func TestTheLoginGoesToTheRegistryAlone(t *testing.T) {
 
 func TestARefusedLoginIsTold(t *testing.T) {
 	_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) { outside.ErrorBody(w, 401, "UNAUTHORIZED", "s3cret") })
-	_, err := withLogin(t, registry.Entry{Host: host, Search: registry.SearchHarbor}).Search(t.Context(), host, Question{Text: "nginx"})
+	_, err := withLogin(t, registry.Entry{Host: host, Search: registry.SearchHarbor}).
+		Search(t.Context(), host, Question{Text: "nginx"})
 	e := outside.WantKind(t, err, image.Unauthorized, host, "stored sign-in", "docker login "+host)
 	if strings.Contains(e.Message+e.Suggestion, "s3cret") {
 		t.Error("the password is shown")
 	}
-	_, err = searching(t, registry.Entry{Host: host, Search: registry.SearchHarbor}).Search(t.Context(), host, Question{Text: "nginx"})
+	_, err = searching(t, registry.Entry{Host: host, Search: registry.SearchHarbor}).
+		Search(t.Context(), host, Question{Text: "nginx"})
 	outside.WantKind(t, err, image.Unauthorized, host, "wants a sign-in")
-	_, err = searching(t, registry.Entry{Host: host, Search: registry.SearchHarbor, Credentials: "team.test"}).Search(t.Context(), host, Question{Text: "nginx"})
+	_, err = searching(t, registry.Entry{Host: host, Search: registry.SearchHarbor, Credentials: "team.test"}).
+		Search(t.Context(), host, Question{Text: "nginx"})
 	outside.WantKind(t, err, image.Unauthorized, "docker login team.test")
 }
 
@@ -104,14 +112,18 @@ func TestHarborTagDetails(t *testing.T) {
 		t.Errorf("latest was pushed %v", all["latest"].Updated)
 	}
 	single := all["1.26"]
-	if single.Size != 65000000 || len(single.Images) != 1 || single.Images[0].Size != 65000000 || !single.Updated.Equal(time.Date(2025, 12, 1, 10, 0, 0, 0, time.UTC)) {
+	if single.Size != 65000000 || len(single.Images) != 1 || single.Images[0].Size != 65000000 ||
+		!single.Updated.Equal(time.Date(2025, 12, 1, 10, 0, 0, 0, time.UTC)) {
 		t.Errorf("an image is %+v", single)
 	}
-	_, unlisted := outside.Server(t, answers(t, map[string]string{where: "harbor_artifacts.json", harborSearchPath: "harbor_search.json"}))
-	if all, err := client(t, registry.Options{}).TagDetails(t.Context(), image.Repository(unlisted+"/team/web/nginx"), ""); err != nil || len(all) != 3 {
+	_, unlisted := outside.Server(t,
+		answers(t, map[string]string{where: "harbor_artifacts.json", harborSearchPath: "harbor_search.json"}))
+	if all, err := client(t, registry.Options{}).
+		TagDetails(t.Context(), image.Repository(unlisted+"/team/web/nginx"), ""); err != nil || len(all) != 3 {
 		t.Errorf("of a registry that nobody listed: %v, %v", all, err)
 	}
-	if _, err := c.TagDetails(t.Context(), image.Repository(host+"/team/web/nginx"), "1.2"); err != nil || rec.Last().URL.Query().Get("q") != "tags=~1.2" {
+	if _, err := c.TagDetails(t.Context(), image.Repository(host+"/team/web/nginx"), "1.2"); err != nil || rec.Last().
+		URL.Query().Get("q") != "tags=~1.2" {
 		t.Errorf("asked with %v, %v", rec.Last().URL.Query(), err)
 	}
 }

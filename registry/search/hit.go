@@ -22,18 +22,19 @@ type Hit struct {
 
 // Hits is a page of results.
 type Hits struct {
-	Kind    registry.SearchKind // who answered
-	Hits    []Hit
-	Total   int  // how many there are in all; negative where the service does not say
-	More    bool // there is a further page
-	Window  int  // when filters or an order were applied here: how many of the service's results they saw; else 0. Total is of those
+	Kind  registry.SearchKind // who answered
+	Hits  []Hit
+	Total int  // how many there are in all; negative where the service does not say
+	More  bool // there is a further page
+	// when filters or an order were applied here: how many of the service's results they saw; else 0. Total is of those
+	Window  int
 	Partial bool // a catalog that is still being read, or too long to be read whole: what there is of it
 	Reading bool // it is still being read: ask again for more
 	Read    int  // names of a catalog that were searched; of a service, the results that it sent
 }
 
-// hitOf makes a result of a registry, or false where the name is none. Names come with and without the host and, from Docker
-// Hub, with and without library/.
+// hitOf makes a result of a registry, or false where the name is none. Names come with and without the host and, from
+// Docker Hub, with and without library/.
 func hitOf(host string, name lenientText) (Hit, bool) {
 	path := strings.TrimPrefix(string(name), host+"/")
 	r, err := image.ParseRepositoryReference(host + "/" + path)

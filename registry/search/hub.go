@@ -125,7 +125,8 @@ func (h hubSearch) details(ctx context.Context, path, contains string) (map[stri
 	for _, r := range answer.Results.first(mostDetails) {
 		d := TagDetail{Digest: digestOrNone(r.Digest), Updated: r.Updated.orElse(r.Pushed), Size: r.Size.orUnknown()}
 		for _, i := range r.Images.all {
-			p := ocispec.Platform{OS: string(i.OS), OSVersion: string(i.OSVersion), Architecture: string(i.Architecture), Variant: string(i.Variant)}
+			p := ocispec.Platform{OS: string(i.OS), OSVersion: string(i.OSVersion), Architecture: string(i.Architecture),
+				Variant: string(i.Variant)}
 			d.Images = addImage(d.Images, p, i.Digest, i.Size.orUnknown())
 		}
 		addDetail(all, r.Name, contains, d)

@@ -39,7 +39,8 @@ func TestHubResultsHaveWhatDockerSearchShows(t *testing.T) {
 func TestHubNamesComeWithAndWithoutLibraryAndTwice(t *testing.T) {
 	_, host := outside.Server(t, answers(t, map[string]string{hubSearchPath: "hub_search.json"}))
 	hits := mustSearch(t, hubAt(t, host), registry.DockerHub, Question{Text: "postgres"})
-	wantNames(t, hits, "docker.io/library/postgres", "docker.io/library/pgvector", "docker.io/bitnami/postgresql", "docker.io/circleci/postgres")
+	wantNames(t, hits, "docker.io/library/postgres", "docker.io/library/pgvector", "docker.io/bitnami/postgresql",
+		"docker.io/circleci/postgres")
 }
 
 func TestHostileAnswersAreCleaned(t *testing.T) {
@@ -205,7 +206,8 @@ func TestARateLimitedSearchSaysUntilWhenAndIsNotRepeated(t *testing.T) {
 				_, err := c.Search(t.Context(), registry.DockerHub, Question{Text: text})
 				outside.WantKind(t, err, image.RateLimited, "docker.io", "until", "UTC")
 				var limit *registry.RateLimit
-				if !errors.As(err, &limit) || limit.Until.Before(until.Add(-time.Second)) || limit.Until.After(until.Add(30*time.Second)) {
+				if !errors.As(err, &limit) || limit.Until.Before(until.Add(-time.Second)) ||
+					limit.Until.After(until.Add(30*time.Second)) {
 					t.Fatalf("until %v, want %v", limit, until)
 				}
 			}
@@ -223,10 +225,12 @@ func TestRedirectsOfASearch(t *testing.T) {
 		kind image.Kind // empty: it works
 		text string
 	}{
-		"elsewhere":    {func(string, int) string { return "http://" + plain + hubSearchPath }, "", ""},
-		"in a circle":  {func(host string, n int) string { return fmt.Sprintf("http://%s/%d", host, n) }, image.Unavailable, "circle"},
-		"to a file":    {func(string, int) string { return "file:///etc/passwd" }, image.Unavailable, "not allowed"},
-		"with a login": {func(string, int) string { return "http://user:pw@" + plain + "/" }, image.Unavailable, "not allowed"},
+		"elsewhere": {func(string, int) string { return "http://" + plain + hubSearchPath }, "", ""},
+		"in a circle": {func(host string, n int) string { return fmt.Sprintf("http://%s/%d", host, n) }, image.Unavailable,
+			"circle"},
+		"to a file": {func(string, int) string { return "file:///etc/passwd" }, image.Unavailable, "not allowed"},
+		"with a login": {func(string, int) string { return "http://user:pw@" + plain + "/" }, image.Unavailable,
+			"not allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := 0
@@ -258,7 +262,8 @@ func TestRedirectsOfASearchNeverLeaveTLS(t *testing.T) {
 	_, host := ca.Server(t, func(w http.ResponseWriter, req *http.Request) {
 		http.Redirect(w, req, "http://"+plainHost+hubSearchPath, http.StatusFound)
 	}, outside.InAnHour(), "127.0.0.1")
-	c := client(t, registry.Options{CAFiles: []string{ca.File}, Registries: []registry.Entry{{Host: registry.DockerHub, SearchURL: "https://" + host}}})
+	c := client(t, registry.Options{CAFiles: []string{ca.File},
+		Registries: []registry.Entry{{Host: registry.DockerHub, SearchURL: "https://" + host}}})
 	_, err := c.Search(t.Context(), registry.DockerHub, Question{Text: "postgres"})
 	outside.WantKind(t, err, image.Unavailable, "docker.io", "not allowed")
 	if len(plain.Requests()) != 0 {
@@ -267,7 +272,8 @@ func TestRedirectsOfASearchNeverLeaveTLS(t *testing.T) {
 }
 
 func TestHubTagDetails(t *testing.T) {
-	rec, host := outside.Server(t, answers(t, map[string]string{"/v2/repositories/library/postgres/tags": "hub_tags.json"}))
+	rec, host := outside.Server(t, answers(t,
+		map[string]string{"/v2/repositories/library/postgres/tags": "hub_tags.json"}))
 	c := hubAt(t, host)
 	for range 3 {
 		all, err := c.TagDetails(t.Context(), "docker.io/library/postgres", "")
@@ -275,7 +281,8 @@ func TestHubTagDetails(t *testing.T) {
 			t.Fatalf("details are %v, %v", all, err)
 		}
 		d := all["15"]
-		if d.Digest != image.Digest("sha256:"+strings.Repeat("1", 64)) || d.Size != 152043210 || !d.Updated.Equal(time.Date(2026, 1, 14, 2, 11, 9, 123456000, time.UTC)) {
+		if d.Digest != image.Digest("sha256:"+strings.Repeat("1", 64)) || d.Size != 152043210 ||
+			!d.Updated.Equal(time.Date(2026, 1, 14, 2, 11, 9, 123456000, time.UTC)) {
 			t.Errorf("15 is %+v", d)
 		}
 		var platforms []string
@@ -303,7 +310,8 @@ func TestHubTagDetails(t *testing.T) {
 	if q.Get("page_size") != "100" || q.Get("ordering") != "last_updated" || q.Has("name") {
 		t.Errorf("asked with %v", q)
 	}
-	if all, err := c.TagDetails(t.Context(), "docker.io/library/postgres", "5"); err != nil || len(all) != 1 || rec.Last().URL.Query().Get("name") != "5" {
+	if all, err := c.TagDetails(t.Context(), "docker.io/library/postgres", "5"); err != nil || len(all) != 1 || rec.Last().
+		URL.Query().Get("name") != "5" {
 		t.Errorf("with a text: %v, %v", all, err)
 	}
 }
@@ -328,14 +336,16 @@ func TestNoTagDetailsIsNoError(t *testing.T) {
 	for name, c := range map[string]*Client{
 		"unknown to Docker Hub": hubAt(t, host),
 		"switched off":          searching(t, registry.Entry{Host: registry.DockerHub, Search: registry.SearchOff}),
-		"a kind that has none":  searching(t, registry.Entry{Host: registry.DockerHub, Search: registry.SearchV1, SearchURL: "http://" + host}),
+		"a kind that has none": searching(t,
+			registry.Entry{Host: registry.DockerHub, Search: registry.SearchV1, SearchURL: "http://" + host}),
 	} {
 		if all, err := c.TagDetails(t.Context(), "docker.io/library/none", ""); err != nil || len(all) != 0 {
 			t.Errorf("%s: %v, %v", name, all, err)
 		}
 	}
 	before := len(rec.Requests())
-	if all, err := hubAt(t, host).TagDetails(t.Context(), "docker.io/library/none", "not a tag!"); err != nil || len(all) != 0 || len(rec.Requests()) != before {
+	if all, err := hubAt(t, host).TagDetails(t.Context(), "docker.io/library/none", "not a tag!"); err != nil ||
+		len(all) != 0 || len(rec.Requests()) != before {
 		t.Errorf("for what no tag contains: %v, %v", all, err)
 	}
 }

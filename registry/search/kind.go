@@ -50,7 +50,8 @@ func (c *Client) serviceOf(ctx context.Context, host string, kind registry.Searc
 }
 
 // searchKind tells how a registry is searched. foundOut is true where nobody set it.
-func (c *Client) searchKind(ctx context.Context, host, text string) (kind registry.SearchKind, foundOut bool, err error) {
+func (c *Client) searchKind(ctx context.Context, host,
+	text string) (kind registry.SearchKind, foundOut bool, err error) {
 	listed, _ := c.registries.Find(host)
 	switch {
 	case listed.Search == registry.SearchOff:
@@ -63,7 +64,8 @@ func (c *Client) searchKind(ctx context.Context, host, text string) (kind regist
 	case host == quayHost && listed.Address == "":
 		return registry.SearchQuay, false, nil
 	}
-	kind, err = c.kinds.Get(ctx, host, func(ctx context.Context) (registry.SearchKind, error) { return c.findKind(ctx, host, text) })
+	kind, err = c.kinds.Get(ctx, host,
+		func(ctx context.Context) (registry.SearchKind, error) { return c.findKind(ctx, host, text) })
 	return kind, true, err
 }
 
@@ -108,7 +110,8 @@ func (c *Client) searcherOf(ctx context.Context, host string, kind registry.Sear
 	s, err := c.serviceOf(ctx, host, kind)
 	switch kind {
 	case registry.SearchHub:
-		return hubSearch{s, c.hubPatience, func(ctx context.Context) (searcher, error) { return c.searcherOf(ctx, host, registry.SearchV1) }}, err
+		return hubSearch{s, c.hubPatience,
+			func(ctx context.Context) (searcher, error) { return c.searcherOf(ctx, host, registry.SearchV1) }}, err
 	case registry.SearchQuay:
 		return quaySearch{s}, err
 	case registry.SearchHarbor:
@@ -118,7 +121,8 @@ func (c *Client) searcherOf(ctx context.Context, host string, kind registry.Sear
 }
 
 // answer asks a service for a page, or remembers what it said. Catalogs are remembered as a whole instead.
-func (c *Client) answer(ctx context.Context, host string, kind registry.SearchKind, text string, page, size int) (found, error) {
+func (c *Client) answer(ctx context.Context, host string, kind registry.SearchKind, text string, page,
+	size int) (found, error) {
 	ask := func(ctx context.Context) (found, error) {
 		s, err := c.searcherOf(ctx, host, kind)
 		if err != nil {

@@ -108,15 +108,18 @@ func TestSearchKindsAreFoundOutByAsking(t *testing.T) {
 		files map[string]string
 		want  registry.SearchKind
 	}{
-		"harbor":  {map[string]string{"/api/v2.0/search": "harbor_search.json"}, registry.SearchHarbor},
-		"quay":    {map[string]string{"/api/v1/find/repositories": "quay_find.json", "/v1/search": "v1_search_bare.json"}, registry.SearchQuay},
+		"harbor": {map[string]string{"/api/v2.0/search": "harbor_search.json"}, registry.SearchHarbor},
+		"quay": {map[string]string{"/api/v1/find/repositories": "quay_find.json", "/v1/search": "v1_search_bare.json"},
+			registry.SearchQuay},
 		"v1":      {map[string]string{"/v1/search": "v1_search_bare.json"}, registry.SearchV1},
 		"catalog": {map[string]string{"/v2/_catalog": "catalog_1.json"}, registry.SearchCatalog},
 		"web pages": {map[string]string{
-			"/api/v2.0/search": "error.html", "/api/v1/find/repositories": "error.html", "/v1/search": "error.html", "/v2/_catalog": "catalog_1.json",
+			"/api/v2.0/search": "error.html", "/api/v1/find/repositories": "error.html", "/v1/search": "error.html",
+			"/v2/_catalog": "catalog_1.json",
 		}, registry.SearchCatalog},
 		"the JSON of others": {map[string]string{
-			"/api/v2.0/search": "catalog_1.json", "/api/v1/find/repositories": "hub_429.json", "/v1/search": "v1_search_bare.json",
+			"/api/v2.0/search": "catalog_1.json", "/api/v1/find/repositories": "hub_429.json",
+			"/v1/search": "v1_search_bare.json",
 		}, registry.SearchV1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +176,8 @@ func TestACatalogThatWantsASignIn(t *testing.T) {
 	if more := len(rec.Requests()) - before; more > 2 { // the catalog, after a challenge too
 		t.Errorf("a second search took %d requests: that it has no other search is not remembered", more)
 	}
-	_, err = client(t, registry.Options{Registries: []registry.Entry{{Host: host, Credentials: "team.test"}}}).Search(t.Context(), host, Question{Text: "nginx"})
+	_, err = client(t, registry.Options{Registries: []registry.Entry{{Host: host, Credentials: "team.test"}}}).
+		Search(t.Context(), host, Question{Text: "nginx"})
 	outside.WantKind(t, err, image.Unauthorized, "docker login team.test")
 }
 
@@ -198,13 +202,15 @@ func TestARegistryOutOfReachIsAskedAgain(t *testing.T) {
 		mu.Unlock()
 		return outside.DialTo(known)(nil)(ctx, network, address)
 	}
-	c := client(t, registry.Options{Dial: outside.Dial(nil, dial), Registries: []registry.Entry{{Host: "registry.test", TLS: outbound.TLSOff}}})
+	c := client(t, registry.Options{Dial: outside.Dial(nil, dial),
+		Registries: []registry.Entry{{Host: "registry.test", TLS: outbound.TLSOff}}})
 	_, err := c.Search(t.Context(), "registry.test", Question{Text: "nginx"})
 	outside.WantKind(t, err, image.Unavailable, "registry.test")
 	mu.Lock()
 	addresses["registry.test:80"] = host
 	mu.Unlock()
-	if hits := mustSearch(t, c, "registry.test", Question{Text: "nginx"}); hits.Kind != registry.SearchV1 || len(hits.Hits) != 3 {
+	if hits := mustSearch(t, c, "registry.test", Question{Text: "nginx"}); hits.Kind != registry.SearchV1 ||
+		len(hits.Hits) != 3 {
 		t.Errorf("after it came back: %+v", hits)
 	}
 }
@@ -231,7 +237,8 @@ func TestAKindThatStopsWorkingIsFoundOutAgain(t *testing.T) {
 }
 
 func TestTheConfiguredKindIsTheOneThatIsAsked(t *testing.T) {
-	rec, host := outside.Server(t, answers(t, map[string]string{"/api/v2.0/search": "harbor_search.json", "/v2/_catalog": "catalog_1.json"}))
+	rec, host := outside.Server(t, answers(t,
+		map[string]string{"/api/v2.0/search": "harbor_search.json", "/v2/_catalog": "catalog_1.json"}))
 	c := searching(t, registry.Entry{Host: host, Search: registry.SearchCatalog})
 	if hits := mustSearch(t, c, host, Question{Text: "nginx"}); hits.Kind != registry.SearchCatalog {
 		t.Errorf("kind is %q", hits.Kind)
@@ -239,8 +246,10 @@ func TestTheConfiguredKindIsTheOneThatIsAsked(t *testing.T) {
 	if n := rec.Count("/api/v2.0/search"); n != 0 {
 		t.Error("another service was asked")
 	}
-	_, err := searching(t, registry.Entry{Host: host, Search: registry.SearchOff}).Search(t.Context(), host, Question{Text: "nginx"})
+	_, err := searching(t, registry.Entry{Host: host, Search: registry.SearchOff}).
+		Search(t.Context(), host, Question{Text: "nginx"})
 	outside.WantKind(t, err, image.NotFound, "switched off", host+"/NAME")
-	_, err = searching(t, registry.Entry{Host: host, Search: registry.SearchQuay}).Search(t.Context(), host, Question{Text: "nginx"})
+	_, err = searching(t, registry.Entry{Host: host, Search: registry.SearchQuay}).
+		Search(t.Context(), host, Question{Text: "nginx"})
 	outside.WantKind(t, err, image.Unavailable, host, "kind of search", "configuration")
 }

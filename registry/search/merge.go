@@ -59,7 +59,8 @@ func (c *Client) SearchAll(ctx context.Context, hosts []string, q Question, dead
 			continue
 		}
 		answers[i].Late = true
-		answers[i].Err = image.Errorf(image.Unavailable, "%s did not answer within %s", host, deadline).Because(context.DeadlineExceeded).
+		answers[i].Err = image.Errorf(image.Unavailable, "%s did not answer within %s", host, deadline).
+			Because(context.DeadlineExceeded).
 			Suggest("It is still being asked: search again in a moment.")
 	}
 	return answers

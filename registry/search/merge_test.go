@@ -52,14 +52,16 @@ func TestASlowRegistryDoesNotDelayTheOthers(t *testing.T) {
 	h := hold(t)
 	rec, slow := outside.Server(t, h.before(answers(t, map[string]string{hubSearchPath: "hub_search.json"})))
 	c := client(t, registry.Options{Registries: []registry.Entry{
-		{Host: registry.DockerHub, SearchURL: "http://" + slow}, {Host: fast, Label: "Fast", Search: registry.SearchHarbor}, {Host: failing, Search: registry.SearchV1},
+		{Host: registry.DockerHub, SearchURL: "http://" + slow}, {Host: fast, Label: "Fast", Search: registry.SearchHarbor},
+		{Host: failing, Search: registry.SearchV1},
 	}})
 	begun := time.Now()
 	got := c.SearchAll(t.Context(), []string{registry.DockerHub, fast, failing}, Question{Text: "nginx"}, 2*time.Second)
 	if took := time.Since(begun); took > 5*time.Second {
 		t.Errorf("it took %s", took)
 	}
-	if len(got) != 3 || got[0].Registry.Host != registry.DockerHub || got[1].Registry.Label != "Fast" || got[2].Registry.Host != failing {
+	if len(got) != 3 || got[0].Registry.Host != registry.DockerHub || got[1].Registry.Label != "Fast" ||
+		got[2].Registry.Host != failing {
 		t.Fatalf("answers are %+v", got)
 	}
 	outside.WantKind(t, got[0].Err, image.Unavailable, registry.DockerHub, "did not answer within 2s", "again")
@@ -115,7 +117,8 @@ func TestSearchesThatGoOnAreBounded(t *testing.T) {
 	for i := range 2 * mostLate {
 		c.SearchAll(t.Context(), []string{registry.DockerHub}, Question{Text: strings.Repeat("x", i+1)}, 5*time.Millisecond)
 		want := max(0, min(i+1, mostLate)-slots)
-		for limit := time.Now().Add(10 * time.Second); waiting() != want; pass(time.Millisecond) { // to begin and to give up takes a moment
+		// to begin and to give up takes a moment
+		for limit := time.Now().Add(10 * time.Second); waiting() != want; pass(time.Millisecond) {
 			if time.Now().After(limit) {
 				t.Fatalf("%d searches wait for their turn, want %d", waiting(), want)
 			}
@@ -131,7 +134,8 @@ func TestAPanicHidesNobodysResults(t *testing.T) {
 		}
 		return nil, nil
 	}
-	c := client(t, registry.Options{Proxy: panics, Registries: []registry.Entry{{Host: fast, Search: registry.SearchHarbor}}})
+	c := client(t, registry.Options{Proxy: panics,
+		Registries: []registry.Entry{{Host: fast, Search: registry.SearchHarbor}}})
 	got := c.SearchAll(t.Context(), []string{registry.DockerHub, fast}, Question{Text: "nginx"}, time.Minute)
 	outside.WantKind(t, got[0].Err, image.Internal, registry.DockerHub)
 	if got[1].Err != nil || len(got[1].Hits.Hits) != 2 {

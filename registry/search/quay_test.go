@@ -18,11 +18,13 @@ const quaySearchPath = "/api/v1/find/repositories"
 
 func TestQuayResults(t *testing.T) {
 	rec, host := outside.Server(t, answers(t, map[string]string{quaySearchPath: "quay_find.json"}))
-	hits := mustSearch(t, searching(t, registry.Entry{Host: host, Search: registry.SearchQuay}), host, Question{Text: "prometheus"})
+	hits := mustSearch(t, searching(t, registry.Entry{Host: host, Search: registry.SearchQuay}), host,
+		Question{Text: "prometheus"})
 	wantNames(t, hits, host+"/prometheus/node-exporter", host+"/prometheus/prometheus")
 	want := Hit{
-		Repository: image.Repository(host + "/prometheus/node-exporter"), Description: "# node Exporter for *machine* metrics",
-		Stars: 41, Pulls: -1, Updated: time.Unix(1736848269, 0).UTC(),
+		Repository:  image.Repository(host + "/prometheus/node-exporter"),
+		Description: "# node Exporter for *machine* metrics",
+		Stars:       41, Pulls: -1, Updated: time.Unix(1736848269, 0).UTC(),
 	}
 	if hits.Hits[0] != want {
 		t.Errorf("first result is %+v", hits.Hits[0])
@@ -45,7 +47,8 @@ func quayOf(n, per int) http.HandlerFunc {
 			results = append(results, fmt.Sprintf(`{"namespace":{"name":"org"},"name":"app%03d","stars":%d}`, i, i))
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = fmt.Fprintf(w, `{"results":[%s],"has_additional":%v,"page":%d,"page_size":%d}`, strings.Join(results, ","), page*per < n, page, per)
+		_, _ = fmt.Fprintf(w, `{"results":[%s],"has_additional":%v,"page":%d,"page_size":%d}`, strings.Join(results, ","),
+			page*per < n, page, per)
 	}
 }
 
@@ -62,7 +65,8 @@ func TestQuaysPagesOfTenBecomePagesOfAnySize(t *testing.T) {
 		{53, 7, 2, 25, 25, 25, 1}, // an installation's own size
 	} {
 		rec, host := outside.Server(t, quayOf(tt.n, tt.per))
-		hits := mustSearch(t, searching(t, registry.Entry{Host: host, Search: registry.SearchQuay}), host, Question{Text: "app", Page: tt.page, Limit: tt.limit})
+		hits := mustSearch(t, searching(t, registry.Entry{Host: host, Search: registry.SearchQuay}), host,
+			Question{Text: "app", Page: tt.page, Limit: tt.limit})
 		if len(hits.Hits) != tt.found || hits.More != (tt.more == 1) {
 			t.Errorf("%+v: found %d, more %v", tt, len(hits.Hits), hits.More)
 			continue
@@ -80,13 +84,15 @@ func TestQuaysPagesOfTenBecomePagesOfAnySize(t *testing.T) {
 }
 
 func TestQuayTagDetails(t *testing.T) {
-	rec, host := outside.Server(t, answers(t, map[string]string{"/api/v1/repository/prometheus/node-exporter/tag/": "quay_tags.json"}))
+	rec, host := outside.Server(t, answers(t,
+		map[string]string{"/api/v1/repository/prometheus/node-exporter/tag/": "quay_tags.json"}))
 	c := searching(t, registry.Entry{Host: host, Search: registry.SearchQuay})
 	all, err := c.TagDetails(t.Context(), image.Repository(host+"/prometheus/node-exporter"), "V1.8")
 	if err != nil || len(all) != 2 {
 		t.Fatalf("details are %v, %v", all, err)
 	}
-	if d := all["v1.8.2"]; d.Size != -1 || !d.Updated.Equal(time.Unix(1721000000, 0)) || d.Digest != image.Digest("sha256:"+strings.Repeat("1", 64)) {
+	if d := all["v1.8.2"]; d.Size != -1 || !d.Updated.Equal(time.Unix(1721000000, 0)) ||
+		d.Digest != image.Digest("sha256:"+strings.Repeat("1", 64)) {
 		t.Errorf("an index is %+v", d)
 	}
 	if d := all["v1.8.2-amd64"]; d.Size != 11873424 || !d.Updated.Equal(time.Date(2024, 7, 14, 23, 33, 20, 0, time.UTC)) {
@@ -104,8 +110,10 @@ func TestTheSearchOfQuayMovesWithItsAddress(t *testing.T) {
 		path string
 		want registry.SearchKind
 	}{
-		"another Quay":    {answers(t, map[string]string{quaySearchPath: "quay_find.json"}), quaySearchPath, registry.SearchQuay},
-		"a mirror of one": {answers(t, map[string]string{"/v2/_catalog": "catalog_1.json"}), "/v2/_catalog", registry.SearchCatalog},
+		"another Quay": {answers(t, map[string]string{quaySearchPath: "quay_find.json"}), quaySearchPath,
+			registry.SearchQuay},
+		"a mirror of one": {answers(t, map[string]string{"/v2/_catalog": "catalog_1.json"}), "/v2/_catalog",
+			registry.SearchCatalog},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rec, host := outside.Server(t, tt.h)

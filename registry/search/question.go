@@ -46,7 +46,8 @@ func (q Question) checked(host string) (Question, error) {
 		q.Text = strings.TrimPrefix(strings.TrimPrefix(q.Text, "index."+registry.DockerHub+"/"), "library/")
 	}
 	if len(q.Text) > mostText {
-		return q, image.Errorf(image.Invalid, "the text to search for is longer than %d bytes", mostText).Suggest("Search for a part of the name.")
+		return q, image.Errorf(image.Invalid, "the text to search for is longer than %d bytes", mostText).
+			Suggest("Search for a part of the name.")
 	}
 	if q.Limit == 0 {
 		q.Limit = defaultLimit
@@ -60,7 +61,8 @@ func (q Question) checked(host string) (Question, error) {
 	case ByMatch, ByStars, ByPulls, ByName:
 		return q, nil
 	}
-	return q, image.Errorf(image.Invalid, "results cannot be sorted by %.40q", string(q.Sort)).Suggest("Sort them by stars, pulls or name.")
+	return q, image.Errorf(image.Invalid, "results cannot be sorted by %.40q", string(q.Sort)).
+		Suggest("Sort them by stars, pulls or name.")
 }
 
 // filtered tells whether a query is more than the services' own search does.

@@ -17,10 +17,11 @@ import (
 
 // Limits on catalogs. What is beyond them is not searched.
 const (
-	catalogPages    = 1000             // answers to follow by Link
-	catalogNames    = 200_000          // of one registry
-	catalogBytes    = 8 << 20          // of one registry's names
-	catalogAnswers  = 32 << 20         // bytes of all answers of one registry, with what is no name and what is there twice
+	catalogPages = 1000    // answers to follow by Link
+	catalogNames = 200_000 // of one registry
+	catalogBytes = 8 << 20 // of one registry's names
+	// bytes of all answers of one registry, with what is no name and what is there twice
+	catalogAnswers  = 32 << 20
 	catalogsBytes   = 32 << 20         // of all registries' names
 	catalogsKept    = 64               // registries
 	catalogReaders  = 4                // registries read at a time; each other finds a place beside those that are slow
@@ -32,8 +33,8 @@ const (
 	catalogPatience = 2 * time.Second  // for which a search waits for the rest of a list; then it goes by what there is
 )
 
-// catalogs are the registries' lists of names. They are read in the background, so that a search need not wait for the end
-// of a long one.
+// catalogs are the registries' lists of names. They are read in the background, so that a search need not wait for the
+// end of a long one.
 type catalogs struct {
 	registries Registries
 	patience   time.Duration // see catalogPatience
@@ -224,13 +225,16 @@ func (c *catalogs) explain(host string, err error) error {
 	switch {
 	case image.KindOf(err) == image.RateLimited:
 		return err
-	case known && (status.Token || status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden) && status.Code < 500,
+	case known && (status.Token || status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden) &&
+		status.Code < 500,
 		image.KindOf(err) == image.Unauthorized, image.KindOf(err) == image.NotFound && !known:
 		h := c.registries.HostOf(host)
-		return h.SigningIn(image.Errorf(image.Unauthorized, "%s does not let this server list its repositories", host).Because(notThis(err)).
+		return h.SigningIn(image.Errorf(image.Unauthorized, "%s does not let this server list its repositories", host).
+			Because(notThis(err)).
 			Suggest("If there is an account that may, run %s as the user that this server runs as. Or type the whole name of an image, such as %s/NAME.",
 				h.LoginCommand(), host))
-	case known && status.Code < 500, known && status.Code == http.StatusNotImplemented, errors.Is(err, registry.ErrNotThis):
+	case known && status.Code < 500, known && status.Code == http.StatusNotImplemented,
+		errors.Is(err, registry.ErrNotThis):
 		return image.Errorf(image.NotFound, "%s has no search, and its catalog is switched off", host).Because(notThis(err)).
 			Suggest("Type the whole name of an image, such as %s/NAME.", host)
 	}

@@ -40,11 +40,14 @@ func TestASearchFromOutsideMayNotBeLedToThisMachine(t *testing.T) {
 
 func TestASearchOverACertificateThatIsNotTrustedSaysWhatToDo(t *testing.T) {
 	ca := outside.NewAuthority(t)
-	_, addr := ca.Server(t, answers(t, map[string]string{"/v1/search": "v1_search_bare.json"}), outside.InAnHour(), "registry.test")
+	_, addr := ca.Server(t, answers(t, map[string]string{"/v1/search": "v1_search_bare.json"}), outside.InAnHour(),
+		"registry.test")
 	for text, entry := range map[string]registry.Entry{
-		"tls: skip": {Host: "registry.test", TLS: outbound.TLSVerify}, "--insecure-registry registry.test": {Host: "registry.test"},
+		"tls: skip":                         {Host: "registry.test", TLS: outbound.TLSVerify},
+		"--insecure-registry registry.test": {Host: "registry.test"},
 	} {
-		c := client(t, registry.Options{Registries: []registry.Entry{entry}, Dial: outside.DialTo(map[string]string{"registry.test:443": addr})})
+		c := client(t, registry.Options{Registries: []registry.Entry{entry},
+			Dial: outside.DialTo(map[string]string{"registry.test:443": addr})})
 		_, err := c.Search(t.Context(), "registry.test", Question{Text: "app"})
 		outside.WantKind(t, err, image.Unavailable, text)
 	}
@@ -55,7 +58,8 @@ func TestAnAnswerNestedDeeperThan100LevelsIsRefused(t *testing.T) {
 	_, host := outside.Server(t, func(w http.ResponseWriter, req *http.Request) {
 		_, _ = fmt.Fprintf(w, `{"results":[],"repositories":["app"],"x":%s}`, deep)
 	})
-	for _, kind := range []registry.SearchKind{registry.SearchHub, registry.SearchV1, registry.SearchQuay, registry.SearchHarbor, registry.SearchCatalog} {
+	for _, kind := range []registry.SearchKind{registry.SearchHub, registry.SearchV1, registry.SearchQuay,
+		registry.SearchHarbor, registry.SearchCatalog} {
 		l := registry.Entry{Host: host, Search: kind}
 		if kind == registry.SearchHub {
 			l = registry.Entry{Host: registry.DockerHub, Search: kind, SearchURL: "http://" + host}

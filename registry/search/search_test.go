@@ -22,7 +22,8 @@ func hubOf(n int) http.HandlerFunc {
 		size, _ := strconv.Atoi(q.Get("page_size"))
 		var results []string
 		for i := (page - 1) * size; i < min(page*size, n); i++ {
-			results = append(results, fmt.Sprintf(`{"repo_name":"org/app%d","star_count":%d,"pull_count":%d,"is_official":%v}`, i, i, n-i, i%10 == 0))
+			results = append(results, fmt.Sprintf(`{"repo_name":"org/app%d","star_count":%d,"pull_count":%d,"is_official":%v}`,
+				i, i, n-i, i%10 == 0))
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = fmt.Fprintf(w, `{"count":%d,"next":null,"results":[%s]}`, n, strings.Join(results, ","))
@@ -50,7 +51,8 @@ func TestFiltersAndOrdersSeeTheFirstThreeHundred(t *testing.T) {
 		tt.q.Text = "app"
 		hits := mustSearch(t, c, registry.DockerHub, tt.q)
 		got := foundNames(hits)
-		if hits.Window != 300 || hits.Total != tt.total || len(got) == 0 || got[0] != "docker.io/org/"+tt.first || got[len(got)-1] != "docker.io/org/"+tt.last {
+		if hits.Window != 300 || hits.Total != tt.total || len(got) == 0 || got[0] != "docker.io/org/"+tt.first ||
+			got[len(got)-1] != "docker.io/org/"+tt.last {
 			t.Errorf("%+v: window %d, total %d, %v", tt.q, hits.Window, hits.Total, got)
 		}
 		if hits.More != tt.more {
@@ -67,7 +69,8 @@ func TestByNameMeansTheNameThatIsShown(t *testing.T) {
 		_, _ = io.WriteString(w, `{"results":[{"repo_name":"library/ubuntu"},{"repo_name":"bitnami/app"},{"repo_name":"library/alpine"},{"repo_name":"zeta/app"}]}`)
 	})
 	hits := mustSearch(t, hubAt(t, host), registry.DockerHub, Question{Text: "app", Sort: ByName})
-	wantNames(t, hits, "docker.io/library/alpine", "docker.io/bitnami/app", "docker.io/library/ubuntu", "docker.io/zeta/app")
+	wantNames(t, hits, "docker.io/library/alpine", "docker.io/bitnami/app", "docker.io/library/ubuntu",
+		"docker.io/zeta/app")
 }
 
 // generous answers with 5,000 results whatever it is asked for.
@@ -87,14 +90,16 @@ func TestAServiceThatSendsMoreThanAPageIsCut(t *testing.T) {
 		registry.SearchHarbor: generous(`{"project":[],"repository":[%s]}`, "repository_name"),
 	} {
 		_, host := outside.Server(t, h)
-		hits := mustSearch(t, searching(t, registry.Entry{Host: host, Search: kind, SearchURL: "http://" + host}), host, Question{Text: "app", Limit: 10})
+		hits := mustSearch(t, searching(t, registry.Entry{Host: host, Search: kind, SearchURL: "http://" + host}), host,
+			Question{Text: "app", Limit: 10})
 		if len(hits.Hits) > 10 {
 			t.Errorf("%s: a page of 10 has %d results", kind, len(hits.Hits))
 		}
 	}
 	_, host := outside.Server(t, generous(`{"project":[],"repository":[%s]}`, "repository_name"))
 	c := searching(t, registry.Entry{Host: host, Search: registry.SearchHarbor})
-	if f, err := c.answer(t.Context(), host, registry.SearchHarbor, "app", 1, 10); err != nil || len(f.hits) != 10 || cap(f.hits) > 20 {
+	if f, err := c.answer(t.Context(), host, registry.SearchHarbor, "app", 1, 10); err != nil || len(f.hits) != 10 ||
+		cap(f.hits) > 20 {
 		t.Errorf("with %d results, room for %d is kept (%v)", len(f.hits), cap(f.hits), err)
 	}
 }
@@ -113,7 +118,8 @@ func TestAResultWithoutStarsDoesNotPassTheFilterForStars(t *testing.T) {
 
 func TestAnEmptyTextListsACatalogAndAsksNobodyElse(t *testing.T) {
 	rec, host := outside.Server(t, answers(t, map[string]string{hubSearchPath: "hub_search.json"}))
-	if hits := mustSearch(t, hubAt(t, host), registry.DockerHub, Question{Text: " library/ "}); len(hits.Hits) != 0 || hits.Kind != registry.SearchHub {
+	if hits := mustSearch(t, hubAt(t, host), registry.DockerHub, Question{Text: " library/ "}); len(hits.Hits) != 0 ||
+		hits.Kind != registry.SearchHub {
 		t.Errorf("found %+v", hits)
 	}
 	if n := len(rec.Requests()); n != 0 {

@@ -87,13 +87,16 @@ func (s service) send(ctx context.Context, u *url.URL) ([]byte, error) {
 		}
 		_ = resp.Body.Close()
 		next, err := u.Parse(resp.Header.Get("Location"))
-		if err != nil || next.Host == "" || next.User != nil || next.Scheme != "https" && next.Scheme != u.Scheme || s.out.Inward(ctx, u, next) {
+		if err != nil || next.Host == "" || next.User != nil || next.Scheme != "https" && next.Scheme != u.Scheme ||
+			s.out.Inward(ctx, u, next) {
 			return nil, image.Errorf(image.Unavailable, "%s redirects to an address that is not allowed", s.host.Name).
-				Because(registry.ErrNotThis).Suggest("A registry may not lead from TLS to plain HTTP, nor from outside to this machine.")
+				Because(registry.ErrNotThis).Suggest(
+				"A registry may not lead from TLS to plain HTTP, nor from outside to this machine.")
 		}
 		u, redirect = next, resp
 	}
-	return nil, image.Errorf(image.Unavailable, "%s redirects in a circle, or too often", s.host.Name).Because(registry.ErrNotThis)
+	return nil, image.Errorf(image.Unavailable, "%s redirects in a circle, or too often", s.host.Name).
+		Because(registry.ErrNotThis)
 }
 
 // receive reads an answer whole.
@@ -114,7 +117,8 @@ func (s service) receive(req *http.Request, resp *http.Response) ([]byte, error)
 	case media == "text/html" || media == "application/xhtml+xml":
 		_ = resp.Body.Close()
 		return nil, s.webPage()
-	case media != "" && media != "application/json" && media != "text/json" && media != "text/plain" && !strings.HasSuffix(media, "+json"):
+	case media != "" && media != "application/json" && media != "text/json" && media != "text/plain" &&
+		!strings.HasSuffix(media, "+json"):
 		_ = resp.Body.Close()
 		return nil, s.notUnderstood(fmt.Errorf("media type %q", media))
 	}
@@ -168,22 +172,27 @@ func (s service) explainStatus(status *response.StatusError) error {
 		return s.host.SigningIn(e.Because(notThis(status)).
 			Suggest("Run %s as the user that this server runs as, or type the whole name of an image.", s.host.LoginCommand()))
 	case code >= 500 && code != http.StatusNotImplemented:
-		return image.Errorf(image.Unavailable, "the search of %s does not work now: it answers %d %s", s.host.Name, code, http.StatusText(code)).
+		return image.Errorf(image.Unavailable, "the search of %s does not work now: it answers %d %s", s.host.Name, code,
+			http.StatusText(code)).
 			Because(status).Suggest("Try again later, or type the whole name of an image.")
 	case status.HTML:
 		return s.webPage()
 	}
-	return image.Errorf(image.Unavailable, "%s does not know this kind of search: it answers %d %s", s.host.Name, status.Code, http.StatusText(status.Code)).
-		Because(notThis(status)).Suggest("Check the registry's search in the configuration, or type the whole name of an image.")
+	return image.Errorf(image.Unavailable, "%s does not know this kind of search: it answers %d %s", s.host.Name,
+		status.Code, http.StatusText(status.Code)).
+		Because(notThis(status)).Suggest(
+		"Check the registry's search in the configuration, or type the whole name of an image.")
 }
 
 func (s service) webPage() error {
-	return image.Errorf(image.Unavailable, "%s answers a search with a web page", s.host.Name).Because(registry.ErrNotThis).
+	return image.Errorf(image.Unavailable, "%s answers a search with a web page", s.host.Name).
+		Because(registry.ErrNotThis).
 		Suggest("Check the registry's search in the configuration: a proxy or a sign-in page may stand in front of it.")
 }
 
 func (s service) notUnderstood(err error) error {
-	return image.Errorf(image.Unavailable, "%s answers a search with something that is no list of repositories", s.host.Name).
+	return image.Errorf(image.Unavailable, "%s answers a search with something that is no list of repositories",
+		s.host.Name).
 		Because(notThis(err)).Suggest("Check the registry's search in the configuration.")
 }
 

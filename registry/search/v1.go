@@ -49,7 +49,8 @@ func (v v1Search) find(ctx context.Context, text string, page, size int) (found,
 		if !ok {
 			continue
 		}
-		hit.Description, hit.Stars, hit.Pulls, hit.Official = description(r.Description), r.Stars.orUnknown(), r.Pulls.orUnknown(), r.Official.true
+		hit.Description, hit.Stars, hit.Pulls, hit.Official = description(r.Description), r.Stars.orUnknown(),
+			r.Pulls.orUnknown(), r.Official.true
 		f.hits = append(f.hits, hit)
 	}
 	f.hits = unique(f.hits)

@@ -46,7 +46,8 @@ func TestV1WithoutPagesIsCutHere(t *testing.T) {
 func TestV1AnswersWithoutTheirFields(t *testing.T) {
 	for _, file := range []string{"catalog_1.json", "hub_429.json", "error.html", "harbor_artifacts.json"} {
 		_, host := outside.Server(t, answers(t, map[string]string{"/v1/search": file}))
-		_, err := searching(t, registry.Entry{Host: host, Search: registry.SearchV1}).Search(t.Context(), host, Question{Text: "postgres"})
+		_, err := searching(t, registry.Entry{Host: host, Search: registry.SearchV1}).
+			Search(t.Context(), host, Question{Text: "postgres"})
 		outside.WantKind(t, err, image.Unavailable, host, "configuration")
 	}
 }

@@ -13,8 +13,9 @@ const (
 	maxAge = 100 * 365 * oneDay
 )
 
-// ParseAge reads a span of time as people give one for how long something lay about: a Go duration such as 720h, with days
-// and weeks before it or instead: 30d, 4w, 1w2d12h. It is longer than 0 and at most 100 years. Errors are of kind Invalid.
+// ParseAge reads a span of time as people give one for how long something lay about: a Go duration such as 720h, with
+// days and weeks before it or instead: 30d, 4w, 1w2d12h. It is longer than 0 and at most 100 years. Errors are of kind
+// Invalid.
 func ParseAge(s string) (time.Duration, error) {
 	rest := strings.TrimSpace(s)
 	var age time.Duration
@@ -47,5 +48,6 @@ func ParseAge(s string) (time.Duration, error) {
 }
 
 func noAge(s string) *image.Error {
-	return image.Errorf(image.Invalid, "%q is not a span of time", image.Shorten(s)).Suggest("Give weeks, days or hours, such as 4w, 30d or 720h; at most 100 years.")
+	return image.Errorf(image.Invalid, "%q is not a span of time", image.Shorten(s)).
+		Suggest("Give weeks, days or hours, such as 4w, 30d or 720h; at most 100 years.")
 }

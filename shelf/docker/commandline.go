@@ -70,8 +70,10 @@ const (
 
 var engine = tool{valued: dockerGlobal, commands: []command{
 	{"image pull", dockerPull, takesOne}, {"pull", dockerPull, takesOne},
-	{"container run", dockerRun + " " + podmanRun + " " + nerdctlRun, takesFirst}, {"run", dockerRun + " " + podmanRun + " " + nerdctlRun, takesFirst},
-	{"container create", dockerRun + " " + podmanRun + " " + nerdctlRun, takesFirst}, {"create", dockerRun + " " + podmanRun + " " + nerdctlRun, takesFirst},
+	{"container run", dockerRun + " " + podmanRun + " " + nerdctlRun, takesFirst},
+	{"run", dockerRun + " " + podmanRun + " " + nerdctlRun, takesFirst},
+	{"container create", dockerRun + " " + podmanRun + " " + nerdctlRun, takesFirst},
+	{"create", dockerRun + " " + podmanRun + " " + nerdctlRun, takesFirst},
 	{"image inspect", inspectAs, takesOne}, {"inspect", inspectAs, takesOne},
 	{"image history", "format platform", takesOne}, {"history", "format platform", takesOne},
 	{"image save", "output o platform format", takesOne}, {"save", "output o platform format", takesOne},
@@ -85,23 +87,32 @@ var engine = tool{valued: dockerGlobal, commands: []command{
 var tools = map[string]tool{
 	"docker": engine, "podman": engine, "nerdctl": engine, "finch": engine,
 	"skopeo": {valued: skopeoFlags, commands: []command{
-		{"copy", skopeoFlags, takesTransport}, {"inspect", skopeoFlags, takesTransport}, {"list-tags", skopeoFlags, takesTransport},
+		{"copy", skopeoFlags, takesTransport}, {"inspect", skopeoFlags, takesTransport},
+		{"list-tags", skopeoFlags, takesTransport},
 	}},
 	"crane": {valued: craneFlags, commands: []command{
-		{"pull", craneFlags, takesFirst}, {"manifest", craneFlags, takesFirst}, {"digest", craneFlags, takesFirst}, {"config", craneFlags, takesFirst},
-		{"copy", craneFlags, takesFirst}, {"cp", craneFlags, takesFirst}, {"export", craneFlags, takesFirst}, {"ls", craneFlags, takesFirst},
+		{"pull", craneFlags, takesFirst}, {"manifest", craneFlags, takesFirst}, {"digest", craneFlags, takesFirst},
+		{"config", craneFlags, takesFirst},
+		{"copy", craneFlags, takesFirst}, {"cp", craneFlags, takesFirst}, {"export", craneFlags, takesFirst},
+		{"ls", craneFlags, takesFirst},
 		{"validate", "platform remote", takesFirst}, {"tag", craneFlags, takesFirst},
 	}},
 	"regctl": {valued: regctlFlags, platform: "p", commands: []command{
-		{"image copy", regctlFlags, takesFirst}, {"image cp", regctlFlags, takesFirst}, {"image export", regctlFlags, takesFirst},
-		{"image inspect", regctlFlags, takesFirst}, {"image config", regctlFlags, takesFirst}, {"image digest", regctlFlags, takesFirst},
-		{"image manifest", regctlFlags, takesFirst}, {"image get-file", regctlFlags, takesFirst}, {"image check-base", regctlFlags, takesFirst},
-		{"manifest get", regctlFlags, takesFirst}, {"manifest head", regctlFlags, takesFirst}, {"manifest digest", regctlFlags, takesFirst},
+		{"image copy", regctlFlags, takesFirst}, {"image cp", regctlFlags, takesFirst},
+		{"image export", regctlFlags, takesFirst},
+		{"image inspect", regctlFlags, takesFirst}, {"image config", regctlFlags, takesFirst},
+		{"image digest", regctlFlags, takesFirst},
+		{"image manifest", regctlFlags, takesFirst}, {"image get-file", regctlFlags, takesFirst},
+		{"image check-base", regctlFlags, takesFirst},
+		{"manifest get", regctlFlags, takesFirst}, {"manifest head", regctlFlags, takesFirst},
+		{"manifest digest", regctlFlags, takesFirst},
 		{"digest", regctlFlags, takesFirst}, {"tag ls", regctlFlags, takesFirst}, {"tag list", regctlFlags, takesFirst},
 	}},
 	"oras": {commands: []command{
-		{"manifest fetch-config", orasFlags, takesFirst}, {"manifest fetch", orasFlags, takesFirst}, {"repo tags", orasFlags, takesFirst},
-		{"pull", orasFlags, takesFirst}, {"copy", orasFlags, takesFirst}, {"cp", orasFlags, takesFirst}, {"discover", orasFlags, takesFirst}, {"resolve", orasFlags, takesFirst},
+		{"manifest fetch-config", orasFlags, takesFirst}, {"manifest fetch", orasFlags, takesFirst},
+		{"repo tags", orasFlags, takesFirst},
+		{"pull", orasFlags, takesFirst}, {"copy", orasFlags, takesFirst}, {"cp", orasFlags, takesFirst},
+		{"discover", orasFlags, takesFirst}, {"resolve", orasFlags, takesFirst},
 	}},
 	"ctr": {valued: "address a namespace n timeout connect-timeout", commands: []command{
 		{"images pull", "platform user u hosts-dir snapshotter tlscacert tlscert tlskey label", takesFirst},
@@ -185,7 +196,8 @@ func (t tool) platformIn(global, found flags) string {
 	return p
 }
 
-// isCommand reports whether a text is a command line of a known tool for sure, and not words to search for: it has a flag.
+// isCommand reports whether a text is a command line of a known tool for sure, and not words to search for: it has a
+// flag.
 func isCommand(line string) bool {
 	words := withoutPrompt(strings.Fields(line))
 	if len(words) < 2 {
@@ -234,8 +246,8 @@ type flags struct {
 	end       int // how many words were read
 }
 
-// flagsIn tells flags from arguments. valued are the names of those that take a value, which is joined to them or the next
-// word. leading stops at the first argument.
+// flagsIn tells flags from arguments. valued are the names of those that take a value, which is joined to them or the
+// next word. leading stops at the first argument.
 func flagsIn(words []string, valued string, leading bool) flags {
 	takes := map[string]bool{}
 	for _, name := range strings.Fields(valued) {

@@ -20,7 +20,8 @@ type HistoryRow struct {
 }
 
 // History gives what `docker history` shows of an image, newest first: entries that are not empty_layer take the sizes
-// of the layers in order, base first, and layers beyond the history are not shown (moby, daemon/images/image_history.go).
+// of the layers in order, base first, and layers beyond the history are not shown (moby,
+// daemon/images/image_history.go).
 func History(id image.Digest, c *image.Config, sizes []int64) []HistoryRow {
 	rows := make([]HistoryRow, len(c.History))
 	for i, s := range c.Steps()[:len(c.History)] {
@@ -78,7 +79,8 @@ func HistoryTable(rows []HistoryRow, whole bool, now time.Time) (string, error) 
 // maxTable bounds the bytes of a table: each cell takes the room of the widest, and a config is hostile.
 const maxTable = 16 << 20
 
-// alignColumns writes a table as docker's tabwriter does: each column but the last is as wide as its widest cell and a gap.
+// alignColumns writes a table as docker's tabwriter does: each column but the last is as wide as its widest cell and a
+// gap.
 func alignColumns(table [][]string) (string, error) {
 	widths := make([]int, len(table[0])-1)
 	for _, row := range table {
@@ -91,7 +93,8 @@ func alignColumns(table [][]string) (string, error) {
 		line += w
 	}
 	if line > maxTable/len(table) {
-		return "", image.Errorf(image.TooLarge, "the history makes a table of more than %d bytes", maxTable).Suggest("The config has it as it was written.")
+		return "", image.Errorf(image.TooLarge, "the history makes a table of more than %d bytes", maxTable).
+			Suggest("The config has it as it was written.")
 	}
 	var b strings.Builder
 	for _, row := range table {

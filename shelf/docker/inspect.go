@@ -122,9 +122,11 @@ func (h *clientHealth) Format(f fmt.State, verb rune) {
 func (i Inspected) raw() inspection[rawConfig] {
 	c := i.Config.Config
 	return inspected(i, rawConfig{
-		User: c.User, ExposedPorts: c.ExposedPorts, Env: orNull(c.Env), Entrypoint: orNull(c.Entrypoint), Cmd: orNull(c.Cmd), Volumes: setOrNull(c.Volumes),
-		WorkingDir: c.WorkingDir, Labels: setOrNull(c.Labels), StopSignal: c.StopSignal, ArgsEscaped: c.ArgsEscaped, Healthcheck: c.Healthcheck,
-		OnBuild: orNull(c.OnBuild), Shell: c.Shell,
+		User: c.User, ExposedPorts: c.ExposedPorts, Env: orNull(c.Env), Entrypoint: orNull(c.Entrypoint), Cmd: orNull(c.Cmd),
+		Volumes:    setOrNull(c.Volumes),
+		WorkingDir: c.WorkingDir, Labels: setOrNull(c.Labels), StopSignal: c.StopSignal, ArgsEscaped: c.ArgsEscaped,
+		Healthcheck: c.Healthcheck,
+		OnBuild:     orNull(c.OnBuild), Shell: c.Shell,
 	})
 }
 
@@ -132,7 +134,8 @@ func (i Inspected) raw() inspection[rawConfig] {
 func (i Inspected) client() inspection[clientConfig] {
 	c := i.Config.Config
 	return inspected(i, clientConfig{
-		ociConfig{c.User, c.ExposedPorts, c.Env, c.Entrypoint, c.Cmd, c.Volumes, c.WorkingDir, c.Labels, c.StopSignal, c.ArgsEscaped},
+		ociConfig{c.User, c.ExposedPorts, c.Env, c.Entrypoint, c.Cmd, c.Volumes, c.WorkingDir, c.Labels, c.StopSignal,
+			c.ArgsEscaped},
 		dockerConfig{(*clientHealth)(c.Healthcheck), c.OnBuild, c.Shell},
 	})
 }

@@ -28,7 +28,8 @@ func inspect(t *testing.T, config string, unpacked int64) string {
 	}
 	id := image.DigestOf([]byte(config))
 	b, err := docker.Inspect(docker.Inspected{
-		ID: id, Config: &c, Tags: []image.Reference{tag}, Digests: []image.Reference{tag.WithTag("").WithDigest(image.DigestOf(nil))}, Unpacked: unpacked,
+		ID: id, Config: &c, Tags: []image.Reference{tag},
+		Digests: []image.Reference{tag.WithTag("").WithDigest(image.DigestOf(nil))}, Unpacked: unpacked,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -36,8 +37,8 @@ func inspect(t *testing.T, config string, unpacked int64) string {
 	return strings.ReplaceAll(string(b), string(id), "sha256:ID")
 }
 
-// The expected text has docker's keys and values (docker inspect ubuntu:22.04, Engine API 1.51); of the containerd store
-// it lacks Descriptor.
+// The expected text has docker's keys and values (docker inspect ubuntu:22.04, Engine API 1.51); of the containerd
+// store it lacks Descriptor.
 func TestInspectWordsAnImageAsDockerDoes(t *testing.T) {
 	want := `[
     {
@@ -105,7 +106,8 @@ func TestInspectLeavesMarkupAndEmptyListsAsDockerDoes(t *testing.T) {
 		"config": {"Env": [], "Labels": {}, "ExposedPorts": {"80/tcp": {}}, "Healthcheck": {"Test": ["NONE"], "Interval": 1000000000}, "Shell": ["cmd"]},
 		"rootfs": {"type": "layers"}, "history": [{"comment": "not this"}]}`, 0)
 	for _, want := range []string{
-		`"Author": "<b>&"`, `"Comment": "own"`, `"Env": null`, `"Labels": null`, `"OsVersion": "10.0.17763.1"`, `"Size": 0,`, `"Interval": 1000000000`,
+		`"Author": "<b>&"`, `"Comment": "own"`, `"Env": null`, `"Labels": null`, `"OsVersion": "10.0.17763.1"`, `"Size": 0,`,
+		`"Interval": 1000000000`,
 		"\"RootFS\": {\n            \"Type\": \"layers\"\n        }", `"80/tcp": {}`,
 	} {
 		if !strings.Contains(got, want) {

@@ -20,17 +20,17 @@ type Paste struct {
 	AllTags bool
 	// Repository reports whether the text is a web page about a repository and about none of its tags.
 	Repository bool
-	// NoImage reports whether the text is a page of a site of images that is about no image, or a command of docker's or of
-	// its like, with flags, that names none.
+	// NoImage reports whether the text is a page of a site of images that is about no image, or a command of docker's or
+	// of its like, with flags, that names none.
 	NoImage bool
 	// Along reports whether something stood around the name.
 	Along bool
 }
 
 // ReadPaste finds the image in what people copy: a command line of docker, podman, skopeo and their like, a line of a
-// Dockerfile, a key of a YAML or JSON file, the address of a page on Docker Hub, Quay, GitHub or the ECR gallery, quotes
-// around it, a comma behind it. What it does not know stays as it is, "from scratch" too: only what is surely a line of a
-// Dockerfile is one.
+// Dockerfile, a key of a YAML or JSON file, the address of a page on Docker Hub, Quay, GitHub or the ECR gallery,
+// quotes around it, a comma behind it. What it does not know stays as it is, "from scratch" too: only what is surely a
+// line of a Dockerfile is one.
 func ReadPaste(text string) Paste {
 	plain := unquoted(text)
 	for _, read := range []func(string) (Paste, bool){ReadWebPage, readCommandLine, readDockerfile, readYAML} {

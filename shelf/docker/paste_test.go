@@ -33,9 +33,11 @@ var pasteCases = []struct{ text, reference, platform string }{
 	{"docker run redis", "redis", ""},
 	{"docker run -d --name web -p 80:80 --rm -e A=b nginx:1.27", "nginx:1.27", ""},
 	{"docker run -dit --restart=unless-stopped -p80:80 -v/a:/b -eA=b nginx:1.27 nginx -g 'daemon off;'", "nginx:1.27", ""},
-	{"docker run --rm -it --platform linux/arm/v7 -v $(pwd):/work -w /work golang:1.26 go build -o x ./...", "golang:1.26", "linux/arm/v7"},
+	{"docker run --rm -it --platform linux/arm/v7 -v $(pwd):/work -w /work golang:1.26 go build -o x ./...", "golang:1.26",
+		"linux/arm/v7"},
 	{"docker container run --mount type=bind,src=/a,dst=/b --network host --gpus all -u 1000:1000 -- ghcr.io/org/app@sha256:" + zeroHex + " -p 1", "ghcr.io/org/app@sha256:" + zeroHex, ""},
-	{"docker run -d \\\n  --name some-postgres \\\n  -e POSTGRES_PASSWORD='my secret; password' \\\n  postgres:15", "postgres:15", ""},
+	{"docker run -d \\\n  --name some-postgres \\\n  -e POSTGRES_PASSWORD='my secret; password' \\\n  postgres:15",
+		"postgres:15", ""},
 	{"docker run -d \\  --name some-postgres \\  -e POSTGRES_PASSWORD=x \\  postgres:15", "postgres:15", ""},
 	{"docker run -d ` --name x ` postgres:15", "postgres:15", ""},
 	{"docker run --health-cmd 'curl -f http://localhost || exit 1' --add-host=a:1.2.3.4 nginx", "nginx", ""},
@@ -48,8 +50,10 @@ var pasteCases = []struct{ text, reference, platform string }{
 	{"docker tag alpine:3.20 localhost:5000/alpine:3.20", "alpine:3.20", ""},
 
 	{"skopeo copy docker://alpine:3.20 dir:/tmp/x", "alpine:3.20", ""},
-	{"skopeo copy --all --src-creds u:p docker://quay.io/org/app:1 docker://localhost:5000/app:1", "quay.io/org/app:1", ""},
-	{"skopeo --override-arch arm64 --override-os linux inspect --config docker://alpine:3.20", "alpine:3.20", "linux/arm64"},
+	{"skopeo copy --all --src-creds u:p docker://quay.io/org/app:1 docker://localhost:5000/app:1", "quay.io/org/app:1",
+		""},
+	{"skopeo --override-arch arm64 --override-os linux inspect --config docker://alpine:3.20", "alpine:3.20",
+		"linux/arm64"},
 	{"skopeo inspect --format '{{.Digest}}' docker://alpine", "alpine", ""},
 	{"crane pull --platform linux/arm64 alpine:3.20 x.tar", "alpine:3.20", "linux/arm64"},
 	{"crane manifest ghcr.io/org/app:1 | jq .", "ghcr.io/org/app:1", ""},
@@ -57,7 +61,8 @@ var pasteCases = []struct{ text, reference, platform string }{
 	{"regctl image copy -p linux/amd64 alpine:3.20 ocidir://x", "alpine:3.20", "linux/amd64"},
 	{"regctl manifest get --format raw-body alpine:3.20", "alpine:3.20", ""},
 	{"oras pull ghcr.io/org/app:1 -o out", "ghcr.io/org/app:1", ""},
-	{"ctr -n k8s.io images pull --platform linux/arm64 docker.io/library/alpine:3.20", "docker.io/library/alpine:3.20", "linux/arm64"},
+	{"ctr -n k8s.io images pull --platform linux/arm64 docker.io/library/alpine:3.20", "docker.io/library/alpine:3.20",
+		"linux/arm64"},
 	{"crictl pull registry.k8s.io/pause:3.10", "registry.k8s.io/pause:3.10", ""},
 	{"kubectl run web --image=nginx:1.27 --port 80", "nginx:1.27", ""},
 	{"kubectl create deployment web --image nginx:1.27", "nginx:1.27", ""},
@@ -86,14 +91,17 @@ var pasteCases = []struct{ text, reference, platform string }{
 var plainCases = []string{
 	"", "image:15", "docker pull", "docker pull a b", "FROM a b c", "from scratch", "FROM a AS", `"redis:7`,
 	"http://registry.example/x:1", "docker run", "docker run 'unclosed", "docker run (x)", "docker compose up redis",
-	"docker network create redis", "docker desktop", "podman desktop for windows", "skopeo copy dir:/x docker://y", "skopeo inspect oci:x",
-	"crane", "crane pull", "time series image: fast", "image: a b", "image: a:1 image: b:1", "COPY --from=build /a /b", "https://", "#", "$",
+	"docker network create redis", "docker desktop", "podman desktop for windows", "skopeo copy dir:/x docker://y",
+	"skopeo inspect oci:x",
+	"crane", "crane pull", "time series image: fast", "image: a b", "image: a:1 image: b:1", "COPY --from=build /a /b",
+	"https://", "#", "$",
 	"kubectl run web", "kubectl get pods", "quay.io/org/app", "github.com", "quay.io", "https://quay.io/org/app",
 }
 
 // commandCases are commands that name no image, which a flag tells from words to search for.
 var commandCases = []string{
-	"docker pull --platform", "docker run -d", "docker run --rm -it", "docker login -u me -p secret registry.example", "$ sudo podman logout --all",
+	"docker pull --platform", "docker run -d", "docker run --rm -it", "docker login -u me -p secret registry.example",
+	"$ sudo podman logout --all",
 	"/usr/bin/docker.exe compose -f compose.yml up", "skopeo login --username me registry.example",
 }
 
@@ -101,7 +109,8 @@ var zeroHex = strings.Repeat("0", 64)
 
 func TestTheImageInAPastedTextIsFound(t *testing.T) {
 	for _, tt := range pasteCases {
-		if p := ReadPaste(tt.text); p.Name != tt.reference || p.Platform != tt.platform || p.Repository || p.NoImage || p.AllTags {
+		if p := ReadPaste(tt.text); p.Name != tt.reference || p.Platform != tt.platform || p.Repository || p.NoImage ||
+			p.AllTags {
 			t.Errorf("%q: %+v, want %q for %q", tt.text, p, tt.reference, tt.platform)
 		}
 	}
@@ -116,7 +125,8 @@ func TestTheImageInAPastedTextIsFound(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]bool{
-		"docker pull --all-tags postgres": true, "docker pull -a postgres": true, "docker pull -qa postgres": true, "podman image pull --all-tags=true x": true,
+		"docker pull --all-tags postgres": true, "docker pull -a postgres": true, "docker pull -qa postgres": true,
+		"podman image pull --all-tags=true x":   true,
 		"docker pull --all-tags=false postgres": false, "docker run -a stdout postgres": false, "docker pull postgres": false,
 	} {
 		if p := ReadPaste(text); p.AllTags != want || !p.Along {
@@ -161,9 +171,12 @@ func TestAPageAboutAnImageIsReadAsTheImage(t *testing.T) {
 		}
 	}
 	for _, address := range []string{
-		"https://hub.docker.com/", "https://hub.docker.com/search?q=x", "https://hub.docker.com/_/<b>", "https://hub.docker.com/r/only",
-		"https://hub.docker.com/_/postgres:15", "https://HUB.docker.com/r/UPPER/redis", "hub.docker.com/r/a/b@" + digest, "https://github.com/kim/tools",
-		"github.com/orgs/org/packages", "https://gallery.ecr.aws/", "https://github.com/orgs/org/packages/container/app/1?tag=not%20one",
+		"https://hub.docker.com/", "https://hub.docker.com/search?q=x", "https://hub.docker.com/_/<b>",
+		"https://hub.docker.com/r/only",
+		"https://hub.docker.com/_/postgres:15", "https://HUB.docker.com/r/UPPER/redis", "hub.docker.com/r/a/b@" + digest,
+		"https://github.com/kim/tools",
+		"github.com/orgs/org/packages", "https://gallery.ecr.aws/",
+		"https://github.com/orgs/org/packages/container/app/1?tag=not%20one",
 	} {
 		if p := ReadPaste(address); !p.NoImage || p.Name != address {
 			t.Errorf("%s: %+v, want no image", address, p)

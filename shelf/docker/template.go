@@ -24,7 +24,8 @@ type templateLimits struct {
 	time   time.Duration // of one Format
 }
 
-var formatLimits = templateLimits{output: 1 << 20, text: 1 << 20, texts: 16 << 20, steps: 1 << 20, depth: 1000, time: time.Second}
+var formatLimits = templateLimits{output: 1 << 20, text: 1 << 20, texts: 16 << 20, steps: 1 << 20, depth: 1000,
+	time: time.Second}
 
 // Format gives what `docker inspect -f TEMPLATE` prints for an image, with the line break at its end. As docker does,
 // it runs the template on the object as the client knows it (.ID, .RootFS.Layers) and, where that fails, on the JSON
@@ -111,8 +112,8 @@ func rawJSON(i Inspected) ([]byte, error) {
 	return bytes.TrimSuffix(raw, []byte("\n")), nil
 }
 
-// templateRun is one execution of a template. text/template cannot be interrupted, so the parsed template calls back: at
-// the head of each loop's body and of each template (see guardTemplate), and in each function that makes a text.
+// templateRun is one execution of a template. text/template cannot be interrupted, so the parsed template calls back:
+// at the head of each loop's body and of each template (see guardTemplate), and in each function that makes a text.
 type templateRun struct {
 	ctx    context.Context
 	limits templateLimits
@@ -159,7 +160,8 @@ func (r *templateRun) stop(err error) error {
 // tick counts a step, and fails when there were too many or the time is up.
 func (r *templateRun) tick() error {
 	if r.steps++; r.steps > r.limits.steps {
-		return r.stop(image.Errorf(image.Invalid, "the template takes more than %d steps", r.limits.steps).Suggest("Loops within loops are what takes long."))
+		return r.stop(image.Errorf(image.Invalid, "the template takes more than %d steps", r.limits.steps).
+			Suggest("Loops within loops are what takes long."))
 	}
 	if r.ctx.Err() != nil {
 		return r.stop(context.Cause(r.ctx))

@@ -34,7 +34,8 @@ func parseTemplate(text string) (*template.Template, error) {
 // guard is a node that calls a function and prints nothing.
 func guard(name string) parse.Node {
 	call := &parse.CommandNode{NodeType: parse.NodeCommand, Args: []parse.Node{parse.NewIdentifier(name)}}
-	return &parse.ActionNode{NodeType: parse.NodeAction, Pipe: &parse.PipeNode{NodeType: parse.NodePipe, Cmds: []*parse.CommandNode{call}}}
+	return &parse.ActionNode{NodeType: parse.NodeAction,
+		Pipe: &parse.PipeNode{NodeType: parse.NodePipe, Cmds: []*parse.CommandNode{call}}}
 }
 
 // guardList puts a tick at the head of each loop's body.

@@ -12,8 +12,10 @@ func TestATemplateNeverPrintsASizeThatIsNotKnown(t *testing.T) {
 	i := inspectedSample()
 	i.Unpacked = -1
 	for _, text := range []string{
-		"{{.Size}}", "{{.Id}} {{.Size}}", `{{printf "%d" .Size}}`, `{{printf "%d %s" .Size .Id}}`, "{{println .Size}}", `{{print .ID .Size}}`, "{{.}}", "{{println .}}",
-		`{{printf "%+v" .}}`, `{{with .Size}}{{.}}{{end}}`, `{{$s := .Size}}{{$s}}`, `{{.Id}}{{index . "Size"}}`, `{{html .Size}}`, `{{.Size.String}}`, `{{call .Size}}`,
+		"{{.Size}}", "{{.Id}} {{.Size}}", `{{printf "%d" .Size}}`, `{{printf "%d %s" .Size .Id}}`, "{{println .Size}}",
+		`{{print .ID .Size}}`, "{{.}}", "{{println .}}",
+		`{{printf "%+v" .}}`, `{{with .Size}}{{.}}{{end}}`, `{{$s := .Size}}{{$s}}`, `{{.Id}}{{index . "Size"}}`,
+		`{{html .Size}}`, `{{.Size.String}}`, `{{call .Size}}`,
 	} {
 		out, err := Format(t.Context(), text, i)
 		if image.KindOf(err) != image.Unavailable || !strings.Contains(err.Error(), "not known yet") {
@@ -21,7 +23,8 @@ func TestATemplateNeverPrintsASizeThatIsNotKnown(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"{{.Id}}": string(i.ID), "{{.Os}}": "linux", "{{json .Size}}": "null", "{{.Id}} {{json .Size}}": string(i.ID) + " null",
+		"{{.Id}}": string(i.ID), "{{.Os}}": "linux", "{{json .Size}}": "null", "{{.Id}} {{json .Size}}": string(i.ID) +
+			" null",
 	} {
 		if out, err := Format(t.Context(), text, i); err != nil || out != want+"\n" {
 			t.Errorf("%s gives %q, %v", text, out, err)
@@ -31,7 +34,8 @@ func TestATemplateNeverPrintsASizeThatIsNotKnown(t *testing.T) {
 		t.Errorf("the object is %q, %v", out, err)
 	}
 	i.Unpacked = 5
-	if out, err := Format(t.Context(), `{{.Size}} {{printf "%d" .Size}} {{json .Size}}`, i); err != nil || out != "5 5 5\n" {
+	if out, err := Format(t.Context(), `{{.Size}} {{printf "%d" .Size}} {{json .Size}}`, i); err != nil ||
+		out != "5 5 5\n" {
 		t.Errorf("a known size is %q, %v", out, err)
 	}
 }

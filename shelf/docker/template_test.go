@@ -13,7 +13,8 @@ import (
 
 // inspectedSample is an image with something in every list.
 func inspectedSample() Inspected {
-	c := &image.Config{OS: "linux", Architecture: "amd64", Config: image.RunConfig{Labels: map[string]string{"a": "1", "b": "2"}}}
+	c := &image.Config{OS: "linux", Architecture: "amd64",
+		Config: image.RunConfig{Labels: map[string]string{"a": "1", "b": "2"}}}
 	for i := range 100 {
 		c.Config.Env = append(c.Config.Env, fmt.Sprintf("NAME_%d=%d", i, i))
 		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, image.DigestOf([]byte{byte(i)}))
@@ -23,25 +24,27 @@ func inspectedSample() Inspected {
 
 // attacks are templates that would run for ever, or fill the memory.
 var attacks = map[string]string{
-	"nested loops that print nothing":     strings.Repeat("{{range $.Config.Env}}", 8) + strings.Repeat("{{end}}", 8),
-	"loops in an else":                    "{{range .Config.Volumes}}{{else}}" + strings.Repeat("{{range $.Config.Env}}", 8) + strings.Repeat("{{end}}", 9),
-	"a loop over a number":                "{{range 2000000000}}{{end}}",
-	"a template that invokes itself":      `{{define "x"}}{{template "x" .}}{{end}}{{template "x" .}}`,
-	"one that does so twice":              `{{define "x"}}{{template "x"}}{{template "x"}}{{end}}{{template "x"}}`,
-	"a tree of templates":                 tree(12),
-	"a text that doubles by printf":       doubling(`printf "%s%s" $a $a`),
-	"a text that doubles by print":        doubling(`print $a $a`),
-	"a text that doubles by println":      doubling(`println $a $a`),
-	"a text that doubles by js":           doubling(`js (print "\\" $a)`),
-	"a text that doubles by html":         doubling(`html (print $a "<" $a)`),
-	"a text that doubles by urlquery":     doubling(`urlquery (print $a "%" $a)`),
-	"a text that doubles by json":         doubling(`json (print $a $a)`),
-	"a text that doubles by join":         doubling(`join (split (print $a "," $a) ",") $a`),
-	"a text that doubles by upper":        doubling(`upper (print $a $a)`),
-	"a width":                             `{{range 100}}{{printf "%999999d" 1}}{{end}}`,
-	"many widths":                         `{{printf "` + strings.Repeat("%999999d", 300) + `"}}`,
-	"widths by argument":                  `{{printf "` + strings.Repeat("%[1]*[1]d", 300) + `" 999999}}`,
-	"one argument named many times":       `{{$a := printf "%900000d" 1}}{{printf "` + strings.Repeat("%[1]s", 500) + `" $a}}`,
+	"nested loops that print nothing": strings.Repeat("{{range $.Config.Env}}", 8) + strings.Repeat("{{end}}", 8),
+	"loops in an else": "{{range .Config.Volumes}}{{else}}" +
+		strings.Repeat("{{range $.Config.Env}}", 8) + strings.Repeat("{{end}}", 9),
+	"a loop over a number":            "{{range 2000000000}}{{end}}",
+	"a template that invokes itself":  `{{define "x"}}{{template "x" .}}{{end}}{{template "x" .}}`,
+	"one that does so twice":          `{{define "x"}}{{template "x"}}{{template "x"}}{{end}}{{template "x"}}`,
+	"a tree of templates":             tree(12),
+	"a text that doubles by printf":   doubling(`printf "%s%s" $a $a`),
+	"a text that doubles by print":    doubling(`print $a $a`),
+	"a text that doubles by println":  doubling(`println $a $a`),
+	"a text that doubles by js":       doubling(`js (print "\\" $a)`),
+	"a text that doubles by html":     doubling(`html (print $a "<" $a)`),
+	"a text that doubles by urlquery": doubling(`urlquery (print $a "%" $a)`),
+	"a text that doubles by json":     doubling(`json (print $a $a)`),
+	"a text that doubles by join":     doubling(`join (split (print $a "," $a) ",") $a`),
+	"a text that doubles by upper":    doubling(`upper (print $a $a)`),
+	"a width":                         `{{range 100}}{{printf "%999999d" 1}}{{end}}`,
+	"many widths":                     `{{printf "` + strings.Repeat("%999999d", 300) + `"}}`,
+	"widths by argument":              `{{printf "` + strings.Repeat("%[1]*[1]d", 300) + `" 999999}}`,
+	"one argument named many times": `{{$a := printf "%900000d" 1}}{{printf "` + strings.Repeat("%[1]s", 500) +
+		`" $a}}`,
 	"a wide pad":                          `{{pad "x" 2000000000 2000000000}}`,
 	"many pads":                           `{{range 1000000}}{{pad "x" 1000 1000}}{{end}}`,
 	"much output":                         `{{range .Config.Env}}{{range $.Config.Env}}{{range $.Config.Env}}xxxxxxxxxx{{end}}{{end}}{{end}}`,
@@ -90,17 +93,20 @@ func TestATemplateEndsWithItsContext(t *testing.T) {
 	}
 	limits := formatLimits
 	limits.time = 0
-	if _, err := limits.format(t.Context(), "{{.Os}}", inspectedSample()); image.KindOf(err) != image.Invalid || !strings.Contains(err.Error(), "runs for more than") {
+	if _, err := limits.format(t.Context(), "{{.Os}}", inspectedSample()); image.KindOf(err) != image.Invalid ||
+		!strings.Contains(err.Error(), "runs for more than") {
 		t.Errorf("%v", err)
 	}
-	if _, err := Format(t.Context(), strings.Repeat("x", MaxTemplate+1), inspectedSample()); image.KindOf(err) != image.Invalid {
+	if _, err := Format(t.Context(), strings.Repeat("x", MaxTemplate+1),
+		inspectedSample()); image.KindOf(err) != image.Invalid {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestNobodyCallsTheGuardsOfATemplate(t *testing.T) {
 	for _, name := range []string{guardTick, guardEnter, guardLeave} {
-		if out, err := Format(t.Context(), "{{"+name+"}}", inspectedSample()); err == nil || !strings.Contains(err.Error(), "not defined") {
+		if out, err := Format(t.Context(), "{{"+name+"}}", inspectedSample()); err == nil ||
+			!strings.Contains(err.Error(), "not defined") {
 			t.Errorf("%q, %v", out, err)
 		}
 	}

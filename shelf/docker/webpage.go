@@ -37,7 +37,8 @@ func ReadWebPage(text string) (Paste, bool) {
 	name, rest := find(parts, u.Query())
 	ref, err := image.ParseRepositoryReference(name + rest)
 	switch {
-	case name == "" || err != nil || ref.Repository.Familiar() != name || host == "hub.docker.com" && ref.Repository.Host() != "docker.io":
+	case name == "" || err != nil || ref.Repository.Familiar() != name || host == "hub.docker.com" &&
+		ref.Repository.Host() != "docker.io":
 		return Paste{Name: text, NoImage: true}, host != "quay.io"
 	case ref.Tag == "" && ref.Digest == "":
 		return Paste{Name: name, Repository: true}, true
@@ -84,7 +85,8 @@ func hubPage(parts []string, query url.Values) (name, rest string) {
 }
 
 // quayPages are the pages below a repository of Quay, whose name may have slashes.
-var quayPages = map[string]bool{"manifest": true, "tag": true, "tags": true, "image": true, "build": true, "settings": true}
+var quayPages = map[string]bool{"manifest": true, "tag": true, "tags": true, "image": true, "build": true,
+	"settings": true}
 
 // quayPage reads quay.io/repository/org/name?tab=tags&tag=1.2, /repository/org/name/manifest/sha256:….
 func quayPage(parts []string, query url.Values) (name, rest string) {
@@ -111,7 +113,8 @@ func quayPage(parts []string, query url.Values) (name, rest string) {
 // github.com/OWNER/REPOSITORY/pkgs/container/NAME/VERSION?tag=1.2. Names are lower case in the registry.
 func gitHubPage(parts []string, query url.Values) (name, rest string) {
 	switch {
-	case len(parts) >= 5 && (parts[0] == "orgs" || parts[0] == "users") && parts[2] == "packages" && parts[3] == "container":
+	case len(parts) >= 5 && (parts[0] == "orgs" || parts[0] == "users") && parts[2] == "packages" &&
+		parts[3] == "container":
 		name = parts[4]
 		if name == "package" && len(parts) >= 6 {
 			name = parts[5]

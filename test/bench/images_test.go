@@ -56,7 +56,8 @@ func (im *benchImage) push(t *testing.T, base string) {
 	t.Helper()
 	repository, tag, _ := strings.Cut(im.ref, ":")
 	to := uploads{ctx: t.Context(), base: base + "/v2/" + repository}
-	config := v1.Image{Created: &benchEpoch, Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, RootFS: v1.RootFS{Type: "layers"}}
+	config := v1.Image{Created: &benchEpoch, Platform: v1.Platform{OS: "linux", Architecture: "amd64"},
+		RootFS: v1.RootFS{Type: "layers"}}
 	manifest := v1.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest}
 	for i, n := range im.layers {
 		var diffID digest.Digest
@@ -70,17 +71,20 @@ func (im *benchImage) push(t *testing.T, base string) {
 		im.size += d.Size
 		manifest.Layers = append(manifest.Layers, d)
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, diffID)
-		config.History = append(config.History, v1.History{Created: &benchEpoch, CreatedBy: fmt.Sprintf("COPY part-%d / # buildkit", i+1)})
+		config.History = append(config.History,
+			v1.History{Created: &benchEpoch, CreatedBy: fmt.Sprintf("COPY part-%d / # buildkit", i+1)})
 	}
 	var err error
-	if manifest.Config, err = to.blob(v1.MediaTypeImageConfig, func(w io.Writer) error { return json.NewEncoder(w).Encode(config) }); err != nil {
+	if manifest.Config, err = to.blob(v1.MediaTypeImageConfig,
+		func(w io.Writer) error { return json.NewEncoder(w).Encode(config) }); err != nil {
 		t.Fatalf("push config of %s: %v", im.ref, err)
 	}
 	raw, err := json.Marshal(manifest)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := to.send(http.MethodPut, to.base+"/manifests/"+tag, v1.MediaTypeImageManifest, bytes.NewReader(raw), http.StatusCreated); err != nil {
+	if _, err := to.send(http.MethodPut, to.base+"/manifests/"+tag, v1.MediaTypeImageManifest, bytes.NewReader(raw),
+		http.StatusCreated); err != nil {
 		t.Fatalf("push manifest of %s: %v", im.ref, err)
 	}
 	im.manifest, im.digest = manifest, digest.FromBytes(raw)
@@ -100,7 +104,8 @@ func writeLayer(w io.Writer, part uint64, name string, n int64) (diffID digest.D
 	for i := 0; n > 0; i++ {
 		size := min(n, 4<<10+content.random.Int64N(512<<10))
 		n -= size
-		h := tar.Header{Name: fmt.Sprintf("usr/lib/part-%d/file-%05d", part, i), Size: size, Mode: 0o644, ModTime: benchEpoch, Format: tar.FormatPAX}
+		h := tar.Header{Name: fmt.Sprintf("usr/lib/part-%d/file-%05d", part, i), Size: size, Mode: 0o644, ModTime: benchEpoch,
+			Format: tar.FormatPAX}
 		if err := tw.WriteHeader(&h); err != nil {
 			return "", err
 		}
@@ -114,8 +119,8 @@ func writeLayer(w io.Writer, part uint64, name string, n int64) (diffID digest.D
 	return digest.NewDigest(digest.SHA256, sum), nil
 }
 
-// prose is an endless reader of words from a vocabulary, frequent and rare ones, mixed with noise. It compresses to about
-// 40 %, by as many short matches as programs have: long runs would flatter whoever unpacks them.
+// prose is an endless reader of words from a vocabulary, frequent and rare ones, mixed with noise. It compresses to
+// about 40 %, by as many short matches as programs have: long runs would flatter whoever unpacks them.
 type prose struct {
 	random *rand.Rand
 	words  [1 << 10][]byte
@@ -187,7 +192,8 @@ func (u uploads) blob(mediaType string, write func(io.Writer) error) (v1.Descrip
 		})), 256<<10)
 		into.CloseWithError(errors.Join(write(chunks), chunks.Flush()))
 	}()
-	if resp, err = u.send(http.MethodPatch, location.String(), "application/octet-stream", body, http.StatusAccepted); err != nil {
+	if resp, err = u.send(http.MethodPatch, location.String(), "application/octet-stream", body,
+		http.StatusAccepted); err != nil {
 		return v1.Descriptor{}, err
 	}
 	if location, err = resp.Location(); err != nil {

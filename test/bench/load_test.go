@@ -74,7 +74,8 @@ func (l load) client(addr string, until time.Time) (answers, received int64, err
 	if err != nil {
 		return 0, 0, err
 	}
-	request := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\n%s\r\n", l.method, l.path, addr, l.header)
+	request := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\n%s\r\n", l.method, l.path, addr,
+		l.header)
 	header := bufio.NewReaderSize(conn, 4<<10)
 	buffer := make([]byte, 1<<20)
 	for time.Now().Before(until) {
@@ -170,7 +171,8 @@ func TestALoadCountsWhatIsAnsweredAndTakesNoOtherAnswer(t *testing.T) {
 	addr := strings.TrimPrefix(server.URL, "http://")
 	l := load{method: http.MethodGet, path: "/", clients: 2, status: http.StatusOK}
 	got, err := l.put(addr, 50*time.Millisecond)
-	if most := answered.Load(); err != nil || got.answers < 1 || got.answers > most || got.bytes < 1 || got.bytes > got.answers*3_000_000 {
+	if most := answered.Load(); err != nil || got.answers < 1 || got.answers > most || got.bytes < 1 ||
+		got.bytes > got.answers*3_000_000 {
 		t.Errorf("%+v of %d answers, %v", got, most, err)
 	}
 	l.status = http.StatusNotModified

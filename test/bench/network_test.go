@@ -26,15 +26,16 @@ func congestionControl(t *testing.T) string {
 	return strings.TrimSpace(string(raw))
 }
 
-// unpaced are those that send as soon as there is room. Others, BBR above all, send by the clock: on loopback it is then the
-// kernel's timers that are measured, not who serves.
+// unpaced are those that send as soon as there is room. Others, BBR above all, send by the clock: on loopback it is
+// then the kernel's timers that are measured, not who serves.
 var unpaced = []string{"cubic", "reno"}
 
 // inOwnNetwork runs a test of this program again, in a network of its own with nothing but loopback, where TCP can be
 // set without setting it for the machine. That needs root or user namespaces; it tells whether there was either.
 func inOwnNetwork(t *testing.T, test string, args ...string) bool {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"-test.run=^" + test + "$", "-test.count=1", "-test.timeout=30m"}, args...)...)
+	cmd := exec.CommandContext(t.Context(), os.Args[0],
+		append([]string{"-test.run=^" + test + "$", "-test.count=1", "-test.timeout=30m"}, args...)...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
 	if id := os.Getuid(); id != 0 {

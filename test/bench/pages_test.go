@@ -56,7 +56,8 @@ func listViews(tags int) []view {
 		{"another text each time", "/images?q={n}."},
 		{"`reference=*:latest`", "/images?reference=*:latest"},
 		{"`reference` with a class, by creation", "/images?reference=*/*/[a-m]*:1.?.*&sort=-created"},
-		{"four of `reference`, another one each time", "/images?reference=ub*&reference=*/*/api-*&reference=*:*-rc1&reference=*/*{n}/*"},
+		{"four of `reference`, another one each time",
+			"/images?reference=ub*&reference=*/*/api-*&reference=*:*-rc1&reference=*/*{n}/*"},
 		{"`dangling=true`, by pull", "/images?dangling=true&sort=-pulled"},
 		{"`dangling=false`, the page in the middle", fmt.Sprintf("/images?dangling=false&page=%d", max(1, last*9/20))},
 		{"`label=stage=ci`, by size", "/images?label=stage%3Dci&sort=-size"},
@@ -172,7 +173,8 @@ func measureView(s *shelf.Server, v view) viewFigure {
 
 // writePages writes the table of the views.
 func writePages(out *bytes.Buffer, all []shelfFigures) {
-	fmt.Fprintf(out, "### The Images page, server time in ms, median and 95th percentile of %d requests\n\n|", viewRequests)
+	fmt.Fprintf(out, "### The Images page, server time in ms, median and 95th percentile of %d requests\n\n|",
+		viewRequests)
 	for _, f := range all {
 		fmt.Fprintf(out, " | %s tags | gzip", thousands(f.tags))
 	}
@@ -180,7 +182,8 @@ func writePages(out *bytes.Buffer, all []shelfFigures) {
 	for i, v := range all[0].views {
 		fmt.Fprintf(out, "| %s", v.name)
 		for _, f := range all {
-			fmt.Fprintf(out, " | %s, %s | %.1f kB", milliseconds(f.views[i].median), milliseconds(f.views[i].p95), float64(f.views[i].gzip)/1000)
+			fmt.Fprintf(out, " | %s, %s | %.1f kB", milliseconds(f.views[i].median), milliseconds(f.views[i].p95),
+				float64(f.views[i].gzip)/1000)
 		}
 		fmt.Fprintf(out, " |\n")
 	}

@@ -111,7 +111,8 @@ func writeMachine(t *testing.T, out *bytes.Buffer) {
 		t.Fatal(err)
 	}
 	fmt.Fprintf(out, "Machine: %s, %d cores, %.0f GiB of memory, data on %s, Linux %s, %s. Load average at the start: %s. Taken on %s.\n\n",
-		line("/proc/cpuinfo", "model name"), strings.Count(read("/proc/cpuinfo"), "processor\t"), memory/(1<<20), fileSystem(read("/proc/mounts"), os.TempDir()),
+		line("/proc/cpuinfo", "model name"), strings.Count(read("/proc/cpuinfo"), "processor\t"), memory/(1<<20),
+		fileSystem(read("/proc/mounts"), os.TempDir()),
 		strings.TrimSpace(read("/proc/sys/kernel/osrelease")), strings.TrimSpace(string(goVersion)),
 		strings.Join(strings.Fields(read("/proc/loadavg"))[:1], " "), time.Now().UTC().Format("2 January 2006"))
 }

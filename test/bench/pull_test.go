@@ -40,7 +40,8 @@ func contenders() []contender {
 		{"Stowage", pullByServer},
 		{"regctl image copy", func(t *testing.T, ref, dir string) []usage {
 			host, _, _ := strings.Cut(ref, "/")
-			return []usage{runPeer(t, shelf.RegctlTool, "--host", "reg="+host+",tls=disabled", "image", "copy", ref, "ocidir://"+dir+":x")}
+			return []usage{runPeer(t, shelf.RegctlTool, "--host", "reg="+host+",tls=disabled", "image", "copy", ref, "ocidir://"+
+				dir+":x")}
 		}},
 		{"crane pull --format=oci", func(t *testing.T, ref, dir string) []usage {
 			return []usage{runPeer(t, shelf.CraneTool, "pull", "--format=oci", ref, dir)}
@@ -48,8 +49,8 @@ func contenders() []contender {
 	}
 }
 
-// pullByServer measures a pull by a server that was just started on an empty data folder, while its page is open: from the
-// request until all is stored, until the page has been told so, and then the unpacking in the background.
+// pullByServer measures a pull by a server that was just started on an empty data folder, while its page is open: from
+// the request until all is stored, until the page has been told so, and then the unpacking in the background.
 func pullByServer(t *testing.T, ref, dir string) []usage {
 	s := shelf.StartOn(t, dir, nil)
 	pid := s.Cmd.Process.Pid
@@ -74,12 +75,14 @@ func pullByServer(t *testing.T, ref, dir string) []usage {
 	return []usage{pulled, watched, unpacked}
 }
 
-// pullAndWatch asks for a pull as the form does and reads the events of its page; the channel tells when they have ended.
+// pullAndWatch asks for a pull as the form does and reads the events of its page; the channel tells when they have
+// ended.
 func pullAndWatch(s *shelf.Server, ref string) <-chan error {
 	s.T.Helper()
 	ctx, cancel := context.WithTimeout(s.T.Context(), benchPatience)
 	s.T.Cleanup(cancel)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/pulls", strings.NewReader(url.Values{"ref": {ref}}.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/pulls",
+		strings.NewReader(url.Values{"ref": {ref}}.Encode()))
 	if err != nil {
 		s.T.Fatal(err)
 	}
@@ -101,7 +104,8 @@ func pullAndWatch(s *shelf.Server, ref string) <-chan error {
 				return
 			}
 		}
-		shown <- fmt.Errorf("the events of the pull of %s broke off: %w", ref, cmp.Or(events.Lines.Err(), io.ErrUnexpectedEOF))
+		shown <- fmt.Errorf("the events of the pull of %s broke off: %w", ref,
+			cmp.Or(events.Lines.Err(), io.ErrUnexpectedEOF))
 	}()
 	return shown
 }
@@ -119,8 +123,8 @@ func awaitPulled(s *shelf.Server) {
 	}
 }
 
-// unpackedEvery is how often the bench asks whether the layers are unpacked; benchPatience is for one pull or unpacking of a
-// gigabyte on a machine that is busy.
+// unpackedEvery is how often the bench asks whether the layers are unpacked; benchPatience is for one pull or
+// unpacking of a gigabyte on a machine that is busy.
 const (
 	unpackedEvery = 20 * time.Millisecond
 	benchPatience = 5 * time.Minute
@@ -138,7 +142,8 @@ func awaitUnpacked(s *shelf.Server) {
 	defer every.Stop()
 	for deadline := time.Now().Add(benchPatience); time.Now().Before(deadline); <-every.C {
 		var left, broken int
-		if err := db.QueryRow(`SELECT count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE state = 'broken') FROM layers`).Scan(&left, &broken); err != nil {
+		if err := db.QueryRow(`SELECT count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE state = 'broken')
+			FROM layers`).Scan(&left, &broken); err != nil {
 			s.T.Fatal(err)
 		}
 		if broken > 0 {
@@ -199,12 +204,14 @@ func measurePulls(t *testing.T, rounds int) []pullFigures {
 func writePulls(out *bytes.Buffer, all []pullFigures) {
 	tools := contenders()
 	for _, f := range all {
-		fmt.Fprintf(out, "### Pulling %s (%.0f MiB compressed), median of %d rounds\n\n", f.image.name, float64(f.image.size)/(1<<20), len(f.rounds[0]))
+		fmt.Fprintf(out, "### Pulling %s (%.0f MiB compressed), median of %d rounds\n\n", f.image.name,
+			float64(f.image.size)/(1<<20), len(f.rounds[0]))
 		fmt.Fprintf(out, "| | wall | of ours | CPU | of ours | peak memory | of ours |\n|---|---|---|---|---|---|---|\n")
 		for i, tool := range tools {
 			values := make([]string, 0, 6)
 			for _, m := range []measure{wall, cpuTime, peak} {
-				values = append(values, m.write(median(f.column(i, partPull, m.of))), fmt.Sprintf("%.2f", median(f.ratios(i, m.of))))
+				values = append(values, m.write(median(f.column(i, partPull, m.of))),
+					fmt.Sprintf("%.2f", median(f.ratios(i, m.of))))
 			}
 			fmt.Fprintf(out, "| %s | %s |\n", tool.name, strings.Join(values, " | "))
 		}
@@ -221,7 +228,8 @@ func writePulls(out *bytes.Buffer, all []pullFigures) {
 			if r == 0 {
 				separator = ""
 			}
-			fmt.Fprintf(out, "%s %.2f / %.2f / %.2f s", separator, f.rounds[0][r][partPull].wall.Seconds(), f.rounds[1][r][partPull].wall.Seconds(), f.rounds[2][r][partPull].wall.Seconds())
+			fmt.Fprintf(out, "%s %.2f / %.2f / %.2f s", separator, f.rounds[0][r][partPull].wall.Seconds(),
+				f.rounds[1][r][partPull].wall.Seconds(), f.rounds[2][r][partPull].wall.Seconds())
 		}
 		fmt.Fprintf(out, ".\n\n")
 	}

@@ -18,11 +18,12 @@ import (
 var (
 	report = flag.String("report", "", "measure, and rewrite the tables of this file")
 	rounds = flag.Int("rounds", 7, "with -report: how often each pull is measured")
-	only   = flag.String("only", "", "with -report: measure only pulls, serving, pages or searches, print that and leave the file as it is")
+	only   = flag.String("only", "",
+		"with -report: measure only pulls, serving, pages or searches, print that and leave the file as it is")
 )
 
-// TestReport measures what docs/benchmarks.md shows: pulls beside regctl and crane, serving beside distribution and olareg,
-// the Images page at three sizes of shelf, and the Search page at a large registry.
+// TestReport measures what docs/benchmarks.md shows: pulls beside regctl and crane, serving beside distribution and
+// olareg, the Images page at three sizes of shelf, and the Search page at a large registry.
 func TestReport(t *testing.T) {
 	if *report == "" {
 		return

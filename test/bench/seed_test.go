@@ -18,7 +18,8 @@ import (
 // out: no list reads them.
 func seedShelf(t *testing.T, data string, n int) {
 	t.Helper()
-	db, err := sql.Open("sqlite3", "file:"+filepath.Join(data, "stowage.db")+"?_txlock=immediate&_synchronous=OFF&_cache_size=-256000")
+	db, err := sql.Open("sqlite3", "file:"+filepath.Join(data, "stowage.db")+
+		"?_txlock=immediate&_synchronous=OFF&_cache_size=-256000")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,14 +71,18 @@ func (s *seeder) digest() string {
 }
 
 var (
-	seedOfficial  = []string{"ubuntu", "debian", "postgres", "nginx", "redis", "golang", "node", "python", "alpine", "mariadb", "rabbitmq", "traefik"}
-	seedHosts     = []string{"ghcr.io", "quay.io", "registry.example.com", "harbor.corp.example.org:8443", "docker.io"}
-	seedTeams     = []string{"platform", "payments", "observability", "data", "identity", "mobile", "search", "billing", "logistics", "edge"}
-	seedServices  = []string{"api", "worker", "gateway", "frontend", "migrator", "exporter", "scheduler", "proxy", "operator", "postgres-backup", "ingest", "notifier"}
-	seedPlatforms = []string{"linux/amd64", "linux/amd64", "linux/amd64 linux/arm64", "linux/amd64 linux/arm64", "linux/arm64", "linux/amd64 linux/arm/v7 linux/arm64"}
-	seedStages    = []string{"ci", "staging", "production"}
-	seedUpdates   = []string{"", "", "", "current", "current", "current", "available", "gone", "unknown"}
-	seedVariants  = []string{"", "", "", "-alpine", "-slim", "-rc1", "-bookworm"}
+	seedOfficial = []string{"ubuntu", "debian", "postgres", "nginx", "redis", "golang", "node", "python", "alpine",
+		"mariadb", "rabbitmq", "traefik"}
+	seedHosts = []string{"ghcr.io", "quay.io", "registry.example.com", "harbor.corp.example.org:8443", "docker.io"}
+	seedTeams = []string{"platform", "payments", "observability", "data", "identity", "mobile", "search", "billing",
+		"logistics", "edge"}
+	seedServices = []string{"api", "worker", "gateway", "frontend", "migrator", "exporter", "scheduler", "proxy",
+		"operator", "postgres-backup", "ingest", "notifier"}
+	seedPlatforms = []string{"linux/amd64", "linux/amd64", "linux/amd64 linux/arm64", "linux/amd64 linux/arm64",
+		"linux/arm64", "linux/amd64 linux/arm/v7 linux/arm64"}
+	seedStages   = []string{"ci", "staging", "production"}
+	seedUpdates  = []string{"", "", "", "current", "current", "current", "available", "gone", "unknown"}
+	seedVariants = []string{"", "", "", "-alpine", "-slim", "-rc1", "-bookworm"}
 )
 
 // repository writes one repository: an official image for the first ones, then those of teams.
@@ -117,16 +122,21 @@ func (s *seeder) image(repository int, name, familiar, tag string) {
 	if platforms == "linux/arm64" {
 		shown = platforms
 	}
-	for digest, bytes := range map[string]int64{manifest: 1800 + s.random.Int64N(4000), config: 3000 + s.random.Int64N(9000)} {
+	for digest, bytes := range map[string]int64{manifest: 1800 + s.random.Int64N(4000), config: 3000 +
+		s.random.Int64N(9000)} {
 		s.exec(`INSERT INTO blobs (digest, size, stored_at) VALUES (?, ?, ?)`, digest, bytes, pulled)
 	}
-	s.exec(`INSERT INTO manifests (digest, kind, media_type) VALUES (?, 'manifest', 'application/vnd.oci.image.manifest.v1+json')`, manifest)
-	s.exec(`INSERT INTO images (manifest_digest, config_digest, platform, created, size, layers, unpacked, facts, stored_at) VALUES (?, ?, ?, ?, ?, 8, ?, 1, ?)`,
+	s.exec(`INSERT INTO manifests (digest, kind, media_type) VALUES (?, 'manifest',
+		'application/vnd.oci.image.manifest.v1+json')`, manifest)
+	s.exec(`INSERT INTO images (manifest_digest, config_digest, platform, created, size, layers, unpacked, facts,
+		stored_at) VALUES (?, ?, ?, ?, ?, 8, ?, 1, ?)`,
 		manifest, config, shown, created, size, unpacked, pulled)
-	s.exec(`INSERT INTO repository_digests (repository_id, digest, pulled_at, pulled_by) VALUES (?, ?, ?, 'bench')`, repository, manifest, pulled)
+	s.exec(`INSERT INTO repository_digests (repository_id, digest, pulled_at, pulled_by)
+		VALUES (?, ?, ?, 'bench')`, repository, manifest, pulled)
 	s.exec(`INSERT INTO tags (repository_id, name, digest, pulled_at, pulled_by) VALUES (?, ?, ?, ?, 'bench')
 		ON CONFLICT DO UPDATE SET digest = excluded.digest`, repository, tag, manifest, pulled)
-	s.exec(`INSERT INTO tag_history (repository, tag, event, old_digest, new_digest, at, by) VALUES (?, ?, 'pulled', '', ?, ?, 'bench')`, name, tag, manifest, pulled)
+	s.exec(`INSERT INTO tag_history (repository, tag, event, old_digest, new_digest, at, by)
+		VALUES (?, ?, 'pulled', '', ?, ?, 'bench')`, name, tag, manifest, pulled)
 	s.labels(manifest, repository)
 	reason, shownTag, listed := "tag", tag, familiar+":"+tag
 	if s.random.IntN(20) == 0 { // the tag moved on
@@ -136,9 +146,11 @@ func (s *seeder) image(repository int, name, familiar, tag string) {
 	if shownTag != "" {
 		update = seedUpdates[s.random.IntN(len(seedUpdates))]
 	}
-	s.exec(`INSERT INTO listing (repository_id, digest, tag, reason, name, image_id, platform, platforms, created, pulled_at, size, unpacked, total_size, broken, pinned, update_state)
+	s.exec(`INSERT INTO listing (repository_id, digest, tag, reason, name, image_id, platform, platforms, created,
+		pulled_at, size, unpacked, total_size, broken, pinned, update_state)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)`,
-		repository, manifest, shownTag, reason, listed, config, shown, platforms, created, pulled, size, unpacked, size, s.random.IntN(50) == 0, update)
+		repository, manifest, shownTag, reason, listed, config, shown, platforms, created, pulled, size, unpacked, size,
+		s.random.IntN(50) == 0, update)
 }
 
 // labels writes what half of the images say of themselves: what all have alike, and what none has like another.
@@ -148,7 +160,8 @@ func (s *seeder) labels(manifest string, repository int) {
 	}
 	for key, value := range map[string]string{
 		"stage": seedStages[s.random.IntN(len(seedStages))], "team": seedTeams[repository%len(seedTeams)],
-		"org.opencontainers.image.revision": manifest[7:47], "org.opencontainers.image.source": "https://git.example.com/" + seedTeams[repository%len(seedTeams)],
+		"org.opencontainers.image.revision": manifest[7:47], "org.opencontainers.image.source": "https://git.example.com/" +
+			seedTeams[repository%len(seedTeams)],
 	} {
 		s.exec(`INSERT INTO image_labels (manifest_digest, key, value) VALUES (?, ?, ?)`, manifest, key, value)
 	}

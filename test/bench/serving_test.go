@@ -24,7 +24,8 @@ import (
 	"github.com/stowage/stowage/test/shelf"
 )
 
-// What is promised of serving, beside the other registries. A promise is broken when three rounds out of four were worse.
+// What is promised of serving, beside the other registries. A promise is broken when three rounds out of four were
+// worse.
 const (
 	manifestsOfDistribution = 3.0
 	manifestsOfOlareg       = 0.8
@@ -39,7 +40,8 @@ const (
 	slicesOfARound = 3
 )
 
-var servingInto = flag.String("serving-into", "", "in a network of its own, for TestServingReport: measure serving, and write the table to this file")
+var servingInto = flag.String("serving-into", "",
+	"in a network of its own, for TestServingReport: measure serving, and write the table to this file")
 
 // TestServingReport is the part of TestReport that runs in a network of its own.
 func TestServingReport(t *testing.T) {
@@ -58,7 +60,8 @@ func TestServingReport(t *testing.T) {
 // reportServing measures serving in a network of its own, or, where there is none, in the machine's.
 func reportServing(t *testing.T, out *bytes.Buffer) {
 	t.Helper()
-	for _, tool := range []func() (string, error){shelf.DistributionTool, shelf.OlaregTool} { // the network of its own does not reach the module proxy
+	// the network of its own does not reach the module proxy
+	for _, tool := range []func() (string, error){shelf.DistributionTool, shelf.OlaregTool} {
 		if _, err := tool(); err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +104,8 @@ func servers(t *testing.T, data string) []*server {
 		}},
 		{name: "distribution", path: "/v2/bench/serving", command: func(addr string) *exec.Cmd {
 			config := filepath.Join(data, "distribution.yml")
-			settings := "version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nhttp: {addr: '" + addr + "', secret: bench}\n" +
+			settings := "version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nhttp: {addr: '" + addr +
+				"', secret: bench}\n" +
 				"storage: {filesystem: {rootdirectory: '" + filepath.Join(data, "distribution") + "'}}\n"
 			if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
 				t.Fatal(err)
@@ -155,9 +159,9 @@ func (s *server) stop(t *testing.T) {
 	}
 }
 
-// fill puts the image into the peers and pulls it onto our shelf. Each server is another process afterwards, so that its
-// peak memory is of serving alone, and has to read its files from the disk: how a file was written decides how its pages
-// lie in memory, and so how fast the kernel sends them.
+// fill puts the image into the peers and pulls it onto our shelf. Each server is another process afterwards, so that
+// its peak memory is of serving alone, and has to read its files from the disk: how a file was written decides how its
+// pages lie in memory, and so how fast the kernel sends them.
 func fill(t *testing.T, all []*server, data string, im *benchImage) {
 	t.Helper()
 	ours, distribution := all[0], all[1]
@@ -215,7 +219,8 @@ func servingViews(im *benchImage, machine string) []servingView {
 	manifest := func(method, reference string, status int, header string) func(string) load {
 		return func(repository string) load {
 			accept := "Accept: " + im.manifest.MediaType + "\r\n"
-			return load{method: method, path: repository + "/manifests/" + reference, header: accept + header, clients: 8, status: status}
+			return load{method: method, path: repository + "/manifests/" + reference, header: accept + header, clients: 8,
+				status: status}
 		}
 	}
 	blob := func(streams int) func(string) load {
@@ -229,7 +234,9 @@ func servingViews(im *benchImage, machine string) []servingView {
 		{name: "manifest by tag", ask: manifest(http.MethodGet, "1", http.StatusOK, ""), target: true},
 		{name: "manifest by digest", ask: manifest(http.MethodGet, string(im.digest), http.StatusOK, ""), target: true},
 		{name: "HEAD of a tag", ask: manifest(http.MethodHead, "1", http.StatusOK, "")},
-		{name: "a tag that has not moved, by ETag", ask: manifest(http.MethodGet, "1", http.StatusNotModified, "If-None-Match: \""+string(im.digest)+"\"\r\n"), without: "olareg"},
+		{name: "a tag that has not moved, by ETag",
+			ask:     manifest(http.MethodGet, "1", http.StatusNotModified, "If-None-Match: \""+string(im.digest)+"\"\r\n"),
+			without: "olareg"},
 		{name: size + "1 stream", ask: blob(1), blob: true, target: true},
 		{name: size + "4 streams", ask: blob(4), blob: true, target: true},
 	}
@@ -373,7 +380,8 @@ func writeServing(t *testing.T, out *bytes.Buffer, f servingFigures) {
 		}
 	}
 	fmt.Fprintf(out, "| server's CPU for a GB, 4 streams |")
-	four := slices.IndexFunc(f.views, func(v servingView) bool { return v.blob && v.target && strings.HasSuffix(v.name, "4 streams") })
+	four := slices.IndexFunc(f.views,
+		func(v servingView) bool { return v.blob && v.target && strings.HasSuffix(v.name, "4 streams") })
 	for n := range f.servers {
 		fmt.Fprintf(out, " %.2f s |", f.gigabyteCPU(four, n))
 	}
@@ -391,7 +399,8 @@ func writeServing(t *testing.T, out *bytes.Buffer, f servingFigures) {
 func promised(t *testing.T, what, beside string, ratios []float64, least float64) {
 	t.Helper()
 	if of := quantile(ratios, 0.75); of < least {
-		t.Errorf("%s: %.2f of %s's speed, and in three rounds out of four below %.2f: less than %.2f", what, median(ratios), beside, of, least)
+		t.Errorf("%s: %.2f of %s's speed, and in three rounds out of four below %.2f: less than %.2f", what, median(ratios),
+			beside, of, least)
 	}
 }
 
@@ -403,7 +412,8 @@ func TestOursIsSetBesideTheBetterOfTheSameRound(t *testing.T) {
 		}
 		return slices
 	}
-	f := servingFigures{views: make([]servingView, 1), slices: [][][]servingSlice{{answers(10, 30), answers(20, 10), answers(5, 60), nil}}}
+	f := servingFigures{views: make([]servingView, 1),
+		slices: [][][]servingSlice{{answers(10, 30), answers(20, 10), answers(5, 60), nil}}}
 	if got := f.ours(0, 1, 2); !slices.Equal(got, []float64{0.5, 0.5}) {
 		t.Errorf("%v", got)
 	}

@@ -109,7 +109,8 @@ func sentArchives(t *testing.T) []shot {
 	s := shelf.Start(t)
 	image := func(architecture string) sample.Image {
 		return sample.Image{Platform: v1.Platform{OS: "linux", Architecture: architecture}, Steps: []sample.Step{
-			{By: "ADD rootfs.tar /", Layer: sample.NewLayer(sample.Gzip, sample.Data("rootfs-"+architecture, architecture, 2_000_000))},
+			{By: "ADD rootfs.tar /", Layer: sample.NewLayer(sample.Gzip,
+				sample.Data("rootfs-"+architecture, architecture, 2_000_000))},
 			{By: "COPY app /", Layer: sample.NewLayer(sample.Gzip, sample.Program("app", "app-"+architecture, 600_000))},
 		}}
 	}
@@ -119,8 +120,10 @@ func sentArchives(t *testing.T) []shot {
 		body   io.Reader
 		status int
 	}{
-		{"release.tar", bytes.NewReader(shelf.Tarred(t, "registry.example.com/platform/team/app:2026.11-rc1", index)), http.StatusCreated},
-		{"release-of-2026-11-with-a-name-that-somebody-made-by-a-script-and-nobody-ever-shortened-again.tar", bytes.NewReader(shelf.Tarred(t, "a:1", shelf.Must(sample.WrongDiffID().Build()))), http.StatusUnprocessableEntity},
+		{"release.tar", bytes.NewReader(shelf.Tarred(t, "registry.example.com/platform/team/app:2026.11-rc1", index)),
+			http.StatusCreated},
+		{"release-of-2026-11-with-a-name-that-somebody-made-by-a-script-and-nobody-ever-shortened-again.tar",
+			bytes.NewReader(shelf.Tarred(t, "a:1", shelf.Must(sample.WrongDiffID().Build()))), http.StatusUnprocessableEntity},
 	} {
 		if status, text, _ := s.Put("/archives/"+sent.name, sent.body, nil); status != sent.status {
 			t.Fatalf("%s: %d %s", sent.name, status, text)

@@ -50,7 +50,8 @@ func TestTheBoxFindsWhatIsStoredAndThenWhatRegistriesHave(t *testing.T) {
 	if stored != 0 || hit < stored || ids[len(ids)-1] != "box-all" {
 		t.Errorf("the order is %v", ids)
 	}
-	for selector, want := range map[string]string{"#box-stored-0": "postgres:15", "#box-hit-0": "postgres Official stored"} {
+	for selector, want := range map[string]string{"#box-stored-0": "postgres:15",
+		"#box-hit-0": "postgres Official stored"} {
 		if text := b.Text("%s", selector); !strings.HasPrefix(strings.ReplaceAll(text, " :", ":"), want) {
 			t.Errorf("%s says %q, want %q", selector, text, want)
 		}
@@ -95,7 +96,8 @@ func TestTheBoxUnderstandsWhatIsPasted(t *testing.T) {
 	b, s, h := boxed(t)
 	b.Click("#box")
 	h.Search.Forget()
-	if _, err := chromedp.Call(b.ctx, input.InsertText, input.InsertTextParams{Text: "docker pull --platform linux/arm64 postgres:15"}); err != nil {
+	if _, err := chromedp.Call(b.ctx, input.InsertText,
+		input.InsertTextParams{Text: "docker pull --platform linux/arm64 postgres:15"}); err != nil {
 		t.Fatal(err)
 	}
 	b.See(`#box-lead[href="/pull?ref=postgres:15&platform=linux/arm64"]`)
@@ -110,7 +112,8 @@ func TestTheBoxUnderstandsWhatIsPasted(t *testing.T) {
 	}
 	// The same with scripting off.
 	for text, want := range map[string]string{
-		"docker+pull+nginx:latest": "/pull", "postgres:15": postgresPage, "nginx": "/search", "docker+pull+postgres:15": postgresPage,
+		"docker+pull+nginx:latest": "/pull", "postgres:15": postgresPage, "nginx": "/search",
+		"docker+pull+postgres:15": postgresPage,
 	} {
 		if p := s.Page("/search?q=" + text); p.Status != 200 || p.URL.Path != want {
 			t.Errorf("%s: %d at %s, want %s", text, p.Status, p.URL.Path, want)
@@ -156,7 +159,9 @@ func TestAnInputMethodIsLeftAlone(t *testing.T) {
 	b, _, _ := boxed(t)
 	b.Click("#box")
 	for _, composed := range []string{"ㅍ", "포", "포ㅅ", "포스"} {
-		if _, err := chromedp.Call(b.ctx, input.ImeSetComposition, input.ImeSetCompositionParams{Text: composed, SelectionStart: int64(len([]rune(composed))), SelectionEnd: int64(len([]rune(composed)))}); err != nil {
+		if _, err := chromedp.Call(b.ctx, input.ImeSetComposition,
+			input.ImeSetCompositionParams{Text: composed, SelectionStart: int64(len([]rune(composed))),
+				SelectionEnd: int64(len([]rune(composed)))}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -35,9 +35,12 @@ func startChromium() (context.Context, error) {
 	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(),
 		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("hide-scrollbars", true),
-		chromedp.Flag("force-color-profile", "srgb"), chromedp.Flag("no-proxy-server", true), chromedp.Flag("host-resolver-rules", "MAP "+elsewhereName+" 127.0.0.1, MAP "+shelfName+" 127.0.0.1"),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.Flag("hide-scrollbars", true),
+		chromedp.Flag("force-color-profile", "srgb"), chromedp.Flag("no-proxy-server", true),
+		chromedp.Flag("host-resolver-rules", "MAP "+elsewhereName+" 127.0.0.1, MAP "+shelfName+" 127.0.0.1"),
 		chromedp.Flag("lang", "en-US"),
 	)
 	browser, stopBrowser := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {}))
@@ -52,8 +55,8 @@ func startChromium() (context.Context, error) {
 	return browser, nil
 }
 
-// Names that Chromium is told to find on this machine: of a page elsewhere, and of a server on a network, which browsers
-// tell nothing of the site that a request comes from.
+// Names that Chromium is told to find on this machine: of a page elsewhere, and of a server on a network, which
+// browsers tell nothing of the site that a request comes from.
 const (
 	elsewhereName = "evil.example"
 	shelfName     = "shelf.example"

@@ -31,14 +31,16 @@ func deleteSeveral(t *testing.T, scripting bool) {
 	b.Press("needed by billing")
 	b.Click(`form[action$="/pin"] button`)
 	b.See("[data-pinned-digest]")
-	if text := b.Text("[data-pinned-digest]"); !strings.Contains(text, "Pinned by ") || !strings.Contains(text, "needed by billing") {
+	if text := b.Text("[data-pinned-digest]"); !strings.Contains(text, "Pinned by ") ||
+		!strings.Contains(text, "needed by billing") {
 		t.Errorf("the page does not say who pinned it and why: %s", text)
 	}
 
 	// The plan says of each what happens, and nothing has happened.
 	b.Open("/delete?" + url.Values{"ref": {"postgres:15", "ubuntu:latest", "redis:7"}}.Encode())
 	text := b.Text("main")
-	for _, want := range []string{"Delete 3 items", "Untagged, and its 2 images deleted with it.", "Untagged only", "needed by billing", "1 of 3 is not deleted", "Delete 2 of 3"} {
+	for _, want := range []string{"Delete 3 items", "Untagged, and its 2 images deleted with it.", "Untagged only",
+		"needed by billing", "1 of 3 is not deleted", "Delete 2 of 3"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the plan does not say %q: %s", want, text)
 		}
@@ -50,7 +52,8 @@ func deleteSeveral(t *testing.T, scripting bool) {
 	// Carried out: what the rules keep is still there.
 	b.Click(`form[action="/delete"] button.btn-error`)
 	b.See(`form[action^="/removals/"] button`)
-	if text := b.Text("main .alert"); !strings.Contains(text, "Deleted 2 items.") || !strings.Contains(text, "1 stays") || !strings.Contains(text, "Can be undone until ") {
+	if text := b.Text("main .alert"); !strings.Contains(text, "Deleted 2 items.") || !strings.Contains(text, "1 stays") ||
+		!strings.Contains(text, "Can be undone until ") {
 		t.Errorf("the message is %q", text)
 	}
 	if text := b.Text("main"); strings.Contains(text, "postgres:15") || !strings.Contains(text, "redis:7") {

@@ -19,7 +19,8 @@ func shelves(t *testing.T, h *shelf.Hub) (servers []*shelf.Server, hosts [][]str
 	t.Helper()
 	list := shelf.ListRegistries(t, h.Listed())
 	local := shelf.Start(t, list, "--mirror=docker.io", "--log-level=debug")
-	network := shelf.Start(t, list, "--mirror=docker.io", "--log-level=debug", "--listen=0.0.0.0:0", "--auth=none", "--host="+shelfName)
+	network := shelf.Start(t, list, "--mirror=docker.io", "--log-level=debug", "--listen=0.0.0.0:0", "--auth=none",
+		"--host="+shelfName)
 	_, port, _ := net.SplitHostPort(network.Host())
 	at := []string{net.JoinHostPort(shelfName, port)}
 	addresses, err := net.InterfaceAddrs()
@@ -48,11 +49,14 @@ func TestAReboundNameReadsAndDoesNothing(t *testing.T) {
 			t.Errorf("%s shows %q", s.URL, text)
 		}
 		for _, script := range []string{
-			`fetch("/images")`, `fetch("/images", {headers: {Accept: "text/plain"}})`, `fetch("/v2/library/nginx/manifests/latest")`, `fetch("/v2/_catalog")`,
+			`fetch("/images")`, `fetch("/images", {headers: {Accept: "text/plain"}})`,
+			`fetch("/v2/library/nginx/manifests/latest")`, `fetch("/v2/_catalog")`,
 			`fetch("/search?q=nginx")`, `fetch("/pull?ref=nginx")`, `fetch("/static/app.css")`,
-			`fetch("/pulls", {method: "POST", body: new URLSearchParams({ref: "nginx:latest"})})`, `fetch("/archives", {method: "PUT", body: "x"})`,
+			`fetch("/pulls", {method: "POST", body: new URLSearchParams({ref: "nginx:latest"})})`,
+			`fetch("/archives", {method: "PUT", body: "x"})`,
 		} {
-			if status, err := Evaluate[int](b, script+`.then((r) => r.status)`); err != nil || status != http.StatusMisdirectedRequest {
+			if status, err := Evaluate[int](b, script+`.then((r) => r.status)`); err != nil ||
+				status != http.StatusMisdirectedRequest {
 				t.Errorf("%s: %s answers %d, %v", s.URL, script, status, err)
 			}
 		}
@@ -65,16 +69,19 @@ func TestAReboundNameReadsAndDoesNothing(t *testing.T) {
 	}
 }
 
-// TestAPageElsewhereMakesNoMirrorFetch has Chromium show a page of another site with images and the like that are addresses
-// of the registry API and of pages, with a Referer and without.
+// TestAPageElsewhereMakesNoMirrorFetch has Chromium show a page of another site with images and the like that are
+// addresses of the registry API and of pages, with a Referer and without.
 func TestAPageElsewhereMakesNoMirrorFetch(t *testing.T) {
 	t.Parallel()
 	h := shelf.DockerHub(t, "library/nginx:latest")
 	servers, hosts := shelves(t, h)
-	paths := []string{"/v2/library/nginx/manifests/latest?x", "/v2/library/nginx/manifests/latest?ns=docker.io", "/search?q=nginx", "/pull?ref=nginx:latest", "/pull?ref=nginx&all=1"}
+	paths := []string{"/v2/library/nginx/manifests/latest?x", "/v2/library/nginx/manifests/latest?ns=docker.io",
+		"/search?q=nginx", "/pull?ref=nginx:latest", "/pull?ref=nginx&all=1"}
 	tags := []string{
-		`<img src="%s">`, `<img referrerpolicy="no-referrer" src="%s">`, `<iframe src="%s"></iframe>`, `<iframe referrerpolicy="no-referrer" src="%s"></iframe>`,
-		`<script src="%s"></script>`, `<link rel="stylesheet" href="%s">`, `<script>fetch("%s", {mode: "no-cors", credentials: "include", referrerPolicy: "no-referrer"})</script>`,
+		`<img src="%s">`, `<img referrerpolicy="no-referrer" src="%s">`, `<iframe src="%s"></iframe>`,
+		`<iframe referrerpolicy="no-referrer" src="%s"></iframe>`,
+		`<script src="%s"></script>`, `<link rel="stylesheet" href="%s">`,
+		`<script>fetch("%s", {mode: "no-cors", credentials: "include", referrerPolicy: "no-referrer"})</script>`,
 	}
 	for i, s := range servers {
 		for at, host := range hosts[i] {
@@ -84,7 +91,8 @@ func TestAPageElsewhereMakesNoMirrorFetch(t *testing.T) {
 					w.Header().Set("Content-Type", "text/html")
 					fmt.Fprint(w, "<!DOCTYPE html><title>Elsewhere</title>")
 					if to := r.URL.Query().Get("then"); to != "" {
-						fmt.Fprintf(w, `<meta name="referrer" content="no-referrer"><script>location.href = %q</script>`, "http://"+host+to)
+						fmt.Fprintf(w, `<meta name="referrer" content="no-referrer"><script>location.href = %q</script>`, "http://"+
+							host+to)
 						return
 					}
 					for n, path := range paths {

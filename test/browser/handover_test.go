@@ -24,7 +24,8 @@ func (b *Tab) clipboard() string {
 		BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID,
 	})
 	if err == nil { // only a page that has the focus may read it
-		_, err = chromedp.Call(b.ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+		_, err = chromedp.Call(b.ctx, emulation.SetFocusEmulationEnabled,
+			emulation.SetFocusEmulationEnabledParams{Enabled: true})
 	}
 	var text string
 	if err == nil {
@@ -41,7 +42,8 @@ func (b *Tab) downloads() (folder string) {
 	b.t.Helper()
 	folder = b.t.TempDir()
 	_, err := chromedp.Call(b.ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
-		Behavior: browser.SetDownloadBehaviorBehaviorAllow, BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID, DownloadPath: folder,
+		Behavior: browser.SetDownloadBehaviorBehaviorAllow, BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID,
+		DownloadPath: folder,
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -63,9 +65,12 @@ func (b *Tab) downloaded(folder, name string, size int64) (path string) {
 func TestAnImageIsHandedOverFromOneServerToAnotherInTheBrowser(t *testing.T) {
 	t.Parallel()
 	u := shelf.RealUpstream(t)
-	index := u.Holds(t, "team/debian", sample.Index{Attest: true, Entries: []sample.Source{shelf.Plain(t), shelf.Must(sample.Image{
-		Platform: v1.Platform{OS: "linux", Architecture: "arm64"}, Steps: []sample.Step{{By: "ADD rootfs.tar /", Layer: sample.NewLayer(sample.Gzip, sample.Data("rootfs", "arm", 300_000))}},
-	}.Build())}}, "12")
+	index := u.Holds(t, "team/debian",
+		sample.Index{Attest: true, Entries: []sample.Source{shelf.Plain(t), shelf.Must(sample.Image{
+			Platform: v1.Platform{OS: "linux", Architecture: "arm64"},
+			Steps: []sample.Step{{By: "ADD rootfs.tar /",
+				Layer: sample.NewLayer(sample.Gzip, sample.Data("rootfs", "arm", 300_000))}},
+		}.Build())}}, "12")
 	from, to := shelf.Start(t), shelf.Start(t)
 	from.AwaitState(from.Pull(u.Ref("team/debian:12"), "linux/amd64", "linux/arm64"), "done")
 
@@ -81,7 +86,8 @@ func TestAnImageIsHandedOverFromOneServerToAnotherInTheBrowser(t *testing.T) {
 	if command != "docker pull "+from.Host()+"/"+name {
 		t.Errorf("copied is %q", command)
 	}
-	status, _ := from.Get("/v2/" + strings.ReplaceAll(strings.TrimSuffix(name, ":12"), from.Host()+"/", "") + "/manifests/12")
+	status, _ := from.Get("/v2/" + strings.ReplaceAll(strings.TrimSuffix(name, ":12"), from.Host()+"/", "") +
+		"/manifests/12")
 	if status != http.StatusOK {
 		t.Errorf("what the command names is answered %d", status)
 	}
@@ -103,12 +109,14 @@ func TestAnImageIsHandedOverFromOneServerToAnotherInTheBrowser(t *testing.T) {
 	for _, section := range []string{"", "/layers?platform=linux/arm64", "/config", "/manifest", "/inspect"} {
 		b.Open(u.Address("team/debian:12" + section))
 		other.Open(u.Address("team/debian:12" + section))
-		if one, two := b.Text("#image section.panel[aria-label]"), other.Text("#image section.panel[aria-label]"); one != two || one == "" {
+		if one, two := b.Text("#image section.panel[aria-label]"),
+			other.Text("#image section.panel[aria-label]"); one != two || one == "" {
 			t.Errorf("%s: the one server shows\n%s\nand the other\n%s", section, one, two)
 		}
 	}
 	for _, s := range []*shelf.Server{from, to} {
-		if status, body := s.Get(u.Address("team/debian:12")); status != http.StatusOK || !strings.Contains(body, index.Digest().String()) {
+		if status, body := s.Get(u.Address("team/debian:12")); status != http.StatusOK ||
+			!strings.Contains(body, index.Digest().String()) {
 			t.Errorf("%s does not show the digest that the registry has", s.URL)
 		}
 	}

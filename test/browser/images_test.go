@@ -23,7 +23,8 @@ func shelved(t *testing.T) (*Tab, *shelf.Server, *shelf.Upstream) {
 	u.Library(t, "library/postgres", "15")
 	u.Library(t, "library/nginx", "latest")
 	s := shelf.Start(t)
-	for _, ref := range []string{"library/ubuntu:22.04", "library/ubuntu:latest", "library/postgres:15", "library/nginx:latest"} {
+	for _, ref := range []string{"library/ubuntu:22.04", "library/ubuntu:latest", "library/postgres:15",
+		"library/nginx:latest"} {
 		s.AwaitState(s.Pull(u.Ref(ref), "linux/amd64"), "done")
 	}
 	b := Open(t, s)
@@ -70,7 +71,8 @@ func TestTheListIsFilteredByKeyboardAlone(t *testing.T) {
 
 	b.filterKey()
 	b.See("#image-filter:focus")
-	b.Press("reference=*/library/ub* registry=" + u.Host + " :22") // nothing is moved but what a space follows; the host's port may well have a 22
+	// nothing is moved but what a space follows; the host's port may well have a 22
+	b.Press("reference=*/library/ub* registry=" + u.Host + " :22")
 	b.See("[data-chip]")
 	b.rowsBecome("ubuntu:22.04")
 	if got, want := b.Location(), "/images?q=:22&reference=*/library/ub*&registry="+u.Host; unescaped(t, got) != want {
@@ -205,7 +207,8 @@ func TestTheListIsFilteredAndTickedWithScriptingOff(t *testing.T) {
 	b.Click(`tr:nth-child(4) input[name=ref]`)
 	b.Click("#selection button.btn-error")
 	b.comesTo("/delete?ref=" + u.Host + "/library/ubuntu:22.04&ref=" + u.Host + "/library/ubuntu:latest")
-	if p := s.Page("/images?q=reference%3D*/*/ubuntu&q="); p.Status != http.StatusOK || p.URL.Query().Get("reference") != "*/*/ubuntu" {
+	if p := s.Page("/images?q=reference%3D*/*/ubuntu&q="); p.Status != http.StatusOK || p.URL.Query().
+		Get("reference") != "*/*/ubuntu" {
 		t.Errorf("%d at %s", p.Status, p.URL)
 	}
 }

@@ -58,9 +58,11 @@ func TestCurlGetsTheBareAnswerOfATemplate(t *testing.T) {
 		body   string
 	}{
 		"{{.Architecture}}": {http.StatusOK, "amd64\n"},
-		"{{.Nope}}":         {http.StatusBadRequest, "template parsing error: template: :1:2: executing \"\" at <.Nope>: map has no entry for key \"Nope\"\n"},
+		"{{.Nope}}": {http.StatusBadRequest,
+			"template parsing error: template: :1:2: executing \"\" at <.Nope>: map has no entry for key \"Nope\"\n"},
 	} {
-		p := s.Send(http.MethodGet, inspected+"?format="+url.QueryEscape(template), nil, map[string]string{"Accept": "text/plain"})
+		p := s.Send(http.MethodGet, inspected+"?format="+url.QueryEscape(template), nil,
+			map[string]string{"Accept": "text/plain"})
 		if p.Status != want.status || p.Body != want.body {
 			t.Errorf("%s: %d %q, want %d %q", template, p.Status, p.Body, want.status, want.body)
 		}

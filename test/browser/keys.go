@@ -18,7 +18,8 @@ func (b *Tab) Enter(selector, text string) {
 // Focused gives the tab the focus for good: the window of a tab among others has it now and then only.
 func (b *Tab) Focused() {
 	b.t.Helper()
-	_, err := chromedp.Call(b.ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	_, err := chromedp.Call(b.ctx, emulation.SetFocusEmulationEnabled,
+		emulation.SetFocusEmulationEnabledParams{Enabled: true})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -35,7 +36,8 @@ func (b *Tab) Press(keys string) {
 // Key presses one key as a keyboard does: what it writes comes only where no script takes the key.
 func (b *Tab) Key(e input.DispatchKeyEventParams) {
 	b.t.Helper()
-	for _, e.Type = range []input.DispatchKeyEventType{input.DispatchKeyEventTypeKeyDown, input.DispatchKeyEventTypeKeyUp} {
+	for _, e.Type = range []input.DispatchKeyEventType{input.DispatchKeyEventTypeKeyDown,
+		input.DispatchKeyEventTypeKeyUp} {
 		if _, err := chromedp.Call(b.ctx, input.DispatchKeyEvent, e); err != nil {
 			b.t.Fatalf("press %s: %v", e.Key, err)
 		}

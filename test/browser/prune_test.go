@@ -25,7 +25,8 @@ func movedDemo(t *testing.T) *shelf.Server {
 	return s
 }
 
-// pruneDangling looks at what a prune would free, goes on to the preview, carries it out, undoes it, and prunes for good.
+// pruneDangling looks at what a prune would free, goes on to the preview, carries it out, undoes it, and prunes for
+// good.
 func pruneDangling(t *testing.T, scripting bool) {
 	t.Parallel()
 	s := movedDemo(t)
@@ -52,7 +53,8 @@ func pruneDangling(t *testing.T, scripting bool) {
 	}
 	b.Click(`form[action="/prune"] button`)
 	b.See("#prune-plan h2")
-	if at, text := b.Location(), b.Text("#prune-plan"); at != "/prune?until=2020-01-01" || !strings.Contains(text, "No image is chosen by these filters.") {
+	if at, text := b.Location(), b.Text("#prune-plan"); at != "/prune?until=2020-01-01" ||
+		!strings.Contains(text, "No image is chosen by these filters.") {
 		t.Errorf("at %s it says %q", at, text)
 	}
 	b.Click(`#prune-plan a[href="/prune"]`)
@@ -72,7 +74,8 @@ func pruneDangling(t *testing.T, scripting bool) {
 	// Carried out, undone, and carried out again.
 	b.Click(`form[action="/prune"][method="post"] button.btn-error`)
 	b.See(`main .alert form[action^="/removals/"] button`)
-	if at, text := b.Location(), b.Text("main .alert"); at != "/storage" || !strings.Contains(text, "Pruned 1 image. Its ") || !strings.Contains(text, "Can be undone until ") {
+	if at, text := b.Location(), b.Text("main .alert"); at != "/storage" ||
+		!strings.Contains(text, "Pruned 1 image. Its ") || !strings.Contains(text, "Can be undone until ") {
 		t.Errorf("at %s the message is %q", at, text)
 	}
 	if text := b.Text("#removals"); !strings.Contains(text, "Undo") {
@@ -115,7 +118,8 @@ func TestThePreviewFollowsTheForm(t *testing.T) {
 	b.Click("input[name=until]")
 	b.Press("gestern")
 	b.SeeText("#prune-plan", `until: "gestern" is not a time.`)
-	if typed, err := Evaluate[string](b, `document.querySelector("input[name=label]").value`); err != nil || typed != "maintainer" {
+	if typed, err := Evaluate[string](b, `document.querySelector("input[name=label]").value`); err != nil ||
+		typed != "maintainer" {
 		t.Errorf("the label has become %q: %v", typed, err)
 	}
 	if text := b.Text("#prune-plan"); strings.Contains(text, "Frees") {

@@ -60,18 +60,21 @@ func TestAPageOfAnotherSiteMakesTheServerAskNobody(t *testing.T) {
 				})
 			}
 			if n := shelf.Asked(h.Search, h.Registry, u); n != 0 {
-				t.Errorf("%d requests, such as %+v", n, append(append(h.Search.Requests(), h.Registry.Requests()...), u.Requests()...)[0])
+				t.Errorf("%d requests, such as %+v", n,
+					append(append(h.Search.Requests(), h.Registry.Requests()...), u.Requests()...)[0])
 			}
 		})
 	}
 
 	// Somebody's click on a link there is another matter.
-	held := s.Send(http.MethodGet, "/search?q=nginx", nil, map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"})
+	held := s.Send(http.MethodGet, "/search?q=nginx", nil,
+		map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"})
 	held.Says(http.StatusOK, "Not searched yet", "nothing has been asked of any registry yet")
 	clicked := s.Send(http.MethodGet, "/search?q=nginx", nil, map[string]string{
 		"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-User": "?1",
 	})
-	if clicked.Says(http.StatusOK, "results"); len(clicked.Results()) == 0 || h.Search.Count(http.MethodGet, "/search/") == 0 {
+	if clicked.Says(http.StatusOK, "results"); len(clicked.Results()) == 0 ||
+		h.Search.Count(http.MethodGet, "/search/") == 0 {
 		t.Errorf("a click on a link elsewhere finds nothing: %s", clicked.Text())
 	}
 }

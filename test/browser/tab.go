@@ -146,8 +146,8 @@ const element = `(() => {
 	return null;
 })()`
 
-// Await asks the page for something until it is there, that is, until it is not null. Looking again and again from here,
-// rather than once from the page, outlives the navigations that come between.
+// Await asks the page for something until it is there, that is, until it is not null. Looking again and again from
+// here, rather than once from the page, outlives the navigations that come between.
 func Await[T any](b *Tab, selector, expression string) T {
 	b.t.Helper()
 	again := time.NewTicker(20 * time.Millisecond)
@@ -219,7 +219,8 @@ func (b *Tab) where() string {
 // WithoutScripting turns the pages' scripts off.
 func (b *Tab) WithoutScripting() {
 	b.t.Helper()
-	_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled,
+		emulation.SetScriptExecutionDisabledParams{Value: true})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -258,7 +259,8 @@ func (b *Tab) Choose(path string) {
 func (b *Tab) SeeText(selector, text string) {
 	b.t.Helper()
 	shelf.Eventually(b.t, text+" in "+selector, func() bool {
-		said, err := Evaluate[string](b, `(document.querySelector(`+"`"+selector+"`"+`)?.textContent ?? "").replace(/\s+/g, " ")`)
+		said, err := Evaluate[string](b, `(document.querySelector(`+"`"+selector+"`"+
+			`)?.textContent ?? "").replace(/\s+/g, " ")`)
 		return err == nil && strings.Contains(said, text)
 	})
 }

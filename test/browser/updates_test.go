@@ -28,7 +28,8 @@ func findUpdate(t *testing.T, scripting bool) {
 	b.Click(`form[action$="/check"] button`)
 	b.See(`#update[data-update="available"]`)
 	_, digest, _ := strings.Cut(b.Text("#update"), "Here")
-	if text := b.Text("#update"); !strings.Contains(text, "was asked by a check") || !strings.Contains(text, "At the registry") || !strings.Contains(here, digest[:12]) {
+	if text := b.Text("#update"); !strings.Contains(text, "was asked by a check") ||
+		!strings.Contains(text, "At the registry") || !strings.Contains(here, digest[:12]) {
 		t.Errorf("the evidence is %q, the page is of %q", text, here)
 	}
 

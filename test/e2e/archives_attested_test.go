@@ -16,7 +16,8 @@ func TestAnIndexWithAttestationsGoesFromShelfToShelfUnchanged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			u := shelf.SampleUpstream(t)
-			from := shelf.Start(t, shelf.ListRegistries(t, registry.Entry{Host: "ghcr.io", Address: u.Host, TLS: outbound.TLSOff}))
+			from := shelf.Start(t, shelf.ListRegistries(t,
+				registry.Entry{Host: "ghcr.io", Address: u.Host, TLS: outbound.TLSOff}))
 			source := twoPlatforms(false)
 			source.Attest, source.Artifacts = true, artifacts
 			index := u.Holds(t, "team/attested", source, "1")
@@ -26,7 +27,8 @@ func TestAnIndexWithAttestationsGoesFromShelfToShelfUnchanged(t *testing.T) {
 			archive := from.Page(address)
 			to := shelf.Start(t)
 			status, text, _ := to.Put("/archives", strings.NewReader(archive.Body), nil)
-			if archive.Status != http.StatusOK || status != http.StatusCreated || !strings.HasPrefix(text, "Loaded image: ghcr.io/team/attested:1\nhttp") {
+			if archive.Status != http.StatusOK || status != http.StatusCreated ||
+				!strings.HasPrefix(text, "Loaded image: ghcr.io/team/attested:1\nhttp") {
 				t.Fatalf("%d, then %d %q", archive.Status, status, text)
 			}
 			same := func(path string) {

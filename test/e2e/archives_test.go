@@ -34,7 +34,8 @@ func TestCurlSendsAnArchiveAndReadsWhatWasStored(t *testing.T) {
 		if strings.Contains(tt.path, "name=") {
 			name, page = "team/tool:2", "/images/docker.io/team/tool:2"
 		}
-		if want := "Loaded image: " + name + "\n" + s.URL + page + "\n"; status != tt.status || text != want || !strings.HasPrefix(header.Get("Content-Type"), "text/plain") {
+		if want := "Loaded image: " + name + "\n" + s.URL + page + "\n"; status != tt.status || text != want ||
+			!strings.HasPrefix(header.Get("Content-Type"), "text/plain") {
 			t.Errorf("PUT %s: %d %q", tt.path, status, text)
 		}
 		s.Page(header.Get("Location")).Says(http.StatusOK, "Uploaded", "Open "+name)
@@ -51,7 +52,8 @@ func TestCurlSendsAnArchiveAndReadsWhatWasStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if blob, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK || !bytes.Equal(blob, layer.Data) {
+	if blob, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK ||
+		!bytes.Equal(blob, layer.Data) {
 		t.Errorf("the layer: %s, %d bytes, %v", resp.Status, len(blob), err)
 	}
 	if found := s.Staged(); len(found) > 0 {
@@ -71,15 +73,21 @@ func TestARefusedUploadSaysWhyInWordsWithItsStatus(t *testing.T) {
 		status int
 		says   string
 	}{
-		"no archive":          {"/archives", []byte("nothing of the kind"), nil, http.StatusBadRequest, "this is not a tar archive. Send"},
-		"nothing":             {"/archives", nil, nil, http.StatusBadRequest, "nothing was sent"},
-		"no name":             {"/archives", good, nil, http.StatusBadRequest, "?name=REPOSITORY:TAG"},
-		"what is no name":     {"/archives?name=A:B:C", good, nil, http.StatusBadRequest, "not an image reference"},
-		"a folder":            {"/archives/a/b.tar", good, nil, http.StatusNotFound, "/archives"},
-		"truncated":           {"/archives?name=a:1", good[:len(good)/2], nil, http.StatusUnprocessableEntity, "ends too early"},
-		"a wrong diff ID":     {"/archives", shelf.Tarred(t, "a:1", shelf.Must(sample.WrongDiffID().Build())), nil, http.StatusUnprocessableEntity, "the image's config says"},
-		"too large":           {"/archives?name=a:1", make([]byte, 11_000_000), nil, http.StatusRequestEntityTooLarge, "--max-upload"},
-		"another site's page": {"/archives?name=a:1", good, map[string]string{"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, http.StatusForbidden, "another site"},
+		"no archive": {"/archives", []byte("nothing of the kind"), nil, http.StatusBadRequest,
+			"this is not a tar archive. Send"},
+		"nothing":         {"/archives", nil, nil, http.StatusBadRequest, "nothing was sent"},
+		"no name":         {"/archives", good, nil, http.StatusBadRequest, "?name=REPOSITORY:TAG"},
+		"what is no name": {"/archives?name=A:B:C", good, nil, http.StatusBadRequest, "not an image reference"},
+		"a folder":        {"/archives/a/b.tar", good, nil, http.StatusNotFound, "/archives"},
+		"truncated": {"/archives?name=a:1", good[:len(good)/2], nil, http.StatusUnprocessableEntity,
+			"ends too early"},
+		"a wrong diff ID": {"/archives", shelf.Tarred(t, "a:1", shelf.Must(sample.WrongDiffID().Build())), nil,
+			http.StatusUnprocessableEntity, "the image's config says"},
+		"too large": {"/archives?name=a:1", make([]byte, 11_000_000), nil, http.StatusRequestEntityTooLarge,
+			"--max-upload"},
+		"another site's page": {"/archives?name=a:1", good,
+			map[string]string{"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, http.StatusForbidden,
+			"another site"},
 	} {
 		status, text, header := s.Put(tt.path, bytes.NewReader(tt.body), tt.header)
 		if status != tt.status || !strings.Contains(text, tt.says) || strings.Contains(text, "<") {
@@ -95,7 +103,8 @@ func TestARefusedUploadSaysWhyInWordsWithItsStatus(t *testing.T) {
 		}
 	}
 	// Without a size it is refused while it comes.
-	if status, text, _ := s.Put("/archives?name=a:1", io.MultiReader(bytes.NewReader(make([]byte, 11_000_000))), nil); status != http.StatusBadRequest && status != http.StatusRequestEntityTooLarge {
+	if status, text, _ := s.Put("/archives?name=a:1", io.MultiReader(bytes.NewReader(make([]byte, 11_000_000))),
+		nil); status != http.StatusBadRequest && status != http.StatusRequestEntityTooLarge {
 		t.Errorf("too large, without a size: %d %q", status, text)
 	}
 	if found := s.Staged(); len(found) > 0 || s.Blobs() > 0 {
@@ -143,10 +152,12 @@ func TestTheUploadFormWorksWithoutScripting(t *testing.T) {
 	}
 	// curl -F archive=@tool.tar -F name=… sends the name last.
 	form(nil, archive, field{"name", "", "team/tool:2"}).Says(http.StatusOK, "Open team/tool:2")
-	if p := form(map[string]string{"HX-Request": "true", "HX-Request-Type": "partial"}, name, archive); p.Status != http.StatusNoContent || !strings.HasPrefix(p.Header.Get("HX-Redirect"), "/pulls/") {
+	if p := form(map[string]string{"HX-Request": "true", "HX-Request-Type": "partial"}, name,
+		archive); p.Status != http.StatusNoContent || !strings.HasPrefix(p.Header.Get("HX-Redirect"), "/pulls/") {
 		t.Errorf("for the page's own request: %d %v", p.Status, p.Header)
 	}
-	if p := form(map[string]string{"Accept": "text/plain"}, name, archive); p.Status != http.StatusOK || !strings.HasPrefix(p.Body, "Loaded image: team/tool:1\n") {
+	if p := form(map[string]string{"Accept": "text/plain"}, name, archive); p.Status != http.StatusOK ||
+		!strings.HasPrefix(p.Body, "Loaded image: team/tool:1\n") {
 		t.Errorf("as text: %d %s", p.Status, p.Body)
 	}
 	failed := form(nil, archive)
@@ -154,15 +165,18 @@ func TestTheUploadFormWorksWithoutScripting(t *testing.T) {
 	if !regexp.MustCompile(`^/pulls/\d+$`).MatchString(failed.URL.Path) {
 		t.Errorf("one that fails leads to %s", failed.URL)
 	}
-	if p := form(map[string]string{"HX-Request": "true", "HX-Request-Type": "partial"}, archive); p.Status != http.StatusBadRequest || !strings.HasPrefix(p.Header.Get("HX-Redirect"), "/pulls/") {
+	if p := form(map[string]string{"HX-Request": "true", "HX-Request-Type": "partial"},
+		archive); p.Status != http.StatusBadRequest || !strings.HasPrefix(p.Header.Get("HX-Redirect"), "/pulls/") {
 		t.Errorf("one that fails, for the page's own request: %d %v", p.Status, p.Header)
 	}
 	form(nil, name).Says(http.StatusBadRequest, "No archive was chosen")
 	form(nil, name, field{"archive", "", ""}).Says(http.StatusBadRequest, "No archive was chosen")
 	form(nil, name, archive, archive).Says(http.StatusOK, "several archives", "Nothing was stored")
 	form(nil, field{"surprise", "", "x"}, archive).Says(http.StatusBadRequest, "surprise")
-	form(map[string]string{"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, name, field{"archive", "tool.tar", "never read"}).Says(http.StatusForbidden, "another site")
-	s.Send(http.MethodPost, "/archives", nil, map[string]string{"Content-Type": "text/plain"}).Says(http.StatusBadRequest, "multipart/form-data")
+	form(map[string]string{"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, name,
+		field{"archive", "tool.tar", "never read"}).Says(http.StatusForbidden, "another site")
+	s.Send(http.MethodPost, "/archives", nil, map[string]string{"Content-Type": "text/plain"}).
+		Says(http.StatusBadRequest, "multipart/form-data")
 	if found := s.Staged(); len(found) > 0 {
 		t.Errorf("left: %v", found)
 	}
@@ -171,13 +185,15 @@ func TestTheUploadFormWorksWithoutScripting(t *testing.T) {
 func TestASenderThatAsksFirstIsRefusedBeforeItSends(t *testing.T) {
 	t.Parallel()
 	s := shelf.Start(t, "--max-upload=1000")
-	_, answer := s.Raw("PUT /archives?name=a:1 HTTP/1.1\nHost: " + s.Host() + "\nContent-Length: 5000\nExpect: 100-continue\n\n")
+	_, answer := s.Raw("PUT /archives?name=a:1 HTTP/1.1\nHost: " + s.Host() +
+		"\nContent-Length: 5000\nExpect: 100-continue\n\n")
 	resp, err := http.ReadResponse(answer, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusRequestEntityTooLarge || !strings.Contains(string(body), "1kB is the most") {
+	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusRequestEntityTooLarge ||
+		!strings.Contains(string(body), "1kB is the most") {
 		t.Errorf("%s %s", resp.Status, body)
 	}
 	if !resp.Close {
@@ -194,7 +210,8 @@ func TestWhoGoesAwayLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	shelf.Eventually(t, "the end of the upload", func() bool { return len(s.Staged()) == 0 })
-	shelf.Eventually(t, "its record", func() bool { _, body := s.Get("/pulls/1"); return strings.Contains(body, "Nothing was stored") })
+	shelf.Eventually(t, "its record",
+		func() bool { _, body := s.Get("/pulls/1"); return strings.Contains(body, "Nothing was stored") })
 	s.Page("/pulls/1").Says(http.StatusOK, "Nothing was stored", "Upload it again", "nothing is left on the server")
 	if s.Blobs() > 0 {
 		t.Errorf("%d blobs are left", s.Blobs())
@@ -211,7 +228,8 @@ func TestAnUploadIsCancelledFromItsPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusConflict || !strings.Contains(string(body), "cancelled") {
+	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusConflict ||
+		!strings.Contains(string(body), "cancelled") {
 		t.Errorf("the sender is told %s %s", resp.Status, body)
 	}
 	if found := s.Staged(); len(found) > 0 {
@@ -274,7 +292,8 @@ func TestAKilledUploadIsGoneAfterTheNextStart(t *testing.T) {
 		t.Errorf("left: %v and %d blobs", found, s.Blobs())
 	}
 	s.Page("/pulls/1").Says(http.StatusOK, "Nothing was stored", "the server stopped while this was uploaded")
-	if status, text, _ := s.Put("/archives", bytes.NewReader(shelf.Tarred(t, "a:1", shelf.Plain(t))), nil); status != http.StatusCreated {
+	if status, text, _ := s.Put("/archives", bytes.NewReader(shelf.Tarred(t, "a:1", shelf.Plain(t))),
+		nil); status != http.StatusCreated {
 		t.Errorf("sent again: %d %s", status, text)
 	}
 }

@@ -27,7 +27,8 @@ func TestHelpNamesEveryFlagWithItsTwinInTheEnvironment(t *testing.T) {
 	}
 	text := strings.Join(strings.Fields(out), " ") // it is wrapped
 	for _, flag := range []string{
-		"listen", "data", "platform", "registry", "registries", "insecure-registry", "registry-ca", "pull-concurrency", "undo-window",
+		"listen", "data", "platform", "registry", "registries", "insecure-registry", "registry-ca", "pull-concurrency",
+		"undo-window",
 		"external-url", "host", "auth", "log-format", "log-level",
 	} {
 		twin := "STOWAGE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
@@ -64,27 +65,44 @@ func TestAWrongCommandLineIsRefusedWithWhatToDo(t *testing.T) {
 		{"unknown flag", nil, []string{"--nope"}, []string{"stowage: unknown flag --nope", "See `stowage help`."}},
 		{"unknown command", nil, []string{"fly"}, []string{"stowage: ", "fly", "See `stowage help`."}},
 		{"not a number", nil, []string{"--pull-concurrency=many"}, []string{"--pull-concurrency", "See `stowage help`."}},
-		{"an undo window that is over already", nil, []string{"--undo-window=-1m"}, []string{"--undo-window is a duration such as 10m, or 0, not -1m0s"}},
-		{"an undo window without a unit", []string{"STOWAGE_UNDO_WINDOW=ten minutes"}, nil, []string{"--undo-window", "See `stowage help`."}},
-		{"a size that is none", nil, []string{"--max-upload=lots"}, []string{"--max-upload is a size such as 20GB, or 0, not"}},
-		{"a memory limit that is none", nil, []string{"--memory-limit=lots"}, []string{"--memory-limit is a size such as 512MiB, or 0, not"}},
-		{"a size below nothing", nil, []string{"--max-upload=-1GB"}, []string{"--max-upload is a size such as 20GB, or 0, not"}},
-		{"too many at once", nil, []string{"--pull-concurrency=1000"}, []string{"--pull-concurrency must be between 1 and 64"}},
+		{"an undo window that is over already", nil, []string{"--undo-window=-1m"},
+			[]string{"--undo-window is a duration such as 10m, or 0, not -1m0s"}},
+		{"an undo window without a unit", []string{"STOWAGE_UNDO_WINDOW=ten minutes"}, nil,
+			[]string{"--undo-window", "See `stowage help`."}},
+		{"a size that is none", nil, []string{"--max-upload=lots"},
+			[]string{"--max-upload is a size such as 20GB, or 0, not"}},
+		{"a memory limit that is none", nil, []string{"--memory-limit=lots"},
+			[]string{"--memory-limit is a size such as 512MiB, or 0, not"}},
+		{"a size below nothing", nil, []string{"--max-upload=-1GB"},
+			[]string{"--max-upload is a size such as 20GB, or 0, not"}},
+		{"too many at once", nil, []string{"--pull-concurrency=1000"},
+			[]string{"--pull-concurrency must be between 1 and 64"}},
 		{"log level", nil, []string{"--log-level=loud"}, []string{"--log-level", "debug", "loud"}},
-		{"platform", nil, []string{"--platform=lin ux"}, []string{`--platform: "lin ux" is not a platform`, "such as linux/amd64"}},
-		{"an outside address with a path", nil, []string{"--external-url=https://shelf.example.com/stowage"}, []string{`--external-url: "https://shelf.example.com/stowage" is not an address of this server`, "https://shelf.example.com"}},
-		{"a name with a port", nil, []string{"--host=shelf.example.com:8080"}, []string{`--host: "shelf.example.com:8080" is not the name of a host`, "shelf.example.com"}},
-		{"an insecure registry with a scheme", nil, []string{"--insecure-registry=http://a"}, []string{`--insecure-registry: "http://a" is not a host`}},
+		{"platform", nil, []string{"--platform=lin ux"},
+			[]string{`--platform: "lin ux" is not a platform`, "such as linux/amd64"}},
+		{"an outside address with a path", nil, []string{"--external-url=https://shelf.example.com/stowage"},
+			[]string{`--external-url: "https://shelf.example.com/stowage" is not an address of this server`,
+				"https://shelf.example.com"}},
+		{"a name with a port", nil, []string{"--host=shelf.example.com:8080"},
+			[]string{`--host: "shelf.example.com:8080" is not the name of a host`, "shelf.example.com"}},
+		{"an insecure registry with a scheme", nil, []string{"--insecure-registry=http://a"},
+			[]string{`--insecure-registry: "http://a" is not a host`}},
 		{"next to no memory", nil, []string{"--memory-limit=1"}, []string{"--memory-limit must be at least 64MiB, or 0"}},
-		{"an outside address without http", []string{"STOWAGE_EXTERNAL_URL=shelf.example.com"}, nil, []string{"--external-url: "}},
-		{"address without a port", nil, []string{"--listen=127.0.0.1"}, []string{"--listen", "Give host and port, such as 127.0.0.1:8080."}},
-		{"from the environment", []string{"STOWAGE_PLATFORM=lin ux"}, nil, []string{`--platform: "lin ux" is not a platform`}},
+		{"an outside address without http", []string{"STOWAGE_EXTERNAL_URL=shelf.example.com"}, nil,
+			[]string{"--external-url: "}},
+		{"address without a port", nil, []string{"--listen=127.0.0.1"},
+			[]string{"--listen", "Give host and port, such as 127.0.0.1:8080."}},
+		{"from the environment", []string{"STOWAGE_PLATFORM=lin ux"}, nil,
+			[]string{`--platform: "lin ux" is not a platform`}},
 		{"CA file", nil, []string{"--registry-ca=/nowhere.pem", "--listen=127.0.0.1:0"}, []string{"/nowhere.pem"}},
 		{"open to the network", nil, []string{"--listen=0.0.0.0:0"}, []string{
-			"--listen 0.0.0.0:0 would let everybody on the network pull, upload and delete images", "Listen on 127.0.0.1, or add --auth none if that is what you want.",
+			"--listen 0.0.0.0:0 would let everybody on the network pull, upload and delete images",
+			"Listen on 127.0.0.1, or add --auth none if that is what you want.",
 		}},
-		{"open to the network by an empty host", nil, []string{"--listen=:0"}, []string{"would let everybody on the network pull, upload and delete images"}},
-		{"open to the network from the environment", []string{"STOWAGE_LISTEN=0.0.0.0:0"}, nil, []string{"would let everybody on the network pull, upload and delete images"}},
+		{"open to the network by an empty host", nil, []string{"--listen=:0"},
+			[]string{"would let everybody on the network pull, upload and delete images"}},
+		{"open to the network from the environment", []string{"STOWAGE_LISTEN=0.0.0.0:0"}, nil,
+			[]string{"would let everybody on the network pull, upload and delete images"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out, errs, code := shelf.Run(t, c.env, c.args...)
@@ -106,7 +124,8 @@ func TestAWrongCommandLineIsRefusedWithWhatToDo(t *testing.T) {
 func TestTheEnvironmentConfiguresAndTheCommandLineWins(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "from-the-environment")
-	env := []string{"STOWAGE_LISTEN=127.0.0.1:0", "STOWAGE_DATA=" + data, "STOWAGE_PLATFORM=linux/s390x", "STOWAGE_LOG_LEVEL=debug"}
+	env := []string{"STOWAGE_LISTEN=127.0.0.1:0", "STOWAGE_DATA=" + data, "STOWAGE_PLATFORM=linux/s390x",
+		"STOWAGE_LOG_LEVEL=debug"}
 
 	s := shelf.Launch(t, data, shelf.Command(t, env))
 	if s.Platform != "linux/s390x" {
@@ -132,7 +151,8 @@ func TestASecondServerOnTheSameDataFolderIsRefused(t *testing.T) {
 	t.Parallel()
 	s := shelf.Start(t)
 	_, errs, code := shelf.Run(t, nil, "--listen=127.0.0.1:0", "--data="+s.Data)
-	if code != 1 || !strings.Contains(errs, "another Stowage server is using the data folder "+s.Data) || !strings.Contains(errs, "--data") {
+	if code != 1 || !strings.Contains(errs, "another Stowage server is using the data folder "+s.Data) ||
+		!strings.Contains(errs, "--data") {
 		t.Errorf("exit code %d:\n%s", code, errs)
 	}
 	if status, _ := s.Get("/readyz"); status != http.StatusOK {

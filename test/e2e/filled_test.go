@@ -44,15 +44,18 @@ func fillShelf(t *testing.T) filled {
 }
 
 func twoPlatforms(docker bool) sample.Index {
-	return sample.Index{Docker: docker, Entries: []sample.Source{onePlatform("amd64", docker), onePlatform("arm64", docker)}}
+	return sample.Index{Docker: docker,
+		Entries: []sample.Source{onePlatform("amd64", docker), onePlatform("arm64", docker)}}
 }
 
 func onePlatform(architecture string, docker bool) sample.Image {
 	return sample.Image{
 		Platform: v1.Platform{OS: "linux", Architecture: architecture}, Created: sample.Epoch, Docker: docker,
 		Steps: []sample.Step{
-			{By: "COPY base / # buildkit", Layer: sample.NewLayer(sample.Gzip, sample.Dir("etc"), sample.Text("etc/motd", architecture), sample.Data("etc/base", "base", 300_000))},
-			{By: "COPY app / # buildkit", Layer: sample.NewLayer(sample.Gzip, sample.Dir("srv"), sample.Program("srv/app", architecture, 50_000))},
+			{By: "COPY base / # buildkit", Layer: sample.NewLayer(sample.Gzip, sample.Dir("etc"),
+				sample.Text("etc/motd", architecture), sample.Data("etc/base", "base", 300_000))},
+			{By: "COPY app / # buildkit", Layer: sample.NewLayer(sample.Gzip, sample.Dir("srv"),
+				sample.Program("srv/app", architecture, 50_000))},
 		},
 	}
 }

@@ -22,7 +22,8 @@ func TestPullingUbuntuForARM64ShowsItsArchitecture(t *testing.T) {
 	s.AwaitState(s.Pull(u.Ref("library/ubuntu:22.04"), "linux/arm64/v8"), "done")
 
 	p := s.Page(u.Address("library/ubuntu:22.04") + "/inspect")
-	p.Says(http.StatusOK, `"Architecture": "arm64"`, `"Variant": "v8"`, `"Os": "linux"`, `"`+u.Ref("library/ubuntu:22.04")+`"`)
+	p.Says(http.StatusOK, `"Architecture": "arm64"`, `"Variant": "v8"`, `"Os": "linux"`, `"`+u.Ref("library/ubuntu:22.04")+
+		`"`)
 	arm := shelf.Platform(t, index, "linux/arm64/v8")
 	p.Says(http.StatusOK, arm.Blobs[0].Descriptor.Digest.String())
 	// The other platforms are shown as missing: nothing of them was fetched.

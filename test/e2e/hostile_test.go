@@ -55,7 +55,8 @@ func (v *visited) openAll(t *testing.T, s *shelf.Server, accept string, addresse
 			v.mu.Lock()
 			v.paths[path] = true
 			v.mu.Unlock()
-			if a.status >= http.StatusInternalServerError || a.status == http.StatusUnprocessableEntity && a.page { // too large to be a page
+			// too large to be a page
+			if a.status >= http.StatusInternalServerError || a.status == http.StatusUnprocessableEntity && a.page {
 				return fmt.Errorf("%s: status %d", address, a.status)
 			}
 			if most := int64(mostOfAnswer); a.bytes > most || a.page && a.bytes > mostOfPage {
@@ -103,15 +104,18 @@ func pagesOf(u *shelf.Upstream, d sample.BadDocument, b, other sample.Built) []s
 	id := "/images/" + image.Blobs[0].Descriptor.Digest.String()
 	all := []string{repository, byDigest, id + "/config", "/pull?ref=" + url.QueryEscape(u.Ref("bad/"+d.Name+":1"))}
 	for _, section := range []string{
-		"", "/config", "/manifest", "/inspect", "/history", "/use", "/download", "/delete", "/manifest?document=index", "/manifest?raw=1", "/inspect?raw=1", "/inspect?format=json",
-		"/inspect?format=" + url.QueryEscape("{{json .}}"), "/inspect?format=" + url.QueryEscape("{{range .Config.Env}}{{println .}}{{end}}{{.Config.Labels}}"),
+		"", "/config", "/manifest", "/inspect", "/history", "/use", "/download", "/delete", "/manifest?document=index",
+		"/manifest?raw=1", "/inspect?raw=1", "/inspect?format=json",
+		"/inspect?format=" + url.QueryEscape("{{json .}}"), "/inspect?format=" +
+			url.QueryEscape("{{range .Config.Env}}{{println .}}{{end}}{{.Config.Labels}}"),
 	} {
 		all = append(all, tag+section)
 	}
 	if layers := image.Layers(); len(layers) > 0 {
 		all = append(all, "/layers/"+layers[0].Descriptor.Digest.String())
 	}
-	return append(all, byDigest+"/changes?from="+other.Digest().String(), repository+"@"+other.Digest().String()+"/changes?from="+b.Digest().String())
+	return append(all, byDigest+"/changes?from="+other.Digest().String(), repository+"@"+other.Digest().String()+
+		"/changes?from="+b.Digest().String())
 }
 
 // Every page is opened over every document that is made to fill memory, pages or time, and over the library's hostile
@@ -125,7 +129,8 @@ func TestEveryPageOverEveryHostileDocumentIsBounded(t *testing.T) {
 	for _, d := range documents {
 		b := u.Holds(t, "bad/"+d.Name, d.Source, "1")
 		if d.Refused != "" {
-			if p := s.Page("/pull?ref=" + url.QueryEscape(u.Ref("bad/"+d.Name+":1"))); p.Status == http.StatusOK || !strings.Contains(p.Text(), d.Refused) {
+			if p := s.Page("/pull?ref=" + url.QueryEscape(u.Ref("bad/"+d.Name+":1"))); p.Status == http.StatusOK ||
+				!strings.Contains(p.Text(), d.Refused) {
 				t.Errorf("%s: the form says %d %s, want %q", d.Name, p.Status, p.Text(), d.Refused)
 			}
 			continue
@@ -138,16 +143,20 @@ func TestEveryPageOverEveryHostileDocumentIsBounded(t *testing.T) {
 		v.openAll(t, s, "text/plain", u.Address("bad/"+d.Name+":1"), u.Address("bad/"+d.Name+":1")+"?no-trunc=1")
 		v.openAll(t, s, "application/json", u.Address("bad/"+d.Name+":1")+"/inspect")
 	}
-	v.openAll(t, s, "text/html", "/", "/images", "/images?group=repository", "/images?q=bad", "/images?label=label.1", "/archive?ref="+url.QueryEscape(u.Ref("bad/deep:1")), "/delete?ref="+url.QueryEscape(u.Ref("bad/deep:1")),
-		"/delete/summary?ref="+url.QueryEscape(u.Ref("bad/deep:1")), "/storage", "/storage/sweep", "/storage/unfinished", "/prune?all=1", "/prune/summary?all=1", "/search?q=bad", "/search/box?q=bad",
-		"/pulls", "/archives", "/help", "/updates", "/updates/cancel", "/favicon.ico", "/healthz", "/readyz", "/metrics", "/removals/1/undo", "/pulls/1/cancel")
+	v.openAll(t, s, "text/html", "/", "/images", "/images?group=repository", "/images?q=bad", "/images?label=label.1",
+		"/archive?ref="+url.QueryEscape(u.Ref("bad/deep:1")), "/delete?ref="+url.QueryEscape(u.Ref("bad/deep:1")),
+		"/delete/summary?ref="+url.QueryEscape(u.Ref("bad/deep:1")), "/storage", "/storage/sweep", "/storage/unfinished",
+		"/prune?all=1", "/prune/summary?all=1", "/search?q=bad", "/search/box?q=bad",
+		"/pulls", "/archives", "/help", "/updates", "/updates/cancel", "/favicon.ico", "/healthz", "/readyz", "/metrics",
+		"/removals/1/undo", "/pulls/1/cancel")
 	v.openAll(t, s, "text/plain", "/images", "/images?no-trunc=1")
 	v.everyRoute(t)
 	manyAtOnce(t, s, u)
 	if peak := shelf.MemoryOf(s.Cmd.Process.Pid, "VmHWM"); peak > mostMemory && !shelf.RaceEnabled() {
 		t.Errorf("the server took %d MiB of memory, want at most %d", peak>>20, mostMemory>>20)
 	} else {
-		t.Logf("the server took %d MiB of memory at most, over %d documents and %d addresses", peak>>20, len(documents), len(v.paths))
+		t.Logf("the server took %d MiB of memory at most, over %d documents and %d addresses", peak>>20, len(documents),
+			len(v.paths))
 	}
 }
 
@@ -156,7 +165,8 @@ func manyAtOnce(t *testing.T, s *shelf.Server, u *shelf.Upstream) {
 	t.Helper()
 	var group errgroup.Group
 	for i := range 30 {
-		address := u.Address("bad/"+[]string{"labels-of-markup", "many-variables", "labels-of-overrides"}[i%3]+":1") + "/inspect"
+		address := u.Address("bad/"+[]string{"labels-of-markup", "many-variables", "labels-of-overrides"}[i%3]+":1") +
+			"/inspect"
 		group.Go(func() error {
 			a, err := fetched(s, address, "text/html")
 			if err == nil && (a.status != http.StatusOK || a.bytes > mostOfPage) {
@@ -187,7 +197,8 @@ func (v *visited) everyRoute(t *testing.T) {
 		t.Fatalf("%d routes were found in the route table", len(routes))
 	}
 	for _, m := range routes {
-		pattern := regexp.MustCompile("^" + regexp.MustCompile(`:\w+`).ReplaceAllString(strings.ReplaceAll(regexp.QuoteMeta(m[1]), `\*`, ".+"), "[^/]+") + "$")
+		pattern := regexp.MustCompile("^" + regexp.MustCompile(`:\w+`).
+			ReplaceAllString(strings.ReplaceAll(regexp.QuoteMeta(m[1]), `\*`, ".+"), "[^/]+") + "$")
 		opened := false
 		for path := range v.paths {
 			opened = opened || pattern.MatchString(path)

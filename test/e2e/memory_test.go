@@ -24,7 +24,8 @@ func TestTheMemoryLimitIsSaidByTheFlagTheEnvironmentOrTheMachine(t *testing.T) {
 		}
 	}
 	s := shelf.Start(t, "--log-level=debug")
-	if logs := s.Logs(); !strings.Contains(logs, "soft memory limit") || strings.Contains(logs, `"bytes":9223372036854775807`) {
+	if logs := s.Logs(); !strings.Contains(logs, "soft memory limit") ||
+		strings.Contains(logs, `"bytes":9223372036854775807`) {
 		t.Errorf("nobody said anything, and there is no limit:\n%s", logs)
 	}
 }

@@ -26,7 +26,8 @@ func TestPodmanPullsFromTheShelf(t *testing.T) {
 	podman := func(args ...string) string {
 		t.Helper()
 		return runClient(t, binary, append([]string{
-			"--root", filepath.Join(store, "root"), "--runroot", filepath.Join(store, "run"), "--storage-driver", "vfs", "--events-backend", "none", "--cgroup-manager", "cgroupfs",
+			"--root", filepath.Join(store, "root"), "--runroot", filepath.Join(store, "run"), "--storage-driver", "vfs",
+			"--events-backend", "none", "--cgroup-manager", "cgroupfs",
 		}, args...)...)
 	}
 	for _, tag := range []string{indexTag, listTag} {
@@ -47,8 +48,10 @@ func TestPodmanPullsFromTheShelf(t *testing.T) {
 				im := images[0]
 				repository := f.Host() + "/" + f.name
 				if im.ID != config || im.Architecture != architecture || !slices.Equal(im.RootFS.Layers, want.DiffIDs) ||
-					!slices.Contains(im.RepoDigests, repository+"@"+string(f.tags[tag].Digest())) || !slices.Contains(im.RepoDigests, repository+"@"+string(want.Digest())) {
-					t.Errorf("%s for %s is %+v, want image ID %s, layers %v, digests %s and %s", ref, architecture, im, config, want.DiffIDs, f.tags[tag].Digest(), want.Digest())
+					!slices.Contains(im.RepoDigests, repository+"@"+string(f.tags[tag].Digest())) ||
+					!slices.Contains(im.RepoDigests, repository+"@"+string(want.Digest())) {
+					t.Errorf("%s for %s is %+v, want image ID %s, layers %v, digests %s and %s", ref, architecture, im, config,
+						want.DiffIDs, f.tags[tag].Digest(), want.Digest())
 				}
 				podman("rmi", "--force", config) // the next pull begins with nothing
 			}

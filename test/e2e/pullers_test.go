@@ -27,20 +27,23 @@ type puller struct {
 
 var pullers = []puller{
 	{"regctl", shelf.RegctlTool, func(host, ref, architecture, dir string, _ bool) []string {
-		return []string{"--host", "reg=" + host + ",tls=disabled", "image", "copy", "--platform", "linux/" + architecture, ref, "ocidir://" + dir + ":x"}
+		return []string{"--host", "reg=" + host + ",tls=disabled", "image", "copy", "--platform", "linux/" + architecture,
+			ref, "ocidir://" + dir + ":x"}
 	}},
 	{"crane", shelf.CraneTool, func(_, ref, architecture, dir string, _ bool) []string {
 		return []string{"pull", "--insecure", "--format=oci", "--platform", "linux/" + architecture, ref, dir}
 	}},
 	{"oras", shelf.OrasTool, func(_, ref, architecture, dir string, _ bool) []string {
-		return []string{"copy", "--from-plain-http", "--platform", "linux/" + architecture, ref, "--to-oci-layout", dir + ":x"}
+		return []string{"copy", "--from-plain-http", "--platform", "linux/" + architecture, ref, "--to-oci-layout", dir +
+			":x"}
 	}},
 	{"skopeo", installed("skopeo"), func(_, ref, architecture, dir string, docker bool) []string {
 		to := "oci:" + dir + ":x"
 		if docker {
 			to = "dir:" + dir
 		}
-		return []string{"--insecure-policy", "--override-os", "linux", "--override-arch", architecture, "copy", "--src-tls-verify=false", "docker://" + ref, to}
+		return []string{"--insecure-policy", "--override-os", "linux", "--override-arch", architecture, "copy",
+			"--src-tls-verify=false", "docker://" + ref, to}
 	}},
 }
 
@@ -94,7 +97,8 @@ func TestWholeIndexesAreCopiedFromTheShelf(t *testing.T) {
 			return []string{"copy", "--from-plain-http", ref, "--to-oci-layout", dir + ":x"}
 		}},
 		{"skopeo", installed("skopeo"), func(ref, dir string) []string {
-			return []string{"--insecure-policy", "copy", "--all", "--src-tls-verify=false", "docker://" + ref, "oci:" + dir + ":x"}
+			return []string{"--insecure-policy", "copy", "--all", "--src-tls-verify=false", "docker://" + ref, "oci:" + dir +
+				":x"}
 		}},
 	} {
 		t.Run(p.name, func(t *testing.T) {
@@ -121,12 +125,14 @@ func TestSkopeoTakesTheShelfForAMirror(t *testing.T) {
 	}
 	f := fillShelf(t)
 	settings := filepath.Join(t.TempDir(), "registries.conf")
-	err = os.WriteFile(settings, []byte("[[registry]]\nlocation = \"ghcr.io\"\n[[registry.mirror]]\nlocation = \""+f.Host()+"/ghcr.io\"\ninsecure = true\n"), 0o600)
+	err = os.WriteFile(settings, []byte("[[registry]]\nlocation = \"ghcr.io\"\n[[registry.mirror]]\nlocation = \""+
+		f.Host()+"/ghcr.io\"\ninsecure = true\n"), 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "copied")
-	runClient(t, binary, "--insecure-policy", "--registries-conf", settings, "copy", "--all", "docker://ghcr.io/team/app:"+indexTag, "oci:"+dir+":x")
+	runClient(t, binary, "--insecure-policy", "--registries-conf", settings, "copy", "--all", "docker://ghcr.io/team/app:"+
+		indexTag, "oci:"+dir+":x")
 	kept(t, dir, f.tags[indexTag])
 }
 
@@ -151,8 +157,8 @@ func runClient(t *testing.T, binary string, args ...string) (stdout string) {
 	return out.String()
 }
 
-// kept fails the test unless a folder, an OCI image layout or skopeo's "dir:", is about an index or manifest and holds it
-// with everything below it, byte by byte.
+// kept fails the test unless a folder, an OCI image layout or skopeo's "dir:", is about an index or manifest and holds
+// it with everything below it, byte by byte.
 func kept(t *testing.T, dir string, want sample.Built) {
 	t.Helper()
 	blob := func(d digest.Digest) string { return filepath.Join(dir, "blobs", d.Algorithm().String(), d.Encoded()) }
@@ -171,7 +177,8 @@ func kept(t *testing.T, dir string, want sample.Built) {
 		wanted := append([]sample.Blob{{Descriptor: m.Descriptor, Data: m.Body}}, m.Blobs...)
 		for _, b := range wanted {
 			if got, err := os.ReadFile(blob(b.Descriptor.Digest)); err != nil || !bytes.Equal(got, b.Data) {
-				t.Errorf("%s of %s: %d bytes, want %d (%v)", b.Descriptor.Digest, b.Descriptor.MediaType, len(got), len(b.Data), err)
+				t.Errorf("%s of %s: %d bytes, want %d (%v)", b.Descriptor.Digest, b.Descriptor.MediaType, len(got), len(b.Data),
+					err)
 			}
 		}
 	}

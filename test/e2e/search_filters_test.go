@@ -52,10 +52,14 @@ func TestTheFiltersAndTheLimitOfDockerSearchGiveItsResults(t *testing.T) {
 		limit    int // 0: docker's 25
 		page     int
 	}{
-		{text: "nginx"}, {text: "nginx", page: 2}, {text: "nginx", limit: 5}, {text: "nginx", limit: 10, page: 3}, {text: "nginx", limit: 100},
-		{text: "nginx", official: true}, {text: "nginx", stars: 20}, {text: "nginx", stars: 20, limit: 3}, {text: "nginx", stars: 20, limit: 3, page: 2},
-		{text: "nginx", official: true, stars: 20_911}, {text: "nginx", official: true, stars: 20_912}, {text: "nginx", stars: 1_000_000_000},
-		{text: "ubuntu", official: true, limit: 1}, {text: "ubuntu", stars: 1}, {text: "debian slim"}, {text: "library/ubuntu"}, {text: "zzz-nothing"},
+		{text: "nginx"}, {text: "nginx", page: 2}, {text: "nginx", limit: 5}, {text: "nginx", limit: 10, page: 3},
+		{text: "nginx", limit: 100},
+		{text: "nginx", official: true}, {text: "nginx", stars: 20}, {text: "nginx", stars: 20, limit: 3},
+		{text: "nginx", stars: 20, limit: 3, page: 2},
+		{text: "nginx", official: true, stars: 20_911}, {text: "nginx", official: true, stars: 20_912},
+		{text: "nginx", stars: 1_000_000_000},
+		{text: "ubuntu", official: true, limit: 1}, {text: "ubuntu", stars: 1}, {text: "debian slim"},
+		{text: "library/ubuntu"}, {text: "zzz-nothing"},
 	} {
 		state := address.Search{Query: c.text, Official: c.official, Stars: int(c.stars), Limit: c.limit, Page: c.page}
 		if c.limit == 0 {
@@ -79,13 +83,15 @@ func TestTheFiltersAndTheLimitOfDockerSearchGiveItsResults(t *testing.T) {
 		}
 		for i, w := range want {
 			description := strings.Join(strings.Fields(strings.ToValidUTF8(w.Description, "")), " ")
-			if r := results[i]; r.Name != w.Name || r.Official != w.Official || r.Stars != text.Grouped(w.Stars) || r.Description != description {
+			if r := results[i]; r.Name != w.Name || r.Official != w.Official || r.Stars != text.Grouped(w.Stars) ||
+				r.Description != description {
 				t.Errorf("%s: result %d is %+v, want %+v", state.String(), i+1, r, w)
 				break
 			}
 		}
 	}
 	for _, limit := range []string{"0", "101", "-1", "ten", "1e1"} {
-		s.Page("/search?q=nginx&limit="+limit).Says(http.StatusBadRequest, `"`+limit+`" is not a number from 1 to 100 (limit)`)
+		s.Page("/search?q=nginx&limit="+limit).
+			Says(http.StatusBadRequest, `"`+limit+`" is not a number from 1 to 100 (limit)`)
 	}
 }

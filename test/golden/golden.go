@@ -1,5 +1,5 @@
-// Package golden holds pages against files: a few pages whole, with all of their markup, and of the others what they say,
-// offer and lead to.
+// Package golden holds pages against files: a few pages whole, with all of their markup, and of the others what they
+// say, offer and lead to.
 package golden
 
 import (
@@ -32,12 +32,13 @@ func Main(page string) string {
 // whole are the ten pages that are held with all of their markup: they show every part that pages are made of, in both
 // languages. Of the others a file has what they say, which Outline tells.
 var whole = []string{
-	"images", "image_pinned", "image_use_korean", "storage", "search-all", "picker", "pull-form", "pull-tags-pulling", "prune-all",
+	"images", "image_pinned", "image_use_korean", "storage", "search-all", "picker", "pull-form", "pull-tags-pulling",
+	"prune-all",
 	"delete-many",
 }
 
-// Hold compares a page with its file in testdata, but for the fingerprints of plans: the page's own part, or of a page that is
-// not held whole the parts that a test is about, each the element with an ID or a label.
+// Hold compares a page with its file in testdata, but for the fingerprints of plans: the page's own part, or of a page
+// that is not held whole the parts that a test is about, each the element with an ID or a label.
 func Hold(t *testing.T, page, name string, parts ...string) {
 	t.Helper()
 	got := planPrint.ReplaceAllString(Main(page), `name="plan" value="…"`)

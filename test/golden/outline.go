@@ -10,8 +10,9 @@ import (
 )
 
 // Outline returns what people read, choose and follow on a page, a line a block: links with their addresses, forms with
-// where they go, fields with their values, what the mouse shows and what assistive technology and htmx are told. Styles,
-// icons and what opens only when it is asked for are not in it. Of several parts, each is the element with an ID or a label.
+// where they go, fields with their values, what the mouse shows and what assistive technology and htmx are told.
+// Styles, icons and what opens only when it is asked for are not in it. Of several parts, each is the element with an
+// ID or a label.
 func Outline(page string, parts ...string) (string, error) {
 	body := &html.Node{Type: html.ElementNode, DataAtom: atom.Body, Data: "body"}
 	nodes, err := html.ParseFragment(strings.NewReader(page), body)
@@ -53,7 +54,8 @@ type outline struct {
 
 // inline are the elements that do not begin a line.
 var inline = []string{
-	"a", "abbr", "b", "bdi", "button", "code", "em", "i", "input", "kbd", "label", "mark", "meter", "option", "progress", "q", "s",
+	"a", "abbr", "b", "bdi", "button", "code", "em", "i", "input", "kbd", "label", "mark", "meter", "option", "progress",
+	"q", "s",
 	"small", "span", "strong", "time", "var", "wbr",
 }
 
@@ -124,9 +126,11 @@ func (o *outline) verbatim(n *html.Node) {
 	}
 }
 
-// told are the attributes that say something to programs: to assistive technology, to htmx and to the page's own script.
+// told are the attributes that say something to programs: to assistive technology, to htmx and to the page's own
+// script.
 var told = []string{
-	"role", "aria-sort", "aria-current", "aria-selected", "aria-expanded", "aria-busy", "aria-live", "aria-controls", "data-state",
+	"role", "aria-sort", "aria-current", "aria-selected", "aria-expanded", "aria-busy", "aria-live", "aria-controls",
+	"data-state",
 	"hx-post", "hx-trigger", "hx-sse:connect", "hx-sse:close",
 }
 

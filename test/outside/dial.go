@@ -13,12 +13,13 @@ import (
 func DialTo(addresses map[string]string) func(outbound.DialFunc) outbound.DialFunc {
 	return Dial(addresses, func(_ context.Context, network, address string) (net.Conn, error) {
 		host, _, _ := net.SplitHostPort(address)
-		return nil, &net.OpError{Op: "dial", Net: network, Err: &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}}
+		return nil, &net.OpError{Op: "dial", Net: network,
+			Err: &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}}
 	})
 }
 
-// PastTheGuard dials servers of the test in place of some hosts, which are at the addresses that their names lead to, and
-// leaves the rest to the guard.
+// PastTheGuard dials servers of the test in place of some hosts, which are at the addresses that their names lead to,
+// and leaves the rest to the guard.
 func PastTheGuard(addresses map[string]string) func(outbound.DialFunc) outbound.DialFunc {
 	return func(guarded outbound.DialFunc) outbound.DialFunc { return Dial(addresses, guarded)(guarded) }
 }

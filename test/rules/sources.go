@@ -1,5 +1,5 @@
-// Package rules has docker's rules of deleting and pruning as tables, and the small images that their words speak of. The
-// rules are tried in memory (shelf/removal), and some of them on a real shelf (storage).
+// Package rules has docker's rules of deleting and pruning as tables, and the small images that their words speak of.
+// The rules are tried in memory (shelf/removal), and some of them on a real shelf (storage).
 package rules
 
 import (
@@ -67,7 +67,8 @@ func NewSources(t testing.TB) *Sources {
 	}
 	labelled := func(im *sample.Image) { im.Config.Labels = map[string]string{"stage": "ci"} }
 	old := func(im *sample.Image) { im.Created = time.Date(2020, 2, 29, 0, 0, 0, 0, time.UTC) }
-	s.Source["copy"] = alter(s.NewImage("amd64", "base-amd64", "jammy-amd64"), func(im *sample.Image) { im.Author = "somebody else" })
+	s.Source["copy"] = alter(s.NewImage("amd64", "base-amd64", "jammy-amd64"),
+		func(im *sample.Image) { im.Author = "somebody else" })
 	s.Source["squashed"] = alter(s.NewImage("amd64", "squashed"), func(im *sample.Image) {
 		im.Annotations = map[string]string{v1.AnnotationBaseImageDigest: string(s.Build("jammy").Digest())}
 	})
@@ -77,7 +78,8 @@ func NewSources(t testing.TB) *Sources {
 	s.Source["half"] = sample.Index{Entries: []sample.Source{
 		alter(s.NewImage("amd64", "half-amd64"), labelled), alter(s.NewImage("arm64", "half-arm64"), old),
 	}}
-	told := []sample.Source{s.NewImage("amd64", "base-amd64", "told-amd64"), s.NewImage("arm64", "base-arm64", "told-arm64")}
+	told := []sample.Source{s.NewImage("amd64", "base-amd64", "told-amd64"),
+		s.NewImage("arm64", "base-arm64", "told-arm64")}
 	s.Source["told"] = sample.Index{Attest: true, Entries: told}
 	s.Source["told-again"] = sample.Index{Attest: true, Artifacts: true, Entries: told}
 	s.Source["strange"] = strange{[]sample.Source{redis, s.NewImage("arm64", "strange")}}
@@ -126,7 +128,8 @@ func (x strange) Build() (sample.Built, error) {
 		return b, err
 	}
 	first := b.Children[0]
-	a := sample.Built{Blobs: []sample.Blob{first.Blobs[0], {Descriptor: first.Descriptor, Data: first.Body}, first.Blobs[1]}}
+	a := sample.Built{Blobs: []sample.Blob{first.Blobs[0], {Descriptor: first.Descriptor, Data: first.Body},
+		first.Blobs[1]}}
 	man := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: a.Blobs[0].Descriptor}
 	for i := range a.Layers() {
 		d := &a.Layers()[i].Descriptor

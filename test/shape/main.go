@@ -1,7 +1,7 @@
-// Command shape prints the measures of the house that the project holds itself to: files and lines of a package, methods
-// of a receiver, fields of a struct, arrows between files that run against the others, long lines and nouns that are
-// declared twice. It reads the checkout below the working directory, parses it and runs nothing. Tests and generated files
-// do not count.
+// Command shape prints the measures of the house that the project holds itself to: files and lines of a package,
+// methods of a receiver, fields of a struct, arrows between files that run against the others, long lines and nouns
+// that are declared twice. It reads the checkout below the working directory, parses it and runs nothing. Tests and
+// generated files do not count.
 package main
 
 import (
@@ -91,7 +91,8 @@ func product(path string) bool {
 	return false
 }
 
-// isTest reports whether a file belongs to a package of tests: below test, or a suite such as blobtest beside what it tests.
+// isTest reports whether a file belongs to a package of tests: below test, or a suite such as blobtest beside what it
+// tests.
 func isTest(path string) bool {
 	return strings.HasPrefix(path, "test/") || strings.HasSuffix(filepath.Dir(path), "test")
 }
@@ -227,12 +228,14 @@ func (b *bars) lines(packages []*pkg) {
 	}
 	share := float64(long) / float64(max(all, 1))
 	percent := starred(fmt.Sprintf("%.2f %%", share*100), share > maxLong)
-	fmt.Printf("\nLines over %d columns: %d of %d, %s\n  %s\n", lineLength, long, all, percent, strings.Join(longest, ", "))
+	fmt.Printf("\nLines over %d columns: %d of %d, %s\n  %s\n", lineLength, long, all, percent,
+		strings.Join(longest, ", "))
 	fmt.Printf("Go lines of the product without sample: %d\n", product)
 	if share <= maxLong {
 		long, longest = 0, nil
 	}
-	b.rows = append(b.rows, bar{fmt.Sprintf("lines over %d columns ≤ %.1f %%", lineLength, maxLong*100), long, strings.Join(longest, ", ")})
+	b.rows = append(b.rows, bar{fmt.Sprintf("lines over %d columns ≤ %.1f %%", lineLength, maxLong*100), long,
+		strings.Join(longest, ", ")})
 }
 
 // isSample reports whether a package makes images for the demo and the tests.

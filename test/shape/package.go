@@ -32,8 +32,9 @@ type file struct {
 }
 
 func newPkg(folder string) *pkg {
-	return &pkg{folder: folder, files: map[string]*file{}, types: map[string]bool{}, methods: map[string]int{}, fields: map[string]int{},
-		homes: map[string]string{}, members: map[string]string{}}
+	return &pkg{folder: folder, files: map[string]*file{}, types: map[string]bool{}, methods: map[string]int{},
+		fields: map[string]int{},
+		homes:  map[string]string{}, members: map[string]string{}}
 }
 
 func (p *pkg) read(path string) error {

@@ -45,8 +45,8 @@ func (s *Server) Post(path string, form url.Values) *Page {
 	return s.Send(http.MethodPost, path, form, map[string]string{"Origin": s.URL, "Sec-Fetch-Site": "same-origin"})
 }
 
-// Send makes a request; the header "Host" is the request's. A GET that says nothing of where it comes from is one by the
-// address bar.
+// Send makes a request; the header "Host" is the request's. A GET that says nothing of where it comes from is one by
+// the address bar.
 func (s *Server) Send(method, path string, form url.Values, header map[string]string) *Page {
 	s.T.Helper()
 	if form != nil {
@@ -309,7 +309,8 @@ func (p *Page) Results() (all []struct {
 				r.Description = TextOf(n)
 			case strings.Contains(Attribute(n, "class"), "badge"):
 				r.Official = r.Official || TextOf(n) == "Official"
-			case n.Data == "span" && n.FirstChild != nil && n.FirstChild.Data == "svg" && Attribute(n.FirstChild, "aria-label") == "Stars":
+			case n.Data == "span" && n.FirstChild != nil && n.FirstChild.Data == "svg" &&
+				Attribute(n.FirstChild, "aria-label") == "Stars":
 				r.Stars = TextOf(n)
 			}
 		}

@@ -77,7 +77,8 @@ func (p *Process) AwaitLine(match func(string) bool) (string, error) {
 		select {
 		case <-changed:
 		case <-p.done:
-			return "", fmt.Errorf("%s ended without the line that was waited for (%s):\n%s", filepath.Base(p.Cmd.Path), p.Cmd.ProcessState, p.Logs())
+			return "", fmt.Errorf("%s ended without the line that was waited for (%s):\n%s", filepath.Base(p.Cmd.Path),
+				p.Cmd.ProcessState, p.Logs())
 		case <-expired:
 			return "", fmt.Errorf("%s did not log the line that was waited for:\n%s", filepath.Base(p.Cmd.Path), p.Logs())
 		}
@@ -96,8 +97,8 @@ func (p *Process) end(within time.Duration) error {
 	}
 }
 
-// MemoryOf reads a figure of /proc/PID/status in bytes: VmHWM is the most resident memory so far, VmRSS that of now. It is
-// 0 for a process that has ended.
+// MemoryOf reads a figure of /proc/PID/status in bytes: VmHWM is the most resident memory so far, VmRSS that of now.
+// It is 0 for a process that has ended.
 func MemoryOf(pid int, name string) int64 {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

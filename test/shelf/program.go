@@ -59,7 +59,8 @@ func buildAndRun(m *testing.M) int {
 	if RaceEnabled() {
 		args = append(args, "-race")
 	}
-	if out, err := exec.Command("go", append(args, "github.com/stowage/stowage/cmd/stowage")...).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", append(args, "github.com/stowage/stowage/cmd/stowage")...).
+		CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, out)
 		return 1
 	}
@@ -93,8 +94,8 @@ func Run(t *testing.T, env []string, args ...string) (stdout, stderr string, cod
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-// Command returns the program with an environment that holds nothing of the person's who runs the tests: no sign-ins, no
-// settings.
+// Command returns the program with an environment that holds nothing of the person's who runs the tests: no sign-ins,
+// no settings.
 func Command(t *testing.T, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(program, args...)

@@ -33,8 +33,8 @@ type Server struct {
 	ended    bool   // the test has ended it and judged how
 }
 
-// Start starts a server on an empty data folder and waits until it is ready. More arguments follow those of the fixture, so
-// they win.
+// Start starts a server on an empty data folder and waits until it is ready. More arguments follow those of the
+// fixture, so they win.
 func Start(t *testing.T, args ...string) *Server {
 	t.Helper()
 	return StartOn(t, t.TempDir(), nil, args...)

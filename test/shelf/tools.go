@@ -13,11 +13,14 @@ import (
 // built when it is asked for first, and kept: of a cold cache that takes from seconds to, for distribution, minutes.
 var (
 	DistributionTool = goTool("distribution", "github.com/distribution/distribution/v3", "cmd/registry", "v3.1.2")
-	OlaregTool       = goTool("olareg", "github.com/olareg/olareg", "cmd/olareg", "v0.2.2") // the library's version in go.mod
-	ConformanceTool  = goTool("conformance", "github.com/opencontainers/distribution-spec/conformance", "", "v0.0.0-20260831232431-97274622c111")
-	RegctlTool       = goTool("regctl", "github.com/regclient/regclient", "cmd/regctl", "v0.11.7") // the library's version in go.mod
-	CraneTool        = goTool("crane", "github.com/google/go-containerregistry", "cmd/crane", "v0.22.1")
-	OrasTool         = goTool("oras", "oras.land/oras", "cmd/oras", "v1.3.6")
+	// the library's version in go.mod
+	OlaregTool      = goTool("olareg", "github.com/olareg/olareg", "cmd/olareg", "v0.2.2")
+	ConformanceTool = goTool("conformance", "github.com/opencontainers/distribution-spec/conformance", "",
+		"v0.0.0-20260831232431-97274622c111")
+	// the library's version in go.mod
+	RegctlTool = goTool("regctl", "github.com/regclient/regclient", "cmd/regctl", "v0.11.7")
+	CraneTool  = goTool("crane", "github.com/google/go-containerregistry", "cmd/crane", "v0.22.1")
+	OrasTool   = goTool("oras", "oras.land/oras", "cmd/oras", "v1.3.6")
 )
 
 // goTool gives the path of a module's command, which it builds into the person's cache folder where it is not there
@@ -44,7 +47,8 @@ func goTool(name, module, command, version string) func() (string, error) {
 		}
 		defer os.RemoveAll(tmp)
 		// Not go install: it also asks the proxy for a list of all versions, which not every proxy gives.
-		if err := os.WriteFile(filepath.Join(tmp, "go.mod"), []byte("module tool\n\ngo 1.26.0\n\nrequire "+module+" "+version+"\n"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(tmp, "go.mod"),
+			[]byte("module tool\n\ngo 1.26.0\n\nrequire "+module+" "+version+"\n"), 0o600); err != nil {
 			return "", fmt.Errorf("make the build folder: %w", err)
 		}
 		built := filepath.Join(tmp, "built")
