@@ -34,14 +34,23 @@ type StoredAttestation struct {
 // Image is one stored platform.
 type Image struct {
 	Manifest image.Digest
-	ID       image.Digest // the config's digest
-	Platform image.Platform
-	Created  time.Time // zero where the config does not say
-	Size     int64     // compressed bytes of its layers
+	ID       image.Digest   // the config's digest
+	Platform image.Platform // what the index calls it that leads to it; by itself, or where the index does not say: Own
+	Own      image.Platform // what its config says
+	Created  time.Time      // zero where the config does not say
+	Size     int64          // compressed bytes of its layers
 	Layers   int
 	Unpacked int64      // bytes as docker counts SIZE; -1 until each layer was unpacked
 	Broken   image.Text // why it cannot be used; empty when nothing is known against it
 	Stored   time.Time
+}
+
+// Misnamed reports whether an index calls the image another platform than its config says. What one of the two leaves
+// open is no contradiction.
+func (i Image) Misnamed() bool {
+	p, own := i.Platform, i.Own
+	return p.Known() && own.Known() &&
+		(p.OS != own.OS || p.Architecture != own.Architecture || p.Variant != own.Variant && p.Variant != "" && own.Variant != "")
 }
 
 // IndexEntry is one line of an index as the pages show it: a platform, stored or not, or what describes one.
@@ -98,8 +107,9 @@ type Named struct {
 // Names are the references under which an image ID is stored.
 type Names struct {
 	Tags    []image.Reference
-	Digests []image.Reference // the digests that repositories know, with tags or without
-	Lone    []image.Reference // of those, the digests that no tag points at
+	Digests []image.Reference                  // the digests that repositories know, with tags or without
+	Lone    []image.Reference                  // of those, the digests that no tag points at
+	Called  map[image.Reference]image.Platform // what the image is called under each of them
 }
 
 // Served is an index, a manifest or an attestation as a registry hands it out.

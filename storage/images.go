@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
@@ -16,7 +17,8 @@ func scanImage(rows *sql.Rows) (shelf.Image, error) {
 	var platform string
 	var created, stored int64
 	err := rows.Scan(&i.Manifest, &i.ID, &platform, &created, &i.Size, &i.Layers, &i.Unpacked, textColumn{&i.Broken}, &stored)
-	i.Platform, i.Created, i.Stored = image.StoredPlatform(platform), fromMillis(created), fromMillis(stored)
+	i.Own, i.Created, i.Stored = image.StoredPlatform(platform), fromMillis(created), fromMillis(stored)
+	i.Platform = i.Own
 	return i, err
 }
 
@@ -46,10 +48,11 @@ func entriesOf(ctx context.Context, q querier, index image.Digest, depth int) ([
 	return all, nil
 }
 
-// reachableImages gives the stored images under a digest: itself, or those that the index lists, in its
-// order, each once.
+// reachableImages gives the stored images under a digest: itself, or those that the index lists, in its order, each once
+// for each platform that it is listed for.
 func reachableImages(ctx context.Context, q querier, d image.Digest) ([]shelf.Image, error) {
-	found, err := rowsOf(ctx, q, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.manifest_digest = ?`, d)
+	const query = `SELECT ` + imageColumns + ` FROM images i WHERE i.manifest_digest = ?`
+	found, err := rowsOf(ctx, q, scanImage, query, d)
 	if err != nil || len(found) > 0 {
 		return found, err
 	}
@@ -57,19 +60,59 @@ func reachableImages(ctx context.Context, q querier, d image.Digest) ([]shelf.Im
 	if err != nil {
 		return nil, err
 	}
-	seen := map[image.Digest]bool{}
+	type listed struct {
+		manifest image.Digest
+		platform image.Platform
+	}
+	seen := map[listed]bool{}
+	stored := map[image.Digest][]shelf.Image{}
 	for _, e := range entries {
-		if e.Kind != image.EntryImage || seen[e.Digest] {
+		if e.Kind != image.EntryImage {
 			continue
 		}
-		seen[e.Digest] = true
-		more, err := rowsOf(ctx, q, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.manifest_digest = ?`, e.Digest)
-		if err != nil {
-			return nil, err
+		images, known := stored[e.Digest]
+		if !known {
+			if images, err = rowsOf(ctx, q, scanImage, query, e.Digest); err != nil {
+				return nil, err
+			}
+			stored[e.Digest] = images
 		}
-		found = append(found, more...)
+		for _, i := range images {
+			i.Platform = calledBy(e, i.Own)
+			if at := (listed{i.Manifest, i.Platform}); !seen[at] {
+				seen[at] = true
+				found = append(found, i)
+			}
+		}
 	}
 	return found, nil
+}
+
+// calledBy gives the platform of an image that an entry lists: the config counts only where the entry does not say.
+func calledBy(e shelf.IndexEntry, own image.Platform) image.Platform {
+	if e.Platform.Known() {
+		return e.Platform
+	}
+	return own
+}
+
+// asCalled gives an image as a reference that leads to it calls it.
+func asCalled(ctx context.Context, q querier, i shelf.Image, ref image.Reference) (shelf.Image, error) {
+	var elsewhere bool
+	err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM index_entries WHERE digest = ? AND platform NOT IN ('', ?))`,
+		i.Manifest, i.Own.String()).Scan(&elsewhere)
+	if err != nil || !elsewhere {
+		return i, err
+	}
+	d, err := targetDigest(ctx, q, ref)
+	if err != nil {
+		return i, err
+	}
+	images, err := reachableImages(ctx, q, d)
+	if at := slices.IndexFunc(images, func(o shelf.Image) bool { return o.Manifest == i.Manifest }); at >= 0 {
+		i = images[at]
+	}
+	return i, err
 }
 
 // Target gives what a reference names. NotFound where it is not stored.

@@ -56,7 +56,13 @@ func (s *Store) Layer(ctx context.Context, d image.Digest, limit int) (l shelf.L
 			if err != nil {
 				return err
 			}
-			users = append(users, shelf.LayerUser{Image: images[0], Position: u.position, CreatedBy: u.createdBy, References: refs})
+			img := images[0]
+			if len(refs) > 0 {
+				if img, err = asCalled(ctx, tx, img, refs[0]); err != nil {
+					return err
+				}
+			}
+			users = append(users, shelf.LayerUser{Image: img, Position: u.position, CreatedBy: u.createdBy, References: refs})
 		}
 		return nil
 	})

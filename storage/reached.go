@@ -16,27 +16,34 @@ const (
 	upFromID     = `WITH RECURSIVE up (digest) AS (SELECT manifest_digest FROM images WHERE config_digest = ?1` + upRest
 	upFromDigest = `WITH RECURSIVE up (digest) AS (VALUES (?1)` + upRest
 	upRest       = ` UNION SELECT e.index_digest FROM index_entries e JOIN up ON e.digest = up.digest AND e.kind IN ('image', 'index')) `
+	// calledRest closes a table up (digest, platform, leaf) that begins with images, their own platforms and 1: the indexes
+	// above them, with what they call the image.
+	calledRest = ` UNION SELECT e.index_digest, iif(up.leaf AND e.platform <> '', e.platform, up.platform), 0
+		FROM index_entries e JOIN up ON e.digest = up.digest AND e.kind IN ('image', 'index')) `
 )
 
 // NamesOf returns the references that lead to an image ID, whichever platform of an index it is: at most limit
 // tags and digests together, all where that is negative. They are in docker's order: sorted as whole texts.
 func (s *Store) NamesOf(ctx context.Context, id image.Digest, limit int) (shelf.Names, error) {
 	type name struct {
-		repo   image.Repository
-		digest image.Digest
-		tag    string
+		repo     image.Repository
+		digest   image.Digest
+		tag      string
+		platform string
 	}
-	rows, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (n name, err error) { return n, rows.Scan(&n.repo, &n.digest, &n.tag) },
-		upFromID+`SELECT r.name, d.digest, coalesce(t.name, '') FROM up JOIN repository_digests d ON d.digest = up.digest
+	rows, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (n name, err error) { return n, rows.Scan(&n.repo, &n.digest, &n.tag, &n.platform) },
+		`WITH RECURSIVE up (digest, platform, leaf) AS (SELECT manifest_digest, platform, 1 FROM images WHERE config_digest = ?1`+calledRest+`
+			SELECT r.name, d.digest, coalesce(t.name, ''), min(up.platform) FROM up JOIN repository_digests d ON d.digest = up.digest
 			JOIN repositories r ON r.id = d.repository_id LEFT JOIN tags t ON t.repository_id = d.repository_id AND t.digest = d.digest
-			ORDER BY r.name || coalesce(':' || t.name, '@' || d.digest) LIMIT ?2`, id, limit)
+			GROUP BY d.repository_id, d.digest, t.name ORDER BY r.name || coalesce(':' || t.name, '@' || d.digest) LIMIT ?2`, id, limit)
 	if err != nil {
 		return shelf.Names{}, err
 	}
-	var n shelf.Names
+	n := shelf.Names{Called: map[image.Reference]image.Platform{}}
 	known := map[image.Reference]bool{}
 	for _, r := range rows {
 		digest := image.Reference{Repository: r.repo, Digest: r.digest}
+		n.Called[digest] = image.StoredPlatform(r.platform)
 		if !known[digest] {
 			known[digest] = true
 			n.Digests = append(n.Digests, digest)
@@ -44,7 +51,8 @@ func (s *Store) NamesOf(ctx context.Context, id image.Digest, limit int) (shelf.
 		if r.tag == "" {
 			n.Lone = append(n.Lone, digest)
 		} else {
-			n.Tags = append(n.Tags, image.Reference{Repository: r.repo, Tag: r.tag})
+			tag := image.Reference{Repository: r.repo, Tag: r.tag}
+			n.Tags, n.Called[tag] = append(n.Tags, tag), n.Called[digest]
 		}
 	}
 	slices.SortFunc(n.Digests, func(a, b image.Reference) int { return strings.Compare(a.String(), b.String()) })
@@ -66,14 +74,15 @@ func (s *Store) Within(ctx context.Context, ref image.Reference) (index image.Re
 		if err != nil {
 			return notFound(err, "%s is not stored", ref.Familiar())
 		}
-		images, err := rowsOf(ctx, tx, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.manifest_digest = ?`, ref.Digest)
+		images, err := reachableImages(ctx, tx, index.Digest)
 		if err != nil {
 			return err
 		}
-		if len(images) == 0 {
+		at := slices.IndexFunc(images, func(i shelf.Image) bool { return i.Manifest == ref.Digest })
+		if at < 0 {
 			return notFound(sql.ErrNoRows, "%s is not stored", ref.Familiar())
 		}
-		img = images[0]
+		img = images[at]
 		return nil
 	})
 	return index, img, err

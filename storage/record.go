@@ -182,7 +182,7 @@ func (r recorder) image(p shelf.PulledImage) (isNew bool, err error) {
 	}
 	isNew, err = r.exec(`INSERT INTO images (manifest_digest, config_digest, platform, created, size, layers, stored_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		p.Document.Digest, m.Config.Digest, settledPlatform(p).String(), createdMillis(p.Config.Created), m.Size(), len(m.Layers), r.at)
+		p.Document.Digest, m.Config.Digest, ownPlatform(p).String(), createdMillis(p.Config.Created), m.Size(), len(m.Layers), r.at)
 	if err != nil {
 		return false, err
 	}
@@ -217,15 +217,23 @@ func (r recorder) notBroken(manifest image.Digest) error {
 		Suggest("Ask its author to push it again; delete it here when nobody needs it.")
 }
 
-// settledPlatform is the platform that an image is kept under. The index is asked first, since configs often
-// leave the variant out; an index that names another system or architecture than the config is wrong, and
-// must not rename an image that other indexes list too.
-func settledPlatform(p shelf.PulledImage) image.Platform {
+// ownPlatform is the platform that an image is for by itself: what its config says. Configs often leave out the variant and
+// the OS version; the index fills those in where it agrees on the rest. What an index calls the image stands with its entry.
+func ownPlatform(p shelf.PulledImage) image.Platform {
 	own := p.Config.Platform()
-	if own.Known() && (own.OS != p.Platform.OS || own.Architecture != p.Platform.Architecture) {
+	switch {
+	case !own.Known():
+		return image.Platform{}
+	case own.OS != p.Platform.OS || own.Architecture != p.Platform.Architecture:
 		return own
 	}
-	return p.Platform
+	if p.Config.Variant == "" { // own has the usual one then
+		own.Variant = p.Platform.Variant
+	}
+	if p.Config.OSVersion == "" {
+		own.OSVersion = p.Platform.OSVersion
+	}
+	return own
 }
 
 func (r recorder) layer(p shelf.PulledImage, i int, l image.Descriptor, command string) error {

@@ -28,18 +28,19 @@ func ask[T any](
 }
 
 // belowQuery returns what is stored under each of a list of digests, themselves included: images, in the order of the
-// index as far as it lists them itself, and indexes.
-const belowQuery = `WITH RECURSIVE down (top, digest) AS (SELECT value, value FROM json_each(?1)
-	UNION SELECT down.top, e.digest FROM down JOIN index_entries e ON e.index_digest = down.digest
-	AND e.kind IN ('image', 'index')
+// index as far as it lists them itself and once for each platform that they are listed for, and indexes.
+const belowQuery = `WITH RECURSIVE down (top, digest, platform) AS (SELECT value, value, '' FROM json_each(?1)
+	UNION SELECT down.top, e.digest, iif(e.kind = 'image', e.platform, '') FROM down
+		JOIN index_entries e ON e.index_digest = down.digest AND e.kind IN ('image', 'index')
 		JOIN manifests m ON m.digest = e.digest)
-	SELECT down.top, m.digest, m.kind = 'index', coalesce(i.config_digest, ''), coalesce(i.platform, ''),
+	SELECT down.top, m.digest, m.kind = 'index', coalesce(i.config_digest, ''),
+		coalesce(nullif(down.platform, ''), i.platform, ''),
 		coalesce(i.created, -62135596800000), coalesce(i.size, 0), coalesce(i.layers, 0)
 	FROM down CROSS JOIN manifests m ON m.digest = down.digest LEFT JOIN images i ON i.manifest_digest = down.digest
 	WHERE m.kind = 'index' OR i.manifest_digest IS NOT NULL
 	ORDER BY down.top, coalesce((SELECT min(e.position) FROM index_entries e WHERE e.digest = down.digest
-	AND e.index_digest = down.top), 1000000000),
-		i.platform, down.digest`
+		AND e.index_digest = down.top), 1000000000),
+		5, down.digest`
 
 // Below implements removal.Questions.
 func (qs questions) Below(tops []image.Digest, each func(removal.Below)) error {

@@ -173,7 +173,10 @@ func (s *Store) open(ctx context.Context, o Options) error {
 		return err
 	}
 	s.blobs.Volume.LayBallast()
-	return s.readFacts(ctx)
+	if err := s.readFacts(ctx); err != nil {
+		return err
+	}
+	return s.readIndexes(ctx)
 }
 
 // lockFolder makes the data folder where it is missing, and keeps other servers from using it.

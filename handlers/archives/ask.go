@@ -211,7 +211,13 @@ func archivedImages(t address.Image, stored []shelf.ArchivedImage, platforms []i
 	if len(platforms) == 0 {
 		switch {
 		case len(usable) > 0:
-			return usable, nil
+			var once []shelf.ArchivedImage
+			for _, i := range usable {
+				if position(once, i) < 0 {
+					once = append(once, i)
+				}
+			}
+			return once, nil
 		case len(stored) > 0:
 			return nil, brokenImage(t, stored[0])
 		}
@@ -226,7 +232,7 @@ func archivedImages(t address.Image, stored []shelf.ArchivedImage, platforms []i
 			}
 			return nil, notArchived(t, want, usable)
 		}
-		if !slices.ContainsFunc(chosen, func(c shelf.ArchivedImage) bool { return c.Manifest == i.Manifest }) {
+		if position(chosen, i) < 0 {
 			chosen = append(chosen, i)
 		}
 	}

@@ -16,25 +16,34 @@ type platformChoice struct {
 	stored   bool
 }
 
-// choicesOf gives the platforms of a target in the index's order, nested indexes unfolded, each manifest
-// once.
+// choicesOf gives the platforms of a target in the index's order, nested indexes unfolded, each manifest once for each
+// platform that it is listed for.
 func choicesOf(t shelf.Target) []platformChoice {
 	byManifest := make(map[image.Digest]shelf.Image, len(t.Images))
 	for _, i := range t.Images {
 		byManifest[i.Manifest] = i
 	}
+	type listed struct {
+		manifest image.Digest
+		platform image.Platform
+	}
 	var choices []platformChoice
-	seen := map[image.Digest]bool{}
+	seen := map[listed]bool{}
 	for _, e := range t.Entries {
-		if e.Kind != image.EntryImage || seen[e.Digest] {
+		if e.Kind != image.EntryImage {
 			continue
 		}
-		seen[e.Digest] = true
 		c := platformChoice{platform: e.Platform, digest: e.Digest}
 		if c.image, c.stored = byManifest[e.Digest]; c.stored {
-			c.platform = c.image.Platform
+			if !c.platform.Known() {
+				c.platform = c.image.Own
+			}
+			c.image.Platform = c.platform
 		}
-		choices = append(choices, c)
+		if at := (listed{c.digest, c.platform}); !seen[at] {
+			seen[at] = true
+			choices = append(choices, c)
+		}
 	}
 	if len(t.Entries) == 0 {
 		for _, i := range t.Images {
@@ -51,7 +60,7 @@ func (s *subject) choose(want image.Platform, preferred shelf.Image) error {
 		n := 0
 		if s.asked {
 			n = c.platform.Answers(want)
-		} else if n = 1; c.stored && c.image.Manifest == preferred.Manifest {
+		} else if n = 1; c.stored && c.image.Manifest == preferred.Manifest && c.platform == preferred.Platform {
 			n = 3
 		}
 		if n > 0 && c.stored {

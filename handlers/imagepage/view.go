@@ -34,6 +34,9 @@ func (h *Handlers) imageView(ctx context.Context, s *subject) imagepage.ImageVie
 	if s.stored {
 		v.Attested = s.attested()
 		v.DownloadURL = s.url(address.SectionDownload)
+		if s.shown.Misnamed() {
+			v.Listed, v.Config = s.shown.Platform, s.shown.Own
+		}
 	}
 	if s.ID != "" {
 		s.describeID(ctx, &v)
@@ -76,11 +79,11 @@ func (s *subject) describeID(ctx context.Context, v *imagepage.ImageView) {
 		if r.Digest != "" {
 			label = r.Repository.Familiar() + "@" + image.ShortDigest(r.Digest)
 		}
-		v.Names = append(v.Names, ui.Link{Label: label, URL: address.Of(r).At(s.Section).For(s.shown.Platform).String(), Note: ui.UploadedWord(ctx, r)})
+		v.Names = append(v.Names, ui.Link{Label: label, URL: address.Of(r).At(s.Section).For(s.names.Called[r]).String(), Note: ui.UploadedWord(ctx, r)})
 	}
 	v.Names, v.MoreNames = first(v.Names)
 	if len(s.names.Tags) > 0 {
-		v.PullURL = address.PullFormOf(s.names.Tags[0], s.shown.Platform).String()
+		v.PullURL = address.PullFormOf(s.names.Tags[0], s.names.Called[s.names.Tags[0]]).String()
 	}
 	for _, t := range s.twins {
 		l := ui.Link{Label: image.ShortDigest(t.Manifest), Note: t.Platform.String()}
@@ -145,7 +148,7 @@ func (s *subject) platformLinks() []imagepage.PlatformChoice {
 	for _, c := range s.choices {
 		l := imagepage.PlatformChoice{Name: c.platform.String(), Stored: c.stored, Unpacked: -1}
 		if c.stored {
-			l.Current = s.stored && c.image.Manifest == s.shown.Manifest
+			l.Current = s.stored && c.image.Manifest == s.shown.Manifest && c.platform == s.platform
 			l.Broken, l.Size, l.Unpacked = !c.image.Broken.Empty(), c.image.Size, c.image.Unpacked
 			l.URL = s.Base().At(s.Section).For(c.platform).String()
 		} else {

@@ -65,7 +65,8 @@ type Uses struct {
 // Questions are what the rules ask about a shelf, each about many things at once. Answers come in a fixed order, and
 // all of them are of one moment.
 type Questions interface {
-	// Below asks what is stored under each of tops, themselves included: images in the order of the index.
+	// Below asks what is stored under each of tops, themselves included: images in the order of the index, again for each
+	// further platform that it lists them for. What is under one of tops comes together.
 	Below(tops []image.Digest, each func(Below)) error
 	// Above asks for the roots that reach each of bottoms: all, or at least limit of them where that is not negative.
 	Above(bottoms []image.Digest, limit int, each func(bottom image.Digest, at Key)) error
@@ -100,7 +101,8 @@ type root struct {
 	wanted  []*item // items for its tags or its digest
 	images  []*img
 	indexes []*node
-	partly  bool // images under it are wanted by themselves
+	partly  bool                              // images under it are wanted by themselves
+	called  map[image.Digest][]image.Platform // of images, by their manifests, that it calls otherwise than their Platform
 
 	untags  int // tags that items take away
 	whole   int // items that take the digest, or in a prune everything
@@ -125,6 +127,26 @@ type img struct {
 	asked  int     // of them, those that are not refused
 	going  bool
 	bases  []*img // of the plan, that it is built on
+}
+
+// call notes that the root calls an image so, beside what it calls it already.
+func (r *root) call(i *img, p image.Platform, again bool) {
+	if r.called == nil {
+		r.called = map[image.Digest][]image.Platform{}
+	}
+	all := r.called[i.Manifest]
+	if again && len(all) == 0 {
+		all = []image.Platform{i.Platform}
+	}
+	r.called[i.Manifest] = append(all, p)
+}
+
+// platforms returns what the root calls an image.
+func (r *root) platforms(i *img) []image.Platform {
+	if all := r.called[i.Manifest]; len(all) > 0 {
+		return all
+	}
+	return []image.Platform{i.Platform}
 }
 
 // lost reports whether every root that reaches a node goes.
@@ -221,7 +243,15 @@ func (g *graph) load() error {
 		if !b.Index && n.image == nil {
 			n.image = &img{node: n, Image: b.Image}
 		}
-		for _, r := range under[b.Top] {
+		roots := under[b.Top]
+		again := len(n.roots) > 0 && n.roots[len(n.roots)-1] == roots[len(roots)-1]
+		for _, r := range roots {
+			if !b.Index && (again || b.Image.Platform != n.image.Platform) {
+				r.call(n.image, b.Image.Platform, again)
+			}
+			if again {
+				continue
+			}
 			n.roots = append(n.roots, r)
 			if b.Index {
 				r.indexes = append(r.indexes, n)

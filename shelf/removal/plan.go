@@ -224,7 +224,7 @@ func (w *writer) writeRemains(r *root) {
 	var platforms []image.Platform
 	for _, i := range r.images {
 		if !i.going {
-			platforms = append(platforms, i.Platform)
+			platforms = append(platforms, r.platforms(i)...)
 		}
 	}
 	shown.Totals.Remains += count
