@@ -122,7 +122,7 @@ func brokenConfig(path string, err error) *image.Error {
 		Suggest("Mend %s, or move it away and sign in again with docker login.", path)
 }
 
-// authKeys gives a registry's names in config.json, docker's own first.
+// authKeys returns a registry's names in config.json, docker's own first.
 func authKeys(host string) []string {
 	if host == DockerHub {
 		return []string{hubAuthKey, "index.docker.io", DockerHub, dockerHubAPI}
@@ -180,7 +180,7 @@ func (a dockerAuth) credential() (login credential, damaged bool) {
 var helperName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // askHelper runs "docker-credential-NAME get" (docker/docker-credential-helpers). A helper that knows no
-// login gives the zero credential.
+// login returns the zero credential.
 func askHelper(ctx context.Context, name, server string) (credential, *image.Error) {
 	if !helperName.MatchString(name) {
 		return credential{}, image.Errorf(image.Unauthorized, "%q is not a credential helper's name", response.Clean(name)).

@@ -67,9 +67,9 @@ func proveDigest(s subject, ex *exchange) error {
 }
 
 // Head resolves a reference with one HEAD, which does not count against Docker Hub's allowance. One GET follows where
-// that gives no digest: registries refuse HEAD in all ways, and the reason of a refusal has a body, which no answer to
-// HEAD has. Then the descriptor's Data are the bytes of the document, and what the GET says is what counts. Errors are
-// image.Errors, or the context's.
+// that returns no digest: registries refuse HEAD in all ways, and the reason of a refusal has a body, which no answer
+// to HEAD has. Then the descriptor's Data are the bytes of the document, and what the GET says is what counts. Errors
+// are image.Errors, or the context's.
 func (c *Client) Head(ctx context.Context, r image.Reference) (image.Descriptor, error) {
 	ex, err := c.upstreams.ask(ctx, subject{ref: r}, kindManifest, func(ctx context.Context, u *upstream) error {
 		_, err := u.rc.ManifestHead(ctx, regRef(r))

@@ -29,10 +29,10 @@ type RateLimit struct {
 // Error implements error.
 func (e *RateLimit) Error() string { return "rate limited: " + e.Err.Error() }
 
-// Unwrap gives the registry's answer.
+// Unwrap returns the registry's answer.
 func (e *RateLimit) Unwrap() error { return e.Err }
 
-// RetryAt gives Until, for those who look for an error with this method and do not import this package.
+// RetryAt returns Until, for those who look for an error with this method and do not import this package.
 func (e *RateLimit) RetryAt() time.Time { return e.Until }
 
 func wrongDigest(s subject, got image.Digest) error {
@@ -115,8 +115,8 @@ var forbidding = []int{
 	http.StatusPaymentRequired, http.StatusForbidden, http.StatusPreconditionFailed, http.StatusLocked, http.StatusUnavailableForLegalReasons,
 }
 
-// signInWords are what registries say when they mean that somebody else may have it. A reason of another kind, such as a
-// quarantine, is no matter of a sign-in.
+// signInWords are what registries say when they mean that somebody else may have it. A reason of another kind, such as
+// a quarantine, is no matter of a sign-in.
 var signInWords = regexp.MustCompile(`(?i)sign[ -]?in|log[ -]?(ged )?in|authenti|authori[sz]|credential|password|anonymous|access.*denied|denied.*access|insufficient.scope|permission|^(denied|forbidden|access ?denied|.*403 forbidden)\.?$`)
 
 func asksForSignIn(status *response.StatusError) bool {
@@ -169,7 +169,7 @@ func (h Host) notFound(s subject, status *response.StatusError) error {
 	return e.Suggest("Check the name and the tag.")
 }
 
-// saidOf gives what an answer says in the form of docker's: the code in words, and the message where it says more.
+// saidOf returns what an answer says in the form of docker's: the code in words, and the message where it says more.
 func saidOf(status *response.StatusError) string {
 	said := strings.ToLower(strings.ReplaceAll(status.Name, "_", " "))
 	switch {
@@ -302,7 +302,7 @@ func (h Host) explainNetwork(s subject, failed error) error {
 		Suggest("Check the registry's address and this server's network; the log has the details.")
 }
 
-// failingHost gives the host that a request failed at, and the error without its address: that may carry a
+// failingHost returns the host that a request failed at, and the error without its address: that may carry a
 // signature in its query.
 func failingHost(api string, err error) (string, error) {
 	at := api

@@ -41,7 +41,7 @@ type Entry struct {
 	MirrorOf string
 }
 
-// Name gives the label, or else the host.
+// Name returns the label, or else the host.
 func (e Entry) Name() string {
 	if e.Label != "" {
 		return e.Label

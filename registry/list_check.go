@@ -112,7 +112,7 @@ func invalidEntry(l Entry, problem image.Text) *image.Error {
 	return image.Errorf(image.Invalid, "the registry %q of the list cannot be used: %s", response.Clean(l.Host), problem)
 }
 
-// referenceHost gives the host that references name a registry by, or false for what none can: docker takes
+// referenceHost returns the host that references name a registry by, or false for what none can: docker takes
 // "harbor" without a period or a port for a folder of Docker Hub's.
 func referenceHost(s string) (string, bool) {
 	s = strings.ToLower(strings.TrimSpace(s))
@@ -127,7 +127,7 @@ func referenceHost(s string) (string, bool) {
 	return host, validPort(host)
 }
 
-// address gives host[:port] in lower case, or false for anything else. A port makes a host of any name.
+// address returns host[:port] in lower case, or false for anything else. A port makes a host of any name.
 func address(s string) (string, bool) {
 	s = strings.ToLower(strings.TrimSpace(s))
 	withPort := s
@@ -138,7 +138,7 @@ func address(s string) (string, bool) {
 	return s, ok
 }
 
-// validPort tells that a host has no port, or one from 1 to 65535.
+// validPort reports whether a host has no port, or one from 1 to 65535.
 func validPort(hostport string) bool {
 	_, port, err := net.SplitHostPort(hostport)
 	if err != nil {

@@ -115,13 +115,13 @@ type listing struct {
 	bytes  int
 }
 
-// complete tells that a manifest, or the head of one, arrived whole, whatever regclient makes of it: what
+// complete reports whether a manifest, or the head of one, arrived whole, whatever regclient makes of it: what
 // counts as a manifest is for package image to say. So did a page of a catalog, which is read by ourselves.
 func (ex *exchange) complete() bool {
 	return (ex.kind == kindManifest || ex.kind == kindCatalog) && ex.header != nil
 }
 
-// refused tells that err means 401, or no token to be had, and nothing below HTTP.
+// refused reports whether err means 401, or no token to be had, and nothing below HTTP.
 func (ex *exchange) refused(err error) bool {
 	var below *url.Error // regclient also calls a token server out of reach unauthorized
 	return (ex.challenged || errors.Is(err, errs.ErrHTTPUnauthorized)) && !errors.As(err, &below)

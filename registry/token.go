@@ -30,10 +30,10 @@ func (f *tokenFailure) Error() string {
 	return fmt.Sprintf("get a token from %s: %v", f.host, f.err)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (f *tokenFailure) Unwrap() error { return f.err }
 
-// Lasts tells that asking again will not help: what is no token is none the next time.
+// Lasts reports whether asking again will not help: what is no token is none the next time.
 func (f *tokenFailure) Lasts() bool {
 	var status *response.StatusError
 	if errors.As(f.err, &status) {
@@ -42,7 +42,7 @@ func (f *tokenFailure) Lasts() bool {
 	return !f.what.Empty()
 }
 
-// leaks tells whether a redirected request for a token would hand a secret over: out of TLS, or in its body to
+// leaks reports whether a redirected request for a token would hand a secret over: out of TLS, or in its body to
 // another host. regclient looks at other requests' redirects, and net/http sends both on.
 func leaks(origin, out *http.Request) bool {
 	return origin.URL.Scheme == "https" && out.URL.Scheme != "https" || out.Body != nil && out.URL.Host != origin.URL.Host

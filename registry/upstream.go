@@ -107,7 +107,7 @@ func (all *upstreams) forget(ctx context.Context, u *upstream) {
 	<-sl.lock
 }
 
-// again tells whether a failed request is worth a second try with a new upstream: one that has worked, and
+// again reports whether a failed request is worth a second try with a new upstream: one that has worked, and
 // now refuses us or speaks another scheme. In each such case the upstream is forgotten.
 func (all *upstreams) again(ctx context.Context, u *upstream, err error, ex *exchange) bool {
 	var status *response.StatusError

@@ -88,7 +88,7 @@ var (
 	teredo     = prefixes("2001::/32")[0]       // RFC 4380
 )
 
-// embedded gives the IPv4 addresses that an IPv6 address leads to by way of a translator or a tunnel.
+// embedded returns the IPv4 addresses that an IPv6 address leads to by way of a translator or a tunnel.
 func embedded(a netip.Addr) []netip.Addr {
 	if !a.Is6() || a.IsUnspecified() || a.IsLoopback() {
 		return nil

@@ -107,7 +107,7 @@ func answerable(all []Challenge) (found Challenge, why image.Text) {
 	return Challenge{}, why
 }
 
-// validRealm tells whether a token server's address is one: absolute, or relative to the registry's.
+// validRealm reports whether a token server's address is one: absolute, or relative to the registry's.
 func validRealm(realm string) bool {
 	u, err := url.Parse(realm)
 	return err == nil && realm != "" && u.User == nil &&

@@ -37,8 +37,8 @@ func NextLink(h http.Header, at *url.URL, host string) (*url.URL, error) {
 	return nil, nil
 }
 
-// cutLink gives the target of the first link in a header's value, and what follows it. One without its angle brackets,
-// or without the second of them, ends before its parameters.
+// cutLink returns the target of the first link in a header's value, and what follows it. One without its angle
+// brackets, or without the second of them, ends before its parameters.
 func cutLink(s string) (target, rest string, found bool) {
 	before, in, bracketed := strings.Cut(s, "<")
 	if !bracketed {

@@ -16,7 +16,7 @@ const (
 	maxReason  = 400 // characters of what is shown of them
 )
 
-// reasonOf gives the code and the words of an answer that is no success, in whichever form its sender put them: the
+// reasonOf returns the code and the words of an answer that is no success, in whichever form its sender put them: the
 // specification's errors, some other JSON, a web page's title, a bucket's XML, plain text. Both may be empty.
 func reasonOf(media string, raw []byte) (code, said string) {
 	raw = bytes.TrimSpace(bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf")))

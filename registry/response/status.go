@@ -46,8 +46,8 @@ func (e *StatusError) Gone() bool {
 	return (e.Code == http.StatusNotFound || e.Code == http.StatusGone) && !e.Token && !e.HTML && !e.Astray
 }
 
-// ReadStatus reads what an answer says about its failure, which secrets are taken out of. The body is read, bounded, and
-// stays readable.
+// ReadStatus reads what an answer says about its failure, which secrets are taken out of. The body is read, bounded,
+// and stays readable.
 func ReadStatus(req *http.Request, resp *http.Response, secrets ...string) *StatusError {
 	e := &StatusError{
 		Code:  resp.StatusCode,
@@ -75,7 +75,8 @@ func ReadStatus(req *http.Request, resp *http.Response, secrets ...string) *Stat
 	return e
 }
 
-// secretsOf adds the request's own Authorization to the secrets that a host could echo in an error and nobody should read.
+// secretsOf adds the request's own Authorization to the secrets that a host could echo in an error and nobody should
+// read.
 func secretsOf(req *http.Request, secrets []string) []string {
 	_, token, found := strings.Cut(req.Header.Get("Authorization"), " ")
 	if !found || token == "" {

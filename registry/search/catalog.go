@@ -79,7 +79,7 @@ func (c catalogSearch) details(context.Context, string, string) (map[string]TagD
 	return nil, nil
 }
 
-// matches gives the names that contain each word of a text, without regard to case: those that are the text
+// matches returns the names that contain each word of a text, without regard to case: those that are the text
 // first, whole or in their last part, then those that begin with it, then the others, each as they came. It
 // gives the best of them, as many as are wanted or more, and their number. The names are lists, one name on a line.
 func matches(lists []string, text string, want int) (best []string, total int) {

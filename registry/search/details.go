@@ -68,7 +68,7 @@ func digestOrNone(s lenientText) image.Digest {
 	return d
 }
 
-// orElse gives the time, or another one where it was not said.
+// orElse returns the time, or another one where it was not said.
 func (t lenientTime) orElse(other lenientTime) time.Time {
 	if time.Time(t).IsZero() {
 		return time.Time(other)

@@ -54,7 +54,7 @@ func unique(hits []Hit) []Hit {
 	})
 }
 
-// pageOf gives a page of a list.
+// pageOf returns a page of a list.
 func pageOf[T any](all []T, page, size int) []T {
 	from := min((page-1)*size, len(all))
 	return all[from:min(from+size, len(all))]

@@ -102,7 +102,7 @@ func (c *Client) findKind(ctx context.Context, host, text string) (registry.Sear
 	return registry.SearchCatalog, nil
 }
 
-// searcherOf gives the way of searching a registry.
+// searcherOf returns the way of searching a registry.
 func (c *Client) searcherOf(ctx context.Context, host string, kind registry.SearchKind) (searcher, error) {
 	if kind == registry.SearchCatalog {
 		return c.catalog(host), nil

@@ -55,7 +55,7 @@ func (c *lenientCount) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// orUnknown gives the number, or -1 where none was said.
+// orUnknown returns the number, or -1 where none was said.
 func (c lenientCount) orUnknown() int64 {
 	if !c.said {
 		return -1
@@ -129,7 +129,7 @@ func (l *lenientList[T]) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// first gives at most n of them: what was asked for, however many were sent.
+// first returns at most n of them: what was asked for, however many were sent.
 func (l lenientList[T]) first(n int) []T { return l.all[:min(n, len(l.all))] }
 
 // description makes a hostile text one printable line of bounded length.

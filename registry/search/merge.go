@@ -110,7 +110,7 @@ func (c *Client) leave(s *pendingSearch) {
 	}()
 }
 
-// soFar gives what there is of a catalog that is still being read.
+// soFar returns what there is of a catalog that is still being read.
 func (c *Client) soFar(host string, q Question) (Hits, bool) {
 	q, err := q.checked(host)
 	if err != nil {

@@ -65,7 +65,7 @@ func (q Question) checked(host string) (Question, error) {
 		Suggest("Sort them by stars, pulls or name.")
 }
 
-// filtered tells whether a query is more than the services' own search does.
+// filtered reports whether a query is more than the services' own search does.
 func (q Question) filtered() bool { return q.Official || q.Stars > 0 || q.Sort != ByMatch }
 
 // apply filters and orders what was fetched, and gives the page that is asked for.

@@ -266,7 +266,7 @@ func (c *catalogs) trim() {
 	}
 }
 
-// validPath tells whether a name can be a repository's: components of lower-case letters and digits with single
+// validPath reports whether a name can be a repository's: components of lower-case letters and digits with single
 // separators between, by slashes (distribution-spec "Pulling manifests", <name>).
 func validPath(host, name string) bool {
 	const most = 255 // bytes of the whole name, as distribution/reference has it

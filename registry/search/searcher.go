@@ -22,11 +22,11 @@ type Registries interface {
 // searcher is a way of searching one registry. Errors are image.Errors, or the context's; those that say that
 // the answer is not such a service's wrap registry.ErrNotThis.
 type searcher interface {
-	// find gives a page, counted from 1, of at most size repositories, best match first.
+	// find returns a page, counted from 1, of at most size repositories, best match first.
 	find(ctx context.Context, text string, page, size int) (found, error)
 	// window is how many pages of which size filters and orders of our own look at.
 	window() (pages, size int)
-	// details gives what is known of a repository's tags whose names contain a text; nil where nothing is.
+	// details returns what is known of a repository's tags whose names contain a text; nil where nothing is.
 	details(ctx context.Context, path, contains string) (map[string]TagDetail, error)
 }
 

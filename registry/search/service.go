@@ -196,7 +196,7 @@ func (s service) notUnderstood(err error) error {
 		Because(notThis(err)).Suggest("Check the registry's search in the configuration.")
 }
 
-// notFound tells that the service has no such page or repository.
+// notFound reports whether the service has no such page or repository.
 func notFound(err error) bool {
 	var status *response.StatusError
 	return errors.As(err, &status) && (status.Code == http.StatusNotFound || status.Code == http.StatusBadRequest)
