@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -86,13 +87,25 @@ func (k *keeping) has(doc image.Document) bool {
 	return true
 }
 
-// rows counts what is in the table, and what the sum says.
-func (k *keeping) rows() (n int, sum int64) {
+// files counts what is in the folder, and its bytes.
+func (k *keeping) files() (n int, sum int64) {
 	k.t.Helper()
-	if err := k.read.QueryRowContext(k.t.Context(), `SELECT (SELECT count(*) FROM kept_documents), bytes FROM kept_total`).Scan(&n, &sum); err != nil {
+	files, err := k.documents.files()
+	if err != nil {
 		k.t.Fatal(err)
 	}
-	return n, sum
+	for _, f := range files {
+		sum += f.Size()
+	}
+	return len(files), sum
+}
+
+// spoil puts other bytes in the place of a document.
+func (k *keeping) spoil(d image.Digest, raw []byte) {
+	k.t.Helper()
+	if err := os.WriteFile(k.documents.path(d), append([]byte("a/b\n"), raw...), 0o600); err != nil {
+		k.t.Fatal(err)
+	}
 }
 
 func TestDocumentIsKeptFromTheMomentItIsGivenAndOverARestart(t *testing.T) {
@@ -144,9 +157,7 @@ func TestManifestsOfAttestationsAreKeptToo(t *testing.T) {
 	if _, err := k.KeptDocument(t.Context(), index.Digest); err != nil {
 		t.Errorf("asking for an attestation lost an index: %v", err)
 	}
-	if _, err := k.write.ExecContext(t.Context(), `UPDATE kept_documents SET raw = x'7b7d' WHERE digest = ?`, about.Digest); err != nil {
-		t.Fatal(err)
-	}
+	k.spoil(about.Digest, []byte("{}"))
 	has("spoiled", false)
 	if err := k.KeepAttestation(t.Context(), about); err != nil {
 		t.Fatal(err)
@@ -176,20 +187,18 @@ func TestDocumentWithAnotherDigestIsRefused(t *testing.T) {
 	}
 }
 
-func TestRowWithOtherBytesThanItsDigestIsDropped(t *testing.T) {
+func TestAFileWithOtherBytesThanItsDigestIsDropped(t *testing.T) {
 	k := newKeeping(t)
 	doc := k.manifest(1, 10)
 	k.keep(doc)
 	k.restart()
-	if _, err := k.write.ExecContext(t.Context(), `UPDATE kept_documents SET raw = ?`, k.manifest(2, 10).Raw); err != nil {
-		t.Fatal(err)
-	}
+	k.spoil(doc.Digest, k.manifest(2, 10).Raw)
 	if k.has(doc) {
 		t.Error("the wrong bytes were given")
 	}
 	k.restart()
-	if n, sum := k.rows(); n != 0 || sum != 0 {
-		t.Errorf("%d rows of %d bytes are left", n, sum)
+	if n, _ := k.files(); n != 0 || k.documents.bytes != 0 {
+		t.Errorf("%d files are left, of %d bytes", n, k.documents.bytes)
 	}
 	k.keep(doc)
 	if !k.has(doc) {
@@ -197,60 +206,37 @@ func TestRowWithOtherBytesThanItsDigestIsDropped(t *testing.T) {
 	}
 }
 
-func TestLongestUnusedDocumentsGoFirst(t *testing.T) {
+func TestTheLongestUnusedDocumentsGoFirst(t *testing.T) {
 	k := newKeeping(t)
+	const lot = 20
 	var docs []image.Document
-	for i := range 3 * keptDropped {
+	for i := range 3 * lot {
 		docs = append(docs, k.manifest(i, 1000))
 		k.keep(docs[i])
-		if i%keptDropped == keptDropped-1 {
-			k.restart() // writes them at this time
+		k.keep(docs[i]) // counts once
+		if i%lot == lot-1 {
 			k.at.Add((48 * time.Hour).Milliseconds())
 		}
 	}
-	for _, d := range docs[:keptDropped] { // used again, long after
+	for _, d := range docs[:lot] { // used again, long after
 		if !k.has(d) {
 			t.Fatal("not kept")
 		}
 	}
 	k.restart()
-	_, all := k.rows()
+	n, all := k.files()
+	if n != len(docs) || k.documents.bytes != all {
+		t.Errorf("%d documents of %d bytes, counted as %d", n, all, k.documents.bytes)
+	}
 	k.documents.most = all - 1
-	k.documents.trim(t.Context())
-	n, sum := k.rows()
-	if n != 2*keptDropped || sum >= all {
-		t.Errorf("%d documents of %d bytes are left of %d of %d", n, sum, len(docs), all)
+	k.keep(k.manifest(3*lot, 1000))
+	if _, sum := k.files(); sum > all-all/8 || k.documents.bytes != sum {
+		t.Errorf("%d bytes of %d are left, counted as %d", sum, all, k.documents.bytes)
 	}
 	for i, d := range docs {
-		if has, want := k.has(d), i/keptDropped != 1; has != want {
-			t.Fatalf("document %d is kept: %t, want %t: the second lot was not used for longest", i, has, want)
+		if has := k.has(d); !has && i/lot != 1 {
+			t.Fatalf("document %d is gone: the second lot was not used for longest", i)
 		}
-	}
-}
-
-func TestSumOfTheKeptDocumentsHolds(t *testing.T) {
-	k := newKeeping(t)
-	var want int64
-	for i := range 5 {
-		doc := k.manifest(i, 100*i)
-		k.keep(doc)
-		k.keep(doc)
-		want += int64(len(doc.Raw)) + 300
-	}
-	k.restart()
-	if n, sum := k.rows(); n != 5 || sum != want {
-		t.Errorf("%d rows of %d bytes, want 5 of %d", n, sum, want)
-	}
-}
-
-func TestKeptDocumentsWaitInBoundedMemory(t *testing.T) {
-	k := newKeeping(t)
-	waiting := newDocuments(k.Store) // nobody writes these
-	for i := range 2 * keptPending / (200 << 10) {
-		waiting.put(k.manifest(i, 200<<10))
-	}
-	if waiting.bytes > keptPending || waiting.bytes < keptPending/2 {
-		t.Errorf("%d bytes wait", waiting.bytes)
 	}
 }
 
@@ -265,10 +251,8 @@ func TestStoredDocumentIsGivenAndNotKeptBeside(t *testing.T) {
 	if err := s.KeepDocument(t.Context(), doc); err != nil {
 		t.Fatal(err)
 	}
-	s.documents.write(t.Context())
-	var n int
-	if err := s.Store.read.QueryRowContext(t.Context(), `SELECT count(*) FROM kept_documents`).Scan(&n); err != nil || n != 0 {
-		t.Errorf("%d are kept, %v", n, err)
+	if kept, err := s.documents.files(); err != nil || len(kept) != 0 {
+		t.Errorf("%d are kept, %v", len(kept), err)
 	}
 }
 

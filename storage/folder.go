@@ -22,7 +22,7 @@ const (
 // ownFiles and ownFolders are what the server itself makes in the data folder.
 var (
 	ownFiles   = []string{databaseName, databaseName + "-wal", databaseName + "-shm", lockName, endedName, blob.BallastName, "index.json", "oci-layout"}
-	ownFolders = []string{"blobs", filepath.Join("blobs", "sha256"), "ingest", blob.MarksDir}
+	ownFolders = []string{"blobs", filepath.Join("blobs", "sha256"), "ingest", blob.MarksDir, cacheDir}
 )
 
 // refuseLinks refuses (Invalid) a data folder in which one of the server's own files is a link or something else: whoever

@@ -165,7 +165,7 @@ func TestTheListFiltersByRegistryPlatformUpdateAndPin(t *testing.T) {
 	if _, err := s.Pin(t.Context(), postgres, "in use", "noa"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.write.Exec(`UPDATE listing SET update_state = 'gone' WHERE name = 'ubuntu:22.04'`); err != nil {
+	if _, err := s.write.Exec(nextChange + `; UPDATE listing SET update_state = 'gone' WHERE name = 'ubuntu:22.04'`); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {

@@ -116,7 +116,6 @@ func TestWhatNeedNotBeKeptDoesNotTakeTheReserve(t *testing.T) {
 		if err := s.KeepDocument(t.Context(), doc); err != nil {
 			t.Fatal(err)
 		}
-		s.documents.write(t.Context())
 		_, err := s.KeptDocument(t.Context(), doc.Digest)
 		return err
 	}

@@ -117,12 +117,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.keeper = newKeeper(s)
 	s.unpack = newUnpacker(s)
 	s.handed = newHanded(s)
-	s.documents = newDocuments(s)
 	s.usage = newUsageCounter(s)
 	s.running.Go(func() { s.keeper.run(background) })
 	s.running.Go(func() { s.unpack.run(background) })
 	s.running.Go(func() { s.handed.run(background) })
-	s.running.Go(func() { s.documents.run(background) })
 	s.running.Go(func() { s.unsaved.run(background) })
 	s.running.Go(func() { s.usage.run(background) })
 	s.running.Go(func() { s.warm(background) })
@@ -173,6 +171,9 @@ func (s *Store) open(ctx context.Context, o Options) error {
 		return err
 	}
 	s.blobs.Volume.LayBallast()
+	if s.documents, err = newDocuments(dir, s.blobs, s.now); err != nil {
+		return err
+	}
 	if err := s.readFacts(ctx); err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func kindOf(f *shelf.Files, path string) *int64 {
 		}
 	case dir == ingestDir, filepath.Dir(dir) == ingestDir:
 		return &f.Partial
-	case dir == "." && (strings.HasPrefix(name, databaseName) || name == blob.BallastName || name == endedName):
+	case dir == "." && (strings.HasPrefix(name, databaseName) || name == blob.BallastName || name == endedName), dir == cacheDir:
 		return &f.Database
 	case dir == "." && (strings.HasPrefix(name, ocispec.ImageIndexFile) || strings.HasPrefix(name, ocispec.ImageLayoutFile) || name == lockName), dir == blob.MarksDir:
 		return &f.Layout

@@ -230,7 +230,7 @@ func TestUnpackedCountsEachLayerOnceAndSaysHowManyAreNotKnown(t *testing.T) {
 // exec changes rows as another process would.
 func (s *testShelf) exec(query string) {
 	s.t.Helper()
-	if _, err := s.write.ExecContext(s.t.Context(), query); err != nil {
+	if _, err := s.write.ExecContext(s.t.Context(), nextChange+"; "+query); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -91,6 +90,7 @@ func TestDeletingOnAFullDiskDoesNotKeepWhatAnUndoNeeds(t *testing.T) {
 // fillDatabase leaves no page for more rows.
 func (s *testShelf) fillDatabase() {
 	s.t.Helper()
+	s.exec(`CREATE TABLE filler (bytes BLOB)`)
 	var pages int
 	if err := s.write.QueryRow(`PRAGMA page_count`).Scan(&pages); err != nil {
 		s.t.Fatal(err)
@@ -98,22 +98,16 @@ func (s *testShelf) fillDatabase() {
 	if err := s.write.QueryRow(fmt.Sprintf(`PRAGMA max_page_count = %d`, pages)).Scan(&pages); err != nil {
 		s.t.Fatal(err)
 	}
-	err := s.update(s.t.Context(), func(tx *sql.Tx) error {
-		for size := 3000; size > 0; size /= 2 { // until not even a small row goes in
-			for {
-				_, err := tx.ExecContext(s.t.Context(), `INSERT INTO kept_documents (digest, media_type, raw, read_at, used_at) VALUES (hex(randomblob(8)), '', zeroblob(?), 0, 0)`, size)
-				if image.KindOf(err) == image.DiskFull {
-					break
-				}
-				if err != nil {
-					return err
-				}
+	for size := 3000; size > 0; size /= 2 { // until not even a small row goes in
+		for {
+			_, err := s.write.ExecContext(s.t.Context(), `INSERT INTO filler VALUES (zeroblob(?))`, size)
+			if image.KindOf(err) == image.DiskFull {
+				break
+			}
+			if err != nil {
+				s.t.Fatal(err)
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		s.t.Fatal(err)
 	}
 }
 
