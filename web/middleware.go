@@ -126,7 +126,7 @@ func crossOrigin() echo.MiddlewareFunc {
 // original bytes and archives, whose ETag is that of the bytes as they are and which can be had in parts.
 func uncompressed(c echo.Context) bool {
 	path := c.Request().URL.Path
-	if strings.HasSuffix(path, "/archive") {
+	if address.IsArchive(path) {
 		return true
 	}
 	return strings.HasPrefix(path, static.Prefix) || strings.HasSuffix(path, "/events") || path == "/metrics" || c.QueryParam("raw") != ""

@@ -35,8 +35,7 @@ func (h *Handlers) Archive(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		query := c.QueryParams()
-		if asked.Things, err = archiveThings(append(query["image"], query["ref"]...)); err != nil {
+		if asked.Things, err = address.ParseThings(c.QueryParams()); err != nil {
 			return err
 		}
 		return h.archive(c, asked)

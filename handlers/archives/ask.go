@@ -16,11 +16,6 @@ import (
 	"github.com/stowage/stowage/views/address"
 )
 
-const (
-	maxArchived  = 1000 // tags, digests and IDs in one archive
-	maxPlatforms = 100  // that one archive is asked for
-)
-
 // ArchiveRequest is what an archive is asked for with.
 type ArchiveRequest struct {
 	Things      []address.Image  // without tag, digest and ID: all tags of a repository
@@ -39,62 +34,18 @@ func thingName(t address.Image) string {
 
 // archiveOptions reads how an archive is to be. Errors are of kind Invalid.
 func archiveOptions(c echo.Context) (r ArchiveRequest, err error) {
-	query := c.QueryParams()
-	if r.Format, err = archive.ParseFormat(query.Get("format")); err != nil {
+	said, err := address.ParseArchive(c.QueryParams())
+	if err != nil {
 		return r, err
 	}
-	if r.Compression, err = archive.ParseCompression(query.Get("compress")); err != nil {
+	r.Platforms = said.Platforms
+	if r.Format, err = archive.ParseFormat(said.Format); err != nil {
 		return r, err
 	}
-	if len(query["platform"]) > maxPlatforms {
-		return r, image.Errorf(image.Invalid, "at most %d platforms can be asked for at once", maxPlatforms)
-	}
-	for _, s := range query["platform"] {
-		if s == "" {
-			continue
-		}
-		p, err := image.ParsePlatform(s)
-		if err != nil {
-			return r, err
-		}
-		if !slices.Contains(r.Platforms, p) {
-			r.Platforms = append(r.Platforms, p)
-		}
+	if r.Compression, err = archive.ParseCompression(said.Compress); err != nil {
+		return r, err
 	}
 	return r, nil
-}
-
-// archiveThings reads what is to go into an archive.
-func archiveThings(names []string) ([]address.Image, error) {
-	if len(names) == 0 {
-		return nil, image.Errorf(image.Invalid, "no image was named that an archive is to be made of").
-			Suggest("Tick images in the list, or name them: /archive?image=ubuntu:22.04&image=postgres:15.")
-	}
-	if len(names) > maxArchived {
-		return nil, tooManyArchived(len(names))
-	}
-	things := make([]address.Image, 0, len(names))
-	for _, name := range names {
-		name = strings.TrimSpace(name)
-		if strings.HasPrefix(name, "sha256:") {
-			prefix, ok := image.ParseIDPrefix(name)
-			if !ok {
-				return nil, image.NotAnID(name)
-			}
-			things = append(things, address.Image{ID: prefix})
-			continue
-		}
-		ref, err := image.ParseRepositoryReference(name)
-		if err != nil {
-			return nil, err
-		}
-		things = append(things, address.Of(ref))
-	}
-	return things, nil
-}
-
-func tooManyArchived(n int) error {
-	return image.Errorf(image.TooLarge, "an archive takes at most %d images, and these are %d", maxArchived, n).Suggest("Download fewer images at a time.")
 }
 
 // packedArchive is an archive with what its file is called.
@@ -162,7 +113,7 @@ func (h *Handlers) unfold(ctx context.Context, things []address.Image) ([]addres
 			all = append(all, t)
 			continue
 		}
-		tags, err := h.Store.TagsOf(ctx, t.Ref.Repository, maxArchived+1)
+		tags, err := h.Store.TagsOf(ctx, t.Ref.Repository, address.MaxArchived+1)
 		if err != nil {
 			return nil, err
 		}
@@ -182,8 +133,8 @@ func (h *Handlers) unfold(ctx context.Context, things []address.Image) ([]addres
 		return cmp.Or(cmp.Compare(a.Ref.String(), b.Ref.String()), cmp.Compare(a.ID, b.ID))
 	})
 	all = slices.Compact(all)
-	if len(all) > maxArchived {
-		return nil, tooManyArchived(len(all))
+	if len(all) > address.MaxArchived {
+		return nil, address.TooManyArchived(len(all))
 	}
 	return all, nil
 }

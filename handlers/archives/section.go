@@ -48,7 +48,7 @@ func (h *Handlers) Section(c echo.Context, of address.Image, choice bool, stored
 		return v, page.Status(v.Problem.Kind), nil
 	}
 	e := packed.exports[0]
-	v.URL = address.Archive{Of: of, OCI: v.OCI, Platforms: asked.Platforms}.String()
+	v.URL = archiveURL(of, asked)
 	v.Address = h.Site.Outside(c) + v.URL
 	v.File, v.Bytes, v.Digest, v.Index, v.Several = packed.file, packed.archive.Size(), e.Target.Digest, len(e.Indexes) > 0, len(e.Images) > 1
 	for _, i := range stored {
@@ -60,6 +60,15 @@ func (h *Handlers) Section(c echo.Context, of address.Image, choice bool, stored
 		v.Zstd = v.Zstd || slices.ContainsFunc(i.Layers, func(l image.Descriptor) bool { return strings.HasSuffix(l.MediaType, "zstd") })
 	}
 	return v, http.StatusOK, nil
+}
+
+// archiveURL returns the address of an archive of one thing.
+func archiveURL(of address.Image, asked ArchiveRequest) string {
+	a := address.Archive{Of: of, Platforms: asked.Platforms}
+	if asked.Format == archive.OCI {
+		a.Format = string(archive.OCI)
+	}
+	return a.String()
 }
 
 // downloadChoices returns the stored platforms of an index to choose from. Without a word all of them are ticked that are whole.

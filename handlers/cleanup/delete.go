@@ -2,6 +2,7 @@ package cleanup
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/labstack/echo/v4"
@@ -48,9 +49,13 @@ func (h *Removals) DeleteImage(c echo.Context, a address.Image) error {
 // one platform already, so a platform beside it says nothing.
 func (h *Removals) deletionOf(c echo.Context, a address.Image) (deletion, error) {
 	item := shelf.RemovalItem{Reference: a.Ref}
-	d := deletion{of: a.Base(), back: backParam(c)}
-	var err error
-	if d.asked.Force, err = forceParam(c); err != nil {
+	d := deletion{of: a.Base()}
+	form, err := formParams(c)
+	if err != nil {
+		return d, err
+	}
+	asked, err := address.ParseDelete(form)
+	if d.back, d.asked.Force = asked.Back, asked.Force; err != nil {
 		return d, err
 	}
 	switch {
@@ -63,12 +68,21 @@ func (h *Removals) deletionOf(c echo.Context, a address.Image) (deletion, error)
 	case a.Ref.Tag == "" && a.Ref.Digest == "":
 		return d, image.Errorf(image.Invalid, "%s is a repository: only a tag, a digest or an image ID can be deleted", a.Ref.Familiar())
 	default:
-		if item.Platform, err = platformField(c); err != nil {
+		if item.Platform, err = address.Platform(form); err != nil {
 			return d, err
 		}
 	}
 	d.asked.Items = []shelf.RemovalItem{item}
 	return d, nil
+}
+
+// formParams reads the query and the form. Errors are of kind Invalid.
+func formParams(c echo.Context) (url.Values, error) {
+	form, err := c.FormParams()
+	if err != nil {
+		return nil, image.Errorf(image.Invalid, "the form cannot be read").Because(err)
+	}
+	return form, nil
 }
 
 // plan shows what a deletion would do.

@@ -15,9 +15,6 @@ import (
 	"github.com/stowage/stowage/views/cleanup"
 )
 
-// MaxDeleted is how many things one plan is asked for.
-const MaxDeleted = 1000
-
 // Delete answers GET /delete?ref=&force=&back= with repeated ref, each a tag, a digest or an image ID (sha256:…): one
 // plan for all of them. What is not stored is left out and said so. One thing has a page of its own; platform goes
 // with it.
@@ -107,31 +104,16 @@ func onePage(c echo.Context, d deletion) string {
 
 // selected reads what is to be deleted.
 func (h *Removals) selected(c echo.Context) (deletion, error) {
-	d := deletion{many: true, back: backParam(c)}
-	form, err := c.FormParams()
-	if err != nil {
-		return d, image.Errorf(image.Invalid, "the form cannot be read").Because(err)
-	}
-	refs := form["ref"]
-	switch {
-	case len(refs) == 0:
-		return d, image.Errorf(image.Invalid, "nothing was chosen to be deleted").Suggest("Tick what is to go in the list of images.")
-	case len(refs) > MaxDeleted:
-		return d, image.Errorf(image.Invalid, "at most %d things are deleted at once, and %d were chosen", MaxDeleted, len(refs)).
-			Suggest("Choose fewer at a time.")
-	}
-	if d.asked.Force, err = forceParam(c); err != nil {
-		return d, err
-	}
-	platform, err := platformField(c)
+	d := deletion{many: true}
+	form, err := formParams(c)
 	if err != nil {
 		return d, err
 	}
-	if platform != (image.Platform{}) && len(refs) > 1 {
-		return d, image.Errorf(image.Invalid, "a platform is deleted of one thing at a time, and %d were chosen", len(refs)).
-			Suggest("Leave the platform out, or choose one thing.")
+	asked, platform, err := address.ParseDeleteMany(form)
+	if d.back, d.asked.Force = asked.Back, asked.Force; err != nil {
+		return d, err
 	}
-	err = h.read(c.Request().Context(), &d, refs, platform)
+	err = h.read(c.Request().Context(), &d, asked.Refs, platform)
 	return d, err
 }
 

@@ -2,6 +2,7 @@ package cleanup
 
 import (
 	"context"
+	"net/url"
 
 	"github.com/labstack/echo/v4"
 
@@ -45,7 +46,7 @@ func (h *Storage) UnpinImage(c echo.Context, a address.Image) error {
 
 // pinBack is the page that a pin's form leads back to: its own unless the form says another.
 func pinBack(c echo.Context, a address.Image) string {
-	if back := backParam(c); back != "" {
+	if back := address.Back(url.Values{"back": {c.FormValue("back")}}); back != "" {
 		return back
 	}
 	return a.Base().String()

@@ -2,11 +2,8 @@ package cleanup
 
 import (
 	"context"
-	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -14,25 +11,18 @@ import (
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/cleanup"
 	"github.com/stowage/stowage/views/ui"
 )
 
-const (
-	maxPruneField = 2000 // bytes of a filter
-	maxLabels     = 50   // that a prune asks for, or for their absence
-	// summaryLimit is how long the summary of a prune may take, which is asked for while somebody types.
-	summaryLimit = 3 * time.Second
-)
+// summaryLimit is how long the summary of a prune may take, which is asked for while somebody types.
+const summaryLimit = 3 * time.Second
 
-// pruning is what a request asks for: as it was typed, and what that means.
+// pruning is what a request asks for, with what is wrong with it in the reader's language; nil where nothing is.
 type pruning struct {
-	typed   address.Prune
-	asked   shelf.Prune
-	at      time.Time             // when durations count from
-	problem *cleanup.PruneProblem // what cannot be understood; asked means nothing then
+	address.Pruning
+	problem *cleanup.PruneProblem
 }
 
 // Page answers GET /prune?all=&until=&label=&label!=&unused=: what a prune would do, or for htmx the plan alone. Nothing is
@@ -45,10 +35,10 @@ func (h *Prunes) Page(c echo.Context) error {
 	if p.problem != nil {
 		return h.refusePrune(c, p)
 	}
-	if short := p.typed.String(); c.Request().Method != http.MethodPost && c.Request().URL.RequestURI() != short {
+	if short := p.Typed.String(); c.Request().Method != http.MethodPost && c.Request().URL.RequestURI() != short {
 		return c.Redirect(http.StatusFound, short) // what forms leave empty, and blanks between labels
 	}
-	plan, err := h.planPrune(c.Request().Context(), p.asked)
+	plan, err := h.planPrune(c.Request().Context(), p.Asked)
 	if err != nil {
 		return err
 	}
@@ -63,15 +53,15 @@ func (h *Prunes) Summary(c echo.Context) error {
 		return err
 	}
 	if !page.Partial(c) {
-		return c.Redirect(http.StatusFound, p.typed.String())
+		return c.Redirect(http.StatusFound, p.Typed.String())
 	}
-	form := cleanup.PruneForm{Asked: p.typed, Problem: p.problem}
+	form := cleanup.PruneForm{Asked: p.Typed, Problem: p.problem}
 	if p.problem != nil {
 		return page.Render(c, http.StatusUnprocessableEntity, cleanup.PruneSummaryPart(form))
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), summaryLimit)
 	defer cancel()
-	plan, err := h.planPrune(ctx, p.asked)
+	plan, err := h.planPrune(ctx, p.Asked)
 	switch {
 	case err == nil:
 		summary := cleanup.SummaryOf(plan)
@@ -111,7 +101,7 @@ func (h *Prunes) Prune(c echo.Context) error {
 	}
 	ctx := c.Request().Context()
 	by := h.Site.Requester(c)
-	removed, err := h.Store.Prune(ctx, p.asked, confirmed, by)
+	removed, err := h.Store.Prune(ctx, p.Asked, confirmed, by)
 	plan := removed.Plan
 	if image.KindOf(err) == image.Conflict {
 		return h.showPrune(c, http.StatusConflict, p, &plan, plan.Fingerprint != confirmed)
@@ -119,7 +109,8 @@ func (h *Prunes) Prune(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	h.Log.Info("pruned", "filters", p.typed.String(), "by", by, "images", plan.Totals.Images, "bytes", plan.Totals.Freed, "removal", removed.ID)
+	h.Log.Info("pruned", "filters", p.Typed.String(), "by", by,
+		"images", plan.Totals.Images, "bytes", plan.Totals.Freed, "removal", removed.ID)
 	flash := ui.Flash{Kind: ui.KindSuccess, Undo: removed.ID, Until: removed.Until}
 	flash.Text = cleanup.PrunedText(ctx, plan, flash.Undo != 0)
 	return page.Redirect(c, address.StoragePath, flash)
@@ -127,7 +118,10 @@ func (h *Prunes) Prune(c echo.Context) error {
 
 // showPrune answers with the plan's page, or for htmx with the plan alone.
 func (h *Prunes) showPrune(c echo.Context, status int, p pruning, plan *shelf.RemovalPlan, changed bool) error {
-	v := cleanup.PruneView{Form: cleanup.PruneForm{Asked: p.typed, Problem: p.problem}, Plan: plan, At: strconv.FormatInt(p.at.UnixMilli(), 10), Changed: changed}
+	v := cleanup.PruneView{
+		Form: cleanup.PruneForm{Asked: p.Typed, Problem: p.problem}, Plan: plan,
+		At: strconv.FormatInt(p.At.UnixMilli(), 10), Changed: changed,
+	}
 	if page.Partial(c) {
 		return page.Render(c, status, cleanup.PrunePlan(v))
 	}
@@ -145,112 +139,16 @@ func (h *Prunes) refusePrune(c echo.Context, p pruning) error {
 
 // pruningOf reads the fields of a prune from the query or the form.
 func (h *Prunes) pruningOf(c echo.Context) (pruning, error) {
-	form, err := c.FormParams()
+	form, err := formParams(c)
 	if err != nil {
-		return pruning{}, image.Errorf(image.Invalid, "the form cannot be read").Because(err)
+		return pruning{}, err
 	}
-	if name := page.UnknownParam(form, []string{"all", "until", "label", "label!", "unused", "at", "plan"}); name != "" {
-		return pruning{}, image.Errorf(image.Invalid, "there is no filter %.40q", name).Suggest("The filters of a prune are until, label, label! and unused.")
+	p := pruning{}
+	if p.Pruning, err = address.ParsePrune(form, h.Site.Now()); err != nil {
+		return p, err
 	}
-	p := pruning{at: h.planTime(form.Get("at"))}
-	for _, field := range []struct {
-		name cleanup.PruneField
-		read func(url.Values) error
-	}{{cleanup.PruneAll, p.readAll}, {cleanup.PruneUntil, p.readUntil}, {cleanup.PruneLabel, p.readLabels}, {cleanup.PruneNotLabel, p.readNotLabels}, {cleanup.PruneUnused, p.readUnused}} {
-		err := field.read(form)
-		var known *image.Error
-		if errors.As(err, &known) && p.problem == nil { // the first of several; the others are read all the same
-			ctx := c.Request().Context()
-			p.problem = cleanup.NewPruneProblem(ctx, field.name, known)
-		}
+	if p.Problem != nil {
+		p.problem = cleanup.NewPruneProblem(c.Request().Context(), p.Field, p.Problem)
 	}
 	return p, nil
-}
-
-// planTime reads when a plan was made, in milliseconds since 1970: durations of a plan that is confirmed count from
-// the same moment. Without one it is now.
-func (h *Prunes) planTime(at string) time.Time {
-	now := time.UnixMilli(h.Site.Now().UnixMilli()).UTC()
-	ms, err := strconv.ParseInt(at, 10, 64)
-	if err != nil || ms < 0 || ms > now.UnixMilli() {
-		return now
-	}
-	return time.UnixMilli(ms).UTC()
-}
-
-func (p *pruning) readAll(form url.Values) error {
-	switch all := form.Get("all"); all {
-	case "", "0":
-	case "1":
-		p.typed.All, p.asked.All = true, true
-	default:
-		return image.Errorf(image.Invalid, "the value of all is 1 or left out, not %.40q", all)
-	}
-	return nil
-}
-
-func (p *pruning) readUntil(form url.Values) (err error) {
-	p.typed.Until = strings.TrimSpace(form.Get("until"))
-	switch {
-	case len(form["until"]) > 1:
-		return image.Errorf(image.Invalid, "there is more than one time").Suggest("Give the earlier one.")
-	case len(p.typed.Until) > maxPruneField:
-		return tooLong(&p.typed.Until)
-	case p.typed.Until != "":
-		p.asked.Until, err = image.ParseTimestamp(p.typed.Until, p.at)
-	}
-	return err
-}
-
-func (p *pruning) readUnused(form url.Values) error {
-	p.typed.Unused = strings.TrimSpace(form.Get("unused"))
-	switch {
-	case len(form["unused"]) > 1:
-		return image.Errorf(image.Invalid, "there is more than one span of time").Suggest("Give the longer one.")
-	case len(p.typed.Unused) > maxPruneField:
-		return tooLong(&p.typed.Unused)
-	case p.typed.Unused != "":
-		age, err := docker.ParseAge(p.typed.Unused)
-		p.asked.Unused = p.at.Add(-age)
-		return err
-	}
-	return nil
-}
-
-func (p *pruning) readLabels(form url.Values) (err error) {
-	p.typed.Labels, p.asked.Labels, err = readLabels(form["label"])
-	return err
-}
-
-func (p *pruning) readNotLabels(form url.Values) (err error) {
-	p.typed.NotLabels, p.asked.NotLabels, err = readLabels(form["label!"])
-	return err
-}
-
-// readLabels reads a repeated filter, each with blanks between the labels.
-func readLabels(values []string) (typed []string, labels []image.Label, err error) {
-	text := strings.Join(values, " ")
-	if len(text) > maxPruneField {
-		err := tooLong(&text)
-		return strings.Fields(text), nil, err
-	}
-	typed = strings.Fields(text)
-	if len(typed) > maxLabels {
-		return typed, nil, image.Errorf(image.Invalid, "there are %d labels, and at most %d can be asked for", len(typed), maxLabels)
-	}
-	for _, s := range typed {
-		label, err := image.ParseLabel(s)
-		if err != nil {
-			return typed, nil, err
-		}
-		labels = append(labels, label)
-	}
-	return typed, labels, nil
-}
-
-// tooLong refuses a filter, and cuts it so that the page does not carry it all back.
-func tooLong(text *string) error {
-	err := image.Errorf(image.Invalid, "the filter has %d bytes, and at most %d are read", len(*text), maxPruneField)
-	*text = strings.ToValidUTF8((*text)[:maxPruneField], "")
-	return err
 }

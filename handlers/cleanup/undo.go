@@ -3,6 +3,7 @@ package cleanup
 import (
 	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/labstack/echo/v4"
 
@@ -27,7 +28,7 @@ func (h *Removals) UndoRemoval(c echo.Context) error {
 		return cannotUndo(err)
 	}
 	h.Log.Info("undid a deletion", "removal", id, "by", by, "restored", len(undone.Restored), "kept", len(undone.Kept))
-	to := backParam(c)
+	to := address.Back(url.Values{"back": {c.FormValue("back")}})
 	if to == "" {
 		to = address.ImagesPath
 	}

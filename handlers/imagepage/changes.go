@@ -15,28 +15,17 @@ import (
 	"github.com/stowage/stowage/views/ui"
 )
 
-// changes answers GET …@sha256:NEW/changes?from=sha256:OLD&platform=: what changed between two digests of a repository,
+// Page answers GET …@sha256:NEW/changes?from=sha256:OLD&platform=: what changed between two digests of a repository,
 // an address that never changes its meaning. From a tag, whose form names both (from, to), it leads there.
 func (h *Changes) Page(c echo.Context, a address.Image) error {
-	if a.ID != "" {
-		return image.Errorf(image.Invalid, "an image ID has no changes: digests of a repository are compared").Suggest("Compare two points of a tag's history.")
-	}
-	from, err := digestParam(c, "from")
-	if err != nil {
-		return err
-	}
-	platform, err := page.PlatformParam(c)
+	asked, err := address.ParseChanges(a, c.QueryParams())
 	if err != nil {
 		return err
 	}
 	if a.Ref.Digest == "" {
-		to, err := digestParam(c, "to")
-		if err != nil {
-			return err
-		}
-		return c.Redirect(http.StatusFound, address.ChangesOf(a.Ref.Repository, from, to, platform).String())
+		return c.Redirect(http.StatusFound, asked.String())
 	}
-	v, compared, err := h.changesView(c.Request().Context(), a.Ref, from, platform)
+	v, compared, err := h.changesView(c.Request().Context(), a.Ref, asked.From, asked.Of.Platform)
 	if err != nil {
 		return err
 	}
@@ -55,19 +44,6 @@ func (h *Changes) Page(c echo.Context, a address.Image) error {
 		status = http.StatusNotFound
 	}
 	return page.Render(c, status, changes.ChangesPage(h.Site.Chrome(c, changes.ChangesTitle(c.Request().Context(), a.Ref.Repository), ui.NavImages), v))
-}
-
-// digestParam reads a digest of the query. Errors are of kind Invalid.
-func digestParam(c echo.Context, name string) (image.Digest, error) {
-	s := c.QueryParam(name)
-	if s == "" {
-		return "", image.Errorf(image.Invalid, "the address does not say with which digest to compare (%s)", name).Suggest("Compare two points of a tag's history.")
-	}
-	d, err := image.ParseDigest(s)
-	if err != nil {
-		return "", err
-	}
-	return d, nil
 }
 
 // changesView compares the platforms of two digests of a repository, as far as both are stored, and gives the images that

@@ -5,7 +5,6 @@ import (
 	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -20,23 +19,21 @@ import (
 // historySection shows where a tag pointed. For a digest, and for the digests that lead to an image ID, it
 // shows when tags came there and left. ?older=ID leads to what came before an event.
 func (h *Handlers) historySection(c echo.Context, s *subject) error {
-	older := int64(math.MaxInt64)
-	if said := c.QueryParam("older"); said != "" {
-		var err error
-		if older, err = strconv.ParseInt(said, 10, 64); err != nil || older < 1 {
-			return image.Errorf(image.Invalid, "%.40q is no event of the history (older)", said).Suggest("Leave it out to see the newest events.")
-		}
+	asked, err := address.ParseHistory(s.page(address.SectionHistory), c.QueryParams())
+	if err != nil {
+		return err
 	}
+	older := cmp.Or(asked.Older, math.MaxInt64)
 	events, err := h.tagEvents(c, s, older)
 	if err != nil {
 		return err
 	}
 	v := historyView(events, s.Ref.Tag != "")
-	if older != math.MaxInt64 {
+	if asked.Older > 0 {
 		v.NewestURL = s.url(address.SectionHistory)
 	}
 	if len(events) >= shelf.MaxHistory {
-		v.OlderURL = address.History{Of: s.page(address.SectionHistory), Older: events[len(events)-1].ID}.String()
+		v.OlderURL = address.History{Of: asked.Of, Older: events[len(events)-1].ID}.String()
 	}
 	if s.Ref.Tag != "" {
 		v.ComparePath = s.Base().At(address.SectionChanges).String()

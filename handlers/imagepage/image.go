@@ -38,7 +38,7 @@ type subject struct {
 
 // imagePage answers for a tag, a digest or an image ID and its sections.
 func (h *Handlers) imagePage(c echo.Context, a address.Image) error {
-	platform, err := page.PlatformParam(c)
+	platform, err := address.Platform(c.QueryParams())
 	if err != nil {
 		return err
 	}

@@ -27,12 +27,12 @@ func (h *Handlers) inspectSection(c echo.Context, s *subject) error {
 	inspected := docker.Inspected{ID: s.shown.ID, Config: config, Tags: s.names.Tags, Digests: s.names.Digests, Unpacked: s.shown.Unpacked}
 	header, accept := c.Response().Header(), c.Request().Header.Get(echo.HeaderAccept)
 	header.Add(echo.HeaderVary, echo.HeaderAccept)
-	asked := c.QueryParams()["format"]
-	format := strings.Join(asked, "")
-	if len(asked) > 0 && page.Wants(accept, echo.MIMETextPlain) {
+	asked := address.ParseInspect(s.page(address.SectionInspect), c.QueryParams())
+	format := asked.Format
+	if asked.Asked && page.Wants(accept, echo.MIMETextPlain) {
 		return h.formatText(c, s, format, inspected)
 	}
-	bare := page.Wants(accept, echo.MIMEApplicationJSON) || c.QueryParam("raw") == "1"
+	bare := page.Wants(accept, echo.MIMEApplicationJSON) || asked.Raw
 	if bare {
 		if err := h.awaitSize(c.Request().Context(), s, &inspected); err != nil && image.KindOf(err) == image.Internal {
 			return err
@@ -47,8 +47,9 @@ func (h *Handlers) inspectSection(c echo.Context, s *subject) error {
 		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, b)
 	}
 	v := imagepage.InspectView{
-		JSON: b, SizeUnknown: s.shown.Unpacked < 0, Link: s.digestLink(), RawURL: address.Inspect{Of: s.page(address.SectionInspect), Raw: true}.String(), Command: s.docker("inspect", ""),
-		At: s.page(address.SectionInspect), Format: format,
+		JSON: b, SizeUnknown: s.shown.Unpacked < 0, Link: s.digestLink(),
+		RawURL: address.Inspect{Of: asked.Of, Raw: true}.String(), Command: s.docker("inspect", ""),
+		At: asked.Of, Format: format,
 	}
 	status := http.StatusOK
 	if format != "" {

@@ -26,7 +26,8 @@ const (
 // manifestSection shows the index or the platform's manifest in its original bytes, or answers with nothing
 // but them (raw=1).
 func (h *Handlers) manifestSection(c echo.Context, s *subject) error {
-	name := c.QueryParam("document")
+	asked := address.ParseManifest(s.page(address.SectionManifest), c.QueryParams())
+	name := asked.Document
 	digest := s.shown.Manifest
 	about, attests := s.attestations.find(image.Digest(name))
 	hasIndex := s.target.Digest != "" && s.target.Digest != digest
@@ -46,7 +47,7 @@ func (h *Handlers) manifestSection(c echo.Context, s *subject) error {
 	if err != nil {
 		return err
 	}
-	if c.QueryParam("raw") == "1" {
+	if asked.Raw {
 		return rawDocument(c, doc, doc.Digest == s.Ref.Digest)
 	}
 	v := imagepage.ManifestView{

@@ -20,6 +20,7 @@ const (
 	rowsPerPage    = 50
 	maxLabelFilter = 5000 // bytes: longer labels are not kept
 	maxFilters     = 20   // of one kind
+	maxHost        = 255  // bytes of a registry's name
 )
 
 // listParams are the words of a list's address.
@@ -31,7 +32,7 @@ var listParams = []string{"q", "reference", "dangling", "label", "before", "sinc
 // become the filters that they are, except, while somebody types, the last one, which may not be finished.
 func listState(c echo.Context, path string) (address.List, error) {
 	said := c.QueryParams()
-	if name := page.UnknownParam(said, append([]string{"go"}, listParams...)); name != "" {
+	if name := address.Unknown(said, append([]string{"go"}, listParams...)); name != "" {
 		return address.List{Path: path, Page: 1}, image.Errorf(image.Invalid, "there is no filter %.40q", name).
 			Suggest("The filters are reference, dangling, label, before, since, until, registry, platform, update and pinned.")
 	}
@@ -94,8 +95,8 @@ func readFilters(s *address.List, all func(string) []string, last func(string) s
 	default:
 		return image.Errorf(image.Invalid, "the value of dangling is true or false, not %.40q (dangling)", dangling)
 	}
-	if s.Registry = strings.ToLower(last("registry")); len(s.Registry) > page.MaxHost {
-		return image.Errorf(image.Invalid, "the registry's name is longer than %d bytes (registry)", page.MaxHost)
+	if s.Registry = strings.ToLower(last("registry")); len(s.Registry) > maxHost {
+		return image.Errorf(image.Invalid, "the registry's name is longer than %d bytes (registry)", maxHost)
 	}
 	if platform := last("platform"); platform != "" {
 		p, err := image.ParsePlatform(platform)
@@ -138,7 +139,7 @@ func readShape(s *address.List, last func(string) string) (err error) {
 	}
 	if p := last("page"); p != "" {
 		n, err := strconv.Atoi(p)
-		if err != nil || n < 1 || n > page.MaxPage {
+		if err != nil || n < 1 || n > address.MaxPage {
 			return image.Errorf(image.Invalid, "%.40q is not a page (page)", p).Suggest("Pages are counted from 1.")
 		}
 		s.Page = n

@@ -2,9 +2,7 @@ package lookup
 
 import (
 	"cmp"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/stowage/stowage/image"
@@ -12,27 +10,12 @@ import (
 	"github.com/stowage/stowage/views/offer"
 )
 
-// maxFind is the most bytes of a text that platforms are filtered by.
-const maxFind = 100
-
 // OffersWanted is what somebody wants to see of the platforms of a very large index.
 type OffersWanted struct {
-	asked  []image.Platform // ticked, in view whatever else is
-	chosen bool             // asked is what somebody ticked, also where that is nothing
+	Asked  []image.Platform // ticked, in view whatever else is
+	Chosen bool             // Asked is what somebody ticked, also where that is nothing
 	Find   string           // a part of a platform's name
 	Page   int              // from 1
-}
-
-// WantedOffers reads it from the form's address.
-func WantedOffers(query url.Values, asked []image.Platform) OffersWanted {
-	w := OffersWanted{asked: asked, chosen: query.Has("chosen"), Find: strings.TrimSpace(query.Get("find")), Page: 1}
-	if len(w.Find) > maxFind {
-		w.Find = w.Find[:maxFind]
-	}
-	if n, err := strconv.Atoi(query.Get("page")); err == nil && n > 1 {
-		w.Page = n
-	}
-	return w
 }
 
 // offersInView are the offers that one page of the form shows.
@@ -52,7 +35,7 @@ var usualPlatforms = []string{"linux/amd64", "linux/arm64", "linux/arm/v7", "lin
 // a page of those that match: the server's platform, what is stored, the common ones, and the rest in the index's order.
 func (w OffersWanted) View(r pull.Resolution) offersInView {
 	v := offersInView{page: 1, Pages: 1, matches: len(r.Offers)}
-	v.Ticked, v.absent = tickedOffers(r, w.asked, w.chosen)
+	v.Ticked, v.absent = tickedOffers(r, w.Asked, w.Chosen)
 	if len(r.Offers) <= pull.MaxOffers {
 		for i := range r.Offers {
 			v.Rows = append(v.Rows, i)

@@ -4,6 +4,7 @@ package lookup
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
@@ -19,6 +20,9 @@ type Store interface {
 	Left() (int64, error)
 	List(ctx context.Context, q shelf.Query) (rows []shelf.Row, total int, err error)
 }
+
+// ResolveLimit is how long a registry has to tell what a reference points to, while somebody waits.
+const ResolveLimit = 20 * time.Second
 
 // Desk finds what somebody typed or pasted: on the shelf, and at a registry.
 type Desk struct {

@@ -2,12 +2,12 @@ package page
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
 )
@@ -31,13 +31,5 @@ func (h *Site) SavePreferences(c echo.Context) error {
 	if form.Has("lang") {
 		keep(langCookie, text.NegotiateLang(form.Get("lang"), ""))
 	}
-	return Redirect(c, BackPath(form.Get("back")), ui.Flash{})
-}
-
-// BackPath lets a form lead back to a page of ours only.
-func BackPath(path string) string {
-	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t") {
-		return "/"
-	}
-	return path
+	return Redirect(c, address.Ours(form.Get("back")), ui.Flash{})
 }

@@ -8,11 +8,11 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf/docker"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/pulls"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
@@ -23,16 +23,10 @@ const (
 	MaxChoices         = 48 // platforms to tick; images for Windows have one for every build of it
 )
 
-// allTags tells whether a form or an address asks for all tags of a repository: it says so, or a command that
-// does was pasted.
-func allTags(said, input string) bool {
-	return said == "1" || len(input) <= lookup.MaxPaste && docker.ReadPaste(input).AllTags
-}
-
 // pullAllForm answers GET /pull?ref=&all=1&match=&platform=: how many tags a repository has and what all of
 // them would cost. That is found out in the background; the page asks again until it is known.
-func (h *Handlers) pullAllForm(c echo.Context, input string, asked []string) error {
-	v, platforms, err := h.readPullAll(c, input, c.QueryParam("match"), asked)
+func (h *Handlers) pullAllForm(c echo.Context, said address.PullForm) error {
+	v, platforms, err := h.readPullAll(c, said)
 	if err != nil {
 		return h.refusePullAll(c, v, err)
 	}
@@ -51,33 +45,20 @@ func (h *Handlers) pullAllForm(c echo.Context, input string, asked []string) err
 }
 
 // readPullAll reads a request for all tags. Also where it cannot be read the view holds what of it can.
-func (h *Handlers) readPullAll(c echo.Context, input, match string, asked []string) (pulls.PullAllView, []image.Platform, error) {
+func (h *Handlers) readPullAll(c echo.Context, said address.PullForm) (pulls.PullAllView, []image.Platform, error) {
 	_, id, _ := strings.Cut(c.Request().Header.Get("HX-Source"), "#") // "i#survey-poll"
-	v := pulls.PullAllView{Input: input, Match: strings.TrimSpace(match), Default: h.Platform.String(), Free: -1, Polled: id == pulls.SurveyPollID}
-	repo, err := parseRepository(input)
+	v := pulls.PullAllView{
+		Input: said.Input, Match: said.Match, Default: h.Platform.String(), Free: -1, Polled: id == pulls.SurveyPollID,
+	}
+	repo, err := docker.ParseRepository(said.Input)
 	if err != nil {
 		return v, nil, err
 	}
 	v.Repository, v.Input = repo, repo.Familiar()
-	platforms, err := lookup.PlatformValues(asked)
+	platforms, err := said.Wanted()
 	v.Asked = platforms
 	v.Choices, v.Further = PlatformChoices(nil, platforms, h.Platform)
 	return v, platforms, err
-}
-
-// parseRepository reads a reference that is to have neither tag nor digest.
-func parseRepository(s string) (image.Repository, error) {
-	if err := lookup.CheckReference(s); err != nil {
-		return "", err
-	}
-	ref, err := image.ParseRepositoryReference(s)
-	if err != nil {
-		return "", err
-	}
-	if ref.Tag != "" || ref.Digest != "" { // docker's own words
-		return "", image.Errorf(image.Invalid, "tag can't be used with --all-tags/-a").Suggest("Leave the tag or the digest out: %s", ref.Repository.Familiar())
-	}
-	return ref.Repository, nil
 }
 
 // PlatformChoices lists the platforms to tick, the default one first, and how many there are beyond. What is
@@ -141,8 +122,8 @@ func (h *Handlers) renderPullAll(c echo.Context, status int, v pulls.PullAllView
 }
 
 // startPullAll answers POST /pulls with all=1: ref, match and repeated platform.
-func (h *Handlers) startPullAll(c echo.Context, input, match string, asked []string) error {
-	v, platforms, err := h.readPullAll(c, input, match, asked)
+func (h *Handlers) startPullAll(c echo.Context, said address.PullForm) error {
+	v, platforms, err := h.readPullAll(c, said)
 	if err != nil {
 		return h.refusePullAll(c, v, err)
 	}

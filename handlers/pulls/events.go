@@ -11,8 +11,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/pulls"
 )
 
@@ -27,21 +27,17 @@ const (
 // is the whole state of the pull's page, the first one at once, so that a browser that was away misses
 // nothing; only the list of a pull of all tags comes whole at first and then by what changed in it. After the final state comes an event of the name views.PullEndEvent and the stream ends.
 func (h *Handlers) Events(c echo.Context) error {
-	id, err := pullID(c)
+	asked, err := address.ParsePull(c.Param("id"), c.QueryParams())
 	if err != nil {
 		return err
 	}
-	page, err := page.CountParam(c, linesParam)
+	job, err := h.job(c.Request().Context(), asked.ID)
 	if err != nil {
 		return err
 	}
-	job, err := h.job(c.Request().Context(), id)
-	if err != nil {
-		return err
-	}
-	states, cancel := h.Queue.Subscribe(id)
+	states, cancel := h.Queue.Subscribe(asked.ID)
 	defer cancel()
-	s := newEventStream(c, page)
+	s := newEventStream(c, asked.Lines)
 	defer s.end()
 	// From here on the answer has begun: what goes wrong is that nobody listens any more.
 	if err := h.sendState(c, s, job); err != nil || job.State.Final() {

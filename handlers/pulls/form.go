@@ -26,15 +26,15 @@ import (
 func (h *Handlers) Form(c echo.Context) error { return h.pullForm(c, lookup.ResolveLimit) }
 
 func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
-	input, platforms := cleaned(c.QueryParam("ref"), c.QueryParams()["platform"])
-	if len(strings.Fields(c.QueryParam("ref"))) > 1 && len(strings.Fields(input)) == 1 && !page.Partial(c) {
+	said := address.ParsePullForm(c.QueryParams())
+	if said.Pasted && !page.Partial(c) {
 		// A command was pasted. Its address is not one to hand on: there may be passwords in it.
-		return c.Redirect(http.StatusFound, address.PullForm{Input: input, All: allTags(c.QueryParam("all"), c.QueryParam("ref")), Platforms: platforms}.String())
+		return c.Redirect(http.StatusFound, address.PullForm{Input: said.Input, All: said.All, Platforms: said.Platforms}.String())
 	}
-	if allTags(c.QueryParam("all"), c.QueryParam("ref")) && strings.TrimSpace(input) != "" {
-		return h.pullAllForm(c, input, platforms)
+	if said.All && strings.TrimSpace(said.Input) != "" {
+		return h.pullAllForm(c, said)
 	}
-	v := pulls.PullFormView{Input: input}
+	v := pulls.PullFormView{Input: said.Input}
 	if strings.TrimSpace(v.Input) == "" {
 		return h.renderPullForm(c, http.StatusOK, v)
 	}
@@ -50,7 +50,7 @@ func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 			return c.Redirect(http.StatusFound, page)
 		}
 	}
-	ref, err := lookup.ParseReference(v.Input)
+	ref, err := docker.ParseReference(v.Input)
 	if err != nil {
 		return h.refusePullForm(c, v, err)
 	}
@@ -60,8 +60,8 @@ func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), limit)
 	defer cancel()
-	asked, wrong := lookup.PlatformValues(platforms)
-	want := lookup.WantedOffers(c.QueryParams(), asked)
+	asked, wrong := said.Wanted()
+	want := lookup.OffersWanted{Asked: asked, Chosen: said.Chosen, Find: said.Find, Page: said.Page}
 	found, err := h.Queue.ResolveSome(ctx, ref, func(r pull.Resolution) []int { return want.View(r).Rows })
 	if err != nil && found.Target.Digest == "" {
 		if errors.Is(err, context.DeadlineExceeded) {
@@ -79,22 +79,6 @@ func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 		return h.refusePullForm(c, v, lookup.NotOffered(ref, absent, f))
 	}
 	return h.renderPullForm(c, http.StatusOK, v)
-}
-
-// cleaned takes what was pasted along off a reference. What the paste says about the platform counts where the
-// request asks for none. A reference that came alone stays as it was typed.
-func cleaned(text string, platforms []string) (string, []string) {
-	if len(text) > lookup.MaxPaste {
-		return text, platforms
-	}
-	p := docker.ReadPaste(text)
-	if p.Platform != "" && len(platforms) == 0 {
-		platforms = []string{p.Platform}
-	}
-	if p.Name == strings.TrimSpace(text) {
-		return text, platforms
-	}
-	return p.Name, platforms
 }
 
 // refusePullForm shows what is wrong in the form, or gives back an error that is not for people to see.

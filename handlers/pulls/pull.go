@@ -3,7 +3,6 @@ package pulls
 import (
 	"context"
 	"net/http"
-	"strconv"
 
 	"github.com/labstack/echo/v4"
 
@@ -18,24 +17,17 @@ import (
 // refreshEvery is after how many seconds browsers without scripting load the page of a live pull again.
 const refreshEvery = 2
 
-// linesParam is the parameter for the page of the tags of a pull of all tags. A page after the last is the last.
-const linesParam = "lines"
-
 // Page answers GET /pulls/:id?lines=: a pull as it is now, to scripts as PullAnswer has it.
 func (h *Handlers) Page(c echo.Context) error {
-	id, err := pullID(c)
+	asked, err := address.ParsePull(c.Param("id"), c.QueryParams())
 	if err != nil {
 		return err
 	}
-	job, err := h.job(c.Request().Context(), id)
+	job, err := h.job(c.Request().Context(), asked.ID)
 	if err != nil {
 		return err
 	}
-	lines, err := page.CountParam(c, linesParam)
-	if err != nil {
-		return err
-	}
-	view, err := h.pullView(c.Request().Context(), job, lines)
+	view, err := h.pullView(c.Request().Context(), job, asked.Lines)
 	if err != nil {
 		return err
 	}
@@ -65,10 +57,11 @@ func (h *Handlers) pullView(ctx context.Context, job pull.Job, lines int) (pulls
 
 // Cancel answers POST /pulls/:id/cancel and leads back to the pull's page.
 func (h *Handlers) Cancel(c echo.Context) error {
-	id, err := pullID(c)
+	asked, err := address.ParsePull(c.Param("id"), nil)
 	if err != nil {
 		return err
 	}
+	id := asked.ID
 	err = h.Queue.Cancel(id, h.Site.Requester(c))
 	if image.KindOf(err) == image.NotFound {
 		// Not live: over since long, or never there.
@@ -84,15 +77,6 @@ func (h *Handlers) Cancel(c echo.Context) error {
 		return err
 	}
 	return page.Redirect(c, address.Pull{ID: id}.String(), ui.Flash{})
-}
-
-// pullID reads a pull's ID from the address.
-func pullID(c echo.Context) (int64, error) {
-	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
-	if err != nil || id <= 0 {
-		return 0, image.Errorf(image.Invalid, "%.40q is not the number of a pull", c.Param("id")).Suggest("See all pulls at /pulls.")
-	}
-	return id, nil
 }
 
 // job gives a pull as it is now: live, or else its record.

@@ -19,7 +19,7 @@ const (
 
 // List answers GET /pulls?page=: the queue and the pulls before, newest first.
 func (h *Handlers) List(c echo.Context) error {
-	number, err := page.PageParam(c)
+	number, err := address.ParsePulls(c.QueryParams())
 	if err != nil {
 		return err
 	}

@@ -3,10 +3,10 @@ package pulls
 import (
 	"github.com/labstack/echo/v4"
 
-	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/pulls"
 	"github.com/stowage/stowage/views/text"
@@ -21,16 +21,16 @@ func (h *Handlers) Start(c echo.Context) error {
 	if err != nil {
 		return image.Errorf(image.Invalid, "the form cannot be read").Because(err)
 	}
-	input, asked := cleaned(form.Get("ref"), form["platform"])
-	if allTags(form.Get("all"), form.Get("ref")) {
-		return h.startPullAll(c, input, form.Get("match"), asked)
+	said := address.ParsePullForm(form)
+	if said.All {
+		return h.startPullAll(c, said)
 	}
-	v := pulls.PullFormView{Input: input}
-	ref, err := lookup.ParseReference(v.Input)
+	v := pulls.PullFormView{Input: said.Input}
+	ref, err := docker.ParseReference(v.Input)
 	if err != nil {
 		return h.refusePullForm(c, v, err)
 	}
-	platforms, err := lookup.PlatformValues(asked)
+	platforms, err := said.Wanted()
 	if err != nil {
 		return h.refusePullForm(c, v, err)
 	}

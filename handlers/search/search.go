@@ -20,7 +20,7 @@ const SearchDeadline = 3 * time.Second
 // Page answers GET /search: the Search page, or the part of it that htmx asks for. address.Search has the
 // words of its address. A pasted reference, digest or image ID leads on to where it belongs.
 func (h *Handlers) Page(c echo.Context) error {
-	state, err := searchState(c)
+	state, err := address.ParseSearch(c.QueryParams())
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func searchPart(c echo.Context) string {
 // searchPage answers with the whole page. The results and the picked repository are asked for at the same time,
 // so that neither waits for the other's registry.
 func (h *Handlers) searchPage(c echo.Context, state address.Search) error {
-	if !tidySearch(c, state) {
+	if !state.Tidy(c.QueryParams()) {
 		return c.Redirect(http.StatusFound, state.String())
 	}
 	ctx := c.Request().Context()
@@ -113,7 +113,7 @@ func (h *Handlers) searchPage(c echo.Context, state address.Search) error {
 
 // searchResultsPart answers with the results alone.
 func (h *Handlers) searchResultsPart(c echo.Context, state address.Search) error {
-	again, err := number(c.QueryParams(), "again", 0, page.MaxPage)
+	again, err := address.Again(c.QueryParams())
 	if err != nil {
 		return err
 	}

@@ -47,14 +47,14 @@ type meaning struct {
 // like an ID of nothing that is stored. The meaning is worth something even then: Name is set, and Words where the
 // text can be both. No registry is asked.
 func (h *Handlers) Understand(ctx context.Context, text string) (meaning, error) {
-	if err := checkText(text); err != nil {
+	if err := docker.CheckText(text); err != nil {
 		return meaning{}, err
 	}
 	p := docker.ReadPaste(text)
 	name := p.Name
 	m := meaning{Name: name}
 	if p.NoImage {
-		return m, noImage(name)
+		return m, docker.NoImage(name)
 	}
 	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII || unicode.IsSpace(r) }) {
 		m.Words = name
@@ -73,7 +73,7 @@ func (h *Handlers) Understand(ctx context.Context, text string) (meaning, error)
 		m.Page, m.Lead = address.Search{}.Picking(m.Ref.Repository).String(), LeadsToTags
 		return m, nil
 	}
-	if !p.Along && !likeReference(name) {
+	if !p.Along && !docker.LikeReference(name) {
 		m.Words = strings.TrimRight(name, ":@") // what is still to follow is not searched for
 		return m, nil
 	}
@@ -109,46 +109,6 @@ func (h *Handlers) understandID(ctx context.Context, m *meaning, hex string) (do
 	return false, lookup.UnknownDigest(hex)
 }
 
-// checkText refuses what is longer than any name, and no command that holds one.
-func checkText(text string) error {
-	if len(text) <= lookup.MaxReference || len(text) <= lookup.MaxPaste && len(docker.ReadPaste(text).Name) <= lookup.MaxReference {
-		return nil
-	}
-	return image.Errorf(image.Invalid, "the text is longer than %d bytes (q)", lookup.MaxReference).
-		Suggest("Type a name such as postgres:15 or ghcr.io/org/app:1.2.")
-}
-
-// noImage is the error of what was pasted and is about no image. A command is not repeated: it may hold a password.
-func noImage(s string) error {
-	if !strings.ContainsFunc(s, unicode.IsSpace) {
-		return lookup.WebPage(s)
-	}
-	return image.Errorf(image.Invalid, "this command names no image").
-		Suggest("Paste one that does, such as docker pull postgres:15, or type a name.")
-}
-
-// likeReference tells whether a text is meant as a reference: it has a tag, a digest, a scheme or a host. What
-// ends where one of these would begin is still being typed, and a host with a port alone is none.
-func likeReference(name string) bool {
-	if scheme, rest, found := strings.Cut(name, "://"); found && scheme != "" {
-		return rest != ""
-	}
-	if strings.HasSuffix(name, "/") || strings.HasSuffix(name, ":") || strings.HasSuffix(name, "@") {
-		return false
-	}
-	if strings.Contains(name, "@") {
-		return true
-	}
-	first, path, below := strings.Cut(name, "/")
-	isHost := first == "localhost" || strings.Contains(first, ".")
-	before, port, colon := strings.Cut(first, ":")
-	if !below {
-		hostPort := image.IsPort(port) && (before == "localhost" || isHost)
-		return colon && !hostPort
-	}
-	return colon || isHost || strings.Contains(path, ":")
-}
-
 // understandReference finds the page of a reference: what is stored under it or, for a name without a tag, in its
 // repository; else the pull form. platform is the one that was pasted along, or empty; a stored image without it
 // is not what is meant. Nor is one where all tags are asked for.
@@ -157,7 +117,7 @@ func (h *Handlers) understandReference(ctx context.Context, m *meaning, platform
 	if err != nil {
 		return err
 	}
-	platforms, err := lookup.PlatformValues([]string{platform})
+	platforms, err := address.ParsePlatforms([]string{platform})
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ var mayImport = map[string][]string{
 	"handlers/*":            {"handlers/page", "handlers/lookup", "views/*", "shelf", "shelf/docker", "shelf/removal", "job", "pull", "pull/*", "registry", "registry/*", "archive", "image", "image/layer", "share"},
 	"handlers/distribution": {"storage", "pull", "pull/mirror", "shelf", "image", "share"},
 	"views/text":            {"image"},
-	"views/address":         {"shelf", "image"},
+	"views/address":         {"shelf", "shelf/docker", "image"},
 	"views/ui":              {"views/text", "views/address", "shelf", "image", "static"},
 	"views/*":               {"views/ui", "views/marks", "views/offer", "views/text", "views/address", "shelf", "shelf/docker", "shelf/removal", "job", "pull", "image"},
 

@@ -98,18 +98,32 @@ func (a Image) path() string {
 // ParseImage reads the path of an address below ImagesPath, without its escapes. Errors are of kind Invalid.
 func ParseImage(path string) (Image, error) {
 	name, section := splitSection(belowImages(path))
+	a, err := parseThing(name)
+	if err != nil {
+		return Image{}, err
+	}
+	return a.At(section), nil
+}
+
+// parseThing reads the name of a repository, a tag, a digest or an image ID.
+func parseThing(name string) (Image, error) {
 	if strings.HasPrefix(name, "sha256:") && !strings.Contains(name, "/") {
 		id, ok := image.ParseIDPrefix(name)
 		if !ok {
 			return Image{}, image.NotAnID(name)
 		}
-		return Image{ID: id, Section: section}, nil
+		return Image{ID: id}, nil
 	}
 	ref, err := image.ParseRepositoryReference(name)
-	if err != nil {
-		return Image{}, err
+	return Image{Ref: ref}, err
+}
+
+// Name returns what people call the page's subject by: an image ID, or the familiar reference.
+func (a Image) Name() string {
+	if a.ID != "" {
+		return "sha256:" + a.ID
 	}
-	return Image{Ref: ref, Section: section}, nil
+	return a.Ref.Familiar()
 }
 
 // ParseDigits reads an address that ParseImage takes for a repository's and that is hex digits alone, perhaps with a

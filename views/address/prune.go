@@ -1,6 +1,16 @@
 package address
 
-import "strings"
+import (
+	"errors"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/shelf/docker"
+)
 
 // The pages of a prune.
 const (
@@ -46,4 +56,143 @@ func (q *query) addLabel(name, label string) {
 // Filtered reports whether anything is left out beside what All says.
 func (p Prune) Filtered() bool {
 	return p.Until != "" || p.Unused != "" || len(p.Labels)+len(p.NotLabels) > 0
+}
+
+// PruneField names a field of the form, as the address does.
+type PruneField string
+
+// The fields that can be wrong.
+const (
+	PruneUntil    PruneField = "until"
+	PruneLabel    PruneField = "label"
+	PruneNotLabel PruneField = "label!"
+	PruneUnused   PruneField = "unused"
+	PruneAll      PruneField = "all"
+)
+
+// Bounds of a prune's filters.
+const (
+	maxPruneField  = 2000 // bytes of one
+	maxPruneLabels = 50   // labels that are asked for, or whose absence is
+)
+
+// Pruning is what a request for a prune says: as it was typed, and what that means.
+type Pruning struct {
+	Typed   Prune
+	Asked   shelf.Prune // means nothing where there is a problem
+	At      time.Time   // when durations count from
+	Field   PruneField  // what Problem is about
+	Problem *image.Error
+}
+
+// ParsePrune reads the fields of a prune, and at, when its plan was made. What is wrong with a field becomes the problem;
+// a field that there is none of is an error of kind Invalid.
+func ParsePrune(form url.Values, now time.Time) (Pruning, error) {
+	if name := Unknown(form, []string{"all", "until", "label", "label!", "unused", "at", "plan"}); name != "" {
+		return Pruning{}, image.Errorf(image.Invalid, "there is no filter %.40q", name).
+			Suggest("The filters of a prune are until, label, label! and unused.")
+	}
+	p := Pruning{At: planTime(form.Get("at"), now)}
+	for _, field := range []struct {
+		name PruneField
+		read func(url.Values) error
+	}{
+		{PruneAll, p.readAll}, {PruneUntil, p.readUntil}, {PruneLabel, p.readLabels}, {PruneNotLabel, p.readNotLabels},
+		{PruneUnused, p.readUnused},
+	} {
+		err := field.read(form)
+		var known *image.Error
+		if errors.As(err, &known) && p.Problem == nil { // the first of several; the others are read all the same
+			p.Field, p.Problem = field.name, known
+		}
+	}
+	return p, nil
+}
+
+// planTime reads when a plan was made, in milliseconds since 1970: durations of a plan that is confirmed count from the
+// same moment. Without one it is now.
+func planTime(at string, now time.Time) time.Time {
+	now = time.UnixMilli(now.UnixMilli()).UTC()
+	ms, err := strconv.ParseInt(at, 10, 64)
+	if err != nil || ms < 0 || ms > now.UnixMilli() {
+		return now
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+func (p *Pruning) readAll(form url.Values) error {
+	switch all := form.Get("all"); all {
+	case "", "0":
+	case "1":
+		p.Typed.All, p.Asked.All = true, true
+	default:
+		return image.Errorf(image.Invalid, "the value of all is 1 or left out, not %.40q", all)
+	}
+	return nil
+}
+
+func (p *Pruning) readUntil(form url.Values) (err error) {
+	p.Typed.Until = strings.TrimSpace(form.Get("until"))
+	switch {
+	case len(form["until"]) > 1:
+		return image.Errorf(image.Invalid, "there is more than one time").Suggest("Give the earlier one.")
+	case len(p.Typed.Until) > maxPruneField:
+		return tooLong(&p.Typed.Until)
+	case p.Typed.Until != "":
+		p.Asked.Until, err = image.ParseTimestamp(p.Typed.Until, p.At)
+	}
+	return err
+}
+
+func (p *Pruning) readUnused(form url.Values) error {
+	p.Typed.Unused = strings.TrimSpace(form.Get("unused"))
+	switch {
+	case len(form["unused"]) > 1:
+		return image.Errorf(image.Invalid, "there is more than one span of time").Suggest("Give the longer one.")
+	case len(p.Typed.Unused) > maxPruneField:
+		return tooLong(&p.Typed.Unused)
+	case p.Typed.Unused != "":
+		age, err := docker.ParseAge(p.Typed.Unused)
+		p.Asked.Unused = p.At.Add(-age)
+		return err
+	}
+	return nil
+}
+
+func (p *Pruning) readLabels(form url.Values) (err error) {
+	p.Typed.Labels, p.Asked.Labels, err = readLabels(form["label"])
+	return err
+}
+
+func (p *Pruning) readNotLabels(form url.Values) (err error) {
+	p.Typed.NotLabels, p.Asked.NotLabels, err = readLabels(form["label!"])
+	return err
+}
+
+// readLabels reads a repeated filter, each with blanks between the labels.
+func readLabels(values []string) (typed []string, labels []image.Label, err error) {
+	text := strings.Join(values, " ")
+	if len(text) > maxPruneField {
+		err := tooLong(&text)
+		return strings.Fields(text), nil, err
+	}
+	typed = strings.Fields(text)
+	if len(typed) > maxPruneLabels {
+		return typed, nil, image.Errorf(image.Invalid, "there are %d labels, and at most %d can be asked for", len(typed), maxPruneLabels)
+	}
+	for _, s := range typed {
+		label, err := image.ParseLabel(s)
+		if err != nil {
+			return typed, nil, err
+		}
+		labels = append(labels, label)
+	}
+	return typed, labels, nil
+}
+
+// tooLong refuses a filter, and cuts it so that the page does not carry it all back.
+func tooLong(text *string) error {
+	err := image.Errorf(image.Invalid, "the filter has %d bytes, and at most %d are read", len(*text), maxPruneField)
+	*text = strings.ToValidUTF8((*text)[:maxPruneField], "")
+	return err
 }

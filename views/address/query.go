@@ -1,8 +1,13 @@
 package address
 
 import (
+	"maps"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/stowage/stowage/image"
 )
 
 // path escapes a path's elements and leaves the slashes, colons and at signs of references readable.
@@ -39,4 +44,70 @@ func (q query) after(path string) string {
 		return path
 	}
 	return path + "?" + strings.Join(q, "&")
+}
+
+// MaxPage is the last page that an address may name: well above any list, well below an overflow.
+const MaxPage = 1_000_000
+
+// number reads a whole number; 0 where it is left out.
+func number(said url.Values, name string, least, most int) (int, error) {
+	s := strings.TrimSpace(said.Get(name))
+	if s == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < least || n > most {
+		return 0, image.Errorf(image.Invalid, "%.40q is not a number from %d to %d (%s)", s, least, most, name)
+	}
+	return n, nil
+}
+
+// pageOf reads the number of a page, counted from 1, which is also what an absent one means.
+func pageOf(said url.Values, name string) (int, error) {
+	s := said.Get(name)
+	if s == "" {
+		return 1, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > MaxPage {
+		return 0, image.Errorf(image.Invalid, "%.40q is not the number of a page", s).Suggest("Pages are counted from 1.")
+	}
+	return n, nil
+}
+
+// Unknown returns a field of an address or a form that is not among the known ones, or nothing: a filter that is misspelt
+// must not choose everything, as docker's "invalid filter" says.
+func Unknown(said url.Values, known []string) string {
+	for _, name := range slices.Sorted(maps.Keys(said)) {
+		if !slices.Contains(known, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// Platform reads the platform of an address or a form; zero where it is not given. Errors are of kind Invalid.
+func Platform(said url.Values) (image.Platform, error) {
+	s := said.Get("platform")
+	if s == "" {
+		return image.Platform{}, nil
+	}
+	return image.ParsePlatform(s)
+}
+
+// Back reads the page that an action leads back to; empty where it is not given.
+func Back(form url.Values) string {
+	back := form.Get("back")
+	if back == "" {
+		return ""
+	}
+	return Ours(back)
+}
+
+// Ours returns the path of a page of ours, and the first one for any other address: a form leads back to ours only.
+func Ours(path string) string {
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t") {
+		return "/"
+	}
+	return path
 }

@@ -1,9 +1,13 @@
 package address
 
 import (
+	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf/docker"
 )
 
 // The pages of the search.
@@ -138,4 +142,116 @@ func (b Box) String() string {
 	q.add("q", b.Text)
 	q.addFlag("registries", b.Registries)
 	return q.after(BoxPath)
+}
+
+// Bounds of a search.
+const (
+	MaxHits  = 100 // docker's limit
+	maxStars = 1_000_000_000
+	maxHost  = 255
+)
+
+// searchOrders are the values of sort.
+var searchOrders = []string{"", "stars", "pulls", "name"}
+
+// ParseSearch reads the query of the Search page. Errors are of kind Invalid and name the part that is wrong.
+func ParseSearch(said url.Values) (s Search, err error) {
+	s.Query = strings.TrimSpace(said.Get("q"))
+	if err := docker.CheckText(s.Query); err != nil {
+		return s, err
+	}
+	s.Registry = strings.TrimSpace(said.Get("registry"))
+	if len(s.Registry) > maxHost {
+		return s, image.Errorf(image.Invalid, "the registry's name is longer than %d bytes (registry)", maxHost)
+	}
+	switch official := said.Get("official"); official {
+	case "", "0":
+	case "1":
+		s.Official = true
+	default:
+		return s, image.Errorf(image.Invalid, "the value of official is 1 or left out, not %.40q (official)", official)
+	}
+	if s.Sort = said.Get("sort"); !slices.Contains(searchOrders, s.Sort) {
+		return s, image.Errorf(image.Invalid, "results cannot be sorted by %.40q (sort)", s.Sort).
+			Suggest("The orders are stars, pulls and name; best match where sort is left out.")
+	}
+	if s.Stars, err = number(said, "stars", 0, maxStars); err != nil {
+		return s, err
+	}
+	if s.Limit, err = number(said, "limit", 1, MaxHits); err != nil {
+		return s, err
+	}
+	if s.Page, err = laterPage(said, "page"); err != nil {
+		return s, err
+	}
+	return s.readPick(said)
+}
+
+// readPick reads the picked repository and what is picked of it.
+func (s Search) readPick(said url.Values) (_ Search, err error) {
+	name := strings.TrimSpace(said.Get("repo"))
+	if name == "" {
+		return s, nil
+	}
+	ref, err := image.ParseRepositoryReference(name)
+	if err == nil && (ref.Tag != "" || ref.Digest != "") {
+		err = image.Errorf(image.Invalid, "%.80q is more than a repository's name (repo)", name).
+			Suggest("Leave out what follows the name, from : or @ on.")
+	}
+	if err != nil {
+		return s, err
+	}
+	s.Repo = ref.Repository
+	if s.Match = strings.TrimSpace(said.Get("match")); len(s.Match) > docker.MaxReference {
+		return s, image.Errorf(image.Invalid, "the filter is longer than %d bytes (match)", docker.MaxReference)
+	}
+	if s.TagPage, err = laterPage(said, "tags"); err != nil {
+		return s, err
+	}
+	if s.Tag = strings.TrimSpace(said.Get("tag")); s.Tag != "" {
+		if _, err := image.ParseReference(string(s.Repo) + ":" + s.Tag); err != nil {
+			return s, image.Errorf(image.Invalid, "%.80q is not a tag (tag)", s.Tag).Because(err)
+		}
+	}
+	return s, nil
+}
+
+// laterPage reads the number of a page; 0 stands for the first.
+func laterPage(said url.Values, name string) (int, error) {
+	n, err := number(said, name, 1, MaxPage)
+	if n == 1 {
+		n = 0
+	}
+	return n, err
+}
+
+// Again reads how often a page of results asked again by itself.
+func Again(said url.Values) (int, error) { return number(said, "again", 0, MaxPage) }
+
+// AskingAgain formats the address with which a page asks for the results of s again, by itself.
+func (s Search) AskingAgain(times int) string {
+	address := s.String()
+	separator := "?"
+	if strings.Contains(address, "?") {
+		separator = "&"
+	}
+	return address + separator + "again=" + strconv.Itoa(times)
+}
+
+// searchParams are the words of the page's address, and of what its parts are asked for with.
+var searchParams = []string{"q", "registry", "official", "stars", "sort", "limit", "page", "repo", "match", "tags", "tag", "go", "again"}
+
+// Tidy reports whether a query is the one that String writes: any other, such as a form sends, is redirected to it.
+func (s Search) Tidy(said url.Values) bool {
+	own, err := url.Parse(s.String())
+	if err != nil {
+		return true // cannot be: the address would go round in circles
+	}
+	short := own.Query()
+	for _, name := range searchParams {
+		if !slices.Equal(said[name], short[name]) {
+			return false
+		}
+	}
+	return true
 }

@@ -37,32 +37,22 @@ type PruneForm struct {
 	Slow    bool          // and it takes too long to be while somebody types
 }
 
-// PruneField names a field of the form, as the address does.
-type PruneField string
-
-// The fields that can be wrong.
-const (
-	PruneUntil    PruneField = "until"
-	PruneLabel    PruneField = "label"
-	PruneNotLabel PruneField = "label!"
-	PruneUnused   PruneField = "unused"
-	PruneAll      PruneField = "all"
-)
-
 // PruneProblem says what is wrong with a field.
 type PruneProblem struct {
-	Field      PruneField
+	Field      address.PruneField
 	Message    string
 	Suggestion string
 }
 
 // NewPruneProblem words what is wrong with a field.
-func NewPruneProblem(ctx context.Context, field PruneField, e *image.Error) *PruneProblem {
+func NewPruneProblem(ctx context.Context, field address.PruneField, e *image.Error) *PruneProblem {
 	return &PruneProblem{Field: field, Message: text.T(ctx, "prune.wrong", "Field", string(field), "Message", text.ErrorText(ctx, e.Text())), Suggestion: text.ErrorText(ctx, e.Advice())}
 }
 
 // wrong tells whether a field is the one that is wrong.
-func (f PruneForm) wrong(field PruneField) bool { return f.Problem != nil && f.Problem.Field == field }
+func (f PruneForm) wrong(field address.PruneField) bool {
+	return f.Problem != nil && f.Problem.Field == field
+}
 
 // PruneSummary is what a prune would come to, in short.
 type PruneSummary struct {

@@ -888,19 +888,19 @@ func pruneFields(f PruneForm) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = pruneField(f, PruneUntil, f.Asked.Until, text.T(ctx, "prune.until_label"), text.T(ctx, "prune.until_hint"), "720h").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = pruneField(f, address.PruneUntil, f.Asked.Until, text.T(ctx, "prune.until_label"), text.T(ctx, "prune.until_hint"), "720h").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = pruneField(f, PruneLabel, strings.Join(f.Asked.Labels, " "), text.T(ctx, "prune.label_label"), text.T(ctx, "prune.label_hint"), "stage=ci").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = pruneField(f, address.PruneLabel, strings.Join(f.Asked.Labels, " "), text.T(ctx, "prune.label_label"), text.T(ctx, "prune.label_hint"), "stage=ci").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = pruneField(f, PruneNotLabel, strings.Join(f.Asked.NotLabels, " "), text.T(ctx, "prune.notlabel_label"), text.T(ctx, "prune.notlabel_hint"), "keep").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = pruneField(f, address.PruneNotLabel, strings.Join(f.Asked.NotLabels, " "), text.T(ctx, "prune.notlabel_label"), text.T(ctx, "prune.notlabel_hint"), "keep").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = pruneField(f, PruneUnused, f.Asked.Unused, text.T(ctx, "handed.prune_label"), text.T(ctx, "handed.prune_hint"), "30d").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = pruneField(f, address.PruneUnused, f.Asked.Unused, text.T(ctx, "handed.prune_label"), text.T(ctx, "handed.prune_hint"), "30d").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -991,7 +991,7 @@ func pruneChoice(value string, chosen bool, label, text string) templ.Component 
 }
 
 // pruneField is a filter: its word as docker has it, and what may stand there.
-func pruneField(f PruneForm, name PruneField, value, label, hint, example string) templ.Component {
+func pruneField(f PruneForm, name address.PruneField, value, label, hint, example string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

@@ -105,7 +105,7 @@ func RepositoryParts(ctx context.Context, repositories []shelf.RepositoryUsage, 
 			URL: address.Of(image.Reference{Repository: r.Repository}).String(), Bytes: r.Own})
 	}
 	if more > 0 {
-		parts = append(parts, MapPart{Kind: PartOthers, Label: text.T(ctx, "storage.part_others", text.Count, further), URL: "/images?sort=-size", Bytes: more})
+		parts = append(parts, MapPart{Kind: PartOthers, Label: text.T(ctx, "storage.part_others", text.Count, further), URL: address.List{Path: address.ImagesPath, Sort: "-size"}.String(), Bytes: more})
 	}
 	return parts
 }

@@ -71,7 +71,7 @@ func RepositoryPage(c ui.Chrome, v RepositoryView) templ.Component {
 				}
 				ctx = templ.InitializeContext(ctx)
 				if v.Tags > 0 {
-					templ_7745c5c3_Err = downloadAll(address.Archive{Images: []string{v.Repository.Familiar()}}.String()).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = downloadAll(address.Archive{Things: []address.Image{address.Of(image.Reference{Repository: v.Repository})}}.String()).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

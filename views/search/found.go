@@ -59,7 +59,7 @@ func (r SearchResults) unfinished() bool {
 
 // againURL is what the page asks for by itself. The number is no part of the page's address.
 func (r SearchResults) againURL() string {
-	return r.State.String() + "&again=" + strconv.Itoa(r.Again+1)
+	return r.State.AskingAgain(r.Again + 1)
 }
 
 // summary words how many results there are.
