@@ -63,8 +63,8 @@ func TestAnUploadStoresWhatDescribesItsImages(t *testing.T) {
 			b := newBed(t)
 			index := attestedIndex(t, artifacts)
 			job := b.stores(layout(t, nil, named{index, []string{"docker.io/library/app:1"}}), "")
-			if want := []string{"Loaded image: app:1"}; !slices.Equal(job.Lines, want) {
-				t.Errorf("%q", job.Lines)
+			if want := []string{"Loaded image: app:1"}; !slices.Equal(job.Outcome.Lines, want) {
+				t.Errorf("%q", job.Outcome.Lines)
 			}
 			for _, platform := range []string{"linux/amd64", "linux/arm64"} {
 				a := about(t, index, platform)
@@ -87,8 +87,8 @@ func TestAnUploadAddsWhatDescribesAStoredImage(t *testing.T) {
 	index := attestedIndex(t, false)
 	a := about(t, index, "linux/amd64")
 	job := b.stores(layout(t, func(d digest.Digest) bool { return d == a.Digest() }, named{index, []string{"app:1"}}), "")
-	if want := "linux/amd64: attestation " + string(a.Digest()) + " passed over: the archive does not hold it"; !slices.Contains(job.Lines, want) {
-		t.Errorf("%q", job.Lines)
+	if want := "linux/amd64: attestation " + string(a.Digest()) + " passed over: the archive does not hold it"; !slices.Contains(job.Outcome.Lines, want) {
+		t.Errorf("%q", job.Outcome.Lines)
 	}
 	if found := b.attested(index, "linux/amd64"); found != nil {
 		t.Fatalf("%v", found)
@@ -191,16 +191,16 @@ func TestAnAttestationThatIsWrongIsPassedOverAndItsImageIsStored(t *testing.T) {
 			b := newBed(t)
 			job := b.stores(tt.entries, "")
 			target := b.target("app:1")
-			if len(target.Images) != 1 || job.Upload.Partly != 0 {
+			if len(target.Images) != 1 || uploadOf(job).Partly != 0 {
 				t.Fatalf("%+v", target)
 			}
 			found, err := b.store.Attestations(t.Context(), target.Images[0].Manifest)
 			if err != nil || len(found) != tt.stored {
 				t.Errorf("%d are stored, %v", len(found), err)
 			}
-			lines := job.Lines[1:]
-			if job.Lines[0] != "Loaded image: app:1" || len(lines) != len(tt.passed) {
-				t.Fatalf("%q", job.Lines)
+			lines := job.Outcome.Lines[1:]
+			if job.Outcome.Lines[0] != "Loaded image: app:1" || len(lines) != len(tt.passed) {
+				t.Fatalf("%q", job.Outcome.Lines)
 			}
 			for i, line := range lines {
 				if !strings.HasPrefix(line, "linux/amd64: attestation sha256:") || !strings.Contains(line, tt.passed[i]) {

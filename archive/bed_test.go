@@ -15,7 +15,7 @@ import (
 
 	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage"
@@ -28,7 +28,7 @@ type bed struct {
 	t        *testing.T
 	dir      string
 	store    *storage.Store
-	queue    *pull.Queue
+	jobs     *job.Runner
 	importer *archive.Importer
 }
 
@@ -53,12 +53,11 @@ func bedOf(t *testing.T, o storage.Options, maxBytes int64) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	queue := pull.New(pull.Options{Shelf: store})
-	if err := queue.Start(t.Context()); err != nil {
+	jobs := job.NewRunner(store.Ledger(), nil, nil)
+	b := &bed{t: t, dir: o.Dir, store: store, jobs: jobs, importer: archive.NewImporter(archive.Options{Shelf: store, Jobs: jobs, MaxBytes: maxBytes})}
+	if err := b.importer.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	b := &bed{t: t, dir: o.Dir, store: store, queue: queue}
-	b.importer = archive.NewImporter(archive.Options{Shelf: store, Queue: queue, MaxBytes: maxBytes})
 	t.Cleanup(b.close)
 	return b
 }
@@ -67,34 +66,34 @@ func (b *bed) close() {
 	if b.store == nil {
 		return
 	}
-	if err := errors.Join(b.queue.Close(context.Background()), b.store.Close()); err != nil {
+	if err := errors.Join(b.jobs.Close(context.Background()), b.store.Close()); err != nil {
 		b.t.Error(err)
 	}
 	b.store = nil
 }
 
 // send imports an archive.
-func (b *bed) send(raw []byte, name string) (pull.Job, error) {
+func (b *bed) send(raw []byte, name string) (job.Job, error) {
 	b.t.Helper()
 	done, err := b.importer.Begin(int64(len(raw)), name, "10.0.0.1")
 	if err != nil {
-		return pull.Job{}, err
+		return job.Job{}, err
 	}
 	defer done()
-	return b.importer.Import(b.t.Context(), archive.Upload{Body: bytes.NewReader(raw), File: "test.tar", Name: name, Size: int64(len(raw)), By: "mira"})
+	return b.importer.Import(b.t.Context(), archive.Request{Body: bytes.NewReader(raw), File: "test.tar", Name: name, Size: int64(len(raw)), By: "mira"})
 }
 
 // upload is an archive of which nobody has said how large it is.
-func upload(raw []byte) archive.Upload { return archive.Upload{Body: bytes.NewReader(raw), Size: -1} }
+func upload(raw []byte) archive.Request { return archive.Request{Body: bytes.NewReader(raw), Size: -1} }
 
 // stores imports an archive that is to be taken.
-func (b *bed) stores(entries []entry, name string) pull.Job {
+func (b *bed) stores(entries []entry, name string) job.Job {
 	b.t.Helper()
-	job, err := b.send(tarOf(b.t, entries...), name)
+	j, err := b.send(tarOf(b.t, entries...), name)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return job
+	return j
 }
 
 // target gives what the shelf has under a reference.
@@ -176,13 +175,13 @@ func tablesOf(t *testing.T, db *sql.DB) (tables []string) {
 func (b *bed) refused(raw []byte, name string, kind image.Kind, says string) {
 	b.t.Helper()
 	before := b.left()
-	job, err := b.send(raw, name)
+	j, err := b.send(raw, name)
 	var known *image.Error
 	if !errors.As(err, &known) || known.Kind != kind || !strings.Contains(known.Message+". "+known.Suggestion, says) {
 		b.t.Errorf("it is refused by %v (%s), not by %q (%s)", err, image.KindOf(err), says, kind)
 	}
-	if job.ID != 0 && (job.State != pull.Failed || job.Problem == nil || job.Problem.Kind != kind) {
-		b.t.Errorf("the job is %s: %+v", job.State, job.Problem)
+	if j.ID != 0 && (j.State != job.Failed || j.Problem == nil || j.Problem.Kind != kind) {
+		b.t.Errorf("the job is %s: %+v", j.State, j.Problem)
 	}
 	if after := b.left(); after != before {
 		b.t.Errorf("something is left:\n%s\nbefore:\n%s", after, before)
@@ -215,4 +214,10 @@ func stages(t *testing.T, dir string) []string {
 		t.Fatal(err)
 	}
 	return found
+}
+
+// uploadOf gives what the job of an upload knows.
+func uploadOf(j job.Job) archive.Upload {
+	u, _ := j.Detail.(archive.Upload)
+	return u
 }

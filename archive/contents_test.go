@@ -163,14 +163,14 @@ func TestAnArchiveIsEverythingThatItSays(t *testing.T) {
 				return
 			}
 			job := bed.stores(tt.entries, tt.given)
-			left := slices.DeleteFunc(slices.Clone(job.Lines), func(line string) bool { return strings.HasPrefix(line, "Loaded image: ") })
+			left := slices.DeleteFunc(slices.Clone(job.Outcome.Lines), func(line string) bool { return strings.HasPrefix(line, "Loaded image: ") })
 			if tt.says == "" && len(left) > 0 || tt.says != "" && !slices.ContainsFunc(left, func(line string) bool { return strings.Contains(line, tt.says) }) {
-				t.Errorf("the lines %q do not say %q", job.Lines, tt.says)
+				t.Errorf("the lines %q do not say %q", job.Outcome.Lines, tt.says)
 			}
 			for name, want := range tt.want {
 				if name == "" {
-					if len(job.Upload.Images) != 2 {
-						t.Errorf("%+v", job.Upload.Images)
+					if len(uploadOf(job).Images) != 2 {
+						t.Errorf("%+v", uploadOf(job).Images)
 					}
 					continue
 				}
@@ -184,8 +184,8 @@ func TestAnArchiveIsEverythingThatItSays(t *testing.T) {
 					t.Errorf("%s is %+v, not %s", name, target.Images, id[0].Descriptor.Digest)
 				}
 			}
-			if len(job.Upload.Images) != max(len(tt.want), 1) && tt.want[""].Blobs == nil {
-				t.Errorf("%d names are stored, not %d: %+v", len(job.Upload.Images), len(tt.want), job.Upload.Images)
+			if len(uploadOf(job).Images) != max(len(tt.want), 1) && tt.want[""].Blobs == nil {
+				t.Errorf("%d names are stored, not %d: %+v", len(uploadOf(job).Images), len(tt.want), uploadOf(job).Images)
 			}
 		})
 	}

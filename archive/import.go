@@ -12,7 +12,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/image/layer"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/share"
 	"github.com/stowage/stowage/shelf"
 )
@@ -41,10 +41,10 @@ type Shelf interface {
 	Import(ctx context.Context, stage shelf.Stage, in shelf.Import) ([]shelf.Imported, error)
 }
 
-// Options are what an Importer works with. Shelf and Queue are required.
+// Options are what an Importer works with. Shelf and Jobs are required.
 type Options struct {
 	Shelf    Shelf
-	Queue    *pull.Queue
+	Jobs     *job.Runner
 	MaxBytes int64 // of an archive, as it is sent and unpacked; 0 for as much as the disk has room for
 	Logger   *slog.Logger
 }
@@ -52,7 +52,7 @@ type Options struct {
 // Importer takes archives in. Safe for concurrent use.
 type Importer struct {
 	shelf    Shelf
-	queue    *pull.Queue
+	jobs     *job.Runner
 	maxBytes int64
 	log      *slog.Logger
 	places   *share.Places // one held by each upload
@@ -64,7 +64,7 @@ func NewImporter(o Options) *Importer {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Importer{shelf: o.Shelf, queue: o.Queue, maxBytes: o.MaxBytes, log: o.Logger, places: share.New(uploads), proofs: share.New(proofs)}
+	return &Importer{shelf: o.Shelf, jobs: o.Jobs, maxBytes: o.MaxBytes, log: o.Logger, places: share.New(uploads), proofs: share.New(proofs)}
 }
 
 // MaxBytes gives the most bytes of an archive; 0 where only the disk bounds it.
@@ -96,8 +96,8 @@ func (i *Importer) Begin(size int64, name, by string) (done func(), err error) {
 // placeOf gives what somebody's places are counted by.
 func placeOf(by string) share.Key { return share.Key{By: share.Requester(by)} }
 
-// Upload is an archive that somebody sends.
-type Upload struct {
+// Request asks for an archive to be taken in, which somebody sends.
+type Request struct {
 	Body io.Reader
 	File string // what the sender calls the file; may be empty
 	Name string // what its image is to be called; empty to take the names in the archive
@@ -110,16 +110,15 @@ type Upload struct {
 	After func(name string) (string, error)
 }
 
-// Import takes an archive in, as a job of the queue: it is staged on the disk while it comes, understood, every layer of
+// Import takes an archive in, as a job of its own: it is staged on the disk while it comes, understood, every layer of
 // it is unpacked and proved, and then all of it is recorded at once. After an error nothing of it is left but the record
 // of the job. Begin must have been called. The job is zero where none could be made.
-func (i *Importer) Import(ctx context.Context, up Upload) (pull.Job, error) {
-	return i.queue.Upload(ctx, pull.UploadRequest{File: up.File, Size: up.Size, By: up.By}, func(ctx context.Context, u *pull.Uploading) error {
-		return i.carryOut(ctx, up, u)
-	})
+func (i *Importer) Import(ctx context.Context, r Request) (job.Job, error) {
+	return i.upload(ctx, r, func(ctx context.Context, u *upload) error { return i.run(ctx, r, u) })
 }
 
-func (i *Importer) carryOut(ctx context.Context, up Upload, u *pull.Uploading) (err error) {
+// run works on the job of an upload.
+func (i *Importer) run(ctx context.Context, up Request, u *upload) (err error) {
 	if up.Interrupt != nil {
 		over := make(chan struct{})
 		stop := context.AfterFunc(ctx, func() {
@@ -138,10 +137,10 @@ func (i *Importer) carryOut(ctx context.Context, up Upload, u *pull.Uploading) (
 	}
 	defer func() {
 		if err := stage.Discard(); err != nil {
-			i.log.Error("remove what was uploaded", "job", u.ID(), "error", err)
+			i.log.Error("remove what was uploaded", "job", u.run.ID(), "error", err)
 		}
 	}()
-	m, err := read(ctx, u.Receive(up.Body), stage, i.maxBytes)
+	m, err := read(ctx, u.receive(up.Body), stage, i.maxBytes)
 	if err != nil {
 		return err
 	}
@@ -159,27 +158,27 @@ func (i *Importer) carryOut(ctx context.Context, up Upload, u *pull.Uploading) (
 		return err
 	}
 	layers := layersOf(all)
-	u.Prove(layers)
+	u.prove(layers)
 	free, err := i.proofs.Take(ctx, placeOf(up.By))
 	if err != nil {
 		return err
 	}
 	defer free()
-	if err := m.prove(ctx, all, layers, u.Verify, u.Verified); err != nil {
+	if err := m.prove(ctx, all, layers, u.verify, u.verified); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
 	in := m.toRecord(all)
-	in.JobID, in.By = u.ID(), u.By()
+	in.JobID, in.By = u.run.ID(), u.run.By()
 	done, err := i.shelf.Import(context.WithoutCancel(ctx), stage, in) // from here on a cancel comes too late
 	if err != nil {
 		return err
 	}
-	result := report(all, done)
-	result.Lines = append(append(result.Lines, tellLeft(i.log, u.ID(), left)...), tellPassed(i.log, u.ID(), all)...)
-	u.Stored(result)
+	stored := report(all, done)
+	stored.Lines = append(append(stored.Lines, tellLeft(i.log, u.run.ID(), left)...), tellPassed(i.log, u.run.ID(), all)...)
+	u.stored(stored)
 	return nil
 }
 
@@ -215,8 +214,8 @@ func (m *members) toRecord(all []*arrived) shelf.Import {
 }
 
 // report gives what was stored, with lines as docker load prints them.
-func report(all []*arrived, done []shelf.Imported) pull.UploadResult {
-	r := pull.UploadResult{Layers: map[image.Digest]bool{}}
+func report(all []*arrived, done []shelf.Imported) result {
+	r := result{Layers: map[image.Digest]bool{}}
 	n := 0
 	for _, a := range all {
 		r.Partly += a.absent
@@ -225,7 +224,7 @@ func report(all []*arrived, done []shelf.Imported) pull.UploadResult {
 			platforms = append(platforms, img.Platform)
 		}
 		for _, ref := range a.names {
-			img := pull.UploadedImage{Reference: ref, Digest: done[n].Digest, Platforms: platforms, Same: done[n].Same || !done[n].Newer}
+			img := UploadedImage{Reference: ref, Digest: done[n].Digest, Platforms: platforms, Same: done[n].Same || !done[n].Newer}
 			if before := done[n].Previous; before != img.Digest {
 				img.Previous = before
 			}

@@ -16,7 +16,7 @@ import (
 
 	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/shelf"
 )
@@ -45,12 +45,12 @@ func TestEveryLayoutBringsTheImageWithItsID(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t)
-			job, err := b.send(tt.raw, "")
+			j, err := b.send(tt.raw, "")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := []string{"Loaded image: tool:1", "Loaded image: ghcr.io/acme/tool:2"}; !slices.Equal(job.Lines, want) || job.State != pull.Done || !job.Newer {
-				t.Errorf("the job is %s, newer %v, and says %q", job.State, job.Newer, job.Lines)
+			if want := []string{"Loaded image: tool:1", "Loaded image: ghcr.io/acme/tool:2"}; !slices.Equal(j.Outcome.Lines, want) || j.State != job.Done || !j.Outcome.Newer {
+				t.Errorf("the job is %s, newer %v, and says %q", j.State, j.Outcome.Newer, j.Outcome.Lines)
 			}
 			for _, ref := range img.names {
 				target := b.target(ref)
@@ -133,10 +133,10 @@ func TestAnIndexComesWithThePlatformsThatTheArchiveHas(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t)
-			job := b.stores(layout(t, left, named{index, []string{"docker.io/library/tool:1"}}), "")
+			j := b.stores(layout(t, left, named{index, []string{"docker.io/library/tool:1"}}), "")
 			target := b.target("tool:1")
-			if target.Digest != index.Digest() || len(target.Images) != 1 || target.Images[0].Platform != amd64 || job.Upload.Partly != 1 {
-				t.Fatalf("%+v, %+v", target, job.Upload)
+			if target.Digest != index.Digest() || len(target.Images) != 1 || target.Images[0].Platform != amd64 || uploadOf(j).Partly != 1 {
+				t.Fatalf("%+v, %+v", target, uploadOf(j))
 			}
 			// The other platform is added by the archive that has it.
 			b.stores(layout(t, nil, named{index, []string{"docker.io/library/tool:1"}}), "")
@@ -214,18 +214,18 @@ func TestATagMovesAsDockerLoadMovesIt(t *testing.T) {
 	other := small()
 	other.Author = "somebody else"
 	after := built(t, other)
-	job := b.stores(layout(t, nil, named{after, []string{"app:1"}}), "")
+	j := b.stores(layout(t, nil, named{after, []string{"app:1"}}), "")
 	if target := b.target("app:1"); target.Digest != after.Digest() {
 		t.Errorf("the tag points to %s", target.Digest)
 	}
 	if target := b.target("app@" + string(before.Digest())); target.Reason != shelf.Dangling {
 		t.Errorf("what it pointed to is %v", target.Reason)
 	}
-	if len(job.Lines) != 2 || !strings.HasPrefix(job.Lines[0], "The image app:1 already exists") || job.Upload.Images[0].Previous != before.Digest() {
-		t.Errorf("%q, %+v", job.Lines, job.Upload.Images)
+	if len(j.Outcome.Lines) != 2 || !strings.HasPrefix(j.Outcome.Lines[0], "The image app:1 already exists") || uploadOf(j).Images[0].Previous != before.Digest() {
+		t.Errorf("%q, %+v", j.Outcome.Lines, uploadOf(j).Images)
 	}
 	events, err := b.store.TagHistory(t.Context(), "docker.io/library/app", "1")
-	if err != nil || len(events) != 2 || events[0].Event != shelf.TagMoved || events[0].By != "mira" || events[0].PullID != job.ID || !events[0].Uploaded {
+	if err != nil || len(events) != 2 || events[0].Event != shelf.TagMoved || events[0].By != "mira" || events[0].PullID != j.ID || !events[0].Uploaded {
 		t.Errorf("the history is %+v, %v", events, err)
 	}
 }
@@ -245,9 +245,9 @@ func TestATagStaysWhereItHasTheImageAlready(t *testing.T) {
 			b := newBed(t)
 			b.stores(layout(t, nil, named{index, []string{"app:1"}}), "")
 			before := b.left()
-			job := b.stores(entries, "")
-			if target := b.target("app:1"); target.Digest != index.Digest() || job.Newer || !job.Upload.Images[0].Same {
-				t.Errorf("the tag points to %s; %+v", target.Digest, job.Upload)
+			j := b.stores(entries, "")
+			if target := b.target("app:1"); target.Digest != index.Digest() || j.Outcome.Newer || !uploadOf(j).Images[0].Same {
+				t.Errorf("the tag points to %s; %+v", target.Digest, uploadOf(j))
 			}
 			if after := b.left(); after != before {
 				t.Errorf("the shelf has changed:\n%s\nbefore:\n%s", after, before)
@@ -263,11 +263,11 @@ func TestAnUploadShowsTheLayersThatItStored(t *testing.T) {
 	other.Steps = []sample.Step{{By: "COPY other /", Layer: sample.NewLayer(sample.Gzip, sample.Text("other", "other\n"))}}
 	known, fresh := built(t, small()), built(t, other)
 	b.stores(layout(t, nil, named{known, []string{"app:1"}}), "")
-	job := b.stores(saved(t, named{known, []string{"app:1"}}, named{fresh, []string{"app:2"}}), "")
-	if !job.Upload.Images[0].Same || job.Upload.Images[1].Same || len(job.Layers) != 1 || job.Layers[0].Digest != fresh.DiffIDs[0] {
-		t.Fatalf("%+v, %+v", job.Upload, job.Layers)
+	j := b.stores(saved(t, named{known, []string{"app:1"}}, named{fresh, []string{"app:2"}}), "")
+	if !uploadOf(j).Images[0].Same || uploadOf(j).Images[1].Same || len(j.Progress.Layers) != 1 || j.Progress.Layers[0].Digest != fresh.DiffIDs[0] {
+		t.Fatalf("%+v, %+v", uploadOf(j), j.Progress.Layers)
 	}
-	for _, l := range job.Layers {
+	for _, l := range j.Progress.Layers {
 		if _, _, err := b.store.Layer(t.Context(), l.Digest, 1); err != nil {
 			t.Error(err)
 		}
@@ -280,7 +280,7 @@ func TestAnUploadIsOverAfterItsInterrupt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	interrupted := false // the race detector sees when nobody waits for it
-	_, err := b.importer.Import(ctx, archive.Upload{Body: readerFunc(func([]byte) (int, error) {
+	_, err := b.importer.Import(ctx, archive.Request{Body: readerFunc(func([]byte) (int, error) {
 		cancel()
 		return 0, io.ErrUnexpectedEOF
 	}), Size: -1, Interrupt: func() { interrupted = true }})
@@ -378,9 +378,9 @@ func (i *interrupted) Read(p []byte) (int, error) {
 func TestACancelledUploadLeavesNothing(t *testing.T) {
 	raw := tarOf(t, saved(t, named{built(t, small()), []string{"app:1"}})...)
 	for name, cancel := range map[string]func(b *bed, id int64, gone context.CancelFunc){
-		"by somebody":       func(b *bed, id int64, _ context.CancelFunc) { _ = b.queue.Cancel(id, "noor") },
+		"by somebody":       func(b *bed, id int64, _ context.CancelFunc) { _ = b.jobs.Cancel(id, "noor") },
 		"by the sender":     func(_ *bed, _ int64, gone context.CancelFunc) { gone() },
-		"by the end of all": func(b *bed, _ int64, _ context.CancelFunc) { _ = b.queue.Close(context.Background()) },
+		"by the end of all": func(b *bed, _ int64, _ context.CancelFunc) { _ = b.jobs.Close(context.Background()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t)
@@ -389,29 +389,29 @@ func TestACancelledUploadLeavesNothing(t *testing.T) {
 			ctx, gone := context.WithCancel(t.Context())
 			defer gone()
 			type end struct {
-				job pull.Job
+				j   job.Job
 				err error
 			}
 			ended := make(chan end, 1)
 			go func() {
-				job, err := b.importer.Import(ctx, archive.Upload{Body: body, Size: int64(len(raw)), By: "mira", Interrupt: func() { close(body.cut) }})
-				ended <- end{job, err}
+				j, err := b.importer.Import(ctx, archive.Request{Body: body, Size: int64(len(raw)), By: "mira", Interrupt: func() { close(body.cut) }})
+				ended <- end{j, err}
 			}()
 			<-body.halted
 			if found := stages(t, b.dir); len(found) != 1 {
 				t.Errorf("%d stages", len(found))
 			}
-			active := b.queue.Active()
-			if len(active) != 1 || active[0].Upload == nil || active[0].Upload.Received != int64(len(raw)/2) {
+			active := b.jobs.Active()
+			if len(active) != 1 || active[0].Kind() != job.Upload || uploadOf(active[0]).Received != int64(len(raw)/2) {
 				t.Fatalf("%+v", active)
 			}
 			cancel(b, active[0].ID, gone)
 			e := <-ended
-			if e.err == nil || !e.job.State.Final() || e.job.State == pull.Done {
-				t.Errorf("it ended as %s: %v", e.job.State, e.err)
+			if e.err == nil || !e.j.State.Final() || e.j.State == job.Done {
+				t.Errorf("it ended as %s: %v", e.j.State, e.err)
 			}
-			kept, err := b.store.Job(t.Context(), e.job.ID)
-			if err != nil || kept.State != e.job.State || kept.Problem == nil || kept.Problem.Kind == image.Internal {
+			kept, err := b.store.Job(t.Context(), e.j.ID)
+			if err != nil || kept.State != e.j.State || kept.Problem == nil || kept.Problem.Kind == image.Internal {
 				t.Errorf("the record is %+v, %v", kept, err)
 			}
 			if after := b.left(); after != before {
@@ -432,7 +432,7 @@ func TestWhatACrashLeavesOfAnUploadIsGoneAtTheNextStart(t *testing.T) {
 	if _, err := stage.Add(t.Context(), strings.NewReader("half of it"), -1); err != nil {
 		t.Fatal(err)
 	}
-	id, err := b.store.CreateJob(t.Context(), pull.Job{State: pull.Pulling, Upload: &pull.Upload{File: "half.tar", Size: 100, Received: 10}})
+	lease, err := b.store.Ledger().Begin(t.Context(), job.Job{State: job.Pulling, Detail: archive.Upload{File: "half.tar", Size: 100, Received: 10}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -449,11 +449,11 @@ func TestWhatACrashLeavesOfAnUploadIsGoneAtTheNextStart(t *testing.T) {
 	if found := stages(t, dir); !slices.Equal(found, []string{foreign}) {
 		t.Errorf("left: %v", found)
 	}
-	job, err := b.store.Job(t.Context(), id)
-	if err != nil || job.State != pull.Failed || job.Problem == nil || !strings.Contains(job.Problem.Message, "the server stopped") {
-		t.Errorf("the job is %+v, %v", job, err)
+	j, err := b.store.Job(t.Context(), lease.ID)
+	if err != nil || j.State != job.Failed || j.Problem == nil || !strings.Contains(j.Problem.Message.String(), "the server stopped") {
+		t.Errorf("the job is %+v, %v", j, err)
 	}
-	if n := b.queue.ActiveCount(); n != 0 {
+	if n := b.jobs.ActiveCount(); n != 0 {
 		t.Errorf("%d jobs go on", n)
 	}
 }

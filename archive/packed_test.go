@@ -26,7 +26,7 @@ func TestAnArchiveMayBePackedAsDockerLoadTakesIt(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if target := b.target("packed/app:1"); len(target.Images) != 1 || target.Images[0].ID != packed || target.Images[0].Unpacked != 4 || !job.Newer {
+		if target := b.target("packed/app:1"); len(target.Images) != 1 || target.Images[0].ID != packed || target.Images[0].Unpacked != 4 || !job.Outcome.Newer {
 			t.Errorf("%s: %+v", name, target)
 		}
 		newBed(t).refused(raw[:len(raw)*2/3], "", image.Corrupt, "")

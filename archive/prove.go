@@ -11,15 +11,15 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/image/layer"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/job"
 )
 
 // maxProvers is how many layers are unpacked at once. Each takes a core, and a zstd window of 128 MiB at worst.
 const maxProvers = 4
 
 // layersOf gives the layers of all images, each once, with the platforms that use them.
-func layersOf(all []*arrived) []pull.Layer {
-	var layers []pull.Layer
+func layersOf(all []*arrived) []job.Layer {
+	var layers []job.Layer
 	at := map[image.Digest]int{}
 	for _, a := range all {
 		for _, img := range a.images {
@@ -28,7 +28,7 @@ func layersOf(all []*arrived) []pull.Layer {
 				if !known {
 					i = len(layers)
 					at[d.Digest] = i
-					layers = append(layers, pull.Layer{Digest: d.Digest, Size: d.Size})
+					layers = append(layers, job.Layer{Digest: d.Digest, Size: d.Size})
 				}
 				if img.Platform.Known() && !slices.Contains(layers[i].Platform, img.Platform) {
 					layers[i].Platform = append(layers[i].Platform, img.Platform)
@@ -41,7 +41,7 @@ func layersOf(all []*arrived) []pull.Layer {
 
 // prove unpacks every layer and holds what comes out against the configs' diff IDs. verify wraps the reading of a layer,
 // and verified is told its end.
-func (m *members) prove(ctx context.Context, all []*arrived, layers []pull.Layer, verify func(image.Digest, io.Reader) io.Reader, verified func(image.Digest)) error {
+func (m *members) prove(ctx context.Context, all []*arrived, layers []job.Layer, verify func(image.Digest, io.Reader) io.Reader, verified func(image.Digest)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(min(maxProvers, runtime.GOMAXPROCS(0)))
 	for _, l := range layers {

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/job"
 )
 
 // maxPassed is how many attestations of one archive that are passed over have a line each.
@@ -18,7 +18,7 @@ func (m *members) attestations(all []*arrived) error {
 		for i := range a.images {
 			img := &a.images[i]
 			var broke error
-			about := pull.ReadAttestations(img.Platform, a.about[img.Document.Digest], func(d image.Descriptor) (image.Attestation, error) {
+			about := image.ReadAttestations(img.Platform, a.about[img.Document.Digest], func(d image.Descriptor) (image.Attestation, error) {
 				found, err := m.attestation(d)
 				if kind := image.KindOf(err); err != nil && (kind == image.Internal || kind == image.DiskFull) {
 					broke = err
@@ -62,7 +62,7 @@ func (m *members) attestation(d image.Descriptor) (image.Attestation, error) {
 }
 
 // tellPassed says in the log what an upload goes without, and gives the lines for its outcome.
-func tellPassed(log *slog.Logger, job int64, all []*arrived) (lines []string) {
+func tellPassed(log *slog.Logger, id int64, all []*arrived) (lines []string) {
 	left := 0
 	for _, a := range all {
 		for _, o := range a.passed {
@@ -70,24 +70,24 @@ func tellPassed(log *slog.Logger, job int64, all []*arrived) (lines []string) {
 				left++
 				continue
 			}
-			lines = append(lines, o.Tell(log, job, a.names[0].String()))
+			lines = append(lines, job.TellPassed(log, id, a.names[0].String(), o))
 		}
 	}
 	if left > 0 {
-		log.Warn("more attestations passed over", "job", job, "count", left)
+		log.Warn("more attestations passed over", "job", id, "count", left)
 		lines = append(lines, fmt.Sprintf("%d more attestations passed over", left))
 	}
 	return lines
 }
 
 // tellLeft says in the log what else an upload goes without, and gives the lines for its outcome.
-func tellLeft(log *slog.Logger, job int64, left []string) (lines []string) {
+func tellLeft(log *slog.Logger, id int64, left []string) (lines []string) {
 	for _, line := range left[:min(len(left), maxPassed)] {
-		log.Info("left out of an upload", "job", job, "what", line)
+		log.Info("left out of an upload", "job", id, "what", line)
 		lines = append(lines, line)
 	}
 	if more := len(left) - len(lines); more > 0 {
-		log.Warn("more left out of an upload", "job", job, "count", more)
+		log.Warn("more left out of an upload", "job", id, "count", more)
 		lines = append(lines, fmt.Sprintf("%d more left out", more))
 	}
 	return lines

@@ -10,7 +10,6 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf"
 )
 
@@ -33,7 +32,7 @@ type arrived struct {
 	made    bool                                // the manifest was made here
 	absent  int                                 // platforms that an index lists and the archive does not bring
 	about   map[image.Digest][]image.Descriptor // what its indexes list about images, by their manifests
-	passed  []pull.PassedOver                   // of that, what the upload goes without
+	passed  []image.PassedOver                  // of that, what the upload goes without
 	left    []string                            // of its indexes, what the upload goes without, in words
 	names   []image.Reference                   // as the archive says
 	tags    []string                            // names that are tags alone

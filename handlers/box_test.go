@@ -73,7 +73,7 @@ func newBoxed(t *testing.T, hub http.Handler, references ...string) *boxed {
 			t.Error(err)
 		}
 	})
-	h := New(Options{Store: b.store, Queue: b.queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler)})
+	h := New(Options{Store: b.store, Jobs: b.jobs, Queue: b.queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler)})
 	pages, box := b.server(h), echo.New()
 	box.HTTPErrorHandler = errorsAsWeb(t, h)
 	box.Use(heldAsWeb)

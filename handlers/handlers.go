@@ -17,6 +17,7 @@ import (
 	searchpages "github.com/stowage/stowage/handlers/search"
 	"github.com/stowage/stowage/handlers/updates"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
@@ -58,6 +59,7 @@ type Handlers struct {
 // Options configure Handlers.
 type Options struct {
 	Store           Store
+	Jobs            *job.Runner
 	Queue           *pull.Queue
 	Checker         *pull.Checker
 	Mirror          *pull.Mirror // nil where nothing is mirrored
@@ -75,13 +77,18 @@ type Options struct {
 
 // New makes the handlers.
 func New(o Options) *Handlers {
-	site := page.New(page.Options{Store: o.Store, Queue: o.Queue, Logger: o.Logger, LocalUser: o.LocalUser, ExternalURL: o.ExternalURL, Now: o.Now, Demo: o.Demo})
-	lookup := &lookup.Desk{Site: site, Store: o.Store, Queue: o.Queue, Registry: o.Registry, Log: o.Logger, Platform: o.DefaultPlatform}
+	site := page.New(page.Options{
+		Store: o.Store, Jobs: o.Jobs, Logger: o.Logger, LocalUser: o.LocalUser, ExternalURL: o.ExternalURL, Now: o.Now, Demo: o.Demo,
+	})
+	lookup := &lookup.Desk{
+		Site: site, Store: o.Store, Jobs: o.Jobs, Registry: o.Registry, Log: o.Logger, Platform: o.DefaultPlatform,
+	}
 	h := &Handlers{
 		Site:   site,
 		Images: &images.Handlers{Site: site, Store: o.Store},
 		Pulls: &pullpages.Handlers{
-			Site: site, Store: o.Store, Queue: o.Queue, Lookup: lookup, Log: o.Logger, Platform: o.DefaultPlatform, Closing: o.Closing,
+			Site: site, Store: o.Store, Jobs: o.Jobs, Queue: o.Queue, Lookup: lookup, Log: o.Logger,
+			Platform: o.DefaultPlatform, Closing: o.Closing,
 		},
 		Search: &searchpages.Handlers{
 			Site: site, Store: o.Store, Queue: o.Queue, Registry: o.Registry, Finder: o.Search, Lookup: lookup, Log: o.Logger, Platform: o.DefaultPlatform,
@@ -89,7 +96,7 @@ func New(o Options) *Handlers {
 		Removals: &cleanuppages.Removals{Site: site, Store: o.Store, Log: o.Logger},
 		Prunes:   &cleanuppages.Prunes{Site: site, Store: o.Store, Log: o.Logger, Planning: make(chan struct{}, 1)},
 		Storage:  &cleanuppages.Storage{Site: site, Store: o.Store, Log: o.Logger},
-		Archives: &archivepages.Handlers{Site: site, Store: o.Store, Queue: o.Queue, Importer: o.Importer, Log: o.Logger, Closing: o.Closing},
+		Archives: &archivepages.Handlers{Site: site, Store: o.Store, Importer: o.Importer, Log: o.Logger, Closing: o.Closing},
 		Updates:  &updates.Handlers{Site: site, Store: o.Store, Checker: o.Checker},
 	}
 	h.Image = &imagepage.Handlers{Site: site, Store: o.Store, Records: o.Store, Lookup: lookup, Mirror: o.Mirror, Download: h.Archives.Section}

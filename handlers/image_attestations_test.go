@@ -76,8 +76,8 @@ func TestTheImagePageSaysThatWhatDescribesTheImageIsNotStored(t *testing.T) {
 	s := newShelfInFront(t, reg, faulty)
 	s.pull("team/app:1", "linux/amd64")
 	job, err := s.store.Job(t.Context(), 1)
-	if err != nil || !strings.Contains(strings.Join(job.Lines, "\n"), "linux/amd64: attestation "+about+" passed over: ") {
-		t.Errorf("%q, %v", job.Lines, err)
+	if err != nil || !strings.Contains(strings.Join(job.Outcome.Lines, "\n"), "linux/amd64: attestation "+about+" passed over: ") {
+		t.Errorf("%q, %v", job.Outcome.Lines, err)
 	}
 	at := address.Of(image.Reference{Repository: "docker.io/team/app", Tag: "1"}).String()
 	s.get(at).is(t, http.StatusOK, "Attestation not stored", `href="`+at+`/manifest#entries"`)

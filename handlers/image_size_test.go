@@ -23,7 +23,7 @@ func (s *testShelf) bring(reference string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	states, cancel := s.queue.Subscribe(job.ID)
+	states, cancel := s.jobs.Subscribe(job.ID)
 	defer cancel()
 	for range states { //nolint:revive // until it is over
 	}

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/stowage/stowage/pull"
 )
 
 func TestAPastedCommandIsLookedUpAndTheBoxShowsTheReference(t *testing.T) {
@@ -23,8 +25,8 @@ func TestAPastedCommandIsLookedUpAndTheBoxShowsTheReference(t *testing.T) {
 		_, ticked := boxes(a)
 		same(t, "ticked", ticked, []string{"linux/arm64"})
 	}
-	if job := p.end(p.start("FROM --platform=linux/arm64 " + ref + " AS build")); job.Reference.Familiar() != ref || len(job.Platforms) != 1 || job.Platforms[0] != linuxARM64 {
-		t.Errorf("pulled %+v", job)
+	if j := p.end(p.start("FROM --platform=linux/arm64 " + ref + " AS build")); j.Reference().Familiar() != ref || len(pull.Wanted(j)) != 1 || pull.Wanted(j)[0] != linuxARM64 {
+		t.Errorf("pulled %+v", j)
 	}
 }
 
@@ -40,18 +42,18 @@ func TestAPageThatIsAboutNoImageIsRefused(t *testing.T) {
 
 func TestAPastedIDOrDigestLeadsToWhatTheShelfHas(t *testing.T) {
 	p := newPulls(t, nil)
-	job := p.end(p.start(p.ref("library/postgres:16"), "linux/amd64"))
-	target, err := p.store.Target(t.Context(), job.Reference)
+	j := p.end(p.start(p.ref("library/postgres:16"), "linux/amd64"))
+	target, err := p.store.Target(t.Context(), j.Reference())
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, layer := target.Images[0].ID, job.Layers[0].Digest
+	id, layer := target.Images[0].ID, j.Progress.Layers[0].Digest
 	for ref, want := range map[string]string{
 		id.Encoded()[:12]:                 "/images/" + string(id),
 		id.Encoded():                      "/images/" + string(id),
 		string(id)[:30]:                   "/images/" + string(id),
-		string(job.Digest):                "/images/" + p.ref("library/postgres") + "@" + string(job.Digest),
-		job.Digest.Encoded()[:12]:         "/images/" + p.ref("library/postgres") + "@" + string(job.Digest),
+		string(pull.DigestOf(j)):          "/images/" + p.ref("library/postgres") + "@" + string(pull.DigestOf(j)),
+		pull.DigestOf(j).Encoded()[:12]:   "/images/" + p.ref("library/postgres") + "@" + string(pull.DigestOf(j)),
 		string(layer):                     "/layers/" + string(layer),
 		string(target.Images[0].Manifest): "/images/" + p.ref("library/postgres") + "@" + string(target.Images[0].Manifest),
 	} {

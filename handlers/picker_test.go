@@ -20,6 +20,7 @@ import (
 	"github.com/stowage/stowage/handlers/page"
 	searchpages "github.com/stowage/stowage/handlers/search"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/outbound"
@@ -67,7 +68,8 @@ func newPicker(t testing.TB, tagged fake.Tagged) *picker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	queue := pull.New(pull.Options{Source: client, Shelf: store, DefaultPlatform: amd64, Now: now})
+	jobs := job.NewRunner(store.Ledger(), nil, now)
+	queue := pull.New(pull.Options{Source: client, Shelf: store, Runner: jobs, DefaultPlatform: amd64, Now: now})
 	if err := queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -78,8 +80,8 @@ func newPicker(t testing.TB, tagged fake.Tagged) *picker {
 		}
 	})
 	test, _ := t.(*testing.T) // a benchmark asks the pages directly
-	p.testShelf = &testShelf{t: test, store: store, queue: queue, now: clock}
-	p.h = New(Options{Store: store, Queue: queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
+	p.testShelf = &testShelf{t: test, store: store, jobs: jobs, queue: queue, now: clock}
+	p.h = New(Options{Store: store, Jobs: jobs, Queue: queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
 	e := p.server(p.h).(*echo.Echo)
 	e.GET("/search", p.h.Search.Page)
 	e.GET("/pull", p.h.Pulls.Form)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/views/text"
@@ -284,9 +284,9 @@ func TestAllTagsArePulledWithScriptingOff(t *testing.T) {
 	tags := tagsOf(t, "library/postgres")
 	p.surveyed(p.all("library/postgres"))
 	address := p.startAll("library/postgres")
-	job := p.end(address)
-	if !job.AllTags || job.State != pull.Done || len(job.Tags) != len(tags) {
-		t.Fatalf("%+v", job)
+	j := p.end(address)
+	if j.Kind() != job.PullAll || j.State != job.Done || len(manyOf(j).Tags) != len(tags) {
+		t.Fatalf("%+v", j)
 	}
 	a := p.get(address)
 	a.is(t, http.StatusOK, "All tags of ", "100%", lookup.Decimal(int64(len(tags)))+" of "+lookup.Decimal(int64(len(tags)))+" tags", "Everything is stored",
@@ -309,9 +309,9 @@ func TestAFailedPullOfAllTagsSaysWhichAndCanBeTriedAgain(t *testing.T) {
 	bad := string(built(t, "library/postgres", "15").Digest())
 	p.registry.On(fake.GetManifest(bad), fake.Status(http.StatusBadRequest, "NAME_INVALID", "<img src=x onerror=alert(1)>\u202e"))
 	address := p.startAll("library/postgres", "match", "1", "platform", "linux/amd64")
-	job := p.end(address)
-	if job.State != pull.Failed {
-		t.Fatalf("%s: %+v", job.State, job.Tags)
+	j := p.end(address)
+	if j.State != job.Failed {
+		t.Fatalf("%s: %+v", j.State, manyOf(j).Tags)
 	}
 	a := p.get(address)
 	a.is(t, http.StatusOK, `id="pull" data-state="failed"`, "3 failed", "onerror=alert(1)", "only those with “1”",
@@ -321,7 +321,7 @@ func TestAFailedPullOfAllTagsSaysWhichAndCanBeTriedAgain(t *testing.T) {
 		t.Error("the tags that failed do not stand first")
 	}
 	p.registry.Reset()
-	if again := p.end(p.startAll("library/postgres", "match", "1", "platform", "linux/amd64")); again.State != pull.Done {
+	if again := p.end(p.startAll("library/postgres", "match", "1", "platform", "linux/amd64")); again.State != job.Done {
 		t.Errorf("the next try: %s, %+v", again.State, again.Problem)
 	}
 }

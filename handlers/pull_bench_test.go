@@ -20,6 +20,7 @@ import (
 
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
@@ -36,6 +37,7 @@ type pullServer struct {
 	registry *fake.Faulty
 	host     string // of the registry
 	store    *storage.Store
+	jobs     *job.Runner
 	queue    *pull.Queue
 	server   *httptest.Server
 	client   *http.Client // without scripting: it keeps cookies and does not follow
@@ -68,12 +70,13 @@ func newPullsOf(t *testing.T, demo *page.Demo, reg http.Handler) *pullServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.queue = pull.New(pull.Options{Source: client, Shelf: p.store, DefaultPlatform: amd64, Backoff: pull.Backoff{First: time.Millisecond}})
+	p.jobs = job.NewRunner(p.store.Ledger(), nil, nil)
+	p.queue = pull.New(pull.Options{Source: client, Shelf: p.store, Runner: p.jobs, DefaultPlatform: amd64, Backoff: pull.Backoff{First: time.Millisecond}})
 	if err := p.queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	h := New(Options{
-		Store: p.store, Queue: p.queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64,
+		Store: p.store, Jobs: p.jobs, Queue: p.queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64,
 		LocalUser: "mira", Demo: demo, Closing: p.closing,
 	})
 	p.server = httptest.NewServer(p.routes(h))
@@ -181,18 +184,18 @@ func (p *pullServer) start(reference string, platforms ...string) string {
 }
 
 // end waits until a pull is over.
-func (p *pullServer) end(address string) pull.Job {
+func (p *pullServer) end(address string) job.Job {
 	p.t.Helper()
 	id := idOf(p.t, address)
-	states, cancel := p.queue.Subscribe(id)
+	states, cancel := p.jobs.Subscribe(id)
 	defer cancel()
 	for range states {
 	}
-	job, err := p.store.Job(p.t.Context(), id)
+	j, err := p.store.Job(p.t.Context(), id)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return job
+	return j
 }
 
 func idOf(t *testing.T, address string) (id int64) {

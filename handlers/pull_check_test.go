@@ -15,6 +15,7 @@ import (
 	"github.com/stowage/stowage/handlers/page"
 	pullpages "github.com/stowage/stowage/handlers/pulls"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/sample/fake"
@@ -46,24 +47,24 @@ func TestAPullThatBroughtABrokenImageSaysSo(t *testing.T) {
 	p := newPulls(t, nil)
 	ref := brokenHost(t) + "/test/broken:1"
 	address := p.start(ref)
-	job := p.end(address)
+	j := p.end(address)
 	if err := p.store.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	content := p.get(address)
 	content.is(t, http.StatusOK, "the content cannot be used", "cannot be unpacked", `role="alert"`,
-		`href="/images/`+strings.TrimSuffix(ref, ":1")+"@"+string(job.Digest)+`?platform=`)
+		`href="/images/`+strings.TrimSuffix(ref, ":1")+"@"+string(pull.DigestOf(j))+`?platform=`)
 	content.lacks(t, "Everything is stored", "Checking the layers", "alert-success")
 	if s := state(t, content.body); s != "failed" {
 		t.Errorf("state %s", s)
 	}
 	p.get("/pulls").is(t, http.StatusOK, `data-state="failed"`, "broken")
-	kept, err := p.store.Job(t.Context(), job.ID)
-	if err != nil || kept.State != pull.Failed || !kept.Broken || kept.Problem == nil || kept.Problem.Kind != image.Corrupt {
+	kept, err := p.store.Job(t.Context(), j.ID)
+	if err != nil || kept.State != job.Failed || !kept.Outcome.Broken || kept.Problem == nil || kept.Problem.Kind != image.Corrupt {
 		t.Errorf("the record is %+v, %v", kept, err)
 	}
-	if slices.ContainsFunc(kept.Lines, func(line string) bool { return strings.HasPrefix(line, "Status: ") }) {
-		t.Errorf("docker would not say %q", kept.Lines)
+	if slices.ContainsFunc(kept.Outcome.Lines, func(line string) bool { return strings.HasPrefix(line, "Status: ") }) {
+		t.Errorf("docker would not say %q", kept.Outcome.Lines)
 	}
 	script := p.get(address, "Accept", "application/json")
 	script.is(t, page.Status(image.Corrupt), `"state":"failed"`, `"kind":"corrupt"`, "cannot be unpacked", `"broken":[`)
@@ -91,7 +92,7 @@ func TestAPullOfSoundImagesIsFineOnceTheyAreChecked(t *testing.T) {
 
 // A script that asks between the end of a pull and that of unpacking is told to ask again, and the state is not done before.
 func TestAPullIsNotDoneForScriptsBeforeItsLayersAreProved(t *testing.T) {
-	view := pulls.PullView{Job: aPull(pull.Done), Check: pulls.PullCheck{Pending: true, Poll: true}}
+	view := pulls.PullView{Job: aPull(job.Done), Check: pulls.PullCheck{Pending: true, Poll: true}}
 	for _, asJSON := range []bool{true, false} {
 		r := httptest.NewRecorder()
 		if err := pullpages.PullAnswer(echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/pulls/1", nil), r), view, asJSON); err != nil {
@@ -111,25 +112,25 @@ func TestAPullIsNotDoneForScriptsBeforeItsLayersAreProved(t *testing.T) {
 }
 
 func TestThePageOfAPullWhoseLayersAreBeingCheckedAsksAgain(t *testing.T) {
-	a := rendered(t, text.English, pulls.PullPage(ui.Chrome{}, pulls.PullView{Job: aPull(pull.Done), Check: pulls.PullCheck{Pending: true, Poll: true}}))
+	a := rendered(t, text.English, pulls.PullPage(ui.Chrome{}, pulls.PullView{Job: aPull(job.Done), Check: pulls.PullCheck{Pending: true, Poll: true}}))
 	a.is(t, 0, "Checking the layers…", `hx-get="/pulls/128" hx-trigger="every 2s" hx-target="#pull"`, "Everything is stored", `data-state="unpacking"`)
-	rest := rendered(t, text.English, pulls.PullPage(ui.Chrome{}, pulls.PullView{Job: aPull(pull.Done), Check: pulls.PullCheck{Pending: true}}))
+	rest := rendered(t, text.English, pulls.PullPage(ui.Chrome{}, pulls.PullView{Job: aPull(job.Done), Check: pulls.PullCheck{Pending: true}}))
 	rest.is(t, 0, "Checking the layers…")
 	rest.lacks(t, `hx-get="/pulls/128"`)
 }
 
 func TestTheCheckOfAPullIsPendingUntilItsLayersAreUnpacked(t *testing.T) {
 	p := newPulls(t, nil)
-	job := p.end(p.start(p.ref("library/postgres:16"), "linux/amd64"))
-	h := New(Options{Store: p.store, Queue: p.queue})
+	j := p.end(p.start(p.ref("library/postgres:16"), "linux/amd64"))
+	h := New(Options{Store: p.store, Jobs: p.jobs, Queue: p.queue})
 	if err := p.store.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	settled, err := h.Pulls.Check(t.Context(), job)
+	settled, err := h.Pulls.Check(t.Context(), j)
 	if err != nil || settled.Pending || len(settled.Broken) > 0 {
 		t.Errorf("%+v, %v", settled, err)
 	}
-	now := job.Finished.Add(time.Minute)
+	now := j.Finished.Add(time.Minute)
 	for _, tt := range []struct {
 		images []shelf.Image
 		want   pulls.PullCheck
@@ -137,28 +138,28 @@ func TestTheCheckOfAPullIsPendingUntilItsLayersAreUnpacked(t *testing.T) {
 		{[]shelf.Image{{Unpacked: 1}, {Unpacked: -1}}, pulls.PullCheck{Pending: true, Poll: true}},
 		{[]shelf.Image{{Unpacked: 1}}, pulls.PullCheck{}},
 	} {
-		if got := pullpages.CheckOf(job, tt.images, job.Reference, now); got.Pending != tt.want.Pending || got.Poll != tt.want.Poll {
+		if got := pullpages.CheckOf(j, tt.images, j.Reference(), now); got.Pending != tt.want.Pending || got.Poll != tt.want.Poll {
 			t.Errorf("%+v, want %+v", got, tt.want)
 		}
 	}
-	if late := pullpages.CheckOf(job, []shelf.Image{{Unpacked: -1}}, job.Reference, job.Finished.Add(pullpages.PollCheck)); !late.Pending || late.Poll {
+	if late := pullpages.CheckOf(j, []shelf.Image{{Unpacked: -1}}, j.Reference(), j.Finished.Add(pullpages.PollCheck)); !late.Pending || late.Poll {
 		t.Errorf("after a long time: %+v", late)
 	}
 }
 
 func TestAPullWhoseImageWasDeletedHasNoCheck(t *testing.T) {
 	p := newPulls(t, nil)
-	job := pull.Job{State: pull.Done, Reference: image.Reference{Repository: "docker.io/library/gone", Tag: "1"}, Digest: image.DigestOf([]byte("gone"))}
-	check, err := New(Options{Store: p.store, Queue: p.queue}).Pulls.Check(context.Background(), job)
+	j := job.Job{State: job.Done, Detail: pull.Single{Ref: image.Reference{Repository: "docker.io/library/gone", Tag: "1"}, Digest: image.DigestOf([]byte("gone"))}}
+	check, err := New(Options{Store: p.store, Jobs: p.jobs, Queue: p.queue}).Pulls.Check(context.Background(), j)
 	if err != nil || check.Pending || len(check.Broken) > 0 {
 		t.Errorf("%+v, %v", check, err)
 	}
 }
 
 func TestLayersOfAPullThatEndedEarlySayWhatIsKept(t *testing.T) {
-	for _, s := range []pull.State{pull.Failed, pull.Cancelled} {
+	for _, s := range []job.State{job.Failed, job.Cancelled} {
 		j := aPull(s)
-		j.Problem = &pull.Problem{Kind: image.Cancelled, Message: "cancelled"}
+		j.Problem = &job.Problem{Kind: image.Cancelled, Message: image.Plain("cancelled")}
 		a := rendered(t, text.English, pulls.PullPage(ui.Chrome{}, pulls.PullView{Job: j}))
 		a.is(t, 0, "<p>Stopped</p>", "<p>Stopped, 66.4 MB kept</p>", "Stopped, 1.1 MB kept · ", "and so does what came of the others")
 		a.lacks(t, ">Waiting<", ">Downloading<", ">Verifying<", "Retrying")
@@ -166,13 +167,13 @@ func TestLayersOfAPullThatEndedEarlySayWhatIsKept(t *testing.T) {
 }
 
 func TestThePageOfALivePullHasANoticeForALostConnection(t *testing.T) {
-	a := rendered(t, text.English, pulls.PullPage(ui.Chrome{}, pulls.PullView{Job: aPull(pull.Pulling)}))
+	a := rendered(t, text.English, pulls.PullPage(ui.Chrome{}, pulls.PullView{Job: aPull(job.Pulling)}))
 	a.is(t, 0, "Connection lost, trying again…", "data-stream-lost hidden")
-	rendered(t, text.English, pulls.PullPage(ui.Chrome{}, pulls.PullView{Job: aPull(pull.Done)})).lacks(t, "data-stream-lost")
+	rendered(t, text.English, pulls.PullPage(ui.Chrome{}, pulls.PullView{Job: aPull(job.Done)})).lacks(t, "data-stream-lost")
 }
 
 func TestAgesWithinASentenceHaveNoCapital(t *testing.T) {
-	j := aPull(pull.Done)
+	j := aPull(job.Done)
 	j.Finished = clock
 	a := rendered(t, text.English, pulls.PullPage(ui.Chrome{}, pulls.PullView{Job: j}))
 	a.is(t, 0, "took 3 s · less than a second ago by jlee, mira")

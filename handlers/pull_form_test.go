@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/views/text"
@@ -185,7 +186,7 @@ func TestPullFormTellsThatTheTagMoved(t *testing.T) {
 	defer upstream.Close()
 	p := newPulls(t, nil)
 	ref := strings.TrimPrefix(upstream.URL, "http://") + "/" + sample.MovingRepository + ":" + sample.MovingTag
-	old := p.end(p.start(ref)).Digest
+	old := pull.DigestOf(p.end(p.start(ref)))
 	if err := reg.MoveTag(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/a-h/templ"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/offer"
@@ -36,42 +37,46 @@ var (
 )
 
 // aPull is a pull with a layer in each state.
-func aPull(state pull.State) pull.Job {
-	j := pull.Job{
-		ID: 128, Reference: postgres15, Platforms: []image.Platform{linuxAMD64, linuxARM64}, Pulled: []image.Platform{linuxAMD64, linuxARM64},
-		Requesters: []string{"jlee", "mira"}, State: state, Created: clock.Add(-5 * time.Second), Started: clock.Add(-3 * time.Second),
-		Digest: image.DigestOf([]byte("index")), Rate: 41_000_000, Lines: []string{"15: Pulling from library/postgres", "Digest: " + string(image.DigestOf([]byte("index")))},
+func aPull(state job.State) job.Job {
+	j := job.Job{
+		ID: 128, By: []string{"jlee", "mira"}, State: state, Created: clock.Add(-5 * time.Second), Started: clock.Add(-3 * time.Second),
+		Detail:   pull.Single{Ref: postgres15, Platforms: []image.Platform{linuxAMD64, linuxARM64}, Digest: image.DigestOf([]byte("index"))},
+		Progress: job.Progress{Rate: 41_000_000},
+		Outcome: job.Outcome{
+			Pulled: []image.Platform{linuxAMD64, linuxARM64},
+			Lines:  []string{"15: Pulling from library/postgres", "Digest: " + string(image.DigestOf([]byte("index")))},
+		},
 	}
-	for i, l := range []pull.Layer{
-		{State: pull.Complete, Size: 3_900_000, Bytes: 3_900_000},
-		{State: pull.AlreadyStored, Size: 4200, Bytes: 4200},
-		{State: pull.Downloading, Size: 107_000_000, Bytes: 66_400_000},
-		{State: pull.Downloading, Size: 9_000_000, Bytes: 6_000_000, Resumed: 5_000_000},
-		{State: pull.Verifying, Size: 8_100_000, Bytes: 8_100_000},
-		{State: pull.Waiting, Size: 12_900_000},
-		{State: pull.Retrying, Size: 4_800_000, Bytes: 1_100_000, Reason: "connection reset <b>\u202e", RetryAt: clock.Add(2 * time.Second)},
+	for i, l := range []job.Layer{
+		{State: job.Complete, Size: 3_900_000, Bytes: 3_900_000},
+		{State: job.AlreadyStored, Size: 4200, Bytes: 4200},
+		{State: job.Downloading, Size: 107_000_000, Bytes: 66_400_000},
+		{State: job.Downloading, Size: 9_000_000, Bytes: 6_000_000, Resumed: 5_000_000},
+		{State: job.Verifying, Size: 8_100_000, Bytes: 8_100_000},
+		{State: job.Waiting, Size: 12_900_000},
+		{State: job.Retrying, Size: 4_800_000, Bytes: 1_100_000, Reason: image.Plain("connection reset <b>\u202e"), RetryAt: clock.Add(2 * time.Second)},
 	} {
 		l.Digest, l.Platform = image.DigestOf([]byte{byte(i)}), []image.Platform{linuxAMD64}
 		if i == 0 {
 			l.Platform = append(l.Platform, linuxARM64)
 		}
-		j.Layers = append(j.Layers, l)
+		j.Progress.Layers = append(j.Progress.Layers, l)
 	}
 	if state.Final() {
-		j.Finished, j.Rate, j.Newer = clock.Add(-time.Second), 0, state == pull.Done
+		j.Finished, j.Progress.Rate, j.Outcome.Newer = clock.Add(-time.Second), 0, state == job.Done
 	}
 	return j
 }
 
 func TestPagesOfPullingLookAsApproved(t *testing.T) {
-	failed, cancelled, queued, waits := aPull(pull.Failed), aPull(pull.Cancelled), aPull(pull.Queued), aPull(pull.Resolving)
-	upToDate := aPull(pull.Done)
-	upToDate.Newer, upToDate.Layers = false, nil
-	failed.Problem = &pull.Problem{Kind: image.RateLimited, Message: "docker.io allows no more requests until 2026-11-22 10:00:00 UTC", Suggestion: "Wait."}
-	cancelled.Problem = &pull.Problem{Kind: image.Cancelled, Message: "cancelled by jlee", MessageText: image.Textf("cancelled by %s", "jlee")}
-	queued.Layers, queued.Lines, queued.Pulled, queued.Platforms, queued.Started, queued.Rate = nil, nil, nil, nil, time.Time{}, 0
-	waits.Layers, waits.Lines, waits.Reason, waits.RetryAt = nil, nil, "the server is stopping", clock.Add(5*time.Second)
-	waits.ReasonText = image.Textf("the server is stopping")
+	failed, cancelled, queued, waits := aPull(job.Failed), aPull(job.Cancelled), aPull(job.Queued), aPull(job.Resolving)
+	upToDate := aPull(job.Done)
+	upToDate.Outcome.Newer, upToDate.Progress.Layers = false, nil
+	failed.Problem = &job.Problem{Kind: image.RateLimited, Message: image.Plain("docker.io allows no more requests until 2026-11-22 10:00:00 UTC"), Suggestion: image.Plain("Wait.")}
+	cancelled.Problem = &job.Problem{Kind: image.Cancelled, Message: image.Textf("cancelled by %s", "jlee")}
+	queued.Progress.Layers, queued.Outcome.Lines, queued.Outcome.Pulled, queued.Started, queued.Progress.Rate = nil, nil, nil, time.Time{}, 0
+	queued.Detail = pull.Single{Ref: postgres15, Digest: image.DigestOf([]byte("index"))}
+	waits.Progress.Layers, waits.Outcome.Lines, waits.Progress.Reason, waits.Progress.RetryAt = nil, nil, image.Textf("the server is stopping"), clock.Add(5*time.Second)
 	chrome := ui.Chrome{Active: ui.NavPulls, ActivePulls: 2}
 	found := offer.Found{
 		Ref: postgres15, Digest: image.DigestOf([]byte("index")), Index: true, Stored: image.DigestOf([]byte("old")), StoredURL: address.Of(postgres15).String(),
@@ -93,12 +98,12 @@ func TestPagesOfPullingLookAsApproved(t *testing.T) {
 		"pull-form":       pulls.PullFormPage(chrome, pulls.PullFormView{Input: "postgres:15", Found: &found}),
 		"pull-queued":     pulls.PullPage(chrome, pulls.PullView{Job: queued, ActivePulls: 2}),
 		"pull-resolving":  pulls.PullPage(chrome, pulls.PullView{Job: waits, ActivePulls: 2}),
-		"pull-pulling":    pulls.PullPage(chrome, pulls.PullView{Job: aPull(pull.Pulling), ActivePulls: 2}),
-		"pull-done":       pulls.PullPage(chrome, pulls.PullView{Job: aPull(pull.Done)}),
+		"pull-pulling":    pulls.PullPage(chrome, pulls.PullView{Job: aPull(job.Pulling), ActivePulls: 2}),
+		"pull-done":       pulls.PullPage(chrome, pulls.PullView{Job: aPull(job.Done)}),
 		"pull-up-to-date": pulls.PullPage(chrome, pulls.PullView{Job: upToDate}),
 		"pull-failed":     pulls.PullPage(chrome, pulls.PullView{Job: failed}),
 		"pull-cancelled":  pulls.PullPage(chrome, pulls.PullView{Job: cancelled}),
-		"pulls":           pulls.PullsPage(chrome, pulls.PullsView{Jobs: []pull.Job{queued, aPull(pull.Pulling), failed, aPull(pull.Done)}, Total: 30, Page: 1, Pages: 2, Live: true, Demo: true}),
+		"pulls":           pulls.PullsPage(chrome, pulls.PullsView{Jobs: []job.Job{queued, aPull(job.Pulling), failed, aPull(job.Done)}, Total: 30, Page: 1, Pages: 2, Live: true, Demo: true}),
 		"pulls-empty":     pulls.PullsPage(chrome, pulls.PullsView{Page: 1, Pages: 1}),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -114,17 +119,17 @@ func TestPagesOfPullingLookAsApproved(t *testing.T) {
 
 // many is a pull of 120 layers, some of which move.
 func many() pulls.PullView {
-	j := aPull(pull.Pulling)
-	j.Layers, j.Pulled = nil, j.Pulled[:1]
+	j := aPull(job.Pulling)
+	j.Progress.Layers, j.Outcome.Pulled = nil, j.Outcome.Pulled[:1]
 	for i := range 120 {
-		l := pull.Layer{Digest: image.DigestOf(fmt.Append(nil, i)), Size: 1_000_000, State: pull.Waiting, Platform: []image.Platform{linuxAMD64}}
+		l := job.Layer{Digest: image.DigestOf(fmt.Append(nil, i)), Size: 1_000_000, State: job.Waiting, Platform: []image.Platform{linuxAMD64}}
 		switch {
 		case i < 40:
-			l.State, l.Bytes = pull.Complete, l.Size
+			l.State, l.Bytes = job.Complete, l.Size
 		case i < 44:
-			l.State, l.Bytes = pull.Downloading, 400_000
+			l.State, l.Bytes = job.Downloading, 400_000
 		}
-		j.Layers = append(j.Layers, l)
+		j.Progress.Layers = append(j.Progress.Layers, l)
 	}
 	return pulls.PullView{Job: j, ActivePulls: 1}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/sample/fake"
@@ -90,9 +91,9 @@ func TestTheFormForAnIndexOfTwoThousandPlatformsIsBoundedAndReachesAll(t *testin
 
 	p.form(p.ref("test/many:1"), "linux/none").is(t, http.StatusNotFound, "linux/none", "and 1968 more")
 	p.form(p.ref("test/many:1"), "linux/odd1999x").lacks(t, "odd1998")
-	job := p.end(p.start(p.ref("test/many:1"), "linux/odd1500"))
-	if job.State != pull.Done {
-		t.Errorf("pulled %s: %+v", job.State, job.Problem)
+	j := p.end(p.start(p.ref("test/many:1"), "linux/odd1500"))
+	if j.State != job.Done {
+		t.Errorf("pulled %s: %+v", j.State, j.Problem)
 	}
 }
 

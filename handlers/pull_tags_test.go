@@ -10,6 +10,7 @@ import (
 
 	pullpages "github.com/stowage/stowage/handlers/pulls"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views/offer"
 	"github.com/stowage/stowage/views/pulls"
@@ -20,23 +21,22 @@ import (
 var redis = image.Repository("docker.io/library/redis")
 
 // allTagsOf is a pull of so many tags, a third of which are over.
-func allTagsOf(tags int, state pull.State) pull.Job {
+func allTagsOf(tags int, state job.State) job.Job {
 	j := aPull(state)
-	j.Reference, j.AllTags, j.Pulled, j.Digest = image.Reference{Repository: redis}, true, nil, ""
-	j.Fetched, j.Expected = 1_204_000_000, 5_300_000_000
+	all := pull.AllTags{Ref: image.Reference{Repository: redis}, Platforms: pull.Wanted(j), Fetched: 1_204_000_000, Expected: 5_300_000_000}
 	for i := range tags {
 		line := pull.TagLine{Tag: fmt.Sprintf("7.%d.%d", i/10, i%10), State: pull.TagWaiting}
-		done := i < tags/3 || state == pull.Done
+		done := i < tags/3 || state == job.Done
 		if done || i == tags/3 && !state.Final() {
 			line.Digest, line.Size, line.Bytes = image.DigestOf(fmt.Append(nil, i)), 45_100_000, 45_100_000
 		}
 		switch {
 		case i == 4:
 			line.State, line.Bytes, line.Size = pull.TagFailed, 0, 0
-			line.Problem = &pull.Problem{Kind: image.Unavailable, Message: "docker.io did not answer in time <b>\u202e", MessageText: image.Textf("%s did not answer in time", "docker.io <b>\u202e")}
+			line.Problem = &job.Problem{Kind: image.Unavailable, Message: image.Textf("%s did not answer in time", "docker.io <b>\u202e")}
 		case i == 7:
 			line.State, line.Bytes, line.Size = pull.TagSkipped, 0, 0
-			line.Problem = &pull.Problem{Kind: image.NoPlatform, Message: "redis:7.0.7 has no image for linux/arm64"}
+			line.Problem = &job.Problem{Kind: image.NoPlatform, Message: image.Plain("redis:7.0.7 has no image for linux/arm64")}
 		case i == 2:
 			line.State = pull.TagUpToDate
 		case done:
@@ -44,15 +44,22 @@ func allTagsOf(tags int, state pull.State) pull.Job {
 		case line.Size > 0:
 			line.State, line.Bytes = pull.TagPulling, 12_300_000
 		}
-		j.Tags = append(j.Tags, line)
+		all.Tags = append(all.Tags, line)
 	}
 	if state.Final() {
-		j.Layers = nil
+		j.Progress.Layers = nil
 	}
+	j.Detail, j.Outcome.Pulled = all, nil
 	return j
 }
 
-func viewOf(j pull.Job, page int) pulls.PullView {
+// manyOf gives what the pull of all tags knows.
+func manyOf(j job.Job) pull.AllTags {
+	all, _ := j.Detail.(pull.AllTags)
+	return all
+}
+
+func viewOf(j job.Job, page int) pulls.PullView {
 	return pulls.PullView{Job: j, ActivePulls: 1, Tags: pulls.TagsOf(j, page)}
 }
 
@@ -68,10 +75,13 @@ func TestPagesOfPullingAllTagsLookAsApproved(t *testing.T) {
 		change(&v, &s)
 		return pulls.PullAllPage(chrome, v)
 	}
-	failed, cancelled, queued := allTagsOf(47, pull.Failed), allTagsOf(47, pull.Cancelled), allTagsOf(0, pull.Queued)
-	failed.Problem = &pull.Problem{Kind: image.Unavailable, Message: "1 of 47 tags of redis could not be pulled", Suggestion: "Pull them again."}
-	cancelled.Problem, cancelled.Match = &pull.Problem{Kind: image.Cancelled, Message: "cancelled by jlee", MessageText: image.Textf("cancelled by %s", "jlee")}, "7.<b>"
-	queued.Layers, queued.Lines, queued.Started, queued.Rate, queued.Fetched, queued.Expected = nil, nil, time.Time{}, 0, 0, 0
+	failed, cancelled, queued := allTagsOf(47, job.Failed), allTagsOf(47, job.Cancelled), allTagsOf(0, job.Queued)
+	failed.Problem = &job.Problem{Kind: image.Unavailable, Message: image.Plain("1 of 47 tags of redis could not be pulled"), Suggestion: image.Plain("Pull them again.")}
+	narrow := manyOf(cancelled)
+	narrow.Match = "7.<b>"
+	cancelled.Detail, cancelled.Problem = narrow, &job.Problem{Kind: image.Cancelled, Message: image.Textf("cancelled by %s", "jlee")}
+	queued.Progress.Layers, queued.Outcome.Lines, queued.Started, queued.Progress.Rate = nil, nil, time.Time{}, 0
+	queued.Detail = pull.AllTags{Ref: queued.Reference(), Platforms: pull.Wanted(queued)}
 	for name, page := range map[string]templ.Component{
 		"pull-all-listing": form(func(v *pulls.PullAllView, s *pull.Survey) { *s = pull.Survey{Repository: redis} }),
 		"pull-all-asking":  form(func(*pulls.PullAllView, *pull.Survey) {}),
@@ -82,10 +92,10 @@ func TestPagesOfPullingAllTagsLookAsApproved(t *testing.T) {
 			s.Tags, s.Asked, s.Done, v.Free, v.Match = 1, 1, true, 1_000_000, "7.<b>"
 		}),
 		"pull-all-unread": form(func(v *pulls.PullAllView, s *pull.Survey) {
-			s.Asked, s.Unread, s.Done, s.Problem = s.Tags, 2, true, &pull.Problem{Kind: image.Corrupt, Message: "the manifest is <b>\u202egone"}
+			s.Asked, s.Unread, s.Done, s.Problem = s.Tags, 2, true, &job.Problem{Kind: image.Corrupt, Message: image.Plain("the manifest is <b>\u202egone")}
 		}),
 		"pull-all-limited": form(func(v *pulls.PullAllView, s *pull.Survey) {
-			s.Done, s.Problem, v.Allowance.Remaining = true, &pull.Problem{Kind: image.RateLimited, Message: "docker.io allows no more requests until 2026-11-22 10:00:00 UTC", Suggestion: "Wait."}, 0
+			s.Done, s.Problem, v.Allowance.Remaining = true, &job.Problem{Kind: image.RateLimited, Message: image.Plain("docker.io allows no more requests until 2026-11-22 10:00:00 UTC"), Suggestion: image.Plain("Wait.")}, 0
 		}),
 		"pull-all-lacking": form(func(v *pulls.PullAllView, s *pull.Survey) { s.Tags, s.Asked, s.Lacking, s.Done = 3, 3, 3, true }),
 		"pull-all-foreign": form(func(v *pulls.PullAllView, s *pull.Survey) { v.Survey, v.Foreign, v.Allowance = nil, true, nil }),
@@ -93,11 +103,11 @@ func TestPagesOfPullingAllTagsLookAsApproved(t *testing.T) {
 			Input: "redis:7", Problem: &ui.ErrorView{Status: 400, Title: "That cannot be read", Message: "Tag can't be used with --all-tags/-a."},
 		}),
 		"pull-tags-queued":    pulls.PullPage(chrome, viewOf(queued, 1)),
-		"pull-tags-pulling":   pulls.PullPage(chrome, viewOf(allTagsOf(47, pull.Pulling), 1)),
-		"pull-tags-done":      pulls.PullPage(chrome, viewOf(allTagsOf(3, pull.Done), 1)),
+		"pull-tags-pulling":   pulls.PullPage(chrome, viewOf(allTagsOf(47, job.Pulling), 1)),
+		"pull-tags-done":      pulls.PullPage(chrome, viewOf(allTagsOf(3, job.Done), 1)),
 		"pull-tags-failed":    pulls.PullPage(chrome, viewOf(failed, 1)),
 		"pull-tags-cancelled": pulls.PullPage(chrome, viewOf(cancelled, 1)),
-		"pulls-tags":          pulls.PullsPage(chrome, pulls.PullsView{Jobs: []pull.Job{queued, allTagsOf(47, pull.Pulling), cancelled, allTagsOf(47, pull.Done)}, Total: 4, Page: 1, Pages: 1}),
+		"pulls-tags":          pulls.PullsPage(chrome, pulls.PullsView{Jobs: []job.Job{queued, allTagsOf(47, job.Pulling), cancelled, allTagsOf(47, job.Done)}, Total: 4, Page: 1, Pages: 1}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := rendered(t, text.English, page)
@@ -114,15 +124,15 @@ func TestPagesOfPullingAllTagsLookAsApproved(t *testing.T) {
 const thousands = 5000
 
 func TestThePageOfThousandsOfTagsIsSmallAndHasPages(t *testing.T) {
-	j := allTagsOf(thousands, pull.Pulling)
+	j := allTagsOf(thousands, job.Pulling)
 	a := rendered(t, text.English, pulls.PullPage(ui.Chrome{}, viewOf(j, 2)))
 	a.is(t, 0, "1,666 of 5,000 tags", "5,000 tags", `href="/pulls/128?lines=3#tags"`, `hx-sse:connect="/pulls/128/events?lines=2"`)
 	if n := strings.Count(a.body, `<li id="tag-`); n != pulls.TagsPerPage {
 		t.Errorf("%d tags are listed", n)
 	}
-	for i := range j.Tags { // the worst: all have failed, for reasons that a registry words
-		j.Tags[i].State, j.Tags[i].Problem = pull.TagFailed, &pull.Problem{Kind: image.Unavailable, Message: strings.Repeat("a long reason & ", 1000)}
-		j.Tags[i].Tag = strings.Repeat("x", 128)
+	for i := range manyOf(j).Tags { // the worst: all have failed, for reasons that a registry words
+		manyOf(j).Tags[i].State, manyOf(j).Tags[i].Problem = pull.TagFailed, &job.Problem{Kind: image.Unavailable, Message: image.Plain(strings.Repeat("a long reason & ", 1000))}
+		manyOf(j).Tags[i].Tag = strings.Repeat("x", 128)
 	}
 	worst := rendered(t, text.English, pulls.PullPage(ui.Chrome{}, viewOf(j, 1)))
 	t.Logf("the page has %d bytes, at worst %d", len(a.body), len(worst.body))
@@ -132,10 +142,10 @@ func TestThePageOfThousandsOfTagsIsSmallAndHasPages(t *testing.T) {
 }
 
 func TestAMessageOfThousandsOfTagsHoldsOnlyWhatChanged(t *testing.T) {
-	before := allTagsOf(thousands, pull.Pulling)
-	after := allTagsOf(thousands, pull.Pulling)
+	before := allTagsOf(thousands, job.Pulling)
+	after := allTagsOf(thousands, job.Pulling)
 	at := thousands / 3
-	after.Tags[at].State, after.Tags[at].Bytes, after.Tags[at+1].State = pull.TagDone, after.Tags[at].Size, pull.TagPulling
+	manyOf(after).Tags[at].State, manyOf(after).Tags[at].Bytes, manyOf(after).Tags[at+1].State = pull.TagDone, manyOf(after).Tags[at].Size, pull.TagPulling
 	page := at/pulls.TagsPerPage + 1
 	first, then := viewOf(before, page), viewOf(after, page)
 	first.Changed, then.Changed = first.Tags.Since(pulls.TagWindow{}), then.Tags.Since(first.Tags)
@@ -155,16 +165,16 @@ func TestAMessageOfThousandsOfTagsHoldsOnlyWhatChanged(t *testing.T) {
 }
 
 func TestTheListComesAnewWhereOtherTagsAreInView(t *testing.T) {
-	before, after := allTagsOf(30, pull.Pulling), allTagsOf(30, pull.Pulling)
-	after.Tags[9].State = pull.TagFailed
+	before, after := allTagsOf(30, job.Pulling), allTagsOf(30, job.Pulling)
+	manyOf(after).Tags[9].State = pull.TagFailed
 	if c := pulls.TagsOf(after, 1).Since(pulls.TagsOf(before, 1)); !c.Whole {
 		t.Errorf("%+v", c)
 	}
 }
 
 func TestTagsThatWereNotPulledStandFirstOnWhicheverPage(t *testing.T) {
-	j := allTagsOf(250, pull.Pulling)
-	j.Tags[249].State = pull.TagFailed
+	j := allTagsOf(250, job.Pulling)
+	manyOf(j).Tags[249].State = pull.TagFailed
 	var order []int
 	for page := 1; page <= 3; page++ {
 		w := pulls.TagsOf(j, page)
@@ -184,9 +194,9 @@ func TestTagsThatWereNotPulledStandFirstOnWhicheverPage(t *testing.T) {
 }
 
 func TestHostileNamesOfTagsAreOnlyText(t *testing.T) {
-	j := allTagsOf(9, pull.Done)
-	j.Tags[0].Tag, j.Tags[4].Tag = `<script>alert(1)</script>"\u202e`, "\u202e<script>alert(2)</script>"
-	j.Tags[1].Tag = "javascript:alert(3)"
+	j := allTagsOf(9, job.Done)
+	manyOf(j).Tags[0].Tag, manyOf(j).Tags[4].Tag = `<script>alert(1)</script>"\u202e`, "\u202e<script>alert(2)</script>"
+	manyOf(j).Tags[1].Tag = "javascript:alert(3)"
 	a := rendered(t, text.English, pulls.PullPage(ui.Chrome{}, viewOf(j, 1)))
 	a.is(t, 0, "alert(1)", "alert(2)")
 	a.lacks(t, "<script>alert", "\u202e", `href="javascript:`)
@@ -212,14 +222,14 @@ func TestPlatformsToTickAreThoseThatCanBeAskedFor(t *testing.T) {
 }
 
 func TestAPullThatIsDoneSaysWhatWasReallyDownloaded(t *testing.T) {
-	j := aPull(pull.Done)
-	j.Layers = []pull.Layer{
-		{State: pull.Complete, Size: 10_000_000, Bytes: 10_000_000, Resumed: 4_000_000},
-		{State: pull.AlreadyStored, Size: 70_000_000, Bytes: 70_000_000},
-		{State: pull.Complete, Size: 1_000_000, Bytes: 1_000_000},
+	j := aPull(job.Done)
+	j.Progress.Layers = []job.Layer{
+		{State: job.Complete, Size: 10_000_000, Bytes: 10_000_000, Resumed: 4_000_000},
+		{State: job.AlreadyStored, Size: 70_000_000, Bytes: 70_000_000},
+		{State: job.Complete, Size: 1_000_000, Bytes: 1_000_000},
 	}
 	rendered(t, text.English, pulls.PullPage(ui.Chrome{}, pulls.PullView{Job: j})).is(t, 0, "7 MB downloaded")
-	for _, s := range []pull.State{pull.Pulling, pull.Failed} {
+	for _, s := range []job.State{job.Pulling, job.Failed} {
 		j.State = s
 		rendered(t, text.English, pulls.PullPage(ui.Chrome{}, pulls.PullView{Job: j})).lacks(t, " downloaded")
 	}

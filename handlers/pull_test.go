@@ -10,6 +10,7 @@ import (
 
 	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/sample/fake"
@@ -58,9 +59,9 @@ func TestAnImageIsPulledWithScriptingOff(t *testing.T) {
 
 func TestNoPlatformTickedMeansThatNobodyChose(t *testing.T) {
 	p := newPulls(t, nil)
-	job := p.end(p.start(p.ref("library/postgres:16")))
-	if job.State != pull.Done || len(job.Platforms) != 0 || len(job.Pulled) != 1 || job.Pulled[0].String() != "linux/amd64" {
-		t.Errorf("%+v", job)
+	j := p.end(p.start(p.ref("library/postgres:16")))
+	if j.State != job.Done || len(pull.Wanted(j)) != 0 || len(j.Outcome.Pulled) != 1 || j.Outcome.Pulled[0].String() != "linux/amd64" {
+		t.Errorf("%+v", j)
 	}
 }
 
@@ -77,7 +78,7 @@ func TestInvalidInputComesBackInTheForm(t *testing.T) {
 			p.post("/pulls", form).is(t, http.StatusBadRequest, `<form action="/pull" method="get"`, "That cannot be read", `value="`+form.Get("ref")+`"`)
 		})
 	}
-	if n := p.queue.ActiveCount(); n != 0 {
+	if n := p.jobs.ActiveCount(); n != 0 {
 		t.Errorf("%d pulls were started", n)
 	}
 }
@@ -119,11 +120,11 @@ func TestCancellingAPull(t *testing.T) {
 
 func TestCancellingAPullOfAnEarlierRunOfTheServerIsAConflict(t *testing.T) {
 	p := newPulls(t, nil)
-	id, err := p.store.CreateJob(t.Context(), pull.Job{State: pull.Done, Reference: image.Reference{Repository: "docker.io/library/x", Tag: "1"}})
+	lease, err := p.store.Ledger().Begin(t.Context(), job.Job{State: job.Done, Detail: pull.Single{Ref: image.Reference{Repository: "docker.io/library/x", Tag: "1"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.post("/pulls/"+lookup.Decimal(id)+"/cancel", nil).is(t, http.StatusConflict, "is over already")
+	p.post("/pulls/"+lookup.Decimal(lease.ID)+"/cancel", nil).is(t, http.StatusConflict, "is over already")
 }
 
 func TestAPullThatIsNotThere(t *testing.T) {

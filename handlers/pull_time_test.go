@@ -17,6 +17,7 @@ import (
 	"github.com/stowage/stowage/handlers/lookup"
 	pullpages "github.com/stowage/stowage/handlers/pulls"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/storage"
 )
@@ -58,12 +59,13 @@ func inBubble(t *testing.T, test func(t *testing.T, h *Handlers, closing chan st
 		if err != nil {
 			t.Fatal(err)
 		}
-		queue := pull.New(pull.Options{Source: silent{}, Shelf: store})
+		jobs := job.NewRunner(store.Ledger(), nil, nil)
+		queue := pull.New(pull.Options{Source: silent{}, Shelf: store, Runner: jobs})
 		if err := queue.Start(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		closing := make(chan struct{})
-		test(t, New(Options{Store: store, Queue: queue, Logger: slog.New(slog.DiscardHandler), Closing: closing}), closing)
+		test(t, New(Options{Store: store, Jobs: jobs, Queue: queue, Logger: slog.New(slog.DiscardHandler), Closing: closing}), closing)
 		if err := errors.Join(queue.Close(context.Background()), store.Close()); err != nil {
 			t.Error(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/stowage/stowage/handlers/page"
 	pullpages "github.com/stowage/stowage/handlers/pulls"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 )
 
@@ -49,8 +50,8 @@ func TestPullsListsTheNewestFirstAndAsksAgainWhileOneIsLive(t *testing.T) {
 func TestPullsHasPages(t *testing.T) {
 	p := newPulls(t, nil)
 	for i := range pullpages.PullsPerPage + 1 {
-		_, err := p.store.CreateJob(t.Context(), pull.Job{
-			State: pull.Done, Reference: image.Reference{Repository: "docker.io/library/app", Tag: fmt.Sprint(i)}, Created: time.Now(),
+		_, err := p.store.Ledger().Begin(t.Context(), job.Job{
+			State: job.Done, Detail: pull.Single{Ref: image.Reference{Repository: "docker.io/library/app", Tag: fmt.Sprint(i)}}, Created: time.Now(),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -107,7 +107,7 @@ func newSearched(t *testing.T, list []standIn) *searched {
 			t.Error(err)
 		}
 	})
-	s.pages = s.server(New(Options{Store: s.store, Queue: s.queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), LocalUser: "mira", Now: func() time.Time { return clock }}))
+	s.pages = s.server(New(Options{Store: s.store, Jobs: s.jobs, Queue: s.queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), LocalUser: "mira", Now: func() time.Time { return clock }}))
 	return s
 }
 

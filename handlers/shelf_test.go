@@ -17,6 +17,7 @@ import (
 
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
@@ -72,6 +73,7 @@ func (m mirror) Blob(ctx context.Context, r image.Repository, d image.Descriptor
 type testShelf struct {
 	t     *testing.T
 	store *storage.Store
+	jobs  *job.Runner
 	queue *pull.Queue
 	pages http.Handler
 
@@ -109,7 +111,8 @@ func newShelfOf(t *testing.T, host string, set ...func(*storage.Options)) *testS
 	if err != nil {
 		t.Fatal(err)
 	}
-	queue := pull.New(pull.Options{Source: mirror{client, host}, Shelf: store, DefaultPlatform: amd64, Now: now})
+	jobs := job.NewRunner(store.Ledger(), nil, now)
+	queue := pull.New(pull.Options{Source: mirror{client, host}, Shelf: store, Runner: jobs, DefaultPlatform: amd64, Now: now})
 	if err := queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -120,8 +123,8 @@ func newShelfOf(t *testing.T, host string, set ...func(*storage.Options)) *testS
 	})
 	checker := pull.NewChecker(pull.CheckOptions{Source: mirror{client, host}, Shelf: store, Now: now})
 	t.Cleanup(checker.Close)
-	s := &testShelf{t: t, store: store, queue: queue, now: clock}
-	s.options = Options{Store: store, Queue: queue, Checker: checker, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now}
+	s := &testShelf{t: t, store: store, jobs: jobs, queue: queue, now: clock}
+	s.options = Options{Store: store, Jobs: jobs, Queue: queue, Checker: checker, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now}
 	s.configure(func(*Options) {})
 	return s
 }
@@ -215,18 +218,18 @@ func (s *testShelf) pull(reference string, platforms ...string) {
 		}
 		req.Platforms = append(req.Platforms, platform)
 	}
-	job, _, err := s.queue.Pull(s.t.Context(), req)
+	j, _, err := s.queue.Pull(s.t.Context(), req)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	states, cancel := s.queue.Subscribe(job.ID)
+	states, cancel := s.jobs.Subscribe(j.ID)
 	defer cancel()
 	for j := range states {
 		if j.State.Final() {
 			break
 		}
 	}
-	if kept, err := s.store.Job(s.t.Context(), job.ID); err != nil || kept.State != pull.Done && !kept.Broken {
+	if kept, err := s.store.Job(s.t.Context(), j.ID); err != nil || kept.State != job.Done && !kept.Outcome.Broken {
 		s.t.Fatalf("pull %s: %+v, %v", reference, kept, err)
 	}
 	if err := s.store.AwaitUnpacked(s.t.Context()); err != nil {

@@ -24,7 +24,7 @@ func understanding(t *testing.T, s *testShelf) *Handlers {
 			t.Error(err)
 		}
 	})
-	return New(Options{Store: s.store, Queue: s.queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler)})
+	return New(Options{Store: s.store, Jobs: s.jobs, Queue: s.queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler)})
 }
 
 func TestWordsAreToldFromReferences(t *testing.T) {

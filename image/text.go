@@ -1,6 +1,7 @@
 package image
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -75,6 +76,16 @@ func (t Text) Or(s string) Text {
 		return Plain(s)
 	}
 	return t
+}
+
+// UnmarshalJSON implements json.Unmarshaler. A plain string, as records held before texts were, is the text itself.
+func (t *Text) UnmarshalJSON(raw []byte) error {
+	if len(raw) > 0 && raw[0] == '"' {
+		*t = Text{}
+		return json.Unmarshal(raw, &t.Value)
+	}
+	type plain Text
+	return json.Unmarshal(raw, (*plain)(t))
 }
 
 // splitFormat gives a format's verbs, with their flags, and the texts before, between and after them, in

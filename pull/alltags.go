@@ -7,7 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/shelf"
 )
 
@@ -25,35 +27,42 @@ const (
 // become whole one after the other; the next few are resolved meanwhile. Each is recorded as soon as it is
 // whole, and so stays whatever comes after.
 type batch struct {
-	*Queue
-	run     *run
+	*worker
+	all     AllTags // as asked for
 	tags    []string
 	brought map[string]image.Digest // what the same job has brought before the server stopped
 	failed  map[image.Digest]error  // why what other tags point to could not be fetched
 	silent  int                     // tags in a row that the registry did not answer for
 	saved   time.Time
+	lines   tagLines
 }
 
-// bringTags lists the tags, then brings and records one after the other. Where a Survey has told what they take, the
+// pullAll lists the tags, then brings and records one after the other. Where a Survey has told what they take, the
 // disk has room for all of them before the first is fetched; else each has to find room. Tags that fail do not hold up the
 // rest, unless what they failed for hits each tag: then the error is that, and the rest stays waiting.
-func (q *Queue) bringTags(ctx context.Context, r *run) error {
-	repo := r.reference.Repository
-	tags, err := q.tags(ctx, repo, r.match, q.asker(r))
+func (w *worker) pullAll(ctx context.Context, all AllTags) error {
+	repo := all.Ref.Repository
+	tags, err := w.q.tags(ctx, repo, all.Match, w.retry)
 	if err != nil {
 		return err
 	}
-	b := &batch{Queue: q, run: r, tags: tags, brought: r.list(tags), failed: make(map[image.Digest]error), saved: q.now()}
-	expected := q.surveys.expected(surveyKey(repo, r.match, r.platforms))
-	q.advance(r, Pulling, func(j *Job) {
-		if j.Expected == 0 { // else it goes on after a restart
-			j.Expected = expected
+	b := &batch{worker: w, all: all, tags: tags, failed: make(map[image.Digest]error), saved: w.q.now(), lines: tagLines{run: w.job, at: -1}}
+	b.brought = b.lines.list(tags)
+	expected := w.q.surveys.expected(surveyKey(repo, all.Match, all.Platforms))
+	w.q.jobs.Advance(w.job, func(j *job.Job) {
+		j.State = job.Pulling
+		if all.Expected == 0 { // else it goes on after a restart
+			now, _ := j.Detail.(AllTags)
+			now.Expected = expected
+			j.Detail = now
 		}
 	})
-	if r.room, err = q.shelf.Reserve(expected); err != nil {
+	if w.room, err = w.q.shelf.Reserve(expected); err != nil {
 		return err
 	}
-	defer r.room.Release()
+	defer w.room.Release()
+	w.job.Refresh(b.lines.count)
+	defer w.job.Refresh(nil)
 	ahead, cancel := context.WithCancel(ctx)
 	next, wait := b.resolveAhead(ahead)
 	defer func() {
@@ -61,24 +70,24 @@ func (q *Queue) bringTags(ctx context.Context, r *run) error {
 		wait()
 	}()
 	for i := range tags {
-		r.beginTag(i)
+		b.lines.begin(i)
 		var p *plan
 		var change shelf.Change
-		err := guard(func() (err error) {
-			p, change, err = b.bringTag(ctx, next)
+		err := guard.Do(func() (err error) {
+			p, change, err = b.pullTag(ctx, next)
 			return err
 		})
 		if ctx.Err() != nil && err != nil {
-			r.leaveTag()
-			q.save(r) // a queue that closes does not
+			b.lines.leave()
+			w.q.jobs.Save(w.job) // a queue that closes does not
 			return context.Cause(ctx)
 		}
 		if err := b.settle(tags[i], p, change, err); err != nil {
 			return err
 		}
-		if now := q.now(); now.Sub(b.saved) >= saveEvery {
+		if now := w.q.now(); now.Sub(b.saved) >= saveEvery {
 			b.saved = now
-			q.save(r)
+			w.q.jobs.Save(w.job)
 		}
 	}
 	return b.outcome()
@@ -86,7 +95,7 @@ func (q *Queue) bringTags(ctx context.Context, r *run) error {
 
 // tags lists the tags of a repository whose names contain match, newest version first. NotFound where there
 // are none, TooLarge for more than MaxTags.
-func (q *Queue) tags(ctx context.Context, repo image.Repository, match string, ask asker) ([]string, error) {
+func (q *Queue) tags(ctx context.Context, repo image.Repository, match string, ask retrier) ([]string, error) {
 	var tags []string
 	err := ask(ctx, func(ctx context.Context) error {
 		all, err := q.resolver.source.Tags(ctx, repo)
@@ -119,8 +128,8 @@ type resolved struct {
 	at   time.Time
 }
 
-func (b *batch) wish(tag string) wish {
-	return wish{Reference: b.run.reference.WithTag(tag), platforms: b.run.platforms, partly: true}
+func (b *batch) want(tag string) want {
+	return want{Reference: b.all.Ref.WithTag(tag), platforms: b.all.Platforms, partly: true}
 }
 
 // resolveAhead resolves the tags in their order, a few ahead of whoever receives them, until ctx ends; wait
@@ -138,19 +147,19 @@ func (b *batch) resolveAhead(ctx context.Context) (next <-chan *resolved, wait f
 			}
 			all.Go(func() {
 				defer close(t.done)
-				t.err = guard(func() (err error) {
-					t.plan, err = b.plan(ctx, b.wish(tag), b.asker(b.run), nil)
+				t.err = guard.Do(func() (err error) {
+					t.plan, err = b.q.plan(ctx, b.want(tag), b.retry, nil)
 					return err
 				})
-				t.at = b.now()
+				t.at = b.q.now()
 			})
 		}
 	})
 	return ch, all.Wait
 }
 
-// bringTag fetches and records the next tag. There is no plan where it could not be resolved.
-func (b *batch) bringTag(ctx context.Context, next <-chan *resolved) (p *plan, c shelf.Change, err error) {
+// pullTag fetches and records the next tag. There is no plan where it could not be resolved.
+func (b *batch) pullTag(ctx context.Context, next <-chan *resolved) (p *plan, c shelf.Change, err error) {
 	var t *resolved
 	select {
 	case t = <-next:
@@ -163,19 +172,19 @@ func (b *batch) bringTag(ctx context.Context, next <-chan *resolved) (p *plan, c
 		return nil, shelf.Change{}, context.Cause(ctx)
 	}
 	p, err = t.plan, t.err
-	stale := b.now().Sub(t.at) > freshFor
+	stale := b.q.now().Sub(t.at) > freshFor
 	for range maxMoves {
 		if stale {
-			p, err = b.plan(ctx, b.wish(t.tag), b.asker(b.run), nil)
+			p, err = b.q.plan(ctx, b.want(t.tag), b.retry, nil)
 		}
 		if err != nil {
 			return nil, shelf.Change{}, err
 		}
-		b.run.tagIs(p.Digest)
+		b.lines.pointsTo(p.Digest)
 		if err := b.failed[p.Digest]; err != nil {
 			return p, shelf.Change{}, err
 		}
-		c, err = b.carryOut(ctx, b.run, p, func() {})
+		c, err = b.fetch(ctx, p, b.job.Show)
 		if err == nil {
 			return p, c, nil
 		}
@@ -185,7 +194,7 @@ func (b *batch) bringTag(ctx context.Context, next <-chan *resolved) (p *plan, c
 		}
 		stale = true
 	}
-	return p, shelf.Change{}, keptMoving(b.run.reference.WithTag(t.tag))
+	return p, shelf.Change{}, keptMoving(b.all.Ref.WithTag(t.tag))
 }
 
 // settle shows how a tag ended. The error is one that ends the job.
@@ -201,23 +210,14 @@ func (b *batch) settle(tag string, p *plan, c shelf.Change, err error) error {
 		b.tagDone(tag, p, c)
 		return nil
 	case kind == image.NoPlatform, kind == image.NotImage:
-		b.run.endTag(func(l *TagLine) { l.State, l.Problem, l.Bytes, l.Size = TagSkipped, problemOf(err), 0, 0 })
+		b.lines.end(func(l *TagLine) { l.State, l.Problem, l.Bytes, l.Size = TagSkipped, job.ProblemOf(err), 0, 0 })
 		return nil
 	}
-	b.run.endTag(func(l *TagLine) { l.State, l.Problem = TagFailed, problemOf(err) })
+	b.lines.end(func(l *TagLine) { l.State, l.Problem = TagFailed, job.ProblemOf(err) })
 	if hitsAll(err) || b.silent >= unreachable {
 		return err
 	}
-	log := b.log.With("job", b.run.id, "reference", b.run.reference.WithTag(tag).String())
-	var broke *panicked
-	switch {
-	case errors.As(err, &broke):
-		log.Error("tag not pulled", "error", err, "stack", string(broke.stack))
-	case kind == image.Internal:
-		log.Error("tag not pulled", "error", err, "cause", cause(err))
-	default:
-		log.Warn("tag not pulled", "kind", kind, "error", err, "cause", cause(err))
-	}
+	job.LogFailure(b.q.log.With("job", b.job.ID(), "reference", b.all.Ref.WithTag(tag).String()), "tag not pulled", err)
 	return nil
 }
 
@@ -233,22 +233,22 @@ func hitsAll(err error) bool {
 }
 
 func (b *batch) tagDone(tag string, p *plan, c shelf.Change) {
-	b.tellPassed(b.run, p) // in the log alone: the lines would be too many
+	b.tellPassed(p) // in the log alone: the lines would be too many
 	newer := c.Newer || b.brought[tag] == p.Digest
-	b.run.endTag(func(l *TagLine) {
+	b.lines.end(func(l *TagLine) {
 		l.State = TagUpToDate
 		if newer {
 			l.State = TagDone
 		}
 		if p.missing != nil {
-			l.Problem = problemOf(p.missing)
+			l.Problem = job.ProblemOf(p.missing)
 		}
 	})
-	b.run.change(func(j *Job) {
-		j.Newer = j.Newer || newer
+	b.job.Change(func(j *job.Job) {
+		j.Outcome.Newer = j.Outcome.Newer || newer
 		for _, platform := range p.platforms() {
-			if !slices.Contains(j.Pulled, platform) {
-				j.Pulled = append(j.Pulled, platform)
+			if !slices.Contains(j.Outcome.Pulled, platform) {
+				j.Outcome.Pulled = append(j.Outcome.Pulled, platform)
 			}
 		}
 	})
@@ -256,7 +256,7 @@ func (b *batch) tagDone(tag string, p *plan, c shelf.Change) {
 
 // outcome ends the job after its last tag.
 func (b *batch) outcome() error {
-	repo, lines := b.run.reference.Repository, b.run.tagLines()
+	repo, lines := b.all.Ref.Repository, b.lines.now()
 	var failed, skipped int
 	kind := image.Internal
 	for _, l := range lines {
@@ -277,13 +277,13 @@ func (b *batch) outcome() error {
 			Suggest("Pull them again: what is here already is not fetched again.")
 	}
 	if skipped == len(lines) {
-		want := b.run.platforms
+		want := b.all.Platforms
 		if len(want) == 0 {
-			want = []image.Platform{b.standard}
+			want = []image.Platform{b.q.standard}
 		}
 		return image.Errorf(image.NoPlatform, "none of %d tags of %s has an image for %s", skipped, repo.Familiar(), named(want)).
 			Suggest("Choose one of the platforms that its tags have.")
 	}
-	b.run.change(func(j *Job) { j.Lines = outcomeOfAll(repo, lines, j.Newer) })
+	b.job.Change(func(j *job.Job) { j.Outcome.Lines = outcomeOfAll(repo, lines, j.Outcome.Newer) })
 	return nil
 }

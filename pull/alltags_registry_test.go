@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
@@ -25,6 +26,7 @@ type site struct {
 	faults *fake.Faulty
 	client *registry.Client
 	store  *storage.Store
+	jobs   *job.Runner
 	queue  *pull.Queue
 	dir    string
 	repo   image.Repository
@@ -95,8 +97,9 @@ func (s *site) open() {
 	if s.store, err = storage.Open(context.Background(), storage.Options{Dir: s.dir}); err != nil {
 		s.Fatal(err)
 	}
+	s.jobs = job.NewRunner(s.store.Ledger(), nil, nil)
 	s.queue = pull.New(pull.Options{
-		Source: s.client, Shelf: s.store, DefaultPlatform: parse(s.T, "linux/amd64"), Backoff: pull.Backoff{First: time.Millisecond},
+		Source: s.client, Shelf: s.store, Runner: s.jobs, DefaultPlatform: parse(s.T, "linux/amd64"), Backoff: pull.Backoff{First: time.Millisecond},
 		Concurrency: 1, // so that what is served and never read, when a connection ends, is none of the other layers
 	})
 	if err := s.queue.Start(context.Background()); err != nil {
@@ -131,24 +134,24 @@ func (s *site) survey(platforms ...image.Platform) pull.Survey {
 
 func (s *site) start(platforms ...image.Platform) int64 {
 	s.Helper()
-	job, _, err := s.queue.Pull(s.Context(), pull.Request{Reference: image.Reference{Repository: s.repo}, AllTags: true, Platforms: platforms, By: "ann"})
+	j, _, err := s.queue.Pull(s.Context(), pull.Request{Reference: image.Reference{Repository: s.repo}, AllTags: true, Platforms: platforms, By: "ann"})
 	if err != nil {
 		s.Fatal(err)
 	}
-	return job.ID
+	return j.ID
 }
 
-func (s *site) end(id int64) pull.Job {
+func (s *site) end(id int64) job.Job {
 	s.Helper()
-	states, cancel := s.queue.Subscribe(id)
+	states, cancel := s.jobs.Subscribe(id)
 	defer cancel()
 	for range states {
 	}
-	job, err := s.store.Job(s.Context(), id)
+	j, err := s.store.Job(s.Context(), id)
 	if err != nil {
 		s.Fatal(err)
 	}
-	return job
+	return j
 }
 
 // served is how many bytes of layers the registry sent.
@@ -162,8 +165,8 @@ func (s *site) served() (n int64) {
 }
 
 // count is how many tags are in a state.
-func count(job pull.Job, state pull.TagState) (n int) {
-	for _, l := range job.Tags {
+func count(j job.Job, state pull.TagState) (n int) {
+	for _, l := range allTags(j).Tags {
 		if l.State == state {
 			n++
 		}
@@ -191,10 +194,10 @@ func (s *site) stopsAt(n int64) (id int64, hold *fake.Hold) {
 	}
 	hold = s.faults.Hold(fake.GetBlob(largest.Digest), n)
 	id = s.start()
-	states, cancel := s.queue.Subscribe(id)
+	states, cancel := s.jobs.Subscribe(id)
 	defer cancel()
-	for job := range states {
-		for _, l := range job.Layers {
+	for j := range states {
+		for _, l := range j.Progress.Layers {
 			if l.Digest == largest.Digest && l.Bytes == n {
 				return id, hold
 			}
@@ -217,14 +220,14 @@ func TestSurveyIsByteForByteWhatAPullOfAllTagsDownloads(t *testing.T) {
 				t.Fatalf("%d bytes served for the survey %+v", s.served(), known)
 			}
 			s.faults.Forget()
-			job := s.end(s.start(platforms...))
-			if job.State != pull.Done {
-				t.Fatalf("%s: %+v", job.State, job.Problem)
+			j := s.end(s.start(platforms...))
+			if j.State != job.Done {
+				t.Fatalf("%s: %+v", j.State, j.Problem)
 			}
-			if got := s.served(); got != known.Fetch || job.Fetched != known.Fetch {
-				t.Errorf("%d bytes of layers served, %d shown, the survey said %d", got, job.Fetched, known.Fetch)
+			if got := s.served(); got != known.Fetch || allTags(j).Fetched != known.Fetch {
+				t.Errorf("%d bytes of layers served, %d shown, the survey said %d", got, allTags(j).Fetched, known.Fetch)
 			}
-			if skipped := count(job, pull.TagSkipped); skipped != known.Lacking || skipped == 0 {
+			if skipped := count(j, pull.TagSkipped); skipped != known.Lacking || skipped == 0 {
 				t.Errorf("%d tags skipped, the survey said %d; the chart is one", skipped, known.Lacking)
 			}
 			var reads int
@@ -247,9 +250,9 @@ func TestCrashInTheMiddleOfAllTagsCostsNoByteTwice(t *testing.T) {
 	s.close()
 	hold.Abort() // not before the end, and without the rest
 	s.open()
-	job := s.end(id)
-	if job.State != pull.Done || count(job, pull.TagDone) != s.tags-1 {
-		t.Errorf("%s with %d of %d tags done: %+v", job.State, count(job, pull.TagDone), s.tags, job.Problem)
+	j := s.end(id)
+	if j.State != job.Done || count(j, pull.TagDone) != s.tags-1 {
+		t.Errorf("%s with %d of %d tags done: %+v", j.State, count(j, pull.TagDone), s.tags, j.Problem)
 	}
 	if got := s.served(); got != known.Fetch {
 		t.Errorf("%d bytes of layers served, want %d", got, known.Fetch)
@@ -260,24 +263,24 @@ func TestCancelInTheMiddleOfAllTagsLeavesWholeTagsForTheNextPull(t *testing.T) {
 	s := newSite(t)
 	known := s.survey()
 	id, hold := s.stopsAt(20_000)
-	if err := s.queue.Cancel(id, "bob"); err != nil {
+	if err := s.jobs.Cancel(id, "bob"); err != nil {
 		t.Fatal(err)
 	}
-	job := s.end(id)
+	j := s.end(id)
 	hold.Abort()
-	done, waiting := count(job, pull.TagDone), count(job, pull.TagWaiting)
-	if job.State != pull.Cancelled || done+waiting+count(job, pull.TagSkipped) != s.tags || waiting == 0 {
-		t.Errorf("%s: %v", job.State, states(job))
+	done, waiting := count(j, pull.TagDone), count(j, pull.TagWaiting)
+	if j.State != job.Cancelled || done+waiting+count(j, pull.TagSkipped) != s.tags || waiting == 0 {
+		t.Errorf("%s: %v", j.State, states(j))
 	}
-	for _, l := range job.Tags {
+	for _, l := range allTags(j).Tags {
 		_, err := s.store.Resolved(t.Context(), image.Reference{Repository: s.repo, Tag: l.Tag})
 		if stored := err == nil; stored != (l.State == pull.TagDone) {
 			t.Errorf("%s is %s, stored: %t", l.Tag, l.State, stored)
 		}
 	}
-	job = s.end(s.start())
-	if job.State != pull.Done || count(job, pull.TagUpToDate) != done {
-		t.Errorf("%s: %v, want %d up to date", job.State, states(job), done)
+	j = s.end(s.start())
+	if j.State != job.Done || count(j, pull.TagUpToDate) != done {
+		t.Errorf("%s: %v, want %d up to date", j.State, states(j), done)
 	}
 	if got := s.served(); got != known.Fetch {
 		t.Errorf("%d bytes of layers served for both, want %d", got, known.Fetch)
@@ -287,24 +290,24 @@ func TestCancelInTheMiddleOfAllTagsLeavesWholeTagsForTheNextPull(t *testing.T) {
 func TestBrokenTagOfARealRegistryFailsAlone(t *testing.T) {
 	s := newSite(t)
 	s.faults.On(fake.GetManifest("library-redis-7-zstd"), fake.Status(500, "UNKNOWN", "it broke"))
-	job := s.end(s.start())
-	if job.State != pull.Failed || count(job, pull.TagFailed) != 1 || count(job, pull.TagDone) != s.tags-2 || !strings.HasPrefix(job.Problem.Message, "1 of ") {
-		t.Errorf("%s, %+v: %v", job.State, job.Problem, states(job))
+	j := s.end(s.start())
+	if j.State != job.Failed || count(j, pull.TagFailed) != 1 || count(j, pull.TagDone) != s.tags-2 || !strings.HasPrefix(j.Problem.Message.String(), "1 of ") {
+		t.Errorf("%s, %+v: %v", j.State, j.Problem, states(j))
 	}
 }
 
 func TestRateLimitInTheMiddleOfARealRegistryEndsThePull(t *testing.T) {
 	s := newSite(t)
 	s.faults.On(fake.GetManifest("library-postgres-15"), fake.TooManyRequests("36000"))
-	job := s.end(s.start())
-	if job.State != pull.Failed || job.Problem.Kind != image.RateLimited || count(job, pull.TagFailed) != 1 {
-		t.Errorf("%s, %+v: %v", job.State, job.Problem, states(job))
+	j := s.end(s.start())
+	if j.State != job.Failed || j.Problem.Kind != image.RateLimited || count(j, pull.TagFailed) != 1 {
+		t.Errorf("%s, %+v: %v", j.State, j.Problem, states(j))
 	}
 	known := s.survey()
 	if known.Problem == nil || known.Problem.Kind != image.RateLimited {
 		t.Errorf("survey %+v", known)
 	}
-	if done := count(job, pull.TagDone); done+1+count(job, pull.TagWaiting)+count(job, pull.TagSkipped) != s.tags {
-		t.Errorf("%v", states(job))
+	if done := count(j, pull.TagDone); done+1+count(j, pull.TagWaiting)+count(j, pull.TagSkipped) != s.tags {
+		t.Errorf("%v", states(j))
 	}
 }

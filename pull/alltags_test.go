@@ -10,39 +10,40 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 )
 
 const app = image.Repository("docker.io/library/app")
 
 // pullAll asks for a pull of all tags of app.
-func (b *bench) pullAll(match string, platforms ...string) pull.Job {
+func (b *bench) pullAll(match string, platforms ...string) job.Job {
 	b.Helper()
 	req := pull.Request{Reference: image.Reference{Repository: app}, AllTags: true, Match: match, By: "ann"}
 	for _, p := range platforms {
 		req.Platforms = append(req.Platforms, parse(b.T, p))
 	}
-	job, _, err := b.queue.Pull(b.ctx, req)
+	j, _, err := b.queue.Pull(b.ctx, req)
 	if err != nil {
 		b.Fatal(err)
 	}
-	return job
+	return j
 }
 
 // doneAll pulls all tags and fails the test where that fails.
-func (b *bench) doneAll(match string, platforms ...string) pull.Job {
+func (b *bench) doneAll(match string, platforms ...string) job.Job {
 	b.Helper()
-	job := b.end(b.pullAll(match, platforms...).ID)
-	if job.State != pull.Done {
-		b.Fatalf("pull of all tags is %s: %+v", job.State, job.Problem)
+	j := b.end(b.pullAll(match, platforms...).ID)
+	if j.State != job.Done {
+		b.Fatalf("pull of all tags is %s: %+v", j.State, j.Problem)
 	}
-	return job
+	return j
 }
 
 // states gives a word for each line.
-func states(job pull.Job) []string {
+func states(j job.Job) []string {
 	var all []string
-	for _, l := range job.Tags {
+	for _, l := range allTags(j).Tags {
 		all = append(all, l.Tag+" "+string(l.State))
 	}
 	return all
@@ -78,10 +79,10 @@ func TestAllTagsArePulledNewestFirstWithDockersLines(t *testing.T) {
 		b.up.tag("app:latest", young)
 		b.up.tag("other:1", old)
 
-		job := b.doneAll("")
+		j := b.doneAll("")
 
-		equal(t, "lines of the tags", states(job), []string{"latest done", "1.10 done", "1.9 done"})
-		equal(t, "outcome", job.Lines, []string{
+		equal(t, "lines of the tags", states(j), []string{"latest done", "1.10 done", "1.9 done"})
+		equal(t, "outcome", j.Outcome.Lines, []string{
 			"latest: Pulling from library/app", "Digest: " + string(young.Digest),
 			"1.10: Pulling from library/app", "Digest: " + string(young.Digest),
 			"1.9: Pulling from library/app", "Digest: " + string(old.Digest),
@@ -89,19 +90,19 @@ func TestAllTagsArePulledNewestFirstWithDockersLines(t *testing.T) {
 		})
 		b.holds(map[string]image.Digest{"latest": young.Digest, "1.10": young.Digest, "1.9": old.Digest})
 		for i, size := range []int64{base.Size + two.Size, base.Size + two.Size, base.Size + one.Size} {
-			if l := job.Tags[i]; l.Bytes != size || l.Size != size || l.Problem != nil {
+			if l := allTags(j).Tags[i]; l.Bytes != size || l.Size != size || l.Problem != nil {
 				t.Errorf("line %+v, want %d bytes", l, size)
 			}
 		}
-		if done, total := job.Bytes(); done != base.Size+one.Size+two.Size || total != done {
+		if done, total := j.Bytes(); done != base.Size+one.Size+two.Size || total != done {
 			t.Errorf("%d of %d bytes, want each layer once: %d", done, total, base.Size+one.Size+two.Size)
 		}
-		equal(t, "platforms", job.Pulled, []image.Platform{parse(t, "linux/amd64")})
+		equal(t, "platforms", j.Outcome.Pulled, []image.Platform{parse(t, "linux/amd64")})
 		if heads, documents, blobs := b.up.requests(); heads != 3 || documents != 3 || blobs != 5 || b.up.lists != 1 {
 			t.Errorf("%d HEADs, %d documents, %d blobs, %d lists requested; want 3, 3, 5 and 1", heads, documents, blobs, b.up.lists)
 		}
-		if len(job.Layers) != 0 || !job.Newer || job.Digest != "" {
-			t.Errorf("job %+v", job)
+		if len(j.Progress.Layers) != 0 || !j.Outcome.Newer || pull.DigestOf(j) != "" {
+			t.Errorf("job %+v", j)
 		}
 	})
 }
@@ -115,12 +116,12 @@ func TestAllTagsThatAreUpToDateCostOneHeadEach(t *testing.T) {
 		b.stop() // a new queue remembers nothing
 		b.start(pull.Options{}, b.store)
 		b.up.forget()
-		job := b.doneAll("")
-		equal(t, "lines", job.Lines[len(job.Lines)-2:], []string{"Status: Image is up to date for app", "docker.io/library/app"})
-		if l := job.Tags[0]; l.State != pull.TagUpToDate || job.Newer {
-			t.Errorf("line %+v, newer %t", l, job.Newer)
+		j := b.doneAll("")
+		equal(t, "lines", j.Outcome.Lines[len(j.Outcome.Lines)-2:], []string{"Status: Image is up to date for app", "docker.io/library/app"})
+		if l := allTags(j).Tags[0]; l.State != pull.TagUpToDate || j.Outcome.Newer {
+			t.Errorf("line %+v, newer %t", l, j.Outcome.Newer)
 		}
-		if done, total := job.Bytes(); done != 0 || total != 0 {
+		if done, total := j.Bytes(); done != 0 || total != 0 {
 			t.Errorf("%d of %d bytes, want none: nothing was to be fetched", done, total)
 		}
 		if heads, documents, blobs := b.up.requests(); heads != 6 || documents+blobs != 0 {
@@ -151,13 +152,13 @@ func TestTagThatFailsDoesNotHoldUpTheOthers(t *testing.T) {
 		b.up.tag("app:1", good)
 		b.up.breaks(bad, 100, 0)
 
-		job := b.end(b.pullAll("").ID)
+		j := b.end(b.pullAll("").ID)
 
-		equal(t, "lines", states(job), []string{"3 done", "2 failed", "2-copy failed", "1 done"})
-		if p := job.Problem; job.State != pull.Failed || p.Kind != image.Unavailable || p.Message != "2 of 4 tags of app could not be pulled" || p.Suggestion == "" {
-			t.Errorf("%s: %+v", job.State, p)
+		equal(t, "lines", states(j), []string{"3 done", "2 failed", "2-copy failed", "1 done"})
+		if p := j.Problem; j.State != job.Failed || p.Kind != image.Unavailable || p.Message.String() != "2 of 4 tags of app could not be pulled" || p.Suggestion.String() == "" {
+			t.Errorf("%s: %+v", j.State, p)
 		}
-		if p := job.Tags[1].Problem; p == nil || !strings.Contains(p.Message, "broke after 0 of") {
+		if p := allTags(j).Tags[1].Problem; p == nil || !strings.Contains(p.Message.String(), "broke after 0 of") {
 			t.Errorf("problem of the tag: %+v", p)
 		}
 		if got := len(b.up.requested(bad.Digest)); got != 5 {
@@ -167,8 +168,8 @@ func TestTagThatFailsDoesNotHoldUpTheOthers(t *testing.T) {
 
 		b.up.blob = nil
 		b.up.forget()
-		job = b.doneAll("")
-		equal(t, "lines of the second pull", states(job), []string{"3 up to date", "2 done", "2-copy done", "1 up to date"})
+		j = b.doneAll("")
+		equal(t, "lines of the second pull", states(j), []string{"3 up to date", "2 done", "2-copy done", "1 up to date"})
 		equal(t, "requests for what was there", b.up.requested(fine.Digest), nil)
 	})
 }
@@ -187,11 +188,11 @@ func TestRateLimitEndsAPullOfAllTagsAndKeepsWhatIsWhole(t *testing.T) {
 			}
 			return nil
 		}
-		job := b.end(b.pullAll("").ID)
-		if job.State != pull.Failed || job.Problem.Kind != image.RateLimited || !strings.Contains(job.Problem.Suggestion, "Pull again after") {
-			t.Errorf("%s: %+v", job.State, job.Problem)
+		j := b.end(b.pullAll("").ID)
+		if j.State != job.Failed || j.Problem.Kind != image.RateLimited || !strings.Contains(j.Problem.Suggestion.String(), "Pull again after") {
+			t.Errorf("%s: %+v", j.State, j.Problem)
 		}
-		equal(t, "lines", states(job), []string{"7 done", "6 done", "5 failed", "4 waiting", "3 waiting", "2 waiting", "1 waiting", "0 waiting"})
+		equal(t, "lines", states(j), []string{"7 done", "6 done", "5 failed", "4 waiting", "3 waiting", "2 waiting", "1 waiting", "0 waiting"})
 		b.holds(map[string]image.Digest{"7": tags[7], "6": tags[6], "5": "", "4": ""})
 	})
 }
@@ -202,15 +203,15 @@ func TestRegistryThatGoesAwayEndsAPullOfAllTagsAfterAFew(t *testing.T) {
 			b.up.tag(fmt.Sprintf("app:%d", i), b.up.image("linux/amd64", b.up.layerBlob(uint64(i), 10)))
 		}
 		b.up.head = func(image.Reference) error { return image.Errorf(image.Unavailable, "no route to the host") }
-		job := b.end(b.pullAll("").ID)
+		j := b.end(b.pullAll("").ID)
 		failed := 0
-		for _, l := range job.Tags {
+		for _, l := range allTags(j).Tags {
 			if l.State == pull.TagFailed {
 				failed++
 			}
 		}
-		if job.State != pull.Failed || job.Problem.Message != "no route to the host" || failed != 5 {
-			t.Errorf("%s after %d tags: %+v", job.State, failed, job.Problem)
+		if j.State != job.Failed || j.Problem.Message.String() != "no route to the host" || failed != 5 {
+			t.Errorf("%s after %d tags: %+v", j.State, failed, j.Problem)
 		}
 	})
 }
@@ -224,27 +225,27 @@ func TestCancelledPullOfAllTagsKeepsTheTagsThatAreWhole(t *testing.T) {
 		b.up.tag("app:1", first)
 		b.up.hold(half, 3000)
 		id := b.pullAll("").ID
-		job := b.live(id)
-		if l := job.Layers; job.State != pull.Pulling || len(l) != 1 || l[0].Digest != half.Digest || l[0].Bytes != 3000 {
-			t.Errorf("%s with the layers %+v; want those of the tag at work", job.State, l)
+		j := b.live(id)
+		if l := j.Progress.Layers; j.State != job.Pulling || len(l) != 1 || l[0].Digest != half.Digest || l[0].Bytes != 3000 {
+			t.Errorf("%s with the layers %+v; want those of the tag at work", j.State, l)
 		}
 		time.Sleep(time.Second) // the next sample counts the tag at work
-		job = b.live(id)
-		equal(t, "lines", states(job), []string{"3 done", "2 pulling", "1 waiting"})
-		if l := job.Tags[1]; l.Bytes != 3000 || l.Size != half.Size {
+		j = b.live(id)
+		equal(t, "lines", states(j), []string{"3 done", "2 pulling", "1 waiting"})
+		if l := allTags(j).Tags[1]; l.Bytes != 3000 || l.Size != half.Size {
 			t.Errorf("line %+v", l)
 		}
-		if done, total := job.Bytes(); done != whole.Size+3000 || total != whole.Size+half.Size {
+		if done, total := j.Bytes(); done != whole.Size+3000 || total != whole.Size+half.Size {
 			t.Errorf("%d of %d bytes", done, total)
 		}
-		if err := b.queue.Cancel(id, "bob"); err != nil {
+		if err := b.jobs.Cancel(id, "bob"); err != nil {
 			t.Fatal(err)
 		}
-		job = b.end(id)
-		if job.State != pull.Cancelled || job.Problem.Message != "cancelled by bob" {
-			t.Errorf("%s: %+v", job.State, job.Problem)
+		j = b.end(id)
+		if j.State != job.Cancelled || j.Problem.Message.String() != "cancelled by bob" {
+			t.Errorf("%s: %+v", j.State, j.Problem)
 		}
-		equal(t, "lines after the cancel", states(job), []string{"3 done", "2 waiting", "1 waiting"})
+		equal(t, "lines after the cancel", states(j), []string{"3 done", "2 waiting", "1 waiting"})
 		b.holds(map[string]image.Digest{"3": first.Digest, "2": "", "1": ""})
 	})
 }
@@ -268,17 +269,17 @@ func TestPullOfAllTagsGoesOnAfterARestart(t *testing.T) {
 		b.up.forget()
 		b.openStore()
 		b.start(pull.Options{}, b.store)
-		job := b.end(id)
-		if job.State != pull.Done || !job.AllTags {
-			t.Fatalf("%s: %+v", job.State, job.Problem)
+		j := b.end(id)
+		if j.State != job.Done || j.Kind() != job.PullAll {
+			t.Fatalf("%s: %+v", j.State, j.Problem)
 		}
-		equal(t, "lines", states(job), []string{"3 done", "2 done", "1 done"}) // 3 was brought by this very job
+		equal(t, "lines", states(j), []string{"3 done", "2 done", "1 done"}) // 3 was brought by this very job
 		equal(t, "requests for the half-fetched layer", b.up.requested(half.Digest), []int64{3000})
 		equal(t, "requests for the whole layer", b.up.requested(whole.Digest), nil)
 		if heads, documents, _ := b.up.requests(); heads != 3 || documents != 0 {
 			t.Errorf("%d HEADs and %d documents requested, want 3 HEADs: the documents were kept", heads, documents)
 		}
-		if got, want := job.Lines[len(job.Lines)-2], "Status: Downloaded newer image for app"; got != want {
+		if got, want := j.Outcome.Lines[len(j.Outcome.Lines)-2], "Status: Downloaded newer image for app"; got != want {
 			t.Errorf("status %q, want %q", got, want)
 		}
 	})
@@ -295,8 +296,8 @@ func TestTagThatMovesBeforeItsTurnIsPulledAsItIsThen(t *testing.T) {
 		moved := b.up.image("linux/amd64", b.up.layerBlob(3, 10))
 		b.up.tag("app:1", moved)
 		close(gate)
-		job := b.end(id)
-		equal(t, "lines", states(job), []string{"2 done", "1 done"})
+		j := b.end(id)
+		equal(t, "lines", states(j), []string{"2 done", "1 done"})
 		b.holds(map[string]image.Digest{"1": moved.Digest})
 	})
 }
@@ -312,8 +313,8 @@ func TestTagThatAnotherPullMovedMeanwhileIsResolvedAnew(t *testing.T) {
 		moved := b.up.image("linux/amd64", b.up.layerBlob(2, 10))
 		b.done(b.up.tag("app:1", moved))
 		close(gate)
-		if job := b.end(id); job.State != pull.Done {
-			t.Errorf("%s: %+v", job.State, job.Problem)
+		if j := b.end(id); j.State != job.Done {
+			t.Errorf("%s: %+v", j.State, j.Problem)
 		}
 		b.holds(map[string]image.Digest{"1": moved.Digest})
 	})
@@ -341,9 +342,9 @@ func TestTagsThatCannotBeListedFailThePullPlainly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, pull.Options{}, func(b *bench) {
 				tt.prepare(b.up)
-				job := b.end(b.pullAll(tt.match).ID)
-				if p := job.Problem; job.State != pull.Failed || p.Kind != tt.kind || p.Message != tt.message {
-					t.Errorf("%s: %+v", job.State, p)
+				j := b.end(b.pullAll(tt.match).ID)
+				if p := j.Problem; j.State != job.Failed || p.Kind != tt.kind || p.Message.String() != tt.message {
+					t.Errorf("%s: %+v", j.State, p)
 				}
 				_, err := b.survey(tt.match)
 				if image.KindOf(err) != tt.kind || err.Error() != tt.message {
@@ -363,14 +364,14 @@ func TestSamePullOfAllTagsIsJoined(t *testing.T) {
 		if again := b.pullAll(""); again.ID != first.ID {
 			t.Error("an equal pull did not join")
 		}
-		for name, other := range map[string]pull.Job{"another match": b.pullAll("late"), "other platforms": b.pullAll("", "linux/amd64"), "one tag": b.pull(ref)} {
+		for name, other := range map[string]job.Job{"another match": b.pullAll("late"), "other platforms": b.pullAll("", "linux/amd64"), "one tag": b.pull(ref)} {
 			if other.ID == first.ID {
 				t.Errorf("%s joined", name)
 			}
 		}
 		close(gate)
-		for _, job := range b.queue.Active() {
-			b.end(job.ID)
+		for _, j := range b.jobs.Active() {
+			b.end(j.ID)
 		}
 	})
 }
@@ -400,12 +401,12 @@ func TestLinesThatWereHandedOutDoNotChange(t *testing.T) {
 		id := b.pullAll("").ID
 		before := b.live(id)
 		same := b.live(id)
-		if &before.Tags[0] != &same.Tags[0] {
+		if &allTags(before).Tags[0] != &allTags(same).Tags[0] {
 			t.Error("the lines were copied though nothing changed")
 		}
 		close(gate)
-		if after := b.end(id); before.Tags[0].State != pull.TagPulling || after.Tags[0].State != pull.TagDone {
-			t.Errorf("before %+v, after %+v", before.Tags[0], after.Tags[0])
+		if after := b.end(id); allTags(before).Tags[0].State != pull.TagPulling || allTags(after).Tags[0].State != pull.TagDone {
+			t.Errorf("before %+v, after %+v", allTags(before).Tags[0], allTags(after).Tags[0])
 		}
 	})
 }
@@ -417,8 +418,8 @@ func TestLineThatWasHandedOutDoesNotChangeWhenItsTagIsSkipped(t *testing.T) {
 		id := b.pullAll("").ID
 		time.Sleep(1500 * time.Millisecond) // the tags are listed, the first is being resolved
 		before := b.live(id)
-		if after := b.end(id); before.Tags[0].State != pull.TagPulling || after.Tags[0].State != pull.TagSkipped {
-			t.Errorf("before %+v, after %+v", before.Tags[0], after.Tags[0])
+		if after := b.end(id); allTags(before).Tags[0].State != pull.TagPulling || allTags(after).Tags[0].State != pull.TagSkipped {
+			t.Errorf("before %+v, after %+v", allTags(before).Tags[0], allTags(after).Tags[0])
 		}
 	})
 }
@@ -435,17 +436,17 @@ func TestRateAndTimeLeftGoOverTheTagsOfAPull(t *testing.T) {
 		b.up.blob = func(ctx context.Context, _ image.Repository, d image.Digest, _ int, body io.Reader) (io.Reader, error) {
 			return &clocked{ctx: ctx, body: body}, nil
 		}
-		states, cancel := b.queue.Subscribe(b.pullAll("").ID)
+		states, cancel := b.jobs.Subscribe(b.pullAll("").ID)
 		defer cancel()
 		start, last := time.Now(), int64(0)
 		for j := range states {
 			done, all := j.Bytes()
-			if done < last || all < done || j.State == pull.Pulling && len(j.Tags) > 0 && all != total {
+			if done < last || all < done || j.State == job.Pulling && len(allTags(j).Tags) > 0 && all != total {
 				t.Fatalf("%d of %d bytes after %d of %d", done, all, last, total)
 			}
 			last = done
-			if at := time.Since(start); at > 8*time.Second && j.State == pull.Pulling && j.Rate < 8000 {
-				t.Errorf("rate %d after %s, want about 10000 also where one tag follows another", j.Rate, at)
+			if at := time.Since(start); at > 8*time.Second && j.State == job.Pulling && j.Progress.Rate < 8000 {
+				t.Errorf("rate %d after %s, want about 10000 also where one tag follows another", j.Progress.Rate, at)
 			}
 			if at := time.Since(start); at > 10*time.Second && at < 11*time.Second && (j.Left() < 17*time.Second || j.Left() > 27*time.Second) {
 				t.Errorf("%s left after %s", j.Left(), at)

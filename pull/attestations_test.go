@@ -15,6 +15,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 )
 
@@ -70,8 +71,8 @@ func (b *bench) attested(of image.Descriptor) (found []image.Digest) {
 }
 
 // passedOver gives the lines of a job that say what it went without.
-func passedOver(j pull.Job) (lines []string) {
-	for _, l := range j.Lines {
+func passedOver(j job.Job) (lines []string) {
+	for _, l := range j.Outcome.Lines {
 		if strings.Contains(l, "passed over") {
 			lines = append(lines, l)
 		}
@@ -86,16 +87,16 @@ func TestAPullStoresWhatDescribesTheChosenPlatform(t *testing.T) {
 		sbom, other := b.up.statement("amd64's"), b.up.statement("arm64's")
 		ofAmd64, ofArm64 := b.up.about(amd64, false, sbom, shared), b.up.about(arm64, true, other, shared)
 		ref := b.up.tag("app:1", b.up.index(amd64, arm64, ofAmd64, ofArm64))
-		job := b.done(ref, "linux/amd64")
+		j := b.done(ref, "linux/amd64")
 		equal(t, "about amd64", b.attested(amd64), []image.Digest{ofAmd64.Digest})
 		equal(t, "about arm64", b.attested(arm64), nil)
-		equal(t, "passed over", passedOver(job), nil)
+		equal(t, "passed over", passedOver(j), nil)
 		if !b.stored(sbom) || !b.stored(shared) || b.stored(other) || b.up.asked() != 1 {
 			t.Errorf("what describes arm64 was fetched, or of amd64 not all: %d requests", b.up.asked())
 		}
 		var attests, layers int
-		for _, l := range job.Layers {
-			if l.State != pull.Complete || l.Bytes != l.Size {
+		for _, l := range j.Progress.Layers {
+			if l.State != job.Complete || l.Bytes != l.Size {
 				t.Errorf("%+v", l)
 			}
 			if l.Attests {
@@ -121,12 +122,12 @@ func TestUpToDateWithWhatDescribesItCostsOneHead(t *testing.T) {
 		b.done(ref)
 		heads, documents, blobs := b.up.requests()
 		asked := b.up.asked()
-		job := b.done(ref)
+		j := b.done(ref)
 		h, d, bl := b.up.requests()
 		if h != heads+1 || d != documents || bl != blobs || b.up.asked() != asked {
 			t.Errorf("%d heads, %d documents, %d blobs, %d attestations more", h-heads, d-documents, bl-blobs, b.up.asked()-asked)
 		}
-		if job.Newer {
+		if j.Outcome.Newer {
 			t.Error("it is newer")
 		}
 	})
@@ -139,14 +140,14 @@ func TestPullingAgainAddsWhatDescribesAStoredImage(t *testing.T) {
 		about := b.up.about(amd64, false, b.up.statement("1"))
 		ref := b.up.tag("app:1", b.up.index(amd64, about))
 		b.up.attest = func(image.Reference) error { return image.Errorf(image.Unavailable, "it does not answer") }
-		job := b.done(ref)
+		j := b.done(ref)
 		equal(t, "about it", b.attested(amd64), nil)
-		equal(t, "passed over", passedOver(job), []string{"linux/amd64: attestation " + string(about.Digest) + " passed over: it does not answer"})
+		equal(t, "passed over", passedOver(j), []string{"linux/amd64: attestation " + string(about.Digest) + " passed over: it does not answer"})
 		b.up.attest = nil
-		job = b.done(ref)
+		j = b.done(ref)
 		equal(t, "about it", b.attested(amd64), []image.Digest{about.Digest})
-		if job.Newer || job.Lines[len(job.Lines)-2] != "Status: Image is up to date for app:1" {
-			t.Errorf("%q", job.Lines)
+		if j.Outcome.Newer || j.Outcome.Lines[len(j.Outcome.Lines)-2] != "Status: Image is up to date for app:1" {
+			t.Errorf("%q", j.Outcome.Lines)
 		}
 	})
 }
@@ -161,19 +162,19 @@ func TestARegistryThatLacksWhatDescribesAnImageDoesNotFailItsPull(t *testing.T) 
 		delete(b.up.blobs, statement.Digest)
 		b.up.mu.Unlock()
 		ref := b.up.tag("app:1", b.up.index(amd64, arm64, noManifest, noBlob))
-		job := b.done(ref, "linux/amd64", "linux/arm64")
+		j := b.done(ref, "linux/amd64", "linux/arm64")
 		equal(t, "about amd64", b.attested(amd64), nil)
 		equal(t, "about arm64", b.attested(arm64), nil)
-		lines := passedOver(job)
+		lines := passedOver(j)
 		if len(lines) != 2 || !strings.HasPrefix(lines[0], "linux/amd64: attestation "+string(noManifest.Digest)) || !strings.HasPrefix(lines[1], "linux/arm64: attestation "+string(noBlob.Digest)) {
 			t.Errorf("%q", lines)
 		}
-		for _, l := range job.Layers {
+		for _, l := range j.Progress.Layers {
 			if l.Attests {
 				t.Errorf("%+v is shown, and belongs to nothing", l)
 			}
 		}
-		if done, total := job.Bytes(); done != total {
+		if done, total := j.Bytes(); done != total {
 			t.Errorf("%d of %d bytes are there", done, total)
 		}
 	})
@@ -184,8 +185,8 @@ func TestARateLimitIsNotWaitedForToDescribeAnImage(t *testing.T) {
 		amd64 := b.up.image("linux/amd64", b.up.layerBlob(1, 1000))
 		ref := b.up.tag("app:1", b.up.index(amd64, b.up.about(amd64, false, b.up.statement("1"))))
 		b.up.attest = func(image.Reference) error { return image.Errorf(image.RateLimited, "too many requests") }
-		if job := b.done(ref); len(passedOver(job)) != 1 || b.up.asked() != 1 {
-			t.Errorf("%q, asked %d times", job.Lines, b.up.asked())
+		if j := b.done(ref); len(passedOver(j)) != 1 || b.up.asked() != 1 {
+			t.Errorf("%q, asked %d times", j.Outcome.Lines, b.up.asked())
 		}
 	})
 }
@@ -274,16 +275,16 @@ func TestWhatIsNoAttestationIsPassedOver(t *testing.T) {
 				amd64 := b.up.image("linux/amd64", layer)
 				entry := tt.entry(b.up, amd64)
 				ref := b.up.tag("app:1", b.up.index(amd64, entry))
-				job := b.done(ref)
+				j := b.done(ref)
 				equal(t, "about it", b.attested(amd64), nil)
-				lines := passedOver(job)
+				lines := passedOver(j)
 				if len(lines) != 1 || !strings.Contains(lines[0], string(entry.Digest)) || !strings.Contains(lines[0], tt.says) {
-					t.Errorf("%q, want %q", job.Lines, tt.says)
+					t.Errorf("%q, want %q", j.Outcome.Lines, tt.says)
 				}
 				if !b.stored(layer) {
 					t.Error("the image's layer is not stored")
 				}
-				if done, total := job.Bytes(); done != total {
+				if done, total := j.Bytes(); done != total {
 					t.Errorf("%d of %d bytes are there", done, total)
 				}
 			})
@@ -298,9 +299,9 @@ func TestWhatDescribesSomethingElseIsNotAskedFor(t *testing.T) {
 		unknown := b.up.about(amd64, false, b.up.statement("1"))
 		unknown.Annotations = map[string]string{"vnd.docker.reference.type": "something-else", "vnd.docker.reference.digest": string(amd64.Digest)}
 		ref := b.up.tag("app:1", b.up.index(amd64, b.up.about(elsewhere, false, b.up.statement("2")), unknown))
-		job := b.done(ref)
-		if b.up.asked() != 0 || len(passedOver(job)) != 0 {
-			t.Errorf("asked %d times: %q", b.up.asked(), job.Lines)
+		j := b.done(ref)
+		if b.up.asked() != 0 || len(passedOver(j)) != 0 {
+			t.Errorf("asked %d times: %q", b.up.asked(), j.Outcome.Lines)
 		}
 	})
 }
@@ -318,11 +319,11 @@ func TestThousandsOfAttestationsOfOneImageAreNotAskedFor(t *testing.T) {
 			}
 		}
 		ref := b.up.tag("app:1", b.up.index(entries...))
-		job := b.done(ref)
+		j := b.done(ref)
 		got := b.attested(amd64)
 		slices.Sort(want)
 		equal(t, "about it", got, want)
-		if lines := passedOver(job); b.up.asked() != image.MaxAttestations || len(lines) != 1 || !strings.Contains(lines[0], "more than 4") {
+		if lines := passedOver(j); b.up.asked() != image.MaxAttestations || len(lines) != 1 || !strings.Contains(lines[0], "more than 4") {
 			t.Errorf("asked %d times: %q", b.up.asked(), lines)
 		}
 	})
@@ -347,15 +348,15 @@ func TestAttestationsLeaveRoomForTheImages(t *testing.T) {
 			}
 		}
 		ref := b.up.tag("app:1", b.up.index(entries...))
-		job := b.done(ref, platforms...)
+		j := b.done(ref, platforms...)
 		crowded := 0
-		for _, l := range passedOver(job) {
+		for _, l := range passedOver(j) {
 			if strings.HasSuffix(l, "passed over: the pull has more than 8192 different blobs") {
 				crowded++
 			}
 		}
-		if len(job.Pulled) != 32 || crowded == 0 || crowded > 4 {
-			t.Errorf("%d platforms, %d attestations are crowded out: %q", len(job.Pulled), crowded, job.Lines)
+		if len(j.Outcome.Pulled) != 32 || crowded == 0 || crowded > 4 {
+			t.Errorf("%d platforms, %d attestations are crowded out: %q", len(j.Outcome.Pulled), crowded, j.Outcome.Lines)
 		}
 	})
 }
@@ -373,11 +374,11 @@ func TestACancelledPullStopsReadingWhatDescribesTheImage(t *testing.T) {
 		}
 		id := b.pull(ref).ID
 		synctest.Wait()
-		if err := b.queue.Cancel(id, "ann"); err != nil {
+		if err := b.jobs.Cancel(id, "ann"); err != nil {
 			t.Fatal(err)
 		}
-		if job := b.end(id); job.State != pull.Cancelled {
-			t.Errorf("%+v", job)
+		if j := b.end(id); j.State != job.Cancelled {
+			t.Errorf("%+v", j)
 		}
 		if _, err := b.store.Resolved(b.ctx, ref); image.KindOf(err) != image.NotFound {
 			t.Errorf("it is recorded: %v", err)
@@ -397,12 +398,12 @@ func TestAPullOfAllTagsStoresWhatDescribesTheImages(t *testing.T) {
 		without := b.up.about(lacking, false, b.up.statement("7"))
 		b.up.tag("app:7", b.up.index(lacking, without))
 		delete(b.up.attests, without.Digest)
-		job, _, err := b.queue.Pull(b.ctx, pull.Request{Reference: image.Reference{Repository: "docker.io/library/app"}, AllTags: true})
+		j, _, err := b.queue.Pull(b.ctx, pull.Request{Reference: image.Reference{Repository: "docker.io/library/app"}, AllTags: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if job = b.end(job.ID); job.State != pull.Done {
-			t.Errorf("%s: %+v", job.State, job.Problem)
+		if j = b.end(j.ID); j.State != job.Done {
+			t.Errorf("%s: %+v", j.State, j.Problem)
 		}
 		for i, of := range images {
 			if len(b.attested(of)) != 1 {

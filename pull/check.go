@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/share"
 	"github.com/stowage/stowage/shelf"
@@ -179,7 +180,7 @@ func (c *Checker) begin(of image.Repository, by string, since time.Time) (run Ch
 	c.wg.Go(func() {
 		defer close(over)
 		defer cancel()
-		err := guard(func() error { return c.all(ctx, of, since) })
+		err := guard.Do(func() error { return c.all(ctx, of, since) })
 		c.finish(ctx, err)
 	})
 	return *c.run, over, false
@@ -273,7 +274,7 @@ func (c *Checker) some(ctx context.Context, tags []image.Reference) []shelf.Chec
 			g.SetLimit(checksOfHost)
 			for _, i := range places {
 				g.Go(func() error {
-					return guard(func() error {
+					return guard.Do(func() error {
 						free, err := asking.Take(ctx, share.Key{Host: host})
 						if err != nil {
 							return nil //nolint:nilerr // the run is over

@@ -164,7 +164,7 @@ func TestAnEntryThatCannotBeUsedIsRefusedAlone(t *testing.T) {
 			}
 		}
 		p := b.fails(image.NoPlatform, ref, "linux/arm64")
-		if !strings.Contains(p.Message, `"sha512" is not supported`) || !strings.Contains(p.Message, "it has linux/amd64") {
+		if !strings.Contains(p.Message.String(), `"sha512" is not supported`) || !strings.Contains(p.Message.String(), "it has linux/amd64") {
 			t.Errorf("message %q", p.Message)
 		}
 		b.done(ref, "linux/amd64", "linux/s390x")
@@ -188,8 +188,8 @@ func TestEntriesThatDoNotSayTheirPlatformAreToldApartByTheirConfigs(t *testing.T
 		}
 		b.fails(image.NoPlatform, ref, "linux/riscv64")
 		for _, p := range []string{"linux/s390x", "linux/amd64"} {
-			if job := b.done(ref, p); len(job.Pulled) != 1 || job.Pulled[0].String() != p {
-				t.Errorf("%s: pulled %v", p, job.Pulled)
+			if job := b.done(ref, p); len(job.Outcome.Pulled) != 1 || job.Outcome.Pulled[0].String() != p {
+				t.Errorf("%s: pulled %v", p, job.Outcome.Pulled)
 			}
 		}
 	})

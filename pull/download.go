@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/share"
 	"github.com/stowage/stowage/shelf"
 )
@@ -24,7 +25,7 @@ const (
 func (f *fetcher) bring(ctx context.Context, t *fetch) (err error) {
 	if f.shelf.HasBlob(t.Descriptor) { // brought since the caller looked
 		t.progress.begins(t.Size)
-		t.progress.is(AlreadyStored)
+		t.progress.is(job.AlreadyStored)
 		return nil
 	}
 	w, err := f.shelf.NewBlob(t.Descriptor)
@@ -42,7 +43,7 @@ func (f *fetcher) bring(ctx context.Context, t *fetch) (err error) {
 		err := f.bringFrom(turn, t, from, w)
 		switch {
 		case err == nil:
-			t.progress.is(Complete)
+			t.progress.is(job.Complete)
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -91,7 +92,7 @@ func (f *fetcher) bringFrom(ctx context.Context, t *fetch, from supply, w shelf.
 
 // commit makes a blob durable, off the download slots so that the network stays busy meanwhile.
 func (f *fetcher) commit(ctx context.Context, t *fetch, w shelf.BlobWriter) error {
-	t.progress.is(Verifying)
+	t.progress.is(job.Verifying)
 	if err := acquire(ctx, f.commits); err != nil {
 		return err
 	}
@@ -115,13 +116,13 @@ func (f *fetcher) download(ctx context.Context, t *fetch, from supply, w shelf.B
 		t.progress.adds(n)
 		return err
 	}
-	t.progress.is(Waiting)
+	t.progress.is(job.Waiting)
 	free, err := f.slot(ctx, t, share.Key{Host: from.repository.Host(), By: from.by})
 	if err != nil {
 		return err
 	}
 	defer free()
-	t.progress.is(Downloading)
+	t.progress.is(job.Downloading)
 	return f.receive(ctx, t, from, w)
 }
 

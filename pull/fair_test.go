@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 )
 
@@ -111,8 +112,8 @@ func TestARegistryThatDripsHoldsUpNoOther(t *testing.T) {
 		if took := time.Since(begun); took > 5*time.Second {
 			t.Errorf("a client's blob from another registry took %s", took)
 		}
-		for _, job := range b.queue.Active() {
-			if err := b.queue.Cancel(job.ID, "ann"); err != nil && image.KindOf(err) != image.Conflict {
+		for _, j := range b.jobs.Active() {
+			if err := b.jobs.Cancel(j.ID, "ann"); err != nil && image.KindOf(err) != image.Conflict {
 				t.Error(err)
 			}
 		}
@@ -125,7 +126,7 @@ func TestWhatOnlyDripsIsTriedAgainAndEndsInWords(t *testing.T) {
 		ref := b.up.app("slow.example.com/app:1", 1, 200_000)
 		begun := time.Now()
 		p := b.fails(image.Unavailable, ref)
-		if !strings.Contains(p.Message, "slow.example.com sends too slowly") {
+		if !strings.Contains(p.Message.String(), "slow.example.com sends too slowly") {
 			t.Errorf("message %q", p.Message)
 		}
 		if took := time.Since(begun); took > 10*time.Minute {
@@ -161,8 +162,8 @@ func TestABlobIsFetchedFromWhereItDoesNotDrip(t *testing.T) {
 		if took := time.Since(begun); took > 5*time.Second {
 			t.Errorf("it took %s", took)
 		}
-		if job := b.end(slow.ID); job.State != pull.Done {
-			t.Errorf("the pull from where it drips is %s, %+v: the blob is here", job.State, job.Problem)
+		if j := b.end(slow.ID); j.State != job.Done {
+			t.Errorf("the pull from where it drips is %s, %+v: the blob is here", j.State, j.Problem)
 		}
 	})
 }
@@ -195,11 +196,11 @@ func withOthers(t *testing.T, greedy int) (slowest time.Duration) {
 			return shared.over(ctx, 10_000, b.up, body), nil
 		}
 		ask := func(by, ref string, layers, size int) int64 {
-			job, _, err := b.queue.Pull(b.ctx, pull.Request{Reference: b.up.app(ref, layers, size), By: by})
+			j, _, err := b.queue.Pull(b.ctx, pull.Request{Reference: b.up.app(ref, layers, size), By: by})
 			if err != nil {
 				t.Fatal(err)
 			}
-			return job.ID
+			return j.ID
 		}
 		for i := range greedy {
 			ask("mallory", fmt.Sprintf("example.com/greedy:%d", i), 4, 500_000)
@@ -211,13 +212,13 @@ func withOthers(t *testing.T, greedy int) (slowest time.Duration) {
 			ids = append(ids, ask(fmt.Sprint("person", i), fmt.Sprintf("example.com/app:%d", i), 4, 500_000))
 		}
 		for _, id := range ids {
-			if job := b.end(id); job.State != pull.Done {
-				t.Errorf("pull %d is %s, %+v", id, job.State, job.Problem)
+			if j := b.end(id); j.State != job.Done {
+				t.Errorf("pull %d is %s, %+v", id, j.State, j.Problem)
 			}
 		}
 		slowest = time.Since(begun)
-		for _, job := range b.queue.Active() {
-			if err := b.queue.Cancel(job.ID, "mallory"); err != nil && image.KindOf(err) != image.Conflict {
+		for _, j := range b.jobs.Active() {
+			if err := b.jobs.Cancel(j.ID, "mallory"); err != nil && image.KindOf(err) != image.Conflict {
 				t.Error(err)
 			}
 		}

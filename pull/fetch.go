@@ -6,7 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/share"
 )
 
@@ -118,13 +120,13 @@ func (f *fetcher) join(b blob) (t *fetch, joined, began bool) {
 	}
 	if f.closed {
 		t = newFetch(b, func() {})
-		t.err = errClosing
+		t.err = job.ErrClosing
 		close(t.done)
 		return t, true, true
 	}
 	ctx, cancel := context.WithCancel(f.base)
 	t = newFetch(b, cancel)
-	t.progress.state = Waiting
+	t.progress.state = job.Waiting
 	f.running[b.Digest] = t
 	f.wg.Go(func() { f.run(ctx, t) })
 	return t, true, true
@@ -159,7 +161,7 @@ func (f *fetcher) close() {
 
 func (f *fetcher) run(ctx context.Context, t *fetch) {
 	defer t.cancel()
-	err := guard(func() error { return f.bring(ctx, t) })
+	err := guard.Do(func() error { return f.bring(ctx, t) })
 	if err != nil && ctx.Err() == nil {
 		t.progress.gaveUp(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/storage"
 )
@@ -16,6 +17,7 @@ type bench struct {
 	*testing.T
 	up    *upstream
 	store *storage.Store
+	jobs  *job.Runner
 	queue *pull.Queue
 	dir   string
 	disk  *smallDisk      // nil: the real one
@@ -64,6 +66,8 @@ func (b *bench) start(options pull.Options, shelf pull.Shelf) {
 	if options.DefaultPlatform == (image.Platform{}) {
 		options.DefaultPlatform = parse(b.T, "linux/amd64")
 	}
+	b.jobs = job.NewRunner(b.store.Ledger(), options.Logger, options.Now)
+	options.Runner = b.jobs
 	b.queue = pull.New(options)
 	if err := b.queue.Start(b.ctx); err != nil {
 		b.Fatal(err)
@@ -78,65 +82,65 @@ func (b *bench) stop() {
 }
 
 // pull asks for a pull.
-func (b *bench) pull(ref image.Reference, platforms ...string) pull.Job {
+func (b *bench) pull(ref image.Reference, platforms ...string) job.Job {
 	b.Helper()
 	req := pull.Request{Reference: ref, By: "ann"}
 	for _, p := range platforms {
 		req.Platforms = append(req.Platforms, parse(b.T, p))
 	}
-	job, _, err := b.queue.Pull(b.ctx, req)
+	j, _, err := b.queue.Pull(b.ctx, req)
 	if err != nil {
 		b.Fatal(err)
 	}
-	return job
+	return j
 }
 
 // end waits until a job is not live any more and gives its record.
-func (b *bench) end(id int64) pull.Job {
+func (b *bench) end(id int64) job.Job {
 	b.Helper()
-	states, cancel := b.queue.Subscribe(id)
+	states, cancel := b.jobs.Subscribe(id)
 	defer cancel()
 	for range states {
 	}
-	job, err := b.store.Job(b.ctx, id)
+	j, err := b.store.Job(b.ctx, id)
 	if err != nil {
 		b.Fatal(err)
 	}
-	return job
+	return j
 }
 
 // done pulls and fails the test where that fails.
-func (b *bench) done(ref image.Reference, platforms ...string) pull.Job {
+func (b *bench) done(ref image.Reference, platforms ...string) job.Job {
 	b.Helper()
-	job := b.end(b.pull(ref, platforms...).ID)
-	if job.State != pull.Done {
-		b.Fatalf("pull of %s is %s: %+v", ref, job.State, job.Problem)
+	j := b.end(b.pull(ref, platforms...).ID)
+	if j.State != job.Done {
+		b.Fatalf("pull of %s is %s: %+v", ref, j.State, j.Problem)
 	}
-	return job
+	return j
 }
 
 // fails pulls and gives the problem.
-func (b *bench) fails(kind image.Kind, ref image.Reference, platforms ...string) pull.Problem {
+func (b *bench) fails(kind image.Kind, ref image.Reference, platforms ...string) job.Problem {
 	b.Helper()
-	job := b.end(b.pull(ref, platforms...).ID)
-	if job.State != pull.Failed || job.Problem == nil || job.Problem.Kind != kind {
-		b.Fatalf("pull of %s is %s: %+v, want it to fail with %s", ref, job.State, job.Problem, kind)
+	j := b.end(b.pull(ref, platforms...).ID)
+	if j.State != job.Failed || j.Problem == nil || j.Problem.Kind != kind {
+		b.Fatalf("pull of %s is %s: %+v, want it to fail with %s", ref, j.State, j.Problem, kind)
 	}
 	if stored, err := b.store.Resolved(b.ctx, ref); err == nil {
 		b.Errorf("the failed pull left %s on the shelf", stored.Digest)
 	}
-	return *job.Problem
+	return *j.Problem
 }
 
 // live gives a job once everything waits for something.
-func (b *bench) live(id int64) pull.Job {
+func (b *bench) live(id int64) job.Job {
 	b.Helper()
 	synctest.Wait()
-	job, ok := b.queue.Get(id)
+	j, ok := b.jobs.Get(id)
 	if !ok {
 		b.Fatalf("pull %d is not live", id)
 	}
-	return job
+	return j
 }
 
 func (b *bench) stored(d image.Descriptor) bool { return b.store.HasBlob(d) }
@@ -146,4 +150,10 @@ func equal[T comparable](t *testing.T, what string, got, want []T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%s: %v, want %v", what, got, want)
 	}
+}
+
+// allTags gives what the pull of all tags knows.
+func allTags(j job.Job) pull.AllTags {
+	all, _ := j.Detail.(pull.AllTags)
+	return all
 }

@@ -12,7 +12,9 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/memo"
 	"github.com/stowage/stowage/share"
 	"github.com/stowage/stowage/shelf"
@@ -107,11 +109,11 @@ type Standing struct {
 }
 
 // Problem is Err as people are shown it; nil where the registry answered.
-func (s Standing) Problem() *Problem {
+func (s Standing) Problem() *job.Problem {
 	if s.Err == nil {
 		return nil
 	}
-	return problemOf(s.Err)
+	return job.ProblemOf(s.Err)
 }
 
 // NewMirror makes a Mirror.
@@ -132,8 +134,11 @@ func NewMirror(o MirrorOptions) *Mirror {
 		}
 	}
 	o.Queue.resolver.heard.Store(&heard)
-	failed := func(id int64, kind image.Kind) { m.failed.Put(id, failure{kind: kind, at: m.q.now()}) }
-	o.Queue.failed.Store(&failed)
+	o.Queue.jobs.Ended(func(j job.Job, err error) {
+		if err != nil && !errors.Is(err, job.ErrClosing) {
+			m.failed.Put(j.ID, failure{kind: job.ProblemOf(err).Kind, at: m.q.now()})
+		}
+	})
 	return m
 }
 
@@ -222,7 +227,7 @@ func (m *Mirror) note(ref image.Reference, stored image.Digest, c shelf.Checked)
 	if m.checks == nil || stored == "" || c.Upstream == stored && (before.Digest == stored || before.Digest == "") {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.q.base), saveTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.q.jobs.Base()), saveTimeout)
 	defer cancel()
 	if _, err := m.checks.SaveChecks(ctx, []shelf.Checked{c}); err != nil {
 		m.log.Error("a check for updates is not kept", "reference", ref.String(), "error", err)
@@ -256,14 +261,14 @@ func (m *Mirror) heard(ref image.Reference, d image.Digest, asked time.Time) Sta
 
 // request asks a registry for clients, who are not kept waiting for longer than mirrorTimeout.
 func (m *Mirror) request(ref image.Reference, ask func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(m.q.base, mirrorTimeout)
+	ctx, cancel := context.WithTimeout(m.q.jobs.Base(), mirrorTimeout)
 	defer cancel()
-	err := guard(func() error { return ask(ctx) })
+	err := guard.Do(func() error { return ask(ctx) })
 	switch {
 	case err == nil || ctx.Err() == nil || image.KindOf(err) != image.Internal:
 		return err
-	case m.q.base.Err() != nil:
-		return stopping()
+	case m.q.jobs.Base().Err() != nil:
+		return job.Stopping()
 	}
 	return image.Errorf(image.Unavailable, "%s does not answer", ref.Repository.Host()).Because(err)
 }
@@ -470,15 +475,15 @@ func (m *Mirror) begin(ctx context.Context, manifest image.Reference, by string)
 	if o.platform.Known() {
 		req.Platforms = []image.Platform{o.platform}
 	}
-	what := identity(Job{Reference: req.Reference, Platforms: req.Platforms})
+	what := identity(Single{Ref: req.Reference, Platforms: req.Platforms})
 	if last, known := m.begun.Get(manifest); known && last.what == what && m.rests(last.job) {
 		return nil // the client has its document; one record says why the image does not come
 	}
-	job, _, err := m.q.Pull(ctx, req)
+	j, _, err := m.q.Pull(ctx, req)
 	if err != nil {
 		return err
 	}
-	m.begun.Put(manifest, begun{job: job.ID, what: what, at: m.q.now()})
+	m.begun.Put(manifest, begun{job: j.ID, what: what, at: m.q.now()})
 	return nil
 }
 
@@ -505,7 +510,7 @@ func (m *Mirror) Blob(ctx context.Context, repo image.Repository, d image.Digest
 	if !m.q.shelf.HasBlob(b.Descriptor) {
 		manifest := repo.At(b.manifest)
 		last, _ := m.begun.Get(manifest)
-		if _, live := m.q.Get(last.job); !live && m.q.now().Sub(last.at) > mirrorAgain {
+		if _, live := m.q.jobs.Get(last.job); !live && m.q.now().Sub(last.at) > mirrorAgain {
 			if err := m.begin(ctx, manifest, by); err != nil {
 				return image.Descriptor{}, false, err
 			}

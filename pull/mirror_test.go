@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 )
 
@@ -48,7 +49,7 @@ func (b *bench) handOut(m *pull.Mirror, repo image.Repository, d image.Digest) p
 // settle waits for all pulls.
 func (b *bench) settle() {
 	b.Helper()
-	for _, j := range b.queue.Active() {
+	for _, j := range b.jobs.Active() {
 		b.end(j.ID)
 	}
 }
@@ -191,15 +192,15 @@ func TestThoseWhoAskForOnePullAreRememberedUpToABound(t *testing.T) {
 		l := b.up.layerBlob(1, 5000)
 		gate := b.up.hold(l, 1000)
 		ref := b.up.tag("app:1", b.up.image("linux/amd64", l))
-		var job pull.Job
+		var j job.Job
 		for i := range 300 {
 			var err error
-			if job, _, err = b.queue.Pull(b.ctx, pull.Request{Reference: ref, By: fmt.Sprintf("client %d", i)}); err != nil {
+			if j, _, err = b.queue.Pull(b.ctx, pull.Request{Reference: ref, By: fmt.Sprintf("client %d", i)}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		close(gate)
-		if n := len(b.end(job.ID).Requesters); n != 100 {
+		if n := len(b.end(j.ID).By); n != 100 {
 			t.Errorf("%d are remembered", n)
 		}
 	})
@@ -236,14 +237,14 @@ func TestAClientDoesNotWaitForAManifestAsLongAsAPullDoes(t *testing.T) {
 			}
 			return nil
 		}
-		job := b.pull(ref)
+		j := b.pull(ref)
 		synctest.Wait() // it waits until then
 		start := time.Now()
 		if _, err := m.Document(b.ctx, ref.Repository, one.Digest); image.KindOf(err) != image.Unavailable || time.Since(start) > time.Minute {
 			t.Errorf("after %s: %v", time.Since(start), err)
 		}
-		if job := b.end(job.ID); job.State != pull.Done {
-			t.Errorf("the pull is %s: %+v", job.State, job.Problem)
+		if j := b.end(j.ID); j.State != job.Done {
+			t.Errorf("the pull is %s: %+v", j.State, j.Problem)
 		}
 	})
 }

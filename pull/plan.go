@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/shelf"
 )
 
 const maxBlobs = 8192 // different blobs of one plan
 
-// wish is what one reference is asked for.
-type wish struct {
+// want is what one reference is asked for.
+type want struct {
 	image.Reference
 	platforms []image.Platform // empty where nobody chose
 	partly    bool             // what it has of the platforms will do, where it has any
@@ -39,7 +40,7 @@ type planned struct {
 
 // plan reads what a reference points to and chooses. resolved, which may be nil, is told what it points to
 // as soon as that is known.
-func (q *Queue) plan(ctx context.Context, w wish, ask asker, resolved func(image.Digest)) (*plan, error) {
+func (q *Queue) plan(ctx context.Context, w want, ask retrier, resolved func(image.Digest)) (*plan, error) {
 	t, err := q.resolver.wished(ctx, w, ask)
 	if err != nil {
 		return nil, err
@@ -91,7 +92,7 @@ func (q *Queue) plan(ctx context.Context, w wish, ask asker, resolved func(image
 
 // wants gives the platforms one of which an image must be for whose platform the index does not say; none
 // where any will do.
-func (w wish) wants(c Choice) []image.Platform {
+func (w want) wants(c Choice) []image.Platform {
 	switch {
 	case c.Want == (image.Platform{}):
 		return nil
@@ -137,8 +138,8 @@ func (p *plan) platforms() []image.Platform {
 
 // layers lists the layers to show, each digest once, in the order of the manifests, and after them what describes the
 // images.
-func (p *plan) layers() ([]*layer, map[image.Digest]*layer) {
-	var all []*layer
+func (p *plan) layers() ([]job.Shown, map[image.Digest]*layer) {
+	var all []job.Shown
 	byDigest := make(map[image.Digest]*layer)
 	for _, i := range p.images {
 		for _, d := range i.Document.Manifest.Layers {

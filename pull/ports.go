@@ -93,11 +93,4 @@ type Shelf interface {
 	// ErrMoved, and nothing recorded, where another pull has moved the tag since this one looked: else the
 	// older of two digests could win.
 	Record(ctx context.Context, p shelf.Pulled) (shelf.Change, error)
-
-	// CreateJob keeps a new job and gives it its ID. SaveJob replaces it; a final state that it cannot write it writes
-	// later by itself. UnfinishedJobs lists those that
-	// are not in a final state, oldest first.
-	CreateJob(ctx context.Context, j Job) (int64, error)
-	SaveJob(ctx context.Context, j Job) error
-	UnfinishedJobs(ctx context.Context) ([]Job, error)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 )
 
 // progress is how far one blob is. The fetch that brings the blob writes it and every job that waits for
@@ -19,7 +20,7 @@ type progress struct {
 	turns   atomic.Int64 // odd while the file is being begun anew, and two more after it
 
 	mu      sync.Mutex
-	state   LayerState
+	state   job.LayerState
 	reason  image.Text
 	retryAt time.Time
 
@@ -58,7 +59,7 @@ func (p *progress) tell() {
 }
 
 // is changes the state; what is no longer being retried has no reason.
-func (p *progress) is(state LayerState) {
+func (p *progress) is(state job.LayerState) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.state, p.reason, p.retryAt = state, image.Text{}, time.Time{}
@@ -68,21 +69,21 @@ func (p *progress) is(state LayerState) {
 func (p *progress) verifies() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.state == Verifying
+	return p.state == job.Verifying
 }
 
 // retrying says why and when the next try is made.
 func (p *progress) retrying(err error, at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.state, p.reason, p.retryAt = Retrying, problemOf(err).MessageText, at
+	p.state, p.reason, p.retryAt = job.Retrying, job.ProblemOf(err).Message, at
 }
 
 // gaveUp keeps the reason of a failure.
 func (p *progress) gaveUp(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.state, p.reason, p.retryAt = Waiting, problemOf(err).MessageText, time.Time{}
+	p.state, p.reason, p.retryAt = job.Waiting, job.ProblemOf(err).Message, time.Time{}
 }
 
 // begins sets what is on disk already.
@@ -151,8 +152,8 @@ func (l *layer) givenUp() {
 	l.gone = true
 }
 
-// moved gives the bytes that came over the network while this job waited for them.
-func (l *layer) moved() int64 {
+// Moved implements job.Shown: the bytes that came over the network while this job waited for them.
+func (l *layer) Moved() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.source == nil {
@@ -161,18 +162,19 @@ func (l *layer) moved() int64 {
 	return l.earlier + l.source.moved.Load() - l.base
 }
 
-func (l *layer) snapshot() Layer {
+// Snapshot implements job.Shown.
+func (l *layer) Snapshot() job.Layer {
 	l.mu.Lock()
 	source, stored, gone, platforms := l.source, l.stored, l.gone, slices.Clone(l.platforms)
 	l.mu.Unlock()
-	s := Layer{Digest: l.Digest, Size: l.Size, State: Waiting, Platform: platforms, Attests: l.attests}
+	s := job.Layer{Digest: l.Digest, Size: l.Size, State: job.Waiting, Platform: platforms, Attests: l.attests}
 	switch {
 	case gone:
 	case stored:
-		s.State, s.Bytes = AlreadyStored, l.Size
+		s.State, s.Bytes = job.AlreadyStored, l.Size
 	case source != nil:
 		source.mu.Lock()
-		s.State, s.Reason, s.ReasonText, s.RetryAt = source.state, source.reason.String(), source.reason, source.retryAt
+		s.State, s.Reason, s.RetryAt = source.state, source.reason, source.retryAt
 		source.mu.Unlock()
 		s.Bytes, s.Resumed = source.bytes.Load(), source.resumed.Load()
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 )
 
@@ -17,13 +18,13 @@ func TestCloseLeavesPullsUnfinishedAndTheNextStartEndsThem(t *testing.T) {
 		ref := b.up.tag("app:1", b.up.image("linux/amd64", done, half))
 		b.up.hold(half, 3000)
 		running, queued := b.pull(ref), b.pull(b.up.tag("app:2", b.up.image("linux/arm64", done)))
-		states, cancel := b.queue.Subscribe(running.ID)
+		states, cancel := b.jobs.Subscribe(running.ID)
 		defer cancel()
 		synctest.Wait()
 		b.stop()
 		for range states { // ends, because Close closes it
 		}
-		unfinished, err := b.store.UnfinishedJobs(b.ctx)
+		unfinished, err := b.store.Ledger().Unfinished(b.ctx)
 		if err != nil || len(unfinished) != 2 {
 			t.Fatalf("unfinished: %+v, %v; want two", unfinished, err)
 		}
@@ -37,14 +38,14 @@ func TestCloseLeavesPullsUnfinishedAndTheNextStartEndsThem(t *testing.T) {
 		b.up.blob = nil
 		b.openStore()
 		b.start(pull.Options{}, b.store)
-		job := b.end(running.ID)
-		if l := job.Layers; job.State != pull.Done || l[0].State != pull.AlreadyStored || l[1].Resumed != 3000 {
-			t.Errorf("the pull is %s with the layers %+v", job.State, l)
+		j := b.end(running.ID)
+		if l := j.Progress.Layers; j.State != job.Done || l[0].State != job.AlreadyStored || l[1].Resumed != 3000 {
+			t.Errorf("the pull is %s with the layers %+v", j.State, l)
 		}
-		equal(t, "requesters", job.Requesters, []string{"ann"})
+		equal(t, "requesters", j.By, []string{"ann"})
 		equal(t, "offsets", b.up.requested(half.Digest), []int64{0, 3000})
-		if job := b.end(queued.ID); job.State != pull.Done {
-			t.Errorf("the queued pull is %s", job.State)
+		if j := b.end(queued.ID); j.State != job.Done {
+			t.Errorf("the queued pull is %s", j.State)
 		}
 	})
 }
@@ -96,26 +97,26 @@ func TestSlowSubscriberSkipsStatesAndGetsTheLast(t *testing.T) {
 			return &paced{ctx: ctx, step: step, body: body}, nil
 		}
 		id := b.pull(b.up.tag("app:1", b.up.image("linux/amd64", l))).ID
-		states, cancel := b.queue.Subscribe(id)
+		states, cancel := b.jobs.Subscribe(id)
 		defer cancel()
 		for range 100 { // the subscriber reads nothing, and the worker goes on
 			step <- struct{}{}
 			synctest.Wait()
-			if b.live(id).Layers[0].Bytes >= 99_000 {
+			if b.live(id).Progress.Layers[0].Bytes >= 99_000 {
 				break
 			}
 			time.Sleep(time.Second)
 		}
-		if got := (<-states).Layers[0].Bytes; got < 50_000 {
+		if got := (<-states).Progress.Layers[0].Bytes; got < 50_000 {
 			t.Errorf("the next state read has %d bytes, want a new one", got)
 		}
 		close(step)
-		var last pull.Job
+		var last job.Job
 		for j := range states {
 			last = j
 		}
-		if last.State != pull.Done || last.Layers[0].State != pull.Complete {
-			t.Errorf("the last state is %s with %+v", last.State, last.Layers)
+		if last.State != job.Done || last.Progress.Layers[0].State != job.Complete {
+			t.Errorf("the last state is %s with %+v", last.State, last.Progress.Layers)
 		}
 	})
 }
@@ -146,13 +147,13 @@ func TestSubscriberSeesAtMostFourStatesASecondAndTheRate(t *testing.T) {
 			return &clocked{ctx: ctx, body: body}, nil
 		}
 		id := b.pull(b.up.tag("app:1", b.up.image("linux/amd64", l))).ID
-		states, cancel := b.queue.Subscribe(id)
+		states, cancel := b.jobs.Subscribe(id)
 		defer cancel()
 		start, n, rate, left := time.Now(), 0, int64(0), time.Duration(0)
 		for j := range states {
 			n++
 			if time.Since(start) > 10*time.Second && rate == 0 {
-				rate, left = j.Rate, j.Left()
+				rate, left = j.Progress.Rate, j.Left()
 			}
 		}
 		if took := time.Since(start); took < 20*time.Second || n > int(took/time.Second)*4+8 {
@@ -187,7 +188,7 @@ func TestStateOfAQuietPullIsNotRepeated(t *testing.T) {
 		l := b.up.layerBlob(1, 100)
 		gate := b.up.hold(l, 10)
 		id := b.pull(b.up.tag("app:1", b.up.image("linux/amd64", l))).ID
-		states, cancel := b.queue.Subscribe(id)
+		states, cancel := b.jobs.Subscribe(id)
 		defer cancel()
 		time.Sleep(10 * time.Second)
 		<-states
@@ -204,7 +205,7 @@ func TestStateOfAQuietPullIsNotRepeated(t *testing.T) {
 
 func TestSubscriptionToAPullThatIsNotLiveIsClosed(t *testing.T) {
 	inBubble(t, pull.Options{}, func(b *bench) {
-		states, cancel := b.queue.Subscribe(4711)
+		states, cancel := b.jobs.Subscribe(4711)
 		if _, open := <-states; open {
 			t.Error("a state came")
 		}
@@ -220,14 +221,14 @@ func TestActiveListsLivePullsOldestFirst(t *testing.T) {
 		first := b.pull(b.up.tag("app:1", b.up.image("linux/amd64", l)))
 		second := b.pull(b.up.tag("app:2", b.up.image("linux/arm64", l)))
 		synctest.Wait()
-		active := b.queue.Active()
-		if len(active) != 2 || active[0].ID != first.ID || active[0].State != pull.Pulling || active[1].ID != second.ID || active[1].State != pull.Queued {
+		active := b.jobs.Active()
+		if len(active) != 2 || active[0].ID != first.ID || active[0].State != job.Pulling || active[1].ID != second.ID || active[1].State != job.Queued {
 			t.Errorf("active: %+v", active)
 		}
 		close(gate)
 		b.end(first.ID)
 		b.end(second.ID)
-		if _, ok := b.queue.Get(first.ID); ok || b.queue.ActiveCount() != 0 {
+		if _, ok := b.jobs.Get(first.ID); ok || b.jobs.ActiveCount() != 0 {
 			t.Error("a pull that is over is live")
 		}
 	})

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/image"
 )
 
@@ -98,7 +99,7 @@ func (q *Queue) ResolveSome(ctx context.Context, ref image.Reference, choose fun
 			if o.Entry.Problem != nil {
 				return nil
 			}
-			o.Err = guard(func() error { return q.resolver.price(ctx, ref.Repository, o) })
+			o.Err = guard.Do(func() error { return q.resolver.price(ctx, ref.Repository, o) })
 			return nil
 		})
 	}

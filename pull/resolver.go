@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/memo"
 	"github.com/stowage/stowage/shelf"
@@ -53,8 +54,8 @@ func newResolver(o Options) *resolver {
 	return &resolver{source: o.Source, shelf: o.Shelf, cache: memo.NewRecentOf(cacheMost, cacheBytes, func(_ image.Digest, d image.Document) int64 { return int64(len(d.Raw)) }), log: o.Logger, now: o.Now, reading: make(map[reading]chan struct{})}
 }
 
-// asker makes a request to a registry, again where it sees fit.
-type asker func(ctx context.Context, request func(context.Context) error) error
+// retrier makes a request to a registry, again where it sees fit.
+type retrier func(ctx context.Context, request func(context.Context) error) error
 
 // once makes a request one time.
 func once(ctx context.Context, request func(context.Context) error) error { return request(ctx) }
@@ -69,7 +70,7 @@ type target struct {
 // target resolves a reference, with one HEAD; a digest that this repository brought to the shelf before
 // needs none. A digest that only other repositories brought is asked for: that the shelf has the bytes does
 // not mean that this repository does.
-func (s *resolver) target(ctx context.Context, ref image.Reference, ask asker) (target, error) {
+func (s *resolver) target(ctx context.Context, ref image.Reference, ask retrier) (target, error) {
 	stored, err := s.stored(ctx, ref)
 	if err != nil {
 		return target{}, err
@@ -93,8 +94,8 @@ func (s *resolver) target(ctx context.Context, ref image.Reference, ask asker) (
 	return t, err
 }
 
-// wished is target for a wish, of which it may be known.
-func (s *resolver) wished(ctx context.Context, w wish, ask asker) (t target, err error) {
+// wished is target for a want, of which it may be known.
+func (s *resolver) wished(ctx context.Context, w want, ask retrier) (t target, err error) {
 	if w.target == "" {
 		return s.target(ctx, w.Reference, ask)
 	}
@@ -115,7 +116,7 @@ func (s *resolver) stored(ctx context.Context, ref image.Reference) (shelf.Store
 	return stored, nil
 }
 
-func (s *resolver) head(ctx context.Context, ref image.Reference, ask asker) (head image.Descriptor, err error) {
+func (s *resolver) head(ctx context.Context, ref image.Reference, ask retrier) (head image.Descriptor, err error) {
 	err = ask(ctx, func(ctx context.Context) error {
 		head, err = s.source.Head(ctx, ref)
 		return err
@@ -163,7 +164,7 @@ func (s *resolver) remember(doc image.Document) {
 // document reads an index or a manifest by digest: from the cache, from the shelf, or else from the
 // registry, after which the shelf keeps it. Those who want the same one at a time wait for the first. Its
 // size is held against the descriptor where that has one.
-func (s *resolver) document(ctx context.Context, repo image.Repository, d image.Descriptor, ask asker) (image.Document, error) {
+func (s *resolver) document(ctx context.Context, repo image.Repository, d image.Descriptor, ask retrier) (image.Document, error) {
 	doc, err := s.read(ctx, repo, d.Digest, ask)
 	if err != nil {
 		return image.Document{}, err
@@ -174,7 +175,7 @@ func (s *resolver) document(ctx context.Context, repo image.Repository, d image.
 	return doc, nil
 }
 
-func (s *resolver) read(ctx context.Context, repo image.Repository, d image.Digest, ask asker) (image.Document, error) {
+func (s *resolver) read(ctx context.Context, repo image.Repository, d image.Digest, ask retrier) (image.Document, error) {
 	key := reading{repo.Host(), d}
 	for {
 		if doc, ok := s.cache.Get(d); ok {
@@ -198,7 +199,7 @@ func (s *resolver) read(ctx context.Context, repo image.Repository, d image.Dige
 }
 
 // readFirst is read by the one that others wait for.
-func (s *resolver) readFirst(ctx context.Context, repo image.Repository, d image.Digest, ask asker) (image.Document, error) {
+func (s *resolver) readFirst(ctx context.Context, repo image.Repository, d image.Digest, ask retrier) (image.Document, error) {
 	key := reading{repo.Host(), d}
 	defer func() {
 		s.mu.Lock()
@@ -222,7 +223,7 @@ func (s *resolver) readFirst(ctx context.Context, repo image.Repository, d image
 	return doc, nil
 }
 
-func (s *resolver) download(ctx context.Context, repo image.Repository, d image.Digest, ask asker) (doc image.Document, err error) {
+func (s *resolver) download(ctx context.Context, repo image.Repository, d image.Digest, ask retrier) (doc image.Document, err error) {
 	err = ask(ctx, func(ctx context.Context) error {
 		if doc, err = s.source.Document(ctx, image.Reference{Repository: repo, Digest: d}); err != nil {
 			return err
@@ -293,14 +294,14 @@ func (w *walk) index(ctx context.Context, doc image.Document, path []image.Docum
 }
 
 // leaves lists the entries of what a reference points to.
-func (s *resolver) leaves(ctx context.Context, repo image.Repository, doc image.Document, ask asker) ([]leaf, error) {
+func (s *resolver) leaves(ctx context.Context, repo image.Repository, doc image.Document, ask retrier) ([]leaf, error) {
 	return leaves(ctx, doc, func(ctx context.Context, d image.Descriptor) (image.Document, error) {
 		return s.document(ctx, repo, d, ask)
 	})
 }
 
 // manifest reads the manifest of an entry.
-func (s *resolver) manifest(ctx context.Context, repo image.Repository, d image.Descriptor, ask asker) (image.Document, error) {
+func (s *resolver) manifest(ctx context.Context, repo image.Repository, d image.Descriptor, ask retrier) (image.Document, error) {
 	doc, err := s.document(ctx, repo, d, ask)
 	if err == nil && doc.Manifest == nil {
 		return image.Document{}, image.Errorf(image.Corrupt, "%s is listed as an image and is an index", d.Digest)
@@ -309,13 +310,13 @@ func (s *resolver) manifest(ctx context.Context, repo image.Repository, d image.
 }
 
 // manifests reads several manifests, a few at once.
-func (s *resolver) manifests(ctx context.Context, repo image.Repository, entries []leaf, ask asker) ([]image.Document, error) {
+func (s *resolver) manifests(ctx context.Context, repo image.Repository, entries []leaf, ask retrier) ([]image.Document, error) {
 	docs := make([]image.Document, len(entries))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(manifestsAtOnce)
 	for i, e := range entries {
 		g.Go(func() error {
-			return guard(func() (err error) {
+			return guard.Do(func() (err error) {
 				docs[i], err = s.manifest(ctx, repo, e.Descriptor, ask)
 				return err
 			})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf"
 )
@@ -31,16 +32,16 @@ func TestBrokenDownloadIsRetriedVisiblyFromWhereItStopped(t *testing.T) {
 		b.up.breaks(l, 1, 3000)
 		id := b.pull(b.up.tag("app:1", b.up.image("linux/amd64", l))).ID
 		now := time.Now() // the bubble's clock stands still while nothing sleeps
-		got := b.live(id).Layers[0]
-		if wait := got.RetryAt.Sub(now); got.State != pull.Retrying || wait < 500*time.Millisecond || wait > time.Second {
+		got := b.live(id).Progress.Layers[0]
+		if wait := got.RetryAt.Sub(now); got.State != job.Retrying || wait < 500*time.Millisecond || wait > time.Second {
 			t.Errorf("the layer is %s for %s, want retrying in about a second", got.State, wait)
 		}
-		if !strings.Contains(got.Reason, "broke after 3000 of") {
+		if !strings.Contains(got.Reason.String(), "broke after 3000 of") {
 			t.Errorf("reason %q", got.Reason)
 		}
-		job := b.end(id)
-		if l := job.Layers[0]; job.State != pull.Done || l.Reason != "" || !l.RetryAt.IsZero() {
-			t.Errorf("the pull is %s with the layer %+v", job.State, l)
+		j := b.end(id)
+		if l := j.Progress.Layers[0]; j.State != job.Done || l.Reason.String() != "" || !l.RetryAt.IsZero() {
+			t.Errorf("the pull is %s with the layer %+v", j.State, l)
 		}
 		equal(t, "offsets", b.up.requested(l.Digest), []int64{0, 3000})
 		if s := b.queue.Stats(); s.Retries != 1 {
@@ -54,8 +55,8 @@ func TestRegistryWithoutRangesBeginsAgain(t *testing.T) {
 		l := b.up.layerBlob(1, 5000)
 		b.up.noRanges = true
 		b.up.breaks(l, 2, 3000)
-		job := b.done(b.up.tag("app:1", b.up.image("linux/amd64", l)))
-		if got := job.Layers[0]; got.Bytes != l.Size || got.Resumed != 0 {
+		j := b.done(b.up.tag("app:1", b.up.image("linux/amd64", l)))
+		if got := j.Progress.Layers[0]; got.Bytes != l.Size || got.Resumed != 0 {
 			t.Errorf("layer: %+v", got)
 		}
 	})
@@ -67,19 +68,19 @@ func TestWhatCameOverTheNetworkIsCountedWhateverBecameOfIt(t *testing.T) {
 		b.up.noRanges = true
 		b.up.breaks(l, 2, 3000)
 		d := b.up.image("linux/amd64", l)
-		job := b.done(b.up.tag("app:1", d))
+		j := b.done(b.up.tag("app:1", d))
 		m, err := b.store.KeptDocument(b.ctx, d.Digest)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := 3000 + 3000 + l.Size + m.Manifest.Config.Size; job.Moved != want {
-			t.Errorf("%d bytes, want %d", job.Moved, want)
+		if want := 3000 + 3000 + l.Size + m.Manifest.Config.Size; j.Progress.Moved != want {
+			t.Errorf("%d bytes, want %d", j.Progress.Moved, want)
 		}
-		if kept, err := b.store.Job(b.ctx, job.ID); err != nil || kept.Moved != job.Moved {
-			t.Errorf("the record has %d bytes, %v", kept.Moved, err)
+		if kept, err := b.store.Job(b.ctx, j.ID); err != nil || kept.Progress.Moved != j.Progress.Moved {
+			t.Errorf("the record has %d bytes, %v", kept.Progress.Moved, err)
 		}
-		if again := b.done(b.up.tag("app:2", d)); again.Moved != 0 {
-			t.Errorf("%d bytes for what is stored", again.Moved)
+		if again := b.done(b.up.tag("app:2", d)); again.Progress.Moved != 0 {
+			t.Errorf("%d bytes for what is stored", again.Progress.Moved)
 		}
 	})
 }
@@ -89,7 +90,7 @@ func TestGivesUpAfterFiveTriesWithoutProgress(t *testing.T) {
 		l := b.up.layerBlob(1, 5000)
 		b.up.breaks(l, 100, 0)
 		p := b.fails(image.Unavailable, b.up.tag("app:1", b.up.image("linux/amd64", l)))
-		if !strings.Contains(p.Message, "broke after 0 of") {
+		if !strings.Contains(p.Message.String(), "broke after 0 of") {
 			t.Errorf("message %q", p.Message)
 		}
 		equal(t, "offsets", b.up.requested(l.Digest), []int64{0, 0, 0, 0, 0})
@@ -151,12 +152,12 @@ func TestATagThatTheRegistryForbidsEndsNoPullOfAllTags(t *testing.T) {
 			}
 			return nil
 		}
-		job, _, err := b.queue.Pull(context.Background(), pull.Request{Reference: image.Reference{Repository: one.Repository}, AllTags: true})
+		j, _, err := b.queue.Pull(context.Background(), pull.Request{Reference: image.Reference{Repository: one.Repository}, AllTags: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		states := map[string]pull.TagState{}
-		for _, l := range b.end(job.ID).Tags {
+		for _, l := range allTags(b.end(j.ID)).Tags {
 			states[l.Tag] = l.State
 		}
 		if states["1"] != pull.TagDone || states["2"] != pull.TagFailed {
@@ -192,12 +193,12 @@ func TestUnreachableRegistryIsAskedAgainWhileResolving(t *testing.T) {
 			return nil
 		}
 		id := b.pull(b.up.tag("app:1", b.up.image("linux/amd64", b.up.layerBlob(1, 10)))).ID
-		job := b.live(id)
-		if job.State != pull.Resolving || job.Reason != "nobody answers" || !job.RetryAt.After(time.Now()) {
-			t.Errorf("the pull is %s, %q until %s", job.State, job.Reason, job.RetryAt)
+		j := b.live(id)
+		if j.State != job.Resolving || j.Progress.Reason.String() != "nobody answers" || !j.Progress.RetryAt.After(time.Now()) {
+			t.Errorf("the pull is %s, %q until %s", j.State, j.Progress.Reason, j.Progress.RetryAt)
 		}
-		if job := b.end(id); job.State != pull.Done || job.Reason != "" {
-			t.Errorf("the pull is %s, %q", job.State, job.Reason)
+		if j := b.end(id); j.State != job.Done || j.Progress.Reason.String() != "" {
+			t.Errorf("the pull is %s, %q", j.State, j.Progress.Reason)
 		}
 	})
 }
@@ -207,11 +208,11 @@ func TestConfigThatIsRetriedIsShown(t *testing.T) {
 		d := b.up.image("linux/amd64", b.up.layerBlob(1, 10))
 		b.up.breaks(b.up.documents[d.Digest].Manifest.Config, 1, 5)
 		id := b.pull(b.up.tag("app:1", d)).ID
-		if job := b.live(id); job.State != pull.Pulling || !strings.Contains(job.Reason, "broke after 5 of") || job.RetryAt.IsZero() {
-			t.Errorf("the pull is %s, %q until %s", job.State, job.Reason, job.RetryAt)
+		if j := b.live(id); j.State != job.Pulling || !strings.Contains(j.Progress.Reason.String(), "broke after 5 of") || j.Progress.RetryAt.IsZero() {
+			t.Errorf("the pull is %s, %q until %s", j.State, j.Progress.Reason, j.Progress.RetryAt)
 		}
-		if job := b.end(id); job.State != pull.Done || job.Reason != "" {
-			t.Errorf("the pull is %s, %q", job.State, job.Reason)
+		if j := b.end(id); j.State != job.Done || j.Progress.Reason.String() != "" {
+			t.Errorf("the pull is %s, %q", j.State, j.Progress.Reason)
 		}
 	})
 }
@@ -232,8 +233,8 @@ func TestRateLimitThatEndsSoonIsWaitedFor(t *testing.T) {
 			}
 			return nil
 		}
-		job := b.done(b.up.tag("app:1", b.up.image("linux/amd64", b.up.layerBlob(1, 10))))
-		if took := job.Finished.Sub(start); took < 10*time.Minute || took > 11*time.Minute {
+		j := b.done(b.up.tag("app:1", b.up.image("linux/amd64", b.up.layerBlob(1, 10))))
+		if took := j.Finished.Sub(start); took < 10*time.Minute || took > 11*time.Minute {
 			t.Errorf("the pull took %s, want ten minutes", took)
 		}
 	})
@@ -246,7 +247,7 @@ func TestRateLimitThatEndsLateFailsSayingUntilWhen(t *testing.T) {
 			return image.Errorf(image.RateLimited, "too many requests").Because(limit{until})
 		}
 		p := b.fails(image.RateLimited, b.up.tag("app:1", b.up.image("linux/amd64", b.up.layerBlob(1, 10))))
-		if want := until.UTC().Format("2006-01-02 15:04 UTC"); !strings.Contains(p.Suggestion, want) {
+		if want := until.UTC().Format("2006-01-02 15:04 UTC"); !strings.Contains(p.Suggestion.String(), want) {
 			t.Errorf("suggestion %q does not say %s", p.Suggestion, want)
 		}
 	})
@@ -287,7 +288,7 @@ func TestBlobMangledTwiceFailsThePull(t *testing.T) {
 					t.Error("the wrong blob is stored")
 				}
 				b.up.blob = nil
-				if got := b.done(ref).Layers[0].Resumed; got != 0 {
+				if got := b.done(ref).Progress.Layers[0].Resumed; got != 0 {
 					t.Errorf("%d bytes of the wrong blob were kept", got)
 				}
 			})
@@ -366,7 +367,7 @@ func TestPanicFailsItsPullOnly(t *testing.T) {
 			return body, nil
 		}
 		p := b.fails(image.Internal, b.up.tag("app:1", b.up.image("linux/amd64", l)))
-		if p.Message != "internal error" {
+		if p.Message.String() != "internal error" {
 			t.Errorf("message %q", p.Message)
 		}
 		b.done(b.up.tag("app:2", b.up.image("linux/amd64", b.up.layerBlob(2, 10))))
@@ -377,7 +378,7 @@ func TestForeignErrorIsShownAsInternal(t *testing.T) {
 	inBubble(t, pull.Options{}, func(b *bench) {
 		b.up.head = func(image.Reference) error { return errors.New("open /srv/secret: no") }
 		p := b.fails(image.Internal, b.up.tag("app:1", b.up.image("linux/amd64", b.up.layerBlob(1, 10))))
-		if p.Message != "internal error" {
+		if p.Message.String() != "internal error" {
 			t.Errorf("message %q", p.Message)
 		}
 	})
@@ -399,9 +400,9 @@ func TestFailureEndsTheOtherDownloadsAndKeepsThem(t *testing.T) {
 		id := b.pull(ref).ID
 		synctest.Wait()
 		close(fail)
-		job := b.end(id)
-		if job.State != pull.Failed || job.Layers[0].Bytes != 3000 || job.Layers[1].Reason != "blob unknown" {
-			t.Errorf("the pull is %s with the layers %+v", job.State, job.Layers)
+		j := b.end(id)
+		if j.State != job.Failed || j.Progress.Layers[0].Bytes != 3000 || j.Progress.Layers[1].Reason.String() != "blob unknown" {
+			t.Errorf("the pull is %s with the layers %+v", j.State, j.Progress.Layers)
 		}
 		b.up.blob = nil
 		b.done(ref)
@@ -426,7 +427,7 @@ func TestImageWithoutADeclaredPlatformIsHeldAgainstItsConfig(t *testing.T) {
 		silent.Platform = nil
 		ref := b.up.tag("app:1", b.up.index(silent, b.up.image("linux/arm64", l)))
 		b.fails(image.NoPlatform, ref, "linux/s390x")
-		job := b.done(ref, "linux/riscv64")
-		equal(t, "platforms", job.Pulled, []image.Platform{parse(t, "linux/riscv64")})
+		j := b.done(ref, "linux/riscv64")
+		equal(t, "platforms", j.Outcome.Pulled, []image.Platform{parse(t, "linux/riscv64")})
 	})
 }

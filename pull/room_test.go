@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 )
 
@@ -58,7 +59,7 @@ func TestAPullThatDoesNotFitIsRefusedBeforeAByteIsFetched(t *testing.T) {
 	inBubbleOn(t, &smallDisk{bytes: 10 * megabyte}, pull.Options{}, func(b *bench) {
 		one, two := b.up.layerBlob(1, 6*megabyte), b.up.layerBlob(2, 6*megabyte)
 		p := b.fails(image.DiskFull, b.up.tag("app:1", b.up.image("linux/amd64", one, two)))
-		if !strings.Contains(p.Message, "are missing") || p.Suggestion == "" {
+		if !strings.Contains(p.Message.String(), "are missing") || p.Suggestion.String() == "" {
 			t.Errorf("problem %+v", p)
 		}
 		if _, _, blobs := b.up.requests(); blobs != 0 || b.files() != 0 {
@@ -92,15 +93,15 @@ func TestTheSecondOfTwoPullsThatDoNotFitTogetherIsRefused(t *testing.T) {
 		first := b.pull(b.up.tag("app:1", b.up.image("linux/amd64", slow)))
 		b.live(first.ID)
 		p := b.fails(image.DiskFull, b.up.tag("app:2", b.up.image("linux/amd64", other)))
-		if !strings.Contains(p.Message, "other pulls") {
+		if !strings.Contains(p.Message.String(), "other pulls") {
 			t.Errorf("message %q", p.Message)
 		}
 		shared := b.pull(b.up.tag("app:3", b.up.image("linux/amd64", slow, b.up.layerBlob(3, 100)))) // shares the layer that is coming
 		b.live(shared.ID)
 		close(gate)
 		for _, id := range []int64{first.ID, shared.ID} {
-			if job := b.end(id); job.State != pull.Done {
-				t.Errorf("pull %d is %s: %+v", id, job.State, job.Problem)
+			if j := b.end(id); j.State != job.Done {
+				t.Errorf("pull %d is %s: %+v", id, j.State, j.Problem)
 			}
 		}
 	})
@@ -123,7 +124,7 @@ func TestAFullDiskEndsAPullAndGivesUpWhatItFetched(t *testing.T) {
 		}
 		ref := b.up.tag("app:1", b.up.image("linux/amd64", one, two))
 		over := b.end(b.pull(ref).ID)
-		if over.State != pull.Failed || over.Problem == nil || over.Problem.Kind != image.DiskFull {
+		if over.State != job.Failed || over.Problem == nil || over.Problem.Kind != image.DiskFull {
 			t.Errorf("the pull is %s: %+v", over.State, over.Problem)
 		}
 		if done, _ := over.Bytes(); done != 0 || b.files() != 0 {
@@ -154,14 +155,14 @@ func TestARestartDoesNotFillTheDiskAgain(t *testing.T) {
 		}
 		ref := b.up.tag("app:1", b.up.image("linux/amd64", layer))
 		ref2 := b.up.tag("app:2", b.up.image("linux/amd64", b.up.layerBlob(2, 100)))
-		job := b.pull(ref)
-		b.live(job.ID)
+		j := b.pull(ref)
+		b.live(j.ID)
 		b.stop() // as a crash leaves it: not over
 		disk.others.Store(14 * megabyte)
 		b.up.blob = nil
 		asked := len(b.up.requested(layer.Digest))
 		b.start(pull.Options{}, b.store)
-		if over := b.end(job.ID); over.State != pull.Failed || over.Problem.Kind != image.DiskFull {
+		if over := b.end(j.ID); over.State != job.Failed || over.Problem.Kind != image.DiskFull {
 			t.Errorf("the pull is %s: %+v", over.State, over.Problem)
 		}
 		if b.files() != 0 || len(b.up.requested(layer.Digest)) != asked {
@@ -181,21 +182,21 @@ func TestAllTagsThatDoNotFitAreRefusedBeforeTheFirstIsFetched(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		all := func() pull.Job {
-			job, _, err := b.queue.Pull(b.ctx, pull.Request{Reference: image.Reference{Repository: ref.Repository}, AllTags: true})
+		all := func() job.Job {
+			j, _, err := b.queue.Pull(b.ctx, pull.Request{Reference: image.Reference{Repository: ref.Repository}, AllTags: true})
 			if err != nil {
 				t.Fatal(err)
 			}
-			return b.end(job.ID)
+			return b.end(j.ID)
 		}
-		job := all()
-		if _, _, blobs := b.up.requests(); job.State != pull.Failed || job.Problem.Kind != image.DiskFull || blobs != 0 {
-			t.Errorf("the pull is %s: %+v; %d blobs were asked for", job.State, job.Problem, blobs)
+		j := all()
+		if _, _, blobs := b.up.requests(); j.State != job.Failed || j.Problem.Kind != image.DiskFull || blobs != 0 {
+			t.Errorf("the pull is %s: %+v; %d blobs were asked for", j.State, j.Problem, blobs)
 		}
 		// Nobody has counted: the tags that fit are pulled.
-		job = all()
-		if counts := job.Counts(); job.State != pull.Failed || job.Problem.Kind != image.DiskFull || counts[pull.TagDone] != 2 {
-			t.Errorf("the pull is %s: %+v; tags %v", job.State, job.Problem, counts)
+		j = all()
+		if counts := allTags(j).Counts(); j.State != job.Failed || j.Problem.Kind != image.DiskFull || counts[pull.TagDone] != 2 {
+			t.Errorf("the pull is %s: %+v; tags %v", j.State, j.Problem, counts)
 		}
 		if b.files() > 9*megabyte {
 			t.Errorf("%d bytes are on the disk", b.files())

@@ -2,193 +2,274 @@ package pull
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/share"
 	"github.com/stowage/stowage/shelf"
 )
 
-// run is a live job. Its fields are guarded by mu, but for those that never change.
-type run struct {
-	id        int64
-	what      string // identity of the request
-	reference image.Reference
-	platforms []image.Platform
-	allTags   bool
-	match     string
-	key       share.Key               // what its places are counted by
-	target    image.Digest            // of the tag, where whoever asked has found it out; the worker's alone
-	asked     time.Time               // when that was
-	over      chan struct{}           // closed when the job has come to rest
-	cancel    context.CancelCauseFunc // set under the queue's lock when the job is started
-	room      shelf.Reservation       // for tags to come, where it is known what they take; may be nil; the worker's alone
-	saving    sync.Mutex              // so that an older state is never saved over a newer one
-	received  atomic.Int64            // bytes of an upload that have come
+const (
+	maxMoves      = 3                // times that a pull begins again because its tag moved under it
+	recordTimeout = 30 * time.Second // for one Record, which a cancel no longer reaches
+)
 
-	mu      sync.Mutex
-	job     Job  // all but Layers
-	handed  bool // job.Tags has been handed out and is not to be changed any more
-	tag     int  // the line of the tag at work; -1 where there is none
-	layers  []*layer
-	configs []*layer // not listed; only that one of them is being retried is shown
-	meter   meter
-	moved   int64 // bytes that came for blobs that were shown before, before a restart too
+// worker runs one pull.
+type worker struct {
+	q    *Queue
+	job  *job.Run
+	by   string            // in whose share of the downloads; see share.Requester
+	room shelf.Reservation // for tags to come, where it is known what they take; may be nil
 }
 
-func newRun(j Job) *run {
-	key := share.Key{Host: j.Reference.Repository.Host()}
-	if len(j.Requesters) > 0 {
-		key.By = share.Requester(j.Requesters[0])
-	}
-	return &run{
-		key: key,
-		id:  j.ID, what: identity(j), reference: j.Reference, platforms: j.Platforms, allTags: j.AllTags, match: j.Match,
-		over: make(chan struct{}), cancel: func(error) {}, job: j, handed: true, tag: -1, moved: j.Moved,
-	}
-}
-
-// change updates the job.
-func (r *run) change(f func(j *Job)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f(&r.job)
-}
-
-// addRequester tells whether somebody new, who is remembered, asks for the job.
-func (r *run) addRequester(by string) (added bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if by == "" || len(r.job.Requesters) >= maxAskers || slices.Contains(r.job.Requesters, by) {
-		return false
-	}
-	r.job.Requesters = append(r.job.Requesters, by)
-	return true
-}
-
-// firstRequester gives in whose name the pull is recorded.
-func (r *run) firstRequester() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.job.Requesters) == 0 {
-		return ""
-	}
-	return r.job.Requesters[0]
-}
-
-// snapshot copies the job as it is now.
-func (r *run) snapshot() Job {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	j := r.job
-	j.Platforms = slices.Clone(j.Platforms)
-	j.Requesters = slices.Clone(j.Requesters)
-	j.Pulled = slices.Clone(j.Pulled)
-	j.Lines = slices.Clone(j.Lines)
-	r.handed = true // Tags is shared: thousands of lines must not be copied several times a second
-	if j.Problem != nil {
-		p := *j.Problem
-		j.Problem = &p
-	}
-	if j.Upload != nil {
-		u := *j.Upload
-		u.Received, u.Images = r.received.Load(), slices.Clone(u.Images)
-		j.Upload = &u
-	}
-	if j.Upload == nil {
-		j.Moved = r.fetchedBytes()
-	}
-	j.Layers = make([]Layer, len(r.layers))
-	for i, l := range r.layers {
-		j.Layers[i] = l.snapshot()
-	}
-	for _, l := range r.configs {
-		if c := l.snapshot(); c.State == Retrying && !j.State.Final() {
-			j.Reason, j.ReasonText, j.RetryAt = c.Reason, c.ReasonText, c.RetryAt
+// run works on a job.
+func (q *Queue) run(ctx context.Context, r *job.Run) error {
+	w := &worker{q: q, job: r, by: share.Requester(r.By())}
+	j := r.Snapshot()
+	q.jobs.Advance(r, func(j *job.Job) {
+		j.State = job.Resolving
+		if j.Started.IsZero() { // else it goes on after a restart
+			j.Started = q.now()
 		}
+	})
+	if all, ok := j.Detail.(AllTags); ok {
+		return w.pullAll(ctx, all)
 	}
-	if j.State.Final() {
-		for i := range j.Layers {
-			j.Layers[i].settle()
+	one, ok := j.Detail.(Single)
+	if !ok {
+		return fmt.Errorf("a job of the kind %q is no pull", j.Kind())
+	}
+	known := want{Reference: one.Ref, platforms: one.Platforms, target: one.target, asked: one.asked}
+	for range maxMoves {
+		if err := w.pull(ctx, known); !errors.Is(err, shelf.ErrMoved) {
+			return err
 		}
+		r.ShowAnew(nil)
+		known.target, known.asked = "", time.Time{} // what it was found to be is older than what moved it
+		r.Change(func(j *job.Job) { j.State = job.Resolving })
 	}
-	return j
+	return keptMoving(one.Ref)
 }
 
-// settle is how a layer of a job that is over is shown: what was interrupted is not under way any more.
-func (l *Layer) settle() {
-	l.RetryAt = time.Time{}
-	if l.State == Downloading || l.State == Verifying || l.State == Retrying {
-		l.State = Waiting
+func keptMoving(ref image.Reference) error {
+	return image.Errorf(image.Unavailable, "%s kept moving while it was pulled", ref.Familiar()).Suggest("Pull it again.")
+}
+
+// pull resolves a reference, fetches what it wants and records it.
+func (w *worker) pull(ctx context.Context, known want) error {
+	ref := known.Reference
+	p, err := w.q.plan(ctx, known, w.retry, func(d image.Digest) {
+		w.job.Change(func(j *job.Job) {
+			j.Detail, j.Outcome.Lines = Single{Ref: ref, Platforms: known.platforms, Digest: d}, []string{pullingFrom(ref)}
+		})
+	})
+	if err != nil {
+		return err
 	}
-}
-
-// showConfig makes the job say when a config is being retried.
-func (r *run) showConfig(d image.Descriptor) *layer {
-	l := &layer{Descriptor: d}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.configs = append(r.configs, l)
-	return l
-}
-
-// show lists other layers than before.
-func (r *run) show(layers []*layer) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.moved = r.fetchedBytes()
-	r.layers, r.configs = layers, nil
-	if !r.allTags {
-		r.meter = meter{}
+	change, err := w.fetch(ctx, p, func(layers []job.Shown) {
+		w.job.ShowAnew(layers)
+		w.q.jobs.Advance(w.job, func(j *job.Job) { j.State, j.Outcome.Pulled = job.Pulling, p.platforms() })
+	})
+	if err != nil {
+		return err
 	}
+	passed := w.tellPassed(p)
+	w.job.Change(func(j *job.Job) {
+		j.Outcome.Pulled, j.Outcome.Newer = p.platforms(), change.Newer
+		j.Outcome.Lines = append(append(j.Outcome.Lines, passed...), outcome(ref, p.Digest, p.images, change.Newer)...)
+	})
+	return nil
 }
 
-// lost shows layers as not fetched that are not there any more.
-func (r *run) lost(there func(image.Descriptor) bool) {
-	r.mu.Lock()
-	layers := slices.Clone(r.layers)
-	r.mu.Unlock()
-	for _, l := range layers { // looks at the disk, so not under the lock
-		if !there(l.Descriptor) {
+// retry makes the requests of a job's resolving, again where the back-off allows; the job shows why.
+func (w *worker) retry(ctx context.Context, request func(context.Context) error) error {
+	return w.q.again(ctx, w.q.fetcher.backoff, request, func(err error, until time.Time) {
+		w.job.Change(func(j *job.Job) { j.Progress.Reason, j.Progress.RetryAt = job.ProblemOf(err).Message, until })
+		w.q.jobs.Tell(w.job)
+	}, func() {
+		w.job.Change(func(j *job.Job) { j.Progress.Reason, j.Progress.RetryAt = image.Text{}, time.Time{} })
+	})
+}
+
+// fetch fetches what a plan wants and records it, once the disk has room for all of it. show is called with the layers
+// before the first of them is fetched. ErrMoved where the tag was moved on the shelf meanwhile. Where
+// the disk is full, what was fetched is given up.
+func (w *worker) fetch(ctx context.Context, p *plan, show func([]job.Shown)) (shelf.Change, error) {
+	digests := p.digests()
+	// Held before anything is looked for, so that what is found stays.
+	letGo := w.q.shelf.Hold(digests)
+	defer letGo()
+	p.by = w.by
+	release, err := w.q.shelf.ReserveBlobs(p.needs(), w.room)
+	var change shelf.Change
+	if err == nil {
+		defer release()
+		change, err = w.fetchReserved(ctx, p, show)
+	}
+	if image.KindOf(err) == image.DiskFull {
+		letGo()
+		w.giveUp(ctx, digests)
+	}
+	return change, err
+}
+
+// giveUp frees what a pull has fetched that ends because the disk is full: it would only keep it full.
+func (w *worker) giveUp(ctx context.Context, digests []image.Digest) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	if err := w.q.shelf.GiveUp(ctx, digests); err != nil {
+		w.q.log.Error("what was fetched is not freed", "job", w.job.ID(), "error", err)
+	}
+	layers, _ := w.job.Shown()
+	for _, s := range layers {
+		if l, ok := s.(*layer); ok && !w.q.shelf.HasBlob(l.Descriptor) {
 			l.givenUp()
 		}
 	}
 }
 
-// brings finds a blob among those that are shown, and the configs.
-func (r *run) brings(d image.Digest) (image.Descriptor, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, l := range slices.Concat(r.layers, r.configs) {
-		if l.Digest == d {
-			return bare(l.Descriptor), true
+func (w *worker) fetchReserved(ctx context.Context, p *plan, show func([]job.Shown)) (shelf.Change, error) {
+	for i := range p.images {
+		if err := w.proveWanted(ctx, p, i); err != nil {
+			return shelf.Change{}, err
 		}
 	}
-	return image.Descriptor{}, false
+	layers, byDigest := p.layers()
+	show(layers)
+	if err := w.fetchAll(ctx, p, byDigest); err != nil {
+		return shelf.Change{}, err
+	}
+	for _, i := range p.images { // the configs have told what the index did not
+		for _, d := range i.Document.Manifest.Layers {
+			byDigest[d.Digest].usedBy(i.Platform)
+		}
+	}
+	w.dropPassed(p)
+	return w.record(ctx, p)
 }
 
-// movedBytes gives what came over the network so far. r.mu is held.
-func (r *run) movedBytes() int64 { return r.fetchedBytes() + r.received.Load() }
-
-// fetchedBytes is movedBytes without what somebody sends. r.mu is held.
-func (r *run) fetchedBytes() int64 {
-	moved := r.moved
-	for _, l := range slices.Concat(r.layers, r.configs) {
-		moved += l.moved()
+// proveWanted fetches the config of an image whose platform the index does not say, before its layers, and
+// refuses it where it is for another platform than was asked for. Docker pulls it with a warning; here
+// somebody chose.
+func (w *worker) proveWanted(ctx context.Context, p *plan, i int) error {
+	img := &p.images[i]
+	if len(img.want) == 0 {
+		return nil
 	}
-	return moved
+	if err := w.fetchConfig(ctx, p, i); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(img.want, func(want image.Platform) bool { return runsOn(img.Config, want) }) {
+		return noPlatform(p.reference, img.want, []image.Platform{img.Config.Platform()})
+	}
+	return nil
 }
 
-// sample measures the rate, and how far the tag at work is.
-func (r *run) sample(now time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.job.State != Pulling {
-		return
+// fetchConfig brings a config onto the shelf and reads it.
+func (w *worker) fetchConfig(ctx context.Context, p *plan, i int) error {
+	img := &p.images[i]
+	config := img.Document.Manifest.Config
+	shown := &layer{Descriptor: config}
+	w.job.Hide(shown)
+	if err := w.ensure(ctx, p.blob(config), shown); err != nil {
+		return err
 	}
-	r.job.Rate = r.meter.add(now, r.movedBytes())
-	r.countTag()
+	raw, err := w.q.shelf.ReadBlob(config.Digest, image.MaxConfigSize)
+	if err != nil {
+		return fmt.Errorf("read config %s: %w", config.Digest, err)
+	}
+	if img.Config, err = image.ParseConfig(raw, img.Document.Manifest); err != nil {
+		return err
+	}
+	if !img.Platform.Known() {
+		img.Platform = img.Config.Platform()
+	}
+	return nil
+}
+
+// ensure brings one blob onto the shelf unless it is there, and right. l, which may be nil, shows it.
+func (w *worker) ensure(ctx context.Context, b blob, l *layer) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	switch whole, err := w.prove(ctx, b, l); {
+	case err != nil:
+		return err
+	case whole:
+		if l != nil {
+			l.isStored()
+		}
+		return nil
+	}
+	return w.q.fetcher.get(ctx, b, func(p *progress) {
+		if l != nil {
+			l.follow(p)
+		}
+	})
+}
+
+// prove reports whether a blob is on the shelf as it should be. It shows the reading where that has to be done.
+func (w *worker) prove(ctx context.Context, b blob, l *layer) (bool, error) {
+	p := &progress{state: job.Verifying}
+	var show sync.Once
+	whole, err := w.q.shelf.ProveBlob(ctx, b.Descriptor, func(n int) {
+		if l != nil {
+			show.Do(func() { l.follow(p) })
+		}
+		p.bytes.Add(int64(n))
+	})
+	if err != nil && ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	return whole, err
+}
+
+// fetchAll brings every blob of a plan onto the shelf. Configs come first, so that an image whose config
+// does not fit its manifest fails before its layers are there.
+func (w *worker) fetchAll(ctx context.Context, p *plan, byDigest map[image.Digest]*layer) error {
+	blobs := p.blobs() // before the configs that are read change the plan
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(w.q.fetcher.lanes())
+	for i := range p.images {
+		if p.images[i].Config == nil {
+			g.Go(func() error {
+				return guard.Do(func() error { return w.fetchConfig(ctx, p, i) })
+			})
+		}
+	}
+	for _, b := range blobs {
+		g.Go(func() error {
+			return guard.Do(func() error { return w.ensure(ctx, b, byDigest[b.Digest]) })
+		})
+	}
+	for i := range p.images {
+		g.Go(func() error {
+			return guard.Do(func() error { return w.fetchAttestations(ctx, p, i, byDigest) })
+		})
+	}
+	return g.Wait()
+}
+
+// record makes what a plan brought part of the shelf. From here on a cancel comes too late.
+func (w *worker) record(ctx context.Context, p *plan) (shelf.Change, error) {
+	if ctx.Err() != nil {
+		return shelf.Change{}, context.Cause(ctx)
+	}
+	images := make([]shelf.PulledImage, len(p.images))
+	for i := range p.images {
+		images[i] = p.images[i].PulledImage
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	return w.q.shelf.Record(ctx, shelf.Pulled{
+		Reference: p.reference, Before: p.stored.Digest, Target: p.Document, Indexes: p.indexes, Images: images, JobID: w.job.ID(), By: w.job.By(), Asked: p.asked, At: w.q.now(),
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 )
 
@@ -36,22 +37,22 @@ func TestSameRequestJoinsTheRunningPull(t *testing.T) {
 		platforms := []image.Platform{parse(t, "linux/arm64/v8"), parse(t, "linux/amd64")}
 		first := b.pull(ref, "linux/amd64", "linux/arm64")
 		synctest.Wait()
-		job, joined, err := b.queue.Pull(b.ctx, pull.Request{Reference: ref, Platforms: platforms, By: "bob"})
-		if err != nil || !joined || job.ID != first.ID {
-			t.Fatalf("job %d, joined %t, %v; want to join job %d", job.ID, joined, err, first.ID)
+		j, joined, err := b.queue.Pull(b.ctx, pull.Request{Reference: ref, Platforms: platforms, By: "bob"})
+		if err != nil || !joined || j.ID != first.ID {
+			t.Fatalf("job %d, joined %t, %v; want to join job %d", j.ID, joined, err, first.ID)
 		}
-		if saved, err := b.store.Job(b.ctx, first.ID); err != nil || len(saved.Requesters) != 2 {
-			t.Errorf("saved while running: %+v, %v", saved.Requesters, err)
+		if saved, err := b.store.Job(b.ctx, first.ID); err != nil || len(saved.By) != 2 {
+			t.Errorf("saved while running: %+v, %v", saved.By, err)
 		}
 		other := b.pull(ref, "linux/amd64")
 		if other.ID == first.ID {
 			t.Error("a pull of other platforms joined")
 		}
-		if got := b.queue.ActiveCount(); got != 2 {
+		if got := b.jobs.ActiveCount(); got != 2 {
 			t.Errorf("%d active pulls, want 2", got)
 		}
 		close(gate)
-		equal(t, "requesters", b.end(first.ID).Requesters, []string{"ann", "bob"})
+		equal(t, "requesters", b.end(first.ID).By, []string{"ann", "bob"})
 		b.end(other.ID)
 	})
 }
@@ -63,7 +64,7 @@ func TestQueuedPullIsJoinedToo(t *testing.T) {
 		first := b.pull(b.up.tag("app:1", b.up.image("linux/amd64", l)))
 		ref := b.up.tag("app:2", b.up.image("linux/arm64", l))
 		second := b.pull(ref)
-		if got := b.live(second.ID).State; got != pull.Queued {
+		if got := b.live(second.ID).State; got != job.Queued {
 			t.Errorf("the second pull is %s, want it queued", got)
 		}
 		if again := b.pull(ref); again.ID != second.ID {
@@ -71,7 +72,7 @@ func TestQueuedPullIsJoinedToo(t *testing.T) {
 		}
 		close(gate)
 		b.end(first.ID)
-		if got := b.end(second.ID).State; got != pull.Done {
+		if got := b.end(second.ID).State; got != job.Done {
 			t.Errorf("the second pull is %s", got)
 		}
 	})
@@ -83,15 +84,15 @@ func TestLayerOfTwoPullsIsFetchedOnceAndMovesInBoth(t *testing.T) {
 		one, two := b.up.tag("app:1", b.up.image("linux/amd64", shared)), b.up.tag("other:1", b.up.image("linux/arm64", shared))
 		gate := b.up.hold(shared, 3000)
 		first, second := b.pull(one), b.pull(two)
-		for _, job := range []pull.Job{b.live(first.ID), b.live(second.ID)} {
-			if l := job.Layers[0]; l.State != pull.Downloading || l.Bytes != 3000 {
-				t.Errorf("pull %d shows %s with %d bytes, want 3000 downloading", job.ID, l.State, l.Bytes)
+		for _, j := range []job.Job{b.live(first.ID), b.live(second.ID)} {
+			if l := j.Progress.Layers[0]; l.State != job.Downloading || l.Bytes != 3000 {
+				t.Errorf("pull %d shows %s with %d bytes, want 3000 downloading", j.ID, l.State, l.Bytes)
 			}
 		}
 		close(gate)
 		for _, id := range []int64{first.ID, second.ID} {
-			if job := b.end(id); job.State != pull.Done || job.Layers[0].Bytes != shared.Size {
-				t.Errorf("pull %d: %+v", id, job)
+			if j := b.end(id); j.State != job.Done || j.Progress.Layers[0].Bytes != shared.Size {
+				t.Errorf("pull %d: %+v", id, j)
 			}
 		}
 		equal(t, "requests", b.up.requested(shared.Digest), []int64{0})
@@ -105,18 +106,18 @@ func TestCancelledPullDoesNotStopWhatAnotherWaitsFor(t *testing.T) {
 		gate := b.up.hold(shared, 3000)
 		first, second := b.pull(one), b.pull(two)
 		synctest.Wait()
-		if err := b.queue.Cancel(first.ID, "bob"); err != nil {
+		if err := b.jobs.Cancel(first.ID, "bob"); err != nil {
 			t.Fatal(err)
 		}
 		close(gate)
-		if got := b.end(second.ID).State; got != pull.Done {
+		if got := b.end(second.ID).State; got != job.Done {
 			t.Errorf("the other pull is %s", got)
 		}
-		job := b.end(first.ID)
-		if job.State != pull.Cancelled || job.Problem == nil || job.Problem.Message != "cancelled by bob" {
-			t.Errorf("the cancelled pull is %s, %+v", job.State, job.Problem)
+		j := b.end(first.ID)
+		if j.State != job.Cancelled || j.Problem == nil || j.Problem.Message.String() != "cancelled by bob" {
+			t.Errorf("the cancelled pull is %s, %+v", j.State, j.Problem)
 		}
-		if l := job.Layers[0]; l.State != pull.Waiting || l.Bytes != 3000 {
+		if l := j.Progress.Layers[0]; l.State != job.Waiting || l.Bytes != 3000 {
 			t.Errorf("the cancelled pull's layer is %s with %d bytes, want as it was left", l.State, l.Bytes)
 		}
 		equal(t, "requests", b.up.requested(shared.Digest), []int64{0})
@@ -130,19 +131,19 @@ func TestPullAfterACancelGoesOnWhereItStopped(t *testing.T) {
 		gate := b.up.hold(half, 3000)
 		first := b.pull(ref)
 		synctest.Wait()
-		if err := b.queue.Cancel(first.ID, ""); err != nil {
+		if err := b.jobs.Cancel(first.ID, ""); err != nil {
 			t.Fatal(err)
 		}
-		if got := b.end(first.ID).State; got != pull.Cancelled {
+		if got := b.end(first.ID).State; got != job.Cancelled {
 			t.Fatalf("the pull is %s", got)
 		}
 		close(gate)
-		job := b.done(ref)
-		if job.ID == first.ID {
+		j := b.done(ref)
+		if j.ID == first.ID {
 			t.Error("the cancelled pull was joined")
 		}
 		equal(t, "offsets", b.up.requested(half.Digest), []int64{0, 3000})
-		if l := job.Layers; l[0].State != pull.AlreadyStored || l[1].Resumed != 3000 || l[1].Bytes != half.Size {
+		if l := j.Progress.Layers; l[0].State != job.AlreadyStored || l[1].Resumed != 3000 || l[1].Bytes != half.Size {
 			t.Errorf("layers: %+v", l)
 		}
 	})
@@ -154,21 +155,21 @@ func TestCancelOfAQueuedPullIsAtOnce(t *testing.T) {
 		gate := b.up.hold(l, 10)
 		first := b.pull(b.up.tag("app:1", b.up.image("linux/amd64", l)))
 		second := b.pull(b.up.tag("app:2", b.up.image("linux/arm64", l)))
-		if err := b.queue.Cancel(second.ID, "bob"); err != nil {
+		if err := b.jobs.Cancel(second.ID, "bob"); err != nil {
 			t.Fatal(err)
 		}
-		if got := b.end(second.ID); got.State != pull.Cancelled || got.Finished.IsZero() {
+		if got := b.end(second.ID); got.State != job.Cancelled || got.Finished.IsZero() {
 			t.Errorf("the queued pull is %s", got.State)
 		}
 		close(gate)
 		b.end(first.ID)
-		if err := b.queue.Cancel(first.ID, "bob"); image.KindOf(err) != image.Conflict {
+		if err := b.jobs.Cancel(first.ID, "bob"); image.KindOf(err) != image.Conflict {
 			t.Errorf("cancel of a pull that is over: %v, want a conflict", err)
 		}
-		if err := b.queue.Cancel(4711, "bob"); image.KindOf(err) != image.NotFound {
+		if err := b.jobs.Cancel(4711, "bob"); image.KindOf(err) != image.NotFound {
 			t.Errorf("cancel of an unknown pull: %v, want not found", err)
 		}
-		if s := b.queue.Stats(); s.Done != 1 || s.Cancelled != 1 || s.BytesFetched == 0 {
+		if s := b.jobs.Stats(); s.Done != 1 || s.Cancelled != 1 || b.queue.Stats().BytesFetched == 0 {
 			t.Errorf("stats: %+v", s)
 		}
 	})
@@ -191,8 +192,8 @@ func TestBlobThatOneRepositoryLacksIsFetchedFromTheOther(t *testing.T) {
 		synctest.Wait()
 		close(gate)
 		for _, id := range []int64{first.ID, second.ID} { // the first has it from there, too: it is the same blob
-			if job := b.end(id); job.State != pull.Done {
-				t.Errorf("pull %d is %s, %+v", id, job.State, job.Problem)
+			if j := b.end(id); j.State != job.Done {
+				t.Errorf("pull %d is %s, %+v", id, j.State, j.Problem)
 			}
 		}
 	})
@@ -223,8 +224,8 @@ func TestDownloadsAreBoundedOverAllPulls(t *testing.T) {
 		synctest.Wait()
 		close(gate)
 		for _, id := range ids {
-			if job := b.end(id); job.State != pull.Done {
-				t.Errorf("pull %d is %s, %+v", id, job.State, job.Problem)
+			if j := b.end(id); j.State != job.Done {
+				t.Errorf("pull %d is %s, %+v", id, j.State, j.Problem)
 			}
 		}
 		if b.up.most != 3 {
@@ -244,9 +245,9 @@ func TestAnOlderResolveNeverWinsOverANewerOne(t *testing.T) {
 		b.up.tag("app:1", moved)
 		b.done(ref, "linux/amd64")
 		close(gate)
-		job := b.end(first.ID)
-		if job.State != pull.Done || job.Digest != moved.Digest {
-			t.Errorf("the slow pull is %s at %s, want %s: the tag had moved", job.State, job.Digest, moved.Digest)
+		j := b.end(first.ID)
+		if j.State != job.Done || pull.DigestOf(j) != moved.Digest {
+			t.Errorf("the slow pull is %s at %s, want %s: the tag had moved", j.State, pull.DigestOf(j), moved.Digest)
 		}
 		if stored, err := b.store.Resolved(b.ctx, ref); err != nil || stored.Digest != moved.Digest {
 			t.Errorf("the shelf holds %+v, %v; want %s", stored, err, moved.Digest)
@@ -266,11 +267,11 @@ func TestLieAboutASizeDoesNotFailAnotherPull(t *testing.T) {
 		second := b.pull(honest)
 		synctest.Wait()
 		close(gate)
-		if job := b.end(first.ID); job.State != pull.Failed {
-			t.Errorf("the pull with the wrong size is %s", job.State)
+		if j := b.end(first.ID); j.State != job.Failed {
+			t.Errorf("the pull with the wrong size is %s", j.State)
 		}
-		if job := b.end(second.ID); job.State != pull.Done || !b.stored(l) {
-			t.Errorf("the pull with the right size is %s, %+v", job.State, job.Problem)
+		if j := b.end(second.ID); j.State != job.Done || !b.stored(l) {
+			t.Errorf("the pull with the right size is %s, %+v", j.State, j.Problem)
 		}
 	})
 }
@@ -288,19 +289,19 @@ func TestPullRightAfterACancelWaitsForTheFileToBeFree(t *testing.T) {
 		ref := b.up.tag("app:1", b.up.image("linux/amd64", l))
 		first := b.pull(ref)
 		synctest.Wait()
-		if err := b.queue.Cancel(first.ID, "bob"); err != nil {
+		if err := b.jobs.Cancel(first.ID, "bob"); err != nil {
 			t.Fatal(err)
 		}
 		second := b.pull(ref)
-		if got := b.live(second.ID).Layers[0].State; second.ID == first.ID || got != pull.Waiting {
+		if got := b.live(second.ID).Progress.Layers[0].State; second.ID == first.ID || got != job.Waiting {
 			t.Errorf("pull %d has its layer %s, want a new pull that waits", second.ID, got)
 		}
 		close(deaf)
-		if got := b.end(first.ID).State; got != pull.Cancelled {
+		if got := b.end(first.ID).State; got != job.Cancelled {
 			t.Errorf("the cancelled pull is %s", got)
 		}
-		if job := b.end(second.ID); job.State != pull.Done {
-			t.Errorf("the new pull is %s, %+v", job.State, job.Problem)
+		if j := b.end(second.ID); j.State != job.Done {
+			t.Errorf("the new pull is %s, %+v", j.State, j.Problem)
 		}
 	})
 }

@@ -6,12 +6,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/image"
 )
 
 // chooseOf chooses among the leaves of an index, as the form for it does. Where several entries say nothing of their
 // platform, and one of them would be chosen, their configs say it: entries are the leaves with what is known then.
-func (q *Queue) chooseOf(ctx context.Context, w wish, all []leaf, ask asker) (entries []image.Entry, choices []Choice, missing []image.Platform, err error) {
+func (q *Queue) chooseOf(ctx context.Context, w want, all []leaf, ask retrier) (entries []image.Entry, choices []Choice, missing []image.Platform, err error) {
 	entries = entriesOf(all)
 	choices, missing = choose(entries, w.platforms, q.standard)
 	if !guessed(entries, choices) {
@@ -42,7 +43,7 @@ func guessed(entries []image.Entry, choices []Choice) bool {
 
 // stated fills the platforms of entries in that do not say theirs, by the configs of the first MaxOffers of them. One that is of
 // no use is none of them any more: what is wrong with one image fails nobody who wants another.
-func (s *resolver) stated(ctx context.Context, repo image.Repository, entries []image.Entry, ask asker) error {
+func (s *resolver) stated(ctx context.Context, repo image.Repository, entries []image.Entry, ask retrier) error {
 	var g errgroup.Group
 	g.SetLimit(manifestsAtOnce)
 	left := MaxOffers
@@ -53,7 +54,7 @@ func (s *resolver) stated(ctx context.Context, repo image.Repository, entries []
 		}
 		left--
 		g.Go(func() error {
-			return guard(func() error {
+			return guard.Do(func() error {
 				p, err := s.statedBy(ctx, repo, e.Descriptor, ask)
 				var known *image.Error
 				switch kind := image.KindOf(err); {
@@ -72,7 +73,7 @@ func (s *resolver) stated(ctx context.Context, repo image.Repository, entries []
 }
 
 // statedBy gives the platform that the config of an entry says.
-func (s *resolver) statedBy(ctx context.Context, repo image.Repository, d image.Descriptor, ask asker) (image.Platform, error) {
+func (s *resolver) statedBy(ctx context.Context, repo image.Repository, d image.Descriptor, ask retrier) (image.Platform, error) {
 	m, err := s.manifest(ctx, repo, d, ask)
 	if err != nil {
 		return image.Platform{}, err

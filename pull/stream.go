@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 )
 
 // unproved is how much of a blob's end is held back until its digest is proved: nobody is handed a whole blob that is
@@ -51,7 +52,7 @@ func (f *fetcher) stream(ctx context.Context, b blob) (*Stream, error) {
 		failed := s.err != nil
 		_ = s.Close() // nothing was read
 		if f.base.Err() != nil {
-			return nil, stopping()
+			return nil, job.Stopping()
 		}
 		if ctx.Err() != nil || !failed {
 			return nil, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/share"
 )
 
@@ -37,7 +38,7 @@ type Survey struct {
 	Here       int64            // of those bytes that are here already, half-fetched layers included
 	Fetch      int64            // of those to download
 	Offered    []image.Platform // every platform that some tag has
-	Problem    *Problem         // why it ended early, or the first reason why a tag was not read
+	Problem    *job.Problem     // why it ended early, or the first reason why a tag was not read
 	Done       bool             // nothing more will change
 	At         time.Time        // when the last of it was found out
 }
@@ -60,7 +61,7 @@ func (q *Queue) Survey(repo image.Repository, match string, platforms []image.Pl
 		return Survey{}, err
 	}
 	s, err := q.surveys.ask(surveyKey(repo, match, platforms), q.now(), func() *survey {
-		return newSurvey(q.base, Survey{Repository: repo, Match: match, Platforms: platforms, At: q.now()})
+		return newSurvey(q.jobs.Base(), Survey{Repository: repo, Match: match, Platforms: platforms, At: q.now()})
 	}, q.survey)
 	if err != nil {
 		return Survey{}, err
@@ -69,7 +70,7 @@ func (q *Queue) Survey(repo image.Repository, match string, platforms []image.Pl
 }
 
 func surveyKey(repo image.Repository, match string, platforms []image.Platform) string {
-	return identity(Job{Reference: image.Reference{Repository: repo}, AllTags: true, Match: match, Platforms: platforms})
+	return identity(AllTags{Ref: image.Reference{Repository: repo}, Match: match, Platforms: platforms})
 }
 
 // surveys are those under way and those that are kept. Safe for concurrent use.

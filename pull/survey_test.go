@@ -87,7 +87,7 @@ func TestSurveyTellsWhatThePullThenFetches(t *testing.T) {
 		b.up.hold(half, 3000)
 		id := b.pull(image.Reference{Repository: app, Tag: "2"}).ID
 		synctest.Wait()
-		if err := b.queue.Cancel(id, "bob"); err != nil {
+		if err := b.jobs.Cancel(id, "bob"); err != nil {
 			t.Fatal(err)
 		}
 		b.up.blob = nil
@@ -96,8 +96,8 @@ func TestSurveyTellsWhatThePullThenFetches(t *testing.T) {
 			t.Fatalf("survey %+v", s)
 		}
 		job := b.doneAll("")
-		if job.Fetched != s.Fetch || job.Expected != s.Fetch {
-			t.Errorf("%d of %d expected bytes fetched, the survey said %d", job.Fetched, job.Expected, s.Fetch)
+		if allTags(job).Fetched != s.Fetch || allTags(job).Expected != s.Fetch {
+			t.Errorf("%d of %d expected bytes fetched, the survey said %d", allTags(job).Fetched, allTags(job).Expected, s.Fetch)
 		}
 		if again := b.surveyed(""); again.Fetch != 0 || again.Here != s.Size {
 			t.Errorf("survey after the pull %+v", again)
@@ -228,7 +228,7 @@ func TestSurveyGoesOnAfterATagThatCannotBeRead(t *testing.T) {
 			return nil
 		}
 		s := b.surveyed("")
-		if s.Unread != 2 || s.Asked != 3 || s.Fetch != fine.Size || s.Problem == nil || s.Problem.Message != "garbled" {
+		if s.Unread != 2 || s.Asked != 3 || s.Fetch != fine.Size || s.Problem == nil || s.Problem.Message.String() != "garbled" {
 			t.Errorf("survey %+v", s)
 		}
 	})

@@ -8,7 +8,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 )
 
 // errSurveyEnds ends the work on a survey that has a Problem already.
@@ -16,13 +18,13 @@ var errSurveyEnds = errors.New("survey cannot go on")
 
 // survey finds out what there is to be known, until its context ends.
 func (q *Queue) survey(s *survey) {
-	err := guard(func() error { return q.surveyTags(s) })
+	err := guard.Do(func() error { return q.surveyTags(s) })
 	if s.ctx.Err() != nil {
 		return // nobody asks any more, or the queue closes: it is not done
 	}
-	var p *panicked
+	var p *guard.Panic
 	if errors.As(err, &p) {
-		q.log.Error("survey failed", "repository", string(s.repository), "error", err, "stack", string(p.stack))
+		q.log.Error("survey failed", "repository", string(s.repository), "error", err, "stack", string(p.Stack))
 		s.fails(err, q.now())
 	}
 	s.done(q.now())
@@ -45,7 +47,7 @@ func (q *Queue) surveyTags(s *survey) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			return guard(func() error { return q.surveyTag(ctx, s, image.Reference{Repository: repo, Tag: tag}) })
+			return guard.Do(func() error { return q.surveyTag(ctx, s, image.Reference{Repository: repo, Tag: tag}) })
 		})
 	}
 	return g.Wait()
@@ -91,7 +93,7 @@ func (q *Queue) surveyTag(ctx context.Context, s *survey, ref image.Reference) e
 		return context.Cause(ctx)
 	}
 	if kind := image.KindOf(err); kind == image.Internal {
-		q.log.Error("tag not surveyed", "reference", ref.String(), "error", err, "cause", cause(err))
+		q.log.Error("tag not surveyed", "reference", ref.String(), "error", err, "cause", job.Cause(err))
 	}
 	if s.cannotRead(head.Digest, err, q.now()) || hitsAll(err) {
 		s.fails(err, q.now())
@@ -109,14 +111,14 @@ type finding struct {
 
 // surveyDigest reads an index and those of its manifests that would be pulled, or one manifest.
 func (q *Queue) surveyDigest(ctx context.Context, s *survey, head image.Descriptor, ref image.Reference) (finding, error) {
-	f, err := q.look(ctx, ref.Repository, head, wish{Reference: ref, platforms: s.known.Platforms, partly: true})
+	f, err := q.look(ctx, ref.Repository, head, want{Reference: ref, platforms: s.known.Platforms, partly: true})
 	if kind := image.KindOf(err); err != nil && (kind == image.NotImage || kind == image.NoPlatform) {
 		return finding{lacking: true, offered: f.offered}, nil
 	}
 	return f, err
 }
 
-func (q *Queue) look(ctx context.Context, repo image.Repository, head image.Descriptor, w wish) (f finding, err error) {
+func (q *Queue) look(ctx context.Context, repo image.Repository, head image.Descriptor, w want) (f finding, err error) {
 	doc, err := q.resolver.document(ctx, repo, head, q.surveyAsker)
 	if err != nil {
 		return f, err
@@ -230,7 +232,7 @@ func (s *survey) cannotRead(d image.Digest, err error, now time.Time) (down bool
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.known.Problem == nil {
-		s.known.Problem = problemOf(err)
+		s.known.Problem = job.ProblemOf(err)
 		s.again = now.Add(surveyAgain)
 	}
 	is := &surveyed{tags: 1}
@@ -250,7 +252,7 @@ func (s *survey) cannotRead(d image.Digest, err error, now time.Time) (down bool
 func (s *survey) fails(err error, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.known.Problem, s.again = problemOf(err), now.Add(surveyAgain)
+	s.known.Problem, s.again = job.ProblemOf(err), now.Add(surveyAgain)
 	if at := retryTime(err); at.After(s.again) {
 		s.again = at
 	}

@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/job"
 )
 
 const (
@@ -33,8 +33,8 @@ func brokenAs(ctx context.Context, q querier, d image.Digest, platforms []image.
 }
 
 // settledJob returns a job as it is to be kept: one that is done and has brought what is known to be broken has failed.
-func settledJob(ctx context.Context, tx *sql.Tx, j pull.Job) (pull.Job, error) {
-	if j.AllTags && j.State == pull.Done { // of thousands of tags none is looked at where nothing is broken at all
+func settledJob(ctx context.Context, tx *sql.Tx, j job.Job) (job.Job, error) {
+	if j.Kind() == job.PullAll && j.State == job.Done { // of thousands of tags none is looked at where nothing is broken at all
 		var broken bool
 		if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM images WHERE broken <> '')`).Scan(&broken); err != nil || !broken {
 			return j, err

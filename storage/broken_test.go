@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
 )
@@ -20,7 +21,7 @@ func brokenShelf(t *testing.T) (s *testShelf, bad, good image.Digest) {
 }
 
 // kept gives a job as its record has it.
-func (s *testShelf) kept(id int64) pull.Job {
+func (s *testShelf) kept(id int64) job.Job {
 	s.t.Helper()
 	j, err := s.Job(s.t.Context(), id)
 	if err != nil {
@@ -29,39 +30,37 @@ func (s *testShelf) kept(id int64) pull.Job {
 	return j
 }
 
-func (s *testShelf) job(j pull.Job) int64 {
+func (s *testShelf) job(j job.Job) int64 {
 	s.t.Helper()
 	j.Created = time.Unix(1, 0)
-	id, err := s.CreateJob(s.t.Context(), pull.Job{Reference: j.Reference, State: pull.Pulling, Created: j.Created})
-	if err != nil {
+	lease := s.begin(job.Job{Detail: j.Detail, State: job.Pulling, Created: j.Created})
+	j.ID = lease.ID
+	if err := s.Ledger().Save(s.t.Context(), lease, j); err != nil {
 		s.t.Fatal(err)
 	}
-	j.ID = id
-	if err := s.SaveJob(s.t.Context(), j); err != nil {
-		s.t.Fatal(err)
-	}
-	return id
+	return j.ID
 }
 
 // Whether unpacking is quicker than the job's last save or slower, the record of a pull that brought a broken image says so.
 func TestAPullOfWhatProvesBrokenIsKeptAsFailed(t *testing.T) {
 	s, bad, good := brokenShelf(t)
 	repository := tagRef(t, "bad:1").Repository
-	jobs := map[string]pull.Job{
-		"of one":      {Reference: tagRef(t, "bad:1"), State: pull.Done, Digest: bad},
-		"by platform": {Reference: tagRef(t, "bad:1"), State: pull.Done, Digest: bad, Pulled: []image.Platform{{OS: "linux", Architecture: "amd64"}}},
-		"of all": {Reference: image.Reference{Repository: repository}, AllTags: true, State: pull.Done, Tags: []pull.TagLine{
+	jobs := map[string]job.Job{
+		"of one":      {Detail: pull.Single{Ref: tagRef(t, "bad:1"), Digest: bad}, State: job.Done},
+		"by platform": {Detail: pull.Single{Ref: tagRef(t, "bad:1"), Digest: bad}, State: job.Done, Outcome: job.Outcome{Pulled: []image.Platform{{OS: "linux", Architecture: "amd64"}}}},
+		"of all": {State: job.Done, Detail: pull.AllTags{Ref: image.Reference{Repository: repository}, Tags: []pull.TagLine{
 			{Tag: "1", State: pull.TagDone, Digest: bad}, {Tag: "2", State: pull.TagUpToDate, Digest: good}, {Tag: "3", State: pull.TagSkipped},
-		}},
+		}}},
 	}
 	check := func(name string, id int64) {
 		t.Helper()
 		j := s.kept(id)
-		if j.State != pull.Failed || !j.Broken || j.Problem == nil || j.Problem.Kind != image.Corrupt {
+		if j.State != job.Failed || !j.Outcome.Broken || j.Problem == nil || j.Problem.Kind != image.Corrupt {
 			t.Errorf("%s: %+v, %+v", name, j, j.Problem)
 		}
-		if name == "of all" && (j.Tags[0].State != pull.TagFailed || j.Tags[0].Problem == nil || j.Tags[1].State != pull.TagUpToDate || j.Tags[2].State != pull.TagSkipped) {
-			t.Errorf("its tags are %+v", j.Tags)
+		all, _ := j.Detail.(pull.AllTags)
+		if name == "of all" && (all.Tags[0].State != pull.TagFailed || all.Tags[0].Problem == nil || all.Tags[1].State != pull.TagUpToDate || all.Tags[2].State != pull.TagSkipped) {
+			t.Errorf("its tags are %+v", all.Tags)
 		}
 	}
 	before := map[string]int64{}
@@ -71,8 +70,8 @@ func TestAPullOfWhatProvesBrokenIsKeptAsFailed(t *testing.T) {
 	for name, j := range jobs {
 		before[name] = s.job(j)
 	}
-	sound := s.job(pull.Job{Reference: tagRef(t, "good:1"), State: pull.Done, Digest: good})
-	other := s.job(pull.Job{Reference: tagRef(t, "bad:1"), State: pull.Done, Digest: bad, Pulled: []image.Platform{{OS: "linux", Architecture: "arm64"}}})
+	sound := s.job(job.Job{Detail: pull.Single{Ref: tagRef(t, "good:1"), Digest: good}, State: job.Done})
+	other := s.job(job.Job{Detail: pull.Single{Ref: tagRef(t, "bad:1"), Digest: bad}, State: job.Done, Outcome: job.Outcome{Pulled: []image.Platform{{OS: "linux", Architecture: "arm64"}}}})
 	if err := s.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +83,7 @@ func TestAPullOfWhatProvesBrokenIsKeptAsFailed(t *testing.T) {
 		check(name, s.job(j))
 	}
 	for _, id := range []int64{sound, other} {
-		if j := s.kept(id); j.State != pull.Done || j.Problem != nil {
+		if j := s.kept(id); j.State != job.Done || j.Problem != nil {
 			t.Errorf("a pull of something else is %+v", j)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/mattn/go-sqlite3"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 )
 
@@ -30,11 +31,9 @@ func newWrittenShelf(t *testing.T) *testShelf {
 	s := newShelf(t)
 	s.fill([]string{"ubuntu:22.04=jammy amd64 arm64", "redis:7=redis amd64", "postgres:15=postgres amd64", "told:1=told amd64"})
 	for i := range 40 {
-		j := pull.Job{Reference: tagRef(t, fmt.Sprintf("redis:%d", i)), State: pull.Done, Created: time.UnixMilli(int64(i))}
-		j.Lines = []string{strings.Repeat(fmt.Sprintf("line %d of a long record; ", i), 200*(i%3))}
-		if _, err := s.CreateJob(t.Context(), j); err != nil {
-			t.Fatal(err)
-		}
+		j := job.Job{Detail: pull.Single{Ref: tagRef(t, fmt.Sprintf("redis:%d", i))}, State: job.Done, Created: time.UnixMilli(int64(i))}
+		j.Outcome.Lines = []string{strings.Repeat(fmt.Sprintf("line %d of a long record; ", i), 200*(i%3))}
+		s.begin(j)
 	}
 	if err := s.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
@@ -331,7 +330,7 @@ func TestNothingIsWrittenToADamagedDatabase(t *testing.T) {
 	s.Settle()
 	files := s.files()
 	_ = s.health.damage(sqlite3.Error{Code: sqlite3.ErrCorrupt})
-	_, err := s.CreateJob(t.Context(), pull.Job{Reference: tagRef(t, "redis:7")})
+	_, err := s.Ledger().Begin(t.Context(), job.Job{Detail: pull.Single{Ref: tagRef(t, "redis:7")}})
 	saysDamaged(t, "a new job", err)
 	s.keeper.removeStrays(slices.Collect(maps.Keys(files)))
 	if err := s.Close(); err != nil {

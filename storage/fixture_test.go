@@ -16,6 +16,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/test/rules"
@@ -84,6 +85,16 @@ func (s *testShelf) fill(all []string) {
 func (s *testShelf) pull(words string) {
 	s.t.Helper()
 	s.record(words, func(*shelf.Pulled) {})
+}
+
+// begin keeps a job that is worked on.
+func (s *testShelf) begin(j job.Job) job.Lease {
+	s.t.Helper()
+	lease, err := s.Ledger().Begin(s.t.Context(), j)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return lease
 }
 
 func (s *testShelf) record(words string, alter func(*shelf.Pulled)) {

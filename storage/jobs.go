@@ -8,58 +8,172 @@ import (
 	"slices"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/job"
+	"github.com/stowage/stowage/share"
 )
 
-// encodeJob gives a job as it is kept: itself with its tags counted, and the lines of the tags.
-func encodeJob(j pull.Job) (job, tags string, err error) {
-	if len(j.Tags) > 0 {
-		b, err := json.Marshal(j.Tags)
-		if err != nil {
-			return "", "", fmt.Errorf("encode the tags of pull %d: %w", j.ID, err)
+// What jobs have in common that wait or are worked on, and those that wait: a claim of an earlier session holds no more, for
+// its process has gone.
+const (
+	notOver = `state NOT IN ('done', 'failed', 'cancelled')`
+	waiting = notOver + ` AND claimed <> `
+)
+
+// encodeJob returns a job as it is kept: without its lines where it has many, and those.
+func encodeJob(j job.Job) (record, lines string, err error) {
+	if long, ok := j.Detail.(job.Long); ok {
+		short, apart := long.Apart()
+		if apart != nil {
+			b, err := json.Marshal(apart)
+			if err != nil {
+				return "", "", fmt.Errorf("encode the lines of pull %d: %w", j.ID, err)
+			}
+			j.Detail, lines = short, string(b)
 		}
-		j.TagCounts, j.Tags, tags = j.Counts(), nil, string(b)
 	}
 	b, err := json.Marshal(j)
 	if err != nil {
 		return "", "", fmt.Errorf("encode pull %d: %w", j.ID, err)
 	}
-	return string(b), tags, nil
+	return string(b), lines, nil
 }
 
-// CreateJob keeps a new pull job and gives it its ID.
-func (s *Store) CreateJob(ctx context.Context, j pull.Job) (id int64, err error) {
-	job, tags, err := encodeJob(j)
+// Ledger is the queue of jobs, kept in the database: it implements job.Ledger.
+type Ledger struct{ store *Store }
+
+// Ledger returns the queue of jobs.
+func (s *Store) Ledger() *Ledger { return &Ledger{s} }
+
+// Ask implements job.Ledger.
+func (q *Ledger) Ask(ctx context.Context, t job.Ticket) (id int64, joined bool, err error) {
+	record, lines, err := encodeJob(t.Job)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	err = s.note(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `INSERT INTO pulls (reference, state, created_at, job, tags) VALUES (?, ?, ?, ?, ?)`,
-			j.Reference.String(), j.State, millis(j.Created), job, tags)
+	err = q.store.note(ctx, func(tx *sql.Tx) error {
+		same, err := rowsOf(ctx, tx, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) }, `SELECT id FROM pulls WHERE what = ? AND what <> '' AND `+notOver+` ORDER BY id`, t.What)
 		if err != nil {
 			return err
 		}
-		id, err = res.LastInsertId()
+		if same = slices.DeleteFunc(same, q.store.unsaved.has); len(same) > 0 {
+			id, joined = same[0], true
+			return nil
+		}
+		if err := q.checkQueue(ctx, tx, t); err != nil {
+			return err
+		}
+		return tx.QueryRowContext(ctx, `INSERT INTO pulls (reference, state, created_at, job, tags, what, host, requester) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+			t.Job.Reference().String(), t.Job.State, millis(t.Job.Created), record, lines, t.What, t.Key.Host, t.Key.By).Scan(&id)
+	})
+	if err != nil {
+		return 0, false, fmt.Errorf("keep pull: %w", err)
+	}
+	return id, joined, nil
+}
+
+// checkQueue refuses a job where too many wait.
+func (q *Ledger) checkQueue(ctx context.Context, tx *sql.Tx, t job.Ticket) error {
+	var all, mine int
+	if err := tx.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(requester = ?), 0) FROM pulls WHERE `+waiting+`?`, t.Key.By, q.store.session).
+		Scan(&all, &mine); err != nil {
+		return err
+	}
+	switch {
+	case all >= t.Most:
+		return image.Errorf(image.TooLarge, "%d pulls are waiting already", all).Suggest("Wait until some of them are done, or cancel them.")
+	case mine >= t.Mine:
+		return image.Errorf(image.TooLarge, "%d pulls of %s are waiting already, the most that one requester may have", t.Mine, t.Key.By).
+			Suggest("Wait until some of them are done, or cancel them.")
+	}
+	return nil
+}
+
+// Begin implements job.Ledger.
+func (q *Ledger) Begin(ctx context.Context, j job.Job) (job.Lease, error) {
+	record, lines, err := encodeJob(j)
+	if err != nil {
+		return job.Lease{}, err
+	}
+	l := job.Lease{Epoch: 1}
+	err = q.store.note(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, `INSERT INTO pulls (reference, state, created_at, job, tags, claimed, epoch) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+			j.Reference().String(), j.State, millis(j.Created), record, lines, q.store.session, l.Epoch).Scan(&l.ID)
+	})
+	if err != nil {
+		return job.Lease{}, fmt.Errorf("keep pull: %w", err)
+	}
+	return l, nil
+}
+
+// Claim implements job.Ledger.
+func (q *Ledger) Claim(ctx context.Context, choose func(waiting []job.Turn) (id int64, ok bool)) (l job.Lease, ok bool, err error) {
+	turns, err := rowsOf(ctx, q.store.read, scanTurn, `SELECT id, host, requester FROM pulls WHERE `+waiting+`? ORDER BY id`, q.store.session)
+	if err != nil {
+		return job.Lease{}, false, fmt.Errorf("list the pulls that wait: %w", err)
+	}
+	if l.ID, ok = choose(slices.DeleteFunc(turns, func(t job.Turn) bool { return q.store.unsaved.has(t.ID) })); !ok {
+		return job.Lease{}, false, nil
+	}
+	err = q.store.note(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, `UPDATE pulls SET claimed = ?, epoch = epoch + 1 WHERE id = ? AND `+waiting+`? RETURNING epoch`, q.store.session, l.ID, q.store.session).
+			Scan(&l.Epoch)
+	})
+	if err != nil {
+		return job.Lease{}, false, fmt.Errorf("claim pull %d: %w", l.ID, err)
+	}
+	return l, true, nil
+}
+
+func scanTurn(rows *sql.Rows) (t job.Turn, err error) {
+	err = rows.Scan(&t.ID, &t.Key.Host, &t.Key.By)
+	t.Key.By = share.Requester(t.Key.By) // older rows have the name as it was given
+	return t, err
+}
+
+// Release implements job.Ledger.
+func (q *Ledger) Release(ctx context.Context, l job.Lease) error {
+	err := q.store.note(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE pulls SET claimed = 0 WHERE id = ? AND epoch = ?`, l.ID, l.Epoch)
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("keep pull: %w", err)
+		return fmt.Errorf("release pull %d: %w", l.ID, err)
 	}
-	return id, nil
+	return nil
 }
 
-// SaveJob replaces a kept job. One that is done and brought what is found to be broken by now is kept as one that failed. How
-// a job ended is known from then on, also where it cannot be written, as on a full disk: it is written as soon as that works.
-func (s *Store) SaveJob(ctx context.Context, j pull.Job) error {
-	err := s.writeJob(ctx, j)
+// Seal implements job.Ledger.
+func (q *Ledger) Seal(ctx context.Context, id int64) error {
+	err := q.store.note(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE pulls SET what = '' WHERE id = ?`, id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keep pull %d from being joined: %w", id, err)
+	}
+	return nil
+}
+
+// Save implements job.Ledger. A job that is done and brought what is found to be broken by now is kept as one that failed.
+// How a job ended is known from then on, also where it cannot be written, as on a full disk.
+func (q *Ledger) Save(ctx context.Context, l job.Lease, j job.Job) error {
+	err := q.writeJob(ctx, l, j)
 	if err != nil && j.State.Final() {
-		s.unsaved.keep(j)
+		q.store.unsaved.keep(l, j)
 	}
 	return err
 }
 
-func (s *Store) writeJob(ctx context.Context, j pull.Job) error {
-	err := s.note(ctx, func(tx *sql.Tx) error {
+func (q *Ledger) writeJob(ctx context.Context, l job.Lease, j job.Job) error {
+	err := q.store.note(ctx, func(tx *sql.Tx) error {
+		var holds bool
+		if err := tx.QueryRowContext(ctx, `SELECT CASE WHEN ?2 > 0 THEN claimed = ?3 AND epoch = ?2 ELSE claimed <> ?3 END FROM pulls WHERE id = ?1`,
+			l.ID, l.Epoch, q.store.session).Scan(&holds); err != nil {
+			return err
+		}
+		if !holds {
+			return fmt.Errorf("the claim of pull %d is another's", l.ID)
+		}
 		settled, err := settledJob(ctx, tx, j)
 		if err != nil {
 			return err
@@ -72,46 +186,47 @@ func (s *Store) writeJob(ctx context.Context, j pull.Job) error {
 	return nil
 }
 
-func putJob(ctx context.Context, tx *sql.Tx, j pull.Job) error {
-	job, tags, err := encodeJob(j)
+func putJob(ctx context.Context, tx *sql.Tx, j job.Job) error {
+	record, lines, err := encodeJob(j)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE pulls SET state = ?, job = ?, tags = ? WHERE id = ?`, j.State, job, tags, j.ID)
+	_, err = tx.ExecContext(ctx, `UPDATE pulls SET state = ?, job = ?, tags = ? WHERE id = ?`, j.State, record, lines, j.ID)
 	return err
 }
 
 // jobColumns are what scanJob reads.
 const jobColumns = `id, job, tags`
 
-func scanJob(rows *sql.Rows) (pull.Job, error) {
+func scanJob(rows *sql.Rows) (job.Job, error) {
 	var id int64
-	var job, tags []byte
-	if err := rows.Scan(&id, &job, &tags); err != nil {
-		return pull.Job{}, err
+	var record, lines []byte
+	if err := rows.Scan(&id, &record, &lines); err != nil {
+		return job.Job{}, err
 	}
-	var j pull.Job
-	if err := json.Unmarshal(job, &j); err != nil {
-		return pull.Job{}, fmt.Errorf("decode pull %d: %w", id, err)
+	var j job.Job
+	if err := json.Unmarshal(record, &j); err != nil {
+		return job.Job{}, fmt.Errorf("decode pull %d: %w", id, err)
 	}
-	if len(tags) > 0 {
-		if err := json.Unmarshal(tags, &j.Tags); err != nil {
-			return pull.Job{}, fmt.Errorf("decode the tags of pull %d: %w", id, err)
+	if long, ok := j.Detail.(job.Long); ok && len(lines) > 0 {
+		var err error
+		if j.Detail, err = long.With(lines); err != nil {
+			return job.Job{}, fmt.Errorf("decode the lines of pull %d: %w", id, err)
 		}
 	}
 	j.ID = id
 	return j, nil
 }
 
-// UnfinishedJobs lists the jobs that are not in a final state, oldest first.
-func (s *Store) UnfinishedJobs(ctx context.Context) ([]pull.Job, error) {
-	jobs, err := rowsOf(ctx, s.read, scanJob, `SELECT `+jobColumns+` FROM pulls WHERE state NOT IN ('done', 'failed', 'cancelled') ORDER BY id`)
-	return slices.DeleteFunc(s.unsaved.laid(jobs), func(j pull.Job) bool { return j.State.Final() }), err
+// Unfinished implements job.Ledger.
+func (q *Ledger) Unfinished(ctx context.Context) ([]job.Job, error) {
+	jobs, err := rowsOf(ctx, q.store.read, scanJob, `SELECT `+jobColumns+` FROM pulls WHERE `+notOver+` ORDER BY id`)
+	return slices.DeleteFunc(q.store.unsaved.laid(jobs), func(j job.Job) bool { return j.State.Final() }), err
 }
 
-// Jobs lists kept jobs, newest first, and how many there are in all. The lines of tags are left out: a list
-// shows how many there are (pull.Job.Counts), and they would make it slow.
-func (s *Store) Jobs(ctx context.Context, offset, limit int) (jobs []pull.Job, total int, err error) {
+// Jobs lists kept jobs, newest first, and how many there are in all. Lines that are kept apart are left out: they would
+// make a list slow.
+func (s *Store) Jobs(ctx context.Context, offset, limit int) (jobs []job.Job, total int, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM pulls`).Scan(&total); err != nil {
 			return err
@@ -122,14 +237,14 @@ func (s *Store) Jobs(ctx context.Context, offset, limit int) (jobs []pull.Job, t
 	return s.unsaved.laid(jobs), total, err
 }
 
-// Job gives one kept job. NotFound where there is none of that ID.
-func (s *Store) Job(ctx context.Context, id int64) (pull.Job, error) {
+// Job returns one kept job. NotFound where there is none of that ID.
+func (s *Store) Job(ctx context.Context, id int64) (job.Job, error) {
 	jobs, err := rowsOf(ctx, s.read, scanJob, `SELECT `+jobColumns+` FROM pulls WHERE id = ?`, id)
 	if err != nil {
-		return pull.Job{}, err
+		return job.Job{}, err
 	}
 	if len(jobs) == 0 {
-		return pull.Job{}, image.Errorf(image.NotFound, "there is no pull %d", id).Suggest("See all pulls at /pulls.")
+		return job.Job{}, image.Errorf(image.NotFound, "there is no pull %d", id).Suggest("See all pulls at /pulls.")
 	}
 	return s.unsaved.laid(jobs)[0], nil
 }

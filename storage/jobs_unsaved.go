@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/job"
 )
 
 // unsavedAgain is after how long it is tried again to write the ends of jobs.
@@ -18,33 +18,44 @@ type unsaved struct {
 	kick  chan struct{}
 
 	mu   sync.Mutex
-	jobs map[int64]pull.Job
+	jobs map[int64]end
+}
+
+// end is how a job ended, with the claim of it.
+type end struct {
+	lease job.Lease
+	job   job.Job
 }
 
 func newUnsaved(s *Store) *unsaved {
-	return &unsaved{store: s, kick: make(chan struct{}, 1), jobs: map[int64]pull.Job{}}
+	return &unsaved{store: s, kick: make(chan struct{}, 1), jobs: map[int64]end{}}
 }
 
 // keep remembers a job whose end was not written.
-func (u *unsaved) keep(j pull.Job) {
+func (u *unsaved) keep(l job.Lease, j job.Job) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.jobs[j.ID] = j
+	u.jobs[j.ID] = end{l, j}
 	wake(u.kick)
 }
 
-func (u *unsaved) get(id int64) (pull.Job, bool) {
+func (u *unsaved) get(id int64) (end, bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	j, ok := u.jobs[id]
-	return j, ok
+	e, ok := u.jobs[id]
+	return e, ok
+}
+
+func (u *unsaved) has(id int64) bool {
+	_, ok := u.get(id)
+	return ok
 }
 
 // laid puts the ends that are not written over jobs as they were read.
-func (u *unsaved) laid(jobs []pull.Job) []pull.Job {
+func (u *unsaved) laid(jobs []job.Job) []job.Job {
 	for i := range jobs {
-		if j, ok := u.get(jobs[i].ID); ok {
-			jobs[i] = j
+		if e, ok := u.get(jobs[i].ID); ok {
+			jobs[i] = e.job
 		}
 	}
 	return jobs
@@ -85,11 +96,11 @@ func (u *unsaved) write(ctx context.Context) bool {
 	}
 	u.mu.Unlock()
 	for _, id := range ids {
-		j, ok := u.get(id)
+		e, ok := u.get(id)
 		if !ok {
 			continue
 		}
-		if err := u.store.writeJob(ctx, j); err != nil {
+		if err := u.store.Ledger().writeJob(ctx, e.lease, e.job); err != nil {
 			return false
 		}
 		u.mu.Lock()

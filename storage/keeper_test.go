@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf"
 )
@@ -152,26 +153,25 @@ func TestWhatAnUnfinishedPullFetchedOutlivesARestart(t *testing.T) {
 	s := newShelf(t)
 	fetched := []byte("a finished layer of a pull that goes on")
 	s.put(image.DigestOf(fetched), fetched)
-	job := pull.Job{Reference: tagRef(t, "ubuntu:22.04"), State: pull.Pulling}
-	id, err := s.CreateJob(t.Context(), job)
-	if err != nil {
-		t.Fatal(err)
-	}
+	j := job.Job{Detail: pull.Single{Ref: tagRef(t, "ubuntu:22.04")}, State: job.Pulling}
+	lease := s.begin(j)
 	for _, c := range []struct {
-		state pull.State
+		state job.State
 		there bool
-	}{{pull.Pulling, true}, {pull.Failed, false}} {
-		job.ID, job.State = id, c.state
-		if err := s.SaveJob(t.Context(), job); err != nil {
+	}{{job.Pulling, true}, {job.Failed, false}} {
+		j.ID, j.State = lease.ID, c.state
+		if err := s.Ledger().Save(t.Context(), lease, j); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 		later := func() time.Time { return time.Now().Add(48 * time.Hour) }
+		var err error
 		if s.Store, err = Open(t.Context(), Options{Dir: s.dir, Now: later}); err != nil {
 			t.Fatal(err)
 		}
+		lease.Epoch = 0 // the process that had claimed it has gone
 		s.keeper.awaitFirstSweep(t)
 		if _, there := s.files()[image.DigestOf(fetched)]; there != c.there {
 			t.Errorf("with the pull %s: the layer is there %v", c.state, there)

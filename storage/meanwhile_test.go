@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
@@ -20,6 +21,7 @@ type line struct {
 	*testShelf
 	registry *fake.Registry
 	faulty   *fake.Faulty
+	jobs     *job.Runner
 	queue    *pull.Queue
 	host     string
 }
@@ -35,7 +37,8 @@ func newLine(t *testing.T, o Options) *line {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.queue = pull.New(pull.Options{Source: client, Shelf: l.Store, DefaultPlatform: o.DefaultPlatform})
+	l.jobs = job.NewRunner(l.Ledger(), nil, nil)
+	l.queue = pull.New(pull.Options{Source: client, Shelf: l.Store, Runner: l.jobs, DefaultPlatform: o.DefaultPlatform})
 	if err := l.queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -63,28 +66,28 @@ func (l *line) start(tag string, architectures ...string) (id int64) {
 	for _, a := range architectures {
 		req.Platforms = append(req.Platforms, image.Platform{OS: "linux", Architecture: a})
 	}
-	job, _, err := l.queue.Pull(l.t.Context(), req)
+	j, _, err := l.queue.Pull(l.t.Context(), req)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	return job.ID
+	return j.ID
 }
 
-func (l *line) end(id int64, want pull.State) {
+func (l *line) end(id int64, want job.State) {
 	l.t.Helper()
-	states, cancel := l.queue.Subscribe(id)
+	states, cancel := l.jobs.Subscribe(id)
 	defer cancel()
 	for range states {
 	}
-	job, err := l.Job(l.t.Context(), id)
-	if err != nil || job.State != want {
-		l.t.Fatalf("pull %d is %s (%v): %+v, want %s", id, job.State, err, job.Problem, want)
+	j, err := l.Job(l.t.Context(), id)
+	if err != nil || j.State != want {
+		l.t.Fatalf("pull %d is %s (%v): %+v, want %s", id, j.State, err, j.Problem, want)
 	}
 }
 
 func (l *line) bring(tag string, architectures ...string) {
 	l.t.Helper()
-	l.end(l.start(tag, architectures...), pull.Done)
+	l.end(l.start(tag, architectures...), job.Done)
 }
 
 // has holds the shelf against rows of the one repository: "1=jammy amd64", "@=jammy amd64 (dangling)".
@@ -149,7 +152,7 @@ func TestAPruneWhileAPullRunsLeavesWhatItNeeds(t *testing.T) {
 		t.Errorf("the plan keeps %+v, want the base, which the pull holds", stays)
 	}
 	hold.Release()
-	l.end(id, pull.Done)
+	l.end(id, job.Done)
 	l.has("1=ci amd64", "2=redis amd64")
 	if n := l.faulty.Served(base.Digest); n != base.Size {
 		t.Errorf("%d bytes of the base were fetched, want its %d once", n, base.Size)
@@ -174,7 +177,7 @@ func TestADigestThatIsBeingPulledIsNotPruned(t *testing.T) {
 		t.Errorf("carrying it out: %v", err)
 	}
 	hold.Release()
-	l.end(id, pull.Done)
+	l.end(id, job.Done)
 	l.has("1=ci amd64", "2=jammy amd64 arm64")
 }
 
@@ -192,7 +195,7 @@ func TestWhatIsPrunedBeforeAPullHoldsItIsFetchedAgain(t *testing.T) {
 	l.pruneNow(shelf.Prune{})
 	l.Settle()
 	hold.Release()
-	l.end(id, pull.Done)
+	l.end(id, job.Done)
 	l.has("1=ci amd64", "2=redis amd64")
 }
 

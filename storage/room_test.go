@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf"
 )
@@ -28,27 +29,25 @@ func TestTheEndOfAPullThatCannotBeWrittenIsKnownAndWrittenLater(t *testing.T) {
 	for i := range long {
 		long[i] = fmt.Sprintf("line %d", i)
 	}
-	job := pull.Job{Reference: tagRef(t, "app:1"), State: pull.Pulling}
-	var err error
-	if job.ID, err = s.CreateJob(t.Context(), job); err != nil {
-		t.Fatal(err)
-	}
+	j := job.Job{Detail: pull.Single{Ref: tagRef(t, "app:1")}, State: job.Pulling}
+	lease := s.begin(j)
+	j.ID = lease.ID
 	s.fillDatabase()
-	job.State, job.Lines = pull.Failed, long
-	if err := s.SaveJob(t.Context(), job); image.KindOf(err) != image.DiskFull {
+	j.State, j.Outcome.Lines = job.Failed, long
+	if err := s.Ledger().Save(t.Context(), lease, j); image.KindOf(err) != image.DiskFull {
 		t.Fatalf("saved on a full disk: %v", err)
 	}
 	over := func(what string) {
 		t.Helper()
-		one, err := s.Job(t.Context(), job.ID)
-		if err != nil || one.State != pull.Failed {
+		one, err := s.Job(t.Context(), j.ID)
+		if err != nil || one.State != job.Failed {
 			t.Errorf("%s the pull is %s, %v", what, one.State, err)
 		}
 		all, _, err := s.Jobs(t.Context(), 0, 10)
-		if err != nil || len(all) != 1 || all[0].State != pull.Failed {
+		if err != nil || len(all) != 1 || all[0].State != job.Failed {
 			t.Errorf("%s the list says %+v, %v", what, all, err)
 		}
-		if unfinished, err := s.UnfinishedJobs(t.Context()); err != nil || len(unfinished) != 0 {
+		if unfinished, err := s.Ledger().Unfinished(t.Context()); err != nil || len(unfinished) != 0 {
 			t.Errorf("%s %d pulls are unfinished, %v", what, len(unfinished), err)
 		}
 	}
@@ -60,7 +59,7 @@ func TestTheEndOfAPullThatCannotBeWrittenIsKnownAndWrittenLater(t *testing.T) {
 	if !s.unsaved.write(t.Context()) {
 		t.Error("it is not written although there is room")
 	}
-	if _, kept := s.unsaved.get(job.ID); kept {
+	if _, kept := s.unsaved.get(j.ID); kept {
 		t.Error("it is still kept beside the database")
 	}
 	over("saved")

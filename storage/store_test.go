@@ -13,6 +13,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/image/layer"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/shelf"
@@ -330,11 +331,8 @@ func TestTheShelfIsTheSameAfterReopening(t *testing.T) {
 	s.pull("ubuntu:22.04=jammy amd64 arm64")
 	s.pull("ubuntu:latest=jammy amd64")
 	before := s.rows()
-	job := pull.Job{Reference: tagRef(t, "ubuntu:22.04"), State: pull.Pulling, Requesters: []string{"mira"}, Created: time.Now().UTC()}
-	id, err := s.CreateJob(t.Context(), job)
-	if err != nil {
-		t.Fatal(err)
-	}
+	j := job.Job{Detail: pull.Single{Ref: tagRef(t, "ubuntu:22.04")}, State: job.Pulling, By: []string{"mira"}, Created: time.Now().UTC()}
+	lease := s.begin(j)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -346,18 +344,22 @@ func TestTheShelfIsTheSameAfterReopening(t *testing.T) {
 	if after := s.rows(); !slices.Equal(before, after) {
 		t.Errorf("rows before %q, after %q", before, after)
 	}
-	jobs, err := s.UnfinishedJobs(t.Context())
-	if err != nil || len(jobs) != 1 || jobs[0].ID != id || jobs[0].Reference != job.Reference {
+	jobs, err := s.Ledger().Unfinished(t.Context())
+	if err != nil || len(jobs) != 1 || jobs[0].ID != lease.ID || jobs[0].Reference() != j.Reference() {
 		t.Errorf("unfinished jobs %+v, %v", jobs, err)
 	}
-	jobs[0].State = pull.Done
-	if err := s.SaveJob(t.Context(), jobs[0]); err != nil {
-		t.Fatal(err)
+	if err := s.Ledger().Save(t.Context(), lease, jobs[0]); err == nil {
+		t.Error("a claim outlived its process")
 	}
-	if jobs, err := s.UnfinishedJobs(t.Context()); err != nil || len(jobs) != 0 {
+	if lease, ok, err := s.Ledger().Claim(t.Context(), func(waiting []job.Turn) (int64, bool) { return waiting[0].ID, true }); err != nil || !ok {
+		t.Fatalf("the job of an earlier process cannot be claimed: %v", err)
+	} else if jobs[0].State = job.Done; s.Ledger().Save(t.Context(), lease, jobs[0]) != nil {
+		t.Error("the job cannot be saved by who claimed it")
+	}
+	if jobs, err := s.Ledger().Unfinished(t.Context()); err != nil || len(jobs) != 0 {
 		t.Errorf("unfinished jobs %+v, %v", jobs, err)
 	}
-	if kept, total, err := s.Jobs(t.Context(), 0, 10); err != nil || total != 1 || kept[0].State != pull.Done {
+	if kept, total, err := s.Jobs(t.Context(), 0, 10); err != nil || total != 1 || kept[0].State != job.Done {
 		t.Errorf("jobs %+v of %d, %v", kept, total, err)
 	}
 	if err := again.Close(); err != nil {
@@ -367,27 +369,24 @@ func TestTheShelfIsTheSameAfterReopening(t *testing.T) {
 
 func TestAListOfPullsCountsTagsAndLeavesTheirLinesOut(t *testing.T) {
 	s := newShelf(t)
-	job := pull.Job{Reference: tagRef(t, "ubuntu:22.04"), AllTags: true, State: pull.Done, Tags: []pull.TagLine{
+	all := pull.AllTags{Ref: image.Reference{Repository: tagRef(t, "ubuntu:22.04").Repository}, Tags: []pull.TagLine{
 		{Tag: "latest", State: pull.TagDone}, {Tag: "22.04", State: pull.TagDone}, {Tag: "broken", State: pull.TagFailed},
 	}}
-	job.Reference.Tag = ""
-	id, err := s.CreateJob(t.Context(), job)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.SaveJob(t.Context(), pull.Job{ID: id, Reference: job.Reference, AllTags: true, State: pull.Done, Tags: job.Tags}); err != nil {
+	lease := s.begin(job.Job{State: job.Pulling, Detail: all})
+	if err := s.Ledger().Save(t.Context(), lease, job.Job{ID: lease.ID, State: job.Done, Detail: all}); err != nil {
 		t.Fatal(err)
 	}
 	listed, _, err := s.Jobs(t.Context(), 0, 10)
 	if err != nil || len(listed) != 1 {
 		t.Fatalf("%d pulls listed, %v", len(listed), err)
 	}
-	if c := listed[0].Counts(); len(listed[0].Tags) != 0 || c[pull.TagDone] != 2 || c[pull.TagFailed] != 1 || c.All() != 3 {
-		t.Errorf("the list has %d lines and counts %v", len(listed[0].Tags), c)
+	short, _ := listed[0].Detail.(pull.AllTags)
+	if c := short.Counts(); len(short.Tags) != 0 || c[pull.TagDone] != 2 || c[pull.TagFailed] != 1 || c.All() != 3 {
+		t.Errorf("the list has %d lines and counts %v", len(short.Tags), c)
 	}
-	whole, err := s.Job(t.Context(), id)
-	if err != nil || !slices.Equal(whole.Tags, job.Tags) {
-		t.Errorf("the pull itself has the lines %v, %v", whole.Tags, err)
+	whole, err := s.Job(t.Context(), lease.ID)
+	if kept, _ := whole.Detail.(pull.AllTags); err != nil || !slices.Equal(kept.Tags, all.Tags) {
+		t.Errorf("the pull itself has the lines %v, %v", kept.Tags, err)
 	}
 }
 

@@ -3,19 +3,17 @@ package storage
 import (
 	"testing"
 
+	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/migrations"
-	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf"
 )
 
 // upload puts an image on the shelf as an archive does.
 func (s *testShelf) upload(words string) {
 	s.t.Helper()
-	id, err := s.CreateJob(s.t.Context(), pull.Job{State: pull.Pulling, Upload: &pull.Upload{}})
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	id := s.begin(job.Job{State: job.Pulling, Detail: archive.Upload{}}).ID
 	s.record(words, func(p *shelf.Pulled) { p.Uploaded, p.JobID = true, id })
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
@@ -59,9 +60,9 @@ func demo(ctx context.Context, f flags, stderr io.Writer) (err error) {
 	s.list = slices.DeleteFunc(s.list, func(l registry.Entry) bool { // the demo's own are nowhere else
 		return slices.ContainsFunc(list, func(own registry.Entry) bool { return sameHost(own.Host, l.Host) || sameHost(own.Host, l.MirrorOf) })
 	})
-	a, err := open(ctx, s, parts{registries: list, demo: &page.Demo{MoveTag: tagMover(reg)}, ready: func(ctx context.Context, q *pull.Queue) error {
+	a, err := open(ctx, s, parts{registries: list, demo: &page.Demo{MoveTag: tagMover(reg)}, ready: func(ctx context.Context, jobs *job.Runner, q *pull.Queue) error {
 		defer world.stocked.Store(true)
-		return stockDemo(ctx, q)
+		return stockDemo(ctx, jobs, q)
 	}})
 	if err != nil {
 		return err
@@ -83,7 +84,7 @@ func tagMover(reg *fake.Registry) func(context.Context) (image.Reference, error)
 }
 
 // stockDemo pulls what the shelf begins with and waits for it.
-func stockDemo(ctx context.Context, q *pull.Queue) error {
+func stockDemo(ctx context.Context, jobs *job.Runner, q *pull.Queue) error {
 	for _, p := range demoPulls {
 		ref, err := image.ParseReference(p.ref)
 		if err != nil {
@@ -97,11 +98,11 @@ func stockDemo(ctx context.Context, q *pull.Queue) error {
 			}
 			req.Platforms = append(req.Platforms, platform)
 		}
-		job, _, err := q.Pull(ctx, req)
+		j, _, err := q.Pull(ctx, req)
 		if err != nil {
 			return fmt.Errorf("stock the demo's shelf with %s: %w", p.ref, err)
 		}
-		if err := awaitPull(ctx, q, job.ID); err != nil {
+		if err := awaitPull(ctx, jobs, j.ID); err != nil {
 			return fmt.Errorf("stock the demo's shelf with %s: %w", p.ref, err)
 		}
 	}
@@ -109,21 +110,21 @@ func stockDemo(ctx context.Context, q *pull.Queue) error {
 }
 
 // awaitPull waits for a pull's final state.
-func awaitPull(ctx context.Context, q *pull.Queue, id int64) error {
-	states, cancel := q.Subscribe(id)
+func awaitPull(ctx context.Context, jobs *job.Runner, id int64) error {
+	states, cancel := jobs.Subscribe(id)
 	defer cancel()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case job, ok := <-states:
+		case j, ok := <-states:
 			if !ok {
 				return nil
 			}
-			if job.Problem != nil {
-				return &image.Error{Kind: job.Problem.Kind, Message: job.Problem.Message, Suggestion: job.Problem.Suggestion}
+			if j.Problem != nil {
+				return &image.Error{Kind: j.Problem.Kind, Message: j.Problem.Message.String(), Suggestion: j.Problem.Suggestion.String()}
 			}
-			if job.State.Final() {
+			if j.State.Final() {
 				return nil
 			}
 		}

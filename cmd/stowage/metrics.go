@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/storage"
 )
@@ -15,6 +16,7 @@ import (
 // shelfMetrics reads the shelf's and the queue's numbers when Prometheus asks for them.
 type shelfMetrics struct {
 	store  *storage.Store
+	jobs   *job.Runner
 	queue  *pull.Queue
 	mirror *pull.Mirror // may be nil
 	log    *slog.Logger
@@ -61,12 +63,12 @@ func (m shelfMetrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(roomDesc, float64(r.Left()))
 		gauge(reserveDesc, float64(r.Reserve))
 	}
-	s := m.queue.Stats()
-	gauge(activeDesc, float64(m.queue.ActiveCount()))
-	counter(endedDesc, float64(s.Done), string(pull.Done))
-	counter(endedDesc, float64(s.Failed), string(pull.Failed))
-	counter(endedDesc, float64(s.Cancelled), string(pull.Cancelled))
-	counter(fetchedDesc, float64(s.BytesFetched))
+	s := m.jobs.Stats()
+	gauge(activeDesc, float64(m.jobs.ActiveCount()))
+	counter(endedDesc, float64(s.Done), string(job.Done))
+	counter(endedDesc, float64(s.Failed), string(job.Failed))
+	counter(endedDesc, float64(s.Cancelled), string(job.Cancelled))
+	counter(fetchedDesc, float64(m.queue.Stats().BytesFetched))
 	if m.mirror != nil {
 		s := m.mirror.Stats()
 		counter(mirrorAskedDesc, float64(s.Asked))
@@ -75,9 +77,9 @@ func (m shelfMetrics) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func newMetrics(store *storage.Store, queue *pull.Queue, mirror *pull.Mirror, log *slog.Logger) *prometheus.Registry {
+func newMetrics(store *storage.Store, jobs *job.Runner, queue *pull.Queue, mirror *pull.Mirror, log *slog.Logger) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		shelfMetrics{store: store, queue: queue, mirror: mirror, log: log})
+		shelfMetrics{store: store, jobs: jobs, queue: queue, mirror: mirror, log: log})
 	return r
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stowage/stowage/handlers/distribution"
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
@@ -69,7 +70,7 @@ func sayWhy(ctx context.Context, s settings, why error) error {
 type parts struct {
 	registries []registry.Entry // they go before the operator's
 	demo       *page.Demo
-	ready      func(ctx context.Context, q *pull.Queue) error // called once pulls run
+	ready      func(ctx context.Context, jobs *job.Runner, q *pull.Queue) error // called once pulls run
 }
 
 // app is a wired server.
@@ -78,7 +79,9 @@ type app struct {
 	parts    parts
 	store    *storage.Store
 	client   *registry.Client
+	jobs     *job.Runner
 	queue    *pull.Queue
+	importer *archive.Importer
 	checker  *pull.Checker
 	mirror   *pull.Mirror // nil where nothing is mirrored
 	server   *web.Server
@@ -113,18 +116,21 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 	for _, name := range a.store.OpenToOthers() {
 		s.log.Warn("other accounts of this machine can write to a part of the data folder, and so replace what is stored; take that away with chmod go-w", "folder", filepath.Join(s.Data, name))
 	}
-	a.queue = pull.New(pull.Options{Source: a.client, Shelf: a.store, Concurrency: s.PullConcurrency, DefaultPlatform: s.platform, Logger: s.log})
+	a.jobs = job.NewRunner(a.store.Ledger(), s.log, time.Now)
+	a.queue = pull.New(pull.Options{
+		Source: a.client, Shelf: a.store, Runner: a.jobs, Concurrency: s.PullConcurrency, DefaultPlatform: s.platform, Logger: s.log,
+	})
+	a.importer = archive.NewImporter(archive.Options{Shelf: a.store, Jobs: a.jobs, MaxBytes: s.maxUpload, Logger: s.log})
 	a.checker = pull.NewChecker(pull.CheckOptions{Source: a.client, Shelf: a.store, Interval: s.CheckInterval, Logger: s.log})
 	if len(s.Mirror) > 0 {
 		a.mirror = pull.NewMirror(pull.MirrorOptions{Queue: a.queue, Checks: a.store, Registries: s.Mirror, Fresh: s.MirrorFresh, Logger: s.log})
 	}
-	metrics := newMetrics(a.store, a.queue, a.mirror, s.log)
+	metrics := newMetrics(a.store, a.jobs, a.queue, a.mirror, s.log)
 	api := distribution.New(distribution.Options{Store: a.store, Mirror: a.mirror, Logger: s.log})
 	a.server = web.New(web.Options{
 		Handlers: handlers.New(handlers.Options{
-			Store: a.store, Queue: a.queue, Checker: a.checker, Mirror: a.mirror, Registry: a.client, Search: search.New(a.client, a.client.Outbound()), Logger: s.log, DefaultPlatform: s.platform,
-			Importer:  archive.NewImporter(archive.Options{Shelf: a.store, Queue: a.queue, MaxBytes: s.maxUpload, Logger: s.log}),
-			LocalUser: localUser(), Demo: p.demo, ExternalURL: s.external, Closing: a.closing,
+			Store: a.store, Jobs: a.jobs, Queue: a.queue, Checker: a.checker, Mirror: a.mirror, Registry: a.client, Search: search.New(a.client, a.client.Outbound()), Importer: a.importer, Logger: s.log,
+			DefaultPlatform: s.platform, LocalUser: localUser(), Demo: p.demo, ExternalURL: s.external, Closing: a.closing,
 		}),
 		Distribution: api, Stored: api.Stored(),
 		Logger: s.log, Metrics: metrics, Ready: a.store.Ready, Loopback: s.loopback, ExternalURL: s.external, Hosts: s.Host,
@@ -135,11 +141,13 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 // run serves until ctx ends, then ends requests, pulls and the database in that order. Pulls that were
 // running go on at the next start.
 func (a *app) run(ctx context.Context) error {
-	if err := a.queue.Start(context.WithoutCancel(ctx)); err != nil {
-		return errors.Join(err, a.close())
+	for _, start := range []func(context.Context) error{a.importer.Start, a.queue.Start} {
+		if err := start(context.WithoutCancel(ctx)); err != nil {
+			return errors.Join(err, a.close())
+		}
 	}
 	if a.parts.ready != nil {
-		if err := a.parts.ready(ctx, a.queue); err != nil {
+		if err := a.parts.ready(ctx, a.jobs, a.queue); err != nil {
 			if ctx.Err() != nil {
 				err = nil // stopped before it was ready, which is no failure
 			}

@@ -9,7 +9,6 @@ import (
 	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf"
 )
 
@@ -33,7 +32,6 @@ type Store interface {
 type Handlers struct {
 	Site     *page.Site
 	Store    Store
-	Queue    *pull.Queue
 	Importer *archive.Importer
 	Log      *slog.Logger
 	Closing  <-chan struct{} // closed when the server goes down

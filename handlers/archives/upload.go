@@ -14,7 +14,7 @@ import (
 	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/archives"
 	"github.com/stowage/stowage/views/text"
@@ -49,7 +49,7 @@ func (h *Handlers) Uploads(c echo.Context) error {
 func (h *Handlers) PutArchive(c echo.Context) error {
 	file, err := fileParam(c)
 	if err != nil {
-		return h.refuseUpload(c, nil, pull.Job{}, err)
+		return h.refuseUpload(c, nil, job.Job{}, err)
 	}
 	name := c.QueryParam(nameField)
 	done, err := h.Importer.Begin(c.Request().ContentLength, name, h.Site.Requester(c))
@@ -60,13 +60,13 @@ func (h *Handlers) PutArchive(c echo.Context) error {
 	body := newSentBody(c)
 	ctx, stop := h.whileServing(c.Request().Context())
 	defer stop()
-	job, err := h.Importer.Import(ctx, archive.Upload{
+	j, err := h.Importer.Import(ctx, archive.Request{
 		Body: body, File: file, Name: name, Size: c.Request().ContentLength, By: h.Site.Requester(c), Interrupt: body.interrupt,
 	})
 	if err != nil {
-		return h.refuseUpload(c, body, job, err)
+		return h.refuseUpload(c, body, j, err)
 	}
-	return h.answerUpload(c, job)
+	return h.answerUpload(c, j)
 }
 
 // whileServing gives a context that also ends when the server goes down: it does not wait for somebody who is sending.
@@ -103,36 +103,36 @@ func (h *Handlers) PostArchive(c echo.Context) error {
 	}
 	defer done()
 	c.Request().Body = body
-	job, err := h.importForm(c, body)
+	j, err := h.importForm(c, body)
 	switch {
 	case err != nil:
-		return h.refuseUpload(c, body, job, err)
+		return h.refuseUpload(c, body, j, err)
 	case page.PlainText(c.Request()):
-		return h.answerUpload(c, job)
+		return h.answerUpload(c, j)
 	case page.Partial(c):
-		return page.LeadOn(c, address.Pull{ID: job.ID}.String())
+		return page.LeadOn(c, address.Pull{ID: j.ID}.String())
 	}
-	return page.Redirect(c, address.Pull{ID: job.ID}.String(), ui.Flash{})
+	return page.Redirect(c, address.Pull{ID: j.ID}.String(), ui.Flash{})
 }
 
 // importForm takes the archive of a form in while it comes.
-func (h *Handlers) importForm(c echo.Context, body *sentBody) (pull.Job, error) {
+func (h *Handlers) importForm(c echo.Context, body *sentBody) (job.Job, error) {
 	parts, err := c.Request().MultipartReader()
 	if err != nil {
-		return pull.Job{}, image.Errorf(image.Invalid, "the form cannot be read").Because(err).
+		return job.Job{}, image.Errorf(image.Invalid, "the form cannot be read").Because(err).
 			Suggest("Send it as multipart/form-data, or the file alone: curl -T FILE and the address.")
 	}
 	form := uploadForm{parts: parts}
 	part, err := form.next()
 	if err != nil {
-		return pull.Job{}, err
+		return job.Job{}, err
 	}
 	if part == nil || part.FileName() == "" {
-		return pull.Job{}, image.Errorf(image.Invalid, "no archive was chosen").Suggest("Choose the file that docker save has written.")
+		return job.Job{}, image.Errorf(image.Invalid, "no archive was chosen").Suggest("Choose the file that docker save has written.")
 	}
 	ctx, stop := h.whileServing(c.Request().Context())
 	defer stop()
-	return h.Importer.Import(ctx, archive.Upload{
+	return h.Importer.Import(ctx, archive.Request{
 		Body: formPart{part}, File: page.CutText(path.Base(part.FileName()), maxFileName), Name: form.name,
 		Size: c.Request().ContentLength, By: h.Site.Requester(c), Interrupt: body.interrupt,
 		After: func(string) (string, error) {
@@ -208,40 +208,40 @@ func formError(err error) error {
 }
 
 // answerUpload tells a sender at a terminal what was stored, and where.
-func (h *Handlers) answerUpload(c echo.Context, job pull.Job) error {
+func (h *Handlers) answerUpload(c echo.Context, j job.Job) error {
 	base := h.Site.Origin(c)
 	var text strings.Builder
-	for _, line := range job.Lines {
+	for _, line := range j.Outcome.Lines {
 		text.WriteString(line + "\n")
 	}
-	for _, i := range job.Upload.Images {
+	up, _ := j.Detail.(archive.Upload)
+	for _, i := range up.Images {
 		text.WriteString(base + address.Of(i.Reference).String() + "\n")
 	}
 	status := http.StatusOK
-	if job.Newer {
+	if j.Outcome.Newer {
 		status = http.StatusCreated
 	}
 	header := c.Response().Header()
-	header.Set(echo.HeaderLocation, address.Pull{ID: job.ID}.String())
+	header.Set(echo.HeaderLocation, address.Pull{ID: j.ID}.String())
 	header.Set(echo.HeaderCacheControl, "no-store")
 	return c.String(status, text.String())
 }
 
 // refusedUpload makes the record of an upload that was refused before anything of it was read, so that it has a page like
 // one that failed. One that only found no place has none: it is sent again.
-func (h *Handlers) refusedUpload(c echo.Context, file string, why error) pull.Job {
+func (h *Handlers) refusedUpload(c echo.Context, file string, why error) job.Job {
 	if errors.Is(why, archive.ErrBusy) {
-		return pull.Job{}
+		return job.Job{}
 	}
-	up := pull.UploadRequest{File: file, Size: c.Request().ContentLength, By: h.Site.Requester(c)}
-	job, _ := h.Queue.Upload(context.WithoutCancel(c.Request().Context()), up, func(context.Context, *pull.Uploading) error { return why })
-	return job
+	up := archive.Request{File: file, Size: c.Request().ContentLength, By: h.Site.Requester(c)}
+	return h.Importer.Refuse(context.WithoutCancel(c.Request().Context()), up, why)
 }
 
 // refuseUpload gives an error the status that it has here, where it is the sender's and no registry's, and sees to it
 // that the sender gets the answer. A browser is led to the page of the job, which says what was wrong and can be
 // linked; a sender at a terminal is told its address.
-func (h *Handlers) refuseUpload(c echo.Context, body *sentBody, job pull.Job, err error) error {
+func (h *Handlers) refuseUpload(c echo.Context, body *sentBody, j job.Job, err error) error {
 	if body != nil {
 		body.giveUp(c)
 	}
@@ -252,10 +252,10 @@ func (h *Handlers) refuseUpload(c echo.Context, body *sentBody, job pull.Job, er
 	if !errors.As(err, &known) {
 		return err
 	}
-	if job.ID == 0 || errors.Is(known, errSlow) { // who is led on has not failed
+	if j.ID == 0 || errors.Is(known, errSlow) { // who is led on has not failed
 		return echo.NewHTTPError(uploadStatus(known)).SetInternal(known)
 	}
-	to := address.Pull{ID: job.ID}.String()
+	to := address.Pull{ID: j.ID}.String()
 	switch {
 	case page.PlainText(c.Request()):
 		c.Response().Header().Set(echo.HeaderLocation, to)

@@ -15,7 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/job"
 )
 
 // wire is a connection whose sender sends so many bytes every so often, with a read deadline as a socket has it. It is the
@@ -144,7 +144,7 @@ func TestASlowUploadIsNotLedOnAsIfItWereDone(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, "/archives", nil)
 	r.Header.Set("Accept", "text/html")
 	slow := image.Errorf(image.Invalid, "the archive came too slowly").Because(errSlow)
-	err := (&Handlers{}).refuseUpload(echo.New().NewContext(r, httptest.NewRecorder()), nil, pull.Job{ID: 7}, slow)
+	err := (&Handlers{}).refuseUpload(echo.New().NewContext(r, httptest.NewRecorder()), nil, job.Job{ID: 7}, slow)
 	var he *echo.HTTPError
 	if !errors.As(err, &he) || he.Code != http.StatusRequestTimeout {
 		t.Errorf("%v", err)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/shelf"
@@ -44,7 +45,8 @@ func (s *testShelf) reopen() {
 	if s.store, err = storage.Open(s.t.Context(), storage.Options{Dir: s.dir, DefaultPlatform: amd64}); err != nil {
 		s.t.Fatal(err)
 	}
-	s.queue = pull.New(pull.Options{Source: s.source, Shelf: s.store, DefaultPlatform: amd64})
+	s.jobs = job.NewRunner(s.store.Ledger(), nil, nil)
+	s.queue = pull.New(pull.Options{Source: s.source, Shelf: s.store, Runner: s.jobs, DefaultPlatform: amd64})
 	if err := s.queue.Start(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
@@ -135,11 +137,11 @@ func TestNoDamagedBlobIsServedWholeEachIsNamedAndPullingAgainMendsIt(t *testing.
 	for _, b := range damaged {
 		named = append(named, b.Digest)
 		for _, u := range b.Needs {
-			job, _, err := s.queue.Pull(t.Context(), pull.Request{Reference: u.Reference, Platforms: u.Platforms, By: "mira"})
+			j, _, err := s.queue.Pull(t.Context(), pull.Request{Reference: u.Reference, Platforms: u.Platforms, By: "mira"})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if j := s.over(job.ID); j.State != pull.Done {
+			if j := s.over(j.ID); j.State != job.Done {
 				t.Errorf("%s: %+v", u.Reference, j.Problem)
 			}
 		}
@@ -167,14 +169,14 @@ func TestPullingAgainMendsWhatNobodyHasReadYet(t *testing.T) {
 	s := newShelf(t)
 	ref, b := s.push("redis:7", large(1<<20))
 	amd64 := image.Platform{OS: "linux", Architecture: "amd64"}
-	again := func() pull.Job {
+	again := func() job.Job {
 		t.Helper()
-		job, _, err := s.queue.Pull(t.Context(), pull.Request{Reference: ref, Platforms: []image.Platform{amd64}, By: "mira"})
+		j, _, err := s.queue.Pull(t.Context(), pull.Request{Reference: ref, Platforms: []image.Platform{amd64}, By: "mira"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		j := s.over(job.ID)
-		if j.State != pull.Done {
+		j = s.over(j.ID)
+		if j.State != job.Done {
 			t.Fatalf("%+v", j.Problem)
 		}
 		return j
@@ -228,7 +230,7 @@ func TestAMirrorFetchesADamagedBlobAnewForItsClientAndMendsIt(t *testing.T) {
 	s.client("debian", "12", "linux/amd64", b)
 	s.fetch("redis/blobs/" + layer.Digest.String()) // where it is found
 	s.client("redis", "7", "linux/amd64", big)
-	for _, j := range s.queue.Active() {
+	for _, j := range s.jobs.Active() {
 		s.over(j.ID)
 	}
 	s.reopen()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/sample/fake"
@@ -54,9 +55,9 @@ func (s *testShelf) client(name, tag, platform string, b sample.Built) (total in
 }
 
 // pulls waits for all pulls and gives their records, newest first.
-func (s *testShelf) pulls() []pull.Job {
+func (s *testShelf) pulls() []job.Job {
 	s.t.Helper()
-	for _, j := range s.queue.Active() {
+	for _, j := range s.jobs.Active() {
 		s.over(j.ID)
 	}
 	page, _, err := s.store.Jobs(s.t.Context(), 0, 100)
@@ -73,10 +74,10 @@ func TestWhatIsMissingIsFetchedForAClientByAPullOfTheTagAndThePlatform(t *testin
 			ref, b := s.push("debian:12", multi("mirror"))
 			s.client(name, "12", "linux/arm64", b)
 			jobs := s.pulls()
-			if len(jobs) != 1 || jobs[0].State != pull.Done || jobs[0].Reference != ref || fmt.Sprint(jobs[0].Pulled) != "[linux/arm64]" {
+			if len(jobs) != 1 || jobs[0].State != job.Done || jobs[0].Reference() != ref || fmt.Sprint(jobs[0].Outcome.Pulled) != "[linux/arm64]" {
 				t.Fatalf("pulls: %+v", jobs)
 			}
-			if by := jobs[0].Requesters; len(by) != 1 || by[0] != "client 127.0.0.1 (Go-http-client/1.1)" {
+			if by := jobs[0].By; len(by) != 1 || by[0] != "client 127.0.0.1 (Go-http-client/1.1)" {
 				t.Errorf("requesters: %q", by)
 			}
 			stored, err := s.store.Resolved(t.Context(), ref)
@@ -94,7 +95,7 @@ func TestWhatIsMissingIsFetchedForAClientByAPullOfTheTagAndThePlatform(t *testin
 
 			// The other platform adds to it, under the same tag.
 			s.client(name, "12", "linux/amd64", b)
-			if jobs = s.pulls(); len(jobs) != 2 || jobs[0].Reference != ref {
+			if jobs = s.pulls(); len(jobs) != 2 || jobs[0].Reference() != ref {
 				t.Errorf("pulls: %+v", jobs)
 			}
 			if stored, err = s.store.Resolved(t.Context(), ref); err != nil || len(stored.Images) != 2 {
@@ -201,7 +202,7 @@ func TestTwentyClientsCauseOneFetchOfEachBlobAndOneQuestion(t *testing.T) {
 		clients.Go(func() { s.client("debian", "12", "linux/amd64", b) })
 	}
 	clients.Wait()
-	if jobs := s.pulls(); len(jobs) == 0 || jobs[0].State != pull.Done {
+	if jobs := s.pulls(); len(jobs) == 0 || jobs[0].State != job.Done {
 		t.Fatalf("pulls: %+v", jobs)
 	}
 	one, _ := b.For("linux/amd64")
@@ -231,7 +232,7 @@ func TestATagIsFollowedUpstreamOnceTheAnswerIsOld(t *testing.T) {
 	}
 	s.restart(pull.MirrorOptions{Registries: []string{hub}, Fresh: 0})
 	s.client("debian", "12", "linux/amd64", second)
-	if jobs := s.pulls(); len(jobs) != 2 || jobs[0].State != pull.Done || !jobs[0].Newer {
+	if jobs := s.pulls(); len(jobs) != 2 || jobs[0].State != job.Done || !jobs[0].Outcome.Newer {
 		t.Fatalf("pulls: %+v", jobs)
 	}
 	if stored, err := s.store.Resolved(t.Context(), ref); err != nil || stored.Digest != second.Digest() {
@@ -362,11 +363,11 @@ func TestAnUpstreamThatLiesNeverHandsAWholeWrongBlobToAClientAndTheNextOneSuccee
 		t.Errorf("%d bytes of %d, %v: the client takes them for the blob", len(got), layer.Size, err)
 	}
 	stop()
-	for _, j := range s.queue.Active() {
+	for _, j := range s.jobs.Active() {
 		s.over(j.ID)
 	}
 	s.client("debian", "12", "linux/amd64", b)
-	if jobs := s.pulls(); jobs[0].State != pull.Done {
+	if jobs := s.pulls(); jobs[0].State != job.Done {
 		t.Errorf("the next pull: %+v", jobs[0])
 	}
 }
@@ -389,7 +390,7 @@ func TestAClientThatGoesAwayLeavesThePullAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	hold.Release()
-	if jobs := s.pulls(); len(jobs) != 1 || jobs[0].State != pull.Done {
+	if jobs := s.pulls(); len(jobs) != 1 || jobs[0].State != job.Done {
 		t.Fatalf("pulls: %+v", jobs)
 	}
 	if stored, err := s.store.Resolved(t.Context(), ref); err != nil || len(stored.Images) != 1 {
@@ -403,7 +404,7 @@ func TestASingleManifestIsPulledWhenItsTagIsAskedFor(t *testing.T) {
 	raw := s.get("redis/manifests/7")
 	raw.is(http.StatusOK, b.Body)
 	raw.says("Cache-Control", "no-cache")
-	if jobs := s.pulls(); len(jobs) != 1 || jobs[0].State != pull.Done {
+	if jobs := s.pulls(); len(jobs) != 1 || jobs[0].State != job.Done {
 		t.Fatalf("pulls: %+v", jobs)
 	}
 	if stored, err := s.store.Resolved(t.Context(), ref); err != nil || stored.Digest != b.Digest() {
@@ -526,7 +527,7 @@ func TestWhatDescribesAnImageIsFetchedForAClientWithTheImage(t *testing.T) {
 	if described != 1 {
 		t.Fatalf("%d attestations describe the image", described)
 	}
-	if jobs := s.pulls(); len(jobs) != 1 && len(jobs) != 2 || jobs[0].State != pull.Done || jobs[0].Reference != ref {
+	if jobs := s.pulls(); len(jobs) != 1 && len(jobs) != 2 || jobs[0].State != job.Done || jobs[0].Reference() != ref {
 		t.Fatalf("pulls: %+v", jobs)
 	}
 }

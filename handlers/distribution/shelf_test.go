@@ -18,6 +18,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
@@ -34,6 +35,7 @@ type testShelf struct {
 	faulty   *fake.Faulty // in front of it
 	mirror   *pull.Mirror // nil where nothing is mirrored
 	store    *storage.Store
+	jobs     *job.Runner
 	queue    *pull.Queue
 	source   pull.Source
 	server   *httptest.Server
@@ -83,7 +85,8 @@ func newShelf(t testing.TB, mirrored ...string) *testShelf {
 		t.Fatal(err)
 	}
 	s.source = upstream{client, strings.TrimPrefix(from.URL, "http://")}
-	s.queue = pull.New(pull.Options{Source: s.source, Shelf: s.store, DefaultPlatform: amd64})
+	s.jobs = job.NewRunner(s.store.Ledger(), nil, nil)
+	s.queue = pull.New(pull.Options{Source: s.source, Shelf: s.store, Runner: s.jobs, DefaultPlatform: amd64})
 	if err := s.queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -146,12 +149,12 @@ func (s *testShelf) pull(reference string, source sample.Source, platforms ...st
 		}
 		req.Platforms = append(req.Platforms, platform)
 	}
-	job, _, err := s.queue.Pull(s.t.Context(), req)
+	j, _, err := s.queue.Pull(s.t.Context(), req)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	// What is unpacked as quickly as the pull's end is written can have been proved broken by then.
-	if kept := s.over(job.ID); kept.State != pull.Done && !kept.Broken {
+	if kept := s.over(j.ID); kept.State != job.Done && !kept.Outcome.Broken {
 		s.t.Fatalf("pull %s: %+v", reference, kept)
 	}
 	if err := s.store.AwaitUnpacked(s.t.Context()); err != nil {
@@ -161,9 +164,9 @@ func (s *testShelf) pull(reference string, source sample.Source, platforms ...st
 }
 
 // over waits until a pull is over and gives its record.
-func (s *testShelf) over(id int64) pull.Job {
+func (s *testShelf) over(id int64) job.Job {
 	s.t.Helper()
-	states, cancel := s.queue.Subscribe(id)
+	states, cancel := s.jobs.Subscribe(id)
 	defer cancel()
 	for range states {
 	}

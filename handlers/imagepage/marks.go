@@ -68,7 +68,7 @@ func (h *Handlers) update(ctx context.Context, s *subject) (*marks.TagUpdate, er
 	check.Here = s.target.Digest
 	u := &marks.TagUpdate{TagCheck: check, PullURL: address.PullFormOf(s.Ref, s.storedPlatforms()...).String()}
 	if standing, known := h.Mirror.Standing(s.Ref); known && standing.Err != nil {
-		u.Stale, u.StaleSince = standing.Problem().MessageText, standing.Asked
+		u.Stale, u.StaleSince = standing.Problem().Message, standing.Asked
 	}
 	return u, nil
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/shelf"
 )
@@ -28,7 +28,7 @@ const ResolveLimit = 20 * time.Second
 type Desk struct {
 	Site     *page.Site
 	Store    Store
-	Queue    *pull.Queue
+	Jobs     *job.Runner
 	Registry *registry.Client // nil where none is asked
 	Log      *slog.Logger
 	Platform image.Platform // that is taken where nobody chooses

@@ -15,9 +15,9 @@ import (
 
 // Running lists the pulls of a reference that are under way.
 func (h *Desk) Running(ref image.Reference) (ids []int64) {
-	for _, job := range h.Queue.Active() {
-		if job.Reference == ref {
-			ids = append(ids, job.ID)
+	for _, j := range h.Jobs.Active() {
+		if j.Reference() == ref {
+			ids = append(ids, j.ID)
 		}
 	}
 	return ids

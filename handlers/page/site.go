@@ -19,7 +19,7 @@ type Store interface {
 // Site is what every page needs: who asks, under which address the server is reached, and what stands around a page.
 type Site struct {
 	store   Store
-	queue   interface{ ActiveCount() int }
+	jobs    interface{ ActiveCount() int }
 	log     *slog.Logger
 	options Options
 	scales  *scales
@@ -28,7 +28,7 @@ type Site struct {
 // Options configure a Site.
 type Options struct {
 	Store       Store
-	Queue       interface{ ActiveCount() int }
+	Jobs        interface{ ActiveCount() int }
 	Logger      *slog.Logger
 	LocalUser   string           // who is behind a request from this machine
 	ExternalURL string           // as ParseExternalURL gives it; empty: each request says where the server is
@@ -47,7 +47,7 @@ func New(o Options) *Site {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Site{store: o.Store, queue: o.Queue, log: o.Logger, options: o, scales: newScales()}
+	return &Site{store: o.Store, jobs: o.Jobs, log: o.Logger, options: o, scales: newScales()}
 }
 
 // Now returns the time that pages go by.
@@ -57,4 +57,4 @@ func (h *Site) Now() time.Time { return h.options.Now() }
 func (h *Site) IsDemo() bool { return h.options.Demo != nil }
 
 // ActivePulls returns how many pulls are under way.
-func (h *Site) ActivePulls() int { return h.queue.ActiveCount() }
+func (h *Site) ActivePulls() int { return h.jobs.ActiveCount() }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views/pulls"
 )
@@ -32,20 +33,20 @@ type pullOutcome struct {
 // PullAnswer tells a script of a pull, as JSON or as text: docker's lines, then the state. The status says how it went: 202
 // until it is over and what it brought is proved, 200 where that is well, and else that of the failure.
 func PullAnswer(c echo.Context, v pulls.PullView, asJSON bool) error {
-	o := pullOutcome{ID: v.Job.ID, State: v.State(), Digest: v.Job.Digest, Newer: v.Job.Newer, Lines: v.Job.Lines}
-	if v.Job.Upload == nil {
-		o.Reference = v.Job.Reference.String()
+	o := pullOutcome{ID: v.Job.ID, State: v.State(), Digest: pull.DigestOf(v.Job), Newer: v.Job.Outcome.Newer, Lines: v.Job.Outcome.Lines}
+	if v.Job.Kind() != job.Upload {
+		o.Reference = v.Job.Reference().String()
 	}
 	if o.Lines == nil {
 		o.Lines = []string{}
 	}
 	status := http.StatusOK
 	if p := v.Job.Problem; p != nil {
-		status, o.Error, o.Kind, o.Advice = page.Status(p.Kind), p.Message, p.Kind, p.Suggestion
+		status, o.Error, o.Kind, o.Advice = page.Status(p.Kind), p.Message.String(), p.Kind, p.Suggestion.String()
 	}
 	for _, b := range v.Check.Broken {
 		o.Broken = append(o.Broken, strings.TrimSpace(b.Platform+" "+b.Reason.String()))
-		status, o.State = page.Status(image.Corrupt), string(pull.Failed)
+		status, o.State = page.Status(image.Corrupt), string(job.Failed)
 	}
 	header := c.Response().Header()
 	if !v.Job.State.Final() || o.State == pulls.Unpacking {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/address"
@@ -18,16 +19,16 @@ const PollCheck = 30 * time.Minute
 
 // Check tells what unpacking has found about the images of a pull. It is empty while the pull runs, and where
 // the images are not stored any more.
-func (h *Handlers) Check(ctx context.Context, job pull.Job) (pulls.PullCheck, error) {
-	images, at, err := h.brought(ctx, job)
+func (h *Handlers) Check(ctx context.Context, j job.Job) (pulls.PullCheck, error) {
+	images, at, err := h.brought(ctx, j)
 	if err != nil {
 		return pulls.PullCheck{}, err
 	}
-	return CheckOf(job, images, at, h.Site.Now()), nil
+	return CheckOf(j, images, at, h.Site.Now()), nil
 }
 
 // CheckOf words what the storage knows now about the images of a pull, whose pages are below at.
-func CheckOf(job pull.Job, images []shelf.Image, at image.Reference, now time.Time) (check pulls.PullCheck) {
+func CheckOf(j job.Job, images []shelf.Image, at image.Reference, now time.Time) (check pulls.PullCheck) {
 	for _, img := range images {
 		switch {
 		case !img.Broken.Empty():
@@ -40,18 +41,19 @@ func CheckOf(job pull.Job, images []shelf.Image, at image.Reference, now time.Ti
 			check.Pending = true
 		}
 	}
-	check.Poll = check.Pending && now.Sub(job.Finished) < PollCheck
+	check.Poll = check.Pending && now.Sub(j.Finished) < PollCheck
 	return check
 }
 
 // brought gives the images that a pull brought, as far as they are stored, and where their pages are.
-func (h *Handlers) brought(ctx context.Context, job pull.Job) (images []shelf.Image, at image.Reference, err error) {
-	if job.State != pull.Done && !job.Broken || job.AllTags || job.Upload != nil { // of all tags, each one's own page tells; an upload is proved first
+func (h *Handlers) brought(ctx context.Context, j job.Job) (images []shelf.Image, at image.Reference, err error) {
+	if j.State != job.Done && !j.Outcome.Broken || j.Kind() == job.PullAll || j.Kind() == job.Upload {
+		// Of all tags, each one's own page tells; an upload is proved first.
 		return nil, at, nil
 	}
-	at = job.Reference
-	if job.Digest != "" { // the tag may have moved since
-		at = at.WithDigest(job.Digest)
+	at = j.Reference()
+	if pull.DigestOf(j) != "" { // the tag may have moved since
+		at = at.WithDigest(pull.DigestOf(j))
 	}
 	target, err := h.Store.Target(ctx, at)
 	if image.KindOf(err) == image.NotFound {
@@ -60,11 +62,11 @@ func (h *Handlers) brought(ctx context.Context, job pull.Job) (images []shelf.Im
 	if err != nil {
 		return nil, at, err
 	}
-	if len(job.Pulled) == 0 {
+	if len(j.Outcome.Pulled) == 0 {
 		return target.Images, at, nil
 	}
 	for _, img := range target.Images {
-		if slices.Contains(job.Pulled, img.Platform) {
+		if slices.Contains(j.Outcome.Pulled, img.Platform) {
 			images = append(images, img)
 		}
 	}
@@ -72,15 +74,15 @@ func (h *Handlers) brought(ctx context.Context, job pull.Job) (images []shelf.Im
 }
 
 // brokenPulls tells which pulls brought an image that cannot be used.
-func (h *Handlers) brokenPulls(ctx context.Context, jobs []pull.Job) (map[int64]bool, error) {
+func (h *Handlers) brokenPulls(ctx context.Context, jobs []job.Job) (map[int64]bool, error) {
 	broken := make(map[int64]bool)
-	for _, job := range jobs {
-		images, _, err := h.brought(ctx, job)
+	for _, j := range jobs {
+		images, _, err := h.brought(ctx, j)
 		if err != nil {
 			return nil, err
 		}
 		if slices.ContainsFunc(images, func(img shelf.Image) bool { return !img.Broken.Empty() }) {
-			broken[job.ID] = true
+			broken[j.ID] = true
 		}
 	}
 	return broken, nil

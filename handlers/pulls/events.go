@@ -11,7 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/pulls"
 )
@@ -31,36 +31,36 @@ func (h *Handlers) Events(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	job, err := h.job(c.Request().Context(), asked.ID)
+	j, err := h.job(c.Request().Context(), asked.ID)
 	if err != nil {
 		return err
 	}
-	states, cancel := h.Queue.Subscribe(asked.ID)
+	states, cancel := h.Jobs.Subscribe(asked.ID)
 	defer cancel()
 	s := newEventStream(c, asked.Lines)
 	defer s.end()
 	// From here on the answer has begun: what goes wrong is that nobody listens any more.
-	if err := h.sendState(c, s, job); err != nil || job.State.Final() {
+	if err := h.sendState(c, s, j); err != nil || j.State.Final() {
 		return nil //nolint:nilerr // the browser went away, or has all
 	}
-	h.follow(c, s, job, states)
+	h.follow(c, s, j, states)
 	return nil
 }
 
 // follow sends states until the pull is over, the browser has gone or the server stops.
-func (h *Handlers) follow(c echo.Context, s *eventStream, job pull.Job, states <-chan pull.Job) {
+func (h *Handlers) follow(c echo.Context, s *eventStream, j job.Job, states <-chan job.Job) {
 	ctx := c.Request().Context()
 	alive := time.NewTicker(KeepAliveEvery)
 	defer alive.Stop()
 	pause := time.NewTimer(eventsEvery)
 	defer pause.Stop()
-	paused, sent := true, job.State // a state was just sent
-	var waiting *pull.Job           // what came during the pause, the newest only
-	send := func(job pull.Job) (more bool) {
-		waiting, sent, paused = nil, job.State, true
+	paused, sent := true, j.State // a state was just sent
+	var waiting *job.Job          // what came during the pause, the newest only
+	send := func(j job.Job) (more bool) {
+		waiting, sent, paused = nil, j.State, true
 		alive.Reset(KeepAliveEvery)
 		pause.Reset(eventsEvery)
-		return h.sendState(c, s, job) == nil && !job.State.Final()
+		return h.sendState(c, s, j) == nil && !j.State.Final()
 	}
 	for {
 		select {
@@ -79,7 +79,7 @@ func (h *Handlers) follow(c echo.Context, s *eventStream, job pull.Job, states <
 		case next, live := <-states:
 			switch {
 			case !live:
-				h.sendRecord(c, s, job.ID)
+				h.sendRecord(c, s, j.ID)
 				return
 			case paused && next.State == sent: // bytes can wait, a change of the state cannot
 				waiting = &next
@@ -93,36 +93,36 @@ func (h *Handlers) follow(c echo.Context, s *eventStream, job pull.Job, states <
 // sendRecord sends how a pull that is no longer live ended. One that the closing of the queue interrupted
 // has not: its stream just breaks off, and the browser comes back when the server does.
 func (h *Handlers) sendRecord(c echo.Context, s *eventStream, id int64) {
-	job, err := h.Store.Job(c.Request().Context(), id)
+	j, err := h.Store.Job(c.Request().Context(), id)
 	if err != nil {
 		if !errors.Is(err, context.Canceled) {
 			h.Log.Warn("read the record for a stream", "job", id, "error", err)
 		}
 		return
 	}
-	if job.State.Final() {
-		_ = h.sendState(c, s, job) // the stream ends either way
+	if j.State.Final() {
+		_ = h.sendState(c, s, j) // the stream ends either way
 	}
 }
 
 // sendState sends one state, and the end after a final one.
-func (h *Handlers) sendState(c echo.Context, s *eventStream, job pull.Job) error {
+func (h *Handlers) sendState(c echo.Context, s *eventStream, j job.Job) error {
 	var page bytes.Buffer
-	view, err := h.pullView(c.Request().Context(), job, s.page)
+	view, err := h.pullView(c.Request().Context(), j, s.page)
 	if err != nil {
 		return err
 	}
-	if job.AllTags {
+	if j.Kind() == job.PullAll {
 		view.Changed = view.Tags.Since(s.tags)
 		s.tags = view.Tags
 	}
 	if err := pulls.PullEvent(view).Render(c.Request().Context(), &page); err != nil {
 		return fmt.Errorf("render a pull's state: %w", err)
 	}
-	if err := s.message("", page.String()); err != nil || !job.State.Final() {
+	if err := s.message("", page.String()); err != nil || !j.State.Final() {
 		return err
 	}
-	return s.message(pulls.PullEndEvent, string(job.State))
+	return s.message(pulls.PullEndEvent, string(j.State))
 }
 
 // eventStream writes server-sent events.

@@ -8,14 +8,15 @@ import (
 	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf"
 )
 
 // Store is what these pages ask of the shelf.
 type Store interface {
-	Job(ctx context.Context, id int64) (pull.Job, error)
-	Jobs(ctx context.Context, offset, limit int) (jobs []pull.Job, total int, err error)
+	Job(ctx context.Context, id int64) (job.Job, error)
+	Jobs(ctx context.Context, offset, limit int) (jobs []job.Job, total int, err error)
 	Target(ctx context.Context, ref image.Reference) (shelf.Target, error)
 }
 
@@ -23,6 +24,7 @@ type Store interface {
 type Handlers struct {
 	Site     *page.Site
 	Store    Store
+	Jobs     *job.Runner
 	Queue    *pull.Queue
 	Lookup   *lookup.Desk
 	Log      *slog.Logger

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/pulls"
 	"github.com/stowage/stowage/views/ui"
@@ -23,11 +23,11 @@ func (h *Handlers) Page(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	job, err := h.job(c.Request().Context(), asked.ID)
+	j, err := h.job(c.Request().Context(), asked.ID)
 	if err != nil {
 		return err
 	}
-	view, err := h.pullView(c.Request().Context(), job, asked.Lines)
+	view, err := h.pullView(c.Request().Context(), j, asked.Lines)
 	if err != nil {
 		return err
 	}
@@ -38,19 +38,19 @@ func (h *Handlers) Page(c echo.Context) error {
 	if accept := c.Request().Header.Get(echo.HeaderAccept); page.PlainText(c.Request()) || page.Wants(accept, echo.MIMEApplicationJSON) {
 		return PullAnswer(c, view, page.Wants(accept, echo.MIMEApplicationJSON))
 	}
-	chrome := h.Site.Chrome(c, pulls.PullTitle(c.Request().Context(), job), ui.NavPulls)
-	if !job.State.Final() || view.State() == pulls.Unpacking {
+	chrome := h.Site.Chrome(c, pulls.PullTitle(c.Request().Context(), j), ui.NavPulls)
+	if !j.State.Final() || view.State() == pulls.Unpacking {
 		chrome.Refresh = refreshEvery
 	}
 	return page.Render(c, http.StatusOK, pulls.PullPage(chrome, view))
 }
 
 // pullView is what a pull's page and its stream show of a job.
-func (h *Handlers) pullView(ctx context.Context, job pull.Job, lines int) (pulls.PullView, error) {
-	check, err := h.Check(ctx, job)
-	v := pulls.PullView{Job: job, ActivePulls: h.Queue.ActiveCount(), Check: check}
-	if job.AllTags {
-		v.Tags = pulls.TagsOf(job, lines)
+func (h *Handlers) pullView(ctx context.Context, j job.Job, lines int) (pulls.PullView, error) {
+	check, err := h.Check(ctx, j)
+	v := pulls.PullView{Job: j, ActivePulls: h.Jobs.ActiveCount(), Check: check}
+	if j.Kind() == job.PullAll {
+		v.Tags = pulls.TagsOf(j, lines)
 	}
 	return v, err
 }
@@ -62,14 +62,14 @@ func (h *Handlers) Cancel(c echo.Context) error {
 		return err
 	}
 	id := asked.ID
-	err = h.Queue.Cancel(id, h.Site.Requester(c))
+	err = h.Jobs.Cancel(id, h.Site.Requester(c))
 	if image.KindOf(err) == image.NotFound {
 		// Not live: over since long, or never there.
-		job, missing := h.Store.Job(c.Request().Context(), id)
+		j, missing := h.Store.Job(c.Request().Context(), id)
 		if missing != nil {
 			return missing
 		}
-		if job.State.Final() {
+		if j.State.Final() {
 			err = image.Errorf(image.Conflict, "pull %d is over already", id)
 		}
 	}
@@ -80,9 +80,9 @@ func (h *Handlers) Cancel(c echo.Context) error {
 }
 
 // job gives a pull as it is now: live, or else its record.
-func (h *Handlers) job(ctx context.Context, id int64) (pull.Job, error) {
-	if job, live := h.Queue.Get(id); live {
-		return job, nil
+func (h *Handlers) job(ctx context.Context, id int64) (job.Job, error) {
+	if j, live := h.Jobs.Get(id); live {
+		return j, nil
 	}
 	return h.Store.Job(ctx, id)
 }

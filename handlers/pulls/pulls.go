@@ -34,7 +34,7 @@ func (h *Handlers) List(c echo.Context) error {
 		return c.Redirect(http.StatusFound, address.Pulls(v.Pages))
 	}
 	for i, j := range v.Jobs {
-		if live, ok := h.Queue.Get(j.ID); ok {
+		if live, ok := h.Jobs.Get(j.ID); ok {
 			v.Jobs[i] = live
 		}
 		// One that came to its end between the two looks is shown as it was kept; the next look has it.
@@ -43,7 +43,7 @@ func (h *Handlers) List(c echo.Context) error {
 	if v.Broken, err = h.brokenPulls(ctx, v.Jobs); err != nil {
 		return err
 	}
-	active := h.Queue.ActiveCount()
+	active := h.Jobs.ActiveCount()
 	v.Live = v.Live || active > 0
 	if page.Partial(c) {
 		return page.Render(c, http.StatusOK, pulls.PullsPart(v, active))

@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"views/text":            {"image"},
 	"views/address":         {"shelf", "shelf/docker", "image"},
 	"views/ui":              {"views/text", "views/address", "shelf", "image", "static"},
-	"views/*":               {"views/ui", "views/marks", "views/offer", "views/text", "views/address", "shelf", "shelf/docker", "shelf/removal", "job", "pull", "image"},
+	"views/*":               {"archive", "views/ui", "views/marks", "views/offer", "views/text", "views/address", "shelf", "shelf/docker", "shelf/removal", "job", "pull", "image"},
 
 	"archive":           {"job", "shelf", "image", "image/layer", "share", "pull"},
 	"pull":              {"pull/*", "job", "shelf", "shelf/docker", "image", "share"},
@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"registry/response": {"image"},
 	"registry/search":   {"registry", "registry/outbound", "registry/response", "share", "image"},
 
-	"storage":         {"storage/*", "archive", "pull", "shelf", "shelf/removal", "job", "image", "image/layer", "migrations"},
+	"storage":         {"storage/*", "archive", "pull", "shelf", "shelf/removal", "job", "share", "image", "image/layer", "migrations"},
 	"storage/*":       {"storage/*", "shelf", "shelf/removal", "job", "image", "image/layer", "migrations"},
 	"storage/blob":    {"image"},
 	"storage/blob/*":  {"storage/blob", "image"},
@@ -52,6 +52,7 @@ var mayImport = map[string][]string{
 	"image":         {},
 	"share":         {},
 	"memo":          {},
+	"guard":         {},
 	"migrations":    {},
 	"static":        {},
 	"sample":        {},
@@ -59,7 +60,7 @@ var mayImport = map[string][]string{
 }
 
 // everywhere are packages that know nothing of the shelf, and that any of ours may import.
-var everywhere = []string{"memo"}
+var everywhere = []string{"memo", "guard"}
 
 // allowed returns what mayImport says of the package name.
 func allowed(name string) ([]string, bool) {

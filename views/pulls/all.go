@@ -107,7 +107,7 @@ func unreadText(ctx context.Context, s pull.Survey) string {
 	if s.Problem == nil {
 		return ""
 	}
-	return text.ErrorText(ctx, s.Problem.Text())
+	return text.ErrorText(ctx, s.Problem.Message)
 }
 
 // surveyBar gives the bar's value and maximum.

@@ -5,13 +5,13 @@ import (
 	"slices"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/views/text"
 )
 
 // PullsView is a page of the queue and of the pulls before, newest first.
 type PullsView struct {
-	Jobs  []pull.Job // live ones as they are now
+	Jobs  []job.Job // live ones as they are now
 	Total int
 	Page  int // from 1
 	Pages int
@@ -33,7 +33,7 @@ func (v PullsView) poll() (id, pace string) {
 // has any; on a phone, where rows are cards, they are all there.
 func (v PullsView) narrow() string {
 	const usual = "sm:max-md:[&_tr>:nth-child(5)]:hidden sm:max-lg:[&_tr>:nth-child(6)]:hidden sm:max-lg:[&_tr>:nth-child(8)]:hidden"
-	if slices.ContainsFunc(v.Jobs, func(j pull.Job) bool { return !j.State.Final() || j.State == pull.Failed }) {
+	if slices.ContainsFunc(v.Jobs, func(j job.Job) bool { return !j.State.Final() || j.State == job.Failed }) {
 		return usual + " sm:max-lg:[&_tr>:nth-child(4)]:hidden"
 	}
 	return usual + " sm:[&_tr>:nth-child(4)]:hidden"
@@ -43,7 +43,7 @@ func (v PullsView) narrow() string {
 const maxPullBadges = 4
 
 // pullRowPlatforms gives the platforms that a row names, and how many more there are.
-func pullRowPlatforms(j pull.Job) (shown []image.Platform, more int) {
+func pullRowPlatforms(j job.Job) (shown []image.Platform, more int) {
 	all := pullPlatforms(j)
 	if len(all) > maxPullBadges {
 		return all[:maxPullBadges-1], len(all) - maxPullBadges + 1
@@ -52,7 +52,7 @@ func pullRowPlatforms(j pull.Job) (shown []image.Platform, more int) {
 }
 
 // tookText words how long a pull took; empty while it runs.
-func tookText(ctx context.Context, j pull.Job) string {
+func tookText(ctx context.Context, j job.Job) string {
 	if !j.State.Final() || j.Started.IsZero() {
 		return ""
 	}
@@ -60,12 +60,12 @@ func tookText(ctx context.Context, j pull.Job) string {
 }
 
 // allTagsSuffix follows the repository's name where a pull is for all its tags: ", all tags (12 of 47)".
-func allTagsSuffix(ctx context.Context, j pull.Job) string {
+func allTagsSuffix(ctx context.Context, j job.Job) string {
 	suffix := text.T(ctx, "pullall.suffix")
-	if j.Match != "" {
-		suffix = text.T(ctx, "pullall.suffix_matching", "Match", text.Visible(j.Match))
+	if allTags(j).Match != "" {
+		suffix = text.T(ctx, "pullall.suffix_matching", "Match", text.Visible(allTags(j).Match))
 	}
-	total := j.Counts().All()
+	total := allTags(j).Counts().All()
 	if total == 0 {
 		return suffix
 	}
@@ -73,12 +73,12 @@ func allTagsSuffix(ctx context.Context, j pull.Job) string {
 }
 
 // pullRowBytes words a pull's bytes for a row; of all tags, those that are downloaded.
-func pullRowBytes(ctx context.Context, j pull.Job) string {
+func pullRowBytes(ctx context.Context, j job.Job) string {
 	done, total := j.Bytes()
 	switch {
-	case j.Upload != nil && (j.State.Final() || !uploadKnown(j)):
-		return text.HumanSize(j.Upload.Received)
-	case len(j.Layers) == 0 && !j.AllTags && j.Upload == nil, total == 0 && j.AllTags:
+	case j.Kind() == job.Upload && (j.State.Final() || !uploadKnown(j)):
+		return text.HumanSize(uploadOf(j).Received)
+	case len(j.Progress.Layers) == 0 && j.Kind() != job.PullAll && j.Kind() != job.Upload, total == 0 && j.Kind() == job.PullAll:
 		return ""
 	case done == total:
 		return text.HumanSize(total)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
@@ -32,8 +33,8 @@ type TagRow struct {
 
 // TagsOf gives a page of a job's tags: those that failed or were skipped first, then the others in the order
 // in which they are pulled. A page after the last is the last.
-func TagsOf(j pull.Job, page int) TagWindow {
-	w := TagWindow{Total: len(j.Tags), Pages: max(1, (len(j.Tags)+TagsPerPage-1)/TagsPerPage)}
+func TagsOf(j job.Job, page int) TagWindow {
+	w := TagWindow{Total: len(allTags(j).Tags), Pages: max(1, (len(allTags(j).Tags)+TagsPerPage-1)/TagsPerPage)}
 	w.Page = min(max(page, 1), w.Pages)
 	first := (w.Page - 1) * TagsPerPage
 	place := 0 // in the whole list
@@ -42,7 +43,7 @@ func TagsOf(j pull.Job, page int) TagWindow {
 		func(s pull.TagState) bool { return s == pull.TagSkipped },
 		func(s pull.TagState) bool { return s != pull.TagFailed && s != pull.TagSkipped },
 	} {
-		for i, t := range j.Tags {
+		for i, t := range allTags(j).Tags {
 			if len(w.Rows) == TagsPerPage {
 				return w
 			}
@@ -100,7 +101,7 @@ var tagStates = map[pull.TagState]struct {
 }
 
 // tagState words and colours a tag's state. One that a pull which is over did not come to has none of its own.
-func tagState(j pull.Job, t pull.TagLine) (text text.MessageID, kind ui.Kind) {
+func tagState(j job.Job, t pull.TagLine) (text text.MessageID, kind ui.Kind) {
 	if j.State.Final() && !t.State.Final() {
 		return "pullall.state_left", ui.KindNeutral
 	}
@@ -114,9 +115,9 @@ type tagTally map[pull.TagState]int
 // tagLeft counts the tags that a pull which is over did not come to the end of.
 const tagLeft pull.TagState = "left"
 
-func tallyTags(j pull.Job) tagTally {
+func tallyTags(j job.Job) tagTally {
 	t := make(tagTally, len(tagStates))
-	for state, n := range j.Counts() {
+	for state, n := range allTags(j).Counts() {
 		if j.State.Final() && !state.Final() {
 			state = tagLeft
 		}
@@ -149,30 +150,30 @@ func (t tagTally) text(ctx context.Context) string {
 }
 
 // progressOf gives how far a pull is: tags of all tags, else bytes.
-func progressOf(j pull.Job) (done, total int64) {
-	if j.AllTags {
-		return int64(tallyTags(j).finished()), int64(j.Counts().All())
+func progressOf(j job.Job) (done, total int64) {
+	if j.Kind() == job.PullAll {
+		return int64(tallyTags(j).finished()), int64(allTags(j).Counts().All())
 	}
 	return j.Bytes()
 }
 
 // tagsProgressText words how far a pull of all tags is: tags, bytes, rate, time left.
-func tagsProgressText(ctx context.Context, j pull.Job) string {
+func tagsProgressText(ctx context.Context, j job.Job) string {
 	switch {
-	case j.State == pull.Queued:
+	case j.State == job.Queued:
 		return text.T(ctx, "pull.queued_text")
-	case len(j.Tags) == 0 && !j.State.Final():
+	case len(allTags(j).Tags) == 0 && !j.State.Final():
 		return text.T(ctx, "pullall.listing")
 	}
 	parts := []string{tagsDone(ctx, j)}
 	switch done, total := j.Bytes(); {
-	case total > done && j.Expected > 0:
+	case total > done && allTags(j).Expected > 0:
 		parts = append(parts, text.T(ctx, "pull.bytes_of", "Done", text.HumanSize(done), "Total", text.HumanSize(total)))
 	case done > 0:
-		parts = append(parts, text.T(ctx, "pull.downloaded", "Size", text.HumanSize(max(done, j.Moved))))
+		parts = append(parts, text.T(ctx, "pull.downloaded", "Size", text.HumanSize(max(done, j.Progress.Moved))))
 	}
-	if j.Rate > 0 && j.State == pull.Pulling {
-		parts = append(parts, text.HumanRate(float64(j.Rate)))
+	if j.Progress.Rate > 0 && j.State == job.Pulling {
+		parts = append(parts, text.HumanRate(float64(j.Progress.Rate)))
 	}
 	if left := j.Left(); left > 0 {
 		parts = append(parts, text.T(ctx, "pull.left", "Time", text.HumanDuration(ctx, left)))
@@ -181,27 +182,27 @@ func tagsProgressText(ctx context.Context, j pull.Job) string {
 }
 
 // tagsDone words how many tags are finished.
-func tagsDone(ctx context.Context, j pull.Job) string {
-	return text.T(ctx, "pullall.tags_of", "Done", tallyTags(j).finished(), text.Count, len(j.Tags))
+func tagsDone(ctx context.Context, j job.Job) string {
+	return text.T(ctx, "pullall.tags_of", "Done", tallyTags(j).finished(), text.Count, len(allTags(j).Tags))
 }
 
 // allTagsDone gives the title and the colour of the outcome of a pull of all tags that came to its end.
-func allTagsDone(ctx context.Context, j pull.Job) (title string, kind ui.Kind) {
+func allTagsDone(ctx context.Context, j job.Job) (title string, kind ui.Kind) {
 	t := tallyTags(j)
 	switch {
 	case t[pull.TagFailed] > 0:
 		return text.T(ctx, "pullall.done_failed", text.Count, t[pull.TagFailed]), ui.KindWarning
 	case t[pull.TagSkipped] > 0:
 		return text.T(ctx, "pullall.done_skipped", text.Count, t[pull.TagSkipped]), ui.KindSuccess
-	case !j.Newer:
+	case !j.Outcome.Newer:
 		return text.T(ctx, "pull.up_to_date_title"), ui.KindSuccess
 	}
 	return text.T(ctx, "pull.done_title"), ui.KindSuccess
 }
 
 // atWork lists the tags that are being pulled.
-func atWork(j pull.Job) (lines []pull.TagLine) {
-	for _, t := range j.Tags {
+func atWork(j job.Job) (lines []pull.TagLine) {
+	for _, t := range allTags(j).Tags {
 		if t.State == pull.TagPulling {
 			lines = append(lines, t)
 		}
@@ -211,15 +212,15 @@ func atWork(j pull.Job) (lines []pull.TagLine) {
 
 // layersAtWork lists the layers of the tag at work and counts those that were stored before: of a repository's
 // tags, most share most. Of many layers it lists only those that move.
-func layersAtWork(j pull.Job) (groups []layerGroup, stored int) {
-	all := j.Layers
-	j.Layers = slices.DeleteFunc(slices.Clone(all), func(l pull.Layer) bool { return l.State == pull.AlreadyStored })
+func layersAtWork(j job.Job) (groups []layerGroup, stored int) {
+	all := j.Progress.Layers
+	j.Progress.Layers = slices.DeleteFunc(slices.Clone(all), func(l job.Layer) bool { return l.State == job.AlreadyStored })
 	groups = layerGroups(j)
 	for i := range groups {
 		groups[i].closed = groups[i].part && groups[i].title != "pull.group_active"
 	}
 	for _, l := range all {
-		if l.State == pull.AlreadyStored && !l.Attests {
+		if l.State == job.AlreadyStored && !l.Attests {
 			stored++
 		}
 	}
@@ -254,26 +255,26 @@ func (r TagRow) stored() bool { return r.State == pull.TagDone || r.State == pul
 func (r TagRow) id() string { return "tag-" + strconv.Itoa(r.Number) }
 
 // lastLines are so many of docker's lines as a page shows of a pull of all tags, which has some for each.
-func lastLines(j pull.Job) []string {
+func lastLines(j job.Job) []string {
 	const most = 4
-	if j.AllTags && len(j.Lines) > most {
-		return append([]string{"…"}, j.Lines[len(j.Lines)-most:]...)
+	if j.Kind() == job.PullAll && len(j.Outcome.Lines) > most {
+		return append([]string{"…"}, j.Outcome.Lines[len(j.Outcome.Lines)-most:]...)
 	}
-	return j.Lines
+	return j.Outcome.Lines
 }
 
 // downloaded gives how many bytes came over the network for a pull, whatever became of them. Of an older record it is those
 // of layers that were not stored, without what an earlier attempt had left. Pulls side by side share what they fetch, so
 // each counts it.
-func downloaded(j pull.Job) (bytes int64, known bool) {
-	if j.Moved > 0 && j.State.Final() {
-		return j.Moved, true
+func downloaded(j job.Job) (bytes int64, known bool) {
+	if j.Progress.Moved > 0 && j.State.Final() {
+		return j.Progress.Moved, true
 	}
-	if j.State != pull.Done || j.AllTags || len(j.Layers) == 0 {
+	if j.State != job.Done || j.Kind() == job.PullAll || len(j.Progress.Layers) == 0 {
 		return 0, false
 	}
-	for _, l := range j.Layers {
-		if l.State == pull.Complete {
+	for _, l := range j.Progress.Layers {
+		if l.State == job.Complete {
 			bytes += max(0, l.Size-l.Resumed)
 		}
 	}

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stowage/stowage/archive"
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/views/text"
 )
@@ -20,33 +22,33 @@ func retryText(ctx context.Context, reason image.Text, at time.Time) string {
 }
 
 // progressText words how far a pull is: bytes, rate, time left, layers.
-func progressText(ctx context.Context, j pull.Job) string {
+func progressText(ctx context.Context, j job.Job) string {
 	done, total := j.Bytes()
 	var parts []string
 	switch {
-	case j.State == pull.Queued:
+	case j.State == job.Queued:
 		return text.T(ctx, "pull.queued_text")
-	case j.State == pull.Resolving:
+	case j.State == job.Resolving:
 		return text.T(ctx, "pull.resolving_text")
-	case len(j.Layers) == 0 && j.State == pull.Done:
+	case len(j.Progress.Layers) == 0 && j.State == job.Done:
 		return text.T(ctx, "pull.no_layers")
-	case len(j.Layers) == 0:
+	case len(j.Progress.Layers) == 0:
 		return text.T(ctx, "pull.nothing_fetched")
-	case j.State == pull.Done:
+	case j.State == job.Done:
 		parts = append(parts, text.HumanSize(total))
 	default:
 		parts = append(parts, text.T(ctx, "pull.bytes_of", "Done", text.HumanSize(done), "Total", text.HumanSize(total)))
 	}
-	if j.Rate > 0 && j.State == pull.Pulling {
-		parts = append(parts, text.HumanRate(float64(j.Rate)))
+	if j.Progress.Rate > 0 && j.State == job.Pulling {
+		parts = append(parts, text.HumanRate(float64(j.Progress.Rate)))
 	}
 	if left := j.Left(); left > 0 {
 		parts = append(parts, text.T(ctx, "pull.left", "Time", text.HumanDuration(ctx, left)))
 	}
-	if n, known := downloaded(j); known && j.State != pull.Done { // of one that is done it stands beside the links
+	if n, known := downloaded(j); known && j.State != job.Done { // of one that is done it stands beside the links
 		parts = append(parts, text.T(ctx, "pull.downloaded", "Size", text.HumanSize(n)))
 	}
-	if all, complete := countLayers(j); j.State == pull.Done {
+	if all, complete := countLayers(j); j.State == job.Done {
 		parts = append(parts, text.T(ctx, "pull.layers", text.Count, all))
 	} else {
 		parts = append(parts, text.T(ctx, "pull.layers_of", "Done", complete, text.Count, all))
@@ -55,7 +57,7 @@ func progressText(ctx context.Context, j pull.Job) string {
 }
 
 // keptText says what a pull that did not come to its end leaves for the next try; empty where that is nothing.
-func keptText(ctx context.Context, j pull.Job) string {
+func keptText(ctx context.Context, j job.Job) string {
 	if !keeps(j) {
 		return ""
 	}
@@ -63,15 +65,15 @@ func keptText(ctx context.Context, j pull.Job) string {
 }
 
 // brokenName names a broken image: by its platform, or else by the reference.
-func brokenName(j pull.Job, b BrokenImage) string {
+func brokenName(j job.Job, b BrokenImage) string {
 	if b.Platform == "" {
-		return j.Reference.Familiar()
+		return j.Reference().Familiar()
 	}
 	return text.Visible(b.Platform)
 }
 
 // originText words when a pull began or how long it took, and who asked for it.
-func originText(ctx context.Context, j pull.Job) string {
+func originText(ctx context.Context, j job.Job) string {
 	var when string
 	switch {
 	case j.State.Final() && !j.Started.IsZero():
@@ -83,14 +85,14 @@ func originText(ctx context.Context, j pull.Job) string {
 	default:
 		when = text.T(ctx, "pull.started", "Age", text.AgeInSentence(ctx, j.Started))
 	}
-	if len(j.Requesters) == 0 {
+	if len(j.By) == 0 {
 		return when
 	}
 	return text.T(ctx, "pull.by", "When", when, "Names", requesters(ctx, j))
 }
 
 // originTime gives the moment that originText counts from.
-func originTime(j pull.Job) time.Time {
+func originTime(j job.Job) time.Time {
 	switch {
 	case j.State.Final():
 		return j.Finished
@@ -98,4 +100,16 @@ func originTime(j pull.Job) time.Time {
 		return j.Created
 	}
 	return j.Started
+}
+
+// allTags returns what the pull of all tags knows; nothing of any other job.
+func allTags(j job.Job) pull.AllTags {
+	all, _ := j.Detail.(pull.AllTags)
+	return all
+}
+
+// uploadOf returns what the upload of an archive knows; nothing of any other job.
+func uploadOf(j job.Job) archive.Upload {
+	u, _ := j.Detail.(archive.Upload)
+	return u
 }

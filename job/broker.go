@@ -1,4 +1,4 @@
-package pull
+package job
 
 import (
 	"slices"
@@ -111,25 +111,15 @@ func replace(ch chan Job, j Job) {
 	ch <- j
 }
 
-// same tells whether nothing that is shown differs between two states of one job.
+// same reports whether nothing that is shown differs between two states of one job.
 func same(a, b Job) bool {
-	if a.State != b.State || a.Rate != b.Rate || a.Digest != b.Digest || a.Reason != b.Reason || !a.RetryAt.Equal(b.RetryAt) ||
-		len(a.Lines) != len(b.Lines) || len(a.Requesters) != len(b.Requesters) || len(a.Pulled) != len(b.Pulled) || len(a.Layers) != len(b.Layers) || !sameTags(a.Tags, b.Tags) {
-		return false
-	}
-	if a.Upload != nil && b.Upload != nil && (a.Upload.Received != b.Upload.Received || a.Upload.Whole != b.Upload.Whole) {
-		return false
-	}
-	for i := range a.Layers {
-		x, y := &a.Layers[i], &b.Layers[i]
-		if x.State != y.State || x.Bytes != y.Bytes || x.Reason != y.Reason || !x.RetryAt.Equal(y.RetryAt) {
-			return false
-		}
-	}
-	return true
+	return a.State == b.State && len(a.By) == len(b.By) && a.Progress.same(b.Progress) && len(a.Outcome.Lines) == len(b.Outcome.Lines) &&
+		len(a.Outcome.Pulled) == len(b.Outcome.Pulled) && b.Detail.Same(a.Detail)
 }
 
-// sameTags tells whether the lines are equal; mostly they are the very same.
-func sameTags(a, b []TagLine) bool {
-	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0] || slices.Equal(a, b))
+func (p Progress) same(q Progress) bool {
+	return p.Rate == q.Rate && p.Reason.String() == q.Reason.String() && p.RetryAt.Equal(q.RetryAt) &&
+		slices.EqualFunc(p.Layers, q.Layers, func(x, y Layer) bool {
+			return x.State == y.State && x.Bytes == y.Bytes && x.Reason.String() == y.Reason.String() && x.RetryAt.Equal(y.RetryAt)
+		})
 }
