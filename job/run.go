@@ -111,10 +111,14 @@ func (r *Run) By() string {
 }
 
 // Snapshot copies the job as it is now.
-func (r *Run) Snapshot() Job {
+func (r *Run) Snapshot() Job { return r.as(func(*Job) {}) }
+
+// as copies the job as it is with a change that is not made yet.
+func (r *Run) as(change func(*Job)) Job {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	j := r.job
+	change(&j)
 	j.By, j.Outcome.Pulled, j.Outcome.Lines = slices.Clone(j.By), slices.Clone(j.Outcome.Pulled), slices.Clone(j.Outcome.Lines)
 	r.shared = true // thousands of lines must not be copied several times a second
 	if j.Problem != nil {
@@ -203,13 +207,13 @@ func (r *Run) sample(now time.Time) {
 	}
 }
 
-// finish sets how the job ended.
-func (r *Run) finish(state State, now time.Time, err error) {
-	r.Change(func(j *Job) {
+// ended returns the change of a job that has ended.
+func ended(state State, now time.Time, err error) func(*Job) {
+	return func(j *Job) {
 		j.State, j.Finished, j.Progress.Rate = state, now, 0
 		j.Progress.Reason, j.Progress.RetryAt = image.Text{}, time.Time{}
 		if err != nil {
 			j.Problem = ProblemOf(err)
 		}
-	})
+	}
 }

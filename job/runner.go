@@ -255,18 +255,30 @@ func (r *Runner) Tell(run *Run) { r.broker.publish(run.id) }
 func (r *Runner) Save(run *Run) {
 	run.saving.Lock()
 	defer run.saving.Unlock()
+	r.write(run, run.Snapshot())
+}
+
+// write writes a job as j has it. run.saving is held.
+func (r *Runner) write(run *Run, j Job) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.base), saveTimeout)
 	defer cancel()
-	if err := r.ledger.Save(ctx, run.leased(), run.Snapshot()); err != nil {
+	if err := r.ledger.Save(ctx, run.leased(), j); err != nil {
 		r.log.Error("pull not saved", "job", run.id, "error", err)
 	}
+}
+
+// end keeps how a job ended, and shows it then: who sees that a job is over finds it so in the ledger.
+func (r *Runner) end(run *Run, how func(*Job)) {
+	run.saving.Lock()
+	defer run.saving.Unlock()
+	r.write(run, run.as(how))
+	run.Change(how)
 }
 
 // finish notes how a job ended. One that was ended by the closing of the runner is left unfinished.
 func (r *Runner) finish(run *Run, err error) {
 	if !errors.Is(err, ErrClosing) {
-		run.finish(r.judge(run, err), r.now(), err)
-		r.Save(run)
+		r.end(run, ended(r.judge(run, err), r.now(), err))
 		r.broker.publish(run.id)
 	} else {
 		r.release(run.leased())

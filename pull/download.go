@@ -122,6 +122,9 @@ func (f *fetcher) download(ctx context.Context, t *fetch, from supply, w shelf.B
 		return err
 	}
 	defer free()
+	if f.abandoned(t) {
+		return context.Canceled
+	}
 	t.progress.is(job.Downloading)
 	return f.receive(ctx, t, from, w)
 }

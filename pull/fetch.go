@@ -2,6 +2,7 @@ package pull
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,9 +54,10 @@ type fetch struct {
 	cancel   context.CancelFunc
 	hurry    sync.Once     // closes urgent
 	urgent   chan struct{} // closed when a client waits for the blob
-	waiting  int           // jobs and clients that wait for it, guarded by the fetcher; with the last one it is given up
-	done     chan struct{} // closed at the end, when err is set
-	err      error
+	// Of the jobs and clients that wait for it, guarded by the fetcher; with the last one it is given up.
+	waiting []context.Context
+	done    chan struct{} // closed at the end, when err is set
+	err     error
 }
 
 func newFetcher(base context.Context, o Options) *fetcher {
@@ -77,7 +79,7 @@ func (f *fetcher) lanes() int { return f.usual + cap(f.commits) }
 // brought stays for the next one.
 func (f *fetcher) get(ctx context.Context, b blob, watch func(*progress)) error {
 	for {
-		t, joined, began := f.join(b)
+		t, joined, began := f.join(ctx, b)
 		if joined {
 			watch(&t.progress)
 		}
@@ -85,7 +87,7 @@ func (f *fetcher) get(ctx context.Context, b blob, watch func(*progress)) error 
 		case <-t.done:
 		case <-ctx.Done():
 			if joined {
-				f.leave(t)
+				f.leave(ctx, t)
 			}
 			return context.Cause(ctx)
 		}
@@ -93,6 +95,8 @@ func (f *fetcher) get(ctx context.Context, b blob, watch func(*progress)) error 
 		case !joined: // it was in the way and is gone: begin again
 		case t.err == nil:
 			return nil
+		case ctx.Err() != nil: // it was given up because of that
+			return context.Cause(ctx)
 		default:
 			if err, final := f.outcome(t, b.repository, began); final {
 				return err
@@ -107,48 +111,63 @@ func (f *fetcher) get(ctx context.Context, b blob, watch func(*progress)) error 
 // join makes the caller wait for the fetch of a blob, which it begins where there is none. It cannot join
 // one that is being given up, nor one that expects another size: a manifest that lies about a size must
 // not fail others. Those have to end first. Once the fetcher is closed it gives a fetch that has failed.
-func (f *fetcher) join(b blob) (t *fetch, joined, began bool) {
+func (f *fetcher) join(ctx context.Context, b blob) (t *fetch, joined, began bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if t, ok := f.running[b.Digest]; ok {
-		if t.waiting == 0 || t.Size != b.Size {
+		if len(t.waiting) == 0 || t.Size != b.Size {
 			return t, false, false
 		}
-		t.waiting++
+		t.waiting = append(t.waiting, ctx)
 		f.offer(t, b)
 		return t, true, false
 	}
 	if f.closed {
-		t = newFetch(b, func() {})
+		t = newFetch(ctx, b, func() {})
 		t.err = job.ErrClosing
 		close(t.done)
 		return t, true, true
 	}
-	ctx, cancel := context.WithCancel(f.base)
-	t = newFetch(b, cancel)
+	fetching, cancel := context.WithCancel(f.base)
+	t = newFetch(ctx, b, cancel)
 	t.progress.state = job.Waiting
 	f.running[b.Digest] = t
-	f.wg.Go(func() { f.run(ctx, t) })
+	f.wg.Go(func() { f.run(fetching, t) })
 	return t, true, true
 }
 
-func newFetch(b blob, cancel context.CancelFunc) *fetch {
+func newFetch(ctx context.Context, b blob, cancel context.CancelFunc) *fetch {
 	return &fetch{
-		blob: b, supplies: []supply{{repository: b.repository, by: b.by}}, cancel: cancel, turn: func(error) {}, waiting: 1,
-		urgent: make(chan struct{}), done: make(chan struct{}),
+		blob: b, supplies: []supply{{repository: b.repository, by: b.by}}, cancel: cancel, turn: func(error) {},
+		waiting: []context.Context{ctx}, urgent: make(chan struct{}), done: make(chan struct{}),
 	}
 }
 
 // leave stops waiting. The last one to leave waits until the blob's file is at rest.
-func (f *fetcher) leave(t *fetch) {
+func (f *fetcher) leave(ctx context.Context, t *fetch) {
 	f.mu.Lock()
-	t.waiting--
-	last := t.waiting == 0
+	if i := slices.Index(t.waiting, ctx); i >= 0 {
+		t.waiting = slices.Delete(t.waiting, i, i+1)
+	}
+	last := len(t.waiting) == 0
 	f.mu.Unlock()
 	if last {
 		t.cancel()
 		<-t.done
 	}
+}
+
+// abandoned gives a fetch up where nobody waits for it any more but some who have not left yet, and reports whether it did.
+// Else the place of what a cancelled job was fetching would go to the next blob of the same job.
+func (f *fetcher) abandoned(t *fetch) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if slices.ContainsFunc(t.waiting, func(ctx context.Context) bool { return ctx.Err() == nil }) {
+		return false
+	}
+	t.waiting = nil
+	t.cancel()
+	return true
 }
 
 // close keeps fetches from being begun and waits for those under way, which end with the fetcher's context.

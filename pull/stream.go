@@ -34,7 +34,7 @@ type Stream struct {
 // bytes are there. Reading ends with ctx. The caller closes it, after which the blob is fetched on only if others wait.
 func (f *fetcher) stream(ctx context.Context, b blob) (*Stream, error) {
 	for {
-		t, joined, began := f.join(b)
+		t, joined, began := f.join(ctx, b)
 		if !joined { // it is in the way: see get
 			select {
 			case <-t.done:
@@ -157,7 +157,7 @@ func (s *Stream) unchanged() error {
 // Close implements io.Closer.
 func (s *Stream) Close() error {
 	if !s.over {
-		s.f.leave(s.t)
+		s.f.leave(s.ctx, s.t)
 		s.over = true
 	}
 	if s.file == nil {

@@ -18,7 +18,7 @@ var mayImport = map[string][]string{
 	"test/*":      {"*"},
 
 	"web":                   {"handlers", "handlers/page", "views/ui", "views/text", "views/address", "static", "image", "share"},
-	"handlers":              {"handlers/*", "archive", "pull", "registry", "registry/search", "image"},
+	"handlers":              {"handlers/*", "archive", "job", "pull", "registry", "registry/search", "image"},
 	"handlers/page":         {"views/ui", "views/text", "views/address", "shelf", "image"},
 	"handlers/*":            {"handlers/page", "handlers/lookup", "views/*", "shelf", "shelf/docker", "shelf/removal", "job", "pull", "pull/*", "registry", "registry/*", "archive", "image", "image/layer", "share"},
 	"handlers/distribution": {"storage", "pull", "pull/mirror", "shelf", "image", "share"},
