@@ -95,7 +95,7 @@ func TestAnImageKeepsWhatEveryIndexSaysAboutIt(t *testing.T) {
 
 func (s *testShelf) blobRows() []string {
 	s.t.Helper()
-	rows, err := rowsOf(s.t.Context(), s.Store.read, scanString, `SELECT digest FROM blobs`)
+	rows, err := rowsOf(s.t.Context(), s.read, scanString, `SELECT digest FROM blobs`)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func TestWhoeverWaitsForAnImageIsWokenWhenItIsProved(t *testing.T) {
 	if err != nil || len(images) != 1 || images[0].Unpacked < 0 {
 		t.Errorf("%+v, %v", images, err)
 	}
-	if why, err := brokenAs(t.Context(), s.Store.read, bad, nil); err != nil || why == nil {
+	if why, err := brokenAs(t.Context(), s.read, bad, nil); err != nil || why == nil {
 		t.Errorf("bad is not broken: %v, %v", why, err)
 	}
 }

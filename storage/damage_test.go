@@ -177,7 +177,7 @@ func TestADatabaseThatWasOverwrittenAfterACrashIsFoundAtTheStartOrWhenItIsRead(t
 		t.Fatal(err)
 	}
 	copyDatabase(t, s.dir, crashed)
-	truth, err := everything(t, s.Store.read)
+	truth, err := everything(t, s.read)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -147,7 +147,7 @@ func TestTwoIndexesCanCallAnImageDifferently(t *testing.T) {
 	if err != nil || names.Called[tagRef(t, "app:1")].String() != "linux/arm64" || names.Called[tagRef(t, "app:2")].String() != "linux/amd64" {
 		t.Errorf("its names: %+v, %v", names, err)
 	}
-	s.blobs.Damage(manifest) //nolint:errcheck // only that it is damaged counts
+	s.blobs.Damage(manifest)
 	damaged, _, err := s.Damaged(t.Context(), 10, 10)
 	if err != nil || len(damaged) != 1 || len(damaged[0].Needs) != 2 || damaged[0].Needs[0].Platforms[0].String() != "linux/arm64" || damaged[0].Needs[1].Platforms[0].String() != "linux/amd64" {
 		t.Errorf("what needs it: %+v, %v", damaged, err)
@@ -221,7 +221,7 @@ func TestAFolderOfAnOlderVersionGetsThePlatformsOfItsIndexes(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.open()
-	defer s.Close() //nolint:errcheck // the test is over
+	defer s.Close()
 	want := []string{"darwin(macOS%2012.6)/arm64", "darwin(macOS%2013.5)/arm64", "linux/arm64!linux/amd64"}
 	target, err := s.Target(t.Context(), tagRef(t, "bottle:1"))
 	if got := words(target.Images); err != nil || !slices.Equal(got, want) {

@@ -123,7 +123,7 @@ func (d *decision) wantImages(w *item, items, enough int) error {
 	if !d.force {
 		limit = countedUsers + items
 	}
-	for _, i := range w.Found.Images {
+	for _, i := range w.Images {
 		var above []Key
 		err := d.q.Above([]image.Digest{i.Manifest}, limit, func(_ image.Digest, at Key) { above = append(above, at) })
 		if err != nil {
