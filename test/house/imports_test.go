@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"views/ui":              {"views/text", "views/address", "shelf", "image", "static"},
 	"views/*":               {"archive", "views/ui", "views/marks", "views/offer", "views/text", "views/address", "shelf", "shelf/docker", "shelf/removal", "job", "pull", "image"},
 
-	"archive":           {"job", "shelf", "image", "image/layer", "share", "pull"},
+	"archive":           {"job", "shelf", "image", "image/layer", "share"},
 	"pull":              {"pull/*", "job", "shelf", "shelf/docker", "image", "share"},
 	"pull/resolve":      {"shelf", "image"},
 	"pull/fetch":        {"share", "image"},
@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"registry/response": {"image"},
 	"registry/search":   {"registry", "registry/outbound", "registry/response", "share", "image"},
 
-	"storage":         {"storage/*", "archive", "pull", "shelf", "shelf/removal", "job", "share", "image", "image/layer", "migrations"},
+	"storage":         {"storage/*", "shelf", "shelf/removal", "job", "share", "image", "image/layer", "migrations"},
 	"storage/*":       {"storage/*", "shelf", "shelf/removal", "job", "image", "image/layer", "migrations"},
 	"storage/blob":    {"image"},
 	"storage/blob/*":  {"storage/blob", "image"},
