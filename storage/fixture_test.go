@@ -274,7 +274,7 @@ func (s *testShelf) checkFiles(want map[image.Digest]int64) {
 	}
 	for _, query := range []string{`SELECT digest FROM blobs`, `SELECT digest FROM manifests`, `SELECT digest FROM layers`, `SELECT manifest_digest FROM images`, `SELECT layer_digest FROM image_layers`,
 		`SELECT digest FROM attestations`, `SELECT manifest_digest FROM image_attestations`, `SELECT attestation_digest FROM image_attestations`, `SELECT blob_digest FROM attestation_blobs`} {
-		digests, err := rowsOf(s.t.Context(), s.Store.read, scanString, query)
+		digests, err := rowsOf(s.t.Context(), s.read, scanString, query)
 		if err != nil {
 			s.t.Fatal(err)
 		}

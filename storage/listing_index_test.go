@@ -219,7 +219,7 @@ type listRow struct {
 func (l *randomList) all() []listRow {
 	l.t.Helper()
 	ctx := l.t.Context()
-	all, err := rowsOf(ctx, l.Store.read, func(rows *sql.Rows) (r listRow, err error) {
+	all, err := rowsOf(ctx, l.read, func(rows *sql.Rows) (r listRow, err error) {
 		r.Row, r.id, err = scanRow(rows)
 		r.name = r.Reference.Familiar()
 		r.direct = int64(string(r.Digest)[8] % 5)
@@ -233,14 +233,14 @@ func (l *randomList) all() []listRow {
 	for i := range all {
 		d := all[i].Digest
 		if _, known := of[d]; !known {
-			images, err := reachableImages(ctx, l.Store.read, d)
+			images, err := reachableImages(ctx, l.read, d)
 			if err != nil {
 				l.t.Fatal(err)
 			}
 			var r listRow
 			for _, img := range images {
 				set := map[string]string{}
-				_, err := rowsOf(ctx, l.Store.read, func(rows *sql.Rows) (_ struct{}, err error) {
+				_, err := rowsOf(ctx, l.read, func(rows *sql.Rows) (_ struct{}, err error) {
 					var key, value string
 					err = rows.Scan(&key, &value)
 					set[key] = value
@@ -500,7 +500,7 @@ func TestTheChangesOfTheListAreTrimmed(t *testing.T) {
 			SELECT 1, ?, i, 'tag', 'many:' || i, '', '', '', 0, 0, 0, 0, 0, '' FROM n`, l.digests[0])
 	})
 	var kept int
-	if err := l.Store.read.QueryRow(`SELECT count(*) FROM listing_changes`).Scan(&kept); err != nil || kept < 20_000 || kept > 21_000 {
+	if err := l.read.QueryRow(`SELECT count(*) FROM listing_changes`).Scan(&kept); err != nil || kept < 20_000 || kept > 21_000 {
 		t.Errorf("%d changes are kept, %v", kept, err)
 	}
 	if _, total, err := l.List(t.Context(), shelf.Query{}); err != nil || total != 30_000 {

@@ -161,7 +161,7 @@ func TestATagOnADigestOfManyTagsWritesNoRowButItsOwn(t *testing.T) {
 	s.pull("ubuntu:22.04=jammy amd64")
 	s.pull("ubuntu:jammy=jammy amd64")
 	ids := func() map[string]int64 {
-		list, err := rowsOf(t.Context(), s.Store.read, func(rows *sql.Rows) (r struct {
+		list, err := rowsOf(t.Context(), s.read, func(rows *sql.Rows) (r struct {
 			name string
 			id   int64
 		}, err error) {

@@ -44,7 +44,7 @@ func (s *testShelf) pinnedRows(want ...string) {
 	if err := s.AwaitUnpacked(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
-	names, err := rowsOf(s.t.Context(), s.Store.read, scanString, `SELECT name FROM listing WHERE pinned ORDER BY name`)
+	names, err := rowsOf(s.t.Context(), s.read, scanString, `SELECT name FROM listing WHERE pinned ORDER BY name`)
 	if err != nil || !slices.Equal(names, want) {
 		s.t.Errorf("marked as pinned: %q (%v), want %q", names, err, want)
 	}

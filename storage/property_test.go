@@ -146,7 +146,7 @@ func (w *walker) pullSome() {
 // references lists what can be named: tags and digests.
 func (w *walker) references() []image.Reference {
 	w.t.Helper()
-	refs, err := rowsOf(w.t.Context(), w.Store.read, func(rows *sql.Rows) (ref image.Reference, err error) {
+	refs, err := rowsOf(w.t.Context(), w.read, func(rows *sql.Rows) (ref image.Reference, err error) {
 		return ref, rows.Scan(&ref.Repository, &ref.Tag, &ref.Digest)
 	}, `SELECT r.name, t.name, '' FROM tags t JOIN repositories r ON r.id = t.repository_id
 		UNION ALL SELECT r.name, '', d.digest FROM repository_digests d JOIN repositories r ON r.id = d.repository_id ORDER BY 1, 2, 3`)
@@ -503,7 +503,7 @@ var untrue = map[string]string{
 func (w *walker) holds() {
 	w.t.Helper()
 	for what, query := range untrue {
-		if found, err := rowsOf(w.t.Context(), w.Store.read, scanString, query); err != nil || len(found) > 0 {
+		if found, err := rowsOf(w.t.Context(), w.read, scanString, query); err != nil || len(found) > 0 {
 			w.t.Errorf("%s: %q, %v", what, found, err)
 		}
 	}
@@ -524,7 +524,7 @@ func (w *walker) holdsOnDisk() {
 		waiting bool
 	}
 	files := w.files()
-	known, err := rowsOf(w.t.Context(), w.Store.read, func(rows *sql.Rows) (r row, err error) { return r, rows.Scan(&r.digest, &r.size, &r.waiting) },
+	known, err := rowsOf(w.t.Context(), w.read, func(rows *sql.Rows) (r row, err error) { return r, rows.Scan(&r.digest, &r.size, &r.waiting) },
 		`SELECT digest, size, 0 FROM blobs UNION ALL SELECT digest, size, 1 FROM waiting_blobs`)
 	if err != nil {
 		w.t.Fatal(err)
@@ -549,7 +549,7 @@ func (w *walker) holdsOnDisk() {
 				continue
 			}
 		}
-		d, err := targetDigest(w.t.Context(), w.Store.read, ref)
+		d, err := targetDigest(w.t.Context(), w.read, ref)
 		if err != nil {
 			w.t.Fatal(err)
 		}

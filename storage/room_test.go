@@ -198,7 +198,7 @@ func TestSweepingWorksWhereTheDatabaseHasNoRoomToBeTold(t *testing.T) {
 // stored lists the blobs that rows know.
 func (s *testShelf) stored(t *testing.T) []image.Digest {
 	t.Helper()
-	all, err := rowsOf(t.Context(), s.Store.read, scanDigest, `SELECT digest FROM blobs`)
+	all, err := rowsOf(t.Context(), s.read, scanDigest, `SELECT digest FROM blobs`)
 	if err != nil || len(all) == 0 {
 		t.Fatalf("%d blobs, %v", len(all), err)
 	}

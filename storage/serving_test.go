@@ -76,10 +76,10 @@ func TestBothWaysFromABlobToItsRepositoryAgree(t *testing.T) {
 	for _, id := range []int{1, 2, 3, 4, 5, 6, 7, 99} {
 		for blob := range s.files() {
 			var up, down bool
-			if err := s.Store.read.QueryRow(servedUp, id, blob).Scan(&up); err != nil {
+			if err := s.read.QueryRow(servedUp, id, blob).Scan(&up); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Store.read.QueryRow(servedDown, id, blob).Scan(&down); err != nil {
+			if err := s.read.QueryRow(servedDown, id, blob).Scan(&down); err != nil {
 				t.Fatal(err)
 			}
 			if up != down {
@@ -104,7 +104,7 @@ func TestServingLooksUpWhatItNeeds(t *testing.T) {
 		"listedIn": listedIn, "servedAttestation": servedAttestation, "servedTags": servedTags, "servedRepositories": servedRepositories, "referringQuery": referringQuery,
 		"uploadedTag": uploadedTag, "uploadedRepo": uploadedRepo, "uploadedDigest": uploadedDigest,
 	} {
-		plan, err := rowsOf(t.Context(), s.Store.read, scanPlan, `EXPLAIN QUERY PLAN `+query, []any{1, 2, 3, 4}[:arguments(query)]...)
+		plan, err := rowsOf(t.Context(), s.read, scanPlan, `EXPLAIN QUERY PLAN `+query, []any{1, 2, 3, 4}[:arguments(query)]...)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

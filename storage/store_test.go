@@ -57,7 +57,7 @@ func TestADatabaseFromANewerStowageIsRefused(t *testing.T) {
 func TestEachConnectionEnforcesForeignKeysAndReadersCannotWrite(t *testing.T) {
 	s := newShelf(t)
 	for range 3 {
-		conn, err := s.Store.read.Conn(t.Context())
+		conn, err := s.read.Conn(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +183,7 @@ func TestARowIsNeverWrittenBeforeItsBlob(t *testing.T) {
 	if rows := s.rows(); len(rows) != 0 {
 		t.Errorf("rows %q", rows)
 	}
-	if n, err := rowsOf(t.Context(), s.Store.read, scanString, `SELECT digest FROM blobs`); err != nil || len(n) != 0 {
+	if n, err := rowsOf(t.Context(), s.read, scanString, `SELECT digest FROM blobs`); err != nil || len(n) != 0 {
 		t.Errorf("blobs %q, %v", n, err)
 	}
 }

@@ -29,7 +29,7 @@ func TestStoredTagsAreThoseOfTheRepositoryThatAreOnTheShelf(t *testing.T) {
 
 func TestStoredTagsAreLookedUpInIndexes(t *testing.T) {
 	s := newShelf(t)
-	plan, err := rowsOf(t.Context(), s.Store.read, scanPlan, `EXPLAIN QUERY PLAN `+storedTagsQuery, "docker.io/library/ubuntu", `["22.04"]`)
+	plan, err := rowsOf(t.Context(), s.read, scanPlan, `EXPLAIN QUERY PLAN `+storedTagsQuery, "docker.io/library/ubuntu", `["22.04"]`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestStoredRepositoriesAreCountedByTheirTags(t *testing.T) {
 
 func TestStoredRepositoriesAreLookedUpByIndexes(t *testing.T) {
 	s := newShelf(t)
-	plan, err := rowsOf(t.Context(), s.Store.read, scanPlan, `EXPLAIN QUERY PLAN `+storedQuery, `["docker.io/library/ubuntu"]`)
+	plan, err := rowsOf(t.Context(), s.read, scanPlan, `EXPLAIN QUERY PLAN `+storedQuery, `["docker.io/library/ubuntu"]`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,7 @@ const dumpListing = `SELECT r.name, l.digest, l.tag, l.reason, l.name, l.image_i
 	FROM listing l JOIN repositories r ON r.id = l.repository_id`
 
 // dump gives the rows of queries as text, sorted.
-func (s *testShelf) dump(queries ...string) []string { return s.dumpFrom(s.Store.read, queries...) }
+func (s *testShelf) dump(queries ...string) []string { return s.dumpFrom(s.read, queries...) }
 
 func (s *testShelf) dumpFrom(q querier, queries ...string) []string {
 	s.t.Helper()

@@ -31,7 +31,7 @@ func (s *testShelf) unreadable(d image.Digest) (repair func()) {
 
 func (s *testShelf) pendingLayers() []string {
 	s.t.Helper()
-	pending, err := rowsOf(s.t.Context(), s.Store.read, scanString, `SELECT digest FROM layers WHERE state = 'pending'`)
+	pending, err := rowsOf(s.t.Context(), s.read, scanString, `SELECT digest FROM layers WHERE state = 'pending'`)
 	if err != nil {
 		s.t.Fatal(err)
 	}

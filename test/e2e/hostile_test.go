@@ -192,11 +192,14 @@ func (v *visited) everyRoute(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	routes := regexp.MustCompile(`\bget\("([^"]+)"`).FindAllStringSubmatch(string(source), -1)
+	routes := regexp.MustCompile(`method: get, path: "([^"]+)"(.*)`).FindAllStringSubmatch(string(source), -1)
 	if len(routes) < 20 {
 		t.Fatalf("%d routes were found in the route table", len(routes))
 	}
 	for _, m := range routes {
+		if m[1] == "/v2/*" || strings.Contains(m[2], "how: streaming") { // no pages: other tests read them
+			continue
+		}
 		pattern := regexp.MustCompile("^" + regexp.MustCompile(`:\w+`).
 			ReplaceAllString(strings.ReplaceAll(regexp.QuoteMeta(m[1]), `\*`, ".+"), "[^/]+") + "$")
 		opened := false
