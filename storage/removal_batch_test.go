@@ -133,6 +133,32 @@ func TestOthersWriteWhileALargeRemovalIsCarriedOutAndUndone(t *testing.T) {
 	s.same("after the undo", s.dump(dumpQueries[:len(dumpQueries)-1]...), before)
 }
 
+// A plan stands while its own batches are the only changes. So a batch is one change, whatever it writes.
+func TestEachBatchIsOneChange(t *testing.T) {
+	var numbers []int64
+	number := func(s *testShelf) {
+		n, err := changeNumber(t.Context(), s.read)
+		if err != nil {
+			t.Error(err)
+		}
+		numbers = append(numbers, n)
+	}
+	s := inParts(t, window(t), func(s *testShelf, _ int) { number(s) })
+	number(s)
+	if _, err := s.pruneAll(); err != nil {
+		t.Fatal(err)
+	}
+	number(s)
+	if len(numbers) < 8 {
+		t.Fatalf("%d numbers", len(numbers))
+	}
+	for i, n := range numbers {
+		if n != numbers[0]+int64(i) {
+			t.Fatalf("the numbers of the batches are %d", numbers)
+		}
+	}
+}
+
 // What somebody does with what is not removed yet has the plan shown anew, and all of it is still there.
 func TestAPlanThatSomebodyTouchesWhileItIsCarriedOutIsShownAnew(t *testing.T) {
 	for what, touch := range map[string]func(s *testShelf) error{
