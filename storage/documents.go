@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"database/sql"
@@ -34,9 +35,10 @@ type documents struct {
 	now   func() time.Time
 	blobs *blob.Store
 
-	mu    sync.Mutex
-	bytes int64 // of all files
-	most  int64
+	mu       sync.Mutex // of those who write or remove; readers prove what they read
+	measured bool
+	bytes    int64 // of all files, once they are measured
+	most     int64
 }
 
 func newDocuments(dir string, blobs *blob.Store, now func() time.Time) (*documents, error) {
@@ -44,11 +46,30 @@ func newDocuments(dir string, blobs *blob.Store, now func() time.Time) (*documen
 	if err := os.Mkdir(k.dir, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, unusableFolder(dir, "make the folder for documents that are kept", err)
 	}
+	return k, nil
+}
+
+// warm measures the folder before somebody waits for it: there can be 100,000 files.
+func (k *documents) warm() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_ = k.measure() // whoever keeps the next document is told
+}
+
+// measure adds up, once, what earlier processes kept. k.mu is held.
+func (k *documents) measure() error {
+	if k.measured {
+		return nil
+	}
 	files, err := k.files()
+	if err != nil {
+		return err
+	}
 	for _, f := range files {
 		k.bytes += f.Size()
 	}
-	return k, err
+	k.measured = true
+	return nil
 }
 
 func (k *documents) path(d image.Digest) string { return filepath.Join(k.dir, d.Encoded()) }
@@ -74,6 +95,9 @@ func (k *documents) put(mediaType string, d image.Digest, raw []byte) error {
 		return nil
 	}
 	if room, err := k.blobs.Volume.Room(); err != nil || room.Low() {
+		return err
+	}
+	if err := k.measure(); err != nil {
 		return err
 	}
 	content := slices.Concat([]byte(mediaType+"\n"), raw)
@@ -102,7 +126,7 @@ func (k *documents) trim() error {
 	return err
 }
 
-// remove removes a file. k.mu is held.
+// remove removes a file. k.mu is held, and the folder measured.
 func (k *documents) remove(name string) {
 	info, err := os.Lstat(filepath.Join(k.dir, name))
 	if err == nil && os.Remove(filepath.Join(k.dir, name)) == nil {
@@ -112,23 +136,38 @@ func (k *documents) remove(name string) {
 
 // get returns what is kept under a digest, with its bytes proved; NotFound where there is nothing.
 func (k *documents) get(d image.Digest) (mediaType string, raw []byte, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	content, err := os.ReadFile(k.path(d))
-	if err == nil {
-		line, rest, _ := strings.Cut(string(content), "\n")
-		mediaType, raw = line, []byte(rest)
-		if image.DigestOf(raw) == d {
-			k.used(d)
-			return mediaType, raw, nil
+	mediaType, raw, err = k.read(d)
+	if errors.Is(err, errSpoilt) { // or it is being written: whoever does that comes first
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if mediaType, raw, err = k.read(d); errors.Is(err, errSpoilt) && k.measure() == nil {
+			k.remove(d.Encoded())
 		}
-		k.remove(d.Encoded())
-		err = fs.ErrNotExist
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	if err == nil {
+		k.used(d)
+		return mediaType, raw, nil
+	}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errSpoilt) {
 		err = sql.ErrNoRows
 	}
 	return "", nil, notFound(err, "no index or manifest %s is stored", d)
+}
+
+// errSpoilt says that a file does not have the bytes of its digest.
+var errSpoilt = errors.New("the file has other bytes than its digest says")
+
+// read returns what the file of a digest has, proved.
+func (k *documents) read(d image.Digest) (mediaType string, raw []byte, err error) {
+	content, err := os.ReadFile(k.path(d))
+	if err != nil {
+		return "", nil, err
+	}
+	line, raw, _ := bytes.Cut(content, []byte("\n"))
+	if image.DigestOf(raw) != d {
+		return "", nil, errSpoilt
+	}
+	return string(line), raw, nil
 }
 
 // used notes that a document was used. Where that fails it goes earlier.

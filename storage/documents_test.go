@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -206,6 +207,31 @@ func TestAFileWithOtherBytesThanItsDigestIsDropped(t *testing.T) {
 	}
 }
 
+// Readers do not wait for who writes, and never see a document that is only half there.
+func TestADocumentIsReadWhileOthersAreKept(t *testing.T) {
+	k := newKeeping(t)
+	doc := k.manifest(0, 200_000)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 200 {
+				if got, err := k.KeptDocument(t.Context(), doc.Digest); err == nil && !bytes.Equal(got.Raw, doc.Raw) ||
+					err != nil && image.KindOf(err) != image.NotFound {
+					t.Errorf("got %d bytes, %v", len(got.Raw), err)
+				}
+			}
+		})
+	}
+	for i := range 50 {
+		k.keep(doc)
+		k.keep(k.manifest(1+i, 200_000))
+	}
+	all.Wait()
+	if !k.has(doc) {
+		t.Error("a reader took it for spoilt")
+	}
+}
+
 func TestTheLongestUnusedDocumentsGoFirst(t *testing.T) {
 	k := newKeeping(t)
 	const lot = 20
@@ -224,6 +250,7 @@ func TestTheLongestUnusedDocumentsGoFirst(t *testing.T) {
 		}
 	}
 	k.restart()
+	k.documents.warm() // which a start does in the background
 	n, all := k.files()
 	if n != len(docs) || k.documents.bytes != all {
 		t.Errorf("%d documents of %d bytes, counted as %d", n, all, k.documents.bytes)

@@ -124,6 +124,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.running.Go(func() { s.unsaved.run(background) })
 	s.running.Go(func() { s.usage.run(background) })
 	s.running.Go(func() { s.warm(background) })
+	s.running.Go(s.documents.warm)
 	s.running.Go(func() { s.finishRemovals(background) })
 	return s, nil
 }
