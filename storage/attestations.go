@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
@@ -15,9 +14,9 @@ func (s *Store) Attestations(ctx context.Context, manifests ...image.Digest) ([]
 	if len(manifests) == 0 {
 		return nil, nil
 	}
-	list, err := json.Marshal(manifests)
+	list, err := listFor(manifests)
 	if err != nil {
-		return nil, fmt.Errorf("write a list for a query: %w", err)
+		return nil, err
 	}
 	return rowsOf(ctx, s.read, func(rows *sql.Rows) (a shelf.StoredAttestation, err error) {
 		var predicates []byte
@@ -29,7 +28,7 @@ func (s *Store) Attestations(ctx context.Context, manifests ...image.Digest) ([]
 			(SELECT sum(b.size) FROM attestation_blobs ab CROSS JOIN blobs b ON b.digest = ab.blob_digest WHERE ab.attestation_digest = a.digest),
 			(SELECT json_group_array(predicate) FROM (SELECT predicate FROM attestation_blobs WHERE attestation_digest = a.digest AND position > 1 ORDER BY position))
 		FROM json_each(?) j CROSS JOIN image_attestations ia ON ia.manifest_digest = j.value CROSS JOIN attestations a ON a.digest = ia.attestation_digest
-		ORDER BY j.key, a.digest`, string(list))
+		ORDER BY j.key, a.digest`, list)
 }
 
 // Attestation gives the original bytes of a stored attestation's manifest; NotFound where it is not stored.

@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -217,9 +216,9 @@ func (s *Store) countHanded(ctx context.Context) error {
 // of it where it is not stored.
 func (s *Store) HandedOutOf(ctx context.Context, ref image.Reference, manifests []image.Digest) (out shelf.Downloads, err error) {
 	out.Images = map[image.Digest]shelf.Download{}
-	list, err := json.Marshal(manifests)
+	list, err := listFor(manifests)
 	if err != nil {
-		return out, fmt.Errorf("write a list for a query: %w", err)
+		return out, err
 	}
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		var since int64
@@ -249,7 +248,7 @@ func (s *Store) HandedOutOf(ctx context.Context, ref image.Reference, manifests 
 			err := rows.Scan(&d, &h.Count, (*handedTime)(&h.Last))
 			out.Images[d] = h
 			return false, err
-		}, `SELECT digest, count, last_at FROM handed_digests WHERE repository_id = ? AND digest IN (SELECT value FROM json_each(?))`, rt.Repository, string(list))
+		}, `SELECT digest, count, last_at FROM handed_digests WHERE repository_id = ? AND digest IN (SELECT value FROM json_each(?))`, rt.Repository, list)
 	})
 	return out, err
 }

@@ -271,16 +271,13 @@ func (a *applying) dropRoots() error {
 	for _, r := range a.roots {
 		repositories[r.Repository] = true
 	}
-	ids := make([]int64, 0, len(repositories))
-	for id := range repositories {
-		ids = append(ids, id)
-	}
-	reached, err := json.Marshal(ids)
+	ids := slices.Collect(maps.Keys(repositories))
+	reached, err := listFor(ids)
 	if err != nil {
-		return fmt.Errorf("write a list for a query: %w", err)
+		return err
 	}
 	for _, documents := range [][]image.Digest{a.images, a.indexes} {
-		if err := over(a, documents, forgetHanded, string(reached)); err != nil {
+		if err := over(a, documents, forgetHanded, reached); err != nil {
 			return err
 		}
 	}

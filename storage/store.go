@@ -418,15 +418,27 @@ func rowsOf[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, erro
 // chunkSize is how many digests one query is asked about: a plan has up to hundreds of thousands of them.
 const chunkSize = 500
 
-// inChunks calls f with pieces of all, as the JSON array that a query reads with json_each.
+// listFor returns all as the JSON array that a query reads with json_each.
+func listFor[T any](all []T) (string, error) {
+	if len(all) == 0 {
+		return "[]", nil // of a nil slice it would be null, which has one row
+	}
+	list, err := json.Marshal(all)
+	if err != nil {
+		return "", fmt.Errorf("write a list for a query: %w", err)
+	}
+	return string(list), nil
+}
+
+// inChunks calls f with pieces of all, each as listFor has it.
 func inChunks[T any](all []T, size int, f func(list string) error) error {
 	for len(all) > 0 {
 		n := min(len(all), size)
-		list, err := json.Marshal(all[:n])
+		list, err := listFor(all[:n])
 		if err != nil {
-			return fmt.Errorf("write a list for a query: %w", err)
+			return err
 		}
-		if err := f(string(list)); err != nil {
+		if err := f(list); err != nil {
 			return err
 		}
 		all = all[n:]

@@ -2,9 +2,7 @@ package storage
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"runtime"
 	"slices"
@@ -213,9 +211,9 @@ func (u *unpacker) end(ctx context.Context, o unpacked) {
 // pendingLayers gives layers that have not been unpacked, in the order in which their turn comes: one of each registry,
 // in that one of each of its repositories, and so on. They are among those named, or are all others.
 func (s *Store) pendingLayers(ctx context.Context, among bool, named []image.Digest) ([]image.Digest, error) {
-	list, err := json.Marshal(append([]image.Digest{}, named...))
+	list, err := listFor(named)
 	if err != nil {
-		return nil, fmt.Errorf("write a list for a query: %w", err)
+		return nil, err
 	}
 	return rowsOf(ctx, s.read, scanDigest,
 		`WITH RECURSIVE pending AS (
@@ -233,5 +231,5 @@ func (s *Store) pendingLayers(ctx context.Context, among bool, named []image.Dig
 		)
 		SELECT digest FROM turns
 		ORDER BY row_number() OVER (PARTITION BY substr(repository, 1, instr(repository, '/')) ORDER BY turn, repository), turn, digest LIMIT ?3`,
-		string(list), among, listedLayers)
+		list, among, listedLayers)
 }
