@@ -3,10 +3,10 @@ package memo
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/stowage/stowage/guard"
 )
 
 // Memo remembers answers for a while, as many as its bounds allow, and has each one asked for once at a time
@@ -91,7 +91,8 @@ func (m *Memo[K, V]) begin(ctx context.Context, key K, ask func(context.Context)
 	m.flights[key] = f
 	go func() {
 		defer f.cancel()
-		value, err := Safely(ctx, ask)
+		var value V
+		err := guard.Do(func() (err error) { value, err = ask(ctx); return err }) // a panic is nobody else's business
 		m.mu.Lock()
 		f.value, f.err = value, err
 		if m.flights[key] == f {
@@ -104,16 +105,6 @@ func (m *Memo[K, V]) begin(ctx context.Context, key K, ask func(context.Context)
 		close(f.done)
 	}()
 	return f
-}
-
-// Safely turns a panic into an error: it is nobody else's business.
-func Safely[V any](ctx context.Context, ask func(context.Context) (V, error)) (value V, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return ask(ctx)
 }
 
 // Peek returns the remembered answer, and asks nobody.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
@@ -34,7 +35,11 @@ func errorHandler(h *handlers.Handlers, log *slog.Logger) echo.HTTPErrorHandler 
 		}
 		requestID := c.Response().Header().Get(echo.HeaderXRequestID)
 		if status >= http.StatusInternalServerError && e.Kind == image.Internal {
-			log.Error("request failed", "request_id", requestID, "path", loggedPath(c.Request().URL), "error", err)
+			log := log.With("request_id", requestID, "path", loggedPath(c.Request().URL))
+			if p := (*guard.Panic)(nil); errors.As(err, &p) {
+				log = log.With("stack", string(p.Stack))
+			}
+			log.Error("request failed", "error", err)
 		}
 		// The deadline of a body ends the request's context, and the answer is due nevertheless.
 		asked := c.Request().Context()

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/memo"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/response"
 )
@@ -82,7 +82,7 @@ func (c *Client) findKind(ctx context.Context, host, text string) (registry.Sear
 	var all sync.WaitGroup
 	for i, kind := range kinds {
 		all.Go(func() {
-			_, errs[i] = memo.Safely(ctx, func(ctx context.Context) (found, error) { return c.answer(ctx, host, kind, text, 1, defaultLimit) })
+			errs[i] = guard.Do(func() error { _, err := c.answer(ctx, host, kind, text, 1, defaultLimit); return err })
 		})
 	}
 	all.Wait()

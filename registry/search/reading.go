@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/memo"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/response"
 	"github.com/stowage/stowage/share"
@@ -137,7 +137,7 @@ func (c *catalogs) read(host string, r *reading) {
 	whole := false
 	free, err := c.readers.Take(ctx, share.Key{Host: host})
 	if err == nil {
-		whole, err = memo.Safely(ctx, func(ctx context.Context) (bool, error) { return c.readPages(ctx, host, r) })
+		err = guard.Do(func() (err error) { whole, err = c.readPages(ctx, host, r); return err })
 		free()
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
