@@ -1,7 +1,6 @@
 package pulls
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -88,15 +87,10 @@ func PlatformChoices(offered, asked []image.Platform, standard image.Platform) (
 
 // refusePullAll shows what is wrong in the form, or gives back an error that is not for people to see.
 func (h *Handlers) refusePullAll(c echo.Context, v pulls.PullAllView, err error) error {
-	if page.PlainText(c.Request()) || page.JSON(c.Request()) {
+	problem, status, ok := problemOf(c, err)
+	if !ok {
 		return err
 	}
-	var e *image.Error
-	if !errors.As(err, &e) || e.Kind == image.Internal {
-		return err
-	}
-	status := page.Status(e.Kind)
-	problem := ui.NewErrorView(c.Request().Context(), status, e)
 	v.Problem = &problem
 	return h.renderPullAll(c, status, v)
 }

@@ -81,17 +81,23 @@ func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 	return h.renderPullForm(c, http.StatusOK, v)
 }
 
+// problemOf returns what a form shows of an error, and the status of its page; not ok is an error that is not for people
+// to see, or that is asked for as text.
+func problemOf(c echo.Context, err error) (problem ui.ErrorView, status int, ok bool) {
+	var e *image.Error
+	if page.PlainText(c.Request()) || page.JSON(c.Request()) || !errors.As(err, &e) || e.Kind == image.Internal {
+		return ui.ErrorView{}, 0, false
+	}
+	status = page.Status(e.Kind)
+	return ui.NewErrorView(c.Request().Context(), status, e), status, true
+}
+
 // refusePullForm shows what is wrong in the form, or gives back an error that is not for people to see.
 func (h *Handlers) refusePullForm(c echo.Context, v pulls.PullFormView, err error) error {
-	if page.PlainText(c.Request()) || page.JSON(c.Request()) {
+	problem, status, ok := problemOf(c, err)
+	if !ok {
 		return err
 	}
-	var e *image.Error
-	if !errors.As(err, &e) || e.Kind == image.Internal {
-		return err
-	}
-	status := page.Status(e.Kind)
-	problem := ui.NewErrorView(c.Request().Context(), status, e)
 	v.Problem = &problem
 	return h.renderPullForm(c, status, v)
 }
