@@ -16,4 +16,5 @@ const (
 	ActionFree     Action = "free"     // free the disk of what nothing needs
 	ActionPrefer   Action = "prefer"   // keep one's own theme and language
 	ActionOperate  Action = "operate"  // see how the server does
+	ActionTend     Action = "tend"     // what the server does by itself: unpack, sweep, bring older rows up to date
 )
