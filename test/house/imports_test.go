@@ -78,7 +78,7 @@ func covers(list []string, name string) bool {
 
 // onlyIn names libraries that belong to certain packages.
 var onlyIn = map[string][]string{
-	"github.com/labstack/echo/v4":         {"web", "handlers", "handlers/*"},
+	"github.com/labstack/echo/v4":         {"web", "handlers", "handlers/*", "test/pages"},
 	"github.com/mattn/go-sqlite3":         {"storage"},
 	"database/sql":                        {"storage", "storage/*"},
 	"github.com/regclient/regclient":      {"registry", "test/*"},
