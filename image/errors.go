@@ -3,6 +3,7 @@ package image
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Kind says what class of failure an Error is. The list is closed: one place maps each kind to an
@@ -82,4 +83,27 @@ func KindOf(err error) Kind {
 		return e.Kind
 	}
 	return Internal
+}
+
+// RetryTime returns when a registry will answer again, as an error in err's chain knows by a method RetryAt; zero where
+// none does.
+func RetryTime(err error) time.Time {
+	var knows interface {
+		error
+		RetryAt() time.Time
+	}
+	if errors.As(err, &knows) {
+		return knows.RetryAt()
+	}
+	return time.Time{}
+}
+
+// Lasts reports whether the same request will be refused again, as an error in err's chain knows by a method Lasts: such
+// a one of kind Unavailable is not tried again, and one of kind Forbidden is about what was asked for alone.
+func Lasts(err error) bool {
+	var knows interface {
+		error
+		Lasts() bool
+	}
+	return errors.As(err, &knows) && knows.Lasts()
 }

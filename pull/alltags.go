@@ -227,7 +227,7 @@ func hitsAll(err error) bool {
 	case image.RateLimited, image.Unauthorized, image.DiskFull, image.ReadOnly, image.Damaged, image.Cancelled:
 		return true
 	case image.Forbidden:
-		return !lasts(err) // a registry refuses one tag for what is in it: a policy, a quarantine
+		return !image.Lasts(err) // a registry refuses one tag for what is in it: a policy, a quarantine
 	}
 	return false
 }

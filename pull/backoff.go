@@ -67,14 +67,14 @@ func (t *tries) after(err error, progress bool) (wait time.Duration, final error
 		t.mangled = true
 		return t.backoff.wait(1), nil
 	case image.RateLimited:
-		if at := retryTime(err); !at.IsZero() {
+		if at := image.RetryTime(err); !at.IsZero() {
 			wait = at.Sub(t.now())
 			if wait > t.backoff.RateLimit {
 				return 0, untilThen(err, at)
 			}
 		}
 	case image.Unavailable:
-		if lasts(err) {
+		if image.Lasts(err) {
 			return 0, err
 		}
 	default:
@@ -84,21 +84,6 @@ func (t *tries) after(err error, progress bool) (wait time.Duration, final error
 		return 0, err
 	}
 	return max(wait, t.backoff.wait(t.failed)), nil
-}
-
-// retryTime gives when the registry will answer again, zero where the error does not know.
-func retryTime(err error) time.Time {
-	var r RetryTime
-	if errors.As(err, &r) {
-		return r.RetryAt()
-	}
-	return time.Time{}
-}
-
-// lasts tells of an error that says that asking again will not help.
-func lasts(err error) bool {
-	var lasting Lasting
-	return errors.As(err, &lasting) && lasting.Lasts()
 }
 
 // untilThen makes sure that a rate limit that is not waited for says when it ends.

@@ -424,9 +424,8 @@ func (c *Checker) paused(host string) (hostPause, bool) {
 // pause leaves a registry alone for a while.
 func (c *Checker) pause(host string, err error, said shelf.Checked) {
 	until := c.o.Now().Add(pauseUnknown)
-	var retry RetryTime
-	if errors.As(err, &retry) && retry.RetryAt().After(until) {
-		until = retry.RetryAt()
+	if at := image.RetryTime(err); at.After(until) {
+		until = at
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -240,9 +240,8 @@ func (m *Mirror) askAgain(now time.Time, err error) time.Time {
 	case image.NotFound:
 		return now.Add(mirrorMissing)
 	case image.RateLimited:
-		var retry RetryTime
-		if errors.As(err, &retry) {
-			return clamp(retry.RetryAt(), now.Add(time.Second), now.Add(m.q.fetcher.backoff.RateLimit))
+		if at := image.RetryTime(err); !at.IsZero() {
+			return clamp(at, now.Add(time.Second), now.Add(m.q.fetcher.backoff.RateLimit))
 		}
 		return now.Add(mirrorLimited)
 	}

@@ -105,13 +105,14 @@ func TestATagOfWhichTheRegistryWithholdsTheNewImageIsServedAsItIsStored(t *testi
 		limited := true
 		b.up.document = func(image.Reference) error {
 			if limited {
-				return image.Errorf(image.RateLimited, "enough for today")
+				return image.Errorf(image.RateLimited, "enough for today").Because(retryAt{}) // until nobody knows when
 			}
 			return nil
 		}
 		_, before, _ := b.up.requests()
 		for range 20 {
 			b.points(m, ref, first.Digest, first.Digest)
+			time.Sleep(2 * time.Second)
 		}
 		if _, reads, _ := b.up.requests(); reads != before+1 {
 			t.Errorf("the manifest was asked for %d times", reads-before)

@@ -3,16 +3,15 @@ package pull
 import (
 	"context"
 	"io"
-	"time"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 )
 
-// Source is what a pull needs of the registries. Errors are image.Errors; those of kind Unavailable and
-// RateLimited may pass, the others will not. An error of kind RateLimited that knows when asking may work
-// again has a RetryTime in its chain. Calls, and reads from a blob, end soon after ctx does, and by themselves
-// (Unavailable) when a registry is silent for too long: a Queue does not watch for that.
+// Source is what a pull needs of the registries. Errors are image.Errors; those of kind Unavailable and RateLimited may
+// pass, the others will not. One that knows when asking may work again tells image.RetryTime, and one that knows that it
+// will not tells image.Lasts. Calls, and reads from a blob, end soon after ctx does, and by themselves (Unavailable) when a
+// registry is silent for too long: a Queue does not watch for that.
 type Source interface {
 	// Head resolves a reference by one HEAD: the descriptor of the index or manifest it points to. Where it took a GET
 	// to find that out, Data are the document's bytes.
@@ -27,19 +26,6 @@ type Source interface {
 	// Blob opens a blob at an offset. The second value is the offset that the registry really started at:
 	// offset, or 0 where it does not do ranges. Nothing is verified: the writer does that.
 	Blob(ctx context.Context, repo image.Repository, d image.Descriptor, offset int64) (io.ReadCloser, int64, error)
-}
-
-// RetryTime is implemented by an error, or by a cause of it, that knows when the registry will answer again.
-type RetryTime interface {
-	error
-	RetryAt() time.Time
-}
-
-// Lasting is implemented by an error, or by a cause of it, that knows whether the same request will be refused again: such
-// a one of kind Unavailable is not tried again, and one of kind Forbidden is about what was asked for alone.
-type Lasting interface {
-	error
-	Lasts() bool
 }
 
 // Partial is a blob that is being written, opened for reading.

@@ -253,7 +253,7 @@ func (s *survey) fails(err error, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.known.Problem, s.again = job.ProblemOf(err), now.Add(surveyAgain)
-	if at := retryTime(err); at.After(s.again) {
+	if at := image.RetryTime(err); at.After(s.again) {
 		s.again = at
 	}
 	if latest := now.Add(surveyFresh); s.again.After(latest) {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf"
 )
 
@@ -147,9 +146,8 @@ func upstreamError(ref image.Reference, missing string, err error) error {
 		return refuse(http.StatusForbidden, denied, "%s: %s", ref, say)
 	case image.RateLimited:
 		no := refuse(http.StatusTooManyRequests, tooManyRequests, "%s: %s", ref, say)
-		var retry pull.RetryTime
-		if errors.As(err, &retry) {
-			no.retry = max(1, int(time.Until(retry.RetryAt()).Seconds()))
+		if at := image.RetryTime(err); !at.IsZero() {
+			no.retry = max(1, int(time.Until(at).Seconds()))
 		}
 		return no
 	case image.Unavailable, image.DiskFull, image.TooLarge:
