@@ -19,6 +19,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
+	checks "github.com/stowage/stowage/pull/updates"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
 )
@@ -61,7 +62,7 @@ type Options struct {
 	Store           Store
 	Jobs            *job.Runner
 	Queue           *pull.Queue
-	Checker         *pull.Checker
+	Checker         *checks.Checker
 	Mirror          *pull.Mirror // nil where nothing is mirrored
 	Registry        *registry.Client
 	Search          *search.Client

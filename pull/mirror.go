@@ -39,10 +39,16 @@ const (
 	maxMediaType   = 255  // bytes of a media type that is remembered (RFC 6838, section 4.2: two names of 127)
 )
 
+// Checks keeps what registries said of tags.
+type Checks interface {
+	// SaveChecks keeps answers about tags that are still stored, and returns the state that follows for each of them.
+	SaveChecks(ctx context.Context, all []shelf.Checked) ([]shelf.UpdateState, error)
+}
+
 // MirrorOptions are what a Mirror works with. Queue and Registries are required.
 type MirrorOptions struct {
 	Queue      *Queue
-	Checks     CheckShelf    // keeps what is heard of stored tags; nil: nothing
+	Checks     Checks        // keeps what is heard of stored tags; nil: nothing
 	Registries []string      // hosts that may be fetched from, as in references
 	Fresh      time.Duration // for which the answer about a tag holds
 	Logger     *slog.Logger
@@ -53,7 +59,7 @@ type MirrorOptions struct {
 // a while. Nil, it covers nothing. Safe for concurrent use.
 type Mirror struct {
 	q          *Queue
-	checks     CheckShelf
+	checks     Checks
 	registries []string
 	fresh      time.Duration
 	log        *slog.Logger

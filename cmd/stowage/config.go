@@ -15,7 +15,7 @@ import (
 
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/updates"
 	"github.com/stowage/stowage/registry"
 )
 
@@ -189,8 +189,8 @@ func (f flags) check(stderr io.Writer) (settings, error) {
 	if f.UndoWindow < 0 {
 		return s, image.Errorf(image.Invalid, "--undo-window is a duration such as 10m, or 0, not %s", f.UndoWindow)
 	}
-	if f.CheckInterval != 0 && f.CheckInterval < pull.MinCheckInterval {
-		return s, image.Errorf(image.Invalid, "--check-interval must be at least %s, or 0", pull.MinCheckInterval)
+	if f.CheckInterval != 0 && f.CheckInterval < updates.MinInterval {
+		return s, image.Errorf(image.Invalid, "--check-interval must be at least %s, or 0", updates.MinInterval)
 	}
 	if f.MirrorFresh < 0 {
 		return s, image.Errorf(image.Invalid, "--mirror-fresh is a duration such as 5m, or 0, not %s", f.MirrorFresh)

@@ -18,6 +18,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/updates"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/storage"
@@ -82,7 +83,7 @@ type app struct {
 	jobs     *job.Runner
 	queue    *pull.Queue
 	importer *archive.Importer
-	checker  *pull.Checker
+	checker  *updates.Checker
 	mirror   *pull.Mirror // nil where nothing is mirrored
 	server   *web.Server
 	listener net.Listener
@@ -121,7 +122,7 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 		Source: a.client, Shelf: a.store, Runner: a.jobs, Concurrency: s.PullConcurrency, DefaultPlatform: s.platform, Logger: s.log,
 	})
 	a.importer = archive.NewImporter(archive.Options{Shelf: a.store, Jobs: a.jobs, MaxBytes: s.maxUpload, Logger: s.log})
-	a.checker = pull.NewChecker(pull.CheckOptions{Source: a.client, Shelf: a.store, Interval: s.CheckInterval, Logger: s.log})
+	a.checker = updates.New(updates.Options{Source: a.client, Shelf: a.store, Interval: s.CheckInterval, Logger: s.log})
 	if len(s.Mirror) > 0 {
 		a.mirror = pull.NewMirror(pull.MirrorOptions{Queue: a.queue, Checks: a.store, Registries: s.Mirror, Fresh: s.MirrorFresh, Logger: s.log})
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	checks "github.com/stowage/stowage/pull/updates"
 	"github.com/stowage/stowage/shelf"
 )
 
@@ -22,5 +22,5 @@ type Store interface {
 type Handlers struct {
 	Site    *page.Site
 	Store   Store
-	Checker *pull.Checker
+	Checker *checks.Checker
 }

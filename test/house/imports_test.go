@@ -18,14 +18,14 @@ var mayImport = map[string][]string{
 	"test/*":      {"*"},
 
 	"web":                   {"handlers", "handlers/page", "views/ui", "views/text", "views/address", "static", "image", "share"},
-	"handlers":              {"handlers/*", "archive", "job", "pull", "registry", "registry/search", "image"},
+	"handlers":              {"handlers/*", "archive", "job", "pull", "pull/*", "registry", "registry/search", "image"},
 	"handlers/page":         {"views/ui", "views/text", "views/address", "shelf", "image"},
 	"handlers/*":            {"handlers/page", "handlers/lookup", "views/*", "shelf", "shelf/docker", "shelf/removal", "job", "pull", "pull/*", "registry", "registry/*", "archive", "image", "image/layer", "share"},
 	"handlers/distribution": {"storage", "pull", "pull/mirror", "shelf", "image", "share"},
 	"views/text":            {"image"},
 	"views/address":         {"shelf", "shelf/docker", "image"},
 	"views/ui":              {"views/text", "views/address", "shelf", "image", "static"},
-	"views/*":               {"archive", "views/ui", "views/marks", "views/offer", "views/text", "views/address", "shelf", "shelf/docker", "shelf/removal", "job", "pull", "image"},
+	"views/*":               {"archive", "views/ui", "views/marks", "views/offer", "views/text", "views/address", "shelf", "shelf/docker", "shelf/removal", "job", "pull", "pull/updates", "image"},
 
 	"archive":           {"job", "shelf", "image", "image/layer", "share"},
 	"pull":              {"pull/*", "job", "shelf", "shelf/docker", "image", "share"},

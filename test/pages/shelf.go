@@ -20,6 +20,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
+	checks "github.com/stowage/stowage/pull/updates"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/sample"
@@ -117,7 +118,7 @@ func NewOf(t *testing.T, host string, set ...func(*storage.Options)) *Shelf {
 			t.Error(err)
 		}
 	})
-	checker := pull.NewChecker(pull.CheckOptions{Source: mirror{client, host}, Shelf: store, Now: now})
+	checker := checks.New(checks.Options{Source: mirror{client, host}, Shelf: store, Now: now})
 	t.Cleanup(checker.Close)
 	s := &Shelf{T: t, Store: store, Jobs: jobs, Queue: queue, Now: Clock}
 	s.options = handlers.Options{Store: store, Jobs: jobs, Queue: queue, Checker: checker, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now}

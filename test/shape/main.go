@@ -188,7 +188,8 @@ func (b *bars) names(what string, most int, unit string, packages []*pkg, counts
 }
 
 // ownNames say what a type is for its own package, as Options does: they are no nouns of the product.
-var ownNames = []string{"Options", "Store", "Handler", "Handlers", "Client", "Writer", "Reader", "Entry", "Shelf"}
+var ownNames = []string{"Options", "Store", "Handler", "Handlers", "Client", "Writer", "Reader", "Entry", "Shelf",
+	"Source"}
 
 // twice prints the exported types that several packages declare.
 func (b *bars) twice(packages []*pkg) {

@@ -6,7 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/stowage/stowage/pull"
+	checks "github.com/stowage/stowage/pull/updates"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/marks"
 	"github.com/stowage/stowage/views/text"
@@ -14,7 +14,7 @@ import (
 
 // UpdatesView is the page of updates.
 type UpdatesView struct {
-	Checks pull.CheckState
+	Checks checks.Status
 	Counts map[shelf.UpdateState]int // stored tags
 	Groups []UpdateGroup             // of what somebody may want to act on
 }
@@ -33,7 +33,7 @@ func capital(s string) string {
 }
 
 // checkTitle words what a run is about.
-func checkTitle(ctx context.Context, r pull.CheckRun) string {
+func checkTitle(ctx context.Context, r checks.Sweep) string {
 	if r.Of != "" {
 		return text.T(ctx, "updates.run_of", "Name", r.Of.Familiar())
 	}
@@ -41,7 +41,7 @@ func checkTitle(ctx context.Context, r pull.CheckRun) string {
 }
 
 // checkBy words who asked for a run.
-func checkBy(ctx context.Context, r pull.CheckRun) string {
+func checkBy(ctx context.Context, r checks.Sweep) string {
 	if r.By == "" {
 		return text.T(ctx, "updates.by_schedule")
 	}
@@ -49,7 +49,7 @@ func checkBy(ctx context.Context, r pull.CheckRun) string {
 }
 
 // checkFound words what a run has found.
-func checkFound(ctx context.Context, r pull.CheckRun) string {
+func checkFound(ctx context.Context, r checks.Sweep) string {
 	found := text.T(ctx, "updates.found", "Current", r.Current, "Available", r.Available, "Gone", r.Gone, "Unknown", r.Unknown)
 	if r.Skipped > 0 {
 		found += text.T(ctx, "updates.skipped", text.Count, r.Skipped)

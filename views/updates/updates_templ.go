@@ -9,7 +9,7 @@ import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
 import (
-	"github.com/stowage/stowage/pull"
+	checks "github.com/stowage/stowage/pull/updates"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/marks"
@@ -205,7 +205,7 @@ func (v UpdatesView) nothing() bool {
 }
 
 // updatesRun is the run under way, or the last one, and what the schedule does.
-func updatesRun(s pull.CheckState) templ.Component {
+func updatesRun(s checks.Status) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

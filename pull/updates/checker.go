@@ -1,4 +1,5 @@
-package pull
+// Package updates asks registries whether stored tags have moved, and keeps what they answer. Nothing is pulled for that.
+package updates
 
 import (
 	"context"
@@ -18,36 +19,38 @@ import (
 )
 
 const (
-	checksAtOnce   = 6                // tags that one run asks for at a time, and one of each registry that would find no place
-	checksOfHost   = 3                // of them, of one registry
-	checksSaved    = 60               // tags whose answers are kept in one transaction
-	checkTimeout   = 20 * time.Second // for one tag of a run
-	checkOneLimit  = 10 * time.Second // for a tag whose page waits
+	atOnce         = 6                // tags that one run asks for at a time, and one of each registry that would find no place
+	ofHost         = 3                // of them, of one registry
+	savedAtOnce    = 60               // tags whose answers are kept in one transaction
+	sweepTimeout   = 20 * time.Second // for one tag of a run
+	oneTimeout     = 10 * time.Second // for a tag whose page waits
 	pauseUnknown   = time.Minute      // for which a registry is left alone that says "too many" and not until when
 	silentAfter    = 5                // answers that do not come, one after the other, after which a registry is left alone
-	firstCheckRest = time.Minute      // between the start of the server and its first scheduled run
-	// MinCheckInterval is the shortest time between two scheduled runs: registries are other people's.
-	MinCheckInterval = 10 * time.Minute
+	firstSweepRest = time.Minute      // between the start of the server and its first scheduled run
+
+	// MinInterval is the shortest time between two scheduled runs: registries are other people's.
+	MinInterval = 10 * time.Minute
 )
 
-// CheckSource asks registries.
-type CheckSource interface {
+// Source asks registries.
+type Source interface {
 	// Check asks which digest a tag points to, by HEAD where that is answered; see registry.Client.
 	Check(ctx context.Context, ref image.Reference) (d image.Digest, gone bool, err error)
 }
 
-// CheckShelf keeps answers.
-type CheckShelf interface {
-	// TagsToCheck gives stored tags in a fixed order after one, those that nobody asked about since a time: of one
+// Shelf keeps answers.
+type Shelf interface {
+	// TagsToCheck returns stored tags in a fixed order after one, those that nobody asked about since a time: of one
 	// repository, or of all where it is empty. CountToCheck counts them.
-	TagsToCheck(ctx context.Context, of image.Repository, since time.Time, after image.Reference, limit int) ([]image.Reference, error)
+	TagsToCheck(ctx context.Context, of image.Repository, since time.Time, after image.Reference, limit int) (
+		[]image.Reference, error)
 	CountToCheck(ctx context.Context, of image.Repository, since time.Time) (int, error)
-	// SaveChecks keeps answers about tags that are still stored, and gives the state that follows for each of them.
+	// SaveChecks keeps answers about tags that are still stored, and returns the state that follows for each of them.
 	SaveChecks(ctx context.Context, all []shelf.Checked) ([]shelf.UpdateState, error)
 }
 
-// CheckRun is one pass over many tags, as it stands.
-type CheckRun struct {
+// Sweep is one pass over many tags, as it stands.
+type Sweep struct {
 	Of        image.Repository // empty: all
 	By        string           // empty: the schedule
 	Started   time.Time
@@ -63,12 +66,12 @@ type CheckRun struct {
 }
 
 // Done counts the tags that were asked about.
-func (r CheckRun) Done() int { return r.Current + r.Available + r.Gone + r.Unknown + r.Skipped }
+func (r Sweep) Done() int { return r.Current + r.Available + r.Gone + r.Unknown + r.Skipped }
 
-// CheckOptions are what a Checker works with. Source and Shelf are required.
-type CheckOptions struct {
-	Source   CheckSource
-	Shelf    CheckShelf
+// Options are what a Checker works with. Source and Shelf are required.
+type Options struct {
+	Source   Source
+	Shelf    Shelf
 	Interval time.Duration // between scheduled runs; 0: none
 	Logger   *slog.Logger
 	Now      func() time.Time
@@ -78,16 +81,16 @@ type CheckOptions struct {
 // Checker asks registries whether stored tags have moved: one tag at a time, or many in the background, by HEAD
 // where that is answered. Safe for concurrent use.
 type Checker struct {
-	o    CheckOptions
+	o    Options
 	base context.Context
 	end  context.CancelFunc
 	wg   sync.WaitGroup
 
 	mu     sync.Mutex
-	run    *CheckRun // under way
+	run    *Sweep // under way
 	stop   context.CancelFunc
 	over   chan struct{} // closed when run has ended
-	last   *CheckRun
+	last   *Sweep
 	next   time.Time            // of the schedule; zero where there is none
 	pauses map[string]hostPause // registries that are left alone
 	silent map[string]int       // answers that did not come from a registry, one after the other
@@ -98,8 +101,8 @@ type hostPause struct {
 	problem image.Text
 }
 
-// NewChecker makes a Checker; Start begins its schedule.
-func NewChecker(o CheckOptions) *Checker {
+// New makes a Checker; Start begins its schedule.
+func New(o Options) *Checker {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -131,7 +134,7 @@ func (c *Checker) Close() {
 // schedule runs over all tags every interval, give or take a tenth, so that several servers do not ask together. Tags
 // that were asked about in the last half of an interval are left out.
 func (c *Checker) schedule() {
-	rest := firstCheckRest
+	rest := firstSweepRest
 	for {
 		rest += time.Duration(rand.Int64N(int64(rest)/5+1)) - rest/10
 		c.mu.Lock()
@@ -157,13 +160,13 @@ func (c *Checker) schedule() {
 
 // CheckAll begins a run over the tags of a repository, or of all where it is empty, in the background. While a run is
 // under way it is joined instead: the answer is that one.
-func (c *Checker) CheckAll(of image.Repository, by string) (run CheckRun, joined bool) {
+func (c *Checker) CheckAll(of image.Repository, by string) (run Sweep, joined bool) {
 	run, _, joined = c.begin(of, by, c.o.Now().Add(time.Millisecond)) // what was asked about this very moment, too
 	return run, joined
 }
 
 // begin starts a run over tags that nobody asked about since a time; done is closed when it is over.
-func (c *Checker) begin(of image.Repository, by string, since time.Time) (run CheckRun, done <-chan struct{}, joined bool) {
+func (c *Checker) begin(of image.Repository, by string, since time.Time) (run Sweep, done <-chan struct{}, joined bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.run != nil || c.base.Err() != nil {
@@ -172,7 +175,7 @@ func (c *Checker) begin(of image.Repository, by string, since time.Time) (run Ch
 		}
 		return run, c.over, true
 	}
-	c.run = &CheckRun{Of: of, By: by, Started: c.o.Now()}
+	c.run = &Sweep{Of: of, By: by, Started: c.o.Now()}
 	ctx, cancel := context.WithCancel(c.base)
 	c.stop = cancel
 	over := make(chan struct{})
@@ -196,8 +199,9 @@ func (c *Checker) finish(ctx context.Context, err error) {
 	if r.Failed {
 		c.o.Logger.Error("check for updates", "error", err)
 	}
-	c.o.Logger.Info("checked for updates", "tags", r.Done(), "of", r.Total, "current", r.Current, "available", r.Available, "gone", r.Gone, "unknown", r.Unknown,
-		"skipped", r.Skipped, "by", r.By, "took", r.Ended.Sub(r.Started).Round(time.Millisecond))
+	c.o.Logger.Info("checked for updates", "tags", r.Done(), "of", r.Total, "current", r.Current, "available", r.Available,
+		"gone", r.Gone, "unknown", r.Unknown, "skipped", r.Skipped, "by", r.By,
+		"took", r.Ended.Sub(r.Started).Round(time.Millisecond))
 	c.last, c.run, c.stop, c.over = r, nil, nil, nil
 }
 
@@ -210,19 +214,19 @@ func (c *Checker) Cancel() {
 	}
 }
 
-// CheckState is what a Checker does.
-type CheckState struct {
-	Running  *CheckRun
-	Last     *CheckRun // of this process
+// Status says what a Checker does.
+type Status struct {
+	Running  *Sweep
+	Last     *Sweep // of this process
 	Interval time.Duration
 	Next     time.Time // of the schedule; zero without one
 }
 
-// State gives what the checker does now.
-func (c *Checker) State() CheckState {
+// State returns what the checker does now.
+func (c *Checker) State() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := CheckState{Interval: c.o.Interval, Next: c.next}
+	s := Status{Interval: c.o.Interval, Next: c.next}
 	if c.run != nil {
 		r := *c.run
 		s.Running = &r
@@ -240,10 +244,10 @@ func (c *Checker) all(ctx context.Context, of image.Repository, since time.Time)
 	if err != nil {
 		return fmt.Errorf("count the tags to check: %w", err)
 	}
-	c.count(func(r *CheckRun) { r.Total = total })
+	c.count(func(r *Sweep) { r.Total = total })
 	var after image.Reference
 	for ctx.Err() == nil {
-		tags, err := c.o.Shelf.TagsToCheck(ctx, of, since, after, checksSaved)
+		tags, err := c.o.Shelf.TagsToCheck(ctx, of, since, after, savedAtOnce)
 		if err != nil {
 			return fmt.Errorf("list the tags to check: %w", err)
 		}
@@ -267,24 +271,24 @@ func (c *Checker) some(ctx context.Context, tags []image.Reference) []shelf.Chec
 		hosts[t.Repository.Host()] = append(hosts[t.Repository.Host()], i)
 	}
 	var all sync.WaitGroup
-	asking := share.New(share.Rules{Usual: checksAtOnce, PerHost: 1, Most: checksAtOnce + checksSaved})
-	for host, places := range hosts {
+	places := share.New(share.Rules{Usual: atOnce, PerHost: 1, Most: atOnce + savedAtOnce})
+	for host, of := range hosts {
 		all.Go(func() {
 			var g errgroup.Group
-			g.SetLimit(checksOfHost)
-			for _, i := range places {
+			g.SetLimit(ofHost)
+			for _, i := range of {
 				g.Go(func() error {
 					return guard.Do(func() error {
-						free, err := asking.Take(ctx, share.Key{Host: host})
+						free, err := places.Take(ctx, share.Key{Host: host})
 						if err != nil {
 							return nil //nolint:nilerr // the run is over
 						}
 						defer free()
 						if _, paused := c.paused(host); paused {
-							c.count(func(r *CheckRun) { r.Skipped++ })
+							c.count(func(r *Sweep) { r.Skipped++ })
 							return nil
 						}
-						answers[i] = c.ask(ctx, tags[i], checkTimeout)
+						answers[i] = c.ask(ctx, tags[i], sweepTimeout)
 						return nil
 					})
 				})
@@ -313,7 +317,7 @@ func (c *Checker) save(ctx context.Context, answers []shelf.Checked) error {
 	if err != nil {
 		return fmt.Errorf("keep what registries answered: %w", err)
 	}
-	c.count(func(r *CheckRun) {
+	c.count(func(r *Sweep) {
 		for _, s := range states {
 			switch s {
 			case shelf.UpdateCurrent:
@@ -330,7 +334,7 @@ func (c *Checker) save(ctx context.Context, answers []shelf.Checked) error {
 	return nil
 }
 
-func (c *Checker) count(f func(*CheckRun)) {
+func (c *Checker) count(f func(*Sweep)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f(c.run)
@@ -338,12 +342,13 @@ func (c *Checker) count(f func(*CheckRun)) {
 
 // CheckOne asks about one tag now, for ten seconds at most, and keeps the answer.
 func (c *Checker) CheckOne(ctx context.Context, ref image.Reference) (shelf.UpdateState, error) {
-	ctx, cancel := context.WithTimeout(ctx, checkOneLimit+time.Second) // ask has the shorter limit, and says what it means
+	ctx, cancel := context.WithTimeout(ctx, oneTimeout+time.Second) // ask has the shorter limit, and says what it means
 	defer cancel()
 	if p, paused := c.paused(ref.Repository.Host()); paused { // what is known of the tag stays
-		return "", image.Errorf(image.Unavailable, "%s is left alone for a while: %s", ref.Repository.Host(), p.problem).Suggest("Try again in a few minutes.")
+		return "", image.Errorf(image.Unavailable, "%s is left alone for a while: %s", ref.Repository.Host(), p.problem).
+			Suggest("Try again in a few minutes.")
 	}
-	answer := c.ask(ctx, ref, checkOneLimit)
+	answer := c.ask(ctx, ref, oneTimeout)
 	if answer.Answer == "" {
 		return "", ctx.Err()
 	}
@@ -362,9 +367,9 @@ func (c *Checker) CheckOne(ctx context.Context, ref image.Reference) (shelf.Upda
 func (c *Checker) ask(ctx context.Context, ref image.Reference, limit time.Duration) shelf.Checked {
 	out := shelf.Checked{Reference: ref, At: c.o.Now()}
 	host := ref.Repository.Host()
-	asking, cancel := context.WithTimeout(ctx, limit)
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	d, gone, err := c.o.Source.Check(asking, ref)
+	d, gone, err := c.o.Source.Check(limited, ref)
 	c.heard(host, err)
 	switch {
 	case err == nil && gone:

@@ -1,4 +1,4 @@
-package pull
+package updates
 
 import (
 	"context"
@@ -74,7 +74,7 @@ func newCheckWorld(tags int) *checkWorld {
 func TestTheScheduleAsksAboutEveryTagOnceAnInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newCheckWorld(150)
-		c := NewChecker(CheckOptions{Source: w, Shelf: w, Interval: time.Hour})
+		c := New(Options{Source: w, Shelf: w, Interval: time.Hour})
 		c.Start()
 		defer c.Close()
 		for round := 1; round <= 3; round++ {
@@ -96,7 +96,7 @@ func TestASecondRunJoinsTheOneUnderWayWhichCanBeStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newCheckWorld(500)
 		w.block = make(chan struct{})
-		c := NewChecker(CheckOptions{Source: w, Shelf: w})
+		c := New(Options{Source: w, Shelf: w})
 		defer c.Close()
 		if _, joined := c.CheckAll("", "mira"); joined {
 			t.Fatal("the first run joined another")
@@ -117,7 +117,7 @@ func TestARunAsksAFewTagsAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newCheckWorld(100)
 		w.block = make(chan struct{})
-		c := NewChecker(CheckOptions{Source: w, Shelf: w})
+		c := New(Options{Source: w, Shelf: w})
 		defer c.Close()
 		c.CheckAll("", "mira")
 		for answered := 0; answered < 100; {
@@ -132,7 +132,7 @@ func TestARunAsksAFewTagsAtATime(t *testing.T) {
 				}
 				break
 			}
-			if n == 0 || n > checksOfHost {
+			if n == 0 || n > ofHost {
 				t.Fatalf("%d requests to one registry at a time", n)
 			}
 			answered += n
@@ -148,7 +148,7 @@ func TestRegistriesThatDoNotAnswerHoldUpNoOtherOfARun(t *testing.T) {
 			host := []string{"one.example.com", "two.example.com", "three.example.com", w.quick}[i/10]
 			w.tags[i].Repository = image.Repository(host + "/app")
 		}
-		c := NewChecker(CheckOptions{Source: w, Shelf: w})
+		c := New(Options{Source: w, Shelf: w})
 		defer c.Close()
 		defer close(w.block)
 		c.CheckAll("", "ann")
@@ -165,11 +165,11 @@ func TestATagThatIsNotAnsweredInTimeIsUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newCheckWorld(1)
 		w.block = make(chan struct{})
-		c := NewChecker(CheckOptions{Source: w, Shelf: w})
+		c := New(Options{Source: w, Shelf: w})
 		defer c.Close()
 		began := time.Now()
-		got := c.ask(t.Context(), w.tags[0], checkOneLimit)
-		if got.Answer != shelf.AnswerUnknown || got.Problem.String() != "docker.io did not answer within 10s" || time.Since(began) != checkOneLimit {
+		got := c.ask(t.Context(), w.tags[0], oneTimeout)
+		if got.Answer != shelf.AnswerUnknown || got.Problem.String() != "docker.io did not answer within 10s" || time.Since(began) != oneTimeout {
 			t.Errorf("after %s: %+v", time.Since(began), got)
 		}
 	})
