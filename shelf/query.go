@@ -64,6 +64,20 @@ type Query struct {
 	Limit      int
 }
 
+// CreatedBefore leaves out what was not created before t.
+func (q *Query) CreatedBefore(t time.Time) {
+	if q.Before.IsZero() || t.Before(q.Before) {
+		q.Before = t
+	}
+}
+
+// CreatedAfter leaves out what was not created after t.
+func (q *Query) CreatedAfter(t time.Time) {
+	if t.After(q.Since) {
+		q.Since = t
+	}
+}
+
 // Offers is what the filters of the list can be set to.
 type Offers struct {
 	Registries []string         // hosts that something is stored of, sorted

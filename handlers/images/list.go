@@ -3,7 +3,6 @@ package images
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -11,18 +10,16 @@ import (
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/images"
 	"github.com/stowage/stowage/views/ui"
 )
 
-// imagesPath is the address of the list of the whole shelf.
-const imagesPath = address.ImagesPath
-
 // List answers GET /images: the list of the whole shelf, or its part for htmx, or its image IDs as text. address.List has
 // the words of its address.
 func (h *Handlers) List(c echo.Context) error {
-	return h.answerList(c, imagesPath, "", func() (int, error) {
+	return h.answerList(c, address.ImagesPath, "", func() (int, error) {
 		totals, err := h.Store.Totals(c.Request().Context())
 		return totals.Images, err
 	}, func(list images.ImageList) error {
@@ -49,7 +46,7 @@ func (h *Handlers) answerList(c echo.Context, path string, repository image.Repo
 	if err != nil {
 		return err
 	}
-	if !page.Partial(c) && !tidy(c, state) {
+	if !page.Partial(c) && !state.Tidy(c.Request().URL.RawQuery) {
 		return c.Redirect(http.StatusFound, state.String())
 	}
 	q, err := h.listQuery(c.Request().Context(), state)
@@ -72,78 +69,36 @@ func (h *Handlers) answerList(c echo.Context, path string, repository image.Repo
 	return show(list)
 }
 
-// listQuery gives the storage's words for a list. Errors name the part of the address.
+// listQuery returns what a list asks of the shelf. Errors name the part of the address.
 func (h *Handlers) listQuery(ctx context.Context, state address.List) (shelf.Query, error) {
-	column, descending := strings.CutPrefix(state.Sort, "-")
-	q := shelf.Query{
-		Text: state.Query, References: state.References, Registry: state.Registry, Pinned: state.Pinned, Sort: shelf.Sort(column), Descending: descending,
-		Offset: (state.Page - 1) * rowsPerPage, Limit: rowsPerPage,
+	q, err := state.Query(h.Site.Now())
+	if err != nil {
+		return q, err
 	}
-	switch state.Dangling {
-	case "true":
-		q.Dangling = shelf.DanglingOnly
-	case "false":
-		q.Dangling = shelf.DanglingHidden
-	}
-	if state.Update != "" {
-		q.Updates = []shelf.UpdateState{updateStates[state.Update]}
-	}
-	for _, s := range state.Labels {
-		l, err := image.ParseLabel(s)
-		if err != nil {
-			return q, ofPart(err, "label")
-		}
-		q.Labels = append(q.Labels, l)
-	}
-	if state.Platform != "" {
-		p, err := image.ParsePlatform(state.Platform)
-		if err != nil {
-			return q, ofPart(err, "platform")
-		}
-		q.Platform = p
-	}
-	return q, h.listTimes(ctx, state, &q)
-}
-
-// listTimes finds between which moments a row must have been created: the narrowest that the filters leave.
-func (h *Handlers) listTimes(ctx context.Context, state address.List, q *shelf.Query) error {
-	before := func(t time.Time) {
-		if q.Before.IsZero() || t.Before(q.Before) {
-			q.Before = t
-		}
-	}
-	for _, name := range state.Before {
+	q.Offset, q.Limit = (state.Page-1)*rowsPerPage, rowsPerPage
+	for _, name := range state.Filters.Before {
 		t, err := h.createdOf(ctx, name, "before")
 		if err != nil {
-			return err
+			return q, err
 		}
-		before(t)
+		q.CreatedBefore(t)
 	}
-	for _, name := range state.Since {
+	for _, name := range state.Filters.Since {
 		t, err := h.createdOf(ctx, name, "since")
 		if err != nil {
-			return err
+			return q, err
 		}
-		if t.After(q.Since) {
-			q.Since = t
-		}
+		q.CreatedAfter(t)
 	}
-	for _, s := range state.Until {
-		t, err := image.ParseTimestamp(s, h.Site.Now())
-		if err != nil {
-			return ofPart(err, "until")
-		}
-		before(t)
-	}
-	return nil
+	return q, nil
 }
 
-// createdOf gives when the image of a filter was created. docker takes one without a date as no filter at all; here it is refused,
-// since a filter that does nothing only seems to have been heard.
+// createdOf returns when the image of a filter was created. docker takes one without a date as no filter at all; here it
+// is refused, since a filter that does nothing only seems to have been heard.
 func (h *Handlers) createdOf(ctx context.Context, name, part string) (time.Time, error) {
 	t, err := h.Store.CreatedOf(ctx, name)
 	if err != nil {
-		return t, ofPart(err, part)
+		return t, docker.InFilter(part, err)
 	}
 	if t.IsZero() {
 		return t, image.Errorf(image.Invalid, "%.80q does not say when it was created (%s)", name, part).

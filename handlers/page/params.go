@@ -10,11 +10,8 @@ import (
 	"github.com/stowage/stowage/views/ui"
 )
 
-// Bounds of what requests say.
-const (
-	MaxFilter = 300 // bytes of a text that is looked for, and of each filter
-	MaxNames  = 200 // references that are read for one image
-)
+// MaxNames is how many references are read for one image.
+const MaxNames = 200
 
 // CrumbsOf gives the way to a repository; its last part leads to url where that is not empty.
 func CrumbsOf(ctx context.Context, r image.Repository, url string) []ui.Crumb {

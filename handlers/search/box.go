@@ -15,6 +15,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views/address"
 	views "github.com/stowage/stowage/views/search"
 	"github.com/stowage/stowage/views/text"
@@ -71,7 +72,7 @@ func (h *Handlers) boxStored(ctx context.Context, m meaning, v *views.BoxView) e
 	if m.Ref.Repository != "" {
 		v.Filter = m.Ref.Familiar()
 	}
-	if len(v.Filter) > page.MaxFilter {
+	if len(v.Filter) > docker.MaxFilter {
 		v.Filter = ""
 	}
 	lead := boxLead(ctx, m)

@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"handlers/distribution": {"storage", "pull", "pull/mirror", "shelf", "image", "share"},
 	"views/text":            {"image"},
 	"views/address":         {"shelf", "shelf/docker", "image"},
-	"views/ui":              {"views/text", "views/address", "shelf", "image", "static"},
+	"views/ui":              {"views/text", "views/address", "shelf", "shelf/docker", "image", "static"},
 	"views/*":               {"archive", "views/ui", "views/marks", "views/offer", "views/text", "views/address", "shelf", "shelf/docker", "shelf/removal", "job", "pull", "pull/updates", "image"},
 
 	"archive":           {"job", "shelf", "image", "image/layer", "share"},

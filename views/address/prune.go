@@ -120,15 +120,10 @@ func planTime(at string, now time.Time) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-func (p *Pruning) readAll(form url.Values) error {
-	switch all := form.Get("all"); all {
-	case "", "0":
-	case "1":
-		p.Typed.All, p.Asked.All = true, true
-	default:
-		return image.Errorf(image.Invalid, "the value of all is 1 or left out, not %.40q", all)
-	}
-	return nil
+func (p *Pruning) readAll(form url.Values) (err error) {
+	p.Typed.All, err = docker.ReadFlag("all", form.Get("all"))
+	p.Asked.All = p.Typed.All
+	return err
 }
 
 func (p *Pruning) readUntil(form url.Values) (err error) {

@@ -15,9 +15,6 @@ const (
 	PullsPath    = "/pulls" // the list, and where the form goes
 )
 
-// MaxPaste is how many bytes of what is typed or pasted in the place of a reference are read.
-const MaxPaste = docker.MaxPaste
-
 // maxPlatforms is how many platforms a request may name; the queue takes fewer.
 const maxPlatforms = 64
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +20,20 @@ type fixed string
 func (f fixed) String() string { return string(f) }
 
 var codecs = map[string]codec{
+	"list": func(path string, said url.Values) (fmt.Stringer, error) {
+		if path != ImagesPath {
+			repository, err := ParseImage(path)
+			if err != nil {
+				return nil, err
+			}
+			path = repository.Base().String()
+		}
+		s, err := ParseList(path, said, false)
+		if err == nil && (s.Typed != "" || !s.Tidy(strings.TrimPrefix(s.String(), path+"?"))) {
+			err = fmt.Errorf("%q is not tidy", s)
+		}
+		return s, err
+	},
 	"search": func(_ string, said url.Values) (fmt.Stringer, error) { return ParseSearch(said) },
 	"prune": func(_ string, said url.Values) (fmt.Stringer, error) {
 		p, err := ParsePrune(said, time.Unix(1_700_000_000, 0))
@@ -124,6 +139,11 @@ const (
 
 // addresses are of each kind some that are as they are written.
 var addresses = map[string][]string{
+	"list": {
+		"/images", "/images?q=ubuntu&group=repository&page=2", "/images/docker.io/library/ubuntu?digests=1&no-trunc=1",
+		"/images?reference=ub%2A:2%3F.04&reference=a&dangling=true&label=stage%3Dci&label=x&before=ubuntu:22.04&since=" + d1 +
+			"&until=720h&registry=localhost:5000&platform=linux/arm/v7&update=unchecked&pinned=1&sort=-size",
+	},
 	"search": {
 		"/search", "/search?q=redis&registry=quay.io&official=1&stars=5&sort=stars&limit=10&page=2",
 		"/search?repo=postgres&match=15&tags=3&tag=15-alpine", "/search?q=a+b%26c",
@@ -176,6 +196,7 @@ func FuzzAnAddressThatIsReadSurvivesARoundTrip(f *testing.F) {
 		}
 	}
 	f.Add("/pull?ref=docker+pull+-a+postgres+--platform+linux/arm64&find=%ff&page=0")
+	f.Add("/images?q=docker+images+-f+label%3Da%3Db+'x+y'+--no-trunc&sort=name&page=1")
 	f.Add("/search?repo=UPPER&tags=1&stars=00")
 	f.Fuzz(func(t *testing.T, s string) {
 		u, err := url.Parse(s)

@@ -148,7 +148,6 @@ func (b Box) String() string {
 const (
 	MaxHits  = 100 // docker's limit
 	maxStars = 1_000_000_000
-	maxHost  = 255
 )
 
 // searchOrders are the values of sort.
@@ -161,15 +160,11 @@ func ParseSearch(said url.Values) (s Search, err error) {
 		return s, err
 	}
 	s.Registry = strings.TrimSpace(said.Get("registry"))
-	if len(s.Registry) > maxHost {
-		return s, image.Errorf(image.Invalid, "the registry's name is longer than %d bytes (registry)", maxHost)
+	if len(s.Registry) > docker.MaxHost {
+		return s, image.Errorf(image.Invalid, "the registry's name is longer than %d bytes (registry)", docker.MaxHost)
 	}
-	switch official := said.Get("official"); official {
-	case "", "0":
-	case "1":
-		s.Official = true
-	default:
-		return s, image.Errorf(image.Invalid, "the value of official is 1 or left out, not %.40q (official)", official)
+	if s.Official, err = docker.ReadFlag("official", said.Get("official")); err != nil {
+		return s, err
 	}
 	if s.Sort = said.Get("sort"); !slices.Contains(searchOrders, s.Sort) {
 		return s, image.Errorf(image.Invalid, "results cannot be sorted by %.40q (sort)", s.Sort).

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
 	"github.com/stowage/stowage/views/ui"
@@ -24,7 +25,7 @@ func (l ImageList) dockerCommand() string {
 	if l.State.NoTrunc {
 		words = append(words, "--no-trunc")
 	}
-	for _, p := range l.State.Filters() {
+	for _, p := range l.State.Filters.All() {
 		if dockerFilters[p.Name] {
 			words = append(words, "--filter", p.Name+"="+p.Value)
 		}
@@ -38,10 +39,10 @@ var dockerFilters = map[string]bool{"reference": true, "dangling": true, "label"
 // dockerName returns the text of the list's box as docker images takes a name; empty where it is none, or where docker
 // would take it for one of several.
 func dockerName(s address.List) string {
-	if _, isID := image.ParseIDPrefix(s.Query); isID || len(s.References) > 0 {
+	if _, isID := image.ParseIDPrefix(s.Text); isID || len(s.Filters.References) > 0 {
 		return ""
 	}
-	ref, err := image.ParseRepositoryReference(s.Query)
+	ref, err := image.ParseRepositoryReference(s.Text)
 	if err != nil || ref.Digest != "" {
 		return ""
 	}
@@ -72,7 +73,7 @@ func (l ImageList) dockerNotes(ctx context.Context) (notes []string) {
 	if l.Repository == "" && dockerName(l.State) != "" {
 		notes = append(notes, text.T(ctx, "images.docker_name"))
 	}
-	if l.State.Dangling != "" {
+	if l.State.Filters.Dangling != shelf.DanglingShown {
 		notes = append(notes, text.T(ctx, "images.docker_dangling"))
 	}
 	return notes

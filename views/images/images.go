@@ -78,7 +78,7 @@ func (l ImageList) count(ctx context.Context) string {
 }
 
 // registries are the hosts to choose from, with the chosen one, which may be another.
-func (l ImageList) registries() []string { return withChosen(l.Registries, l.State.Registry) }
+func (l ImageList) registries() []string { return withChosen(l.Registries, l.State.Filters.Registry) }
 
 // platforms are the platforms to choose from, with the chosen one, which may be another.
 func (l ImageList) platforms() []string {
@@ -86,7 +86,7 @@ func (l ImageList) platforms() []string {
 	for _, p := range l.Platforms {
 		names = append(names, p.String())
 	}
-	return withChosen(names, l.State.Platform)
+	return withChosen(names, l.State.Filters.Platform.String())
 }
 
 // fitted shortens a chosen value to what a select has room for: browsers would write over its arrow.
@@ -112,8 +112,8 @@ func ListTitle(ctx context.Context, l ImageList) string {
 	if l.Repository != "" {
 		title = l.Repository.Familiar()
 	}
-	chosen := []string{l.State.Query}
-	for _, f := range l.State.Filters() {
+	chosen := []string{l.State.Text}
+	for _, f := range l.State.Filters.All() {
 		switch f.Name {
 		case "reference", "registry", "platform":
 			chosen = append(chosen, f.Value)

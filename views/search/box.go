@@ -75,7 +75,7 @@ func boxURL(words string) string { return address.Box{Text: words, Registries: t
 
 // filterURL gives the address of all stored images that match.
 func (v BoxView) filterURL() string {
-	return address.List{Path: address.ImagesPath, Query: v.Filter}.String()
+	return address.List{Path: address.ImagesPath, Text: v.Filter}.String()
 }
 
 // heard is what assistive technology says of the list when it comes. The rest is read with its options.

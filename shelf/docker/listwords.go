@@ -1,28 +1,25 @@
-package images
+package docker
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/stowage/stowage/image"
 )
 
-// typedWords is what somebody typed into the filter's box: docker's words, and the rest.
-type typedWords struct {
-	text  string     // the rest
-	typed string     // a word of docker's that is not finished
-	said  url.Values // the filters and flags
-	wrong string     // what was given as a filter and is none
+// ListWords is what somebody typed to choose rows of the list: docker's words, and the rest.
+type ListWords struct {
+	Text       string              // the rest
+	Unfinished string              // a word of docker's that is still being typed
+	Said       map[string][]string // the values of the filters, and of the flags digests and no-trunc
 }
 
-// wordFilters are the filters that can be typed, as docker's --filter takes them.
-var wordFilters = []string{"reference", "dangling", "label", "before", "since", "until", "registry", "platform", "update", "pinned"}
-
-// readWords reads what docker's users would type: filters (label=stage=ci), with or without --filter, --digests and --no-trunc, and
-// whole commands (docker images -f dangling=true ubuntu). Quotes are the shell's. While somebody types, the last word counts
-// only once a space follows it.
-func readWords(s string, typing bool) typedWords {
-	w := typedWords{said: url.Values{}}
+// ReadListWords reads what docker's users would type: filters (label=stage=ci), with or without --filter, --digests and
+// --no-trunc, and whole commands (docker images -f dangling=true ubuntu). Quotes are the shell's. While somebody types,
+// the last word counts only once a space follows it. Errors are of kind Invalid.
+func ReadListWords(s string, typing bool) (ListWords, error) {
+	w := ListWords{Said: map[string][]string{}}
 	words := shellWords(s)
 	command := commandWords(words)
 	plain := []string{}
@@ -36,33 +33,36 @@ func readWords(s string, typing bool) typedWords {
 		}
 		name, value, isFilter := strings.Cut(strings.TrimPrefix(word, "--filter="), "=")
 		asked := expects || strings.HasPrefix(word, "--filter=")
-		isFilter = isFilter && slices.Contains(wordFilters, name)
+		isFilter = isFilter && slices.Contains(FilterNames, name)
 		if typing && i == len(words)-1 && words[i].to == len(s) && (isFilter || strings.HasPrefix(word, "-")) {
-			w.typed = s[from:]
+			w.Unfinished = s[from:]
 			break
 		}
 		switch {
 		case asked && !isFilter:
-			w.wrong = name
+			if name != "" {
+				return w, suggestFilters(image.Errorf(image.Invalid, "there is no filter %.40q (q)", name))
+			}
 		case isFilter:
-			w.said.Add(name, value)
+			w.Said[name] = append(w.Said[name], value)
 		case word == "--digests" || word == "--no-trunc":
-			w.said.Set(strings.TrimPrefix(word, "--"), "1")
+			w.Said[strings.TrimPrefix(word, "--")] = []string{"1"}
 		case command > 0 && strings.HasPrefix(word, "-"): // -a and -q change nothing here
 		case command > 0:
-			w.said.Add("reference", word)
+			w.Said["reference"] = append(w.Said["reference"], word)
 		default:
 			plain = append(plain, words[i].raw)
 		}
 	}
-	w.text = strings.Join(plain, " ")
-	return w
+	w.Text = strings.Join(plain, " ")
+	return w, nil
 }
 
 // commandWords counts the words of the command that a text begins with; 0 where it is none.
 func commandWords(words []shellWord) int {
+	same := func(w shellWord, s string) bool { return w.raw == s }
 	for _, command := range [][]string{{"docker", "images"}, {"docker", "image", "ls"}, {"docker", "image", "list"}} {
-		if len(words) >= len(command) && slices.EqualFunc(words[:len(command)], command, func(w shellWord, s string) bool { return w.raw == s }) {
+		if len(words) >= len(command) && slices.EqualFunc(words[:len(command)], command, same) {
 			return len(command)
 		}
 	}
