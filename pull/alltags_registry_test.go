@@ -14,6 +14,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/fetch"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/sample/fake"
@@ -99,7 +100,7 @@ func (s *site) open() {
 	}
 	s.jobs = job.NewRunner(s.store.Ledger(), nil, nil)
 	s.queue = pull.New(pull.Options{
-		Source: s.client, Shelf: s.store, Runner: s.jobs, DefaultPlatform: parse(s.T, "linux/amd64"), Backoff: pull.Backoff{First: time.Millisecond},
+		Source: s.client, Shelf: s.store, Runner: s.jobs, DefaultPlatform: parse(s.T, "linux/amd64"), Backoff: fetch.Backoff{First: time.Millisecond},
 		Concurrency: 1, // so that what is served and never read, when a connection ends, is none of the other layers
 	})
 	if err := s.queue.Start(context.Background()); err != nil {

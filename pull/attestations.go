@@ -148,7 +148,7 @@ func (w *worker) fetchAttestation(ctx context.Context, p *plan, a image.Attestat
 		}
 	}
 	manifest := p.blob(a.Descriptor())
-	manifest.raw = a.Raw
+	manifest.Raw = a.Raw
 	return w.ensure(ctx, manifest, nil)
 }
 

@@ -145,7 +145,7 @@ func TestALayerOverASlowLineIsNotEnded(t *testing.T) {
 			return dsl.over(ctx, 1448, b.up, body), nil
 		}
 		b.done(b.up.app("example.com/app:1", 24, 400_000))
-		if s := b.queue.Stats(); s.Retries != 0 {
+		if s := b.queue.Traffic(); s.Retries != 0 {
 			t.Errorf("%d transfers were ended", s.Retries)
 		}
 	})

@@ -16,6 +16,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/memo"
+	"github.com/stowage/stowage/pull/fetch"
 	"github.com/stowage/stowage/share"
 	"github.com/stowage/stowage/shelf"
 )
@@ -247,7 +248,7 @@ func (m *Mirror) askAgain(now time.Time, err error) time.Time {
 		return now.Add(mirrorMissing)
 	case image.RateLimited:
 		if at := image.RetryTime(err); !at.IsZero() {
-			return clamp(at, now.Add(time.Second), now.Add(m.q.fetcher.backoff.RateLimit))
+			return clamp(at, now.Add(time.Second), now.Add(m.q.fetcher.Backoff().RateLimit))
 		}
 		return now.Add(mirrorLimited)
 	}
@@ -525,10 +526,10 @@ func (m *Mirror) Blob(ctx context.Context, repo image.Repository, d image.Digest
 }
 
 // Stream reads a blob that Blob gave while it comes, from the registry or by a pull that is under way: it is fetched
-// once, however many want it. by is who asks. See Stream.
-func (m *Mirror) Stream(ctx context.Context, repo image.Repository, d image.Descriptor, by string) (*Stream, error) {
+// once, however many want it. by is who asks.
+func (m *Mirror) Stream(ctx context.Context, repo image.Repository, d image.Descriptor, by string) (*fetch.Reader, error) {
 	m.streamed.Add(1)
-	return m.q.fetcher.stream(ctx, blob{Descriptor: d, repository: repo, by: share.Requester(by)})
+	return m.q.fetcher.Open(ctx, fetch.Blob{Descriptor: d, Repository: repo, By: share.Requester(by)})
 }
 
 // MirrorStats are counts since the start.

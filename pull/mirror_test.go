@@ -16,6 +16,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/fetch"
 )
 
 const hub = "docker.io"
@@ -306,7 +307,7 @@ func TestABlobThatIsStoredIsNotReadFromWhatAnEarlierAttemptLeft(t *testing.T) {
 
 func TestAFailingManifestMakesOneRecordHoweverOftenClientsAsk(t *testing.T) {
 	for kind, rest := range map[image.Kind]time.Duration{image.NotFound: time.Hour, image.Corrupt: time.Hour, image.Unavailable: time.Minute} {
-		inBubble(t, pull.Options{Backoff: pull.Backoff{Tries: 1}}, func(b *bench) {
+		inBubble(t, pull.Options{Backoff: fetch.Backoff{Tries: 1}}, func(b *bench) {
 			m := b.mirror()
 			l := b.up.layerBlob(1, 5000)
 			d := b.up.image("linux/amd64", l)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
+	"github.com/stowage/stowage/pull/fetch"
 	"github.com/stowage/stowage/shelf"
 )
 
@@ -185,10 +186,10 @@ func (p *plan) needs() []image.Descriptor {
 
 // blobs lists what to bring beside the configs, each digest once: the layers, base first, as they are shown;
 // the documents, whose bytes are here already, last.
-func (p *plan) blobs() []blob {
-	var all []blob
+func (p *plan) blobs() []fetch.Blob {
+	var all []fetch.Blob
 	listed := make(map[image.Digest]bool)
-	add := func(b blob) {
+	add := func(b fetch.Blob) {
 		if !listed[b.Digest] {
 			listed[b.Digest] = true
 			all = append(all, b)
@@ -201,13 +202,13 @@ func (p *plan) blobs() []blob {
 	}
 	for _, doc := range p.documents() {
 		b := p.blob(doc.Descriptor())
-		b.raw = doc.Raw
+		b.Raw = doc.Raw
 		add(b)
 	}
 	return all
 }
 
 // blob gives one blob as it is brought.
-func (p *plan) blob(d image.Descriptor) blob {
-	return blob{Descriptor: d, repository: p.reference.Repository, by: p.by}
+func (p *plan) blob(d image.Descriptor) fetch.Blob {
+	return fetch.Blob{Descriptor: d, Repository: p.reference.Repository, By: p.by}
 }

@@ -2,9 +2,9 @@ package pull
 
 import (
 	"context"
-	"io"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull/fetch"
 	"github.com/stowage/stowage/shelf"
 )
 
@@ -13,6 +13,8 @@ import (
 // will not tells image.Lasts. Calls, and reads from a blob, end soon after ctx does, and by themselves (Unavailable) when a
 // registry is silent for too long: a Queue does not watch for that.
 type Source interface {
+	fetch.Source
+
 	// Head resolves a reference by one HEAD: the descriptor of the index or manifest it points to. Where it took a GET
 	// to find that out, Data are the document's bytes.
 	Head(ctx context.Context, ref image.Reference) (image.Descriptor, error)
@@ -23,27 +25,14 @@ type Source interface {
 	Attestation(ctx context.Context, ref image.Reference) (image.Attestation, error)
 	// Tags lists the tags of a repository, in the registry's order.
 	Tags(ctx context.Context, repo image.Repository) ([]string, error)
-	// Blob opens a blob at an offset. The second value is the offset that the registry really started at:
-	// offset, or 0 where it does not do ranges. Nothing is verified: the writer does that.
-	Blob(ctx context.Context, repo image.Repository, d image.Descriptor, offset int64) (io.ReadCloser, int64, error)
-}
-
-// Partial is a blob that is being written, opened for reading.
-type Partial = interface {
-	io.ReaderAt
-	io.Closer
-	Size() int64
 }
 
 // Shelf is what a pull needs of the storage. Errors are image.Errors; NotFound where something is not stored.
 type Shelf interface {
+	fetch.Shelf
+
 	// Hold keeps blobs, stored or about to be, from being swept until release is called.
 	Hold(digests []image.Digest) (release func())
-	// HasBlob tells whether the blob's whole, verified file is on disk.
-	HasBlob(d image.Descriptor) bool
-	// ProveBlob reports whether the blob's file is on disk and its bytes are right: they are read for that unless they
-	// were since the start. read is told of them. A blob that is damaged is as one that is not stored from then on.
-	ProveBlob(ctx context.Context, d image.Descriptor, read func(n int)) (bool, error)
 	// PartialBlob gives how many bytes of a blob an unfinished attempt has left on disk; 0 where there are none.
 	PartialBlob(d image.Digest) int64
 	// Reserve sets bytes of the disk aside for what is going to be fetched; DiskFull where there is no room for them.
@@ -53,11 +42,6 @@ type Shelf interface {
 	ReserveBlobs(blobs []image.Descriptor, from shelf.Reservation) (release func(), err error)
 	// GiveUp removes what was fetched of blobs that belong to nothing and that nobody holds.
 	GiveUp(ctx context.Context, digests []image.Digest) error
-	// NewBlob opens a writer, at the end of what an earlier attempt left. One writer per digest at a time.
-	NewBlob(d image.Descriptor) (shelf.BlobWriter, error)
-	// OpenPartial opens for reading what there is of a blob that is being written; the whole blob where it is stored.
-	// The file stays readable whatever happens to its name. NotFound where there is neither.
-	OpenPartial(d image.Descriptor) (Partial, error)
 	// ReadBlob reads a small blob whole; one over limit bytes is TooLarge.
 	ReadBlob(d image.Digest, limit int64) ([]byte, error)
 	// Resolved gives what the shelf holds under a reference.

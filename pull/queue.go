@@ -13,6 +13,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
+	"github.com/stowage/stowage/pull/fetch"
 	"github.com/stowage/stowage/share"
 )
 
@@ -30,10 +31,10 @@ type Options struct {
 	Source          Source
 	Shelf           Shelf
 	Runner          *job.Runner    // keeps the jobs
-	Concurrency     int            // blobs downloaded at once as long as nobody goes short, see downloadRules; 4
+	Concurrency     int            // blobs downloaded at once as long as nobody goes short; 4
 	Jobs            int            // pulls that run at once, in the same way; 3
 	DefaultPlatform image.Platform // what is pulled when nobody chooses; the server's own
-	Backoff         Backoff
+	Backoff         fetch.Backoff
 	Logger          *slog.Logger
 	Now             func() time.Time
 }
@@ -47,7 +48,7 @@ type Queue struct {
 	jobs     *job.Runner
 	shelf    Shelf
 	resolver *resolver
-	fetcher  *fetcher
+	fetcher  *fetch.Fetcher
 	log      *slog.Logger
 	now      func() time.Time
 	standard image.Platform
@@ -59,9 +60,6 @@ type Queue struct {
 
 // New makes a Queue that does nothing until Start.
 func New(o Options) *Queue {
-	if o.Concurrency <= 0 {
-		o.Concurrency = 4
-	}
 	if o.Jobs <= 0 {
 		o.Jobs = 3
 	}
@@ -74,14 +72,15 @@ func New(o Options) *Queue {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	o.Backoff = o.Backoff.withDefaults()
 	q := &Queue{
 		jobs:     o.Runner,
 		shelf:    o.Shelf,
 		resolver: newResolver(o),
-		fetcher:  newFetcher(o.Runner.Base(), o),
-		surveys:  newSurveys(),
-		log:      o.Logger, now: o.Now, standard: o.DefaultPlatform,
+		fetcher: fetch.New(o.Runner.Base(), fetch.Options{
+			Source: o.Source, Shelf: o.Shelf, Concurrency: o.Concurrency, Backoff: o.Backoff, Now: o.Now,
+		}),
+		surveys: newSurveys(),
+		log:     o.Logger, now: o.Now, standard: o.DefaultPlatform,
 		places: share.New(share.Rules{Usual: o.Jobs, PerHost: 1, PerRequester: 1, Most: o.Jobs + mostJobs}),
 		kick:   make(chan struct{}, 1),
 	}
@@ -293,7 +292,7 @@ func (q *Queue) Close(ctx context.Context) error {
 	go func() {
 		q.claiming.Wait()
 		q.surveys.wg.Wait()
-		q.fetcher.close()
+		q.fetcher.Close()
 		close(stopped)
 	}()
 	select {
@@ -304,34 +303,5 @@ func (q *Queue) Close(ctx context.Context) error {
 	}
 }
 
-// Stats are counts of what was fetched since the queue was made.
-type Stats struct {
-	BytesFetched int64 // over the network, blobs only
-	Retries      int64 // of blobs
-}
-
-// Stats returns the counts.
-func (q *Queue) Stats() Stats {
-	return Stats{BytesFetched: q.fetcher.fetched.Load(), Retries: q.fetcher.retries.Load()}
-}
-
-// again makes a request until it works or the back-off ends. It tells why and until when it waits, and when
-// that is over.
-func (q *Queue) again(ctx context.Context, b Backoff, request func(context.Context) error, waits func(err error, until time.Time), goesOn func()) error {
-	try := tries{backoff: b, now: q.now}
-	for {
-		err := request(ctx)
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-		wait, final := try.after(err, false)
-		if final != nil {
-			return final
-		}
-		waits(err, q.now().Add(wait))
-		if err := sleep(ctx, wait); err != nil {
-			return err
-		}
-		goesOn()
-	}
-}
+// Traffic counts what was fetched since the queue was made.
+func (q *Queue) Traffic() fetch.Traffic { return q.fetcher.Traffic() }

@@ -13,6 +13,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/fetch"
 	"github.com/stowage/stowage/shelf"
 )
 
@@ -44,7 +45,7 @@ func TestBrokenDownloadIsRetriedVisiblyFromWhereItStopped(t *testing.T) {
 			t.Errorf("the pull is %s with the layer %+v", j.State, l)
 		}
 		equal(t, "offsets", b.up.requested(l.Digest), []int64{0, 3000})
-		if s := b.queue.Stats(); s.Retries != 1 {
+		if s := b.queue.Traffic(); s.Retries != 1 {
 			t.Errorf("%d retries, want 1", s.Retries)
 		}
 	})
@@ -297,7 +298,7 @@ func TestBlobMangledTwiceFailsThePull(t *testing.T) {
 }
 
 func TestManifestThatLiesAboutALayersSizeFails(t *testing.T) {
-	inBubble(t, pull.Options{Backoff: pull.Backoff{Tries: 2}}, func(b *bench) {
+	inBubble(t, pull.Options{Backoff: fetch.Backoff{Tries: 2}}, func(b *bench) {
 		l := b.up.layerBlob(1, 5000)
 		lie := l
 		lie.Size--
@@ -351,7 +352,7 @@ func TestFullDiskFailsWithoutRetry(t *testing.T) {
 		b.stop()
 		b.start(pull.Options{}, fullShelf{b.store})
 		b.fails(image.DiskFull, b.up.tag("app:1", b.up.image("linux/amd64", b.up.layerBlob(1, 10))))
-		if s := b.queue.Stats(); s.Retries != 0 {
+		if s := b.queue.Traffic(); s.Retries != 0 {
 			t.Errorf("%d retries, want none", s.Retries)
 		}
 	})
@@ -411,7 +412,7 @@ func TestFailureEndsTheOtherDownloadsAndKeepsThem(t *testing.T) {
 }
 
 func TestRateLimitWithoutATimeIsTriedAFewTimes(t *testing.T) {
-	inBubble(t, pull.Options{Backoff: pull.Backoff{Tries: 3}}, func(b *bench) {
+	inBubble(t, pull.Options{Backoff: fetch.Backoff{Tries: 3}}, func(b *bench) {
 		b.up.head = func(image.Reference) error { return image.Errorf(image.RateLimited, "too many requests") }
 		b.fails(image.RateLimited, b.up.tag("app:1", b.up.image("linux/amd64", b.up.layerBlob(1, 10))))
 		if heads, _, _ := b.up.requests(); heads != 3 {

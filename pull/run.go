@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,6 +12,7 @@ import (
 	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
+	"github.com/stowage/stowage/pull/fetch"
 	"github.com/stowage/stowage/share"
 	"github.com/stowage/stowage/shelf"
 )
@@ -91,11 +91,13 @@ func (w *worker) pull(ctx context.Context, known want) error {
 
 // retry makes the requests of a job's resolving, again where the back-off allows; the job shows why.
 func (w *worker) retry(ctx context.Context, request func(context.Context) error) error {
-	return w.q.again(ctx, w.q.fetcher.backoff, request, func(err error, until time.Time) {
+	return w.q.fetcher.Backoff().Retry(ctx, w.q.now, request, func(err error, until time.Time) {
+		if err == nil {
+			w.job.Change(func(j *job.Job) { j.Progress.Reason, j.Progress.RetryAt = image.Text{}, time.Time{} })
+			return
+		}
 		w.job.Change(func(j *job.Job) { j.Progress.Reason, j.Progress.RetryAt = job.ProblemOf(err).Message, until })
 		w.q.jobs.Tell(w.job)
-	}, func() {
-		w.job.Change(func(j *job.Job) { j.Progress.Reason, j.Progress.RetryAt = image.Text{}, time.Time{} })
 	})
 }
 
@@ -196,40 +198,16 @@ func (w *worker) fetchConfig(ctx context.Context, p *plan, i int) error {
 }
 
 // ensure brings one blob onto the shelf unless it is there, and right. l, which may be nil, shows it.
-func (w *worker) ensure(ctx context.Context, b blob, l *layer) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	switch whole, err := w.prove(ctx, b, l); {
-	case err != nil:
-		return err
-	case whole:
-		if l != nil {
-			l.isStored()
-		}
-		return nil
-	}
-	return w.q.fetcher.get(ctx, b, func(p *progress) {
+func (w *worker) ensure(ctx context.Context, b fetch.Blob, l *layer) error {
+	stored, err := w.q.fetcher.Fetch(ctx, b, func(p *fetch.Progress) {
 		if l != nil {
 			l.follow(p)
 		}
 	})
-}
-
-// prove reports whether a blob is on the shelf as it should be. It shows the reading where that has to be done.
-func (w *worker) prove(ctx context.Context, b blob, l *layer) (bool, error) {
-	p := &progress{state: job.Verifying}
-	var show sync.Once
-	whole, err := w.q.shelf.ProveBlob(ctx, b.Descriptor, func(n int) {
-		if l != nil {
-			show.Do(func() { l.follow(p) })
-		}
-		p.bytes.Add(int64(n))
-	})
-	if err != nil && ctx.Err() != nil {
-		return false, context.Cause(ctx)
+	if stored && l != nil {
+		l.isStored()
 	}
-	return whole, err
+	return err
 }
 
 // fetchAll brings every blob of a plan onto the shelf. Configs come first, so that an image whose config
@@ -237,7 +215,7 @@ func (w *worker) prove(ctx context.Context, b blob, l *layer) (bool, error) {
 func (w *worker) fetchAll(ctx context.Context, p *plan, byDigest map[image.Digest]*layer) error {
 	blobs := p.blobs() // before the configs that are read change the plan
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(w.q.fetcher.lanes())
+	g.SetLimit(w.q.fetcher.Lanes())
 	for i := range p.images {
 		if p.images[i].Config == nil {
 			g.Go(func() error {

@@ -169,7 +169,7 @@ func TestCancelOfAQueuedPullIsAtOnce(t *testing.T) {
 		if err := b.jobs.Cancel(4711, "bob"); image.KindOf(err) != image.NotFound {
 			t.Errorf("cancel of an unknown pull: %v, want not found", err)
 		}
-		if s := b.jobs.Stats(); s.Done != 1 || s.Cancelled != 1 || b.queue.Stats().BytesFetched == 0 {
+		if s := b.jobs.Stats(); s.Done != 1 || s.Cancelled != 1 || b.queue.Traffic().Bytes == 0 {
 			t.Errorf("stats: %+v", s)
 		}
 	})

@@ -56,17 +56,17 @@ func (q *Queue) surveyTags(s *survey) error {
 // surveyAsker tries twice where that may help. A rate limit is not waited for: somebody looks at the survey,
 // and can ask again.
 func (q *Queue) surveyAsker(ctx context.Context, request func(context.Context) error) error {
-	b := q.fetcher.backoff
+	b := q.fetcher.Backoff()
 	b.Tries = min(b.Tries, 2)
 	var limit error
-	err := q.again(ctx, b, func(ctx context.Context) error {
+	err := b.Retry(ctx, q.now, func(ctx context.Context) error {
 		err := request(ctx)
 		if image.KindOf(err) == image.RateLimited {
 			limit = err
 			return errSurveyEnds
 		}
 		return err
-	}, func(error, time.Time) {}, func() {})
+	}, nil)
 	if limit != nil {
 		return limit
 	}

@@ -68,7 +68,7 @@ func (m shelfMetrics) Collect(ch chan<- prometheus.Metric) {
 	counter(endedDesc, float64(s.Done), string(job.Done))
 	counter(endedDesc, float64(s.Failed), string(job.Failed))
 	counter(endedDesc, float64(s.Cancelled), string(job.Cancelled))
-	counter(fetchedDesc, float64(m.queue.Stats().BytesFetched))
+	counter(fetchedDesc, float64(m.queue.Traffic().Bytes))
 	if m.mirror != nil {
 		s := m.mirror.Stats()
 		counter(mirrorAskedDesc, float64(s.Asked))

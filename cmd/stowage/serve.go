@@ -18,6 +18,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/fetch"
 	"github.com/stowage/stowage/pull/updates"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
@@ -105,7 +106,7 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 	a.client, err = registry.New(registry.Options{
 		InsecureHosts: s.InsecureRegistry, CAFiles: s.RegistryCA, Registries: slices.Concat(p.registries, s.list), AllowPrivate: s.loopback,
 		WithholdLogins: !s.loopback && !s.ShareLogins,
-		UserAgent:      "stowage", Logger: s.log, Concurrency: pull.MostDownloads(s.PullConcurrency),
+		UserAgent:      "stowage", Logger: s.log, Concurrency: fetch.MostDownloads(s.PullConcurrency),
 	})
 	if err != nil {
 		return a, err

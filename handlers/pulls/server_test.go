@@ -23,6 +23,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/fetch"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/sample/fake"
@@ -72,7 +73,7 @@ func newPullsOf(t *testing.T, demo *page.Demo, reg http.Handler) *pullServer {
 		t.Fatal(err)
 	}
 	p.jobs = job.NewRunner(p.store.Ledger(), nil, nil)
-	p.queue = pull.New(pull.Options{Source: client, Shelf: p.store, Runner: p.jobs, DefaultPlatform: amd64, Backoff: pull.Backoff{First: time.Millisecond}})
+	p.queue = pull.New(pull.Options{Source: client, Shelf: p.store, Runner: p.jobs, DefaultPlatform: amd64, Backoff: fetch.Backoff{First: time.Millisecond}})
 	if err := p.queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

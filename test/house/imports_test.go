@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"archive":           {"job", "shelf", "image", "image/layer", "share"},
 	"pull":              {"pull/*", "job", "shelf", "shelf/docker", "image", "share"},
 	"pull/resolve":      {"shelf", "image"},
-	"pull/fetch":        {"share", "image"},
+	"pull/fetch":        {"job", "shelf", "share", "image"},
 	"pull/mirror":       {"pull", "pull/resolve", "pull/fetch", "job", "shelf", "share", "image"},
 	"pull/updates":      {"shelf", "share", "image"},
 	"registry":          {"registry/outbound", "registry/response", "image"},

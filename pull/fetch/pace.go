@@ -1,9 +1,7 @@
-package pull
+package fetch
 
 import (
 	"time"
-
-	"github.com/stowage/stowage/share"
 )
 
 // A transfer that brings less than leastBytes while it is waited for leastTime is ended and tried again later: it gives
@@ -30,14 +28,3 @@ func (p *pace) counts(n int, waited time.Duration) {
 }
 
 func (p *pace) drips() bool { return p.waited >= leastTime }
-
-// downloadRules shares downloads out: a registry that is slow, and somebody who wants very many, may hold the usual
-// ones, and never those beyond them that others find.
-func downloadRules(usual int) share.Rules {
-	return share.Rules{Usual: usual, PerHost: hostDownloads, PerRequester: oneDownload, Most: 2*usual + moreDownloads}
-}
-
-// MostDownloads gives how many blobs are downloaded at once at most, from one registry too, where so many are usual.
-func MostDownloads(usual int) int {
-	return downloadRules(usual).Most + downloadRules(urgentAtOnce).Most
-}

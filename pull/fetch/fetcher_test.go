@@ -1,4 +1,4 @@
-package pull
+package fetch
 
 import (
 	"context"
@@ -33,10 +33,10 @@ func (u unasked) Blob(context.Context, image.Repository, image.Descriptor, int64
 
 // The place of what a cancelled job is fetching is free before all that wait for its other blobs have heard of the cancel.
 func TestNoBlobIsAskedForOfAJobThatIsCancelled(t *testing.T) {
-	f := newFetcher(t.Context(), Options{Source: unasked{t: t}, Shelf: empty{}, Concurrency: 1})
+	f := New(t.Context(), Options{Source: unasked{t: t}, Shelf: empty{}, Concurrency: 1})
 	job, cancel := context.WithCancel(t.Context())
 	cancel()
-	fetch, _, _ := f.join(job, blob{Descriptor: image.Descriptor{Digest: image.DigestOf([]byte("x")), Size: 1}, repository: "registry.example.com/app"})
-	<-fetch.done
-	f.leave(job, fetch)
+	blob, _, _ := f.join(job, Blob{Descriptor: image.Descriptor{Digest: image.DigestOf([]byte("x")), Size: 1}, Repository: "registry.example.com/app"})
+	<-blob.done
+	f.leave(job, blob)
 }

@@ -1,4 +1,4 @@
-package pull
+package fetch
 
 import (
 	"context"
@@ -15,14 +15,12 @@ import (
 
 const (
 	bufferSize    = 256 << 10 // the chunk that a blob is copied by
-	urgentAtOnce  = 16        // downloads that clients wait for, beside those of pulls, as long as nobody goes short
-	commitsAtOnce = 8         // an fsync mostly waits, and file systems group those that come together
 	progressBytes = 64 << 10  // what a failed try must have brought to count as progress
 )
 
-// bring downloads, verifies and commits a blob, trying again as the back-off allows, and elsewhere where it can be had
+// fetch downloads, verifies and commits a blob, trying again as the back-off allows, and elsewhere where it can be had
 // elsewhere.
-func (f *fetcher) bring(ctx context.Context, t *fetch) (err error) {
+func (f *Fetcher) fetch(ctx context.Context, t *transfer) (err error) {
 	if f.shelf.HasBlob(t.Descriptor) { // brought since the caller looked
 		t.progress.begins(t.Size)
 		t.progress.is(job.AlreadyStored)
@@ -40,7 +38,7 @@ func (f *fetcher) bring(ctx context.Context, t *fetch) (err error) {
 	t.progress.begins(w.Offset())
 	for {
 		from, turn := f.supply(ctx, t)
-		err := f.bringFrom(turn, t, from, w)
+		err := f.fetchFrom(turn, t, from, w)
 		switch {
 		case err == nil:
 			t.progress.is(job.Complete)
@@ -54,8 +52,8 @@ func (f *fetcher) bring(ctx context.Context, t *fetch) (err error) {
 	}
 }
 
-// bringFrom is bring from one place.
-func (f *fetcher) bringFrom(ctx context.Context, t *fetch, from supply, w shelf.BlobWriter) error {
+// fetchFrom is fetch from one place.
+func (f *Fetcher) fetchFrom(ctx context.Context, t *transfer, from supply, w shelf.BlobWriter) error {
 	try, best := tries{backoff: f.backoff, now: f.now}, w.Offset()
 	for {
 		failed := f.download(ctx, t, from, w)
@@ -91,18 +89,18 @@ func (f *fetcher) bringFrom(ctx context.Context, t *fetch, from supply, w shelf.
 }
 
 // commit makes a blob durable, off the download slots so that the network stays busy meanwhile.
-func (f *fetcher) commit(ctx context.Context, t *fetch, w shelf.BlobWriter) error {
+func (f *Fetcher) commit(ctx context.Context, t *transfer, w shelf.BlobWriter) error {
 	t.progress.is(job.Verifying)
-	if err := acquire(ctx, f.commits); err != nil {
-		return err
+	if err := f.places.commits.Acquire(ctx, 1); err != nil {
+		return context.Cause(ctx)
 	}
-	defer release(f.commits)
+	defer f.places.commits.Release(1)
 	return w.Commit()
 }
 
 // download brings what is missing of a blob, from where the writer stands. With no error the writer has
 // all bytes, right or wrong.
-func (f *fetcher) download(ctx context.Context, t *fetch, from supply, w shelf.BlobWriter) error {
+func (f *Fetcher) download(ctx context.Context, t *transfer, from supply, w shelf.BlobWriter) error {
 	if w.Offset() > t.Size {
 		if err := t.restart(w); err != nil {
 			return err
@@ -111,13 +109,13 @@ func (f *fetcher) download(ctx context.Context, t *fetch, from supply, w shelf.B
 	if w.Offset() == t.Size {
 		return nil
 	}
-	if t.raw != nil {
-		n, err := w.Write(t.raw[w.Offset():])
+	if t.Raw != nil {
+		n, err := w.Write(t.Raw[w.Offset():])
 		t.progress.adds(n)
 		return err
 	}
 	t.progress.is(job.Waiting)
-	free, err := f.slot(ctx, t, share.Key{Host: from.repository.Host(), By: from.by})
+	free, err := f.places.take(ctx, t.urgent, share.Key{Host: from.repository.Host(), By: from.by})
 	if err != nil {
 		return err
 	}
@@ -129,40 +127,8 @@ func (f *fetcher) download(ctx context.Context, t *fetch, from supply, w shelf.B
 	return f.receive(ctx, t, from, w)
 }
 
-// slot takes one of the places to download in: one of those for pulls or, once a client waits for the blob, one of
-// those for clients, which a long queue of pulls does not fill.
-func (f *fetcher) slot(ctx context.Context, t *fetch, key share.Key) (free func(), err error) {
-	if free, ok := f.slots.Try(key); ok {
-		return free, nil
-	}
-	calm, cancel := context.WithCancel(ctx)
-	defer cancel()
-	hurried := make(chan struct{})
-	go func() {
-		defer close(hurried)
-		select {
-		case <-t.urgent:
-			cancel()
-		case <-calm.Done():
-		}
-	}()
-	free, err = f.slots.Take(calm, key)
-	cancel()
-	<-hurried
-	switch {
-	case err == nil:
-		return free, nil
-	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
-	}
-	if free, ok := f.slots.Try(key); ok {
-		return free, nil
-	}
-	return f.urgent.Take(ctx, key)
-}
-
 // restart begins the blob's file anew.
-func (t *fetch) restart(w shelf.BlobWriter) error {
+func (t *transfer) restart(w shelf.BlobWriter) error {
 	if err := t.progress.anew(w.Restart); err != nil {
 		return fmt.Errorf("restart blob %s: %w", t.Digest, err)
 	}
@@ -170,7 +136,7 @@ func (t *fetch) restart(w shelf.BlobWriter) error {
 }
 
 // receive makes one request for a blob and copies the answer.
-func (f *fetcher) receive(ctx context.Context, t *fetch, from supply, w shelf.BlobWriter) error {
+func (f *Fetcher) receive(ctx context.Context, t *transfer, from supply, w shelf.BlobWriter) error {
 	body, at, err := f.source.Blob(ctx, from.repository, t.Descriptor, w.Offset())
 	if err != nil {
 		return err
@@ -188,7 +154,7 @@ func (f *fetcher) receive(ctx context.Context, t *fetch, from supply, w shelf.Bl
 }
 
 // copy moves bytes from the network to the disk and counts them.
-func (f *fetcher) copy(t *fetch, host string, w shelf.BlobWriter, body io.Reader) error {
+func (f *Fetcher) copy(t *transfer, host string, w shelf.BlobWriter, body io.Reader) error {
 	buffer := f.buffers.Get().(*[]byte)
 	defer f.buffers.Put(buffer)
 	left := t.Size - w.Offset()
@@ -220,15 +186,3 @@ func (f *fetcher) copy(t *fetch, host string, w shelf.BlobWriter, body io.Reader
 		}
 	}
 }
-
-// acquire takes one of a bounded number of places, unless ctx ends first.
-func acquire(ctx context.Context, places chan struct{}) error {
-	select {
-	case places <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func release(places chan struct{}) { <-places }

@@ -1,4 +1,4 @@
-package pull
+package fetch
 
 import (
 	"context"
@@ -12,13 +12,10 @@ import (
 // A blob that jobs want from several registries is fetched from one of them, and from another one where that is slow:
 // whoever lists a blob of everybody's at a registry that drips must not hold it up for them.
 const (
-	patience      = 2 * time.Second // for which a registry is given time, where another one has the blob too
-	patientBytes  = 256 << 10       // what it has to bring in that time not to be left for one that was not tried yet
-	muchFaster    = 4               // how many times faster one that was tried has to have been to be gone back to
-	mostSupplies  = 8               // registries of one fetch; those who come later wait for these
-	hostDownloads = 2               // downloads that each registry finds a place for, whatever others hold
-	oneDownload   = 1               // the same for each requester
-	moreDownloads = 20              // places beyond twice the usual ones that are for those
+	patience     = 2 * time.Second // for which a registry is given time, where another one has the blob too
+	patientBytes = 256 << 10       // what it has to bring in that time not to be left for one that was not tried yet
+	muchFaster   = 4               // how many times faster one that was tried has to have been to be gone back to
+	mostSupplies = 8               // registries of one transfer; those who come later wait for these
 )
 
 // errElsewhere ends what is tried because the blob is tried from another registry.
@@ -33,19 +30,19 @@ type supply struct {
 	err        error // why it could not be had there
 }
 
-// offer notes another registry that a fetch can be made from. f.mu is held.
-func (f *fetcher) offer(t *fetch, b blob) {
-	host := b.repository.Host()
-	if b.raw != nil || len(t.supplies) >= mostSupplies || slices.ContainsFunc(t.supplies, func(s supply) bool { return s.repository.Host() == host }) {
+// offer notes another registry that a transfer can be made from. f.mu is held.
+func (f *Fetcher) offer(t *transfer, b Blob) {
+	host := b.Repository.Host()
+	if b.Raw != nil || len(t.supplies) >= mostSupplies || slices.ContainsFunc(t.supplies, func(s supply) bool { return s.repository.Host() == host }) {
 		return
 	}
-	if t.supplies = append(t.supplies, supply{repository: b.repository, by: b.by}); len(t.supplies) == 2 {
+	if t.supplies = append(t.supplies, supply{repository: b.Repository, by: b.By}); len(t.supplies) == 2 {
 		f.wg.Go(func() { f.watchPace(t) })
 	}
 }
 
-// supply gives where to fetch from now, and the context of that turn.
-func (f *fetcher) supply(ctx context.Context, t *fetch) (supply, context.Context) {
+// supply returns where to fetch from now, and the context of that turn.
+func (f *Fetcher) supply(ctx context.Context, t *transfer) (supply, context.Context) {
 	turn, cancel := context.WithCancelCause(ctx)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -55,8 +52,8 @@ func (f *fetcher) supply(ctx context.Context, t *fetch) (supply, context.Context
 	return t.supplies[t.at], turn
 }
 
-// goesOn notes why a blob could not be had from somewhere, and tells whether it may be had elsewhere.
-func (f *fetcher) goesOn(t *fetch, from supply, err error) bool {
+// goesOn notes why a blob could not be had from somewhere, and reports whether it may be had elsewhere.
+func (f *Fetcher) goesOn(t *transfer, from supply, err error) bool {
 	if kind := image.KindOf(err); kind == image.Internal || kind == image.DiskFull { // it is not the registry's fault
 		return false
 	}
@@ -75,9 +72,9 @@ func (f *fetcher) goesOn(t *fetch, from supply, err error) bool {
 	return next >= 0
 }
 
-// outcome gives the error of a fetch that has failed for one who wanted it from a repository. It is not final where it
+// outcome returns the error of a transfer that has failed for one who wanted it from a repository. It is not final where it
 // failed elsewhere only: what failed for another repository may well work from this one.
-func (f *fetcher) outcome(t *fetch, repository image.Repository, began bool) (err error, final bool) { //nolint:revive // the error is what is looked up
+func (f *Fetcher) outcome(t *transfer, repository image.Repository, began bool) (err error, final bool) { //nolint:revive // the error is what is looked up
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, s := range t.supplies {
@@ -88,8 +85,8 @@ func (f *fetcher) outcome(t *fetch, repository image.Repository, began bool) (er
 	return t.err, began || image.KindOf(t.err) == image.DiskFull
 }
 
-// watchPace has a fetch that can be made from several registries made from one that is not slow.
-func (f *fetcher) watchPace(t *fetch) {
+// watchPace has a transfer that can be made from several registries made from one that is not slow.
+func (f *Fetcher) watchPace(t *transfer) {
 	tick := time.NewTicker(patience)
 	defer tick.Stop()
 	before := t.progress.moved.Load()
@@ -108,7 +105,7 @@ func (f *fetcher) watchPace(t *fetch) {
 }
 
 // compare goes elsewhere where that may be faster. got is what came since it was called last.
-func (f *fetcher) compare(t *fetch, got int64) {
+func (f *Fetcher) compare(t *transfer, got int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	t.supplies[t.at].rate = got

@@ -1,4 +1,4 @@
-package pull
+package fetch
 
 import (
 	"context"
@@ -14,25 +14,25 @@ import (
 // not what it should be, and what somebody has whole is on the shelf's disk. The shelf does so with what it hands out.
 const unproved = 64 << 10
 
-// Stream reads a blob while a fetch brings it: its bytes are there as soon as they are on disk. It is an io.ReadSeeker
+// Reader reads a blob while a transfer brings it: its bytes are there as soon as they are on disk. It is an io.ReadSeeker
 // of the blob's size; reading waits for bytes. A blob that has to be begun anew cannot be read on (Corrupt): what was
 // handed out may have been wrong. It is used by one goroutine.
-type Stream struct {
+type Reader struct {
 	ctx  context.Context
-	f    *fetcher
-	t    *fetch
+	f    *Fetcher
+	t    *transfer
 	file Partial
 	size int64
 	at   int64
 	turn int64 // of the file that is read
 	end  int64 // up to which it can be read, as far as is known
-	err  error // of the fetch
-	over bool  // the fetch has ended
+	err  error // of the transfer
+	over bool  // the transfer has ended
 }
 
-// stream begins to read a blob that is not stored, and to bring it where nobody else does. It returns when the first
+// Open begins to read a blob that is not stored, and to bring it where nobody else does. It returns when the first
 // bytes are there. Reading ends with ctx. The caller closes it, after which the blob is fetched on only if others wait.
-func (f *fetcher) stream(ctx context.Context, b blob) (*Stream, error) {
+func (f *Fetcher) Open(ctx context.Context, b Blob) (*Reader, error) {
 	for {
 		t, joined, began := f.join(ctx, b)
 		if !joined { // it is in the way: see get
@@ -44,7 +44,7 @@ func (f *fetcher) stream(ctx context.Context, b blob) (*Stream, error) {
 			}
 		}
 		t.hurry.Do(func() { close(t.urgent) })
-		s := &Stream{ctx: ctx, f: f, t: t, size: b.Size}
+		s := &Reader{ctx: ctx, f: f, t: t, size: b.Size}
 		err := s.await()
 		if err == nil {
 			return s, nil
@@ -57,14 +57,14 @@ func (f *fetcher) stream(ctx context.Context, b blob) (*Stream, error) {
 		if ctx.Err() != nil || !failed {
 			return nil, err
 		}
-		if err, final := f.outcome(t, b.repository, began); final {
+		if err, final := f.outcome(t, b.Repository, began); final {
 			return nil, err
 		}
 	}
 }
 
 // Seek implements io.Seeker. Any place of the blob can be sought; reading from it waits until it is there.
-func (s *Stream) Seek(offset int64, whence int) (int64, error) {
+func (s *Reader) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
 		offset += s.at
@@ -79,7 +79,7 @@ func (s *Stream) Seek(offset int64, whence int) (int64, error) {
 }
 
 // Read implements io.Reader.
-func (s *Stream) Read(p []byte) (int, error) {
+func (s *Reader) Read(p []byte) (int, error) {
 	if s.at >= s.size {
 		return 0, io.EOF
 	}
@@ -98,7 +98,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 }
 
 // await waits until there is more to read than was known.
-func (s *Stream) await() error {
+func (s *Reader) await() error {
 	for {
 		news := s.t.progress.next() // before looking, so that nothing is missed
 		if ready, err := s.look(); ready || err != nil {
@@ -114,8 +114,8 @@ func (s *Stream) await() error {
 	}
 }
 
-// look tells whether there is something to read at the place where the stream stands.
-func (s *Stream) look() (ready bool, err error) {
+// look reports whether there is something to read at the place where the stream stands.
+func (s *Reader) look() (ready bool, err error) {
 	turn := s.t.progress.turns.Load()
 	there := s.t.progress.bytes.Load()
 	switch {
@@ -147,7 +147,7 @@ func (s *Stream) look() (ready bool, err error) {
 }
 
 // unchanged fails where the file that is read is not the one that is written any more.
-func (s *Stream) unchanged() error {
+func (s *Reader) unchanged() error {
 	if s.file == nil || s.t.progress.turns.Load() == s.turn {
 		return nil
 	}
@@ -155,7 +155,7 @@ func (s *Stream) unchanged() error {
 }
 
 // Close implements io.Closer.
-func (s *Stream) Close() error {
+func (s *Reader) Close() error {
 	if !s.over {
 		s.f.leave(s.ctx, s.t)
 		s.over = true

@@ -1,4 +1,4 @@
-package pull
+package fetch
 
 import (
 	"context"
@@ -33,7 +33,7 @@ func (b Backoff) withDefaults() Backoff {
 	return b
 }
 
-// wait gives the wait after the nth failure in a row, n from 1: doubling, of which up to a half is random,
+// wait returns the wait after the nth failure in a row, n from 1: doubling, of which up to a half is random,
 // so that what failed together does not come back together.
 func (b Backoff) wait(n int) time.Duration {
 	d := b.Most
@@ -52,7 +52,7 @@ type tries struct {
 }
 
 // after decides what follows a failure: another try after a wait, or the error to give up with. progress
-// tells that the failed try brought enough to be counted as a new beginning.
+// reports whether the failed try brought enough to be counted as a new beginning.
 func (t *tries) after(err error, progress bool) (wait time.Duration, final error) {
 	if progress {
 		t.failed = 0
@@ -104,5 +104,30 @@ func sleep(ctx context.Context, d time.Duration) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+}
+
+// Retry makes a request until it works or the back-off ends. told, which may be nil, is told why and until when it waits,
+// and nothing more when that is over.
+func (b Backoff) Retry(ctx context.Context, now func() time.Time, request func(context.Context) error,
+	told func(waitsFor error, until time.Time)) error {
+	if told == nil {
+		told = func(error, time.Time) {}
+	}
+	try := tries{backoff: b, now: now}
+	for {
+		err := request(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		wait, final := try.after(err, false)
+		if final != nil {
+			return final
+		}
+		told(err, now().Add(wait))
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+		told(nil, time.Time{})
 	}
 }
