@@ -113,7 +113,8 @@ func rawJSON(i Inspected) ([]byte, error) {
 }
 
 // templateRun is one execution of a template. text/template cannot be interrupted, so the parsed template calls back:
-// at the head of each loop's body and of each template (see guardTemplate), and in each function that makes a text.
+// at the head of each loop's body and of each template (see parseTemplate), and in each function that makes a text.
+// docs/decisions/templates.md has what happens without each of these.
 type templateRun struct {
 	ctx    context.Context
 	limits templateLimits

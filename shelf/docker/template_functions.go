@@ -85,7 +85,7 @@ func (r *templateRun) dockerFunctions() template.FuncMap {
 	}
 }
 
-// functions are docker's, and the guards that guardTemplate calls.
+// functions are docker's, and the guards that parseTemplate puts in.
 func (r *templateRun) functions() template.FuncMap {
 	all := r.dockerFunctions()
 	all[guardTick] = func() (string, error) { return "", r.tick() }

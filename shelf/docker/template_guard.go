@@ -5,7 +5,7 @@ import (
 	"text/template/parse"
 )
 
-// The guards that guardTemplate puts into a template. They are not defined while a template is parsed, so nobody can
+// The guards that parseTemplate puts into a template. They are not defined while a template is parsed, so nobody can
 // call them.
 const (
 	guardTick  = "stowageTick"
