@@ -237,7 +237,7 @@ func (b *bed) deletes(name string) shelf.Removed {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	done, err := b.store.Remove(b.t.Context(), asked, plan.Fingerprint, "noa")
+	done, err := b.store.Remove(b.t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -254,14 +254,14 @@ func TestWhatDescribesAnUploadedImageGoesAndComesBackWithIt(t *testing.T) {
 	if found := b.attested(index, "linux/amd64"); found != nil {
 		t.Errorf("after the deletion: %v", found)
 	}
-	if _, err := b.store.Undo(t.Context(), done.ID, "noa"); err != nil {
+	if _, err := b.store.Undo(t.Context(), done.ID, image.ActorNamed("noa")); err != nil {
 		t.Fatal(err)
 	}
 	if found := b.attested(index, "linux/amd64"); len(found) != 1 || b.blobs() != stored {
 		t.Errorf("after the undo: %v; %d files, %d before", found, b.blobs(), stored)
 	}
 	b.deletes("app:1")
-	if _, _, err := b.store.Sweep(t.Context()); err != nil {
+	if _, _, err := b.store.Sweep(t.Context(), image.ActorNamed("mira")); err != nil {
 		t.Fatal(err)
 	}
 	if left := b.blobs(); left != before {

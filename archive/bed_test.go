@@ -75,12 +75,12 @@ func (b *bed) close() {
 // send imports an archive.
 func (b *bed) send(raw []byte, name string) (job.Job, error) {
 	b.t.Helper()
-	done, err := b.importer.Begin(int64(len(raw)), name, "10.0.0.1")
+	done, err := b.importer.Begin(int64(len(raw)), name, image.ActorNamed("10.0.0.1"))
 	if err != nil {
 		return job.Job{}, err
 	}
 	defer done()
-	return b.importer.Import(b.t.Context(), archive.Request{Body: bytes.NewReader(raw), File: "test.tar", Name: name, Size: int64(len(raw)), By: "mira"})
+	return b.importer.Import(b.t.Context(), archive.Request{Body: bytes.NewReader(raw), File: "test.tar", Name: name, Size: int64(len(raw)), By: image.ActorNamed("mira")})
 }
 
 // upload is an archive of which nobody has said how large it is.

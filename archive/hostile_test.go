@@ -217,7 +217,7 @@ func utf16(mark string, raw []byte) []byte {
 func TestAnArchiveLargerThanIsTakenIsRefusedWhileItComes(t *testing.T) {
 	whole := tarOf(t, saved(t, named{built(t, small()), []string{"app:1"}})...)
 	b := openBed(t, t.TempDir(), int64(len(whole))-1)
-	done, err := b.importer.Begin(-1, "", "10.0.0.1") // nobody said how large it is
+	done, err := b.importer.Begin(-1, "", image.ActorNamed("10.0.0.1")) // nobody said how large it is
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ func (i *Importer) MaxBytes() int64 { return i.maxBytes }
 // Begin refuses what need not be read to be refused, and takes one of the places for uploads until done is called. size is
 // what was announced, or -1, and by is who sends it. Errors: Invalid for the name, TooLarge, DiskFull, Conflict with
 // ErrBusy where there is no place.
-func (i *Importer) Begin(size int64, name, by string) (done func(), err error) {
+func (i *Importer) Begin(size int64, name string, by image.Actor) (done func(), err error) {
 	if name != "" {
 		if _, err := image.ParseRepositoryReference(name); err != nil {
 			return nil, err
@@ -94,7 +94,7 @@ func (i *Importer) Begin(size int64, name, by string) (done func(), err error) {
 }
 
 // placeOf gives what somebody's places are counted by.
-func placeOf(by string) share.Key { return share.Key{By: share.Requester(by)} }
+func placeOf(by image.Actor) share.Key { return share.Key{By: share.Requester(by.Name)} }
 
 // Request asks for an archive to be taken in, which somebody sends.
 type Request struct {
@@ -102,7 +102,7 @@ type Request struct {
 	File string // what the sender calls the file; may be empty
 	Name string // what its image is to be called; empty to take the names in the archive
 	Size int64  // bytes as announced; -1 where nobody said
-	By   string
+	By   image.Actor
 
 	// Interrupt makes a Read of Body that waits for the sender return. It is called when the job is cancelled. May be nil.
 	Interrupt func()

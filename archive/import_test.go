@@ -315,7 +315,7 @@ func TestWhatIsNoImageIsLeftOut(t *testing.T) {
 func TestOnlyAFewArchivesAreTakenInAtOnceAndEverySenderFindsAPlace(t *testing.T) {
 	b := newBed(t)
 	begin := func(by string) (done func()) {
-		done, err := b.importer.Begin(1, "", by)
+		done, err := b.importer.Begin(1, "", image.ActorNamed(by))
 		if err != nil {
 			t.Fatalf("an archive of %s: %v", by, err)
 		}
@@ -323,7 +323,7 @@ func TestOnlyAFewArchivesAreTakenInAtOnceAndEverySenderFindsAPlace(t *testing.T)
 	}
 	busy := func(by string) {
 		t.Helper()
-		if _, err := b.importer.Begin(1, "", by); !errors.Is(err, archive.ErrBusy) {
+		if _, err := b.importer.Begin(1, "", image.ActorNamed(by)); !errors.Is(err, archive.ErrBusy) {
 			t.Errorf("one more of %s is refused by %v", by, err)
 		}
 	}
@@ -345,7 +345,7 @@ func TestOnlyAFewArchivesAreTakenInAtOnceAndEverySenderFindsAPlace(t *testing.T)
 
 func TestSomethingTooLargeIsRefusedBeforeItIsRead(t *testing.T) {
 	b := openBed(t, t.TempDir(), 1000)
-	if _, err := b.importer.Begin(1001, "", "10.0.0.1"); image.KindOf(err) != image.TooLarge {
+	if _, err := b.importer.Begin(1001, "", image.ActorNamed("10.0.0.1")); image.KindOf(err) != image.TooLarge {
 		t.Errorf("%v", err)
 	}
 	free, _, err := b.store.Disk()
@@ -353,7 +353,7 @@ func TestSomethingTooLargeIsRefusedBeforeItIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	b = newBed(t)
-	if _, err := b.importer.Begin(int64(free), "", "10.0.0.1"); image.KindOf(err) != image.DiskFull {
+	if _, err := b.importer.Begin(int64(free), "", image.ActorNamed("10.0.0.1")); image.KindOf(err) != image.DiskFull {
 		t.Errorf("%v", err)
 	}
 }
@@ -394,7 +394,7 @@ func TestACancelledUploadLeavesNothing(t *testing.T) {
 			}
 			ended := make(chan end, 1)
 			go func() {
-				j, err := b.importer.Import(ctx, archive.Request{Body: body, Size: int64(len(raw)), By: "mira", Interrupt: func() { close(body.cut) }})
+				j, err := b.importer.Import(ctx, archive.Request{Body: body, Size: int64(len(raw)), By: image.ActorNamed("mira"), Interrupt: func() { close(body.cut) }})
 				ended <- end{j, err}
 			}()
 			<-body.halted

@@ -109,8 +109,8 @@ func (p *proved) is(s job.LayerState) {
 func (i *Importer) upload(ctx context.Context, req Request, work func(context.Context, *upload) error) (job.Job, error) {
 	now := i.jobs.Now()
 	j := job.Job{State: job.Pulling, Created: now, Started: now, Detail: Upload{File: req.File, Size: req.Size}}
-	if req.By != "" {
-		j.By = []string{req.By}
+	if req.By.Name != "" {
+		j.By = []string{req.By.Name}
 	}
 	return i.jobs.Do(ctx, j, func(ctx context.Context, r *job.Run) error {
 		u := &upload{run: r, runner: i.jobs}

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"log/slog"
 	"net/netip"
 	"strings"
 )
@@ -40,3 +41,6 @@ func ActorNamed(name string) Actor {
 
 // String returns the name that pages and records have of the actor; none of the server.
 func (a Actor) String() string { return a.Name }
+
+// LogValue implements slog.LogValuer: a log has the name alone.
+func (a Actor) LogValue() slog.Value { return slog.StringValue(a.Name) }

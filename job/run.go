@@ -101,13 +101,13 @@ func (r *Run) addRequester(by string) (added bool) {
 }
 
 // By returns in whose name the job is done.
-func (r *Run) By() string {
+func (r *Run) By() image.Actor {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.job.By) == 0 {
-		return ""
+		return image.Actor{}
 	}
-	return r.job.By[0]
+	return image.ActorNamed(r.job.By[0])
 }
 
 // Snapshot copies the job as it is now.

@@ -135,7 +135,7 @@ func (s *site) survey(platforms ...image.Platform) pull.Survey {
 
 func (s *site) start(platforms ...image.Platform) int64 {
 	s.Helper()
-	j, _, err := s.queue.Pull(s.Context(), pull.Request{Reference: image.Reference{Repository: s.repo}, AllTags: true, Platforms: platforms, By: "ann"})
+	j, _, err := s.queue.Pull(s.Context(), pull.Request{Reference: image.Reference{Repository: s.repo}, AllTags: true, Platforms: platforms, By: image.ActorNamed("ann")})
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -19,7 +19,7 @@ const app = image.Repository("docker.io/library/app")
 // pullAll asks for a pull of all tags of app.
 func (b *bench) pullAll(match string, platforms ...string) job.Job {
 	b.Helper()
-	req := pull.Request{Reference: image.Reference{Repository: app}, AllTags: true, Match: match, By: "ann"}
+	req := pull.Request{Reference: image.Reference{Repository: app}, AllTags: true, Match: match, By: image.ActorNamed("ann")}
 	for _, p := range platforms {
 		req.Platforms = append(req.Platforms, parse(b.T, p))
 	}

@@ -87,7 +87,7 @@ func TestARegistryThatDripsHoldsUpNoOther(t *testing.T) {
 		handed := b.handOut(m, slow.Repository, b.up.tags[slow.String()])
 		for _, l := range b.up.documents[handed.Digest].Manifest.Layers {
 			go func() {
-				if s, err := m.Stream(b.ctx, slow.Repository, l, "client 10.0.0.1 (docker/28)"); err == nil {
+				if s, err := m.Stream(b.ctx, slow.Repository, l, image.ActorNamed("client 10.0.0.1 (docker/28)")); err == nil {
 					s.Close()
 				}
 			}()
@@ -101,7 +101,7 @@ func TestARegistryThatDripsHoldsUpNoOther(t *testing.T) {
 		quick := b.up.app("quick.example.com/app:1", 1, 100_000)
 		begun = time.Now()
 		handed = b.handOut(m, quick.Repository, b.up.tags[quick.String()])
-		s, err := m.Stream(b.ctx, quick.Repository, b.up.documents[handed.Digest].Manifest.Layers[0], "client 10.0.0.2 (docker/28)")
+		s, err := m.Stream(b.ctx, quick.Repository, b.up.documents[handed.Digest].Manifest.Layers[0], image.ActorNamed("client 10.0.0.2 (docker/28)"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +196,7 @@ func withOthers(t *testing.T, greedy int) (slowest time.Duration) {
 			return shared.over(ctx, 10_000, b.up, body), nil
 		}
 		ask := func(by, ref string, layers, size int) int64 {
-			j, _, err := b.queue.Pull(b.ctx, pull.Request{Reference: b.up.app(ref, layers, size), By: by})
+			j, _, err := b.queue.Pull(b.ctx, pull.Request{Reference: b.up.app(ref, layers, size), By: image.ActorNamed(by)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -246,7 +246,7 @@ func TestOneRequesterDoesNotFillTheQueue(t *testing.T) {
 		}
 		d := b.up.image("linux/amd64", b.up.layerBlob(1, 10))
 		ask := func(by string, i int) error {
-			_, _, err := b.queue.Pull(b.ctx, pull.Request{Reference: b.up.tag(fmt.Sprintf("example.com/app:%d", i), d), By: by})
+			_, _, err := b.queue.Pull(b.ctx, pull.Request{Reference: b.up.tag(fmt.Sprintf("example.com/app:%d", i), d), By: image.ActorNamed(by)})
 			return err
 		}
 		for i := range 1001 {

@@ -84,7 +84,7 @@ func (b *bench) stop() {
 // pull asks for a pull.
 func (b *bench) pull(ref image.Reference, platforms ...string) job.Job {
 	b.Helper()
-	req := pull.Request{Reference: ref, By: "ann"}
+	req := pull.Request{Reference: ref, By: image.ActorNamed("ann")}
 	for _, p := range platforms {
 		req.Platforms = append(req.Platforms, parse(b.T, p))
 	}

@@ -43,7 +43,7 @@ const (
 // Checks keeps what registries said of tags.
 type Checks interface {
 	// SaveChecks keeps answers about tags that are still stored, and returns the state that follows for each of them.
-	SaveChecks(ctx context.Context, all []shelf.Checked) ([]shelf.UpdateState, error)
+	SaveChecks(ctx context.Context, by image.Actor, all []shelf.Checked) ([]shelf.UpdateState, error)
 }
 
 // MirrorOptions are what a Mirror works with. Queue and Registries are required.
@@ -236,7 +236,7 @@ func (m *Mirror) note(ref image.Reference, stored image.Digest, c shelf.Checked)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.q.jobs.Base()), saveTimeout)
 	defer cancel()
-	if _, err := m.checks.SaveChecks(ctx, []shelf.Checked{c}); err != nil {
+	if _, err := m.checks.SaveChecks(ctx, image.Server, []shelf.Checked{c}); err != nil {
 		m.log.Error("a check for updates is not kept", "reference", ref.String(), "error", err)
 	}
 }
@@ -422,7 +422,7 @@ func (m *Mirror) rememberEntries(repo image.Repository, o origin, x *image.Index
 
 // HandOut tells that a client got a document and will ask for what it lists. The image that it is, or is about, is pulled
 // in the name of by; its blobs can be had from then on. Errors are those of Queue.Pull.
-func (m *Mirror) HandOut(ctx context.Context, repo image.Repository, doc Mirrored, by string) error {
+func (m *Mirror) HandOut(ctx context.Context, repo image.Repository, doc Mirrored, by image.Actor) error {
 	if doc.image == "" {
 		return nil
 	}
@@ -434,7 +434,7 @@ func (m *Mirror) HandOut(ctx context.Context, repo image.Repository, doc Mirrore
 
 // HandOutStored tells that a client got a stored document by its digest. Where a tag led to it that the shelf does not
 // have, or has pointing elsewhere, the tag is pulled, which fetches nothing that is here.
-func (m *Mirror) HandOutStored(ctx context.Context, repo image.Repository, d image.Digest, by string) error {
+func (m *Mirror) HandOutStored(ctx context.Context, repo image.Repository, d image.Digest, by image.Actor) error {
 	ref := own(repo.At(d))
 	o, known := m.docs.Get(ref)
 	if !known || o.settled || o.reference.Tag == "" {
@@ -462,7 +462,7 @@ func (m *Mirror) HandOutStored(ctx context.Context, repo image.Repository, d ima
 }
 
 // begin begins the pull that a manifest belongs to, or joins it.
-func (m *Mirror) begin(ctx context.Context, manifest image.Reference, by string) error {
+func (m *Mirror) begin(ctx context.Context, manifest image.Reference, by image.Actor) error {
 	o, known, err := m.origin(ctx, manifest)
 	if err != nil {
 		return err
@@ -507,7 +507,7 @@ func (m *Mirror) rests(job int64) bool {
 // Blob gives the descriptor of a blob that a manifest lists which was handed out under the repository, or that a pull of
 // it is bringing; its bytes may be stored by now. A pull that has failed meanwhile is begun again, so that what is
 // brought also comes onto the shelf.
-func (m *Mirror) Blob(ctx context.Context, repo image.Repository, d image.Digest, by string) (image.Descriptor, bool, error) {
+func (m *Mirror) Blob(ctx context.Context, repo image.Repository, d image.Digest, by image.Actor) (image.Descriptor, bool, error) {
 	b, known := m.blobs.Get(repo.At(d))
 	if !known { // handed out before a restart, perhaps, after which its pull goes on
 		wanted, known := m.q.wanted(repo, d)
@@ -527,9 +527,9 @@ func (m *Mirror) Blob(ctx context.Context, repo image.Repository, d image.Digest
 
 // Stream reads a blob that Blob gave while it comes, from the registry or by a pull that is under way: it is fetched
 // once, however many want it. by is who asks.
-func (m *Mirror) Stream(ctx context.Context, repo image.Repository, d image.Descriptor, by string) (*fetch.Reader, error) {
+func (m *Mirror) Stream(ctx context.Context, repo image.Repository, d image.Descriptor, by image.Actor) (*fetch.Reader, error) {
 	m.streamed.Add(1)
-	return m.q.fetcher.Open(ctx, fetch.Blob{Descriptor: d, Repository: repo, By: share.Requester(by)})
+	return m.q.fetcher.Open(ctx, fetch.Blob{Descriptor: d, Repository: repo, By: share.Requester(by.Name)})
 }
 
 // MirrorStats are counts since the start.

@@ -39,7 +39,7 @@ func (b *bench) handOut(m *pull.Mirror, repo image.Repository, d image.Digest) p
 	b.Helper()
 	doc, err := m.Document(b.ctx, repo, d)
 	if err == nil {
-		err = m.HandOut(b.ctx, repo, doc, "client")
+		err = m.HandOut(b.ctx, repo, doc, image.ActorNamed("client"))
 	}
 	if err != nil {
 		b.Fatal(err)
@@ -197,7 +197,7 @@ func TestThoseWhoAskForOnePullAreRememberedUpToABound(t *testing.T) {
 		var j job.Job
 		for i := range 300 {
 			var err error
-			if j, _, err = b.queue.Pull(b.ctx, pull.Request{Reference: ref, By: fmt.Sprintf("client %d", i)}); err != nil {
+			if j, _, err = b.queue.Pull(b.ctx, pull.Request{Reference: ref, By: image.ActorNamed(fmt.Sprintf("client %d", i))}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -215,7 +215,7 @@ func TestNothingIsFetchedForAClientOnceTheQueueIsClosed(t *testing.T) {
 		ref := b.up.tag("app:1", b.up.image("linux/amd64", l))
 		b.up.wait = time.Second
 		b.stop()
-		if _, err := m.Stream(b.ctx, ref.Repository, l, "ann"); image.KindOf(err) != image.Unavailable {
+		if _, err := m.Stream(b.ctx, ref.Repository, l, image.ActorNamed("ann")); image.KindOf(err) != image.Unavailable {
 			t.Errorf("a blob: %v", err)
 		}
 		if _, err := m.Tag(b.ctx, ref, ""); image.KindOf(err) != image.Unavailable {
@@ -291,7 +291,7 @@ func TestABlobThatIsStoredIsNotReadFromWhatAnEarlierAttemptLeft(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(b.dir, "blobs", "sha256", l.Digest.Encoded()), whole, 0o600); err != nil { // as from an archive
 			t.Fatal(err)
 		}
-		s, err := m.Stream(context.Background(), "docker.io/library/app", l, "ann")
+		s, err := m.Stream(context.Background(), "docker.io/library/app", l, image.ActorNamed("ann"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -330,7 +330,7 @@ func TestAFailingManifestMakesOneRecordHoweverOftenClientsAsk(t *testing.T) {
 				b.points(m, ref, "", d.Digest)
 				b.handOut(m, ref.Repository, d.Digest)
 				b.settle()
-				_, _, _ = m.Blob(b.ctx, ref.Repository, l.Digest, "client")
+				_, _, _ = m.Blob(b.ctx, ref.Repository, l.Digest, image.ActorNamed("client"))
 				b.settle()
 			}
 			for range 5 {

@@ -168,7 +168,7 @@ type Request struct {
 	AllTags   bool             // all tags of the repository
 	Match     string           // with AllTags: only tags whose names contain this, whatever the case
 	Platforms []image.Platform // empty leaves the choice to the queue
-	By        string           // who asks
+	By        image.Actor      // who asks
 
 	// Target is what the tag was found to point to, which is then not asked again, and Asked when that was. A pull that
 	// is joined, or that goes on after a restart, finds out by itself.
@@ -188,11 +188,11 @@ func (q *Queue) Pull(ctx context.Context, req Request) (j job.Job, joined bool, 
 	if req.AllTags {
 		j.Detail = AllTags{Ref: req.Reference, Platforms: platforms, Match: req.Match}
 	}
-	if req.By != "" {
-		j.By = []string{req.By}
+	if req.By.Name != "" {
+		j.By = []string{req.By.Name}
 	}
 	j, joined, err = q.jobs.Ask(ctx, job.Ticket{
-		Job: j, What: identity(j.Detail), Key: share.Key{Host: req.Reference.Repository.Host(), By: share.Requester(req.By)},
+		Job: j, What: identity(j.Detail), Key: share.Key{Host: req.Reference.Repository.Host(), By: share.Requester(req.By.Name)},
 		Most: maxQueued, Mine: maxQueuedBy,
 	})
 	if err != nil {

@@ -32,7 +32,7 @@ type worker struct {
 
 // run works on a job.
 func (q *Queue) run(ctx context.Context, r *job.Run) error {
-	w := &worker{q: q, job: r, by: share.Requester(r.By())}
+	w := &worker{q: q, job: r, by: share.Requester(r.By().Name)}
 	j := r.Snapshot()
 	q.jobs.Advance(r, func(j *job.Job) {
 		j.State = job.Resolving

@@ -37,7 +37,7 @@ func TestSameRequestJoinsTheRunningPull(t *testing.T) {
 		platforms := []image.Platform{parse(t, "linux/arm64/v8"), parse(t, "linux/amd64")}
 		first := b.pull(ref, "linux/amd64", "linux/arm64")
 		synctest.Wait()
-		j, joined, err := b.queue.Pull(b.ctx, pull.Request{Reference: ref, Platforms: platforms, By: "bob"})
+		j, joined, err := b.queue.Pull(b.ctx, pull.Request{Reference: ref, Platforms: platforms, By: image.ActorNamed("bob")})
 		if err != nil || !joined || j.ID != first.ID {
 			t.Fatalf("job %d, joined %t, %v; want to join job %d", j.ID, joined, err, first.ID)
 		}

@@ -66,7 +66,7 @@ type Pulled struct {
 	Indexes   []image.Document // nested indexes on the way to the images
 	Images    []PulledImage
 	JobID     int64
-	By        string
+	By        image.Actor
 	Uploaded  bool      // an archive brought it, and no registry
 	Asked     time.Time // when the registry said where the tag points; zero where it was not asked
 	At        time.Time
@@ -88,7 +88,7 @@ type Import struct {
 	Proved map[image.Digest]image.Unpacked // every layer, unpacked
 	Made   map[image.Digest]bool           // manifests that no registry has: the archive did not hold any, or one over unpacked layers
 	JobID  int64
-	By     string
+	By     image.Actor
 }
 
 // Imported is what became of one name of an Import.

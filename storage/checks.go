@@ -101,7 +101,7 @@ func (s *Store) CountToCheck(ctx context.Context, of image.Repository, since tim
 
 // SaveChecks keeps what registries said about tags, in one transaction, and gives the state that follows for each: of a
 // tag that is not stored any more, NeverChecked. What was asked earlier than what is known says nothing any more.
-func (s *Store) SaveChecks(ctx context.Context, all []shelf.Checked) ([]shelf.UpdateState, error) {
+func (s *Store) SaveChecks(ctx context.Context, by image.Actor, all []shelf.Checked) ([]shelf.UpdateState, error) {
 	states := make([]shelf.UpdateState, len(all))
 	err := s.update(ctx, func(tx *sql.Tx) error {
 		for i, c := range all {

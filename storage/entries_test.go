@@ -58,7 +58,7 @@ func (s *testShelf) listing(reference string, entries ...string) sample.Built {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	p := shelf.Pulled{Reference: tagRef(s.t, reference), Target: s.document(b), By: "mira"}
+	p := shelf.Pulled{Reference: tagRef(s.t, reference), Target: s.document(b), By: image.ActorNamed("mira")}
 	for i, m := range b.Children {
 		for _, blob := range m.Blobs {
 			s.put(blob.Descriptor.Digest, blob.Data)

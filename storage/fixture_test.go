@@ -75,7 +75,7 @@ func (s *testShelf) fill(all []string) {
 			continue
 		}
 		name, note, _ := strings.Cut(pin, " ")
-		if _, err := s.Pin(s.t.Context(), s.Item(name, "").Reference, note, "mira"); err != nil {
+		if _, err := s.Pin(s.t.Context(), s.Item(name, "").Reference, note, image.ActorNamed("mira")); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -106,7 +106,7 @@ func (s *testShelf) record(words string, alter func(*shelf.Pulled)) {
 	if err != nil && image.KindOf(err) != image.NotFound {
 		s.t.Fatal(err)
 	}
-	p := shelf.Pulled{Reference: h.Ref, Before: before.Digest, Target: s.document(b), By: "mira"}
+	p := shelf.Pulled{Reference: h.Ref, Before: before.Digest, Target: s.document(b), By: image.ActorNamed("mira")}
 	for _, ix := range indexes {
 		if doc := s.document(ix); doc.Digest != p.Target.Digest {
 			p.Indexes = append(p.Indexes, doc)
@@ -314,6 +314,6 @@ func (s *testShelf) remove(ctx context.Context, asked shelf.Removal) (shelf.Remo
 	if err != nil {
 		return plan, err
 	}
-	done, err := s.Remove(ctx, asked, plan.Fingerprint, "noa")
+	done, err := s.Remove(ctx, asked, plan.Fingerprint, image.ActorNamed("noa"))
 	return done.Plan, err
 }

@@ -141,7 +141,7 @@ func TestSweepingStraysNeverLeavesTheIndexNamingThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.carryOut(ctx, plan, change, "noa"); err != nil {
+	if _, _, err := s.carryOut(ctx, plan, change, image.ActorNamed("noa")); err != nil {
 		t.Fatal(err)
 	}
 	s.keeper.sweepStrays(ctx)

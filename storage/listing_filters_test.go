@@ -162,7 +162,7 @@ func TestTheFiltersOfTheListAreDockers(t *testing.T) {
 func TestTheListFiltersByRegistryPlatformUpdateAndPin(t *testing.T) {
 	s := filterShelf(t)
 	postgres := image.Reference{Repository: "docker.io/library/postgres", Digest: s.Build("postgres-15").Digest()}
-	if _, err := s.Pin(t.Context(), postgres, "in use", "noa"); err != nil {
+	if _, err := s.Pin(t.Context(), postgres, "in use", image.ActorNamed("noa")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.write.Exec(nextChange + `; UPDATE listing SET update_state = 'gone' WHERE name = 'ubuntu:22.04'`); err != nil {

@@ -62,7 +62,7 @@ func (l *line) push(source, tag string) {
 // start begins a pull; end waits until it is over and holds it against the state that is wanted.
 func (l *line) start(tag string, architectures ...string) (id int64) {
 	l.t.Helper()
-	req := pull.Request{Reference: tagRef(l.t, l.host+"/app:"+tag), By: "mira"}
+	req := pull.Request{Reference: tagRef(l.t, l.host+"/app:"+tag), By: image.ActorNamed("mira")}
 	for _, a := range architectures {
 		req.Platforms = append(req.Platforms, image.Platform{OS: "linux", Architecture: a})
 	}
@@ -118,7 +118,7 @@ func (l *line) pruneNow(asked shelf.Prune) shelf.Removed {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	done, err := l.Prune(l.t.Context(), asked, plan.Fingerprint, "noa")
+	done, err := l.Prune(l.t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestADigestThatIsBeingPulledIsNotPruned(t *testing.T) {
 	if err != nil || !plan.Refused() || plan.Items[0].Refusal.Reason != shelf.RefusedHeld {
 		t.Errorf("plan %+v (%v), want it refused for the pull", plan, err)
 	}
-	if _, err := l.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, "noa"); image.KindOf(err) != image.Conflict {
+	if _, err := l.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, image.ActorNamed("noa")); image.KindOf(err) != image.Conflict {
 		t.Errorf("carrying it out: %v", err)
 	}
 	hold.Release()
@@ -230,7 +230,7 @@ func TestOfTwoPrunesAtOnceOneIsCarriedOut(t *testing.T) {
 	for range prunes {
 		go func() {
 			<-begin
-			_, err := s.Prune(context.WithoutCancel(t.Context()), shelf.Prune{}, plan.Fingerprint, "noa")
+			_, err := s.Prune(context.WithoutCancel(t.Context()), shelf.Prune{}, plan.Fingerprint, image.ActorNamed("noa"))
 			errs <- err
 		}()
 	}

@@ -26,12 +26,12 @@ func scanOnePin(rows *sql.Rows) (shelf.Pin, error) { return scanPin(rows) }
 
 // Pin marks what a reference names as in use; a tag pins the digest that it points to now. Pinning again replaces
 // the note. NotFound where the reference is not stored, Invalid where the note is too long.
-func (s *Store) Pin(ctx context.Context, ref image.Reference, note, by string) (shelf.Pin, error) {
+func (s *Store) Pin(ctx context.Context, ref image.Reference, note string, by image.Actor) (shelf.Pin, error) {
 	note = strings.TrimSpace(note)
 	if !utf8.ValidString(note) || utf8.RuneCountInString(note) > shelf.MaxPinNote {
 		return shelf.Pin{}, image.Errorf(image.Invalid, "the note of a pin is text of at most %d characters", shelf.MaxPinNote)
 	}
-	pin := shelf.Pin{Note: note, By: by, At: fromMillis(millis(s.now()))}
+	pin := shelf.Pin{Note: note, By: by.Name, At: fromMillis(millis(s.now()))}
 	err := s.update(ctx, func(tx *sql.Tx) error {
 		rt, err := findRoot(ctx, tx, ref)
 		if err != nil {
@@ -39,7 +39,7 @@ func (s *Store) Pin(ctx context.Context, ref image.Reference, note, by string) (
 		}
 		pin.Reference = rt.Reference()
 		_, err = tx.ExecContext(ctx, `INSERT INTO pins (repository_id, digest, note, pinned_by, pinned_at) VALUES (?1, ?2, ?3, ?4, ?5)
-			ON CONFLICT DO UPDATE SET note = ?3, pinned_by = ?4, pinned_at = ?5`, rt.Repository, rt.Digest, note, by, millis(pin.At))
+			ON CONFLICT DO UPDATE SET note = ?3, pinned_by = ?4, pinned_at = ?5`, rt.Repository, rt.Digest, note, by.Name, millis(pin.At))
 		if err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ func (s *Store) Pin(ctx context.Context, ref image.Reference, note, by string) (
 }
 
 // Unpin takes a pin away. NotFound where there is none.
-func (s *Store) Unpin(ctx context.Context, ref image.Reference) error {
+func (s *Store) Unpin(ctx context.Context, ref image.Reference, by image.Actor) error {
 	return s.update(ctx, func(tx *sql.Tx) error {
 		rt, err := findRoot(ctx, tx, ref)
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 func TestATagPinsTheDigestThatItPointsTo(t *testing.T) {
 	s, c := newUndoShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64 arm64")
-	pin, err := s.Pin(t.Context(), tagRef(t, "ubuntu:22.04"), "  production\n", "mira")
+	pin, err := s.Pin(t.Context(), tagRef(t, "ubuntu:22.04"), "  production\n", image.ActorNamed("mira"))
 	if err != nil || pin.Note != "production" || pin.By != "mira" || !pin.At.Equal(c.now()) || s.Word(pin.Reference) != "ubuntu@jammy" {
 		t.Fatalf("pin %+v, %v", pin, err)
 	}
@@ -72,12 +72,12 @@ func TestPinningAgainReplacesTheNote(t *testing.T) {
 func TestUnpinning(t *testing.T) {
 	s := newShelf(t)
 	s.fill([]string{"redis:7=redis amd64", "pin redis:7 "})
-	if err := s.Unpin(t.Context(), s.Item("redis@redis", "").Reference); err != nil {
+	if err := s.Unpin(t.Context(), s.Item("redis@redis", "").Reference, image.ActorNamed("mira")); err != nil {
 		t.Fatal(err)
 	}
 	s.pinnedRows()
 	for _, name := range []string{"redis:7", "redis:8"} {
-		if err := s.Unpin(t.Context(), tagRef(t, name)); image.KindOf(err) != image.NotFound {
+		if err := s.Unpin(t.Context(), tagRef(t, name), image.ActorNamed("mira")); image.KindOf(err) != image.NotFound {
 			t.Errorf("unpinning %s: %v, want not found", name, err)
 		}
 		if pin, err := s.PinOf(t.Context(), tagRef(t, name)); err != nil || pin != nil {
@@ -92,7 +92,7 @@ func TestWhatCannotBePinned(t *testing.T) {
 	s := newShelf(t)
 	s.pull("redis:7=redis amd64")
 	long := strings.Repeat("가", shelf.MaxPinNote)
-	if pin, err := s.Pin(t.Context(), tagRef(t, "redis:7"), long, "mira"); err != nil || pin.Note != long {
+	if pin, err := s.Pin(t.Context(), tagRef(t, "redis:7"), long, image.ActorNamed("mira")); err != nil || pin.Note != long {
 		t.Errorf("a note of %d characters: %v", shelf.MaxPinNote, err)
 	}
 	for _, tt := range []struct {
@@ -101,7 +101,7 @@ func TestWhatCannotBePinned(t *testing.T) {
 	}{
 		{"redis:8", "", image.NotFound}, {"redis:7", long + "나", image.Invalid}, {"redis:7", "\xff", image.Invalid},
 	} {
-		if _, err := s.Pin(t.Context(), tagRef(t, tt.name), tt.note, "mira"); image.KindOf(err) != tt.want {
+		if _, err := s.Pin(t.Context(), tagRef(t, tt.name), tt.note, image.ActorNamed("mira")); image.KindOf(err) != tt.want {
 			t.Errorf("pinning %s: %v, want %s", tt.name, err, tt.want)
 		}
 	}

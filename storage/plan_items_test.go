@@ -3,6 +3,7 @@ package storage
 import (
 	"testing"
 
+	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 )
 
@@ -11,7 +12,7 @@ func TestAPlanSaysOfEachThingHowManyImagesGoWithIt(t *testing.T) {
 	for _, words := range []string{"ubuntu:22.04=jammy amd64 arm64", "ubuntu:latest=jammy amd64 arm64", "redis:7=redis amd64", "redis:latest=redis amd64", "odd:1=odd amd64", "edge:1=jammy-next amd64"} {
 		s.pull(words)
 	}
-	if _, err := s.Pin(t.Context(), tagRef(t, "edge:1"), "", "noa"); err != nil {
+	if _, err := s.Pin(t.Context(), tagRef(t, "edge:1"), "", image.ActorNamed("noa")); err != nil {
 		t.Fatal(err)
 	}
 	tag := func(name string) shelf.RemovalItem { return shelf.RemovalItem{Reference: tagRef(t, name)} }

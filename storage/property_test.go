@@ -185,7 +185,9 @@ func (w *walker) deleteSome() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.carryOut(plan, func(f image.Digest) (shelf.Removed, error) { return w.Remove(w.t.Context(), asked, f, "noa") })
+	w.carryOut(plan, func(f image.Digest) (shelf.Removed, error) {
+		return w.Remove(w.t.Context(), asked, f, image.ActorNamed("noa"))
+	})
 }
 
 func (w *walker) pruneSome() {
@@ -206,7 +208,9 @@ func (w *walker) pruneSome() {
 		w.t.Fatal(err)
 	}
 	if plan.Totals.Items > 0 {
-		w.carryOut(plan, func(f image.Digest) (shelf.Removed, error) { return w.Prune(w.t.Context(), asked, f, "noa") })
+		w.carryOut(plan, func(f image.Digest) (shelf.Removed, error) {
+			return w.Prune(w.t.Context(), asked, f, image.ActorNamed("noa"))
+		})
 	}
 }
 
@@ -278,14 +282,14 @@ func (w *walker) undoSome() {
 	}
 	r := pick(w, list)
 	w.batch()
-	_, err = w.Undo(w.t.Context(), r.ID, "kim")
+	_, err = w.Undo(w.t.Context(), r.ID, image.ActorNamed("kim"))
 	w.note("undo %d: %v", r.ID, err)
 	if err != nil && image.KindOf(err) != image.Conflict {
 		w.t.Error(err)
 	}
 	if image.KindOf(err) == image.Conflict { // a later one has to go first: all of them, newest first, bring everything back
 		for _, r := range list {
-			if _, err := w.Undo(w.t.Context(), r.ID, "kim"); err != nil {
+			if _, err := w.Undo(w.t.Context(), r.ID, image.ActorNamed("kim")); err != nil {
 				w.t.Errorf("undo %d, after the later ones: %v", r.ID, err)
 			}
 		}
@@ -305,9 +309,9 @@ func (w *walker) pinSome() {
 	}
 	w.note("pin %s, or unpin it: %t", w.Word(ref), pin != nil)
 	if pin != nil {
-		err = w.Unpin(w.t.Context(), ref)
+		err = w.Unpin(w.t.Context(), ref, image.ActorNamed("mira"))
 	} else {
-		_, err = w.Pin(w.t.Context(), ref, "", "mira")
+		_, err = w.Pin(w.t.Context(), ref, "", image.ActorNamed("mira"))
 	}
 	if err != nil {
 		w.t.Error(err)
@@ -345,7 +349,7 @@ func (w *walker) sweep() {
 	}
 	w.note("sweep")
 	before := diskBytes(w.files())
-	_, bytes, err := w.Sweep(w.t.Context())
+	_, bytes, err := w.Sweep(w.t.Context(), image.ActorNamed("mira"))
 	if left := before - diskBytes(w.files()); err != nil || left != bytes {
 		w.t.Errorf("swept %d bytes (%v), %d left the disk", bytes, err, left)
 	}

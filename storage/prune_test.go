@@ -31,7 +31,7 @@ func TestPruningFollowsTheRules(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.CheckPrune(tt, plan)
-			done, err := s.Prune(t.Context(), asked, plan.Fingerprint, "noa")
+			done, err := s.Prune(t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
 			if plan.Refused() {
 				if image.KindOf(err) != image.Conflict {
 					t.Errorf("carrying out what the rules refuse whole: %v", err)
@@ -60,7 +60,7 @@ func TestAPruneIsConfirmedByWhatItDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked.Until = asked.Until.Add(time.Second)
-	if _, err := s.Prune(t.Context(), asked, plan.Fingerprint, "noa"); err != nil {
+	if _, err := s.Prune(t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa")); err != nil {
 		t.Error(err)
 	}
 	s.check(nil)
@@ -74,7 +74,7 @@ func TestAPruneWhosePlanNoLongerHoldsIsNotCarriedOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.pull("a:1=redis amd64") // one more is dangling
-	refused, err := s.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, "noa")
+	refused, err := s.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, image.ActorNamed("noa"))
 	if image.KindOf(err) != image.Conflict || refused.Plan.Totals.Items != 2 {
 		t.Errorf("%+v, %v", refused, err)
 	}
@@ -114,13 +114,13 @@ func TestALongPlanIsShownInPartAndCarriedOutWhole(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, "noa"); image.KindOf(err) != image.Conflict {
+	if _, err := s.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, image.ActorNamed("noa")); image.KindOf(err) != image.Conflict {
 		t.Errorf("carrying out what has changed where nothing is listed: %v", err)
 	}
 	if plan, err = s.PlanPrune(t.Context(), shelf.Prune{}); err != nil || plan.Totals.Items != digests-1 {
 		t.Fatalf("%+v, %v", plan.Totals, err)
 	}
-	if _, err := s.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, "noa"); err != nil {
+	if _, err := s.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, image.ActorNamed("noa")); err != nil {
 		t.Fatal(err)
 	}
 	totals, err := s.Totals(t.Context())

@@ -136,7 +136,7 @@ func TestPruningWhatIsUnusedFollowsTheRules(t *testing.T) {
 			if !slices.Equal(untagged, tt.untagged) || !slices.Equal(used, tt.used) || plan.Totals.Used != len(tt.used) {
 				t.Errorf("untagged %q, used %q (%d)\nwant     %q, used %q", untagged, used, plan.Totals.Used, tt.untagged, tt.used)
 			}
-			if _, err := s.Prune(t.Context(), asked, plan.Fingerprint, "noa"); err != nil && image.KindOf(err) != image.Conflict {
+			if _, err := s.Prune(t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa")); err != nil && image.KindOf(err) != image.Conflict {
 				t.Error(err)
 			}
 			left := s.rows()
@@ -241,13 +241,13 @@ func TestAPruneOfWhatIsUnusedIsConfirmedByWhatItDoes(t *testing.T) {
 	}
 	s.hand("redis:7")
 	s.hand("mine:1")
-	now, err := s.Prune(t.Context(), asked, plan.Fingerprint, "noa")
+	now, err := s.Prune(t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
 	if image.KindOf(err) != image.Conflict || now.Plan.Totals.Items != 1 || now.Plan.Totals.Used != 2 {
 		t.Fatalf("%+v, %v", now.Plan.Totals, err)
 	}
 	s.hand("mine:1")
 	s.hand("redis:7")
-	if _, err := s.Prune(t.Context(), asked, now.Plan.Fingerprint, "noa"); err != nil {
+	if _, err := s.Prune(t.Context(), asked, now.Plan.Fingerprint, image.ActorNamed("noa")); err != nil {
 		t.Error(err)
 	}
 	if left := s.rows(); !slices.Equal(left, []string{"mine:1=ci amd64", "redis:7=redis amd64"}) {

@@ -287,7 +287,7 @@ func (r recorder) reference(repo int64, p shelf.Pulled) (shelf.Change, error) {
 		return shelf.Change{}, err
 	}
 	_, err = r.exec(`INSERT INTO repository_digests (repository_id, digest, by_digest, pulled_at, pulled_by) VALUES (?1, ?2, ?3, ?4, ?5)
-		ON CONFLICT DO UPDATE SET by_digest = max(by_digest, ?3), pulled_at = ?4, pulled_by = ?5`, repo, p.Target.Digest, asked, r.at, p.By)
+		ON CONFLICT DO UPDATE SET by_digest = max(by_digest, ?3), pulled_at = ?4, pulled_by = ?5`, repo, p.Target.Digest, asked, r.at, p.By.Name)
 	if err != nil {
 		return shelf.Change{}, err
 	}
@@ -305,7 +305,7 @@ func (r recorder) reference(repo int64, p shelf.Pulled) (shelf.Change, error) {
 	// What the registry has said stays its word when an archive says the same.
 	_, err = r.exec(`INSERT INTO tags (repository_id, name, digest, pulled_at, pulled_by, uploaded) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 		ON CONFLICT DO UPDATE SET digest = ?3, pulled_at = ?4, pulled_by = ?5, uploaded = CASE digest WHEN ?3 THEN min(uploaded, ?6) ELSE ?6 END`,
-		repo, p.Reference.Tag, p.Target.Digest, r.at, p.By, p.Uploaded)
+		repo, p.Reference.Tag, p.Target.Digest, r.at, p.By.Name, p.Uploaded)
 	if err != nil {
 		return shelf.Change{}, err
 	}
@@ -317,7 +317,7 @@ func (r recorder) reference(repo int64, p shelf.Pulled) (shelf.Change, error) {
 		event = shelf.TagPulled
 	}
 	err = r.store.writeHistory(r.ctx, r.tx, shelf.TagEvent{Repository: p.Reference.Repository, Tag: p.Reference.Tag, Event: event,
-		Old: previous, New: p.Target.Digest, At: fromMillis(r.at), By: p.By, PullID: p.JobID})
+		Old: previous, New: p.Target.Digest, At: fromMillis(r.at), By: p.By.Name, PullID: p.JobID})
 	return shelf.Change{Previous: previous, Newer: true}, err
 }
 

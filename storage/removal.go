@@ -61,7 +61,7 @@ func (s *Store) plan(ctx context.Context, f planning) (p removal.Plan, change in
 // that holds now is returned in each case. Files go in the background: once nothing can be undone any more, after the
 // rows.
 func (s *Store) Remove(
-	ctx context.Context, asked shelf.Removal, fingerprint image.Digest, by string,
+	ctx context.Context, asked shelf.Removal, fingerprint image.Digest, by image.Actor,
 ) (shelf.Removed, error) {
 	return s.remove(ctx, fingerprint, by, s.planningRemoval(asked))
 }
@@ -69,7 +69,7 @@ func (s *Store) Remove(
 // Prune carries out the plan with the given fingerprint, as Remove does. Where nothing is to be pruned, nothing is
 // done.
 func (s *Store) Prune(
-	ctx context.Context, asked shelf.Prune, fingerprint image.Digest, by string,
+	ctx context.Context, asked shelf.Prune, fingerprint image.Digest, by image.Actor,
 ) (shelf.Removed, error) {
 	if err := s.beforePrune(ctx, asked); err != nil {
 		return shelf.Removed{}, err
@@ -82,7 +82,7 @@ const replanned = 5
 
 // remove plans outside of any transaction that writes, and carries the plan out if it is the one that was confirmed.
 func (s *Store) remove(
-	ctx context.Context, fingerprint image.Digest, by string, f planning,
+	ctx context.Context, fingerprint image.Digest, by image.Actor, f planning,
 ) (done shelf.Removed, err error) {
 	if err := s.removals.begin(ctx, s); err != nil {
 		return shelf.Removed{}, err

@@ -64,7 +64,7 @@ var errTouched = errors.New("somebody changed what is being deleted")
 // carryOut deletes a plan's rows, in batches between which others write. Within the window they are kept for an undo,
 // and the files wait that long. When it cannot be finished, what was done is undone. It goes on after ctx ends, once
 // it has begun.
-func (s *Store) carryOut(ctx context.Context, p removal.Plan, change int64, by string) (int64, time.Time, error) {
+func (s *Store) carryOut(ctx context.Context, p removal.Plan, change int64, by image.Actor) (int64, time.Time, error) {
 	c := &carrying{
 		store: s, plan: p.Shown, rest: newRest(p), by: by, at: millis(s.now()), window: s.window, change: change,
 	}
@@ -92,7 +92,7 @@ type carrying struct {
 	store  *Store
 	plan   shelf.RemovalPlan
 	rest   *rest
-	by     string
+	by     image.Actor
 	at     int64
 	window time.Duration
 	id     int64 // of the removal; 0 where it needs none
@@ -158,7 +158,7 @@ func (c *carrying) one(ctx context.Context, tx *sql.Tx, b *batch) error {
 func (c *carrying) keepFor(ctx context.Context, tx *sql.Tx, b *batch) (err error) {
 	whole := c.rest.empty()
 	if c.part == 0 {
-		c.id, err = insertRemoval(ctx, tx, c.plan, c.at, c.by, c.sweep(), whole)
+		c.id, err = insertRemoval(ctx, tx, c.plan, c.at, c.by.Name, c.sweep(), whole)
 	} else if whole {
 		_, err = tx.ExecContext(ctx, `UPDATE removals SET whole = 1 WHERE id = ?`, c.id)
 	}
@@ -221,7 +221,7 @@ type applying struct {
 	tx    *sql.Tx
 	store *Store
 	*batch
-	by        string
+	by        image.Actor
 	at, sweep int64 // now, and when the files may go
 }
 
@@ -248,7 +248,7 @@ func (a *applying) untag() error {
 	err := over(a, a.tags, `INSERT INTO tag_history (repository, tag, event, old_digest, new_digest, at, by)
 		SELECT r.name, t.name, '`+shelf.TagDeleted+`', t.digest, '', ?2, ?3 FROM json_each(?1) j
 		CROSS JOIN tags t ON t.repository_id = j.value ->> 0 AND t.name = j.value ->> 1
-		CROSS JOIN repositories r ON r.id = t.repository_id ORDER BY j.key`, a.at, a.by)
+		CROSS JOIN repositories r ON r.id = t.repository_id ORDER BY j.key`, a.at, a.by.Name)
 	if err != nil {
 		return err
 	}

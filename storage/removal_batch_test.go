@@ -99,7 +99,7 @@ func (s *testShelf) pruneAll() (shelf.Removed, error) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return s.Prune(s.t.Context(), shelf.Prune{All: true}, plan.Fingerprint, "noa")
+	return s.Prune(s.t.Context(), shelf.Prune{All: true}, plan.Fingerprint, image.ActorNamed("noa"))
 }
 
 func window(t *testing.T) Options {
@@ -113,7 +113,7 @@ func TestOthersWriteWhileALargeRemovalIsCarriedOutAndUndone(t *testing.T) {
 		batches = n
 		words := fmt.Sprintf("mine.example.com/other:%d=squashed amd64", n)
 		s.pull(words)
-		if _, err := s.Pin(t.Context(), s.Read(words).Ref, "", "mira"); err != nil {
+		if _, err := s.Pin(t.Context(), s.Read(words).Ref, "", image.ActorNamed("mira")); err != nil {
 			t.Error(err)
 		}
 	})
@@ -163,13 +163,13 @@ func TestEachBatchIsOneChange(t *testing.T) {
 func TestAPlanThatSomebodyTouchesWhileItIsCarriedOutIsShownAnew(t *testing.T) {
 	for what, touch := range map[string]func(s *testShelf) error{
 		"pins it": func(s *testShelf) error {
-			_, err := s.Pin(s.t.Context(), tagRef(s.t, "ubuntu:22.04"), "", "mira")
+			_, err := s.Pin(s.t.Context(), tagRef(s.t, "ubuntu:22.04"), "", image.ActorNamed("mira"))
 			return err
 		},
 		"moves its tag":        func(s *testShelf) error { s.pull("ubuntu:22.04=squashed amd64"); return nil },
 		"gives it another tag": func(s *testShelf) error { s.pull("ubuntu:new=jammy-next amd64"); return nil },
 		"pins the last of a split digest": func(s *testShelf) error {
-			_, err := s.Pin(s.t.Context(), tagRef(s.t, "many:8"), "", "mira")
+			_, err := s.Pin(s.t.Context(), tagRef(s.t, "many:8"), "", image.ActorNamed("mira"))
 			return err
 		},
 	} {
@@ -227,7 +227,7 @@ func TestWhatIsPulledWhileItIsRemovedStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.removals.pause = nil
-	if _, _, err := s.Sweep(t.Context()); err != nil {
+	if _, _, err := s.Sweep(t.Context(), image.ActorNamed("mira")); err != nil {
 		t.Fatal(err)
 	}
 	s.check([]string{"mine.example.com/copy:1=copy amd64", "mine.example.com/base:1=base amd64"})
@@ -247,7 +247,7 @@ func TestAPlanStandsWhenSomethingElseChanges(t *testing.T) {
 	if _, now, err := s.plan(t.Context(), s.planningRemoval(asked)); err != nil || now == number {
 		t.Errorf("the number is still %d, %v", now, err)
 	}
-	if _, err := s.Remove(t.Context(), asked, plan.Shown.Fingerprint, "noa"); err != nil {
+	if _, err := s.Remove(t.Context(), asked, plan.Shown.Fingerprint, image.ActorNamed("noa")); err != nil {
 		t.Error(err)
 	}
 	s.check2("redis:7=redis amd64")

@@ -24,7 +24,7 @@ func meanwhile(b *testing.B, s *Store, f func()) (waited time.Duration) {
 	mine := image.Reference{Repository: "example.com/mine", Tag: "1"}
 	pin := func() {
 		began := time.Now()
-		if _, err := s.Pin(b.Context(), mine, "", "mira"); err != nil {
+		if _, err := s.Pin(b.Context(), mine, "", image.ActorNamed("mira")); err != nil {
 			b.Error(err)
 		}
 		waited = max(waited, time.Since(began))
@@ -70,7 +70,7 @@ func prune(b *testing.B, s *Store) (id int64) {
 		}
 		b.ReportMetric(time.Since(began).Seconds(), "s-plan")
 		began = time.Now()
-		done, err := s.Prune(b.Context(), asked, plan.Fingerprint, "noa")
+		done, err := s.Prune(b.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -128,7 +128,7 @@ func BenchmarkUndo(b *testing.B) {
 	s.removals.pause = func(took time.Duration) { batches = append(batches, took) }
 	waited := meanwhile(b, s, func() {
 		began := time.Now()
-		if _, err := s.Undo(b.Context(), id, "kim"); err != nil {
+		if _, err := s.Undo(b.Context(), id, image.ActorNamed("kim")); err != nil {
 			b.Fatal(err)
 		}
 		b.ReportMetric(time.Since(began).Seconds(), "s-undo")
@@ -198,7 +198,7 @@ func BenchmarkCopiesOrRoots(b *testing.B) {
 			c := copies{ctx: ctx, tx: tx, id: id, part: part}
 			part += partsOfBatch
 			timed("s-copies", func() error { return c.keep(batch) })
-			a := applying{ctx: ctx, tx: tx, store: s, batch: batch, by: "noa", sweep: millis(s.now().Add(time.Hour))}
+			a := applying{ctx: ctx, tx: tx, store: s, batch: batch, by: image.ActorNamed("noa"), sweep: millis(s.now().Add(time.Hour))}
 			timed("s-apply", a.apply)
 			return nil
 		})
@@ -240,7 +240,7 @@ func benchChains(b *testing.B, s *Store, images []image.Digest) string {
 
 // moveRoots moves the roots and tags of a batch elsewhere.
 func moveRoots(ctx context.Context, tx *sql.Tx, s *Store, of *batch) error {
-	a := applying{ctx: ctx, tx: tx, store: s, batch: of, by: "noa"}
+	a := applying{ctx: ctx, tx: tx, store: s, batch: of, by: image.ActorNamed("noa")}
 	err := over(&a, of.tags, `INSERT INTO bench_tags SELECT * FROM tags WHERE (repository_id, name)`+listedPairs)
 	if err == nil {
 		err = over(&a, keysOf(of.roots), `INSERT INTO bench_digests SELECT * FROM repository_digests WHERE (repository_id, digest)`+listedPairs)

@@ -34,7 +34,7 @@ func TestDeletingFollowsTheRules(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.CheckPlan(tt, plan)
-			done, err := s.Remove(t.Context(), asked, plan.Fingerprint, "noa")
+			done, err := s.Remove(t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
 			refused := tt.Refused != nil
 			if conflict := image.KindOf(err) == image.Conflict; conflict != refused || err != nil && !conflict {
 				t.Fatalf("carrying it out: %v", err)
@@ -75,7 +75,7 @@ func TestAPlanThatNoLongerHoldsIsNotCarriedOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.pull("mine:1=copy amd64") // now the layers are shared
-	refused, err := s.Remove(t.Context(), asked, shown.Fingerprint, "noa")
+	refused, err := s.Remove(t.Context(), asked, shown.Fingerprint, image.ActorNamed("noa"))
 	now := refused.Plan
 	if image.KindOf(err) != image.Conflict {
 		t.Fatalf("error %v, want a conflict", err)
@@ -84,7 +84,7 @@ func TestAPlanThatNoLongerHoldsIsNotCarriedOut(t *testing.T) {
 		t.Errorf("the plan that came back is not the one that holds now: %+v", now)
 	}
 	s.check([]string{"mine:1=copy amd64", "ubuntu:22.04=jammy amd64"})
-	if _, err := s.Remove(t.Context(), asked, now.Fingerprint, "noa"); err != nil {
+	if _, err := s.Remove(t.Context(), asked, now.Fingerprint, image.ActorNamed("noa")); err != nil {
 		t.Fatal(err)
 	}
 	s.check([]string{"mine:1=copy amd64"})

@@ -119,7 +119,7 @@ func (s *Store) Unfinished(ctx context.Context, few int) (parts []shelf.PartialB
 
 // FreeUnfinished removes what pulls have fetched that did not finish: parts of layers, and whole layers that belong to
 // no image. What a running pull needs stays.
-func (s *Store) FreeUnfinished(ctx context.Context) (shelf.Freed, error) {
+func (s *Store) FreeUnfinished(ctx context.Context, by image.Actor) (shelf.Freed, error) {
 	var freed shelf.Freed
 	err := s.blobs.Partials.Walk(ctx, func(d image.Digest, _ int64, _ time.Time) error { return s.freePart(d, &freed) })
 	if err != nil {
@@ -141,6 +141,7 @@ func (s *Store) FreeUnfinished(ctx context.Context) (shelf.Freed, error) {
 		return free()
 	})
 	err = errors.Join(err, free())
+	s.log.Info("freed what unfinished pulls had left", "files", freed.Files, "bytes", freed.Bytes, "by", by)
 	s.usage.stale()
 	return freed, err
 }

@@ -155,7 +155,7 @@ func TestWhatUnfinishedPullsHaveLeftCanBeFreedAndWhatARunningOneNeedsStays(t *te
 	if err != nil || !slices.Equal(parts, []shelf.PartialBlob{{Digest: left, Bytes: 3}}) || all != (shelf.Freed{Files: 1, Bytes: 3}) {
 		t.Errorf("left are %v, %+v, %v", parts, all, err)
 	}
-	freed, err := s.FreeUnfinished(t.Context())
+	freed, err := s.FreeUnfinished(t.Context(), image.ActorNamed("mira"))
 	if err != nil || freed != (shelf.Freed{Files: 2, Bytes: 3 + int64(len("a whole layer of no image"))}) {
 		t.Errorf("freed %+v, %v", freed, err)
 	}
@@ -186,10 +186,10 @@ func TestSweepingWorksWhereTheDatabaseHasNoRoomToBeTold(t *testing.T) {
 	if _, err := s.write.Exec(`PRAGMA query_only = 0`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Undo(t.Context(), done.ID, "ann"); image.KindOf(err) != image.Conflict {
+	if _, err := s.Undo(t.Context(), done.ID, image.ActorNamed("ann")); image.KindOf(err) != image.Conflict {
 		t.Errorf("undone without files: %v", err)
 	}
-	if _, _, err := s.Sweep(t.Context()); err != nil {
+	if _, _, err := s.Sweep(t.Context(), image.ActorNamed("mira")); err != nil {
 		t.Error(err)
 	}
 	s.check([]string{"ubuntu:22.04=jammy amd64"})

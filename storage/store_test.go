@@ -117,7 +117,7 @@ func TestRecordTellsWhatChanged(t *testing.T) {
 		h := s.Read(words)
 		b := s.Build(h.Source)
 		_, images := h.Wants(b)
-		p := shelf.Pulled{Reference: h.Ref, Before: jammy, Target: s.document(b), By: "noa"}
+		p := shelf.Pulled{Reference: h.Ref, Before: jammy, Target: s.document(b), By: image.ActorNamed("noa")}
 		for _, m := range images {
 			doc := s.document(m)
 			for _, blob := range m.Blobs {

@@ -56,7 +56,7 @@ func (s *Store) removal(ctx context.Context, q querier, id int64) (shelf.Deletio
 // Undo brings back what a removal took, as it was; what was pulled again meanwhile stays as it is. NotFound where the
 // removal is unknown, undone or past its window, Conflict where something that it needs went in a later deletion or has
 // been swept; nothing has changed then.
-func (s *Store) Undo(ctx context.Context, id int64, by string) (shelf.Undone, error) {
+func (s *Store) Undo(ctx context.Context, id int64, by image.Actor) (shelf.Undone, error) {
 	if err := s.removals.begin(ctx, s); err != nil {
 		return shelf.Undone{}, err
 	}
@@ -129,7 +129,7 @@ func (s *Store) undoParts(ctx context.Context) error {
 	parts, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (p part, err error) { return p, rows.Scan(&p.id, &p.by) },
 		`SELECT id, by FROM removals WHERE whole = 0 ORDER BY id DESC`)
 	for _, p := range parts {
-		if _, err := s.undoAll(ctx, p.id, p.by); image.KindOf(err) == image.Conflict {
+		if _, err := s.undoAll(ctx, p.id, image.ActorNamed(p.by)); image.KindOf(err) == image.Conflict {
 			s.log.Error("undo a deletion that was cut off", "removal", p.id, "error", err)
 		} else if err != nil {
 			return err
@@ -151,7 +151,7 @@ func (s *Store) finishRemovals(ctx context.Context) {
 
 // undoAll undoes the batches of a removal, the last one first, and others write between them. What cannot be undone any
 // more is left as it is.
-func (s *Store) undoAll(ctx context.Context, id int64, by string) (done shelf.Undone, err error) {
+func (s *Store) undoAll(ctx context.Context, id int64, by image.Actor) (done shelf.Undone, err error) {
 	for more := true; more && err == nil; {
 		var began time.Time
 		began, more, err = s.undoBatch(ctx, id, by, &done)
@@ -171,7 +171,7 @@ func (s *Store) undoAll(ctx context.Context, id int64, by string) (done shelf.Un
 // undoBatch undoes the last batch of a removal that is left. It returns when it had its turn, and whether there are
 // more.
 func (s *Store) undoBatch(
-	ctx context.Context, id int64, by string, done *shelf.Undone,
+	ctx context.Context, id int64, by image.Actor, done *shelf.Undone,
 ) (began time.Time, more bool, err error) {
 	var blobs []image.Digest
 	newest, err := newestPart(ctx, s.read, id)
@@ -244,7 +244,7 @@ type undoing struct {
 	ctx   context.Context
 	tx    *sql.Tx
 	store *Store
-	by    string
+	by    image.Actor
 	at    time.Time
 	done  shelf.Undone
 
@@ -377,7 +377,7 @@ func (u *undoing) tags(rows string) error {
 		}
 		appendCapped(&u.done.Restored, t.ref)
 		err := u.store.writeHistory(u.ctx, u.tx, shelf.TagEvent{
-			Repository: t.ref.Repository, Tag: t.ref.Tag, Event: shelf.TagRestored, New: t.root.Digest, At: u.at, By: u.by,
+			Repository: t.ref.Repository, Tag: t.ref.Tag, Event: shelf.TagRestored, New: t.root.Digest, At: u.at, By: u.by.Name,
 		})
 		if err != nil {
 			return err

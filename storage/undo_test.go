@@ -124,7 +124,7 @@ func (s *testShelf) same(what string, got, want []string) {
 
 func (s *testShelf) undo(id int64) shelf.Undone {
 	s.t.Helper()
-	undone, err := s.Undo(s.t.Context(), id, "kim")
+	undone, err := s.Undo(s.t.Context(), id, image.ActorNamed("kim"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func (s *testShelf) delete(force bool, names ...string) shelf.Removed {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	done, err := s.Remove(s.t.Context(), asked, plan.Fingerprint, "noa")
+	done, err := s.Remove(s.t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestUndoBringsEverythingBackAsItWas(t *testing.T) {
 		if len(undone.Kept) > 0 || len(undone.Restored) != done.Plan.Totals.Untagged {
 			t.Errorf("%d references went and %+v came back", done.Plan.Totals.Untagged, undone)
 		}
-		if _, err := s.Undo(t.Context(), done.ID, "kim"); image.KindOf(err) != image.NotFound {
+		if _, err := s.Undo(t.Context(), done.ID, image.ActorNamed("kim")); image.KindOf(err) != image.NotFound {
 			t.Errorf("a second undo: %v", err)
 		}
 	}
@@ -226,7 +226,7 @@ func TestUndoBringsEverythingBackAsItWas(t *testing.T) {
 				if err != nil {
 					return shelf.Removed{}, err
 				}
-				return s.Remove(t.Context(), asked, plan.Fingerprint, "noa")
+				return s.Remove(t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
 			})
 		})
 	}
@@ -241,7 +241,7 @@ func TestUndoBringsEverythingBackAsItWas(t *testing.T) {
 				if err != nil {
 					return shelf.Removed{}, err
 				}
-				return s.Prune(t.Context(), s.AskedPrune(tt), plan.Fingerprint, "noa")
+				return s.Prune(t.Context(), s.AskedPrune(tt), plan.Fingerprint, image.ActorNamed("noa"))
 			})
 		})
 	}
@@ -273,7 +273,7 @@ func TestADeletionIsListedUntilItsTimeIsOver(t *testing.T) {
 	if list, err = s.Removals(t.Context()); err != nil || len(list) != 1 || list[0].ID != id.ID {
 		t.Errorf("after the first one's time: %+v, %v", list, err)
 	}
-	if _, err := s.Undo(t.Context(), tags.ID, "kim"); image.KindOf(err) != image.NotFound {
+	if _, err := s.Undo(t.Context(), tags.ID, image.ActorNamed("kim")); image.KindOf(err) != image.NotFound {
 		t.Errorf("undoing it after its time: %v", err)
 	}
 	c.move(time.Minute)
@@ -348,7 +348,7 @@ func TestOfTwoUndosAtOnceOneBringsItBack(t *testing.T) {
 	errs := make(chan error)
 	for range 2 {
 		go func() {
-			_, err := s.Undo(context.WithoutCancel(t.Context()), done.ID, "kim")
+			_, err := s.Undo(context.WithoutCancel(t.Context()), done.ID, image.ActorNamed("kim"))
 			errs <- err
 		}()
 	}
@@ -407,7 +407,7 @@ func TestSweepingGivesUpUndoing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, bytes, err := s.Sweep(t.Context())
+	files, bytes, err := s.Sweep(t.Context(), image.ActorNamed("mira"))
 	if err != nil || files != totals.Waiting || bytes != done.Plan.Totals.Freed {
 		t.Errorf("swept %d files with %d bytes (%v), want %d with %d", files, bytes, err, totals.Waiting, done.Plan.Totals.Freed)
 	}
@@ -415,10 +415,10 @@ func TestSweepingGivesUpUndoing(t *testing.T) {
 	if list, err := s.Removals(t.Context()); err != nil || len(list) != 0 {
 		t.Errorf("still listed: %+v, %v", list, err)
 	}
-	if _, err := s.Undo(t.Context(), done.ID, "kim"); image.KindOf(err) != image.NotFound {
+	if _, err := s.Undo(t.Context(), done.ID, image.ActorNamed("kim")); image.KindOf(err) != image.NotFound {
 		t.Errorf("undoing it: %v", err)
 	}
-	if files, bytes, err := s.Sweep(t.Context()); err != nil || files != 0 || bytes != 0 {
+	if files, bytes, err := s.Sweep(t.Context(), image.ActorNamed("mira")); err != nil || files != 0 || bytes != 0 {
 		t.Errorf("a second sweep removed %d files with %d bytes, %v", files, bytes, err)
 	}
 }
@@ -433,7 +433,7 @@ func TestAnUndoWhoseFilesAreGoneChangesNothing(t *testing.T) {
 	if err := os.Remove(filepath.Join(s.dir, "blobs", "sha256", s.ID("jammy", "arm64").Encoded())); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Undo(t.Context(), done.ID, "kim"); image.KindOf(err) != image.Conflict {
+	if _, err := s.Undo(t.Context(), done.ID, image.ActorNamed("kim")); image.KindOf(err) != image.Conflict {
 		t.Errorf("error %v, want a conflict", err)
 	}
 	s.same("after the undo that failed", s.dump(dumpQueries...), before)
@@ -446,7 +446,7 @@ func TestWhatALaterDeletionTookIsUndoneAfterIt(t *testing.T) {
 	platform := s.delete(false, "ubuntu:22.04/arm64")
 	rest := s.delete(false, "ubuntu:22.04")
 	for _, earlier := range []shelf.Removed{untagged, platform} {
-		if _, err := s.Undo(t.Context(), earlier.ID, "kim"); image.KindOf(err) != image.Conflict {
+		if _, err := s.Undo(t.Context(), earlier.ID, image.ActorNamed("kim")); image.KindOf(err) != image.Conflict {
 			t.Errorf("error %v, want a conflict", err)
 		}
 	}

@@ -84,7 +84,7 @@ func TestADeletedUploadComesBackAsOne(t *testing.T) {
 		if err != nil || len(removals) == 0 {
 			t.Fatal(removals, err)
 		}
-		if _, err := s.Undo(t.Context(), removals[0].ID, "mira"); err != nil {
+		if _, err := s.Undo(t.Context(), removals[0].ID, image.ActorNamed("mira")); err != nil {
 			t.Fatal(err)
 		}
 		if got := s.uploaded("ubuntu:22.04", "ubuntu:latest"); len(got) != 1 {

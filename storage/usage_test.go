@@ -346,14 +346,14 @@ func TestACountIsKeptUntilSomethingChanges(t *testing.T) {
 
 func (s *testShelf) pin(name string) {
 	s.t.Helper()
-	if _, err := s.Pin(s.t.Context(), s.Read(name+"=").Ref, "", "mira"); err != nil {
+	if _, err := s.Pin(s.t.Context(), s.Read(name+"=").Ref, "", image.ActorNamed("mira")); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
 func (s *testShelf) unpin(name string) {
 	s.t.Helper()
-	if err := s.Unpin(s.t.Context(), s.Read(name+"=").Ref); err != nil {
+	if err := s.Unpin(s.t.Context(), s.Read(name+"=").Ref, image.ActorNamed("mira")); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -18,7 +18,7 @@ const (
 
 // Sweep removes the files of everything that waits to be swept now, and so gives up undoing it. What a running pull
 // holds goes after that. It returns the files removed and their bytes.
-func (s *Store) Sweep(ctx context.Context) (files int, bytes int64, err error) {
+func (s *Store) Sweep(ctx context.Context, by image.Actor) (files int, bytes int64, err error) {
 	if err := s.removals.begin(ctx, s); err != nil {
 		return 0, 0, err
 	}

@@ -124,7 +124,7 @@ func TestSweepingFreesAFullDisk(t *testing.T) {
 		return real(ctx)
 	}, nil)
 	done := s.delete(false, "redis:7")
-	files, bytes, err := s.Sweep(t.Context())
+	files, bytes, err := s.Sweep(t.Context(), image.ActorNamed("mira"))
 	if err != nil || files == 0 || bytes != done.Plan.Totals.Freed {
 		t.Errorf("swept %d files with %d bytes, %v", files, bytes, err)
 	}

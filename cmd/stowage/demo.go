@@ -90,7 +90,7 @@ func stockDemo(ctx context.Context, jobs *job.Runner, q *pull.Queue) error {
 		if err != nil {
 			return err
 		}
-		req := pull.Request{Reference: ref, By: "demo"}
+		req := pull.Request{Reference: ref, By: image.ActorNamed("demo")}
 		for _, s := range p.platforms {
 			platform, err := image.ParsePlatform(s)
 			if err != nil {

@@ -462,7 +462,7 @@ func TestAnImageThatIsDeletedMeanwhileIsDownloadedToTheEnd(t *testing.T) {
 	deleted := func() {
 		page := s.Get(pages.Ubuntu + ":22.04/delete")
 		s.Post(pages.Ubuntu+":22.04/delete", page.Form(t)).WentTo(t, "/images", "Removed ubuntu:22.04") // a download needs its files
-		if _, _, err := s.Store.Sweep(t.Context()); err != nil {
+		if _, _, err := s.Store.Sweep(t.Context(), image.ActorNamed("mira")); err != nil {
 			t.Error(err)
 		}
 	}
@@ -471,7 +471,7 @@ func TestAnImageThatIsDeletedMeanwhileIsDownloadedToTheEnd(t *testing.T) {
 		t.Errorf("%d of %d bytes, it broke off: %v", len(got), len(whole), brokeOff)
 	}
 	s.Get(pages.Ubuntu+":22.04/archive").Is(t, http.StatusNotFound)
-	if _, _, err := s.Store.Sweep(t.Context()); err != nil {
+	if _, _, err := s.Store.Sweep(t.Context(), image.ActorNamed("mira")); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(blobFile(dir, layer)); !errors.Is(err, os.ErrNotExist) {

@@ -37,10 +37,11 @@ func (h *Storage) UnpinImage(c echo.Context, a address.Image) error {
 	if err != nil {
 		return err
 	}
-	if err := h.Store.Unpin(ctx, ref); err != nil {
+	by := h.Site.Requester(c)
+	if err := h.Store.Unpin(ctx, ref, by); err != nil {
 		return err
 	}
-	h.Log.Info("unpinned", "reference", ref.String(), "by", h.Site.Requester(c))
+	h.Log.Info("unpinned", "reference", ref.String(), "by", by)
 	return page.Redirect(c, pinBack(c, a), ui.Flash{Kind: ui.KindSuccess, Text: cleanup.UnpinnedText(ctx, ref)})
 }
 

@@ -12,7 +12,7 @@ import (
 // PruneStore is what these pages ask of the shelf.
 type PruneStore interface {
 	PlanPrune(ctx context.Context, asked shelf.Prune) (shelf.RemovalPlan, error)
-	Prune(ctx context.Context, asked shelf.Prune, fingerprint image.Digest, by string) (shelf.Removed, error)
+	Prune(ctx context.Context, asked shelf.Prune, fingerprint image.Digest, by image.Actor) (shelf.Removed, error)
 }
 
 // Prunes has the page that prunes.

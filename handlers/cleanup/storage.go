@@ -55,11 +55,12 @@ func (h *Storage) Page(c echo.Context) error {
 // Sweep answers POST /storage/sweep: what waits to be swept goes now, and cannot come back.
 func (h *Storage) Sweep(c echo.Context) error {
 	ctx := c.Request().Context()
-	files, bytes, err := h.Store.Sweep(ctx)
+	by := h.Site.Requester(c)
+	files, bytes, err := h.Store.Sweep(ctx, by)
 	if err != nil {
 		return err
 	}
-	h.Log.Info("freed what was waiting to be swept", "files", files, "bytes", bytes, "by", h.Site.Requester(c))
+	h.Log.Info("freed what was waiting to be swept", "files", files, "bytes", bytes, "by", by)
 	return page.Redirect(c, address.StoragePath, ui.Flash{Kind: ui.KindSuccess, Text: cleanup.SweptText(ctx, files, bytes)})
 }
 
@@ -71,11 +72,10 @@ func (h *Storage) SweepAddress(c echo.Context) error {
 // FreeUnfinished answers POST /storage/unfinished: what pulls have left that did not finish goes now.
 func (h *Storage) FreeUnfinished(c echo.Context) error {
 	ctx := c.Request().Context()
-	freed, err := h.Store.FreeUnfinished(ctx)
+	freed, err := h.Store.FreeUnfinished(ctx, h.Site.Requester(c))
 	if err != nil {
 		return err
 	}
-	h.Log.Info("freed what unfinished pulls had left", "files", freed.Files, "bytes", freed.Bytes, "by", h.Site.Requester(c))
 	return page.Redirect(c, address.StoragePath, ui.Flash{Kind: ui.KindSuccess, Text: cleanup.FreedText(ctx, freed.Files, freed.Bytes)})
 }
 

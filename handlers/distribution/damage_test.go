@@ -137,7 +137,7 @@ func TestNoDamagedBlobIsServedWholeEachIsNamedAndPullingAgainMendsIt(t *testing.
 	for _, b := range damaged {
 		named = append(named, b.Digest)
 		for _, u := range b.Needs {
-			j, _, err := s.queue.Pull(t.Context(), pull.Request{Reference: u.Reference, Platforms: u.Platforms, By: "mira"})
+			j, _, err := s.queue.Pull(t.Context(), pull.Request{Reference: u.Reference, Platforms: u.Platforms, By: image.ActorNamed("mira")})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -171,7 +171,7 @@ func TestPullingAgainMendsWhatNobodyHasReadYet(t *testing.T) {
 	amd64 := image.Platform{OS: "linux", Architecture: "amd64"}
 	again := func() job.Job {
 		t.Helper()
-		j, _, err := s.queue.Pull(t.Context(), pull.Request{Reference: ref, Platforms: []image.Platform{amd64}, By: "mira"})
+		j, _, err := s.queue.Pull(t.Context(), pull.Request{Reference: ref, Platforms: []image.Platform{amd64}, By: image.ActorNamed("mira")})
 		if err != nil {
 			t.Fatal(err)
 		}

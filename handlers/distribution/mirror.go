@@ -162,10 +162,10 @@ func upstreamError(ref image.Reference, missing string, err error) error {
 var product = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,39}(/[A-Za-z0-9._+-]{1,24})?`)
 
 // asker says who asks, as pulls show it.
-func asker(r *http.Request) string {
+func asker(r *http.Request) image.Actor {
 	by := "client " + strings.Trim(client(r), "[]")
 	if name := product.FindString(r.UserAgent()); name != "" {
 		by += " (" + name + ")"
 	}
-	return by
+	return image.Actor{Kind: image.ActorAnonymous, Name: by}
 }

@@ -141,7 +141,7 @@ func (s *testShelf) push(reference string, source sample.Source) (image.Referenc
 func (s *testShelf) pull(reference string, source sample.Source, platforms ...string) sample.Built {
 	s.t.Helper()
 	ref, b := s.push(reference, source)
-	req := pull.Request{Reference: ref, By: "mira"}
+	req := pull.Request{Reference: ref, By: image.ActorNamed("mira")}
 	for _, p := range platforms {
 		platform, err := image.ParsePlatform(p)
 		if err != nil {
@@ -189,7 +189,7 @@ func (s *testShelf) delete(reference string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := s.store.Remove(s.t.Context(), asked, plan.Fingerprint, "noa"); err != nil {
+	if _, err := s.store.Remove(s.t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa")); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -29,7 +29,7 @@ func (s *testShelf) upload(reference string, source sample.Image) sample.Built {
 		s.t.Fatal(err)
 	}
 	_, err = s.store.Record(s.t.Context(), shelf.Pulled{
-		Reference: ref, Target: doc, Images: []shelf.PulledImage{{Document: doc, Config: config, Platform: config.Platform()}}, By: "mallory", Uploaded: true,
+		Reference: ref, Target: doc, Images: []shelf.PulledImage{{Document: doc, Config: config, Platform: config.Platform()}}, By: image.ActorNamed("mallory"), Uploaded: true,
 	})
 	if err != nil {
 		s.t.Fatal(err)

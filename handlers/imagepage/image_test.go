@@ -339,7 +339,7 @@ func TestATagThatMovedAndWentLeavesItsHistory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Store.Remove(t.Context(), plan.Asked, plan.Fingerprint, "mira"); err != nil {
+	if _, err := s.Store.Remove(t.Context(), plan.Asked, plan.Fingerprint, image.ActorNamed("mira")); err != nil {
 		t.Fatal(err)
 	}
 	s.Get(page).Is(t, http.StatusNotFound, "Not stored here", "It was here before", "deleted", "moved")

@@ -123,10 +123,10 @@ func cookie(c echo.Context, name string) string {
 
 // Requester names who asks: the user who started the server for requests from this machine, otherwise the
 // address, until there are accounts.
-func (h *Site) Requester(c echo.Context) string {
+func (h *Site) Requester(c echo.Context) image.Actor {
 	ip := net.ParseIP(c.RealIP())
 	if ip != nil && ip.IsLoopback() && h.options.LocalUser != "" {
-		return h.options.LocalUser
+		return image.Actor{Kind: image.ActorPerson, Name: h.options.LocalUser}
 	}
-	return c.RealIP()
+	return image.Actor{Kind: image.ActorAnonymous, Name: c.RealIP()}
 }

@@ -62,7 +62,7 @@ func (h *Handlers) Cancel(c echo.Context) error {
 		return err
 	}
 	id := asked.ID
-	err = h.Jobs.Cancel(id, h.Site.Requester(c))
+	err = h.Jobs.Cancel(id, h.Site.Requester(c).Name)
 	if image.KindOf(err) == image.NotFound {
 		// Not live: over since long, or never there.
 		j, missing := h.Store.Job(c.Request().Context(), id)

@@ -94,7 +94,7 @@ func (h *Handlers) CheckTag(c echo.Context, a address.Image) error {
 	if _, err := h.Store.Target(ctx, a.Ref); err != nil {
 		return err
 	}
-	if _, err := h.Checker.CheckOne(ctx, a.Ref); err != nil {
+	if _, err := h.Checker.CheckOne(ctx, a.Ref, h.Site.Requester(c)); err != nil {
 		return err
 	}
 	return page.Redirect(c, a.Base().String(), ui.Flash{})

@@ -46,13 +46,13 @@ type Shelf interface {
 		[]image.Reference, error)
 	CountToCheck(ctx context.Context, of image.Repository, since time.Time) (int, error)
 	// SaveChecks keeps answers about tags that are still stored, and returns the state that follows for each of them.
-	SaveChecks(ctx context.Context, all []shelf.Checked) ([]shelf.UpdateState, error)
+	SaveChecks(ctx context.Context, by image.Actor, all []shelf.Checked) ([]shelf.UpdateState, error)
 }
 
 // Sweep is one pass over many tags, as it stands.
 type Sweep struct {
 	Of        image.Repository // empty: all
-	By        string           // empty: the schedule
+	By        image.Actor      // image.Server: the schedule
 	Started   time.Time
 	Ended     time.Time // zero while it runs
 	Total     int       // tags to ask about
@@ -150,7 +150,7 @@ func (c *Checker) schedule() {
 		c.mu.Unlock()
 		for joined := true; joined && c.base.Err() == nil; { // another run goes first
 			var done <-chan struct{}
-			if _, done, joined = c.begin("", "", c.o.Now().Add(-c.o.Interval/2)); done != nil {
+			if _, done, joined = c.begin("", image.Server, c.o.Now().Add(-c.o.Interval/2)); done != nil {
 				<-done
 			}
 		}
@@ -160,13 +160,13 @@ func (c *Checker) schedule() {
 
 // CheckAll begins a run over the tags of a repository, or of all where it is empty, in the background. While a run is
 // under way it is joined instead: the answer is that one.
-func (c *Checker) CheckAll(of image.Repository, by string) (run Sweep, joined bool) {
+func (c *Checker) CheckAll(of image.Repository, by image.Actor) (run Sweep, joined bool) {
 	run, _, joined = c.begin(of, by, c.o.Now().Add(time.Millisecond)) // what was asked about this very moment, too
 	return run, joined
 }
 
 // begin starts a run over tags that nobody asked about since a time; done is closed when it is over.
-func (c *Checker) begin(of image.Repository, by string, since time.Time) (run Sweep, done <-chan struct{}, joined bool) {
+func (c *Checker) begin(of image.Repository, by image.Actor, since time.Time) (run Sweep, done <-chan struct{}, joined bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.run != nil || c.base.Err() != nil {
@@ -183,7 +183,7 @@ func (c *Checker) begin(of image.Repository, by string, since time.Time) (run Sw
 	c.wg.Go(func() {
 		defer close(over)
 		defer cancel()
-		err := guard.Do(func() error { return c.all(ctx, of, since) })
+		err := guard.Do(func() error { return c.all(ctx, of, by, since) })
 		c.finish(ctx, err)
 	})
 	return *c.run, over, false
@@ -239,7 +239,7 @@ func (c *Checker) State() Status {
 }
 
 // all asks about tags, some at a time, and keeps the answers before it goes on.
-func (c *Checker) all(ctx context.Context, of image.Repository, since time.Time) error {
+func (c *Checker) all(ctx context.Context, of image.Repository, by image.Actor, since time.Time) error {
 	total, err := c.o.Shelf.CountToCheck(ctx, of, since)
 	if err != nil {
 		return fmt.Errorf("count the tags to check: %w", err)
@@ -255,7 +255,7 @@ func (c *Checker) all(ctx context.Context, of image.Repository, since time.Time)
 			return nil
 		}
 		after = tags[len(tags)-1]
-		if err := c.save(ctx, c.some(ctx, tags)); err != nil {
+		if err := c.save(ctx, by, c.some(ctx, tags)); err != nil {
 			return err
 		}
 	}
@@ -309,11 +309,11 @@ func (c *Checker) some(ctx context.Context, tags []image.Reference) []shelf.Chec
 }
 
 // save keeps answers and counts them.
-func (c *Checker) save(ctx context.Context, answers []shelf.Checked) error {
+func (c *Checker) save(ctx context.Context, by image.Actor, answers []shelf.Checked) error {
 	if len(answers) == 0 {
 		return nil
 	}
-	states, err := c.o.Shelf.SaveChecks(context.WithoutCancel(ctx), answers)
+	states, err := c.o.Shelf.SaveChecks(context.WithoutCancel(ctx), by, answers)
 	if err != nil {
 		return fmt.Errorf("keep what registries answered: %w", err)
 	}
@@ -341,7 +341,7 @@ func (c *Checker) count(f func(*Sweep)) {
 }
 
 // CheckOne asks about one tag now, for ten seconds at most, and keeps the answer.
-func (c *Checker) CheckOne(ctx context.Context, ref image.Reference) (shelf.UpdateState, error) {
+func (c *Checker) CheckOne(ctx context.Context, ref image.Reference, by image.Actor) (shelf.UpdateState, error) {
 	ctx, cancel := context.WithTimeout(ctx, oneTimeout+time.Second) // ask has the shorter limit, and says what it means
 	defer cancel()
 	if p, paused := c.paused(ref.Repository.Host()); paused { // what is known of the tag stays
@@ -352,7 +352,7 @@ func (c *Checker) CheckOne(ctx context.Context, ref image.Reference) (shelf.Upda
 	if answer.Answer == "" {
 		return "", ctx.Err()
 	}
-	states, err := c.o.Shelf.SaveChecks(context.WithoutCancel(ctx), []shelf.Checked{answer})
+	states, err := c.o.Shelf.SaveChecks(context.WithoutCancel(ctx), by, []shelf.Checked{answer})
 	if err != nil {
 		return "", err
 	}

@@ -52,7 +52,7 @@ func (w *checkWorld) CountToCheck(ctx context.Context, of image.Repository, sinc
 	return len(all), err
 }
 
-func (w *checkWorld) SaveChecks(_ context.Context, all []shelf.Checked) ([]shelf.UpdateState, error) {
+func (w *checkWorld) SaveChecks(_ context.Context, _ image.Actor, all []shelf.Checked) ([]shelf.UpdateState, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	states := make([]shelf.UpdateState, len(all))
@@ -86,7 +86,7 @@ func TestTheScheduleAsksAboutEveryTagOnceAnInterval(t *testing.T) {
 			}
 			w.mu.Unlock()
 		}
-		if s := c.State(); s.Last == nil || s.Last.By != "" || s.Last.Done() != 150 || !s.Next.After(time.Now()) {
+		if s := c.State(); s.Last == nil || s.Last.By != image.Server || s.Last.Done() != 150 || !s.Next.After(time.Now()) {
 			t.Errorf("state %+v", s)
 		}
 	})
@@ -98,11 +98,11 @@ func TestASecondRunJoinsTheOneUnderWayWhichCanBeStopped(t *testing.T) {
 		w.block = make(chan struct{})
 		c := New(Options{Source: w, Shelf: w})
 		defer c.Close()
-		if _, joined := c.CheckAll("", "mira"); joined {
+		if _, joined := c.CheckAll("", image.ActorNamed("mira")); joined {
 			t.Fatal("the first run joined another")
 		}
 		synctest.Wait()
-		if run, joined := c.CheckAll("docker.io/library/app", "noa"); !joined || run.By != "mira" || run.Total != 500 {
+		if run, joined := c.CheckAll("docker.io/library/app", image.ActorNamed("noa")); !joined || run.By != image.ActorNamed("mira") || run.Total != 500 {
 			t.Errorf("joined %v: %+v", joined, run)
 		}
 		c.Cancel()
@@ -119,7 +119,7 @@ func TestARunAsksAFewTagsAtATime(t *testing.T) {
 		w.block = make(chan struct{})
 		c := New(Options{Source: w, Shelf: w})
 		defer c.Close()
-		c.CheckAll("", "mira")
+		c.CheckAll("", image.ActorNamed("mira"))
 		for answered := 0; answered < 100; {
 			synctest.Wait()
 			n := 0
@@ -151,7 +151,7 @@ func TestRegistriesThatDoNotAnswerHoldUpNoOtherOfARun(t *testing.T) {
 		c := New(Options{Source: w, Shelf: w})
 		defer c.Close()
 		defer close(w.block)
-		c.CheckAll("", "ann")
+		c.CheckAll("", image.ActorNamed("ann"))
 		synctest.Wait()
 		w.mu.Lock()
 		defer w.mu.Unlock()

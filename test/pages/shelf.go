@@ -140,7 +140,7 @@ func (s *Shelf) Pull(reference string, platforms ...string) {
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	req := pull.Request{Reference: ref, By: "mira"}
+	req := pull.Request{Reference: ref, By: image.ActorNamed("mira")}
 	for _, p := range platforms {
 		platform, err := image.ParsePlatform(p)
 		if err != nil {

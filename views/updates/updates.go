@@ -42,10 +42,10 @@ func checkTitle(ctx context.Context, r checks.Sweep) string {
 
 // checkBy words who asked for a run.
 func checkBy(ctx context.Context, r checks.Sweep) string {
-	if r.By == "" {
+	if r.By.Name == "" {
 		return text.T(ctx, "updates.by_schedule")
 	}
-	return text.T(ctx, "updates.by", "Name", text.Visible(r.By))
+	return text.T(ctx, "updates.by", "Name", text.Visible(r.By.Name))
 }
 
 // checkFound words what a run has found.
