@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/archive"
-	archivepages "github.com/stowage/stowage/handlers/archives"
-	cleanuppages "github.com/stowage/stowage/handlers/cleanup"
+	"github.com/stowage/stowage/handlers/archives"
+	"github.com/stowage/stowage/handlers/cleanup"
 	"github.com/stowage/stowage/handlers/imagepage"
 	"github.com/stowage/stowage/handlers/images"
 	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/handlers/page"
-	pullpages "github.com/stowage/stowage/handlers/pulls"
+	"github.com/stowage/stowage/handlers/pulls"
 	searchpages "github.com/stowage/stowage/handlers/search"
 	"github.com/stowage/stowage/handlers/updates"
 	"github.com/stowage/stowage/image"
@@ -33,12 +33,12 @@ type Store interface {
 	imagepage.Store
 	imagepage.Records
 	imagepage.ChangesStore
-	pullpages.Store
+	pulls.Store
 	searchpages.Store
-	cleanuppages.RemovalStore
-	cleanuppages.PruneStore
-	cleanuppages.StorageStore
-	archivepages.Store
+	cleanup.RemovalStore
+	cleanup.PruneStore
+	cleanup.StorageStore
+	archives.Store
 	updates.Store
 }
 
@@ -48,12 +48,12 @@ type Handlers struct {
 	Images    *images.Handlers
 	Addresses *imagepage.Addresses
 	Image     *imagepage.Handlers
-	Pulls     *pullpages.Handlers
+	Pulls     *pulls.Handlers
 	Search    *searchpages.Handlers
-	Removals  *cleanuppages.Removals
-	Prunes    *cleanuppages.Prunes
-	Storage   *cleanuppages.Storage
-	Archives  *archivepages.Handlers
+	Removals  *cleanup.Removals
+	Prunes    *cleanup.Prunes
+	Storage   *cleanup.Storage
+	Archives  *archives.Handlers
 	Updates   *updates.Handlers
 }
 
@@ -87,17 +87,17 @@ func New(o Options) *Handlers {
 	h := &Handlers{
 		Site:   site,
 		Images: &images.Handlers{Site: site, Store: o.Store},
-		Pulls: &pullpages.Handlers{
+		Pulls: &pulls.Handlers{
 			Site: site, Store: o.Store, Jobs: o.Jobs, Queue: o.Queue, Lookup: lookup, Log: o.Logger,
 			Platform: o.DefaultPlatform, Closing: o.Closing,
 		},
 		Search: &searchpages.Handlers{
 			Site: site, Store: o.Store, Queue: o.Queue, Registry: o.Registry, Finder: o.Search, Lookup: lookup, Log: o.Logger, Platform: o.DefaultPlatform,
 		},
-		Removals: &cleanuppages.Removals{Site: site, Store: o.Store, Log: o.Logger},
-		Prunes:   &cleanuppages.Prunes{Site: site, Store: o.Store, Log: o.Logger, Planning: make(chan struct{}, 1)},
-		Storage:  &cleanuppages.Storage{Site: site, Store: o.Store, Log: o.Logger},
-		Archives: &archivepages.Handlers{Site: site, Store: o.Store, Importer: o.Importer, Log: o.Logger, Closing: o.Closing},
+		Removals: &cleanup.Removals{Site: site, Store: o.Store, Log: o.Logger},
+		Prunes:   &cleanup.Prunes{Site: site, Store: o.Store, Log: o.Logger, Planning: make(chan struct{}, 1)},
+		Storage:  &cleanup.Storage{Site: site, Store: o.Store, Log: o.Logger},
+		Archives: &archives.Handlers{Site: site, Store: o.Store, Importer: o.Importer, Log: o.Logger, Closing: o.Closing},
 		Updates:  &updates.Handlers{Site: site, Store: o.Store, Checker: o.Checker},
 	}
 	h.Image = &imagepage.Handlers{Site: site, Store: o.Store, Records: o.Store, Lookup: lookup, Mirror: o.Mirror, Download: h.Archives.Section}

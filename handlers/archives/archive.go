@@ -88,7 +88,7 @@ func (h *Handlers) textError(c echo.Context, answer func() error) error {
 }
 
 // archive sends what was asked for.
-func (h *Handlers) archive(c echo.Context, asked ArchiveRequest) error {
+func (h *Handlers) archive(c echo.Context, asked request) error {
 	packed, err := h.pack(c.Request().Context(), asked)
 	if err != nil {
 		return err

@@ -20,12 +20,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	archivepages "github.com/stowage/stowage/handlers/archives"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/test/pages"
-	"github.com/stowage/stowage/views/address"
 )
 
 // archived is a downloaded archive, taken apart.
@@ -503,23 +501,6 @@ func TestADownloadWhoseBlobIsLostBreaksOff(t *testing.T) {
 		got, brokeOff := downloading(s, address+query, lose)
 		if !brokeOff || len(got) >= len(whole) {
 			t.Errorf("%q: %d of %d bytes, it broke off: %v", query, len(got), len(whole), brokeOff)
-		}
-	}
-}
-
-func TestTheFileOfAnArchiveHasASafeName(t *testing.T) {
-	for want, r := range map[string]archivepages.ArchiveRequest{
-		"ubuntu_22.04_linux-amd64.tar":                            {Things: []address.Image{{Ref: image.Reference{Repository: "docker.io/library/ubuntu", Tag: "22.04"}}}, Platforms: []image.Platform{{OS: "linux", Architecture: "amd64"}}},
-		"localhost_5000_team_app_1.tar":                           {Things: []address.Image{{Ref: image.Reference{Repository: "localhost:5000/team/app", Tag: "1"}}}},
-		"app_1_windows_10.0.17763.1432_-amd64.tar":                {Things: []address.Image{{Ref: image.Reference{Repository: "docker.io/library/app", Tag: "1"}}}, Platforms: []image.Platform{{OS: "windows", Architecture: "amd64", OSVersion: "10.0.17763.1432"}}},
-		"image_174c8c134b2a.oci.tar.gz":                           {Things: []address.Image{{ID: "174c8c134b2a94b5bb0b37d9a2b6ba0663d82d23ebf62bd51f74a2fd457333da"}}, Format: "oci", Compression: "gzip"},
-		strings.Repeat("a", archivepages.MaxArchiveName) + ".tar": {Things: []address.Image{{Ref: image.Reference{Repository: image.Repository("example.com/" + strings.Repeat("a", 230)), Tag: "1"}}}},
-	} {
-		if r.Things[0].Ref.Repository.Host() == "example.com" {
-			r.Things[0].Ref.Repository = image.Repository("docker.io/library/" + strings.Repeat("a", 230))
-		}
-		if got := archivepages.ArchiveName(r, nil); got != want {
-			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

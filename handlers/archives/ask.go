@@ -16,8 +16,8 @@ import (
 	"github.com/stowage/stowage/views/address"
 )
 
-// ArchiveRequest is what an archive is asked for with.
-type ArchiveRequest struct {
+// request is what an archive is asked for with.
+type request struct {
 	Things      []address.Image  // without tag, digest and ID: all tags of a repository
 	Platforms   []image.Platform // none: all that are stored
 	Format      archive.Format
@@ -33,7 +33,7 @@ func thingName(t address.Image) string {
 }
 
 // archiveOptions reads how an archive is to be. Errors are of kind Invalid.
-func archiveOptions(c echo.Context) (r ArchiveRequest, err error) {
+func archiveOptions(c echo.Context) (r request, err error) {
 	said, err := address.ParseArchive(c.QueryParams())
 	if err != nil {
 		return r, err
@@ -64,7 +64,7 @@ type handedImage struct {
 }
 
 // pack works an archive out. The same things, in any order, give the same archive.
-func (h *Handlers) pack(ctx context.Context, r ArchiveRequest) (packedArchive, error) {
+func (h *Handlers) pack(ctx context.Context, r request) (packedArchive, error) {
 	things, err := h.unfold(ctx, r.Things)
 	if err != nil {
 		return packedArchive{}, err
@@ -89,7 +89,7 @@ func (h *Handlers) pack(ctx context.Context, r ArchiveRequest) (packedArchive, e
 	if err != nil {
 		return packedArchive{}, err
 	}
-	return packedArchive{archive: a, exports: exports, handed: handed, file: ArchiveName(r, exports)}, nil
+	return packedArchive{archive: a, exports: exports, handed: handed, file: fileName(r, exports)}, nil
 }
 
 func archivedManifests(images []shelf.ArchivedImage) []image.Digest {
@@ -267,11 +267,11 @@ func specPlatform(p image.Platform) *ocispec.Platform {
 	return &ocispec.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion}
 }
 
-// MaxArchiveName bounds what an archive's file is called, in bytes, without its extension.
-const MaxArchiveName = 180
+// mostName bounds what an archive's file is called, in bytes, without its extension.
+const mostName = 180
 
-// ArchiveName names the file of an archive: ubuntu_22.04_linux-amd64.tar.
-func ArchiveName(r ArchiveRequest, exports []archive.Export) string {
+// fileName names the file of an archive: ubuntu_22.04_linux-amd64.tar.
+func fileName(r request, exports []archive.Export) string {
 	name := fmt.Sprintf("%d-images", len(exports))
 	if len(r.Things) == 1 {
 		t := r.Things[0]
@@ -296,7 +296,7 @@ func ArchiveName(r ArchiveRequest, exports []archive.Export) string {
 		}
 		return '_'
 	}, name), "._-")
-	name = name[:min(len(name), MaxArchiveName)]
+	name = name[:min(len(name), mostName)]
 	if r.Format == archive.OCI {
 		name += ".oci"
 	}

@@ -63,7 +63,7 @@ func (h *Handlers) Section(c echo.Context, of address.Image, choice bool, stored
 }
 
 // archiveURL returns the address of an archive of one thing.
-func archiveURL(of address.Image, asked ArchiveRequest) string {
+func archiveURL(of address.Image, asked request) string {
 	a := address.Archive{Of: of, Platforms: asked.Platforms}
 	if asked.Format == archive.OCI {
 		a.Format = string(archive.OCI)

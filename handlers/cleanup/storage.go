@@ -17,8 +17,8 @@ import (
 const (
 	// usagePatience is how long the Storage page waits for what it shows to be counted: long enough for a small shelf.
 	usagePatience = 250 * time.Millisecond
-	// CountRefresh is after how many seconds browsers without scripting look for a first count again.
-	CountRefresh = 2
+	// countRefresh is after how many seconds browsers without scripting look for a first count again.
+	countRefresh = 2
 	shownPins    = 20
 	shownParts   = 5 // layers that were fetched in part
 )
@@ -47,7 +47,7 @@ func (h *Storage) Page(c echo.Context) error {
 	}
 	chrome := h.Site.Chrome(c, cleanup.StorageTitle(ctx), ui.NavStorage)
 	if v.Counted.At.IsZero() && !v.Failed {
-		chrome.Refresh = CountRefresh
+		chrome.Refresh = countRefresh
 	}
 	return page.Render(c, http.StatusOK, cleanup.StoragePage(chrome, v, cleanup.RemovalsList(removals, address.StoragePath), cleanup.PinsList(pins, total, address.StoragePath)))
 }
@@ -98,7 +98,7 @@ func (h *Storage) storageView(ctx context.Context) (cleanup.StorageView, error) 
 		v.Left.Bytes += u.Files.Loose
 	}
 	if !u.At.IsZero() {
-		v.Counted = Counted(ctx, u)
+		v.Counted = counted(ctx, u)
 		totals := u.Reclaimable.Plan
 		totals.Images, totals.Freed = u.Reclaimable.Images, u.Reclaimable.Dangling
 		summary := cleanup.SummaryOf(shelf.RemovalPlan{Totals: totals})
@@ -107,8 +107,8 @@ func (h *Storage) storageView(ctx context.Context) (cleanup.StorageView, error) 
 	return v, nil
 }
 
-// Counted turns a count into what the page shows of it.
-func Counted(ctx context.Context, u shelf.Usage) cleanup.Counted {
+// counted turns a count into what the page shows of it.
+func counted(ctx context.Context, u shelf.Usage) cleanup.Counted {
 	v := cleanup.Counted{
 		At: u.At, Blobs: u.Blobs, Copies: u.Copies, Unpacked: u.Unpacked, Pending: u.Layers.Pending, Broken: u.Layers.Broken,
 		Dangling: u.Reclaimable.Dangling, Unpinned: u.Reclaimable.Unpinned, Repositories: len(u.Repositories) + u.Others,

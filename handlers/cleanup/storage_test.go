@@ -64,7 +64,7 @@ func TestTheStoragePageOfAnEmptyShelfSaysSo(t *testing.T) {
 func TestWhatIsNotCountedYetIsAskedForAgain(t *testing.T) {
 	v := cleanup.StorageView{Disk: shelf.DiskUse{Images: 3_000_000, Volume: 10_000_000, Free: 5_000_000}}
 	var page strings.Builder
-	if err := cleanup.StoragePage(ui.Chrome{Refresh: cleanuppages.CountRefresh}, v, ui.Text(""), ui.Text("")).Render(t.Context(), &page); err != nil {
+	if err := cleanup.StoragePage(ui.Chrome{Refresh: 2}, v, ui.Text(""), ui.Text("")).Render(t.Context(), &page); err != nil {
 		t.Fatal(err)
 	}
 	a := pages.Answer{Status: http.StatusOK, Body: page.String()}

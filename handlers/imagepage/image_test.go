@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stowage/stowage/handlers/imagepage"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/sample/fake"
@@ -390,18 +389,6 @@ func TestHTMXGetsThePartThatChanges(t *testing.T) {
 	part.Is(t, http.StatusOK, `<title>ubuntu:22.04 · Config · Stowage</title>`, `<div id="image">`)
 	part.Lacks(t, "<html", "<header")
 	s.Get("/images/docker.io/library/gone:1", "HX-Request", "true", "HX-Request-Type", "partial").Is(t, http.StatusNotFound, `<div id="image">`)
-}
-
-func TestAHistoryOfVeryManyStepsIsCutOffButNoLayerIs(t *testing.T) {
-	steps := make([]image.Step, imagepage.MaxQuiet+500)
-	for i := range steps {
-		steps[i].Layer = -1
-	}
-	steps[len(steps)-1].Layer = 0
-	v := imagepage.LayersView(steps, make([]shelf.Layer, 1))
-	if len(v.Steps) != imagepage.MaxQuiet+1 || v.Hidden != 499 || v.Steps[imagepage.MaxQuiet].Number != 1 || v.History != len(steps) {
-		t.Errorf("%d steps are shown and %d hidden of %d", len(v.Steps), v.Hidden, v.History)
-	}
 }
 
 func TestAnAddressIsUnescapedOnce(t *testing.T) {

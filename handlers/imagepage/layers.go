@@ -13,9 +13,9 @@ import (
 	"github.com/stowage/stowage/views/imagepage"
 )
 
-// MaxQuiet is how many steps without a layer one page shows. Steps with a layer are limited by image.MaxLayers; those
+// maxQuiet is how many steps without a layer one page shows. Steps with a layer are limited by image.MaxLayers; those
 // without one cost an attacker three bytes each. Their texts share the room of the page.
-const MaxQuiet = 500
+const maxQuiet = 500
 
 // layersSection shows the history joined to the layers, and as `docker history` prints it; for Accept: text/plain it
 // answers with nothing but that, with no-trunc=1 as --no-trunc does.
@@ -38,7 +38,7 @@ func (h *Handlers) layersSection(c echo.Context, s *subject) error {
 		page.BareAnswer(c)
 		return c.String(http.StatusOK, table)
 	}
-	v := LayersView(config.Steps(), s.layers)
+	v := layersView(config.Steps(), s.layers)
 	if v.Docker, err = docker.HistoryTable(rows[:min(len(rows), image.MaxLayers)], false, h.Site.Now()); err != nil {
 		return err
 	}
@@ -70,13 +70,13 @@ func configOf(ctx context.Context, stored documents, img shelf.Image) (*image.Co
 	return image.ParseStoredConfig(raw, doc.Manifest)
 }
 
-func LayersView(steps []image.Step, layers []shelf.Layer) imagepage.LayersView {
+func layersView(steps []image.Step, layers []shelf.Layer) imagepage.LayersView {
 	v := imagepage.LayersView{Layers: len(layers), History: len(steps)}
 	quiet := 0
 	for _, step := range steps {
 		made := step.Layer >= 0 && step.Layer < len(layers)
 		if !made {
-			if quiet++; quiet > MaxQuiet {
+			if quiet++; quiet > maxQuiet {
 				v.Hidden++
 				continue
 			}

@@ -3,10 +3,10 @@ package imagepage_test
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
@@ -60,7 +60,7 @@ func TestInspectHasEveryTag(t *testing.T) {
 	one := sample.Image{Platform: pages.Amd64, Steps: []sample.Step{{By: "COPY", Layer: sample.NewLayer(sample.Gzip, sample.Text("one", "1"))}}}
 	tags := map[string]sample.Source{}
 	for i := range 250 {
-		tags["t"+lookup.Decimal(int64(i))] = one
+		tags["t"+strconv.Itoa(i)] = one
 	}
 	s := pages.NewWith(t, "test/many", tags)
 	for tag := range tags {

@@ -112,7 +112,7 @@ func missingBlobs(layers []pull.OfferedLayer) string {
 		}
 		b.WriteString(image.ShortDigest(l.Digest))
 		b.WriteByte(':')
-		b.WriteString(Decimal(l.Size))
+		b.WriteString(decimal(l.Size))
 	}
 	return b.String()
 }
@@ -127,4 +127,4 @@ func (h *Desk) FreeDisk() int64 {
 	return max(0, left)
 }
 
-func Decimal(n int64) string { return strconv.FormatInt(n, 10) }
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }

@@ -12,8 +12,8 @@ import (
 	"github.com/stowage/stowage/views/ui"
 )
 
-// MaxFlash bounds the text of a message in bytes: browsers drop a cookie over 4 KiB.
-const MaxFlash = 1500
+// maxFlash bounds the text of a message in bytes: browsers drop a cookie over 4 KiB.
+const maxFlash = 1500
 
 // flashValue is a message as it stands in its cookie. A person can put anything there, and so could another service of
 // the same host name: the text is escaped where it is shown, and of what can be undone there is a number only, never
@@ -28,13 +28,13 @@ type flashValue struct {
 // Redirect sends the browser on after an action (post, redirect, get) with a message for the next page.
 func Redirect(c echo.Context, to string, flash ui.Flash) error {
 	if flash.Text != "" {
-		c.SetCookie(&http.Cookie{Name: FlashCookie, Value: WriteFlash(flash), Path: "/", MaxAge: 60, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		c.SetCookie(&http.Cookie{Name: FlashCookie, Value: writeFlash(flash), Path: "/", MaxAge: 60, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	}
 	return c.Redirect(http.StatusSeeOther, to)
 }
 
-func WriteFlash(flash ui.Flash) string {
-	v := flashValue{Kind: flash.Kind, Text: CutText(flash.Text, MaxFlash), Undo: flash.Undo}
+func writeFlash(flash ui.Flash) string {
+	v := flashValue{Kind: flash.Kind, Text: CutText(flash.Text, maxFlash), Undo: flash.Undo}
 	if flash.Undo != 0 {
 		v.Until = flash.Until.Unix()
 	}
@@ -76,7 +76,7 @@ func ReadFlash(value string, now time.Time) ui.Flash {
 	if err := json.Unmarshal(b, &v); err != nil {
 		return ui.Flash{}
 	}
-	flash := ui.Flash{Kind: ui.ParseKind(string(v.Kind)), Text: CutText(v.Text, MaxFlash)}
+	flash := ui.Flash{Kind: ui.ParseKind(string(v.Kind)), Text: CutText(v.Text, maxFlash)}
 	if until := time.Unix(v.Until, 0); v.Undo > 0 && until.After(now) && until.Year() < 10000 {
 		flash.Undo, flash.Until = v.Undo, until
 	}

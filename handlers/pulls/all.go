@@ -19,7 +19,7 @@ import (
 
 const (
 	refreshSurveyEvery = 2  // seconds; as refreshEvery, for a survey that goes on
-	MaxChoices         = 48 // platforms to tick; images for Windows have one for every build of it
+	maxChoices         = 48 // platforms to tick; images for Windows have one for every build of it
 )
 
 // pullAllForm answers GET /pull?ref=&all=1&match=&platform=: how many tags a repository has and what all of
@@ -39,7 +39,7 @@ func (h *Handlers) pullAllForm(c echo.Context, said address.PullForm) error {
 		return h.refusePullAll(c, v, err)
 	}
 	v.Survey, v.Free, v.Allowance = &s, h.Lookup.FreeDisk(), h.Lookup.Allowance(v.Repository.Host())
-	v.Choices, v.Further = PlatformChoices(s.Offered, platforms, h.Platform)
+	v.Choices, v.Further = platformChoices(s.Offered, platforms, h.Platform)
 	return h.renderPullAll(c, http.StatusOK, v)
 }
 
@@ -56,13 +56,13 @@ func (h *Handlers) readPullAll(c echo.Context, said address.PullForm) (pulls.Pul
 	v.Repository, v.Input = repo, repo.Familiar()
 	platforms, err := said.Wanted()
 	v.Asked = platforms
-	v.Choices, v.Further = PlatformChoices(nil, platforms, h.Platform)
+	v.Choices, v.Further = platformChoices(nil, platforms, h.Platform)
 	return v, platforms, err
 }
 
-// PlatformChoices lists the platforms to tick, the default one first, and how many there are beyond. What is
+// platformChoices lists the platforms to tick, the default one first, and how many there are beyond. What is
 // not the name of a platform is not offered: it could not be asked for.
-func PlatformChoices(offered, asked []image.Platform, standard image.Platform) (choices []pulls.PlatformBox, further int) {
+func platformChoices(offered, asked []image.Platform, standard image.Platform) (choices []pulls.PlatformBox, further int) {
 	all := slices.Clone(offered)
 	slices.SortFunc(all, func(a, b image.Platform) int { return strings.Compare(a.String(), b.String()) })
 	all = append(append([]image.Platform{standard}, asked...), all...)
@@ -76,7 +76,7 @@ func PlatformChoices(offered, asked []image.Platform, standard image.Platform) (
 			Platform: p.String(), Default: p == standard, Ticked: slices.Contains(asked, p) || len(asked) == 0 && p == standard,
 		})
 	}
-	most := max(MaxChoices, len(asked)+1)
+	most := max(maxChoices, len(asked)+1)
 	if len(choices) > most {
 		choices, further = choices[:most], len(choices)-most
 	}

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/sample"
@@ -101,8 +101,8 @@ func TestTheCountAndTheBytesOfAllTagsAreShownBeforeAnythingStarts(t *testing.T) 
 	digests, bytes, _ := different(t, "library/postgres", "linux/amd64")
 	a := p.surveyed(p.all("library/postgres"))
 	a.Is(t, http.StatusOK,
-		lookup.Decimal(int64(len(tags)))+" tags", lookup.Decimal(int64(digests))+" different images", text.HumanSize(bytes), "Room on the disk",
-		"Pull all "+lookup.Decimal(int64(len(tags)))+" tags", "docker pull --all-tags "+p.ref("library/postgres"),
+		strconv.Itoa(len(tags))+" tags", strconv.Itoa(digests)+" different images", text.HumanSize(bytes), "Room on the disk",
+		"Pull all "+strconv.Itoa(len(tags))+" tags", "docker pull --all-tags "+p.ref("library/postgres"),
 		`value="linux/arm64"`, `<form action="/pulls" method="post"`)
 	a.Lacks(t, "survey-poll", "http-equiv", "Counting first")
 	if jobs, total, err := p.store.Jobs(t.Context(), 0, 1); total != 0 || err != nil {
@@ -137,7 +137,7 @@ func TestAPlatformThatIsTickedMakesAnotherSurvey(t *testing.T) {
 		t.Fatal("the samples cannot be told apart")
 	}
 	a := p.surveyed(p.all("library/postgres", "platform", "linux/arm/v7"))
-	a.Is(t, http.StatusOK, text.HumanSize(bytes), lookup.Decimal(int64(lacking))+" tags have no image for linux/arm/v7 and will be skipped",
+	a.Is(t, http.StatusOK, text.HumanSize(bytes), strconv.Itoa(lacking)+" tags have no image for linux/arm/v7 and will be skipped",
 		"docker pull --all-tags --platform linux/arm/v7 "+p.ref("library/postgres"),
 		`<input type="hidden" name="platform" value="linux/arm/v7">`)
 	if n := strings.Count(a.Body, " checked"); n != 1 {
@@ -290,7 +290,7 @@ func TestAllTagsArePulledWithScriptingOff(t *testing.T) {
 		t.Fatalf("%+v", j)
 	}
 	a := p.get(address)
-	a.Is(t, http.StatusOK, "All tags of ", "100%", lookup.Decimal(int64(len(tags)))+" of "+lookup.Decimal(int64(len(tags)))+" tags", "Everything is stored",
+	a.Is(t, http.StatusOK, "All tags of ", "100%", strconv.Itoa(len(tags))+" of "+strconv.Itoa(len(tags))+" tags", "Everything is stored",
 		`id="pull" data-state="done"`, "docker pull --all-tags "+p.ref("library/postgres"), "downloaded")
 	a.Lacks(t, "hx-sse:connect", "http-equiv")
 	for _, tag := range tags {
@@ -298,7 +298,7 @@ func TestAllTagsArePulledWithScriptingOff(t *testing.T) {
 		p.get("/images/"+p.ref("library/postgres:"+tag)).Is(t, http.StatusOK)
 	}
 	list := p.get("/pulls")
-	list.Is(t, http.StatusOK, ", all tags ("+lookup.Decimal(int64(len(tags)))+" of "+lookup.Decimal(int64(len(tags)))+")")
+	list.Is(t, http.StatusOK, ", all tags ("+strconv.Itoa(len(tags))+" of "+strconv.Itoa(len(tags))+")")
 	p.get(address, "Accept-Language", "ko").Is(t, http.StatusOK, "의 모든 태그", "모두 저장되었습니다")
 
 	again := p.end(p.startAll("library/postgres"))

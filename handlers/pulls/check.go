@@ -13,22 +13,22 @@ import (
 	"github.com/stowage/stowage/views/pulls"
 )
 
-// PollCheck is how long after the end of a pull its page asks whether the layers are unpacked. What takes
+// pollCheck is how long after the end of a pull its page asks whether the layers are unpacked. What takes
 // longer cannot be read, and stays so.
-const PollCheck = 30 * time.Minute
+const pollCheck = 30 * time.Minute
 
-// Check tells what unpacking has found about the images of a pull. It is empty while the pull runs, and where
+// check tells what unpacking has found about the images of a pull. It is empty while the pull runs, and where
 // the images are not stored any more.
-func (h *Handlers) Check(ctx context.Context, j job.Job) (pulls.PullCheck, error) {
+func (h *Handlers) check(ctx context.Context, j job.Job) (pulls.PullCheck, error) {
 	images, at, err := h.brought(ctx, j)
 	if err != nil {
 		return pulls.PullCheck{}, err
 	}
-	return CheckOf(j, images, at, h.Site.Now()), nil
+	return checkOf(j, images, at, h.Site.Now()), nil
 }
 
-// CheckOf words what the storage knows now about the images of a pull, whose pages are below at.
-func CheckOf(j job.Job, images []shelf.Image, at image.Reference, now time.Time) (check pulls.PullCheck) {
+// checkOf words what the storage knows now about the images of a pull, whose pages are below at.
+func checkOf(j job.Job, images []shelf.Image, at image.Reference, now time.Time) (check pulls.PullCheck) {
 	for _, img := range images {
 		switch {
 		case !img.Broken.Empty():
@@ -41,7 +41,7 @@ func CheckOf(j job.Job, images []shelf.Image, at image.Reference, now time.Time)
 			check.Pending = true
 		}
 	}
-	check.Poll = check.Pending && now.Sub(j.Finished) < PollCheck
+	check.Poll = check.Pending && now.Sub(j.Finished) < pollCheck
 	return check
 }
 

@@ -97,7 +97,7 @@ func TestAPullIsNotDoneForScriptsBeforeItsLayersAreProved(t *testing.T) {
 	view := pulls.PullView{Job: aPull(job.Done), Check: pulls.PullCheck{Pending: true, Poll: true}}
 	for _, asJSON := range []bool{true, false} {
 		r := httptest.NewRecorder()
-		if err := pullpages.PullAnswer(echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/pulls/1", nil), r), view, asJSON); err != nil {
+		if err := pullpages.Answer(echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/pulls/1", nil), r), view, asJSON); err != nil {
 			t.Fatal(err)
 		}
 		if r.Code != http.StatusAccepted || r.Header().Get("Retry-After") == "" || !strings.Contains(r.Body.String(), "unpacking") {

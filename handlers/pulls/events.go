@@ -18,7 +18,7 @@ import (
 
 const (
 	eventsEvery    = 250 * time.Millisecond // between two states of one stream, at least
-	KeepAliveEvery = 15 * time.Second       // between two messages, at most; proxies drop what is silent
+	keepAliveEvery = 15 * time.Second       // between two messages, at most; proxies drop what is silent
 	eventTimeout   = time.Minute            // for the browser to take one message
 	reconnectAfter = "retry: 2000\n"        // milliseconds until the browser connects again to a stream that broke
 )
@@ -50,7 +50,7 @@ func (h *Handlers) Events(c echo.Context) error {
 // follow sends states until the pull is over, the browser has gone or the server stops.
 func (h *Handlers) follow(c echo.Context, s *eventStream, j job.Job, states <-chan job.Job) {
 	ctx := c.Request().Context()
-	alive := time.NewTicker(KeepAliveEvery)
+	alive := time.NewTicker(keepAliveEvery)
 	defer alive.Stop()
 	pause := time.NewTimer(eventsEvery)
 	defer pause.Stop()
@@ -58,7 +58,7 @@ func (h *Handlers) follow(c echo.Context, s *eventStream, j job.Job, states <-ch
 	var waiting *job.Job          // what came during the pause, the newest only
 	send := func(j job.Job) (more bool) {
 		waiting, sent, paused = nil, j.State, true
-		alive.Reset(KeepAliveEvery)
+		alive.Reset(keepAliveEvery)
 		pause.Reset(eventsEvery)
 		return h.sendState(c, s, j) == nil && !j.State.Final()
 	}

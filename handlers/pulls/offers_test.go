@@ -5,14 +5,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/stowage/stowage/handlers/lookup"
-	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
-	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/test/pages"
@@ -95,17 +91,6 @@ func TestTheFormForAnIndexOfTwoThousandPlatformsIsBoundedAndReachesAll(t *testin
 	j := p.end(p.start(p.ref("test/many:1"), "linux/odd1500"))
 	if j.State != job.Done {
 		t.Errorf("pulled %s: %+v", j.State, j.Problem)
-	}
-}
-
-func TestFewPlatformsAreShownInTheIndexsOrderWithoutAFilter(t *testing.T) {
-	var r pull.Resolution
-	for i := range pull.MaxOffers {
-		r.Offers = append(r.Offers, pull.Offer{Platform: image.Platform{OS: "linux", Architecture: fmt.Sprint("odd", i)}, Default: i == 5})
-	}
-	v := lookup.OffersWanted{Page: 9, Find: "odd3"}.View(r)
-	if len(v.Rows) != pull.MaxOffers || !slices.IsSorted(v.Rows) || v.Pages != 1 || !v.Ticked[5] {
-		t.Errorf("%+v", v)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // refreshEvery is after how many seconds browsers without scripting load the page of a live pull again.
 const refreshEvery = 2
 
-// Page answers GET /pulls/:id?lines=: a pull as it is now, to scripts as PullAnswer has it.
+// Page answers GET /pulls/:id?lines=: a pull as it is now, to scripts as answer has it.
 func (h *Handlers) Page(c echo.Context) error {
 	asked, err := address.ParsePull(c.Param("id"), c.QueryParams())
 	if err != nil {
@@ -36,7 +36,7 @@ func (h *Handlers) Page(c echo.Context) error {
 	}
 	c.Response().Header().Add(echo.HeaderVary, echo.HeaderAccept)
 	if accept := c.Request().Header.Get(echo.HeaderAccept); page.PlainText(c.Request()) || page.Wants(accept, echo.MIMEApplicationJSON) {
-		return PullAnswer(c, view, page.Wants(accept, echo.MIMEApplicationJSON))
+		return answer(c, view, page.Wants(accept, echo.MIMEApplicationJSON))
 	}
 	chrome := h.Site.Chrome(c, pulls.PullTitle(c.Request().Context(), j), ui.NavPulls)
 	if !j.State.Final() || view.State() == pulls.Unpacking {
@@ -47,7 +47,7 @@ func (h *Handlers) Page(c echo.Context) error {
 
 // pullView is what a pull's page and its stream show of a job.
 func (h *Handlers) pullView(ctx context.Context, j job.Job, lines int) (pulls.PullView, error) {
-	check, err := h.Check(ctx, j)
+	check, err := h.check(ctx, j)
 	v := pulls.PullView{Job: j, ActivePulls: h.Jobs.ActiveCount(), Check: check}
 	if j.Kind() == job.PullAll {
 		v.Tags = pulls.TagsOf(j, lines)

@@ -4,11 +4,11 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
@@ -125,7 +125,7 @@ func TestCancellingAPullOfAnEarlierRunOfTheServerIsAConflict(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.post("/pulls/"+lookup.Decimal(lease.ID)+"/cancel", nil).Is(t, http.StatusConflict, "is over already")
+	p.post("/pulls/"+strconv.FormatInt(lease.ID, 10)+"/cancel", nil).Is(t, http.StatusConflict, "is over already")
 }
 
 func TestAPullThatIsNotThere(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	PullsPerPage      = 25
+	perPage           = 25
 	refreshPullsEvery = 5 // seconds; as refreshEvery, for the list
 )
 
@@ -25,11 +25,11 @@ func (h *Handlers) List(c echo.Context) error {
 	}
 	ctx := c.Request().Context()
 	v := pulls.PullsView{Page: number, Demo: h.Site.IsDemo()}
-	v.Jobs, v.Total, err = h.Store.Jobs(ctx, (number-1)*PullsPerPage, PullsPerPage)
+	v.Jobs, v.Total, err = h.Store.Jobs(ctx, (number-1)*perPage, perPage)
 	if err != nil {
 		return err
 	}
-	v.Pages = max(1, (v.Total+PullsPerPage-1)/PullsPerPage)
+	v.Pages = max(1, (v.Total+perPage-1)/perPage)
 	if number > v.Pages {
 		return c.Redirect(http.StatusFound, address.Pulls(v.Pages))
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/a-h/templ"
 
-	pullpages "github.com/stowage/stowage/handlers/pulls"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
@@ -201,25 +200,6 @@ func TestHostileNamesOfTagsAreOnlyText(t *testing.T) {
 	a := pages.Rendered(t, text.English, pulls.PullPage(ui.Chrome{}, viewOf(j, 1)))
 	a.Is(t, 0, "alert(1)", "alert(2)")
 	a.Lacks(t, "<script>alert", "\u202e", `href="javascript:`)
-}
-
-func TestPlatformsToTickAreThoseThatCanBeAskedFor(t *testing.T) {
-	windows := make([]image.Platform, 0, 60)
-	for i := range 60 {
-		windows = append(windows, image.Platform{OS: "windows", Architecture: "amd64", OSVersion: fmt.Sprintf("10.0.%d", 10000+i)})
-	}
-	arm := image.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}
-	hostile := image.Platform{OS: "linux\u202e<b>", Architecture: "amd64"}
-	choices, further := pullpages.PlatformChoices(append(windows, hostile, linuxARM64, linuxAMD64), []image.Platform{arm}, linuxAMD64)
-	if len(choices) != pullpages.MaxChoices || further != 60+3-pullpages.MaxChoices {
-		t.Errorf("%d choices and %d further", len(choices), further)
-	}
-	if choices[0] != (pulls.PlatformBox{Platform: "linux/amd64", Default: true}) || choices[1] != (pulls.PlatformBox{Platform: "linux/arm/v7", Ticked: true}) || choices[2].Platform != "linux/arm64" {
-		t.Errorf("%+v", choices[:3])
-	}
-	if alone, _ := pullpages.PlatformChoices(nil, nil, linuxAMD64); len(alone) != 1 || !alone[0].Ticked {
-		t.Errorf("%+v", alone)
-	}
 }
 
 func TestAPullThatIsDoneSaysWhatWasReallyDownloaded(t *testing.T) {

@@ -24,9 +24,9 @@ import (
 
 const (
 	fewestAsked = 2                       // characters that the box offers something for; static/app.js has the same
-	BoxRows     = 6                       // stored images that the box offers
+	boxRows     = 6                       // stored images that the box offers
 	boxLooks    = 60                      // stored images among which the best matches are looked for
-	BoxHits     = 5                       // hits that the box offers
+	boxHits     = 5                       // hits that the box offers
 	boxDeadline = 1500 * time.Millisecond // for registries to answer, while somebody types
 )
 
@@ -42,7 +42,7 @@ func (h *Handlers) Box(c echo.Context) error {
 		return page.Render(c, http.StatusOK, views.BoxPart(views.BoxView{}))
 	}
 	ctx := c.Request().Context()
-	m, err := h.Understand(ctx, text)
+	m, err := h.understand(ctx, text)
 	var known *image.Error
 	if err != nil && (!errors.As(err, &known) || known.Kind == image.Internal) {
 		return err
@@ -84,7 +84,7 @@ func (h *Handlers) boxStored(ctx context.Context, m meaning, v *views.BoxView) e
 		v.Matches = matches
 		rank := ranking(v.Filter)
 		slices.SortStableFunc(rows, func(a, b shelf.Row) int { return rank(a) - rank(b) })
-		for _, row := range rows[:min(len(rows), BoxRows)] {
+		for _, row := range rows[:min(len(rows), boxRows)] {
 			v.Stored = append(v.Stored, views.BoxImage{
 				Ref: row.Reference, Untagged: row.Reference.Tag == "", Platforms: row.Platforms, Created: row.Created,
 			})
@@ -110,14 +110,14 @@ func boxLead(ctx context.Context, m meaning) views.BoxLead {
 		l.Text = m.Name
 	}
 	switch m.Lead {
-	case LeadsToImage:
+	case leadsToImage:
 		l.Icon, l.Note = ui.IconImage, text.T(ctx, "box.open")
 		if address.IsLayer(m.Page) {
 			l.Icon, l.Note = ui.IconLayers, text.T(ctx, "box.open_layer")
 		}
-	case LeadsToPull:
+	case leadsToPull:
 		l.Icon, l.Note = ui.IconPull, text.T(ctx, "box.pull")
-	case LeadsToTags:
+	case leadsToTags:
 		l.Icon, l.Note = ui.IconTag, text.T(ctx, "box.pick")
 	}
 	return l
@@ -159,7 +159,7 @@ func ranking(text string) func(shelf.Row) int {
 	}
 }
 
-// BoxHits asks registries for words. It asks none where the text is no words, or a page of another site asks.
+// boxHits asks registries for words. It asks none where the text is no words, or a page of another site asks.
 func (h *Handlers) boxHits(c echo.Context, m meaning) (views.BoxHits, error) {
 	if m.Words == "" || !page.MayAsk(c) {
 		return views.BoxHits{}, nil
@@ -169,7 +169,7 @@ func (h *Handlers) boxHits(c echo.Context, m meaning) (views.BoxHits, error) {
 		hosts = append(hosts, r.Host)
 	}
 	ctx := c.Request().Context()
-	answers := h.Finder.SearchAll(ctx, hosts, search.Question{Text: m.Words, Page: 1, Limit: BoxHits}, boxDeadline)
+	answers := h.Finder.SearchAll(ctx, hosts, search.Question{Text: m.Words, Page: 1, Limit: boxHits}, boxDeadline)
 	var v views.BoxHits
 	for _, a := range answers {
 		if a.Err == nil || image.KindOf(a.Err) == image.NotFound { // it cannot be searched at all
@@ -177,7 +177,7 @@ func (h *Handlers) boxHits(c echo.Context, m meaning) (views.BoxHits, error) {
 		}
 		v.Silent = append(v.Silent, a.Registry.Name())
 	}
-	found := alternating(answers, BoxHits)
+	found := alternating(answers, boxHits)
 	names := make([]image.Repository, len(found))
 	for i, hit := range found {
 		names[i] = hit.Repository

@@ -23,22 +23,22 @@ import (
 )
 
 const (
-	TagsPerPage = 50
+	tagsPerPage = 50
 
 	// How long somebody waits for a registry: for the whole page or the whole picker, after which a part of it loads
 	// itself, and for such a part.
-	pickerPageLimit = SearchDeadline
-	PickerPartLimit = lookup.ResolveLimit
+	pickerPageLimit = searchDeadline
+	pickerPartLimit = lookup.ResolveLimit
 
 	// detailsLimit is how long the tags wait for their sizes and dates, which are worth having, not waiting for.
 	detailsLimit = 1500 * time.Millisecond
 )
 
-// SearchPicker gives the repository that the Search page's address picks: its tags, and what the picked tag
+// searchPicker gives the repository that the Search page's address picks: its tags, and what the picked tag
 // points to. What a registry is too slow for loads itself. Errors are those that people are not shown; what a
 // registry says stands in the view.
-func (h *Handlers) SearchPicker(c echo.Context, state address.Search) (views.PickerView, error) {
-	return h.Picker(c, state, pickerPageLimit, true, true)
+func (h *Handlers) searchPicker(c echo.Context, state address.Search) (views.PickerView, error) {
+	return h.picker(c, state, pickerPageLimit, true, true)
 }
 
 // searchPickerPart answers the request for one part of the picker by htmx: views.SearchTagsID or
@@ -50,7 +50,7 @@ func (h *Handlers) searchPickerPart(c echo.Context, state address.Search, part s
 	if known && tags {
 		state.Tag = shown.Tag // the list in view may have been written before it was picked
 	}
-	v, err := h.Picker(c, state, PickerPartLimit, tags, !tags)
+	v, err := h.picker(c, state, pickerPartLimit, tags, !tags)
 	switch {
 	case err != nil:
 		return err
@@ -100,8 +100,8 @@ func digestIn(text string, repo image.Repository) (image.Reference, bool) {
 	return ref, err == nil && ref.Digest != ""
 }
 
-// Picker asks for the tags, for what the picked one points to, or for both side by side.
-func (h *Handlers) Picker(c echo.Context, state address.Search, limit time.Duration, tags, offers bool) (views.PickerView, error) {
+// picker asks for the tags, for what the picked one points to, or for both side by side.
+func (h *Handlers) picker(c echo.Context, state address.Search, limit time.Duration, tags, offers bool) (views.PickerView, error) {
 	v := views.PickerView{State: state, Host: state.Repo.Host()}
 	if state.Repo == "" {
 		return v, nil
@@ -130,7 +130,7 @@ func (h *Handlers) Picker(c echo.Context, state address.Search, limit time.Durat
 		g.Go(func() (err error) {
 			if v.Tags, err = h.pickerTags(ctx, state, limit, offers); err != nil {
 				var f failure
-				f, err = FailureOf(ctx, state.Repo, limit, err)
+				f, err = failureOf(ctx, state.Repo, limit, err)
 				v.Tags = views.PickerTags{Waiting: f.Waiting, Problem: f.Problem, Kind: f.Kind}
 			}
 			return err
@@ -140,7 +140,7 @@ func (h *Handlers) Picker(c echo.Context, state address.Search, limit time.Durat
 		g.Go(func() (err error) {
 			if v.Offers, err = h.pickerOffers(ctx, state, limit); err != nil {
 				var f failure
-				f, err = FailureOf(ctx, state.Repo, limit, err)
+				f, err = failureOf(ctx, state.Repo, limit, err)
 				v.Offers = views.PickerOffers{Waiting: f.Waiting, Problem: f.Problem, Kind: f.Kind}
 			}
 			return err
@@ -158,10 +158,10 @@ type failure struct {
 	Kind    image.Kind
 }
 
-// FailureOf tells what to show of an error. It gives back one that is not for people to see.
-func FailureOf(ctx context.Context, repo image.Repository, limit time.Duration, err error) (failure, error) {
+// failureOf tells what to show of an error. It gives back one that is not for people to see.
+func failureOf(ctx context.Context, repo image.Repository, limit time.Duration, err error) (failure, error) {
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		if limit < PickerPartLimit {
+		if limit < pickerPartLimit {
 			return failure{Waiting: true}, nil
 		}
 		err = lookup.SlowRegistry(image.Reference{Repository: repo})
@@ -182,7 +182,7 @@ func (h *Handlers) pickerOffers(ctx context.Context, state address.Search, limit
 	ref := image.Reference{Repository: state.Repo, Tag: state.Tag}
 	want := lookup.OffersWanted{Page: 1}
 	found, err := h.Queue.ResolveSome(wait, ref, func(r pull.Resolution) []int { return want.View(r).Rows })
-	if err != nil && (found.Target.Digest == "" || limit < PickerPartLimit) {
+	if err != nil && (found.Target.Digest == "" || limit < pickerPartLimit) {
 		return views.PickerOffers{}, err
 	}
 	f, _ := h.Lookup.PullFound(ctx, found, want)
@@ -204,16 +204,16 @@ func (h *Handlers) pickerTags(ctx context.Context, state address.Search, limit t
 	matching := image.TagsContaining(all, state.Match) // a copy: the list belongs to all who ask
 	image.SortTags(matching)
 	t := views.PickerTags{
-		All: len(all), Matches: len(matching), Latest: slices.Contains(all, image.DefaultTag), Pages: max(1, (len(matching)+TagsPerPage-1)/TagsPerPage),
+		All: len(all), Matches: len(matching), Latest: slices.Contains(all, image.DefaultTag), Pages: max(1, (len(matching)+tagsPerPage-1)/tagsPerPage),
 	}
 	if len(matching) == 0 && tagOf(state.Repo, state.Match) {
 		t.Typed = state.Match
 	}
 	if at := slices.Index(matching, state.Tag); state.TagPage == 0 && at >= 0 && seek {
-		state.TagPage = at/TagsPerPage + 1
+		state.TagPage = at/tagsPerPage + 1
 	}
 	t.Page = min(max(1, state.TagPage), t.Pages) // tags go, and people keep addresses
-	page := matching[(t.Page-1)*TagsPerPage : min(t.Page*TagsPerPage, len(matching))]
+	page := matching[(t.Page-1)*tagsPerPage : min(t.Page*tagsPerPage, len(matching))]
 	stored, err := h.Store.StoredTags(ctx, state.Repo, page)
 	if err != nil {
 		return t, err

@@ -64,7 +64,7 @@ func (h *Handlers) searchResults(ctx context.Context, state address.Search, may 
 	}
 	answers := h.Finder.SearchAll(ctx, hosts, search.Question{
 		Text: words, Official: state.Official, Stars: state.Stars, Sort: search.Order(state.Sort), Page: max(1, state.Page), Limit: r.Limit,
-	}, SearchDeadline)
+	}, searchDeadline)
 	if err := ctx.Err(); err != nil {
 		return r, err
 	}
@@ -83,7 +83,7 @@ func (h *Handlers) searchResults(ctx context.Context, state address.Search, may 
 // wordsOf gives what to search for. What the text stands for beyond words, or what is wrong with it, becomes part of
 // the results.
 func (h *Handlers) wordsOf(ctx context.Context, state address.Search, r *views.SearchResults) (string, error) {
-	m, err := h.Understand(ctx, state.Query)
+	m, err := h.understand(ctx, state.Query)
 	var known *image.Error
 	switch {
 	case errors.As(err, &known) && known.Kind != image.Internal:
@@ -101,7 +101,7 @@ func (h *Handlers) wordsOf(ctx context.Context, state address.Search, r *views.S
 }
 
 // searchLeads has the page's word for each lead.
-var searchLeads = map[Lead]views.SearchLead{LeadsToImage: views.LeadsToImage, LeadsToPull: views.LeadsToPull, LeadsToTags: views.LeadsToTags}
+var searchLeads = map[lead]views.SearchLead{leadsToImage: views.LeadsToImage, leadsToPull: views.LeadsToPull, leadsToTags: views.LeadsToTags}
 
 func repositoriesOf(answers []search.Reply) []image.Repository {
 	var names []image.Repository

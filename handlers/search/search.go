@@ -14,8 +14,8 @@ import (
 	"github.com/stowage/stowage/views/ui"
 )
 
-// SearchDeadline is how long an answer waits for the registries that are searched. What is later comes by itself.
-const SearchDeadline = 3 * time.Second
+// searchDeadline is how long an answer waits for the registries that are searched. What is later comes by itself.
+const searchDeadline = 3 * time.Second
 
 // Page answers GET /search: the Search page, or the part of it that htmx asks for. address.Search has the
 // words of its address. A pasted reference, digest or image ID leads on to where it belongs.
@@ -39,7 +39,7 @@ func (h *Handlers) Page(c echo.Context) error {
 	}
 	if part == views.SearchResultsID && c.QueryParams().Has("go") && page.MayAsk(c) {
 		// Somebody pressed Enter: the text goes where it leads to, and is not only named.
-		if m, err := h.Understand(c.Request().Context(), state.Query); err == nil && m.Page != "" {
+		if m, err := h.understand(c.Request().Context(), state.Query); err == nil && m.Page != "" {
 			return page.LeadOn(c, m.Page)
 		}
 	}
@@ -55,7 +55,7 @@ func (h *Handlers) Page(c echo.Context) error {
 	case state.Repo == "":
 		return page.Render(c, http.StatusOK, views.SearchNoPickPart(state, shown.Repo))
 	case part == views.SearchPickerID:
-		v, err := h.SearchPicker(c, state)
+		v, err := h.searchPicker(c, state)
 		if err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ func (h *Handlers) searchPage(c echo.Context, state address.Search) error {
 	ctx := c.Request().Context()
 	v := views.SearchView{State: state, Registries: h.searchable()}
 	if state.Query != "" && page.MayAsk(c) {
-		m, err := h.Understand(ctx, state.Query)
+		m, err := h.understand(ctx, state.Query)
 		if err == nil && m.Page != "" {
 			return c.Redirect(http.StatusFound, m.Page)
 		}
@@ -96,7 +96,7 @@ func (h *Handlers) searchPage(c echo.Context, state address.Search) error {
 	if state.Repo != "" {
 		v.Picked = true
 		g.Go(func() (err error) {
-			picker, err = h.SearchPicker(c, state)
+			picker, err = h.searchPicker(c, state)
 			return err
 		})
 	}

@@ -13,15 +13,15 @@ import (
 	"github.com/stowage/stowage/views/address"
 )
 
-// Lead says what a text in the search box leads to.
-type Lead int
+// lead says what a text in the search box leads to.
+type lead int
 
 // The leads.
 const (
-	LeadsNowhere Lead = iota // words to search for
-	LeadsToImage             // a page of what is stored
-	LeadsToPull              // the pull form
-	LeadsToTags              // the tags of a repository on the Search page
+	leadsNowhere lead = iota // words to search for
+	leadsToImage             // a page of what is stored
+	leadsToPull              // the pull form
+	leadsToTags              // the tags of a repository on the Search page
 )
 
 // meaning is what a text in the search box stands for.
@@ -32,13 +32,13 @@ type meaning struct {
 	Words string
 	// Name is the text alone, without the command or the quotes that were pasted along.
 	Name string
-	// Lead says what kind of page Page is.
-	Lead Lead
+	// lead says what kind of page Page is.
+	Lead lead
 	// Ref is the reference that the text was read as, without the default tag; zero for words and IDs.
 	Ref image.Reference
 }
 
-// Understand tells words from references, digests and image IDs. "postgres" and "bitnami/redis" are words, also
+// understand tells words from references, digests and image IDs. "postgres" and "bitnami/redis" are words, also
 // where the shelf has such a repository; "postgres:15", "ghcr.io/org/app", "postgres@sha256:…", "sha256:…",
 // the first hex digits of an ID and pasted commands ("docker pull …") are not, and lead to the stored image where there is
 // one, or else to the pull form. A name without a tag is then read as docker reads it, with the tag latest; where
@@ -46,7 +46,7 @@ type meaning struct {
 // or GitHub about a repository leads to its tags. Errors are image.Errors of what looks like a reference and is none, or
 // like an ID of nothing that is stored. The meaning is worth something even then: Name is set, and Words where the
 // text can be both. No registry is asked.
-func (h *Handlers) Understand(ctx context.Context, text string) (meaning, error) {
+func (h *Handlers) understand(ctx context.Context, text string) (meaning, error) {
 	if err := docker.CheckText(text); err != nil {
 		return meaning{}, err
 	}
@@ -70,7 +70,7 @@ func (h *Handlers) Understand(ctx context.Context, text string) (meaning, error)
 		if m.Ref, err = image.ParseRepositoryReference(name); err != nil {
 			return m, err
 		}
-		m.Page, m.Lead = address.Search{}.Picking(m.Ref.Repository).String(), LeadsToTags
+		m.Page, m.Lead = address.Search{}.Picking(m.Ref.Repository).String(), leadsToTags
 		return m, nil
 	}
 	if !p.Along && !docker.LikeReference(name) {
@@ -101,7 +101,7 @@ func (h *Handlers) understandID(ctx context.Context, m *meaning, hex string) (do
 	case err != nil:
 		return false, err
 	case page != "":
-		m.Page, m.Lead = page, LeadsToImage
+		m.Page, m.Lead = page, leadsToImage
 		return true, nil
 	case len(hex) < 64 && hex == m.Name:
 		m.Words = hex // it may be the name of something, too
@@ -123,14 +123,14 @@ func (h *Handlers) understandReference(ctx context.Context, m *meaning, platform
 	}
 	m.Ref = ref
 	if allTags {
-		m.Page, m.Lead = address.PullAllOf(ref.Repository, "", platforms...).String(), LeadsToPull
+		m.Page, m.Lead = address.PullAllOf(ref.Repository, "", platforms...).String(), leadsToPull
 		return nil
 	}
-	m.Lead = LeadsToImage
+	m.Lead = leadsToImage
 	if m.Page, err = h.storedPage(ctx, ref, platforms); err != nil || m.Page != "" {
 		return err
 	}
-	m.Page, m.Lead = address.PullFormOf(ref, platforms...).String(), LeadsToPull
+	m.Page, m.Lead = address.PullFormOf(ref, platforms...).String(), leadsToPull
 	return nil
 }
 
