@@ -4,7 +4,6 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/memo"
 	"github.com/stowage/stowage/shelf"
-	"github.com/stowage/stowage/storage"
 )
 
 const (
@@ -23,11 +22,11 @@ func newDocuments() documents {
 }
 
 // read returns the bytes of a document. Nobody may change them.
-func (c documents) read(store *storage.Store, m shelf.Served) ([]byte, error) {
+func (c documents) read(blobs Blobs, m shelf.Served) ([]byte, error) {
 	if raw, ok := c.raw.Get(m.Digest); ok {
 		return raw, nil
 	}
-	raw, err := store.ReadBlob(m.Digest, smallDocument)
+	raw, err := blobs.ReadBlob(m.Digest, smallDocument)
 	if err != nil {
 		return nil, err
 	}

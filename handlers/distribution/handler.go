@@ -3,6 +3,7 @@ package distribution
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -10,12 +11,43 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
-	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/shelf"
 )
+
+// Shelf tells what may be served under the names of the API.
+type Shelf interface {
+	Referrers(
+		ctx context.Context, repo image.Repository, subject, after image.Digest, most int64,
+	) (found []image.Descriptor, more bool, err error)
+	RepositoryExists(ctx context.Context, repo image.Repository) (bool, error)
+	Served(ctx context.Context, ref image.Reference) (shelf.Served, error)
+	ServedBlob(ctx context.Context, repo image.Repository, d image.Digest) (size int64, err error)
+	ServedRepositories(ctx context.Context, host string, after image.Repository, limit int) ([]image.Repository, error)
+	ServedTags(ctx context.Context, repo image.Repository, after string, limit int, uploads bool) ([]string, error)
+	Unserved(ctx context.Context, ref image.Reference) (shelf.Unserved, error)
+	Uploaded(ctx context.Context, ref image.Reference) (bool, error)
+	HandedOut(ref image.Reference, d image.Digest, images ...image.Digest)
+}
+
+// Blobs has the bytes.
+type Blobs interface {
+	HasBlob(d image.Descriptor) bool
+	Hold(digests []image.Digest) (release func())
+	LostBlob(d image.Digest)
+	OpenBlob(ctx context.Context, d image.Digest) (io.ReadSeekCloser, int64, error)
+	ProveBlob(ctx context.Context, d image.Descriptor, read func(n int)) (whole bool, err error)
+	ReadBlob(d image.Digest, limit int64) ([]byte, error)
+}
+
+// Store is what is served.
+type Store interface {
+	Shelf
+	Blobs
+}
 
 // Options configure a Handler. Only Store is required.
 type Options struct {
-	Store  *storage.Store
+	Store  Store
 	Mirror *pull.Mirror // fetches what is missing; may be nil
 	Logger *slog.Logger
 }
@@ -23,7 +55,7 @@ type Options struct {
 // Handler answers everything under /v2/. It wants the server's own ResponseWriter, or one that hands ReadFrom on:
 // blobs go from their file to the socket without passing through the process. Safe for concurrent use.
 type Handler struct {
-	store     *storage.Store
+	store     Store
 	mirror    *pull.Mirror
 	log       *slog.Logger
 	names     names
