@@ -26,7 +26,8 @@ func ParseCompression(s string) (Compression, error) {
 	case None, Gzip, Zstd:
 		return c, nil
 	}
-	return None, image.Errorf(image.Invalid, "%.40q is no compression of archives", s).Suggest("Leave it out, or ask for gzip or zstd.")
+	return None, image.Errorf(image.Invalid, "%.40q is no compression of archives", s).
+		Suggest("Leave it out, or ask for gzip or zstd.")
 }
 
 // ParseFormat reads the name of a format; the empty one is Docker. Errors are of kind Invalid.
@@ -62,8 +63,8 @@ func (c Compression) Extension() string {
 	return ".tar"
 }
 
-// Writer compresses to w, on the goroutine that writes: nobody gets more than one core for it. Close ends the stream and
-// leaves w open.
+// Writer compresses to w, on the goroutine that writes: nobody gets more than one core for it. Close ends the stream
+// and leaves w open.
 func (c Compression) Writer(w io.Writer) (io.WriteCloser, error) {
 	var packed io.WriteCloser
 	var err error

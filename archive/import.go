@@ -17,8 +17,8 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// uploads is how many archives are taken in at once: each may take as much of the disk as it has. Whoever sends none finds
-// a place beside those who do, however slowly they send.
+// uploads is how many archives are taken in at once: each may take as much of the disk as it has. Whoever sends none
+// finds a place beside those who do, however slowly they send.
 var uploads = share.Rules{Usual: MaxUploads, PerRequester: 1, Most: 3 * MaxUploads}
 
 // proofs is how many of them are proved at once: each takes a core to unpack.
@@ -64,14 +64,15 @@ func NewImporter(o Options) *Importer {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Importer{shelf: o.Shelf, jobs: o.Jobs, maxBytes: o.MaxBytes, log: o.Logger, places: share.New(uploads), proofs: share.New(proofs)}
+	return &Importer{shelf: o.Shelf, jobs: o.Jobs, maxBytes: o.MaxBytes, log: o.Logger, places: share.New(uploads),
+		proofs: share.New(proofs)}
 }
 
 // MaxBytes gives the most bytes of an archive; 0 where only the disk bounds it.
 func (i *Importer) MaxBytes() int64 { return i.maxBytes }
 
-// Begin refuses what need not be read to be refused, and takes one of the places for uploads until done is called. size is
-// what was announced, or -1, and by is who sends it. Errors: Invalid for the name, TooLarge, DiskFull, Conflict with
+// Begin refuses what need not be read to be refused, and takes one of the places for uploads until done is called. size
+// is what was announced, or -1, and by is who sends it. Errors: Invalid for the name, TooLarge, DiskFull, Conflict with
 // ErrBusy where there is no place.
 func (i *Importer) Begin(size int64, name string, by image.Actor) (done func(), err error) {
 	if name != "" {
@@ -81,14 +82,16 @@ func (i *Importer) Begin(size int64, name string, by image.Actor) (done func(), 
 	}
 	if i.maxBytes > 0 && size > i.maxBytes {
 		return nil, image.Errorf(image.TooLarge, "the archive has %s, and %s is the most that this server takes",
-			units.HumanSize(float64(size)), units.HumanSize(float64(i.maxBytes))).Suggest("Save fewer images at once, or raise --max-upload.")
+			units.HumanSize(float64(size)), units.HumanSize(float64(i.maxBytes))).
+			Suggest("Save fewer images at once, or raise --max-upload.")
 	}
 	if err := i.shelf.CheckRoom(size); err != nil {
 		return nil, err
 	}
 	release, ok := i.places.Try(placeOf(by))
 	if !ok {
-		return nil, image.Errorf(image.Conflict, "%d archives are being uploaded already", i.places.Held()).Because(ErrBusy).Suggest("Try again when one of them is done.")
+		return nil, image.Errorf(image.Conflict, "%d archives are being uploaded already", i.places.Held()).Because(ErrBusy).
+			Suggest("Try again when one of them is done.")
 	}
 	return sync.OnceFunc(release), nil
 }
@@ -111,8 +114,8 @@ type Request struct {
 }
 
 // Import takes an archive in, as a job of its own: it is staged on the disk while it comes, understood, every layer of
-// it is unpacked and proved, and then all of it is recorded at once. After an error nothing of it is left but the record
-// of the job. Begin must have been called. The job is zero where none could be made.
+// it is unpacked and proved, and then all of it is recorded at once. After an error nothing of it is left but the
+// record of the job. Begin must have been called. The job is zero where none could be made.
 func (i *Importer) Import(ctx context.Context, r Request) (job.Job, error) {
 	return i.upload(ctx, r, func(ctx context.Context, u *upload) error { return i.run(ctx, r, u) })
 }
@@ -177,14 +180,16 @@ func (i *Importer) run(ctx context.Context, up Request, u *upload) (err error) {
 		return err
 	}
 	stored := report(all, done)
-	stored.Lines = append(append(stored.Lines, tellLeft(i.log, u.run.ID(), left)...), tellPassed(i.log, u.run.ID(), all)...)
+	stored.Lines = append(append(stored.Lines, tellLeft(i.log, u.run.ID(), left)...),
+		tellPassed(i.log, u.run.ID(), all)...)
 	u.stored(stored)
 	return nil
 }
 
 // toRecord gives what is to be recorded.
 func (m *members) toRecord(all []*arrived) shelf.Import {
-	in := shelf.Import{Files: map[image.Digest]image.Staged{}, Proved: map[image.Digest]image.Unpacked{}, Made: map[image.Digest]bool{}}
+	in := shelf.Import{Files: map[image.Digest]image.Staged{}, Proved: map[image.Digest]image.Unpacked{},
+		Made: map[image.Digest]bool{}}
 	take := func(d image.Digest) { in.Files[d] = m.byDigest[d] }
 	for _, a := range all {
 		take(a.target.Digest)
@@ -197,7 +202,8 @@ func (m *members) toRecord(all []*arrived) shelf.Import {
 			for _, l := range img.Document.Manifest.Layers {
 				take(l.Digest)
 				in.Proved[l.Digest] = m.inspected[l.Digest].Unpacked
-				in.Made[img.Document.Digest] = in.Made[img.Document.Digest] || a.made || m.inspected[l.Digest].Compression == layer.Uncompressed
+				in.Made[img.Document.Digest] = in.Made[img.Document.Digest] || a.made ||
+					m.inspected[l.Digest].Compression == layer.Uncompressed
 			}
 			for _, about := range img.Attestations {
 				take(about.Digest)
@@ -224,12 +230,14 @@ func report(all []*arrived, done []shelf.Imported) result {
 			platforms = append(platforms, img.Platform)
 		}
 		for _, ref := range a.names {
-			img := UploadedImage{Reference: ref, Digest: done[n].Digest, Platforms: platforms, Same: done[n].Same || !done[n].Newer}
+			img := UploadedImage{Reference: ref, Digest: done[n].Digest, Platforms: platforms,
+				Same: done[n].Same || !done[n].Newer}
 			if before := done[n].Previous; before != img.Digest {
 				img.Previous = before
 			}
 			if img.Previous != "" {
-				r.Lines = append(r.Lines, fmt.Sprintf("The image %s already exists, renaming the old one with digest %s to empty string", ref.Familiar(), img.Previous))
+				r.Lines = append(r.Lines, fmt.Sprintf(
+					"The image %s already exists, renaming the old one with digest %s to empty string", ref.Familiar(), img.Previous))
 			}
 			r.Lines = append(r.Lines, "Loaded image: "+ref.Familiar())
 			r.Images = append(r.Images, img)

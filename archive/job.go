@@ -17,7 +17,8 @@ func init() { job.Register[Upload]() }
 
 // Upload is what the job of an archive that somebody sends knows beside its layers.
 type Upload struct {
-	File     string          `json:"file,omitzero"`    // what the sender calls it; plain, hostile text; empty where it has no name
+	// what the sender calls it; plain, hostile text; empty where it has no name
+	File     string          `json:"file,omitzero"`
 	Size     int64           `json:"size"`             // bytes of the archive as announced; -1 where nobody said
 	Received int64           `json:"received"`         // bytes that have come
 	Whole    bool            `json:"whole,omitzero"`   // all of it has come: what is shown now is how it is proved
@@ -27,8 +28,9 @@ type Upload struct {
 
 // UploadedImage is one name that an upload has given to an image or an index.
 type UploadedImage struct {
-	Reference image.Reference  `json:"reference"`
-	Digest    image.Digest     `json:"digest"`            // of the index or manifest; where Same, the one that the tag points to
+	Reference image.Reference `json:"reference"`
+	// of the index or manifest; where Same, the one that the tag points to
+	Digest    image.Digest     `json:"digest"`
 	Platforms []image.Platform `json:"platforms"`         // that the archive brought
 	Previous  image.Digest     `json:"previous,omitzero"` // what the tag pointed to before, if that was something else
 	Same      bool             `json:"same,omitzero"`     // it was there already: nothing changed
@@ -103,10 +105,11 @@ func (p *proved) is(s job.LayerState) {
 	p.State = s
 }
 
-// upload makes a job of an archive that somebody sends, and has it carried out before it returns: the archive comes with
-// the request of its sender, so that it cannot wait in the queue. The job is shown and can be cancelled like any other.
-// Its error is work's, or what the cause of the end means for a person; Unavailable when the server stops.
-func (i *Importer) upload(ctx context.Context, req Request, work func(context.Context, *upload) error) (job.Job, error) {
+// upload makes a job of an archive that somebody sends, and has it carried out before it returns: the archive comes
+// with the request of its sender, so that it cannot wait in the queue. The job is shown and can be cancelled like any
+// other. Its error is work's, or what the cause of the end means for a person; Unavailable when the server stops.
+func (i *Importer) upload(ctx context.Context, req Request,
+	work func(context.Context, *upload) error) (job.Job, error) {
 	now := i.jobs.Now()
 	j := job.Job{State: job.Pulling, Created: now, Started: now, Detail: Upload{File: req.File, Size: req.Size}}
 	if req.By.Name != "" {
@@ -129,7 +132,8 @@ func (i *Importer) upload(ctx context.Context, req Request, work func(context.Co
 func uploadEnd(err, cause error) error {
 	late := errors.Is(cause, context.Canceled) && errors.Is(err, os.ErrDeadlineExceeded)
 	if err != nil && cause != nil && !late {
-		err = cause // but a sender whose time is over has not gone: the server ends the request with the connection's deadline
+		// but a sender whose time is over has not gone: the server ends the request with the connection's deadline
+		err = cause
 	}
 	var c *job.CancelledBy
 	switch {
@@ -138,7 +142,8 @@ func uploadEnd(err, cause error) error {
 	case errors.As(err, &c):
 		return err
 	case errors.Is(err, context.Canceled):
-		return image.Errorf(image.Cancelled, "the sender went away before everything was stored").Because(err).Suggest("Upload it again.")
+		return image.Errorf(image.Cancelled, "the sender went away before everything was stored").Because(err).
+			Suggest("Upload it again.")
 	}
 	return err
 }
@@ -149,7 +154,8 @@ func (i *Importer) Start(ctx context.Context) error {
 	return i.jobs.Abandon(ctx, job.Upload, why)
 }
 
-// Refuse keeps the record of an upload that is refused before anything of it is read. It is zero where it cannot be kept.
+// Refuse keeps the record of an upload that is refused before anything of it is read. It is zero where it cannot be
+// kept.
 func (i *Importer) Refuse(ctx context.Context, r Request, why error) job.Job {
 	j, _ := i.upload(ctx, r, func(context.Context, *upload) error { return why })
 	return j
@@ -209,9 +215,10 @@ func (u *upload) verified(d image.Digest) { u.layers[d].is(job.Complete) }
 // result is what an upload came to.
 type result struct {
 	Images []UploadedImage
-	Partly int                   // platforms that its indexes list and that it does not bring
-	Lines  []string              // what docker would print, and what the upload goes without
-	Layers map[image.Digest]bool // that are stored for its images; others were proved and belong to images that were there already
+	Partly int      // platforms that its indexes list and that it does not bring
+	Lines  []string // what docker would print, and what the upload goes without
+	// that are stored for its images; others were proved and belong to images that were there already
+	Layers map[image.Digest]bool
 }
 
 // stored says what was stored. Of the layers those are shown from now on that are.

@@ -49,8 +49,8 @@ func documentsOf(exports []Export, f Format) ([]madeDocument, error) {
 	return append(documents, madeDocument{"manifest.json", raw}), nil
 }
 
-// indexEntries gives the lines of index.json: one for each tag, and one for each target that has none. The tag alone is the
-// reference's name, as docker save writes it; where that would name two things, the whole reference is.
+// indexEntries gives the lines of index.json: one for each tag, and one for each target that has none. The tag alone is
+// the reference's name, as docker save writes it; where that would name two things, the whole reference is.
 func indexEntries(exports []Export) []ocispec.Descriptor {
 	uses := map[string]int{}
 	for _, e := range exports {
@@ -59,7 +59,8 @@ func indexEntries(exports []Export) []ocispec.Descriptor {
 	entries := make([]ocispec.Descriptor, 0, len(exports))
 	unnamed := map[image.Digest]bool{}
 	for _, e := range exports {
-		d := ocispec.Descriptor{MediaType: e.Target.MediaType, Digest: e.Target.Digest, Size: e.Target.Size, Platform: e.Target.Platform}
+		d := ocispec.Descriptor{MediaType: e.Target.MediaType, Digest: e.Target.Digest, Size: e.Target.Size,
+			Platform: e.Target.Platform}
 		if e.Name.Tag == "" {
 			if unnamed[d.Digest] {
 				continue

@@ -39,9 +39,10 @@ func layersOf(all []*arrived) []job.Layer {
 	return layers
 }
 
-// prove unpacks every layer and holds what comes out against the configs' diff IDs. verify wraps the reading of a layer,
-// and verified is told its end.
-func (m *members) prove(ctx context.Context, all []*arrived, layers []job.Layer, verify func(image.Digest, io.Reader) io.Reader, verified func(image.Digest)) error {
+// prove unpacks every layer and holds what comes out against the configs' diff IDs. verify wraps the reading of a
+// layer, and verified is told its end.
+func (m *members) prove(ctx context.Context, all []*arrived, layers []job.Layer,
+	verify func(image.Digest, io.Reader) io.Reader, verified func(image.Digest)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(min(maxProvers, runtime.GOMAXPROCS(0)))
 	for _, l := range layers {
@@ -72,7 +73,8 @@ func (m *members) prove(ctx context.Context, all []*arrived, layers []job.Layer,
 }
 
 // inspect unpacks a layer once; through wraps the reading.
-func (m *members) inspect(ctx context.Context, file image.Staged, through func(io.Reader) io.Reader) (layer.Result, error) {
+func (m *members) inspect(ctx context.Context, file image.Staged,
+	through func(io.Reader) io.Reader) (layer.Result, error) {
 	m.mu.Lock()
 	result, known := m.inspected[file.Digest]
 	m.mu.Unlock()
@@ -103,8 +105,10 @@ func notUnpacked(d image.Digest, err error) error {
 	case errors.Is(err, layer.ErrSource): // the disk
 		return err
 	case errors.Is(err, layer.ErrTooLarge), errors.Is(err, layer.ErrTooManyEntries):
-		return image.Errorf(image.TooLarge, "layer %s unpacks to more than is allowed, as a decompression bomb does: %s", image.ShortDigest(d), layer.Reason(err)).
+		return image.Errorf(image.TooLarge, "layer %s unpacks to more than is allowed, as a decompression bomb does: %s",
+			image.ShortDigest(d), layer.Reason(err)).
 			Because(err)
 	}
-	return damagedArchive(image.Errorf(image.Corrupt, "layer %s cannot be unpacked: %s", image.ShortDigest(d), layer.Reason(err)).Because(err))
+	return damagedArchive(image.Errorf(image.Corrupt, "layer %s cannot be unpacked: %s", image.ShortDigest(d),
+		layer.Reason(err)).Because(err))
 }

@@ -52,12 +52,13 @@ type members struct {
 	plain     map[image.Digest]image.Staged // by layers that are compressed as docker takes them and a registry does not
 }
 
-// read stages every file of an archive, plain or compressed by gzip, zstd, xz or bzip2, and refuses what an archive of images has no
-// use for: names that lead out of it, devices, sparse files, two files of one name. maxBytes bounds the archive as it is
-// sent and unpacked; 0 is no bound. Errors: Invalid where it is no such archive, Corrupt where it is damaged, TooLarge,
-// DiskFull; an error of body is returned as it is.
+// read stages every file of an archive, plain or compressed by gzip, zstd, xz or bzip2, and refuses what an archive of
+// images has no use for: names that lead out of it, devices, sparse files, two files of one name. maxBytes bounds the
+// archive as it is sent and unpacked; 0 is no bound. Errors: Invalid where it is no such archive, Corrupt where it is
+// damaged, TooLarge, DiskFull; an error of body is returned as it is.
 func read(ctx context.Context, body io.Reader, stage shelf.Stage, maxBytes int64) (*members, error) {
-	m := &members{stage: stage, byName: map[string]member{}, byDigest: map[image.Digest]image.Staged{}, maxBytes: maxBytes, types: map[image.Digest]string{}, inspected: map[image.Digest]layer.Result{}, plain: map[image.Digest]image.Staged{}}
+	m := &members{stage: stage, byName: map[string]member{}, byDigest: map[image.Digest]image.Staged{}, maxBytes: maxBytes,
+		types: map[image.Digest]string{}, inspected: map[image.Digest]layer.Result{}, plain: map[image.Digest]image.Staged{}}
 	src := &source{r: body, limit: maxBytes}
 	err := m.readAll(ctx, src)
 	if src.err != nil {
@@ -93,13 +94,15 @@ func (m *members) readTar(ctx context.Context, in *unpacked) error {
 		h, err := tr.Next()
 		switch {
 		case errors.Is(err, io.EOF) && in.n == 0:
-			return image.Errorf(image.Invalid, "nothing was sent").Suggest("Send the archive that docker save, podman save or skopeo copy has written.")
+			return image.Errorf(image.Invalid, "nothing was sent").
+				Suggest("Send the archive that docker save, podman save or skopeo copy has written.")
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil && !errors.Is(err, tar.ErrInsecurePath):
 			return tarError(err, n, in.start)
 		case n >= maxMembers:
-			return image.Errorf(image.TooLarge, "the archive has more than %d entries", maxMembers).Suggest("Save fewer images at once.")
+			return image.Errorf(image.TooLarge, "the archive has more than %d entries", maxMembers).
+				Suggest("Save fewer images at once.")
 		}
 		if err := m.add(ctx, h, tr); err != nil {
 			if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, tar.ErrHeader) {
@@ -133,13 +136,15 @@ func (m *members) add(ctx context.Context, h *tar.Header, content io.Reader) err
 		}
 		return m.addFile(ctx, name, content, h.Size)
 	case tar.TypeSymlink:
-		return m.addLink(name, path.Join(path.Dir(name), h.Linkname), h.Linkname) //nolint:gosec // G305: a key of the table of names, never a path on the disk
+		to := path.Join(path.Dir(name), h.Linkname) //nolint:gosec // G305: a key of the table of names, no path on the disk
+		return m.addLink(name, to, h.Linkname)
 	case tar.TypeLink:
 		return m.addLink(name, path.Clean(h.Linkname), h.Linkname)
 	case tar.TypeGNUSparse:
 		return sparse(name)
 	}
-	return writeAnew(image.Errorf(image.Invalid, "%q is a device, a pipe or something else that an archive of images does not hold", name))
+	return writeAnew(image.Errorf(image.Invalid,
+		"%q is a device, a pipe or something else that an archive of images does not hold", name))
 }
 
 func sparse(name string) error {
@@ -152,7 +157,8 @@ func (m *members) addFile(ctx context.Context, name string, content io.Reader, s
 		return err
 	}
 	if hex, ok := strings.CutPrefix(name, "blobs/sha256/"); ok && string(file.Digest) != "sha256:"+hex {
-		return damagedArchive(image.Errorf(image.Corrupt, "%q is not what its name says: its bytes have the digest %s", name, file.Digest))
+		return damagedArchive(image.Errorf(image.Corrupt, "%q is not what its name says: its bytes have the digest %s", name,
+			file.Digest))
 	}
 	known, taken := m.byName[name]
 	// Builders that write a layer twice write the same bytes twice. Of anything else nobody knows which one is meant.
@@ -174,7 +180,8 @@ func duplicate(name string) error {
 }
 
 func (m *members) addLink(name, to, said string) error {
-	if strings.HasPrefix(said, "/") || to == ".." || strings.HasPrefix(to, "../") || len(said) > maxName || !utf8.ValidString(said) {
+	if strings.HasPrefix(said, "/") || to == ".." || strings.HasPrefix(to, "../") || len(said) > maxName ||
+		!utf8.ValidString(said) {
 		return writeAnew(image.Errorf(image.Invalid, "the link %q leads out of the archive", name))
 	}
 	if known, taken := m.byName[name]; taken && known.link != to {
@@ -275,7 +282,8 @@ func (m *members) holdText(raw []byte) error {
 }
 
 func tooMuchText() error {
-	return image.Errorf(image.TooLarge, "the manifests and configs of the archive take more than %d MiB of memory", maxText>>20).Suggest("Save fewer images at once.")
+	return image.Errorf(image.TooLarge, "the manifests and configs of the archive take more than %d MiB of memory",
+		maxText>>20).Suggest("Save fewer images at once.")
 }
 
 // stageBytes stages a document that was made here.

@@ -18,13 +18,14 @@ func (m *members) attestations(all []*arrived) error {
 		for i := range a.images {
 			img := &a.images[i]
 			var broke error
-			about := image.ReadAttestations(img.Platform, a.about[img.Document.Digest], func(d image.Descriptor) (image.Attestation, error) {
-				found, err := m.attestation(d)
-				if kind := image.KindOf(err); err != nil && (kind == image.Internal || kind == image.DiskFull) {
-					broke = err
-				}
-				return found, err
-			})
+			about := image.ReadAttestations(img.Platform, a.about[img.Document.Digest],
+				func(d image.Descriptor) (image.Attestation, error) {
+					found, err := m.attestation(d)
+					if kind := image.KindOf(err); err != nil && (kind == image.Internal || kind == image.DiskFull) {
+						broke = err
+					}
+					return found, err
+				})
 			if broke != nil {
 				return broke
 			}
@@ -52,7 +53,8 @@ func (m *members) attestation(d image.Descriptor) (image.Attestation, error) {
 	for _, b := range a.Blobs() {
 		part, ok := m.byDigest[b.Digest]
 		if !ok {
-			return image.Attestation{}, image.Errorf(image.NotFound, "the archive does not hold its part %s", image.ShortDigest(b.Digest))
+			return image.Attestation{}, image.Errorf(image.NotFound, "the archive does not hold its part %s",
+				image.ShortDigest(b.Digest))
 		}
 		if err := sameSize(part, b); err != nil {
 			return image.Attestation{}, err

@@ -8,9 +8,9 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// contents is what an archive says that it holds, and what came of it. It can say so in several ways at once, of which one
-// alone need not name everything: index.json of an OCI image layout, docker's manifest.json, and repositories. All of them
-// are read, and what two of them call one image, by its config, is one.
+// contents is what an archive says that it holds, and what came of it. It can say so in several ways at once, of which
+// one alone need not name everything: index.json of an OCI image layout, docker's manifest.json, and repositories. All
+// of them are read, and what two of them call one image, by its config, is one.
 type contents struct {
 	*members
 	all      []*arrived
@@ -32,11 +32,13 @@ type lostEntry struct {
 
 // interpret finds the images of an archive, and says what of it is left out.
 func (m *members) interpret(ctx context.Context) ([]*arrived, []string, error) {
-	c := &contents{members: m, byConfig: map[image.Digest][]*arrived{}, lacking: map[image.Digest]bool{}, tops: map[string][]*arrived{}}
+	c := &contents{members: m, byConfig: map[image.Digest][]*arrived{}, lacking: map[image.Digest]bool{},
+		tops: map[string][]*arrived{}}
 	if !m.has(layoutFile) && !m.has(indexFile) && !m.has(savedFile) && !m.has(legacyFile) {
 		return nil, nil, m.noImage()
 	}
-	// An OCI image layout is asked first, as containerd does: it has the manifests as they are, which docker's own leave out.
+	// An OCI image layout is asked first, as containerd does: it has the manifests as they are, which docker's own leave
+	// out.
 	for _, read := range []func(context.Context) error{c.layout, c.saved, c.recover, c.legacy} {
 		if err := read(ctx); err != nil {
 			return nil, nil, err
@@ -63,7 +65,8 @@ func (m *members) has(name string) bool {
 // noImage words what else an archive is that says nothing about images.
 func (m *members) noImage() error {
 	if folder := m.folder(); folder != "" {
-		return image.Errorf(image.Invalid, "the image of this archive lies in a folder in it, %.100q: the folder was packed by its name", folder).
+		return image.Errorf(image.Invalid,
+			"the image of this archive lies in a folder in it, %.100q: the folder was packed by its name", folder).
 			Suggest("Pack what is in the folder: tar -C FOLDER -cf FILE .")
 	}
 	return image.Errorf(image.Invalid, "this archive holds no image: it has neither an oci-layout nor a manifest.json").
@@ -111,12 +114,13 @@ func (c *contents) allCalled(names []string) bool {
 	return len(names) > 0
 }
 
-// recover gives what of index.json could not be read to the images that manifest.json has instead: by their config, or else
-// by a name. Where there is none, that is why the archive is refused.
+// recover gives what of index.json could not be read to the images that manifest.json has instead: by their config, or
+// else by a name. Where there is none, that is why the archive is refused.
 func (c *contents) recover(context.Context) error {
 	for _, l := range c.lost {
 		i := slices.IndexFunc(c.all, func(a *arrived) bool {
-			return a.made && slices.ContainsFunc(a.names, func(ref image.Reference) bool { return slices.Contains(l.named.names, ref) }) ||
+			return a.made && slices.ContainsFunc(a.names,
+				func(ref image.Reference) bool { return slices.Contains(l.named.names, ref) }) ||
 				slices.Contains(c.byConfig[l.config], a)
 		})
 		if i < 0 {

@@ -12,7 +12,8 @@ import (
 )
 
 func tooLarge(limit int64) error {
-	return image.Errorf(image.TooLarge, "the archive is larger than %s, which is the most that this server takes", units.HumanSize(float64(limit))).
+	return image.Errorf(image.TooLarge, "the archive is larger than %s, which is the most that this server takes",
+		units.HumanSize(float64(limit))).
 		Suggest("Save fewer images at once, or raise --max-upload.")
 }
 
@@ -22,7 +23,8 @@ func unpackError(err error) error {
 	case errors.Is(err, layer.ErrTruncated):
 		return cutOff(err)
 	case errors.Is(err, layer.ErrTooLarge):
-		return image.Errorf(image.TooLarge, "unpacking the archive would take more than %d MiB of memory", maxWindow>>20).Because(err).
+		return image.Errorf(image.TooLarge, "unpacking the archive would take more than %d MiB of memory", maxWindow>>20).
+			Because(err).
 			Suggest("Compress it again without --long.")
 	case errors.Is(err, layer.ErrCorrupt), errors.Is(err, layer.ErrUnsupported):
 		return sendAgain(image.Errorf(image.Corrupt, "the archive's compression is damaged").Because(err))

@@ -98,12 +98,14 @@ func (c *contents) layoutVersion() error {
 		return notRead(layoutFile, err)
 	}
 	if version.Version != ocispec.ImageLayoutVersion {
-		return image.Errorf(image.Invalid, "the archive is an OCI image layout of version %.20q; only %s is known", version.Version, ocispec.ImageLayoutVersion)
+		return image.Errorf(image.Invalid, "the archive is an OCI image layout of version %.20q; only %s is known",
+			version.Version, ocispec.ImageLayoutVersion)
 	}
 	return nil
 }
 
-// listsNothing reports whether an index has nothing in it: docker 25 wrote "manifests":null for an image without a name.
+// listsNothing reports whether an index has nothing in it: docker 25 wrote "manifests":null for an image without a
+// name.
 func listsNothing(raw []byte) bool {
 	var index struct {
 		Manifests []json.RawMessage `json:"manifests"`
@@ -139,7 +141,8 @@ func (c *contents) entries(entries []image.Entry) error {
 	return nil
 }
 
-// entry reads one entry of index.json. One that is no image is left out: nil. One that cannot be read may be in manifest.json.
+// entry reads one entry of index.json. One that is no image is left out: nil. One that cannot be read may be in
+// manifest.json.
 func (c *contents) entry(e image.Entry) (*arrived, error) {
 	a := &arrived{about: map[image.Digest][]image.Descriptor{}}
 	err := notAnImage(e.Descriptor)
@@ -206,7 +209,8 @@ func (a *arrived) called(name string) error {
 		return err
 	}
 	if ref.Digest != "" && ref.Digest != a.target.Digest {
-		return image.Errorf(image.Corrupt, "the archive calls %s by another digest: %s", image.ShortDigest(a.target.Digest), ref.Familiar())
+		return image.Errorf(image.Corrupt, "the archive calls %s by another digest: %s", image.ShortDigest(a.target.Digest),
+			ref.Familiar())
 	}
 	if slices.Contains(a.names, ref) {
 		return nil
@@ -225,7 +229,8 @@ func (c *contents) arrive(a *arrived, d image.Descriptor, p image.Platform) erro
 		return err
 	}
 	if !ok {
-		return cutArchive(image.Errorf(image.Corrupt, "%s names %.100q, which is not in the archive", indexFile, string(d.Digest)))
+		return cutArchive(image.Errorf(image.Corrupt, "%s names %.100q, which is not in the archive", indexFile,
+			string(d.Digest)))
 	}
 	a.target = doc
 	var lacking error
@@ -242,7 +247,8 @@ func (c *contents) arrive(a *arrived, d image.Descriptor, p image.Platform) erro
 		if lacking != nil {
 			return lacking
 		}
-		return image.Errorf(image.Corrupt, "the archive brings none of the platforms that the index %s lists", image.ShortDigest(doc.Digest)).
+		return image.Errorf(image.Corrupt, "the archive brings none of the platforms that the index %s lists",
+			image.ShortDigest(doc.Digest)).
 			Suggest("Save it with a platform that is there, such as docker save --platform.")
 	}
 	return nil
@@ -290,7 +296,8 @@ func (c *contents) listed(a *arrived, e image.Entry, depth int) (lacking, err er
 		}
 		return lacking, err
 	case depth >= image.MaxIndexDepth:
-		return nil, image.Errorf(image.TooLarge, "the archive has indexes in indexes, more than %d levels of them", image.MaxIndexDepth)
+		return nil, image.Errorf(image.TooLarge, "the archive has indexes in indexes, more than %d levels of them",
+			image.MaxIndexDepth)
 	case slices.ContainsFunc(a.indexes, func(known image.Document) bool { return known.Digest == doc.Digest }):
 		return nil, nil
 	}
@@ -332,7 +339,8 @@ func (m *members) image(a *arrived, doc image.Document, p image.Platform) (lacki
 	for _, d := range append([]image.Descriptor{doc.Manifest.Config}, doc.Manifest.Layers...) {
 		file, ok := m.byDigest[d.Digest]
 		if !ok {
-			return cutArchive(image.Errorf(image.Corrupt, "the manifest %s names %.100q, which is not in the archive", image.ShortDigest(doc.Digest), string(d.Digest))), nil
+			return cutArchive(image.Errorf(image.Corrupt, "the manifest %s names %.100q, which is not in the archive",
+				image.ShortDigest(doc.Digest), string(d.Digest))), nil
 		}
 		if err := sameSize(file, d); err != nil {
 			return nil, err
@@ -357,5 +365,6 @@ func sameSize(file image.Staged, d image.Descriptor) error {
 	if file.Size == d.Size {
 		return nil
 	}
-	return damagedArchive(image.Errorf(image.Corrupt, "%s has %d bytes, and the archive says that it has %d", image.ShortDigest(d.Digest), file.Size, d.Size))
+	return damagedArchive(image.Errorf(image.Corrupt, "%s has %d bytes, and the archive says that it has %d",
+		image.ShortDigest(d.Digest), file.Size, d.Size))
 }

@@ -35,9 +35,9 @@ type legacyHistory struct {
 	Comment   string     `json:"comment,omitempty"`
 }
 
-// legacy reads repositories: docker's layout from before 1.10, and beside the newer ones for names that those lack. Old configs
-// list no layers: diff IDs and history are added to the newest layer's, as docker does when it loads such an archive
-// (image/v1/imagev1.go), and so give the same image ID.
+// legacy reads repositories: docker's layout from before 1.10, and beside the newer ones for names that those lack. Old
+// configs list no layers: diff IDs and history are added to the newest layer's, as docker does when it loads such an
+// archive (image/v1/imagev1.go), and so give the same image ID.
 func (c *contents) legacy(ctx context.Context) error {
 	if !c.has(legacyFile) {
 		return nil
@@ -68,8 +68,8 @@ func (c *contents) legacy(ctx context.Context) error {
 	return nil
 }
 
-// legacyName takes a name of repositories; id is what that calls the newest layer. alone says that nothing else tells what is
-// in the archive.
+// legacyName takes a name of repositories; id is what that calls the newest layer. alone says that nothing else tells
+// what is in the archive.
 func (c *contents) legacyName(ctx context.Context, name, id string, alone bool) error {
 	if !alone && c.allCalled([]string{name}) {
 		return nil
@@ -87,7 +87,8 @@ func (c *contents) legacyName(ctx context.Context, name, id string, alone bool) 
 	case len(found) == 0:
 		c.leave("%.300q of %s left out: its image is not in the archive", name, legacyFile)
 	default:
-		c.leave("%.300q of %s left out: %d images have its newest layer, and nothing says which of them it is", name, legacyFile, len(found))
+		c.leave("%.300q of %s left out: %d images have its newest layer, and nothing says which of them it is", name,
+			legacyFile, len(found))
 	}
 	return nil
 }
@@ -99,7 +100,8 @@ func (m *members) legacyConfig(ctx context.Context, id string) (config image.Sta
 	seen := map[string]bool{}
 	for top := id; id != ""; {
 		if seen[id] || len(layers) >= image.MaxLayers {
-			return config, nil, image.Errorf(image.Corrupt, "the layers of %.80q have no end: more than %d, or a circle", top, image.MaxLayers)
+			return config, nil, image.Errorf(image.Corrupt, "the layers of %.80q have no end: more than %d, or a circle", top,
+				image.MaxLayers)
 		}
 		seen[id] = true
 		file, err := m.named(legacyFile, path.Join(id, "json"))
@@ -122,7 +124,8 @@ func (m *members) legacyConfig(ctx context.Context, id string) (config image.Sta
 			newest = raw
 		}
 		layers = append(layers, l)
-		history = append(history, legacyHistory{Created: img.Created, Author: img.Author, CreatedBy: strings.Join(img.ContainerConfig.Cmd, " "), Comment: img.Comment})
+		history = append(history, legacyHistory{Created: img.Created, Author: img.Author,
+			CreatedBy: strings.Join(img.ContainerConfig.Cmd, " "), Comment: img.Comment})
 		id = img.Parent
 	}
 	if newest == nil {
@@ -141,7 +144,8 @@ func (m *members) legacyConfig(ctx context.Context, id string) (config image.Sta
 }
 
 // addLayers writes a config with the diff IDs of its layers, which are read for that, and its history.
-func (m *members) addLayers(ctx context.Context, config []byte, layers []image.Staged, history []legacyHistory) ([]byte, error) {
+func (m *members) addLayers(ctx context.Context, config []byte, layers []image.Staged,
+	history []legacyHistory) ([]byte, error) {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(config, &keys); err != nil {
 		return nil, notRead("the config", err)

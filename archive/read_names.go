@@ -6,8 +6,8 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// settleNames gives every image of an archive the references that it is stored under. given is what the sender calls it:
-// empty to leave it to the archive; a repository with a tag or a digest for a single image; a repository alone is
+// settleNames gives every image of an archive the references that it is stored under. given is what the sender calls
+// it: empty to leave it to the archive; a repository with a tag or a digest for a single image; a repository alone is
 // repository:latest for a single image, and the repository of those that have no name, or only a tag, otherwise. Errors
 // are of kind Invalid and Corrupt.
 func settleNames(all []*arrived, given string) error {
@@ -20,7 +20,8 @@ func settleNames(all []*arrived, given string) error {
 	}
 	exact := ref.Tag != "" || ref.Digest != ""
 	if exact && len(all) > 1 {
-		return image.Errorf(image.Invalid, "the archive holds %d images, and one name cannot be given to all of them", len(all)).
+		return image.Errorf(image.Invalid, "the archive holds %d images, and one name cannot be given to all of them",
+			len(all)).
 			Suggest("Leave the name out, or give a repository without a tag.")
 	}
 	for _, a := range all {
@@ -36,15 +37,18 @@ func (a *arrived) settle(given image.Reference, exact, single bool) error {
 	switch {
 	case exact:
 		if given.Digest != "" && given.Digest != a.target.Digest {
-			return image.Errorf(image.Invalid, "the archive holds %s, not %s", a.target.Digest, given.Digest).Suggest("Leave the digest out of the name.")
+			return image.Errorf(image.Invalid, "the archive holds %s, not %s", a.target.Digest, given.Digest).
+				Suggest("Leave the digest out of the name.")
 		}
 		a.names = []image.Reference{given}
 	case given.Repository == "" && len(a.names) > 0:
 	case given.Repository == "" && len(a.tags) > 0:
-		return image.Errorf(image.Invalid, "the archive calls an image %.100q, which is a tag without a repository", a.tags[0]).
+		return image.Errorf(image.Invalid, "the archive calls an image %.100q, which is a tag without a repository",
+			a.tags[0]).
 			Suggest("Say what it is called: ?name=REPOSITORY at the end of the address, or the name in the form.")
 	case given.Repository == "":
-		return image.Errorf(image.Invalid, "the archive does not say what its image %s is called", image.ShortDigest(a.target.Digest)).
+		return image.Errorf(image.Invalid, "the archive does not say what its image %s is called",
+			image.ShortDigest(a.target.Digest)).
 			Suggest("Say what it is called: ?name=REPOSITORY:TAG at the end of the address, or the name in the form.")
 	case len(a.tags) > 0:
 		a.names = nil
@@ -78,8 +82,8 @@ func onceEach(all []*arrived) error {
 	return nil
 }
 
-// folder returns the folder in which everything of an archive lies, where that holds an image: it was packed by its name, and
-// not what is in it.
+// folder returns the folder in which everything of an archive lies, where that holds an image: it was packed by its
+// name, and not what is in it.
 func (m *members) folder() string {
 	var common []string // elements that all names begin with
 	first := true

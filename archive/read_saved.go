@@ -24,9 +24,9 @@ type savedImage struct {
 	Layers   []string `json:"Layers"`
 }
 
-// saved reads docker's layout with manifest.json. Of an image that index.json has too only the names are new. Of the others it
-// has configs and layers, mostly uncompressed, and no manifests: those are made here, as containerd makes them when it
-// loads such an archive. The config stays as it is, and with it the image ID.
+// saved reads docker's layout with manifest.json. Of an image that index.json has too only the names are new. Of the
+// others it has configs and layers, mostly uncompressed, and no manifests: those are made here, as containerd makes
+// them when it loads such an archive. The config stays as it is, and with it the image ID.
 func (c *contents) saved(ctx context.Context) error {
 	if !c.has(savedFile) {
 		return nil
@@ -105,7 +105,8 @@ func (c *contents) parts(ctx context.Context, item savedImage) (config image.Sta
 	return config, layers, nil
 }
 
-// sharing finds what index.json has with a config: what one of the names is of, else what has no name yet, else the first.
+// sharing finds what index.json has with a config: what one of the names is of, else what has no name yet, else the
+// first.
 func (c *contents) sharing(config image.Digest, names []string) *arrived {
 	var found *arrived
 	for _, a := range c.byConfig[config] {
@@ -123,8 +124,8 @@ func (c *contents) sharing(config image.Digest, names []string) *arrived {
 	return found
 }
 
-// alsoCalled gives what index.json has the names that manifest.json has for it, but for those that index.json has given to
-// another image with the same config.
+// alsoCalled gives what index.json has the names that manifest.json has for it, but for those that index.json has given
+// to another image with the same config.
 func (c *contents) alsoCalled(a *arrived, names []string) error {
 	config := map[*arrived]bool{}
 	for _, img := range a.images {
@@ -137,7 +138,7 @@ func (c *contents) alsoCalled(a *arrived, names []string) error {
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(c.all, func(other *arrived) bool { return config[other] && slices.Contains(other.names, ref) }) {
+		if slices.ContainsFunc(c.all, func(a *arrived) bool { return config[a] && slices.Contains(a.names, ref) }) {
 			continue
 		}
 		if err := a.called(name); err != nil {
@@ -148,11 +149,12 @@ func (c *contents) alsoCalled(a *arrived, names []string) error {
 }
 
 func tooMany() error {
-	return image.Errorf(image.TooLarge, "the archive names more than %d images", maxImages).Suggest("Save fewer images at once.")
+	return image.Errorf(image.TooLarge, "the archive names more than %d images", maxImages).
+		Suggest("Save fewer images at once.")
 }
 
-// madeManifest is a docker manifest of schema 2. The order of the keys is containerd's (core/images/archive/importer.go),
-// so that the same archive has the same digest there.
+// madeManifest is a docker manifest of schema 2. The order of the keys is containerd's
+// (core/images/archive/importer.go), so that the same archive has the same digest there.
 type madeManifest struct {
 	SchemaVersion int                `json:"schemaVersion"`
 	MediaType     string             `json:"mediaType"`
@@ -161,7 +163,8 @@ type madeManifest struct {
 }
 
 // make adds the image of a config and its layers, under names. Equal images become one with several names.
-func (c *contents) make(ctx context.Context, config image.Staged, layers []image.Staged, names []string) (*arrived, error) {
+func (c *contents) make(ctx context.Context, config image.Staged, layers []image.Staged,
+	names []string) (*arrived, error) {
 	doc, err := c.manifestOf(config, layers)
 	if err != nil {
 		return nil, err
@@ -196,7 +199,8 @@ func (c *contents) make(ctx context.Context, config image.Staged, layers []image
 // manifestOf makes the manifest of a config and its layers.
 func (c *contents) manifestOf(config image.Staged, layers []image.Staged) (image.Document, error) {
 	if len(layers) > image.MaxLayers {
-		return image.Document{}, image.Errorf(image.TooLarge, "an image of the archive has %d layers, more than %d", len(layers), image.MaxLayers)
+		return image.Document{}, image.Errorf(image.TooLarge, "an image of the archive has %d layers, more than %d",
+			len(layers), image.MaxLayers)
 	}
 	if config.Size > image.MaxConfigSize {
 		return image.Document{}, image.Errorf(image.TooLarge, "the config is larger than %d bytes", image.MaxConfigSize)
@@ -253,8 +257,8 @@ func (m *members) compression(file image.Staged) (layer.Compression, error) {
 	return layer.Detect(start[:n]), nil
 }
 
-// layerNamed returns a layer that a document of docker's layouts names. docker load takes one by xz or bzip2 too, and keeps
-// it plain; so it is done here.
+// layerNamed returns a layer that a document of docker's layouts names. docker load takes one by xz or bzip2 too, and
+// keeps it plain; so it is done here.
 func (m *members) layerNamed(ctx context.Context, by, name string) (image.Staged, error) {
 	file, err := m.named(by, name)
 	if err != nil {

@@ -57,7 +57,8 @@ func (u *unpacked) Read(p []byte) (int, error) {
 	u.ended = u.ended || n == 0 && errors.Is(err, io.EOF)
 	switch {
 	case u.compressed && u.n > unpackFloor && u.n/unpackRatio > u.src.n:
-		u.err = image.Errorf(image.TooLarge, "the archive unpacks to more than %d times its size, as a decompression bomb does", unpackRatio).
+		u.err = image.Errorf(image.TooLarge,
+			"the archive unpacks to more than %d times its size, as a decompression bomb does", unpackRatio).
 			Suggest("Unpack it yourself and send it plain, if it is what it should be.")
 	case u.limit > 0 && u.n > u.limit:
 		u.err = tooLarge(u.limit)
@@ -77,7 +78,8 @@ func (u *unpacked) rest() error {
 		return err
 	}
 	if n > maxRest {
-		return image.Errorf(image.Invalid, "more than %d bytes follow the end of the archive", maxRest).Suggest("Send one archive at a time.")
+		return image.Errorf(image.Invalid, "more than %d bytes follow the end of the archive", maxRest).
+			Suggest("Send one archive at a time.")
 	}
 	return nil
 }

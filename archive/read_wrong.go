@@ -19,16 +19,19 @@ func wrongFile(start string) *image.Error {
 	case begins(start, "Rar!\x1a\x07"):
 		return unpackFirst(image.Errorf(image.Invalid, "this is a RAR file, not a tar archive"))
 	case begins(start, "\xff\xfe", "\xfe\xff") || wide(start):
-		return writeOut(image.Errorf(image.Invalid, "this is text in UTF-16, as PowerShell writes it with >, not a tar archive"))
+		return writeOut(image.Errorf(image.Invalid,
+			"this is text in UTF-16, as PowerShell writes it with >, not a tar archive"))
 	case begins(start, "\xef\xbb\xbf"):
-		return writeOut(image.Errorf(image.Invalid, "this is text in UTF-8 with a byte order mark, as PowerShell writes it, not a tar archive"))
+		return writeOut(image.Errorf(image.Invalid,
+			"this is text in UTF-8 with a byte order mark, as PowerShell writes it, not a tar archive"))
 	case begins(start, "{", "["):
 		return sendSaved(image.Errorf(image.Invalid, "this is a JSON document, not a tar archive"))
 	case begins(start, "<"):
 		return sendSaved(image.Errorf(image.Invalid, "this is a web page, not a tar archive"))
 	}
 	if kind := layer.Detect([]byte(start)); kind != layer.Uncompressed {
-		return image.Errorf(image.Invalid, "the archive is compressed twice: within is %s", string(kind)).Suggest("Unpack it once, and send what comes out.")
+		return image.Errorf(image.Invalid, "the archive is compressed twice: within is %s", string(kind)).
+			Suggest("Unpack it once, and send what comes out.")
 	}
 	return sendSaved(image.Errorf(image.Invalid, "this is not a tar archive"))
 }

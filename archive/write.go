@@ -19,7 +19,8 @@ const (
 
 // Export is one tag, digest or image that goes into an archive.
 type Export struct {
-	Name    image.Reference    // a tag, which it is loaded as; without a tag it is loaded without a name, as docker save does it with IDs
+	// a tag, which it is loaded as; without a tag it is loaded without a name, as docker save does it with IDs
+	Name    image.Reference
 	Target  image.Descriptor   // the index or the manifest that the archive's index.json lists
 	Indexes []image.Descriptor // the indexes that are in the archive: the target, where it is one, and those that it lists
 	Images  []Image            // at least one; manifest.json, which knows one platform of a name, has the first
@@ -33,8 +34,8 @@ type Image struct {
 	Layers   []image.Descriptor
 }
 
-// Archive is an archive that is ready to be read. It holds descriptors, not blobs: some 300 bytes for each blob. Safe for
-// concurrent use.
+// Archive is an archive that is ready to be read. It holds descriptors, not blobs: some 300 bytes for each blob. Safe
+// for concurrent use.
 type Archive struct {
 	entries []entry
 	blobs   []image.Descriptor
@@ -45,9 +46,9 @@ type Archive struct {
 // Size gives the bytes of the whole tar.
 func (a *Archive) Size() int64 { return a.size }
 
-// Digest identifies the bytes of the archive: equal digests, equal bytes. It is not the digest of those bytes, for which
-// all of them would have to be read, but of the headers and of the documents that are made here; the headers have the
-// digests of all the rest.
+// Digest identifies the bytes of the archive: equal digests, equal bytes. It is not the digest of those bytes, for
+// which all of them would have to be read, but of the headers and of the documents that are made here; the headers have
+// the digests of all the rest.
 func (a *Archive) Digest() image.Digest { return a.digest }
 
 // Blobs gives what the archive is made of, each blob once. Nobody may change it.
@@ -71,7 +72,8 @@ func New(exports []Export, f Format) (*Archive, error) {
 		return nil, image.Errorf(image.Invalid, "an archive without an image cannot be written")
 	}
 	if parts > MaxParts {
-		return nil, image.Errorf(image.TooLarge, "these images have %d parts, and an archive has at most %d", parts, MaxParts).
+		return nil, image.Errorf(image.TooLarge, "these images have %d parts, and an archive has at most %d", parts,
+			MaxParts).
 			Suggest("Download fewer images at a time.")
 	}
 	w := newWriter()

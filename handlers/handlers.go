@@ -1,5 +1,5 @@
-// Package handlers answers the pages' requests. Each family of pages has a package: one file per page or action, each of them
-// parse, call, render. Errors are returned, never written: web has the one error handler.
+// Package handlers answers the pages' requests. Each family of pages has a package: one file per page or action, each
+// of them parse, call, render. Errors are returned, never written: web has the one error handler.
 package handlers
 
 import (
@@ -79,7 +79,8 @@ type Options struct {
 // New makes the handlers.
 func New(o Options) *Handlers {
 	site := page.New(page.Options{
-		Store: o.Store, Jobs: o.Jobs, Logger: o.Logger, LocalUser: o.LocalUser, ExternalURL: o.ExternalURL, Now: o.Now, Demo: o.Demo,
+		Store: o.Store, Jobs: o.Jobs, Logger: o.Logger, LocalUser: o.LocalUser, ExternalURL: o.ExternalURL, Now: o.Now,
+		Demo: o.Demo,
 	})
 	lookup := &lookup.Desk{
 		Site: site, Store: o.Store, Jobs: o.Jobs, Registry: o.Registry, Log: o.Logger, Platform: o.DefaultPlatform,
@@ -92,7 +93,8 @@ func New(o Options) *Handlers {
 			Platform: o.DefaultPlatform, Closing: o.Closing,
 		},
 		Search: &searchpages.Handlers{
-			Site: site, Store: o.Store, Queue: o.Queue, Registry: o.Registry, Finder: o.Search, Lookup: lookup, Log: o.Logger, Platform: o.DefaultPlatform,
+			Site: site, Store: o.Store, Queue: o.Queue, Registry: o.Registry, Finder: o.Search, Lookup: lookup, Log: o.Logger,
+			Platform: o.DefaultPlatform,
 		},
 		Removals: &cleanup.Removals{Site: site, Store: o.Store, Log: o.Logger},
 		Prunes:   &cleanup.Prunes{Site: site, Store: o.Store, Log: o.Logger, Planning: make(chan struct{}, 1)},
@@ -100,12 +102,15 @@ func New(o Options) *Handlers {
 		Archives: &archives.Handlers{Site: site, Store: o.Store, Importer: o.Importer, Log: o.Logger, Closing: o.Closing},
 		Updates:  &updates.Handlers{Site: site, Store: o.Store, Checker: o.Checker},
 	}
-	h.Image = &imagepage.Handlers{Site: site, Store: o.Store, Records: o.Store, Lookup: lookup, Mirror: o.Mirror, Download: h.Archives.Section}
+	h.Image = &imagepage.Handlers{Site: site, Store: o.Store, Records: o.Store, Lookup: lookup, Mirror: o.Mirror,
+		Download: h.Archives.Section}
 	h.Addresses = &imagepage.Addresses{
 		Store: o.Store, Pages: h.Image, Changes: &imagepage.Changes{Site: site, Store: o.Store, Platform: o.DefaultPlatform},
 		Rooms: imagepage.Rooms{
-			Repository: h.Images.RepositoryPage, Archive: h.Archives.ImageArchive, RepositoryArchive: h.Archives.RepositoryArchive,
-			DeletePlan: h.Removals.Plan, Delete: h.Removals.DeleteImage, Pin: h.Storage.PinImage, Unpin: h.Storage.UnpinImage, Check: h.Updates.CheckTag,
+			Repository: h.Images.RepositoryPage,
+			Archive:    h.Archives.ImageArchive, RepositoryArchive: h.Archives.RepositoryArchive,
+			DeletePlan: h.Removals.Plan, Delete: h.Removals.DeleteImage,
+			Pin: h.Storage.PinImage, Unpin: h.Storage.UnpinImage, Check: h.Updates.CheckTag,
 		},
 	}
 	return h

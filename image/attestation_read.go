@@ -23,7 +23,8 @@ func ReadAttestations(platform Platform, listed []Descriptor, read func(Descript
 			continue
 		}
 		if len(seen) == MaxAttestations {
-			a.Passed = append(a.Passed, PassedOver{d.Digest, platform, Errorf(TooLarge, "the index lists more than %d attestations of one image", MaxAttestations)})
+			a.Passed = append(a.Passed, PassedOver{d.Digest, platform,
+				Errorf(TooLarge, "the index lists more than %d attestations of one image", MaxAttestations)})
 			break // which stands for the others: there can be thousands
 		}
 		seen[d.Digest] = true
@@ -58,7 +59,8 @@ func attestationSize(d Descriptor) error {
 // sized holds a manifest against the size that the index says.
 func sized(a Attestation, d Descriptor) error {
 	if int64(len(a.Raw)) != d.Size {
-		return Errorf(Corrupt, "manifest %s has %d bytes instead of the %d announced", ShortDigest(d.Digest), len(a.Raw), d.Size)
+		return Errorf(Corrupt, "manifest %s has %d bytes instead of the %d announced", ShortDigest(d.Digest), len(a.Raw),
+			d.Size)
 	}
 	return nil
 }

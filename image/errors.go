@@ -98,8 +98,8 @@ func RetryTime(err error) time.Time {
 	return time.Time{}
 }
 
-// Lasts reports whether the same request will be refused again, as an error in err's chain knows by a method Lasts: such
-// a one of kind Unavailable is not tried again, and one of kind Forbidden is about what was asked for alone.
+// Lasts reports whether the same request will be refused again, as an error in err's chain knows by a method Lasts:
+// such a one of kind Unavailable is not tried again, and one of kind Forbidden is about what was asked for alone.
 func Lasts(err error) bool {
 	var knows interface {
 		error

@@ -123,8 +123,8 @@ func StoredPlatform(s string) Platform {
 	return p
 }
 
-// Answers returns how well a platform is what was asked for: 3 exactly, 1 when only the OS version is left open, 0 not at
-// all. In between is room for preferring what is stored.
+// Answers returns how well a platform is what was asked for: 3 exactly, 1 when only the OS version is left open, 0 not
+// at all. In between is room for preferring what is stored.
 func (p Platform) Answers(want Platform) int {
 	open := p
 	open.OSVersion = ""

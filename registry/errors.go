@@ -90,18 +90,22 @@ func (h Host) explainStatus(s subject, status *response.StatusError) error {
 	case status.Name == "NAME_INVALID" || status.Name == "TAG_INVALID" || status.Name == "DIGEST_INVALID":
 		return image.Errorf(image.Invalid, "%s does not accept %s: %s", h.Name, s.name(), status.Words).Because(status)
 	case status.Astray:
-		return image.Errorf(image.Unavailable, "%s redirects %s to a page of %s, which answers %d %s", h.Name, s.name(), status.Host, code, http.StatusText(code)).
+		return image.Errorf(image.Unavailable, "%s redirects %s to a page of %s, which answers %d %s", h.Name, s.name(),
+			status.Host, code, http.StatusText(code)).
 			Because(status).Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
 	case slices.Contains(forbidding, code):
 		return h.forbidden(s, status)
 	case status.HTML && status.Words != "":
-		return image.Errorf(image.Unavailable, "%s answers with a web page (%d %s: %s), not as a registry does", status.Host, code, http.StatusText(code), status.Words).
+		return image.Errorf(image.Unavailable, "%s answers with a web page (%d %s: %s), not as a registry does", status.Host,
+			code, http.StatusText(code), status.Words).
 			Because(status).Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
 	case status.HTML:
-		return image.Errorf(image.Unavailable, "%s answers with a web page (%d %s), not as a registry does", status.Host, code, http.StatusText(code)).
+		return image.Errorf(image.Unavailable, "%s answers with a web page (%d %s), not as a registry does", status.Host,
+			code, http.StatusText(code)).
 			Because(status).Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
 	}
-	e := image.Errorf(image.Unavailable, "%s cannot serve %s now: %s answers %d %s", h.Name, s.name(), status.Host, status.Code, http.StatusText(status.Code))
+	e := image.Errorf(image.Unavailable, "%s cannot serve %s now: %s answers %d %s", h.Name, s.name(), status.Host,
+		status.Code, http.StatusText(status.Code))
 	if status.Words != "" {
 		e = image.Errorf(image.Unavailable, "%s cannot serve %s now: %s answers %d %s: %s",
 			h.Name, s.name(), status.Host, status.Code, http.StatusText(status.Code), status.Words)
@@ -112,21 +116,25 @@ func (h Host) explainStatus(s subject, status *response.StatusError) error {
 // forbidding are the statuses of a registry that has what is asked for and does not hand it out: it is not paid for, in
 // quarantine, against a policy, under lock, against a law.
 var forbidding = []int{
-	http.StatusPaymentRequired, http.StatusForbidden, http.StatusPreconditionFailed, http.StatusLocked, http.StatusUnavailableForLegalReasons,
+	http.StatusPaymentRequired, http.StatusForbidden, http.StatusPreconditionFailed, http.StatusLocked,
+	http.StatusUnavailableForLegalReasons,
 }
 
 // signInWords are what registries say when they mean that somebody else may have it. A reason of another kind, such as
 // a quarantine, is no matter of a sign-in.
-var signInWords = regexp.MustCompile(`(?i)sign[ -]?in|log[ -]?(ged )?in|authenti|authori[sz]|credential|password|anonymous|access.*denied|denied.*access|insufficient.scope|permission|^(denied|forbidden|access ?denied|.*403 forbidden)\.?$`)
+var signInWords = regexp.MustCompile(
+	`(?i)sign[ -]?in|log[ -]?(ged )?in|authenti|authori[sz]|credential|password|anonymous|access.*denied|denied.*access|insufficient.scope|permission|^(denied|forbidden|access ?denied|.*403 forbidden)\.?$`)
 
 func asksForSignIn(status *response.StatusError) bool {
 	return status.Words == "" || signInWords.MatchString(status.Words)
 }
 
 func (h Host) forbidden(s subject, status *response.StatusError) error {
-	e := image.Errorf(image.Forbidden, "%s does not hand out %s: %d %s", h.Name, s.name(), status.Code, http.StatusText(status.Code))
+	e := image.Errorf(image.Forbidden, "%s does not hand out %s: %d %s", h.Name, s.name(), status.Code,
+		http.StatusText(status.Code))
 	if status.Words != "" {
-		e = image.Errorf(image.Forbidden, "%s does not hand out %s: %d %s: %s", h.Name, s.name(), status.Code, http.StatusText(status.Code), status.Words)
+		e = image.Errorf(image.Forbidden, "%s does not hand out %s: %d %s: %s", h.Name, s.name(), status.Code,
+			http.StatusText(status.Code), status.Words)
 	}
 	e = e.Because(status)
 	if status.Code == http.StatusForbidden && !h.login.known() {
@@ -190,7 +198,8 @@ func keptElsewhere(s subject) *image.Error {
 	if !foreign && len(s.blob.URLs) == 0 {
 		return nil
 	}
-	e := image.Errorf(image.NotFound, "layer %s of %s is a foreign one, which its registry does not keep", image.ShortDigest(s.blob.Digest), s.ref.Repository.Familiar())
+	e := image.Errorf(image.NotFound, "layer %s of %s is a foreign one, which its registry does not keep",
+		image.ShortDigest(s.blob.Digest), s.ref.Repository.Familiar())
 	if len(s.blob.URLs) > 0 {
 		e = image.Errorf(image.NotFound, "layer %s of %s is a foreign one, which its registry does not keep: it lies at %s",
 			image.ShortDigest(s.blob.Digest), s.ref.Repository.Familiar(), response.Clean(s.blob.URLs[0]))
@@ -211,24 +220,29 @@ func (h Host) refused(s subject, said string, unanswerable image.Text, err error
 		}
 		return e.Because(err).Suggest("Ask whoever runs %s how docker is to sign in there.", h.Name)
 	case !h.login.known() && h.loginProblem != nil:
-		return image.Errorf(image.Unauthorized, "%s wants a sign-in for %s, and docker's credentials cannot be read: %s", h.Name, repo, h.loginProblem.Text()).
+		return image.Errorf(image.Unauthorized, "%s wants a sign-in for %s, and docker's credentials cannot be read: %s",
+			h.Name, repo, h.loginProblem.Text()).
 			Because(err).Suggest("%s Images that need no sign-in can be pulled nevertheless.", h.loginProblem.Advice())
 	case h.hub() && !h.login.known():
-		e := image.Errorf(image.NotFound, "pull access denied for %s: it does not exist on Docker Hub, or needs a sign-in", repo)
-		return h.SigningIn(e.Because(err).Suggest("Check the name. For a private repository run %s as the user that this server runs as.", login))
+		e := image.Errorf(image.NotFound, "pull access denied for %s: it does not exist on Docker Hub, or needs a sign-in",
+			repo)
+		return h.SigningIn(e.Because(err).
+			Suggest("Check the name. For a private repository run %s as the user that this server runs as.", login))
 	case !h.login.known():
 		e := image.Errorf(image.Unauthorized, "%s wants a sign-in for %s", h.Name, repo)
 		if said != "" {
 			e = image.Errorf(image.Unauthorized, "%s wants a sign-in for %s: %s", h.Name, repo, said)
 		}
-		return h.SigningIn(e.Because(err).Suggest("Run %s as the user that this server runs as: credentials come from docker's config.json.", login))
+		return h.SigningIn(e.Because(err).
+			Suggest("Run %s as the user that this server runs as: credentials come from docker's config.json.", login))
 	}
 	e := image.Errorf(image.Unauthorized, "%s refuses the stored sign-in for %s", h.Name, repo)
 	if said != "" {
 		e = image.Errorf(image.Unauthorized, "%s refuses the stored sign-in for %s: %s", h.Name, repo, said)
 	}
 	return e.Because(err).
-		Suggest("Run %s again as the user that this server runs as, or ask for access to %s. It may also not exist.", login, repo)
+		Suggest("Run %s again as the user that this server runs as, or ask for access to %s. It may also not exist.", login,
+			repo)
 }
 
 func (h Host) rateLimited(status *response.StatusError) error {
@@ -286,16 +300,19 @@ func (h Host) explainNetwork(s subject, failed error) error {
 		}
 		return e.Suggest("Start the server with --insecure-registry %s if you trust the network between.", at)
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return unavailable("there is no host %s", response.Clean(dns.Name)).Suggest("Check the registry's name, and this server's DNS.")
+		return unavailable("there is no host %s", response.Clean(dns.Name)).
+			Suggest("Check the registry's name, and this server's DNS.")
 	case errors.As(err, &dns):
-		return unavailable("the address of %s cannot be looked up now", response.Clean(dns.Name)).Suggest("Check this server's DNS and network.")
+		return unavailable("the address of %s cannot be looked up now", response.Clean(dns.Name)).
+			Suggest("Check this server's DNS and network.")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return unavailable("%s refuses connections", name).Suggest("Check that the registry runs, and its port.")
 	case errors.Is(err, errStalled):
 		return unavailable("%s stopped sending %s half-way", name, s.name())
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return unavailable("%s does not answer in time", name).Suggest("Check this server's network, or try again later.")
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET),
+		errors.Is(err, syscall.EPIPE):
 		return unavailable("%s closed the connection half-way through %s", name, s.name())
 	}
 	return unavailable("%s cannot be reached or does not answer as a registry", name).
@@ -341,7 +358,8 @@ func (h Host) explainToken(s subject, f *tokenFailure) error {
 		status.Code == http.StatusBadRequest && h.login.known():
 		return h.refused(s, status.Words, image.Text{}, status)
 	case status.Words == "" || status.HTML:
-		e = image.Errorf(image.Unavailable, "%s answers %d %s instead of a token", name, status.Code, http.StatusText(status.Code))
+		e = image.Errorf(image.Unavailable, "%s answers %d %s instead of a token", name, status.Code,
+			http.StatusText(status.Code))
 	default:
 		e = image.Errorf(image.Unavailable, "%s answers %d %s instead of a token: %s",
 			name, status.Code, http.StatusText(status.Code), status.Words)

@@ -63,12 +63,14 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ex := exchangeOf(req.Context())
 	if ex == nil {
 		if leaks(origin, out) {
-			return nil, fmt.Errorf("redirect of a request for a token to %s://%s: %w", out.URL.Scheme, out.URL.Host, errs.ErrHTTPRedirectRefused)
+			return nil, fmt.Errorf("redirect of a request for a token to %s://%s: %w", out.URL.Scheme, out.URL.Host,
+				errs.ErrHTTPRedirectRefused)
 		}
 		return t.token(out)
 	}
 	if origin.URL.Host != t.api || origin.URL.Scheme != t.scheme {
-		return nil, image.Errorf(image.Unavailable, "%s sends us on to %s for its list of tags", t.host, response.Clean(origin.URL.Host))
+		return nil, image.Errorf(image.Unavailable, "%s sends us on to %s for its list of tags", t.host,
+			response.Clean(origin.URL.Host))
 	}
 	out.Header.Set("Accept-Encoding", "identity")
 	if ex.kind == kindManifest {
@@ -143,7 +145,8 @@ func (t *transport) success(ex *exchange, req *http.Request, resp *http.Response
 		err = t.document(ex, req, resp)
 	}
 	if errors.Is(err, response.ErrTooLarge) {
-		err = image.Errorf(image.TooLarge, "%s answers with more than %d bytes for %s", t.host, limitOf(ex.kind), ex.subject.name())
+		err = image.Errorf(image.TooLarge, "%s answers with more than %d bytes for %s", t.host, limitOf(ex.kind),
+			ex.subject.name())
 	}
 	if err != nil {
 		_ = resp.Body.Close()
@@ -177,7 +180,8 @@ func (t *transport) document(ex *exchange, req *http.Request, resp *http.Respons
 }
 
 func (t *transport) webPage(req *http.Request) error {
-	return image.Errorf(image.Unavailable, "%s answers with a web page, not as a registry does", response.Clean(req.URL.Host)).Because(ErrNotThis).
+	return image.Errorf(image.Unavailable, "%s answers with a web page, not as a registry does",
+		response.Clean(req.URL.Host)).Because(ErrNotThis).
 		Suggest("Check the registry's address: a proxy or a sign-in page may stand in front of it.")
 }
 

@@ -48,7 +48,8 @@ func attestation(of Built, packages []Package, artifact bool) (Built, error) {
 		{predicateSPDX, spdx(packages)},
 		{predicateProvenance, provenance(*of.Descriptor.Platform)},
 	} {
-		data, err := encode(statement{Type: "https://in-toto.io/Statement/v0.1", PredicateType: p.kind, Subject: about, Predicate: p.body}, "")
+		data, err := encode(statement{Type: "https://in-toto.io/Statement/v0.1", PredicateType: p.kind, Subject: about,
+			Predicate: p.body}, "")
 		if err != nil {
 			return Built{}, err
 		}
@@ -91,7 +92,8 @@ func spdx(packages []Package) any {
 	}
 	list := make([]entry, 0, len(packages))
 	for _, p := range packages {
-		list = append(list, entry{ID: "SPDXRef-Package-deb-" + p.Name + "-" + digest.FromString(p.Name + p.Version).Encoded()[:16], Name: p.Name, Version: p.Version})
+		list = append(list, entry{ID: "SPDXRef-Package-deb-" + p.Name + "-" + digest.FromString(p.Name + p.Version).
+			Encoded()[:16], Name: p.Name, Version: p.Version})
 	}
 	return map[string]any{
 		"spdxVersion": "SPDX-2.3", "dataLicense": "CC0-1.0", "SPDXID": "SPDXRef-DOCUMENT", "name": "sbom",

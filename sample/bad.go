@@ -161,7 +161,8 @@ func WideIndex(n int) Index {
 	var ix Index
 	for i := range n {
 		ix.Entries = append(ix.Entries, Image{
-			Platform: v1.Platform{OS: "windows", Architecture: "amd64", OSVersion: fmt.Sprintf("10.0.%d", i)}, Created: Epoch, Steps: []Step{copied("one", l)},
+			Platform: v1.Platform{OS: "windows", Architecture: "amd64", OSVersion: fmt.Sprintf("10.0.%d", i)}, Created: Epoch,
+			Steps: []Step{copied("one", l)},
 		})
 	}
 	return ix
@@ -174,43 +175,57 @@ func Document(artifactType string) Artifact {
 
 // DuplicatePaths is an image with a layer that has one path twice: the last one counts.
 func DuplicatePaths() Image {
-	return small(linuxAMD64, copied("duplicates", NewLayer(Gzip, Text("twice", "first\n"), Text("twice", "second, counts\n"),
-		Text("file-then-dir", "file\n"), Dir("file-then-dir"), Text("file-then-dir/in", "in\n"))))
+	return small(linuxAMD64, copied("duplicates",
+		NewLayer(Gzip, Text("twice", "first\n"), Text("twice", "second, counts\n"),
+			Text("file-then-dir", "file\n"), Dir("file-then-dir"), Text("file-then-dir/in", "in\n"))))
 }
 
 // WeirdNames is an image with all that a layer may legally hold and few do. Nothing in it has to be refused.
 func WeirdNames() Image {
 	one := []File{
 		{Type: tar.TypeXGlobalHeader, PAX: map[string]string{"comment": "global header"}},
-		Text("names/한글 파일.txt", "x"), Text("names/emoji-😀", "x"), Text("names/new\nline", "x"), Text("names/tab\there", "x"), Text("names/back\\slash", "x"),
-		Text("names/quote\"'`", "x"), Text("names/ leading", "x"), Text("names/trailing ", "x"), Text("names/..dots", "x"), Text("names/...", "x"), Text("names/-rf", "x"),
-		Text("names/%2e%2e", "x"), Text("names/<script>alert(1)</script>", "x"), Text("names/bad-utf8-\xff\xfe", "x"), Text("names/caf\u00e9", "NFC"), Text("names/cafe\u0301", "NFD"),
-		Text("names/\u202egnp.exe", "x"), Text("names/\x1b[31mred", "x"), Text("names/"+strings.Repeat("n", 255), "x"), Text("names/"+strings.Repeat("deep/", 60)+"leaf", "x"),
+		Text("names/한글 파일.txt", "x"), Text("names/emoji-😀", "x"), Text("names/new\nline", "x"), Text("names/tab\there", "x"),
+		Text("names/back\\slash", "x"),
+		Text("names/quote\"'`", "x"), Text("names/ leading", "x"), Text("names/trailing ", "x"), Text("names/..dots", "x"),
+		Text("names/...", "x"), Text("names/-rf", "x"),
+		Text("names/%2e%2e", "x"), Text("names/<script>alert(1)</script>", "x"), Text("names/bad-utf8-\xff\xfe", "x"),
+		Text("names/caf\u00e9", "NFC"), Text("names/cafe\u0301", "NFD"),
+		Text("names/\u202egnp.exe", "x"), Text("names/\x1b[31mred", "x"), Text("names/"+strings.Repeat("n", 255), "x"),
+		Text("names/"+strings.Repeat("deep/", 60)+"leaf", "x"),
 		Text("./dot-slash", "x"), Text("/absolute", "x"), Text("empty", ""), {Name: "zeros", Size: 200_000},
 		{Name: "setuid", Mode: 0o4755, Body: "x"}, {Name: "sticky/", Mode: 0o1777},
-		{Name: "dev/null", Type: tar.TypeChar, Mode: 0o666, Dev: [2]int64{1, 3}}, {Name: "dev/loop0", Type: tar.TypeBlock, Dev: [2]int64{7, 0}}, {Name: "fifo", Type: tar.TypeFifo},
-		{Name: "big-ids", UID: 3_000_000, GID: 3_000_001, Body: "x"}, {Name: "xattr", Body: "x", PAX: map[string]string{"SCHILY.xattr.user.comment": "yes"}},
-		{Name: "old", Body: "x", ModTime: time.Unix(1, 0)}, {Name: "future", Body: "x", ModTime: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)},
-		Hardlink("hard", "./dot-slash"), Symlink("loop-a", "loop-b"), Symlink("loop-b", "loop-a"), Symlink("self", "."), Symlink("dangling", "/nowhere"),
+		{Name: "dev/null", Type: tar.TypeChar, Mode: 0o666, Dev: [2]int64{1, 3}},
+		{Name: "dev/loop0", Type: tar.TypeBlock, Dev: [2]int64{7, 0}}, {Name: "fifo", Type: tar.TypeFifo},
+		{Name: "big-ids", UID: 3_000_000, GID: 3_000_001, Body: "x"},
+		{Name: "xattr", Body: "x", PAX: map[string]string{"SCHILY.xattr.user.comment": "yes"}},
+		{Name: "old", Body: "x", ModTime: time.Unix(1, 0)},
+		{Name: "future", Body: "x", ModTime: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)},
+		Hardlink("hard", "./dot-slash"), Symlink("loop-a", "loop-b"), Symlink("loop-b", "loop-a"), Symlink("self", "."),
+		Symlink("dangling", "/nowhere"),
 		Text("gone", "x"), Text("dir/hidden", "x"), Text("dir/deeper/hidden", "x"),
 	}
 	two := []File{Whiteout("gone"), Whiteout("never-there"), Dir("dir"), Opaque("dir"), Text("dir/new", "x")}
-	return small(linuxAMD64, copied("names", NewLayer(Gzip, one...)), copied("whiteouts", NewLayer(Gzip, two...)), copied("nothing", NewLayer(Gzip)))
+	return small(linuxAMD64, copied("names", NewLayer(Gzip, one...)), copied("whiteouts", NewLayer(Gzip, two...)),
+		copied("nothing", NewLayer(Gzip)))
 }
 
 // Traversal is an image with a layer whose names and links try to leave the root.
 func Traversal() Image {
-	return small(linuxAMD64, copied("traversal", NewLayer(Gzip, Text("ok", "ok\n"), Text("../../../../../../tmp/stowage-dotdot", "x"), Text("/tmp/stowage-absolute", "x"),
-		Text("a/../../b", "x"), Symlink("out", "/tmp"), Text("out/stowage-through-symlink", "x"), Hardlink("hard-out", "../../../../etc/hostname"), Text("..", "x"), Whiteout("../../gone"))))
+	return small(linuxAMD64, copied("traversal",
+		NewLayer(Gzip, Text("ok", "ok\n"), Text("../../../../../../tmp/stowage-dotdot", "x"),
+			Text("/tmp/stowage-absolute", "x"),
+			Text("a/../../b", "x"), Symlink("out", "/tmp"), Text("out/stowage-through-symlink", "x"),
+			Hardlink("hard-out", "../../../../etc/hostname"), Text("..", "x"), Whiteout("../../gone"))))
 }
 
-// Sized is an index of one image for each platform, of a number of layers whose blobs are about size bytes each and do not
-// compress: for measuring, and for watching a download.
+// Sized is an index of one image for each platform, of a number of layers whose blobs are about size bytes each and do
+// not compress: for measuring, and for watching a download.
 func Sized(layers int, size int64, platforms ...v1.Platform) Index {
 	return Index{Entries: images(func(m machine) Image {
 		im := Image{Created: Epoch, Config: Config{ImageConfig: v1.ImageConfig{Env: []string{pathEnv}}}}
 		for i := range layers {
-			im.Steps = append(im.Steps, copied(fmt.Sprintf("part-%03d /", i), sizedLayer(fmt.Sprintf("%d/%s", i, PlatformString(m.platform)), size)))
+			im.Steps = append(im.Steps, copied(fmt.Sprintf("part-%03d /", i),
+				sizedLayer(fmt.Sprintf("%d/%s", i, PlatformString(m.platform)), size)))
 		}
 		return im
 	}, platforms...)}

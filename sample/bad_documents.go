@@ -9,8 +9,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// BadDocument is an image whose manifest or config is made to fill memory, pages or time. Everything that it states is true,
-// and its layers are small.
+// BadDocument is an image whose manifest or config is made to fill memory, pages or time. Everything that it states is
+// true, and its layers are small.
 type BadDocument struct {
 	Name    string // such as many-labels, fit for a repository
 	Refused string // what a registry's client should say of it; empty where it is within the limits
@@ -23,7 +23,8 @@ func BadDocuments() []BadDocument {
 	const values = 90_000 // below the limit, with what an image has anyway
 	numbers := strings.TrimSuffix(strings.Repeat("1,", values), ",")
 	all := []BadDocument{
-		{"too-deep", "nested deeper than 100 levels", withKey(strings.Repeat("[", 6000) + numbers + strings.Repeat("]", 6000))},
+		{"too-deep", "nested deeper than 100 levels",
+			withKey(strings.Repeat("[", 6000) + numbers + strings.Repeat("]", 6000))},
 		{"deep", "", withKey(strings.Repeat("[", 98) + numbers + strings.Repeat("]", 98))},
 		{"deep-objects", "", withKey(strings.Repeat(`{"a":`, 98) + "[" + numbers + "]" + strings.Repeat("}", 98))},
 		{"long-numbers", "", withKey("[" + strings.Repeat("9", 3<<20) + ",1e" + strings.Repeat("9", 1<<19) + "]")},
@@ -41,9 +42,10 @@ func BadDocuments() []BadDocument {
 	return append(all, manyValues(values)...)
 }
 
-// costlyTexts are parts of JSON strings that become many times as large once they are shown: as entities, as escapes, in
-// elements of their own.
-var costlyTexts = map[string]string{"markup": `<&'`, "quotes": `\"`, "deletes": "a\x7f", "overrides": "a\u202e", "tags": "\U000e0041", "wide": "한"}
+// costlyTexts are parts of JSON strings that become many times as large once they are shown: as entities, as escapes,
+// in elements of their own.
+var costlyTexts = map[string]string{"markup": `<&'`, "quotes": `\"`, "deletes": "a\x7f", "overrides": "a\u202e",
+	"tags": "\U000e0041", "wide": "한"}
 
 // withKey is an image whose manifest has a key more that nobody knows, with a value as given.
 func withKey(value string) Source { return edited{func(b *Built) { setKey(b, value) }} }
@@ -112,7 +114,8 @@ func manyValues(n int) []BadDocument {
 	lists.Config.Volumes, lists.Config.ExposedPorts = map[string]struct{}{}, map[string]struct{}{}
 	for i := range n / 6 {
 		lists.Config.Cmd, lists.Config.OnBuild = append(lists.Config.Cmd, "'"), append(lists.Config.OnBuild, "RUN <")
-		lists.Config.Volumes[fmt.Sprintf("/v%d", i)], lists.Config.ExposedPorts[fmt.Sprintf("%d/tcp", i)] = struct{}{}, struct{}{}
+		lists.Config.Volumes[fmt.Sprintf("/v%d", i)], lists.Config.ExposedPorts[fmt.Sprintf("%d/tcp", i)] = struct{}{},
+			struct{}{}
 	}
 	links := small(linuxAMD64)
 	links.Config = Config{ImageConfig: v1.ImageConfig{Labels: map[string]string{}}}
@@ -120,7 +123,8 @@ func manyValues(n int) []BadDocument {
 		links.Config.Labels[fmt.Sprintf("url.%d", i)] = "https://example.com/?" + strings.Repeat("&", 1900)
 	}
 	return []BadDocument{
-		{"many-steps", "", history}, {"many-labels", "", labels}, {"many-variables", "", env}, {"long-lists", "", lists}, {"many-addresses", "", links},
+		{"many-steps", "", history}, {"many-labels", "", labels}, {"many-variables", "", env}, {"long-lists", "", lists},
+		{"many-addresses", "", links},
 		{"too-many-values", "more than 100000 values", withKey("[" + strings.Repeat("{},", 110_000) + "{}]")},
 	}
 }

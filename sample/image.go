@@ -76,8 +76,9 @@ func (im Image) Build() (Built, error) {
 	}
 	out := Built{Blobs: make([]Blob, 1)}
 	man := v1.Manifest{
-		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: manifestType, Annotations: im.Annotations, Subject: im.Subject,
-		Layers: []v1.Descriptor{},
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: manifestType, Annotations: im.Annotations,
+		Subject: im.Subject,
+		Layers:  []v1.Descriptor{},
 	}
 	for i, s := range im.Steps {
 		if !s.NoHistory {

@@ -25,7 +25,8 @@ const (
 func Library() []Entry {
 	s := newShelf()
 	var all []Entry
-	for _, part := range [][]Entry{s.ubuntu(), s.debian(), s.postgres(), s.nginx(), s.redis(), s.acme(), s.single(), s.unusual()} {
+	for _, part := range [][]Entry{s.ubuntu(), s.debian(), s.postgres(), s.nginx(), s.redis(), s.acme(), s.single(),
+		s.unusual()} {
 		all = append(all, part...)
 	}
 	return all
@@ -104,7 +105,8 @@ func steps(parts ...[]Step) []Step {
 	return all
 }
 
-// spaced sets how long before the image each step was made: the base's first steps earlier by a day, then seconds apart.
+// spaced sets how long before the image each step was made: the base's first steps earlier by a day, then seconds
+// apart.
 func spaced(base int, all []Step) []Step {
 	for i := range all {
 		all[i].Before = time.Duration(len(all)-1-i) * 7 * time.Second

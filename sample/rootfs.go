@@ -66,7 +66,8 @@ func (m machine) library(release, name string, kB int64) File {
 func (m machine) install(release, name, version string, kB int64, programs ...string) []File {
 	files := []File{
 		Dir("usr/share/doc/" + name),
-		Text("usr/share/doc/"+name+"/copyright", "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: "+name+"\n"),
+		Text("usr/share/doc/"+name+"/copyright",
+			"Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: "+name+"\n"),
 	}
 	share := kB
 	for i, p := range programs {
@@ -78,7 +79,8 @@ func (m machine) install(release, name, version string, kB int64, programs ...st
 		files = append(files, m.program(release, p, part))
 	}
 	if len(programs) == 0 {
-		files = append(files, m.library(release, "lib"+name+".so.1.0", kB), Symlink("usr/lib/"+m.triplet+"/lib"+name+".so.1", "lib"+name+".so.1.0"))
+		files = append(files, m.library(release, "lib"+name+".so.1.0", kB),
+			Symlink("usr/lib/"+m.triplet+"/lib"+name+".so.1", "lib"+name+".so.1.0"))
 	}
 	list := make([]string, 0, len(files))
 	for _, f := range files {
@@ -86,13 +88,16 @@ func (m machine) install(release, name, version string, kB int64, programs ...st
 	}
 	return append(files, Text("var/lib/dpkg/info/"+name+".list", "/.\n"+strings.Join(list, "\n")+"\n"),
 		Text("var/lib/dpkg/info/"+name+".md5sums", fmt.Sprintf("%032x  %s\n", kB, list[len(list)-1])),
-		Text("var/lib/dpkg/status.d/"+name, fmt.Sprintf("Package: %s\nStatus: install ok installed\nArchitecture: %s\nVersion: %s\nInstalled-Size: %d\n", name, m.deb, version, kB)))
+		Text("var/lib/dpkg/status.d/"+name,
+			fmt.Sprintf("Package: %s\nStatus: install ok installed\nArchitecture: %s\nVersion: %s\nInstalled-Size: %d\n", name,
+				m.deb, version, kB)))
 }
 
 // passwd is the accounts file with further lines.
 func passwd(more ...string) File {
 	return Text("etc/passwd", "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\nbin:x:2:2:bin:/bin:/usr/sbin/nologin\n"+
-		"www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"+lines(more))
+		"www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"+
+		lines(more))
 }
 
 func group(more ...string) File {
@@ -110,23 +115,31 @@ func lines(more []string) string {
 // rootfs is a small Debian-like root file system; size is the rough total in kB, uncompressed, on amd64.
 func (m machine) rootfs(release, osRelease string, size int64) []File {
 	files := []File{}
-	for _, d := range []string{"boot", "dev", "etc", "etc/apt", "etc/apt/sources.list.d", "etc/default", "etc/ssl", "home", "media", "mnt", "opt", "proc", "root", "run", "srv", "sys",
-		"usr", "usr/bin", "usr/lib", "usr/lib/" + m.triplet, "usr/local", "usr/local/bin", "usr/local/lib", "usr/local/sbin", "usr/sbin", "usr/share", "usr/share/doc",
-		"usr/share/zoneinfo", "var", "var/cache", "var/cache/apt", "var/lib", "var/lib/dpkg", "var/lib/dpkg/info", "var/log", "var/log/apt"} {
+	for _, d := range []string{"boot", "dev", "etc", "etc/apt", "etc/apt/sources.list.d", "etc/default", "etc/ssl", "home",
+		"media", "mnt", "opt", "proc", "root", "run", "srv", "sys",
+		"usr", "usr/bin", "usr/lib", "usr/lib/" + m.triplet, "usr/local", "usr/local/bin", "usr/local/lib", "usr/local/sbin",
+		"usr/sbin", "usr/share", "usr/share/doc",
+		"usr/share/zoneinfo", "var", "var/cache", "var/cache/apt", "var/lib", "var/lib/dpkg", "var/lib/dpkg/info", "var/log",
+		"var/log/apt"} {
 		files = append(files, Dir(d))
 	}
 	files = append(files, File{Name: "tmp/", Mode: 0o1777}, File{Name: "var/tmp/", Mode: 0o1777},
 		Symlink("bin", "usr/bin"), Symlink("lib", "usr/lib"), Symlink("sbin", "usr/sbin"), Symlink("var/run", "/run"),
-		Text("etc/os-release", osRelease), Text("etc/hostname", "localhost\n"), Text("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
+		Text("etc/os-release", osRelease), Text("etc/hostname", "localhost\n"),
+		Text("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
 		passwd(), group(), File{Name: "etc/shadow", Body: "root:*:19700:0:99999:7:::\n", Mode: 0o640, GID: 42},
-		Text("root/.bashrc", "# ~/.bashrc: executed by bash(1) for non-login shells.\n"), Symlink("etc/mtab", "/proc/mounts"), Symlink("etc/localtime", "/usr/share/zoneinfo/Etc/UTC"),
-		Data("var/log/apt/history.log", m.seed(release), 2_000), Data("var/log/dpkg.log", m.seed(release), 6_000), Data("usr/share/zoneinfo/Etc/UTC", "tz", 118))
+		Text("root/.bashrc", "# ~/.bashrc: executed by bash(1) for non-login shells.\n"), Symlink("etc/mtab", "/proc/mounts"),
+		Symlink("etc/localtime", "/usr/share/zoneinfo/Etc/UTC"),
+		Data("var/log/apt/history.log", m.seed(release), 2_000), Data("var/log/dpkg.log", m.seed(release), 6_000),
+		Data("usr/share/zoneinfo/Etc/UTC", "tz", 118))
 	for _, f := range []struct {
 		name  string
 		share int64 // of size, in thousandths
 	}{
-		{"usr/bin/bash", 140}, {"usr/bin/perl", 190}, {"usr/bin/dpkg", 40}, {"usr/bin/apt-get", 12}, {"usr/bin/tar", 50}, {"usr/bin/ls", 16}, {"usr/bin/cp", 17},
-		{"usr/bin/grep", 22}, {"usr/bin/sed", 14}, {"usr/bin/find", 25}, {"usr/bin/mount", 8}, {"usr/sbin/useradd", 16}, {"usr/lib/" + m.triplet + "/libc.so.6", 200},
+		{"usr/bin/bash", 140}, {"usr/bin/perl", 190}, {"usr/bin/dpkg", 40}, {"usr/bin/apt-get", 12}, {"usr/bin/tar", 50},
+		{"usr/bin/ls", 16}, {"usr/bin/cp", 17},
+		{"usr/bin/grep", 22}, {"usr/bin/sed", 14}, {"usr/bin/find", 25}, {"usr/bin/mount", 8}, {"usr/sbin/useradd", 16},
+		{"usr/lib/" + m.triplet + "/libc.so.6", 200},
 		{"usr/lib/" + m.triplet + "/libcrypto.so.3", 170}, {"usr/lib/" + m.triplet + "/libstdc++.so.6", 80},
 	} {
 		files = append(files, m.program(release, f.name, size*f.share/1000))

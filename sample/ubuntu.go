@@ -33,7 +33,8 @@ func (s *shelf) ubuntuIndex(r ubuntuRelease) Index {
 			Docker: true, Created: r.created,
 			Config: Config{ImageConfig: v1.ImageConfig{
 				Env: []string{pathEnv}, Cmd: words("/bin/bash"),
-				Labels: map[string]string{"org.opencontainers.image.ref.name": "ubuntu", "org.opencontainers.image.version": r.version},
+				Labels: map[string]string{"org.opencontainers.image.ref.name": "ubuntu",
+					"org.opencontainers.image.version": r.version},
 			}},
 			Steps: spaced(0, []Step{
 				{By: "/bin/sh -c #(nop)  ARG RELEASE"},

@@ -7,7 +7,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Names as long as a registry takes them: a tag of 128 characters, and a repository that leaves room for a host within 255.
+// Names as long as a registry takes them: a tag of 128 characters, and a repository that leaves room for a host within
+// 255.
 var (
 	LongRepository = "platform-engineering/observability/telemetry-pipelines/kubernetes-operators/release-candidates/internal-preview-builds/" +
 		"open-telemetry-collector-contrib-distribution-with-extended-exporters-and-receivers"
@@ -16,10 +17,12 @@ var (
 
 // small is an image for one platform with one small layer.
 func small(p v1.Platform, more ...Step) Image {
-	l := NewLayer(Gzip, Dir("bin"), Program("bin/true", PlatformString(p), 24_000), Text("etc/motd", PlatformString(p)+"\n"))
+	l := NewLayer(Gzip, Dir("bin"), Program("bin/true", PlatformString(p), 24_000),
+		Text("etc/motd", PlatformString(p)+"\n"))
 	return Image{
-		Platform: p, Created: Date("2026-08-01T12:00:00Z"), Config: Config{ImageConfig: v1.ImageConfig{Env: []string{pathEnv}, Cmd: words("/bin/true")}},
-		Steps: append([]Step{copied("/out/ /", l)}, more...),
+		Platform: p, Created: Date("2026-08-01T12:00:00Z"),
+		Config: Config{ImageConfig: v1.ImageConfig{Env: []string{pathEnv}, Cmd: words("/bin/true")}},
+		Steps:  append([]Step{copied("/out/ /", l)}, more...),
 	}
 }
 
@@ -51,14 +54,16 @@ func (s *shelf) unusual() []Entry {
 
 // Chart is a Helm chart: a manifest that is no image.
 func Chart() Artifact {
-	content := NewLayer(Gzip, Text("mychart/Chart.yaml", "apiVersion: v2\nname: mychart\nversion: 0.1.0\n"), Text("mychart/values.yaml", "replicas: 1\n"), Text("mychart/templates/service.yaml", "kind: Service\n"))
+	content := NewLayer(Gzip, Text("mychart/Chart.yaml", "apiVersion: v2\nname: mychart\nversion: 0.1.0\n"),
+		Text("mychart/values.yaml", "replicas: 1\n"), Text("mychart/templates/service.yaml", "kind: Service\n"))
 	l, err := content.Content()
 	if err != nil {
 		panic("sample: build the chart: " + err.Error()) // fixed files, so it cannot happen
 	}
 	return Artifact{
-		ConfigType: "application/vnd.cncf.helm.config.v1+json", Config: map[string]string{"name": "mychart", "version": "0.1.0", "apiVersion": "v2", "type": "application"},
-		Blobs: []Blob{DataBlob("application/vnd.cncf.helm.chart.content.v1.tar+gzip", l.Blob)},
+		ConfigType: "application/vnd.cncf.helm.config.v1+json",
+		Config:     map[string]string{"name": "mychart", "version": "0.1.0", "apiVersion": "v2", "type": "application"},
+		Blobs:      []Blob{DataBlob("application/vnd.cncf.helm.chart.content.v1.tar+gzip", l.Blob)},
 	}
 }
 
@@ -68,19 +73,24 @@ func Hostile() Image {
 	im := small(linuxAMD64)
 	im.Author = `<img src=x onerror=alert(1)>`
 	im.Config = Config{ImageConfig: v1.ImageConfig{
-		Env:        []string{pathEnv, "X=<svg onload=alert(3)>", "EMPTY=", "=no name", "TEMPLATE={{.Config}}${HOME}", "RTL=\u202etxt.exe", "ESC=\x1b[31mred\x1b[0m", "NUL=a\x00b", "LINES=a\r\nSet-Cookie: b=c"},
+		Env: []string{pathEnv, "X=<svg onload=alert(3)>", "EMPTY=", "=no name", "TEMPLATE={{.Config}}${HOME}",
+			"RTL=\u202etxt.exe", "ESC=\x1b[31mred\x1b[0m", "NUL=a\x00b", "LINES=a\r\nSet-Cookie: b=c"},
 		Cmd:        []string{"sh", "-c", "echo '</script><script>alert(2)</script>' \"$1\" && `id`"},
 		Entrypoint: []string{"/bin/<b>bold</b>"}, WorkingDir: "/<b>", User: "'; DROP TABLE images; --",
 		ExposedPorts: ports("<u>80</u>/tcp"), Volumes: ports("javascript:alert(7)"), StopSignal: "<i>",
 		Labels: map[string]string{
-			"<script>alert(4)</script>": `"><img src=x onerror=alert(5)>`, "url": "javascript:alert(6)", "long": strings.Repeat("0123456789abcdef", 256),
-			"rtl": "\u202egnp.exe\u2066 isolated \u2069", "zero-width": "a\u200bb\u200dc\ufeff", "korean": "컨테이너 이미지", "combining": strings.Repeat("Z\u0351\u0349", 40), strings.Repeat("k", 300): "long key",
+			"<script>alert(4)</script>": `"><img src=x onerror=alert(5)>`, "url": "javascript:alert(6)",
+			"long": strings.Repeat("0123456789abcdef", 256),
+			"rtl":  "\u202egnp.exe\u2066 isolated \u2069", "zero-width": "a\u200bb\u200dc\ufeff", "korean": "컨테이너 이미지",
+			"combining": strings.Repeat("Z\u0351\u0349", 40), strings.Repeat("k", 300): "long key",
 		},
 	}}
-	im.Annotations = map[string]string{"org.opencontainers.image.title": "<script>alert(8)</script>", "org.opencontainers.image.url": "javascript:alert(9)"}
+	im.Annotations = map[string]string{"org.opencontainers.image.title": "<script>alert(8)</script>",
+		"org.opencontainers.image.url": "javascript:alert(9)"}
 	im.Steps[0].By = `RUN echo "<script>alert(1)</script>" && echo '</td></tr></table>' # ` + "\u202e" + ` reversed`
 	im.Steps[0].Comment = `<img src=x onerror=alert(10)>`
-	im.Steps = append(im.Steps, Step{By: "RUN " + strings.Repeat("very-long-command-without-a-single-space", 120)}, Step{By: "ENV A=\x1b]0;title\x07"})
+	im.Steps = append(im.Steps, Step{By: "RUN " + strings.Repeat("very-long-command-without-a-single-space", 120)},
+		Step{By: "ENV A=\x1b]0;title\x07"})
 	return im
 }
 
@@ -117,8 +127,10 @@ func Windows() Index {
 		im.Docker = true
 		im.Config.Cmd, im.Config.Shell = []string{`c:\agent\agent.exe`}, []string{"powershell", "-Command"}
 		im.Steps = []Step{
-			{By: "Apply image " + version, Layer: NewLayer(Gzip, Dir("Files"), Dir("Files/Windows"), Program("Files/Windows/System32/kernel32.dll", version, 190_000), Dir("Hives"))},
-			{By: `cmd /S /C #(nop) COPY dir:9f86d081884c7d65 in c:\agent `, Layer: NewLayer(Gzip, Dir("Files"), Program("Files/agent/agent.exe", version, 310_000))},
+			{By: "Apply image " + version, Layer: NewLayer(Gzip, Dir("Files"), Dir("Files/Windows"),
+				Program("Files/Windows/System32/kernel32.dll", version, 190_000), Dir("Hives"))},
+			{By: `cmd /S /C #(nop) COPY dir:9f86d081884c7d65 in c:\agent `,
+				Layer: NewLayer(Gzip, Dir("Files"), Program("Files/agent/agent.exe", version, 310_000))},
 			{By: `cmd /S /C #(nop)  CMD ["c:\\agent\\agent.exe"]`},
 		}
 		return im

@@ -50,7 +50,8 @@ type waiter struct {
 
 // New makes Places, all of them free.
 func New(r Rules) *Places {
-	return &Places{rules: r, hosts: map[string]int{}, by: map[string]int{}, turns: memo.NewRecent[string, int64](mostTurns)}
+	return &Places{rules: r, hosts: map[string]int{}, by: map[string]int{},
+		turns: memo.NewRecent[string, int64](mostTurns)}
 }
 
 // Take waits for a place until ctx ends; the error is then its cause. The place is held until release is called, once.

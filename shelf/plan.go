@@ -30,7 +30,9 @@ type Deletion struct {
 type Undone struct {
 	Removal  Deletion
 	Restored []image.Reference // tags and digests that are back, at most MaxPlanLines
-	Kept     []image.Reference // tags that were pulled again meanwhile and stay where they point, at most MaxPlanLines; what they pointed to is back as a digest
+	// tags that were pulled again meanwhile and stay where they point, at most MaxPlanLines; what they pointed to is back
+	// as a digest
+	Kept []image.Reference
 }
 
 // Removal asks for things to be deleted, all in one plan.
@@ -87,7 +89,8 @@ type RemovalPlan struct {
 	Totals   PlanTotals        `json:"totals"`
 
 	// Fingerprint is equal for equal plans, what the lists leave out included: a plan that was shown is carried out
-	// only while it still holds. For whom a blob stays and what is used are not part of it: that changes nothing of what is done.
+	// only while it still holds. For whom a blob stays and what is used are not part of it: that changes nothing of what
+	// is done.
 	Fingerprint image.Digest `json:"fingerprint"`
 }
 
@@ -105,11 +108,13 @@ type PlanTotals struct {
 	Freed    int64 `json:"freed"` // bytes that leave the disk
 }
 
-// PlanItem is one thing that was asked for, or a digest that a prune chose (by its first tag, where it has one), and why it stays where the rules refuse it.
+// PlanItem is one thing that was asked for, or a digest that a prune chose (by its first tag, where it has one), and
+// why it stays where the rules refuse it.
 type PlanItem struct {
 	Item    RemovalItem `json:"item"`
 	Refusal *Refusal    `json:"refusal"` // nil: it is carried out
-	Images  int         `json:"images"`  // that are deleted with it, also where others of the plan take them away too; 0: untagged only
+	// that are deleted with it, also where others of the plan take them away too; 0: untagged only
+	Images int `json:"images"`
 }
 
 // RefusalReason says which rule stands in the way of a deletion without force.
@@ -118,10 +123,11 @@ type RefusalReason string
 // The reasons (product.md section 5).
 const (
 	RefusedReferenced RefusalReason = "referenced" // an image ID, a digest or a platform that other references lead to
-	RefusedPinned     RefusalReason = "pinned"     // somebody pinned it: docker's "image is being used by running container"
-	RefusedBase       RefusalReason = "base"       // other images are built on it: docker's "image has dependent child images"
-	RefusedHeld       RefusalReason = "held"       // of a prune: a running pull needs it
-	RefusedMissing    RefusalReason = "missing"    // of several things: it is not stored; force does not change that
+	// somebody pinned it: docker's "image is being used by running container"
+	RefusedPinned  RefusalReason = "pinned"
+	RefusedBase    RefusalReason = "base"    // other images are built on it: docker's "image has dependent child images"
+	RefusedHeld    RefusalReason = "held"    // of a prune: a running pull needs it
+	RefusedMissing RefusalReason = "missing" // of several things: it is not stored; force does not change that
 )
 
 // Refusal says why something is not deleted without force.
@@ -143,12 +149,14 @@ type PlanImage struct {
 
 // PlanBlob is a blob that a plan removes, or that stays because of UsedBy or because a running pull needs it.
 type PlanBlob struct {
-	Digest image.Digest      `json:"digest"`
-	Kind   string            `json:"kind"` // index, manifest, config, layer, attestation: a part of what describes an image
+	Digest image.Digest `json:"digest"`
+	// index, manifest, config, layer, attestation: a part of what describes an image
+	Kind   string            `json:"kind"`
 	Size   int64             `json:"size"`
 	UsedBy []image.Reference `json:"used_by"` // a few of them
-	Users  int               `json:"users"`   // how many references there are in all; of very many, those that were looked at
-	Held   bool              `json:"held"`    // a running pull needs it
+	// how many references there are in all; of very many, those that were looked at
+	Users int  `json:"users"`
+	Held  bool `json:"held"` // a running pull needs it
 }
 
 // PlanRemains is a reference that stays, with the platforms that stay stored under it.
@@ -169,9 +177,10 @@ type Use string
 
 // The uses, in the order in which one is told rather than another.
 const (
-	UseHandedOut Use = "handed out" // clients were given it, by one of its tags, its digest or that of one of its platforms
-	UsePulled    Use = "pulled"     // it came onto the shelf, or was pulled again
-	UseUncounted Use = "uncounted"  // nobody knows: what is handed out is counted only since then
+	// clients were given it, by one of its tags, its digest or that of one of its platforms
+	UseHandedOut Use = "handed out"
+	UsePulled    Use = "pulled"    // it came onto the shelf, or was pulled again
+	UseUncounted Use = "uncounted" // nobody knows: what is handed out is counted only since then
 )
 
 // Refused tells whether the rules leave nothing to do of what was asked for.

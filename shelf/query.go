@@ -26,12 +26,14 @@ const (
 
 // Valid tells whether rows can be sorted so.
 func (s Sort) Valid() bool {
-	return s == "" || slices.Contains([]Sort{SortName, SortPlatforms, SortID, SortCreated, SortPulled, SortSize, SortUnpacked, SortHanded, SortUpdate}, s)
+	return s == "" || slices.Contains([]Sort{SortName, SortPlatforms, SortID, SortCreated, SortPulled, SortSize,
+		SortUnpacked, SortHanded, SortUpdate}, s)
 }
 
 // ValidForRepositories tells whether the list of repositories can be sorted so.
 func (s Sort) ValidForRepositories() bool {
-	return s == "" || slices.Contains([]Sort{SortName, SortTags, SortCreated, SortPulled, SortSize, SortHanded, SortUpdate}, s)
+	return s == "" ||
+		slices.Contains([]Sort{SortName, SortTags, SortCreated, SortPulled, SortSize, SortHanded, SortUpdate}, s)
 }
 
 // DanglingFilter is docker's filter of that name.

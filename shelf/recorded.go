@@ -42,8 +42,8 @@ type PulledImage struct {
 	Attestations []image.Attestation // what the index lists about it, as far as it could be had
 }
 
-// Digests lists the blobs of the image: its manifest, config and layers, and all of what describes it. Some can be in it
-// twice.
+// Digests lists the blobs of the image: its manifest, config and layers, and all of what describes it. Some can be in
+// it twice.
 func (i PulledImage) Digests() []image.Digest {
 	all := []image.Digest{i.Document.Digest, i.Document.Manifest.Config.Digest}
 	for _, l := range i.Document.Manifest.Layers {
@@ -86,9 +86,10 @@ type Import struct {
 	Pulled []Pulled                        // one for each name; Before is looked up when it is recorded
 	Files  map[image.Digest]image.Staged   // every blob that Pulled names
 	Proved map[image.Digest]image.Unpacked // every layer, unpacked
-	Made   map[image.Digest]bool           // manifests that no registry has: the archive did not hold any, or one over unpacked layers
-	JobID  int64
-	By     image.Actor
+	// manifests that no registry has: the archive did not hold any, or one over unpacked layers
+	Made  map[image.Digest]bool
+	JobID int64
+	By    image.Actor
 }
 
 // Imported is what became of one name of an Import.

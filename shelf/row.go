@@ -54,11 +54,12 @@ type RepositoryRow struct {
 	Platforms  []image.Platform // that any of the rows has
 	Created    time.Time        // the newest; zero where none says
 	Pulled     time.Time        // the last
-	Size       int64            // compressed bytes of each digest added up: a layer that two of them share is counted twice
-	Available  int              // tags for which the registry has another digest
-	Gone       int              // tags that the registry no longer has
-	Pinned     int
-	Downloads  Download // of any of the rows
+	// compressed bytes of each digest added up: a layer that two of them share is counted twice
+	Size      int64
+	Available int // tags for which the registry has another digest
+	Gone      int // tags that the registry no longer has
+	Pinned    int
+	Downloads Download // of any of the rows
 }
 
 // RepositoryTotals are the sums that a repository's page shows.

@@ -50,7 +50,8 @@ type Image struct {
 func (i Image) Misnamed() bool {
 	p, own := i.Platform, i.Own
 	return p.Known() && own.Known() &&
-		(p.OS != own.OS || p.Architecture != own.Architecture || p.Variant != own.Variant && p.Variant != "" && own.Variant != "")
+		(p.OS != own.OS || p.Architecture != own.Architecture ||
+			p.Variant != own.Variant && p.Variant != "" && own.Variant != "")
 }
 
 // IndexEntry is one line of an index as the pages show it: a platform, stored or not, or what describes one.

@@ -106,10 +106,11 @@ type DiskUse struct {
 	Waiting      int64     // blobs that nothing needs, until their deletion cannot be undone any more
 	WaitingBlobs int       // how many
 	WaitingUntil time.Time // when the last of them goes; zero where nothing waits
-	Unfinished   int64     // of pulls that run, or that did not end well: whole layers, as last counted, and parts of layers
-	Database     int64     // with its log, and what is kept free for it
-	Layout       int64     // index.json, and what else makes the folder an image layout
-	Other        int64     // what is not Stowage's, as last counted
+	// of pulls that run, or that did not end well: whole layers, as last counted, and parts of layers
+	Unfinished int64
+	Database   int64 // with its log, and what is kept free for it
+	Layout     int64 // index.json, and what else makes the folder an image layout
+	Other      int64 // what is not Stowage's, as last counted
 
 	Free, Volume uint64 // of the volume that the data folder is on
 }

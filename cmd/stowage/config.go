@@ -168,11 +168,13 @@ func (f flags) check(stderr io.Writer) (settings, error) {
 	}
 	host, _, err := net.SplitHostPort(f.Listen)
 	if err != nil {
-		return s, image.Errorf(image.Invalid, "--listen: %q is not an address with a port", f.Listen).Suggest("Give host and port, such as 127.0.0.1:8080.")
+		return s, image.Errorf(image.Invalid, "--listen: %q is not an address with a port", f.Listen).
+			Suggest("Give host and port, such as 127.0.0.1:8080.")
 	}
 	s.loopback = isLoopback(host)
 	if !s.loopback && f.Auth != "none" {
-		return s, image.Errorf(image.Invalid, "--listen %s would let everybody on the network pull, upload and delete images", f.Listen).
+		return s, image.Errorf(image.Invalid, "--listen %s would let everybody on the network pull, upload and delete images",
+			f.Listen).
 			Suggest("Listen on 127.0.0.1, or add --auth none if that is what you want.")
 	}
 	if f.ExternalURL != "" {

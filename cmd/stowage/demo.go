@@ -58,12 +58,14 @@ func demo(ctx context.Context, f flags, stderr io.Writer) (err error) {
 		return err
 	}
 	s.list = slices.DeleteFunc(s.list, func(l registry.Entry) bool { // the demo's own are nowhere else
-		return slices.ContainsFunc(list, func(own registry.Entry) bool { return sameHost(own.Host, l.Host) || sameHost(own.Host, l.MirrorOf) })
+		return slices.ContainsFunc(list,
+			func(own registry.Entry) bool { return sameHost(own.Host, l.Host) || sameHost(own.Host, l.MirrorOf) })
 	})
-	a, err := open(ctx, s, parts{registries: list, demo: &page.Demo{MoveTag: tagMover(reg)}, ready: func(ctx context.Context, jobs *job.Runner, q *pull.Queue) error {
-		defer world.stocked.Store(true)
-		return stockDemo(ctx, jobs, q)
-	}})
+	a, err := open(ctx, s, parts{registries: list, demo: &page.Demo{MoveTag: tagMover(reg)},
+		ready: func(ctx context.Context, jobs *job.Runner, q *pull.Queue) error {
+			defer world.stocked.Store(true)
+			return stockDemo(ctx, jobs, q)
+		}})
 	if err != nil {
 		return err
 	}
@@ -122,7 +124,8 @@ func awaitPull(ctx context.Context, jobs *job.Runner, id int64) error {
 				return nil
 			}
 			if j.Problem != nil {
-				return &image.Error{Kind: j.Problem.Kind, Message: j.Problem.Message.String(), Suggestion: j.Problem.Suggestion.String()}
+				return &image.Error{Kind: j.Problem.Kind, Message: j.Problem.Message.String(),
+					Suggestion: j.Problem.Suggestion.String()}
 			}
 			if j.State.Final() {
 				return nil

@@ -43,7 +43,8 @@ func (d *demoWorld) registries(ctx context.Context) ([]registry.Entry, error) {
 	quay := fake.NewLarge(d.registry, d.registry)
 	addFound(quay, fake.QuayFound())
 	ghcr := fake.NewLarge(d.registry, d.registry)
-	ghcr.Show(slices.DeleteFunc(d.registry.Repositories(), func(name string) bool { return !strings.HasPrefix(name, "acme/") })...)
+	ghcr.Show(slices.DeleteFunc(d.registry.Repositories(),
+		func(name string) bool { return !strings.HasPrefix(name, "acme/") })...)
 	for _, name := range fake.ManyNames(60) {
 		ghcr.AddRepositories("acme/api", "acme/"+strings.ReplaceAll(name, "/", "-"))
 	}

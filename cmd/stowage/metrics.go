@@ -23,21 +23,31 @@ type shelfMetrics struct {
 }
 
 var (
-	rowsDesc    = prometheus.NewDesc("stowage_images", "Rows of the Images page: tags, and digests without a tag.", nil, nil)
+	rowsDesc = prometheus.NewDesc("stowage_images",
+		"Rows of the Images page: tags, and digests without a tag.", nil, nil)
 	reposDesc   = prometheus.NewDesc("stowage_repositories", "Repositories on the shelf.", nil, nil)
 	blobsDesc   = prometheus.NewDesc("stowage_blobs", "Blobs on the shelf.", nil, nil)
 	bytesDesc   = prometheus.NewDesc("stowage_blob_bytes", "Bytes of all blobs on disk.", nil, nil)
-	damagedDesc = prometheus.NewDesc("stowage_damaged_blobs", "Blobs that were found damaged on disk and are not mended.", nil, nil)
-	freeDesc    = prometheus.NewDesc("stowage_disk_free_bytes", "Free bytes of the volume that the data folder is on.", nil, nil)
-	roomDesc    = prometheus.NewDesc("stowage_disk_room_bytes", "Bytes that pulls and uploads may still take of that volume; negative below the reserve.", nil, nil)
-	reserveDesc = prometheus.NewDesc("stowage_disk_reserve_bytes", "Bytes of that volume that stay free for the database.", nil, nil)
-	activeDesc  = prometheus.NewDesc("stowage_pulls_active", "Pulls that are queued or running.", nil, nil)
-	endedDesc   = prometheus.NewDesc("stowage_pulls_total", "Pulls that have ended since the start, by outcome.", []string{"outcome"}, nil)
-	fetchedDesc = prometheus.NewDesc("stowage_fetched_bytes_total", "Bytes of blobs received from registries since the start.", nil, nil)
+	damagedDesc = prometheus.NewDesc("stowage_damaged_blobs",
+		"Blobs that were found damaged on disk and are not mended.", nil, nil)
+	freeDesc = prometheus.NewDesc("stowage_disk_free_bytes",
+		"Free bytes of the volume that the data folder is on.", nil, nil)
+	roomDesc = prometheus.NewDesc("stowage_disk_room_bytes",
+		"Bytes that pulls and uploads may still take of that volume; negative below the reserve.", nil, nil)
+	reserveDesc = prometheus.NewDesc("stowage_disk_reserve_bytes",
+		"Bytes of that volume that stay free for the database.", nil, nil)
+	activeDesc = prometheus.NewDesc("stowage_pulls_active", "Pulls that are queued or running.", nil, nil)
+	endedDesc  = prometheus.NewDesc("stowage_pulls_total", "Pulls that have ended since the start, by outcome.",
+		[]string{"outcome"}, nil)
+	fetchedDesc = prometheus.NewDesc("stowage_fetched_bytes_total",
+		"Bytes of blobs received from registries since the start.", nil, nil)
 
-	mirrorAskedDesc    = prometheus.NewDesc("stowage_mirror_questions_total", "Questions about tags to mirrored registries since the start.", nil, nil)
-	mirrorStaleDesc    = prometheus.NewDesc("stowage_mirror_stale_total", "Answers about tags from the shelf since the start because the registry could not be asked.", nil, nil)
-	mirrorStreamedDesc = prometheus.NewDesc("stowage_mirror_streamed_total", "Blobs handed on to clients while they came, since the start.", nil, nil)
+	mirrorAskedDesc = prometheus.NewDesc("stowage_mirror_questions_total",
+		"Questions about tags to mirrored registries since the start.", nil, nil)
+	mirrorStaleDesc = prometheus.NewDesc("stowage_mirror_stale_total",
+		"Answers about tags from the shelf since the start because the registry could not be asked.", nil, nil)
+	mirrorStreamedDesc = prometheus.NewDesc("stowage_mirror_streamed_total",
+		"Blobs handed on to clients while they came, since the start.", nil, nil)
 )
 
 func (m shelfMetrics) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, ch) }
@@ -77,7 +87,8 @@ func (m shelfMetrics) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func newMetrics(store *storage.Store, jobs *job.Runner, queue *pull.Queue, mirror *pull.Mirror, log *slog.Logger) *prometheus.Registry {
+func newMetrics(store *storage.Store, jobs *job.Runner, queue *pull.Queue, mirror *pull.Mirror,
+	log *slog.Logger) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		shelfMetrics{store: store, jobs: jobs, queue: queue, mirror: mirror, log: log})

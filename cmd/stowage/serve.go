@@ -50,15 +50,17 @@ func serve(ctx context.Context, f flags, stderr io.Writer) error {
 	return a.run(ctx)
 }
 
-// sayWhy serves why the shelf cannot be used, until ctx ends: a process that ended would be started again and again, and
-// nobody who looks at the pages would learn why.
+// sayWhy serves why the shelf cannot be used, until ctx ends: a process that ended would be started again and again,
+// and nobody who looks at the pages would learn why.
 func sayWhy(ctx context.Context, s settings, why error) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	server := web.NewUnusable(why, web.Options{Logger: s.log, Loopback: s.loopback, ExternalURL: s.external, Hosts: s.Host})
-	s.log.Error("the shelf cannot be used: every address says why until Stowage is stopped", "listen", s.Listen, "error", why)
+	server := web.NewUnusable(why, web.Options{Logger: s.log, Loopback: s.loopback, ExternalURL: s.external,
+		Hosts: s.Host})
+	s.log.Error("the shelf cannot be used: every address says why until Stowage is stopped", "listen", s.Listen,
+		"error", why)
 	stop := context.AfterFunc(ctx, func() {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestsEnd)
 		defer cancel()
@@ -104,14 +106,17 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 		return a, fmt.Errorf("listen: %w", err)
 	}
 	a.client, err = registry.New(registry.Options{
-		InsecureHosts: s.InsecureRegistry, CAFiles: s.RegistryCA, Registries: slices.Concat(p.registries, s.list), AllowPrivate: s.loopback,
+		InsecureHosts: s.InsecureRegistry, CAFiles: s.RegistryCA, Registries: slices.Concat(p.registries, s.list),
+		AllowPrivate:   s.loopback,
 		WithholdLogins: !s.loopback && !s.ShareLogins,
 		UserAgent:      "stowage", Logger: s.log, Concurrency: fetch.MostDownloads(s.PullConcurrency),
 	})
 	if err != nil {
 		return a, err
 	}
-	a.store, err = storage.Open(ctx, storage.Options{Dir: s.Data, DefaultPlatform: s.platform, UndoWindow: s.UndoWindow, DiskReserve: s.diskReserve, Logger: s.log})
+	a.store, err = storage.Open(ctx, storage.Options{
+		Dir: s.Data, DefaultPlatform: s.platform, UndoWindow: s.UndoWindow, DiskReserve: s.diskReserve, Logger: s.log,
+	})
 	if err != nil {
 		return a, err
 	}
@@ -120,18 +125,21 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 	}
 	a.jobs = job.NewRunner(a.store.Ledger(), s.log, time.Now)
 	a.queue = pull.New(pull.Options{
-		Source: a.client, Shelf: a.store, Runner: a.jobs, Concurrency: s.PullConcurrency, DefaultPlatform: s.platform, Logger: s.log,
+		Source: a.client, Shelf: a.store, Runner: a.jobs, Concurrency: s.PullConcurrency, DefaultPlatform: s.platform,
+		Logger: s.log,
 	})
 	a.importer = archive.NewImporter(archive.Options{Shelf: a.store, Jobs: a.jobs, MaxBytes: s.maxUpload, Logger: s.log})
 	a.checker = updates.New(updates.Options{Source: a.client, Shelf: a.store, Interval: s.CheckInterval, Logger: s.log})
 	if len(s.Mirror) > 0 {
-		a.mirror = pull.NewMirror(pull.MirrorOptions{Queue: a.queue, Checks: a.store, Registries: s.Mirror, Fresh: s.MirrorFresh, Logger: s.log})
+		a.mirror = pull.NewMirror(pull.MirrorOptions{Queue: a.queue, Checks: a.store, Registries: s.Mirror,
+			Fresh: s.MirrorFresh, Logger: s.log})
 	}
 	metrics := newMetrics(a.store, a.jobs, a.queue, a.mirror, s.log)
 	api := distribution.New(distribution.Options{Store: a.store, Mirror: a.mirror, Logger: s.log})
 	a.server = web.New(web.Options{
 		Handlers: handlers.New(handlers.Options{
-			Store: a.store, Jobs: a.jobs, Queue: a.queue, Checker: a.checker, Mirror: a.mirror, Registry: a.client, Search: search.New(a.client, a.client.Outbound()), Importer: a.importer, Logger: s.log,
+			Store: a.store, Jobs: a.jobs, Queue: a.queue, Checker: a.checker, Mirror: a.mirror, Registry: a.client,
+			Search: search.New(a.client, a.client.Outbound()), Importer: a.importer, Logger: s.log,
 			DefaultPlatform: s.platform, LocalUser: localUser(), Demo: p.demo, ExternalURL: s.external, Closing: a.closing,
 		}),
 		Distribution: api, Stored: api.Stored(),
@@ -168,15 +176,18 @@ func (a *app) run(ctx context.Context) error {
 		}
 	}
 	if len(a.settings.Mirror) > 0 {
-		a.settings.log.Info("fetches for clients of /v2/ what is not stored", "registries", a.settings.Mirror, "fresh", a.settings.MirrorFresh)
+		a.settings.log.Info("fetches for clients of /v2/ what is not stored", "registries", a.settings.Mirror,
+			"fresh", a.settings.MirrorFresh)
 	}
 	if !a.settings.loopback {
-		a.settings.log.Warn("everybody who reaches this address may pull, upload and delete images", "listen", a.settings.Listen)
+		a.settings.log.Warn("everybody who reaches this address may pull, upload and delete images",
+			"listen", a.settings.Listen)
 		if a.settings.external == "" && len(a.settings.Host) == 0 {
 			a.settings.log.Info("requests are answered for IP addresses and localhost; for a name too with --host NAME")
 		}
 	}
-	a.settings.log.Info("Stowage is ready", "address", a.address(), "data", a.settings.Data, "platform", a.settings.platform.String())
+	a.settings.log.Info("Stowage is ready", "address", a.address(), "data", a.settings.Data,
+		"platform", a.settings.platform.String())
 
 	var err error
 	var since time.Time // the end began

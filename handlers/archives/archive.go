@@ -18,17 +18,18 @@ import (
 	"github.com/stowage/stowage/views/address"
 )
 
-// A client that takes a piece of an archive slower than slowest, after a grace, is given up: it would hold its connection
-// for ever. A piece is small enough for one that is gone to be noticed, and large enough for the kernel to send it.
+// A client that takes a piece of an archive slower than slowest, after a grace, is given up: it would hold its
+// connection for ever. A piece is small enough for one that is gone to be noticed, and large enough for the kernel to
+// send it.
 const (
 	slowest = 16 << 10 // bytes a second
 	grace   = time.Minute
 	piece   = 4 << 20 // bytes
 )
 
-// Archive answers GET /archive?image=&platform=&format=&compress= with one archive of several images: image is repeated,
-// each a tag, a digest, an image ID (sha256:…) or a bare name, which means all tags of a repository as docker save has it.
-// ref is another name for image, which the list's tick boxes have.
+// Archive answers GET /archive?image=&platform=&format=&compress= with one archive of several images: image is
+// repeated, each a tag, a digest, an image ID (sha256:…) or a bare name, which means all tags of a repository as docker
+// save has it. ref is another name for image, which the list's tick boxes have.
 func (h *Handlers) Archive(c echo.Context) error {
 	return h.textError(c, func() error {
 		asked, err := archiveOptions(c)
@@ -105,7 +106,8 @@ func (h *Handlers) archive(c echo.Context, asked request) error {
 	}
 	header := c.Response().Header()
 	header.Set(echo.HeaderContentType, asked.Compression.MediaType())
-	header.Set(echo.HeaderContentDisposition, mime.FormatMediaType("attachment", map[string]string{"filename": packed.file}))
+	header.Set(echo.HeaderContentDisposition,
+		mime.FormatMediaType("attachment", map[string]string{"filename": packed.file}))
 	header.Set(echo.HeaderXContentTypeOptions, "nosniff")
 	header.Set(echo.HeaderCacheControl, "private, no-cache") // a platform that is stored later changes it
 	ctx := c.Request().Context()
@@ -160,13 +162,15 @@ func (h *Handlers) breakOff(c echo.Context, err error) {
 	if errors.Is(err, archive.ErrBlob) {
 		log = h.Log.Error
 	}
-	log("an archive broke off", "path", c.Request().URL.RequestURI(), "request_id", c.Response().Header().Get(echo.HeaderXRequestID), "error", err)
+	log("an archive broke off", "path", c.Request().URL.RequestURI(), "error", err,
+		"request_id", c.Response().Header().Get(echo.HeaderXRequestID))
 	panic(http.ErrAbortHandler)
 }
 
-// sendCompressed answers with the whole archive, compressed. How long that will be nobody knows, so there is no length and
-// no part of it to be had.
-func (h *Handlers) sendCompressed(c echo.Context, how archive.Compression, p packedArchive, stream *archive.Stream) error {
+// sendCompressed answers with the whole archive, compressed. How long that will be nobody knows, so there is no length
+// and no part of it to be had.
+func (h *Handlers) sendCompressed(c echo.Context, how archive.Compression, p packedArchive,
+	stream *archive.Stream) error {
 	c.Response().Header().Set("Accept-Ranges", "none")
 	c.Response().WriteHeader(http.StatusOK)
 	if c.Request().Method == http.MethodHead {
@@ -225,5 +229,6 @@ func (w *archiveWriter) pieces(to io.Writer, n int64) (written int64, err error)
 
 // endWriting lets the connection be used for the next request.
 func (w *archiveWriter) endWriting() {
-	_ = http.NewResponseController(w.Writer).SetWriteDeadline(time.Time{}) // the connection is gone already where this fails
+	// the connection is gone already where this fails
+	_ = http.NewResponseController(w.Writer).SetWriteDeadline(time.Time{})
 }

@@ -123,7 +123,8 @@ func (h *Handlers) unfold(ctx context.Context, things []address.Image) ([]addres
 				all = append(all, address.Image{ID: digits})
 				continue
 			}
-			return nil, image.Errorf(image.NotFound, "no tag of %s is stored", thingName(t)).Suggest("Pull one first, or name a digest.")
+			return nil, image.Errorf(image.NotFound, "no tag of %s is stored", thingName(t)).
+				Suggest("Pull one first, or name a digest.")
 		}
 		for _, tag := range tags {
 			all = append(all, address.Of(t.Ref.WithTag(tag)))
@@ -152,7 +153,8 @@ func (h *Handlers) archived(ctx context.Context, t address.Image) (shelf.Archive
 }
 
 // archivedImages chooses the platforms asked for, or all that are stored and not broken.
-func archivedImages(t address.Image, stored []shelf.ArchivedImage, platforms []image.Platform) ([]shelf.ArchivedImage, error) {
+func archivedImages(t address.Image, stored []shelf.ArchivedImage,
+	platforms []image.Platform) ([]shelf.ArchivedImage, error) {
 	var usable []shelf.ArchivedImage
 	for _, i := range stored {
 		if i.Broken.Empty() {
@@ -188,7 +190,9 @@ func archivedImages(t address.Image, stored []shelf.ArchivedImage, platforms []i
 		}
 	}
 	// In the index's order, whatever order they were asked for in.
-	slices.SortFunc(chosen, func(a, b shelf.ArchivedImage) int { return cmp.Compare(position(usable, a), position(usable, b)) })
+	slices.SortFunc(chosen, func(a, b shelf.ArchivedImage) int {
+		return cmp.Compare(position(usable, a), position(usable, b))
+	})
 	return chosen, nil
 }
 
@@ -196,8 +200,8 @@ func position(images []shelf.ArchivedImage, i shelf.ArchivedImage) int {
 	return slices.IndexFunc(images, func(o shelf.ArchivedImage) bool { return o.Manifest == i.Manifest })
 }
 
-// imageFor finds a platform's image: the first that is exactly for it, or else one for which only the OS version was left
-// open.
+// imageFor finds a platform's image: the first that is exactly for it, or else one for which only the OS version was
+// left open.
 func imageFor(images []shelf.ArchivedImage, want image.Platform) (found shelf.ArchivedImage, ok bool) {
 	best := 0
 	for _, i := range images {
@@ -222,14 +226,17 @@ func notArchived(t address.Image, want image.Platform, usable []shelf.ArchivedIm
 		}
 	}
 	if len(names) == 0 {
-		return image.Errorf(image.NoPlatform, "%s is not stored for %s", thingName(t), want).Suggest("Pull that platform first.")
+		return image.Errorf(image.NoPlatform, "%s is not stored for %s", thingName(t), want).
+			Suggest("Pull that platform first.")
 	}
-	return image.Errorf(image.NoPlatform, "%s is not stored for %s; it is stored for %s", thingName(t), want, strings.Join(names, ", ")).
+	return image.Errorf(image.NoPlatform, "%s is not stored for %s; it is stored for %s", thingName(t), want,
+		strings.Join(names, ", ")).
 		Suggest("Pull that platform first, or choose one of those that are stored.")
 }
 
-// export makes a thing an archive's. Where one platform was asked for, the archive has that manifest and no index: every
-// client takes it, whatever it runs on. Else it has the index as it came, so that the digest stays that of the registry.
+// export makes a thing an archive's. Where one platform was asked for, the archive has that manifest and no index:
+// every client takes it, whatever it runs on. Else it has the index as it came, so that the digest stays that of the
+// registry.
 func (h *Handlers) export(t address.Image, a shelf.Archived, images []shelf.ArchivedImage, one bool) archive.Export {
 	e := archive.Export{Target: a.Target, Indexes: a.Indexes}
 	if t.ID == "" && t.Ref.Tag != "" {

@@ -17,9 +17,10 @@ import (
 )
 
 // Section describes the archive of an image for its page, with the query of the archive's own address. stored are the
-// platforms to choose from, where choice says that there is one. chosen=1 says that the platforms come from the form, which
-// sends none where none is ticked.
-func (h *Handlers) Section(c echo.Context, of address.Image, choice bool, stored []shelf.Image) (v archives.DownloadView, status int, err error) {
+// platforms to choose from, where choice says that there is one. chosen=1 says that the platforms come from the form,
+// which sends none where none is ticked.
+func (h *Handlers) Section(c echo.Context, of address.Image, choice bool,
+	stored []shelf.Image) (v archives.DownloadView, status int, err error) {
 	asked, err := archiveOptions(c)
 	if err != nil {
 		return v, 0, err
@@ -30,7 +31,8 @@ func (h *Handlers) Section(c echo.Context, of address.Image, choice bool, stored
 	if choice {
 		v.Choices = downloadChoices(stored, asked.Platforms, formed)
 	}
-	switch left := slices.ContainsFunc(v.Choices, func(c archives.DownloadChoice) bool { return !c.Ticked && !c.Broken && c.Platform != "" }); {
+	switch left := slices.ContainsFunc(v.Choices,
+		func(c archives.DownloadChoice) bool { return !c.Ticked && !c.Broken && c.Platform != "" }); {
 	case formed && len(asked.Platforms) == 0 && left:
 		v.None = true
 		return v, http.StatusOK, nil
@@ -50,14 +52,16 @@ func (h *Handlers) Section(c echo.Context, of address.Image, choice bool, stored
 	e := packed.exports[0]
 	v.URL = archiveURL(of, asked)
 	v.Address = h.Site.Outside(c) + v.URL
-	v.File, v.Bytes, v.Digest, v.Index, v.Several = packed.file, packed.archive.Size(), e.Target.Digest, len(e.Indexes) > 0, len(e.Images) > 1
+	v.File, v.Bytes, v.Digest, v.Index, v.Several = packed.file, packed.archive.Size(), e.Target.Digest,
+		len(e.Indexes) > 0, len(e.Images) > 1
 	for _, i := range stored {
 		if i.Manifest == e.Images[0].Manifest.Digest {
 			v.Platform = i.Platform
 		}
 	}
 	for _, i := range e.Images {
-		v.Zstd = v.Zstd || slices.ContainsFunc(i.Layers, func(l image.Descriptor) bool { return strings.HasSuffix(l.MediaType, "zstd") })
+		v.Zstd = v.Zstd || slices.ContainsFunc(i.Layers,
+			func(l image.Descriptor) bool { return strings.HasSuffix(l.MediaType, "zstd") })
 	}
 	return v, http.StatusOK, nil
 }
@@ -71,7 +75,8 @@ func archiveURL(of address.Image, asked request) string {
 	return a.String()
 }
 
-// downloadChoices returns the stored platforms of an index to choose from. Without a word all of them are ticked that are whole.
+// downloadChoices returns the stored platforms of an index to choose from. Without a word all of them are ticked that
+// are whole.
 func downloadChoices(stored []shelf.Image, asked []image.Platform, formed bool) []archives.DownloadChoice {
 	all := len(asked) == 0 && !formed
 	var choices []archives.DownloadChoice

@@ -40,12 +40,14 @@ func (h *Handlers) Uploads(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := archives.UploadView{Address: h.Site.Origin(c) + address.ArchivesPath, Name: c.QueryParam(nameField), MaxBytes: h.Importer.MaxBytes(), Free: max(0, left)}
-	return page.Render(c, http.StatusOK, archives.UploadPage(h.Site.Chrome(c, text.T(c.Request().Context(), "upload.title"), ui.NavImages), v))
+	v := archives.UploadView{Address: h.Site.Origin(c) + address.ArchivesPath, Name: c.QueryParam(nameField),
+		MaxBytes: h.Importer.MaxBytes(), Free: max(0, left)}
+	return page.Render(c, http.StatusOK,
+		archives.UploadPage(h.Site.Chrome(c, text.T(c.Request().Context(), "upload.title"), ui.NavImages), v))
 }
 
-// PutArchive answers PUT /archives and /archives/FILE, which is what curl -T sends: the archive is the body, and ?name= may
-// say what its image is to be called. The answer is text: docker load's lines and the addresses of what was stored.
+// PutArchive answers PUT /archives and /archives/FILE, which is what curl -T sends: the archive is the body, and ?name=
+// may say what its image is to be called. The answer is text: docker load's lines and the addresses of what was stored.
 func (h *Handlers) PutArchive(c echo.Context) error {
 	file, err := fileParam(c)
 	if err != nil {
@@ -61,7 +63,8 @@ func (h *Handlers) PutArchive(c echo.Context) error {
 	ctx, stop := h.whileServing(c.Request().Context())
 	defer stop()
 	j, err := h.Importer.Import(ctx, archive.Request{
-		Body: body, File: file, Name: name, Size: c.Request().ContentLength, By: h.Site.Requester(c), Interrupt: body.interrupt,
+		Body: body, File: file, Name: name, Size: c.Request().ContentLength, By: h.Site.Requester(c),
+		Interrupt: body.interrupt,
 	})
 	if err != nil {
 		return h.refuseUpload(c, body, j, err)
@@ -89,7 +92,8 @@ func fileParam(c echo.Context) (string, error) {
 		return "", nil
 	}
 	if strings.Contains(c.Param("*"), "/") {
-		return "", image.Errorf(image.NotFound, "an archive is sent to %s or to %s and the name of a file", address.ArchivesPath, address.ArchivesPath+"/")
+		return "", image.Errorf(image.NotFound, "an archive is sent to %s or to %s and the name of a file",
+			address.ArchivesPath, address.ArchivesPath+"/")
 	}
 	return page.CutText(file, maxFileName), nil
 }
@@ -128,7 +132,8 @@ func (h *Handlers) importForm(c echo.Context, body *sentBody) (job.Job, error) {
 		return job.Job{}, err
 	}
 	if part == nil || part.FileName() == "" {
-		return job.Job{}, image.Errorf(image.Invalid, "no archive was chosen").Suggest("Choose the file that docker save has written.")
+		return job.Job{}, image.Errorf(image.Invalid, "no archive was chosen").
+			Suggest("Choose the file that docker save has written.")
 	}
 	ctx, stop := h.whileServing(c.Request().Context())
 	defer stop()
@@ -228,8 +233,8 @@ func (h *Handlers) answerUpload(c echo.Context, j job.Job) error {
 	return c.String(status, text.String())
 }
 
-// refusedUpload makes the record of an upload that was refused before anything of it was read, so that it has a page like
-// one that failed. One that only found no place has none: it is sent again.
+// refusedUpload makes the record of an upload that was refused before anything of it was read, so that it has a page
+// like one that failed. One that only found no place has none: it is sent again.
 func (h *Handlers) refusedUpload(c echo.Context, file string, why error) job.Job {
 	if errors.Is(why, archive.ErrBusy) {
 		return job.Job{}

@@ -14,8 +14,8 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// A sender may be slow, and may wait for as long as this server does; one that only holds its connection may not. So many
-// bytes have to come while the server waits for so long altogether: 4 kB a second.
+// A sender may be slow, and may wait for as long as this server does; one that only holds its connection may not. So
+// many bytes have to come while the server waits for so long altogether: 4 kB a second.
 const (
 	patience      = time.Minute
 	patienceBytes = 256 << 10
@@ -65,7 +65,8 @@ func (b *sentBody) Read(p []byte) (int, error) {
 		_ = b.control.SetReadDeadline(time.Time{})
 		return n, io.EOF
 	case errors.Is(err, os.ErrDeadlineExceeded) && !b.cut.Load():
-		return n, image.Errorf(image.Invalid, "the archive came too slowly: less than %d kB in a minute", patienceBytes/1000).Because(errSlow).
+		return n, image.Errorf(image.Invalid, "the archive came too slowly: less than %d kB in a minute", patienceBytes/1000).
+			Because(errSlow).
 			Suggest("Upload it again over a faster connection.")
 	case err != nil:
 		return n, brokeOff(err)
@@ -93,9 +94,9 @@ func (b *sentBody) interrupt() {
 	_ = b.control.SetReadDeadline(time.Unix(1, 0))
 }
 
-// giveUp reads what is left of an upload that is refused, where that is little: a sender that is still sending might not
-// see the answer. Else the connection is closed after it. A sender that waits to be told to go on (Expect: 100-continue)
-// is not.
+// giveUp reads what is left of an upload that is refused, where that is little: a sender that is still sending might
+// not see the answer. Else the connection is closed after it. A sender that waits to be told to go on (Expect:
+// 100-continue) is not.
 func (b *sentBody) giveUp(c echo.Context) {
 	r := c.Request()
 	if b.whole || r.ContentLength == 0 {

@@ -66,7 +66,8 @@ func (h *Removals) deletionOf(c echo.Context, a address.Image) (deletion, error)
 		}
 		item.ID = img.ID
 	case a.Ref.Tag == "" && a.Ref.Digest == "":
-		return d, image.Errorf(image.Invalid, "%s is a repository: only a tag, a digest or an image ID can be deleted", a.Ref.Familiar())
+		return d, image.Errorf(image.Invalid, "%s is a repository: only a tag, a digest or an image ID can be deleted",
+			a.Ref.Familiar())
 	default:
 		if item.Platform, err = address.Platform(form); err != nil {
 			return d, err
@@ -108,7 +109,8 @@ func (h *Removals) carryOut(c echo.Context, d deletion) error {
 	removed, err := h.Store.Remove(ctx, d.asked, confirmed, by)
 	plan := removed.Plan
 	if image.KindOf(err) == image.Conflict {
-		return h.showPlan(c, http.StatusConflict, d, plan, cleanup.DeleteView{Tried: true, Changed: plan.Fingerprint != confirmed})
+		return h.showPlan(c, http.StatusConflict, d, plan,
+			cleanup.DeleteView{Tried: true, Changed: plan.Fingerprint != confirmed})
 	}
 	if image.KindOf(err) == image.NotFound && d.many {
 		return h.showMany(c, d)
@@ -116,7 +118,8 @@ func (h *Removals) carryOut(c echo.Context, d deletion) error {
 	if err != nil {
 		return err
 	}
-	h.Log.Info("deleted", "what", cleanup.RemovalNames(plan.Asked.Items), "force", plan.Asked.Force, "by", by, "images", plan.Totals.Images,
+	h.Log.Info("deleted", "what", cleanup.RemovalNames(plan.Asked.Items), "force", plan.Asked.Force, "by", by,
+		"images", plan.Totals.Images,
 		"bytes", plan.Totals.Freed, "removal", removed.ID)
 	flash := ui.Flash{Kind: ui.KindSuccess, Undo: removed.ID, Until: removed.Until}
 	flash.Text = cleanup.DeletedText(ctx, plan, flash.Undo != 0)
@@ -153,14 +156,16 @@ func (d deletion) plan(asked shelf.Removal) string {
 
 // showPlan answers with the plan's page; v says what led to it. A plan that refuses its one thing comes with the one
 // with force, which the page words its way on after.
-func (h *Removals) showPlan(c echo.Context, status int, d deletion, plan shelf.RemovalPlan, v cleanup.DeleteView) error {
+func (h *Removals) showPlan(c echo.Context, status int, d deletion, plan shelf.RemovalPlan,
+	v cleanup.DeleteView) error {
 	ctx := c.Request().Context()
 	v.Plan, v.Back, v.Many, v.Skipped = plan, d.back, d.many, d.skipped
 	forced := plan.Asked
 	forced.Force = true
 	if d.many {
 		v.Action, v.Cancel, v.Force = address.DeletePath, address.ImagesPath, d.plan(forced)
-		v.Crumbs = []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: address.ImagesPath}, {Label: text.T(ctx, "delete.crumb")}}
+		v.Crumbs = []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: address.ImagesPath},
+			{Label: text.T(ctx, "delete.crumb")}}
 	} else {
 		h.describeOne(c, d, &v)
 		v.Here, v.Force = d.plan(d.asked), d.plan(forced)
@@ -183,10 +188,12 @@ func (h *Removals) describeOne(c echo.Context, d deletion, v *cleanup.DeleteView
 	item := d.asked.Items[0]
 	v.Action, v.Cancel = d.of.At(address.SectionDelete).String(), d.of.For(item.Platform).String()
 	if item.ID != "" {
-		v.Crumbs = []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: address.ImagesPath}, {Label: image.ShortDigest(item.ID), URL: d.of.String()}}
+		v.Crumbs = []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: address.ImagesPath},
+			{Label: image.ShortDigest(item.ID), URL: d.of.String()}}
 		return
 	}
-	v.Crumbs = page.CrumbsOf(ctx, item.Reference.Repository, address.Of(image.Reference{Repository: item.Reference.Repository}).String())
+	v.Crumbs = page.CrumbsOf(ctx, item.Reference.Repository,
+		address.Of(image.Reference{Repository: item.Reference.Repository}).String())
 	v.Crumbs = append(v.Crumbs, ui.Crumb{Label: refName(item.Reference), URL: d.of.String()})
 }
 

@@ -58,7 +58,8 @@ func pinBack(c echo.Context, a address.Image) string {
 func (h *Storage) pinnable(ctx context.Context, a address.Image) (image.Reference, error) {
 	if a.ID == "" {
 		if a.Ref.Tag == "" && a.Ref.Digest == "" {
-			return a.Ref, image.Errorf(image.Invalid, "%s is a repository: only a tag, a digest or an image ID can be pinned", a.Ref.Familiar())
+			return a.Ref, image.Errorf(image.Invalid, "%s is a repository: only a tag, a digest or an image ID can be pinned",
+				a.Ref.Familiar())
 		}
 		return a.Ref, nil
 	}
@@ -71,7 +72,8 @@ func (h *Storage) pinnable(ctx context.Context, a address.Image) (image.Referenc
 		return a.Ref, err
 	}
 	if len(names.Digests) != 1 {
-		return a.Ref, image.Errorf(image.Conflict, "image %s is stored under several digests", image.ShortDigest(img.ID)).Suggest("Pin it by one of its names.")
+		return a.Ref, image.Errorf(image.Conflict, "image %s is stored under several digests", image.ShortDigest(img.ID)).
+			Suggest("Pin it by one of its names.")
 	}
 	return names.Digests[0], nil
 }

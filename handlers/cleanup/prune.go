@@ -25,8 +25,8 @@ type pruning struct {
 	problem *cleanup.PruneProblem
 }
 
-// Page answers GET /prune?all=&until=&label=&label!=&unused=: what a prune would do, or for htmx the plan alone. Nothing is
-// done. address.Prune has the words of the address.
+// Page answers GET /prune?all=&until=&label=&label!=&unused=: what a prune would do, or for htmx the plan alone.
+// Nothing is done. address.Prune has the words of the address.
 func (h *Prunes) Page(c echo.Context) error {
 	p, err := h.pruningOf(c)
 	if err != nil {
@@ -125,7 +125,8 @@ func (h *Prunes) showPrune(c echo.Context, status int, p pruning, plan *shelf.Re
 	if page.Partial(c) {
 		return page.Render(c, status, cleanup.PrunePlan(v))
 	}
-	return page.Render(c, status, cleanup.PrunePage(h.Site.Chrome(c, cleanup.PruneTitle(c.Request().Context()), ui.NavStorage), v))
+	return page.Render(c, status, cleanup.PrunePage(h.Site.Chrome(c, cleanup.PruneTitle(c.Request().Context()),
+		ui.NavStorage), v))
 }
 
 // refusePrune says which filter is wrong and leaves the form as it was typed.

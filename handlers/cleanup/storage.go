@@ -49,7 +49,9 @@ func (h *Storage) Page(c echo.Context) error {
 	if v.Counted.At.IsZero() && !v.Failed {
 		chrome.Refresh = countRefresh
 	}
-	return page.Render(c, http.StatusOK, cleanup.StoragePage(chrome, v, cleanup.RemovalsList(removals, address.StoragePath), cleanup.PinsList(pins, total, address.StoragePath)))
+	return page.Render(c, http.StatusOK,
+		cleanup.StoragePage(chrome, v, cleanup.RemovalsList(removals, address.StoragePath),
+			cleanup.PinsList(pins, total, address.StoragePath)))
 }
 
 // Sweep answers POST /storage/sweep: what waits to be swept goes now, and cannot come back.
@@ -61,7 +63,8 @@ func (h *Storage) Sweep(c echo.Context) error {
 		return err
 	}
 	h.Log.Info("freed what was waiting to be swept", "files", files, "bytes", bytes, "by", by)
-	return page.Redirect(c, address.StoragePath, ui.Flash{Kind: ui.KindSuccess, Text: cleanup.SweptText(ctx, files, bytes)})
+	return page.Redirect(c, address.StoragePath,
+		ui.Flash{Kind: ui.KindSuccess, Text: cleanup.SweptText(ctx, files, bytes)})
 }
 
 // SweepAddress answers GET /storage/sweep, the address of a refused form that is loaded again.
@@ -76,7 +79,8 @@ func (h *Storage) FreeUnfinished(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return page.Redirect(c, address.StoragePath, ui.Flash{Kind: ui.KindSuccess, Text: cleanup.FreedText(ctx, freed.Files, freed.Bytes)})
+	return page.Redirect(c, address.StoragePath,
+		ui.Flash{Kind: ui.KindSuccess, Text: cleanup.FreedText(ctx, freed.Files, freed.Bytes)})
 }
 
 // storageView reads what the page shows. What takes time comes from the last count.
@@ -85,7 +89,8 @@ func (h *Storage) storageView(ctx context.Context) (cleanup.StorageView, error) 
 	if ctx.Err() != nil {
 		return cleanup.StorageView{}, ctx.Err()
 	}
-	v := cleanup.StorageView{Current: current, Failed: err != nil, Open: h.Store.OpenToOthers()} // the store has logged why
+	// the store has logged why
+	v := cleanup.StorageView{Current: current, Failed: err != nil, Open: h.Store.OpenToOthers()}
 	if v.Disk, err = h.Store.DiskUse(ctx, u); err != nil {
 		return v, err
 	}

@@ -32,7 +32,8 @@ func (h *Removals) UndoRemoval(c echo.Context) error {
 	if to == "" {
 		to = address.ImagesPath
 	}
-	return page.Redirect(c, to, ui.Flash{Kind: ui.KindSuccess, Text: cleanup.UndoneText(ctx, undone.Restored, undone.Kept)})
+	return page.Redirect(c, to, ui.Flash{Kind: ui.KindSuccess,
+		Text: cleanup.UndoneText(ctx, undone.Restored, undone.Kept)})
 }
 
 // UndoAddress answers GET /removals/:id/undo, the address of a refused undo that is loaded again.

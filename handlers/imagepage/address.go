@@ -19,9 +19,9 @@ func (h *Addresses) imageAddress(c echo.Context) (address.Image, error) {
 	return h.settled(c.Request().Context(), a, path)
 }
 
-// settled returns what an address stands for on the shelf, where docker would take it in another way than it reads: a tag
-// of a repository sha256 comes before the beginning of an ID, and hex digits alone are the beginning of an ID where no
-// repository is called so.
+// settled returns what an address stands for on the shelf, where docker would take it in another way than it reads: a
+// tag of a repository sha256 comes before the beginning of an ID, and hex digits alone are the beginning of an ID where
+// no repository is called so.
 func (h *Addresses) settled(ctx context.Context, a address.Image, path string) (address.Image, error) {
 	if a.ID != "" {
 		if len(a.ID) == 64 {

@@ -40,7 +40,8 @@ func (s *subject) attested() *imagepage.Attested {
 
 // listsAttestation reports whether an index lists an attestation of a manifest.
 func listsAttestation(entries []shelf.IndexEntry, manifest image.Digest) bool {
-	return slices.ContainsFunc(entries, func(e shelf.IndexEntry) bool { return e.Kind == image.EntryAttestation && e.Describes == manifest })
+	return slices.ContainsFunc(entries,
+		func(e shelf.IndexEntry) bool { return e.Kind == image.EntryAttestation && e.Describes == manifest })
 }
 
 // appendKinds adds what an attestation's statements tell, each kind once.

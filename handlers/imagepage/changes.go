@@ -43,14 +43,18 @@ func (h *Changes) Page(c echo.Context, a address.Image) error {
 	if v.From.URL == "" || v.To.URL == "" {
 		status = http.StatusNotFound
 	}
-	return page.Render(c, status, changes.ChangesPage(h.Site.Chrome(c, changes.ChangesTitle(c.Request().Context(), a.Ref.Repository), ui.NavImages), v))
+	return page.Render(c, status, changes.ChangesPage(h.Site.Chrome(c,
+		changes.ChangesTitle(c.Request().Context(), a.Ref.Repository), ui.NavImages), v))
 }
 
-// changesView compares the platforms of two digests of a repository, as far as both are stored, and gives the images that
-// are to be compared; nil where there are none.
-func (h *Changes) changesView(ctx context.Context, ref image.Reference, from image.Digest, platform image.Platform) (v changes.ChangesView, compared *imagePair, err error) {
+// changesView compares the platforms of two digests of a repository, as far as both are stored, and gives the images
+// that are to be compared; nil where there are none.
+func (h *Changes) changesView(ctx context.Context, ref image.Reference, from image.Digest,
+	platform image.Platform) (v changes.ChangesView, compared *imagePair, err error) {
 	v = changes.ChangesView{
-		Crumbs:     append(page.CrumbsOf(ctx, ref.Repository, address.Of(image.Reference{Repository: ref.Repository}).String()), ui.Crumb{Label: text.T(ctx, "changes.compare")}),
+		Crumbs: append(
+			page.CrumbsOf(ctx, ref.Repository, address.Of(image.Reference{Repository: ref.Repository}).String()),
+			ui.Crumb{Label: text.T(ctx, "changes.compare")}),
 		Repository: ref.Repository, Back: address.ChangesOf(ref.Repository, ref.Digest, from, platform).String(),
 	}
 	before, err := h.changesSide(ctx, ref.WithDigest(from), &v.From)
@@ -70,7 +74,8 @@ func (h *Changes) changesView(ctx context.Context, ref image.Reference, from ima
 	for _, change := range image.ComparePlatforms(manifestsOf(old), manifestsOf(now)) {
 		p := changes.PlatformChangeView{PlatformChange: change}
 		if _, both := pairs[change.Platform]; both {
-			p.URL, p.Current = address.ChangesOf(ref.Repository, from, ref.Digest, change.Platform).String(), change.Platform == chosen
+			p.URL, p.Current = address.ChangesOf(ref.Repository, from, ref.Digest, change.Platform).String(),
+				change.Platform == chosen
 		}
 		v.Platforms = append(v.Platforms, p)
 	}
@@ -83,7 +88,8 @@ func (h *Changes) changesView(ctx context.Context, ref image.Reference, from ima
 }
 
 // changesSide reads one side; nil where it is not stored.
-func (h *Changes) changesSide(ctx context.Context, ref image.Reference, side *changes.ChangesSide) (*shelf.Target, error) {
+func (h *Changes) changesSide(ctx context.Context, ref image.Reference,
+	side *changes.ChangesSide) (*shelf.Target, error) {
 	side.Digest = ref.Digest
 	t, err := h.Store.Target(ctx, ref)
 	if image.KindOf(err) == image.NotFound {
@@ -120,7 +126,8 @@ func commonPlatforms(from, to []platformChoice) map[image.Platform]imagePair {
 func (h *Changes) comparedPlatform(pairs map[image.Platform]imagePair, asked image.Platform) (image.Platform, error) {
 	if asked != (image.Platform{}) {
 		if _, both := pairs[asked]; !both {
-			return asked, image.Errorf(image.NoPlatform, "%s is not stored on both sides (platform)", asked).Suggest("Leave the platform out to see which are.")
+			return asked, image.Errorf(image.NoPlatform, "%s is not stored on both sides (platform)", asked).
+				Suggest("Leave the platform out to see which are.")
 		}
 		return asked, nil
 	}
@@ -164,7 +171,8 @@ func (h *Changes) compareImages(ctx context.Context, from, to shelf.Image, v *ch
 		return err
 	}
 	v.Layers = image.CompareLayers(old, now)
-	v.Size, v.Unpacked = changes.SizeChange{From: from.Size, To: to.Size}, changes.SizeChange{From: from.Unpacked, To: to.Unpacked}
+	v.Size, v.Unpacked = changes.SizeChange{From: from.Size, To: to.Size},
+		changes.SizeChange{From: from.Unpacked, To: to.Unpacked}
 	return nil
 }
 
@@ -172,7 +180,8 @@ func (h *Changes) layerParts(ctx context.Context, img shelf.Image) ([]image.Laye
 	layers, err := h.Store.ImageLayers(ctx, img.Manifest)
 	parts := make([]image.LayerPart, 0, len(layers))
 	for _, l := range layers {
-		parts = append(parts, image.LayerPart{Digest: l.Digest, DiffID: l.DiffID, Size: l.Size, Unpacked: l.Unpacked, CreatedBy: l.CreatedBy})
+		parts = append(parts, image.LayerPart{Digest: l.Digest, DiffID: l.DiffID, Size: l.Size, Unpacked: l.Unpacked,
+			CreatedBy: l.CreatedBy})
 	}
 	return parts, err
 }

@@ -53,6 +53,8 @@ type Handlers struct {
 	Records Records
 	Lookup  *lookup.Desk
 	Mirror  *pull.Mirror // nil where nothing is mirrored
-	// Download describes the archive of an image; stored are the platforms to choose from, where choice says that there is one.
-	Download func(c echo.Context, of address.Image, choice bool, stored []shelf.Image) (v archives.DownloadView, status int, err error)
+	// Download describes the archive of an image; stored are the platforms to choose from, where choice says that there is
+	// one.
+	Download func(c echo.Context, of address.Image, choice bool, stored []shelf.Image) (v archives.DownloadView,
+		status int, err error)
 }

@@ -76,7 +76,8 @@ func historyView(events []shelf.TagEvent, ofTag bool) imagepage.HistoryView {
 		tag := image.Reference{Repository: e.Repository, Tag: e.Tag}
 		ev := imagepage.TagEventView{
 			Kind: imagepage.TagEventKind(e.Event), Tag: ui.Link{Label: tag.Familiar(), URL: address.Of(tag).String()},
-			Old: historyLink(e.Repository, e.Old, e.OldStored), New: historyLink(e.Repository, e.New, e.NewStored), At: e.At, By: e.By, PullID: e.PullID, Uploaded: e.Uploaded,
+			Old: historyLink(e.Repository, e.Old, e.OldStored), New: historyLink(e.Repository, e.New, e.NewStored), At: e.At,
+			By: e.By, PullID: e.PullID, Uploaded: e.Uploaded,
 		}
 		if e.PullID != 0 {
 			ev.PullURL = address.Pull{ID: e.PullID}.String()

@@ -181,7 +181,8 @@ func (h *Handlers) absent(c echo.Context, a address.Image, cause error) error {
 		}
 	}
 	v := imagepage.AbsentView{
-		Crumbs: page.CrumbsOf(ctx, a.Ref.Repository, ""), Ref: a.Ref, PullURL: address.PullFormOf(a.Ref).String(), Command: "docker pull " + a.Ref.Familiar(),
+		Crumbs: page.CrumbsOf(ctx, a.Ref.Repository, ""), Ref: a.Ref, PullURL: address.PullFormOf(a.Ref).String(),
+		Command: "docker pull " + a.Ref.Familiar(),
 		Running: h.Lookup.Running(a.Ref),
 	}
 	known, err := h.Store.RepositoryExists(ctx, a.Ref.Repository)

@@ -24,7 +24,8 @@ func (h *Handlers) inspectSection(c echo.Context, s *subject) error {
 	if err != nil {
 		return err
 	}
-	inspected := docker.Inspected{ID: s.shown.ID, Config: config, Tags: s.names.Tags, Digests: s.names.Digests, Unpacked: s.shown.Unpacked}
+	inspected := docker.Inspected{ID: s.shown.ID, Config: config, Tags: s.names.Tags, Digests: s.names.Digests,
+		Unpacked: s.shown.Unpacked}
 	header, accept := c.Response().Header(), c.Request().Header.Get(echo.HeaderAccept)
 	header.Add(echo.HeaderVary, echo.HeaderAccept)
 	asked := address.ParseInspect(s.page(address.SectionInspect), c.QueryParams())
@@ -63,14 +64,15 @@ func (h *Handlers) inspectSection(c echo.Context, s *subject) error {
 			v.Problem, status = known, formatStatus(known)
 		}
 	}
-	if _, target, _ := strings.Cut(c.Request().Header.Get("HX-Target"), "#"); page.Partial(c) && target == imagepage.FormatOutput {
+	if _, target, _ := strings.Cut(c.Request().Header.Get("HX-Target"), "#"); page.Partial(c) &&
+		target == imagepage.FormatOutput {
 		return page.Render(c, http.StatusOK, imagepage.FormatPart(v)) // a template in the making is no failed request
 	}
 	return h.renderImage(c, status, s, imagepage.InspectSection(v))
 }
 
-// formatText answers with what docker's client prints, and where it prints an error with that. A template that prints the size
-// waits until that is known.
+// formatText answers with what docker's client prints, and where it prints an error with that. A template that prints
+// the size waits until that is known.
 func (h *Handlers) formatText(c echo.Context, s *subject, format string, i docker.Inspected) error {
 	page.BareAnswer(c)
 	ctx := c.Request().Context()
@@ -108,15 +110,16 @@ func formatStatus(err *image.Error) int {
 	return http.StatusBadRequest
 }
 
-// awaitSize fills in the unpacked size of the image shown, and waits for it, bounded. Errors: Conflict where it will never be
-// known. Where it takes longer, it stays unknown and that is no error.
+// awaitSize fills in the unpacked size of the image shown, and waits for it, bounded. Errors: Conflict where it will
+// never be known. Where it takes longer, it stays unknown and that is no error.
 func (h *Handlers) awaitSize(ctx context.Context, s *subject, i *docker.Inspected) error {
 	if i.Unpacked >= 0 {
 		return nil
 	}
 	limited, cancel := context.WithTimeout(ctx, sizeWait)
 	defer cancel()
-	if err := h.Store.AwaitProved(limited, []image.Digest{s.shown.Manifest}); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	if err := h.Store.AwaitProved(limited, []image.Digest{s.shown.Manifest}); err != nil &&
+		!errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	all, err := h.Store.ImagesOf(ctx, s.shown.ID, maxTwins)

@@ -26,5 +26,6 @@ func (h *Handlers) Layer(c echo.Context) error {
 		return err
 	}
 	v := imagepage.LayerView{Layer: l, Damaged: h.Store.IsDamaged(digest), Uses: users}
-	return page.Render(c, http.StatusOK, imagepage.LayerPage(h.Site.Chrome(c, imagepage.LayerTitle(ctx, digest), ui.NavImages), v))
+	return page.Render(c, http.StatusOK,
+		imagepage.LayerPage(h.Site.Chrome(c, imagepage.LayerTitle(ctx, digest), ui.NavImages), v))
 }

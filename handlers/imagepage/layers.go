@@ -89,7 +89,8 @@ func layersView(steps []image.Step, layers []shelf.Layer) imagepage.LayersView {
 			l := layers[step.Layer]
 			sv.Number = step.Layer + 1
 			sv.Layer = imagepage.StepLayer{
-				Digest: l.Digest, DiffID: l.DiffID, MediaType: l.MediaType, Size: l.Size, Unpacked: l.Unpacked, Entries: l.Entries, Users: l.Users, Problem: l.Problem,
+				Digest: l.Digest, DiffID: l.DiffID, MediaType: l.MediaType, Size: l.Size, Unpacked: l.Unpacked, Entries: l.Entries,
+				Users: l.Users, Problem: l.Problem,
 			}
 		}
 		v.Steps = append(v.Steps, sv)

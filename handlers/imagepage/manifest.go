@@ -41,7 +41,8 @@ func (h *Handlers) manifestSection(c echo.Context, s *subject) error {
 	case name == documentIndex:
 		return image.Errorf(image.NotFound, "%s names a manifest, without an index", s.label())
 	default:
-		return image.Errorf(image.Invalid, "there is no document %.40q", name).Suggest("The documents are index and manifest.")
+		return image.Errorf(image.Invalid, "there is no document %.40q", name).
+			Suggest("The documents are index and manifest.")
 	}
 	doc, err := h.document(c.Request().Context(), digest, attests)
 	if err != nil {
@@ -67,18 +68,21 @@ func (h *Handlers) document(ctx context.Context, d image.Digest, attests bool) (
 	return image.Document{MediaType: a.MediaType, Digest: a.Digest, Raw: a.Raw}, err
 }
 
-// documents gives the choice between the index, the manifest of the platform shown and what is stored about it; shown is
-// the one that is open.
+// documents gives the choice between the index, the manifest of the platform shown and what is stored about it; shown
+// is the one that is open.
 func (s *subject) documents(ctx context.Context, shown image.Digest) (tabs []ui.Tab) {
 	if s.target.Digest != "" && s.target.Digest != s.shown.Manifest {
-		tabs = append(tabs, ui.Tab{Label: text.T(ctx, "manifest.index"), URL: s.documentURL(documentIndex, false), Active: shown == s.target.Digest})
+		tabs = append(tabs, ui.Tab{Label: text.T(ctx, "manifest.index"), URL: s.documentURL(documentIndex, false),
+			Active: shown == s.target.Digest})
 	}
 	tabs = append(tabs, ui.Tab{
-		Label: text.T(ctx, "manifest.manifest", "Platform", s.platform.String()), URL: s.documentURL(documentManifest, false), Active: shown == s.shown.Manifest,
+		Label: text.T(ctx, "manifest.manifest", "Platform", s.platform.String()), URL: s.documentURL(documentManifest, false),
+		Active: shown == s.shown.Manifest,
 	})
 	for _, a := range s.attestations {
 		if a.Of == s.shown.Manifest || a.Digest == shown {
-			tabs = append(tabs, ui.Tab{Label: text.T(ctx, "manifest.attestation"), URL: s.documentURL(string(a.Digest), false), Active: shown == a.Digest})
+			tabs = append(tabs, ui.Tab{Label: text.T(ctx, "manifest.attestation"), URL: s.documentURL(string(a.Digest), false),
+				Active: shown == a.Digest})
 		}
 	}
 	return tabs
@@ -97,7 +101,9 @@ func rawDocument(c echo.Context, doc image.Document, permanent bool) error {
 	header.Set("ETag", tag)
 	header.Set("Docker-Content-Digest", string(doc.Digest))
 	header.Set(echo.HeaderXContentTypeOptions, "nosniff")
-	header.Set(echo.HeaderContentDisposition, mime.FormatMediaType("attachment", map[string]string{"filename": "sha256-" + image.ShortDigest(doc.Digest) + ".json"}))
+	header.Set(echo.HeaderContentDisposition,
+		mime.FormatMediaType("attachment",
+			map[string]string{"filename": "sha256-" + image.ShortDigest(doc.Digest) + ".json"}))
 	header.Set(echo.HeaderCacheControl, "private, no-cache")
 	if permanent {
 		header.Set(echo.HeaderCacheControl, "private, max-age=31536000, immutable")
@@ -117,7 +123,8 @@ func (s *subject) listed() []imagepage.ListedEntry {
 	for _, e := range s.target.Entries {
 		if e.Kind == image.EntryAttestation || e.Kind == image.EntryOther {
 			l := imagepage.ListedEntry{
-				Digest: e.Digest, MediaType: e.MediaType, Bytes: e.Bytes, Attestation: e.Kind == image.EntryAttestation, Describes: platforms[e.Describes],
+				Digest: e.Digest, MediaType: e.MediaType, Bytes: e.Bytes, Attestation: e.Kind == image.EntryAttestation,
+				Describes: platforms[e.Describes],
 			}
 			if a, stored := s.attestations.find(e.Digest); stored && l.Attestation {
 				l.URL, l.Kinds = s.documentURL(string(a.Digest), false), appendKinds(nil, a)

@@ -91,7 +91,8 @@ func (s *subject) noPlatform(want image.Platform) error {
 		names = append(names[:most:most], "…")
 	}
 	if len(names) == 0 {
-		return image.Errorf(image.NoPlatform, "%s has no image for %s", s.label(), want).Suggest("It has no image for any platform.")
+		return image.Errorf(image.NoPlatform, "%s has no image for %s", s.label(), want).
+			Suggest("It has no image for any platform.")
 	}
 	return image.Errorf(image.NoPlatform, "%s has no image for %s; it has %s", s.label(), want, strings.Join(names, ", ")).
 		Suggest("Choose one of the platforms that it has.")

@@ -11,7 +11,8 @@ import (
 
 // useSection shows how engines and registry tools pull the image from this server.
 func (h *Handlers) useSection(c echo.Context, s *subject) error {
-	v := imagepage.UseView{Server: h.Site.Outside(c), Tag: s.Ref.Tag, Repository: s.Ref.Repository, Digest: s.target.Digest, Shown: s.shown.Platform}
+	v := imagepage.UseView{Server: h.Site.Outside(c), Tag: s.Ref.Tag, Repository: s.Ref.Repository,
+		Digest: s.target.Digest, Shown: s.shown.Platform}
 	if s.ID != "" { // no client pulls by an ID: the manifest stands for it, where a repository leads there
 		v.Digest = s.shown.Manifest
 		if len(s.names.Digests) > 0 {

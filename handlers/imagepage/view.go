@@ -19,7 +19,8 @@ const maxLinks = 12
 func (h *Handlers) imageView(ctx context.Context, s *subject) imagepage.ImageView {
 	v := imagepage.ImageView{
 		Title: s.title(ctx), Ref: s.Ref, Subject: s.target.Digest, Broken: s.shown.Broken,
-		Platforms: s.platformLinks(), PlatformsURL: s.Base().At(s.Section).String(), Shown: s.figures(ctx), Tabs: s.tabs(ctx), Deletions: s.deletions(ctx),
+		Platforms: s.platformLinks(), PlatformsURL: s.Base().At(s.Section).String(), Shown: s.figures(ctx), Tabs: s.tabs(ctx),
+		Deletions:  s.deletions(ctx),
 		EntriesURL: s.url(address.SectionManifest),
 	}
 	v.Damaged = s.damaged(h)
@@ -64,7 +65,8 @@ func (s *subject) describeReference(ctx context.Context, v *imagepage.ImageView)
 	for _, t := range s.target.Tags {
 		ref := image.Reference{Repository: s.Ref.Repository, Tag: t}
 		v.Names = append(v.Names, ui.Link{
-			Label: t, URL: address.Of(s.Ref.WithTag(t)).At(s.Section).For(s.addressed()).String(), Note: ui.UploadedWord(ctx, ref),
+			Label: t, URL: address.Of(s.Ref.WithTag(t)).At(s.Section).For(s.addressed()).String(),
+			Note: ui.UploadedWord(ctx, ref),
 		})
 	}
 	v.Names, v.MoreNames = first(v.Names)
@@ -73,13 +75,15 @@ func (s *subject) describeReference(ctx context.Context, v *imagepage.ImageView)
 // describeID fills in what only an image ID has.
 func (s *subject) describeID(ctx context.Context, v *imagepage.ImageView) {
 	v.Subject = s.shown.ID
-	v.Crumbs = []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: address.ImagesPath}, {Label: image.ShortDigest(s.shown.ID)}}
+	v.Crumbs = []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: address.ImagesPath},
+		{Label: image.ShortDigest(s.shown.ID)}}
 	for _, r := range append(append([]image.Reference{}, s.names.Tags...), s.names.Lone...) {
 		label := r.Familiar()
 		if r.Digest != "" {
 			label = r.Repository.Familiar() + "@" + image.ShortDigest(r.Digest)
 		}
-		v.Names = append(v.Names, ui.Link{Label: label, URL: address.Of(r).At(s.Section).For(s.names.Called[r]).String(), Note: ui.UploadedWord(ctx, r)})
+		v.Names = append(v.Names, ui.Link{Label: label, URL: address.Of(r).At(s.Section).For(s.names.Called[r]).String(),
+			Note: ui.UploadedWord(ctx, r)})
 	}
 	v.Names, v.MoreNames = first(v.Names)
 	if len(s.names.Tags) > 0 {
@@ -184,7 +188,8 @@ func (s *subject) pullFormURL(p image.Platform) string {
 // figures gives the key figures of the platform shown.
 func (s *subject) figures(ctx context.Context) imagepage.ImageFigures {
 	f := imagepage.ImageFigures{
-		ID: s.shown.ID, Size: s.shown.Size, Unpacked: s.shown.Unpacked, Layers: s.shown.Layers, Created: s.shown.Created, Pulled: s.shown.Stored,
+		ID: s.shown.ID, Size: s.shown.Size, Unpacked: s.shown.Unpacked, Layers: s.shown.Layers, Created: s.shown.Created,
+		Pulled: s.shown.Stored,
 	}
 	for _, l := range s.layers {
 		if l.Users > 1 {
@@ -207,7 +212,8 @@ func (s *subject) deletions(ctx context.Context) []ui.Link {
 	if whole.Label = text.T(ctx, "image.delete_digest"); s.Ref.Tag != "" {
 		whole.Label = text.T(ctx, "image.delete_tag", "Tag", s.Ref.Tag)
 	}
-	one := ui.Link{Label: text.T(ctx, "image.delete_platform", "Platform", s.platform.String()), URL: s.Base().At(address.SectionDelete).For(s.platform).String()}
+	one := ui.Link{Label: text.T(ctx, "image.delete_platform", "Platform", s.platform.String()),
+		URL: s.Base().At(address.SectionDelete).For(s.platform).String()}
 	return []ui.Link{one, whole}
 }
 

@@ -16,8 +16,8 @@ import (
 	"github.com/stowage/stowage/views/ui"
 )
 
-// List answers GET /images: the list of the whole shelf, or its part for htmx, or its image IDs as text. address.List has
-// the words of its address.
+// List answers GET /images: the list of the whole shelf, or its part for htmx, or its image IDs as text. address.List
+// has the words of its address.
 func (h *Handlers) List(c echo.Context) error {
 	return h.answerList(c, address.ImagesPath, "", func() (int, error) {
 		totals, err := h.Store.Totals(c.Request().Context())
@@ -31,13 +31,15 @@ func (h *Handlers) List(c echo.Context) error {
 			Repositories: totals.Repositories, Bytes: totals.Bytes + totals.WaitingBytes, List: list,
 			Reclaimable: h.Store.Reclaimable().Dangling,
 		}
-		return page.Render(c, http.StatusOK, images.ImagesPage(h.Site.Chrome(c, images.ListTitle(c.Request().Context(), list), ui.NavImages), v))
+		return page.Render(c, http.StatusOK,
+			images.ImagesPage(h.Site.Chrome(c, images.ListTitle(c.Request().Context(), list), ui.NavImages), v))
 	})
 }
 
-// answerList answers with a list of the whole shelf or of one repository: in its page, or the list alone for htmx, or its image
-// IDs as text. count gives the number of rows without a filter.
-func (h *Handlers) answerList(c echo.Context, path string, repository image.Repository, count func() (int, error), show func(images.ImageList) error) error {
+// answerList answers with a list of the whole shelf or of one repository: in its page, or the list alone for htmx, or
+// its image IDs as text. count gives the number of rows without a filter.
+func (h *Handlers) answerList(c echo.Context, path string, repository image.Repository, count func() (int, error),
+	show func(images.ImageList) error) error {
 	c.Response().Header().Add(echo.HeaderVary, echo.HeaderAccept)
 	if page.PlainText(c.Request()) {
 		return h.imageIDs(c, path, repository)
@@ -93,8 +95,8 @@ func (h *Handlers) listQuery(ctx context.Context, state address.List) (shelf.Que
 	return q, nil
 }
 
-// createdOf returns when the image of a filter was created. docker takes one without a date as no filter at all; here it
-// is refused, since a filter that does nothing only seems to have been heard.
+// createdOf returns when the image of a filter was created. docker takes one without a date as no filter at all; here
+// it is refused, since a filter that does nothing only seems to have been heard.
 func (h *Handlers) createdOf(ctx context.Context, name, part string) (time.Time, error) {
 	t, err := h.Store.CreatedOf(ctx, name)
 	if err != nil {

@@ -26,16 +26,20 @@ func (h *Handlers) RepositoryPage(c echo.Context, a address.Image) error {
 	if all == 0 {
 		return h.absentRepository(c, a.Ref)
 	}
-	return h.answerList(c, a.Base().String(), name, func() (int, error) { return all, nil }, func(list images.ImageList) error {
-		v := images.RepositoryView{Repository: name, Crumbs: page.CrumbsOf(ctx, name, ""), Tags: totals.Tags, Untagged: totals.Untagged, List: list}
-		return page.Render(c, http.StatusOK, images.RepositoryPage(h.Site.Chrome(c, images.ListTitle(ctx, list), ui.NavImages), v))
-	})
+	return h.answerList(c, a.Base().String(), name, func() (int, error) { return all, nil },
+		func(list images.ImageList) error {
+			v := images.RepositoryView{Repository: name, Crumbs: page.CrumbsOf(ctx, name, ""), Tags: totals.Tags,
+				Untagged: totals.Untagged, List: list}
+			return page.Render(c, http.StatusOK,
+				images.RepositoryPage(h.Site.Chrome(c, images.ListTitle(ctx, list), ui.NavImages), v))
+		})
 }
 
 // absentRepository answers where the shelf has nothing of a repository.
 func (h *Handlers) absentRepository(c echo.Context, ref image.Reference) error {
 	v := imagepage.AbsentView{
-		Crumbs: page.CrumbsOf(c.Request().Context(), ref.Repository, ""), Ref: ref, PullURL: address.PullFormOf(ref).String(), Command: "docker pull " + ref.Familiar(),
+		Crumbs: page.CrumbsOf(c.Request().Context(), ref.Repository, ""), Ref: ref, PullURL: address.PullFormOf(ref).String(),
+		Command: "docker pull " + ref.Familiar(),
 	}
 	if page.Partial(c) { // somebody deleted all of it while its list was in view
 		c.Response().Header().Set("HX-Retarget", "#main")

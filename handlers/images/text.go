@@ -9,8 +9,9 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// imageIDs answers a list that is asked for as text/plain: the image ID of each row on all pages, one a line, as docker images -q
-// prints them; one ID on two lines where two tags have it. What is wrong with the address is said in a line, too.
+// imageIDs answers a list that is asked for as text/plain: the image ID of each row on all pages, one a line, as docker
+// images -q prints them; one ID on two lines where two tags have it. What is wrong with the address is said in a line,
+// too.
 func (h *Handlers) imageIDs(c echo.Context, path string, repository image.Repository) error {
 	res := c.Response()
 	res.Header().Set(echo.HeaderCacheControl, "no-store")

@@ -29,10 +29,12 @@ type offersInView struct {
 }
 
 // usualPlatforms are what most people look for, in the order in which a large index shows them.
-var usualPlatforms = []string{"linux/amd64", "linux/arm64", "linux/arm/v7", "linux/arm/v6", "linux/386", "linux/ppc64le", "linux/s390x", "linux/riscv64", "windows/amd64"}
+var usualPlatforms = []string{"linux/amd64", "linux/arm64", "linux/arm/v7", "linux/arm/v6", "linux/386",
+	"linux/ppc64le", "linux/s390x", "linux/riscv64", "windows/amd64"}
 
-// View chooses the offers of a page: all, in the index's order, where they are few. Else what is ticked comes first, then
-// a page of those that match: the server's platform, what is stored, the common ones, and the rest in the index's order.
+// View chooses the offers of a page: all, in the index's order, where they are few. Else what is ticked comes first,
+// then a page of those that match: the server's platform, what is stored, the common ones, and the rest in the index's
+// order.
 func (w OffersWanted) View(r pull.Resolution) offersInView {
 	v := offersInView{page: 1, Pages: 1, matches: len(r.Offers)}
 	v.Ticked, v.absent = tickedOffers(r, w.Asked, w.Chosen)
@@ -56,7 +58,9 @@ func (w OffersWanted) View(r pull.Resolution) offersInView {
 			others = append(others, i)
 		}
 	}
-	slices.SortStableFunc(others, func(a, b int) int { return cmp.Compare(offerRank(r.Offers[a]), offerRank(r.Offers[b])) })
+	slices.SortStableFunc(others, func(a, b int) int {
+		return cmp.Compare(offerRank(r.Offers[a]), offerRank(r.Offers[b]))
+	})
 	most := max(pull.MaxOffers-len(v.Rows), pull.MaxOffers/4)
 	v.Pages = max(1, (len(others)+most-1)/most)
 	v.page = min(w.Page, v.Pages)
@@ -78,9 +82,10 @@ func offerRank(o pull.Offer) int {
 	return len(usualPlatforms)
 }
 
-// tickedOffers tells which offers are ticked, and which of the asked platforms are not there. Where nobody has chosen, the
-// default one is.
-func tickedOffers(r pull.Resolution, asked []image.Platform, chosen bool) (ticked map[int]bool, absent []image.Platform) {
+// tickedOffers tells which offers are ticked, and which of the asked platforms are not there. Where nobody has chosen,
+// the default one is.
+func tickedOffers(r pull.Resolution, asked []image.Platform,
+	chosen bool) (ticked map[int]bool, absent []image.Platform) {
 	ticked = make(map[int]bool)
 	if len(asked) == 0 {
 		for i, o := range r.Offers {

@@ -1,4 +1,5 @@
-// Package lookup finds what somebody typed or pasted, on the shelf and at a registry: the pull form and the search share it.
+// Package lookup finds what somebody typed or pasted, on the shelf and at a registry: the pull form and the search
+// share it.
 package lookup
 
 import (

@@ -25,15 +25,18 @@ func (h *Desk) Running(ref image.Reference) (ids []int64) {
 
 // SlowRegistry is the error of a registry that did not answer in time.
 func SlowRegistry(ref image.Reference) error {
-	return image.Errorf(image.Unavailable, "%s did not answer in time", ref.Repository.Host()).Suggest("Try again in a moment.")
+	return image.Errorf(image.Unavailable, "%s did not answer in time", ref.Repository.Host()).
+		Suggest("Try again in a moment.")
 }
 
 // PullFound turns what a reference points to into the form, with the asked platforms ticked, or else the
 // default one. absent are those that are not offered.
-func (h *Desk) PullFound(ctx context.Context, r pull.Resolution, want OffersWanted) (f offer.Found, absent []image.Platform) {
+func (h *Desk) PullFound(ctx context.Context, r pull.Resolution,
+	want OffersWanted) (f offer.Found, absent []image.Platform) {
 	shown := want.View(r)
 	f = offer.Found{
-		Ref: r.Reference, Digest: r.Target.Digest, Index: r.Target.Index != nil, Stored: r.Stored, StoredURL: address.Of(r.Reference).String(),
+		Ref: r.Reference, Digest: r.Target.Digest, Index: r.Target.Index != nil, Stored: r.Stored,
+		StoredURL:    address.Of(r.Reference).String(),
 		Attestations: r.Attestations, Others: r.Others, Default: h.Platform.String(), Free: h.FreeDisk(),
 		Allowance: h.Allowance(r.Reference.Repository.Host()), All: len(r.Offers), Most: pull.MaxPlatforms,
 		Find: want.Find, Matches: shown.matches, Page: shown.page, Pages: shown.Pages,
@@ -53,7 +56,8 @@ func (h *Desk) PullFound(ctx context.Context, r pull.Resolution, want OffersWant
 			v.Obstacle = offer.ObstacleRepeated
 		}
 		// An image whose platform nobody states is pulled where it is the only one, and no box says so.
-		v.Ticked = shown.Ticked[i] && (v.Obstacle == offer.ObstacleNone || len(r.Offers) == 1 && v.Obstacle != offer.ObstacleRefused)
+		v.Ticked = shown.Ticked[i] && (v.Obstacle == offer.ObstacleNone ||
+			len(r.Offers) == 1 && v.Obstacle != offer.ObstacleRefused)
 		if v.Ticked {
 			f.Ticked++
 			for _, l := range o.Layers {

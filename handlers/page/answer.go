@@ -21,7 +21,8 @@ func PlainText(r *http.Request) bool {
 	return r.Method == http.MethodPut || Wants(strings.Join(r.Header.Values("Accept"), ","), echo.MIMETextPlain)
 }
 
-// JSONError answers with an error for programs, in the words that a pull's answer has it in. An internal one is not told.
+// JSONError answers with an error for programs, in the words that a pull's answer has it in. An internal one is not
+// told.
 func JSONError(c echo.Context, status int, e *image.Error) error {
 	said := struct {
 		Error  string     `json:"error"`

@@ -28,7 +28,8 @@ type flashValue struct {
 // Redirect sends the browser on after an action (post, redirect, get) with a message for the next page.
 func Redirect(c echo.Context, to string, flash ui.Flash) error {
 	if flash.Text != "" {
-		c.SetCookie(&http.Cookie{Name: FlashCookie, Value: writeFlash(flash), Path: "/", MaxAge: 60, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		c.SetCookie(&http.Cookie{Name: FlashCookie, Value: writeFlash(flash), Path: "/", MaxAge: 60, HttpOnly: true,
+			SameSite: http.SameSiteLaxMode})
 	}
 	return c.Redirect(http.StatusSeeOther, to)
 }

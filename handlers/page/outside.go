@@ -12,11 +12,12 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// ParseExternalURL reads the address under which people and engines reach the server: http or https, a host, perhaps a port, and
-// nothing more. It comes back without a slash at its end. Errors are of kind Invalid.
+// ParseExternalURL reads the address under which people and engines reach the server: http or https, a host, perhaps a
+// port, and nothing more. It comes back without a slash at its end. Errors are of kind Invalid.
 func ParseExternalURL(s string) (string, error) {
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !IsHostPort(u.Host) || u.User != nil || strings.Trim(u.Path, "/") != "" || strings.ContainsAny(s, "?#") {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !IsHostPort(u.Host) || u.User != nil ||
+		strings.Trim(u.Path, "/") != "" || strings.ContainsAny(s, "?#") {
 		return "", image.Errorf(image.Invalid, "%.200q is not an address of this server", s).
 			Suggest("Give http or https and a host, with its port where that is another than usual: https://shelf.example.com")
 	}
@@ -35,8 +36,8 @@ func (h *Site) Origin(c echo.Context) string {
 	return scheme + "://" + c.Request().Host
 }
 
-// Outside is origin for what people copy into a shell or a setting: empty where the request's Host is no host. A browser does
-// not send such a one.
+// Outside is origin for what people copy into a shell or a setting: empty where the request's Host is no host. A
+// browser does not send such a one.
 func (h *Site) Outside(c echo.Context) string {
 	if h.options.ExternalURL == "" && !IsHostPort(c.Request().Host) {
 		return ""
@@ -45,12 +46,14 @@ func (h *Site) Outside(c echo.Context) string {
 }
 
 // hostName is a DNS name, as far as its letters go, or an IPv4 address.
-var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`)
+var hostName = regexp.MustCompile(
+	`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`)
 
 // IsHostName reports whether s can be the name of a host.
 func IsHostName(s string) bool { return len(s) <= 253 && hostName.MatchString(s) }
 
-// IsHostPort reports whether s is a host, perhaps with a port, and nothing that a shell or a file of settings could take for more.
+// IsHostPort reports whether s is a host, perhaps with a port, and nothing that a shell or a file of settings could
+// take for more.
 func IsHostPort(s string) bool {
 	host, port, found := strings.Cut(s, ":")
 	if strings.HasPrefix(s, "[") {

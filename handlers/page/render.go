@@ -39,8 +39,8 @@ func Render(c echo.Context, status int, page templ.Component) error {
 	return c.HTMLBlob(status, buf.Bytes())
 }
 
-// maxPageBytes bounds a whole page. What a page shows of a document or a list has its own bounds, which are met long before;
-// this one is for what nobody thought of.
+// maxPageBytes bounds a whole page. What a page shows of a document or a list has its own bounds, which are met long
+// before; this one is for what nobody thought of.
 const maxPageBytes = 8 << 20
 
 // bounded is a buffer that takes at most maxPageBytes bytes.
@@ -89,7 +89,8 @@ func (h *Site) Chrome(c echo.Context, title string, active ui.Nav) ui.Chrome {
 	}
 }
 
-// trouble gives what is known against the database and the data folder, as every page says it; nil where there is nothing.
+// trouble gives what is known against the database and the data folder, as every page says it; nil where there is
+// nothing.
 func (h *Site) trouble(ctx context.Context) *ui.ErrorView {
 	var e *image.Error
 	if !errors.As(h.store.Trouble(), &e) || e.Kind == image.Internal {
@@ -99,8 +100,8 @@ func (h *Site) trouble(ctx context.Context) *ui.ErrorView {
 	return &v
 }
 
-// boxText is what the box in the header says at first: what this page was looked up by. The Search page has a box of its
-// own for that.
+// boxText is what the box in the header says at first: what this page was looked up by. The Search page has a box of
+// its own for that.
 func boxText(c echo.Context) string {
 	if c.Request().URL.Path == address.PullFormPath {
 		return c.QueryParam("ref")

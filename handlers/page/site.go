@@ -1,4 +1,5 @@
-// Package page has what every page's handler uses: rendering, what stands around a page, who asks, and how requests are read.
+// Package page has what every page's handler uses: rendering, what stands around a page, who asks, and how requests are
+// read.
 package page
 
 import (

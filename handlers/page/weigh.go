@@ -12,8 +12,9 @@ import (
 )
 
 // A page over a document takes many times the document's bytes while it is made: for its texts, and for each of its
-// values. Pages over large documents wait for one another, so that many at once take no more memory than a few. Ordinary
-// manifests and configs have 2 to 20 kB: pages over those have a room of their own and never wait for large ones.
+// values. Pages over large documents wait for one another, so that many at once take no more memory than a few.
+// Ordinary manifests and configs have 2 to 20 kB: pages over those have a room of their own and never wait for large
+// ones.
 const (
 	smallDocuments = 64 << 10 // bytes of the documents of a small page
 	smallRoom      = 32 << 20 // bytes of the documents of all small pages at once

@@ -62,7 +62,8 @@ func (h *Handlers) readPullAll(c echo.Context, said address.PullForm) (pulls.Pul
 
 // platformChoices lists the platforms to tick, the default one first, and how many there are beyond. What is
 // not the name of a platform is not offered: it could not be asked for.
-func platformChoices(offered, asked []image.Platform, standard image.Platform) (choices []pulls.PlatformBox, further int) {
+func platformChoices(offered, asked []image.Platform,
+	standard image.Platform) (choices []pulls.PlatformBox, further int) {
 	all := slices.Clone(offered)
 	slices.SortFunc(all, func(a, b image.Platform) int { return strings.Compare(a.String(), b.String()) })
 	all = append(append([]image.Platform{standard}, asked...), all...)
@@ -81,7 +82,8 @@ func platformChoices(offered, asked []image.Platform, standard image.Platform) (
 		choices, further = choices[:most], len(choices)-most
 	}
 	// What was ticked stays where it is: only what to show is chosen by it.
-	slices.SortStableFunc(choices[min(1, len(choices)):], func(a, b pulls.PlatformBox) int { return strings.Compare(a.Platform, b.Platform) })
+	slices.SortStableFunc(choices[min(1, len(choices)):],
+		func(a, b pulls.PlatformBox) int { return strings.Compare(a.Platform, b.Platform) })
 	return choices, further
 }
 
@@ -121,6 +123,7 @@ func (h *Handlers) startPullAll(c echo.Context, said address.PullForm) error {
 	if err != nil {
 		return h.refusePullAll(c, v, err)
 	}
-	return h.start(c, pull.Request{Reference: image.Reference{Repository: v.Repository}, AllTags: true, Match: v.Match, Platforms: platforms, By: h.Site.Requester(c)},
+	return h.start(c, pull.Request{Reference: image.Reference{Repository: v.Repository}, AllTags: true, Match: v.Match,
+		Platforms: platforms, By: h.Site.Requester(c)},
 		func(err error) error { return h.refusePullAll(c, v, err) })
 }

@@ -25,7 +25,8 @@ const (
 
 // Events answers GET /pulls/:id/events: a stream of server-sent events (WHATWG HTML, 9.2). Each message
 // is the whole state of the pull's page, the first one at once, so that a browser that was away misses
-// nothing; only the list of a pull of all tags comes whole at first and then by what changed in it. After the final state comes an event of the name views.PullEndEvent and the stream ends.
+// nothing; only the list of a pull of all tags comes whole at first and then by what changed in it. After the final
+// state comes an event of the name views.PullEndEvent and the stream ends.
 func (h *Handlers) Events(c echo.Context) error {
 	asked, err := address.ParsePull(c.Param("id"), c.QueryParams())
 	if err != nil {
@@ -167,7 +168,8 @@ func (s *eventStream) comment(text string) error { return s.send(": " + text + "
 
 // send writes and flushes. The stream itself may last for ever; a browser that takes nothing may not.
 func (s *eventStream) send(text string) error {
-	if err := s.control.SetWriteDeadline(time.Now().Add(eventTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := s.control.SetWriteDeadline(time.Now().Add(eventTimeout)); err != nil &&
+		!errors.Is(err, http.ErrNotSupported) {
 		return fmt.Errorf("set the deadline of an event: %w", err)
 	}
 	if _, err := s.response.Write([]byte(text)); err != nil {

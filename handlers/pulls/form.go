@@ -29,7 +29,8 @@ func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 	said := address.ParsePullForm(c.QueryParams())
 	if said.Pasted && !page.Partial(c) {
 		// A command was pasted. Its address is not one to hand on: there may be passwords in it.
-		return c.Redirect(http.StatusFound, address.PullForm{Input: said.Input, All: said.All, Platforms: said.Platforms}.String())
+		return c.Redirect(http.StatusFound,
+			address.PullForm{Input: said.Input, All: said.All, Platforms: said.Platforms}.String())
 	}
 	if said.All && strings.TrimSpace(said.Input) != "" {
 		return h.pullAllForm(c, said)
@@ -81,8 +82,8 @@ func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 	return h.renderPullForm(c, http.StatusOK, v)
 }
 
-// problemOf returns what a form shows of an error, and the status of its page; not ok is an error that is not for people
-// to see, or that is asked for as text.
+// problemOf returns what a form shows of an error, and the status of its page; not ok is an error that is not for
+// people to see, or that is asked for as text.
 func problemOf(c echo.Context, err error) (problem ui.ErrorView, status int, ok bool) {
 	var e *image.Error
 	if page.PlainText(c.Request()) || page.JSON(c.Request()) || !errors.As(err, &e) || e.Kind == image.Internal {

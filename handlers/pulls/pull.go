@@ -35,7 +35,8 @@ func (h *Handlers) Page(c echo.Context) error {
 		return page.Render(c, http.StatusOK, pulls.PullPart(view))
 	}
 	c.Response().Header().Add(echo.HeaderVary, echo.HeaderAccept)
-	if accept := c.Request().Header.Get(echo.HeaderAccept); page.PlainText(c.Request()) || page.Wants(accept, echo.MIMEApplicationJSON) {
+	if accept := c.Request().Header.Get(echo.HeaderAccept); page.PlainText(c.Request()) ||
+		page.Wants(accept, echo.MIMEApplicationJSON) {
 		return answer(c, view, page.Wants(accept, echo.MIMEApplicationJSON))
 	}
 	chrome := h.Site.Chrome(c, pulls.PullTitle(c.Request().Context(), j), ui.NavPulls)

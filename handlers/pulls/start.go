@@ -34,7 +34,8 @@ func (h *Handlers) Start(c echo.Context) error {
 	if err != nil {
 		return h.refusePullForm(c, v, err)
 	}
-	return h.start(c, pull.Request{Reference: ref, Platforms: platforms, By: h.Site.Requester(c)}, func(err error) error { return h.refusePullForm(c, v, err) })
+	return h.start(c, pull.Request{Reference: ref, Platforms: platforms, By: h.Site.Requester(c)},
+		func(err error) error { return h.refusePullForm(c, v, err) })
 }
 
 // start puts a pull into the queue and leads to its page. refuse answers where that is not possible.

@@ -77,7 +77,8 @@ func (h *Handlers) boxStored(ctx context.Context, m meaning, v *views.BoxView) e
 	}
 	lead := boxLead(ctx, m)
 	if v.Filter != "" {
-		rows, matches, err := h.Store.List(ctx, shelf.Query{Text: v.Filter, Sort: shelf.SortPulled, Descending: true, Limit: boxLooks})
+		rows, matches, err := h.Store.List(ctx,
+			shelf.Query{Text: v.Filter, Sort: shelf.SortPulled, Descending: true, Limit: boxLooks})
 		if err != nil {
 			return err
 		}
@@ -189,7 +190,8 @@ func (h *Handlers) boxHits(c echo.Context, m meaning) (views.BoxHits, error) {
 	state := address.Search{Query: m.Words}
 	for _, hit := range found {
 		v.Hits = append(v.Hits, views.BoxHit{
-			Repository: hit.Repository, URL: state.Picking(hit.Repository).String(), Official: hit.Official, Stored: stored[hit.Repository], Stars: hit.Stars,
+			Repository: hit.Repository, URL: state.Picking(hit.Repository).String(), Official: hit.Official,
+			Stored: stored[hit.Repository], Stars: hit.Stars,
 		})
 	}
 	return v, nil

@@ -101,7 +101,8 @@ func digestIn(text string, repo image.Repository) (image.Reference, bool) {
 }
 
 // picker asks for the tags, for what the picked one points to, or for both side by side.
-func (h *Handlers) picker(c echo.Context, state address.Search, limit time.Duration, tags, offers bool) (views.PickerView, error) {
+func (h *Handlers) picker(c echo.Context, state address.Search, limit time.Duration, tags,
+	offers bool) (views.PickerView, error) {
 	v := views.PickerView{State: state, Host: state.Repo.Host()}
 	if state.Repo == "" {
 		return v, nil
@@ -176,7 +177,8 @@ func failureOf(ctx context.Context, repo image.Repository, limit time.Duration, 
 
 // pickerOffers finds out what the picked tag points to. What the registry was too slow to tell of single
 // platforms is left out, once nobody waits for more.
-func (h *Handlers) pickerOffers(ctx context.Context, state address.Search, limit time.Duration) (views.PickerOffers, error) {
+func (h *Handlers) pickerOffers(ctx context.Context, state address.Search,
+	limit time.Duration) (views.PickerOffers, error) {
 	wait, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	ref := image.Reference{Repository: state.Repo, Tag: state.Tag}
@@ -191,7 +193,8 @@ func (h *Handlers) pickerOffers(ctx context.Context, state address.Search, limit
 
 // pickerTags lists the tags that the filter chooses, one page of them with what the shelf and the registry's
 // search service know. With seek, where the address names no page, it is that of the picked tag.
-func (h *Handlers) pickerTags(ctx context.Context, state address.Search, limit time.Duration, seek bool) (views.PickerTags, error) {
+func (h *Handlers) pickerTags(ctx context.Context, state address.Search, limit time.Duration,
+	seek bool) (views.PickerTags, error) {
 	wait, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	soon, stop := context.WithTimeout(wait, detailsLimit)
@@ -204,7 +207,8 @@ func (h *Handlers) pickerTags(ctx context.Context, state address.Search, limit t
 	matching := image.TagsContaining(all, state.Match) // a copy: the list belongs to all who ask
 	image.SortTags(matching)
 	t := views.PickerTags{
-		All: len(all), Matches: len(matching), Latest: slices.Contains(all, image.DefaultTag), Pages: max(1, (len(matching)+tagsPerPage-1)/tagsPerPage),
+		All: len(all), Matches: len(matching), Latest: slices.Contains(all, image.DefaultTag),
+		Pages: max(1, (len(matching)+tagsPerPage-1)/tagsPerPage),
 	}
 	if len(matching) == 0 && tagOf(state.Repo, state.Match) {
 		t.Typed = state.Match
@@ -231,7 +235,8 @@ func (h *Handlers) pickerTags(ctx context.Context, state address.Search, limit t
 
 // pickerTag is one row; what the service does not say stays unknown.
 func (h *Handlers) pickerTag(name string, stored image.Digest, d search.TagDetail) views.PickerTag {
-	row := views.PickerTag{Name: name, Stored: stored != "", Moved: stored != "" && d.Digest != "" && d.Digest != stored, Updated: d.Updated, Size: -1}
+	row := views.PickerTag{Name: name, Stored: stored != "", Moved: stored != "" && d.Digest != "" && d.Digest != stored,
+		Updated: d.Updated, Size: -1}
 	for i, img := range d.Images {
 		if i == 0 || img.Platform == h.Platform {
 			row.Size, row.Platform = img.Size, img.Platform.String()

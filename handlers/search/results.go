@@ -40,10 +40,12 @@ func (h *Handlers) asked(state address.Search) []views.SearchRegistry {
 	return h.searchable()
 }
 
-// searchResults asks the registries by the deadline. may tells whether they may be asked at all, again how often the page
-// has asked by itself. A registry that fails is part of the results.
-func (h *Handlers) searchResults(ctx context.Context, state address.Search, may bool, again int) (views.SearchResults, error) {
-	r := views.SearchResults{State: state, Asked: h.asked(state), Limit: state.Limit, Held: !may && state.Query != "", Again: again}
+// searchResults asks the registries by the deadline. may tells whether they may be asked at all, again how often the
+// page has asked by itself. A registry that fails is part of the results.
+func (h *Handlers) searchResults(ctx context.Context, state address.Search, may bool,
+	again int) (views.SearchResults, error) {
+	r := views.SearchResults{State: state, Asked: h.asked(state), Limit: state.Limit, Held: !may && state.Query != "",
+		Again: again}
 	r.Others = len(r.Asked) == 1 && len(h.searchable()) > 1
 	if r.Limit == 0 {
 		r.Limit = hitsAlone
@@ -63,7 +65,8 @@ func (h *Handlers) searchResults(ctx context.Context, state address.Search, may 
 		hosts = append(hosts, a.Host)
 	}
 	answers := h.Finder.SearchAll(ctx, hosts, search.Question{
-		Text: words, Official: state.Official, Stars: state.Stars, Sort: search.Order(state.Sort), Page: max(1, state.Page), Limit: r.Limit,
+		Text: words, Official: state.Official, Stars: state.Stars, Sort: search.Order(state.Sort), Page: max(1, state.Page),
+		Limit: r.Limit,
 	}, searchDeadline)
 	if err := ctx.Err(); err != nil {
 		return r, err
@@ -101,7 +104,8 @@ func (h *Handlers) wordsOf(ctx context.Context, state address.Search, r *views.S
 }
 
 // searchLeads has the page's word for each lead.
-var searchLeads = map[lead]views.SearchLead{leadsToImage: views.LeadsToImage, leadsToPull: views.LeadsToPull, leadsToTags: views.LeadsToTags}
+var searchLeads = map[lead]views.SearchLead{leadsToImage: views.LeadsToImage, leadsToPull: views.LeadsToPull,
+	leadsToTags: views.LeadsToTags}
 
 func repositoriesOf(answers []search.Reply) []image.Repository {
 	var names []image.Repository

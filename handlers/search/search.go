@@ -108,7 +108,8 @@ func (h *Handlers) searchPage(c echo.Context, state address.Search) error {
 		return err
 	}
 	v.Picker = picker
-	return page.Render(c, http.StatusOK, views.SearchPage(h.Site.Chrome(c, views.SearchTitle(ctx, state), ui.NavSearch), v))
+	return page.Render(c, http.StatusOK,
+		views.SearchPage(h.Site.Chrome(c, views.SearchTitle(ctx, state), ui.NavSearch), v))
 }
 
 // searchResultsPart answers with the results alone.

@@ -40,12 +40,12 @@ type meaning struct {
 
 // understand tells words from references, digests and image IDs. "postgres" and "bitnami/redis" are words, also
 // where the shelf has such a repository; "postgres:15", "ghcr.io/org/app", "postgres@sha256:…", "sha256:…",
-// the first hex digits of an ID and pasted commands ("docker pull …") are not, and lead to the stored image where there is
-// one, or else to the pull form. A name without a tag is then read as docker reads it, with the tag latest; where
-// that tag is not stored but others of the repository are, it leads to the repository's page. A page of Docker Hub, Quay
-// or GitHub about a repository leads to its tags. Errors are image.Errors of what looks like a reference and is none, or
-// like an ID of nothing that is stored. The meaning is worth something even then: Name is set, and Words where the
-// text can be both. No registry is asked.
+// the first hex digits of an ID and pasted commands ("docker pull …") are not, and lead to the stored image where there
+// is one, or else to the pull form. A name without a tag is then read as docker reads it, with the tag latest; where
+// that tag is not stored but others of the repository are, it leads to the repository's page. A page of Docker Hub,
+// Quay or GitHub about a repository leads to its tags. Errors are image.Errors of what looks like a reference and is
+// none, or like an ID of nothing that is stored. The meaning is worth something even then: Name is set, and Words where
+// the text can be both. No registry is asked.
 func (h *Handlers) understand(ctx context.Context, text string) (meaning, error) {
 	if err := docker.CheckText(text); err != nil {
 		return meaning{}, err
@@ -60,7 +60,8 @@ func (h *Handlers) understand(ctx context.Context, text string) (meaning, error)
 		m.Words = name
 		return m, nil
 	}
-	if hex, ok := image.ParseIDPrefix(name); ok && (hex != name || len(hex) >= lookup.MinPastedID || len(hex) >= lookup.FewestTyped && !p.Along) {
+	if hex, ok := image.ParseIDPrefix(name); ok &&
+		(hex != name || len(hex) >= lookup.MinPastedID || len(hex) >= lookup.FewestTyped && !p.Along) {
 		if done, err := h.understandID(ctx, &m, hex); done || err != nil {
 			return m, err
 		}
@@ -81,8 +82,8 @@ func (h *Handlers) understand(ctx context.Context, text string) (meaning, error)
 	return m, err
 }
 
-// understandID finds what hex digits are of. Short of what docker shows of an ID they are words where nothing, or more than
-// one thing, begins so, or where the shelf has a repository of that name.
+// understandID finds what hex digits are of. Short of what docker shows of an ID they are words where nothing, or more
+// than one thing, begins so, or where the shelf has a repository of that name.
 func (h *Handlers) understandID(ctx context.Context, m *meaning, hex string) (done bool, err error) {
 	short := hex == m.Name && len(hex) < lookup.MinPastedID
 	if short {

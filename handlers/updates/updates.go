@@ -61,7 +61,8 @@ func (h *Handlers) Check(c echo.Context) error {
 			return err
 		}
 		if ref.Tag != "" || ref.Digest != "" {
-			return image.Errorf(image.Invalid, "%.80q is more than a repository's name (repository)", name).Suggest("Leave out what follows the name, from : or @ on.")
+			return image.Errorf(image.Invalid, "%.80q is more than a repository's name (repository)", name).
+				Suggest("Leave out what follows the name, from : or @ on.")
 		}
 		known, err := h.Store.RepositoryExists(ctx, ref.Repository)
 		if err != nil {
@@ -88,7 +89,8 @@ func (h *Handlers) Cancel(c echo.Context) error {
 // CheckTag answers POST …:tag/check: asks about one tag, and leads back to its page, which says what came of it.
 func (h *Handlers) CheckTag(c echo.Context, a address.Image) error {
 	if a.Ref.Tag == "" {
-		return image.Errorf(image.Invalid, "only a tag can have an update: a digest never changes its meaning").Suggest("Open the tag's page.")
+		return image.Errorf(image.Invalid, "only a tag can have an update: a digest never changes its meaning").
+			Suggest("Open the tag's page.")
 	}
 	ctx := c.Request().Context()
 	if _, err := h.Store.Target(ctx, a.Ref); err != nil {

@@ -28,7 +28,8 @@ type StatusError struct {
 
 // Error implements error.
 func (e *StatusError) Error() string {
-	return strings.TrimSpace(fmt.Sprintf("%s answers %d %s: %s %s", e.Host, e.Code, http.StatusText(e.Code), e.Name, e.Words))
+	return strings.TrimSpace(fmt.Sprintf("%s answers %d %s: %s %s", e.Host, e.Code, http.StatusText(e.Code), e.Name,
+		e.Words))
 }
 
 // Lasts reports that the same answer will come to the same request: what was refused is not asked for again. A request

@@ -47,7 +47,8 @@ func TokenAuth(user, password string) Fault {
 
 func signedIn(r *http.Request, user, password string) bool {
 	u, p, ok := r.BasicAuth()
-	return ok && subtle.ConstantTimeCompare([]byte(u), []byte(user)) == 1 && subtle.ConstantTimeCompare([]byte(p), []byte(password)) == 1
+	return ok && subtle.ConstantTimeCompare([]byte(u), []byte(user)) == 1 &&
+		subtle.ConstantTimeCompare([]byte(p), []byte(password)) == 1
 }
 
 func repositoryOf(r *http.Request) string {

@@ -48,7 +48,8 @@ func Challenge(header string) Fault {
 
 // HTML answers 200 with a page, as captive portals and wrong addresses do.
 func HTML() Fault {
-	return Replace("text/html; charset=utf-8", []byte("<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Welcome to the guest network</h1><script>alert(1)</script></body></html>"))
+	return Replace("text/html; charset=utf-8",
+		[]byte("<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Welcome to the guest network</h1><script>alert(1)</script></body></html>"))
 }
 
 // Replace answers 200 with another body.
@@ -173,7 +174,8 @@ func (s *slowWriter) Write(p []byte) (int, error) {
 		part := p[sent:min(len(p), sent+int(max(1, s.rate/20)))]
 		// The wait comes first, so that no byte arrives before its time.
 		s.written += int64(len(part))
-		t := time.NewTimer(time.Until(s.start.Add(time.Duration(float64(s.written) / float64(s.rate) * float64(time.Second)))))
+		t := time.NewTimer(time.Until(s.start.Add(
+			time.Duration(float64(s.written) / float64(s.rate) * float64(time.Second)))))
 		select {
 		case <-t.C:
 		case <-s.r.Context().Done():
@@ -216,7 +218,8 @@ func SelfIndex() Fault {
 // HugeManifest answers with a valid manifest of size bytes, made while it is sent. If declared is false the answer has
 // no Content-Length, so that a client can only find out by reading.
 func HugeManifest(size int64, declared bool) Fault {
-	const head = `{"schemaVersion":2,"mediaType":"` + v1.MediaTypeImageManifest + `","config":{"mediaType":"` + v1.MediaTypeImageConfig +
+	const head = `{"schemaVersion":2,"mediaType":"` + v1.MediaTypeImageManifest + `","config":{"mediaType":"` +
+		v1.MediaTypeImageConfig +
 		`","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[],"annotations":{"padding":"`
 	const tail = `"}}`
 	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
@@ -228,7 +231,8 @@ func HugeManifest(size int64, declared bool) Fault {
 		if r.Method == http.MethodHead {
 			return
 		}
-		body := io.MultiReader(strings.NewReader(head), io.LimitReader(letters{}, size-int64(len(head)+len(tail))), strings.NewReader(tail))
+		body := io.MultiReader(strings.NewReader(head), io.LimitReader(letters{}, size-int64(len(head)+len(tail))),
+			strings.NewReader(tail))
 		_, _ = io.Copy(w, body) // the client is expected to go away
 	}
 }

@@ -139,7 +139,8 @@ func (f *Faulty) Count(method, path string) int {
 
 // ServeHTTP implements http.Handler.
 func (f *Faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	rec := &Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Range: r.Header.Get("Range"), Header: r.Header.Clone()}
+	rec := &Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Range: r.Header.Get("Range"),
+		Header: r.Header.Clone()}
 	if d, ok := blobOf(r); ok {
 		rec.Blob = d
 	}

@@ -104,7 +104,8 @@ func neighbours(r *http.Request, p pageOf, more bool) (previous, next any) {
 func Beside(registry, service http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.Path
-		if (path == "/v2" || strings.HasPrefix(path, "/v2/")) && !strings.HasPrefix(path, "/v2/search/") && !strings.HasPrefix(path, "/v2/repositories/") {
+		if (path == "/v2" || strings.HasPrefix(path, "/v2/")) && !strings.HasPrefix(path, "/v2/search/") &&
+			!strings.HasPrefix(path, "/v2/repositories/") {
 			registry.ServeHTTP(w, r)
 			return
 		}

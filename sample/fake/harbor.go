@@ -42,7 +42,8 @@ func (h Harbor) search(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(project, query) && !seen[project] {
 			seen[project] = true
 			projects = append(projects, map[string]any{
-				"project_id": hubID(project), "name": project, "owner_name": "admin", "creation_time": sample.Epoch, "update_time": sample.Epoch, "deleted": false,
+				"project_id": hubID(project), "name": project, "owner_name": "admin", "creation_time": sample.Epoch,
+				"update_time": sample.Epoch, "deleted": false,
 				"metadata": map[string]string{"public": "true"}, "repo_count": h.count(project),
 			})
 		}
@@ -93,7 +94,9 @@ func (h Harbor) artifacts(w http.ResponseWriter, r *http.Request) {
 	project, q := r.PathValue("project"), r.URL.Query()
 	all := h.artifactsOf(project + "/" + name)
 	if len(all) == 0 {
-		writeJSON(w, http.StatusNotFound, map[string]any{"errors": []map[string]string{{"code": "NOT_FOUND", "message": "repository " + project + "/" + name + " not found"}}})
+		writeJSON(w, http.StatusNotFound,
+			map[string]any{"errors": []map[string]string{{"code": "NOT_FOUND", "message": "repository " + project + "/" + name +
+				" not found"}}})
 		return
 	}
 	if text, ok := strings.CutPrefix(q.Get("q"), "tags=~"); ok {
@@ -120,8 +123,10 @@ func harborArtifact(project string, tags []TagAt, withTag bool) map[string]any {
 	id := hubID(t.Descriptor.Digest.String())
 	pushed := t.Updated.Format(time.RFC3339)
 	a := map[string]any{
-		"id": id, "type": "IMAGE", "digest": t.Descriptor.Digest, "manifest_media_type": t.Descriptor.MediaType, "media_type": v1.MediaTypeImageConfig,
-		"project_id": hubID(project), "repository_id": hubID(t.Repository), "repository_name": t.Repository, "push_time": pushed, "pull_time": pushed,
+		"id": id, "type": "IMAGE", "digest": t.Descriptor.Digest, "manifest_media_type": t.Descriptor.MediaType,
+		"media_type": v1.MediaTypeImageConfig,
+		"project_id": hubID(project), "repository_id": hubID(t.Repository), "repository_name": t.Repository,
+		"push_time": pushed, "pull_time": pushed,
 		"icon": "", "annotations": nil, "labels": nil, "references": nil, "tags": nil, "extra_attrs": map[string]any{},
 	}
 	size := t.Descriptor.Size
@@ -135,19 +140,23 @@ func harborArtifact(project string, tags []TagAt, withTag bool) map[string]any {
 		for _, im := range t.Images {
 			references = append(references, map[string]any{
 				"parent_id": id, "child_id": hubID(im.Digest.String()), "child_digest": im.Digest, "annotations": nil, "urls": nil,
-				"platform": map[string]any{"architecture": im.Platform.Architecture, "os": im.Platform.OS, "variant": im.Platform.Variant, "os.version": im.Platform.OSVersion, "os.features": nil},
+				"platform": map[string]any{"architecture": im.Platform.Architecture, "os": im.Platform.OS,
+					"variant": im.Platform.Variant, "os.version": im.Platform.OSVersion, "os.features": nil},
 			})
 		}
 		a["references"] = references
 	} else if len(t.Images) > 0 {
-		a["extra_attrs"] = map[string]any{"architecture": t.Images[0].Platform.Architecture, "os": t.Images[0].Platform.OS, "created": pushed}
+		a["extra_attrs"] = map[string]any{"architecture": t.Images[0].Platform.Architecture, "os": t.Images[0].Platform.OS,
+			"created": pushed}
 	}
 	if withTag {
 		list := []map[string]any{}
 		for _, tag := range tags {
 			list = append(list, map[string]any{
-				"id": hubID(tag.Repository + ":" + tag.Tag), "artifact_id": id, "repository_id": hubID(tag.Repository), "name": tag.Tag,
-				"push_time": tag.Updated.Format(time.RFC3339), "pull_time": "0001-01-01T00:00:00.000Z", "immutable": false, "signed": false,
+				"id": hubID(tag.Repository + ":" + tag.Tag), "artifact_id": id, "repository_id": hubID(tag.Repository),
+				"name":      tag.Tag,
+				"push_time": tag.Updated.Format(time.RFC3339), "pull_time": "0001-01-01T00:00:00.000Z", "immutable": false,
+				"signed": false,
 			})
 		}
 		a["tags"] = list

@@ -34,7 +34,8 @@ func (h Hub) Handler() http.Handler {
 	mux.Handle("/v1/", v1)
 	for _, slash := range []string{"", "/{$}"} {
 		mux.HandleFunc("GET /v2/search/repositories"+slash, h.search)
-		for _, base := range []string{"/v2/repositories/{namespace}/{repository}", "/v2/namespaces/{namespace}/repositories/{repository}"} {
+		for _, base := range []string{"/v2/repositories/{namespace}/{repository}",
+			"/v2/namespaces/{namespace}/repositories/{repository}"} {
 			mux.HandleFunc("GET "+base+slash, h.repository)
 			mux.HandleFunc("GET "+base+"/tags"+slash, h.tags)
 			mux.HandleFunc("GET "+base+"/tags/{tag}"+slash, h.tag)
@@ -76,10 +77,14 @@ func (h Hub) repository(w http.ResponseWriter, r *http.Request) {
 	}
 	f := h.Found[i]
 	writeJSON(w, http.StatusOK, map[string]any{
-		"user": namespace, "name": repository, "namespace": namespace, "repository_type": "image", "status": 1, "status_description": "active",
-		"description": f.Description, "is_private": false, "is_automated": false, "star_count": f.Stars, "pull_count": f.Pulls,
-		"last_updated": f.Updated.Format(time.RFC3339Nano), "date_registered": sample.Epoch.AddDate(-9, 0, 0).Format(time.RFC3339Nano), "collaborator_count": 0,
-		"affiliation": nil, "hub_user": namespace, "has_starred": false, "full_description": "# " + repository + "\n\n" + f.Description + "\n",
+		"user": namespace, "name": repository, "namespace": namespace, "repository_type": "image", "status": 1,
+		"status_description": "active",
+		"description":        f.Description, "is_private": false, "is_automated": false, "star_count": f.Stars,
+		"pull_count":   f.Pulls,
+		"last_updated": f.Updated.Format(time.RFC3339Nano), "date_registered": sample.Epoch.AddDate(-9, 0, 0).
+				Format(time.RFC3339Nano), "collaborator_count": 0,
+		"affiliation": nil, "hub_user": namespace, "has_starred": false, "full_description": "# " + repository + "\n\n" +
+			f.Description + "\n",
 		"media_types": []string{}, "content_types": []string{"image"}, "categories": []string{},
 	})
 }
@@ -131,8 +136,10 @@ func (h Hub) describe(t TagAt) map[string]any {
 	images := []map[string]any{}
 	for _, im := range t.Images {
 		entry := map[string]any{
-			"architecture": im.Platform.Architecture, "features": "", "variant": orNil(im.Platform.Variant), "os": im.Platform.OS, "os_features": "",
-			"os_version": orNil(im.Platform.OSVersion), "size": im.Size, "digest": im.Digest, "status": "active", "last_pulled": pushed, "last_pushed": pushed,
+			"architecture": im.Platform.Architecture, "features": "", "variant": orNil(im.Platform.Variant),
+			"os": im.Platform.OS, "os_features": "",
+			"os_version": orNil(im.Platform.OSVersion), "size": im.Size, "digest": im.Digest, "status": "active",
+			"last_pulled": pushed, "last_pushed": pushed,
 		}
 		if im.Attestation {
 			entry["variant"] = ""
@@ -144,8 +151,10 @@ func (h Hub) describe(t TagAt) map[string]any {
 	}
 	id := hubID(t.Repository + ":" + t.Tag)
 	tag := map[string]any{
-		"creator": hubID(namespace), "id": id, "images": images, "last_updated": pushed, "last_updater": hubID(namespace), "last_updater_username": namespace,
-		"name": t.Tag, "repository": hubID(t.Repository), "full_size": t.one(), "v2": true, "tag_status": "active", "tag_last_pulled": pushed, "tag_last_pushed": pushed,
+		"creator": hubID(namespace), "id": id, "images": images, "last_updated": pushed, "last_updater": hubID(namespace),
+		"last_updater_username": namespace,
+		"name":                  t.Tag, "repository": hubID(t.Repository), "full_size": t.one(), "v2": true,
+		"tag_status": "active", "tag_last_pulled": pushed, "tag_last_pushed": pushed,
 	}
 	if !h.Bare {
 		tag["media_type"], tag["content_type"], tag["digest"] = t.Descriptor.MediaType, "image", t.Descriptor.Digest
@@ -172,6 +181,7 @@ func hubID(name string) int64 {
 func hubMissing(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusNotFound, map[string]any{
 		"message": "object not found",
-		"errinfo": map[string]string{"namespace": r.PathValue("namespace"), "repository": r.PathValue("repository"), "tag": r.PathValue("tag")},
+		"errinfo": map[string]string{"namespace": r.PathValue("namespace"), "repository": r.PathValue("repository"),
+			"tag": r.PathValue("tag")},
 	})
 }

@@ -43,7 +43,8 @@ func ManyTags(n int) []Dated {
 // if the major one is maintained, others are as old as their release.
 func ServerTags(major, minors int, maintained bool) []Dated {
 	released := time.Date(2007+major, 9, 14, 20, 0, 0, 0, time.UTC)
-	distributions := strings.Fields("trixie bookworm bullseye buster slim-bookworm slim-bullseye alpine alpine3.18 alpine3.19 alpine3.20 alpine3.21 alpine3.22")
+	distributions := strings.Fields(
+		"trixie bookworm bullseye buster slim-bookworm slim-bullseye alpine alpine3.18 alpine3.19 alpine3.20 alpine3.21 alpine3.22")
 	var tags []Dated
 	add := func(version string, at time.Time) {
 		tags = append(tags, Dated{version, at})

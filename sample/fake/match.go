@@ -52,7 +52,8 @@ func TagLists(r *http.Request) bool {
 
 // Searches matches what search services are asked for results: [Hub], [Quay], [Harbor] and [V1].
 func Searches(r *http.Request) bool {
-	for _, path := range []string{"/v2/search/repositories", "/v1/search", "/api/v1/find/repositories", "/api/v2.0/search"} {
+	for _, path := range []string{"/v2/search/repositories", "/v1/search", "/api/v1/find/repositories",
+		"/api/v2.0/search"} {
 		if strings.TrimSuffix(r.URL.Path, "/") == path {
 			return true
 		}

@@ -35,7 +35,8 @@ func Handler(h http.Handler) Destination {
 // Push uploads what source builds to a repository, first everything that it refers to, and makes the tags point at it.
 // Without tags it can be pulled by its digest only. Blobs that the repository has already are not sent again.
 // Each blob is sent in one PUT after the POST that opens the upload, which every registry accepts.
-func Push(ctx context.Context, to Destination, repository string, source sample.Source, tags ...string) (sample.Built, error) {
+func Push(ctx context.Context, to Destination, repository string, source sample.Source,
+	tags ...string) (sample.Built, error) {
 	if err := ctx.Err(); err != nil {
 		return sample.Built{}, fmt.Errorf("push to %s: %w", repository, err) // building would be for nothing
 	}
@@ -68,7 +69,8 @@ func Push(ctx context.Context, to Destination, repository string, source sample.
 
 func (d Destination) blob(ctx context.Context, repository string, b sample.Blob) error {
 	path := "/v2/" + repository + "/blobs/"
-	head, err := d.send(ctx, http.MethodHead, path+b.Descriptor.Digest.String(), "", nil, http.StatusOK, http.StatusNotFound)
+	head, err := d.send(ctx, http.MethodHead, path+b.Descriptor.Digest.String(), "", nil, http.StatusOK,
+		http.StatusNotFound)
 	if err != nil || head.status == http.StatusOK {
 		return err
 	}
@@ -89,7 +91,8 @@ func (d Destination) blob(ctx context.Context, repository string, b sample.Blob)
 }
 
 func (d Destination) manifest(ctx context.Context, repository, reference string, m sample.Built) error {
-	_, err := d.send(ctx, http.MethodPut, "/v2/"+repository+"/manifests/"+url.PathEscape(reference), m.Descriptor.MediaType, m.Body, http.StatusCreated)
+	_, err := d.send(ctx, http.MethodPut, "/v2/"+repository+"/manifests/"+url.PathEscape(reference),
+		m.Descriptor.MediaType, m.Body, http.StatusCreated)
 	return err
 }
 
@@ -101,7 +104,8 @@ type reply struct {
 }
 
 // send makes one request and reads the answer to its end; another status than the wanted ones is an error.
-func (d Destination) send(ctx context.Context, method, address, mediaType string, body []byte, want ...int) (reply, error) {
+func (d Destination) send(ctx context.Context, method, address, mediaType string, body []byte,
+	want ...int) (reply, error) {
 	if strings.HasPrefix(address, "/") {
 		address = d.base + address
 	}

@@ -45,11 +45,13 @@ func (q Quay) search(w http.ResponseWriter, r *http.Request) {
 				"title": "org", "kind": "organization", "name": namespace, "score": 1, "href": "/organization/" + namespace,
 				"avatar": map[string]any{"name": namespace, "hash": "", "color": "#aec7e8", "kind": "org"},
 			},
-			"href": "/repository/" + f.Repository, "last_modified": f.Updated.Unix(), "stars": f.Stars, "popularity": float64(f.Pulls),
+			"href": "/repository/" + f.Repository, "last_modified": f.Updated.Unix(), "stars": f.Stars,
+			"popularity": float64(f.Pulls),
 		})
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
-		"results": results, "has_additional": more, "page": p.number, "page_size": p.size, "start_index": (p.number - 1) * p.size,
+		"results": results, "has_additional": more, "page": p.number, "page_size": p.size,
+		"start_index": (p.number - 1) * p.size,
 	})
 }
 
@@ -62,7 +64,8 @@ func (q Quay) tags(w http.ResponseWriter, r *http.Request, repository string) {
 	op, text, _ := strings.Cut(r.URL.Query().Get("filter_tag_name"), ":")
 	specific := r.URL.Query().Get("specificTag")
 	tags = slices.DeleteFunc(tags, func(t TagAt) bool {
-		return specific != "" && t.Tag != specific || op == "like" && !strings.Contains(t.Tag, text) || op == "eq" && t.Tag != text
+		return specific != "" && t.Tag != specific || op == "like" && !strings.Contains(t.Tag, text) ||
+			op == "eq" && t.Tag != text
 	})
 	slices.SortStableFunc(tags, func(a, b TagAt) int {
 		return cmp.Or(b.Updated.Compare(a.Updated), strings.Compare(a.Tag, b.Tag))
@@ -78,8 +81,9 @@ func (q Quay) tags(w http.ResponseWriter, r *http.Request, repository string) {
 			size = t.one()
 		}
 		results = append(results, map[string]any{
-			"name": t.Tag, "reversion": false, "start_ts": t.Updated.Unix(), "manifest_digest": t.Descriptor.Digest, "is_manifest_list": list,
-			"size": size, "last_modified": t.Updated.UTC().Format(time.RFC1123Z),
+			"name": t.Tag, "reversion": false, "start_ts": t.Updated.Unix(), "manifest_digest": t.Descriptor.Digest,
+			"is_manifest_list": list,
+			"size":             size, "last_modified": t.Updated.UTC().Format(time.RFC1123Z),
 		})
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"tags": results, "page": p.number, "has_additional": more})
@@ -87,6 +91,7 @@ func (q Quay) tags(w http.ResponseWriter, r *http.Request, repository string) {
 
 func quayMissing(w http.ResponseWriter) {
 	writeJSON(w, http.StatusNotFound, map[string]any{
-		"detail": "Not Found", "error_message": "Not Found", "error_type": "not_found", "title": "not_found", "type": "http://quay.example/api/v1/error/not_found", "status": 404,
+		"detail": "Not Found", "error_message": "Not Found", "error_type": "not_found", "title": "not_found",
+		"type": "http://quay.example/api/v1/error/not_found", "status": 404,
 	})
 }

@@ -46,7 +46,8 @@ func At(repository, tag string, b sample.Built) TagAt {
 		if len(m.Children) > 0 || m.Descriptor.Platform == nil {
 			continue
 		}
-		im := ImageAt{Platform: *m.Descriptor.Platform, Digest: m.Digest(), Attestation: m.Descriptor.Annotations[sample.AnnotationReferenceType] == sample.AttestationManifest}
+		im := ImageAt{Platform: *m.Descriptor.Platform, Digest: m.Digest(),
+			Attestation: m.Descriptor.Annotations[sample.AnnotationReferenceType] == sample.AttestationManifest}
 		for _, l := range m.Layers() {
 			im.Size += l.Descriptor.Size
 		}
@@ -107,8 +108,8 @@ func (p Pushed) TagsOf(repository string) []TagAt {
 	return tags
 }
 
-// list answers with a page of sorted names, as the distribution API pages lists: ?n=&last=, and a Link to the next page.
-// Without n it is all of them.
+// list answers with a page of sorted names, as the distribution API pages lists: ?n=&last=, and a Link to the next
+// page. Without n it is all of them.
 func list(w http.ResponseWriter, r *http.Request, body map[string]any, key string, names []string) {
 	q := r.URL.Query()
 	if last := q.Get("last"); last != "" {

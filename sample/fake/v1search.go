@@ -32,6 +32,7 @@ func (s V1) search(w http.ResponseWriter, r *http.Request) {
 		results = append(results, result)
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
-		"query": query, "num_results": len(all), "num_pages": (len(all) + p.size - 1) / p.size, "page": p.number, "page_size": p.size, "results": results,
+		"query": query, "num_results": len(all), "num_pages": (len(all) + p.size - 1) / p.size, "page": p.number,
+		"page_size": p.size, "results": results,
 	})
 }

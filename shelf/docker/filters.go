@@ -70,8 +70,8 @@ func suggestFilters(e *image.Error) *image.Error {
 	return e.Suggest("The filters are reference, dangling, label, before, since, until, registry, platform, update and pinned.")
 }
 
-// ReadFilters reads the values that were given to each filter. What is empty is left out. Errors are of kind Invalid and
-// name the filter that is wrong.
+// ReadFilters reads the values that were given to each filter. What is empty is left out. Errors are of kind Invalid
+// and name the filter that is wrong.
 func ReadFilters(said map[string][]string) (f Filters, err error) {
 	texts := map[string][]string{} // of the filters that can be given more than once
 	for _, name := range []string{"reference", "label", "before", "since", "until"} {
@@ -231,8 +231,8 @@ func (f Filters) Without(gone Filter) Filters {
 	return others
 }
 
-// Query returns what the filters ask of the shelf. Before and Since are left to who can look up images. Errors are of kind
-// Invalid.
+// Query returns what the filters ask of the shelf. Before and Since are left to who can look up images. Errors are of
+// kind Invalid.
 func (f Filters) Query(now time.Time) (shelf.Query, error) {
 	q := shelf.Query{
 		References: f.References, Dangling: f.Dangling, Labels: f.Labels, Registry: f.Registry, Platform: f.Platform,

@@ -53,7 +53,9 @@ func (r *templateRun) dockerFunctions() template.FuncMap {
 			}
 			return r.made(strings.Join(elements, sep))
 		},
-		"title": func(s string) (string, error) { return r.changed(strings.Title, s) }, //nolint:staticcheck // docker's choice
+		"title": func(s string) (string, error) {
+			return r.changed(strings.Title, s) //nolint:staticcheck // docker's choice
+		},
 		"lower": func(s string) (string, error) { return r.changed(strings.ToLower, s) },
 		"upper": func(s string) (string, error) { return r.changed(strings.ToUpper, s) },
 		"pad": func(s string, prefix, suffix int) (string, error) {

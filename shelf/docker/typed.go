@@ -22,7 +22,8 @@ func CheckText(text string) error {
 		Suggest("Type a name such as postgres:15 or ghcr.io/org/app:1.2.")
 }
 
-// NoImage returns the error of what was pasted and is about no image. A command is not repeated: it may hold a password.
+// NoImage returns the error of what was pasted and is about no image. A command is not repeated: it may hold a
+// password.
 func NoImage(s string) error {
 	if !strings.ContainsFunc(s, unicode.IsSpace) {
 		return webPage(s)
@@ -33,7 +34,8 @@ func NoImage(s string) error {
 
 // webPage returns the error of a page in the web, in the place of a reference, that is about no image.
 func webPage(s string) error {
-	return image.Errorf(image.Invalid, "%.100q is the address of a web page, not an image reference", image.WithoutUserInfo(s)).
+	return image.Errorf(image.Invalid, "%.100q is the address of a web page, not an image reference",
+		image.WithoutUserInfo(s)).
 		Suggest("Type a name such as postgres:15 or ghcr.io/org/app:1.2.")
 }
 
@@ -67,8 +69,8 @@ func ParseReference(s string) (image.Reference, error) {
 	return image.ParseReference(s)
 }
 
-// ParseRepository reads a reference that is to have neither tag nor digest, as docker pull --all-tags takes it. Errors are
-// of kind Invalid.
+// ParseRepository reads a reference that is to have neither tag nor digest, as docker pull --all-tags takes it. Errors
+// are of kind Invalid.
 func ParseRepository(s string) (image.Repository, error) {
 	if err := checkReference(s); err != nil {
 		return "", err

@@ -9,6 +9,6 @@
 //
 // A plan holds in memory what it touches, and no more of the shelf than that: some kilobytes for each digest with its
 // images and layers, a few hundred megabytes for a prune of 100,000 tags. Lists that people see end at
-// shelf.MaxPlanLines, and of the users of one blob or base a bounded number is looked at. Whoever plans large prunes has
-// them take turns.
+// shelf.MaxPlanLines, and of the users of one blob or base a bounded number is looked at. Whoever plans large prunes
+// has them take turns.
 package removal

@@ -1,5 +1,5 @@
-// Package pages is the fixture of the tests of handlers: all pages over a real shelf, in the process of the test, which is filled by
-// real pulls from the sample registry.
+// Package pages is the fixture of the tests of handlers: all pages over a real shelf, in the process of the test, which
+// is filled by real pulls from the sample registry.
 package pages
 
 import (
@@ -62,7 +62,8 @@ func (m mirror) Attestation(ctx context.Context, r image.Reference) (image.Attes
 	return m.Client.Attestation(ctx, r)
 }
 
-func (m mirror) Blob(ctx context.Context, r image.Repository, d image.Descriptor, offset int64) (io.ReadCloser, int64, error) {
+func (m mirror) Blob(ctx context.Context, r image.Repository, d image.Descriptor,
+	offset int64) (io.ReadCloser, int64, error) {
 	return m.Client.Blob(ctx, m.there(r), d, offset)
 }
 
@@ -109,7 +110,8 @@ func NewOf(t *testing.T, host string, set ...func(*storage.Options)) *Shelf {
 		t.Fatal(err)
 	}
 	jobs := job.NewRunner(store.Ledger(), nil, now)
-	queue := pull.New(pull.Options{Source: mirror{client, host}, Shelf: store, Runner: jobs, DefaultPlatform: amd64, Now: now})
+	queue := pull.New(pull.Options{Source: mirror{client, host}, Shelf: store, Runner: jobs, DefaultPlatform: amd64,
+		Now: now})
 	if err := queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +123,9 @@ func NewOf(t *testing.T, host string, set ...func(*storage.Options)) *Shelf {
 	checker := checks.New(checks.Options{Source: mirror{client, host}, Shelf: store, Now: now})
 	t.Cleanup(checker.Close)
 	s := &Shelf{T: t, Store: store, Jobs: jobs, Queue: queue, Now: Clock}
-	s.options = handlers.Options{Store: store, Jobs: jobs, Queue: queue, Checker: checker, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now}
+	s.options = handlers.Options{Store: store, Jobs: jobs, Queue: queue, Checker: checker, Registry: client,
+		Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64,
+		LocalUser: "mira", Now: now}
 	s.Configure(func(*handlers.Options) {})
 	return s
 }

@@ -61,7 +61,8 @@ func (h *Hub) Answers(t *testing.T, shape fake.Hub) {
 
 // Listed is its entry in the list of registries.
 func (h *Hub) Listed() registry.Entry {
-	return registry.Entry{Host: "docker.io", Address: h.Registry.Host, TLS: outbound.TLSOff, Search: registry.SearchHub, SearchURL: h.Search.URL()}
+	return registry.Entry{Host: "docker.io", Address: h.Registry.Host, TLS: outbound.TLSOff, Search: registry.SearchHub,
+		SearchURL: h.Search.URL()}
 }
 
 // StandIn serves a search service, or a registry with one beside it, with faults and a record.
@@ -94,7 +95,8 @@ func ListRegistries(t *testing.T, list ...registry.Entry) string {
 	for _, l := range list {
 		begin := "  - "
 		for _, kv := range [][2]string{
-			{"name", l.Host}, {"label", l.Label}, {"address", l.Address}, {"tls", string(l.TLS)}, {"ca", l.CAFile}, {"credentials", l.Credentials},
+			{"name", l.Host}, {"label", l.Label}, {"address", l.Address}, {"tls", string(l.TLS)}, {"ca", l.CAFile},
+			{"credentials", l.Credentials},
 			{"search", string(l.Search)}, {"search-url", l.SearchURL}, {"mirror-of", l.MirrorOf},
 		} {
 			if kv[1] != "" {

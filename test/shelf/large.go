@@ -95,7 +95,8 @@ func ServeLarge(t *testing.T) *LargeRegistry {
 	})
 	u := ServeFaulty(t, faulty, l)
 	l.Args = []string{ListRegistries(t,
-		registry.Entry{Host: "docker.io", Address: u.Host, TLS: outbound.TLSOff, Search: registry.SearchHub, SearchURL: u.URL() + "/hub"},
+		registry.Entry{Host: "docker.io", Address: u.Host, TLS: outbound.TLSOff, Search: registry.SearchHub,
+			SearchURL: u.URL() + "/hub"},
 		registry.Entry{Host: "registry.example", Address: u.Host, TLS: outbound.TLSOff, Search: registry.SearchCatalog},
 	)}
 	return l

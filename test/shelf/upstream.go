@@ -24,7 +24,8 @@ import (
 func Asking(repository, tag string) []string {
 	r := url.QueryEscape(repository)
 	return []string{
-		"/search?q=nginx", "/search?q=redis&official=1&stars=1", "/search?repo=" + r, "/search?repo=" + r + "&tag=" + tag, "/search?q=nginx&repo=" + r + "&match=1",
+		"/search?q=nginx", "/search?q=redis&official=1&stars=1", "/search?repo=" + r, "/search?repo=" + r + "&tag=" + tag,
+		"/search?q=nginx&repo=" + r + "&match=1",
 		"/pull?ref=" + r + ":" + tag, "/pull?ref=" + r + "&all=1",
 	}
 }

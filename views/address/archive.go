@@ -54,7 +54,8 @@ func (a Archive) String() string {
 
 // IsArchive reports whether a path is that of an archive.
 func IsArchive(path string) bool {
-	return path == ArchivePath || strings.HasPrefix(path, ImagesPath+"/") && strings.HasSuffix(path, "/"+string(SectionArchive))
+	return path == ArchivePath || strings.HasPrefix(path, ImagesPath+"/") &&
+		strings.HasSuffix(path, "/"+string(SectionArchive))
 }
 
 // ParseArchive reads how an archive is to be. What it holds is read from the path of its page, or by ParseThings. What
@@ -79,8 +80,8 @@ func ParseArchive(said url.Values) (a Archive, err error) {
 	return a, nil
 }
 
-// ParseThings reads what is to go into an archive of several: image, or ref, which the list's tick boxes have. Errors are
-// of kind Invalid, and TooLarge for too many.
+// ParseThings reads what is to go into an archive of several: image, or ref, which the list's tick boxes have. Errors
+// are of kind Invalid, and TooLarge for too many.
 func ParseThings(said url.Values) ([]Image, error) {
 	names := append(slices.Clone(said["image"]), said["ref"]...)
 	if len(names) == 0 {

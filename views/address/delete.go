@@ -61,7 +61,8 @@ func ParseDeleteMany(form url.Values) (Delete, image.Platform, error) {
 		return d, image.Platform{}, image.Errorf(image.Invalid, "nothing was chosen to be deleted").
 			Suggest("Tick what is to go in the list of images.")
 	case len(refs) > maxDeleted:
-		return d, image.Platform{}, image.Errorf(image.Invalid, "at most %d things are deleted at once, and %d were chosen", maxDeleted, len(refs)).
+		return d, image.Platform{}, image.Errorf(image.Invalid, "at most %d things are deleted at once, and %d were chosen",
+			maxDeleted, len(refs)).
 			Suggest("Choose fewer at a time.")
 	}
 	d, err := ParseDelete(form)

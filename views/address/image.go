@@ -138,8 +138,8 @@ func ParseDigits(path string) (digits string, s Section, ok bool) {
 // belowImages returns what an address has after ImagesPath.
 func belowImages(path string) string { return strings.Trim(strings.TrimPrefix(path, ImagesPath), "/") }
 
-// splitSection takes a section off the end of a path. Only a tag, a digest or an ID has sections, so a repository may be
-// called "layers" or "history"; a port does not count as a tag where the part before it can only be a host.
+// splitSection takes a section off the end of a path. Only a tag, a digest or an ID has sections, so a repository may
+// be called "layers" or "history"; a port does not count as a tag where the part before it can only be a host.
 func splitSection(path string) (name string, s Section) {
 	i := strings.LastIndex(path, "/")
 	if i < 0 {

@@ -23,8 +23,8 @@ import (
 //	no-trunc=1        image IDs and digests in full
 //	page=N            from 1
 //
-// and what is as usual (no filter, by name, no digests, the first page) is left out. Asked for as text/plain, the address
-// answers with the image IDs of all rows, one a line.
+// and what is as usual (no filter, by name, no digests, the first page) is left out. Asked for as text/plain, the
+// address answers with the image IDs of all rows, one a line.
 type List struct {
 	Path    string
 	Text    string
@@ -50,7 +50,8 @@ type Param struct{ Name, Value string }
 const sortName = string(shelf.SortName)
 
 // listParams are the names of a list's parameters.
-var listParams = slices.Concat([]string{"q"}, docker.FilterNames, []string{"sort", "group", "digests", "no-trunc", "page"})
+var listParams = slices.Concat([]string{"q"}, docker.FilterNames,
+	[]string{"sort", "group", "digests", "no-trunc", "page"})
 
 // ParseList reads the query of a list's address. Docker's words in the text become the filters that they are, except,
 // while somebody types, the last one, which may not be finished. Errors are of kind Invalid and name the part that is

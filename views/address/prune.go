@@ -85,8 +85,8 @@ type Pruning struct {
 	Problem *image.Error
 }
 
-// ParsePrune reads the fields of a prune, and at, when its plan was made. What is wrong with a field becomes the problem;
-// a field that there is none of is an error of kind Invalid.
+// ParsePrune reads the fields of a prune, and at, when its plan was made. What is wrong with a field becomes the
+// problem; a field that there is none of is an error of kind Invalid.
 func ParsePrune(form url.Values, now time.Time) (Pruning, error) {
 	if name := Unknown(form, []string{"all", "until", "label", "label!", "unused", "at", "plan"}); name != "" {
 		return Pruning{}, image.Errorf(image.Invalid, "there is no filter %.40q", name).
@@ -173,7 +173,8 @@ func readLabels(values []string) (typed []string, labels []image.Label, err erro
 	}
 	typed = strings.Fields(text)
 	if len(typed) > maxPruneLabels {
-		return typed, nil, image.Errorf(image.Invalid, "there are %d labels, and at most %d can be asked for", len(typed), maxPruneLabels)
+		return typed, nil, image.Errorf(image.Invalid, "there are %d labels, and at most %d can be asked for", len(typed),
+			maxPruneLabels)
 	}
 	for _, s := range typed {
 		label, err := image.ParseLabel(s)

@@ -77,12 +77,13 @@ func (f PullForm) String() string {
 	return q.after(PullFormPath)
 }
 
-// ParsePullForm reads what the form is asked for, or sends. What was pasted along with a reference is taken off it; what it
-// says about platforms counts where nothing else does. A reference that came alone stays as it was typed.
+// ParsePullForm reads what the form is asked for, or sends. What was pasted along with a reference is taken off it;
+// what it says about platforms counts where nothing else does. A reference that came alone stays as it was typed.
 func ParsePullForm(said url.Values) PullForm {
 	f := PullForm{
-		Input: said.Get("ref"), All: said.Get("all") == "1", Match: strings.TrimSpace(said.Get("match")), Platforms: said["platform"],
-		Chosen: said.Has("chosen"), Find: strings.TrimSpace(said.Get("find")), Page: 1,
+		Input: said.Get("ref"), All: said.Get("all") == "1", Match: strings.TrimSpace(said.Get("match")),
+		Platforms: said["platform"],
+		Chosen:    said.Has("chosen"), Find: strings.TrimSpace(said.Get("find")), Page: 1,
 	}
 	if len(f.Find) > maxFind {
 		f.Find = f.Find[:maxFind]

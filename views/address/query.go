@@ -75,8 +75,8 @@ func pageOf(said url.Values, name string) (int, error) {
 	return n, nil
 }
 
-// Unknown returns a field of an address or a form that is not among the known ones, or nothing: a filter that is misspelt
-// must not choose everything, as docker's "invalid filter" says.
+// Unknown returns a field of an address or a form that is not among the known ones, or nothing: a filter that is
+// misspelt must not choose everything, as docker's "invalid filter" says.
 func Unknown(said url.Values, known []string) string {
 	for _, name := range slices.Sorted(maps.Keys(said)) {
 		if !slices.Contains(known, name) {

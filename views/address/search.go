@@ -234,7 +234,8 @@ func (s Search) AskingAgain(times int) string {
 }
 
 // searchParams are the words of the page's address, and of what its parts are asked for with.
-var searchParams = []string{"q", "registry", "official", "stars", "sort", "limit", "page", "repo", "match", "tags", "tag", "go", "again"}
+var searchParams = []string{"q", "registry", "official", "stars", "sort", "limit", "page", "repo", "match", "tags",
+	"tag", "go", "again"}
 
 // Tidy reports whether a query is the one that String writes: any other, such as a form sends, is redirected to it.
 func (s Search) Tidy(said url.Values) bool {

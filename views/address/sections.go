@@ -49,7 +49,8 @@ func (i Inspect) String() string {
 
 // ParseInspect reads the query of the section of a page.
 func ParseInspect(of Image, said url.Values) Inspect {
-	return Inspect{Of: of, Format: strings.Join(said["format"], ""), Asked: len(said["format"]) > 0, Raw: said.Get("raw") == "1"}
+	return Inspect{Of: of, Format: strings.Join(said["format"], ""), Asked: len(said["format"]) > 0,
+		Raw: said.Get("raw") == "1"}
 }
 
 // History is the address of the section that shows where a tag pointed.
@@ -75,7 +76,8 @@ func ParseHistory(of Image, said url.Values) (h History, err error) {
 		return h, nil
 	}
 	if h.Older, err = strconv.ParseInt(s, 10, 64); err != nil || h.Older < 1 {
-		return h, image.Errorf(image.Invalid, "%.40q is no event of the history (older)", s).Suggest("Leave it out to see the newest events.")
+		return h, image.Errorf(image.Invalid, "%.40q is no event of the history (older)", s).
+			Suggest("Leave it out to see the newest events.")
 	}
 	return h, nil
 }
@@ -100,8 +102,8 @@ func (c Changes) String() string {
 	return q.after(c.Of.At(SectionChanges).path())
 }
 
-// ParseChanges reads the query of the section of a page. The digest that it changed to may stand there, too, where the page
-// is of a tag or a repository: such an address is a form's. Errors are of kind Invalid.
+// ParseChanges reads the query of the section of a page. The digest that it changed to may stand there, too, where the
+// page is of a tag or a repository: such an address is a form's. Errors are of kind Invalid.
 func ParseChanges(of Image, said url.Values) (c Changes, err error) {
 	c.Of = of
 	if of.ID != "" {

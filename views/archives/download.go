@@ -114,7 +114,9 @@ func (v DownloadView) skopeo() []string {
 // fetches are how to get the archive without a browser. Only Docker reads from a pipe what both write and read here.
 func (v DownloadView) fetches(ctx context.Context) []downloadCommand {
 	return []downloadCommand{
-		{label: text.T(ctx, "download.fetch"), text: ui.ShellWords([]string{"curl", "-f", "-C", "-", "-o", v.File, v.Address}), note: text.T(ctx, "download.fetch_note")},
+		{label: text.T(ctx, "download.fetch"),
+			text: ui.ShellWords([]string{"curl", "-f", "-C", "-", "-o", v.File, v.Address}),
+			note: text.T(ctx, "download.fetch_note")},
 		{label: text.T(ctx, "download.pipe"), text: ui.ShellWords([]string{"curl", "-f", v.Address}) + " | docker load"},
 	}
 }

@@ -94,7 +94,8 @@ func (v ChangesView) layersNote(ctx context.Context) string {
 	same, _ := v.count(image.Same)
 	added, addedBytes := v.count(image.Added)
 	gone, goneBytes := v.count(image.Gone)
-	return text.T(ctx, "changes.layers_kept", text.Count, same) + " · " + text.T(ctx, "changes.layers_added", text.Count, added, "Size", text.HumanSize(addedBytes)) + " · " +
+	return text.T(ctx, "changes.layers_kept", text.Count, same) + " · " +
+		text.T(ctx, "changes.layers_added", text.Count, added, "Size", text.HumanSize(addedBytes)) + " · " +
 		text.T(ctx, "changes.layers_gone", text.Count, gone, "Size", text.HumanSize(goneBytes))
 }
 
@@ -112,11 +113,15 @@ var changeWords = map[image.ChangeKind]struct {
 
 // fieldWords name the parts of a config.
 var fieldWords = map[image.ConfigField]text.MessageID{
-	image.FieldCreated: "changes.field_created", image.FieldAuthor: "changes.field_author", image.FieldPlatform: "changes.field_platform",
-	image.FieldUser: "changes.field_user", image.FieldWorkingDir: "changes.field_working_dir", image.FieldEntrypoint: "changes.field_entrypoint",
-	image.FieldCmd: "changes.field_cmd", image.FieldEnv: "changes.field_env", image.FieldPort: "changes.field_port", image.FieldVolume: "changes.field_volume",
-	image.FieldLabel: "changes.field_label", image.FieldStopSignal: "changes.field_stop_signal", image.FieldHealthcheck: "changes.field_healthcheck",
-	image.FieldShell: "changes.field_shell", image.FieldOnBuild: "changes.field_on_build",
+	image.FieldCreated: "changes.field_created", image.FieldAuthor: "changes.field_author",
+	image.FieldPlatform: "changes.field_platform",
+	image.FieldUser:     "changes.field_user", image.FieldWorkingDir: "changes.field_working_dir",
+	image.FieldEntrypoint: "changes.field_entrypoint",
+	image.FieldCmd:        "changes.field_cmd", image.FieldEnv: "changes.field_env", image.FieldPort: "changes.field_port",
+	image.FieldVolume: "changes.field_volume",
+	image.FieldLabel:  "changes.field_label", image.FieldStopSignal: "changes.field_stop_signal",
+	image.FieldHealthcheck: "changes.field_healthcheck",
+	image.FieldShell:       "changes.field_shell", image.FieldOnBuild: "changes.field_on_build",
 }
 
 // maxConfigChanges bounds what one page shows: a config is hostile, and may have a hundred thousand labels.

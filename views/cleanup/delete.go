@@ -83,7 +83,8 @@ func (v DeleteView) refusal(ctx context.Context) string {
 	case asked.ID != "":
 		return text.T(ctx, "delete.refused_id", "ID", image.ShortDigest(asked.ID), text.Count, r.Count)
 	case asked.Platform != (image.Platform{}):
-		return text.T(ctx, "delete.refused_platform", "Name", ui.ShortReference(asked.Reference), "Platform", asked.Platform.String(), text.Count, r.Count)
+		return text.T(ctx, "delete.refused_platform", "Name", ui.ShortReference(asked.Reference), "Platform",
+			asked.Platform.String(), text.Count, r.Count)
 	}
 	return text.T(ctx, "delete.refused_digest", "Digest", image.ShortDigest(asked.Reference.Digest), text.Count, r.Count)
 }
@@ -150,7 +151,8 @@ func (v DeleteView) blockingTitle(ctx context.Context) string {
 func (v DeleteView) blocking(ctx context.Context) []ui.PlanLine {
 	r := v.refusalOf()
 	if r.Pin != nil {
-		return []ui.PlanLine{{Kind: ui.PlanKeep, What: marks.ReferenceLink(r.Pin.Reference), Why: pinToTake(*r.Pin, v.Here), Size: -1}}
+		return []ui.PlanLine{{Kind: ui.PlanKeep, What: marks.ReferenceLink(r.Pin.Reference), Why: pinToTake(*r.Pin, v.Here),
+			Size: -1}}
 	}
 	var lines []ui.PlanLine
 	for _, ref := range r.By {

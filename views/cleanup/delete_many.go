@@ -54,7 +54,8 @@ func (v DeleteView) things(ctx context.Context) []ui.PlanLine {
 		lines = append(lines, line)
 	}
 	for _, s := range v.Skipped {
-		lines = append(lines, ui.PlanLine{Kind: ui.PlanSkip, What: ui.Verbatim(s.Name), Detail: text.ErrorText(ctx, s.Why), Size: -1})
+		lines = append(lines, ui.PlanLine{Kind: ui.PlanSkip, What: ui.Verbatim(s.Name), Detail: text.ErrorText(ctx, s.Why),
+			Size: -1})
 	}
 	return lines
 }

@@ -31,7 +31,8 @@ func PlanCounts(ctx context.Context, p shelf.RemovalPlan) string {
 	if p.Totals.Blobs == 0 {
 		return text.T(ctx, "delete.nothing_deleted", text.Count, p.Totals.Untagged)
 	}
-	parts := []string{text.ExactBytes(ctx, p.Totals.Freed), text.T(ctx, "delete.images", text.Count, p.Totals.Images), text.T(ctx, "delete.layers", text.Count, p.Totals.Layers)}
+	parts := []string{text.ExactBytes(ctx, p.Totals.Freed), text.T(ctx, "delete.images", text.Count, p.Totals.Images),
+		text.T(ctx, "delete.layers", text.Count, p.Totals.Layers)}
 	return strings.Join(parts, " · ")
 }
 
@@ -79,7 +80,8 @@ func planGoing(ctx context.Context, p shelf.RemovalPlan) []ui.PlanLine {
 func planImages(ctx context.Context, p shelf.RemovalPlan) []ui.PlanLine {
 	var lines []ui.PlanLine
 	for _, i := range p.Deleted {
-		lines = append(lines, ui.PlanLine{Kind: ui.PlanDelete, What: planImage(i), Detail: text.T(ctx, "delete.image_layers", "Size", text.HumanSize(i.Size)), Size: -1})
+		lines = append(lines, ui.PlanLine{Kind: ui.PlanDelete, What: planImage(i),
+			Detail: text.T(ctx, "delete.image_layers", "Size", text.HumanSize(i.Size)), Size: -1})
 	}
 	return ui.WithMore(ctx, lines, ui.PlanDelete, p.Totals.Images)
 }
@@ -99,11 +101,13 @@ func planStays(ctx context.Context, p shelf.RemovalPlan) []ui.PlanLine {
 			size += stays[n].Size
 			n++
 		}
-		lines = append(lines, ui.PlanLine{Kind: ui.PlanKeep, What: planBlobs(stays[:n]), Detail: staysFor(ctx, stays[0]), Size: size})
+		lines = append(lines, ui.PlanLine{Kind: ui.PlanKeep, What: planBlobs(stays[:n]), Detail: staysFor(ctx, stays[0]),
+			Size: size})
 		stays = stays[n:]
 	}
 	if more := p.Totals.Stays - len(p.Stays); more > 0 {
-		lines = append(lines, ui.PlanLine{Kind: ui.PlanKeep, What: ui.Text(text.T(ctx, "delete.more", text.Count, more)), Size: -1})
+		lines = append(lines, ui.PlanLine{Kind: ui.PlanKeep, What: ui.Text(text.T(ctx, "delete.more", text.Count, more)),
+			Size: -1})
 	}
 	return lines
 }
@@ -141,7 +145,8 @@ func usedBy(ctx context.Context, b shelf.PlanBlob) string {
 func planRemains(ctx context.Context, p shelf.RemovalPlan) []ui.PlanLine {
 	var lines []ui.PlanLine
 	for _, r := range p.Remains {
-		lines = append(lines, ui.PlanLine{Kind: ui.PlanKeep, What: marks.ReferenceLink(r.Reference), Detail: stillHas(ctx, p, r), Size: -1})
+		lines = append(lines, ui.PlanLine{Kind: ui.PlanKeep, What: marks.ReferenceLink(r.Reference),
+			Detail: stillHas(ctx, p, r), Size: -1})
 	}
 	return ui.WithMore(ctx, lines, ui.PlanKeep, p.Totals.Remains)
 }
@@ -165,7 +170,8 @@ func stillHas(ctx context.Context, p shelf.RemovalPlan, r shelf.PlanRemains) str
 
 // lostPlatform is the platform of the images that a plan deletes; empty where it is unknown or not one.
 func lostPlatform(p shelf.RemovalPlan) string {
-	if len(p.Deleted) == 0 || slices.ContainsFunc(p.Deleted, func(i shelf.PlanImage) bool { return i.Platform != p.Deleted[0].Platform }) {
+	if len(p.Deleted) == 0 || slices.ContainsFunc(p.Deleted,
+		func(i shelf.PlanImage) bool { return i.Platform != p.Deleted[0].Platform }) {
 		return ""
 	}
 	return p.Deleted[0].Platform.String()

@@ -13,7 +13,8 @@ import (
 func planUsed(ctx context.Context, p shelf.RemovalPlan) []ui.PlanLine {
 	var lines []ui.PlanLine
 	for _, u := range p.Used {
-		lines = append(lines, ui.PlanLine{Kind: ui.PlanKeep, What: marks.ReferenceLink(u.Reference), Why: useWords(u), Size: -1})
+		lines = append(lines, ui.PlanLine{Kind: ui.PlanKeep, What: marks.ReferenceLink(u.Reference), Why: useWords(u),
+			Size: -1})
 	}
 	return ui.WithMore(ctx, lines, ui.PlanKeep, p.Totals.Used)
 }

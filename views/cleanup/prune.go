@@ -46,7 +46,9 @@ type PruneProblem struct {
 
 // NewPruneProblem words what is wrong with a field.
 func NewPruneProblem(ctx context.Context, field address.PruneField, e *image.Error) *PruneProblem {
-	return &PruneProblem{Field: field, Message: text.T(ctx, "prune.wrong", "Field", string(field), "Message", text.ErrorText(ctx, e.Text())), Suggestion: text.ErrorText(ctx, e.Advice())}
+	return &PruneProblem{Field: field,
+		Message:    text.T(ctx, "prune.wrong", "Field", string(field), "Message", text.ErrorText(ctx, e.Text())),
+		Suggestion: text.ErrorText(ctx, e.Advice())}
 }
 
 // wrong tells whether a field is the one that is wrong.
@@ -67,7 +69,8 @@ type PruneSummary struct {
 
 // SummaryOf sums a plan up.
 func SummaryOf(p shelf.RemovalPlan) PruneSummary {
-	return PruneSummary{Images: p.Totals.Images, Freed: p.Totals.Freed, Layers: p.Totals.Layers, Stays: p.Totals.Stays, Kept: p.Totals.Refused, Used: p.Totals.Used, Untags: p.Totals.Untagged}
+	return PruneSummary{Images: p.Totals.Images, Freed: p.Totals.Freed, Layers: p.Totals.Layers, Stays: p.Totals.Stays,
+		Kept: p.Totals.Refused, Used: p.Totals.Used, Untags: p.Totals.Untagged}
 }
 
 // nothing tells whether there is nothing to prune.

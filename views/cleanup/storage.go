@@ -32,8 +32,8 @@ type LeftOver struct {
 	Bytes int64               // of all parts, and of whole layers as last counted
 }
 
-// closeCommand takes others' writing away from parts of the data folder, which stands as DIR: where it is on the server is
-// for whoever runs it to know.
+// closeCommand takes others' writing away from parts of the data folder, which stands as DIR: where it is on the server
+// is for whoever runs it to know.
 func (v StorageView) closeCommand() string {
 	command := "chmod go-w"
 	for _, name := range v.Open {
@@ -90,7 +90,8 @@ const mapShare = 5
 
 // RepositoryParts gives the parts of the map for repositories, largest first, and for small ones together with further
 // ones that take more bytes. total is what the whole map stands for.
-func RepositoryParts(ctx context.Context, repositories []shelf.RepositoryUsage, further int, more, total int64) []MapPart {
+func RepositoryParts(ctx context.Context, repositories []shelf.RepositoryUsage, further int, more,
+	total int64) []MapPart {
 	var parts []MapPart
 	for i, r := range repositories {
 		left := len(repositories) - i + further
@@ -101,11 +102,13 @@ func RepositoryParts(ctx context.Context, repositories []shelf.RepositoryUsage, 
 			further = left
 			break
 		}
-		parts = append(parts, MapPart{Kind: PartRepository, Label: r.Repository.Familiar(), Note: text.T(ctx, "storage.part_tags", text.Count, r.Tags),
-			URL: address.Of(image.Reference{Repository: r.Repository}).String(), Bytes: r.Own})
+		parts = append(parts, MapPart{Kind: PartRepository, Label: r.Repository.Familiar(),
+			Note: text.T(ctx, "storage.part_tags", text.Count, r.Tags),
+			URL:  address.Of(image.Reference{Repository: r.Repository}).String(), Bytes: r.Own})
 	}
 	if more > 0 {
-		parts = append(parts, MapPart{Kind: PartOthers, Label: text.T(ctx, "storage.part_others", text.Count, further), URL: address.List{Path: address.ImagesPath, Sort: "-size"}.String(), Bytes: more})
+		parts = append(parts, MapPart{Kind: PartOthers, Label: text.T(ctx, "storage.part_others", text.Count, further),
+			URL: address.List{Path: address.ImagesPath, Sort: "-size"}.String(), Bytes: more})
 	}
 	return parts
 }
@@ -113,10 +116,14 @@ func RepositoryParts(ctx context.Context, repositories []shelf.RepositoryUsage, 
 // CommonParts gives the parts of the map that belong to no repository alone.
 func CommonParts(ctx context.Context, shared, dangling, waiting, unfinished int64) []MapPart {
 	return []MapPart{
-		{Kind: PartShared, Label: text.T(ctx, "storage.part_shared"), Note: text.T(ctx, "storage.part_shared_note"), URL: "#largest", Bytes: shared},
-		{Kind: PartDangling, Label: text.T(ctx, "storage.part_dangling"), Note: text.T(ctx, "storage.part_dangling_note"), URL: address.PrunePath, Bytes: dangling},
-		{Kind: PartWaiting, Label: text.T(ctx, "storage.part_waiting"), Note: text.T(ctx, "storage.part_waiting_note"), URL: "#waiting", Bytes: waiting},
-		{Kind: PartUnfinished, Label: text.T(ctx, "storage.part_unfinished"), Note: text.T(ctx, "storage.part_unfinished_note"), URL: address.PullsPath, Bytes: unfinished},
+		{Kind: PartShared, Label: text.T(ctx, "storage.part_shared"), Note: text.T(ctx, "storage.part_shared_note"),
+			URL: "#largest", Bytes: shared},
+		{Kind: PartDangling, Label: text.T(ctx, "storage.part_dangling"), Note: text.T(ctx, "storage.part_dangling_note"),
+			URL: address.PrunePath, Bytes: dangling},
+		{Kind: PartWaiting, Label: text.T(ctx, "storage.part_waiting"), Note: text.T(ctx, "storage.part_waiting_note"),
+			URL: "#waiting", Bytes: waiting},
+		{Kind: PartUnfinished, Label: text.T(ctx, "storage.part_unfinished"),
+			Note: text.T(ctx, "storage.part_unfinished_note"), URL: address.PullsPath, Bytes: unfinished},
 	}
 }
 
@@ -144,7 +151,8 @@ func (v StorageView) counted() bool { return !v.Counted.At.IsZero() }
 
 // volumeNote words the volume that the data folder is on.
 func (v StorageView) volumeNote(ctx context.Context) string {
-	return text.T(ctx, "storage.of_volume", "Volume", text.HumanSize(int64(v.Disk.Volume)), "Free", text.HumanSize(int64(v.Disk.Free)))
+	return text.T(ctx, "storage.of_volume", "Volume", text.HumanSize(int64(v.Disk.Volume)), "Free",
+		text.HumanSize(int64(v.Disk.Free)))
 }
 
 // saving is how much of the copies sharing saves, in percent.

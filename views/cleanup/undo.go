@@ -37,5 +37,6 @@ func deletionTitle(ctx context.Context, r shelf.Deletion) string {
 
 // deletionDetail says by whom, and what waits because of it.
 func deletionDetail(ctx context.Context, r shelf.Deletion) string {
-	return strings.Join([]string{text.T(ctx, "undo.by", "By", text.Visible(r.By)), text.T(ctx, "delete.images", text.Count, r.Images)}, " · ")
+	return strings.Join([]string{text.T(ctx, "undo.by", "By", text.Visible(r.By)),
+		text.T(ctx, "delete.images", text.Count, r.Images)}, " · ")
 }

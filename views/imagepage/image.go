@@ -22,7 +22,8 @@ type ImageView struct {
 	Reason  shelf.Reason    // why it is stored; empty where it is an ID
 	Broken  image.Text      // why the platform shown cannot be used; hostile text
 
-	Listed, Config image.Platform // of the platform shown: what the index and what the config calls it, where the two disagree
+	// of the platform shown: what the index and what the config calls it, where the two disagree
+	Listed, Config image.Platform
 
 	Damaged []image.Digest // its parts that are damaged on the disk
 

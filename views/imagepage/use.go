@@ -45,7 +45,8 @@ type engineSetting struct {
 // plain tells whether the server is reached without TLS.
 func (v UseView) plain() bool { return strings.HasPrefix(v.Server, "http:") }
 
-// insecure tells whether engines take that only when they are told to. From loopback docker and crane take it by themselves.
+// insecure tells whether engines take that only when they are told to. From loopback docker and crane take it by
+// themselves.
 func (v UseView) insecure() bool { return v.plain() && !isLoopback(v.hostname()) }
 
 func (v UseView) hostname() string {
@@ -80,7 +81,8 @@ func (v UseView) parts() []useCommands {
 	if v.Tag != "" {
 		parts = append(parts, useCommands{"use-tag", "use.by_tag", "use.by_tag_text", v.commands(name+":"+v.Tag, ":"+v.Tag)})
 	}
-	return append(parts, useCommands{"use-digest", "use.by_digest", "use.by_digest_text", v.commands(name+"@"+string(v.Digest), "")})
+	return append(parts, useCommands{"use-digest", "use.by_digest", "use.by_digest_text",
+		v.commands(name+"@"+string(v.Digest), "")})
 }
 
 // commands words what pulls a reference. suffix names it within a folder that takes several.
@@ -103,10 +105,12 @@ func (v UseView) commands(ref, suffix string) []string {
 	return []string{
 		shellLine("docker", "pull", platformFlag(own), ref),
 		shellLine("podman", "pull", when(v.plain(), "--tls-verify=false"), platformFlag(own), ref),
-		shellLine("skopeo", skopeoPlatform(own), "copy", when(v.plain(), "--src-tls-verify=false"), "docker://"+ref, "oci:"+to+suffix),
+		shellLine("skopeo", skopeoPlatform(own), "copy", when(v.plain(), "--src-tls-verify=false"), "docker://"+ref,
+			"oci:"+to+suffix),
 		shellLine("crane", "pull", when(v.insecure(), "--insecure"), platformFlag(other), ref, to+".tar"),
 		regctl,
-		shellLine("oras", "copy", when(v.plain(), "--from-plain-http"), platformFlag(other), ref, "--to-oci-layout", to+suffix),
+		shellLine("oras", "copy", when(v.plain(), "--from-plain-http"), platformFlag(other), ref, "--to-oci-layout",
+			to+suffix),
 	}
 }
 
@@ -168,14 +172,16 @@ func (v UseView) mirrors() []engineSetting {
 	var all []engineSetting
 	if host == dockerHub {
 		server = "https://registry-1.docker.io"
-		all = append(all, engineSetting{"use-docker-mirror", "docker", dockerSettings, jsonLine("registry-mirrors", v.Server)})
+		all = append(all, engineSetting{"use-docker-mirror", "docker", dockerSettings,
+			jsonLine("registry-mirrors", v.Server)})
 	}
 	all = append(all, engineSetting{
 		"use-containerd", "containerd", "/etc/containerd/certs.d/" + host + "/hosts.toml",
 		"server = \"" + server + "\"\n\n[host.\"" + v.Server + "\"]\n  capabilities = [\"pull\", \"resolve\"]\n",
 	})
 	at, _, _ := strings.Cut(v.Repository.AsPath(), "/")
-	podman := "[[registry]]\nlocation = \"" + host + "\"\n[[registry.mirror]]\nlocation = \"" + v.registry() + "/" + at + "\"\n"
+	podman := "[[registry]]\nlocation = \"" + host + "\"\n[[registry.mirror]]\nlocation = \"" + v.registry() +
+		"/" + at + "\"\n"
 	if v.plain() {
 		podman += "insecure = true\n"
 	}

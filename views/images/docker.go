@@ -34,7 +34,9 @@ func (l ImageList) dockerCommand() string {
 }
 
 // dockerFilters are the filters that docker images has.
-var dockerFilters = map[string]bool{"reference": true, "dangling": true, "label": true, "before": true, "since": true, "until": true}
+var dockerFilters = map[string]bool{
+	"reference": true, "dangling": true, "label": true, "before": true, "since": true, "until": true,
+}
 
 // dockerName returns the text of the list's box as docker images takes a name; empty where it is none, or where docker
 // would take it for one of several.

@@ -21,8 +21,8 @@ type ImagesView struct {
 	List         ImageList
 }
 
-// ImageList is a table of tags, and of digests without one, of the whole shelf or of one repository; or, where the state
-// says so, of the repositories of the shelf.
+// ImageList is a table of tags, and of digests without one, of the whole shelf or of one repository; or, where the
+// state says so, of the repositories of the shelf.
 type ImageList struct {
 	State        address.List
 	Repository   image.Repository // rows are then named by their tag alone; empty: all repositories
@@ -42,7 +42,8 @@ const listTarget = "#image-list"
 
 // column describes a column's head.
 func (l ImageList) column(label, key string, figure bool) ui.SortColumn {
-	return ui.SortColumn{Label: label, Key: key, Current: l.State.Order(), Figure: figure, Target: listTarget, URL: l.State.Ordered}
+	return ui.SortColumn{Label: label, Key: key, Current: l.State.Order(), Figure: figure, Target: listTarget,
+		URL: l.State.Ordered}
 }
 
 // narrow drops columns where there is little room, the least telling first; on a phone, where rows are
@@ -68,7 +69,8 @@ func (l ImageList) count(ctx context.Context) string {
 	shown := len(l.Rows) + len(l.Repositories)
 	switch {
 	case l.Pages > 1:
-		return text.T(ctx, "images.range", "From", text.Grouped(int64(l.First)), "To", text.Grouped(int64(l.First+shown-1)), "All", text.Grouped(int64(l.Matches)))
+		return text.T(ctx, "images.range", "From", text.Grouped(int64(l.First)), "To", text.Grouped(int64(l.First+shown-1)),
+			"All", text.Grouped(int64(l.Matches)))
 	case l.State.Grouped:
 		return text.T(ctx, "images.repository_rows", text.Count, l.Matches)
 	case l.State.Filtered():
@@ -128,7 +130,8 @@ func ListTitle(ctx context.Context, l ImageList) string {
 }
 
 func (v ImagesView) subtitle(ctx context.Context) string {
-	return text.T(ctx, "images.count", text.Count, v.List.All) + " " + text.T(ctx, "images.repositories", text.Count, v.Repositories) + " · " +
+	return text.T(ctx, "images.count", text.Count, v.List.All) + " " +
+		text.T(ctx, "images.repositories", text.Count, v.Repositories) + " · " +
 		text.T(ctx, "images.on_disk", "Size", text.HumanSize(v.Bytes))
 }
 
@@ -150,7 +153,8 @@ func sizeTitle(ctx context.Context, r shelf.Row) string {
 	}
 	title := ui.PlatformLabel(ctx, r.Platform.String()) + ": " + text.ExactBytes(ctx, r.Size)
 	if len(r.Platforms) > 1 {
-		title += "\n" + text.T(ctx, "images.total_title", text.Count, len(r.Platforms), "Bytes", text.ExactBytes(ctx, r.TotalSize))
+		title += "\n" + text.T(ctx, "images.total_title", text.Count, len(r.Platforms), "Bytes",
+			text.ExactBytes(ctx, r.TotalSize))
 	}
 	return title
 }
@@ -178,7 +182,8 @@ var examples = []string{"ubuntu:22.04", "postgres:15", "nginx:1.27-alpine"}
 func untagged(ctx context.Context, r shelf.RepositoryRow) string {
 	switch {
 	case r.Dangling > 0 && r.ByDigest > 0:
-		return text.T(ctx, "images.group_dangling", text.Count, r.Dangling) + ", " + text.T(ctx, "images.group_by_digest", text.Count, r.ByDigest)
+		return text.T(ctx, "images.group_dangling", text.Count, r.Dangling) + ", " +
+			text.T(ctx, "images.group_by_digest", text.Count, r.ByDigest)
 	case r.Dangling > 0:
 		return text.T(ctx, "images.group_dangling", text.Count, r.Dangling)
 	case r.ByDigest > 0:

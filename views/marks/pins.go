@@ -1,5 +1,5 @@
-// Package marks has what pages and lists say of a stored image: whether it is pinned, how its tag stands to its registry's, how
-// often it was given out.
+// Package marks has what pages and lists say of a stored image: whether it is pinned, how its tag stands to its
+// registry's, how often it was given out.
 package marks
 
 import (

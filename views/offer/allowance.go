@@ -34,6 +34,7 @@ func (v Allowance) Text(ctx context.Context) string {
 	case v.Window <= 0:
 		return text.T(ctx, "allowance.left_of", "Registry", name, "Remaining", v.Remaining, text.Count, v.Limit)
 	default:
-		return text.T(ctx, "allowance.left_of_in", "Registry", name, "Remaining", v.Remaining, text.Count, v.Limit, "Window", text.HumanDuration(ctx, v.Window))
+		return text.T(ctx, "allowance.left_of_in", "Registry", name, "Remaining", v.Remaining, text.Count, v.Limit, "Window",
+			text.HumanDuration(ctx, v.Window))
 	}
 }

@@ -1,4 +1,5 @@
-// Package offer shows what a registry offers under a reference, a platform a row: the form to pull and the search have that.
+// Package offer shows what a registry offers under a reference, a platform a row: the form to pull and the search have
+// that.
 package offer
 
 import (

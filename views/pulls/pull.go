@@ -35,8 +35,8 @@ type PullCheck struct {
 // Unpacking is the state, for scripts, of a pull that is done and whose layers are still to be proved.
 const Unpacking = "unpacking"
 
-// State is where the pull stands, in a word for scripts. It is done once what it brought is proved; what takes longer than
-// somebody would ask is left unproved.
+// State is where the pull stands, in a word for scripts. It is done once what it brought is proved; what takes longer
+// than somebody would ask is left unproved.
 func (v PullView) State() string {
 	if v.Job.State == job.Done && v.Check.Poll {
 		return Unpacking
@@ -62,7 +62,8 @@ type BrokenImage struct {
 // PullTitle gives the title of a pull's page.
 func PullTitle(ctx context.Context, j job.Job) string {
 	if j.Kind() == job.PullAll {
-		return text.T(ctx, "pullall.title", "Name", tagsTitle(ctx, j.Reference().Repository, allTags(j).Match), "State", text.T(ctx, pullStates[j.State]))
+		return text.T(ctx, "pullall.title", "Name", tagsTitle(ctx, j.Reference().Repository, allTags(j).Match), "State",
+			text.T(ctx, pullStates[j.State]))
 	}
 	if j.Kind() == job.Upload {
 		return uploadTitle(ctx, j)
@@ -244,7 +245,8 @@ type numberedLayer struct {
 func layerGroups(j job.Job) []layerGroup {
 	var all layerGroup
 	attests := layerPart("attestations.group")
-	active, waiting, finished := layerPart("pull.group_active"), layerPart("pull.group_waiting"), layerPart("pull.group_finished")
+	active, waiting, finished := layerPart("pull.group_active"), layerPart("pull.group_waiting"),
+		layerPart("pull.group_finished")
 	for i, layer := range j.Progress.Layers {
 		l := numberedLayer{i, layer}
 		if layer.Attests {

@@ -78,7 +78,8 @@ func pullRowBytes(ctx context.Context, j job.Job) string {
 	switch {
 	case j.Kind() == job.Upload && (j.State.Final() || !uploadKnown(j)):
 		return text.HumanSize(uploadOf(j).Received)
-	case len(j.Progress.Layers) == 0 && j.Kind() != job.PullAll && j.Kind() != job.Upload, total == 0 && j.Kind() == job.PullAll:
+	case len(j.Progress.Layers) == 0 && j.Kind() != job.PullAll && j.Kind() != job.Upload,
+		total == 0 && j.Kind() == job.PullAll:
 		return ""
 	case done == total:
 		return text.HumanSize(total)

@@ -138,8 +138,10 @@ func (t tagTally) text(ctx context.Context) string {
 		state pull.TagState
 		text  text.MessageID
 	}{
-		{pull.TagDone, "pullall.tally_done"}, {pull.TagUpToDate, "pullall.tally_up_to_date"}, {pull.TagSkipped, "pullall.tally_skipped"},
-		{pull.TagFailed, "pullall.tally_failed"}, {pull.TagPulling, "pullall.tally_pulling"}, {pull.TagWaiting, "pullall.tally_waiting"},
+		{pull.TagDone, "pullall.tally_done"}, {pull.TagUpToDate, "pullall.tally_up_to_date"},
+		{pull.TagSkipped, "pullall.tally_skipped"},
+		{pull.TagFailed, "pullall.tally_failed"}, {pull.TagPulling, "pullall.tally_pulling"},
+		{pull.TagWaiting, "pullall.tally_waiting"},
 		{tagLeft, "pullall.tally_left"},
 	} {
 		if n := t[part.state]; n > 0 {
@@ -214,7 +216,8 @@ func atWork(j job.Job) (lines []pull.TagLine) {
 // tags, most share most. Of many layers it lists only those that move.
 func layersAtWork(j job.Job) (groups []layerGroup, stored int) {
 	all := j.Progress.Layers
-	j.Progress.Layers = slices.DeleteFunc(slices.Clone(all), func(l job.Layer) bool { return l.State == job.AlreadyStored })
+	j.Progress.Layers = slices.DeleteFunc(slices.Clone(all),
+		func(l job.Layer) bool { return l.State == job.AlreadyStored })
 	groups = layerGroups(j)
 	for i := range groups {
 		groups[i].closed = groups[i].part && groups[i].title != "pull.group_active"
@@ -263,9 +266,9 @@ func lastLines(j job.Job) []string {
 	return j.Outcome.Lines
 }
 
-// downloaded gives how many bytes came over the network for a pull, whatever became of them. Of an older record it is those
-// of layers that were not stored, without what an earlier attempt had left. Pulls side by side share what they fetch, so
-// each counts it.
+// downloaded gives how many bytes came over the network for a pull, whatever became of them. Of an older record it is
+// those of layers that were not stored, without what an earlier attempt had left. Pulls side by side share what they
+// fetch, so each counts it.
 func downloaded(j job.Job) (bytes int64, known bool) {
 	if j.Progress.Moved > 0 && j.State.Final() {
 		return j.Progress.Moved, true

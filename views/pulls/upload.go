@@ -58,11 +58,13 @@ func uploadProgressText(ctx context.Context, j job.Job) string {
 			parts = append(parts, text.T(ctx, "pull.layers", text.Count, all))
 		}
 	case uploadOf(j).Whole && !j.State.Final():
-		parts = append(parts, text.T(ctx, "upload.proved", "Done", text.HumanSize(done), "Total", text.HumanSize(total)), text.T(ctx, "pull.layers_of", "Done", complete, text.Count, all))
+		parts = append(parts, text.T(ctx, "upload.proved", "Done", text.HumanSize(done), "Total", text.HumanSize(total)),
+			text.T(ctx, "pull.layers_of", "Done", complete, text.Count, all))
 	case uploadOf(j).Size < 0 || uploadOf(j).Whole:
 		parts = append(parts, text.T(ctx, "upload.sent", "Size", text.HumanSize(uploadOf(j).Received)))
 	default:
-		parts = append(parts, text.T(ctx, "upload.sent_of", "Done", text.HumanSize(uploadOf(j).Received), "Total", text.HumanSize(uploadOf(j).Size)))
+		parts = append(parts, text.T(ctx, "upload.sent_of", "Done", text.HumanSize(uploadOf(j).Received), "Total",
+			text.HumanSize(uploadOf(j).Size)))
 	}
 	if j.Progress.Rate > 0 && !j.State.Final() {
 		parts = append(parts, text.HumanRate(float64(j.Progress.Rate)))
@@ -83,8 +85,8 @@ func uploadShowsLayers(j job.Job) bool {
 	return !j.State.Final() || j.State == job.Done && j.Outcome.Newer
 }
 
-// uploadShowsBar tells whether there is anything to be gone of an upload, or all of it is stored: of one that failed nothing
-// is kept, however much of it came.
+// uploadShowsBar tells whether there is anything to be gone of an upload, or all of it is stored: of one that failed
+// nothing is kept, however much of it came.
 func uploadShowsBar(j job.Job) bool { return !j.State.Final() || j.State == job.Done }
 
 // uploadedText says what an upload did to a name.

@@ -77,7 +77,8 @@ func originText(ctx context.Context, j job.Job) string {
 	var when string
 	switch {
 	case j.State.Final() && !j.Started.IsZero():
-		when = text.T(ctx, "pull.took", "Time", text.HumanDuration(ctx, j.Finished.Sub(j.Started)), "Age", text.AgeInSentence(ctx, j.Finished))
+		when = text.T(ctx, "pull.took", "Time", text.HumanDuration(ctx, j.Finished.Sub(j.Started)), "Age",
+			text.AgeInSentence(ctx, j.Finished))
 	case j.State.Final():
 		when = text.HumanAge(ctx, j.Finished)
 	case j.Started.IsZero():

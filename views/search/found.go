@@ -48,8 +48,8 @@ func (r SearchResults) fruitless() bool {
 	return r.nothing() || one && g.Problem != nil
 }
 
-// MostAgain is how often a page asks again by itself. Registries answer or fail by then; a long catalog may take longer,
-// and then somebody has to want it.
+// MostAgain is how often a page asks again by itself. Registries answer or fail by then; a long catalog may take
+// longer, and then somebody has to want it.
 const MostAgain = 20
 
 // unfinished tells whether the page asks again by itself, since that may give more.

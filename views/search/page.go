@@ -29,16 +29,17 @@ type SearchRegistry struct {
 
 // SearchResults is what was found: all that changes while somebody types.
 type SearchResults struct {
-	State   address.Search
-	Asked   []SearchRegistry // who is asked for this state
-	Others  bool             // there are more registries than these
-	Limit   int              // results that each of them is asked for
-	Held    bool             // nothing was asked, because another site's page made the browser come here
-	Opens   string           // the page that the text itself leads to, since it is a reference or an ID; empty: it is words
-	Lead    SearchLead       // what that page is
-	Again   int              // how often the page asked again by itself for these results
-	Problem *ui.ErrorView    // what is wrong with a text that looks like a reference
-	Groups  []SearchGroup    // a registry each, in the list's order; none where there was nothing to ask
+	State  address.Search
+	Asked  []SearchRegistry // who is asked for this state
+	Others bool             // there are more registries than these
+	Limit  int              // results that each of them is asked for
+	Held   bool             // nothing was asked, because another site's page made the browser come here
+	// the page that the text itself leads to, since it is a reference or an ID; empty: it is words
+	Opens   string
+	Lead    SearchLead    // what that page is
+	Again   int           // how often the page asked again by itself for these results
+	Problem *ui.ErrorView // what is wrong with a text that looks like a reference
+	Groups  []SearchGroup // a registry each, in the list's order; none where there was nothing to ask
 }
 
 // SearchLead is what a text that is no words to search for leads to.

@@ -59,8 +59,9 @@ func searchLink(url string) templ.Attributes {
 // pickLink gives the attributes of a link that picks a repository.
 func pickLink(url string) templ.Attributes {
 	return templ.Attributes{
-		"href": string(templ.URL(url)), "hx-get": url, "hx-target": pickerTarget, "hx-swap": pickerSwap, "hx-push-url": "true",
-		"hx-sync": pickerSync,
+		"href": string(templ.URL(url)), "hx-get": url, "hx-target": pickerTarget, "hx-swap": pickerSwap,
+		"hx-push-url": "true",
+		"hx-sync":     pickerSync,
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 // maxVisible is how many bytes of a foreign text stand in an attribute or a sentence, hidden characters escaped.
 const MaxVisible = 4 << 10
 
-// Visible is the text of Verbatim without markup, for attributes and components that take a string. What is over 4 KiB is
-// cut off.
+// Visible is the text of Verbatim without markup, for attributes and components that take a string. What is over 4 KiB
+// is cut off.
 func Visible(s string) string {
 	var b strings.Builder
 	shown, rest := Cut(s, MaxVisible)

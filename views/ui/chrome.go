@@ -222,5 +222,6 @@ func Itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 // NewErrorView gives what people are shown of an error, in the context's language.
 func NewErrorView(ctx context.Context, status int, e *image.Error) ErrorView {
-	return ErrorView{Status: status, Title: text.ErrorTitle(ctx, e.Kind), Message: text.ErrorText(ctx, e.Text()), Suggestion: text.ErrorText(ctx, e.Advice())}
+	return ErrorView{Status: status, Title: text.ErrorTitle(ctx, e.Kind), Message: text.ErrorText(ctx, e.Text()),
+		Suggestion: text.ErrorText(ctx, e.Advice())}
 }

@@ -56,8 +56,8 @@ func FullCost(s string) int {
 	return n
 }
 
-// fitting returns how many bytes of a text, whole characters only, make at most most bytes of markup. cost gives that of
-// one character of size bytes.
+// fitting returns how many bytes of a text, whole characters only, make at most most bytes of markup. cost gives that
+// of one character of size bytes.
 func fitting[T []byte | string](text T, most int, cost func(r rune, size int) int) int {
 	for i, used := 0, 0; i < len(text); {
 		r, size := rune(text[i]), 1

@@ -9,8 +9,8 @@ import (
 
 type uploadsKey struct{}
 
-// WithUploads returns a context whose pages say "uploaded" beside each name for which is reports it: a tag that an archive
-// has set, a digest or a repository with such a tag. Without it they say so of none.
+// WithUploads returns a context whose pages say "uploaded" beside each name for which is reports it: a tag that an
+// archive has set, a digest or a repository with such a tag. Without it they say so of none.
 func WithUploads(ctx context.Context, is func(image.Reference) bool) context.Context {
 	return context.WithValue(ctx, uploadsKey{}, is)
 }

@@ -26,7 +26,8 @@ const (
 func Verbatim(s string) templ.Component {
 	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
 		var b strings.Builder
-		shown, rest := text.Cut(s, min(MaxVerbatim, fitting(s[:min(len(s), MaxVerbatim+utf8.UTFMax)], roomFor(ctx), verbatimCost)))
+		shown, rest := text.Cut(s, min(MaxVerbatim,
+			fitting(s[:min(len(s), MaxVerbatim+utf8.UTFMax)], roomFor(ctx), verbatimCost)))
 		b.WriteString("<bdi>")
 		text.EachRun(shown, func(run string, hidden bool) {
 			if hidden {
@@ -37,7 +38,8 @@ func Verbatim(s string) templ.Component {
 		})
 		b.WriteString("</bdi>")
 		if rest > 0 {
-			b.WriteString(` <span class="text-faint">` + templ.EscapeString(text.T(ctx, "verbatim.cut", text.Count, rest)) + `</span>`)
+			b.WriteString(` <span class="text-faint">` + templ.EscapeString(text.T(ctx, "verbatim.cut", text.Count, rest)) +
+				`</span>`)
 		}
 		takeRoom(ctx, b.Len())
 		_, err := io.WriteString(w, b.String())

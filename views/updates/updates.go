@@ -50,7 +50,8 @@ func checkBy(ctx context.Context, r checks.Sweep) string {
 
 // checkFound words what a run has found.
 func checkFound(ctx context.Context, r checks.Sweep) string {
-	found := text.T(ctx, "updates.found", "Current", r.Current, "Available", r.Available, "Gone", r.Gone, "Unknown", r.Unknown)
+	found := text.T(ctx, "updates.found", "Current", r.Current, "Available", r.Available, "Gone", r.Gone,
+		"Unknown", r.Unknown)
 	if r.Skipped > 0 {
 		found += text.T(ctx, "updates.skipped", text.Count, r.Skipped)
 	}
