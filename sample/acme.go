@@ -38,7 +38,9 @@ func (s *shelf) apiIndex(r acmeRelease) Index {
 		} {
 			history = append(history, run("apt-get update && apt-get install -y --no-install-recommends "+p.name+"="+p.version+
 				" && rm -rf /var/lib/apt/lists/*",
-				s.layer(m, "acme-"+p.name, func() []File { return m.install("bookworm", p.name, p.version, p.kB, "usr/bin/"+p.name) })))
+				s.layer(m, "acme-"+p.name, func() []File {
+					return m.install("bookworm", p.name, p.version, p.kB, "usr/bin/"+p.name)
+				})))
 		}
 		var env []string
 		for _, e := range words("APP_ENV=production APP_PORT=8080 APP_LOG_LEVEL=info APP_LOG_FORMAT=json GOMEMLIMIT=512MiB GOGC=100 TZ=UTC LANG=C.UTF-8 DB_MAX_OPEN=32 DB_MAX_IDLE=8 CACHE_TTL=5m HTTP_READ_TIMEOUT=10s HTTP_WRITE_TIMEOUT=30s OTEL_SERVICE_NAME=acme-api OTEL_TRACES_SAMPLER=parentbased_traceidratio OTEL_TRACES_SAMPLER_ARG=0.05 FEATURE_SEARCH_V2=true FEATURE_BULK_EXPORT=false APP_VERSION=" + r.version) {
@@ -71,12 +73,15 @@ func (s *shelf) apiIndex(r acmeRelease) Index {
 			run("setcap 'cap_net_bind_service=+ep' /usr/local/bin/api && /usr/local/bin/api --version",
 				s.layer(m, "acme-cap-"+r.version, func() []File {
 					f := m.program(r.version, "usr/local/bin/api", r.size)
-					f.Mode, f.PAX = 0o755, map[string]string{
-						"SCHILY.xattr.security.capability": "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"}
+					f.Mode = 0o755
+					f.PAX = map[string]string{
+						"SCHILY.xattr.security.capability": "\x01\x00\x00\x02\x00\x04" + strings.Repeat("\x00", 14)}
 					return []File{f}
 				})),
 			copied("deploy/docker-entrypoint.sh /usr/local/bin/",
-				s.layer(m, "acme-entrypoint", func() []File { return []File{Program("usr/local/bin/docker-entrypoint.sh", "acme", 1_900)} })),
+				s.layer(m, "acme-entrypoint", func() []File {
+					return []File{Program("usr/local/bin/docker-entrypoint.sh", "acme", 1_900)}
+				})),
 			run("ldd /usr/local/bin/api || true", s.layer(m, "acme-nothing", func() []File { return nil })),
 			set("USER 10001:10001"), set("EXPOSE map[8080/tcp:{} 9090/tcp:{}]"), set("VOLUME [/srv/api/uploads]"),
 			set(`HEALTHCHECK &{["CMD" "curl" "-fsS" "http://127.0.0.1:8080/healthz"] "10s" "2s" "0s" "0s" '\x03'}`),
