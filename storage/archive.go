@@ -6,6 +6,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // Archived gives what belongs into an archive of a tag or a digest of a repository, also of a digest that only an index of
@@ -15,11 +16,11 @@ func (s *Store) Archived(ctx context.Context, ref image.Reference) (a shelf.Arch
 	if ref.Digest != "" {
 		query, what = servedByDigest, string(ref.Digest)
 	}
-	err = s.view(ctx, func(tx *sql.Tx) error {
+	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		var broken string
 		err := tx.QueryRowContext(ctx, query, ref.Repository, what).Scan(&a.Target.Digest, &a.Target.MediaType, &a.Target.Size, &broken)
 		if err != nil {
-			return notFound(err, "%s is not stored", ref.Familiar())
+			return database.NotFound(err, "%s is not stored", ref.Familiar())
 		}
 		return fillArchived(ctx, tx, &a)
 	})
@@ -32,9 +33,9 @@ func (s *Store) ArchivedID(ctx context.Context, prefix string) (a shelf.Archived
 	if err != nil {
 		return shelf.Archived{}, err
 	}
-	err = s.view(ctx, func(tx *sql.Tx) error {
+	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		if a.Target, err = documentOf(ctx, tx, img.Manifest); err != nil {
-			return notFound(err, "image %s was just deleted", prefix)
+			return database.NotFound(err, "image %s was just deleted", prefix)
 		}
 		return fillArchived(ctx, tx, &a)
 	})
@@ -42,7 +43,7 @@ func (s *Store) ArchivedID(ctx context.Context, prefix string) (a shelf.Archived
 }
 
 // fillArchived looks up what is under the target.
-func fillArchived(ctx context.Context, q querier, a *shelf.Archived) error {
+func fillArchived(ctx context.Context, q database.Querier, a *shelf.Archived) error {
 	images, err := reachableImages(ctx, q, a.Target.Digest)
 	if err != nil {
 		return err
@@ -56,12 +57,12 @@ func fillArchived(ctx context.Context, q querier, a *shelf.Archived) error {
 		if err := q.QueryRowContext(ctx, `SELECT size FROM blobs WHERE digest = ?`, i.ID).Scan(&b.Config.Size); err != nil {
 			return err
 		}
-		b.Layers, err = rowsOf(ctx, q, scanDescriptor,
+		b.Layers, err = database.RowsOf(ctx, q, scanDescriptor,
 			`SELECT layer_digest, media_type, size FROM image_layers WHERE manifest_digest = ? ORDER BY position`, i.Manifest)
 		if err != nil {
 			return err
 		}
-		if b.About, err = rowsOf(ctx, q, scanDescriptor, archivedAbout, i.Manifest); err != nil {
+		if b.About, err = database.RowsOf(ctx, q, scanDescriptor, archivedAbout, i.Manifest); err != nil {
 			return err
 		}
 		a.Images = append(a.Images, b)
@@ -78,7 +79,7 @@ func fillArchived(ctx context.Context, q querier, a *shelf.Archived) error {
 		if e.Kind != image.EntryIndex {
 			continue
 		}
-		nested, err := rowsOf(ctx, q, scanDescriptor, storedDocument, e.Digest)
+		nested, err := database.RowsOf(ctx, q, scanDescriptor, storedDocument, e.Digest)
 		if err != nil {
 			return err
 		}
@@ -96,7 +97,7 @@ const archivedAbout = `SELECT b.digest, iif(ab.position = 0, a.media_type, ''), 
 // storedDocument gives the descriptor of a stored index or manifest.
 const storedDocument = `SELECT m.digest, m.media_type, b.size FROM manifests m JOIN blobs b ON b.digest = m.digest WHERE m.digest = ?`
 
-func documentOf(ctx context.Context, q querier, digest image.Digest) (d image.Descriptor, err error) {
+func documentOf(ctx context.Context, q database.Querier, digest image.Digest) (d image.Descriptor, err error) {
 	return d, q.QueryRowContext(ctx, storedDocument, digest).Scan(&d.Digest, &d.MediaType, &d.Size)
 }
 
@@ -107,5 +108,5 @@ func scanDescriptor(rows *sql.Rows) (d image.Descriptor, err error) {
 // TagsOf gives the tags of a repository in the order of their bytes, at most limit of them; none where nothing of it is
 // stored.
 func (s *Store) TagsOf(ctx context.Context, repo image.Repository, limit int) ([]string, error) {
-	return rowsOf(ctx, s.read, scanString, `SELECT t.name FROM tags t JOIN repositories r ON r.id = t.repository_id WHERE r.name = ? ORDER BY t.name LIMIT ?`, repo, limit)
+	return database.RowsOf(ctx, s.db, database.ScanString, `SELECT t.name FROM tags t JOIN repositories r ON r.id = t.repository_id WHERE r.name = ? ORDER BY t.name LIMIT ?`, repo, limit)
 }

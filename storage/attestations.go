@@ -7,6 +7,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // Attestations gives what is stored about images, by their manifests, in the order of the digests.
@@ -14,11 +15,11 @@ func (s *Store) Attestations(ctx context.Context, manifests ...image.Digest) ([]
 	if len(manifests) == 0 {
 		return nil, nil
 	}
-	list, err := listFor(manifests)
+	list, err := database.ListFor(manifests)
 	if err != nil {
 		return nil, err
 	}
-	return rowsOf(ctx, s.read, func(rows *sql.Rows) (a shelf.StoredAttestation, err error) {
+	return database.RowsOf(ctx, s.db, func(rows *sql.Rows) (a shelf.StoredAttestation, err error) {
 		var predicates []byte
 		if err := rows.Scan(&a.Of, &a.Digest, &a.MediaType, &a.Size, &predicates); err != nil {
 			return a, err
@@ -34,9 +35,9 @@ func (s *Store) Attestations(ctx context.Context, manifests ...image.Digest) ([]
 // Attestation gives the original bytes of a stored attestation's manifest; NotFound where it is not stored.
 func (s *Store) Attestation(ctx context.Context, d image.Digest) (image.Attestation, error) {
 	var mediaType string
-	err := s.read.QueryRowContext(ctx, `SELECT media_type FROM attestations WHERE digest = ?`, d).Scan(&mediaType)
+	err := s.db.QueryRowContext(ctx, `SELECT media_type FROM attestations WHERE digest = ?`, d).Scan(&mediaType)
 	if err != nil {
-		return image.Attestation{}, notFound(err, "no attestation %s is stored", d)
+		return image.Attestation{}, database.NotFound(err, "no attestation %s is stored", d)
 	}
 	raw, err := s.blobs.ReadAll(d, image.MaxAttestationManifest)
 	if err != nil {

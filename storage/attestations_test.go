@@ -10,6 +10,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // described gives what is stored about a source's images, as "architecture predicate predicate", in any order.
@@ -95,7 +96,7 @@ func TestAnImageKeepsWhatEveryIndexSaysAboutIt(t *testing.T) {
 
 func (s *testShelf) blobRows() []string {
 	s.t.Helper()
-	rows, err := rowsOf(s.t.Context(), s.read, scanString, `SELECT digest FROM blobs`)
+	rows, err := database.RowsOf(s.t.Context(), s.db, database.ScanString, `SELECT digest FROM blobs`)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -208,7 +209,7 @@ func TestAnAttestationIsServedWhereItsImageIs(t *testing.T) {
 	if arm64 := (image.Platform{OS: "linux", Architecture: "arm64"}); err != nil || u.Kind != image.EntryAttestation || u.Platform != arm64 {
 		t.Errorf("what describes arm64: %+v, %v", u, err)
 	}
-	err = s.update(t.Context(), func(tx *sql.Tx) error {
+	err = s.db.Tend(t.Context(), "", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(t.Context(), `UPDATE images SET broken = 'on purpose'`)
 		return err
 	})

@@ -6,6 +6,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage/blob"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // HasBlob tells whether the blob's whole, verified file is on disk.
@@ -39,9 +40,9 @@ func (s *Store) ReadBlob(d image.Digest, limit int64) ([]byte, error) {
 // Document gives a stored index or manifest, parsed anew from its original bytes.
 func (s *Store) Document(ctx context.Context, d image.Digest) (image.Document, error) {
 	var mediaType string
-	err := s.read.QueryRowContext(ctx, `SELECT media_type FROM manifests WHERE digest = ?`, d).Scan(&mediaType)
+	err := s.db.QueryRowContext(ctx, `SELECT media_type FROM manifests WHERE digest = ?`, d).Scan(&mediaType)
 	if err != nil {
-		return image.Document{}, notFound(err, "no index or manifest %s is stored", d)
+		return image.Document{}, database.NotFound(err, "no index or manifest %s is stored", d)
 	}
 	raw, err := s.blobs.ReadAll(d, image.MaxManifestSize)
 	if err != nil {

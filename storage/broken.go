@@ -10,6 +10,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
+	"github.com/stowage/stowage/storage/database"
 )
 
 const (
@@ -18,7 +19,7 @@ const (
 )
 
 // brokenAs returns what is wrong with images that a pull brought under a digest.
-func brokenAs(ctx context.Context, q querier, d image.Digest, platforms []image.Platform) (*image.Error, error) {
+func brokenAs(ctx context.Context, q database.Querier, d image.Digest, platforms []image.Platform) (*image.Error, error) {
 	images, err := reachableImages(ctx, q, d)
 	if err != nil {
 		return nil, err
@@ -64,7 +65,7 @@ func breakPulls(ctx context.Context, tx *sql.Tx, manifest image.Digest) error {
 	if err != nil {
 		return fmt.Errorf("write a list of digests: %w", err)
 	}
-	jobs, err := rowsOf(ctx, tx, scanJob, `SELECT `+jobColumns+` FROM pulls WHERE id > (SELECT max(id) FROM pulls) - ?1 AND state = 'done'
+	jobs, err := database.RowsOf(ctx, tx, scanJob, `SELECT `+jobColumns+` FROM pulls WHERE id > (SELECT max(id) FROM pulls) - ?1 AND state = 'done'
 		AND EXISTS (SELECT 1 FROM json_each(?2) d WHERE instr(job, d.value) > 0 OR instr(tags, d.value) > 0)`, recentPulls, string(list))
 	if err != nil {
 		return err

@@ -64,7 +64,7 @@ func TestAPullOfWhatProvesBrokenIsKeptAsFailed(t *testing.T) {
 		}
 	}
 	before := map[string]int64{}
-	if _, err := s.write.ExecContext(t.Context(), `UPDATE images SET broken = '', unpacked = NULL; UPDATE layers SET state = 'pending', diff_id = '', problem = ''`); err != nil {
+	if _, err := (writing{s.db}).ExecContext(t.Context(), `UPDATE images SET broken = '', unpacked = NULL; UPDATE layers SET state = 'pending', diff_id = '', problem = ''`); err != nil {
 		t.Fatal(err)
 	}
 	for name, j := range jobs {
@@ -98,7 +98,7 @@ func TestWhoeverWaitsForAnImageIsWokenWhenItIsProved(t *testing.T) {
 	if err != nil || len(images) != 1 || images[0].Unpacked < 0 {
 		t.Errorf("%+v, %v", images, err)
 	}
-	if why, err := brokenAs(t.Context(), s.read, bad, nil); err != nil || why == nil {
+	if why, err := brokenAs(t.Context(), s.db, bad, nil); err != nil || why == nil {
 		t.Errorf("bad is not broken: %v, %v", why, err)
 	}
 }

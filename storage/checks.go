@@ -10,6 +10,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // checkProblem is how a problem is kept.
@@ -31,7 +32,7 @@ func scanCheck(rows *sql.Rows) (shelf.TagCheck, error) {
 	if err != nil {
 		return c, err
 	}
-	c.At = fromMillis(at)
+	c.At = database.FromMillis(at)
 	if problem == "" {
 		return c, nil
 	}
@@ -45,7 +46,7 @@ func scanCheck(rows *sql.Rows) (shelf.TagCheck, error) {
 
 // TagCheck gives what is known of a stored tag. Where nobody asked, or the tag is not stored, its State is NeverChecked.
 func (s *Store) TagCheck(ctx context.Context, ref image.Reference) (shelf.TagCheck, error) {
-	found, err := rowsOf(ctx, s.read, scanCheck, `SELECT `+checkColumns+` FROM repositories r JOIN tags t ON t.repository_id = r.id
+	found, err := database.RowsOf(ctx, s.db, scanCheck, `SELECT `+checkColumns+` FROM repositories r JOIN tags t ON t.repository_id = r.id
 		JOIN tag_checks c ON c.repository_id = t.repository_id AND c.tag = t.name WHERE r.name = ? AND t.name = ?`, ref.Repository, ref.Tag)
 	if err != nil || len(found) == 0 {
 		return shelf.TagCheck{Reference: ref}, err
@@ -55,11 +56,11 @@ func (s *Store) TagCheck(ctx context.Context, ref image.Reference) (shelf.TagChe
 
 // CheckedTags gives tags in a state, by name: at most limit, and how many there are. Not for NeverChecked.
 func (s *Store) CheckedTags(ctx context.Context, state shelf.UpdateState, limit int) (tags []shelf.TagCheck, total int, err error) {
-	err = s.view(ctx, func(tx *sql.Tx) error {
+	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM listing WHERE update_state = ? AND tag <> ''`, state).Scan(&total); err != nil {
 			return err
 		}
-		tags, err = rowsOf(ctx, tx, scanCheck, `SELECT `+checkColumns+` FROM (SELECT repository_id, tag, name, id FROM listing WHERE update_state = ?1 AND tag <> '' ORDER BY name, id LIMIT ?2) l
+		tags, err = database.RowsOf(ctx, tx, scanCheck, `SELECT `+checkColumns+` FROM (SELECT repository_id, tag, name, id FROM listing WHERE update_state = ?1 AND tag <> '' ORDER BY name, id LIMIT ?2) l
 			JOIN repositories r ON r.id = l.repository_id JOIN tags t ON t.repository_id = l.repository_id AND t.name = l.tag
 			JOIN tag_checks c ON c.repository_id = t.repository_id AND c.tag = t.name ORDER BY l.name, l.id`, state, limit)
 		return err
@@ -70,7 +71,7 @@ func (s *Store) CheckedTags(ctx context.Context, state shelf.UpdateState, limit 
 // CountChecked counts the stored tags in each state.
 func (s *Store) CountChecked(ctx context.Context) (map[shelf.UpdateState]int, error) {
 	counts := map[shelf.UpdateState]int{}
-	_, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (struct{}, error) {
+	_, err := database.RowsOf(ctx, s.db, func(rows *sql.Rows) (struct{}, error) {
 		var state shelf.UpdateState
 		var n int
 		err := rows.Scan(&state, &n)
@@ -87,23 +88,27 @@ const toCheck = ` FROM tags t CROSS JOIN repositories r ON r.id = t.repository_i
 // TagsToCheck gives stored tags in a fixed order after one, those that nobody asked about since a time: of one
 // repository, or of all where it is empty.
 func (s *Store) TagsToCheck(ctx context.Context, of image.Repository, since time.Time, after image.Reference, limit int) ([]image.Reference, error) {
-	return rowsOf(ctx, s.read, func(rows *sql.Rows) (ref image.Reference, err error) {
+	return database.RowsOf(ctx, s.db, func(rows *sql.Rows) (ref image.Reference, err error) {
 		return ref, rows.Scan(&ref.Repository, &ref.Tag)
 	},
 		`SELECT r.name, t.name`+toCheck+` AND (t.repository_id, t.name) > (coalesce((SELECT id FROM repositories WHERE name = ?3), 0), ?4)
-		ORDER BY t.repository_id, t.name LIMIT ?5`, millis(since), of, after.Repository, after.Tag, limit)
+		ORDER BY t.repository_id, t.name LIMIT ?5`, database.Millis(since), of, after.Repository, after.Tag, limit)
 }
 
 // CountToCheck counts what TagsToCheck gives in all.
 func (s *Store) CountToCheck(ctx context.Context, of image.Repository, since time.Time) (n int, err error) {
-	return n, s.read.QueryRowContext(ctx, `SELECT count(*)`+toCheck, millis(since), of).Scan(&n)
+	return n, s.db.QueryRowContext(ctx, `SELECT count(*)`+toCheck, database.Millis(since), of).Scan(&n)
 }
 
 // SaveChecks keeps what registries said about tags, in one transaction, and gives the state that follows for each: of a
 // tag that is not stored any more, NeverChecked. What was asked earlier than what is known says nothing any more.
 func (s *Store) SaveChecks(ctx context.Context, by image.Actor, all []shelf.Checked) ([]shelf.UpdateState, error) {
 	states := make([]shelf.UpdateState, len(all))
-	err := s.update(ctx, func(tx *sql.Tx) error {
+	subject := ""
+	if len(all) == 1 {
+		subject = all[0].Reference.String()
+	}
+	err := s.db.Change(ctx, by, image.ActionCheck, subject, func(tx *sql.Tx) error {
 		for i, c := range all {
 			var err error
 			if states[i], err = saveCheck(ctx, tx, c); err != nil {
@@ -150,6 +155,6 @@ func writeCheck(ctx context.Context, tx *sql.Tx, repo int64, method string, c sh
 	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO tag_checks (repository_id, tag, answer, upstream_digest, method, checked_at, problem) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 		ON CONFLICT DO UPDATE SET answer = ?3, upstream_digest = ?4, method = ?5, checked_at = ?6, problem = ?7 WHERE checked_at <= ?6`,
-		repo, c.Reference.Tag, c.Answer, c.Upstream, method, millis(c.At), problem)
+		repo, c.Reference.Tag, c.Answer, c.Upstream, method, database.Millis(c.At), problem)
 	return err
 }

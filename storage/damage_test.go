@@ -3,24 +3,20 @@ package storage
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-
-	"github.com/mattn/go-sqlite3"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/storage/database"
 )
 
 const pageSize = 4096
@@ -45,7 +41,7 @@ func newWrittenShelf(t *testing.T) *testShelf {
 // copyDatabase copies what belongs to the database of a data folder to another one.
 func copyDatabase(t *testing.T, from, to string) {
 	t.Helper()
-	for _, name := range []string{databaseName, databaseName + "-wal", endedName} {
+	for _, name := range []string{database.Name, database.Name + "-wal", database.EndedName} {
 		raw, err := os.ReadFile(filepath.Join(from, name))
 		if os.IsNotExist(err) {
 			err = os.RemoveAll(filepath.Join(to, name))
@@ -56,15 +52,15 @@ func copyDatabase(t *testing.T, from, to string) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.RemoveAll(filepath.Join(to, databaseName+"-shm")); err != nil {
+	if err := os.RemoveAll(filepath.Join(to, database.Name+"-shm")); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // everything reads each row of the database by each table, but for what a start changes.
-func everything(t *testing.T, q querier) (string, error) {
+func everything(t *testing.T, q database.Querier) (string, error) {
 	t.Helper()
-	tables, err := rowsOf(t.Context(), q, scanString, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`)
+	tables, err := database.RowsOf(t.Context(), q, database.ScanString, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`)
 	if err != nil {
 		return "", err
 	}
@@ -77,7 +73,7 @@ func everything(t *testing.T, q querier) (string, error) {
 	return b.String(), nil
 }
 
-func readTable(t *testing.T, q querier, table string, b *strings.Builder) error {
+func readTable(t *testing.T, q database.Querier, table string, b *strings.Builder) error {
 	t.Helper()
 	rows, err := q.QueryContext(t.Context(), `SELECT * FROM `+table)
 	if err != nil {
@@ -108,14 +104,14 @@ func overwritten(t *testing.T, from string, check func(what, dir string)) {
 	t.Helper()
 	dir := t.TempDir()
 	random := rand.New(rand.NewPCG(1, 2))
-	info, err := os.Stat(filepath.Join(from, databaseName))
+	info, err := os.Stat(filepath.Join(from, database.Name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for page := range info.Size() / pageSize {
 		for _, with := range []string{"random bytes", "zeros"} {
 			copyDatabase(t, from, dir)
-			f, err := os.OpenFile(filepath.Join(dir, databaseName), os.O_WRONLY, 0)
+			f, err := os.OpenFile(filepath.Join(dir, database.Name), os.O_WRONLY, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -144,7 +140,7 @@ func saysDamaged(t *testing.T, what string, err error) {
 		t.Errorf("%s: %v", what, err)
 		return
 	}
-	if !strings.Contains(e.Message, databaseName) || !strings.Contains(e.Suggestion, "backup") || strings.Contains(e.Message+e.Suggestion, "malformed") {
+	if !strings.Contains(e.Message, database.Name) || !strings.Contains(e.Suggestion, "backup") || strings.Contains(e.Message+e.Suggestion, "malformed") {
 		t.Errorf("%s: it says %q, %q", what, e.Message, e.Suggestion)
 	}
 }
@@ -173,24 +169,20 @@ func TestADatabaseThatWasOverwrittenAfterAGoodEndIsNotOpened(t *testing.T) {
 func TestADatabaseThatWasOverwrittenAfterACrashIsFoundAtTheStartOrWhenItIsRead(t *testing.T) {
 	s := newWrittenShelf(t)
 	crashed := t.TempDir()
-	if _, err := s.write.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
-		t.Fatal(err)
-	}
+	checkpoint(t, s.dir)
 	copyDatabase(t, s.dir, crashed)
-	truth, err := everything(t, s.read)
+	truth, err := everything(t, s.db)
 	if err != nil {
 		t.Fatal(err)
 	}
 	started, read := 0, 0
 	overwritten(t, crashed, func(what, dir string) {
 		// Without the check of the start, as if it were overwritten while the server runs.
-		running := &Store{database: filepath.Join(dir, databaseName), log: slog.New(slog.DiscardHandler)}
-		running.health = &health{log: running.log}
-		db := running.openPool(url.Values{"_query_only": {"true"}}, 1)
+		db := database.OpenToRead(filepath.Join(dir, database.Name), slog.New(slog.DiscardHandler))
 		switch found, err := everything(t, db); {
 		case err != nil:
 			saysDamaged(t, what+", read", err)
-			saysDamaged(t, what+", remembered", running.health.err())
+			saysDamaged(t, what+", remembered", db.Trouble())
 			read++
 		case found != truth:
 			// Of an index or of the list of free pages nothing is wrong in the rows of the tables.
@@ -205,7 +197,7 @@ func TestADatabaseThatWasOverwrittenAfterACrashIsFoundAtTheStartOrWhenItIsRead(t
 			started++
 			return
 		}
-		found, err := everything(t, again.read)
+		found, err := everything(t, again.db)
 		switch {
 		case err != nil:
 			saysDamaged(t, what+", started", err)
@@ -223,7 +215,7 @@ func TestABackupInThePlaceOfTheDatabaseIsOpenedAfterACheck(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	backup, err := os.ReadFile(s.database)
+	backup, err := os.ReadFile(filepath.Join(s.dir, database.Name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +224,7 @@ func TestABackupInThePlaceOfTheDatabaseIsOpenedAfterACheck(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(s.database, backup, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.dir, database.Name), backup, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.open()
@@ -246,10 +238,8 @@ func TestABackupInThePlaceOfTheDatabaseIsOpenedAfterACheck(t *testing.T) {
 // cannot be told from a database that was tampered with, so that the words have to lead on.
 func TestABackupOfTheSameRunIsOpenedAsTheWordsSay(t *testing.T) {
 	s := newWrittenShelf(t)
-	if _, err := s.write.ExecContext(t.Context(), `PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
-		t.Fatal(err)
-	}
-	backup, err := os.ReadFile(s.database)
+	checkpoint(t, s.dir)
+	backup, err := os.ReadFile(filepath.Join(s.dir, database.Name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +247,7 @@ func TestABackupOfTheSameRunIsOpenedAsTheWordsSay(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(s.database, backup, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.dir, database.Name), backup, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	again, err := Open(t.Context(), Options{Dir: s.dir})
@@ -265,13 +255,10 @@ func TestABackupOfTheSameRunIsOpenedAsTheWordsSay(t *testing.T) {
 		t.Fatal(again.Close())
 	}
 	saysDamaged(t, "a backup of the same run", err)
-	if e := (*image.Error)(nil); !errors.As(err, &e) || !strings.Contains(e.Suggestion, "remove "+endedName+" alone") {
-		t.Errorf("it does not say to remove %s: %v", endedName, err)
+	if e := (*image.Error)(nil); !errors.As(err, &e) || !strings.Contains(e.Suggestion, "remove "+database.EndedName+" alone") {
+		t.Errorf("it does not say to remove %s: %v", database.EndedName, err)
 	}
-	if e := damagedDatabase(); !strings.Contains(e.Suggestion, endedName) {
-		t.Errorf("it does not say to remove %s: %s", endedName, e.Suggestion)
-	}
-	if err := os.Remove(filepath.Join(s.dir, endedName)); err != nil {
+	if err := os.Remove(filepath.Join(s.dir, database.EndedName)); err != nil {
 		t.Fatal(err)
 	}
 	s.open()
@@ -287,7 +274,7 @@ func TestWhatCannotBeADataFolderIsSaidInWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	foreign, emptied := t.TempDir(), t.TempDir()
-	if err := os.WriteFile(filepath.Join(foreign, databaseName), []byte(strings.Repeat("no database\n", 1000)), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(foreign, database.Name), []byte(strings.Repeat("no database\n", 1000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := newShelfWith(t, Options{})
@@ -295,7 +282,7 @@ func TestWhatCannotBeADataFolderIsSaidInWords(t *testing.T) {
 	if err := os.CopyFS(emptied, os.DirFS(s.dir)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(filepath.Join(emptied, databaseName), 0); err != nil {
+	if err := os.Truncate(filepath.Join(emptied, database.Name), 0); err != nil {
 		t.Fatal(err)
 	}
 	for dir, kind := range map[string]image.Kind{file: image.Invalid, filepath.Join(file, "below"): image.Invalid, foreign: image.Damaged, emptied: image.Invalid} {
@@ -307,29 +294,12 @@ func TestWhatCannotBeADataFolderIsSaidInWords(t *testing.T) {
 	}
 }
 
-// TestAFolderThatCannotBeWrittenToIsSaidInWords stands in for the file system, which refuses root nothing.
-func TestAFolderThatCannotBeWrittenToIsSaidInWords(t *testing.T) {
-	h := &health{log: slog.New(slog.DiscardHandler)}
-	for _, err := range []error{
-		h.judge(sqlite3.Error{Code: sqlite3.ErrReadonly}), h.judge(sqlite3.Error{Code: sqlite3.ErrCantOpen, SystemErrno: syscall.EROFS}),
-		unusableFolder("/data", "lock the data folder", &fs.PathError{Op: "open", Path: "/data/stowage.lock", Err: syscall.EACCES}),
-	} {
-		var e *image.Error
-		if !errors.As(err, &e) || e.Kind != image.ReadOnly || e.Suggestion == "" {
-			t.Errorf("%v", err)
-		}
-	}
-	if err := h.err(); err != nil {
-		t.Errorf("it is taken for damage: %v", err)
-	}
-}
-
 func TestNothingIsWrittenToADamagedDatabase(t *testing.T) {
 	s := newShelf(t)
 	s.pull("redis:7=redis amd64")
 	s.Settle()
 	files := s.files()
-	_ = s.health.damage(sqlite3.Error{Code: sqlite3.ErrCorrupt})
+	s.damageDatabase()
 	_, err := s.Ledger().Begin(t.Context(), job.Job{Detail: pull.Single{Ref: tagRef(t, "redis:7")}})
 	saysDamaged(t, "a new job", err)
 	s.keeper.removeStrays(slices.Collect(maps.Keys(files)))
@@ -339,7 +309,7 @@ func TestNothingIsWrittenToADamagedDatabase(t *testing.T) {
 	if now := s.files(); !maps.Equal(now, files) {
 		t.Errorf("files were removed: %v of %v", now, files)
 	}
-	if _, ok := readEnded(s.dir); ok {
+	if _, err := os.Stat(filepath.Join(s.dir, database.EndedName)); err == nil {
 		t.Error("the end is said to be good")
 	}
 	s.open()

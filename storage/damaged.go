@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // Damaged lists the blobs that were found damaged and are not mended, by digest: at most limit, each with at most uses
@@ -17,7 +18,7 @@ func (s *Store) Damaged(ctx context.Context, limit, uses int) (all []shelf.Damag
 	if len(marked) == 0 {
 		return nil, 0, nil
 	}
-	err = s.view(ctx, func(tx *sql.Tx) error {
+	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		for _, d := range marked {
 			b := shelf.DamagedBlob{Digest: d}
 			err := tx.QueryRowContext(ctx, `SELECT size, EXISTS (SELECT 1 FROM layers WHERE digest = ?1) FROM blobs WHERE digest = ?1`, d).Scan(&b.Size, &b.Layer)
@@ -60,7 +61,7 @@ const damagedNeeds = `WITH RECURSIVE up (digest, platform, leaf) AS (
 
 // findNeeds looks up what needs a blob. Of an index it is all of its stored platforms.
 func findNeeds(ctx context.Context, tx *sql.Tx, b *shelf.DamagedBlob, most int) error {
-	err := eachRow(ctx, tx, func(rows *sql.Rows) (enough bool, err error) {
+	err := database.EachRow(ctx, tx, func(rows *sql.Rows) (enough bool, err error) {
 		var ref image.Reference
 		var digest image.Digest
 		var platform string

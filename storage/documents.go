@@ -16,6 +16,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/storage/blob"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // cacheDir is the folder, beside the blobs, of the documents that are kept. All of it may go at any time.
@@ -44,7 +45,7 @@ type documents struct {
 func newDocuments(dir string, blobs *blob.Store, now func() time.Time) (*documents, error) {
 	k := &documents{dir: filepath.Join(dir, cacheDir), now: now, blobs: blobs, most: keptBytes}
 	if err := os.Mkdir(k.dir, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, unusableFolder(dir, "make the folder for documents that are kept", err)
+		return nil, blob.Unusable(dir, "make the folder for documents that are kept", err)
 	}
 	return k, nil
 }
@@ -102,7 +103,7 @@ func (k *documents) put(mediaType string, d image.Digest, raw []byte) error {
 	}
 	content := slices.Concat([]byte(mediaType+"\n"), raw)
 	// Its digest tells whether it came to the disk whole.
-	if err := os.WriteFile(k.path(d), content, databaseMode); err != nil {
+	if err := os.WriteFile(k.path(d), content, 0o600); err != nil {
 		return errors.Join(err, ignoreGone(os.Remove(k.path(d))))
 	}
 	now := k.now()
@@ -151,7 +152,7 @@ func (k *documents) get(d image.Digest) (mediaType string, raw []byte, err error
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errSpoilt) {
 		err = sql.ErrNoRows
 	}
-	return "", nil, notFound(err, "no index or manifest %s is stored", d)
+	return "", nil, database.NotFound(err, "no index or manifest %s is stored", d)
 }
 
 // errSpoilt says that a file does not have the bytes of its digest.
@@ -190,7 +191,7 @@ func (s *Store) KeptDocument(ctx context.Context, d image.Digest) (image.Documen
 		return image.Document{}, err
 	}
 	if doc, err = image.ParseDocument(mediaType, raw); err != nil {
-		return image.Document{}, notFound(sql.ErrNoRows, "no index or manifest %s is stored", d)
+		return image.Document{}, database.NotFound(sql.ErrNoRows, "no index or manifest %s is stored", d)
 	}
 	return doc, nil
 }
@@ -206,7 +207,7 @@ func (s *Store) KeepDocument(ctx context.Context, doc image.Document) error {
 		return nil
 	}
 	var stored bool
-	err := s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM manifests WHERE digest = ?1)
+	err := s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM manifests WHERE digest = ?1)
 		OR EXISTS (SELECT 1 FROM attestations WHERE digest = ?1)`, doc.Digest).Scan(&stored)
 	if err != nil || stored {
 		return err
@@ -223,7 +224,7 @@ func (s *Store) KeptAttestation(_ context.Context, d image.Digest) (image.Attest
 	}
 	a, err := image.ParseAttestation(mediaType, raw)
 	if err != nil { // an image is kept so
-		return image.Attestation{}, notFound(sql.ErrNoRows, "no attestation %s is stored", d)
+		return image.Attestation{}, database.NotFound(sql.ErrNoRows, "no attestation %s is stored", d)
 	}
 	return a, nil
 }

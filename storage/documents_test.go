@@ -13,6 +13,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // keeping is a store whose clock the test sets.
@@ -35,7 +36,7 @@ func newKeeping(t *testing.T) *keeping {
 func (k *keeping) open() {
 	k.t.Helper()
 	var err error
-	if k.Store, err = Open(context.Background(), Options{Dir: k.dir, Now: func() time.Time { return fromMillis(k.at.Load()) }}); err != nil {
+	if k.Store, err = Open(context.Background(), Options{Dir: k.dir, Now: func() time.Time { return database.FromMillis(k.at.Load()) }}); err != nil {
 		k.t.Fatal(err)
 	}
 }

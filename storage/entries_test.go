@@ -157,7 +157,7 @@ func TestTwoIndexesCanCallAnImageDifferently(t *testing.T) {
 // imageOf gives a stored image as it is by itself.
 func (s *testShelf) imageOf(manifest image.Digest) shelf.Image {
 	s.t.Helper()
-	images, err := reachableImages(s.t.Context(), s.read, manifest)
+	images, err := reachableImages(s.t.Context(), s.db, manifest)
 	if err != nil || len(images) != 1 {
 		s.t.Fatalf("%s: %v, %v", manifest, images, err)
 	}
@@ -213,7 +213,7 @@ func TestAFolderOfAnOlderVersionGetsThePlatformsOfItsIndexes(t *testing.T) {
 		`UPDATE listing SET platforms = 'darwin/arm64 darwin/arm64 linux/amd64'`,
 		`INSERT INTO unread_indexes SELECT digest FROM manifests WHERE kind = 'index'`,
 	} {
-		if _, err := s.write.ExecContext(t.Context(), statement); err != nil {
+		if _, err := (writing{s.db}).ExecContext(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -232,7 +232,7 @@ func TestAFolderOfAnOlderVersionGetsThePlatformsOfItsIndexes(t *testing.T) {
 		t.Errorf("the list has %+v, %v", rows, err)
 	}
 	var left int
-	if err := s.read.QueryRowContext(t.Context(), `SELECT count(*) FROM unread_indexes`).Scan(&left); err != nil || left != 0 {
+	if err := s.db.QueryRowContext(t.Context(), `SELECT count(*) FROM unread_indexes`).Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d indexes are unread, %v", left, err)
 	}
 }

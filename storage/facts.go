@@ -12,6 +12,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // Bounds of what filters can ask for of one image: a config is hostile, and may hold megabytes of labels.
@@ -66,7 +67,7 @@ const factsAtOnce = 200
 func (s *Store) readFacts(ctx context.Context) error {
 	after, count := image.Digest(""), 0
 	for {
-		manifests, err := rowsOf(ctx, s.write, scanDigest,
+		manifests, err := database.RowsOf(ctx, s.db, database.ScanDigest,
 			`SELECT manifest_digest FROM images WHERE facts = 0 AND manifest_digest > ? ORDER BY manifest_digest LIMIT ?`, after, factsAtOnce)
 		if err != nil || len(manifests) == 0 {
 			if count > 0 {
@@ -74,7 +75,7 @@ func (s *Store) readFacts(ctx context.Context) error {
 			}
 			return err
 		}
-		err = s.update(ctx, func(tx *sql.Tx) error {
+		err = s.db.Tend(ctx, "", func(tx *sql.Tx) error {
 			for _, d := range manifests {
 				doc, config, err := s.readImage(ctx, d)
 				if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 	"github.com/stowage/stowage/test/rules"
 )
 
@@ -274,7 +275,7 @@ func (s *testShelf) checkFiles(want map[image.Digest]int64) {
 	}
 	for _, query := range []string{`SELECT digest FROM blobs`, `SELECT digest FROM manifests`, `SELECT digest FROM layers`, `SELECT manifest_digest FROM images`, `SELECT layer_digest FROM image_layers`,
 		`SELECT digest FROM attestations`, `SELECT manifest_digest FROM image_attestations`, `SELECT attestation_digest FROM image_attestations`, `SELECT blob_digest FROM attestation_blobs`} {
-		digests, err := rowsOf(s.t.Context(), s.read, scanString, query)
+		digests, err := database.RowsOf(s.t.Context(), s.db, database.ScanString, query)
 		if err != nil {
 			s.t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage/database"
 )
 
 func TestTheDataFolderIsItsOwnersAlone(t *testing.T) {
@@ -55,11 +56,11 @@ func TestAFolderThatOthersCanWriteToIsNamed(t *testing.T) {
 
 func TestOthersCannotReadTheDatabaseOfAnOlderVersion(t *testing.T) {
 	s := newShelf(t)
-	if err := os.Chmod(s.database, 0o644); err != nil {
+	if err := os.Chmod(filepath.Join(s.dir, database.Name), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	s.reopen()
-	info, err := os.Stat(s.database)
+	info, err := os.Stat(filepath.Join(s.dir, database.Name))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 const (
@@ -25,7 +26,7 @@ const (
 // manifests that d lists, where they went along unasked, as in an archive. It takes some tens of nanoseconds and no look
 // at the database, which learns of it a few seconds later, or at the end; a crash loses those.
 func (s *Store) HandedOut(ref image.Reference, d image.Digest, images ...image.Digest) {
-	at := millis(s.now())
+	at := database.Millis(s.now())
 	h := s.handed
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -142,7 +143,7 @@ func (s *Store) WriteHandedOut(ctx context.Context) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	before := millis(s.now().Add(-handedWait))
+	before := database.Millis(s.now().Add(-handedWait))
 	for of, c := range later {
 		if err != nil || c.last > before {
 			h.add(of, c.n, c.last)
@@ -160,14 +161,14 @@ func (s *Store) writeHanded(ctx context.Context, counts map[handedKey]*handedCou
 		lines = append(lines, line{of.repository, of.tag, of.digest, c.n, c.last})
 	}
 	later = map[handedKey]*handedCount{}
-	_, err = s.numbered(ctx, func(tx *sql.Tx) error {
-		return inChunks(lines, handedAtOnce, func(list string) error {
+	err = s.db.Count(ctx, func(tx *sql.Tx) error {
+		return database.InChunks(lines, handedAtOnce, func(list string) error {
 			for _, statement := range []string{writeHandedTags, writeHandedDigests, listHanded} {
 				if _, err := tx.ExecContext(ctx, statement, list); err != nil {
 					return err
 				}
 			}
-			return eachRow(ctx, tx, func(rows *sql.Rows) (bool, error) {
+			return database.EachRow(ctx, tx, func(rows *sql.Rows) (bool, error) {
 				var of handedKey
 				err := rows.Scan(&of.repository, &of.tag, &of.digest)
 				later[of] = counts[of]
@@ -208,24 +209,26 @@ const (
 
 // countHanded notes since when it is counted what is handed out.
 func (s *Store) countHanded(ctx context.Context) error {
-	_, err := s.write.ExecContext(ctx, `INSERT INTO handed_since (only, at) VALUES (1, ?) ON CONFLICT DO NOTHING`, millis(s.now()))
-	return err
+	return s.db.Note(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO handed_since (only, at) VALUES (1, ?) ON CONFLICT DO NOTHING`, database.Millis(s.now()))
+		return err
+	})
 }
 
 // HandedOutOf tells how often what a reference names was handed out, and each of some manifests under its repository. Nothing
 // of it where it is not stored.
 func (s *Store) HandedOutOf(ctx context.Context, ref image.Reference, manifests []image.Digest) (out shelf.Downloads, err error) {
 	out.Images = map[image.Digest]shelf.Download{}
-	list, err := listFor(manifests)
+	list, err := database.ListFor(manifests)
 	if err != nil {
 		return out, err
 	}
-	err = s.view(ctx, func(tx *sql.Tx) error {
+	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		var since int64
 		if err := tx.QueryRowContext(ctx, `SELECT at FROM handed_since`).Scan(&since); err != nil {
 			return err
 		}
-		out.Since = fromMillis(since)
+		out.Since = database.FromMillis(since)
 		rt, err := findRoot(ctx, tx, ref)
 		if err != nil {
 			if image.KindOf(err) == image.NotFound {
@@ -242,7 +245,7 @@ func (s *Store) HandedOutOf(ctx context.Context, ref image.Reference, manifests 
 		if err != nil {
 			return err
 		}
-		return eachRow(ctx, tx, func(rows *sql.Rows) (bool, error) {
+		return database.EachRow(ctx, tx, func(rows *sql.Rows) (bool, error) {
 			var d image.Digest
 			var h shelf.Download
 			err := rows.Scan(&d, &h.Count, (*handedTime)(&h.Last))
@@ -255,7 +258,7 @@ func (s *Store) HandedOutOf(ctx context.Context, ref image.Reference, manifests 
 
 // HandedOutOfManifest tells how often a manifest was handed out by its digest or as a tag's, under any repository.
 func (s *Store) HandedOutOfManifest(ctx context.Context, d image.Digest) (h shelf.Download, err error) {
-	err = s.read.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(max(last_at), 0) FROM handed_digests WHERE digest = ?`, d).
+	err = s.db.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(max(last_at), 0) FROM handed_digests WHERE digest = ?`, d).
 		Scan(&h.Count, (*handedTime)(&h.Last))
 	return h, err
 }
@@ -270,7 +273,7 @@ func (t *handedTime) Scan(v any) error {
 		return fmt.Errorf("read a time: it is a %T", v)
 	}
 	if *t = (handedTime{}); ms != 0 {
-		*t = handedTime(fromMillis(ms))
+		*t = handedTime(database.FromMillis(ms))
 	}
 	return nil
 }

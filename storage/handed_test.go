@@ -193,7 +193,7 @@ func TestCountingForgetsNoLookUp(t *testing.T) {
 	if err := s.WriteHandedOut(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := s.servedManifests.Get(ref, s.changes.Load()); !ok {
+	if _, ok := s.servedManifests.Get(ref, s.db.Changes()); !ok {
 		t.Error("the look-up is forgotten")
 	}
 	s.isHanded(time.Time{}, s.handedRows(time.Time{})...)
@@ -243,7 +243,7 @@ func BenchmarkHandedOut(b *testing.B) {
 	ref := image.Reference{Repository: "docker.io/library/ubuntu", Tag: "22.04"}
 	m := shelf.Served{Digest: image.DigestOf([]byte("ubuntu"))}
 	b.Run("look up", func(b *testing.B) {
-		change := s.changes.Load()
+		change := s.db.Changes()
 		s.servedManifests.Put(ref, m, change)
 		for b.Loop() {
 			if _, ok := s.servedManifests.Get(ref, change); !ok {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 func (s *Store) writeHistory(ctx context.Context, tx *sql.Tx, e shelf.TagEvent) error {
@@ -15,7 +16,7 @@ func (s *Store) writeHistory(ctx context.Context, tx *sql.Tx, e shelf.TagEvent) 
 		pullID = e.PullID
 	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO tag_history (repository, tag, event, old_digest, new_digest, at, by, pull_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		e.Repository, e.Tag, e.Event, e.Old, e.New, millis(e.At), e.By, pullID)
+		e.Repository, e.Tag, e.Event, e.Old, e.New, database.Millis(e.At), e.By, pullID)
 	return err
 }
 
@@ -50,11 +51,11 @@ func (s *Store) DigestHistoryBefore(ctx context.Context, ref image.Reference, id
 
 // events gives the events of a repository before one that a condition on ?2 chooses.
 func (s *Store) events(ctx context.Context, repo image.Repository, condition string, value any, before int64) ([]shelf.TagEvent, error) {
-	return rowsOf(ctx, s.read, func(rows *sql.Rows) (shelf.TagEvent, error) {
+	return database.RowsOf(ctx, s.db, func(rows *sql.Rows) (shelf.TagEvent, error) {
 		e := shelf.TagEvent{Repository: repo}
 		var at int64
 		err := rows.Scan(&e.ID, &e.Tag, &e.Event, &e.Old, &e.New, &at, &e.By, &e.PullID, &e.OldStored, &e.NewStored, &e.Uploaded)
-		e.At = fromMillis(at)
+		e.At = database.FromMillis(at)
 		return e, err
 	}, `SELECT `+eventColumns+` FROM tag_history h WHERE repository = ?1 AND `+condition+` AND id < ?4 ORDER BY id DESC LIMIT ?3`, repo, value, shelf.MaxHistory, before)
 }

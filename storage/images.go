@@ -8,6 +8,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
+	"github.com/stowage/stowage/storage/database"
 )
 
 const imageColumns = `i.manifest_digest, i.config_digest, i.platform, coalesce(i.created, -62135596800000), i.size, i.layers, coalesce(i.unpacked, -1), i.broken, i.stored_at`
@@ -16,15 +17,15 @@ func scanImage(rows *sql.Rows) (shelf.Image, error) {
 	var i shelf.Image
 	var platform string
 	var created, stored int64
-	err := rows.Scan(&i.Manifest, &i.ID, &platform, &created, &i.Size, &i.Layers, &i.Unpacked, textColumn{&i.Broken}, &stored)
-	i.Own, i.Created, i.Stored = image.StoredPlatform(platform), fromMillis(created), fromMillis(stored)
+	err := rows.Scan(&i.Manifest, &i.ID, &platform, &created, &i.Size, &i.Layers, &i.Unpacked, database.TextColumn{Text: &i.Broken}, &stored)
+	i.Own, i.Created, i.Stored = image.StoredPlatform(platform), database.FromMillis(created), database.FromMillis(stored)
 	i.Platform = i.Own
 	return i, err
 }
 
 // entriesOf gives the lines of an index in order, nested indexes unfolded in place.
-func entriesOf(ctx context.Context, q querier, index image.Digest, depth int) ([]shelf.IndexEntry, error) {
-	flat, err := rowsOf(ctx, q, func(rows *sql.Rows) (shelf.IndexEntry, error) {
+func entriesOf(ctx context.Context, q database.Querier, index image.Digest, depth int) ([]shelf.IndexEntry, error) {
+	flat, err := database.RowsOf(ctx, q, func(rows *sql.Rows) (shelf.IndexEntry, error) {
 		e := shelf.IndexEntry{Depth: depth}
 		var platform string
 		err := rows.Scan(&e.Digest, &e.MediaType, &e.Bytes, &e.Kind, &platform, &e.Describes)
@@ -50,9 +51,9 @@ func entriesOf(ctx context.Context, q querier, index image.Digest, depth int) ([
 
 // reachableImages gives the stored images under a digest: itself, or those that the index lists, in its order, each once
 // for each platform that it is listed for.
-func reachableImages(ctx context.Context, q querier, d image.Digest) ([]shelf.Image, error) {
+func reachableImages(ctx context.Context, q database.Querier, d image.Digest) ([]shelf.Image, error) {
 	const query = `SELECT ` + imageColumns + ` FROM images i WHERE i.manifest_digest = ?`
-	found, err := rowsOf(ctx, q, scanImage, query, d)
+	found, err := database.RowsOf(ctx, q, scanImage, query, d)
 	if err != nil || len(found) > 0 {
 		return found, err
 	}
@@ -72,7 +73,7 @@ func reachableImages(ctx context.Context, q querier, d image.Digest) ([]shelf.Im
 		}
 		images, known := stored[e.Digest]
 		if !known {
-			if images, err = rowsOf(ctx, q, scanImage, query, e.Digest); err != nil {
+			if images, err = database.RowsOf(ctx, q, scanImage, query, e.Digest); err != nil {
 				return nil, err
 			}
 			stored[e.Digest] = images
@@ -97,7 +98,7 @@ func calledBy(e shelf.IndexEntry, own image.Platform) image.Platform {
 }
 
 // asCalled gives an image as a reference that leads to it calls it.
-func asCalled(ctx context.Context, q querier, i shelf.Image, ref image.Reference) (shelf.Image, error) {
+func asCalled(ctx context.Context, q database.Querier, i shelf.Image, ref image.Reference) (shelf.Image, error) {
 	var elsewhere bool
 	err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM index_entries WHERE digest = ? AND platform NOT IN ('', ?))`,
 		i.Manifest, i.Own.String()).Scan(&elsewhere)
@@ -118,7 +119,7 @@ func asCalled(ctx context.Context, q querier, i shelf.Image, ref image.Reference
 // Target gives what a reference names. NotFound where it is not stored.
 func (s *Store) Target(ctx context.Context, ref image.Reference) (shelf.Target, error) {
 	t := shelf.Target{Reference: ref}
-	err := s.view(ctx, func(tx *sql.Tx) error {
+	err := s.db.View(ctx, func(tx *sql.Tx) error {
 		var err error
 		if t.Digest, err = targetDigest(ctx, tx, ref); err != nil {
 			return err
@@ -138,8 +139,8 @@ func (s *Store) Target(ctx context.Context, ref image.Reference) (shelf.Target, 
 				return err
 			}
 		}
-		t.Pulled = fromMillis(pulled)
-		t.Tags, err = rowsOf(ctx, tx, scanString, `SELECT t.name FROM tags t JOIN repositories r ON r.id = t.repository_id
+		t.Pulled = database.FromMillis(pulled)
+		t.Tags, err = database.RowsOf(ctx, tx, database.ScanString, `SELECT t.name FROM tags t JOIN repositories r ON r.id = t.repository_id
 			WHERE r.name = ? AND t.digest = ? ORDER BY t.name`, ref.Repository, t.Digest)
 		if err != nil {
 			return err
@@ -168,7 +169,7 @@ func (s *Store) Preferred(images []shelf.Image) shelf.Image { return s.preferred
 // none, Conflict where several begin so. Several manifests can share a config: the newest stands for them.
 func (s *Store) ImageByID(ctx context.Context, prefix string) (shelf.Image, error) {
 	from, to := "sha256:"+prefix, "sha256:"+prefix+"g" // g sorts after every hex digit
-	ids, err := rowsOf(ctx, s.read, scanString, `SELECT DISTINCT config_digest FROM images WHERE config_digest BETWEEN ? AND ? LIMIT 2`, from, to)
+	ids, err := database.RowsOf(ctx, s.db, database.ScanString, `SELECT DISTINCT config_digest FROM images WHERE config_digest BETWEEN ? AND ? LIMIT 2`, from, to)
 	if err != nil {
 		return shelf.Image{}, err
 	}
@@ -179,7 +180,7 @@ func (s *Store) ImageByID(ctx context.Context, prefix string) (shelf.Image, erro
 		return shelf.Image{}, image.Errorf(image.Conflict, "several images have an ID that begins with %s", prefix).
 			Suggest("Give more digits of the ID.")
 	}
-	images, err := rowsOf(ctx, s.read, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.config_digest = ? ORDER BY i.stored_at DESC, i.manifest_digest LIMIT 1`, ids[0])
+	images, err := database.RowsOf(ctx, s.db, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.config_digest = ? ORDER BY i.stored_at DESC, i.manifest_digest LIMIT 1`, ids[0])
 	if err != nil {
 		return shelf.Image{}, err
 	}
@@ -190,7 +191,7 @@ func (s *Store) ImageByID(ctx context.Context, prefix string) (shelf.Image, erro
 }
 
 // referencesOf gives up to limit references that reach a manifest, and how many there are.
-func referencesOf(ctx context.Context, q querier, manifest image.Digest, limit int) (refs []image.Reference, total int, err error) {
+func referencesOf(ctx context.Context, q database.Querier, manifest image.Digest, limit int) (refs []image.Reference, total int, err error) {
 	roots, err := rootsOf(ctx, q, manifest, -1)
 	if err != nil {
 		return nil, 0, err
@@ -210,8 +211,8 @@ func referencesOf(ctx context.Context, q querier, manifest image.Digest, limit i
 }
 
 // tagsOf gives the tags that point at a root.
-func tagsOf(ctx context.Context, q querier, r removal.Root) ([]image.Reference, error) {
-	return rowsOf(ctx, q, func(rows *sql.Rows) (image.Reference, error) {
+func tagsOf(ctx context.Context, q database.Querier, r removal.Root) ([]image.Reference, error) {
+	return database.RowsOf(ctx, q, func(rows *sql.Rows) (image.Reference, error) {
 		ref := image.Reference{Repository: r.Name}
 		return ref, rows.Scan(&ref.Tag)
 	}, `SELECT name FROM tags WHERE repository_id = ? AND digest = ? ORDER BY name`, r.Repository, r.Digest)
@@ -219,5 +220,5 @@ func tagsOf(ctx context.Context, q querier, r removal.Root) ([]image.Reference, 
 
 // RepositoryExists tells whether the shelf has anything of a repository.
 func (s *Store) RepositoryExists(ctx context.Context, name image.Repository) (exists bool, err error) {
-	return exists, s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM repositories WHERE name = ?)`, name).Scan(&exists)
+	return exists, s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM repositories WHERE name = ?)`, name).Scan(&exists)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage/blob"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // committing is how many files of an upload are made blobs at once; they share the syncs of their folder.
@@ -140,8 +141,8 @@ func (s *Store) takeBack(ctx context.Context, fresh []image.Digest) error {
 
 // recordImport writes the rows of all that is not there already, and what it changed into done.
 func (s *Store) recordImport(ctx context.Context, in shelf.Import, done []shelf.Imported) error {
-	return s.update(ctx, func(tx *sql.Tx) error {
-		r := recorder{ctx: ctx, tx: tx, store: s, at: millis(s.now())}
+	return s.db.Change(ctx, in.By, image.ActionUpload, "", func(tx *sql.Tx) error {
+		r := recorder{ctx: ctx, tx: tx, store: s, at: database.Millis(s.now())}
 		for i, p := range in.Pulled {
 			if done[i].Same {
 				continue

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // indexesAtOnce is how many indexes are read from disk in one transaction.
@@ -15,7 +16,7 @@ const indexesAtOnce = 200
 func (s *Store) readIndexes(ctx context.Context) error {
 	after, count := image.Digest(""), 0
 	for {
-		some, err := rowsOf(ctx, s.write, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
+		some, err := database.RowsOf(ctx, s.db, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
 			`SELECT digest FROM unread_indexes WHERE digest > ? ORDER BY digest LIMIT ?`, after, indexesAtOnce)
 		if err != nil || len(some) == 0 {
 			if count > 0 {
@@ -23,7 +24,7 @@ func (s *Store) readIndexes(ctx context.Context) error {
 			}
 			return err
 		}
-		err = s.update(ctx, func(tx *sql.Tx) error {
+		err = s.db.Tend(ctx, "", func(tx *sql.Tx) error {
 			for _, d := range some {
 				doc, err := s.Document(ctx, d)
 				if err != nil || doc.Index == nil {

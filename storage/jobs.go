@@ -10,6 +10,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/share"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // What jobs have in common that wait or are worked on, and those that wait: a claim of an earlier session holds no more, for
@@ -50,8 +51,8 @@ func (q *Ledger) Ask(ctx context.Context, t job.Ticket) (id int64, joined bool, 
 	if err != nil {
 		return 0, false, err
 	}
-	err = q.store.note(ctx, func(tx *sql.Tx) error {
-		same, err := rowsOf(ctx, tx, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) }, `SELECT id FROM pulls WHERE what = ? AND what <> '' AND `+notOver+` ORDER BY id`, t.What)
+	err = q.store.db.Note(ctx, func(tx *sql.Tx) error {
+		same, err := database.RowsOf(ctx, tx, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) }, `SELECT id FROM pulls WHERE what = ? AND what <> '' AND `+notOver+` ORDER BY id`, t.What)
 		if err != nil {
 			return err
 		}
@@ -63,7 +64,7 @@ func (q *Ledger) Ask(ctx context.Context, t job.Ticket) (id int64, joined bool, 
 			return err
 		}
 		return tx.QueryRowContext(ctx, `INSERT INTO pulls (reference, state, created_at, job, tags, what, host, requester) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-			t.Job.Reference().String(), t.Job.State, millis(t.Job.Created), record, lines, t.What, t.Key.Host, t.Key.By).Scan(&id)
+			t.Job.Reference().String(), t.Job.State, database.Millis(t.Job.Created), record, lines, t.What, t.Key.Host, t.Key.By).Scan(&id)
 	})
 	if err != nil {
 		return 0, false, fmt.Errorf("keep pull: %w", err)
@@ -74,7 +75,7 @@ func (q *Ledger) Ask(ctx context.Context, t job.Ticket) (id int64, joined bool, 
 // checkQueue refuses a job where too many wait.
 func (q *Ledger) checkQueue(ctx context.Context, tx *sql.Tx, t job.Ticket) error {
 	var all, mine int
-	if err := tx.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(requester = ?), 0) FROM pulls WHERE `+waiting+`?`, t.Key.By, q.store.session).
+	if err := tx.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(requester = ?), 0) FROM pulls WHERE `+waiting+`?`, t.Key.By, q.store.db.Session()).
 		Scan(&all, &mine); err != nil {
 		return err
 	}
@@ -95,9 +96,9 @@ func (q *Ledger) Begin(ctx context.Context, j job.Job) (job.Lease, error) {
 		return job.Lease{}, err
 	}
 	l := job.Lease{Epoch: 1}
-	err = q.store.note(ctx, func(tx *sql.Tx) error {
+	err = q.store.db.Note(ctx, func(tx *sql.Tx) error {
 		return tx.QueryRowContext(ctx, `INSERT INTO pulls (reference, state, created_at, job, tags, claimed, epoch) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-			j.Reference().String(), j.State, millis(j.Created), record, lines, q.store.session, l.Epoch).Scan(&l.ID)
+			j.Reference().String(), j.State, database.Millis(j.Created), record, lines, q.store.db.Session(), l.Epoch).Scan(&l.ID)
 	})
 	if err != nil {
 		return job.Lease{}, fmt.Errorf("keep pull: %w", err)
@@ -107,15 +108,15 @@ func (q *Ledger) Begin(ctx context.Context, j job.Job) (job.Lease, error) {
 
 // Claim implements job.Ledger.
 func (q *Ledger) Claim(ctx context.Context, choose func(waiting []job.Turn) (id int64, ok bool)) (l job.Lease, ok bool, err error) {
-	turns, err := rowsOf(ctx, q.store.read, scanTurn, `SELECT id, host, requester FROM pulls WHERE `+waiting+`? ORDER BY id`, q.store.session)
+	turns, err := database.RowsOf(ctx, q.store.db, scanTurn, `SELECT id, host, requester FROM pulls WHERE `+waiting+`? ORDER BY id`, q.store.db.Session())
 	if err != nil {
 		return job.Lease{}, false, fmt.Errorf("list the pulls that wait: %w", err)
 	}
 	if l.ID, ok = choose(slices.DeleteFunc(turns, func(t job.Turn) bool { return q.store.unsaved.has(t.ID) })); !ok {
 		return job.Lease{}, false, nil
 	}
-	err = q.store.note(ctx, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, `UPDATE pulls SET claimed = ?, epoch = epoch + 1 WHERE id = ? AND `+waiting+`? RETURNING epoch`, q.store.session, l.ID, q.store.session).
+	err = q.store.db.Note(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, `UPDATE pulls SET claimed = ?, epoch = epoch + 1 WHERE id = ? AND `+waiting+`? RETURNING epoch`, q.store.db.Session(), l.ID, q.store.db.Session()).
 			Scan(&l.Epoch)
 	})
 	if err != nil {
@@ -132,7 +133,7 @@ func scanTurn(rows *sql.Rows) (t job.Turn, err error) {
 
 // Release implements job.Ledger.
 func (q *Ledger) Release(ctx context.Context, l job.Lease) error {
-	err := q.store.note(ctx, func(tx *sql.Tx) error {
+	err := q.store.db.Note(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE pulls SET claimed = 0 WHERE id = ? AND epoch = ?`, l.ID, l.Epoch)
 		return err
 	})
@@ -144,7 +145,7 @@ func (q *Ledger) Release(ctx context.Context, l job.Lease) error {
 
 // Seal implements job.Ledger.
 func (q *Ledger) Seal(ctx context.Context, id int64) error {
-	err := q.store.note(ctx, func(tx *sql.Tx) error {
+	err := q.store.db.Note(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE pulls SET what = '' WHERE id = ?`, id)
 		return err
 	})
@@ -165,10 +166,10 @@ func (q *Ledger) Save(ctx context.Context, l job.Lease, j job.Job) error {
 }
 
 func (q *Ledger) writeJob(ctx context.Context, l job.Lease, j job.Job) error {
-	err := q.store.note(ctx, func(tx *sql.Tx) error {
+	err := q.store.db.Note(ctx, func(tx *sql.Tx) error {
 		var holds bool
 		if err := tx.QueryRowContext(ctx, `SELECT CASE WHEN ?2 > 0 THEN claimed = ?3 AND epoch = ?2 ELSE claimed <> ?3 END FROM pulls WHERE id = ?1`,
-			l.ID, l.Epoch, q.store.session).Scan(&holds); err != nil {
+			l.ID, l.Epoch, q.store.db.Session()).Scan(&holds); err != nil {
 			return err
 		}
 		if !holds {
@@ -220,18 +221,18 @@ func scanJob(rows *sql.Rows) (job.Job, error) {
 
 // Unfinished implements job.Ledger.
 func (q *Ledger) Unfinished(ctx context.Context) ([]job.Job, error) {
-	jobs, err := rowsOf(ctx, q.store.read, scanJob, `SELECT `+jobColumns+` FROM pulls WHERE `+notOver+` ORDER BY id`)
+	jobs, err := database.RowsOf(ctx, q.store.db, scanJob, `SELECT `+jobColumns+` FROM pulls WHERE `+notOver+` ORDER BY id`)
 	return slices.DeleteFunc(q.store.unsaved.laid(jobs), func(j job.Job) bool { return j.State.Final() }), err
 }
 
 // Jobs lists kept jobs, newest first, and how many there are in all. Lines that are kept apart are left out: they would
 // make a list slow.
 func (s *Store) Jobs(ctx context.Context, offset, limit int) (jobs []job.Job, total int, err error) {
-	err = s.view(ctx, func(tx *sql.Tx) error {
+	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM pulls`).Scan(&total); err != nil {
 			return err
 		}
-		jobs, err = rowsOf(ctx, tx, scanJob, `SELECT id, job, '' FROM pulls ORDER BY id DESC LIMIT ? OFFSET ?`, limit, offset)
+		jobs, err = database.RowsOf(ctx, tx, scanJob, `SELECT id, job, '' FROM pulls ORDER BY id DESC LIMIT ? OFFSET ?`, limit, offset)
 		return err
 	})
 	return s.unsaved.laid(jobs), total, err
@@ -239,7 +240,7 @@ func (s *Store) Jobs(ctx context.Context, offset, limit int) (jobs []job.Job, to
 
 // Job returns one kept job. NotFound where there is none of that ID.
 func (s *Store) Job(ctx context.Context, id int64) (job.Job, error) {
-	jobs, err := rowsOf(ctx, s.read, scanJob, `SELECT `+jobColumns+` FROM pulls WHERE id = ?`, id)
+	jobs, err := database.RowsOf(ctx, s.db, scanJob, `SELECT `+jobColumns+` FROM pulls WHERE id = ?`, id)
 	if err != nil {
 		return job.Job{}, err
 	}

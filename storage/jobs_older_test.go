@@ -11,6 +11,7 @@ import (
 	"github.com/stowage/stowage/migrations"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/registry"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // olderJob is a record as versions before the kinds of jobs have written it.
@@ -35,7 +36,7 @@ func (s *testShelf) leaveOlder(jobs ...olderJob) {
 		statements = append(statements, `ALTER TABLE pulls DROP COLUMN `+column)
 	}
 	for _, statement := range statements {
-		if _, err := s.write.ExecContext(s.t.Context(), statement); err != nil {
+		if _, err := (writing{s.db}).ExecContext(s.t.Context(), statement); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -44,8 +45,8 @@ func (s *testShelf) leaveOlder(jobs ...olderJob) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if _, err := s.write.ExecContext(s.t.Context(), `INSERT INTO pulls (reference, state, created_at, job, tags) VALUES (?, ?, ?, ?, '')`,
-			j.Reference.String(), j.State, millis(j.Created), string(record)); err != nil {
+		if _, err := (writing{s.db}).ExecContext(s.t.Context(), `INSERT INTO pulls (reference, state, created_at, job, tags) VALUES (?, ?, ?, ?, '')`,
+			j.Reference.String(), j.State, database.Millis(j.Created), string(record)); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -53,7 +54,7 @@ func (s *testShelf) leaveOlder(jobs ...olderJob) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := s.write.ExecContext(s.t.Context(), string(raw)); err != nil {
+	if _, err := (writing{s.db}).ExecContext(s.t.Context(), string(raw)); err != nil {
 		s.t.Fatal(err)
 	}
 }

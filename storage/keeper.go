@@ -3,14 +3,12 @@ package storage
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"iter"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage/database"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -49,7 +47,7 @@ type keeperTimes struct {
 }
 
 func newKeeper(s *Store) *keeper {
-	k := &keeper{store: s, kick: make(chan struct{}, 1), dirty: true, persist: s.persistRows, waits: keeperTimes{settleDelay, settleAgain}}
+	k := &keeper{store: s, kick: make(chan struct{}, 1), dirty: true, persist: s.db.Persist, waits: keeperTimes{settleDelay, settleAgain}}
 	k.idle = sync.NewCond(&k.mu)
 	k.writeIndex = func(ctx context.Context) error { return s.blobs.WriteIndex(ctx, s.layoutEntries(ctx)) }
 	return k
@@ -118,7 +116,7 @@ func (k *keeper) times() keeperTimes {
 // there until their time has come.
 func (s *Store) Settle() {
 	k := s.keeper
-	due, err := k.due(context.Background(), millis(s.now()))
+	due, err := k.due(context.Background(), database.Millis(s.now()))
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err == nil && len(due) > 0 {
@@ -141,7 +139,7 @@ func (k *keeper) settle(ctx context.Context) {
 // round writes index.json before it removes files, so that the layout never names what is gone. What fails
 // is tried again a little later. k.work is held.
 func (k *keeper) round(ctx context.Context) (files int, freed int64, err error) {
-	if err := k.store.health.err(); err != nil {
+	if err := k.store.db.Trouble(); err != nil {
 		k.giveUp()
 		return 0, 0, err
 	}
@@ -151,7 +149,7 @@ func (k *keeper) round(ctx context.Context) (files int, freed int64, err error) 
 	k.mu.Unlock()
 
 	// Looked up before index.json is written: what goes after this may still stand in it.
-	now := millis(k.store.now())
+	now := database.Millis(k.store.now())
 	due, err := k.due(ctx, now)
 	sweep := func() (err error) {
 		if len(strays) > 0 {
@@ -199,22 +197,6 @@ func (k *keeper) giveUp() {
 	k.idle.Broadcast()
 }
 
-// persistRows makes what was committed survive a power cut. SQLite's synchronous=NORMAL leaves that to the next
-// checkpoint: a deletion could be undone after its files are gone, and rows would be there without their files.
-func (s *Store) persistRows() error {
-	f, err := os.Open(s.database + "-wal")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // a checkpoint, which syncs, has taken everything over
-	}
-	if err != nil {
-		return fmt.Errorf("sync the database: %w", err)
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("sync the database: %w", err)
-	}
-	return nil
-}
-
 // sweepFiles removes files that no row needs.
 func (k *keeper) sweepFiles(ctx context.Context, files []image.Digest) {
 	var freed int64
@@ -243,14 +225,14 @@ func (k *keeper) sweepFile(ctx context.Context, d image.Digest) (done bool, free
 
 // needed tells whether a row needs a blob's file, or an undo may.
 func (k *keeper) needed(ctx context.Context, d image.Digest) (needed bool, err error) {
-	err = k.store.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?1) OR EXISTS (SELECT 1 FROM waiting_blobs WHERE digest = ?1)`, d).Scan(&needed)
+	err = k.store.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?1) OR EXISTS (SELECT 1 FROM waiting_blobs WHERE digest = ?1)`, d).Scan(&needed)
 	return needed, err
 }
 
 // pullsGoOn tells whether pulls that an earlier process left are about to go on: what they have fetched is
 // theirs, however long the server was down, and nobody holds it yet.
 func (k *keeper) pullsGoOn(ctx context.Context) (unfinished bool) {
-	err := k.store.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pulls WHERE state NOT IN ('done', 'failed', 'cancelled'))`).Scan(&unfinished)
+	err := k.store.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pulls WHERE state NOT IN ('done', 'failed', 'cancelled'))`).Scan(&unfinished)
 	if err != nil && ctx.Err() == nil {
 		k.store.log.Error("look for unfinished pulls", "error", err)
 	}
@@ -261,7 +243,7 @@ func (k *keeper) pullsGoOn(ctx context.Context) (unfinished bool) {
 // files, or a pull that nobody finished, has left. They go by way of settle: a row that went only now may
 // still stand in index.json.
 func (k *keeper) sweepStrays(ctx context.Context) {
-	if k.store.health.err() != nil {
+	if k.store.db.Trouble() != nil {
 		return
 	}
 	before := k.store.now().Add(-k.store.grace)
@@ -308,7 +290,7 @@ func (k *keeper) sweepStrays(ctx context.Context) {
 // image layout and containerd do, and one for each digest that has no tag.
 func (s *Store) layoutEntries(ctx context.Context) iter.Seq2[image.Descriptor, error] {
 	return func(yield func(image.Descriptor, error) bool) {
-		rows, err := s.read.QueryContext(ctx, `SELECT r.name, coalesce(t.name, ''), d.digest, m.media_type, b.size
+		rows, err := s.db.QueryContext(ctx, `SELECT r.name, coalesce(t.name, ''), d.digest, m.media_type, b.size
 			FROM repository_digests d JOIN repositories r ON r.id = d.repository_id JOIN manifests m ON m.digest = d.digest JOIN blobs b ON b.digest = d.digest
 			LEFT JOIN tags t ON t.repository_id = d.repository_id AND t.digest = d.digest ORDER BY r.name, t.name, d.digest`)
 		if err != nil {

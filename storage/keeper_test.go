@@ -14,6 +14,7 @@ import (
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // keeperFails puts what is given in place of the keeper's steps and lets it try again at once.
@@ -100,8 +101,8 @@ func TestAFolderOfBlobsWithoutADatabaseIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, names := len(s.files()), s.layoutNames()
-	hidden := filepath.Join(t.TempDir(), databaseName)
-	database := filepath.Join(s.dir, databaseName)
+	hidden := filepath.Join(t.TempDir(), database.Name)
+	database := filepath.Join(s.dir, database.Name)
 	if err := os.Rename(database, hidden); err != nil {
 		t.Fatal(err)
 	}

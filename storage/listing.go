@@ -9,20 +9,21 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
+	"github.com/stowage/stowage/storage/database"
 )
 
 func scanRow(rows *sql.Rows) (r shelf.Row, id int64, err error) {
 	var platform, platforms string
 	var created, pulled int64
 	err = rows.Scan(&id, &r.Reference.Repository, &r.Reference.Tag, &r.Digest, &r.Reason, &r.ImageID, &platform, &platforms, &created, &pulled,
-		&r.Size, &r.Unpacked, &r.TotalSize, textColumn{&r.Broken}, &r.Pinned, &r.Update, &r.Downloads.Count, (*handedTime)(&r.Downloads.Last))
+		&r.Size, &r.Unpacked, &r.TotalSize, database.TextColumn{Text: &r.Broken}, &r.Pinned, &r.Update, &r.Downloads.Count, (*handedTime)(&r.Downloads.Last))
 	if err != nil {
 		return shelf.Row{}, 0, err
 	}
 	if r.Reference.Tag == "" {
 		r.Reference.Digest = r.Digest
 	}
-	r.Created, r.Pulled = fromMillis(created), fromMillis(pulled)
+	r.Created, r.Pulled = database.FromMillis(created), database.FromMillis(pulled)
 	r.Platform = image.StoredPlatform(platform)
 	for _, p := range strings.Fields(platforms) {
 		r.Platforms = append(r.Platforms, image.StoredPlatform(p))
@@ -32,7 +33,7 @@ func scanRow(rows *sql.Rows) (r shelf.Row, id int64, err error) {
 
 // Totals gives the sums over the whole shelf.
 func (s *Store) Totals(ctx context.Context) (t shelf.Totals, err error) {
-	err = s.read.QueryRowContext(ctx, `SELECT rows_listed, repositories, blob_count, blob_bytes, waiting_count, waiting_bytes FROM totals`).
+	err = s.db.QueryRowContext(ctx, `SELECT rows_listed, repositories, blob_count, blob_bytes, waiting_count, waiting_bytes FROM totals`).
 		Scan(&t.Images, &t.Repositories, &t.Blobs, &t.Bytes, &t.Waiting, &t.WaitingBytes)
 	return t, err
 }
@@ -96,7 +97,7 @@ func (s *Store) writeListing(ctx context.Context, tx *sql.Tx, repo int64, d imag
 		tag    string
 		pulled int64
 	}
-	lines, err := rowsOf(ctx, tx, func(rows *sql.Rows) (l line, err error) { return l, rows.Scan(&l.tag, &l.pulled) },
+	lines, err := database.RowsOf(ctx, tx, func(rows *sql.Rows) (l line, err error) { return l, rows.Scan(&l.tag, &l.pulled) },
 		tags, append([]any{repo, d}, args...)...)
 	if err != nil {
 		return err
@@ -124,8 +125,8 @@ func (s *Store) writeListing(ctx context.Context, tx *sql.Tx, repo int64, d imag
 			SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, EXISTS (SELECT 1 FROM pins WHERE repository_id = ?1 AND digest = ?2),
 			coalesce((SELECT `+updateState+` FROM tag_checks c WHERE c.repository_id = ?1 AND c.tag = ?3), ''), `+handedColumns+`
 			FROM (SELECT ?1 AS repository_id, ?2 AS digest, ?3 AS tag) listing, `+handedOf,
-			repo, d, l.tag, reason, name, shown.ID, shown.Platform.String(), strings.Join(names, " "), millis(shown.Created), l.pulled,
-			shown.Size, shown.Unpacked, total, textColumn{&shown.Broken})
+			repo, d, l.tag, reason, name, shown.ID, shown.Platform.String(), strings.Join(names, " "), database.Millis(shown.Created), l.pulled,
+			shown.Size, shown.Unpacked, total, database.TextColumn{Text: &shown.Broken})
 		if err != nil {
 			return err
 		}
@@ -153,7 +154,7 @@ func totalSize(ctx context.Context, tx *sql.Tx, images []shelf.Image) (int64, er
 	}
 	sizes := map[image.Digest]int64{}
 	for _, i := range images {
-		_, err := rowsOf(ctx, tx, func(rows *sql.Rows) (struct{}, error) {
+		_, err := database.RowsOf(ctx, tx, func(rows *sql.Rows) (struct{}, error) {
 			var d image.Digest
 			var size int64
 			err := rows.Scan(&d, &size)
@@ -187,8 +188,8 @@ func (s *Store) refreshListingsOf(ctx context.Context, tx *sql.Tx, manifest imag
 
 // rootsOf gives the roots that reach a manifest or index: itself, or an index that lists it. At most limit of them; all
 // where that is negative.
-func rootsOf(ctx context.Context, q querier, d image.Digest, limit int) ([]removal.Root, error) {
-	return rowsOf(ctx, q, func(rows *sql.Rows) (r removal.Root, err error) {
+func rootsOf(ctx context.Context, q database.Querier, d image.Digest, limit int) ([]removal.Root, error) {
+	return database.RowsOf(ctx, q, func(rows *sql.Rows) (r removal.Root, err error) {
 		return r, rows.Scan(&r.Repository, &r.Name, &r.Digest, &r.ByDigest)
 	}, upFromDigest+`SELECT * FROM (SELECT d.repository_id, r.name, d.digest, d.by_digest FROM up
 		CROSS JOIN repository_digests d ON d.digest = up.digest CROSS JOIN repositories r ON r.id = d.repository_id LIMIT ?2)

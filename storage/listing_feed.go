@@ -6,11 +6,12 @@ import (
 	"fmt"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage/database"
 	"github.com/stowage/stowage/storage/listing"
 )
 
 // listFeed is the list as one snapshot of the database has it.
-type listFeed struct{ q querier }
+type listFeed struct{ q database.Querier }
 
 // Change implements listing.Feed.
 func (f listFeed) Change(ctx context.Context) (change int64, err error) {
@@ -39,7 +40,7 @@ func (f listFeed) All(ctx context.Context, hash listing.Hasher, add func(listing
 // Since implements listing.Feed.
 func (f listFeed) Since(ctx context.Context, change int64, hash listing.Hasher, add func(listing.Row)) ([]int64, error) {
 	const changed = `SELECT id FROM listing_changes WHERE change > ?`
-	ids, err := rowsOf(ctx, f.q, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) },
+	ids, err := database.RowsOf(ctx, f.q, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) },
 		`SELECT DISTINCT id FROM (`+changed+`) changed`, change)
 	if err != nil {
 		return nil, fmt.Errorf("read what changed in the list: %w", err)
@@ -60,7 +61,7 @@ const listColumns = `SELECT l.id, l.repository_id, r.name, r.familiar, l.name, l
 
 // rows adds the rows of a query that begins with listColumns.
 func (f listFeed) rows(ctx context.Context, labels map[image.Digest]string, add func(listing.Row), query string, args ...any) error {
-	return eachRow(ctx, f.q, func(rows *sql.Rows) (bool, error) {
+	return database.EachRow(ctx, f.q, func(rows *sql.Rows) (bool, error) {
 		var r listing.Row
 		err := rows.Scan(&r.ID, &r.Repository.ID, &r.Repository.Name, &r.Repository.Familiar, &r.Name, &r.Digest, &r.ImageID, &r.Platforms,
 			&r.Created, &r.Pulled, &r.Sizes.Compressed, &r.Sizes.Unpacked, &r.Sizes.Total, &r.Reason, &r.Update, &r.Pinned,
@@ -93,7 +94,7 @@ func (f listFeed) labelsOf(ctx context.Context, hash listing.Hasher, rows string
 // be reached.
 func (f listFeed) readLabels(ctx context.Context, hash listing.Hasher, labels, reach string, args ...any) (map[image.Digest]string, error) {
 	sets := map[image.Digest][]listing.LabelHash{}
-	_, err := rowsOf(ctx, f.q, func(rows *sql.Rows) (_ struct{}, err error) {
+	_, err := database.RowsOf(ctx, f.q, func(rows *sql.Rows) (_ struct{}, err error) {
 		var manifest image.Digest
 		var l image.Label
 		err = rows.Scan(&manifest, &l.Key, &l.Value)
@@ -104,7 +105,7 @@ func (f listFeed) readLabels(ctx context.Context, hash listing.Hasher, labels, r
 		return nil, err
 	}
 	of := map[image.Digest][][]listing.LabelHash{}
-	_, err = rowsOf(ctx, f.q, func(rows *sql.Rows) (_ struct{}, err error) {
+	_, err = database.RowsOf(ctx, f.q, func(rows *sql.Rows) (_ struct{}, err error) {
 		var digest, manifest image.Digest
 		err = rows.Scan(&digest, &manifest)
 		of[digest] = append(of[digest], sets[manifest])

@@ -165,7 +165,7 @@ func TestTheListFiltersByRegistryPlatformUpdateAndPin(t *testing.T) {
 	if _, err := s.Pin(t.Context(), postgres, "in use", image.ActorNamed("noa")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.write.Exec(nextChange + `; UPDATE listing SET update_state = 'gone' WHERE name = 'ubuntu:22.04'`); err != nil {
+	if _, err := (writing{s.db}).Exec(nextChange + `; UPDATE listing SET update_state = 'gone' WHERE name = 'ubuntu:22.04'`); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -227,12 +227,12 @@ func TestTheImageOfBeforeAndSinceIsNamedAsDockerNamesIt(t *testing.T) {
 func TestARowOfTheIndexIsSmall(t *testing.T) {
 	s := newShelf(t)
 	const rows = 50_000
-	_, err := s.write.Exec(`WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+	_, err := writing{s.db}.Exec(`WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
 		INSERT INTO repositories (id, name, familiar) SELECT i, 'quay.io/team/service-' || i, 'quay.io/team/service-' || i FROM n`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.write.Exec(nextChange+`; WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+	_, err = writing{s.db}.Exec(nextChange+`; WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 		INSERT INTO listing (repository_id, digest, tag, reason, name, image_id, platform, platforms, created, pulled_at, size, unpacked, total_size, broken)
 		SELECT 1 + i % 1000, printf('sha256:%064x', i), i, 'tag', 'quay.io/team/service-' || (1 + i % 1000) || ':' || i, printf('sha256:%064x', i * 7), 'linux/amd64', 'linux/amd64', i, i, i, i, i, '' FROM n`, rows)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 	"github.com/stowage/stowage/storage/listing"
 )
 
@@ -61,7 +62,7 @@ func oneOf[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
 func (l *randomList) write(f func(tx *sql.Tx)) {
 	l.t.Helper()
-	if err := l.update(l.t.Context(), func(tx *sql.Tx) error { f(tx); return nil }); err != nil {
+	if err := l.db.Tend(l.t.Context(), "", func(tx *sql.Tx) error { f(tx); return nil }); err != nil {
 		l.t.Fatal(err)
 	}
 }
@@ -118,7 +119,7 @@ func (l *randomList) values() []any {
 	}
 	created := int64(l.random.IntN(50)) * 1000
 	if l.random.IntN(10) == 0 {
-		created = millis(time.Time{})
+		created = database.Millis(time.Time{})
 	}
 	direct, last := int64(d[8]%5), l.random.Int64N(3) // of a digest, the same in each row
 	return []any{
@@ -219,7 +220,7 @@ type listRow struct {
 func (l *randomList) all() []listRow {
 	l.t.Helper()
 	ctx := l.t.Context()
-	all, err := rowsOf(ctx, l.read, func(rows *sql.Rows) (r listRow, err error) {
+	all, err := database.RowsOf(ctx, l.db, func(rows *sql.Rows) (r listRow, err error) {
 		r.Row, r.id, err = scanRow(rows)
 		r.name = r.Reference.Familiar()
 		r.direct = int64(string(r.Digest)[8] % 5)
@@ -233,14 +234,14 @@ func (l *randomList) all() []listRow {
 	for i := range all {
 		d := all[i].Digest
 		if _, known := of[d]; !known {
-			images, err := reachableImages(ctx, l.read, d)
+			images, err := reachableImages(ctx, l.db, d)
 			if err != nil {
 				l.t.Fatal(err)
 			}
 			var r listRow
 			for _, img := range images {
 				set := map[string]string{}
-				_, err := rowsOf(ctx, l.read, func(rows *sql.Rows) (_ struct{}, err error) {
+				_, err := database.RowsOf(ctx, l.db, func(rows *sql.Rows) (_ struct{}, err error) {
 					var key, value string
 					err = rows.Scan(&key, &value)
 					set[key] = value
@@ -500,7 +501,7 @@ func TestTheChangesOfTheListAreTrimmed(t *testing.T) {
 			SELECT 1, ?, i, 'tag', 'many:' || i, '', '', '', 0, 0, 0, 0, 0, '' FROM n`, l.digests[0])
 	})
 	var kept int
-	if err := l.read.QueryRow(`SELECT count(*) FROM listing_changes`).Scan(&kept); err != nil || kept < 20_000 || kept > 21_000 {
+	if err := l.db.QueryRowContext(l.t.Context(), `SELECT count(*) FROM listing_changes`).Scan(&kept); err != nil || kept < 20_000 || kept > 21_000 {
 		t.Errorf("%d changes are kept, %v", kept, err)
 	}
 	if _, total, err := l.List(t.Context(), shelf.Query{}); err != nil || total != 30_000 {

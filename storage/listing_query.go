@@ -10,6 +10,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 	"github.com/stowage/stowage/storage/listing"
 )
 
@@ -22,7 +23,7 @@ const listTries = 4
 func (s *Store) choose(ctx context.Context, q shelf.Query, pick func(*listing.Choice), read func(*sql.Tx) error) error {
 	for try := 1; ; try++ {
 		ahead := false
-		err := s.view(ctx, func(tx *sql.Tx) error {
+		err := s.db.View(ctx, func(tx *sql.Tx) error {
 			change, err := s.index.CatchUp(ctx, listFeed{tx})
 			if err != nil {
 				return err
@@ -74,7 +75,7 @@ func (s *Store) EachImageID(ctx context.Context, q shelf.Query, f func(image.Dig
 	for len(ids) > 0 {
 		some := ids[:min(len(ids), idsAtOnce)]
 		ids = ids[len(some):]
-		lines, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (l line, err error) { return l, rows.Scan(&l.id, &l.image) },
+		lines, err := database.RowsOf(ctx, s.db, func(rows *sql.Rows) (l line, err error) { return l, rows.Scan(&l.id, &l.image) },
 			`SELECT id, image_id FROM listing WHERE id IN (SELECT value FROM json_each(?))`, idList(some))
 		if err != nil {
 			return err
@@ -106,7 +107,7 @@ func (s *Store) ListRepositories(ctx context.Context, q shelf.Query) (rows []she
 
 // ListOffers gives what is there to be filtered by.
 func (s *Store) ListOffers(ctx context.Context) (o shelf.Offers, err error) {
-	err = s.view(ctx, func(tx *sql.Tx) error {
+	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		_, err := s.index.CatchUp(ctx, listFeed{tx})
 		return err
 	})
@@ -128,7 +129,7 @@ func (s *Store) CreatedOf(ctx context.Context, name string) (time.Time, error) {
 }
 
 func (s *Store) createdOfReference(ctx context.Context, ref image.Reference) (created time.Time, err error) {
-	err = s.view(ctx, func(tx *sql.Tx) error {
+	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		d, err := targetDigest(ctx, tx, ref)
 		if err != nil {
 			return err
@@ -149,7 +150,7 @@ func readRows(ctx context.Context, tx *sql.Tx, ids []int64) ([]shelf.Row, error)
 		shelf.Row
 		id int64
 	}
-	lines, err := rowsOf(ctx, tx, func(rows *sql.Rows) (l line, err error) {
+	lines, err := database.RowsOf(ctx, tx, func(rows *sql.Rows) (l line, err error) {
 		l.Row, l.id, err = scanRow(rows)
 		return l, err
 	}, `SELECT l.id, r.name, l.tag, l.digest, l.reason, l.image_id, l.platform, l.platforms, l.created, l.pulled_at,
@@ -185,13 +186,13 @@ const reachedBy = `SELECT id FROM listing WHERE digest IN (
 // reachedRows returns the IDs of the rows that reachedBy finds for the first digits of a digest.
 func reachedRows(ctx context.Context, tx *sql.Tx, digits string) ([]int64, error) {
 	from, to := "sha256:"+digits, "sha256:"+digits+"g" // g sorts after every hex digit
-	return rowsOf(ctx, tx, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) },
+	return database.RowsOf(ctx, tx, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) },
 		reachedBy, from, to, from, to, from, to)
 }
 
 // warm reads the list before anybody asks for it. Where it fails, the first who asks reads it.
 func (s *Store) warm(ctx context.Context) {
-	err := s.view(ctx, func(tx *sql.Tx) error {
+	err := s.db.View(ctx, func(tx *sql.Tx) error {
 		_, err := s.index.CatchUp(ctx, listFeed{tx})
 		return err
 	})

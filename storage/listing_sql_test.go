@@ -9,13 +9,14 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // BenchmarkListBySQLOrIndex answers the same views of a list of 100,000 tags by plain SQL, with a covering index under
 // each order and one under the filters, and by the index in memory. docs/decisions/list.md gives its figures.
 func BenchmarkListBySQLOrIndex(b *testing.B) {
 	s := newVariedShelf(b)
-	if _, err := s.write.ExecContext(b.Context(), `CREATE INDEX bench_name ON listing (name, id);
+	if _, err := (writing{s.db}).ExecContext(b.Context(), `CREATE INDEX bench_name ON listing (name, id);
 		CREATE INDEX bench_size ON listing (size, name, id);
 		CREATE INDEX bench_filter ON listing (name, update_state, platforms, repository_id);
 		CREATE INDEX bench_label ON image_labels (key, value, manifest_digest);
@@ -42,15 +43,15 @@ func BenchmarkListBySQLOrIndex(b *testing.B) {
 		b.Run(v.name+"/sql", func(b *testing.B) {
 			atPercentile(b, func() error {
 				var total int
-				if err := s.read.QueryRowContext(b.Context(), `SELECT count(*) FROM listing WHERE `+v.where, v.args...).Scan(&total); err != nil {
+				if err := s.db.QueryRowContext(b.Context(), `SELECT count(*) FROM listing WHERE `+v.where, v.args...).Scan(&total); err != nil {
 					return err
 				}
-				ids, err := rowsOf(b.Context(), s.read, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) },
+				ids, err := database.RowsOf(b.Context(), s.db, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) },
 					`SELECT id FROM listing WHERE `+v.where+` ORDER BY `+v.order+` LIMIT 50`, v.args...)
 				if err != nil || len(ids) == 0 {
 					return fmt.Errorf("%d rows: %w", len(ids), err)
 				}
-				return s.view(b.Context(), func(tx *sql.Tx) error {
+				return s.db.View(b.Context(), func(tx *sql.Tx) error {
 					_, err := readRows(b.Context(), tx, ids)
 					return err
 				})
@@ -69,7 +70,7 @@ func BenchmarkListBySQLOrIndex(b *testing.B) {
 	}
 	b.Run("by repository/sql", func(b *testing.B) {
 		atPercentile(b, func() error {
-			_, err := rowsOf(b.Context(), s.read, func(rows *sql.Rows) (id int64, err error) {
+			_, err := database.RowsOf(b.Context(), s.db, func(rows *sql.Rows) (id int64, err error) {
 				var tags, available, size int64
 				return id, rows.Scan(&id, &tags, &available, &size)
 			}, `SELECT repository_id, sum(tags), sum(available), sum(size) FROM (

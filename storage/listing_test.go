@@ -9,6 +9,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 func TestTheListSortsByEachColumnBothWays(t *testing.T) {
@@ -87,7 +88,7 @@ func TestPagesOfTheListMeetWithoutGapOrOverlap(t *testing.T) {
 	if err := s.AwaitUnpacked(t.Context()); err != nil { // it rewrites the rows
 		t.Fatal(err)
 	}
-	_, err := s.write.Exec(nextChange + `; WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1999)
+	_, err := writing{s.db}.Exec(nextChange + `; WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1999)
 		INSERT INTO listing (repository_id, digest, tag, reason, name, image_id, platform, platforms, created, pulled_at, size, unpacked, total_size, broken)
 		SELECT repository_id, digest, printf('%04d', i), reason, printf('%sapp:%04d', iif(i % 80 = 0, 'rare', ''), i), image_id, platform, platforms, created, pulled_at, i % 7, unpacked, total_size, broken
 		FROM listing, n`)
@@ -161,7 +162,7 @@ func TestATagOnADigestOfManyTagsWritesNoRowButItsOwn(t *testing.T) {
 	s.pull("ubuntu:22.04=jammy amd64")
 	s.pull("ubuntu:jammy=jammy amd64")
 	ids := func() map[string]int64 {
-		list, err := rowsOf(t.Context(), s.read, func(rows *sql.Rows) (r struct {
+		list, err := database.RowsOf(t.Context(), s.db, func(rows *sql.Rows) (r struct {
 			name string
 			id   int64
 		}, err error) {

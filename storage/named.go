@@ -16,7 +16,7 @@ func (s *Store) Named(ctx context.Context, name string) (shelf.Named, error) {
 	if !isID || len(hex) < 64 {
 		ref, err := image.ParseReference(name)
 		if err == nil {
-			_, err = targetDigest(ctx, s.read, ref)
+			_, err = targetDigest(ctx, s.db, ref)
 		}
 		switch kind := image.KindOf(err); {
 		case err == nil:

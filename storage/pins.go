@@ -10,6 +10,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
+	"github.com/stowage/stowage/storage/database"
 )
 
 const pinColumns = `r.name, p.digest, p.note, p.pinned_by, p.pinned_at`
@@ -18,7 +19,7 @@ const pinColumns = `r.name, p.digest, p.note, p.pinned_by, p.pinned_at`
 func scanPin(rows *sql.Rows, before ...any) (p shelf.Pin, err error) {
 	var at int64
 	err = rows.Scan(append(before, &p.Reference.Repository, &p.Reference.Digest, &p.Note, &p.By, &at)...)
-	p.At = fromMillis(at)
+	p.At = database.FromMillis(at)
 	return p, err
 }
 
@@ -31,15 +32,15 @@ func (s *Store) Pin(ctx context.Context, ref image.Reference, note string, by im
 	if !utf8.ValidString(note) || utf8.RuneCountInString(note) > shelf.MaxPinNote {
 		return shelf.Pin{}, image.Errorf(image.Invalid, "the note of a pin is text of at most %d characters", shelf.MaxPinNote)
 	}
-	pin := shelf.Pin{Note: note, By: by.Name, At: fromMillis(millis(s.now()))}
-	err := s.update(ctx, func(tx *sql.Tx) error {
+	pin := shelf.Pin{Note: note, By: by.Name, At: database.FromMillis(database.Millis(s.now()))}
+	err := s.db.Change(ctx, by, image.ActionPin, ref.String(), func(tx *sql.Tx) error {
 		rt, err := findRoot(ctx, tx, ref)
 		if err != nil {
 			return err
 		}
 		pin.Reference = rt.Reference()
 		_, err = tx.ExecContext(ctx, `INSERT INTO pins (repository_id, digest, note, pinned_by, pinned_at) VALUES (?1, ?2, ?3, ?4, ?5)
-			ON CONFLICT DO UPDATE SET note = ?3, pinned_by = ?4, pinned_at = ?5`, rt.Repository, rt.Digest, note, by.Name, millis(pin.At))
+			ON CONFLICT DO UPDATE SET note = ?3, pinned_by = ?4, pinned_at = ?5`, rt.Repository, rt.Digest, note, by.Name, database.Millis(pin.At))
 		if err != nil {
 			return err
 		}
@@ -50,7 +51,7 @@ func (s *Store) Pin(ctx context.Context, ref image.Reference, note string, by im
 
 // Unpin takes a pin away. NotFound where there is none.
 func (s *Store) Unpin(ctx context.Context, ref image.Reference, by image.Actor) error {
-	return s.update(ctx, func(tx *sql.Tx) error {
+	return s.db.Change(ctx, by, image.ActionPin, ref.String(), func(tx *sql.Tx) error {
 		rt, err := findRoot(ctx, tx, ref)
 		if err != nil {
 			return err
@@ -75,7 +76,7 @@ func listPinned(ctx context.Context, tx *sql.Tx, rt removal.Root, pinned bool) e
 // PinOf gives the pin of what a reference names; nil where it is not pinned or not stored.
 func (s *Store) PinOf(ctx context.Context, ref image.Reference) (*shelf.Pin, error) {
 	var pin *shelf.Pin
-	err := s.view(ctx, func(tx *sql.Tx) error {
+	err := s.db.View(ctx, func(tx *sql.Tx) error {
 		rt, err := findRoot(ctx, tx, ref)
 		if image.KindOf(err) == image.NotFound {
 			return nil
@@ -83,7 +84,7 @@ func (s *Store) PinOf(ctx context.Context, ref image.Reference) (*shelf.Pin, err
 		if err != nil {
 			return err
 		}
-		pins, err := rowsOf(ctx, tx, scanOnePin, `SELECT `+pinColumns+` FROM pins p JOIN repositories r ON r.id = p.repository_id
+		pins, err := database.RowsOf(ctx, tx, scanOnePin, `SELECT `+pinColumns+` FROM pins p JOIN repositories r ON r.id = p.repository_id
 			WHERE p.repository_id = ? AND p.digest = ?`, rt.Repository, rt.Digest)
 		if len(pins) > 0 {
 			pin = &pins[0]
@@ -98,17 +99,17 @@ const maxPinsOfImage = 100
 
 // PinsOfImage gives the pins whose digest leads to an image ID, newest first, 100 at most.
 func (s *Store) PinsOfImage(ctx context.Context, id image.Digest) ([]shelf.Pin, error) {
-	return rowsOf(ctx, s.read, scanOnePin, upFromID+`SELECT `+pinColumns+` FROM up JOIN pins p ON p.digest = up.digest JOIN repositories r ON r.id = p.repository_id
+	return database.RowsOf(ctx, s.db, scanOnePin, upFromID+`SELECT `+pinColumns+` FROM up JOIN pins p ON p.digest = up.digest JOIN repositories r ON r.id = p.repository_id
 		ORDER BY p.pinned_at DESC, r.name, p.digest LIMIT ?2`, id, maxPinsOfImage)
 }
 
 // Pins gives the newest pins, at most limit, and how many there are.
 func (s *Store) Pins(ctx context.Context, limit int) (pins []shelf.Pin, total int, err error) {
-	err = s.view(ctx, func(tx *sql.Tx) error {
+	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM pins`).Scan(&total); err != nil {
 			return err
 		}
-		pins, err = rowsOf(ctx, tx, scanOnePin, `SELECT `+pinColumns+` FROM pins p JOIN repositories r ON r.id = p.repository_id
+		pins, err = database.RowsOf(ctx, tx, scanOnePin, `SELECT `+pinColumns+` FROM pins p JOIN repositories r ON r.id = p.repository_id
 			ORDER BY p.pinned_at DESC, r.name, p.digest LIMIT ?`, limit)
 		return err
 	})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 func TestATagPinsTheDigestThatItPointsTo(t *testing.T) {
@@ -44,7 +45,7 @@ func (s *testShelf) pinnedRows(want ...string) {
 	if err := s.AwaitUnpacked(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
-	names, err := rowsOf(s.t.Context(), s.read, scanString, `SELECT name FROM listing WHERE pinned ORDER BY name`)
+	names, err := database.RowsOf(s.t.Context(), s.db, database.ScanString, `SELECT name FROM listing WHERE pinned ORDER BY name`)
 	if err != nil || !slices.Equal(names, want) {
 		s.t.Errorf("marked as pinned: %q (%v), want %q", names, err, want)
 	}

@@ -101,7 +101,7 @@ func (s *benchSeed) image(n int, layers []string, repository string, tags ...str
 }
 
 func seedRows(b testing.TB, s *Store, f func(*benchSeed)) error {
-	return s.update(b.Context(), func(tx *sql.Tx) error {
+	return s.db.Tend(b.Context(), "", func(tx *sql.Tx) error {
 		f(&benchSeed{ctx: b.Context(), b: b, tx: tx, stmt: map[string]*sql.Stmt{}, repo: map[string]int64{}})
 		return nil
 	})

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 var (
@@ -146,7 +147,7 @@ func (w *walker) pullSome() {
 // references lists what can be named: tags and digests.
 func (w *walker) references() []image.Reference {
 	w.t.Helper()
-	refs, err := rowsOf(w.t.Context(), w.read, func(rows *sql.Rows) (ref image.Reference, err error) {
+	refs, err := database.RowsOf(w.t.Context(), w.db, func(rows *sql.Rows) (ref image.Reference, err error) {
 		return ref, rows.Scan(&ref.Repository, &ref.Tag, &ref.Digest)
 	}, `SELECT r.name, t.name, '' FROM tags t JOIN repositories r ON r.id = t.repository_id
 		UNION ALL SELECT r.name, '', d.digest FROM repository_digests d JOIN repositories r ON r.id = d.repository_id ORDER BY 1, 2, 3`)
@@ -412,7 +413,7 @@ func (w *walker) crash() {
 	w.letGo()
 	to := filepath.Join(w.t.TempDir(), "data")
 	// Within a transaction nobody else writes the database: as on disk after a crash, it is of one moment.
-	err := w.update(w.t.Context(), func(*sql.Tx) error { return copyMoving(w.dir, to) })
+	err := w.db.Tend(w.t.Context(), "", func(*sql.Tx) error { return copyMoving(w.dir, to) })
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -447,7 +448,7 @@ func (w *walker) mend() {
 	w.broken = false
 	k := w.keeper
 	k.mu.Lock()
-	k.persist = w.persistRows
+	k.persist = w.db.Persist
 	k.writeIndex = func(ctx context.Context) error { return w.blobs.WriteIndex(ctx, w.layoutEntries(ctx)) }
 	k.mu.Unlock()
 	k.wake()
@@ -507,7 +508,7 @@ var untrue = map[string]string{
 func (w *walker) holds() {
 	w.t.Helper()
 	for what, query := range untrue {
-		if found, err := rowsOf(w.t.Context(), w.read, scanString, query); err != nil || len(found) > 0 {
+		if found, err := database.RowsOf(w.t.Context(), w.db, database.ScanString, query); err != nil || len(found) > 0 {
 			w.t.Errorf("%s: %q, %v", what, found, err)
 		}
 	}
@@ -528,7 +529,7 @@ func (w *walker) holdsOnDisk() {
 		waiting bool
 	}
 	files := w.files()
-	known, err := rowsOf(w.t.Context(), w.read, func(rows *sql.Rows) (r row, err error) { return r, rows.Scan(&r.digest, &r.size, &r.waiting) },
+	known, err := database.RowsOf(w.t.Context(), w.db, func(rows *sql.Rows) (r row, err error) { return r, rows.Scan(&r.digest, &r.size, &r.waiting) },
 		`SELECT digest, size, 0 FROM blobs UNION ALL SELECT digest, size, 1 FROM waiting_blobs`)
 	if err != nil {
 		w.t.Fatal(err)
@@ -553,7 +554,7 @@ func (w *walker) holdsOnDisk() {
 				continue
 			}
 		}
-		d, err := targetDigest(w.t.Context(), w.read, ref)
+		d, err := targetDigest(w.t.Context(), w.db, ref)
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -43,7 +43,7 @@ func (s *Store) AwaitProved(ctx context.Context, manifests []image.Digest) error
 	for {
 		settled := s.settled.next() // before it is looked, so that nothing is missed
 		var pending bool
-		err := s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM images WHERE manifest_digest IN (SELECT value FROM json_each(?))
+		err := s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM images WHERE manifest_digest IN (SELECT value FROM json_each(?))
 			AND unpacked IS NULL AND broken = '')`, string(list)).Scan(&pending)
 		if err != nil || !pending {
 			return err

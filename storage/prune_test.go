@@ -108,7 +108,7 @@ func TestALongPlanIsShownInPartAndCarriedOutWhole(t *testing.T) {
 		t.Errorf("sums %+v, want %+v", plan.Totals, want)
 	}
 	last := benchDigest("manifest", digests) // nothing of it is listed
-	if err := s.update(t.Context(), func(tx *sql.Tx) error {
+	if err := s.db.Tend(t.Context(), "", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(t.Context(), `UPDATE repository_digests SET by_digest = 1 WHERE digest = ?`, last)
 		return err
 	}); err != nil {

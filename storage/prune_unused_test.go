@@ -203,7 +203,7 @@ func TestNothingIsUnusedBeforeItWasCounted(t *testing.T) {
 	s, c := newUndoShelf(t)
 	s.pull("redis:7=redis amd64")
 	c.move(400 * 24 * time.Hour)
-	if _, err := s.write.ExecContext(t.Context(), `DELETE FROM handed_since`); err != nil { // as an older version leaves it
+	if _, err := (writing{s.db}).ExecContext(t.Context(), `DELETE FROM handed_since`); err != nil { // as an older version leaves it
 		t.Fatal(err)
 	}
 	if err := s.countHanded(t.Context()); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // upFromID and upFromDigest begin a query with the table up: the manifests of an image ID, or one manifest,
@@ -31,7 +32,7 @@ func (s *Store) NamesOf(ctx context.Context, id image.Digest, limit int) (shelf.
 		tag      string
 		platform string
 	}
-	rows, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (n name, err error) { return n, rows.Scan(&n.repo, &n.digest, &n.tag, &n.platform) },
+	rows, err := database.RowsOf(ctx, s.db, func(rows *sql.Rows) (n name, err error) { return n, rows.Scan(&n.repo, &n.digest, &n.tag, &n.platform) },
 		`WITH RECURSIVE up (digest, platform, leaf) AS (SELECT manifest_digest, platform, 1 FROM images WHERE config_digest = ?1`+calledRest+`
 			SELECT r.name, d.digest, coalesce(t.name, ''), min(up.platform) FROM up JOIN repository_digests d ON d.digest = up.digest
 			JOIN repositories r ON r.id = d.repository_id LEFT JOIN tags t ON t.repository_id = d.repository_id AND t.digest = d.digest
@@ -61,18 +62,18 @@ func (s *Store) NamesOf(ctx context.Context, id image.Digest, limit int) (shelf.
 
 // ImagesOf gives the stored images that have an ID, at most limit: several manifests can share a config.
 func (s *Store) ImagesOf(ctx context.Context, id image.Digest, limit int) ([]shelf.Image, error) {
-	return rowsOf(ctx, s.read, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.config_digest = ? ORDER BY i.stored_at DESC, i.manifest_digest LIMIT ?`, id, limit)
+	return database.RowsOf(ctx, s.db, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.config_digest = ? ORDER BY i.stored_at DESC, i.manifest_digest LIMIT ?`, id, limit)
 }
 
 // Within finds the digest of a repository that leads to a manifest which the repository does not know by
 // itself: the index that lists it. NotFound where there is none.
 func (s *Store) Within(ctx context.Context, ref image.Reference) (index image.Reference, img shelf.Image, err error) {
-	err = s.view(ctx, func(tx *sql.Tx) error {
+	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		index = image.Reference{Repository: ref.Repository}
 		err := tx.QueryRowContext(ctx, upFromDigest+`SELECT d.digest FROM up JOIN repository_digests d ON d.digest = up.digest
 			JOIN repositories r ON r.id = d.repository_id WHERE r.name = ?2 ORDER BY d.pulled_at DESC LIMIT 1`, ref.Digest, ref.Repository).Scan(&index.Digest)
 		if err != nil {
-			return notFound(err, "%s is not stored", ref.Familiar())
+			return database.NotFound(err, "%s is not stored", ref.Familiar())
 		}
 		images, err := reachableImages(ctx, tx, index.Digest)
 		if err != nil {
@@ -80,7 +81,7 @@ func (s *Store) Within(ctx context.Context, ref image.Reference) (index image.Re
 		}
 		at := slices.IndexFunc(images, func(i shelf.Image) bool { return i.Manifest == ref.Digest })
 		if at < 0 {
-			return notFound(sql.ErrNoRows, "%s is not stored", ref.Familiar())
+			return database.NotFound(sql.ErrNoRows, "%s is not stored", ref.Familiar())
 		}
 		img = images[at]
 		return nil

@@ -9,20 +9,13 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
-
-// notFound turns a missing row into an error that a person may be shown.
-func notFound(err error, format string, args ...any) error {
-	if errors.Is(err, sql.ErrNoRows) {
-		return image.Errorf(image.NotFound, format, args...)
-	}
-	return err
-}
 
 // Resolved gives what the shelf holds under a reference; broken images do not count.
 func (s *Store) Resolved(ctx context.Context, ref image.Reference) (shelf.Stored, error) {
 	var out shelf.Stored
-	err := s.view(ctx, func(tx *sql.Tx) error {
+	err := s.db.View(ctx, func(tx *sql.Tx) error {
 		d, err := targetDigest(ctx, tx, ref)
 		if err != nil {
 			return err
@@ -40,7 +33,7 @@ func (s *Store) Resolved(ctx context.Context, ref image.Reference) (shelf.Stored
 }
 
 // targetDigest gives the digest that a tag or a digest reference names on the shelf.
-func targetDigest(ctx context.Context, q querier, ref image.Reference) (image.Digest, error) {
+func targetDigest(ctx context.Context, q database.Querier, ref image.Reference) (image.Digest, error) {
 	var d image.Digest
 	var err error
 	if ref.Digest != "" {
@@ -50,7 +43,7 @@ func targetDigest(ctx context.Context, q querier, ref image.Reference) (image.Di
 		err = q.QueryRowContext(ctx, `SELECT t.digest FROM tags t JOIN repositories r ON r.id = t.repository_id
 			WHERE r.name = ? AND t.name = ?`, ref.Repository, ref.Tag).Scan(&d)
 	}
-	return d, notFound(err, "%s is not stored", ref.Familiar())
+	return d, database.NotFound(err, "%s is not stored", ref.Familiar())
 }
 
 // Record makes a finished pull part of the shelf, in one transaction. It fails with image.Corrupt, and
@@ -61,8 +54,8 @@ func (s *Store) Record(ctx context.Context, p shelf.Pulled) (shelf.Change, error
 		p.At = s.now()
 	}
 	var change shelf.Change
-	err := s.update(ctx, func(tx *sql.Tx) error {
-		r := recorder{ctx: ctx, tx: tx, store: s, at: millis(p.At)}
+	err := s.db.Change(ctx, p.By, image.ActionPull, p.Reference.String(), func(tx *sql.Tx) error {
+		r := recorder{ctx: ctx, tx: tx, store: s, at: database.Millis(p.At)}
 		var err error
 		change, err = r.record(p)
 		return err
@@ -209,7 +202,7 @@ func (r recorder) image(p shelf.PulledImage) (isNew bool, err error) {
 // notBroken refuses an image that the shelf has and knows to be wrong.
 func (r recorder) notBroken(manifest image.Digest) error {
 	var broken image.Text
-	err := r.tx.QueryRowContext(r.ctx, `SELECT broken FROM images WHERE manifest_digest = ?`, manifest).Scan(textColumn{&broken})
+	err := r.tx.QueryRowContext(r.ctx, `SELECT broken FROM images WHERE manifest_digest = ?`, manifest).Scan(database.TextColumn{Text: &broken})
 	if err != nil || broken.Empty() {
 		return err
 	}
@@ -246,7 +239,7 @@ func (r recorder) layer(p shelf.PulledImage, i int, l image.Descriptor, command 
 	claimed := p.Config.RootFS.DiffIDs[i]
 	var state, proved string
 	var problem image.Text
-	err := r.tx.QueryRowContext(r.ctx, `SELECT state, diff_id, problem FROM layers WHERE digest = ?`, l.Digest).Scan(&state, &proved, textColumn{&problem})
+	err := r.tx.QueryRowContext(r.ctx, `SELECT state, diff_id, problem FROM layers WHERE digest = ?`, l.Digest).Scan(&state, &proved, database.TextColumn{Text: &problem})
 	if err != nil {
 		return err
 	}
@@ -317,7 +310,7 @@ func (r recorder) reference(repo int64, p shelf.Pulled) (shelf.Change, error) {
 		event = shelf.TagPulled
 	}
 	err = r.store.writeHistory(r.ctx, r.tx, shelf.TagEvent{Repository: p.Reference.Repository, Tag: p.Reference.Tag, Event: event,
-		Old: previous, New: p.Target.Digest, At: fromMillis(r.at), By: p.By.Name, PullID: p.JobID})
+		Old: previous, New: p.Target.Digest, At: database.FromMillis(r.at), By: p.By.Name, PullID: p.JobID})
 	return shelf.Change{Previous: previous, Newer: true}, err
 }
 

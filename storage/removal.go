@@ -8,17 +8,20 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // planning works out a plan on one snapshot of the database.
-type planning func(ctx context.Context, q querier) (removal.Plan, error)
+type planning func(ctx context.Context, q database.Querier) (removal.Plan, error)
 
 func (s *Store) planningRemoval(asked shelf.Removal) planning {
-	return func(ctx context.Context, q querier) (removal.Plan, error) { return s.planRemoval(ctx, q, asked) }
+	return func(ctx context.Context, q database.Querier) (removal.Plan, error) {
+		return s.planRemoval(ctx, q, asked)
+	}
 }
 
 func (s *Store) planningPrune(asked shelf.Prune) planning {
-	return func(ctx context.Context, q querier) (removal.Plan, error) { return s.planPrune(ctx, q, asked) }
+	return func(ctx context.Context, q database.Querier) (removal.Plan, error) { return s.planPrune(ctx, q, asked) }
 }
 
 // PlanRemoval works out what deleting would do, without doing it. Things that the rules refuse, or that are not stored,
@@ -47,8 +50,8 @@ func (s *Store) beforePrune(ctx context.Context, asked shelf.Prune) error {
 
 // plan works out a plan, and returns the number of the last change that it knows of.
 func (s *Store) plan(ctx context.Context, f planning) (p removal.Plan, change int64, err error) {
-	err = s.view(ctx, func(tx *sql.Tx) error {
-		if change, err = changeNumber(ctx, tx); err == nil {
+	err = s.db.View(ctx, func(tx *sql.Tx) error {
+		if change, err = database.ChangeNumber(ctx, tx); err == nil {
 			p, err = f(ctx, tx)
 		}
 		return err

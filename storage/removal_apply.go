@@ -14,6 +14,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // removals lets one deletion or undo at a time be carried out.
@@ -66,12 +67,12 @@ var errTouched = errors.New("somebody changed what is being deleted")
 // it has begun.
 func (s *Store) carryOut(ctx context.Context, p removal.Plan, change int64, by image.Actor) (int64, time.Time, error) {
 	c := &carrying{
-		store: s, plan: p.Shown, rest: newRest(p), by: by, at: millis(s.now()), window: s.window, change: change,
+		store: s, plan: p.Shown, rest: newRest(p), by: by, at: database.Millis(s.now()), window: s.window, change: change,
 	}
 	err := c.all(ctx, s.removals.rows)
 	if err != nil && c.part > 0 {
 		ctx = context.WithoutCancel(ctx)
-		if _, failed := s.undoAll(ctx, c.id, by); failed != nil {
+		if _, failed := s.undoAll(ctx, c.id, by, image.ActionTend); failed != nil {
 			return 0, time.Time{}, errors.Join(err, failed)
 		}
 	}
@@ -84,7 +85,7 @@ func (s *Store) carryOut(ctx context.Context, p removal.Plan, change int64, by i
 	if err != nil || c.window == 0 {
 		return 0, time.Time{}, err
 	}
-	return c.id, fromMillis(c.sweep()), nil
+	return c.id, database.FromMillis(c.sweep()), nil
 }
 
 // carrying is a plan that is being carried out.
@@ -101,6 +102,14 @@ type carrying struct {
 	moved  bool  // somebody else has changed something since
 }
 
+// subject returns what goes, where that is one thing.
+func (c *carrying) subject() string {
+	if len(c.plan.Asked.Items) == 1 {
+		return c.plan.Asked.Items[0].Name()
+	}
+	return ""
+}
+
 // sweep is from when on the files may go.
 func (c *carrying) sweep() int64 { return c.at + c.window.Milliseconds() }
 
@@ -109,7 +118,11 @@ func (c *carrying) all(ctx context.Context, rows int) error {
 	for {
 		b := c.rest.next(rows)
 		var began time.Time
-		err := c.store.updateAnyway(ctx, func(tx *sql.Tx) error {
+		by, action, subject := image.Server, image.ActionTend, ""
+		if c.rest.empty() { // with the last one it is done
+			by, action, subject = c.by, image.ActionDelete, c.subject()
+		}
+		err := c.store.db.Free(ctx, by, action, subject, func(tx *sql.Tx) error {
 			began = time.Now() // it has had its turn
 			return c.one(ctx, tx, b)
 		})
@@ -132,7 +145,7 @@ func (c *carrying) all(ctx context.Context, rows int) error {
 // one carries out a batch, if what it takes is still as it was planned. A removal of one batch that cannot be undone
 // keeps nothing; of several, rows are kept until the last one is done.
 func (c *carrying) one(ctx context.Context, tx *sql.Tx, b *batch) error {
-	change, err := changeNumber(ctx, tx)
+	change, err := database.ChangeNumber(ctx, tx)
 	if err != nil {
 		return err
 	}
@@ -182,7 +195,7 @@ func (c *carrying) holds(qs questions, b *batch) error {
 		return err
 	}
 	point := 0 // of the tags, those that point where they should
-	err = ask(qs, b.tags, chunkSize, func(*sql.Rows) (bool, error) { point++; return false, nil }, pointingQuery)
+	err = ask(qs, b.tags, database.ChunkSize, func(*sql.Rows) (bool, error) { point++; return false, nil }, pointingQuery)
 	if err == nil && point < len(b.tags) {
 		return errTouched
 	}
@@ -237,7 +250,7 @@ func (a *applying) apply() error {
 
 // over runs a statement for pieces of a list, which it gets as ?1 before args.
 func over[T any](a *applying, all []T, statement string, args ...any) error {
-	return inChunks(all, chunkSize, func(list string) error {
+	return database.InChunks(all, database.ChunkSize, func(list string) error {
 		_, err := a.tx.ExecContext(a.ctx, statement, append([]any{list}, args...)...)
 		return err
 	})
@@ -272,7 +285,7 @@ func (a *applying) dropRoots() error {
 		repositories[r.Repository] = true
 	}
 	ids := slices.Collect(maps.Keys(repositories))
-	reached, err := listFor(ids)
+	reached, err := database.ListFor(ids)
 	if err != nil {
 		return err
 	}
@@ -343,8 +356,8 @@ func (a *applying) collect() error {
 		}
 	}
 	var gone [][2]any
-	err = inChunks(once(slices.Concat(images, configs, layers, attested, indexes)), chunkSize, func(list string) error {
-		some, err := rowsOf(a.ctx, a.tx, func(rows *sql.Rows) (b [2]any, err error) { return b, rows.Scan(&b[0], &b[1]) },
+	err = database.InChunks(once(slices.Concat(images, configs, layers, attested, indexes)), database.ChunkSize, func(list string) error {
+		some, err := database.RowsOf(a.ctx, a.tx, func(rows *sql.Rows) (b [2]any, err error) { return b, rows.Scan(&b[0], &b[1]) },
 			`DELETE FROM blobs WHERE digest`+listed+needless+` RETURNING digest, size`, list)
 		gone = append(gone, some...)
 		return err
@@ -374,8 +387,8 @@ const (
 
 // digests runs a query for a list of digests that selects others.
 func (a *applying) digests(of []image.Digest, query string) (found []image.Digest, err error) {
-	err = inChunks(of, chunkSize, func(list string) error {
-		some, err := rowsOf(a.ctx, a.tx, scanDigest, query, list)
+	err = database.InChunks(of, database.ChunkSize, func(list string) error {
+		some, err := database.RowsOf(a.ctx, a.tx, database.ScanDigest, query, list)
 		found = append(found, some...)
 		return err
 	})

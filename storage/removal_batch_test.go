@@ -12,6 +12,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // Whatever a plan takes, each batch is as small as was asked for or one thing, and every thing is in one of them.
@@ -137,7 +138,7 @@ func TestOthersWriteWhileALargeRemovalIsCarriedOutAndUndone(t *testing.T) {
 func TestEachBatchIsOneChange(t *testing.T) {
 	var numbers []int64
 	number := func(s *testShelf) {
-		n, err := changeNumber(t.Context(), s.read)
+		n, err := database.ChangeNumber(t.Context(), s.db)
 		if err != nil {
 			t.Error(err)
 		}
@@ -258,7 +259,7 @@ func (s *testShelf) killed() (folder string) {
 	s.t.Helper()
 	to := filepath.Join(s.t.TempDir(), "data")
 	// Within a transaction nobody else writes the database: as on disk after a crash, it is of one moment.
-	if err := s.update(s.t.Context(), func(*sql.Tx) error { return copyMoving(s.dir, to) }); err != nil {
+	if err := s.db.Tend(s.t.Context(), "", func(*sql.Tx) error { return copyMoving(s.dir, to) }); err != nil {
 		s.t.Fatal(err)
 	}
 	return to

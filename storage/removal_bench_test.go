@@ -16,6 +16,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // meanwhile pins an image of its own all the time while f works, and returns how long the longest pin waited.
@@ -108,7 +109,7 @@ func BenchmarkUndo(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	err = eachRow(b.Context(), s.read, func(rows *sql.Rows) (bool, error) {
+	err = database.EachRow(b.Context(), s.db, func(rows *sql.Rows) (bool, error) {
 		var d image.Digest
 		var size int64
 		if err := rows.Scan(&d, &size); err != nil {
@@ -161,22 +162,22 @@ func BenchmarkCopiesOrRoots(b *testing.B) {
 	bases := []image.Digest{benchDigest("manifest", 0)}
 	users := 0
 	timed("built-on", func() error {
-		return questions{ctx, s.read}.BuiltOn(bases, func(_, _ image.Digest) bool { users++; return false })
+		return questions{ctx, s.db}.BuiltOn(bases, func(_, _ image.Digest) bool { users++; return false })
 	})
 	timed("built-on-but-for-trash", func() error {
 		query := strings.Replace(builtQuery, "CROSS JOIN images i ON", "CROSS JOIN images i ON "+reachedImage+" AND", 1)
-		return eachRow(ctx, s.read, func(*sql.Rows) (bool, error) { users--; return false, nil }, query, benchChains(b, s, bases))
+		return database.EachRow(ctx, s.db, func(*sql.Rows) (bool, error) { users--; return false, nil }, query, benchChains(b, s, bases))
 	})
 	if users != 0 {
 		b.Errorf("the two look-ups differ by %d", users)
 	}
-	if _, err := s.write.ExecContext(ctx, `CREATE TABLE bench_digests AS SELECT * FROM repository_digests WHERE false;
+	if _, err := (writing{s.db}).ExecContext(ctx, `CREATE TABLE bench_digests AS SELECT * FROM repository_digests WHERE false;
 		CREATE TABLE bench_tags AS SELECT * FROM tags WHERE false`); err != nil {
 		b.Fatal(err)
 	}
 	var id int64
-	err = s.update(ctx, func(tx *sql.Tx) (err error) {
-		id, err = insertRemoval(ctx, tx, p.Shown, 0, "noa", millis(s.now().Add(time.Hour)), true)
+	err = s.db.Tend(ctx, "", func(tx *sql.Tx) (err error) {
+		id, err = insertRemoval(ctx, tx, p.Shown, 0, "noa", database.Millis(s.now().Add(time.Hour)), true)
 		return err
 	})
 	if err != nil {
@@ -187,18 +188,18 @@ func BenchmarkCopiesOrRoots(b *testing.B) {
 	for left, roots := newRest(p), 0; roots < 10_000; {
 		batch := left.next(firstRows * 10)
 		roots += len(batch.roots)
-		err := s.update(ctx, func(tx *sql.Tx) error { // the roots alone
+		err := s.db.Tend(ctx, "", func(tx *sql.Tx) error { // the roots alone
 			timed("s-roots", func() error { return moveRoots(ctx, tx, s, batch) })
 			return undone
 		})
 		if !errors.Is(err, undone) {
 			b.Fatal(err)
 		}
-		err = s.update(ctx, func(tx *sql.Tx) error {
+		err = s.db.Tend(ctx, "", func(tx *sql.Tx) error {
 			c := copies{ctx: ctx, tx: tx, id: id, part: part}
 			part += partsOfBatch
 			timed("s-copies", func() error { return c.keep(batch) })
-			a := applying{ctx: ctx, tx: tx, store: s, batch: batch, by: image.ActorNamed("noa"), sweep: millis(s.now().Add(time.Hour))}
+			a := applying{ctx: ctx, tx: tx, store: s, batch: batch, by: image.ActorNamed("noa"), sweep: database.Millis(s.now().Add(time.Hour))}
 			timed("s-apply", a.apply)
 			return nil
 		})
@@ -207,7 +208,7 @@ func BenchmarkCopiesOrRoots(b *testing.B) {
 		}
 	}
 	var bytes int64
-	if err := s.read.QueryRowContext(ctx, `SELECT sum(length(rows)) FROM removed_rows`).Scan(&bytes); err != nil {
+	if err := s.db.QueryRowContext(ctx, `SELECT sum(length(rows)) FROM removed_rows`).Scan(&bytes); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(bytes)/1e6, "MB-copies")
@@ -232,7 +233,7 @@ func benchChains(b *testing.B, s *Store, images []image.Digest) string {
 	}
 	var chain []byte
 	var skipped string
-	if err := s.read.QueryRowContext(b.Context(), chainsQuery, string(list)).Scan(&skipped, &skipped, &chain); err != nil {
+	if err := s.db.QueryRowContext(b.Context(), chainsQuery, string(list)).Scan(&skipped, &skipped, &chain); err != nil {
 		b.Fatal(err)
 	}
 	return fmt.Sprintf("[%q]", hex.EncodeToString(chain))

@@ -10,10 +10,11 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // planRemoval plans what was asked for by name.
-func (s *Store) planRemoval(ctx context.Context, q querier, asked shelf.Removal) (removal.Plan, error) {
+func (s *Store) planRemoval(ctx context.Context, q database.Querier, asked shelf.Removal) (removal.Plan, error) {
 	var found []removal.Found
 	seen := map[shelf.RemovalItem]bool{}
 	for _, item := range asked.Items {
@@ -35,10 +36,10 @@ func (s *Store) planRemoval(ctx context.Context, q querier, asked shelf.Removal)
 }
 
 // findItem looks up what an item names. NotFound where it is not stored.
-func findItem(ctx context.Context, q querier, item shelf.RemovalItem) (removal.Found, error) {
+func findItem(ctx context.Context, q database.Querier, item shelf.RemovalItem) (removal.Found, error) {
 	f := removal.Found{Item: item}
 	if item.ID != "" {
-		images, err := rowsOf(ctx, q, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.config_digest = ?
+		images, err := database.RowsOf(ctx, q, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.config_digest = ?
 			ORDER BY i.manifest_digest`, item.ID)
 		for _, i := range images {
 			f.Images = append(f.Images, ruled(i))
@@ -74,7 +75,7 @@ func ruled(i shelf.Image) removal.Image {
 }
 
 // findRoot finds the root that a reference names. NotFound where it is not stored.
-func findRoot(ctx context.Context, q querier, ref image.Reference) (removal.Root, error) {
+func findRoot(ctx context.Context, q database.Querier, ref image.Reference) (removal.Root, error) {
 	d, err := targetDigest(ctx, q, ref)
 	if err != nil {
 		return removal.Root{}, err
@@ -101,14 +102,14 @@ const (
 )
 
 // planPrune plans a prune.
-func (s *Store) planPrune(ctx context.Context, q querier, asked shelf.Prune) (removal.Plan, error) {
+func (s *Store) planPrune(ctx context.Context, q database.Querier, asked shelf.Prune) (removal.Plan, error) {
 	query := danglingQuery
 	if asked.All {
 		query = everyQuery
 	}
 	qs := questions{ctx, q}
 	chosen := removal.Chosen{Labels: qs.labels}
-	err := eachRow(ctx, q, func(rows *sql.Rows) (bool, error) {
+	err := database.EachRow(ctx, q, func(rows *sql.Rows) (bool, error) {
 		var r removal.Root
 		var tag string
 		err := rows.Scan(&r.Repository, &r.Name, &r.Digest, &r.ByDigest, &r.Pulled, &r.Tags, &tag)
@@ -119,7 +120,7 @@ func (s *Store) planPrune(ctx context.Context, q querier, asked shelf.Prune) (re
 		return false, err
 	}, query)
 	if err == nil && !asked.Unused.IsZero() {
-		chosen.Used, err = qs.used(millis(asked.Unused))
+		chosen.Used, err = qs.used(database.Millis(asked.Unused))
 	}
 	if err != nil {
 		return removal.Plan{}, err
@@ -135,7 +136,7 @@ func (qs questions) labels(
 	if err != nil {
 		return fmt.Errorf("write the keys of labels: %w", err)
 	}
-	return ask(qs, manifests, chunkSize, func(rows *sql.Rows) (bool, error) {
+	return ask(qs, manifests, database.ChunkSize, func(rows *sql.Rows) (bool, error) {
 		var manifest image.Digest
 		var key, value string
 		err := rows.Scan(&manifest, &key, &value)
@@ -160,7 +161,7 @@ const (
 func (qs questions) used(since int64) (used removal.Used, err error) {
 	read := func(query string) (map[removal.Key]int64, error) {
 		found := map[removal.Key]int64{}
-		return found, eachRow(qs.ctx, qs.q, func(rows *sql.Rows) (bool, error) {
+		return found, database.EachRow(qs.ctx, qs.q, func(rows *sql.Rows) (bool, error) {
 			var at removal.Key
 			var last int64
 			err := rows.Scan(&at.Repository, &at.Digest, &last)

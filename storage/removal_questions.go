@@ -10,20 +10,21 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // questions answers what the rules of removal ask, on one snapshot of the database.
 type questions struct {
 	ctx context.Context
-	q   querier
+	q   database.Querier
 }
 
 // ask runs a query for pieces of a list and calls scan for each row, until it has seen enough of a piece.
 func ask[T any](
 	qs questions, all []T, size int, scan func(*sql.Rows) (enough bool, err error), query string, args ...any,
 ) error {
-	return inChunks(all, size, func(list string) error {
-		return eachRow(qs.ctx, qs.q, scan, query, append([]any{list}, args...)...)
+	return database.InChunks(all, size, func(list string) error {
+		return database.EachRow(qs.ctx, qs.q, scan, query, append([]any{list}, args...)...)
 	})
 }
 
@@ -44,13 +45,13 @@ const belowQuery = `WITH RECURSIVE down (top, digest, platform) AS (SELECT value
 
 // Below implements removal.Questions.
 func (qs questions) Below(tops []image.Digest, each func(removal.Below)) error {
-	return ask(qs, tops, chunkSize, func(rows *sql.Rows) (bool, error) {
+	return ask(qs, tops, database.ChunkSize, func(rows *sql.Rows) (bool, error) {
 		var b removal.Below
 		var platform string
 		var created int64
 		i := &b.Image
 		err := rows.Scan(&b.Top, &b.Digest, &b.Index, &i.ID, &platform, &created, &i.Size, &i.Layers)
-		if i.Manifest, i.Platform, i.Created = b.Digest, image.StoredPlatform(platform), fromMillis(created); err == nil {
+		if i.Manifest, i.Platform, i.Created = b.Digest, image.StoredPlatform(platform), database.FromMillis(created); err == nil {
 			each(b)
 		}
 		return false, err
@@ -76,7 +77,7 @@ func fewAtOnce(n int) int {
 	if n <= fewAsked {
 		return 1
 	}
-	return chunkSize
+	return database.ChunkSize
 }
 
 // Above implements removal.Questions. Where few are asked about, no more than limit rows are read for each.
@@ -106,7 +107,7 @@ const tagsQuery = `SELECT d.repository_id, r.name, d.digest, d.by_digest, d.pull
 
 // Tags implements removal.Questions.
 func (qs questions) Tags(roots []removal.Key, few int, each func(removal.Root)) error {
-	return ask(qs, keysOf(roots), chunkSize, func(rows *sql.Rows) (bool, error) {
+	return ask(qs, keysOf(roots), database.ChunkSize, func(rows *sql.Rows) (bool, error) {
 		var r removal.Root
 		var names []byte
 		if err := rows.Scan(&r.Repository, &r.Name, &r.Digest, &r.ByDigest, &r.Pulled, &r.Tags, &names); err != nil {
@@ -135,7 +136,7 @@ const pinsQuery = `SELECT p.repository_id, ` + pinColumns + ` FROM json_each(?1)
 
 // Pins implements removal.Questions.
 func (qs questions) Pins(roots []removal.Key, each func(removal.Key, shelf.Pin)) error {
-	return ask(qs, keysOf(roots), chunkSize, func(rows *sql.Rows) (bool, error) {
+	return ask(qs, keysOf(roots), database.ChunkSize, func(rows *sql.Rows) (bool, error) {
 		var at removal.Key
 		pin, err := scanPin(rows, &at.Repository)
 		at.Digest = pin.Reference.Digest
@@ -175,7 +176,7 @@ const (
 func (qs questions) BuiltOn(bases []image.Digest, each func(base, user image.Digest) (enough bool)) error {
 	of := map[chain][]image.Digest{}
 	var order []chain
-	err := ask(qs, bases, chunkSize, func(rows *sql.Rows) (bool, error) {
+	err := ask(qs, bases, database.ChunkSize, func(rows *sql.Rows) (bool, error) {
 		var manifest image.Digest
 		var c chain
 		err := rows.Scan(&manifest, &c.platform, &c.last)
@@ -208,10 +209,10 @@ func (qs questions) builtByLayers(
 	}
 	size := fewAtOnce(len(chains))
 	asked := 0
-	return inChunks(chains, size, func(list string) error {
+	return database.InChunks(chains, size, func(list string) error {
 		first := asked
 		asked += size
-		return eachRow(qs.ctx, qs.q, func(rows *sql.Rows) (bool, error) {
+		return database.EachRow(qs.ctx, qs.q, func(rows *sql.Rows) (bool, error) {
 			var at int
 			var user image.Digest
 			var platform string
@@ -243,7 +244,7 @@ const (
 
 // Parts implements removal.Questions.
 func (qs questions) Parts(manifests []image.Digest, each func(removal.Part)) error {
-	err := ask(qs, manifests, chunkSize, func(rows *sql.Rows) (bool, error) {
+	err := ask(qs, manifests, database.ChunkSize, func(rows *sql.Rows) (bool, error) {
 		var p removal.Part
 		err := rows.Scan(&p.Manifest, &p.Blob)
 		if err == nil {
@@ -254,7 +255,7 @@ func (qs questions) Parts(manifests []image.Digest, each func(removal.Part)) err
 	if err != nil {
 		return err
 	}
-	return ask(qs, manifests, chunkSize, func(rows *sql.Rows) (bool, error) {
+	return ask(qs, manifests, database.ChunkSize, func(rows *sql.Rows) (bool, error) {
 		var p removal.Part
 		err := rows.Scan(&p.Manifest, &p.Attestation, &p.Position, &p.Blob)
 		if err == nil {
@@ -266,7 +267,7 @@ func (qs questions) Parts(manifests []image.Digest, each func(removal.Part)) err
 
 // Describes implements removal.Questions.
 func (qs questions) Describes(attestations []image.Digest, each func(attestation image.Digest, images int)) error {
-	return ask(qs, attestations, chunkSize, func(rows *sql.Rows) (bool, error) {
+	return ask(qs, attestations, database.ChunkSize, func(rows *sql.Rows) (bool, error) {
 		var d image.Digest
 		var n int
 		err := rows.Scan(&d, &n)
@@ -288,7 +289,7 @@ const usedQuery = `SELECT b.digest, b.size,
 
 // Uses implements removal.Questions.
 func (qs questions) Uses(blobs []image.Digest, most int, each func(removal.Uses)) error {
-	return ask(qs, blobs, chunkSize, func(rows *sql.Rows) (bool, error) {
+	return ask(qs, blobs, database.ChunkSize, func(rows *sql.Rows) (bool, error) {
 		var u removal.Uses
 		err := rows.Scan(&u.Blob, &u.Size, &u.Layers, &u.Configs, &u.Attested, &u.Document)
 		if err == nil {
@@ -311,7 +312,7 @@ var usersQueries = []string{
 func (qs questions) Users(blob image.Digest, each func(manifest image.Digest) (enough bool)) error {
 	for _, query := range usersQueries {
 		enough := false
-		err := eachRow(qs.ctx, qs.q, func(rows *sql.Rows) (bool, error) {
+		err := database.EachRow(qs.ctx, qs.q, func(rows *sql.Rows) (bool, error) {
 			var d image.Digest
 			err := rows.Scan(&d)
 			enough = err == nil && each(d)

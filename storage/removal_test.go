@@ -7,6 +7,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 	"github.com/stowage/stowage/test/rules"
 )
 
@@ -153,7 +154,7 @@ func TestAPlanLooksUpWhatItNeeds(t *testing.T) {
 	}
 	for query, n := range queries {
 		sorts := query == belowQuery || query == keptOfDocuments[0].keep() // what is below one digest is not much
-		plan, err := rowsOf(t.Context(), s.read, scanPlan, `EXPLAIN QUERY PLAN `+query, []any{`["sha256:00"]`, 1, 1}[:n]...)
+		plan, err := database.RowsOf(t.Context(), s.db, scanPlan, `EXPLAIN QUERY PLAN `+query, []any{`["sha256:00"]`, 1, 1}[:n]...)
 		if err != nil {
 			t.Fatalf("%s: %v", query, err)
 		}

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage/blob"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // Room gives how the volume of the data folder stands.
@@ -48,14 +48,6 @@ func (s *Store) enoughRoom() error {
 	return image.Errorf(image.DiskFull, "the server's disk is full: %s are free, and %s stay free for the database",
 		units.HumanSize(float64(r.Free)), units.HumanSize(float64(r.Reserve-r.Ballast))).
 		Suggest("Delete images that nobody needs, free what waits on the Storage page, or make room on the volume of the data folder.")
-}
-
-// updateAnyway is update for what makes room: on a full disk it gets the blocks of the ballast.
-func (s *Store) updateAnyway(ctx context.Context, f func(tx *sql.Tx) error) error {
-	if s.blobs.Volume.YieldBallast() {
-		s.log.Warn("the disk is full: what was kept for that is used, so that something can be deleted", "file", blob.BallastName)
-	}
-	return s.update(ctx, f)
 }
 
 // GiveUp removes what was fetched of blobs that no row needs and nobody holds.
@@ -135,7 +127,7 @@ func (s *Store) FreeUnfinished(ctx context.Context, by image.Actor) (shelf.Freed
 		return err
 	}
 	_, err = s.blobs.Walk(ctx, func(d image.Digest, _ int64, _ time.Time) error {
-		if some = append(some, d); len(some) < chunkSize {
+		if some = append(some, d); len(some) < database.ChunkSize {
 			return nil
 		}
 		return free()
@@ -148,8 +140,8 @@ func (s *Store) FreeUnfinished(ctx context.Context, by image.Actor) (shelf.Freed
 
 // looseOf gives those of some blobs that no row needs.
 func (s *Store) looseOf(ctx context.Context, some []image.Digest) (loose []image.Digest, err error) {
-	err = inChunks(some, chunkSize, func(list string) error {
-		found, err := rowsOf(ctx, s.read, scanDigest,
+	err = database.InChunks(some, database.ChunkSize, func(list string) error {
+		found, err := database.RowsOf(ctx, s.db, database.ScanDigest,
 			`SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = value) AND NOT EXISTS (SELECT 1 FROM waiting_blobs WHERE digest = value)`, list)
 		loose = append(loose, found...)
 		return err

@@ -12,13 +12,13 @@ import (
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // roomForDatabase ends what fillDatabase began.
 func (s *testShelf) roomForDatabase() {
 	s.t.Helper()
-	var pages int
-	if err := s.write.QueryRow(`PRAGMA max_page_count = 4294967294`).Scan(&pages); err != nil {
+	if _, err := (writing{s.db}).number(`PRAGMA max_page_count = 4294967294`); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -176,16 +176,12 @@ func TestSweepingWorksWhereTheDatabaseHasNoRoomToBeTold(t *testing.T) {
 	done := s.delete(false, "redis:7")
 	s.settled()
 	before := len(s.files())
-	if _, err := s.write.Exec(`PRAGMA query_only = 1`); err != nil { // in place of a full disk
-		t.Fatal(err)
-	}
+	s.fillDatabase()
 	freed, err := s.keeper.sweepFirst(t.Context())
 	if err != nil || freed.Bytes != done.Plan.Totals.Freed || len(s.files()) != before-freed.Files {
 		t.Errorf("freed %+v of %d, %v", freed, done.Plan.Totals.Freed, err)
 	}
-	if _, err := s.write.Exec(`PRAGMA query_only = 0`); err != nil {
-		t.Fatal(err)
-	}
+	s.roomForDatabase()
 	if _, err := s.Undo(t.Context(), done.ID, image.ActorNamed("ann")); image.KindOf(err) != image.Conflict {
 		t.Errorf("undone without files: %v", err)
 	}
@@ -198,7 +194,7 @@ func TestSweepingWorksWhereTheDatabaseHasNoRoomToBeTold(t *testing.T) {
 // stored lists the blobs that rows know.
 func (s *testShelf) stored(t *testing.T) []image.Digest {
 	t.Helper()
-	all, err := rowsOf(t.Context(), s.read, scanDigest, `SELECT digest FROM blobs`)
+	all, err := database.RowsOf(t.Context(), s.db, database.ScanDigest, `SELECT digest FROM blobs`)
 	if err != nil || len(all) == 0 {
 		t.Fatalf("%d blobs, %v", len(all), err)
 	}

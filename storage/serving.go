@@ -8,12 +8,13 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // Served gives the index or manifest that a tag or a digest names in a repository: one that the repository knows, one that
 // an index of the repository lists and that is stored, or what describes such an image. NotFound where there is none.
 func (s *Store) Served(ctx context.Context, ref image.Reference) (shelf.Served, error) {
-	change := s.changes.Load()
+	change := s.db.Changes()
 	if m, ok := s.servedManifests.Get(ref, change); ok {
 		return m, nil
 	}
@@ -24,14 +25,14 @@ func (s *Store) Served(ctx context.Context, ref image.Reference) (shelf.Served, 
 	}
 	// A look-up is shorter than the goroutine that could break it off, and costs less.
 	lookUp := func(query string) error {
-		return s.read.QueryRowContext(context.WithoutCancel(ctx), query, ref.Repository, what).Scan(&m.Digest, &m.MediaType, &m.Size, textColumn{&m.Broken})
+		return s.db.QueryRowContext(context.WithoutCancel(ctx), query, ref.Repository, what).Scan(&m.Digest, &m.MediaType, &m.Size, database.TextColumn{Text: &m.Broken})
 	}
 	err := lookUp(query)
 	if errors.Is(err, sql.ErrNoRows) && ref.Digest != "" {
 		err = lookUp(servedAttestation)
 	}
 	if err != nil {
-		return shelf.Served{}, notFound(err, "%s is not stored", ref.Familiar())
+		return shelf.Served{}, database.NotFound(err, "%s is not stored", ref.Familiar())
 	}
 	s.servedManifests.Put(ownStrings(ref), m, change)
 	return m, nil
@@ -84,12 +85,12 @@ const (
 // what describes such an image. NotFound where no such image uses it, whether or not the blob is stored for others.
 func (s *Store) ServedBlob(ctx context.Context, repo image.Repository, d image.Digest) (size int64, err error) {
 	ref := image.Reference{Repository: repo, Digest: d}
-	change := s.changes.Load()
+	change := s.db.Changes()
 	if size, ok := s.servedBlobs.Get(ref, change); ok {
 		return size, nil
 	}
 	known := false
-	err = s.view(ctx, func(tx *sql.Tx) error {
+	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		var id int64
 		var users int
 		if err := tx.QueryRowContext(ctx, servedBlob, repo, d, manyUsers).Scan(&size, &id, &users); err != nil {
@@ -105,7 +106,7 @@ func (s *Store) ServedBlob(ctx context.Context, repo image.Repository, d image.D
 		err = sql.ErrNoRows
 	}
 	if err != nil {
-		return 0, notFound(err, "%s is not stored", ref.Familiar())
+		return 0, database.NotFound(err, "%s is not stored", ref.Familiar())
 	}
 	s.servedBlobs.Put(ownStrings(ref), size, change)
 	return size, nil
@@ -120,12 +121,12 @@ const (
 // ServedTags gives the tags of a repository that are served, in the order of their bytes, after one and at most limit
 // of them; those of uploads too, or only what registries have said. NotFound where the shelf has nothing of the repository.
 func (s *Store) ServedTags(ctx context.Context, repo image.Repository, after string, limit int, uploads bool) (tags []string, err error) {
-	err = s.view(ctx, func(tx *sql.Tx) error {
+	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		var id int64
 		if err := tx.QueryRowContext(ctx, `SELECT id FROM repositories WHERE name = ?`, repo).Scan(&id); err != nil {
-			return notFound(err, "%s is not stored", repo.Familiar())
+			return database.NotFound(err, "%s is not stored", repo.Familiar())
 		}
-		tags, err = rowsOf(ctx, tx, scanString, servedTags, id, after, uploads, limit)
+		tags, err = database.RowsOf(ctx, tx, database.ScanString, servedTags, id, after, uploads, limit)
 		return err
 	})
 	return tags, err
@@ -138,7 +139,7 @@ func (s *Store) ServedRepositories(ctx context.Context, host string, after image
 	if host != "" {
 		after, end = max(after, image.Repository(host+"/")), host+"0" // which comes right after the slash
 	}
-	return rowsOf(ctx, s.read, func(rows *sql.Rows) (r image.Repository, err error) { return r, rows.Scan(&r) },
+	return database.RowsOf(ctx, s.db, func(rows *sql.Rows) (r image.Repository, err error) { return r, rows.Scan(&r) },
 		servedRepositories, after, end, limit)
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // listedIn gives the digest of a repository, of several the one that was pulled last, whose index lists a digest.
@@ -16,7 +17,7 @@ const listedIn = `WITH RECURSIVE up (digest) AS (SELECT index_digest FROM index_
 // Unserved tells of a digest that is not stored how an index of the repository lists it: NotFound where none does.
 // Of several indexes the one that was pulled last counts.
 func (s *Store) Unserved(ctx context.Context, ref image.Reference) (u shelf.Unserved, err error) {
-	err = s.view(ctx, func(tx *sql.Tx) error {
+	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		var root image.Digest
 		err := tx.QueryRowContext(ctx, listedIn, ref.Digest, ref.Repository).Scan(&root)
 		if err != nil {
@@ -36,13 +37,13 @@ func (s *Store) Unserved(ctx context.Context, ref image.Reference) (u shelf.Unse
 		}
 		return err
 	})
-	return u, notFound(err, "%s is not stored", ref.Familiar())
+	return u, database.NotFound(err, "%s is not stored", ref.Familiar())
 }
 
 // Listed tells which index of a repository lists a digest, of several the one that was pulled last, and how; the tag
 // where one points to that index. NotFound where none does.
 func (s *Store) Listed(ctx context.Context, ref image.Reference) (l shelf.Indexed, err error) {
-	err = s.view(ctx, func(tx *sql.Tx) error {
+	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, listedIn, ref.Digest, ref.Repository).Scan(&l.Index); err != nil {
 			return err
 		}
@@ -56,14 +57,14 @@ func (s *Store) Listed(ctx context.Context, ref image.Reference) (l shelf.Indexe
 		}
 		l.Descriptor = image.Descriptor{MediaType: e.MediaType, Digest: e.Digest, Size: e.Bytes}
 		l.Kind, l.Platform, l.Describes, l.Reference = e.Kind, e.Platform, e.Describes, ref.Repository.At(l.Index)
-		tags, err := rowsOf(ctx, tx, scanString, `SELECT t.name FROM tags t JOIN repositories r ON r.id = t.repository_id
+		tags, err := database.RowsOf(ctx, tx, database.ScanString, `SELECT t.name FROM tags t JOIN repositories r ON r.id = t.repository_id
 			WHERE r.name = ? AND t.digest = ? AND t.uploaded = 0 ORDER BY t.name LIMIT 1`, ref.Repository, l.Index)
 		if len(tags) > 0 {
 			l.Reference = ref.WithTag(tags[0])
 		}
 		return err
 	})
-	return l, notFound(err, "%s is not stored", ref.Familiar())
+	return l, database.NotFound(err, "%s is not stored", ref.Familiar())
 }
 
 // entryOf gives how entries list a digest. An attestation has the platform of the image that it describes.

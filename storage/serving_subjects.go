@@ -9,6 +9,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/memo"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // mostSubjects bounds the documents of which it is remembered what they refer to; some 100 bytes each.
@@ -43,7 +44,7 @@ const referringQuery = `WITH RECURSIVE down (digest) AS (SELECT d.digest FROM re
 // documents whose file cannot be read. It begins after a digest and ends, with more set, before the documents
 // together have more than most bytes; one there is always. The first question about a repository reads its manifests.
 func (s *Store) Referrers(ctx context.Context, repo image.Repository, subject, after image.Digest, most int64) (found []image.Descriptor, more bool, err error) {
-	documents, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (d image.Descriptor, err error) {
+	documents, err := database.RowsOf(ctx, s.db, func(rows *sql.Rows) (d image.Descriptor, err error) {
 		return d, rows.Scan(&d.Digest, &d.MediaType, &d.Size)
 	}, referringQuery, repo, after)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // served tells what the shelf serves under a repository, of everything that was ever built: documents and blobs.
@@ -69,17 +70,17 @@ func TestBothWaysFromABlobToItsRepositoryAgree(t *testing.T) {
 	s.pull("app:1=told amd64 arm64")
 	s.pull("mirror/app:1=told-again amd64")
 	s.pull("strange:1=strange amd64 arm64")
-	if _, err := s.write.Exec(`UPDATE images SET broken = 'on purpose' WHERE manifest_digest IN (SELECT digest FROM repository_digests)`); err != nil { // redis
+	if _, err := (writing{s.db}).Exec(`UPDATE images SET broken = 'on purpose' WHERE manifest_digest IN (SELECT digest FROM repository_digests)`); err != nil { // redis
 		t.Fatal(err)
 	}
 	known := 0
 	for _, id := range []int{1, 2, 3, 4, 5, 6, 7, 99} {
 		for blob := range s.files() {
 			var up, down bool
-			if err := s.read.QueryRow(servedUp, id, blob).Scan(&up); err != nil {
+			if err := s.db.QueryRowContext(t.Context(), servedUp, id, blob).Scan(&up); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.read.QueryRow(servedDown, id, blob).Scan(&down); err != nil {
+			if err := s.db.QueryRowContext(t.Context(), servedDown, id, blob).Scan(&down); err != nil {
 				t.Fatal(err)
 			}
 			if up != down {
@@ -104,7 +105,7 @@ func TestServingLooksUpWhatItNeeds(t *testing.T) {
 		"listedIn": listedIn, "servedAttestation": servedAttestation, "servedTags": servedTags, "servedRepositories": servedRepositories, "referringQuery": referringQuery,
 		"uploadedTag": uploadedTag, "uploadedRepo": uploadedRepo, "uploadedDigest": uploadedDigest,
 	} {
-		plan, err := rowsOf(t.Context(), s.read, scanPlan, `EXPLAIN QUERY PLAN `+query, []any{1, 2, 3, 4}[:arguments(query)]...)
+		plan, err := database.RowsOf(t.Context(), s.db, scanPlan, `EXPLAIN QUERY PLAN `+query, []any{1, 2, 3, 4}[:arguments(query)]...)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

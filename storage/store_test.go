@@ -17,6 +17,7 @@ import (
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 func TestASecondServerOnTheSameFolderIsRefused(t *testing.T) {
@@ -36,7 +37,7 @@ func TestADatabaseFromANewerStowageIsRefused(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite3", filepath.Join(dir, databaseName))
+	db, err := sql.Open("sqlite3", filepath.Join(dir, database.Name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,29 +47,11 @@ func TestADatabaseFromANewerStowageIsRefused(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(filepath.Join(dir, endedName)); err != nil { // that one would leave its own
+	if err := os.Remove(filepath.Join(dir, database.EndedName)); err != nil { // that one would leave its own
 		t.Fatal(err)
 	}
 	if _, err := Open(t.Context(), Options{Dir: dir}); image.KindOf(err) != image.Invalid {
 		t.Fatalf("opening it gave %v", err)
-	}
-}
-
-func TestEachConnectionEnforcesForeignKeysAndReadersCannotWrite(t *testing.T) {
-	s := newShelf(t)
-	for range 3 {
-		conn, err := s.read.Conn(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		var on bool
-		if err := conn.QueryRowContext(t.Context(), `PRAGMA foreign_keys`).Scan(&on); err != nil || !on {
-			t.Errorf("foreign keys %v, %v", on, err)
-		}
-		if _, err := conn.ExecContext(t.Context(), `DELETE FROM blobs`); err == nil {
-			t.Error("a reader could write")
-		}
 	}
 }
 
@@ -183,7 +166,7 @@ func TestARowIsNeverWrittenBeforeItsBlob(t *testing.T) {
 	if rows := s.rows(); len(rows) != 0 {
 		t.Errorf("rows %q", rows)
 	}
-	if n, err := rowsOf(t.Context(), s.read, scanString, `SELECT digest FROM blobs`); err != nil || len(n) != 0 {
+	if n, err := database.RowsOf(t.Context(), s.db, database.ScanString, `SELECT digest FROM blobs`); err != nil || len(n) != 0 {
 		t.Errorf("blobs %q, %v", n, err)
 	}
 }
@@ -396,10 +379,10 @@ func TestTheNumberOfTheNewestChangeOutlivesTheServer(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	before := s.changes.Load()
+	before := s.db.Changes()
 	s.open()
 	defer s.Close()
-	if after := s.changes.Load(); before == 0 || after < before {
+	if after := s.db.Changes(); before == 0 || after < before {
 		t.Errorf("after the start it is %d, before it was %d", after, before)
 	}
 }

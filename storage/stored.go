@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // storedQuery goes from the wanted names to their repositories and on to the tags. CROSS JOIN keeps it to that
@@ -28,7 +29,7 @@ func (s *Store) StoredRepositories(ctx context.Context, names []image.Repository
 		name image.Repository
 		tags int
 	}
-	counts, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (c count, err error) {
+	counts, err := database.RowsOf(ctx, s.db, func(rows *sql.Rows) (c count, err error) {
 		return c, rows.Scan(&c.name, &c.tags)
 	}, storedQuery, string(wanted))
 	if err != nil {

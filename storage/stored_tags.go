@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // storedTagsQuery finds the tags of a repository that stand in a JSON list. CROSS JOIN keeps the order: the few
@@ -25,7 +26,7 @@ func (s *Store) StoredTags(ctx context.Context, repo image.Repository, names []s
 	if err != nil {
 		return nil, fmt.Errorf("write the names of tags: %w", err)
 	}
-	_, err = rowsOf(ctx, s.read, func(rows *sql.Rows) (struct{}, error) {
+	_, err = database.RowsOf(ctx, s.db, func(rows *sql.Rows) (struct{}, error) {
 		var name string
 		var digest image.Digest
 		err := rows.Scan(&name, &digest)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage/database"
 )
 
 func TestStoredTagsAreThoseOfTheRepositoryThatAreOnTheShelf(t *testing.T) {
@@ -29,7 +30,7 @@ func TestStoredTagsAreThoseOfTheRepositoryThatAreOnTheShelf(t *testing.T) {
 
 func TestStoredTagsAreLookedUpInIndexes(t *testing.T) {
 	s := newShelf(t)
-	plan, err := rowsOf(t.Context(), s.read, scanPlan, `EXPLAIN QUERY PLAN `+storedTagsQuery, "docker.io/library/ubuntu", `["22.04"]`)
+	plan, err := database.RowsOf(t.Context(), s.db, scanPlan, `EXPLAIN QUERY PLAN `+storedTagsQuery, "docker.io/library/ubuntu", `["22.04"]`)
 	if err != nil {
 		t.Fatal(err)
 	}

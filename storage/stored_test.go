@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage/database"
 )
 
 func TestStoredRepositoriesAreCountedByTheirTags(t *testing.T) {
@@ -28,7 +29,7 @@ func TestStoredRepositoriesAreCountedByTheirTags(t *testing.T) {
 
 func TestStoredRepositoriesAreLookedUpByIndexes(t *testing.T) {
 	s := newShelf(t)
-	plan, err := rowsOf(t.Context(), s.read, scanPlan, `EXPLAIN QUERY PLAN `+storedQuery, `["docker.io/library/ubuntu"]`)
+	plan, err := database.RowsOf(t.Context(), s.db, scanPlan, `EXPLAIN QUERY PLAN `+storedQuery, `["docker.io/library/ubuntu"]`)
 	if err != nil {
 		t.Fatal(err)
 	}

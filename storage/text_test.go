@@ -51,7 +51,7 @@ func TestWhyAnImageIsBrokenIsKeptAsATextToTranslate(t *testing.T) {
 	for _, old := range []string{
 		`UPDATE images SET broken = 'a sentence of old {'`, `UPDATE layers SET problem = 'layer is truncated' WHERE state = 'broken'`, `UPDATE listing SET broken = 'a sentence of old {'`,
 	} {
-		if _, err := s.write.ExecContext(t.Context(), old); err != nil {
+		if _, err := (writing{s.db}).ExecContext(t.Context(), old); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -62,7 +62,7 @@ func TestWhyAnImageIsBrokenIsKeptAsATextToTranslate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.write.ExecContext(t.Context(), string(again)); err != nil {
+	if _, err := (writing{s.db}).ExecContext(t.Context(), string(again)); err != nil {
 		t.Fatal(err)
 	}
 	s.reopen()

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/stowage/stowage/storage/database"
 )
 
 // keptTable says how the deleted rows of a table are kept for an undo, as JSON arrays, and how they go back. A row
@@ -207,7 +209,7 @@ func keepAll(tables []keptTable) (statements []string) {
 
 // keepOf runs statements that keep rows for pieces of a list.
 func keepOf[T any](c *copies, all []T, statements []string) error {
-	return inChunks(all, keptAtOnce, func(list string) error {
+	return database.InChunks(all, keptAtOnce, func(list string) error {
 		for _, statement := range statements {
 			c.part++
 			if _, err := c.tx.ExecContext(c.ctx, statement, list, c.id, c.part); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
+	"github.com/stowage/stowage/storage/database"
 )
 
 const removalColumns = `id, at, until, by, summary`
@@ -27,7 +28,7 @@ func scanRemoval(rows *sql.Rows) (shelf.Deletion, error) {
 	if err := json.Unmarshal(told, &s); err != nil {
 		return shelf.Deletion{}, fmt.Errorf("read deletion %d: %w", r.ID, err)
 	}
-	r.At, r.Until = fromMillis(at), fromMillis(until)
+	r.At, r.Until = database.FromMillis(at), database.FromMillis(until)
 	r.Prune, r.Names, r.IDs, r.Items, r.Images, r.Freed = s.Prune, s.Names, s.IDs, s.Items, s.Images, s.Freed
 	return r, nil
 }
@@ -35,14 +36,14 @@ func scanRemoval(rows *sql.Rows) (shelf.Deletion, error) {
 // Removals lists what can still be undone, newest first, 100 at most. What is being deleted or undone now is not among
 // it.
 func (s *Store) Removals(ctx context.Context) ([]shelf.Deletion, error) {
-	return rowsOf(ctx, s.read, scanRemoval, `SELECT `+removalColumns+` FROM removals WHERE until > ? AND whole = 1
-		ORDER BY id DESC LIMIT 100`, millis(s.now()))
+	return database.RowsOf(ctx, s.db, scanRemoval, `SELECT `+removalColumns+` FROM removals WHERE until > ? AND whole = 1
+		ORDER BY id DESC LIMIT 100`, database.Millis(s.now()))
 }
 
 // removal returns one that can still be undone.
-func (s *Store) removal(ctx context.Context, q querier, id int64) (shelf.Deletion, error) {
-	found, err := rowsOf(ctx, q, scanRemoval, `SELECT `+removalColumns+` FROM removals WHERE id = ?
-		AND until > ?`, id, millis(s.now()))
+func (s *Store) removal(ctx context.Context, q database.Querier, id int64) (shelf.Deletion, error) {
+	found, err := database.RowsOf(ctx, q, scanRemoval, `SELECT `+removalColumns+` FROM removals WHERE id = ?
+		AND until > ?`, id, database.Millis(s.now()))
 	if err == nil && len(found) == 0 {
 		err = image.Errorf(image.NotFound, "there is no deletion %d that can be undone", id).
 			Suggest("Its time is over, or somebody has undone it. Pull the images again.")
@@ -62,7 +63,7 @@ func (s *Store) Undo(ctx context.Context, id int64, by image.Actor) (shelf.Undon
 	}
 	defer s.removals.end()
 	var removal shelf.Deletion
-	err := s.view(ctx, func(tx *sql.Tx) (err error) {
+	err := s.db.View(ctx, func(tx *sql.Tx) (err error) {
 		if removal, err = s.removal(ctx, tx, id); err == nil {
 			err = s.canUndo(ctx, tx, id)
 		}
@@ -71,7 +72,7 @@ func (s *Store) Undo(ctx context.Context, id int64, by image.Actor) (shelf.Undon
 	if err != nil {
 		return shelf.Undone{}, err
 	}
-	done, err := s.undoAll(context.WithoutCancel(ctx), id, by)
+	done, err := s.undoAll(context.WithoutCancel(ctx), id, by, image.ActionDelete)
 	if err != nil {
 		return shelf.Undone{}, err
 	}
@@ -81,7 +82,7 @@ func (s *Store) Undo(ctx context.Context, id int64, by image.Actor) (shelf.Undon
 
 // canUndo looks whether a removal of several batches can be undone, before the first of them is: of one alone, its own
 // transaction tells. No other deletion or sweep comes between.
-func (s *Store) canUndo(ctx context.Context, q querier, id int64) error {
+func (s *Store) canUndo(ctx context.Context, q database.Querier, id int64) error {
 	newest, err := newestPart(ctx, q, id)
 	if err != nil || newest < partsOfBatch {
 		return err
@@ -89,7 +90,7 @@ func (s *Store) canUndo(ctx context.Context, q querier, id int64) error {
 	type name [2]string
 	needed, back := map[name]bool{}, map[name]bool{} // roots that tags and wishes need, and that come back
 	note := func(of map[name]bool, query, rows string) error {
-		return eachRow(ctx, q, func(rows *sql.Rows) (bool, error) {
+		return database.EachRow(ctx, q, func(rows *sql.Rows) (bool, error) {
 			var n name
 			err := rows.Scan(&n[0], &n[1])
 			of[n] = true
@@ -126,10 +127,10 @@ func (s *Store) undoParts(ctx context.Context) error {
 		id int64
 		by string
 	}
-	parts, err := rowsOf(ctx, s.read, func(rows *sql.Rows) (p part, err error) { return p, rows.Scan(&p.id, &p.by) },
+	parts, err := database.RowsOf(ctx, s.db, func(rows *sql.Rows) (p part, err error) { return p, rows.Scan(&p.id, &p.by) },
 		`SELECT id, by FROM removals WHERE whole = 0 ORDER BY id DESC`)
 	for _, p := range parts {
-		if _, err := s.undoAll(ctx, p.id, image.ActorNamed(p.by)); image.KindOf(err) == image.Conflict {
+		if _, err := s.undoAll(ctx, p.id, image.ActorNamed(p.by), image.ActionTend); image.KindOf(err) == image.Conflict {
 			s.log.Error("undo a deletion that was cut off", "removal", p.id, "error", err)
 		} else if err != nil {
 			return err
@@ -149,19 +150,22 @@ func (s *Store) finishRemovals(ctx context.Context) {
 	}
 }
 
-// undoAll undoes the batches of a removal, the last one first, and others write between them. What cannot be undone any
+// undoAll undoes the batches of a removal, the last one first, and others write between them; action is what the whole
+// of it is. What cannot be undone any
 // more is left as it is.
-func (s *Store) undoAll(ctx context.Context, id int64, by image.Actor) (done shelf.Undone, err error) {
+func (s *Store) undoAll(ctx context.Context, id int64, by image.Actor, action image.Action) (done shelf.Undone, err error) {
 	for more := true; more && err == nil; {
 		var began time.Time
-		began, more, err = s.undoBatch(ctx, id, by, &done)
+		began, more, err = s.undoBatch(ctx, id, by, action, &done)
 		if more && err == nil && s.removals.pause != nil {
 			s.removals.pause(time.Since(began))
 		}
 	}
 	if image.KindOf(err) == image.Conflict {
-		_, failed := s.write.ExecContext(ctx, `UPDATE removals SET whole = 1 WHERE id = ?`, id)
-		err = errors.Join(err, failed)
+		err = errors.Join(err, s.db.Note(ctx, func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, `UPDATE removals SET whole = 1 WHERE id = ?`, id)
+			return err
+		}))
 	}
 	s.keeper.tagsChanged()
 	s.unpack.wake()
@@ -171,17 +175,17 @@ func (s *Store) undoAll(ctx context.Context, id int64, by image.Actor) (done she
 // undoBatch undoes the last batch of a removal that is left. It returns when it had its turn, and whether there are
 // more.
 func (s *Store) undoBatch(
-	ctx context.Context, id int64, by image.Actor, done *shelf.Undone,
+	ctx context.Context, id int64, by image.Actor, action image.Action, done *shelf.Undone,
 ) (began time.Time, more bool, err error) {
 	var blobs []image.Digest
-	newest, err := newestPart(ctx, s.read, id)
+	newest, err := newestPart(ctx, s.db, id)
 	first := newest - newest%partsOfBatch
 	if err == nil {
-		err = eachPart(ctx, s.read, id, first, func(of, rows string) error {
+		err = eachPart(ctx, s.db, id, first, func(of, rows string) error {
 			if of != "blobs" {
 				return nil
 			}
-			some, err := rowsOf(ctx, s.read, scanDigest, `SELECT value ->> 0 FROM json_each(?)`, rows)
+			some, err := database.RowsOf(ctx, s.db, database.ScanDigest, `SELECT value ->> 0 FROM json_each(?)`, rows)
 			blobs = append(blobs, some...)
 			return err
 		})
@@ -191,7 +195,10 @@ func (s *Store) undoBatch(
 	}
 	defer s.Hold(blobs)() // so that what is found on disk stays until its row is there
 	u := undoing{ctx: ctx, store: s, by: by, at: s.now(), changing: map[removal.Key]bool{}, done: *done}
-	err = s.updateAnyway(ctx, func(tx *sql.Tx) error {
+	if first > 0 {
+		action = image.ActionTend // with the last one it is undone
+	}
+	err = s.db.Free(ctx, by, action, "", func(tx *sql.Tx) error {
 		began, u.tx = time.Now(), tx
 		if err := u.undo(id, first); err != nil {
 			return err
@@ -214,14 +221,14 @@ func (s *Store) undoBatch(
 }
 
 // newestPart returns the number of the last part that is kept of a removal; 0 where there is none.
-func newestPart(ctx context.Context, q querier, id int64) (part int64, err error) {
+func newestPart(ctx context.Context, q database.Querier, id int64) (part int64, err error) {
 	return part, q.QueryRowContext(ctx, `SELECT coalesce(max(part), 0) FROM removed_rows
 		WHERE removal_id = ?`, id).Scan(&part)
 }
 
 // eachPart calls f with the kept rows of a removal from one part on, in their order.
-func eachPart(ctx context.Context, q querier, id, first int64, f func(of, rows string) error) error {
-	parts, err := rowsOf(ctx, q, func(rows *sql.Rows) (part int, err error) { return part, rows.Scan(&part) },
+func eachPart(ctx context.Context, q database.Querier, id, first int64, f func(of, rows string) error) error {
+	parts, err := database.RowsOf(ctx, q, func(rows *sql.Rows) (part int, err error) { return part, rows.Scan(&part) },
 		`SELECT part FROM removed_rows WHERE removal_id = ? AND part >= ? ORDER BY part`, id, first)
 	if err != nil {
 		return err
@@ -305,12 +312,12 @@ func overtaken() error {
 }
 
 // prove refuses where the file of a blob is gone that no row has any more.
-func (s *Store) prove(ctx context.Context, q querier, rows string) error {
+func (s *Store) prove(ctx context.Context, q database.Querier, rows string) error {
 	type blob struct {
 		digest image.Digest
 		size   int64
 	}
-	missing, err := rowsOf(ctx, q, func(rows *sql.Rows) (b blob, err error) { return b, rows.Scan(&b.digest, &b.size) },
+	missing, err := database.RowsOf(ctx, q, func(rows *sql.Rows) (b blob, err error) { return b, rows.Scan(&b.digest, &b.size) },
 		`SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM blobs
 			WHERE digest = value ->> 0)`, rows)
 	if err != nil {
@@ -326,14 +333,14 @@ func (s *Store) prove(ctx context.Context, q querier, rows string) error {
 }
 
 func (u *undoing) imagesBack(rows string) error {
-	back, err := rowsOf(u.ctx, u.tx, scanDigest, backOf["images"]+` RETURNING manifest_digest`, rows)
+	back, err := database.RowsOf(u.ctx, u.tx, database.ScanDigest, backOf["images"]+` RETURNING manifest_digest`, rows)
 	u.images = append(u.images, back...)
 	return err
 }
 
 // handedBack brings counts back, also of digests that were pulled again meanwhile, whose rows in the list show them.
 func (u *undoing) handedBack(rows string) error {
-	return eachRow(u.ctx, u.tx, func(rows *sql.Rows) (bool, error) {
+	return database.EachRow(u.ctx, u.tx, func(rows *sql.Rows) (bool, error) {
 		var at removal.Key
 		err := rows.Scan(&at.Repository, &at.Digest)
 		u.change(at)
@@ -348,7 +355,7 @@ func (u *undoing) tags(rows string) error {
 		root removal.Root
 		now  image.Digest
 	}
-	all, err := rowsOf(u.ctx, u.tx, func(rows *sql.Rows) (t tag, err error) {
+	all, err := database.RowsOf(u.ctx, u.tx, func(rows *sql.Rows) (t tag, err error) {
 		err = rows.Scan(&t.ref.Repository, &t.ref.Tag, &t.root.Digest, &t.root.Repository, &t.now)
 		return t, err
 	}, `SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, coalesce(d.repository_id, 0), coalesce(t.digest, '')
@@ -391,7 +398,7 @@ func (u *undoing) tags(rows string) error {
 
 // forgotten notes digests that are asked for again, and refuses where one of them is gone.
 func (u *undoing) forgotten(rows string) error {
-	return eachRow(u.ctx, u.tx, func(rows *sql.Rows) (bool, error) {
+	return database.EachRow(u.ctx, u.tx, func(rows *sql.Rows) (bool, error) {
 		var at removal.Root
 		if err := rows.Scan(&at.Name, &at.Digest, &at.Repository); err != nil {
 			return true, err
@@ -423,7 +430,7 @@ func (u *undoing) change(at removal.Key) {
 
 // rootsBack notes roots that came back.
 func (u *undoing) rootsBack(rows string) error {
-	return eachRow(u.ctx, u.tx, func(rows *sql.Rows) (bool, error) {
+	return database.EachRow(u.ctx, u.tx, func(rows *sql.Rows) (bool, error) {
 		var r removal.Root
 		err := rows.Scan(&r.Name, &r.Digest, &r.ByDigest, &r.Repository)
 		u.roots = append(u.roots, r)

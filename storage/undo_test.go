@@ -15,6 +15,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
+	"github.com/stowage/stowage/storage/database"
 	"github.com/stowage/stowage/test/rules"
 )
 
@@ -75,14 +76,14 @@ const dumpListing = `SELECT r.name, l.digest, l.tag, l.reason, l.name, l.image_i
 	FROM listing l JOIN repositories r ON r.id = l.repository_id`
 
 // dump gives the rows of queries as text, sorted.
-func (s *testShelf) dump(queries ...string) []string { return s.dumpFrom(s.read, queries...) }
+func (s *testShelf) dump(queries ...string) []string { return s.dumpFrom(s.db, queries...) }
 
-func (s *testShelf) dumpFrom(q querier, queries ...string) []string {
+func (s *testShelf) dumpFrom(q database.Querier, queries ...string) []string {
 	s.t.Helper()
 	var all []string
 	for _, query := range queries {
 		table := query[strings.Index(query, "FROM "):]
-		rows, err := rowsOf(s.t.Context(), q, func(rows *sql.Rows) (string, error) {
+		rows, err := database.RowsOf(s.t.Context(), q, func(rows *sql.Rows) (string, error) {
 			columns, err := rows.Columns()
 			if err != nil {
 				return "", err
@@ -169,7 +170,7 @@ func (s *testShelf) settled() {
 	if err := s.AwaitUnpacked(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
-	err := s.update(s.t.Context(), func(tx *sql.Tx) error {
+	err := s.db.Tend(s.t.Context(), "", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(s.t.Context(), `INSERT INTO tag_checks (repository_id, tag, answer, upstream_digest, method, checked_at, problem)
 			SELECT repository_id, name, 'digest', digest, 'HEAD', 1234, '' FROM tags`)
 		if err != nil {
@@ -491,7 +492,7 @@ func TestAnImageThatComesBackIsAddedUp(t *testing.T) {
 	s, _ := newUndoShelf(t)
 	s.pull("redis:7=redis amd64")
 	s.settled()
-	err := s.update(t.Context(), func(tx *sql.Tx) error { // as before it was unpacked
+	err := s.db.Tend(t.Context(), "", func(tx *sql.Tx) error { // as before it was unpacked
 		_, err := tx.ExecContext(t.Context(), `UPDATE images SET unpacked = NULL`)
 		return err
 	})
@@ -522,11 +523,11 @@ func TestADeletionWithoutAWindowCannotBeUndone(t *testing.T) {
 func (s *testShelf) relisted() (rows []string) {
 	s.t.Helper()
 	undone := image.Errorf(image.Cancelled, "only looked at")
-	err := s.update(s.t.Context(), func(tx *sql.Tx) error {
+	err := s.db.Tend(s.t.Context(), "", func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(s.t.Context(), `DELETE FROM listing`); err != nil {
 			return err
 		}
-		roots, err := rowsOf(s.t.Context(), tx, func(rows *sql.Rows) (k removal.Key, err error) { return k, rows.Scan(&k.Repository, &k.Digest) },
+		roots, err := database.RowsOf(s.t.Context(), tx, func(rows *sql.Rows) (k removal.Key, err error) { return k, rows.Scan(&k.Repository, &k.Digest) },
 			`SELECT repository_id, digest FROM repository_digests`)
 		if err != nil {
 			return err

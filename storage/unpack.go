@@ -9,6 +9,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/image/layer"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // one unpacks a layer and records what was found. One that cannot be read stays pending, for the next time; errHeavy where
@@ -58,7 +59,7 @@ func (u *unpacker) read(ctx context.Context, d image.Digest, alone bool) (layer.
 
 // settleLayer writes what unpacking found and settles the images that use the layer.
 func (s *Store) settleLayer(ctx context.Context, d image.Digest, state string, r image.Unpacked, problem image.Text) error {
-	err := s.update(ctx, func(tx *sql.Tx) error { return s.settleLayerIn(ctx, tx, d, state, r, problem) })
+	err := s.db.Tend(ctx, string(d), func(tx *sql.Tx) error { return s.settleLayerIn(ctx, tx, d, state, r, problem) })
 	if err == nil { // else whoever waits would have the layer read again, and again
 		s.settled.ring()
 	}
@@ -71,11 +72,11 @@ func (s *Store) settleLayerIn(ctx context.Context, tx *sql.Tx, d image.Digest, s
 		unpacked, entries = r.UnpackedSize, r.Entries
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE layers SET state = ?, diff_id = ?, unpacked = ?, entries = ?, problem = ? WHERE digest = ?`,
-		state, r.DiffID, unpacked, entries, textColumn{&problem}, d)
+		state, r.DiffID, unpacked, entries, database.TextColumn{Text: &problem}, d)
 	if err != nil {
 		return err
 	}
-	manifests, err := rowsOf(ctx, tx, func(rows *sql.Rows) (m image.Digest, err error) { return m, rows.Scan(&m) },
+	manifests, err := database.RowsOf(ctx, tx, func(rows *sql.Rows) (m image.Digest, err error) { return m, rows.Scan(&m) },
 		`SELECT DISTINCT manifest_digest FROM image_layers WHERE layer_digest = ?`, d)
 	if err != nil {
 		return err
@@ -97,8 +98,8 @@ func (s *Store) settleImage(ctx context.Context, tx *sql.Tx, manifest image.Dige
 		problem                image.Text
 		unpacked               sql.NullInt64
 	}
-	parts, err := rowsOf(ctx, tx, func(rows *sql.Rows) (p part, err error) {
-		return p, rows.Scan(&p.layer, &p.claimed, &p.proved, &p.state, textColumn{&p.problem}, &p.unpacked)
+	parts, err := database.RowsOf(ctx, tx, func(rows *sql.Rows) (p part, err error) {
+		return p, rows.Scan(&p.layer, &p.claimed, &p.proved, &p.state, database.TextColumn{Text: &p.problem}, &p.unpacked)
 	}, `SELECT il.layer_digest, il.diff_id, l.diff_id, l.state, l.problem, l.unpacked FROM image_layers il
 		JOIN layers l ON l.digest = il.layer_digest WHERE il.manifest_digest = ? ORDER BY il.position`, manifest)
 	if err != nil {
@@ -120,7 +121,7 @@ func (s *Store) settleImage(ctx context.Context, tx *sql.Tx, manifest image.Dige
 		return nil
 	}
 	res, err := tx.ExecContext(ctx, `UPDATE images SET broken = ?1, unpacked = CASE WHEN ?2 THEN ?3 END
-		WHERE manifest_digest = ?4 AND (broken <> ?1 OR unpacked IS NOT CASE WHEN ?2 THEN ?3 END)`, textColumn{&broken}, known && broken.Empty(), unpacked, manifest)
+		WHERE manifest_digest = ?4 AND (broken <> ?1 OR unpacked IS NOT CASE WHEN ?2 THEN ?3 END)`, database.TextColumn{Text: &broken}, known && broken.Empty(), unpacked, manifest)
 	if err != nil {
 		return err
 	}
@@ -141,7 +142,7 @@ func (s *Store) AwaitUnpacked(ctx context.Context) error {
 	for range 2 { // the first rest may end a round that had begun before
 		rest := s.unpack.resting()
 		var pending bool
-		err := s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM layers WHERE state = 'pending')`).Scan(&pending)
+		err := s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM layers WHERE state = 'pending')`).Scan(&pending)
 		if err != nil || !pending {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // unreadable puts a folder in place of the first pending layer's file, so that it cannot be read, and gives
@@ -31,7 +32,7 @@ func (s *testShelf) unreadable(d image.Digest) (repair func()) {
 
 func (s *testShelf) pendingLayers() []string {
 	s.t.Helper()
-	pending, err := rowsOf(s.t.Context(), s.read, scanString, `SELECT digest FROM layers WHERE state = 'pending'`)
+	pending, err := database.RowsOf(s.t.Context(), s.db, database.ScanString, `SELECT digest FROM layers WHERE state = 'pending'`)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -55,7 +56,7 @@ func TestALayerThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	}
 	slices.Sort(layers)
 	repair := s.unreadable(layers[0])
-	if _, err := s.write.ExecContext(t.Context(), `UPDATE layers SET state = 'pending', diff_id = ''`); err != nil {
+	if _, err := (writing{s.db}).ExecContext(t.Context(), `UPDATE layers SET state = 'pending', diff_id = ''`); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -119,7 +120,7 @@ func TestAnImageOf1970HasACreationDate(t *testing.T) {
 	if err != nil || len(rows) != 1 || !rows[0].Created.Equal(time.Unix(0, 0)) || rows[0].Created.IsZero() {
 		t.Errorf("rows %+v, %v", rows, err)
 	}
-	if zero := fromMillis(millis(time.Time{})); !zero.IsZero() {
+	if zero := database.FromMillis(database.Millis(time.Time{})); !zero.IsZero() {
 		t.Errorf("an unknown time comes back as %v", zero)
 	}
 }

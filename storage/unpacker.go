@@ -10,6 +10,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/image/layer"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // Bounds of unpacking. An ordinary layer takes some 300 KiB of memory while it is read, one at the bounds of the first
@@ -211,11 +212,11 @@ func (u *unpacker) end(ctx context.Context, o unpacked) {
 // pendingLayers gives layers that have not been unpacked, in the order in which their turn comes: one of each registry,
 // in that one of each of its repositories, and so on. They are among those named, or are all others.
 func (s *Store) pendingLayers(ctx context.Context, among bool, named []image.Digest) ([]image.Digest, error) {
-	list, err := listFor(named)
+	list, err := database.ListFor(named)
 	if err != nil {
 		return nil, err
 	}
-	return rowsOf(ctx, s.read, scanDigest,
+	return database.RowsOf(ctx, s.db, database.ScanDigest,
 		`WITH RECURSIVE pending AS (
 			SELECT digest FROM layers WHERE state = 'pending' AND (digest IN (SELECT value FROM json_each(?1))) = ?2
 		), above (layer, digest) AS (

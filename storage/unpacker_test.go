@@ -48,7 +48,7 @@ func TestRegistriesAndTheirRepositoriesTakeTurnsAtUnpacking(t *testing.T) {
 	if err := s.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.write.ExecContext(t.Context(), `UPDATE layers SET state = 'pending'`); err != nil {
+	if _, err := (writing{s.db}).ExecContext(t.Context(), `UPDATE layers SET state = 'pending'`); err != nil {
 		t.Fatal(err)
 	}
 	turns, err := s.Store.pendingLayers(t.Context(), false, nil)
@@ -150,7 +150,7 @@ func TestNobodyIsToldOfALayerWhoseResultIsNotWritten(t *testing.T) {
 	s := newShelf(t)
 	defer s.Close()
 	told := s.Store.settled.next()
-	_ = s.health.damage(errGarbled) // nothing is written from now on
+	s.damageDatabase() // nothing is written from now on
 	if err := s.settleLayer(t.Context(), image.DigestOf([]byte("layer")), layerVerified, image.Unpacked{}, image.Text{}); err == nil {
 		t.Fatal("it was written")
 	}

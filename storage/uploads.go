@@ -17,10 +17,10 @@ const (
 // Uploaded reports whether an archive that somebody sent said what a tag points to, and not the registry of its name; of a
 // digest and of a repository, whether that is so of one of its tags.
 func (s *Store) Uploaded(ctx context.Context, ref image.Reference) (bool, error) {
-	change := s.changes.Load()
+	change := s.db.Changes()
 	there, known := s.uploads.Get(image.Reference{}, change) // whether any tag is: mostly none
 	if !known {
-		if err := s.read.QueryRowContext(ctx, anyUploaded).Scan(&there); err != nil {
+		if err := s.db.QueryRowContext(ctx, anyUploaded).Scan(&there); err != nil {
 			return false, err
 		}
 		s.uploads.Put(image.Reference{}, there, change)
@@ -34,7 +34,7 @@ func (s *Store) Uploaded(ctx context.Context, ref image.Reference) (bool, error)
 		case ref.Digest != "":
 			query, what = uploadedDigest, string(ref.Digest)
 		}
-		if err := s.read.QueryRowContext(ctx, query, ref.Repository, what).Scan(&uploaded); err != nil {
+		if err := s.db.QueryRowContext(ctx, query, ref.Repository, what).Scan(&uploaded); err != nil {
 			return false, err
 		}
 		s.uploads.Put(ownStrings(ref), uploaded, change)

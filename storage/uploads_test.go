@@ -104,7 +104,7 @@ func TestUploadsOfAnOlderVersionAreFoundInTheHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, statement := range []string{`DROP INDEX tags_uploaded`, `ALTER TABLE tags DROP COLUMN uploaded`, string(raw)} {
-		if _, err := s.write.ExecContext(t.Context(), statement); err != nil {
+		if _, err := (writing{s.db}).ExecContext(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}
 	}

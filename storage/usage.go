@@ -137,7 +137,7 @@ func (s *Store) rowsHold(ctx context.Context, u shelf.Usage) (bool, error) {
 		return false, nil
 	}
 	var changes int64
-	err := s.read.QueryRowContext(ctx, `SELECT counted_at FROM totals`).Scan(&changes)
+	err := s.db.QueryRowContext(ctx, `SELECT counted_at FROM totals`).Scan(&changes)
 	return err == nil && changes == u.Changes, err
 }
 

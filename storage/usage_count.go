@@ -3,23 +3,16 @@ package storage
 import (
 	"context"
 	"database/sql"
-	"net/url"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
-// usageCache is how much of the database a count holds in memory, in KiB as SQLite's cache_size has it. What it works
-// with beyond that goes to a temporary file.
-const usageCache = "-16000"
-
-// countUsage works out Usage on one snapshot of the database, which keeps nobody from writing. It has a connection of
-// its own, since the reader pool's may not make temporary tables.
+// countUsage works out Usage on one snapshot of the database, which keeps nobody from writing.
 func (s *Store) countUsage(ctx context.Context) (shelf.Usage, error) {
-	db := s.openPool(url.Values{"_cache_size": {usageCache}}, 1)
-	defer db.Close() //nolint:errcheck // nothing was written but temporary tables
 	c := usageCount{ctx: ctx, u: shelf.Usage{At: s.now()}}
-	if err := inTx(ctx, db, func(tx *sql.Tx) error { c.tx = tx; return c.count() }); err != nil {
+	if err := s.db.Scratch(ctx, func(tx *sql.Tx) error { c.tx = tx; return c.count() }); err != nil {
 		return shelf.Usage{}, err
 	}
 	var err error
@@ -164,7 +157,7 @@ func (c *usageCount) repositories() error {
 		id int64
 		shelf.RepositoryUsage
 	}
-	all, err := rowsOf(c.ctx, c.tx, func(rows *sql.Rows) (p picked, err error) { return p, rows.Scan(&p.id, &p.Repository, &p.Own, &p.Tags) },
+	all, err := database.RowsOf(c.ctx, c.tx, func(rows *sql.Rows) (p picked, err error) { return p, rows.Scan(&p.id, &p.Repository, &p.Own, &p.Tags) },
 		`SELECT r.id, r.name, top.size, (SELECT count(*) FROM tags t WHERE t.repository_id = r.id) FROM (
 			SELECT least AS id, sum(size) AS size FROM share WHERE least = greatest GROUP BY least ORDER BY size DESC, id LIMIT ?) top
 		CROSS JOIN repositories r ON r.id = top.id ORDER BY top.size DESC, r.name`, maxRepositories)
@@ -197,7 +190,7 @@ func (c *usageCount) repositories() error {
 
 // largest picks the largest layers, and looks for who has them.
 func (c *usageCount) largest() (err error) {
-	c.u.Largest, err = rowsOf(c.ctx, c.tx, func(rows *sql.Rows) (l shelf.LayerUsage, err error) {
+	c.u.Largest, err = database.RowsOf(c.ctx, c.tx, func(rows *sql.Rows) (l shelf.LayerUsage, err error) {
 		return l, rows.Scan(&l.Digest, &l.Size, &l.Unpacked, &l.CreatedBy, &l.Images)
 	}, `SELECT l.digest, b.size, coalesce(l.unpacked, -1),
 			coalesce((SELECT created_by FROM image_layers WHERE layer_digest = l.digest LIMIT 1), ''),
@@ -209,7 +202,7 @@ func (c *usageCount) largest() (err error) {
 	}
 	for i := range c.u.Largest {
 		l := &c.u.Largest[i]
-		manifests, err := rowsOf(c.ctx, c.tx, scanDigest,
+		manifests, err := database.RowsOf(c.ctx, c.tx, database.ScanDigest,
 			`SELECT DISTINCT manifest_digest FROM image_layers WHERE layer_digest = ? ORDER BY manifest_digest LIMIT ?`, l.Digest, 2*maxLayerRefs)
 		if err != nil {
 			return err

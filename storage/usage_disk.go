@@ -11,6 +11,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // DiskUse gives what the shelf takes on disk now, at once: from sums that are kept, a few files, and for what only a
@@ -18,13 +19,13 @@ import (
 func (s *Store) DiskUse(ctx context.Context, counted shelf.Usage) (shelf.DiskUse, error) {
 	d := shelf.DiskUse{Unfinished: counted.Files.Loose, Other: counted.Files.Other}
 	var until sql.NullInt64
-	err := s.read.QueryRowContext(ctx, `SELECT blob_bytes, waiting_bytes, waiting_count, (SELECT max(sweep_at) FROM waiting_blobs) FROM totals`).
+	err := s.db.QueryRowContext(ctx, `SELECT blob_bytes, waiting_bytes, waiting_count, (SELECT max(sweep_at) FROM waiting_blobs) FROM totals`).
 		Scan(&d.Images, &d.Waiting, &d.WaitingBlobs, &until)
 	if err != nil {
 		return d, err
 	}
 	if until.Valid {
-		d.WaitingUntil = fromMillis(until.Int64)
+		d.WaitingUntil = database.FromMillis(until.Int64)
 	}
 	// There are few parts of layers: one for each download under way.
 	err = s.blobs.Partials.Walk(ctx, func(_ image.Digest, size int64, _ time.Time) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage/blob"
+	"github.com/stowage/stowage/storage/database"
 )
 
 // ingestDir holds the blobs that have been fetched in part; see package blob.
@@ -36,7 +37,7 @@ func kindOf(f *shelf.Files, path string) *int64 {
 		}
 	case dir == ingestDir, filepath.Dir(dir) == ingestDir:
 		return &f.Partial
-	case dir == "." && (strings.HasPrefix(name, databaseName) || name == blob.BallastName || name == endedName), dir == cacheDir:
+	case dir == "." && (strings.HasPrefix(name, database.Name) || name == blob.BallastName || name == database.EndedName), dir == cacheDir:
 		return &f.Database
 	case dir == "." && (strings.HasPrefix(name, ocispec.ImageIndexFile) || strings.HasPrefix(name, ocispec.ImageLayoutFile) || name == lockName), dir == blob.MarksDir:
 		return &f.Layout

@@ -230,7 +230,7 @@ func TestUnpackedCountsEachLayerOnceAndSaysHowManyAreNotKnown(t *testing.T) {
 // exec changes rows as another process would.
 func (s *testShelf) exec(query string) {
 	s.t.Helper()
-	if _, err := s.write.ExecContext(s.t.Context(), nextChange+"; "+query); err != nil {
+	if _, err := (writing{s.db}).ExecContext(s.t.Context(), nextChange+"; "+query); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -373,21 +373,21 @@ func TestACountThatFailsSaysSoAndKeepsTheOneBefore(t *testing.T) {
 func TestCountingKeepsNobodyFromWriting(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64")
-	db := s.openPool(nil, 1)
-	defer db.Close()
-	tx, err := db.BeginTx(t.Context(), nil)
+	err := s.db.Scratch(t.Context(), func(tx *sql.Tx) error {
+		c := usageCount{ctx: t.Context(), tx: tx}
+		if err := c.count(); err != nil {
+			return err
+		}
+		s.pull("redis:7=redis amd64") // the count's transaction is still open
+		again := usageCount{ctx: t.Context(), tx: tx}
+		err := tx.QueryRowContext(t.Context(), `SELECT blob_bytes FROM totals`).Scan(&again.u.Blobs)
+		if again.u.Blobs != c.u.Blobs {
+			t.Errorf("the snapshot has moved from %d to %d", c.u.Blobs, again.u.Blobs)
+		}
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	defer tx.Rollback()
-	c := usageCount{ctx: t.Context(), tx: tx}
-	if err := c.count(); err != nil {
-		t.Fatal(err)
-	}
-	s.pull("redis:7=redis amd64") // the count's transaction is still open
-	again := usageCount{ctx: t.Context(), tx: tx}
-	if err := tx.QueryRowContext(t.Context(), `SELECT blob_bytes FROM totals`).Scan(&again.u.Blobs); err != nil || again.u.Blobs != c.u.Blobs {
-		t.Errorf("the snapshot has moved from %d to %d: %v", c.u.Blobs, again.u.Blobs, err)
 	}
 }
 
@@ -415,10 +415,8 @@ func TestWhatPruningDanglingDigestsFreesIsReclaimableToTheByte(t *testing.T) {
 		t.Errorf("%+v, the plan frees %d by %d images", u.Reclaimable, plan.Totals.Freed, plan.Totals.Images)
 	}
 	// By the sums alone it is the same, but for a base that stays.
-	db := s.openPool(nil, 1)
-	defer db.Close()
 	c := usageCount{ctx: t.Context()}
-	err = inTx(t.Context(), db, func(tx *sql.Tx) error { c.tx = tx; return c.count() })
+	err = s.db.Scratch(t.Context(), func(tx *sql.Tx) error { c.tx = tx; return c.count() })
 	if kept := c.u.Reclaimable.Dangling - plan.Totals.Freed; err != nil || kept < 0 || kept > 10_000 || c.u.Dangling != c.u.Reclaimable.Dangling || c.dangling != 2 {
 		t.Errorf("by the sums %d of %d, planned %d, of %d digests: %v", c.u.Reclaimable.Dangling, c.u.Dangling, plan.Totals.Freed, c.dangling, err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/database"
 )
 
 const (
@@ -27,9 +28,9 @@ func (s *Store) Sweep(ctx context.Context, by image.Actor) (files int, bytes int
 	k.work.Lock()
 	defer k.work.Unlock()
 	var first shelf.Freed
-	if err = k.endWaiting(ctx); image.KindOf(err) == image.DiskFull {
+	if err = k.endWaiting(ctx, by); image.KindOf(err) == image.DiskFull {
 		if first, err = k.sweepFirst(ctx); err == nil {
-			err = k.endWaiting(ctx)
+			err = k.endWaiting(ctx, by)
 		}
 	}
 	if err != nil {
@@ -40,9 +41,9 @@ func (s *Store) Sweep(ctx context.Context, by image.Actor) (files int, bytes int
 }
 
 // endWaiting has no removal be undone any more, and every blob that waits be due. The removals' rows go with the sweep.
-func (k *keeper) endWaiting(ctx context.Context) error {
-	now := millis(k.store.now())
-	err := k.store.updateAnyway(ctx, func(tx *sql.Tx) error {
+func (k *keeper) endWaiting(ctx context.Context, by image.Actor) error {
+	now := database.Millis(k.store.now())
+	err := k.store.db.Free(ctx, by, image.ActionFree, "", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE removals SET until = ?1 WHERE until > ?1`, now)
 		return err
 	})
@@ -58,7 +59,7 @@ func (k *keeper) endWaiting(ctx context.Context) error {
 func (k *keeper) inPieces(ctx context.Context, statement string, args ...any) error {
 	for {
 		var changed int64
-		err := k.store.updateAnyway(ctx, func(tx *sql.Tx) error {
+		err := k.store.db.Free(ctx, image.Server, image.ActionTend, "", func(tx *sql.Tx) error {
 			res, err := tx.ExecContext(ctx, statement, args...)
 			if err == nil {
 				changed, err = res.RowsAffected()
@@ -74,7 +75,7 @@ func (k *keeper) inPieces(ctx context.Context, statement string, args ...any) er
 // endRemovals forgets the removals whose time is over: first their rows, a few at a time, which are much.
 func (k *keeper) endRemovals(ctx context.Context, now int64) error {
 	var over bool
-	err := k.store.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM removals WHERE until <= ?
+	err := k.store.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM removals WHERE until <= ?
 		AND whole = 1)`, now).Scan(&over)
 	if err != nil || !over {
 		return err
@@ -84,7 +85,7 @@ func (k *keeper) endRemovals(ctx context.Context, now int64) error {
 	if err != nil {
 		return err
 	}
-	return k.store.updateAnyway(ctx, func(tx *sql.Tx) error {
+	return k.store.db.Free(ctx, image.Server, image.ActionTend, "", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM removals WHERE until <= ? AND whole = 1`, now)
 		return err
 	})
@@ -94,7 +95,7 @@ func (k *keeper) endRemovals(ctx context.Context, now int64) error {
 // that still could be asked for finds them gone and says so.
 func (k *keeper) sweepFirst(ctx context.Context) (freed shelf.Freed, err error) {
 	s := k.store
-	waiting, err := rowsOf(ctx, s.read, scanDigest,
+	waiting, err := database.RowsOf(ctx, s.db, database.ScanDigest,
 		`SELECT digest FROM waiting_blobs WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = waiting_blobs.digest)`)
 	if err != nil {
 		return freed, err
@@ -123,7 +124,7 @@ const noneInPart = `NOT EXISTS (SELECT 1 FROM removals WHERE whole = 0)`
 func (k *keeper) due(ctx context.Context, now int64) ([]image.Digest, error) {
 	var due []image.Digest
 	held := k.store.holds.all()
-	err := eachRow(ctx, k.store.read, func(rows *sql.Rows) (bool, error) {
+	err := database.EachRow(ctx, k.store.db, func(rows *sql.Rows) (bool, error) {
 		var d image.Digest
 		err := rows.Scan(&d)
 		if !held[d] {
@@ -168,12 +169,12 @@ func (k *keeper) sweepSome(
 ) (files int, freed int64, err error) {
 	s := k.store
 	var gone []waitingBlob
-	err = s.updateAnyway(ctx, func(tx *sql.Tx) error {
+	err = s.db.Free(ctx, image.Server, image.ActionTend, "", func(tx *sql.Tx) error {
 		gone = nil
-		return inChunks(due, chunkSize, func(list string) error {
+		return database.InChunks(due, database.ChunkSize, func(list string) error {
 			// Not all may be due any more: stored again, and perhaps deleted again after that.
 			scan := func(rows *sql.Rows) (b waitingBlob, err error) { return b, rows.Scan(&b.digest, &b.size) }
-			some, err := rowsOf(ctx, tx, scan,
+			some, err := database.RowsOf(ctx, tx, scan,
 				`DELETE FROM waiting_blobs WHERE digest IN (SELECT value FROM json_each(?)) AND sweep_at <= ?
 					AND `+noneInPart+` RETURNING digest, size`, list, now)
 			gone = append(gone, some...)
@@ -207,7 +208,7 @@ func (k *keeper) waitAgain(ctx context.Context, blobs []waitingBlob, sweep int64
 	if len(blobs) == 0 {
 		return nil
 	}
-	return k.store.updateAnyway(ctx, func(tx *sql.Tx) error {
+	return k.store.db.Free(ctx, image.Server, image.ActionTend, "", func(tx *sql.Tx) error {
 		for _, b := range blobs {
 			_, err := tx.ExecContext(ctx, `INSERT INTO waiting_blobs (digest, size, sweep_at) SELECT ?1, ?2, ?3
 				WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = ?1) ON CONFLICT DO NOTHING`, b.digest, b.size, sweep)
@@ -222,12 +223,12 @@ func (k *keeper) waitAgain(ctx context.Context, blobs []waitingBlob, sweep int64
 // nextDue returns how long it is until something is to be swept.
 func (k *keeper) nextDue(ctx context.Context) time.Duration {
 	var next sql.NullInt64
-	err := k.store.read.QueryRowContext(ctx, `SELECT min(at) FROM (SELECT min(sweep_at) AS at FROM waiting_blobs UNION ALL
+	err := k.store.db.QueryRowContext(ctx, `SELECT min(at) FROM (SELECT min(sweep_at) AS at FROM waiting_blobs UNION ALL
 		SELECT min(until) FROM removals WHERE whole = 1)`).Scan(&next)
 	if err != nil || !next.Valid {
 		return longestRest
 	}
-	rest := time.Duration(next.Int64-millis(k.store.now())) * time.Millisecond
+	rest := time.Duration(next.Int64-database.Millis(k.store.now())) * time.Millisecond
 	if rest <= 0 { // held by a pull, or it failed
 		return k.times().again
 	}

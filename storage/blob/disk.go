@@ -3,6 +3,7 @@ package blob
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -81,6 +82,27 @@ func Writable(folder string) error { return unix.Access(folder, unix.W_OK) }
 func ReadOnly(err error) *image.Error {
 	return image.Errorf(image.ReadOnly, "the server cannot write to its data folder: it is read-only, or belongs to another user").Because(err).
 		Suggest("Make the folder and its files writable for the user that Stowage runs as, or mount its volume writable.")
+}
+
+// Unusable says why the data folder cannot be used.
+func Unusable(dir, operation string, err error) error {
+	switch {
+	case Forbidden(err):
+		return image.Errorf(image.ReadOnly, "Stowage cannot write to the data folder %s: %w", dir, reason(err)).
+			Suggest("Make the folder writable for the user that Stowage runs as, mount its volume writable, or name another folder with --data.")
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):
+		return image.Errorf(image.Invalid, "a part of the data folder's path %s is no folder", dir).Because(err).Suggest("Name a folder with --data.")
+	}
+	return fmt.Errorf("%s: %w", operation, err)
+}
+
+// reason returns what the system says of a path, without the path.
+func reason(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 func wrap(operation string, err error) *image.Error {

@@ -38,11 +38,12 @@ var mayImport = map[string][]string{
 	"registry/response": {"image"},
 	"registry/search":   {"registry", "registry/outbound", "registry/response", "share", "image"},
 
-	"storage":         {"storage/*", "shelf", "shelf/removal", "job", "share", "image", "image/layer", "migrations"},
-	"storage/*":       {"storage/*", "shelf", "shelf/removal", "job", "image", "image/layer", "migrations"},
-	"storage/blob":    {"image"},
-	"storage/blob/*":  {"storage/blob", "image"},
-	"storage/listing": {"shelf", "image"},
+	"storage":          {"storage/*", "shelf", "shelf/removal", "job", "share", "image", "image/layer", "migrations"},
+	"storage/*":        {"storage/*", "shelf", "shelf/removal", "job", "image", "image/layer", "migrations"},
+	"storage/blob":     {"image"},
+	"storage/blob/*":   {"storage/blob", "image"},
+	"storage/listing":  {"shelf", "image"},
+	"storage/database": {"storage/blob", "image", "migrations"},
 
 	"job":           {"image", "share"},
 	"shelf":         {"image"},
@@ -79,7 +80,7 @@ func covers(list []string, name string) bool {
 // onlyIn names libraries that belong to certain packages.
 var onlyIn = map[string][]string{
 	"github.com/labstack/echo/v4":         {"web", "handlers", "handlers/*", "test/pages"},
-	"github.com/mattn/go-sqlite3":         {"storage"},
+	"github.com/mattn/go-sqlite3":         {"storage/database"},
 	"database/sql":                        {"storage", "storage/*"},
 	"github.com/regclient/regclient":      {"registry", "test/*"},
 	"github.com/a-h/templ":                {"views/*", "handlers", "handlers/*"},

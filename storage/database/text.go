@@ -1,4 +1,4 @@
-package storage
+package database
 
 import (
 	"database/sql/driver"
@@ -9,12 +9,12 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// textColumn keeps a text as JSON, and an empty one as nothing. What older versions kept is an English sentence, and is
+// TextColumn keeps a text as JSON, and an empty one as nothing. What older versions kept is an English sentence, and is
 // read as one.
-type textColumn struct{ *image.Text }
+type TextColumn struct{ *image.Text }
 
 // Scan implements sql.Scanner.
-func (c textColumn) Scan(value any) error {
+func (c TextColumn) Scan(value any) error {
 	kept, ok := value.(string)
 	if !ok {
 		return fmt.Errorf("a text is kept as %T", value)
@@ -28,7 +28,7 @@ func (c textColumn) Scan(value any) error {
 }
 
 // Value implements driver.Valuer.
-func (c textColumn) Value() (driver.Value, error) {
+func (c TextColumn) Value() (driver.Value, error) {
 	if c.Empty() {
 		return "", nil
 	}

@@ -1,4 +1,4 @@
-package storage
+package database
 
 import (
 	"errors"
@@ -67,10 +67,10 @@ func (h *health) err() error {
 }
 
 func damagedDatabase() *image.Error {
-	return suggestRestore(image.Errorf(image.Damaged, "the database %s in the data folder is damaged", databaseName))
+	return suggestRestore(image.Errorf(image.Damaged, "the database %s in the data folder is damaged", Name))
 }
 
 func suggestRestore(e *image.Error) *image.Error {
 	return e.Suggest("Stop Stowage, put a backup of %s in its place, and remove %s-wal, %s-shm and %s. The images' files are untouched: the data folder is an OCI image layout, which skopeo and crane can read.",
-		databaseName, databaseName, databaseName, endedName)
+		Name, Name, Name, EndedName)
 }

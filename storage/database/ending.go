@@ -1,4 +1,4 @@
-package storage
+package database
 
 import (
 	"context"
@@ -11,17 +11,17 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage/blob"
 )
 
-// endedName is the file that a server leaves when it has ended well: how it left the database. It is removed when the next
+// EndedName is the file that a server leaves when it has ended well: how it left the database. It is removed when the next
 // one begins, so that after a crash there is none.
-const endedName = "stowage.ended"
+const EndedName = "stowage.ended"
 
 // ended is how a server left the database. Each server has a session, a number that it writes into the database's header
 // (PRAGMA user_version): a database of the same session with other bytes has been damaged or tampered with, one of another
@@ -41,65 +41,65 @@ const (
 	slowToCheck = time.Second
 )
 
-// checkDatabase proves the database before anything is done with it: after a good end by its bytes, else by SQLite's
+// check proves the database before anything is done with it: after a good end by its bytes, else by SQLite's
 // own check of its structure. It fails with image.Damaged.
-func (s *Store) checkDatabase(ctx context.Context) error {
-	info, err := os.Stat(s.database)
+func (d *DB) check(ctx context.Context) error {
+	info, err := os.Stat(d.path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
 		return nil
 	}
 	if err != nil {
-		return unusableFolder(s.dir, "look for the database", err)
+		return blob.Unusable(d.dir, "look for the database", err)
 	}
-	left, known := readEnded(s.dir)
-	if !known || s.hasLog() {
-		s.log.Info("the last server did not end well, or was another version: checking the database", "bytes", info.Size())
-		return s.quickCheck(ctx)
+	left, known := readEnded(d.dir)
+	if !known || d.hasLog() {
+		d.log.Info("the last server did not end well, or was another version: checking the database", "bytes", info.Size())
+		return d.quickCheck(ctx)
 	}
-	now, err := look(s.database)
+	now, err := look(d.path)
 	if err != nil {
-		return unusableFolder(s.dir, "read the database", err)
+		return blob.Unusable(d.dir, "read the database", err)
 	}
 	if now == left {
 		return nil
 	}
-	if err := s.quickCheck(ctx); err != nil {
+	if err := d.quickCheck(ctx); err != nil {
 		return err
 	}
 	if now.Session == left.Session {
-		s.log.Error("the database is not as Stowage left it", "database", s.database)
-		return image.Errorf(image.Damaged, "the database %s in the data folder is not as Stowage left it: its disk has damaged it, or something else has written to it", databaseName).
+		d.log.Error("the database is not as Stowage left it", "database", d.path)
+		return image.Errorf(image.Damaged, "the database %s in the data folder is not as Stowage left it: its disk has damaged it, or something else has written to it", Name).
 			Suggest("Put a backup of %s in its place, and remove %s-wal, %s-shm and %s. If you have just done so, or have changed it yourself, remove %s alone.",
-				databaseName, databaseName, databaseName, endedName, endedName)
+				Name, Name, Name, EndedName, EndedName)
 	}
-	s.log.Info("another database was put in the place of the one that Stowage left", "database", s.database)
+	d.log.Info("another database was put in the place of the one that Stowage left", "database", d.path)
 	return nil
 }
 
 // quickCheck has SQLite check the structure of the database.
-func (s *Store) quickCheck(ctx context.Context) error {
-	db := s.openPool(url.Values{"_query_only": {"true"}}, 1)
+func (d *DB) quickCheck(ctx context.Context) error {
+	db := OpenToRead(d.path, d.log)
 	defer db.Close() //nolint:errcheck // it only read
 	began := time.Now()
-	told, err := rowsOf(ctx, db, scanString, fmt.Sprintf(`PRAGMA quick_check(%d)`, mostTold))
+	told, err := RowsOf(ctx, db, ScanString, fmt.Sprintf(`PRAGMA quick_check(%d)`, mostTold))
 	switch {
 	case image.KindOf(err) == image.Damaged:
-		return s.damagedAt(err)
+		return d.damagedAt(err)
 	case err != nil:
 		return fmt.Errorf("check the database: %w", err)
 	case len(told) != 1 || told[0] != "ok":
-		return s.damagedAt(fmt.Errorf("quick_check: %.1000q", told))
+		return d.damagedAt(fmt.Errorf("quick_check: %.1000q", told))
 	}
 	if took := time.Since(began); took > slowToCheck {
-		s.log.Info("the database is sound", "took", took)
+		d.log.Info("the database is sound", "took", took)
 	}
 	return nil
 }
 
 // damagedAt says that the database is damaged; which one that is stands in the log, since pages say the rest to everybody.
-func (s *Store) damagedAt(err error) error {
-	s.log.Error("the database is damaged, or is none of SQLite's", "database", s.database, "error", err)
-	return suggestRestore(image.Errorf(image.Damaged, "the database %s in the data folder is damaged, or is none of SQLite's", databaseName)).Because(err)
+func (d *DB) damagedAt(err error) error {
+	d.log.Error("the database is damaged, or is none of SQLite's", "database", d.path, "error", err)
+	return suggestRestore(image.Errorf(image.Damaged, "the database %s in the data folder is damaged, or is none of SQLite's", Name)).Because(err)
 }
 
 // look gives how a database is now.
@@ -128,7 +128,7 @@ type onlyReader struct{ io.Reader }
 
 // readEnded reads how the last server left the database, if it ended well.
 func readEnded(dir string) (e ended, ok bool) {
-	f, err := os.Open(filepath.Join(dir, endedName))
+	f, err := os.Open(filepath.Join(dir, EndedName))
 	if err != nil {
 		return e, false
 	}
@@ -138,43 +138,43 @@ func readEnded(dir string) (e ended, ok bool) {
 }
 
 // beginSession notes that the database is written to from now on.
-func (s *Store) beginSession(ctx context.Context) error {
-	path := filepath.Join(s.dir, endedName)
+func (d *DB) beginSession(ctx context.Context) error {
+	path := filepath.Join(d.dir, EndedName)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return unusableFolder(s.dir, "begin to use the data folder", err)
+		return blob.Unusable(d.dir, "begin to use the data folder", err)
 	} else if err == nil {
-		if err := s.blobs.Folder.Sync(); err != nil {
+		if err := d.folder.Sync(); err != nil {
 			return err
 		}
 	}
 	var random [4]byte
 	_, _ = rand.Read(random[:]) // which never fails
 	session := binary.BigEndian.Uint32(random[:])>>1 | 1
-	if _, err := s.write.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, session)); err != nil {
+	if _, err := d.write.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, session)); err != nil {
 		return fmt.Errorf("begin to use the database: %w", err)
 	}
-	s.session = session
+	d.session = session
 	return nil
 }
 
 // hasLog reports whether the database has a write-ahead log that is a part of it.
-func (s *Store) hasLog() bool {
-	info, err := os.Stat(s.database + "-wal")
+func (d *DB) hasLog() bool {
+	info, err := os.Stat(d.path + "-wal")
 	return err == nil && info.Size() > 0
 }
 
 // endSession notes how the database is left, which SQLite has closed. One that still has a write-ahead log beside it is not
 // whole by itself: it is left as after a crash.
-func (s *Store) endSession() error {
-	if s.hasLog() {
+func (d *DB) endSession() error {
+	if d.hasLog() {
 		return nil
 	}
-	now, err := look(s.database)
+	now, err := look(d.path)
 	if err != nil {
 		return fmt.Errorf("look at the database after its end: %w", err)
 	}
-	if now.Session != s.session {
+	if now.Session != d.session {
 		return nil // somebody has put another one in its place
 	}
-	return s.blobs.Folder.Replace(endedName, func(w io.Writer) error { return json.NewEncoder(w).Encode(now) })
+	return d.folder.Replace(EndedName, func(w io.Writer) error { return json.NewEncoder(w).Encode(now) })
 }
