@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/stowage/stowage/image"
 )
@@ -69,7 +70,7 @@ func TestAStalledBodyIsAnswered408(t *testing.T) {
 				e := echo.New()
 				logger := slog.New(slog.NewTextHandler(&log, nil))
 				e.HTTPErrorHandler = errorHandler(nil, logger)
-				e.Use(requestLog(logger), bodyDeadline, wholeForm)
+				e.Use(newDoor(nil, logger, prometheus.NewRegistry()).open, bodyDeadline, wholeForm)
 				e.POST("/*", tt.handler)
 				ours, theirs := net.Pipe()
 				l := &oneConn{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
@@ -202,7 +203,7 @@ func wantLogged(t *testing.T, err error, want string) {
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	e := echo.New()
 	e.HTTPErrorHandler = errorHandler(nil, logger)
-	e.Use(requestLog(logger))
+	e.Use(newDoor(nil, logger, prometheus.NewRegistry()).open)
 	e.GET("/*", func(echo.Context) error { return err })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

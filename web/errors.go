@@ -41,6 +41,11 @@ func errorHandler(h *handlers.Handlers, log *slog.Logger) echo.HTTPErrorHandler 
 			}
 			log.Error("request failed", "error", err)
 		}
+		if isAPI(c.Request().URL.Path) {
+			clear(c.Response().Header())
+			plainError(c.Response(), http.StatusInternalServerError, "UNKNOWN", "internal error: the server's log says more")
+			return
+		}
 		// The deadline of a body ends the request's context, and the answer is due nevertheless.
 		asked := c.Request().Context()
 		c.SetRequest(c.Request().WithContext(context.WithoutCancel(asked)))

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/labstack/echo/v4"
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
@@ -80,7 +81,7 @@ func (h hosts) only(next http.Handler, log *slog.Logger) http.Handler {
 			return
 		}
 		log.Info("a request for another host is refused", "host", fmt.Sprintf("%.100s", r.Host), "method", r.Method,
-			"path", loggedPath(r.URL), "remote", remoteIP(r))
+			"path", loggedPath(r.URL), "remote", echo.ExtractIPDirect()(r))
 		h.refuse(w, r)
 	})
 }

@@ -9,8 +9,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 func TestOnlyTheServersOwnNamesAreAnswered(t *testing.T) {
@@ -47,9 +45,8 @@ func TestOnlyTheServersOwnNamesAreAnswered(t *testing.T) {
 func TestAForeignHostIsRefusedByPagesAndTheRegistryAPIAlike(t *testing.T) {
 	var log bytes.Buffer
 	reached := func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "of the shelf") }
-	o := Options{Distribution: http.HandlerFunc(reached), Metrics: prometheus.NewRegistry(),
-		Logger: slog.New(slog.NewTextHandler(&log, nil))}
-	h := front(http.HandlerFunc(reached), o)
+	o := Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	h := newHosts(o).only(http.HandlerFunc(reached), o.Logger)
 	for _, tt := range []struct{ path, accept, kind, says string }{
 		{"/images", "", "text/plain; charset=utf-8",
 			"this server does not answer under the name \"evil.example:8080\". Open it by its IP address. Whoever runs it can allow the name: --host evil.example\n"},

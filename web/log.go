@@ -1,13 +1,10 @@
 package web
 
 import (
-	"log/slog"
-	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -16,27 +13,6 @@ import (
 	"github.com/stowage/stowage/static"
 	"github.com/stowage/stowage/views/address"
 )
-
-// requestLog writes one line a request: at debug level for what is quiet, unless it went wrong.
-func requestLog(log *slog.Logger) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			start := time.Now()
-			err := next(c)
-			if err != nil {
-				c.Error(err)
-			}
-			req, res := c.Request(), c.Response()
-			level := slog.LevelInfo
-			if quiet(c) && res.Status < http.StatusBadRequest {
-				level = slog.LevelDebug
-			}
-			log.Log(req.Context(), level, "request", "method", req.Method, "path", loggedPath(req.URL), "status", res.Status,
-				"bytes", res.Size, "took", time.Since(start), "remote", c.RealIP(), "request_id", res.Header().Get(echo.HeaderXRequestID))
-			return nil
-		}
-	}
-}
 
 // quiet tells whether a request says nothing of what people do: assets, probes, and what a search asks for with each
 // letter that somebody types.

@@ -26,23 +26,20 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // use sets the middleware, outermost first.
 func use(e *echo.Echo, o Options) {
 	e.Use(
-		plainRequestID,
-		middleware.RequestID(),
-		requestLog(o.Logger),
-		measure(o.Metrics),
-		middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true, LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
-			o.Logger.Error("panic", "error", err, "stack", string(stack))
-			return err
-		}}),
-		locale,
-		uploads(o.Handlers),
-		secure,
-		ownSite,
-		crossOrigin(),
-		bodyDeadline,
-		middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: maxForm, Skipper: upload}),
-		wholeForm,
-		middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1024, Skipper: uncompressed}),
+		newDoor(table(o), o.Logger, o.Metrics).open,
+		parts(o,
+			plainRequestID,
+			middleware.RequestID(),
+			locale,
+			uploads(o.Handlers),
+			secure,
+			ownSite,
+			crossOrigin(),
+			bodyDeadline,
+			middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: maxForm, Skipper: upload}),
+			wholeForm,
+			middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1024, Skipper: uncompressed}),
+		),
 	)
 }
 

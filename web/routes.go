@@ -17,7 +17,7 @@ type route struct {
 	method string
 	path   string
 	action image.Action
-	answer echo.HandlerFunc // nil: front answers it, before the pages' router
+	answer echo.HandlerFunc // nil: the registry API's own router has it
 	how    kind
 	// below are the actions of an address that has one for each section; action is that of the others.
 	below map[address.Section]image.Action
@@ -97,8 +97,43 @@ func table(o Options) []route {
 		{method: get, path: "/readyz", action: image.ActionOperate, answer: ready(o)},
 		{method: get, path: "/metrics", action: image.ActionOperate, answer: echo.WrapHandler(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))},
 
-		{method: get, path: "/v2/*", action: image.ActionDownload},
+		{method: get, path: "/v2/*", action: image.ActionLook}, // that it is one, and what repositories there are
+		{method: get, path: "/v2/*/manifests/*", action: image.ActionDownload},
+		{method: get, path: "/v2/*/blobs/*", action: image.ActionDownload},
+		{method: get, path: "/v2/*/tags/*", action: image.ActionLook},
+		{method: get, path: "/v2/*/referrers/*", action: image.ActionLook},
 	}
+}
+
+// actions has the routes of the table by method and path.
+type actions map[[2]string]*route
+
+func newActions(routes []route) actions {
+	a := actions{}
+	for i, r := range routes {
+		a[[2]string{r.method, r.path}] = &routes[i]
+	}
+	return a
+}
+
+// of returns what a request does, whichever surface it is for; empty where there is no such address. A HEAD does what a
+// GET does.
+func (a actions) of(c echo.Context) image.Action {
+	method, path, of := c.Request().Method, c.Path(), c.Request().URL.Path
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	if isAPI(of) {
+		path = apiRoutes[apiKind(of)]
+	}
+	r := a[[2]string{method, path}]
+	if r == nil {
+		return ""
+	}
+	if below, ok := r.below[address.SectionOf(of)]; ok {
+		return below
+	}
+	return r.action
 }
 
 // routes sets the table's routes. HEAD is answered like GET, without the body (RFC 9110, section 9.3.2); net/http leaves

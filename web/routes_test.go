@@ -14,6 +14,9 @@ func TestEveryRouteHasAnAction(t *testing.T) {
 	o := Options{Handlers: &handlers.Handlers{}, Metrics: prometheus.NewRegistry()}
 	known := map[string]bool{}
 	for _, r := range table(o) {
+		if known[r.method+" "+r.path] {
+			t.Errorf("%s %s is there twice", r.method, r.path)
+		}
 		known[r.method+" "+r.path] = true
 		if r.action == "" {
 			t.Errorf("%s %s has no action", r.method, r.path)

@@ -52,7 +52,7 @@ func New(o Options) *Server {
 	use(e, o)
 	routes(e, o)
 	s.http = &http.Server{
-		Handler: front(e, o),
+		Handler: newHosts(o).only(e, o.Logger),
 		// No WriteTimeout and no ReadTimeout: pulls are watched for as long as they take, and a ReadTimeout
 		// ends the request's context too. Bodies have their own deadline, see body.
 		ReadHeaderTimeout: 10 * time.Second,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/static"
@@ -21,8 +22,9 @@ func NewUnusable(err error, o Options) *Server {
 	log := o.Logger
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
+	e.IPExtractor = echo.ExtractIPDirect()
 	e.Logger.SetOutput(discard{})
-	e.Use(plainRequestID, middleware.RequestID(), requestLog(log), locale, secure)
+	e.Use(newDoor(nil, log, prometheus.NewRegistry()).open, plainRequestID, middleware.RequestID(), locale, secure)
 	get := func(path string, handler echo.HandlerFunc) {
 		e.Match([]string{http.MethodGet, http.MethodHead}, path, handler)
 	}

@@ -208,7 +208,6 @@ func (w *archiveWriter) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 	n, err = w.pieces(w.Writer, part.N)
 	w.sent = true
-	w.Size += n // the writer below does not count
 	w.err = err
 	return n, err
 }

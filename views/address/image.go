@@ -138,6 +138,15 @@ func ParseDigits(path string) (digits string, s Section, ok bool) {
 // belowImages returns what an address has after ImagesPath.
 func belowImages(path string) string { return strings.Trim(strings.TrimPrefix(path, ImagesPath), "/") }
 
+// SectionOf returns the section that the last element of a path names; empty where it names none. A repository may be called
+// so, too.
+func SectionOf(path string) Section {
+	if s := Section(path[strings.LastIndexByte(path, '/')+1:]); s.valid() {
+		return s
+	}
+	return ""
+}
+
 // splitSection takes a section off the end of a path. Only a tag, a digest or an ID has sections, so a repository may
 // be called "layers" or "history"; a port does not count as a tag where the part before it can only be a host.
 func splitSection(path string) (name string, s Section) {

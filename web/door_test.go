@@ -8,20 +8,30 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stowage/stowage/handlers"
 )
 
-// fronted is the pages and the registry API behind front, the API as a test has it.
-func fronted(api http.HandlerFunc) (h http.Handler, metrics *prometheus.Registry, log *bytes.Buffer) {
+// behindDoor is the pages and the registry API behind the door, the API as a test has it.
+func behindDoor(api http.HandlerFunc) (h http.Handler, metrics *prometheus.Registry, log *bytes.Buffer) {
 	metrics, log = prometheus.NewRegistry(), &bytes.Buffer{}
-	pages := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a page") })
-	o := Options{Distribution: api, Metrics: metrics, Logger: slog.New(slog.NewTextHandler(log, nil))}
-	o.Hosts = []string{"example.com"} // which httptest says
-	return front(pages, o), metrics, log
+	h = opened(Options{Distribution: api, Metrics: metrics, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	return h, metrics, log
+}
+
+// opened has one page at all addresses but the registry API's.
+func opened(o Options) http.Handler {
+	e := echo.New()
+	e.HTTPErrorHandler = errorHandler(nil, o.Logger)
+	e.Use(newDoor(table(Options{Handlers: &handlers.Handlers{}, Metrics: o.Metrics}), o.Logger, o.Metrics).open, parts(o))
+	e.GET("/*", func(c echo.Context) error { return c.String(http.StatusOK, "a page") })
+	return e
 }
 
 // socket is a ResponseWriter that sees what is read into it, as the server's own does before it asks the kernel.
@@ -40,7 +50,7 @@ func TestABlobReachesTheSocketAsItsFile(t *testing.T) {
 	if err := os.WriteFile(path, bytes.Repeat([]byte("blob"), 10_000), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h, _, log := fronted(func(w http.ResponseWriter, r *http.Request) {
+	h, _, log := behindDoor(func(w http.ResponseWriter, r *http.Request) {
 		f, err := os.Open(path)
 		if err != nil {
 			t.Error(err)
@@ -68,7 +78,7 @@ func TestABlobReachesTheSocketAsItsFile(t *testing.T) {
 }
 
 func TestOnlyTheRegistryAPIGoesAroundThePages(t *testing.T) {
-	h, _, _ := fronted(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the API") })
+	h, _, _ := behindDoor(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the API") })
 	for path, want := range map[string]string{"/v2": "the API", "/v2/": "the API", "/v2/app/tags/list": "the API",
 		"/": "a page", "/v2x": "a page", "/images/v2/": "a page"} {
 		w := httptest.NewRecorder()
@@ -83,11 +93,10 @@ func TestWhatIsStoredAloneAnswersRequestsThatMayNotAsk(t *testing.T) {
 	says := func(text string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })
 	}
-	h := front(says("a page"), Options{Distribution: says("the API"), Stored: says("what is stored"),
+	h := opened(Options{Distribution: says("the API"), Stored: says("what is stored"),
 		Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler)})
 	for agent, want := range map[string]string{"docker/29.0": "the API", firefox: "what is stored"} {
 		r := httptest.NewRequest(http.MethodGet, "/v2/app/manifests/1", nil)
-		r.Host = "localhost"
 		r.Header.Set("User-Agent", agent)
 		w := httptest.NewRecorder()
 		if h.ServeHTTP(w, r); w.Body.String() != want {
@@ -97,7 +106,7 @@ func TestWhatIsStoredAloneAnswersRequestsThatMayNotAsk(t *testing.T) {
 }
 
 func TestAPanicInTheRegistryAPIEndsOneRequest(t *testing.T) {
-	h, _, log := fronted(func(w http.ResponseWriter, r *http.Request) {
+	h, _, log := behindDoor(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "late") {
 			w.Header().Set("Content-Length", "100")
 			_, _ = io.WriteString(w, "begun")
@@ -124,13 +133,13 @@ func TestAPanicInTheRegistryAPIEndsOneRequest(t *testing.T) {
 		res.Body.Close()
 	}
 	server.Close() // ends the requests, and with them what is logged
-	if n := strings.Count(log.String(), "level=ERROR msg=panic"); n != 2 {
+	if n := strings.Count(log.String(), "stack="); n != 2 || strings.Count(log.String(), "msg=request ") != 2 {
 		t.Errorf("%d panics in the log: %s", n, log)
 	}
 }
 
 func TestNamesInTheRegistryAPIMakeNoMetrics(t *testing.T) {
-	h, metrics, _ := fronted(func(http.ResponseWriter, *http.Request) {})
+	h, metrics, _ := behindDoor(func(http.ResponseWriter, *http.Request) {})
 	for _, path := range []string{"/v2", "/v2/", "/v2/_catalog", "/v2/a/manifests/1", "/v2/b/c/manifests/2",
 		"/v2/a/blobs/x", "/v2/a/tags/list", "/v2/a/referrers/x", "/v2/a/made/up"} {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil))
@@ -152,5 +161,38 @@ func TestNamesInTheRegistryAPIMakeNoMetrics(t *testing.T) {
 	if len(kinds) != 5 || !kinds["manifests"] || !kinds["blobs"] || !kinds["tags"] || !kinds["referrers"] ||
 		!kinds["other"] {
 		t.Errorf("kinds %v", kinds)
+	}
+}
+
+func TestTheLogSaysWhatEachRequestDoes(t *testing.T) {
+	const image, reference = "/images/docker.io/library/ubuntu:22.04", "/v2/library/ubuntu/manifests/22.04"
+	h, _, log := behindDoor(func(http.ResponseWriter, *http.Request) {})
+	for _, tt := range []struct{ method, path, action string }{
+		{"GET", "/v2/", "look"}, {"GET", "/v2/_catalog", "look"}, {"GET", "/v2/library/ubuntu/tags/list", "look"},
+		{"GET", "/v2/library/ubuntu/referrers/sha256:1", "look"}, {"GET", reference, "download"},
+		{"HEAD", reference, "download"},
+		{"GET", "/v2/library/ubuntu/blobs/sha256:1", "download"}, {"PUT", reference, ""}, {"MADEUP", reference, ""},
+	} {
+		log.Reset()
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(tt.method, tt.path, nil))
+		said := regexp.MustCompile(`action=(\w*)`).FindStringSubmatch(log.String())
+		if tt.action == "" && said != nil || tt.action != "" && (said == nil || said[1] != tt.action) {
+			t.Errorf("%s %s: want %q: %s", tt.method, tt.path, tt.action, log)
+		}
+	}
+	o := Options{Handlers: &handlers.Handlers{}, Metrics: prometheus.NewRegistry()}
+	e, a := echo.New(), newActions(table(o))
+	routes(e, o)
+	for _, tt := range []struct{ method, path, action string }{
+		{"GET", image, "look"}, {"HEAD", image + "/layers", "look"}, {"GET", image + "/archive", "download"},
+		{"POST", image + "/delete", "delete"}, {"POST", image + "/pin", "pin"}, {"POST", image + "/check", "check"},
+		{"GET", image + "/delete", "look"}, {"GET", "/search", "ask"}, {"PUT", "/archives/a.tar", "upload"},
+		{"POST", "/pulls/7/cancel", "pull"}, {"GET", "/nowhere", ""}, {"DELETE", "/pulls", ""},
+	} {
+		c := e.NewContext(httptest.NewRequest(tt.method, tt.path, nil), httptest.NewRecorder())
+		e.Router().Find(tt.method, tt.path, c)
+		if got := string(a.of(c)); got != tt.action {
+			t.Errorf("%s %s does %q, want %q", tt.method, tt.path, got, tt.action)
+		}
 	}
 }
