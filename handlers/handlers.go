@@ -89,11 +89,12 @@ func New(o Options) *Handlers {
 		Site:   site,
 		Images: &images.Handlers{Site: site, Store: o.Store},
 		Pulls: &pulls.Handlers{
-			Site: site, Store: o.Store, Jobs: o.Jobs, Queue: o.Queue, Lookup: lookup, Log: o.Logger,
-			Platform: o.DefaultPlatform, Closing: o.Closing,
+			Site: site, Store: o.Store, Jobs: o.Jobs, Queue: o.Queue, Resolver: o.Queue.Resolver(), Lookup: lookup,
+			Log: o.Logger, Platform: o.DefaultPlatform, Closing: o.Closing,
 		},
 		Search: &searchpages.Handlers{
-			Site: site, Store: o.Store, Queue: o.Queue, Registry: o.Registry, Finder: o.Search, Lookup: lookup, Log: o.Logger,
+			Site: site, Store: o.Store, Resolver: o.Queue.Resolver(), Registry: o.Registry, Finder: o.Search, Lookup: lookup,
+			Log:      o.Logger,
 			Platform: o.DefaultPlatform,
 		},
 		Removals: &cleanup.Removals{Site: site, Store: o.Store, Log: o.Logger},

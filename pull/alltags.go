@@ -10,11 +10,9 @@ import (
 	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
+	"github.com/stowage/stowage/pull/resolve"
 	"github.com/stowage/stowage/shelf"
 )
-
-// MaxTags is how many tags one pull, or one Survey, takes on.
-const MaxTags = 5000
 
 const (
 	tagsAhead   = 4               // tags that are resolved while another is being fetched
@@ -42,7 +40,7 @@ type batch struct {
 // rest, unless what they failed for hits each tag: then the error is that, and the rest stays waiting.
 func (w *worker) pullAll(ctx context.Context, all AllTags) error {
 	repo := all.Ref.Repository
-	tags, err := w.q.tags(ctx, repo, all.Match, w.retry)
+	tags, err := w.q.resolver.Tags(ctx, repo, all.Match, w.retry)
 	if err != nil {
 		return err
 	}
@@ -71,7 +69,7 @@ func (w *worker) pullAll(ctx context.Context, all AllTags) error {
 	}()
 	for i := range tags {
 		b.lines.begin(i)
-		var p *plan
+		var p *resolve.Plan
 		var change shelf.Change
 		err := guard.Do(func() (err error) {
 			p, change, err = b.pullTag(ctx, next)
@@ -93,43 +91,17 @@ func (w *worker) pullAll(ctx context.Context, all AllTags) error {
 	return b.outcome()
 }
 
-// tags lists the tags of a repository whose names contain match, newest version first. NotFound where there
-// are none, TooLarge for more than MaxTags.
-func (q *Queue) tags(ctx context.Context, repo image.Repository, match string, ask retrier) ([]string, error) {
-	var tags []string
-	err := ask(ctx, func(ctx context.Context) error {
-		all, err := q.resolver.source.Tags(ctx, repo)
-		tags = image.TagsContaining(all, match) // a slice of our own: a source may keep its own
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	image.SortTags(tags)
-	tags = slices.Compact(tags)
-	switch n := len(tags); {
-	case n == 0 && match != "":
-		return nil, image.Errorf(image.NotFound, "%s has no tag whose name contains %q", repo.Familiar(), match)
-	case n == 0:
-		return nil, image.Errorf(image.NotFound, "%s has no tags", repo.Familiar())
-	case n > MaxTags:
-		return nil, image.Errorf(image.TooLarge, "%d tags of %s would be pulled, more than the %d that can be pulled at once", n, repo.Familiar(), MaxTags).
-			Suggest("Narrow them down to those whose names contain a text, such as a version.")
-	}
-	return tags, nil
-}
-
 // resolved is a tag that is being resolved, or was.
 type resolved struct {
 	tag  string
 	done chan struct{} // closed when the rest is set
-	plan *plan
+	plan *resolve.Plan
 	err  error
 	at   time.Time
 }
 
-func (b *batch) want(tag string) want {
-	return want{Reference: b.all.Ref.WithTag(tag), platforms: b.all.Platforms, partly: true}
+func (b *batch) want(tag string) resolve.Want {
+	return resolve.Want{Reference: b.all.Ref.WithTag(tag), Platforms: b.all.Platforms, Partly: true}
 }
 
 // resolveAhead resolves the tags in their order, a few ahead of whoever receives them, until ctx ends; wait
@@ -148,7 +120,7 @@ func (b *batch) resolveAhead(ctx context.Context) (next <-chan *resolved, wait f
 			all.Go(func() {
 				defer close(t.done)
 				t.err = guard.Do(func() (err error) {
-					t.plan, err = b.q.plan(ctx, b.want(tag), b.retry, nil)
+					t.plan, err = b.q.resolver.Plan(ctx, b.want(tag), b.retry, nil)
 					return err
 				})
 				t.at = b.q.now()
@@ -159,7 +131,7 @@ func (b *batch) resolveAhead(ctx context.Context) (next <-chan *resolved, wait f
 }
 
 // pullTag fetches and records the next tag. There is no plan where it could not be resolved.
-func (b *batch) pullTag(ctx context.Context, next <-chan *resolved) (p *plan, c shelf.Change, err error) {
+func (b *batch) pullTag(ctx context.Context, next <-chan *resolved) (p *resolve.Plan, c shelf.Change, err error) {
 	var t *resolved
 	select {
 	case t = <-next:
@@ -175,7 +147,7 @@ func (b *batch) pullTag(ctx context.Context, next <-chan *resolved) (p *plan, c 
 	stale := b.q.now().Sub(t.at) > freshFor
 	for range maxMoves {
 		if stale {
-			p, err = b.q.plan(ctx, b.want(t.tag), b.retry, nil)
+			p, err = b.q.resolver.Plan(ctx, b.want(t.tag), b.retry, nil)
 		}
 		if err != nil {
 			return nil, shelf.Change{}, err
@@ -198,7 +170,7 @@ func (b *batch) pullTag(ctx context.Context, next <-chan *resolved) (p *plan, c 
 }
 
 // settle shows how a tag ended. The error is one that ends the job.
-func (b *batch) settle(tag string, p *plan, c shelf.Change, err error) error {
+func (b *batch) settle(tag string, p *resolve.Plan, c shelf.Change, err error) error {
 	kind := image.KindOf(err)
 	if p == nil && kind == image.Unavailable {
 		b.silent++
@@ -232,7 +204,7 @@ func hitsAll(err error) bool {
 	return false
 }
 
-func (b *batch) tagDone(tag string, p *plan, c shelf.Change) {
+func (b *batch) tagDone(tag string, p *resolve.Plan, c shelf.Change) {
 	b.tellPassed(p) // in the log alone: the lines would be too many
 	newer := c.Newer || b.brought[tag] == p.Digest
 	b.lines.end(func(l *TagLine) {
@@ -240,13 +212,13 @@ func (b *batch) tagDone(tag string, p *plan, c shelf.Change) {
 		if newer {
 			l.State = TagDone
 		}
-		if p.missing != nil {
-			l.Problem = job.ProblemOf(p.missing)
+		if p.Missing != nil {
+			l.Problem = job.ProblemOf(p.Missing)
 		}
 	})
 	b.job.Change(func(j *job.Job) {
 		j.Outcome.Newer = j.Outcome.Newer || newer
-		for _, platform := range p.platforms() {
+		for _, platform := range p.Platforms() {
 			if !slices.Contains(j.Outcome.Pulled, platform) {
 				j.Outcome.Pulled = append(j.Outcome.Pulled, platform)
 			}
@@ -281,7 +253,7 @@ func (b *batch) outcome() error {
 		if len(want) == 0 {
 			want = []image.Platform{b.q.standard}
 		}
-		return image.Errorf(image.NoPlatform, "none of %d tags of %s has an image for %s", skipped, repo.Familiar(), named(want)).
+		return image.Errorf(image.NoPlatform, "none of %d tags of %s has an image for %s", skipped, repo.Familiar(), resolve.Named(want)).
 			Suggest("Choose one of the platforms that its tags have.")
 	}
 	b.job.Change(func(j *job.Job) { j.Outcome.Lines = outcomeOfAll(repo, lines, j.Outcome.Newer) })

@@ -12,6 +12,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/resolve"
 )
 
 const app = image.Repository("docker.io/library/app")
@@ -334,7 +335,7 @@ func TestTagsThatCannotBeListedFailThePullPlainly(t *testing.T) {
 		}, "", image.Unauthorized, "sign in first"},
 		"too many": {func(u *upstream) {
 			d := u.image("linux/amd64")
-			for i := range pull.MaxTags + 1 {
+			for i := range resolve.MaxTags + 1 {
 				u.tag(fmt.Sprintf("app:%d", i), d)
 			}
 		}, "", image.TooLarge, "5001 tags of app would be pulled, more than the 5000 that can be pulled at once"},

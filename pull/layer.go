@@ -7,6 +7,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull/fetch"
+	"github.com/stowage/stowage/pull/resolve"
 )
 
 // layer is one blob of a job as its page shows it.
@@ -80,4 +81,33 @@ func (l *layer) Snapshot() job.Layer {
 		source.Show(&s)
 	}
 	return s
+}
+
+// layersOf lists the layers of a plan to show, each digest once, in the order of the manifests, and after them what
+// describes the images.
+func layersOf(p *resolve.Plan) ([]job.Shown, map[image.Digest]*layer) {
+	var all []job.Shown
+	byDigest := make(map[image.Digest]*layer)
+	add := func(d image.Descriptor, used image.Platform, attests bool) {
+		l := byDigest[d.Digest]
+		if l == nil {
+			l = &layer{Descriptor: d, attests: attests}
+			byDigest[d.Digest] = l
+			all = append(all, l)
+		}
+		l.usedBy(used)
+	}
+	for _, i := range p.Images {
+		for _, d := range i.Document.Manifest.Layers {
+			add(d, i.Platform, false)
+		}
+	}
+	for _, i := range p.Images {
+		for _, a := range i.Attestations {
+			for _, d := range a.Statements {
+				add(d, i.Platform, true)
+			}
+		}
+	}
+	return all, byDigest
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull/resolve"
 )
 
 // The outcome lines are docker's own (distribution/pull_v2.go; the last one is printed by its client).
@@ -20,7 +21,7 @@ func pullingFrom(ref image.Reference) string {
 // outcome gives the last lines. "Downloaded newer" means, as with docker, that the reference is new or
 // moved or gained a platform, whether or not a byte was fetched. Where several platforms were pulled each
 // has a line of its own, which docker has no words for.
-func outcome(ref image.Reference, target image.Digest, images []planned, newer bool) []string {
+func outcome(ref image.Reference, target image.Digest, images []resolve.Planned, newer bool) []string {
 	lines := make([]string, 0, len(images)+3)
 	if len(images) > 1 {
 		for _, i := range images {

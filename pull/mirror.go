@@ -17,6 +17,7 @@ import (
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/memo"
 	"github.com/stowage/stowage/pull/fetch"
+	"github.com/stowage/stowage/pull/resolve"
 	"github.com/stowage/stowage/share"
 	"github.com/stowage/stowage/shelf"
 )
@@ -140,7 +141,7 @@ func NewMirror(o MirrorOptions) *Mirror {
 			m.heard(ref, d, asked)
 		}
 	}
-	o.Queue.resolver.heard.Store(&heard)
+	o.Queue.resolver.Hear(heard)
 	o.Queue.jobs.Ended(func(j job.Job, err error) {
 		if err != nil && !errors.Is(err, job.ErrClosing) {
 			m.failed.Put(j.ID, failure{kind: job.ProblemOf(err).Kind, at: m.q.now()})
@@ -198,8 +199,8 @@ func (m *Mirror) ask(ref image.Reference, stored image.Digest) Standing {
 	m.asked.Add(1)
 	var head image.Descriptor
 	err := m.request(ref, func(ctx context.Context) (err error) {
-		if head, err = m.q.resolver.head(ctx, ref, once); err == nil && stored != "" && head.Digest != stored {
-			_, err = m.q.resolver.document(ctx, ref.Repository, image.Descriptor{Digest: head.Digest}, once)
+		if head, err = m.q.resolver.Head(ctx, ref, resolve.Once); err == nil && stored != "" && head.Digest != stored {
+			_, err = m.q.resolver.Document(ctx, ref.Repository, image.Descriptor{Digest: head.Digest}, resolve.Once)
 		}
 		return err
 	})
@@ -332,9 +333,9 @@ func (m *Mirror) Document(ctx context.Context, repo image.Repository, d image.Di
 	}
 	doc, err := shared(ctx, m, ref, func(ctx context.Context) (image.Document, error) {
 		if known {
-			return m.q.resolver.document(ctx, repo, image.Descriptor{Digest: d}, once)
+			return m.q.resolver.Document(ctx, repo, image.Descriptor{Digest: d}, resolve.Once)
 		}
-		t, err := m.q.resolver.target(ctx, ref, once)
+		t, err := m.q.resolver.Resolved(ctx, ref, resolve.Once)
 		return t.Document, err
 	})
 	if err != nil {
@@ -356,7 +357,7 @@ func (m *Mirror) Document(ctx context.Context, repo image.Repository, d image.Di
 // attestation gives the manifest of what describes an image.
 func (m *Mirror) attestation(ctx context.Context, ref image.Reference, o origin) (Mirrored, error) {
 	a, err := shared(ctx, m, ref, func(ctx context.Context) (image.Attestation, error) {
-		return m.q.attestation(ctx, ref.Repository, o.listed)
+		return m.q.resolver.Attestation(ctx, ref.Repository, o.listed)
 	})
 	return Mirrored{MediaType: a.MediaType, Digest: a.Digest, Raw: a.Raw, image: o.describes, blobs: a.Blobs()}, err
 }
@@ -445,7 +446,7 @@ func (m *Mirror) HandOutStored(ctx context.Context, repo image.Repository, d ima
 		return err
 	}
 	if doc.image == d {
-		stored, err := m.q.resolver.stored(ctx, o.reference)
+		stored, err := m.q.resolver.Stored(ctx, o.reference)
 		if err != nil {
 			return err
 		}

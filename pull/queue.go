@@ -14,6 +14,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull/fetch"
+	"github.com/stowage/stowage/pull/resolve"
 	"github.com/stowage/stowage/share"
 )
 
@@ -47,7 +48,7 @@ const MaxPlatforms = 32
 type Queue struct {
 	jobs     *job.Runner
 	shelf    Shelf
-	resolver *resolver
+	resolver *resolve.Resolver
 	fetcher  *fetch.Fetcher
 	log      *slog.Logger
 	now      func() time.Time
@@ -73,17 +74,20 @@ func New(o Options) *Queue {
 		o.Now = time.Now
 	}
 	q := &Queue{
-		jobs:     o.Runner,
-		shelf:    o.Shelf,
-		resolver: newResolver(o),
+		jobs:  o.Runner,
+		shelf: o.Shelf,
 		fetcher: fetch.New(o.Runner.Base(), fetch.Options{
 			Source: o.Source, Shelf: o.Shelf, Concurrency: o.Concurrency, Backoff: o.Backoff, Now: o.Now,
 		}),
-		surveys: newSurveys(),
-		log:     o.Logger, now: o.Now, standard: o.DefaultPlatform,
+		log: o.Logger, now: o.Now, standard: o.DefaultPlatform,
 		places: share.New(share.Rules{Usual: o.Jobs, PerHost: 1, PerRequester: 1, Most: o.Jobs + mostJobs}),
 		kick:   make(chan struct{}, 1),
 	}
+	brief := briefly(q.fetcher.Backoff(), o.Now)
+	q.resolver = resolve.New(resolve.Options{
+		Source: o.Source, Shelf: o.Shelf, Standard: o.DefaultPlatform, Brief: brief, Logger: o.Logger, Now: o.Now,
+	})
+	q.surveys = newSurveys(q.resolver, brief, o)
 	o.Runner.Ended(func(j job.Job, _ error) { q.surveys.forget(j.Reference().Repository) }) // what is to be fetched has changed
 	return q
 }
@@ -302,6 +306,9 @@ func (q *Queue) Close(ctx context.Context) error {
 		return fmt.Errorf("close pull queue: %w", ctx.Err())
 	}
 }
+
+// Resolver returns what finds out where references point, and remembers what it read.
+func (q *Queue) Resolver() *resolve.Resolver { return q.resolver }
 
 // Traffic counts what was fetched since the queue was made.
 func (q *Queue) Traffic() fetch.Traffic { return q.fetcher.Traffic() }

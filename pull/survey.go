@@ -2,12 +2,14 @@ package pull
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
+	"github.com/stowage/stowage/pull/resolve"
 	"github.com/stowage/stowage/share"
 )
 
@@ -60,9 +62,9 @@ func (q *Queue) Survey(repo image.Repository, match string, platforms []image.Pl
 	if err != nil {
 		return Survey{}, err
 	}
-	s, err := q.surveys.ask(surveyKey(repo, match, platforms), q.now(), func() *survey {
+	s, err := q.surveys.find(surveyKey(repo, match, platforms), func() *survey {
 		return newSurvey(q.jobs.Base(), Survey{Repository: repo, Match: match, Platforms: platforms, At: q.now()})
-	}, q.survey)
+	})
 	if err != nil {
 		return Survey{}, err
 	}
@@ -75,20 +77,29 @@ func surveyKey(repo image.Repository, match string, platforms []image.Platform) 
 
 // surveys are those under way and those that are kept. Safe for concurrent use.
 type surveys struct {
-	places *share.Places // one held by each that works
-	wg     sync.WaitGroup
+	resolver *resolve.Resolver
+	brief    resolve.Retrier
+	log      *slog.Logger
+	now      func() time.Time
+	places   *share.Places // one held by each that works
+	wg       sync.WaitGroup
 
 	mu     sync.Mutex
 	closed bool
 	byKey  map[string]*survey
 }
 
-func newSurveys() *surveys {
-	return &surveys{places: share.New(share.Rules{Usual: surveysAtOnce, PerHost: 1, Most: surveysAtOnce + surveysMost}), byKey: make(map[string]*survey)}
+func newSurveys(resolver *resolve.Resolver, brief resolve.Retrier, o Options) *surveys {
+	return &surveys{
+		resolver: resolver, brief: brief, log: o.Logger, now: o.Now,
+		places: share.New(share.Rules{Usual: surveysAtOnce, PerHost: 1, Most: surveysAtOnce + surveysMost}),
+		byKey:  make(map[string]*survey),
+	}
 }
 
-// ask finds a survey, or makes one and lets it work.
-func (all *surveys) ask(key string, now time.Time, begin func() *survey, work func(*survey)) (*survey, error) {
+// find returns a survey, or makes one and lets it work.
+func (all *surveys) find(key string, begin func() *survey) (*survey, error) {
+	now := all.now()
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	if all.closed {
@@ -112,7 +123,7 @@ func (all *surveys) ask(key string, now time.Time, begin func() *survey, work fu
 		defer s.stop()
 		if free, err := all.places.Take(s.ctx, share.Key{Host: s.repository.Host()}); err == nil {
 			defer free()
-			work(s)
+			all.run(s)
 		}
 		s.rest()
 	})

@@ -319,11 +319,11 @@ func second(_ pull.Survey, err error) error { return err }
 func TestKeptDocumentOfAnotherRepositoryIsAskedFor(t *testing.T) {
 	inBubble(t, pull.Options{}, func(b *bench) {
 		d := b.up.image("linux/amd64", b.up.layerBlob(1, 10))
-		if _, err := b.queue.Resolve(b.ctx, b.up.tag("app:1", d)); err != nil {
+		if _, err := b.queue.Resolver().Resolve(b.ctx, b.up.tag("app:1", d)); err != nil {
 			t.Fatal(err)
 		}
 		b.up.head = func(ref image.Reference) error { return image.Errorf(image.NotFound, "no %s here", ref) }
-		if _, err := b.queue.Resolve(b.ctx, image.Reference{Repository: "example.com/other", Digest: d.Digest}); image.KindOf(err) != image.NotFound {
+		if _, err := b.queue.Resolver().Resolve(b.ctx, image.Reference{Repository: "example.com/other", Digest: d.Digest}); image.KindOf(err) != image.NotFound {
 			t.Errorf("%v, want not found", err)
 		}
 	})
@@ -332,7 +332,7 @@ func TestKeptDocumentOfAnotherRepositoryIsAskedFor(t *testing.T) {
 func TestResolvingAfterARestartCostsOneHead(t *testing.T) {
 	inBubble(t, pull.Options{}, func(b *bench) {
 		ref := b.up.tag("app:1", b.up.index(b.up.image("linux/amd64", b.up.layerBlob(1, 10)), b.up.image("linux/arm64", b.up.layerBlob(2, 10))))
-		if _, err := b.queue.Resolve(b.ctx, ref); err != nil {
+		if _, err := b.queue.Resolver().Resolve(b.ctx, ref); err != nil {
 			t.Fatal(err)
 		}
 		b.stop()
@@ -342,7 +342,7 @@ func TestResolvingAfterARestartCostsOneHead(t *testing.T) {
 		b.openStore()
 		b.start(pull.Options{}, b.store)
 		b.up.forget()
-		r, err := b.queue.Resolve(b.ctx, ref)
+		r, err := b.queue.Resolver().Resolve(b.ctx, ref)
 		if err != nil || len(r.Offers) != 2 || r.Offers[1].Err != nil {
 			t.Fatalf("%+v, %v", r, err)
 		}

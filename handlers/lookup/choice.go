@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/resolve"
 	"github.com/stowage/stowage/views/offer"
 )
 
@@ -35,10 +35,10 @@ var usualPlatforms = []string{"linux/amd64", "linux/arm64", "linux/arm/v7", "lin
 // View chooses the offers of a page: all, in the index's order, where they are few. Else what is ticked comes first,
 // then a page of those that match: the server's platform, what is stored, the common ones, and the rest in the index's
 // order.
-func (w OffersWanted) View(r pull.Resolution) offersInView {
+func (w OffersWanted) View(r resolve.Resolution) offersInView {
 	v := offersInView{page: 1, Pages: 1, matches: len(r.Offers)}
 	v.Ticked, v.absent = tickedOffers(r, w.Asked, w.Chosen)
-	if len(r.Offers) <= pull.MaxOffers {
+	if len(r.Offers) <= resolve.MaxOffers {
 		for i := range r.Offers {
 			v.Rows = append(v.Rows, i)
 		}
@@ -61,7 +61,7 @@ func (w OffersWanted) View(r pull.Resolution) offersInView {
 	slices.SortStableFunc(others, func(a, b int) int {
 		return cmp.Compare(offerRank(r.Offers[a]), offerRank(r.Offers[b]))
 	})
-	most := max(pull.MaxOffers-len(v.Rows), pull.MaxOffers/4)
+	most := max(resolve.MaxOffers-len(v.Rows), resolve.MaxOffers/4)
 	v.Pages = max(1, (len(others)+most-1)/most)
 	v.page = min(w.Page, v.Pages)
 	from := (v.page - 1) * most
@@ -70,7 +70,7 @@ func (w OffersWanted) View(r pull.Resolution) offersInView {
 }
 
 // offerRank orders the offers of a very large index.
-func offerRank(o pull.Offer) int {
+func offerRank(o resolve.Offer) int {
 	switch at := slices.Index(usualPlatforms, o.Platform.String()); {
 	case o.Default:
 		return -2
@@ -84,7 +84,7 @@ func offerRank(o pull.Offer) int {
 
 // tickedOffers tells which offers are ticked, and which of the asked platforms are not there. Where nobody has chosen,
 // the default one is.
-func tickedOffers(r pull.Resolution, asked []image.Platform,
+func tickedOffers(r resolve.Resolution, asked []image.Platform,
 	chosen bool) (ticked map[int]bool, absent []image.Platform) {
 	ticked = make(map[int]bool)
 	if len(asked) == 0 {
@@ -101,7 +101,7 @@ func tickedOffers(r pull.Resolution, asked []image.Platform,
 		entries[i].Platform = o.Platform // the config's, where the index does not say
 	}
 	for _, p := range asked {
-		choices, err := pull.Choose(r.Reference, entries, []image.Platform{p}, p)
+		choices, err := resolve.Choose(r.Reference, entries, []image.Platform{p}, p)
 		if err != nil {
 			absent = append(absent, p)
 			continue

@@ -6,16 +6,16 @@ import (
 	"testing"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/resolve"
 )
 
 func TestFewPlatformsAreShownInTheIndexsOrderWithoutAFilter(t *testing.T) {
-	var r pull.Resolution
-	for i := range pull.MaxOffers {
-		r.Offers = append(r.Offers, pull.Offer{Platform: image.Platform{OS: "linux", Architecture: fmt.Sprint("odd", i)}, Default: i == 5})
+	var r resolve.Resolution
+	for i := range resolve.MaxOffers {
+		r.Offers = append(r.Offers, resolve.Offer{Platform: image.Platform{OS: "linux", Architecture: fmt.Sprint("odd", i)}, Default: i == 5})
 	}
 	v := OffersWanted{Page: 9, Find: "odd3"}.View(r)
-	if len(v.Rows) != pull.MaxOffers || !slices.IsSorted(v.Rows) || v.Pages != 1 || !v.Ticked[5] {
+	if len(v.Rows) != resolve.MaxOffers || !slices.IsSorted(v.Rows) || v.Pages != 1 || !v.Ticked[5] {
 		t.Errorf("%+v", v)
 	}
 }

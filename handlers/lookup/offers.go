@@ -8,6 +8,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/resolve"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/offer"
 	"github.com/stowage/stowage/views/text"
@@ -31,7 +32,7 @@ func SlowRegistry(ref image.Reference) error {
 
 // PullFound turns what a reference points to into the form, with the asked platforms ticked, or else the
 // default one. absent are those that are not offered.
-func (h *Desk) PullFound(ctx context.Context, r pull.Resolution,
+func (h *Desk) PullFound(ctx context.Context, r resolve.Resolution,
 	want OffersWanted) (f offer.Found, absent []image.Platform) {
 	shown := want.View(r)
 	f = offer.Found{
@@ -74,7 +75,7 @@ func (h *Desk) PullFound(ctx context.Context, r pull.Resolution,
 	return f, shown.absent
 }
 
-func (h *Desk) pullOffer(ctx context.Context, ref image.Reference, o pull.Offer) offer.Offer {
+func (h *Desk) pullOffer(ctx context.Context, ref image.Reference, o resolve.Offer) offer.Offer {
 	v := offer.Offer{
 		Platform: o.Platform.String(), Default: o.Default, Stored: o.Stored,
 		Priced: o.Manifest != nil, Size: o.Size, Here: o.Here, Fetch: o.Fetch, Blobs: missingBlobs(o.Layers),
@@ -105,7 +106,7 @@ func (h *Desk) pullOffer(ctx context.Context, ref image.Reference, o pull.Offer)
 }
 
 // missingBlobs writes what is to be fetched as static/app.js adds it up.
-func missingBlobs(layers []pull.OfferedLayer) string {
+func missingBlobs(layers []resolve.OfferedLayer) string {
 	var b strings.Builder
 	for _, l := range layers {
 		if l.Stored {

@@ -10,6 +10,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/resolve"
 	"github.com/stowage/stowage/shelf"
 )
 
@@ -26,6 +27,7 @@ type Handlers struct {
 	Store    Store
 	Jobs     *job.Runner
 	Queue    *pull.Queue
+	Resolver *resolve.Resolver
 	Lookup   *lookup.Desk
 	Log      *slog.Logger
 	Platform image.Platform  // that is pulled where nobody chooses

@@ -8,7 +8,7 @@ import (
 	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/resolve"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/shelf"
@@ -28,7 +28,7 @@ type Store interface {
 type Handlers struct {
 	Site     *page.Site
 	Store    Store
-	Queue    *pull.Queue
+	Resolver *resolve.Resolver
 	Registry *registry.Client
 	Finder   *search.Client
 	Lookup   *lookup.Desk

@@ -11,30 +11,32 @@ import (
 	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
+	"github.com/stowage/stowage/pull/fetch"
+	"github.com/stowage/stowage/pull/resolve"
 )
 
 // errSurveyEnds ends the work on a survey that has a Problem already.
 var errSurveyEnds = errors.New("survey cannot go on")
 
-// survey finds out what there is to be known, until its context ends.
-func (q *Queue) survey(s *survey) {
-	err := guard.Do(func() error { return q.surveyTags(s) })
+// run finds out what there is to be known, until the survey's context ends.
+func (all *surveys) run(s *survey) {
+	err := guard.Do(func() error { return all.readTags(s) })
 	if s.ctx.Err() != nil {
 		return // nobody asks any more, or the queue closes: it is not done
 	}
 	var p *guard.Panic
 	if errors.As(err, &p) {
-		q.log.Error("survey failed", "repository", string(s.repository), "error", err, "stack", string(p.Stack))
-		s.fails(err, q.now())
+		all.log.Error("survey failed", "repository", string(s.repository), "error", err, "stack", string(p.Stack))
+		s.fails(err, all.now())
 	}
-	s.done(q.now())
+	s.done(all.now())
 }
 
-func (q *Queue) surveyTags(s *survey) error {
+func (all *surveys) readTags(s *survey) error {
 	repo, match := s.repository, s.known.Match
-	tags, err := q.tags(s.ctx, repo, match, q.surveyAsker)
+	tags, err := all.resolver.Tags(s.ctx, repo, match, all.brief)
 	if err != nil {
-		s.cannotBegin(err, q.now())
+		s.cannotBegin(err, all.now())
 		return nil
 	}
 	s.mu.Lock()
@@ -47,45 +49,25 @@ func (q *Queue) surveyTags(s *survey) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			return guard.Do(func() error { return q.surveyTag(ctx, s, image.Reference{Repository: repo, Tag: tag}) })
+			return guard.Do(func() error { return all.readTag(ctx, s, image.Reference{Repository: repo, Tag: tag}) })
 		})
 	}
 	return g.Wait()
 }
 
-// surveyAsker tries twice where that may help. A rate limit is not waited for: somebody looks at the survey,
-// and can ask again.
-func (q *Queue) surveyAsker(ctx context.Context, request func(context.Context) error) error {
-	b := q.fetcher.Backoff()
-	b.Tries = min(b.Tries, 2)
-	var limit error
-	err := b.Retry(ctx, q.now, func(ctx context.Context) error {
-		err := request(ctx)
-		if image.KindOf(err) == image.RateLimited {
-			limit = err
-			return errSurveyEnds
-		}
-		return err
-	}, nil)
-	if limit != nil {
-		return limit
-	}
-	return err
-}
-
-// surveyTag finds out about one tag. The error ends the survey.
-func (q *Queue) surveyTag(ctx context.Context, s *survey, ref image.Reference) error {
-	head, err := q.resolver.head(ctx, ref, q.surveyAsker)
+// readTag finds out about one tag. The error ends the survey.
+func (all *surveys) readTag(ctx context.Context, s *survey, ref image.Reference) error {
+	head, err := all.resolver.Head(ctx, ref, all.brief)
 	if err == nil {
-		if !s.points(head.Digest, q.now()) {
+		if !s.points(head.Digest, all.now()) {
 			return nil // another tag's turn finds out
 		}
-		var found finding
-		if found, err = q.surveyDigest(ctx, s, head, ref); err == nil {
-			if s.counts(head.Digest, found, q.now(), q.resolver.here) {
+		found, lacking, failed := all.readDigest(ctx, s, head, ref)
+		if err = failed; err == nil {
+			if s.counts(head.Digest, found, lacking, all.now(), all.resolver.Here) {
 				return nil
 			}
-			s.fails(image.Errorf(image.TooLarge, "the tags have more than %d different layers", surveyLayers), q.now())
+			s.fails(image.Errorf(image.TooLarge, "the tags have more than %d different layers", surveyLayers), all.now())
 			return errSurveyEnds
 		}
 	}
@@ -93,74 +75,24 @@ func (q *Queue) surveyTag(ctx context.Context, s *survey, ref image.Reference) e
 		return context.Cause(ctx)
 	}
 	if kind := image.KindOf(err); kind == image.Internal {
-		q.log.Error("tag not surveyed", "reference", ref.String(), "error", err, "cause", job.Cause(err))
+		all.log.Error("tag not surveyed", "reference", ref.String(), "error", err, "cause", job.Cause(err))
 	}
-	if s.cannotRead(head.Digest, err, q.now()) || hitsAll(err) {
-		s.fails(err, q.now())
+	if s.cannotRead(head.Digest, err, all.now()) || hitsAll(err) {
+		s.fails(err, all.now())
 		return errSurveyEnds
 	}
 	return nil
 }
 
-// finding is what a digest turned out to be.
-type finding struct {
-	lacking bool
-	offered []image.Platform
-	layers  []image.Descriptor // and what describes the images
-}
-
-// surveyDigest reads an index and those of its manifests that would be pulled, or one manifest.
-func (q *Queue) surveyDigest(ctx context.Context, s *survey, head image.Descriptor, ref image.Reference) (finding, error) {
-	f, err := q.look(ctx, ref.Repository, head, want{Reference: ref, platforms: s.known.Platforms, partly: true})
+// readDigest reads an index and those of its manifests that would be pulled, or one manifest. lacking reports that there is
+// none for the platforms.
+func (all *surveys) readDigest(ctx context.Context, s *survey, head image.Descriptor, ref image.Reference) (
+	f resolve.Finding, lacking bool, err error) {
+	f, err = all.resolver.Look(ctx, head, resolve.Want{Reference: ref, Platforms: s.known.Platforms, Partly: true})
 	if kind := image.KindOf(err); err != nil && (kind == image.NotImage || kind == image.NoPlatform) {
-		return finding{lacking: true, offered: f.offered}, nil
+		return resolve.Finding{Offered: f.Offered}, true, nil
 	}
-	return f, err
-}
-
-func (q *Queue) look(ctx context.Context, repo image.Repository, head image.Descriptor, w want) (f finding, err error) {
-	doc, err := q.resolver.document(ctx, repo, head, q.surveyAsker)
-	if err != nil {
-		return f, err
-	}
-	all, err := q.resolver.leaves(ctx, repo, doc, q.surveyAsker)
-	if err != nil {
-		return f, err
-	}
-	entries, choices, missing, err := q.chooseOf(ctx, w, all, q.surveyAsker)
-	if err != nil {
-		return f, err
-	}
-	f.offered = present(entries)
-	if len(choices) == 0 {
-		return f, lacking(w.Reference, missing, entries)
-	}
-	for _, c := range choices {
-		entry := all[c.Entry].Entry
-		m, err := q.resolver.manifest(ctx, repo, entry.Descriptor, q.surveyAsker)
-		if err != nil {
-			return f, err
-		}
-		if !entry.Platform.Known() {
-			config, err := q.resolver.config(ctx, repo, m.Manifest)
-			if err != nil {
-				return f, err
-			}
-			if p := config.Platform(); p.Known() && !slices.Contains(f.offered, p) {
-				f.offered = append(f.offered, p)
-			}
-			// As a pull does: an image that is for none of the platforms fails its tag.
-			want := w.wants(c)
-			if len(want) > 0 && !slices.ContainsFunc(want, func(p image.Platform) bool { return runsOn(config, p) }) {
-				return f, noPlatform(w.Reference, want, f.offered)
-			}
-		}
-		f.layers = append(f.layers, m.Manifest.Layers...)
-		for _, a := range q.attestations(ctx, repo, all, all[c.Entry]).Found {
-			f.layers = append(f.layers, a.Statements...)
-		}
-	}
-	return f, nil
+	return f, false, err
 }
 
 // points notes that one more tag points to a digest; first tells that nobody reads it yet.
@@ -193,10 +125,10 @@ func (s *survey) tagsKnown(n int, is *surveyed, now time.Time) {
 }
 
 // counts adds what a digest turned out to be. It tells whether all layers could be counted.
-func (s *survey) counts(d image.Digest, f finding, now time.Time, here func(image.Descriptor) int64) bool {
+func (s *survey) counts(d image.Digest, f resolve.Finding, lacking bool, now time.Time, here func(image.Descriptor) int64) bool {
 	s.mu.Lock()
 	var fresh []image.Descriptor
-	for _, l := range f.layers {
+	for _, l := range f.Layers {
 		if _, counted := s.layers[l.Digest]; !counted && len(s.layers) < surveyLayers {
 			s.layers[l.Digest] = struct{}{}
 			fresh = append(fresh, l)
@@ -212,12 +144,12 @@ func (s *survey) counts(d image.Digest, f finding, now time.Time, here func(imag
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	is := s.digests[d]
-	is.read, is.lacking = true, f.lacking
+	is.read, is.lacking = true, lacking
 	s.silent = 0
 	s.known.Size += size
 	s.known.Here += stored
 	s.known.Fetch += size - stored
-	for _, p := range f.offered {
+	for _, p := range f.Offered {
 		if !slices.Contains(s.known.Offered, p) && len(s.known.Offered) < image.MaxEntries {
 			s.known.Offered = append(s.known.Offered, p)
 		}
@@ -274,4 +206,25 @@ func (s *survey) done(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.known.Done, s.known.At = true, now
+}
+
+// briefly makes requests twice where that may help. A rate limit is not waited for: somebody looks at what is found out,
+// and can ask again.
+func briefly(b fetch.Backoff, now func() time.Time) resolve.Retrier {
+	b.Tries = min(b.Tries, 2)
+	return func(ctx context.Context, request func(context.Context) error) error {
+		var limit error
+		err := b.Retry(ctx, now, func(ctx context.Context) error {
+			err := request(ctx)
+			if image.KindOf(err) == image.RateLimited {
+				limit = err
+				return errSurveyEnds // which is not tried again
+			}
+			return err
+		}, nil)
+		if limit != nil {
+			return limit
+		}
+		return err
+	}
 }

@@ -11,72 +11,6 @@ import (
 	"github.com/stowage/stowage/pull"
 )
 
-func TestChoose(t *testing.T) {
-	ref := image.Reference{Repository: "docker.io/library/app", Tag: "1"}
-	entry := func(platform string) image.Entry {
-		e := image.Entry{Kind: image.EntryImage, Descriptor: image.Descriptor{Digest: image.DigestOf([]byte(platform))}}
-		if platform != "" {
-			e.Platform = parse(t, platform)
-		}
-		return e
-	}
-	attestation := image.Entry{Kind: image.EntryAttestation, Descriptor: image.Descriptor{Digest: image.DigestOf([]byte("attestation"))}}
-	usual := []image.Entry{attestation, entry("linux/amd64"), entry("linux/arm/v6"), entry("linux/arm/v7"), entry("linux/arm64/v8")}
-	windows := []image.Entry{entry("windows(10.0.17763)/amd64"), entry("windows(10.0.20348)/amd64")}
-	twice := []image.Entry{entry("linux/amd64"), entry("linux/amd64")}
-	twice[1].Digest = image.DigestOf([]byte("second"))
-
-	for _, tt := range []struct {
-		name    string
-		entries []image.Entry
-		want    string
-		chosen  []int
-		missing string // part of the message
-	}{
-		{"nobody chose", usual, "", []int{1}, ""},
-		{"exact", usual, "linux/arm64", []int{4}, ""},
-		{"normalised", usual, "linux/aarch64", []int{4}, ""},
-		{"variant", usual, "linux/arm/v6", []int{2}, ""},
-		{"arm without variant is v7", usual, "linux/arm", []int{3}, ""},
-		{"several, in the order asked", usual, "linux/arm64 linux/amd64", []int{4, 1}, ""},
-		{"no fall-back to 32 bits", []image.Entry{entry("linux/arm/v7")}, "linux/arm64", nil, "it has linux/arm/v7"},
-		{"no fall-back to a lesser variant", usual, "linux/amd64/v2", nil, "no image for linux/amd64/v2; it has linux/amd64,"},
-		{"all that miss are named", usual, "linux/s390x linux/amd64 linux/ppc64le", nil, "no image for linux/s390x, linux/ppc64le;"},
-		{"default missing", []image.Entry{entry("linux/arm64")}, "", nil, "no image for linux/amd64; it has linux/arm64"},
-		{"OS version not asked for", windows, "windows/amd64", []int{0}, ""},
-		{"OS version asked for", windows, "windows(10.0.20348)/amd64", []int{1}, ""},
-		{"OS version missing", windows, "windows(10.0.1)/amd64", nil, "it has windows(10.0.17763)/amd64, windows(10.0.20348)/amd64"},
-		{"first match wins", twice, "linux/amd64", []int{0}, ""},
-		{"without a platform when nothing is exact", []image.Entry{entry(""), entry("linux/arm64")}, "linux/amd64", []int{0}, ""},
-		{"exact before one without a platform", []image.Entry{entry(""), entry("linux/amd64")}, "linux/amd64", []int{1}, ""},
-		{"a manifest alone", []image.Entry{entry("")}, "", []int{0}, ""},
-		{"attestations are not images", []image.Entry{attestation}, "", nil, "no image for linux/amd64"},
-		{"nothing", nil, "linux/amd64", nil, "no image for linux/amd64"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			var want []image.Platform
-			for _, p := range strings.Fields(tt.want) {
-				want = append(want, parse(t, p))
-			}
-			choices, err := pull.Choose(ref, tt.entries, want, parse(t, "linux/amd64"))
-			if tt.missing != "" {
-				if image.KindOf(err) != image.NoPlatform || !strings.Contains(err.Error(), tt.missing) {
-					t.Fatalf("%v, want no platform with %q", err, tt.missing)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			var chosen []int
-			for _, c := range choices {
-				chosen = append(chosen, c.Entry)
-			}
-			equal(t, "chosen", chosen, tt.chosen)
-		})
-	}
-}
-
 func TestResolveTellsWhatEachPlatformCosts(t *testing.T) {
 	inBubble(t, pull.Options{}, func(b *bench) {
 		shared, one, two := b.up.layerBlob(1, 5000), b.up.layerBlob(2, 10), b.up.layerBlob(3, 20_000)
@@ -84,7 +18,7 @@ func TestResolveTellsWhatEachPlatformCosts(t *testing.T) {
 		ref := b.up.tag("app:1", index)
 		b.done(ref)
 
-		r, err := b.queue.Resolve(b.ctx, ref)
+		r, err := b.queue.Resolver().Resolve(b.ctx, ref)
 		if err != nil || len(r.Offers) != 2 {
 			t.Fatalf("%+v, %v", r, err)
 		}
@@ -105,7 +39,7 @@ func TestResolvedManifestsAreNotReadAgain(t *testing.T) {
 	inBubble(t, pull.Options{}, func(b *bench) {
 		ref := b.up.tag("app:1", b.up.index(b.up.image("linux/amd64", b.up.layerBlob(1, 10)), b.up.image("linux/arm64", b.up.layerBlob(2, 10))))
 		for range 2 {
-			if _, err := b.queue.Resolve(b.ctx, ref); err != nil {
+			if _, err := b.queue.Resolver().Resolve(b.ctx, ref); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -119,7 +53,7 @@ func TestResolvedManifestsAreNotReadAgain(t *testing.T) {
 func TestResolveFindsThePlatformOfALoneManifestWithoutStoringIt(t *testing.T) {
 	inBubble(t, pull.Options{}, func(b *bench) {
 		d := b.up.image("linux/arm64", b.up.layerBlob(1, 10))
-		r, err := b.queue.Resolve(b.ctx, b.up.tag("app:1", d))
+		r, err := b.queue.Resolver().Resolve(b.ctx, b.up.tag("app:1", d))
 		if err != nil || len(r.Offers) != 1 || r.Offers[0].Platform != parse(t, "linux/arm64") || !r.Offers[0].Default {
 			t.Fatalf("%+v, %v", r, err)
 		}
@@ -134,7 +68,7 @@ func TestResolveKeepsTheOtherPlatformsWhenOneCannotBeRead(t *testing.T) {
 		lost := b.up.image("linux/arm64", b.up.layerBlob(1, 10))
 		ref := b.up.tag("app:1", b.up.index(b.up.image("linux/amd64", b.up.layerBlob(2, 10)), lost))
 		delete(b.up.documents, lost.Digest)
-		r, err := b.queue.Resolve(b.ctx, ref)
+		r, err := b.queue.Resolver().Resolve(b.ctx, ref)
 		if err != nil || r.Offers[0].Err != nil || image.KindOf(r.Offers[1].Err) != image.NotFound {
 			t.Errorf("%+v, %v", r, err)
 		}
@@ -154,7 +88,7 @@ func TestAnEntryThatCannotBeUsedIsRefusedAlone(t *testing.T) {
 		good := b.up.image("linux/amd64", b.up.layerBlob(1, 50))
 		later := b.up.image("linux/s390x", b.up.layerBlob(2, 50))
 		ref := b.up.tag("app:1", b.up.index(withSHA512(good, "linux/arm64", t), withSHA512(good, "linux/s390x", t), good, later))
-		r, err := b.queue.Resolve(context.Background(), ref)
+		r, err := b.queue.Resolver().Resolve(context.Background(), ref)
 		if err != nil || len(r.Offers) != 4 {
 			t.Fatalf("%d offers, %v", len(r.Offers), err)
 		}
@@ -182,7 +116,7 @@ func TestEntriesThatDoNotSayTheirPlatformAreToldApartByTheirConfigs(t *testing.T
 		gone := silent[0]
 		gone.Digest = image.DigestOf([]byte("gone"))
 		ref := b.up.tag("app:1", b.up.index(append([]image.Descriptor{gone}, silent...)...))
-		r, err := b.queue.Resolve(context.Background(), ref)
+		r, err := b.queue.Resolver().Resolve(context.Background(), ref)
 		if err != nil || len(r.Offers) != 4 || !r.Offers[2].Default || r.Offers[1].Default {
 			t.Errorf("%+v, %v", r.Offers, err)
 		}

@@ -1,4 +1,4 @@
-package pull
+package resolve
 
 import (
 	"context"
@@ -12,16 +12,16 @@ import (
 
 // chooseOf chooses among the leaves of an index, as the form for it does. Where several entries say nothing of their
 // platform, and one of them would be chosen, their configs say it: entries are the leaves with what is known then.
-func (q *Queue) chooseOf(ctx context.Context, w want, all []leaf, ask retrier) (entries []image.Entry, choices []Choice, missing []image.Platform, err error) {
+func (s *Resolver) chooseOf(ctx context.Context, w Want, all []leaf, retry Retrier) (entries []image.Entry, choices []Choice, missing []image.Platform, err error) {
 	entries = entriesOf(all)
-	choices, missing = choose(entries, w.platforms, q.standard)
+	choices, missing = choose(entries, w.Platforms, s.standard)
 	if !guessed(entries, choices) {
 		return entries, choices, missing, nil
 	}
-	if err := q.resolver.stated(ctx, w.Repository, entries, ask); err != nil {
+	if err := s.stated(ctx, w.Repository, entries, retry); err != nil {
 		return nil, nil, nil, err
 	}
-	choices, missing = choose(entries, w.platforms, q.standard)
+	choices, missing = choose(entries, w.Platforms, s.standard)
 	return entries, choices, missing, nil
 }
 
@@ -43,7 +43,7 @@ func guessed(entries []image.Entry, choices []Choice) bool {
 
 // stated fills the platforms of entries in that do not say theirs, by the configs of the first MaxOffers of them. One that is of
 // no use is none of them any more: what is wrong with one image fails nobody who wants another.
-func (s *resolver) stated(ctx context.Context, repo image.Repository, entries []image.Entry, ask retrier) error {
+func (s *Resolver) stated(ctx context.Context, repo image.Repository, entries []image.Entry, retry Retrier) error {
 	var g errgroup.Group
 	g.SetLimit(manifestsAtOnce)
 	left := MaxOffers
@@ -55,7 +55,7 @@ func (s *resolver) stated(ctx context.Context, repo image.Repository, entries []
 		left--
 		g.Go(func() error {
 			return guard.Do(func() error {
-				p, err := s.statedBy(ctx, repo, e.Descriptor, ask)
+				p, err := s.statedBy(ctx, repo, e.Descriptor, retry)
 				var known *image.Error
 				switch kind := image.KindOf(err); {
 				case err == nil:
@@ -73,8 +73,8 @@ func (s *resolver) stated(ctx context.Context, repo image.Repository, entries []
 }
 
 // statedBy gives the platform that the config of an entry says.
-func (s *resolver) statedBy(ctx context.Context, repo image.Repository, d image.Descriptor, ask retrier) (image.Platform, error) {
-	m, err := s.manifest(ctx, repo, d, ask)
+func (s *Resolver) statedBy(ctx context.Context, repo image.Repository, d image.Descriptor, retry Retrier) (image.Platform, error) {
+	m, err := s.manifest(ctx, repo, d, retry)
 	if err != nil {
 		return image.Platform{}, err
 	}

@@ -1,4 +1,4 @@
-package pull
+package resolve
 
 import (
 	"context"

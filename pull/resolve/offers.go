@@ -1,4 +1,4 @@
-package pull
+package resolve
 
 import (
 	"context"
@@ -44,8 +44,8 @@ type OfferedLayer struct {
 }
 
 // Resolve is ResolveSome of the first platforms.
-func (q *Queue) Resolve(ctx context.Context, ref image.Reference) (Resolution, error) {
-	return q.ResolveSome(ctx, ref, func(r Resolution) []int {
+func (s *Resolver) Resolve(ctx context.Context, ref image.Reference) (Resolution, error) {
+	return s.ResolveSome(ctx, ref, func(r Resolution) []int {
 		first := make([]int, len(r.Offers))
 		for i := range first {
 			first[i] = i
@@ -57,19 +57,19 @@ func (q *Queue) Resolve(ctx context.Context, ref image.Reference) (Resolution, e
 // ResolveSome asks the registry what a reference points to and reads the manifest of each platform that choose gives the
 // places of, a few at once and MaxOffers at most. Nothing is tried twice: somebody is waiting. An offer whose manifest
 // cannot be read has an Err; the error of ResolveSome is for what prevents all of it.
-func (q *Queue) ResolveSome(ctx context.Context, ref image.Reference, choose func(Resolution) []int) (Resolution, error) {
-	t, err := q.resolver.target(ctx, ref, once)
+func (s *Resolver) ResolveSome(ctx context.Context, ref image.Reference, choose func(Resolution) []int) (Resolution, error) {
+	t, err := s.Resolved(ctx, ref, Once)
 	if err != nil {
 		return Resolution{}, err
 	}
-	all, err := q.resolver.leaves(ctx, ref.Repository, t.Document, once)
+	all, err := s.leaves(ctx, ref.Repository, t.Document, Once)
 	if err != nil {
 		return Resolution{}, err
 	}
-	r := Resolution{Reference: ref, Target: t.Document, Stored: t.stored.Digest}
+	r := Resolution{Reference: ref, Target: t.Document, Stored: t.Stored.Digest}
 	held := make(map[image.Digest]bool)
-	if t.stored.Digest == t.Digest {
-		for _, i := range t.stored.Images {
+	if t.Stored.Digest == t.Digest {
+		for _, i := range t.Stored.Images {
 			held[i.Manifest] = true
 		}
 	}
@@ -89,7 +89,7 @@ func (q *Queue) ResolveSome(ctx context.Context, ref image.Reference, choose fun
 			r.Others++
 		}
 	}
-	q.markDefault(&r)
+	s.markDefault(&r)
 	var g errgroup.Group
 	g.SetLimit(manifestsAtOnce)
 	chosen := choose(r)
@@ -99,28 +99,28 @@ func (q *Queue) ResolveSome(ctx context.Context, ref image.Reference, choose fun
 			if o.Entry.Problem != nil {
 				return nil
 			}
-			o.Err = guard.Do(func() error { return q.resolver.price(ctx, ref.Repository, o) })
+			o.Err = guard.Do(func() error { return s.price(ctx, ref.Repository, o) })
 			return nil
 		})
 	}
 	_ = g.Wait() // each offer has its own error
-	q.markDefault(&r)
+	s.markDefault(&r)
 	return r, ctx.Err()
 }
 
 // markDefault finds what is pulled when nobody chooses, as far as is known yet; there may be nothing.
-func (q *Queue) markDefault(r *Resolution) {
+func (s *Resolver) markDefault(r *Resolution) {
 	entries := make([]image.Entry, len(r.Offers))
 	for i, o := range r.Offers {
 		entries[i] = o.Entry
 		r.Offers[i].Default = false
 	}
-	choices, missing := choose(entries, nil, q.standard)
+	choices, missing := choose(entries, nil, s.standard)
 	if guessed(entries, choices) {
 		for i, o := range r.Offers {
 			entries[i].Platform = o.Platform // the config's, where it was read
 		}
-		choices, missing = choose(entries, nil, q.standard)
+		choices, missing = choose(entries, nil, s.standard)
 	}
 	if len(missing) > 0 {
 		return // no platform for nobody's choice: the form has nothing ticked
@@ -131,8 +131,8 @@ func (q *Queue) markDefault(r *Resolution) {
 }
 
 // price reads an offer's manifest and counts what it costs.
-func (s *resolver) price(ctx context.Context, repo image.Repository, o *Offer) error {
-	doc, err := s.manifest(ctx, repo, o.Entry.Descriptor, once)
+func (s *Resolver) price(ctx context.Context, repo image.Repository, o *Offer) error {
+	doc, err := s.manifest(ctx, repo, o.Entry.Descriptor, Once)
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (s *resolver) price(ctx context.Context, repo image.Repository, o *Offer) e
 		}
 		counted[d.Digest] = true
 		o.Size += d.Size
-		o.Here += s.here(d)
+		o.Here += s.Here(d)
 	}
 	o.Fetch = o.Size - o.Here
 	if o.Platform.Known() {
@@ -160,8 +160,8 @@ func (s *resolver) price(ctx context.Context, repo image.Repository, o *Offer) e
 	return nil
 }
 
-// here gives how many bytes of a layer need not be downloaded: all, or those that an unfinished pull left.
-func (s *resolver) here(d image.Descriptor) int64 {
+// Here gives how many bytes of a layer need not be downloaded: all, or those that an unfinished pull left.
+func (s *Resolver) Here(d image.Descriptor) int64 {
 	if s.shelf.HasBlob(d) {
 		return d.Size
 	}
@@ -173,7 +173,7 @@ func (s *resolver) here(d image.Descriptor) int64 {
 }
 
 // config reads a config into memory without storing it, for an image whose platform stands nowhere else.
-func (s *resolver) config(ctx context.Context, repo image.Repository, m *image.Manifest) (*image.Config, error) {
+func (s *Resolver) config(ctx context.Context, repo image.Repository, m *image.Manifest) (*image.Config, error) {
 	if s.shelf.HasBlob(m.Config) {
 		if raw, err := s.shelf.ReadBlob(m.Config.Digest, image.MaxConfigSize); err == nil { // else it went meanwhile, or is damaged
 			return image.ParseConfig(raw, m)

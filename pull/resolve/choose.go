@@ -1,4 +1,4 @@
-package pull
+package resolve
 
 import (
 	"slices"
@@ -54,7 +54,7 @@ func choose(entries []image.Entry, want []image.Platform, standard image.Platfor
 	return choices, missing
 }
 
-// matches tells whether an entry's platform is the wanted one.
+// matches reports whether an entry's platform is the wanted one.
 func matches(have, want image.Platform) bool {
 	if want.OSVersion == "" {
 		have.OSVersion = ""
@@ -62,7 +62,7 @@ func matches(have, want image.Platform) bool {
 	return have == want
 }
 
-// runsOn tells whether an image without a declared platform is for the wanted one. Configs often lack the
+// runsOn reports whether an image without a declared platform is for the wanted one. Configs often lack the
 // variant; such a one fits every variant.
 func runsOn(c *image.Config, want image.Platform) bool {
 	have := c.Platform()
@@ -97,7 +97,7 @@ func lacking(ref image.Reference, missing []image.Platform, entries []image.Entr
 			return image.Errorf(image.NoPlatform, "%s has an image for %s that cannot be used here: %s", ref.Familiar(), e.Platform, e.Problem).
 				Suggest("Ask whoever pushed it to push it again with a current tool.")
 		}
-		return image.Errorf(image.NoPlatform, "%s has an image for %s that cannot be used here: %s; it has %s", ref.Familiar(), e.Platform, e.Problem, named(have)).
+		return image.Errorf(image.NoPlatform, "%s has an image for %s that cannot be used here: %s; it has %s", ref.Familiar(), e.Platform, e.Problem, Named(have)).
 			Suggest("Choose one of the platforms that it has.")
 	}
 	return noPlatform(ref, missing, have)
@@ -105,15 +105,15 @@ func lacking(ref image.Reference, missing []image.Platform, entries []image.Entr
 
 func noPlatform(ref image.Reference, missing, have []image.Platform) error {
 	if len(have) == 0 {
-		return image.Errorf(image.NoPlatform, "%s has no image for %s", ref.Familiar(), named(missing)).
+		return image.Errorf(image.NoPlatform, "%s has no image for %s", ref.Familiar(), Named(missing)).
 			Suggest("It has no image for any platform.")
 	}
-	return image.Errorf(image.NoPlatform, "%s has no image for %s; it has %s", ref.Familiar(), named(missing), named(have)).
+	return image.Errorf(image.NoPlatform, "%s has no image for %s; it has %s", ref.Familiar(), Named(missing), Named(have)).
 		Suggest("Choose one of the platforms that it has.")
 }
 
-// named names platforms for a sentence, the first few of very many.
-func named(platforms []image.Platform) image.Text {
+// Named names platforms for a sentence, the first few of very many.
+func Named(platforms []image.Platform) image.Text {
 	const most = 24
 	names := make([]string, min(len(platforms), most))
 	for i := range names {
