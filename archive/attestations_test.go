@@ -87,7 +87,8 @@ func TestAnUploadAddsWhatDescribesAStoredImage(t *testing.T) {
 	index := attestedIndex(t, false)
 	a := about(t, index, "linux/amd64")
 	job := b.stores(layout(t, func(d digest.Digest) bool { return d == a.Digest() }, named{index, []string{"app:1"}}), "")
-	if want := "linux/amd64: attestation " + string(a.Digest()) + " passed over: the archive does not hold it"; !slices.Contains(job.Outcome.Lines, want) {
+	if want := "linux/amd64: attestation " + string(a.Digest()) +
+		" passed over: the archive does not hold it"; !slices.Contains(job.Outcome.Lines, want) {
 		t.Errorf("%q", job.Outcome.Lines)
 	}
 	if found := b.attested(index, "linux/amd64"); found != nil {
@@ -99,8 +100,8 @@ func TestAnUploadAddsWhatDescribesAStoredImage(t *testing.T) {
 	}
 }
 
-// describedBy is an index of one image and the attestations that documents are, in an archive with their parts. announced
-// may change how the index lists them.
+// describedBy is an index of one image and the attestations that documents are, in an archive with their parts.
+// announced may change how the index lists them.
 func describedBy(t *testing.T, parts []sample.Blob, announced func(*v1.Descriptor), documents ...[]byte) []entry {
 	t.Helper()
 	img := built(t, small())
@@ -111,8 +112,10 @@ func describedBy(t *testing.T, parts []sample.Blob, announced func(*v1.Descripto
 	var all []sample.Blob
 	for _, raw := range documents {
 		d := v1.Descriptor{
-			MediaType: v1.MediaTypeImageManifest, Digest: digest.FromBytes(raw), Size: int64(len(raw)), Platform: &v1.Platform{OS: "unknown", Architecture: "unknown"},
-			Annotations: map[string]string{sample.AnnotationReferenceType: sample.AttestationManifest, sample.AnnotationReferenceDigest: string(img.Digest())},
+			MediaType: v1.MediaTypeImageManifest, Digest: digest.FromBytes(raw), Size: int64(len(raw)),
+			Platform: &v1.Platform{OS: "unknown", Architecture: "unknown"},
+			Annotations: map[string]string{sample.AnnotationReferenceType: sample.AttestationManifest,
+				sample.AnnotationReferenceDigest: string(img.Digest())},
 		}
 		all = append(all, sample.Blob{Descriptor: d, Data: raw})
 		if announced != nil {
@@ -124,7 +127,8 @@ func describedBy(t *testing.T, parts []sample.Blob, announced func(*v1.Descripto
 	if err != nil {
 		t.Fatal(err)
 	}
-	top := sample.Built{Descriptor: v1.Descriptor{MediaType: v1.MediaTypeImageIndex, Digest: digest.FromBytes(raw), Size: int64(len(raw))}, Body: raw, Children: []sample.Built{img}}
+	top := sample.Built{Descriptor: v1.Descriptor{MediaType: v1.MediaTypeImageIndex, Digest: digest.FromBytes(raw),
+		Size: int64(len(raw))}, Body: raw, Children: []sample.Built{img}}
 	entries := layout(t, nil, named{top, []string{"app:1"}})
 	written := map[digest.Digest]bool{}
 	for _, blob := range append(all, parts...) {
@@ -139,13 +143,15 @@ func describedBy(t *testing.T, parts []sample.Blob, announced func(*v1.Descripto
 // statement is a part of an attestation.
 func statement(mediaType, text string) sample.Blob {
 	raw := []byte(text)
-	return sample.Blob{Descriptor: v1.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(raw), Size: int64(len(raw))}, Data: raw}
+	return sample.Blob{Descriptor: v1.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(raw),
+		Size: int64(len(raw))}, Data: raw}
 }
 
 // attestation is the manifest of one.
 func attestation(t *testing.T, note string, config sample.Blob, statements ...v1.Descriptor) []byte {
 	t.Helper()
-	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: config.Descriptor, Layers: statements, Annotations: map[string]string{"note": note}}
+	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: config.Descriptor, Layers: statements,
+		Annotations: map[string]string{"note": note}}
 	m.SchemaVersion = 2
 	raw, err := json.Marshal(m)
 	if err != nil {
@@ -156,7 +162,8 @@ func attestation(t *testing.T, note string, config sample.Blob, statements ...v1
 
 func TestAnAttestationThatIsWrongIsPassedOverAndItsImageIsStored(t *testing.T) {
 	const inToto = "application/vnd.in-toto+json"
-	config, one, layer := statement(v1.MediaTypeImageConfig, `{"os":"unknown"}`), statement(inToto, `{"n":1}`), statement(v1.MediaTypeImageLayer, "layer")
+	config, one, layer := statement(v1.MediaTypeImageConfig, `{"os":"unknown"}`), statement(inToto, `{"n":1}`),
+		statement(v1.MediaTypeImageLayer, "layer")
 	parts := []sample.Blob{config, one, layer}
 	sized := func(d v1.Descriptor, size int64) v1.Descriptor {
 		d.Size = size
@@ -172,20 +179,33 @@ func TestAnAttestationThatIsWrongIsPassedOverAndItsImageIsStored(t *testing.T) {
 		stored  int
 		passed  []string // what each line says
 	}{
-		"a good one":                           {describedBy(t, parts, nil, good), 1, nil},
-		"one that is listed twice":             {describedBy(t, parts, nil, good, good), 1, nil},
-		"no JSON":                              {describedBy(t, parts, nil, []byte("attestation")), 0, []string{"not valid JSON"}},
-		"a layer of files":                     {describedBy(t, parts, nil, attestation(t, "", config, layer.Descriptor)), 0, []string{"unsupported media type"}},
-		"a part that is missing":               {describedBy(t, []sample.Blob{config}, nil, good), 0, []string{"does not hold its part"}},
-		"no config":                            {describedBy(t, []sample.Blob{one}, nil, good), 0, []string{"does not hold its part"}},
-		"a part of another size":               {describedBy(t, parts, nil, attestation(t, "", config, sized(one.Descriptor, 6))), 0, []string{"has 7 bytes, and the archive says that it has 6"}},
-		"another size in the index":            {describedBy(t, parts, func(d *v1.Descriptor) { d.Size++ }, good), 0, []string{"announced"}},
-		"a large manifest":                     {describedBy(t, parts, nil, append(bytes.Clone(good), bytes.Repeat([]byte(" "), image.MaxAttestationManifest)...)), 0, []string{"larger than"}},
-		"a large one that is said to be small": {describedBy(t, parts, func(d *v1.Descriptor) { d.Size = 100 }, append(bytes.Clone(good), bytes.Repeat([]byte(" "), image.MaxAttestationManifest)...)), 0, []string{"at most"}},
-		"a large statement":                    {describedBy(t, parts, nil, attestation(t, "", config, sized(one.Descriptor, image.MaxStatementSize+1))), 0, []string{"over the limit"}},
-		"many statements":                      {describedBy(t, parts, nil, attestation(t, "", config, slices.Repeat([]v1.Descriptor{one.Descriptor}, image.MaxStatements+1)...)), 0, []string{"65 statements"}},
-		"many":                                 {describedBy(t, parts, nil, many...), image.MaxAttestations, []string{"more than 4"}},
-		"a good one beside a bad":              {describedBy(t, parts, nil, []byte("{}"), good), 1, []string{"contradicts its media type"}},
+		"a good one":               {describedBy(t, parts, nil, good), 1, nil},
+		"one that is listed twice": {describedBy(t, parts, nil, good, good), 1, nil},
+		"no JSON": {describedBy(t, parts, nil, []byte("attestation")), 0,
+			[]string{"not valid JSON"}},
+		"a layer of files": {describedBy(t, parts, nil, attestation(t, "", config, layer.Descriptor)), 0,
+			[]string{"unsupported media type"}},
+		"a part that is missing": {describedBy(t, []sample.Blob{config}, nil, good), 0,
+			[]string{"does not hold its part"}},
+		"no config": {describedBy(t, []sample.Blob{one}, nil, good), 0,
+			[]string{"does not hold its part"}},
+		"a part of another size": {describedBy(t, parts, nil,
+			attestation(t, "", config, sized(one.Descriptor, 6))), 0,
+			[]string{"has 7 bytes, and the archive says that it has 6"}},
+		"another size in the index": {describedBy(t, parts, func(d *v1.Descriptor) { d.Size++ }, good), 0,
+			[]string{"announced"}},
+		"a large manifest": {describedBy(t, parts, nil,
+			append(bytes.Clone(good), bytes.Repeat([]byte(" "), image.MaxAttestationManifest)...)), 0, []string{"larger than"}},
+		"a large one that is said to be small": {describedBy(t, parts, func(d *v1.Descriptor) { d.Size = 100 },
+			append(bytes.Clone(good), bytes.Repeat([]byte(" "), image.MaxAttestationManifest)...)), 0, []string{"at most"}},
+		"a large statement": {describedBy(t, parts, nil,
+			attestation(t, "", config, sized(one.Descriptor, image.MaxStatementSize+1))), 0, []string{"over the limit"}},
+		"many statements": {describedBy(t, parts, nil,
+			attestation(t, "", config, slices.Repeat([]v1.Descriptor{one.Descriptor}, image.MaxStatements+1)...)), 0,
+			[]string{"65 statements"}},
+		"many": {describedBy(t, parts, nil, many...), image.MaxAttestations, []string{"more than 4"}},
+		"a good one beside a bad": {describedBy(t, parts, nil, []byte("{}"), good), 1,
+			[]string{"contradicts its media type"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t)
@@ -217,7 +237,8 @@ func TestAnAttestationThatIsWrongIsPassedOverAndItsImageIsStored(t *testing.T) {
 func TestAnAttestationWithOtherBytesRefusesTheArchive(t *testing.T) {
 	index := attestedIndex(t, false)
 	a := about(t, index, "linux/arm64")
-	for name, d := range map[string]digest.Digest{"its manifest": a.Digest(), "a statement": a.Layers()[0].Descriptor.Digest} {
+	for name, d := range map[string]digest.Digest{"its manifest": a.Digest(),
+		"a statement": a.Layers()[0].Descriptor.Digest} {
 		t.Run(name, func(t *testing.T) {
 			entries := replaced(t, layout(t, nil, named{index, []string{"app:1"}}), "blobs/sha256/"+d.Encoded(), damaged)
 			newBed(t).refused(tarOf(t, entries...), "", image.Corrupt, "is not what its name says")
@@ -268,7 +289,9 @@ func TestWhatDescribesAnUploadedImageGoesAndComesBackWithIt(t *testing.T) {
 		t.Errorf("%d files are left", left-before)
 	}
 	for _, line := range strings.Split(b.left(), "\n") {
-		if table, n, _ := strings.Cut(line, " "); slices.Contains([]string{"attestations", "attestation_blobs", "image_attestations", "blobs", "images"}, table) && n != "0" && n != "" {
+		if table, n, _ := strings.Cut(line,
+			" "); slices.Contains([]string{"attestations", "attestation_blobs", "image_attestations", "blobs", "images"},
+			table) && n != "0" && n != "" {
 			t.Errorf("left: %s", line)
 		}
 	}

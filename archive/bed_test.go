@@ -54,7 +54,8 @@ func bedOf(t *testing.T, o storage.Options, maxBytes int64) *bed {
 		t.Fatal(err)
 	}
 	jobs := job.NewRunner(store.Ledger(), nil, nil)
-	b := &bed{t: t, dir: o.Dir, store: store, jobs: jobs, importer: archive.NewImporter(archive.Options{Shelf: store, Jobs: jobs, MaxBytes: maxBytes})}
+	b := &bed{t: t, dir: o.Dir, store: store, jobs: jobs,
+		importer: archive.NewImporter(archive.Options{Shelf: store, Jobs: jobs, MaxBytes: maxBytes})}
 	if err := b.importer.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,9 @@ func (b *bed) send(raw []byte, name string) (job.Job, error) {
 		return job.Job{}, err
 	}
 	defer done()
-	return b.importer.Import(b.t.Context(), archive.Request{Body: bytes.NewReader(raw), File: "test.tar", Name: name, Size: int64(len(raw)), By: image.ActorNamed("mira")})
+	return b.importer.Import(b.t.Context(),
+		archive.Request{Body: bytes.NewReader(raw), File: "test.tar", Name: name, Size: int64(len(raw)),
+			By: image.ActorNamed("mira")})
 }
 
 // upload is an archive of which nobody has said how large it is.
@@ -110,8 +113,8 @@ func (b *bed) target(reference string) shelf.Target {
 	return target
 }
 
-// left writes down what the data folder holds: each file but the database's own with its size, and the rows of each table
-// but those of the jobs, whose record stays.
+// left writes down what the data folder holds: each file but the database's own with its size, and the rows of each
+// table but those of the jobs, whose record stays.
 func (b *bed) left() string {
 	b.t.Helper()
 	b.store.Settle()
@@ -153,7 +156,8 @@ func (b *bed) left() string {
 // tablesOf lists the tables but for that of the jobs.
 func tablesOf(t *testing.T, db *sql.DB) (tables []string) {
 	t.Helper()
-	rows, err := db.Query(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('pulls', 'sqlite_sequence') ORDER BY name`)
+	rows, err := db.Query(`SELECT name FROM sqlite_schema WHERE type = 'table'
+		AND name NOT IN ('pulls', 'sqlite_sequence') ORDER BY name`)
 	if err != nil {
 		t.Fatal(err)
 	}

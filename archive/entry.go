@@ -85,8 +85,8 @@ func (w *writer) document(name string, raw []byte) error {
 
 // folders adds the folders of the blobs, for readers that make none by themselves.
 func (w *writer) folders() error {
-	blobs := ocispec.ImageBlobsDir + "/"
-	for _, name := range []string{blobs, blobs + digest.SHA256.String() + "/"} {
+	for _, name := range []string{ocispec.ImageBlobsDir + "/", ocispec.ImageBlobsDir + "/" + digest.SHA256.String() +
+		"/"} {
 		if err := w.add(entry{name: name}); err != nil {
 			return err
 		}

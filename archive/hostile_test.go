@@ -113,42 +113,62 @@ func TestAHostileOrDamagedArchiveIsRefusedAndLeavesNothing(t *testing.T) {
 		"null in manifest.json":     {tarOf(t, file("manifest.json", []byte("null"))), image.Invalid, "holds no image"},
 		"bzip2 that is none":        {[]byte("BZh91AY&SY........"), image.Corrupt, "ends too early"},
 		"xz that is none":           {[]byte("\xfd7zXZ\x00........"), image.Corrupt, "compression is damaged"},
-		"a zip file":                {append([]byte("PK\x03\x04\x14\x00"), make([]byte, 2000)...), image.Invalid, "a zip file"},
-		"an empty zip file":         {append([]byte("PK\x05\x06"), make([]byte, 18)...), image.Invalid, "a zip file"},
-		"a 7z file":                 {append([]byte("7z\xbc\xaf\x27\x1c"), make([]byte, 2000)...), image.Invalid, "a 7z file"},
-		"a RAR file":                {append([]byte("Rar!\x1a\x07\x01\x00"), make([]byte, 2000)...), image.Invalid, "a RAR file"},
-		"PowerShell's UTF-16":       {utf16("\xff\xfe", whole), image.Invalid, "as PowerShell writes it with >"},
-		"UTF-16 without a mark":     {utf16("", whole), image.Invalid, "docker save -o FILE"},
-		"UTF-16 of little":          {[]byte("\xff\xfea\x00"), image.Invalid, "as PowerShell writes it with >"},
-		"UTF-8 with a mark":         {append([]byte("\xef\xbb\xbf"), whole...), image.Invalid, "byte order mark"},
-		"UTF-16 in gzip":            {gzipped(t, utf16("\xff\xfe", whole)), image.Invalid, "as PowerShell writes it with >"},
-		"a JSON document":           {[]byte(`[{"Config":"x"}]`), image.Invalid, "a JSON document"},
-		"a web page":                {[]byte("<!doctype html><title>Sign in</title>"), image.Invalid, "a web page"},
-		"gzip in gzip":              {gzipped(t, gzipped(t, whole)), image.Invalid, "compressed twice"},
+		"a zip file": {append([]byte("PK\x03\x04\x14\x00"), make([]byte, 2000)...), image.Invalid,
+			"a zip file"},
+		"an empty zip file":     {append([]byte("PK\x05\x06"), make([]byte, 18)...), image.Invalid, "a zip file"},
+		"a 7z file":             {append([]byte("7z\xbc\xaf\x27\x1c"), make([]byte, 2000)...), image.Invalid, "a 7z file"},
+		"a RAR file":            {append([]byte("Rar!\x1a\x07\x01\x00"), make([]byte, 2000)...), image.Invalid, "a RAR file"},
+		"PowerShell's UTF-16":   {utf16("\xff\xfe", whole), image.Invalid, "as PowerShell writes it with >"},
+		"UTF-16 without a mark": {utf16("", whole), image.Invalid, "docker save -o FILE"},
+		"UTF-16 of little":      {[]byte("\xff\xfea\x00"), image.Invalid, "as PowerShell writes it with >"},
+		"UTF-8 with a mark":     {append([]byte("\xef\xbb\xbf"), whole...), image.Invalid, "byte order mark"},
+		"UTF-16 in gzip":        {gzipped(t, utf16("\xff\xfe", whole)), image.Invalid, "as PowerShell writes it with >"},
+		"a JSON document":       {[]byte(`[{"Config":"x"}]`), image.Invalid, "a JSON document"},
+		"a web page":            {[]byte("<!doctype html><title>Sign in</title>"), image.Invalid, "a web page"},
+		"gzip in gzip":          {gzipped(t, gzipped(t, whole)), image.Invalid, "compressed twice"},
 
-		"truncated in a layer":         {whole[:len(whole)/3], image.Corrupt, "ends too early"},
-		"truncated before its end":     {tarOf(t, classic()[:6]...), image.Invalid, "holds no image"},
-		"truncated before a layer":     {cutBefore(t), image.Corrupt, "ends too early"},
-		"truncated gzip":               {gzipped(t, whole)[:5_000], image.Corrupt, "ends too early"},
-		"truncated zstd":               {zstandard(t, whole)[:5_000], image.Corrupt, "ends too early"},
-		"damaged gzip":                 {damaged(gzipped(t, whole)), image.Corrupt, "damaged"},
-		"a wrong checksum":             {badChecksum(gzipped(t, whole)), image.Corrupt, "compression is damaged"},
-		"a damaged header":             {append(bytes.Clone(whole[:512*2]), bytes.Repeat([]byte("x"), 2048)...), image.Corrupt, "is damaged after its entry"},
-		"much behind the end":          {append(bytes.Clone(whole), make([]byte, 2<<20)...), image.Invalid, "follow the end"},
-		"a layer is missing":           {tarOf(t, without(classic(), "/layer.tar")...), image.Corrupt, "which is not in the archive"},
-		"the config is missing":        {tarOf(t, without(classic(), img.Blobs[0].Descriptor.Digest.Encoded()+".json")...), image.Corrupt, "which is not in the archive"},
-		"a blob is missing":            {tarOf(t, without(oci(), layer.Encoded())...), image.Corrupt, "which is not in the archive"},
-		"the index is missing":         {tarOf(t, without(oci(), "index.json")...), image.Corrupt, "which is not in the archive"},
-		"another version of OCI":       {tarOf(t, replaced(t, oci(), "oci-layout", func([]byte) []byte { return []byte(`{"imageLayoutVersion":"2.0.0"}`) })...), image.Invalid, "only 1.0.0 is known"},
-		"an index that is none":        {tarOf(t, replaced(t, oci(), "index.json", func([]byte) []byte { return []byte(`{"schemaVersion":2,"layers":[]}`) })...), image.Corrupt, "index.json cannot be read"},
-		"a manifest.json that is none": {tarOf(t, replaced(t, classic(), "manifest.json", func([]byte) []byte { return []byte("{not json") })...), image.Corrupt, "manifest.json cannot be read"},
-		"deep JSON":                    {tarOf(t, replaced(t, classic(), "manifest.json", func([]byte) []byte { return bytes.Repeat([]byte("["), 1<<17) })...), image.Corrupt, "nested deeper than 100 levels"},
-		"huge JSON":                    {tarOf(t, replaced(t, classic(), "manifest.json", func([]byte) []byte { return bytes.Repeat([]byte(" "), 5<<20) })...), image.TooLarge, "at most"},
-		"a huge config":                {tarOf(t, replaced(t, classic(), img.Blobs[0].Descriptor.Digest.Encoded()+".json", func(b []byte) []byte { return append(b, bytes.Repeat([]byte(" "), 9<<20)...) })...), image.TooLarge, "the config is larger"},
+		"truncated in a layer":     {whole[:len(whole)/3], image.Corrupt, "ends too early"},
+		"truncated before its end": {tarOf(t, classic()[:6]...), image.Invalid, "holds no image"},
+		"truncated before a layer": {cutBefore(t), image.Corrupt, "ends too early"},
+		"truncated gzip":           {gzipped(t, whole)[:5_000], image.Corrupt, "ends too early"},
+		"truncated zstd":           {zstandard(t, whole)[:5_000], image.Corrupt, "ends too early"},
+		"damaged gzip":             {damaged(gzipped(t, whole)), image.Corrupt, "damaged"},
+		"a wrong checksum":         {badChecksum(gzipped(t, whole)), image.Corrupt, "compression is damaged"},
+		"a damaged header": {append(bytes.Clone(whole[:512*2]), bytes.Repeat([]byte("x"), 2048)...),
+			image.Corrupt, "is damaged after its entry"},
+		"much behind the end": {append(bytes.Clone(whole), make([]byte, 2<<20)...), image.Invalid, "follow the end"},
+		"a layer is missing": {tarOf(t, without(classic(), "/layer.tar")...), image.Corrupt,
+			"which is not in the archive"},
+		"the config is missing": {tarOf(t, without(classic(), img.Blobs[0].Descriptor.Digest.Encoded()+".json")...),
+			image.Corrupt, "which is not in the archive"},
+		"a blob is missing": {tarOf(t, without(oci(), layer.Encoded())...), image.Corrupt,
+			"which is not in the archive"},
+		"the index is missing": {tarOf(t, without(oci(), "index.json")...), image.Corrupt,
+			"which is not in the archive"},
+		"another version of OCI": {tarOf(t,
+			replaced(t, oci(), "oci-layout", func([]byte) []byte { return []byte(`{"imageLayoutVersion":"2.0.0"}`) })...),
+			image.Invalid, "only 1.0.0 is known"},
+		"an index that is none": {tarOf(t,
+			replaced(t, oci(), "index.json", func([]byte) []byte { return []byte(`{"schemaVersion":2,"layers":[]}`) })...),
+			image.Corrupt, "index.json cannot be read"},
+		"a manifest.json that is none": {tarOf(t,
+			replaced(t, classic(), "manifest.json", func([]byte) []byte { return []byte("{not json") })...), image.Corrupt,
+			"manifest.json cannot be read"},
+		"deep JSON": {tarOf(t, replaced(t, classic(), "manifest.json",
+			func([]byte) []byte { return bytes.Repeat([]byte("["), 1<<17) })...), image.Corrupt,
+			"nested deeper than 100 levels"},
+		"huge JSON": {tarOf(t, replaced(t, classic(), "manifest.json",
+			func([]byte) []byte { return bytes.Repeat([]byte(" "), 5<<20) })...), image.TooLarge, "at most"},
+		"a huge config": {tarOf(t, replaced(t, classic(), img.Blobs[0].Descriptor.Digest.Encoded()+".json",
+			func(b []byte) []byte { return append(b, bytes.Repeat([]byte(" "), 9<<20)...) })...), image.TooLarge,
+			"the config is larger"},
 
-		"a wrong digest":          {tarOf(t, replaced(t, oci(), "blobs/sha256/"+layer.Encoded(), damaged)...), image.Corrupt, "is not what its name says"},
-		"a wrong size":            {tarOf(t, of(sample.WrongSize(7).Build())...), image.Corrupt, "the archive says that it has"},
-		"a wrong diff ID":         {tarOf(t, of(sample.WrongDiffID().Build())...), image.Corrupt, "and the image's config says"},
+		"a wrong digest": {tarOf(t, replaced(t, oci(), "blobs/sha256/"+layer.Encoded(), damaged)...), image.Corrupt,
+			"is not what its name says"},
+		"a wrong size": {tarOf(t, of(sample.WrongSize(7).Build())...), image.Corrupt,
+			"the archive says that it has"},
+		"a wrong diff ID": {tarOf(t, of(sample.WrongDiffID().Build())...), image.Corrupt,
+			"and the image's config says"},
 		"another layer's content": {tarOf(t, swapped(t, classic())...), image.Corrupt, "and the image's config says"},
 		"a layer that is no gzip": {tarOf(t, of(sample.NotGzip().Build())...), image.Corrupt, "cannot be unpacked"},
 		"a layer that is no tar":  {tarOf(t, of(sample.NotTar().Build())...), image.Corrupt, "cannot be unpacked"},
@@ -157,48 +177,84 @@ func TestAHostileOrDamagedArchiveIsRefusedAndLeavesNothing(t *testing.T) {
 		"a diff ID too few":       {tarOf(t, of(sample.MissingDiffID())...), image.Corrupt, "diff IDs"},
 		"a config that is none":   {tarOf(t, of(sample.BadConfig())...), image.Corrupt, "config"},
 		"indexes without end":     {tarOf(t, of(sample.DeepIndex(8).Build())...), image.TooLarge, "indexes in indexes"},
-		"no platform of an index": {tarOf(t, layout(t, func(d digest.Digest) bool { return d == img.Digest() }, named{built(t, sample.Index{Entries: []sample.Source{small()}}), []string{"app:1"}})...), image.Corrupt, "none of the platforms"},
+		"no platform of an index": {tarOf(t,
+			layout(t, func(d digest.Digest) bool { return d == img.Digest() },
+				named{built(t, sample.Index{Entries: []sample.Source{small()}}), []string{"app:1"}})...), image.Corrupt,
+			"none of the platforms"},
 
-		"a bomb as a layer":           {tarOf(t, of(bomb.Build())...), image.TooLarge, "decompression bomb"},
-		"a bomb as a whole":           {bombTar(t), image.TooLarge, "decompression bomb"},
-		"a zstd of a great window":    {greatWindow(t), image.TooLarge, "of memory"},
-		"many entries":                {manyEntries(t, 20_001), image.TooLarge, "more than 20000 entries"},
-		"a great many layers":         {tarOf(t, replaced(t, classic(), "manifest.json", manyLayers)...), image.TooLarge, "more than 1000"},
-		"a great many images":         {tarOf(t, replaced(t, classic(), "manifest.json", manyImages)...), image.TooLarge, "more than 1000"},
-		"a great many names":          {tarOf(t, replaced(t, classic(), "manifest.json", manyNames)...), image.TooLarge, "more than 1000"},
-		"JSON of a great many values": {tarOf(t, replaced(t, classic(), "manifest.json", func([]byte) []byte { return fmt.Appendf(nil, "[%s{}]", strings.Repeat("{},", 1<<20)) })...), image.TooLarge, "values"},
+		"a bomb as a layer":        {tarOf(t, of(bomb.Build())...), image.TooLarge, "decompression bomb"},
+		"a bomb as a whole":        {bombTar(t), image.TooLarge, "decompression bomb"},
+		"a zstd of a great window": {greatWindow(t), image.TooLarge, "of memory"},
+		"many entries":             {manyEntries(t, 20_001), image.TooLarge, "more than 20000 entries"},
+		"a great many layers": {tarOf(t, replaced(t, classic(), "manifest.json", manyLayers)...), image.TooLarge,
+			"more than 1000"},
+		"a great many images": {tarOf(t, replaced(t, classic(), "manifest.json", manyImages)...), image.TooLarge,
+			"more than 1000"},
+		"a great many names": {tarOf(t, replaced(t, classic(), "manifest.json", manyNames)...), image.TooLarge,
+			"more than 1000"},
+		"JSON of a great many values": {tarOf(t,
+			replaced(t, classic(), "manifest.json",
+				func([]byte) []byte { return fmt.Appendf(nil, "[%s{}]", strings.Repeat("{},", 1<<20)) })...), image.TooLarge,
+			"values"},
 		"configs that grow in memory": {tarOf(t, grown(t)...), image.TooLarge, "of memory"},
 		"many manifests to be made":   {tarOf(t, toBeMade(t)...), image.TooLarge, "of memory"},
-		"a header without end":        {append(header('L', "././@LongLink", 2<<20), make([]byte, 2<<20)...), image.TooLarge, "header that is too long"},
-		"PAX records without end":     {append(header('x', "pax", 2<<20), make([]byte, 2<<20)...), image.TooLarge, "header that is too long"},
-		"a member of terabytes":       {bytes.Join([][]byte{paxRecord("size", "9000000000000000"), header('0', "big", 0)}, nil), image.TooLarge, "is larger than"},
-		"a member of negative bytes":  {bytes.Join([][]byte{paxRecord("size", "-1"), header('0', "big", 0)}, nil), image.Invalid, "not a tar archive"},
+		"a header without end": {append(header('L', "././@LongLink", 2<<20), make([]byte, 2<<20)...), image.TooLarge,
+			"header that is too long"},
+		"PAX records without end": {append(header('x', "pax", 2<<20), make([]byte, 2<<20)...), image.TooLarge,
+			"header that is too long"},
+		"a member of terabytes": {bytes.Join([][]byte{paxRecord("size", "9000000000000000"), header('0', "big", 0)},
+			nil), image.TooLarge, "is larger than"},
+		"a member of negative bytes": {bytes.Join([][]byte{paxRecord("size", "-1"), header('0', "big", 0)}, nil),
+			image.Invalid, "not a tar archive"},
 
-		"a way out":                     {tarOf(t, append(classic(), file("../../etc/cron.d/evil", []byte("x")))...), image.Invalid, "leads out of the archive"},
-		"a way out in the middle":       {tarOf(t, append(classic(), file("a/../../evil", []byte("x")))...), image.Invalid, "leads out of the archive"},
-		"a way out by a folder":         {other(tar.TypeDir, "../evil/", ""), image.Invalid, "leads out of the archive"},
-		"an absolute path":              {tarOf(t, append(classic(), file("/etc/passwd", []byte("x")))...), image.Invalid, "leads out of the archive"},
-		"a name that is no text":        {append(header('0', "a\xff\xfe", 0), make([]byte, 1024)...), image.Invalid, "is not a name"},
-		"a very long name":              {tarOf(t, append(classic(), file(strings.Repeat("a/", 400)+"b", nil))...), image.Invalid, "is not a name"},
-		"a symlink to /etc/passwd":      {other(tar.TypeSymlink, "layer", "/etc/passwd"), image.Invalid, "leads out of the archive"},
-		"a symlink to a way out":        {other(tar.TypeSymlink, "a/layer", "../../etc/passwd"), image.Invalid, "leads out of the archive"},
-		"a hard link to a way out":      {other(tar.TypeLink, "layer", "../etc/passwd"), image.Invalid, "leads out of the archive"},
-		"a hard link to /etc/passwd":    {other(tar.TypeLink, "layer", "/etc/passwd"), image.Invalid, "leads out of the archive"},
-		"a link to itself":              {other(tar.TypeSymlink, "loop", "loop"), image.Invalid, "leads in a circle"},
-		"links in a circle":             {tarOf(t, append(classic(), special(tar.TypeSymlink, "a", "b"), special(tar.TypeLink, "b", "a"))...), image.Invalid, "leads in a circle"},
-		"a config through a way out":    {tarOf(t, replaced(t, classic(), "manifest.json", func([]byte) []byte { return []byte(`[{"Config":"../../etc/passwd","Layers":[]}]`) })...), image.Invalid, "leads out of the archive"},
-		"a config of this server":       {tarOf(t, replaced(t, classic(), "manifest.json", func([]byte) []byte { return []byte(`[{"Config":"/etc/passwd","Layers":[]}]`) })...), image.Invalid, "leads out of the archive"},
-		"layers without end":            {tarOf(t, circle(t)...), image.Corrupt, "have no end"},
-		"a device":                      {other(tar.TypeBlock, "dev/sda", ""), image.Invalid, "is a device"},
-		"a character device":            {other(tar.TypeChar, "dev/null", ""), image.Invalid, "is a device"},
-		"a pipe":                        {other(tar.TypeFifo, "pipe", ""), image.Invalid, "is a device"},
-		"an unknown kind":               {append(append(bytes.Clone(whole[:len(whole)-1024]), header('Z', "what", 0)...), make([]byte, 1024)...), image.Invalid, "is a device"},
-		"a sparse file":                 {append(header(tar.TypeGNUSparse, "holes", 0), make([]byte, 1024)...), image.Invalid, ""},
-		"a sparse file in PAX":          {paxSparse(), image.Invalid, "sparse"},
-		"two manifest.json":             {tarOf(t, append(classic(), file("manifest.json", []byte("[]")))...), image.Invalid, "twice"},
-		"two equal manifest.json":       {tarOf(t, append(classic(), classic()[len(classic())-2])...), image.Invalid, "twice"},
-		"two layers of one name":        {tarOf(t, append(classic(), file(layerName(classic()), []byte("another")))...), image.Invalid, "twice"},
-		"a file in the place of a link": {tarOf(t, append(classic(), special(tar.TypeSymlink, layerName(classic()), "manifest.json"))...), image.Invalid, "twice"},
+		"a way out": {tarOf(t, append(classic(), file("../../etc/cron.d/evil", []byte("x")))...),
+			image.Invalid, "leads out of the archive"},
+		"a way out in the middle": {tarOf(t, append(classic(), file("a/../../evil", []byte("x")))...), image.Invalid,
+			"leads out of the archive"},
+		"a way out by a folder": {other(tar.TypeDir, "../evil/", ""), image.Invalid, "leads out of the archive"},
+		"an absolute path": {tarOf(t, append(classic(), file("/etc/passwd", []byte("x")))...), image.Invalid,
+			"leads out of the archive"},
+		"a name that is no text": {append(header('0', "a\xff\xfe", 0), make([]byte, 1024)...), image.Invalid,
+			"is not a name"},
+		"a very long name": {tarOf(t, append(classic(), file(strings.Repeat("a/", 400)+"b", nil))...),
+			image.Invalid, "is not a name"},
+		"a symlink to /etc/passwd": {other(tar.TypeSymlink, "layer", "/etc/passwd"), image.Invalid,
+			"leads out of the archive"},
+		"a symlink to a way out": {other(tar.TypeSymlink, "a/layer", "../../etc/passwd"), image.Invalid,
+			"leads out of the archive"},
+		"a hard link to a way out": {other(tar.TypeLink, "layer", "../etc/passwd"), image.Invalid,
+			"leads out of the archive"},
+		"a hard link to /etc/passwd": {other(tar.TypeLink, "layer", "/etc/passwd"), image.Invalid,
+			"leads out of the archive"},
+		"a link to itself": {other(tar.TypeSymlink, "loop", "loop"), image.Invalid, "leads in a circle"},
+		"links in a circle": {tarOf(t,
+			append(classic(), special(tar.TypeSymlink, "a", "b"), special(tar.TypeLink, "b", "a"))...), image.Invalid,
+			"leads in a circle"},
+		"a config through a way out": {tarOf(t,
+			replaced(t, classic(), "manifest.json",
+				func([]byte) []byte { return []byte(`[{"Config":"../../etc/passwd","Layers":[]}]`) })...), image.Invalid,
+			"leads out of the archive"},
+		"a config of this server": {tarOf(t,
+			replaced(t, classic(), "manifest.json",
+				func([]byte) []byte { return []byte(`[{"Config":"/etc/passwd","Layers":[]}]`) })...), image.Invalid,
+			"leads out of the archive"},
+		"layers without end": {tarOf(t, circle(t)...), image.Corrupt, "have no end"},
+		"a device":           {other(tar.TypeBlock, "dev/sda", ""), image.Invalid, "is a device"},
+		"a character device": {other(tar.TypeChar, "dev/null", ""), image.Invalid, "is a device"},
+		"a pipe":             {other(tar.TypeFifo, "pipe", ""), image.Invalid, "is a device"},
+		"an unknown kind": {append(append(bytes.Clone(whole[:len(whole)-1024]), header('Z', "what", 0)...),
+			make([]byte, 1024)...), image.Invalid, "is a device"},
+		"a sparse file": {append(header(tar.TypeGNUSparse, "holes", 0), make([]byte, 1024)...), image.Invalid,
+			""},
+		"a sparse file in PAX": {paxSparse(), image.Invalid, "sparse"},
+		"two manifest.json": {tarOf(t, append(classic(), file("manifest.json", []byte("[]")))...), image.Invalid,
+			"twice"},
+		"two equal manifest.json": {tarOf(t, append(classic(), classic()[len(classic())-2])...), image.Invalid,
+			"twice"},
+		"two layers of one name": {tarOf(t, append(classic(), file(layerName(classic()), []byte("another")))...),
+			image.Invalid, "twice"},
+		"a file in the place of a link": {tarOf(t,
+			append(classic(), special(tar.TypeSymlink, layerName(classic()), "manifest.json"))...), image.Invalid, "twice"},
 	} {
 		t.Run(name, func(t *testing.T) { newBed(t).refused(tt.raw, "", tt.kind, tt.says) })
 	}
@@ -361,7 +417,8 @@ func manyNames(raw []byte) []byte {
 	return bytes.Replace(raw, []byte(`"RepoTags":[`), append([]byte(`"RepoTags":[`), names...), 1)
 }
 
-// growing gives configs that have few bytes and a great many steps without a layer, and what manifest.json says of them.
+// growing gives configs that have few bytes and a great many steps without a layer, and what manifest.json says of
+// them.
 func growing(t *testing.T, images int) ([]entry, []savedItem) {
 	t.Helper()
 	var entries []entry
@@ -369,7 +426,8 @@ func growing(t *testing.T, images int) ([]entry, []savedItem) {
 	steps := strings.Repeat("{},", 49_000)
 	for i := range images {
 		name := fmt.Sprintf("%d.json", i)
-		entries = append(entries, file(name, fmt.Appendf(nil, `{"author":"%d","os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]},"history":[%s{}]}`, i, steps)))
+		entries = append(entries, file(name,
+			fmt.Appendf(nil, `{"author":"%d","os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]},"history":[%s{}]}`, i, steps)))
 		items = append(items, savedItem{Config: name, RepoTags: []string{fmt.Sprintf("app:%d", i)}})
 	}
 	return entries, items
@@ -390,9 +448,12 @@ func toBeMade(t *testing.T) []entry {
 	one, two := tarOf(t, file("one", nil)), tarOf(t, file("two", nil))
 	diffIDs := strings.TrimSuffix(strings.Repeat(`"`+string(digest.FromBytes(one))+`",`, layers), ",")
 	entries, items := growing(t, 17)
-	entries = append(entries, file("c", []byte(`{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[`+diffIDs+`]}}`)), file("1", one), file("2", two))
+	entries = append(entries, file("c",
+		[]byte(`{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[`+diffIDs+`]}}`)), file("1", one),
+		file("2", two))
 	for i := range 95 {
-		item := savedItem{Config: "c", RepoTags: []string{fmt.Sprintf("made:%d", i)}, Layers: slices.Repeat([]string{"1"}, layers)}
+		item := savedItem{Config: "c", RepoTags: []string{fmt.Sprintf("made:%d", i)},
+			Layers: slices.Repeat([]string{"1"}, layers)}
 		item.Layers[i] = "2"
 		items = append(items, item)
 	}
@@ -404,7 +465,8 @@ func cutBefore(t *testing.T) []byte {
 	t.Helper()
 	index := attestedIndex(t, false)
 	arm, _ := index.For("linux/arm64")
-	raw := tarOf(t, without(layout(t, nil, named{index, []string{"app:1"}}), arm.Layers()[0].Descriptor.Digest.Encoded())...)
+	raw := tarOf(t, without(layout(t, nil, named{index, []string{"app:1"}}),
+		arm.Layers()[0].Descriptor.Digest.Encoded())...)
 	return raw[:len(raw)-1024]
 }
 
@@ -420,6 +482,8 @@ func circle(t *testing.T) []entry {
 
 // paxSparse is a file of a terabyte that has no bytes.
 func paxSparse() []byte {
-	records := record("GNU.sparse.major", "1") + record("GNU.sparse.minor", "0") + record("GNU.sparse.name", "holes") + record("GNU.sparse.realsize", "1099511627776")
-	return bytes.Join([][]byte{header('x', "pax", int64(len(records))), padded([]byte(records)), header('0', "GNUSparseFile.0/holes", 512), padded([]byte("0\n")), make([]byte, 1024)}, nil)
+	records := record("GNU.sparse.major", "1") + record("GNU.sparse.minor", "0") + record("GNU.sparse.name", "holes") +
+		record("GNU.sparse.realsize", "1099511627776")
+	return bytes.Join([][]byte{header('x', "pax", int64(len(records))), padded([]byte(records)),
+		header('0', "GNUSparseFile.0/holes", 512), padded([]byte("0\n")), make([]byte, 1024)}, nil)
 }

@@ -3,15 +3,14 @@ package archive
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"sync"
 
 	"github.com/docker/go-units"
 
+	"github.com/stowage/stowage/archive/saved"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/image/layer"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/share"
 	"github.com/stowage/stowage/shelf"
@@ -143,7 +142,7 @@ func (i *Importer) run(ctx context.Context, up Request, u *upload) (err error) {
 			i.log.Error("remove what was uploaded", "job", u.run.ID(), "error", err)
 		}
 	}()
-	m, err := read(ctx, u.receive(up.Body), stage, i.maxBytes)
+	m, err := saved.Read(ctx, u.receive(up.Body), stage, i.maxBytes)
 	if err != nil {
 		return err
 	}
@@ -153,27 +152,26 @@ func (i *Importer) run(ctx context.Context, up Request, u *upload) (err error) {
 			return err
 		}
 	}
-	all, left, err := m.interpret(ctx)
+	all, left, err := m.Images(ctx)
 	if err != nil {
 		return err
 	}
-	if err := settleNames(all, name); err != nil {
+	if err := saved.Name(all, name); err != nil {
 		return err
 	}
-	layers := layersOf(all)
-	u.prove(layers)
+	u.prove(layersOf(all))
 	free, err := i.proofs.Take(ctx, placeOf(up.By))
 	if err != nil {
 		return err
 	}
 	defer free()
-	if err := m.prove(ctx, all, layers, u.verify, u.verified); err != nil {
+	if err := m.Prove(ctx, all, u.verify, u.verified); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	in := m.toRecord(all)
+	in := m.Import(all)
 	in.JobID, in.By = u.run.ID(), u.run.By()
 	done, err := i.shelf.Import(context.WithoutCancel(ctx), stage, in) // from here on a cancel comes too late
 	if err != nil {
@@ -184,77 +182,4 @@ func (i *Importer) run(ctx context.Context, up Request, u *upload) (err error) {
 		tellPassed(i.log, u.run.ID(), all)...)
 	u.stored(stored)
 	return nil
-}
-
-// toRecord gives what is to be recorded.
-func (m *members) toRecord(all []*arrived) shelf.Import {
-	in := shelf.Import{Files: map[image.Digest]image.Staged{}, Proved: map[image.Digest]image.Unpacked{},
-		Made: map[image.Digest]bool{}}
-	take := func(d image.Digest) { in.Files[d] = m.byDigest[d] }
-	for _, a := range all {
-		take(a.target.Digest)
-		for _, doc := range a.indexes {
-			take(doc.Digest)
-		}
-		for _, img := range a.images {
-			take(img.Document.Digest)
-			take(img.Document.Manifest.Config.Digest)
-			for _, l := range img.Document.Manifest.Layers {
-				take(l.Digest)
-				in.Proved[l.Digest] = m.inspected[l.Digest].Unpacked
-				in.Made[img.Document.Digest] = in.Made[img.Document.Digest] || a.made ||
-					m.inspected[l.Digest].Compression == layer.Uncompressed
-			}
-			for _, about := range img.Attestations {
-				take(about.Digest)
-				for _, d := range about.Blobs() {
-					take(d.Digest)
-				}
-			}
-		}
-		for _, ref := range a.names {
-			in.Pulled = append(in.Pulled, shelf.Pulled{Reference: ref, Target: a.target, Indexes: a.indexes, Images: a.images})
-		}
-	}
-	return in
-}
-
-// report gives what was stored, with lines as docker load prints them.
-func report(all []*arrived, done []shelf.Imported) result {
-	r := result{Layers: map[image.Digest]bool{}}
-	n := 0
-	for _, a := range all {
-		r.Partly += a.absent
-		var platforms []image.Platform
-		for _, img := range a.images {
-			platforms = append(platforms, img.Platform)
-		}
-		for _, ref := range a.names {
-			img := UploadedImage{Reference: ref, Digest: done[n].Digest, Platforms: platforms,
-				Same: done[n].Same || !done[n].Newer}
-			if before := done[n].Previous; before != img.Digest {
-				img.Previous = before
-			}
-			if img.Previous != "" {
-				r.Lines = append(r.Lines, fmt.Sprintf(
-					"The image %s already exists, renaming the old one with digest %s to empty string", ref.Familiar(), img.Previous))
-			}
-			r.Lines = append(r.Lines, "Loaded image: "+ref.Familiar())
-			r.Images = append(r.Images, img)
-			if !done[n].Same {
-				a.layers(r.Layers)
-			}
-			n++
-		}
-	}
-	return r
-}
-
-// layers adds the layers of all images to a set.
-func (a *arrived) layers(set map[image.Digest]bool) {
-	for _, img := range a.images {
-		for _, l := range img.Document.Manifest.Layers {
-			set[l.Digest] = true
-		}
-	}
 }

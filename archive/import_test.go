@@ -49,12 +49,14 @@ func TestEveryLayoutBringsTheImageWithItsID(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := []string{"Loaded image: tool:1", "Loaded image: ghcr.io/acme/tool:2"}; !slices.Equal(j.Outcome.Lines, want) || j.State != job.Done || !j.Outcome.Newer {
+			if want := []string{"Loaded image: tool:1", "Loaded image: ghcr.io/acme/tool:2"}; !slices.Equal(j.Outcome.Lines,
+				want) || j.State != job.Done || !j.Outcome.Newer {
 				t.Errorf("the job is %s, newer %v, and says %q", j.State, j.Outcome.Newer, j.Outcome.Lines)
 			}
 			for _, ref := range img.names {
 				target := b.target(ref)
-				if len(target.Images) != 1 || target.Images[0].ID != id || target.Images[0].Platform != amd64 || !target.Images[0].Broken.Empty() || target.Reason != shelf.ByTag {
+				if len(target.Images) != 1 || target.Images[0].ID != id || target.Images[0].Platform != amd64 ||
+					!target.Images[0].Broken.Empty() || target.Reason != shelf.ByTag {
 					t.Fatalf("%s is %+v", ref, target)
 				}
 				if tt.digest != "" && target.Digest != tt.digest {
@@ -135,7 +137,8 @@ func TestAnIndexComesWithThePlatformsThatTheArchiveHas(t *testing.T) {
 			b := newBed(t)
 			j := b.stores(layout(t, left, named{index, []string{"docker.io/library/tool:1"}}), "")
 			target := b.target("tool:1")
-			if target.Digest != index.Digest() || len(target.Images) != 1 || target.Images[0].Platform != amd64 || uploadOf(j).Partly != 1 {
+			if target.Digest != index.Digest() || len(target.Images) != 1 || target.Images[0].Platform != amd64 || uploadOf(j).
+				Partly != 1 {
 				t.Fatalf("%+v, %+v", target, uploadOf(j))
 			}
 			// The other platform is added by the archive that has it.
@@ -165,24 +168,40 @@ func TestNamesAreTheArchivesOrTheSenders(t *testing.T) {
 		refs    []string // that are stored then; none where it is refused
 		says    string
 	}{
-		"an unnamed one needs a name":                 {layout(t, nil, named{one, nil}), "", nil, "does not say what its image"},
-		"an unnamed one by name and tag":              {layout(t, nil, named{one, nil}), "team/app:1.2", []string{"team/app:1.2"}, ""},
-		"a name alone means latest":                   {layout(t, nil, named{one, nil}), "team/app", []string{"team/app:latest"}, ""},
-		"by digest":                                   {layout(t, nil, named{one, nil}), "team/app@" + string(one.Digest()), []string{"team/app@" + string(one.Digest())}, ""},
-		"by another digest":                           {layout(t, nil, named{one, nil}), "team/app@" + string(two.Digest()), nil, "the archive holds"},
-		"a tag alone needs a repository":              {tagged("1.2", one), "", nil, "a tag without a repository"},
-		"a tag alone in a repository":                 {tagged("1.2", one), "team/app", []string{"team/app:1.2"}, ""},
-		"a full name in the standard's annotation":    {tagged("ghcr.io/acme/app:3", one), "", []string{"ghcr.io/acme/app:3"}, ""},
-		"a given name wins":                           {saved(t, named{one, []string{"app:1"}}), "team/app:2", []string{"team/app:2"}, ""},
-		"one name for two images":                     {layout(t, nil, named{one, nil}, named{two, nil}), "team/app:1", nil, "2 images"},
-		"a repository for several unnamed ones":       {layout(t, nil, named{one, nil}, named{two, nil}), "team/app", []string{"team/app@" + string(one.Digest()), "team/app@" + string(two.Digest())}, ""},
-		"two images of one name":                      {layout(t, nil, named{one, []string{"app:1"}}, named{two, []string{"app:1"}}), "", nil, "two images app:1"},
-		"what is no name":                             {layout(t, nil, named{one, nil}), "Team/App:1", nil, "not an image reference"},
-		"a name in the archive that is none":          {saved(t, named{one, []string{"../../etc:1"}}), "", nil, "not an image reference"},
-		"several images of one archive":               {saved(t, named{one, []string{"app:1"}}, named{two, []string{"app:2"}}), "", []string{"app:1", "app:2"}, ""},
-		"several names of one image":                  {saved(t, named{one, []string{"app:1", "app:2"}}), "", []string{"app:1", "app:2"}, ""},
-		"a digest in the archive that is another's":   {tagged("app@"+string(two.Digest()), one), "", nil, "by another digest"},
-		"a digest in the archive that is the image's": {tagged("app@"+string(one.Digest()), one), "", []string{"app@" + string(one.Digest())}, ""},
+		"an unnamed one needs a name": {layout(t, nil, named{one, nil}), "", nil,
+			"does not say what its image"},
+		"an unnamed one by name and tag": {layout(t, nil, named{one, nil}), "team/app:1.2",
+			[]string{"team/app:1.2"}, ""},
+		"a name alone means latest": {layout(t, nil, named{one, nil}), "team/app",
+			[]string{"team/app:latest"}, ""},
+		"by digest": {layout(t, nil, named{one, nil}), "team/app@" + string(one.Digest()),
+			[]string{"team/app@" + string(one.Digest())}, ""},
+		"by another digest": {layout(t, nil, named{one, nil}), "team/app@" + string(two.Digest()),
+			nil, "the archive holds"},
+		"a tag alone needs a repository": {tagged("1.2", one), "", nil, "a tag without a repository"},
+		"a tag alone in a repository":    {tagged("1.2", one), "team/app", []string{"team/app:1.2"}, ""},
+		"a full name in the standard's annotation": {tagged("ghcr.io/acme/app:3", one), "", []string{"ghcr.io/acme/app:3"},
+			""},
+		"a given name wins": {saved(t, named{one, []string{"app:1"}}), "team/app:2",
+			[]string{"team/app:2"}, ""},
+		"one name for two images": {layout(t, nil, named{one, nil}, named{two, nil}), "team/app:1", nil,
+			"2 images"},
+		"a repository for several unnamed ones": {layout(t, nil, named{one, nil}, named{two, nil}), "team/app",
+			[]string{"team/app@" + string(one.Digest()), "team/app@" + string(two.Digest())}, ""},
+		"two images of one name": {layout(t, nil, named{one, []string{"app:1"}},
+			named{two, []string{"app:1"}}), "", nil, "two images app:1"},
+		"what is no name": {layout(t, nil, named{one, nil}), "Team/App:1", nil,
+			"not an image reference"},
+		"a name in the archive that is none": {saved(t, named{one, []string{"../../etc:1"}}), "", nil,
+			"not an image reference"},
+		"several images of one archive": {saved(t, named{one, []string{"app:1"}},
+			named{two, []string{"app:2"}}), "", []string{"app:1", "app:2"}, ""},
+		"several names of one image": {saved(t, named{one, []string{"app:1", "app:2"}}), "",
+			[]string{"app:1", "app:2"}, ""},
+		"a digest in the archive that is another's": {tagged("app@"+string(two.Digest()), one), "", nil,
+			"by another digest"},
+		"a digest in the archive that is the image's": {tagged("app@"+string(one.Digest()), one), "",
+			[]string{"app@" + string(one.Digest())}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t)
@@ -221,16 +240,19 @@ func TestATagMovesAsDockerLoadMovesIt(t *testing.T) {
 	if target := b.target("app@" + string(before.Digest())); target.Reason != shelf.Dangling {
 		t.Errorf("what it pointed to is %v", target.Reason)
 	}
-	if len(j.Outcome.Lines) != 2 || !strings.HasPrefix(j.Outcome.Lines[0], "The image app:1 already exists") || uploadOf(j).Images[0].Previous != before.Digest() {
+	if len(j.Outcome.Lines) != 2 || !strings.HasPrefix(j.Outcome.Lines[0], "The image app:1 already exists") ||
+		uploadOf(j).Images[0].Previous != before.Digest() {
 		t.Errorf("%q, %+v", j.Outcome.Lines, uploadOf(j).Images)
 	}
 	events, err := b.store.TagHistory(t.Context(), "docker.io/library/app", "1")
-	if err != nil || len(events) != 2 || events[0].Event != shelf.TagMoved || events[0].By != "mira" || events[0].PullID != j.ID || !events[0].Uploaded {
+	if err != nil || len(events) != 2 || events[0].Event != shelf.TagMoved || events[0].By != "mira" ||
+		events[0].PullID != j.ID || !events[0].Uploaded {
 		t.Errorf("the history is %+v, %v", events, err)
 	}
 }
 
-// Docker's archives do not hold the manifest that the registry has: loading what is there already must not take a tag off it.
+// Docker's archives do not hold the manifest that the registry has: loading what is there already must not take a tag
+// off it.
 func TestATagStaysWhereItHasTheImageAlready(t *testing.T) {
 	arm := small()
 	arm.Platform = linux("arm64")
@@ -264,7 +286,8 @@ func TestAnUploadShowsTheLayersThatItStored(t *testing.T) {
 	known, fresh := built(t, small()), built(t, other)
 	b.stores(layout(t, nil, named{known, []string{"app:1"}}), "")
 	j := b.stores(saved(t, named{known, []string{"app:1"}}, named{fresh, []string{"app:2"}}), "")
-	if !uploadOf(j).Images[0].Same || uploadOf(j).Images[1].Same || len(j.Progress.Layers) != 1 || j.Progress.Layers[0].Digest != fresh.DiffIDs[0] {
+	if !uploadOf(j).Images[0].Same || uploadOf(j).Images[1].Same || len(j.Progress.Layers) != 1 ||
+		j.Progress.Layers[0].Digest != fresh.DiffIDs[0] {
 		t.Fatalf("%+v, %+v", uploadOf(j), j.Progress.Layers)
 	}
 	for _, l := range j.Progress.Layers {
@@ -385,7 +408,8 @@ func TestACancelledUploadLeavesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t)
 			before := b.left()
-			body := &interrupted{r: strings.NewReader(string(raw[:len(raw)/2])), halted: make(chan struct{}), cut: make(chan struct{})}
+			body := &interrupted{r: strings.NewReader(string(raw[:len(raw)/2])), halted: make(chan struct{}),
+				cut: make(chan struct{})}
 			ctx, gone := context.WithCancel(t.Context())
 			defer gone()
 			type end struct {
@@ -394,7 +418,9 @@ func TestACancelledUploadLeavesNothing(t *testing.T) {
 			}
 			ended := make(chan end, 1)
 			go func() {
-				j, err := b.importer.Import(ctx, archive.Request{Body: body, Size: int64(len(raw)), By: image.ActorNamed("mira"), Interrupt: func() { close(body.cut) }})
+				j, err := b.importer.Import(ctx,
+					archive.Request{Body: body, Size: int64(len(raw)), By: image.ActorNamed("mira"),
+						Interrupt: func() { close(body.cut) }})
 				ended <- end{j, err}
 			}()
 			<-body.halted
@@ -432,7 +458,8 @@ func TestWhatACrashLeavesOfAnUploadIsGoneAtTheNextStart(t *testing.T) {
 	if _, err := stage.Add(t.Context(), strings.NewReader("half of it"), -1); err != nil {
 		t.Fatal(err)
 	}
-	lease, err := b.store.Ledger().Begin(t.Context(), job.Job{State: job.Pulling, Detail: archive.Upload{File: "half.tar", Size: 100, Received: 10}})
+	lease, err := b.store.Ledger().
+		Begin(t.Context(), job.Job{State: job.Pulling, Detail: archive.Upload{File: "half.tar", Size: 100, Received: 10}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -450,7 +477,8 @@ func TestWhatACrashLeavesOfAnUploadIsGoneAtTheNextStart(t *testing.T) {
 		t.Errorf("left: %v", found)
 	}
 	j, err := b.store.Job(t.Context(), lease.ID)
-	if err != nil || j.State != job.Failed || j.Problem == nil || !strings.Contains(j.Problem.Message.String(), "the server stopped") {
+	if err != nil || j.State != job.Failed || j.Problem == nil ||
+		!strings.Contains(j.Problem.Message.String(), "the server stopped") {
 		t.Errorf("the job is %+v, %v", j, err)
 	}
 	if n := b.jobs.ActiveCount(); n != 0 {
@@ -464,5 +492,6 @@ func TestRecordingAllOrNothing(t *testing.T) {
 	bad := built(t, sample.WrongDiffID())
 	good := small()
 	good.Author = "good"
-	b.refused(tarOf(t, layout(t, nil, named{built(t, good), []string{"app:1"}}, named{bad, []string{"app:2"}})...), "", image.Corrupt, "and the image's config says")
+	b.refused(tarOf(t, layout(t, nil, named{built(t, good), []string{"app:1"}}, named{bad, []string{"app:2"}})...), "",
+		image.Corrupt, "and the image's config says")
 }

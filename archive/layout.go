@@ -6,18 +6,9 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stowage/stowage/archive/saved"
 	"github.com/stowage/stowage/image"
 )
-
-// saved is one image of docker's manifest.json.
-type saved struct {
-	Config   string   // its path in the archive
-	RepoTags []string // whole references, since podman takes ubuntu:22.04 for its own; null for an image without a name
-	Layers   []string // their paths, base layer first
-}
-
-// nameAnnotation is the annotation that containerd, docker and podman take an image's name from.
-const nameAnnotation = "io.containerd.image.name"
 
 // madeDocument is a file of the archive that is no blob.
 type madeDocument struct {
@@ -42,11 +33,11 @@ func documentsOf(exports []Export, f Format) ([]madeDocument, error) {
 	if f == OCI {
 		return documents, nil
 	}
-	raw, err = json.Marshal(savedImages(exports))
+	raw, err = json.Marshal(dockerManifest(exports))
 	if err != nil {
 		return nil, fmt.Errorf("write manifest.json: %w", err)
 	}
-	return append(documents, madeDocument{"manifest.json", raw}), nil
+	return append(documents, madeDocument{saved.DockerFile, raw}), nil
 }
 
 // indexEntries gives the lines of index.json: one for each tag, and one for each target that has none. The tag alone is
@@ -67,7 +58,7 @@ func indexEntries(exports []Export) []ocispec.Descriptor {
 			}
 			unnamed[d.Digest] = true
 		} else {
-			d.Annotations = map[string]string{nameAnnotation: e.Name.String(), ocispec.AnnotationRefName: e.Name.Tag}
+			d.Annotations = map[string]string{saved.ContainerdName: e.Name.String(), ocispec.AnnotationRefName: e.Name.Tag}
 			if uses[e.Name.Tag] > 1 {
 				d.Annotations[ocispec.AnnotationRefName] = e.Name.String()
 			}
@@ -77,15 +68,15 @@ func indexEntries(exports []Export) []ocispec.Descriptor {
 	return entries
 }
 
-// savedImages gives manifest.json, one entry for each image: two tags on one image are its two names.
-func savedImages(exports []Export) []*saved {
-	images := make([]*saved, 0, len(exports))
-	known := map[image.Digest]*saved{}
+// dockerManifest returns manifest.json, one entry for each image: two tags on one image are its two names.
+func dockerManifest(exports []Export) []*saved.DockerImage {
+	images := make([]*saved.DockerImage, 0, len(exports))
+	known := map[image.Digest]*saved.DockerImage{}
 	for _, e := range exports {
 		first := e.Images[0]
 		s := known[first.Manifest.Digest]
 		if s == nil {
-			s = &saved{Config: blobName(first.Config.Digest), Layers: make([]string, 0, len(first.Layers))}
+			s = &saved.DockerImage{Config: blobName(first.Config.Digest), Layers: make([]string, 0, len(first.Layers))}
 			for _, l := range first.Layers {
 				s.Layers = append(s.Layers, blobName(l.Digest))
 			}

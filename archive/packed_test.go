@@ -12,8 +12,8 @@ import (
 // packed is the ID of the image in testdata.
 const packed = "sha256:8dfd7a874f468d57eea106afe0d1eceafa83dee2fef4bb99ec678a2e44b3df3e"
 
-// testdata/saved.tar.* is what docker save writes, packed by xz 5.4 and bzip2 1.0; in layers.tar.gz the layers are, each by one
-// of them. docker load takes all three.
+// testdata/saved.tar.* is what docker save writes, packed by xz 5.4 and bzip2 1.0; in layers.tar.gz the layers are,
+// each by one of them. docker load takes all three.
 func TestAnArchiveMayBePackedAsDockerLoadTakesIt(t *testing.T) {
 	for _, name := range []string{"saved.tar.xz", "saved.tar.bz2", "layers.tar.gz"} {
 		raw, err := os.ReadFile(filepath.Join("testdata", name))
@@ -26,7 +26,8 @@ func TestAnArchiveMayBePackedAsDockerLoadTakesIt(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if target := b.target("packed/app:1"); len(target.Images) != 1 || target.Images[0].ID != packed || target.Images[0].Unpacked != 4 || !job.Outcome.Newer {
+		if target := b.target("packed/app:1"); len(target.Images) != 1 || target.Images[0].ID != packed ||
+			target.Images[0].Unpacked != 4 || !job.Outcome.Newer {
 			t.Errorf("%s: %+v", name, target)
 		}
 		newBed(t).refused(raw[:len(raw)*2/3], "", image.Corrupt, "")
@@ -41,5 +42,6 @@ func TestZeroBytesAfterAPackedArchiveAreReadOver(t *testing.T) {
 		t.Error(err)
 	}
 	b.target("app:1")
-	newBed(t).refused(append(bytes.Clone(gzipped(t, tarOf(t, saved(t, img)...))), "\x00\x00more"...), "", image.Corrupt, "damaged")
+	newBed(t).refused(append(bytes.Clone(gzipped(t, tarOf(t, saved(t, img)...))), "\x00\x00more"...), "", image.Corrupt,
+		"damaged")
 }

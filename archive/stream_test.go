@@ -212,7 +212,8 @@ func TestTenThousandBlobsTakeLittleMemory(t *testing.T) {
 	const blobs, each = 10_000, 1000 // bytes
 	var images []Image
 	for n := range blobs / 10 {
-		i := Image{Manifest: image.Descriptor{Digest: image.DigestOf(fmt.Appendf(nil, "m%d", n))}, Config: image.Descriptor{Digest: image.DigestOf(fmt.Appendf(nil, "c%d", n))}}
+		i := Image{Manifest: image.Descriptor{Digest: image.DigestOf(fmt.Appendf(nil, "m%d", n))},
+			Config: image.Descriptor{Digest: image.DigestOf(fmt.Appendf(nil, "c%d", n))}}
 		for l := range 8 {
 			i.Layers = append(i.Layers, image.Descriptor{Digest: image.DigestOf(fmt.Appendf(nil, "%d %d", n, l)), Size: 1 << 30})
 		}

@@ -122,7 +122,8 @@ func layout(t testing.TB, left func(digest.Digest) bool, images ...named) []entr
 		for _, name := range names {
 			d := img.Descriptor
 			if name != "" {
-				d.Annotations = map[string]string{"io.containerd.image.name": name, v1.AnnotationRefName: name[strings.LastIndex(name, ":")+1:]}
+				d.Annotations = map[string]string{"io.containerd.image.name": name,
+					v1.AnnotationRefName: name[strings.LastIndex(name, ":")+1:]}
 			}
 			index.Manifests = append(index.Manifests, d)
 		}
@@ -154,8 +155,8 @@ func unpackedLayer(t testing.TB, blob sample.Blob) []byte {
 	return raw
 }
 
-// saved writes images as docker 1.10 to 24 does: uncompressed layers in folders of their own, a layer that is there already
-// as a link, and manifest.json near the end.
+// saved writes images as docker 1.10 to 24 does: uncompressed layers in folders of their own, a layer that is there
+// already as a link, and manifest.json near the end.
 func saved(t testing.TB, images ...named) []entry {
 	t.Helper()
 	var entries []entry
@@ -167,7 +168,8 @@ func saved(t testing.TB, images ...named) []entry {
 		item := savedItem{Config: config.Descriptor.Digest.Encoded() + ".json", RepoTags: img.names}
 		for i, blob := range img.Layers() {
 			id := digest.FromString(img.Digest().String() + string(rune('a'+i))).Encoded()
-			entries = append(entries, special(tar.TypeDir, id+"/", ""), file(id+"/VERSION", []byte("1.0")), file(id+"/json", []byte(`{"id":"`+id+`"}`)))
+			entries = append(entries, special(tar.TypeDir, id+"/", ""), file(id+"/VERSION", []byte("1.0")),
+				file(id+"/json", []byte(`{"id":"`+id+`"}`)))
 			diffID := img.DiffIDs[i]
 			if first, known := at[diffID]; known {
 				entries = append(entries, special(tar.TypeSymlink, id+"/layer.tar", "../"+first))
@@ -197,7 +199,8 @@ func modern(t testing.TB, img named) []entry {
 	config := img.Blobs[0]
 	manifest := v1.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest,
-		Config: v1.Descriptor{MediaType: v1.MediaTypeImageConfig, Digest: config.Descriptor.Digest, Size: config.Descriptor.Size},
+		Config: v1.Descriptor{MediaType: v1.MediaTypeImageConfig, Digest: config.Descriptor.Digest,
+			Size: config.Descriptor.Size},
 	}
 	item := savedItem{Config: "blobs/sha256/" + config.Descriptor.Digest.Encoded(), RepoTags: img.names}
 	plain := sample.Built{Blobs: []sample.Blob{config}, DiffIDs: img.DiffIDs}
@@ -212,7 +215,8 @@ func modern(t testing.TB, img named) []entry {
 	if plain.Body, err = json.Marshal(manifest); err != nil {
 		t.Fatal(err)
 	}
-	plain.Descriptor = v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromBytes(plain.Body), Size: int64(len(plain.Body))}
+	plain.Descriptor = v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromBytes(plain.Body),
+		Size: int64(len(plain.Body))}
 	return append(layout(t, nil, named{plain, img.names}), jsonFile(t, "manifest.json", []savedItem{item}))
 }
 
@@ -224,13 +228,16 @@ func legacy(t testing.TB, name string, layers ...[]byte) []entry {
 	for i, l := range layers {
 		id := digest.FromString(name + string(rune('a'+i))).Encoded()
 		config := map[string]any{
-			"id": id, "created": "2015-06-01T00:00:00Z", "architecture": "amd64", "os": "linux", "docker_version": "1.8.2", "Size": len(l),
-			"config": map[string]any{"Cmd": []string{"/bin/sh"}}, "container_config": map[string]any{"Cmd": []string{"/bin/sh", "-c", "step"}},
+			"id": id, "created": "2015-06-01T00:00:00Z", "architecture": "amd64", "os": "linux", "docker_version": "1.8.2",
+			"Size":             len(l),
+			"config":           map[string]any{"Cmd": []string{"/bin/sh"}},
+			"container_config": map[string]any{"Cmd": []string{"/bin/sh", "-c", "step"}},
 		}
 		if parent != "" {
 			config["parent"] = parent
 		}
-		entries = append(entries, file(id+"/VERSION", []byte("1.0")), jsonFile(t, id+"/json", config), file(id+"/layer.tar", l))
+		entries = append(entries, file(id+"/VERSION", []byte("1.0")), jsonFile(t, id+"/json", config),
+			file(id+"/layer.tar", l))
 		parent = id
 	}
 	repo, tag, _ := strings.Cut(name, ":")

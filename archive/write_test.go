@@ -205,10 +205,12 @@ func TestEachBlobIsInTheArchiveOnceUnderItsDigest(t *testing.T) {
 	index := s.put(ocispec.MediaTypeImageIndex, []byte("the index as it came"))
 	archive := archiveOf(t, Docker,
 		Export{Name: ref(t, "app:1"), Target: index, Indexes: []image.Descriptor{index}, Images: []Image{b, a}},
-		Export{Name: ref(t, "ghcr.io/org/other:2"), Target: a.Manifest, Images: []Image{a}, Others: []image.Descriptor{s.put("", []byte("attestation"))}},
+		Export{Name: ref(t, "ghcr.io/org/other:2"), Target: a.Manifest, Images: []Image{a},
+			Others: []image.Descriptor{s.put("", []byte("attestation"))}},
 	)
 	names, content := files(t, s.read(t, archive))
-	if want := []string{"oci-layout", "index.json", "manifest.json", "blobs/", "blobs/sha256/"}; !slices.Equal(names[:5], want) {
+	if want := []string{"oci-layout", "index.json", "manifest.json", "blobs/", "blobs/sha256/"}; !slices.Equal(names[:5],
+		want) {
 		t.Errorf("the archive begins with %q", names[:5])
 	}
 	if len(names) != 5+len(s.blobs) || len(archive.Blobs()) != len(s.blobs) {
@@ -220,7 +222,8 @@ func TestEachBlobIsInTheArchiveOnceUnderItsDigest(t *testing.T) {
 		}
 	}
 	place := func(d image.Descriptor) int { return slices.Index(names, blobName(d.Digest)) }
-	if place(index) > place(a.Manifest) || place(a.Config) > place(b.Layers[0]) || place(b.Layers[0]) > place(b.Layers[2]) {
+	if place(index) > place(a.Manifest) || place(a.Config) > place(b.Layers[0]) ||
+		place(b.Layers[0]) > place(b.Layers[2]) {
 		t.Errorf("documents come before layers, bases before what is on them: %q", names)
 	}
 }
@@ -233,7 +236,8 @@ func TestIndexJSONAndManifestJSONNameTheImages(t *testing.T) {
 	list := Export{Target: index, Indexes: []image.Descriptor{index}, Images: []Image{a, b}}
 	first, second, third := list, list, list
 	first.Name, second.Name, third.Name = ref(t, "ubuntu:22.04"), ref(t, "ubuntu:latest"), ref(t, "ghcr.io/org/app:latest")
-	archive := archiveOf(t, Docker, first, second, third, Export{Name: digested, Target: bare.Manifest, Images: []Image{bare}})
+	archive := archiveOf(t, Docker, first, second, third,
+		Export{Name: digested, Target: bare.Manifest, Images: []Image{bare}})
 	_, content := files(t, s.read(t, archive))
 
 	if got := string(content["oci-layout"]); got != `{"imageLayoutVersion":"1.0.0"}` {
@@ -245,22 +249,26 @@ func TestIndexJSONAndManifestJSONNameTheImages(t *testing.T) {
 	}
 	var named []string
 	for _, d := range layout.Manifests {
-		named = append(named, fmt.Sprint(image.ShortDigest(d.Digest), " ", d.Annotations["io.containerd.image.name"], " ", d.Annotations["org.opencontainers.image.ref.name"]))
+		named = append(named, fmt.Sprint(image.ShortDigest(d.Digest), " ", d.Annotations["io.containerd.image.name"], " ",
+			d.Annotations["org.opencontainers.image.ref.name"]))
 	}
 	want := []string{
 		image.ShortDigest(index.Digest) + " docker.io/library/ubuntu:22.04 22.04",
-		image.ShortDigest(index.Digest) + " docker.io/library/ubuntu:latest docker.io/library/ubuntu:latest", // latest alone would name two
+		// latest alone would name two
+		image.ShortDigest(index.Digest) + " docker.io/library/ubuntu:latest docker.io/library/ubuntu:latest",
 		image.ShortDigest(index.Digest) + " ghcr.io/org/app:latest ghcr.io/org/app:latest",
 		image.ShortDigest(bare.Manifest.Digest) + "  ",
 	}
 	if !slices.Equal(named, want) {
 		t.Errorf("index.json lists %q", named)
 	}
-	if layout.SchemaVersion != 2 || layout.MediaType != ocispec.MediaTypeImageIndex || layout.Manifests[3].Annotations != nil {
+	if layout.SchemaVersion != 2 || layout.MediaType != ocispec.MediaTypeImageIndex ||
+		layout.Manifests[3].Annotations != nil {
 		t.Errorf("index.json: %s", content["index.json"])
 	}
 	wantSaved := fmt.Sprintf(`[{"Config":%q,"RepoTags":["docker.io/library/ubuntu:22.04","docker.io/library/ubuntu:latest","ghcr.io/org/app:latest"],"Layers":[%q,%q,%q]},`+
-		`{"Config":%q,"RepoTags":null,"Layers":[]}]`, blobName(a.Config.Digest), blobName(a.Layers[0].Digest), blobName(a.Layers[1].Digest), blobName(a.Layers[0].Digest), blobName(bare.Config.Digest))
+		`{"Config":%q,"RepoTags":null,"Layers":[]}]`, blobName(a.Config.Digest), blobName(a.Layers[0].Digest),
+		blobName(a.Layers[1].Digest), blobName(a.Layers[0].Digest), blobName(bare.Config.Digest))
 	if got := string(content["manifest.json"]); got != wantSaved {
 		t.Errorf("manifest.json is\n%s\nwant\n%s", got, wantSaved)
 	}
@@ -269,7 +277,8 @@ func TestIndexJSONAndManifestJSONNameTheImages(t *testing.T) {
 func TestAnOCIArchiveHasNothingOfDockers(t *testing.T) {
 	s := newShelf()
 	a := s.image("a", []byte("1"))
-	names, content := files(t, s.read(t, archiveOf(t, OCI, Export{Name: ref(t, "app:1"), Target: a.Manifest, Images: []Image{a}})))
+	names, content := files(t, s.read(t,
+		archiveOf(t, OCI, Export{Name: ref(t, "app:1"), Target: a.Manifest, Images: []Image{a}})))
 	if _, ok := content["manifest.json"]; ok || len(names) != 4+3 {
 		t.Errorf("it has %q", names)
 	}

@@ -27,7 +27,8 @@ var mayImport = map[string][]string{
 	"views/ui":              {"views/text", "views/address", "shelf", "shelf/docker", "image", "static"},
 	"views/*":               {"archive", "views/ui", "views/marks", "views/offer", "views/text", "views/address", "shelf", "shelf/docker", "shelf/removal", "job", "pull", "pull/updates", "image"},
 
-	"archive":           {"job", "shelf", "image", "image/layer", "share"},
+	"archive":           {"archive/saved", "job", "shelf", "image", "image/layer", "share"},
+	"archive/saved":     {"shelf", "image", "image/layer"},
 	"pull":              {"pull/*", "job", "shelf", "shelf/docker", "image", "share"},
 	"pull/resolve":      {"shelf", "image"},
 	"pull/fetch":        {"job", "shelf", "share", "image"},

@@ -1,4 +1,4 @@
-package archive
+package saved
 
 import (
 	"context"
@@ -17,31 +17,32 @@ import (
 // maxImages is how many images one archive may name.
 const maxImages = 1000
 
-// savedImage is an item of the manifest.json that docker save has written since 1.10.
-type savedImage struct {
-	Config   string   `json:"Config"`
+// DockerImage is an item of the manifest.json that docker save has written since 1.10.
+type DockerImage struct {
+	Config string `json:"Config"` // its path in the archive
+	// whole references, since podman takes ubuntu:22.04 for its own; null for an image without a name
 	RepoTags []string `json:"RepoTags"`
-	Layers   []string `json:"Layers"`
+	Layers   []string `json:"Layers"` // their paths, base layer first
 }
 
 // saved reads docker's layout with manifest.json. Of an image that index.json has too only the names are new. Of the
 // others it has configs and layers, mostly uncompressed, and no manifests: those are made here, as containerd makes
 // them when it loads such an archive. The config stays as it is, and with it the image ID.
 func (c *contents) saved(ctx context.Context) error {
-	if !c.has(savedFile) {
+	if !c.has(DockerFile) {
 		return nil
 	}
-	file, err := c.named("the archive", savedFile)
+	file, err := c.named("the archive", DockerFile)
 	if err != nil {
 		return err
 	}
-	raw, err := c.document(file, savedFile, image.MaxManifestSize)
+	raw, err := c.document(file, DockerFile, image.MaxManifestSize)
 	if err != nil {
 		return err
 	}
-	var items []savedImage
+	var items []DockerImage
 	if err := json.Unmarshal(raw, &items); err != nil {
-		return notRead(savedFile, err)
+		return notRead(DockerFile, err)
 	}
 	names := 0
 	for _, item := range items {
@@ -63,7 +64,7 @@ func (c *contents) saved(ctx context.Context) error {
 const noName = "<none>:<none>"
 
 // item takes one item of manifest.json.
-func (c *contents) item(ctx context.Context, item savedImage) error {
+func (c *contents) item(ctx context.Context, item DockerImage) error {
 	config, layers, err := c.parts(ctx, item)
 	if err == nil || config.Digest != "" { // of what index.json has, no more is needed
 		if a := c.sharing(config.Digest, item.RepoTags); a != nil {
@@ -75,7 +76,7 @@ func (c *contents) item(ctx context.Context, item savedImage) error {
 		err = image.Errorf(image.Corrupt, "%s lists it, and not all of it is there", indexFile)
 	}
 	if err != nil && known && image.KindOf(err) == image.Corrupt {
-		c.leave("%s of %s left out: %s", item.Config, savedFile, wordsOf(err))
+		c.leave("%s of %s left out: %s", item.Config, DockerFile, wordsOf(err))
 		return nil
 	}
 	if err != nil {
@@ -91,12 +92,13 @@ func (c *contents) item(ctx context.Context, item savedImage) error {
 }
 
 // parts finds the files of an item. After an error the config is empty unless that is there.
-func (c *contents) parts(ctx context.Context, item savedImage) (config image.Staged, layers []image.Staged, err error) {
-	if config, err = c.named(savedFile, item.Config); err != nil {
+func (c *contents) parts(ctx context.Context,
+	item DockerImage) (config image.Staged, layers []image.Staged, err error) {
+	if config, err = c.named(DockerFile, item.Config); err != nil {
 		return config, nil, err
 	}
 	for _, name := range item.Layers {
-		l, err := c.layerNamed(ctx, savedFile, name)
+		l, err := c.layerNamed(ctx, DockerFile, name)
 		if err != nil {
 			return config, nil, err
 		}
@@ -107,17 +109,17 @@ func (c *contents) parts(ctx context.Context, item savedImage) (config image.Sta
 
 // sharing finds what index.json has with a config: what one of the names is of, else what has no name yet, else the
 // first.
-func (c *contents) sharing(config image.Digest, names []string) *arrived {
-	var found *arrived
+func (c *contents) sharing(config image.Digest, names []string) *Image {
+	var found *Image
 	for _, a := range c.byConfig[config] {
 		switch {
 		case a.made:
 		case slices.ContainsFunc(names, func(name string) bool {
 			ref, err := image.ParseReference(name)
-			return err == nil && slices.Contains(a.names, ref)
+			return err == nil && slices.Contains(a.Names, ref)
 		}):
 			return a
-		case found == nil, len(a.names) == 0 && len(found.names) > 0:
+		case found == nil, len(a.Names) == 0 && len(found.Names) > 0:
 			found = a
 		}
 	}
@@ -126,9 +128,9 @@ func (c *contents) sharing(config image.Digest, names []string) *arrived {
 
 // alsoCalled gives what index.json has the names that manifest.json has for it, but for those that index.json has given
 // to another image with the same config.
-func (c *contents) alsoCalled(a *arrived, names []string) error {
-	config := map[*arrived]bool{}
-	for _, img := range a.images {
+func (c *contents) alsoCalled(a *Image, names []string) error {
+	config := map[*Image]bool{}
+	for _, img := range a.Images {
 		for _, other := range c.byConfig[img.Document.Manifest.Config.Digest] {
 			config[other] = true
 		}
@@ -138,7 +140,7 @@ func (c *contents) alsoCalled(a *arrived, names []string) error {
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(c.all, func(a *arrived) bool { return config[a] && slices.Contains(a.names, ref) }) {
+		if slices.ContainsFunc(c.all, func(other *Image) bool { return config[other] && slices.Contains(other.Names, ref) }) {
 			continue
 		}
 		if err := a.called(name); err != nil {
@@ -164,7 +166,7 @@ type madeManifest struct {
 
 // make adds the image of a config and its layers, under names. Equal images become one with several names.
 func (c *contents) make(ctx context.Context, config image.Staged, layers []image.Staged,
-	names []string) (*arrived, error) {
+	names []string) (*Image, error) {
 	doc, err := c.manifestOf(config, layers)
 	if err != nil {
 		return nil, err
@@ -172,7 +174,7 @@ func (c *contents) make(ctx context.Context, config image.Staged, layers []image
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(c.all, func(a *arrived) bool { return a.target.Digest == doc.Digest })
+	i := slices.IndexFunc(c.all, func(a *Image) bool { return a.target.Digest == doc.Digest })
 	if i < 0 {
 		if err := c.holdText(doc.Raw); err != nil {
 			return nil, err
@@ -180,7 +182,7 @@ func (c *contents) make(ctx context.Context, config image.Staged, layers []image
 		if err := c.stageBytes(ctx, doc.Raw); err != nil {
 			return nil, err
 		}
-		a := &arrived{target: doc, made: true}
+		a := &Image{target: doc, made: true}
 		lacking, err := c.image(a, doc, image.Platform{})
 		if err := errors.Join(err, lacking); err != nil {
 			return nil, err
@@ -231,7 +233,7 @@ var layerTypes = map[layer.Compression]string{
 }
 
 // layerType returns the media type of a layer by its first bytes.
-func (m *members) layerType(file image.Staged) (string, error) {
+func (m *Archive) layerType(file image.Staged) (string, error) {
 	if known, ok := m.types[file.Digest]; ok {
 		return known, nil
 	}
@@ -243,7 +245,7 @@ func (m *members) layerType(file image.Staged) (string, error) {
 	return layerTypes[kind], nil
 }
 
-func (m *members) compression(file image.Staged) (layer.Compression, error) {
+func (m *Archive) compression(file image.Staged) (layer.Compression, error) {
 	r, err := m.stage.Open(file)
 	if err != nil {
 		return "", err
@@ -259,7 +261,7 @@ func (m *members) compression(file image.Staged) (layer.Compression, error) {
 
 // layerNamed returns a layer that a document of docker's layouts names. docker load takes one by xz or bzip2 too, and
 // keeps it plain; so it is done here.
-func (m *members) layerNamed(ctx context.Context, by, name string) (image.Staged, error) {
+func (m *Archive) layerNamed(ctx context.Context, by, name string) (image.Staged, error) {
 	file, err := m.named(by, name)
 	if err != nil {
 		return image.Staged{}, err
@@ -283,7 +285,7 @@ func (m *members) layerNamed(ctx context.Context, by, name string) (image.Staged
 }
 
 // unpackLayer stages the content of a layer.
-func (m *members) unpackLayer(ctx context.Context, file image.Staged) (image.Staged, error) {
+func (m *Archive) unpackLayer(ctx context.Context, file image.Staged) (image.Staged, error) {
 	r, err := m.stage.Open(file)
 	if err != nil {
 		return image.Staged{}, err

@@ -1,4 +1,4 @@
-package archive
+package saved
 
 import (
 	"cmp"
@@ -17,31 +17,31 @@ import (
 const (
 	layoutFile = ocispec.ImageLayoutFile // OCI image layout
 	indexFile  = ocispec.ImageIndexFile
-	savedFile  = "manifest.json" // docker save since 1.10
+	DockerFile = "manifest.json" // docker save since 1.10
 	legacyFile = "repositories"  // and before
 )
 
-// containerdName is the annotation by which docker, containerd and buildx call an image by its full reference.
-const containerdName = "io.containerd.image.name"
+// ContainerdName is the annotation by which docker, containerd and buildx call an image by its full reference.
+const ContainerdName = "io.containerd.image.name"
 
-// arrived is an image or an index of an archive, with what came of it.
-type arrived struct {
+// Image is an image or an index of an archive, with what came of it.
+type Image struct {
 	target  image.Document
 	indexes []image.Document // nested ones on the way to the images
-	images  []shelf.PulledImage
+	Images  []shelf.PulledImage
 	made    bool                                // the manifest was made here
-	absent  int                                 // platforms that an index lists and the archive does not bring
+	Absent  int                                 // platforms that an index lists and the archive does not bring
 	about   map[image.Digest][]image.Descriptor // what its indexes list about images, by their manifests
-	passed  []image.PassedOver                  // of that, what the upload goes without
+	Passed  []image.PassedOver                  // of that, what the upload goes without
 	left    []string                            // of its indexes, what the upload goes without, in words
-	names   []image.Reference                   // as the archive says
+	Names   []image.Reference                   // as the archive says
 	tags    []string                            // names that are tags alone
 }
 
 // layout reads an OCI image layout (image-spec, image-layout.md). Without oci-layout an index.json is taken for one all
 // the same, unless it is none and docker's manifest.json says what is there.
 func (c *contents) layout(context.Context) error {
-	marked, indexed, saved := c.has(layoutFile), c.has(indexFile), c.has(savedFile)
+	marked, indexed, saved := c.has(layoutFile), c.has(indexFile), c.has(DockerFile)
 	if marked {
 		if err := c.layoutVersion(); err != nil {
 			return err
@@ -76,7 +76,7 @@ func (c *contents) layout(context.Context) error {
 		return err
 	}
 	for _, a := range c.all {
-		if c.open && a.absent > 0 {
+		if c.open && a.Absent > 0 {
 			return cutOff(nil)
 		}
 	}
@@ -121,7 +121,7 @@ func notRead(name string, err error) error {
 
 // entries reads what index.json lists: an entry for each name, several of them maybe with one digest.
 func (c *contents) entries(entries []image.Entry) error {
-	known := map[image.Digest]*arrived{} // nil for what is left out
+	known := map[image.Digest]*Image{} // nil for what is left out
 	for _, e := range entries {
 		a, seen := known[e.Digest]
 		if !seen {
@@ -143,8 +143,8 @@ func (c *contents) entries(entries []image.Entry) error {
 
 // entry reads one entry of index.json. One that is no image is left out: nil. One that cannot be read may be in
 // manifest.json.
-func (c *contents) entry(e image.Entry) (*arrived, error) {
-	a := &arrived{about: map[image.Digest][]image.Descriptor{}}
+func (c *contents) entry(e image.Entry) (*Image, error) {
+	a := &Image{about: map[image.Digest][]image.Descriptor{}}
 	err := notAnImage(e.Descriptor)
 	if e.Problem != nil {
 		err = image.Errorf(image.NotImage, "it cannot be read: %s", e.Problem.Text())
@@ -163,7 +163,7 @@ func (c *contents) entry(e image.Entry) (*arrived, error) {
 			c.notImage = err
 		}
 		return nil, nil
-	case image.KindOf(err) == image.Corrupt && c.has(savedFile):
+	case image.KindOf(err) == image.Corrupt && c.has(DockerFile):
 		l := &lostEntry{digest: e.Digest, why: err}
 		l.named.target.Digest = e.Digest
 		if a.target.Manifest != nil {
@@ -185,8 +185,8 @@ func notAnImage(d image.Descriptor) error {
 }
 
 // annotated takes the name of an entry of index.json.
-func (a *arrived) annotated(annotations map[string]string) error {
-	name := annotations[containerdName]
+func (a *Image) annotated(annotations map[string]string) error {
+	name := annotations[ContainerdName]
 	if name == "" {
 		name = annotations[ocispec.AnnotationRefName]
 		if name != "" && !strings.ContainsAny(name, "/:@") {
@@ -203,7 +203,7 @@ func (a *arrived) annotated(annotations map[string]string) error {
 }
 
 // called takes a name that the archive gives.
-func (a *arrived) called(name string) error {
+func (a *Image) called(name string) error {
 	ref, err := image.ParseReference(name)
 	if err != nil {
 		return err
@@ -212,18 +212,18 @@ func (a *arrived) called(name string) error {
 		return image.Errorf(image.Corrupt, "the archive calls %s by another digest: %s", image.ShortDigest(a.target.Digest),
 			ref.Familiar())
 	}
-	if slices.Contains(a.names, ref) {
+	if slices.Contains(a.Names, ref) {
 		return nil
 	}
-	if len(a.names) == maxImages {
+	if len(a.Names) == maxImages {
 		return tooMany()
 	}
-	a.names = append(a.names, ref)
+	a.Names = append(a.Names, ref)
 	return nil
 }
 
 // arrive reads an entry of index.json and what it leads to.
-func (c *contents) arrive(a *arrived, d image.Descriptor, p image.Platform) error {
+func (c *contents) arrive(a *Image, d image.Descriptor, p image.Platform) error {
 	doc, ok, err := c.parse(d)
 	if err != nil {
 		return err
@@ -243,7 +243,7 @@ func (c *contents) arrive(a *arrived, d image.Descriptor, p image.Platform) erro
 	if lacking, err = c.index(a, doc.Index, 1); err != nil {
 		return err
 	}
-	if len(a.images) == 0 {
+	if len(a.Images) == 0 {
 		if lacking != nil {
 			return lacking
 		}
@@ -255,7 +255,7 @@ func (c *contents) arrive(a *arrived, d image.Descriptor, p image.Platform) erro
 }
 
 // index reads the images of an index that are there. lacking is why the last one that is not whole is left out.
-func (c *contents) index(a *arrived, idx *image.Index, depth int) (lacking, err error) {
+func (c *contents) index(a *Image, idx *image.Index, depth int) (lacking, err error) {
 	for _, e := range idx.Entries {
 		if e.Kind == image.EntryAttestation && e.Describes != "" {
 			a.about[e.Describes] = append(a.about[e.Describes], e.Descriptor)
@@ -275,7 +275,7 @@ func (c *contents) index(a *arrived, idx *image.Index, depth int) (lacking, err 
 }
 
 // listed reads an image or an index that an index lists.
-func (c *contents) listed(a *arrived, e image.Entry, depth int) (lacking, err error) {
+func (c *contents) listed(a *Image, e image.Entry, depth int) (lacking, err error) {
 	doc, ok, err := c.parse(e.Descriptor)
 	switch {
 	case image.KindOf(err) == image.NotImage && err != nil:
@@ -284,13 +284,13 @@ func (c *contents) listed(a *arrived, e image.Entry, depth int) (lacking, err er
 	case err != nil:
 		return nil, err
 	case !ok:
-		a.absent++
+		a.Absent++
 		a.leave(e, image.Errorf(image.NotFound, "the archive does not hold it"))
 		return nil, nil
 	case doc.Manifest != nil:
 		lacking, err := c.image(a, doc, e.Platform)
 		if lacking != nil {
-			a.absent++
+			a.Absent++
 			a.leave(e, lacking)
 			c.lacking[doc.Manifest.Config.Digest] = true
 		}
@@ -306,7 +306,7 @@ func (c *contents) listed(a *arrived, e image.Entry, depth int) (lacking, err er
 }
 
 // leave says that something which an index lists is left out.
-func (a *arrived) leave(e image.Entry, why error) {
+func (a *Image) leave(e image.Entry, why error) {
 	what := string(e.Digest)
 	if e.Platform.Known() {
 		what = e.Platform.String() + ": " + what
@@ -315,7 +315,7 @@ func (a *arrived) leave(e image.Entry, why error) {
 }
 
 // parse reads a document that is in the archive; ok is false where it is not.
-func (m *members) parse(d image.Descriptor) (doc image.Document, ok bool, err error) {
+func (m *Archive) parse(d image.Descriptor) (doc image.Document, ok bool, err error) {
 	file, ok := m.byDigest[d.Digest]
 	if !ok {
 		return doc, false, nil
@@ -332,12 +332,12 @@ func (m *members) parse(d image.Descriptor) (doc image.Document, ok bool, err er
 }
 
 // image adds a manifest's image to a. lacking says what of it the archive does not hold; then it is not added.
-func (m *members) image(a *arrived, doc image.Document, p image.Platform) (lacking, err error) {
-	if slices.ContainsFunc(a.images, func(i shelf.PulledImage) bool { return i.Document.Digest == doc.Digest }) {
+func (c *contents) image(a *Image, doc image.Document, p image.Platform) (lacking, err error) {
+	if slices.ContainsFunc(a.Images, func(i shelf.PulledImage) bool { return i.Document.Digest == doc.Digest }) {
 		return nil, nil
 	}
 	for _, d := range append([]image.Descriptor{doc.Manifest.Config}, doc.Manifest.Layers...) {
-		file, ok := m.byDigest[d.Digest]
+		file, ok := c.byDigest[d.Digest]
 		if !ok {
 			return cutArchive(image.Errorf(image.Corrupt, "the manifest %s names %.100q, which is not in the archive",
 				image.ShortDigest(doc.Digest), string(d.Digest))), nil
@@ -346,7 +346,7 @@ func (m *members) image(a *arrived, doc image.Document, p image.Platform) (lacki
 			return nil, err
 		}
 	}
-	raw, err := m.document(m.byDigest[doc.Manifest.Config.Digest], "the config", image.MaxConfigSize)
+	raw, err := c.document(c.byDigest[doc.Manifest.Config.Digest], "the config", image.MaxConfigSize)
 	if err != nil {
 		return nil, err
 	}
@@ -357,7 +357,7 @@ func (m *members) image(a *arrived, doc image.Document, p image.Platform) (lacki
 	if !p.Known() {
 		p = config.Platform()
 	}
-	a.images = append(a.images, shelf.PulledImage{Document: doc, Config: config, Platform: p})
+	a.Images = append(a.Images, shelf.PulledImage{Document: doc, Config: config, Platform: p})
 	return nil, nil
 }
 

@@ -1,4 +1,4 @@
-package archive
+package saved
 
 import (
 	"context"
@@ -94,7 +94,8 @@ func (c *contents) legacyName(ctx context.Context, name, id string, alone bool) 
 }
 
 // legacyConfig makes the config of an image from those of its layers, and stages it.
-func (m *members) legacyConfig(ctx context.Context, id string) (config image.Staged, layers []image.Staged, err error) {
+func (c *contents) legacyConfig(ctx context.Context,
+	id string) (config image.Staged, layers []image.Staged, err error) {
 	var newest []byte
 	var history []legacyHistory
 	seen := map[string]bool{}
@@ -104,11 +105,11 @@ func (m *members) legacyConfig(ctx context.Context, id string) (config image.Sta
 				image.MaxLayers)
 		}
 		seen[id] = true
-		file, err := m.named(legacyFile, path.Join(id, "json"))
+		file, err := c.named(legacyFile, path.Join(id, "json"))
 		if err != nil {
 			return config, nil, err
 		}
-		raw, err := m.document(file, "the config", image.MaxConfigSize)
+		raw, err := c.document(file, "the config", image.MaxConfigSize)
 		if err != nil {
 			return config, nil, err
 		}
@@ -116,7 +117,7 @@ func (m *members) legacyConfig(ctx context.Context, id string) (config image.Sta
 		if err := json.Unmarshal(raw, &img); err != nil {
 			return config, nil, notRead(path.Join(id, "json"), err)
 		}
-		l, err := m.layerNamed(ctx, legacyFile, path.Join(id, "layer.tar"))
+		l, err := c.layerNamed(ctx, legacyFile, path.Join(id, "layer.tar"))
 		if err != nil {
 			return config, nil, err
 		}
@@ -133,18 +134,18 @@ func (m *members) legacyConfig(ctx context.Context, id string) (config image.Sta
 	}
 	slices.Reverse(layers)
 	slices.Reverse(history)
-	raw, err := m.addLayers(ctx, newest, layers, history)
+	raw, err := c.addLayers(ctx, newest, layers, history)
 	if err != nil {
 		return config, nil, err
 	}
-	if err := m.stageBytes(ctx, raw); err != nil {
+	if err := c.stageBytes(ctx, raw); err != nil {
 		return config, nil, err
 	}
-	return m.byDigest[image.DigestOf(raw)], layers, nil
+	return c.byDigest[image.DigestOf(raw)], layers, nil
 }
 
 // addLayers writes a config with the diff IDs of its layers, which are read for that, and its history.
-func (m *members) addLayers(ctx context.Context, config []byte, layers []image.Staged,
+func (m *Archive) addLayers(ctx context.Context, config []byte, layers []image.Staged,
 	history []legacyHistory) ([]byte, error) {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(config, &keys); err != nil {

@@ -1,55 +1,32 @@
-package archive
+package saved
 
 import (
 	"context"
 	"errors"
 	"io"
 	"runtime"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/image/layer"
-	"github.com/stowage/stowage/job"
 )
 
 // maxProvers is how many layers are unpacked at once. Each takes a core, and a zstd window of 128 MiB at worst.
 const maxProvers = 4
 
-// layersOf gives the layers of all images, each once, with the platforms that use them.
-func layersOf(all []*arrived) []job.Layer {
-	var layers []job.Layer
-	at := map[image.Digest]int{}
-	for _, a := range all {
-		for _, img := range a.images {
-			for _, d := range img.Document.Manifest.Layers {
-				i, known := at[d.Digest]
-				if !known {
-					i = len(layers)
-					at[d.Digest] = i
-					layers = append(layers, job.Layer{Digest: d.Digest, Size: d.Size})
-				}
-				if img.Platform.Known() && !slices.Contains(layers[i].Platform, img.Platform) {
-					layers[i].Platform = append(layers[i].Platform, img.Platform)
-				}
-			}
-		}
-	}
-	return layers
-}
-
-// prove unpacks every layer and holds what comes out against the configs' diff IDs. verify wraps the reading of a
+// Prove unpacks every layer and holds what comes out against the configs' diff IDs. verify wraps the reading of a
 // layer, and verified is told its end.
-func (m *members) prove(ctx context.Context, all []*arrived, layers []job.Layer,
-	verify func(image.Digest, io.Reader) io.Reader, verified func(image.Digest)) error {
+func (m *Archive) Prove(
+	ctx context.Context, all []*Image, verify func(image.Digest, io.Reader) io.Reader, verified func(image.Digest),
+) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(min(maxProvers, runtime.GOMAXPROCS(0)))
-	for _, l := range layers {
+	for _, d := range layersOfAll(all) {
 		g.Go(func() error {
-			_, err := m.inspect(ctx, m.byDigest[l.Digest], func(r io.Reader) io.Reader { return verify(l.Digest, r) })
+			_, err := m.inspect(ctx, m.byDigest[d], func(r io.Reader) io.Reader { return verify(d, r) })
 			if err == nil {
-				verified(l.Digest)
+				verified(d)
 			}
 			return err
 		})
@@ -58,7 +35,7 @@ func (m *members) prove(ctx context.Context, all []*arrived, layers []job.Layer,
 		return err
 	}
 	for _, a := range all {
-		for _, img := range a.images {
+		for _, img := range a.Images {
 			for i, d := range img.Document.Manifest.Layers {
 				claimed := img.Config.RootFS.DiffIDs[i]
 				if got := m.inspected[d.Digest].DiffID; got != claimed {
@@ -72,8 +49,24 @@ func (m *members) prove(ctx context.Context, all []*arrived, layers []job.Layer,
 	return nil
 }
 
+// layersOfAll returns the layers of all images, each once.
+func layersOfAll(all []*Image) (layers []image.Digest) {
+	seen := map[image.Digest]bool{}
+	for _, a := range all {
+		for _, img := range a.Images {
+			for _, d := range img.Document.Manifest.Layers {
+				if !seen[d.Digest] {
+					seen[d.Digest] = true
+					layers = append(layers, d.Digest)
+				}
+			}
+		}
+	}
+	return layers
+}
+
 // inspect unpacks a layer once; through wraps the reading.
-func (m *members) inspect(ctx context.Context, file image.Staged,
+func (m *Archive) inspect(ctx context.Context, file image.Staged,
 	through func(io.Reader) io.Reader) (layer.Result, error) {
 	m.mu.Lock()
 	result, known := m.inspected[file.Digest]

@@ -1,4 +1,4 @@
-package archive
+package saved
 
 import (
 	"context"
@@ -12,29 +12,29 @@ import (
 // one alone need not name everything: index.json of an OCI image layout, docker's manifest.json, and repositories. All
 // of them are read, and what two of them call one image, by its config, is one.
 type contents struct {
-	*members
-	all      []*arrived
-	byConfig map[image.Digest][]*arrived // by the configs of their images
-	lacking  map[image.Digest]bool       // configs of platforms that an index lists and that are not whole
+	*Archive
+	all      []*Image
+	byConfig map[image.Digest][]*Image // by the configs of their images
+	lacking  map[image.Digest]bool     // configs of platforms that an index lists and that are not whole
 	lost     []*lostEntry
-	tops     map[string][]*arrived // by what repositories may call their newest layer
-	notImage error                 // why something that is listed is no image
-	left     []string              // what of it is left out, in words
+	tops     map[string][]*Image // by what repositories may call their newest layer
+	notImage error               // why something that is listed is no image
+	left     []string            // what of it is left out, in words
 }
 
 // lostEntry is an entry of index.json that cannot be read. manifest.json may have its image all the same.
 type lostEntry struct {
 	digest image.Digest
 	config image.Digest // as far as it is known
-	named  arrived      // with nothing but its names
+	named  Image        // with nothing but its names
 	why    error
 }
 
-// interpret finds the images of an archive, and says what of it is left out.
-func (m *members) interpret(ctx context.Context) ([]*arrived, []string, error) {
-	c := &contents{members: m, byConfig: map[image.Digest][]*arrived{}, lacking: map[image.Digest]bool{},
-		tops: map[string][]*arrived{}}
-	if !m.has(layoutFile) && !m.has(indexFile) && !m.has(savedFile) && !m.has(legacyFile) {
+// Images finds the images of an archive, and says what of it is left out.
+func (m *Archive) Images(ctx context.Context) ([]*Image, []string, error) {
+	c := &contents{Archive: m, byConfig: map[image.Digest][]*Image{}, lacking: map[image.Digest]bool{},
+		tops: map[string][]*Image{}}
+	if !m.has(layoutFile) && !m.has(indexFile) && !m.has(DockerFile) && !m.has(legacyFile) {
 		return nil, nil, m.noImage()
 	}
 	// An OCI image layout is asked first, as containerd does: it has the manifests as they are, which docker's own leave
@@ -57,13 +57,13 @@ func (m *members) interpret(ctx context.Context) ([]*arrived, []string, error) {
 }
 
 // has reports whether an archive has a member of a name.
-func (m *members) has(name string) bool {
+func (m *Archive) has(name string) bool {
 	_, ok := m.byName[name]
 	return ok
 }
 
 // noImage words what else an archive is that says nothing about images.
-func (m *members) noImage() error {
+func (m *Archive) noImage() error {
 	if folder := m.folder(); folder != "" {
 		return image.Errorf(image.Invalid,
 			"the image of this archive lies in a folder in it, %.100q: the folder was packed by its name", folder).
@@ -74,9 +74,9 @@ func (m *members) noImage() error {
 }
 
 // add takes an image or an index that was found.
-func (c *contents) add(a *arrived) {
+func (c *contents) add(a *Image) {
 	c.all = append(c.all, a)
-	for _, img := range a.images {
+	for _, img := range a.Images {
 		config := img.Document.Manifest.Config.Digest
 		c.byConfig[config] = append(c.byConfig[config], a)
 		if n := len(img.Config.RootFS.DiffIDs); n > 0 {
@@ -87,7 +87,7 @@ func (c *contents) add(a *arrived) {
 }
 
 // topped notes by what repositories may call the newest layer of an image.
-func (c *contents) topped(id string, a *arrived) {
+func (c *contents) topped(id string, a *Image) {
 	if !slices.Contains(c.tops[id], a) {
 		c.tops[id] = append(c.tops[id], a)
 	}
@@ -100,7 +100,7 @@ func (c *contents) leave(format string, args ...any) {
 
 // called reports whether something that was found has a name already.
 func (c *contents) called(name image.Reference) bool {
-	return slices.ContainsFunc(c.all, func(a *arrived) bool { return slices.Contains(a.names, name) })
+	return slices.ContainsFunc(c.all, func(a *Image) bool { return slices.Contains(a.Names, name) })
 }
 
 // allCalled is called for all of several names, of which there is one at least.
@@ -118,21 +118,21 @@ func (c *contents) allCalled(names []string) bool {
 // else by a name. Where there is none, that is why the archive is refused.
 func (c *contents) recover(context.Context) error {
 	for _, l := range c.lost {
-		i := slices.IndexFunc(c.all, func(a *arrived) bool {
-			return a.made && slices.ContainsFunc(a.names,
-				func(ref image.Reference) bool { return slices.Contains(l.named.names, ref) }) ||
+		i := slices.IndexFunc(c.all, func(a *Image) bool {
+			return a.made && slices.ContainsFunc(a.Names,
+				func(ref image.Reference) bool { return slices.Contains(l.named.Names, ref) }) ||
 				slices.Contains(c.byConfig[l.config], a)
 		})
 		if i < 0 {
 			return l.why
 		}
-		for _, ref := range l.named.names {
-			if !slices.Contains(c.all[i].names, ref) {
-				c.all[i].names = append(c.all[i].names, ref)
+		for _, ref := range l.named.Names {
+			if !slices.Contains(c.all[i].Names, ref) {
+				c.all[i].Names = append(c.all[i].Names, ref)
 			}
 		}
 		c.all[i].tags = append(c.all[i].tags, l.named.tags...)
-		c.leave("%s of %s left out, its image is taken as %s has it: %s", l.digest, indexFile, savedFile, wordsOf(l.why))
+		c.leave("%s of %s left out, its image is taken as %s has it: %s", l.digest, indexFile, DockerFile, wordsOf(l.why))
 	}
 	return nil
 }

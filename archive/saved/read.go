@@ -1,4 +1,7 @@
-package archive
+// Package saved reads an archive that somebody sends: what docker save, podman save, skopeo copy and buildx write.
+// Everything of it is hostile: what it says is bounded, and every layer is unpacked and held against its image's
+// config.
+package saved
 
 import (
 	"archive/tar"
@@ -37,8 +40,8 @@ type member struct {
 	link string // the name that it leads to; empty for a file
 }
 
-// members is what an archive holds, by name. Names are keys and nothing else: no file is ever called so.
-type members struct {
+// Archive is what an archive holds, by name. Names are keys and nothing else: no file is ever called so.
+type Archive struct {
 	stage    shelf.Stage
 	byName   map[string]member
 	byDigest map[image.Digest]image.Staged
@@ -52,12 +55,12 @@ type members struct {
 	plain     map[image.Digest]image.Staged // by layers that are compressed as docker takes them and a registry does not
 }
 
-// read stages every file of an archive, plain or compressed by gzip, zstd, xz or bzip2, and refuses what an archive of
+// Read stages every file of an archive, plain or compressed by gzip, zstd, xz or bzip2, and refuses what an archive of
 // images has no use for: names that lead out of it, devices, sparse files, two files of one name. maxBytes bounds the
 // archive as it is sent and unpacked; 0 is no bound. Errors: Invalid where it is no such archive, Corrupt where it is
 // damaged, TooLarge, DiskFull; an error of body is returned as it is.
-func read(ctx context.Context, body io.Reader, stage shelf.Stage, maxBytes int64) (*members, error) {
-	m := &members{stage: stage, byName: map[string]member{}, byDigest: map[image.Digest]image.Staged{}, maxBytes: maxBytes,
+func Read(ctx context.Context, body io.Reader, stage shelf.Stage, maxBytes int64) (*Archive, error) {
+	m := &Archive{stage: stage, byName: map[string]member{}, byDigest: map[image.Digest]image.Staged{}, maxBytes: maxBytes,
 		types: map[image.Digest]string{}, inspected: map[image.Digest]layer.Result{}, plain: map[image.Digest]image.Staged{}}
 	src := &source{r: body, limit: maxBytes}
 	err := m.readAll(ctx, src)
@@ -70,7 +73,7 @@ func read(ctx context.Context, body io.Reader, stage shelf.Stage, maxBytes int64
 	return m, m.checkLinks()
 }
 
-func (m *members) readAll(ctx context.Context, src *source) error {
+func (m *Archive) readAll(ctx context.Context, src *source) error {
 	plain, kind, closePlain, err := layer.Decompress(src, maxWindow)
 	defer closePlain()
 	if err != nil {
@@ -88,7 +91,7 @@ func (m *members) readAll(ctx context.Context, src *source) error {
 	return err
 }
 
-func (m *members) readTar(ctx context.Context, in *unpacked) error {
+func (m *Archive) readTar(ctx context.Context, in *unpacked) error {
 	tr := tar.NewReader(in)
 	for n := 0; ; n++ {
 		h, err := tr.Next()
@@ -114,7 +117,7 @@ func (m *members) readTar(ctx context.Context, in *unpacked) error {
 }
 
 // add takes one entry.
-func (m *members) add(ctx context.Context, h *tar.Header, content io.Reader) error {
+func (m *Archive) add(ctx context.Context, h *tar.Header, content io.Reader) error {
 	if h.Typeflag == tar.TypeXGlobalHeader {
 		return nil
 	}
@@ -136,8 +139,8 @@ func (m *members) add(ctx context.Context, h *tar.Header, content io.Reader) err
 		}
 		return m.addFile(ctx, name, content, h.Size)
 	case tar.TypeSymlink:
-		to := path.Join(path.Dir(name), h.Linkname) //nolint:gosec // G305: a key of the table of names, no path on the disk
-		return m.addLink(name, to, h.Linkname)
+		return m.addLink(name, path.Join(path.Dir(name), h.Linkname),
+			h.Linkname) //nolint:gosec // G305: a key of the table of names, never a path on the disk
 	case tar.TypeLink:
 		return m.addLink(name, path.Clean(h.Linkname), h.Linkname)
 	case tar.TypeGNUSparse:
@@ -151,7 +154,7 @@ func sparse(name string) error {
 	return writeAnew(image.Errorf(image.Invalid, "%q is a sparse file, which an archive of images does not hold", name))
 }
 
-func (m *members) addFile(ctx context.Context, name string, content io.Reader, size int64) error {
+func (m *Archive) addFile(ctx context.Context, name string, content io.Reader, size int64) error {
 	file, err := m.stage.Add(ctx, content, size)
 	if err != nil {
 		return err
@@ -172,14 +175,14 @@ func (m *members) addFile(ctx context.Context, name string, content io.Reader, s
 
 // isDirectory tells whether a member says what is in the archive.
 func isDirectory(name string) bool {
-	return name == savedFile || name == indexFile || name == layoutFile || name == legacyFile
+	return name == DockerFile || name == indexFile || name == layoutFile || name == legacyFile
 }
 
 func duplicate(name string) error {
 	return writeAnew(image.Errorf(image.Invalid, "the archive holds %q twice", name))
 }
 
-func (m *members) addLink(name, to, said string) error {
+func (m *Archive) addLink(name, to, said string) error {
 	if strings.HasPrefix(said, "/") || to == ".." || strings.HasPrefix(to, "../") || len(said) > maxName ||
 		!utf8.ValidString(said) {
 		return writeAnew(image.Errorf(image.Invalid, "the link %q leads out of the archive", name))
@@ -213,7 +216,7 @@ func outside(name string) error {
 }
 
 // checkLinks refuses links that lead in a circle, whether or not somebody follows them.
-func (m *members) checkLinks() error {
+func (m *Archive) checkLinks() error {
 	for name, e := range m.byName {
 		if e.link == "" {
 			continue
@@ -226,7 +229,7 @@ func (m *members) checkLinks() error {
 }
 
 // find follows links to a file; ok is false where there is none.
-func (m *members) find(name string) (file image.Staged, ok bool, err error) {
+func (m *Archive) find(name string) (file image.Staged, ok bool, err error) {
 	for range maxHops {
 		e, ok := m.byName[name]
 		if !ok || e.link == "" {
@@ -238,7 +241,7 @@ func (m *members) find(name string) (file image.Staged, ok bool, err error) {
 }
 
 // named gives a file that a document of the archive names.
-func (m *members) named(by, name string) (image.Staged, error) {
+func (m *Archive) named(by, name string) (image.Staged, error) {
 	clean, err := cleanName(name)
 	if err != nil {
 		return image.Staged{}, err
@@ -251,7 +254,7 @@ func (m *members) named(by, name string) (image.Staged, error) {
 }
 
 // document reads a document of at most limit bytes.
-func (m *members) document(file image.Staged, what string, limit int64) ([]byte, error) {
+func (m *Archive) document(file image.Staged, what string, limit int64) ([]byte, error) {
 	if file.Size > limit {
 		return nil, image.Errorf(image.TooLarge, "%s has %d bytes, at most %d are read", what, file.Size, limit)
 	}
@@ -274,7 +277,7 @@ func (m *members) document(file image.Staged, what string, limit int64) ([]byte,
 }
 
 // holdText counts a document that stays in memory. Each value in it takes some room beside its text.
-func (m *members) holdText(raw []byte) error {
+func (m *Archive) holdText(raw []byte) error {
 	if m.text += int64(len(raw)) + 64*int64(image.CountValues(raw)); m.text > maxText {
 		return tooMuchText()
 	}
@@ -287,7 +290,7 @@ func tooMuchText() error {
 }
 
 // stageBytes stages a document that was made here.
-func (m *members) stageBytes(ctx context.Context, raw []byte) error {
+func (m *Archive) stageBytes(ctx context.Context, raw []byte) error {
 	file, err := m.stage.Add(ctx, bytes.NewReader(raw), int64(len(raw)))
 	if err == nil {
 		m.byDigest[file.Digest] = file
