@@ -27,7 +27,7 @@ func attestedIndex(t *testing.T, artifacts bool) sample.Built {
 	return built(t, sample.Index{Entries: []sample.Source{small(), arm}, Attest: true, Artifacts: artifacts})
 }
 
-// about gives what describes a platform of an index.
+// about returns what describes a platform of an index.
 func about(t *testing.T, index sample.Built, platform string) sample.Built {
 	t.Helper()
 	of, _ := index.For(platform)
@@ -40,7 +40,7 @@ func about(t *testing.T, index sample.Built, platform string) sample.Built {
 	return sample.Built{}
 }
 
-// attested gives the digests of what is stored about a platform's image.
+// attested returns the digests of what is stored about a platform's image.
 func (b *bed) attested(index sample.Built, platform string) (found []image.Digest) {
 	b.t.Helper()
 	of, _ := index.For(platform)
@@ -54,7 +54,7 @@ func (b *bed) attested(index sample.Built, platform string) (found []image.Diges
 	return found
 }
 
-// holds tells whether the shelf has a blob's file.
+// holds reports whether the shelf has a blob's file.
 func (b *bed) holds(d v1.Descriptor) bool { return b.store.HasBlob(d) }
 
 func TestAnUploadStoresWhatDescribesItsImages(t *testing.T) {

@@ -99,7 +99,7 @@ func (b *bed) stores(entries []entry, name string) job.Job {
 	return j
 }
 
-// target gives what the shelf has under a reference.
+// target returns what the shelf has under a reference.
 func (b *bed) target(reference string) shelf.Target {
 	b.t.Helper()
 	ref, err := image.ParseReference(reference)
@@ -220,7 +220,7 @@ func stages(t *testing.T, dir string) []string {
 	return found
 }
 
-// uploadOf gives what the job of an upload knows.
+// uploadOf returns what the job of an upload knows.
 func uploadOf(j job.Job) archive.Upload {
 	u, _ := j.Detail.(archive.Upload)
 	return u

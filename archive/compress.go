@@ -41,7 +41,7 @@ func ParseFormat(s string) (Format, error) {
 	return "", image.Errorf(image.Invalid, "%.40q is no format of archives", s).Suggest("The formats are docker and oci.")
 }
 
-// MediaType gives what a compressed archive is.
+// MediaType returns what a compressed archive is.
 func (c Compression) MediaType() string {
 	switch c {
 	case Gzip:
@@ -52,7 +52,7 @@ func (c Compression) MediaType() string {
 	return "application/x-tar"
 }
 
-// Extension gives what the name of an archive ends with.
+// Extension returns what the name of an archive ends with.
 func (c Compression) Extension() string {
 	switch c {
 	case Gzip:

@@ -417,7 +417,7 @@ func manyNames(raw []byte) []byte {
 	return bytes.Replace(raw, []byte(`"RepoTags":[`), append([]byte(`"RepoTags":[`), names...), 1)
 }
 
-// growing gives configs that have few bytes and a great many steps without a layer, and what manifest.json says of
+// growing returns configs that have few bytes and a great many steps without a layer, and what manifest.json says of
 // them.
 func growing(t *testing.T, images int) ([]entry, []savedItem) {
 	t.Helper()

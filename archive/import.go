@@ -67,7 +67,7 @@ func NewImporter(o Options) *Importer {
 		proofs: share.New(proofs)}
 }
 
-// MaxBytes gives the most bytes of an archive; 0 where only the disk bounds it.
+// MaxBytes returns the most bytes of an archive; 0 where only the disk bounds it.
 func (i *Importer) MaxBytes() int64 { return i.maxBytes }
 
 // Begin refuses what need not be read to be refused, and takes one of the places for uploads until done is called. size
@@ -95,7 +95,7 @@ func (i *Importer) Begin(size int64, name string, by image.Actor) (done func(), 
 	return sync.OnceFunc(release), nil
 }
 
-// placeOf gives what somebody's places are counted by.
+// placeOf returns what somebody's places are counted by.
 func placeOf(by image.Actor) share.Key { return share.Key{By: share.Requester(by.Name)} }
 
 // Request asks for an archive to be taken in, which somebody sends.

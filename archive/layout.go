@@ -40,8 +40,8 @@ func documentsOf(exports []Export, f Format) ([]madeDocument, error) {
 	return append(documents, madeDocument{saved.DockerFile, raw}), nil
 }
 
-// indexEntries gives the lines of index.json: one for each tag, and one for each target that has none. The tag alone is
-// the reference's name, as docker save writes it; where that would name two things, the whole reference is.
+// indexEntries returns the lines of index.json: one for each tag, and one for each target that has none. The tag alone
+// is the reference's name, as docker save writes it; where that would name two things, the whole reference is.
 func indexEntries(exports []Export) []ocispec.Descriptor {
 	uses := map[string]int{}
 	for _, e := range exports {

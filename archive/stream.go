@@ -154,7 +154,7 @@ func (s *Stream) Close() error {
 	return err
 }
 
-// locate gives the entry that the next byte is of, and its offset there. There is none after the last one.
+// locate returns the entry that the next byte is of, and its offset there. There is none after the last one.
 func (s *Stream) locate() (e entry, at int64, ok bool) {
 	entries := s.archive.entries
 	here := func(i int) bool { return i < len(entries) && s.at >= entries[i].offset && s.at < entries[i].end() }
@@ -170,7 +170,7 @@ func (s *Stream) locate() (e entry, at int64, ok bool) {
 	return e, s.at - e.offset, true
 }
 
-// blobFrom gives an entry's blob, open and at an offset.
+// blobFrom returns an entry's blob, open and at an offset.
 func (s *Stream) blobFrom(e entry, from int64) (Blob, error) {
 	if s.digest != e.digest {
 		if err := s.Close(); err != nil {
@@ -203,7 +203,7 @@ func (s *Stream) advance(n int) int {
 	return n
 }
 
-// zeros gives up to n bytes of padding.
+// zeros returns up to n bytes of padding.
 func (s *Stream) zeros(p []byte, n int64) int {
 	p = p[:min(int64(len(p)), n)]
 	clear(p)

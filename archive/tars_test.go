@@ -138,7 +138,7 @@ type savedItem struct {
 	Layers   []string
 }
 
-// unpackedLayer gives a layer's tar.
+// unpackedLayer returns a layer's tar.
 func unpackedLayer(t testing.TB, blob sample.Blob) []byte {
 	t.Helper()
 	if !bytes.HasPrefix(blob.Data, []byte{0x1f, 0x8b}) {

@@ -43,7 +43,7 @@ type Archive struct {
 	digest  image.Digest
 }
 
-// Size gives the bytes of the whole tar.
+// Size returns the bytes of the whole tar.
 func (a *Archive) Size() int64 { return a.size }
 
 // Digest identifies the bytes of the archive: equal digests, equal bytes. It is not the digest of those bytes, for
@@ -51,7 +51,7 @@ func (a *Archive) Size() int64 { return a.size }
 // the digests of all the rest.
 func (a *Archive) Digest() image.Digest { return a.digest }
 
-// Blobs gives what the archive is made of, each blob once. Nobody may change it.
+// Blobs returns what the archive is made of, each blob once. Nobody may change it.
 func (a *Archive) Blobs() []image.Descriptor { return a.blobs }
 
 // New works out the archive of exports. The same exports in the same order give the same bytes. What several images

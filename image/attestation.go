@@ -31,17 +31,17 @@ type Attestation struct {
 	Statements []Descriptor
 }
 
-// Descriptor gives the descriptor that names the attestation's manifest.
+// Descriptor returns the descriptor that names the attestation's manifest.
 func (a Attestation) Descriptor() Descriptor {
 	return Descriptor{MediaType: a.MediaType, Digest: a.Digest, Size: int64(len(a.Raw))}
 }
 
-// Blobs gives the config and the statements, as the manifest lists them.
+// Blobs returns the config and the statements, as the manifest lists them.
 func (a Attestation) Blobs() []Descriptor {
 	return append([]Descriptor{a.Config}, a.Statements...)
 }
 
-// Size gives the bytes of the manifest, its config and its statements.
+// Size returns the bytes of the manifest, its config and its statements.
 func (a Attestation) Size() int64 {
 	n := int64(len(a.Raw)) + a.Config.Size
 	for _, s := range a.Statements {
@@ -102,8 +102,8 @@ func ParseStoredAttestation(contentType string, raw []byte) (Attestation, error)
 	return a, nil
 }
 
-// PredicateOf gives what a statement's descriptor says that the statement is about: a URI, hostile text; empty where it
-// says nothing.
+// PredicateOf returns what a statement's descriptor says that the statement is about: a URI, hostile text; empty where
+// it says nothing.
 func PredicateOf(statement Descriptor) string {
 	p := statement.Annotations[annotationPredicate]
 	return strings.ToValidUTF8(p[:min(len(p), maxPredicate)], "")

@@ -33,7 +33,7 @@ type PlatformChange struct {
 	From, To Digest // manifests; empty where there is none
 }
 
-// ComparePlatforms gives what became of each platform: those of to in their order, then those that are gone. An
+// ComparePlatforms returns what became of each platform: those of to in their order, then those that are gone. An
 // index that lists a platform twice means the first one (image-spec, image-index.md).
 func ComparePlatforms(from, to []PlatformManifest) []PlatformChange {
 	before := map[Platform]Digest{}
@@ -95,7 +95,7 @@ type ConfigChange struct {
 	From, To string // lists and health checks as JSON
 }
 
-// CompareConfigs gives the differences between two configs; nothing for equal ones. The history is left out: layers
+// CompareConfigs returns the differences between two configs; nothing for equal ones. The history is left out: layers
 // are compared by themselves.
 func CompareConfigs(from, to *Config) []ConfigChange {
 	d := configDiff{}
@@ -157,7 +157,7 @@ func timeText(t *time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// listText gives a list as Dockerfiles and docker write one; empty for none.
+// listText returns a list as Dockerfiles and docker write one; empty for none.
 func listText(list []string) string {
 	if len(list) == 0 {
 		return ""
@@ -182,7 +182,7 @@ func jsonText(v any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// envMap gives variables by name; of a name that is set twice the last one counts, as for a container.
+// envMap returns variables by name; of a name that is set twice the last one counts, as for a container.
 func envMap(env []string) map[string]string {
 	all := make(map[string]string, len(env))
 	for _, e := range env {
@@ -218,7 +218,7 @@ type LayerChange struct {
 // maxLayerPairs bounds what CompareLayers compares one by one: two images of 1,000 layers, the most there are.
 const maxLayerPairs = MaxLayers * MaxLayers
 
-// CompareLayers gives what became of each layer, base first: where layers went, those of from stand before those of
+// CompareLayers returns what became of each layer, base first: where layers went, those of from stand before those of
 // to that came in their place. As few as possible are Added and Gone.
 func CompareLayers(from, to []LayerPart) []LayerChange {
 	var all []LayerChange
@@ -244,7 +244,7 @@ func CompareLayers(from, to []LayerPart) []LayerChange {
 	return all
 }
 
-// commonLayers gives the lengths of the longest common subsequences of the ends of two lists; nil where the lists are
+// commonLayers returns the lengths of the longest common subsequences of the ends of two lists; nil where the lists are
 // too long.
 func commonLayers(from, to []LayerPart) [][]uint16 {
 	if len(from)*len(to) > maxLayerPairs {

@@ -84,7 +84,7 @@ func ParseStoredConfig(raw []byte, m *Manifest) (*Config, error) {
 	return &c, nil
 }
 
-// Platform gives what the config says the image runs on, normalised.
+// Platform returns what the config says the image runs on, normalised.
 func (c *Config) Platform() Platform {
 	return PlatformOf(ocispec.Platform{OS: c.OS, Architecture: c.Architecture, Variant: c.Variant, OSVersion: c.OSVersion})
 }

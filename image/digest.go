@@ -26,10 +26,10 @@ func ParseDigest(s string) (Digest, error) {
 	return d, nil
 }
 
-// DigestOf gives the digest of b.
+// DigestOf returns the digest of b.
 func DigestOf(b []byte) Digest { return digest.SHA256.FromBytes(b) }
 
-// ShortDigest gives the first 12 hex digits, as docker shows image IDs and layers.
+// ShortDigest returns the first 12 hex digits, as docker shows image IDs and layers.
 func ShortDigest(d Digest) string {
 	_, hex, found := strings.Cut(string(d), ":")
 	if !found {

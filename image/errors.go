@@ -57,10 +57,10 @@ func (e *Error) Suggest(format string, args ...any) *Error {
 	return &c
 }
 
-// Text gives Message as it can be translated.
+// Text returns Message as it can be translated.
 func (e *Error) Text() Text { return e.text.Or(e.Message) }
 
-// Advice gives Suggestion as it can be translated.
+// Advice returns Suggestion as it can be translated.
 func (e *Error) Advice() Text { return e.advice.Or(e.Suggestion) }
 
 // Because returns a copy of e with its cause.
@@ -70,13 +70,13 @@ func (e *Error) Because(err error) *Error {
 	return &c
 }
 
-// Error gives the message and, where the message does not hold it already, the cause.
+// Error returns the message and, where the message does not hold it already, the cause.
 func (e *Error) Error() string { return e.Message }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// KindOf gives the kind of the first Error in err's chain; Internal when there is none.
+// KindOf returns the kind of the first Error in err's chain; Internal when there is none.
 func KindOf(err error) Kind {
 	var e *Error
 	if errors.As(err, &e) {

@@ -20,7 +20,7 @@ func ParseLabel(s string) (Label, error) {
 	return Label{Key: key, Value: value, Any: !exact}, nil
 }
 
-// String gives the form that ParseLabel reads.
+// String returns the form that ParseLabel reads.
 func (l Label) String() string {
 	if l.Any {
 		return l.Key

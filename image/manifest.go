@@ -42,7 +42,7 @@ type Document struct {
 	Manifest  *Manifest
 }
 
-// Descriptor gives the descriptor that names the document.
+// Descriptor returns the descriptor that names the document.
 func (d Document) Descriptor() Descriptor {
 	return Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: int64(len(d.Raw))}
 }
@@ -81,7 +81,7 @@ type Manifest struct {
 	Annotations map[string]string
 }
 
-// Size gives the compressed bytes of the layers, what has to be downloaded apart from the config.
+// Size returns the compressed bytes of the layers, what has to be downloaded apart from the config.
 func (m *Manifest) Size() int64 {
 	var n int64
 	for _, l := range m.Layers {

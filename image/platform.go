@@ -82,12 +82,12 @@ func ServerPlatform() Platform {
 	return PlatformOf(ocispec.Platform{OS: "linux", Architecture: runtime.GOARCH})
 }
 
-// Known tells a platform from the unknown/unknown of attestations and from a missing one.
+// Known reports whether it is a platform, and neither the unknown/unknown of attestations nor a missing one.
 func (p Platform) Known() bool {
 	return p.OS != "" && p.OS != "unknown" && p.Architecture != "" && p.Architecture != "unknown"
 }
 
-// String gives os[(version)]/architecture[/variant], the form that ParsePlatform reads and that addresses carry. Of a
+// String returns os[(version)]/architecture[/variant], the form that ParsePlatform reads and that addresses carry. Of a
 // version, what is neither a letter, a digit nor one of _.- stands as a percent sign and two hex digits.
 func (p Platform) String() string {
 	if p == (Platform{}) {

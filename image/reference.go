@@ -13,25 +13,25 @@ const DefaultTag = "latest"
 // Repository is a repository's canonical name: host, slash, path, such as "docker.io/library/ubuntu".
 type Repository string
 
-// Host gives the registry's host with its port, such as "docker.io" or "localhost:5000".
+// Host returns the registry's host with its port, such as "docker.io" or "localhost:5000".
 func (r Repository) Host() string {
 	host, _, _ := strings.Cut(string(r), "/")
 	return host
 }
 
-// Path gives the name within the registry, such as "library/ubuntu".
+// Path returns the name within the registry, such as "library/ubuntu".
 func (r Repository) Path() string {
 	_, path, _ := strings.Cut(string(r), "/")
 	return path
 }
 
-// AsPath gives the name under which clients ask another registry, such as this server, for the repository: they take no
-// colon in a name, so that registry.example.com:5000/app is registry.example.com_5000/app. An IPv6 address is written
-// as Windows does it where colons are not allowed either: [2001:db8::1]:5000/app is
+// AsPath returns the name under which clients ask another registry, such as this server, for the repository: they take
+// no colon in a name, so that registry.example.com:5000/app is registry.example.com_5000/app. An IPv6 address is
+// written as Windows does it where colons are not allowed either: [2001:db8::1]:5000/app is
 // 2001-db8--1.ipv6-literal.net_5000/app.
 func (r Repository) AsPath() string { return pathHost(r.Host()) + "/" + r.Path() }
 
-// Familiar gives the name as docker shows it: "ubuntu" for docker.io/library/ubuntu.
+// Familiar returns the name as docker shows it: "ubuntu" for docker.io/library/ubuntu.
 func (r Repository) Familiar() string {
 	named, err := reference.ParseNormalizedNamed(string(r))
 	if err != nil {
@@ -40,7 +40,7 @@ func (r Repository) Familiar() string {
 	return reference.FamiliarName(named)
 }
 
-// At gives a digest in the repository.
+// At returns a digest in the repository.
 func (r Repository) At(d Digest) Reference { return Reference{Repository: r, Digest: d} }
 
 // Reference names something in a registry: a repository with a tag or a digest, never both (docker lets
@@ -122,10 +122,10 @@ func invalidReference(s string, err error) *Error {
 	return e.Suggest("A reference is [host/]name[:tag] or [host/]name@sha256:…, in lower case, such as postgres:15.")
 }
 
-// String gives the canonical form: docker.io/library/ubuntu:22.04 or …@sha256:….
+// String returns the canonical form: docker.io/library/ubuntu:22.04 or …@sha256:….
 func (r Reference) String() string { return string(r.Repository) + r.suffix() }
 
-// Familiar gives the form that docker shows: ubuntu:22.04.
+// Familiar returns the form that docker shows: ubuntu:22.04.
 func (r Reference) Familiar() string { return r.Repository.Familiar() + r.suffix() }
 
 func (r Reference) suffix() string {
@@ -138,12 +138,12 @@ func (r Reference) suffix() string {
 	return ""
 }
 
-// WithTag gives the tag in the same repository.
+// WithTag returns the tag in the same repository.
 func (r Reference) WithTag(tag string) Reference {
 	return Reference{Repository: r.Repository, Tag: tag}
 }
 
-// WithDigest gives the digest in the same repository.
+// WithDigest returns the digest in the same repository.
 func (r Reference) WithDigest(d Digest) Reference {
 	return Reference{Repository: r.Repository, Digest: d}
 }

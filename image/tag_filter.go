@@ -2,7 +2,7 @@ package image
 
 import "strings"
 
-// TagsContaining gives the tags whose names contain text, whatever the case, in a slice of its own and in their
+// TagsContaining returns the tags whose names contain text, whatever the case, in a slice of its own and in their
 // order.
 func TagsContaining(tags []string, text string) []string {
 	matching := make([]string, 0, len(tags))

@@ -210,12 +210,12 @@ func cutDate(tag string) (datedTag, bool) {
 	return datedTag{}, false
 }
 
-// day tells whether digits make a day that a tag may mean.
+// day reports whether digits make a day that a tag may mean.
 func day(y, m, d string) bool {
 	return y >= "1990" && y < "2100" && m >= "01" && m <= "12" && d >= "01" && d <= "31"
 }
 
-// commitTag tells whether a tag names a commit, alone or after words: git's short hashes have 7 digits or more.
+// commitTag reports whether a tag names a commit, alone or after words: git's short hashes have 7 digits or more.
 func commitTag(tag string) bool {
 	last := tag[strings.LastIndexAny(tag, ".-_")+1:]
 	if len(last) < 7 || len(last) > 40 || strings.ContainsAny(tag[:len(tag)-len(last)], "0123456789") {
@@ -235,7 +235,7 @@ func commitTag(tag string) bool {
 	return letters > 0 && figures > 0
 }
 
-// digestTag tells whether a tag is a digest, or holds the signatures, attestations or bills of material of
+// digestTag reports whether a tag is a digest, or holds the signatures, attestations or bills of material of
 // one: sha256-<hex>, sha256-<hex>.sig (cosign), or the hex alone.
 func digestTag(tag string) bool {
 	hex, named := tag, false

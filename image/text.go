@@ -47,7 +47,7 @@ func argument(verb string, arg any) Text {
 	return Plain(fmt.Sprintf(verb, arg))
 }
 
-// String gives the English text.
+// String returns the English text.
 func (t Text) String() string {
 	if t.Format == "" {
 		return t.Value
@@ -67,10 +67,10 @@ func (t Text) String() string {
 	return b.String()
 }
 
-// Empty tells whether t says nothing.
+// Empty reports whether t says nothing.
 func (t Text) Empty() bool { return t.Format == "" && t.Value == "" }
 
-// Or gives t, or s as it is where t is empty, as in what was kept before texts were.
+// Or returns t, or s as it is where t is empty, as in what was kept before texts were.
 func (t Text) Or(s string) Text {
 	if t.Empty() {
 		return Plain(s)
@@ -88,7 +88,7 @@ func (t *Text) UnmarshalJSON(raw []byte) error {
 	return json.Unmarshal(raw, (*plain)(t))
 }
 
-// splitFormat gives a format's verbs, with their flags, and the texts before, between and after them, in
+// splitFormat returns a format's verbs, with their flags, and the texts before, between and after them, in
 // which %% has become %.
 func splitFormat(format string) (between, verbs []string) {
 	var text strings.Builder

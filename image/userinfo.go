@@ -18,7 +18,7 @@ func WithoutUserInfo(s string) string {
 	return strings.Join(parts, "/")
 }
 
-// quoted gives what somebody typed in the place of a reference as messages have it: those are kept and logged, and
+// quoted returns what somebody typed in the place of a reference as messages have it: those are kept and logged, and
 // others read them.
 func quoted(s string) string {
 	user, _, _ := strings.Cut(s, "/")

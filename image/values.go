@@ -6,7 +6,7 @@ import "bytes"
 // level costs whoever reads or indents a document room in proportion to all that is in it.
 const MaxNesting = 100
 
-// CountValues gives how many values a JSON text has at most, without reading it. What it takes in memory depends on
+// CountValues returns how many values a JSON text has at most, without reading it. What it takes in memory depends on
 // that more than on its bytes: a list of empty objects grows forty-fold.
 func CountValues(raw []byte) int {
 	values, _ := measure(raw)

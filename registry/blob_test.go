@@ -52,7 +52,7 @@ func (b *bodyBytes) wrap(h http.Handler) http.Handler {
 	})
 }
 
-// take gives the count once no answer is under way, and begins again at 0.
+// take returns the count once no answer is under way, and begins again at 0.
 func (b *bodyBytes) take() int64 {
 	b.answering.Lock()
 	defer b.answering.Unlock()

@@ -222,7 +222,7 @@ func askHelper(ctx context.Context, name, server string) (credential, *image.Err
 	return credential{user: answer.Username, password: answer.Secret}, nil
 }
 
-// failureOf gives what a helper that failed says, which by its protocol is no secret: on its output, or else its
+// failureOf returns what a helper that failed says, which by its protocol is no secret: on its output, or else its
 // status.
 func failureOf(out []byte, err error) string {
 	if said := response.Clean(string(out)); said != "" && !strings.Contains(said, "{") {

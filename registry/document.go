@@ -88,8 +88,8 @@ func (c *Client) Head(ctx context.Context, r image.Reference) (image.Descriptor,
 	return image.Descriptor{MediaType: response.MediaType(ex.header), Digest: d, Size: max(ex.length, 0)}, nil
 }
 
-// worthAGET tells of an error of HEAD that a GET may not meet: any but a rate limit, the failure of a token server, and
-// what keeps the registry from being reached at all.
+// worthAGET reports whether a GET may not meet an error of HEAD: any but a rate limit, the failure of a token server,
+// and what keeps the registry from being reached at all.
 func worthAGET(err error) bool {
 	var token *tokenFailure
 	var dialled *net.OpError

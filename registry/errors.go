@@ -191,8 +191,8 @@ func saidOf(status *response.StatusError) string {
 	return said + ": " + status.Words
 }
 
-// keptElsewhere tells of a layer that registries do not have by its own media type or addresses, such as the base of a
-// Windows image; nil for any other.
+// keptElsewhere returns the error of a layer that registries do not have by its own media type or addresses, such as
+// the base of a Windows image; nil for any other.
 func keptElsewhere(s subject) *image.Error {
 	foreign := strings.Contains(s.blob.MediaType, ".foreign.") || strings.Contains(s.blob.MediaType, ".nondistributable.")
 	if !foreign && len(s.blob.URLs) == 0 {

@@ -100,7 +100,7 @@ func (p *Places) Choose(n int, keyOf func(i int) Key) (i int, release func(), ok
 	return i, func() { p.release(key) }, true
 }
 
-// Held gives how many places are held.
+// Held returns how many places are held.
 func (p *Places) Held() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,7 +140,7 @@ func (p *Places) next(n int, keyOf func(i int) Key) int {
 	return best
 }
 
-// may tells whether there is a place for a key. p.mu is held.
+// may reports whether there is a place for a key. p.mu is held.
 func (p *Places) may(key Key) bool {
 	r, mine := p.rules, p.by[key.By]
 	switch {

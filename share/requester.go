@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Requester gives the name under which somebody's places are counted: all clients of one address have one share,
+// Requester returns the name under which somebody's places are counted: all clients of one address have one share,
 // whatever they call themselves, and so has a network of IPv6, of which one machine has all addresses.
 func Requester(by string) string {
 	name, _, _ := strings.Cut(strings.TrimPrefix(by, "client "), " (")

@@ -183,5 +183,5 @@ const (
 	UseUncounted Use = "uncounted" // nobody knows: what is handed out is counted only since then
 )
 
-// Refused tells whether the rules leave nothing to do of what was asked for.
+// Refused reports whether the rules leave nothing to do of what was asked for.
 func (p RemovalPlan) Refused() bool { return p.Totals.Items > 0 && p.Totals.Refused == p.Totals.Items }

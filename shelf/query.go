@@ -24,13 +24,13 @@ const (
 	SortTags      Sort = "tags"   // of repositories only
 )
 
-// Valid tells whether rows can be sorted so.
+// Valid reports whether rows can be sorted so.
 func (s Sort) Valid() bool {
 	return s == "" || slices.Contains([]Sort{SortName, SortPlatforms, SortID, SortCreated, SortPulled, SortSize,
 		SortUnpacked, SortHanded, SortUpdate}, s)
 }
 
-// ValidForRepositories tells whether the list of repositories can be sorted so.
+// ValidForRepositories reports whether the list of repositories can be sorted so.
 func (s Sort) ValidForRepositories() bool {
 	return s == "" ||
 		slices.Contains([]Sort{SortName, SortTags, SortCreated, SortPulled, SortSize, SortHanded, SortUpdate}, s)

@@ -113,7 +113,7 @@ type Stage interface {
 // BlobWriter receives one blob. It is used by one goroutine.
 type BlobWriter interface {
 	io.Writer
-	// Offset gives the bytes that are on disk and counted in the digest.
+	// Offset returns the bytes that are on disk and counted in the digest.
 	Offset() int64
 	// Restart forgets what is there.
 	Restart() error

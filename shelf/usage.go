@@ -115,10 +115,10 @@ type DiskUse struct {
 	Free, Volume uint64 // of the volume that the data folder is on
 }
 
-// Blobs gives what images, deletions and pulls take.
+// Blobs returns what images, deletions and pulls take.
 func (d DiskUse) Blobs() int64 { return d.Images + d.Waiting + d.Unfinished }
 
-// All gives what the whole data folder takes.
+// All returns what the whole data folder takes.
 func (d DiskUse) All() int64 { return d.Blobs() + d.Database + d.Layout + d.Other }
 
 // Files is what the data folder takes on disk: bytes of its files, by what they are.

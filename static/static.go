@@ -65,7 +65,7 @@ var assets = sync.OnceValue(func() map[string]*asset {
 	return m
 })
 
-// load gives the assets of fsys by file name.
+// load returns the assets of fsys by file name.
 func load(fsys fs.FS) (map[string]*asset, error) {
 	entries, err := fs.ReadDir(fsys, ".")
 	if err != nil {
@@ -96,7 +96,7 @@ func load(fsys fs.FS) (map[string]*asset, error) {
 	return m, nil
 }
 
-// compress gives body gzipped, or nil where that saves less than a tenth.
+// compress returns body gzipped, or nil where that saves less than a tenth.
 func compress(body []byte) ([]byte, error) {
 	var buf bytes.Buffer
 	zw, err := gzip.NewWriterLevel(&buf, gzip.BestCompression)
@@ -115,7 +115,7 @@ func compress(body []byte) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// URL gives the address of a file, such as "/static/app.0123456789ab.css" for "app.css". It panics for a
+// URL returns the address of a file, such as "/static/app.0123456789ab.css" for "app.css". It panics for a
 // file that does not exist: names are constants, and a test asks for each.
 func URL(name string) string {
 	a, ok := assets()[name]

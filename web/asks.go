@@ -30,8 +30,8 @@ func newAsks(o Options) asks {
 	return asks{outside: hostOf(u)}
 }
 
-// page reports whether a request for a page may ask. A browser that says nothing of where its request comes from needs the
-// cookie. A program does not: no site makes it send anything.
+// page reports whether a request for a page may ask. A browser that says nothing of where its request comes from needs
+// the cookie. A program does not: no site makes it send anything.
 func (a asks) page(r *http.Request) bool {
 	switch site := r.Header.Get("Sec-Fetch-Site"); site {
 	case "same-origin", "none": // none: typed into the address bar, a bookmark
@@ -46,11 +46,12 @@ func (a asks) page(r *http.Request) bool {
 		c, err := r.Cookie(ownCookie)
 		return err == nil && c.Value != ""
 	}
-	return r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" && r.Header.Get("Sec-Fetch-User") == "?1"
+	return r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" &&
+		r.Header.Get("Sec-Fetch-User") == "?1"
 }
 
-// api reports whether a request to the registry API may ask. Its clients are no browsers: one that says nothing of where it
-// comes from may not.
+// api reports whether a request to the registry API may ask. Its clients are no browsers: one that says nothing of
+// where it comes from may not.
 func (a asks) api(r *http.Request) bool {
 	switch site := r.Header.Get("Sec-Fetch-Site"); site {
 	case "same-origin", "none":
@@ -74,7 +75,7 @@ func (a asks) own(r *http.Request, referer string) bool {
 	return host == a.outside || host == hostOf(&url.URL{Scheme: u.Scheme, Host: r.Host})
 }
 
-// hostOf gives a URL's host[:port] as it is compared: without the port that is its scheme's own.
+// hostOf returns a URL's host[:port] as it is compared: without the port that is its scheme's own.
 func hostOf(u *url.URL) string {
 	host := strings.ToLower(u.Host)
 	switch u.Scheme {
@@ -86,8 +87,8 @@ func hostOf(u *url.URL) string {
 	return host
 }
 
-// isBrowser reports whether a request's User-Agent is a browser's: all of them begin with the name of the first. A page of
-// another site cannot have it left out or changed without asking this server first, which answers no such question.
+// isBrowser reports whether a request's User-Agent is a browser's: all of them begin with the name of the first. A page
+// of another site cannot have it left out or changed without asking this server first, which answers no such question.
 func isBrowser(r *http.Request) bool { return strings.HasPrefix(r.UserAgent(), "Mozilla/") }
 
 // asking lets a handler ask registries for the requests that may.
@@ -115,7 +116,8 @@ func ownSite(next echo.HandlerFunc) echo.HandlerFunc {
 		if r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") {
 			if _, err := r.Cookie(ownCookie); err != nil {
 				c.SetCookie(&http.Cookie{
-					Name: ownCookie, Value: "1", Path: "/", MaxAge: 365 * 24 * 60 * 60, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+					Name: ownCookie, Value: "1", Path: "/", MaxAge: 365 * 24 * 60 * 60, HttpOnly: true,
+					SameSite: http.SameSiteStrictMode,
 				})
 			}
 		}

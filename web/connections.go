@@ -40,7 +40,7 @@ func newConnections(most int) *connections {
 	return &connections{most: most, all: map[net.Conn]*connection{}}
 }
 
-// connectionsFor gives how many connections there may be where the process may open so many files; 0 stands for
+// connectionsFor returns how many connections there may be where the process may open so many files; 0 stands for
 // unknown.
 func connectionsFor(files uint64) int {
 	if files == 0 {
@@ -57,7 +57,7 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// follow gives a connection that is to be closed, if there is one.
+// follow returns a connection that is to be closed, if there is one.
 func (c *connections) follow(conn net.Conn, state http.ConnState) (extra net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,7 +78,7 @@ func (c *connections) follow(conn net.Conn, state http.ConnState) (extra net.Con
 	return extra
 }
 
-// choose gives the connection that makes room for a new one: of the address that has the most idle ones, the one that
+// choose returns the connection that makes room for a new one: of the address that has the most idle ones, the one that
 // is idle for the longest time. Behind a proxy all are of one address, and that is the longest idle of all. Where each
 // of them is answered, it is one of the address that has the most: the new one, if it is of that, or else the oldest.
 // c.mu is held.
@@ -109,7 +109,7 @@ func (c *connections) oldest(from string, idle bool, not net.Conn) (found net.Co
 	return found
 }
 
-// mostOf gives the address with the most.
+// mostOf returns the address with the most.
 func mostOf(counts map[string]int) (from string) {
 	for k, n := range counts {
 		if n > counts[from] {
@@ -119,7 +119,7 @@ func mostOf(counts map[string]int) (from string) {
 	return from
 }
 
-// addressOf gives whose a connection is.
+// addressOf returns whose a connection is.
 func addressOf(conn net.Conn) string {
 	host, _, err := net.SplitHostPort(conn.RemoteAddr().String())
 	if err != nil {

@@ -59,7 +59,7 @@ func errorHandler(h *handlers.Handlers, log *slog.Logger) echo.HTTPErrorHandler 
 	}
 }
 
-// answerOf gives what a person may see of an error, and the status. stalled says that the request did not come whole,
+// answerOf returns what a person may see of an error, and the status. stalled says that the request did not come whole,
 // which is then what the error is about, unless the handler knows better.
 func answerOf(err error, stalled bool) (*image.Error, int) {
 	var he *echo.HTTPError
@@ -67,13 +67,14 @@ func answerOf(err error, stalled bool) (*image.Error, int) {
 		return shown(err), he.Code
 	}
 	if stalled {
-		return image.Errorf(image.Invalid, "what was sent did not arrive in time").Suggest("Send it again over a faster connection."), http.StatusRequestTimeout
+		return image.Errorf(image.Invalid, "what was sent did not arrive in time").
+			Suggest("Send it again over a faster connection."), http.StatusRequestTimeout
 	}
 	e := shown(err)
 	return e, page.Status(e.Kind)
 }
 
-// shown gives what a person may see of an error.
+// shown returns what a person may see of an error.
 func shown(err error) *image.Error {
 	var e *image.Error
 	if errors.As(err, &e) && e.Kind != image.Internal { // which tells paths, queries and addresses of this server

@@ -2,5 +2,5 @@
 
 package web
 
-// openFiles gives how many files the process may open; 0 where that is not known.
+// openFiles returns how many files the process may open; 0 where that is not known.
 func openFiles() uint64 { return 0 }

@@ -4,7 +4,7 @@ package web
 
 import "syscall"
 
-// openFiles gives how many files the process may open; 0 where that is not known. Go raises it to what is allowed at
+// openFiles returns how many files the process may open; 0 where that is not known. Go raises it to what is allowed at
 // the start.
 func openFiles() uint64 {
 	var limit syscall.Rlimit

@@ -16,8 +16,8 @@ import (
 	"github.com/stowage/stowage/views/ui"
 )
 
-// hosts are the names under which the server answers. A page elsewhere could have its own name resolve to this server and
-// then read everything here (DNS rebinding); its requests still come with that name.
+// hosts are the names under which the server answers. A page elsewhere could have its own name resolve to this server
+// and then read everything here (DNS rebinding); its requests still come with that name.
 type hosts struct {
 	loopback bool
 	names    map[string]bool
@@ -34,9 +34,9 @@ func newHosts(o Options) hosts {
 	return h
 }
 
-// answers reports whether a request with that Host is answered: under a loopback name and the names that the operator gave
-// and, on the network, under any IP address. A rebound page has a name, and behind a mapped port the server does not know
-// its own address.
+// answers reports whether a request with that Host is answered: under a loopback name and the names that the operator
+// gave and, on the network, under any IP address. A rebound page has a name, and behind a mapped port the server does
+// not know its own address.
 func (h hosts) answers(host string) bool {
 	name := bareHost(host)
 	if isLoopbackName(name) || h.names[name] {
@@ -46,7 +46,7 @@ func (h hosts) answers(host string) bool {
 	return err == nil && !h.loopback
 }
 
-// bareHost gives host[:port] without its port, brackets and final dot, in lower case.
+// bareHost returns host[:port] without its port, brackets and final dot, in lower case.
 func bareHost(hostport string) string {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {
@@ -86,8 +86,8 @@ func (h hosts) only(next http.Handler, log *slog.Logger) http.Handler {
 	})
 }
 
-// refuse says that the server does not go by the request's Host: as a page to browsers, in the registry API's form to its
-// clients, and else as text.
+// refuse says that the server does not go by the request's Host: as a page to browsers, in the registry API's form to
+// its clients, and else as text.
 func (h hosts) refuse(w http.ResponseWriter, r *http.Request) {
 	const status = http.StatusMisdirectedRequest
 	e := h.unknown(r.Host)

@@ -14,7 +14,7 @@ import (
 	"github.com/stowage/stowage/views/address"
 )
 
-// quiet tells whether a request says nothing of what people do: assets, probes, and what a search asks for with each
+// quiet reports whether a request says nothing of what people do: assets, probes, and what a search asks for with each
 // letter that somebody types.
 func quiet(c echo.Context) bool {
 	switch path := c.Request().URL.Path; path {
@@ -25,15 +25,17 @@ func quiet(c echo.Context) bool {
 	}
 }
 
-// loggedParams are the parameters that stand in the log. Nobody types them: what people type or paste may hold a password.
+// loggedParams are the parameters that stand in the log. Nobody types them: what people type or paste may hold a
+// password.
 var loggedParams = []string{
-	"again", "all", "dangling", "digests", "document", "go", "group", "limit", "n", "no-trunc", "ns", "official", "page", "pinned",
+	"again", "all", "dangling", "digests", "document", "go", "group", "limit", "n", "no-trunc", "ns", "official", "page",
+	"pinned",
 	"platform", "raw", "registries", "sort", "stars", "tags", "update",
 }
 
 var loggedValue = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,40}$`)
 
-// loggedPath gives a URL as it stands in the log: its path, and of its query what is known to be harmless.
+// loggedPath returns a URL as it stands in the log: its path, and of its query what is known to be harmless.
 func loggedPath(u *url.URL) string {
 	path := image.WithoutUserInfo(u.Path)
 	if u.RawQuery == "" {

@@ -93,8 +93,8 @@ func safe(h http.Header) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 }
 
-// upload tells whether a request sends an archive, which may be as large as the disk has room for. Its handler bounds it,
-// and sees to it that it does not drip.
+// upload reports whether a request sends an archive, which may be as large as the disk has room for. Its handler bounds
+// it, and sees to it that it does not drip.
 func upload(c echo.Context) bool {
 	switch r := c.Request(); r.Method {
 	case http.MethodPost:
@@ -119,12 +119,13 @@ func crossOrigin() echo.MiddlewareFunc {
 	}
 }
 
-// uncompressed tells which answers are not to be compressed: streams, assets that bring their own, and
+// uncompressed reports which answers are not to be compressed: streams, assets that bring their own, and
 // original bytes and archives, whose ETag is that of the bytes as they are and which can be had in parts.
 func uncompressed(c echo.Context) bool {
 	path := c.Request().URL.Path
 	if address.IsArchive(path) {
 		return true
 	}
-	return strings.HasPrefix(path, static.Prefix) || strings.HasSuffix(path, "/events") || path == "/metrics" || c.QueryParam("raw") != ""
+	return strings.HasPrefix(path, static.Prefix) || strings.HasSuffix(path, "/events") || path == "/metrics" ||
+		c.QueryParam("raw") != ""
 }

@@ -27,7 +27,7 @@ func ready(o Options) echo.HandlerFunc {
 	}
 }
 
-// reasons gives the errors that were joined.
+// reasons returns the errors that were joined.
 func reasons(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {

@@ -114,7 +114,7 @@ func (c *contents) allCalled(names []string) bool {
 	return len(names) > 0
 }
 
-// recover gives what of index.json could not be read to the images that manifest.json has instead: by their config, or
+// recover lets the images of manifest.json have what of index.json could not be read: by their config, or
 // else by a name. Where there is none, that is why the archive is refused.
 func (c *contents) recover(context.Context) error {
 	for _, l := range c.lost {

@@ -173,7 +173,7 @@ func (m *Archive) addFile(ctx context.Context, name string, content io.Reader, s
 	return nil
 }
 
-// isDirectory tells whether a member says what is in the archive.
+// isDirectory reports whether a member says what is in the archive.
 func isDirectory(name string) bool {
 	return name == DockerFile || name == indexFile || name == layoutFile || name == legacyFile
 }
@@ -240,7 +240,7 @@ func (m *Archive) find(name string) (file image.Staged, ok bool, err error) {
 	return image.Staged{}, false, writeAnew(image.Errorf(image.Invalid, "the link %q leads in a circle", name))
 }
 
-// named gives a file that a document of the archive names.
+// named returns a file that a document of the archive names.
 func (m *Archive) named(by, name string) (image.Staged, error) {
 	clean, err := cleanName(name)
 	if err != nil {

@@ -245,7 +245,7 @@ func mirrored(hosts []string) ([]string, error) {
 	return all, nil
 }
 
-// isLoopback tells whether listening on host reaches this machine only.
+// isLoopback reports whether listening on host reaches this machine only.
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()

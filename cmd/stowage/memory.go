@@ -51,7 +51,7 @@ func limitMemory(flag int64, log *slog.Logger) {
 	log.Debug("soft memory limit", "bytes", debug.SetMemoryLimit(-1))
 }
 
-// lesser gives the least of what providers say, as far as they know.
+// lesser returns the least of what providers say, as far as they know.
 func lesser(providers ...memlimit.Provider) memlimit.Provider {
 	return func() (uint64, error) {
 		var least uint64

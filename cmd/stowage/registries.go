@@ -54,7 +54,7 @@ func (f flags) registries() ([]registry.Entry, error) {
 	return list, nil
 }
 
-// sameHost tells whether two names mean one registry.
+// sameHost reports whether two names mean one registry.
 func sameHost(a, b string) bool {
 	normal := func(s string) string {
 		if s = strings.ToLower(strings.TrimSpace(s)); s == "index.docker.io" {
@@ -160,7 +160,7 @@ func (r registriesFile) mapping(node ast.Node, known []string, where string,
 	return nil
 }
 
-// sequence gives the items of a list; none where the value is empty.
+// sequence returns the items of a list; none where the value is empty.
 func (r registriesFile) sequence(key string, node ast.Node) ([]ast.Node, error) {
 	switch n := node.(type) {
 	case *ast.SequenceNode:
@@ -171,7 +171,7 @@ func (r registriesFile) sequence(key string, node ast.Node) ([]ast.Node, error) 
 	return nil, r.wrong(node, image.Textf("%s: expected a list", key))
 }
 
-// scalar gives a value as it is written; empty where there is none.
+// scalar returns a value as it is written; empty where there is none.
 func (r registriesFile) scalar(key string, node ast.Node) (string, error) {
 	switch node.(type) {
 	case *ast.NullNode:

@@ -9,7 +9,7 @@ import (
 // version is set by the linker for releases; otherwise the build information tells.
 var version = ""
 
-// versionLine gives one line such as "stowage 0.1.0 go1.26.8 linux/amd64".
+// versionLine returns one line such as "stowage 0.1.0 go1.26.8 linux/amd64".
 func versionLine() string {
 	v := version
 	if info, ok := debug.ReadBuildInfo(); ok && v == "" {

@@ -85,7 +85,7 @@ func unpackArchive(t *testing.T, raw []byte) archived {
 	return a
 }
 
-// names gives what index.json calls its images.
+// names returns what index.json calls its images.
 func (a archived) names() []string {
 	var names []string
 	for _, d := range a.index.Manifests {
@@ -396,7 +396,7 @@ func TestABrokenImageIsNotHandedOut(t *testing.T) {
 	getArchive(s, "/archive?image=test/wrong:fine")
 }
 
-// blobFile gives the path of a layer's file.
+// blobFile returns the path of a layer's file.
 func blobFile(dir string, d image.Digest) string {
 	return filepath.Join(dir, "blobs", "sha256", d.Encoded())
 }

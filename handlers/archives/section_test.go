@@ -14,7 +14,7 @@ import (
 
 var archiveLink = regexp.MustCompile(`<a class="btn btn-primary" href="([^"]*)">`)
 
-// offered gives the address of the archive that a page offers.
+// offered returns the address of the archive that a page offers.
 func offered(a pages.Answer, t *testing.T) string {
 	t.Helper()
 	m := archiveLink.FindStringSubmatch(a.Body)

@@ -72,7 +72,8 @@ func (h *Handlers) PutArchive(c echo.Context) error {
 	return h.answerUpload(c, j)
 }
 
-// whileServing gives a context that also ends when the server goes down: it does not wait for somebody who is sending.
+// whileServing returns a context that also ends when the server goes down: it does not wait for somebody who is
+// sending.
 func (h *Handlers) whileServing(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
@@ -212,7 +213,7 @@ func formError(err error) error {
 	return brokeOff(err)
 }
 
-// answerUpload tells a sender at a terminal what was stored, and where.
+// answerUpload answers a sender at a terminal with what was stored, and where.
 func (h *Handlers) answerUpload(c echo.Context, j job.Job) error {
 	base := h.Site.Origin(c)
 	var text strings.Builder

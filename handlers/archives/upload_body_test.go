@@ -68,7 +68,7 @@ func (w *wire) Read(p []byte) (int, error) {
 
 func (w *wire) Close() error { return nil }
 
-// sentOver gives the body of a request over a wire.
+// sentOver returns the body of a request over a wire.
 func sentOver(w *wire) *sentBody {
 	w.ResponseRecorder, w.changed = httptest.NewRecorder(), make(chan struct{})
 	r := httptest.NewRequest(http.MethodPut, "/archives", w)

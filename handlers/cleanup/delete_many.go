@@ -158,7 +158,7 @@ func (d *deletion) skip(name string, err error) {
 	d.skipped = append(d.skipped, skipped)
 }
 
-// skippable tells whether an error is about one thing alone, and not about the shelf.
+// skippable reports whether an error is about one thing alone, and not about the shelf.
 func skippable(err error) bool {
 	switch image.KindOf(err) {
 	case image.Invalid, image.NotFound, image.Conflict:

@@ -12,10 +12,10 @@ import (
 	"github.com/stowage/stowage/test/pages"
 )
 
-// deleteAll gives the address of the plan for several things.
+// deleteAll returns the address of the plan for several things.
 func deleteAll(refs ...string) string { return "/delete?" + url.Values{"ref": refs}.Encode() }
 
-// allFields gives the fields of the plan's form, repeated ones too.
+// allFields returns the fields of the plan's form, repeated ones too.
 func allFields(a pages.Answer, t *testing.T) url.Values {
 	t.Helper()
 	_, rest, found := strings.Cut(a.Main(), `action="/delete" method="post"`)

@@ -53,7 +53,7 @@ func pinBack(c echo.Context, a address.Image) string {
 	return a.Base().String()
 }
 
-// pinnable gives what a pin at an address is on. An image ID stands for the digest that it is stored under, where
+// pinnable returns what a pin at an address is on. An image ID stands for the digest that it is stored under, where
 // there is only one.
 func (h *Storage) pinnable(ctx context.Context, a address.Image) (image.Reference, error) {
 	if a.ID == "" {

@@ -24,7 +24,7 @@ import (
 
 var pruneHidden = regexp.MustCompile(`<input type="hidden" name="([\w!]+)" value="([^"]*)">`)
 
-// pruneForm gives the fields of the form that carries a prune out, as a browser would send them.
+// pruneForm returns the fields of the form that carries a prune out, as a browser would send them.
 func pruneForm(a pages.Answer, t *testing.T) url.Values {
 	t.Helper()
 	_, rest, found := strings.Cut(a.Main(), `action="/prune" method="post"`)

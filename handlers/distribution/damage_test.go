@@ -65,7 +65,7 @@ type piece struct {
 	code   string // of the error for it
 }
 
-// pieces gives ten blobs of several images: layers small and large, configs, manifests small and large, indexes.
+// pieces returns ten blobs of several images: layers small and large, configs, manifests small and large, indexes.
 func (s *testShelf) pieces() []piece {
 	s.t.Helper()
 	long := made("amd64", "long")

@@ -20,7 +20,8 @@ func (h *Handler) count(q request, ref image.Reference, d image.Digest) {
 		}
 		return
 	}
-	if known := q.Header.Get("If-None-Match"); known != "" && (strings.Contains(known, string(d)) || strings.TrimSpace(known) == "*") {
+	if known := q.Header.Get("If-None-Match"); known != "" &&
+		(strings.Contains(known, string(d)) || strings.TrimSpace(known) == "*") {
 		return
 	}
 	if ref.Tag == "" {
@@ -29,7 +30,7 @@ func (h *Handler) count(q request, ref image.Reference, d image.Digest) {
 	h.store.HandedOut(ref, d)
 }
 
-// client gives the address that a request comes from, without its port: a client may get the digest over another
+// client returns the address that a request comes from, without its port: a client may get the digest over another
 // connection than it asked for the tag.
 func client(r *http.Request) string {
 	return r.RemoteAddr[:max(0, strings.LastIndexByte(r.RemoteAddr, ':'))]

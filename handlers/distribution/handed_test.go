@@ -14,7 +14,7 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// counted gives how often a tag, the digest that it points to and manifests under it were handed out.
+// counted returns how often a tag, the digest that it points to and manifests under it were handed out.
 func (s *testShelf) counted(reference string, manifests ...image.Digest) (tag, digest int64, each []int64) {
 	s.t.Helper()
 	parsed, err := image.ParseReference(reference)

@@ -14,7 +14,7 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// Shelf tells what may be served under the names of the API.
+// Shelf says what may be served under the names of the API.
 type Shelf interface {
 	Referrers(
 		ctx context.Context, repo image.Repository, subject, after image.Digest, most int64,
@@ -65,7 +65,8 @@ type Handler struct {
 
 // New makes a Handler.
 func New(o Options) *Handler {
-	h := &Handler{store: o.Store, mirror: o.Mirror, log: o.Logger, names: newNames(), documents: newDocuments(), asked: newAskedTags()}
+	h := &Handler{store: o.Store, mirror: o.Mirror, log: o.Logger, names: newNames(), documents: newDocuments(),
+		asked: newAskedTags()}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -117,7 +118,8 @@ var (
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, asks bool) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		return refuse(http.StatusMethodNotAllowed, unsupported, "this registry is read-only: images come onto the shelf by its pages, or as archives: docker save IMAGE | curl -T - http://THIS-SERVER/archives")
+		return refuse(http.StatusMethodNotAllowed, unsupported,
+			"this registry is read-only: images come onto the shelf by its pages, or as archives: docker save IMAGE | curl -T - http://THIS-SERVER/archives")
 	}
 	address, _ := strings.CutPrefix(r.URL.Path, "/v2")
 	address = strings.TrimPrefix(address, "/")
@@ -177,7 +179,7 @@ func cutLast(path string) (before, last string) {
 	return path[:i], path[i+1:]
 }
 
-// ping tells that this is a registry, and that nobody has to sign in.
+// ping answers that this is a registry, and that nobody has to sign in.
 func (h *Handler) ping(w http.ResponseWriter, q request) error {
 	return h.json(w, q, "application/json", struct{}{})
 }
@@ -218,7 +220,8 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 func ownFault(err error) *wireError {
 	var known *image.Error
 	if errors.As(err, &known) && known.Kind == image.Damaged {
-		return refuse(http.StatusInternalServerError, unknown, "%s on this server: whoever runs it has to mend it", known.Message)
+		return refuse(http.StatusInternalServerError, unknown, "%s on this server: whoever runs it has to mend it",
+			known.Message)
 	}
 	return refuse(http.StatusInternalServerError, unknown, "internal error: the server's log says more")
 }

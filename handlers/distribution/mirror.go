@@ -27,8 +27,8 @@ func (h *Handler) forRegistry(q request) bool {
 	return h.mirror.Covers(q.repo) || q.find.Get("ns") != ""
 }
 
-// served gives what is stored under a reference. What an archive calls by a registry's name is not that registry's, and
-// is not there for who asks for it.
+// served returns what is stored under a reference. What an archive calls by a registry's name is not that registry's,
+// and is not there for who asks for it.
 func (h *Handler) served(q request, ref image.Reference) (shelf.Served, error) {
 	m, err := h.store.Served(q.Context(), ref)
 	if err != nil || ref.Tag == "" || !h.forRegistry(q) {
@@ -46,13 +46,15 @@ var errUploaded = errors.New("uploaded")
 
 // mirrored answers an index or a manifest of a repository that is mirrored: what the shelf has, if that is what the
 // registry has, and else what the registry has. found tells whether the shelf has something, m what.
-func (h *Handler) mirrored(w http.ResponseWriter, q request, ref image.Reference, m shelf.Served, found bool) (answered bool, err error) {
+func (h *Handler) mirrored(w http.ResponseWriter, q request, ref image.Reference, m shelf.Served,
+	found bool) (answered bool, err error) {
 	d := ref.Digest
 	switch {
 	case d != "" && found:
 		if q.Method == http.MethodGet {
 			if err := h.mirror.HandOutStored(q.Context(), q.repo, d, asker(q.Request)); err != nil {
-				h.log.Warn("a tag that a client asked for is not pulled", "digest", d, "repository", q.repo, "error", err) // it has its answer nevertheless
+				// it has its answer nevertheless
+				h.log.Warn("a tag that a client asked for is not pulled", "digest", d, "repository", q.repo, "error", err)
 			}
 		}
 		return false, nil

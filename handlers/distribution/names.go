@@ -69,7 +69,7 @@ func notHost(ns string) *wireError {
 	return refuse(http.StatusBadRequest, nameInvalid, "ns is the host of a registry, such as docker.io, not %.100q", ns)
 }
 
-// plain tells whether a name is made of what names are made of, and climbs nowhere.
+// plain reports whether a name is made of what names are made of, and climbs nowhere.
 func plain(name string) bool {
 	for part := range strings.SplitSeq(name, "/") {
 		if part == "" || part[0] == '.' {
@@ -94,7 +94,7 @@ func withHost(name string) string {
 	return image.HostInPath(host) + "/" + path
 }
 
-// isTag tells whether s can be a tag (distribution-spec, "Pulling manifests").
+// isTag reports whether s can be a tag (distribution-spec, "Pulling manifests").
 func isTag(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {

@@ -194,7 +194,7 @@ func (s *testShelf) delete(reference string) {
 	}
 }
 
-// file gives the path of a blob's file.
+// file returns the path of a blob's file.
 func (s *testShelf) file(d image.Digest) string {
 	return filepath.Join(s.dir, "blobs", "sha256", d.Encoded())
 }

@@ -19,7 +19,7 @@ type Names interface {
 // Rooms answer those addresses below /images/ that other packages have.
 type Rooms struct {
 	Repository, Archive, DeletePlan, Delete, Pin, Unpin, Check func(echo.Context, address.Image) error
-	// RepositoryArchive tells whether it was for it to answer.
+	// RepositoryArchive reports whether it was for it to answer.
 	RepositoryArchive func(echo.Context, address.Image) (done bool, err error)
 }
 

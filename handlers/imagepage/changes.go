@@ -103,7 +103,7 @@ func (h *Changes) changesSide(ctx context.Context, ref image.Reference,
 // imagePair is a platform's image on both sides.
 type imagePair struct{ from, to shelf.Image }
 
-// commonPlatforms gives the platforms that are stored on both sides.
+// commonPlatforms returns the platforms that are stored on both sides.
 func commonPlatforms(from, to []platformChoice) map[image.Platform]imagePair {
 	old := map[image.Platform]shelf.Image{}
 	for _, c := range from {

@@ -7,7 +7,7 @@ import (
 	"github.com/stowage/stowage/views/imagepage"
 )
 
-// handed tells how often clients were given what the page is of. An ID has no repository: there its manifest counts,
+// handed returns how often clients were given what the page is of. An ID has no repository: there its manifest counts,
 // under all of them.
 func (h *Handlers) handed(ctx context.Context, s *subject) (imagepage.HandedView, error) {
 	manifest := s.shown.Manifest

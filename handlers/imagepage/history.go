@@ -90,7 +90,7 @@ func historyView(events []shelf.TagEvent, ofTag bool) imagepage.HistoryView {
 	return v
 }
 
-// historyPoints gives the digests at which a tag has been, newest first, each once, as far as they are stored.
+// historyPoints returns the digests at which a tag has been, newest first, each once, as far as they are stored.
 func historyPoints(events []shelf.TagEvent) []imagepage.HistoryPoint {
 	var points []imagepage.HistoryPoint
 	add := func(d image.Digest, stored bool, at time.Time) {

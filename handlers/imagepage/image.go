@@ -87,7 +87,7 @@ func (h *Handlers) section(c echo.Context, a address.Image, s *subject) error {
 	return h.layersSection(c, s)
 }
 
-// read gives the documents that the section is made from; document is what the Manifest section shows.
+// read returns the documents that the section is made from; document is what the Manifest section shows.
 func (s *subject) read(document string) []image.Digest {
 	switch s.Section {
 	case address.SectionHistory, address.SectionUse, address.SectionDownload:

@@ -41,7 +41,7 @@ var differs = map[string]string{
 	"Config.Tty": "as Config.Hostname", "Config.OpenStdin": "as Config.Hostname", "Config.StdinOnce": "as Config.Hostname", "Config.Image": "as Config.Hostname",
 }
 
-// flat gives an inspect object's keys, those of Config, RootFS and Metadata one by one, with their JSON.
+// flat returns an inspect object's keys, those of Config, RootFS and Metadata one by one, with their JSON.
 func flat(t *testing.T, raw []byte) map[string]string {
 	t.Helper()
 	var object map[string]json.RawMessage
@@ -126,7 +126,7 @@ func TestATemplateGivesWhatDockersClientPrints(t *testing.T) {
 	}
 }
 
-// formatDiffers gives the reason why a template does not give what docker prints; "" where it does.
+// formatDiffers returns the reason why a template does not give what docker prints; "" where it does.
 func formatDiffers(template, printed string) string {
 	switch {
 	case template == "json" && strings.Contains(printed, "GraphDriver"), strings.Contains(template, "GraphDriver"):

@@ -40,7 +40,7 @@ func TestTheLayersOfAnImageAreItsHistory(t *testing.T) {
 	s.Get(postgresPage+"/layers").Is(t, http.StatusOK, "13 layers", "25 steps in the history")
 }
 
-// layersOf gives the stored layers of one platform.
+// layersOf returns the stored layers of one platform.
 func layersOf(s *pages.Shelf, reference, platform string) []shelf.Layer {
 	s.T.Helper()
 	for _, i := range s.Target(reference).Images {

@@ -68,7 +68,7 @@ func (h *Handlers) document(ctx context.Context, d image.Digest, attests bool) (
 	return image.Document{MediaType: a.MediaType, Digest: a.Digest, Raw: a.Raw}, err
 }
 
-// documents gives the choice between the index, the manifest of the platform shown and what is stored about it; shown
+// documents returns the choice between the index, the manifest of the platform shown and what is stored about it; shown
 // is the one that is open.
 func (s *subject) documents(ctx context.Context, shown image.Digest) (tabs []ui.Tab) {
 	if s.target.Digest != "" && s.target.Digest != s.shown.Manifest {
@@ -113,7 +113,7 @@ func rawDocument(c echo.Context, doc image.Document, permanent bool) error {
 	return nil
 }
 
-// listed gives what the index lists besides images.
+// listed returns what the index lists besides images.
 func (s *subject) listed() []imagepage.ListedEntry {
 	platforms := map[image.Digest]string{}
 	for _, c := range s.choices {
@@ -135,7 +135,7 @@ func (s *subject) listed() []imagepage.ListedEntry {
 	return listed
 }
 
-// digestLink gives the pages of digests that documents about this image name.
+// digestLink returns the pages of digests that documents about this image name.
 func (s *subject) digestLink() func(digest string) string {
 	pages := map[string]string{
 		string(s.shown.ID):       s.url(address.SectionConfig),
@@ -166,7 +166,7 @@ func (s *subject) digestLink() func(digest string) string {
 	return func(digest string) string { return pages[digest] }
 }
 
-// imagetools gives the command that prints the same bytes.
+// imagetools returns the command that prints the same bytes.
 func (s *subject) imagetools(d image.Digest) string {
 	var repository image.Reference
 	switch {

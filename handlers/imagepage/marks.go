@@ -20,7 +20,7 @@ func pinAddress(c echo.Context, a address.Image) error {
 	return c.Redirect(http.StatusSeeOther, a.Base().String())
 }
 
-// pins gives what is pinned of a subject, and what can be.
+// pins returns what is pinned of a subject, and what can be.
 func (h *Handlers) pins(ctx context.Context, s *subject) (imagepage.PinView, error) {
 	v := imagepage.PinView{Back: s.url(s.Section)}
 	if s.ID == "" {
@@ -56,7 +56,7 @@ func pinChoices(names shelf.Names) []image.Reference {
 	return choices[:min(len(choices), maxPinChoices)]
 }
 
-// update gives what is known of a tag at its registry; nil where the address is no tag's.
+// update returns what is known of a tag at its registry; nil where the address is no tag's.
 func (h *Handlers) update(ctx context.Context, s *subject) (*marks.TagUpdate, error) {
 	if s.Ref.Tag == "" {
 		return nil, nil //nolint:nilnil // a digest has no updates
@@ -73,7 +73,7 @@ func (h *Handlers) update(ctx context.Context, s *subject) (*marks.TagUpdate, er
 	return u, nil
 }
 
-// damaged gives the parts of what the page is about that are damaged on the disk.
+// damaged returns the parts of what the page is about that are damaged on the disk.
 func (s *subject) damaged(h *Handlers) (parts []image.Digest) {
 	look := func(d image.Digest) {
 		if d != "" && h.Store.IsDamaged(d) && !slices.Contains(parts, d) {

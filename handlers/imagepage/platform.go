@@ -16,8 +16,8 @@ type platformChoice struct {
 	stored   bool
 }
 
-// choicesOf gives the platforms of a target in the index's order, nested indexes unfolded, each manifest once for each
-// platform that it is listed for.
+// choicesOf returns the platforms of a target in the index's order, nested indexes unfolded, each manifest once for
+// each platform that it is listed for.
 func choicesOf(t shelf.Target) []platformChoice {
 	byManifest := make(map[image.Digest]shelf.Image, len(t.Images))
 	for _, i := range t.Images {

@@ -25,7 +25,7 @@ func getAt(s *pages.Shelf, host, address string, headers ...string) pages.Answer
 
 var copied = regexp.MustCompile(`data-copy="([^"]*)"`)
 
-// commands gives what the copy buttons of the page's commands copy.
+// commands returns what the copy buttons of the page's commands copy.
 func commands(a pages.Answer) (all []string) {
 	for _, m := range copied.FindAllStringSubmatch(a.Main(), -1) {
 		if text := html.UnescapeString(m[1]); strings.Contains(text, " ") {

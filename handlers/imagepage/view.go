@@ -145,7 +145,7 @@ func (s *subject) tabs(ctx context.Context) []ui.Tab {
 	return tabs
 }
 
-// platformLinks gives the platform switch: to the same section where a platform is stored, to the pull form
+// platformLinks returns the platform switch: to the same section where a platform is stored, to the pull form
 // where it is not.
 func (s *subject) platformLinks() []imagepage.PlatformChoice {
 	links := make([]imagepage.PlatformChoice, 0, len(s.choices))
@@ -164,7 +164,7 @@ func (s *subject) platformLinks() []imagepage.PlatformChoice {
 	return links
 }
 
-// storedPlatforms gives what pulling again is about.
+// storedPlatforms returns what pulling again is about.
 func (s *subject) storedPlatforms() []image.Platform {
 	var platforms []image.Platform
 	for _, c := range s.choices {
@@ -175,7 +175,7 @@ func (s *subject) storedPlatforms() []image.Platform {
 	return platforms
 }
 
-// pullURL gives the pull form with the platform of the page ticked.
+// pullURL returns the pull form with the platform of the page ticked.
 func (s *subject) pullURL() string { return s.pullFormURL(s.platform) }
 
 func (s *subject) pullFormURL(p image.Platform) string {
@@ -185,7 +185,7 @@ func (s *subject) pullFormURL(p image.Platform) string {
 	return address.PullFormOf(s.Ref, p).String()
 }
 
-// figures gives the key figures of the platform shown.
+// figures returns the key figures of the platform shown.
 func (s *subject) figures(ctx context.Context) imagepage.ImageFigures {
 	f := imagepage.ImageFigures{
 		ID: s.shown.ID, Size: s.shown.Size, Unpacked: s.shown.Unpacked, Layers: s.shown.Layers, Created: s.shown.Created,
@@ -203,7 +203,7 @@ func (s *subject) figures(ctx context.Context) imagepage.ImageFigures {
 	return f
 }
 
-// deletions gives what can be deleted from here. Each leads to the plan, which says what will happen.
+// deletions returns what can be deleted from here. Each leads to the plan, which says what will happen.
 func (s *subject) deletions(ctx context.Context) []ui.Link {
 	whole := ui.Link{Label: text.T(ctx, "image.delete"), URL: s.Base().At(address.SectionDelete).String()}
 	if s.ID != "" || !s.stored || len(s.target.Images) < 2 {
@@ -217,7 +217,7 @@ func (s *subject) deletions(ctx context.Context) []ui.Link {
 	return []ui.Link{one, whole}
 }
 
-// docker gives a docker command about the image, for its platform where that is not a matter of course.
+// docker returns a docker command about the image, for its platform where that is not a matter of course.
 func (s *subject) docker(command, options string) string {
 	words := []string{"docker", command}
 	if len(s.choices) > 1 && s.platform.Known() {

@@ -18,7 +18,7 @@ import (
 
 var rowLink = regexp.MustCompile(`<a class="min-w-0 hover:underline" href="/images/([^"]*)" data-row-link>`)
 
-// rows gives the addresses of a list's rows, in order.
+// rows returns the addresses of a list's rows, in order.
 func rows(a pages.Answer) []string {
 	var rows []string
 	for _, m := range rowLink.FindAllStringSubmatch(a.Body, -1) {

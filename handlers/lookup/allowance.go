@@ -4,7 +4,7 @@ import (
 	"github.com/stowage/stowage/views/offer"
 )
 
-// Allowance gives what a registry said last of its rate limit, for views.AllowanceLine; nil where it never
+// Allowance returns what a registry said last of its rate limit, for views.AllowanceLine; nil where it never
 // said anything, or so long ago that the count has begun anew.
 func (h *Desk) Allowance(host string) *offer.Allowance {
 	if h.Registry == nil {

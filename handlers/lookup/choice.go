@@ -82,8 +82,8 @@ func offerRank(o resolve.Offer) int {
 	return len(usualPlatforms)
 }
 
-// tickedOffers tells which offers are ticked, and which of the asked platforms are not there. Where nobody has chosen,
-// the default one is.
+// tickedOffers returns which offers are ticked, and which of the asked platforms are not there. Where nobody has
+// chosen, the default one is.
 func tickedOffers(r resolve.Resolution, asked []image.Platform,
 	chosen bool) (ticked map[int]bool, absent []image.Platform) {
 	ticked = make(map[int]bool)

@@ -28,7 +28,7 @@ func UnknownDigest(hex string) error {
 		Suggest("An image cannot be pulled by its ID. Pull it by its name, such as postgres:15.")
 }
 
-// KnownPage gives the address of what the shelf has under the beginning of a digest: an image by its ID, what
+// KnownPage returns the address of what the shelf has under the beginning of a digest: an image by its ID, what
 // a repository knows by that digest, or a layer. It is empty where there is nothing, and an error of kind
 // Conflict where several images begin so.
 func (h *Desk) KnownPage(ctx context.Context, hex string) (string, error) {

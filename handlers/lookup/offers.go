@@ -122,7 +122,7 @@ func missingBlobs(layers []resolve.OfferedLayer) string {
 	return b.String()
 }
 
-// FreeDisk gives the bytes that there is room for on the data folder's volume; -1 where that cannot be told.
+// FreeDisk returns the bytes that there is room for on the data folder's volume; -1 where that cannot be told.
 func (h *Desk) FreeDisk() int64 {
 	left, err := h.Store.Left()
 	if err != nil {

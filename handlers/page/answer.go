@@ -11,12 +11,12 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// JSON tells whether a request asks for JSON, which browsers do not.
+// JSON reports whether a request asks for JSON, which browsers do not.
 func JSON(r *http.Request) bool {
 	return Wants(strings.Join(r.Header.Values("Accept"), ","), echo.MIMEApplicationJSON)
 }
 
-// PlainText tells whether a request asks for text: by curl -H 'Accept: text/plain' or curl -T, never by a browser.
+// PlainText reports whether a request asks for text: by curl -H 'Accept: text/plain' or curl -T, never by a browser.
 func PlainText(r *http.Request) bool {
 	return r.Method == http.MethodPut || Wants(strings.Join(r.Header.Values("Accept"), ","), echo.MIMETextPlain)
 }
@@ -60,7 +60,7 @@ func BareAnswer(c echo.Context) {
 	header.Set(echo.HeaderXContentTypeOptions, "nosniff")
 }
 
-// Wants tells whether an Accept header names a media type and no web page: browsers ask for a page.
+// Wants reports whether an Accept header names a media type and no web page: browsers ask for a page.
 func Wants(accept, mediaType string) bool {
 	wanted := false
 	for part := range strings.SplitSeq(accept, ",") {

@@ -13,7 +13,7 @@ import (
 // MaxNames is how many references are read for one image.
 const MaxNames = 200
 
-// CrumbsOf gives the way to a repository; its last part leads to url where that is not empty.
+// CrumbsOf returns the way to a repository; its last part leads to url where that is not empty.
 func CrumbsOf(ctx context.Context, r image.Repository, url string) []ui.Crumb {
 	crumbs := []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: address.ImagesPath}, {Label: r.Host()}}
 	for part := range strings.SplitSeq(r.Path(), "/") {

@@ -73,7 +73,7 @@ func LeadOn(c echo.Context, to string) error {
 	return c.NoContent(http.StatusNoContent)
 }
 
-// Partial tells whether htmx wants only the part of the page that the address changes.
+// Partial reports whether htmx wants only the part of the page that the address changes.
 func Partial(c echo.Context) bool {
 	h := c.Request().Header
 	return h.Get("HX-Request") == "true" && h.Get("HX-Request-Type") == "partial"
@@ -89,7 +89,7 @@ func (h *Site) Chrome(c echo.Context, title string, active ui.Nav) ui.Chrome {
 	}
 }
 
-// trouble gives what is known against the database and the data folder, as every page says it; nil where there is
+// trouble returns what is known against the database and the data folder, as every page says it; nil where there is
 // nothing.
 func (h *Site) trouble(ctx context.Context) *ui.ErrorView {
 	var e *image.Error

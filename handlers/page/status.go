@@ -28,7 +28,7 @@ var statuses = map[image.Kind]int{
 	image.Cancelled:    http.StatusConflict,
 }
 
-// Status gives the HTTP status for a kind of failure. It is the one place that maps them.
+// Status returns the HTTP status for a kind of failure. It is the one place that maps them.
 func Status(kind image.Kind) int {
 	if s, ok := statuses[kind]; ok {
 		return s

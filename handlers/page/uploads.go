@@ -12,7 +12,7 @@ func (h *Site) WithUploads(ctx context.Context) context.Context {
 	return ui.WithUploads(ctx, func(ref image.Reference) bool { return h.uploaded(ctx, ref) })
 }
 
-// uploaded tells it of one name. What cannot be looked up is logged, and not said.
+// uploaded reports whether a name was uploaded. What cannot be looked up is logged, and not said.
 func (h *Site) uploaded(ctx context.Context, ref image.Reference) bool {
 	is, err := h.store.Uploaded(ctx, ref)
 	if err != nil && ctx.Err() == nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/stowage/stowage/views/text"
 )
 
-// all gives the address of the form for all tags of a repository of the registry; pairs are further parameters.
+// all returns the address of the form for all tags of a repository of the registry; pairs are further parameters.
 func (p *pullServer) all(repository string, pairs ...string) string {
 	query := url.Values{"ref": {p.ref(repository)}, "all": {"1"}}
 	for i := 0; i+1 < len(pairs); i += 2 {

@@ -30,8 +30,8 @@ type pullOutcome struct {
 	Advice    string       `json:"advice,omitzero"`
 }
 
-// answer tells a script of a pull, as JSON or as text: docker's lines, then the state. The status says how it went: 202
-// until it is over and what it brought is proved, 200 where that is well, and else that of the failure.
+// answer answers a script about a pull, as JSON or as text: docker's lines, then the state. The status says how it
+// went: 202 until it is over and what it brought is proved, 200 where that is well, and else that of the failure.
 func answer(c echo.Context, v pulls.PullView, asJSON bool) error {
 	o := pullOutcome{ID: v.Job.ID, State: v.State(), Digest: pull.DigestOf(v.Job), Newer: v.Job.Outcome.Newer,
 		Lines: v.Job.Outcome.Lines}

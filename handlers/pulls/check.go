@@ -17,7 +17,7 @@ import (
 // longer cannot be read, and stays so.
 const pollCheck = 30 * time.Minute
 
-// check tells what unpacking has found about the images of a pull. It is empty while the pull runs, and where
+// check returns what unpacking has found about the images of a pull. It is empty while the pull runs, and where
 // the images are not stored any more.
 func (h *Handlers) check(ctx context.Context, j job.Job) (pulls.PullCheck, error) {
 	images, at, err := h.brought(ctx, j)
@@ -45,7 +45,7 @@ func checkOf(j job.Job, images []shelf.Image, at image.Reference, now time.Time)
 	return check
 }
 
-// brought gives the images that a pull brought, as far as they are stored, and where their pages are.
+// brought returns the images that a pull brought, as far as they are stored, and where their pages are.
 func (h *Handlers) brought(ctx context.Context, j job.Job) (images []shelf.Image, at image.Reference, err error) {
 	if j.State != job.Done && !j.Outcome.Broken || j.Kind() == job.PullAll || j.Kind() == job.Upload {
 		// Of all tags, each one's own page tells; an upload is proved first.
@@ -73,7 +73,7 @@ func (h *Handlers) brought(ctx context.Context, j job.Job) (images []shelf.Image
 	return images, at, nil
 }
 
-// brokenPulls tells which pulls brought an image that cannot be used.
+// brokenPulls returns which pulls brought an image that cannot be used.
 func (h *Handlers) brokenPulls(ctx context.Context, jobs []job.Job) (map[int64]bool, error) {
 	broken := make(map[int64]bool)
 	for _, j := range jobs {

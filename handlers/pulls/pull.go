@@ -80,7 +80,7 @@ func (h *Handlers) Cancel(c echo.Context) error {
 	return page.Redirect(c, address.Pull{ID: id}.String(), ui.Flash{})
 }
 
-// job gives a pull as it is now: live, or else its record.
+// job returns a pull as it is now: live, or else its record.
 func (h *Handlers) job(ctx context.Context, id int64) (job.Job, error) {
 	if j, live := h.Jobs.Get(id); live {
 		return j, nil

@@ -239,7 +239,7 @@ func (p *pullServer) listen(ctx context.Context, address string) *stream {
 	return s
 }
 
-// next gives the next event; ok is false at the end of the stream.
+// next returns the next event; ok is false at the end of the stream.
 func (s *stream) next() (e event, ok bool) {
 	var data []string
 	for s.lines.Scan() {

@@ -53,7 +53,7 @@ func allTagsOf(tags int, state job.State) job.Job {
 	return j
 }
 
-// manyOf gives what the pull of all tags knows.
+// manyOf returns what the pull of all tags knows.
 func manyOf(j job.Job) pull.AllTags {
 	all, _ := j.Detail.(pull.AllTags)
 	return all

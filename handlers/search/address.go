@@ -26,7 +26,7 @@ func (h *Handlers) ofListed(s address.Search) (address.Search, error) {
 	return s, nil
 }
 
-// currentSearch gives the state of the Search page that htmx asks from: part of what it asks with may be older, since
+// currentSearch returns the state of the Search page that htmx asks from: part of what it asks with may be older, since
 // the rest of the page changed by itself.
 func currentSearch(c echo.Context) (address.Search, bool) {
 	u, err := url.Parse(c.Request().Header.Get("HX-Current-URL"))

@@ -138,7 +138,7 @@ func (h *Handlers) boxRepository(ctx context.Context, words string) (views.BoxLe
 	return views.BoxLead{URL: address.Of(ref).String(), Icon: ui.IconImage, Ref: ref, Note: note}, nil
 }
 
-// ranking tells how well a row matches a typed text, best first: it is what was typed, of the repository that
+// ranking returns how well a row matches a typed text, best first: it is what was typed, of the repository that
 // was typed, begins so with or without what stands before the last slash, or has it somewhere.
 func ranking(text string) func(shelf.Row) int {
 	text = strings.ToLower(text)

@@ -34,7 +34,7 @@ const (
 	detailsLimit = 1500 * time.Millisecond
 )
 
-// searchPicker gives the repository that the Search page's address picks: its tags, and what the picked tag
+// searchPicker returns the repository that the Search page's address picks: its tags, and what the picked tag
 // points to. What a registry is too slow for loads itself. Errors are those that people are not shown; what a
 // registry says stands in the view.
 func (h *Handlers) searchPicker(c echo.Context, state address.Search) (views.PickerView, error) {
@@ -80,7 +80,7 @@ func keepTags(c echo.Context, state, shown address.Search) {
 	}
 }
 
-// tagOf tells whether a text can be a tag of a repository.
+// tagOf reports whether a text can be a tag of a repository.
 func tagOf(repo image.Repository, text string) bool {
 	ref, err := image.ParseRepositoryReference(string(repo) + ":" + text)
 	return err == nil && ref.Tag == text
@@ -159,7 +159,7 @@ type failure struct {
 	Kind    image.Kind
 }
 
-// failureOf tells what to show of an error. It gives back one that is not for people to see.
+// failureOf returns what to show of an error. It returns one as it is that is not for people to see.
 func failureOf(ctx context.Context, repo image.Repository, limit time.Duration, err error) (failure, error) {
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		if limit < pickerPartLimit {

@@ -104,7 +104,7 @@ var (
 	pickerIn = regexp.MustCompile(`(?s)<section id="search-picker".*</section>`)
 )
 
-// tagsIn gives the tags in view.
+// tagsIn returns the tags in view.
 func tagsIn(a pages.Answer) []string {
 	var names []string
 	for _, m := range tagRows.FindAllStringSubmatch(pickerOf(a), -1) {
@@ -113,7 +113,7 @@ func tagsIn(a pages.Answer) []string {
 	return names
 }
 
-// pickerOf gives the part of a page that is the picker; all of an answer that has no page around it.
+// pickerOf returns the part of a page that is the picker; all of an answer that has no page around it.
 func pickerOf(a pages.Answer) string {
 	if part := pickerIn.FindString(a.Body); part != "" {
 		return part

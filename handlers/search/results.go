@@ -21,7 +21,7 @@ const (
 	hitsOfGroup = 8
 )
 
-// searchable gives the registries of the list that can be searched. Mirrors are not, by themselves.
+// searchable returns the registries of the list that can be searched. Mirrors are not, by themselves.
 func (h *Handlers) searchable() []views.SearchRegistry {
 	var all []views.SearchRegistry
 	for _, l := range h.Registry.Listed() {
@@ -32,7 +32,7 @@ func (h *Handlers) searchable() []views.SearchRegistry {
 	return all
 }
 
-// asked gives the registries that a state asks.
+// asked returns the registries that a state asks.
 func (h *Handlers) asked(state address.Search) []views.SearchRegistry {
 	if l, ok := h.Registry.Find(state.Registry); ok && state.Registry != "" {
 		return []views.SearchRegistry{{Host: l.Host, Name: l.Name()}}
@@ -83,7 +83,7 @@ func (h *Handlers) searchResults(ctx context.Context, state address.Search, may 
 	return r, nil
 }
 
-// wordsOf gives what to search for. What the text stands for beyond words, or what is wrong with it, becomes part of
+// wordsOf returns what to search for. What the text stands for beyond words, or what is wrong with it, becomes part of
 // the results.
 func (h *Handlers) wordsOf(ctx context.Context, state address.Search, r *views.SearchResults) (string, error) {
 	m, err := h.understand(ctx, state.Query)

@@ -64,7 +64,7 @@ func (h *Handlers) Page(c echo.Context) error {
 	return h.searchPickerPart(c, state, part)
 }
 
-// searchPart gives the ID of the part that htmx wants; empty for the whole page.
+// searchPart returns the ID of the part that htmx wants; empty for the whole page.
 func searchPart(c echo.Context) string {
 	if !page.Partial(c) {
 		return ""

@@ -140,7 +140,7 @@ func (s *searched) results(address string) pages.Answer {
 	return s.part(address, views.SearchResultsID, "form#"+views.SearchFormID, "/search")
 }
 
-// picks gives the repositories that an answer's results lead to, in their order.
+// picks returns the repositories that an answer's results lead to, in their order.
 func picks(a pages.Answer) (all []string) {
 	for _, line := range strings.Split(a.Main(), "\n") {
 		if strings.Contains(line, "data-row-link") && strings.Contains(line, `id="hit-`) {

@@ -135,7 +135,7 @@ func (h *Handlers) understandReference(ctx context.Context, m *meaning, platform
 	return nil
 }
 
-// storedPage gives the page of a reference on the shelf; empty where it is not stored, or not for each of the
+// storedPage returns the page of a reference on the shelf; empty where it is not stored, or not for each of the
 // platforms. A name alone stands for its tag latest, or else for what the shelf has of the repository.
 func (h *Handlers) storedPage(ctx context.Context, ref image.Reference, platforms []image.Platform) (string, error) {
 	bare := ref.Tag == "" && ref.Digest == ""

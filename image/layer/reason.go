@@ -22,7 +22,7 @@ func (f *fault) Error() string {
 	return fmt.Sprintf("%v: %v", f.of, f.why)
 }
 
-// Unwrap gives the kind of the error and its cause.
+// Unwrap returns the kind of the error and its cause.
 func (f *fault) Unwrap() []error {
 	if f.cause != nil {
 		return []error{f.of, f.cause}

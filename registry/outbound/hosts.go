@@ -25,7 +25,7 @@ func (s insecureHosts) has(hostport string) bool {
 	return s[hostport] || s[hostname(hostport)]
 }
 
-// loopback tells a registry on this machine: localhost, 127.0.0.0/8 and ::1, as docker has it
+// loopback reports whether a registry is on this machine: localhost, 127.0.0.0/8 and ::1, as docker has it
 // (daemon/registry/config.go, isSecureIndex).
 func loopback(hostport string) bool {
 	name := hostname(hostport)

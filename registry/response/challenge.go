@@ -80,7 +80,7 @@ func cutValue(s string) (value, rest string, loose bool) {
 	return b.String(), "", false
 }
 
-// answerable gives the one of the challenges that is answered: by a token where the registry has a token server, else
+// answerable returns the one of the challenges that is answered: by a token where the registry has a token server, else
 // by a name and a password. The text says why there is none.
 func answerable(all []Challenge) (found Challenge, why image.Text) {
 	var others []string

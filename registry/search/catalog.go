@@ -100,7 +100,7 @@ func matches(lists []string, text string, want int) (best []string, total int) {
 	return slices.Concat(ranked[:]...), total
 }
 
-// rankOf tells how well a name matches; negative where it does not. Names are in lower case.
+// rankOf returns how well a name matches; negative where it does not. Names are in lower case.
 func rankOf(name, text string, words []string) int {
 	for _, word := range words {
 		if !strings.Contains(name, word) {

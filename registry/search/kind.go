@@ -49,7 +49,7 @@ func (c *Client) serviceOf(ctx context.Context, host string, kind registry.Searc
 	return s, nil
 }
 
-// searchKind tells how a registry is searched. foundOut is true where nobody set it.
+// searchKind returns how a registry is searched. foundOut is true where nobody set it.
 func (c *Client) searchKind(ctx context.Context, host,
 	text string) (kind registry.SearchKind, foundOut bool, err error) {
 	listed, _ := c.registries.Find(host)

@@ -21,8 +21,8 @@ type Found struct {
 // familiar is the name without library/.
 func (f Found) familiar() string { return strings.TrimPrefix(f.Repository, "library/") }
 
-// search gives what matches, the best first: every word of the query is in the name or the description. An empty query
-// finds nothing.
+// search returns what matches, the best first: every word of the query is in the name or the description. An empty
+// query finds nothing.
 func search(all []Found, query string) []Found {
 	query = strings.TrimPrefix(strings.ToLower(strings.TrimSpace(query)), "library/")
 	if query == "" {

@@ -95,8 +95,8 @@ var remarks = []string{
 	" Deprecated: see the README.",
 }
 
-// madeUp gives every organisation half of the products. Stars and pulls follow from the names: a few are popular, most
-// are not.
+// madeUp returns every organisation half of the products. Stars and pulls follow from the names: a few are popular,
+// most are not.
 func madeUp(organisations []string, products []product) []Found {
 	var all []Found
 	for i, o := range organisations {

@@ -309,7 +309,7 @@ func (f flags) read(w string, takes map[string]bool) (waits bool) {
 	return false
 }
 
-// pending gives the name of the flag at the end of a word.
+// pending returns the name of the flag at the end of a word.
 func (f flags) pending(w string) string {
 	if name, ok := strings.CutPrefix(w, "--"); ok {
 		return name

@@ -19,8 +19,8 @@ type HistoryRow struct {
 	Comment   string
 }
 
-// History gives what `docker history` shows of an image, newest first: entries that are not empty_layer take the sizes
-// of the layers in order, base first, and layers beyond the history are not shown (moby,
+// History returns what `docker history` shows of an image, newest first: entries that are not empty_layer take the
+// sizes of the layers in order, base first, and layers beyond the history are not shown (moby,
 // daemon/images/image_history.go).
 func History(id image.Digest, c *image.Config, sizes []int64) []HistoryRow {
 	rows := make([]HistoryRow, len(c.History))
@@ -50,8 +50,8 @@ const (
 // oldestHistory is the time before which docker does not believe a history's dates.
 var oldestHistory = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// HistoryTable gives rows as `docker history` prints them, with --no-trunc where whole is true. TooLarge where that is
-// more than anybody reads.
+// HistoryTable returns rows as `docker history` prints them, with --no-trunc where whole is true. TooLarge where that
+// is more than anybody reads.
 func HistoryTable(rows []HistoryRow, whole bool, now time.Time) (string, error) {
 	table := [][]string{{"IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"}}
 	for _, r := range rows {
@@ -121,7 +121,7 @@ func cutColumns(s string, most int) string {
 	return s
 }
 
-// columns gives how many columns of a terminal a text takes, as docker counts: two for wide East Asian characters.
+// columns returns how many columns of a terminal a text takes, as docker counts: two for wide East Asian characters.
 func columns(s string) (n int) {
 	for _, r := range s {
 		n += columnsOf(r)

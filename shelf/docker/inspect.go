@@ -42,7 +42,7 @@ type inspection[config any] struct {
 	Metadata      inspectedMetadata
 }
 
-// graphDriver tells where a storage driver keeps the unpacked file systems. Here nothing is unpacked to disk, so it is
+// graphDriver says where a storage driver keeps the unpacked file systems. Here nothing is unpacked to disk, so it is
 // empty, as its Data is with docker's containerd store; templates that read it go on working.
 type graphDriver struct {
 	Data map[string]string
@@ -118,7 +118,7 @@ func (h *clientHealth) Format(f fmt.State, verb rune) {
 	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), (*image.Healthcheck)(h)) // f keeps its own error
 }
 
-// raw gives the object as the engine sends it.
+// raw returns the object as the engine sends it.
 func (i Inspected) raw() inspection[rawConfig] {
 	c := i.Config.Config
 	return inspected(i, rawConfig{
@@ -130,7 +130,7 @@ func (i Inspected) raw() inspection[rawConfig] {
 	})
 }
 
-// client gives the object as docker's client decodes it.
+// client returns the object as docker's client decodes it.
 func (i Inspected) client() inspection[clientConfig] {
 	c := i.Config.Config
 	return inspected(i, clientConfig{
@@ -164,7 +164,7 @@ func inspected[config any](i Inspected, conf config) inspection[config] {
 	return o
 }
 
-// Inspect gives what `docker inspect` prints for an image: an array of one object, indented by four
+// Inspect returns what `docker inspect` prints for an image: an array of one object, indented by four
 // spaces, markup characters as they are. Size is null while the unpacked size is unknown.
 func Inspect(i Inspected) ([]byte, error) {
 	raw, err := encodePlain([]inspection[rawConfig]{i.raw()})

@@ -27,7 +27,7 @@ type templateLimits struct {
 var formatLimits = templateLimits{output: 1 << 20, text: 1 << 20, texts: 16 << 20, steps: 1 << 20, depth: 1000,
 	time: time.Second}
 
-// Format gives what `docker inspect -f TEMPLATE` prints for an image, with the line break at its end. As docker does,
+// Format returns what `docker inspect -f TEMPLATE` prints for an image, with the line break at its end. As docker does,
 // it runs the template on the object as the client knows it (.ID, .RootFS.Layers) and, where that fails, on the JSON
 // of the engine (.Id), where a key that is missing is an error. "json" is the whole object on one line.
 //
@@ -103,7 +103,7 @@ func (l templateLimits) timeError() error {
 		Suggest("Loops within loops are what takes long.")
 }
 
-// rawJSON gives the object on one line, as the engine sends it.
+// rawJSON returns the object on one line, as the engine sends it.
 func rawJSON(i Inspected) ([]byte, error) {
 	raw, err := encodePlain(i.raw())
 	if err != nil {
@@ -126,7 +126,7 @@ type templateRun struct {
 	stopped error // the limit that ended it
 }
 
-// execute gives the output. Each run has a copy of the template, because its functions are the run's own.
+// execute returns the output. Each run has a copy of the template, because its functions are the run's own.
 func (r *templateRun) execute(parsed *template.Template, data any) (string, error) {
 	if err := r.tick(); err != nil {
 		return "", err

@@ -22,7 +22,7 @@ func (u unknownSize) String() string {
 // MarshalJSON implements json.Marshaler.
 func (unknownSize) MarshalJSON() ([]byte, error) { return []byte("null"), nil }
 
-// unknownSize gives the value for a run that ends when it is printed.
+// unknownSize returns the value for a run that ends when it is printed.
 func (r *templateRun) unknownSize() unknownSize {
 	return func() error {
 		return r.stop(image.Errorf(image.Unavailable,

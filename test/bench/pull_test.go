@@ -270,7 +270,7 @@ func (f pullFigures) ratios(tool int, of func(usage) float64) []float64 {
 
 func median[T cmp.Ordered](values []T) T { return quantile(values, 0.5) }
 
-// quantile gives the value that a share of all are not above.
+// quantile returns the value that a share of all are not above.
 func quantile[T cmp.Ordered](values []T, share float64) T {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[int(share*float64(len(sorted)-1)+0.5)]

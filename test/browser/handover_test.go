@@ -16,7 +16,7 @@ import (
 	"github.com/stowage/stowage/test/shelf"
 )
 
-// clipboard gives what was copied.
+// clipboard returns what was copied.
 func (b *Tab) clipboard() string {
 	b.t.Helper()
 	_, err := chromedp.Call(b.ctx, browser.SetPermission, browser.SetPermissionParams{

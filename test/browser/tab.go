@@ -115,7 +115,7 @@ func (b *Tab) OverTheWire() int64 {
 	return int64(b.loaded)
 }
 
-// Evaluate gives what a JavaScript expression is on the page that the tab shows. It also works where the page's own
+// Evaluate returns what a JavaScript expression is on the page that the tab shows. It also works where the page's own
 // scripts are off.
 func Evaluate[T any](b *Tab, expression string) (T, error) {
 	ctx, cancel := context.WithTimeout(b.ctx, shelf.Patience)
@@ -205,7 +205,7 @@ func (b *Tab) Text(format string, args ...any) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-// where tells what the tab shows, for failures.
+// where returns what the tab shows, for failures.
 func (b *Tab) where() string {
 	ctx, cancel := context.WithTimeout(b.ctx, shelf.Patience/10)
 	defer cancel()
@@ -236,7 +236,7 @@ func (b *Tab) Location() string {
 	return s
 }
 
-// Is gives what a JavaScript expression is.
+// Is returns what a JavaScript expression is.
 func Is[T any](b *Tab, expression string) T {
 	b.t.Helper()
 	v, err := Evaluate[T](b, expression)

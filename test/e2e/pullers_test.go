@@ -136,7 +136,7 @@ func TestSkopeoTakesTheShelfForAMirror(t *testing.T) {
 	kept(t, dir, f.tags[indexTag])
 }
 
-// named gives the names of a tag's image: by tag and by the digest of its index.
+// named returns the names of a tag's image: by tag and by the digest of its index.
 func (f filled) named(tag string) []string {
 	repository := f.Host() + "/" + f.name
 	return []string{repository + ":" + tag, repository + "@" + string(f.tags[tag].Digest())}

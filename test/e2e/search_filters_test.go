@@ -13,7 +13,7 @@ import (
 	"github.com/stowage/stowage/views/text"
 )
 
-// dockerSearch gives all results of the search that docker asks, in its order.
+// dockerSearch returns all results of the search that docker asks, in its order.
 func dockerSearch(u *shelf.Upstream, t *testing.T, text string) []shelf.Searched {
 	t.Helper()
 	var all []shelf.Searched

@@ -64,7 +64,7 @@ const Ubuntu = "/images/docker.io/library/ubuntu"
 
 var Hidden = regexp.MustCompile(`<input type="hidden" name="(\w+)" value="([^"]*)">`)
 
-// Form gives the fields of the plan's form, as a browser would send them.
+// Form returns the fields of the plan's form, as a browser would send them.
 func (a Answer) Form(t *testing.T) url.Values {
 	t.Helper()
 	_, rest, found := strings.Cut(a.Main(), `method="post"`)
@@ -78,7 +78,7 @@ func (a Answer) Form(t *testing.T) url.Values {
 	return form
 }
 
-// Flash gives the message that a redirect leaves for the next page.
+// Flash returns the message that a redirect leaves for the next page.
 func (a Answer) Flash(t *testing.T) ui.Flash {
 	t.Helper()
 	for _, k := range (&http.Response{Header: a.Header}).Cookies() {
@@ -128,7 +128,7 @@ func Rendered(t testing.TB, lang string, page interface {
 	return Answer{Body: b.String()}
 }
 
-// Boxes gives the values of the form's tick boxes, and of those that are ticked.
+// Boxes returns the values of the form's tick boxes, and of those that are ticked.
 func Boxes(a Answer) (all, ticked []string) {
 	for _, box := range tickBox.FindAllString(a.Body, -1) {
 		value := valueOf.FindStringSubmatch(box)[1]

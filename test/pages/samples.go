@@ -15,7 +15,7 @@ import (
 // Samples is the sample registry, built once for all tests.
 var Samples = sync.OnceValues(func() (*fake.Registry, error) { return fake.NewRegistry(context.Background()) })
 
-// DigestOf gives what a tag of the sample registry points at.
+// DigestOf returns what a tag of the sample registry points at.
 func DigestOf(t *testing.T, repository, tag string) string {
 	t.Helper()
 	reg, err := Samples()
@@ -45,7 +45,7 @@ func Built(t *testing.T, repository, tag string) sample.Built {
 	return b
 }
 
-// PlatformOf gives one platform's image of an index.
+// PlatformOf returns one platform's image of an index.
 func PlatformOf(t *testing.T, b sample.Built, platform string) sample.Built {
 	t.Helper()
 	img, ok := b.For(platform)
@@ -55,7 +55,7 @@ func PlatformOf(t *testing.T, b sample.Built, platform string) sample.Built {
 	return img
 }
 
-// Union gives the bytes of the layers of images, each blob once.
+// Union returns the bytes of the layers of images, each blob once.
 func Union(images ...sample.Built) int64 {
 	sizes := map[image.Digest]int64{}
 	for _, img := range images {

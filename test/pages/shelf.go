@@ -171,7 +171,7 @@ func (s *Shelf) Pull(reference string, platforms ...string) {
 	}
 }
 
-// Target gives what a reference names on the shelf.
+// Target returns what a reference names on the shelf.
 func (s *Shelf) Target(reference string) shelf.Target {
 	s.T.Helper()
 	ref, err := image.ParseReference(reference)
@@ -185,7 +185,7 @@ func (s *Shelf) Target(reference string) shelf.Target {
 	return target
 }
 
-// Names gives the names of the list's rows.
+// Names returns the names of the list's rows.
 func (s *Shelf) Names() []string {
 	s.T.Helper()
 	rows, _, err := s.Store.List(s.T.Context(), shelf.Query{Limit: 200})
@@ -268,7 +268,7 @@ func Filled(t *testing.T) *Shelf {
 	return s
 }
 
-// Layer gives the digest of a layer of the platform that stands for a reference.
+// Layer returns the digest of a layer of the platform that stands for a reference.
 func (s *Shelf) Layer(reference string, position int) image.Digest {
 	s.T.Helper()
 	layers, err := s.Store.ImageLayers(s.T.Context(), s.Store.Preferred(s.Target(reference).Images).Manifest)

@@ -98,7 +98,7 @@ func (s *Server) SendBody(method, path string, body io.Reader, header map[string
 	return p
 }
 
-// All gives the elements that match, in the order of the page.
+// All returns the elements that match, in the order of the page.
 func (p *Page) All(match func(*html.Node) bool) []*html.Node {
 	var found []*html.Node
 	for n := range p.root.Descendants() {
@@ -109,7 +109,7 @@ func (p *Page) All(match func(*html.Node) bool) []*html.Node {
 	return found
 }
 
-// Attribute gives an element's Attribute, empty where it has none.
+// Attribute returns an element's Attribute, empty where it has none.
 func Attribute(n *html.Node, name string) string {
 	for _, a := range n.Attr {
 		if a.Key == name {

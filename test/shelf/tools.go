@@ -23,7 +23,7 @@ var (
 	OrasTool   = goTool("oras", "oras.land/oras", "cmd/oras", "v1.3.6")
 )
 
-// goTool gives the path of a module's command, which it builds into the person's cache folder where it is not there
+// goTool returns the path of a module's command, which it builds into the person's cache folder where it is not there
 // yet.
 func goTool(name, module, command, version string) func() (string, error) {
 	return sync.OnceValues(func() (string, error) {

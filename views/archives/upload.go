@@ -28,7 +28,7 @@ type uploadCommand struct {
 	text    string
 }
 
-// most gives the most bytes that can be sent.
+// most returns the most bytes that can be sent.
 func (v UploadView) most() int64 {
 	if v.MaxBytes > 0 {
 		return min(v.MaxBytes, v.Free)

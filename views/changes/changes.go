@@ -67,7 +67,7 @@ func ChangesTitle(ctx context.Context, repository image.Repository) string {
 	return text.T(ctx, "changes.title", "Name", repository.Familiar())
 }
 
-// missing tells whether one of the digests is not stored, so that only the other is known.
+// missing returns the side whose digest is not stored, so that only the other is known.
 func (v ChangesView) missing() []ChangesSide {
 	var all []ChangesSide
 	for _, side := range []ChangesSide{v.From, v.To} {

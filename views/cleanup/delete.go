@@ -37,7 +37,7 @@ func (v DeleteView) Title(ctx context.Context) string {
 	return text.T(ctx, "delete.title", "Name", removalName(ctx, v.Plan.Asked.Items[0]))
 }
 
-// DeletedText tells what a plan that was carried out came to. While it can be undone, its files are still there.
+// DeletedText words what a plan that was carried out came to. While it can be undone, its files are still there.
 func DeletedText(ctx context.Context, plan shelf.RemovalPlan, undoable bool) string {
 	name, n := removalName(ctx, plan.Asked.Items[0]), done(plan)
 	size := text.HumanSize(plan.Totals.Freed)

@@ -99,7 +99,7 @@ func missing(p shelf.RemovalPlan) (n int) {
 // kept counts the things of a plan that the rules keep.
 func kept(p shelf.RemovalPlan) int { return p.Totals.Refused - missing(p) }
 
-// allDone tells whether everything that was asked for is carried out.
+// allDone reports whether everything that was asked for is carried out.
 func (v DeleteView) allDone() bool { return v.Plan.Totals.Refused == 0 && len(v.Skipped) == 0 }
 
 // keptLayers is how many layers of what is deleted stay for others, among those that the plan lists.

@@ -8,7 +8,7 @@ import (
 	"github.com/stowage/stowage/views/ui"
 )
 
-// PinnedText tells that something has been pinned. A tag was pinned by the digest that it pointed to.
+// PinnedText words that something has been pinned. A tag was pinned by the digest that it pointed to.
 func PinnedText(ctx context.Context, ref image.Reference) string {
 	if ref.Tag != "" {
 		return text.T(ctx, "pins.done_tag", "Name", ui.ShortReference(ref))
@@ -16,7 +16,7 @@ func PinnedText(ctx context.Context, ref image.Reference) string {
 	return text.T(ctx, "pins.done", "Name", ui.ShortReference(ref))
 }
 
-// UnpinnedText tells that something is no longer pinned.
+// UnpinnedText words that something is no longer pinned.
 func UnpinnedText(ctx context.Context, ref image.Reference) string {
 	return text.T(ctx, "pins.undone", "Name", ui.ShortReference(ref))
 }

@@ -86,7 +86,7 @@ func planImages(ctx context.Context, p shelf.RemovalPlan) []ui.PlanLine {
 	return ui.WithMore(ctx, lines, ui.PlanDelete, p.Totals.Images)
 }
 
-// asksFor tells whether a reference was asked for by name.
+// asksFor reports whether a reference was asked for by name.
 func asksFor(p shelf.RemovalPlan, ref image.Reference) bool {
 	return slices.ContainsFunc(p.Asked.Items, func(i shelf.RemovalItem) bool { return i.ID == "" && i.Reference == ref })
 }

@@ -51,7 +51,7 @@ func NewPruneProblem(ctx context.Context, field address.PruneField, e *image.Err
 		Suggestion: text.ErrorText(ctx, e.Advice())}
 }
 
-// wrong tells whether a field is the one that is wrong.
+// wrong reports whether a field is the one that is wrong.
 func (f PruneForm) wrong(field address.PruneField) bool {
 	return f.Problem != nil && f.Problem.Field == field
 }
@@ -73,7 +73,7 @@ func SummaryOf(p shelf.RemovalPlan) PruneSummary {
 		Kept: p.Totals.Refused, Used: p.Totals.Used, Untags: p.Totals.Untagged}
 }
 
-// nothing tells whether there is nothing to prune.
+// nothing reports whether there is nothing to prune.
 func (s PruneSummary) nothing() bool { return s.Images == 0 && s.Untags == 0 }
 
 // text is the first line: "3 images, 210 MB".
@@ -113,7 +113,7 @@ type PruneView struct {
 // PruneTitle is the title of the page.
 func PruneTitle(ctx context.Context) string { return text.T(ctx, "prune.title") }
 
-// PrunedText tells what a plan that was carried out came to. What can be undone is still on the disk.
+// PrunedText words what a plan that was carried out came to. What can be undone is still on the disk.
 func PrunedText(ctx context.Context, plan shelf.RemovalPlan, undoable bool) string {
 	size := text.HumanSize(plan.Totals.Freed)
 	switch {
@@ -125,7 +125,7 @@ func PrunedText(ctx context.Context, plan shelf.RemovalPlan, undoable bool) stri
 	return text.T(ctx, "prune.done", "Size", size, text.Count, plan.Totals.Images)
 }
 
-// empty tells whether the plan does nothing.
+// empty reports whether the plan does nothing.
 func (v PruneView) empty() bool { return v.Plan.Totals.Untagged == 0 && v.Plan.Totals.Images == 0 }
 
 // emptyText says why there is nothing to prune.

@@ -1136,7 +1136,7 @@ func pruneField(f PruneForm, name address.PruneField, value, label, hint, exampl
 	})
 }
 
-// pruneSwap gives the attributes of a form for GET that leads to the plan, and that with scripting asks path for
+// pruneSwap returns the attributes of a form for GET that leads to the plan, and that with scripting asks path for
 // what belongs into target while somebody chooses.
 func pruneSwap(path, target string, follow bool) templ.Attributes {
 	attrs := templ.Attributes{

@@ -88,8 +88,8 @@ func (p MapPart) title(ctx context.Context) string {
 // mapShare is the least share of the map, in thousandths, that a repository has to itself.
 const mapShare = 5
 
-// RepositoryParts gives the parts of the map for repositories, largest first, and for small ones together with further
-// ones that take more bytes. total is what the whole map stands for.
+// RepositoryParts returns the parts of the map for repositories, largest first, and for small ones together with
+// further ones that take more bytes. total is what the whole map stands for.
 func RepositoryParts(ctx context.Context, repositories []shelf.RepositoryUsage, further int, more,
 	total int64) []MapPart {
 	var parts []MapPart
@@ -113,7 +113,7 @@ func RepositoryParts(ctx context.Context, repositories []shelf.RepositoryUsage, 
 	return parts
 }
 
-// CommonParts gives the parts of the map that belong to no repository alone.
+// CommonParts returns the parts of the map that belong to no repository alone.
 func CommonParts(ctx context.Context, shared, dangling, waiting, unfinished int64) []MapPart {
 	return []MapPart{
 		{Kind: PartShared, Label: text.T(ctx, "storage.part_shared"), Note: text.T(ctx, "storage.part_shared_note"),
@@ -130,7 +130,7 @@ func CommonParts(ctx context.Context, shared, dangling, waiting, unfinished int6
 // StorageTitle is the title of the Storage page.
 func StorageTitle(ctx context.Context) string { return text.T(ctx, "storage.title") }
 
-// SweptText tells what freeing what waited came to.
+// SweptText words what freeing what waited came to.
 func SweptText(ctx context.Context, files int, bytes int64) string {
 	if files == 0 {
 		return text.T(ctx, "storage.swept_nothing")
@@ -138,7 +138,7 @@ func SweptText(ctx context.Context, files int, bytes int64) string {
 	return text.T(ctx, "storage.swept", "Size", text.HumanSize(bytes), text.Count, files)
 }
 
-// FreedText tells what freeing what unfinished pulls have left came to.
+// FreedText words what freeing what unfinished pulls have left came to.
 func FreedText(ctx context.Context, files int, bytes int64) string {
 	if files == 0 {
 		return text.T(ctx, "storage.left_nothing")
@@ -146,7 +146,7 @@ func FreedText(ctx context.Context, files int, bytes int64) string {
 	return text.T(ctx, "storage.left_freed", "Size", text.HumanSize(bytes), text.Count, files)
 }
 
-// counted tells whether there is anything to show of a count.
+// counted reports whether there is anything to show of a count.
 func (v StorageView) counted() bool { return !v.Counted.At.IsZero() }
 
 // volumeNote words the volume that the data folder is on.
@@ -213,7 +213,7 @@ const maxTop = 20
 // top are the repositories of the table.
 func (c Counted) top() []shelf.RepositoryUsage { return c.Top[:min(len(c.Top), maxTop)] }
 
-// largestPart gives the bytes of the largest part of the map, the measure of the bars.
+// largestPart returns the bytes of the largest part of the map, the measure of the bars.
 func (c Counted) largestPart() int64 {
 	most := int64(0)
 	for _, p := range c.Parts {

@@ -609,7 +609,7 @@ func uncountedStat(v StorageView, label string) templ.Component {
 	})
 }
 
-// countedAge tells how old what was counted is.
+// countedAge says how old what was counted is.
 func countedAge(v StorageView) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

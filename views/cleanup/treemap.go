@@ -40,7 +40,7 @@ func squarify(sizes []int64, whole box) []box {
 	return boxes
 }
 
-// rowOf tells how many of the sizes go into the next row along a side of that length: as long as the worst of them
+// rowOf returns how many of the sizes go into the next row along a side of that length: as long as the worst of them
 // comes no farther from a square.
 func rowOf(sizes []int64, scale, side float64) int {
 	var area float64

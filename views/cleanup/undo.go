@@ -10,7 +10,7 @@ import (
 	"github.com/stowage/stowage/views/ui"
 )
 
-// UndoneText tells what came back, and which tags were pulled again meanwhile and stay where they point.
+// UndoneText words what came back, and which tags were pulled again meanwhile and stay where they point.
 func UndoneText(ctx context.Context, restored, kept []image.Reference) string {
 	var parts []string
 	switch {

@@ -13,7 +13,7 @@ import (
 	"github.com/stowage/stowage/views/ui"
 )
 
-// configPlatform gives the platform as the config has it, which is what docker inspect shows: not normalised.
+// configPlatform returns the platform as the config has it, which is what docker inspect shows: not normalised.
 func configPlatform(c *image.Config) string {
 	s := c.OS + "/" + c.Architecture
 	if c.Variant != "" {
@@ -44,7 +44,7 @@ func labelPairs(labels map[string]string) []pair {
 	return all
 }
 
-// webAddress gives s when it is the address of a web page and nothing else, and so may become a link.
+// webAddress returns s when it is the address of a web page and nothing else, and so may become a link.
 func webAddress(s string) string {
 	const longest = 2000
 	if len(s) > longest || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {

@@ -142,5 +142,5 @@ func (v PinView) note() string {
 	return ""
 }
 
-// pinned tells whether the page's own reference is pinned, so that the form changes the note.
+// pinned reports whether the page's own reference is pinned, so that the form changes the note.
 func (v PinView) pinned() bool { return !v.ByID && len(v.Pins) > 0 }

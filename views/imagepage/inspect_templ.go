@@ -33,7 +33,7 @@ type InspectView struct {
 // FormatOutput is the ID of what htmx swaps while somebody types a template.
 const FormatOutput = "format-output"
 
-// FormatURL gives the address of what a template gives.
+// FormatURL returns the address of what a template gives.
 func (v InspectView) FormatURL(format string) string {
 	return address.Inspect{Of: v.At, Format: format}.String()
 }

@@ -38,7 +38,7 @@ func (v LayerView) entriesText(ctx context.Context) string {
 	return text.Grouped(v.Entries)
 }
 
-// unpackedNote gives the exact number where it is known.
+// unpackedNote returns the exact number where it is known.
 func (v LayerView) unpackedNote(ctx context.Context) string {
 	if v.Unpacked < 0 || !v.Problem.Empty() {
 		return ""
@@ -46,7 +46,7 @@ func (v LayerView) unpackedNote(ctx context.Context) string {
 	return text.ExactBytes(ctx, v.Unpacked)
 }
 
-// useURL gives the page of a use under one of its references.
+// useURL returns the page of a use under one of its references.
 func useURL(u shelf.LayerUser, ref image.Reference) string {
 	return address.Of(ref).For(u.Image.Platform).String()
 }

@@ -49,7 +49,7 @@ type StepLayer struct {
 	Problem   image.Text
 }
 
-// biggest gives the size that the bars are measured by.
+// biggest returns the size that the bars are measured by.
 func (v LayersView) biggest() int64 {
 	var n int64
 	for _, s := range v.Steps {

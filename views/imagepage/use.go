@@ -42,10 +42,10 @@ type engineSetting struct {
 	text string
 }
 
-// plain tells whether the server is reached without TLS.
+// plain reports whether the server is reached without TLS.
 func (v UseView) plain() bool { return strings.HasPrefix(v.Server, "http:") }
 
-// insecure tells whether engines take that only when they are told to. From loopback docker and crane take it by
+// insecure reports whether engines take that only when they are told to. From loopback docker and crane take it by
 // themselves.
 func (v UseView) insecure() bool { return v.plain() && !isLoopback(v.hostname()) }
 
@@ -62,7 +62,7 @@ func isLoopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
 }
 
-// registry gives the server as references name it. A name without a period is a registry only with its port.
+// registry returns the server as references name it. A name without a period is a registry only with its port.
 func (v UseView) registry() string {
 	scheme, host, _ := strings.Cut(v.Server, "://")
 	if host == "localhost" || strings.ContainsAny(host, ".:") {
@@ -74,7 +74,7 @@ func (v UseView) registry() string {
 	return host + ":80"
 }
 
-// parts gives the commands, by the tag where there is one, and by the digest.
+// parts returns the commands, by the tag where there is one, and by the digest.
 func (v UseView) parts() []useCommands {
 	var parts []useCommands
 	name := v.registry() + "/" + v.Repository.AsPath()
@@ -155,7 +155,7 @@ func skopeoPlatform(p image.Platform) []string {
 	return flags
 }
 
-// partly tells whether the index lists platforms that nobody gets here.
+// partly reports whether the index lists platforms that nobody gets here.
 func (v UseView) partly() bool { return len(v.Stored) < v.Platforms }
 
 // insecureSetting has docker take plain HTTP from the server.

@@ -26,7 +26,7 @@ func (v RepositoryView) subtitle(ctx context.Context) string {
 	return s
 }
 
-// pullURL gives the pull form for another tag.
+// pullURL returns the pull form for another tag.
 func (v RepositoryView) pullURL() string {
 	return address.PullFormOf(image.Reference{Repository: v.Repository}).String()
 }

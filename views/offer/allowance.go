@@ -16,7 +16,7 @@ type Allowance struct {
 	At        time.Time     // when it was said
 }
 
-// Scarce tells whether little is left: less than a tenth, or nothing.
+// Scarce reports whether little is left: less than a tenth, or nothing.
 func (v Allowance) Scarce() bool {
 	return v.Remaining <= 0 || v.Limit > 0 && int64(v.Remaining)*10 < int64(v.Limit)
 }

@@ -31,13 +31,13 @@ type Found struct {
 	Allowance    *Allowance
 }
 
-// Moved tells whether the shelf holds another digest under the reference than the registry does now.
+// Moved reports whether the shelf holds another digest under the reference than the registry does now.
 func (f Found) Moved() bool { return f.Stored != "" && f.Stored != f.Digest }
 
-// Crowded tells whether what is ticked would not fit on the disk.
+// Crowded reports whether what is ticked would not fit on the disk.
 func (f Found) Crowded() bool { return f.Free >= 0 && f.Fetch > f.Free }
 
-// NoDefault tells whether the platform that is pulled when nobody chooses is not there.
+// NoDefault reports whether the platform that is pulled when nobody chooses is not there.
 func (f Found) NoDefault() bool {
 	if f.HasDefault {
 		return false
@@ -50,18 +50,18 @@ func (f Found) NoDefault() bool {
 	return len(f.Offers) > 0
 }
 
-// Count gives the number of platforms, in view or not.
+// Count returns the number of platforms, in view or not.
 func (f Found) Count() int { return max(f.All, len(f.Offers)) }
 
-// Partly tells whether there are so many platforms that only some are in view.
+// Partly reports whether there are so many platforms that only some are in view.
 func (f Found) Partly() bool { return f.Count() > len(f.Offers) }
 
-// onlyNames tells whether pulling an offer brings nothing but the reference: its layers are here under another.
+// onlyNames reports whether pulling an offer brings nothing but the reference: its layers are here under another.
 func (f Found) onlyNames(o Offer) bool {
 	return f.Stored == "" && o.Priced && o.Fetch == 0 && o.Here > 0
 }
 
-// NeedsTick tells whether there is something to tick, so that the button may wait for it.
+// NeedsTick reports whether there is something to tick, so that the button may wait for it.
 func (f Found) NeedsTick() bool {
 	for _, o := range f.Offers {
 		if o.Obstacle == ObstacleNone {
@@ -108,7 +108,7 @@ var obstacleTexts = map[Obstacle]text.MessageID{
 	ObstacleRefused:  "pullform.obstacle_refused",
 }
 
-// Command gives the docker command that pulls a reference for a platform; an empty one leaves the choice
+// Command returns the docker command that pulls a reference for a platform; an empty one leaves the choice
 // to docker.
 func Command(ref image.Reference, platform string) string {
 	words := []string{"docker", "pull"}

@@ -51,20 +51,20 @@ const SurveyPollID = "survey-poll"
 // reference names the repository, as components and commands want it.
 func (v PullAllView) reference() image.Reference { return image.Reference{Repository: v.Repository} }
 
-// URL gives the form's own address.
+// URL returns the form's own address.
 func (v PullAllView) URL() string {
 	return address.PullAllOf(v.Repository, v.Match, v.Asked...).String()
 }
 
-// asking tells whether the survey goes on.
+// asking reports whether the survey goes on.
 func (v PullAllView) asking() bool { return v.Survey != nil && !v.Survey.Done }
 
-// crowded tells whether what is known to be fetched does not fit on the disk.
+// crowded reports whether what is known to be fetched does not fit on the disk.
 func (v PullAllView) crowded() bool {
 	return v.Survey != nil && v.Free >= 0 && v.Survey.Fetch > v.Free
 }
 
-// pullable tells whether there is something to pull. Tags that could not be read are tried again.
+// pullable reports whether there is something to pull. Tags that could not be read are tried again.
 func (v PullAllView) pullable() bool {
 	return v.Survey != nil && v.Survey.Done && v.Survey.Tags > v.Survey.Lacking
 }
@@ -88,7 +88,7 @@ func surveyHeading(ctx context.Context, s pull.Survey) string {
 	return text.T(ctx, "pullall.asked_of", "Asked", s.Asked, text.Count, s.Tags)
 }
 
-// broken tells whether a survey ended before it knew all tags.
+// broken reports whether a survey ended before it knew all tags.
 func broken(s pull.Survey) bool { return s.Done && s.Asked < s.Tags }
 
 // fetchLabel says what the bytes to download are.
@@ -110,7 +110,7 @@ func unreadText(ctx context.Context, s pull.Survey) string {
 	return text.ErrorText(ctx, s.Problem.Message)
 }
 
-// surveyBar gives the bar's value and maximum.
+// surveyBar returns the bar's value and maximum.
 func surveyBar(s pull.Survey) (value, whole int64) {
 	if s.Tags == 0 {
 		return -1, 1
@@ -153,10 +153,10 @@ func joinPlatforms(platforms []image.Platform) string {
 	return names
 }
 
-// id gives a tick box's ID. It goes by the platform, so that the box stays the same while others come in.
+// id returns a tick box's ID. It goes by the platform, so that the box stays the same while others come in.
 func (p PlatformBox) id() string { return platformsID + "-" + p.Platform }
 
-// state tells how far the form is, for the page's own tests and for scripts around it.
+// state returns how far the form is, for the page's own tests and for scripts around it.
 func (v PullAllView) state() string {
 	switch {
 	case v.Problem != nil:

@@ -19,7 +19,7 @@ type PullFormView struct {
 	Repository image.Repository // of what was typed; empty where that cannot be read
 }
 
-// empty tells whether nothing was asked for yet.
+// empty reports whether nothing was asked for yet.
 func (v PullFormView) empty() bool { return v.Problem == nil && v.Found == nil && !v.Foreign }
 
 // pullExamples are the forms that a reference has. Those without a link are patterns.

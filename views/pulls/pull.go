@@ -59,7 +59,7 @@ type BrokenImage struct {
 	URL      string     // its page
 }
 
-// PullTitle gives the title of a pull's page.
+// PullTitle returns the title of a pull's page.
 func PullTitle(ctx context.Context, j job.Job) string {
 	if j.Kind() == job.PullAll {
 		return text.T(ctx, "pullall.title", "Name", tagsTitle(ctx, j.Reference().Repository, allTags(j).Match), "State",
@@ -81,7 +81,7 @@ var pullHeadings = map[job.State]text.MessageID{
 	job.Cancelled: "pull.heading_cancelled",
 }
 
-// doneTitle tells a pull that brought something from one that found everything up to date.
+// doneTitle words apart a pull that brought something from one that found everything up to date.
 func doneTitle(ctx context.Context, j job.Job) string {
 	if j.Outcome.Newer {
 		return text.T(ctx, "pull.done_title")
@@ -122,7 +122,7 @@ var layerStates = map[job.LayerState]struct {
 	job.Retrying:      {"pull.layer_retrying", ui.KindWarning},
 }
 
-// platforms gives the platforms to name: those that the pull settled on, or else those asked for.
+// platforms returns the platforms to name: those that the pull settled on, or else those asked for.
 func (v PullView) platforms() []image.Platform { return pullPlatforms(v.Job) }
 
 func pullPlatforms(j job.Job) []image.Platform {
@@ -132,7 +132,7 @@ func pullPlatforms(j job.Job) []image.Platform {
 	return pull.Wanted(j)
 }
 
-// wanted gives the platforms that somebody chose as tick boxes send them.
+// wanted returns the platforms that somebody chose as tick boxes send them.
 func (v PullView) wanted() []string {
 	names := make([]string, len(pull.Wanted(v.Job)))
 	for i, p := range pull.Wanted(v.Job) {
@@ -141,7 +141,7 @@ func (v PullView) wanted() []string {
 	return names
 }
 
-// commands gives docker's commands for the same pull; none where docker has no words for it.
+// commands returns docker's commands for the same pull; none where docker has no words for it.
 func (v PullView) commands() []string {
 	if v.Job.Kind() == job.PullAll {
 		if allTags(v.Job).Match != "" {
@@ -159,7 +159,7 @@ func (v PullView) commands() []string {
 	return all
 }
 
-// pullPercent gives how far a pull is. One that is done has all, were it nothing.
+// pullPercent returns how far a pull is. One that is done has all, were it nothing.
 func pullPercent(j job.Job) int {
 	done, total := progressOf(j)
 	switch {
@@ -171,7 +171,7 @@ func pullPercent(j job.Job) int {
 	return text.Percent(done, total)
 }
 
-// barValue gives the overall bar's value and maximum; a negative value means that nobody knows yet.
+// barValue returns the overall bar's value and maximum; a negative value means that nobody knows yet.
 func barValue(j job.Job) (value, whole int64) {
 	value, whole = progressOf(j)
 	switch {
@@ -185,7 +185,7 @@ func barValue(j job.Job) (value, whole int64) {
 	return value, whole
 }
 
-// keeps tells whether a pull left anything on disk for the next try.
+// keeps reports whether a pull left anything on disk for the next try.
 func keeps(j job.Job) bool {
 	done, _ := j.Bytes()
 	return done > 0
@@ -270,7 +270,7 @@ func layerGroups(j job.Job) []layerGroup {
 	return slices.DeleteFunc(groups, func(g layerGroup) bool { return len(g.layers) == 0 })
 }
 
-// isStopped tells whether a layer is not on disk and nothing more happens to it: its pull is over.
+// isStopped reports whether a layer is not on disk and nothing more happens to it: its pull is over.
 func isStopped(j job.Job, l job.Layer) bool {
 	return !isFinished(l) && (j.State == job.Failed || j.State == job.Cancelled)
 }

@@ -696,7 +696,7 @@ func pullActions(v PullView) templ.Component {
 	})
 }
 
-// pullOutcome tells how a pull ended. The region is there from the start, so that assistive technology
+// pullOutcome says how a pull ended. The region is there from the start, so that assistive technology
 // speaks up when something comes into it.
 func pullOutcome(v PullView) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {

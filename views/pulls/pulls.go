@@ -21,7 +21,7 @@ type PullsView struct {
 	Broken map[int64]bool // the pulls, by ID, that brought an image which cannot be used
 }
 
-// poll gives the ID of what asks for the list again, and when it does.
+// poll returns the ID of what asks for the list again, and when it does.
 func (v PullsView) poll() (id, pace string) {
 	if v.Live {
 		return "pulls-poll-live", "every 2s"
@@ -42,7 +42,7 @@ func (v PullsView) narrow() string {
 // maxPullBadges is how many platforms a row names.
 const maxPullBadges = 4
 
-// pullRowPlatforms gives the platforms that a row names, and how many more there are.
+// pullRowPlatforms returns the platforms that a row names, and how many more there are.
 func pullRowPlatforms(j job.Job) (shown []image.Platform, more int) {
 	all := pullPlatforms(j)
 	if len(all) > maxPullBadges {

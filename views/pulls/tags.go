@@ -31,7 +31,7 @@ type TagRow struct {
 	pull.TagLine
 }
 
-// TagsOf gives a page of a job's tags: those that failed or were skipped first, then the others in the order
+// TagsOf returns a page of a job's tags: those that failed or were skipped first, then the others in the order
 // in which they are pulled. A page after the last is the last.
 func TagsOf(j job.Job, page int) TagWindow {
 	w := TagWindow{Total: len(allTags(j).Tags), Pages: max(1, (len(allTags(j).Tags)+TagsPerPage-1)/TagsPerPage)}
@@ -65,7 +65,7 @@ type TagChange struct {
 	Rows  []TagRow
 }
 
-// Since gives what changed after before was sent, of the same page of the same job: single rows, or all where
+// Since returns what changed after before was sent, of the same page of the same job: single rows, or all where
 // other rows are in view now.
 func (w TagWindow) Since(before TagWindow) TagChange {
 	if w.Page != before.Page || w.Total != before.Total || len(w.Rows) != len(before.Rows) {
@@ -151,7 +151,7 @@ func (t tagTally) text(ctx context.Context) string {
 	return strings.Join(parts, " · ")
 }
 
-// progressOf gives how far a pull is: tags of all tags, else bytes.
+// progressOf returns how far a pull is: tags of all tags, else bytes.
 func progressOf(j job.Job) (done, total int64) {
 	if j.Kind() == job.PullAll {
 		return int64(tallyTags(j).finished()), int64(allTags(j).Counts().All())
@@ -188,7 +188,7 @@ func tagsDone(ctx context.Context, j job.Job) string {
 	return text.T(ctx, "pullall.tags_of", "Done", tallyTags(j).finished(), text.Count, len(allTags(j).Tags))
 }
 
-// allTagsDone gives the title and the colour of the outcome of a pull of all tags that came to its end.
+// allTagsDone returns the title and the colour of the outcome of a pull of all tags that came to its end.
 func allTagsDone(ctx context.Context, j job.Job) (title string, kind ui.Kind) {
 	t := tallyTags(j)
 	switch {
@@ -251,10 +251,10 @@ func rowReason(reason string) string {
 	return shown
 }
 
-// stored tells whether a tag's image is on the shelf, as far as the pull knows.
+// stored reports whether a tag's image is on the shelf, as far as the pull knows.
 func (r TagRow) stored() bool { return r.State == pull.TagDone || r.State == pull.TagUpToDate }
 
-// id gives the row's ID on the page.
+// id returns the row's ID on the page.
 func (r TagRow) id() string { return "tag-" + strconv.Itoa(r.Number) }
 
 // lastLines are so many of docker's lines as a page shows of a pull of all tags, which has some for each.
@@ -266,7 +266,7 @@ func lastLines(j job.Job) []string {
 	return j.Outcome.Lines
 }
 
-// downloaded gives how many bytes came over the network for a pull, whatever became of them. Of an older record it is
+// downloaded returns how many bytes came over the network for a pull, whatever became of them. Of an older record it is
 // those of layers that were not stored, without what an earlier attempt had left. Pulls side by side share what they
 // fetch, so each counts it.
 func downloaded(j job.Job) (bytes int64, known bool) {

@@ -213,7 +213,7 @@ func tagsState(v PullView) templ.Component {
 	})
 }
 
-// tagsOutcome tells how a pull of all tags ended.
+// tagsOutcome says how a pull of all tags ended.
 func tagsOutcome(v PullView) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

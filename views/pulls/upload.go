@@ -30,7 +30,7 @@ func uploadName(ctx context.Context, j job.Job) string {
 	return text.T(ctx, "upload.unnamed")
 }
 
-// uploadTitle gives the title of an upload's page.
+// uploadTitle returns the title of an upload's page.
 func uploadTitle(ctx context.Context, j job.Job) string {
 	return strings.Replace(text.T(ctx, uploadHeadings[j.State]), "#", uploadName(ctx, j), 1)
 }
@@ -75,17 +75,17 @@ func uploadProgressText(ctx context.Context, j job.Job) string {
 	return strings.Join(parts, " · ")
 }
 
-// uploadKnown tells whether anybody knows how far an upload is: not while one of unknown size comes.
+// uploadKnown reports whether anybody knows how far an upload is: not while one of unknown size comes.
 func uploadKnown(j job.Job) bool {
 	return j.State.Final() || uploadOf(j).Whole || uploadOf(j).Size >= 0
 }
 
-// uploadShowsLayers tells whether the layers are listed: not where they are not stored after all.
+// uploadShowsLayers reports whether the layers are listed: not where they are not stored after all.
 func uploadShowsLayers(j job.Job) bool {
 	return !j.State.Final() || j.State == job.Done && j.Outcome.Newer
 }
 
-// uploadShowsBar tells whether there is anything to be gone of an upload, or all of it is stored: of one that failed
+// uploadShowsBar reports whether there is anything to be gone of an upload, or all of it is stored: of one that failed
 // nothing is kept, however much of it came.
 func uploadShowsBar(j job.Job) bool { return !j.State.Final() || j.State == job.Done }
 

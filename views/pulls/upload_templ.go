@@ -212,7 +212,7 @@ func uploadActions(j job.Job) templ.Component {
 	})
 }
 
-// uploadOutcome tells how an upload ended; see pullOutcome.
+// uploadOutcome says how an upload ended; see pullOutcome.
 func uploadOutcome(j job.Job) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -92,7 +92,7 @@ func originText(ctx context.Context, j job.Job) string {
 	return text.T(ctx, "pull.by", "When", when, "Names", requesters(ctx, j))
 }
 
-// originTime gives the moment that originText counts from.
+// originTime returns the moment that originText counts from.
 func originTime(j job.Job) time.Time {
 	switch {
 	case j.State.Final():

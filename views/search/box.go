@@ -65,15 +65,15 @@ func (i BoxImage) badges() (named []image.Platform, more int) {
 	return i.Platforms[:maxBoxBadges-1], len(i.Platforms) - maxBoxBadges + 1
 }
 
-// empty tells whether there is nothing to offer at all.
+// empty reports whether there is nothing to offer at all.
 func (v BoxView) empty() bool {
 	return v.Lead.URL == "" && len(v.Stored) == 0 && v.Words == "" && v.Problem == ""
 }
 
-// boxURL gives the address of the registries' part.
+// boxURL returns the address of the registries' part.
 func boxURL(words string) string { return address.Box{Text: words, Registries: true}.String() }
 
-// filterURL gives the address of all stored images that match.
+// filterURL returns the address of all stored images that match.
 func (v BoxView) filterURL() string {
 	return address.List{Path: address.ImagesPath, Text: v.Filter}.String()
 }

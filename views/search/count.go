@@ -8,7 +8,7 @@ import (
 	"github.com/stowage/stowage/views/text"
 )
 
-// HumanCount gives a big number as people write it, never more than there is: 12,400 is "12.4K" and "1.2만". From a
+// HumanCount returns a big number as people write it, never more than there is: 12,400 is "12.4K" and "1.2만". From a
 // million on it is the step below, as Docker Hub shows pulls: 284,000,000 is "100M+" and "1억+". A negative n means
 // unknown and gives "–".
 func HumanCount(ctx context.Context, n int64) string {
@@ -47,7 +47,7 @@ var (
 	koreanUnits  = []countUnit{{100_000_000, "억"}, {10_000, "만"}, {1000, "천"}}
 )
 
-// stepBelow gives the biggest of 1, 5, 10, 50, 100, … that is not over n, which is positive.
+// stepBelow returns the biggest of 1, 5, 10, 50, 100, … that is not over n, which is positive.
 func stepBelow(n int64) int64 {
 	step := int64(1)
 	for n/10 >= step {

@@ -13,7 +13,7 @@ import (
 	"github.com/stowage/stowage/views/ui"
 )
 
-// one gives the group of a list that is one registry's.
+// one returns the group of a list that is one registry's.
 func (r SearchResults) one() (SearchGroup, bool) {
 	if len(r.Asked) == 1 && len(r.Groups) == 1 {
 		return r.Groups[0], true
@@ -21,10 +21,10 @@ func (r SearchResults) one() (SearchGroup, bool) {
 	return SearchGroup{}, false
 }
 
-// asked tells whether registries were asked.
+// asked reports whether registries were asked.
 func (r SearchResults) asked() bool { return len(r.Groups) > 0 }
 
-// count gives how many results are in view.
+// count returns how many results are in view.
 func (r SearchResults) count() (n int) {
 	for _, g := range r.Groups {
 		n += len(g.Hits)
@@ -32,7 +32,7 @@ func (r SearchResults) count() (n int) {
 	return n
 }
 
-// nothing tells whether every registry answered, and with nothing.
+// nothing reports whether every registry answered, and with nothing.
 func (r SearchResults) nothing() bool {
 	for _, g := range r.Groups {
 		if len(g.Hits) > 0 || g.Problem != nil || g.Partial {
@@ -42,7 +42,7 @@ func (r SearchResults) nothing() bool {
 	return r.asked() && r.State.PageInView() == 1
 }
 
-// fruitless tells whether there is no list to put in order.
+// fruitless reports whether there is no list to put in order.
 func (r SearchResults) fruitless() bool {
 	g, one := r.one()
 	return r.nothing() || one && g.Problem != nil
@@ -52,7 +52,7 @@ func (r SearchResults) fruitless() bool {
 // longer, and then somebody has to want it.
 const MostAgain = 20
 
-// unfinished tells whether the page asks again by itself, since that may give more.
+// unfinished reports whether the page asks again by itself, since that may give more.
 func (r SearchResults) unfinished() bool {
 	return r.Again < MostAgain && slices.ContainsFunc(r.Groups, func(g SearchGroup) bool { return g.Late || g.Reading })
 }
@@ -104,10 +104,10 @@ func (g SearchGroup) summary(ctx context.Context, page, limit int) string {
 	return text.T(ctx, "search.count", text.Count, n)
 }
 
-// known tells whether the registry said how many results there are.
+// known reports whether the registry said how many results there are.
 func (g SearchGroup) known() bool { return g.Total >= 0 && !g.Partial }
 
-// more tells whether there are results beyond those in view.
+// more reports whether there are results beyond those in view.
 func (g SearchGroup) more() bool {
 	return g.Problem == nil && len(g.Hits) > 0 && (g.More || g.known() && g.Total > len(g.Hits))
 }
@@ -115,7 +115,7 @@ func (g SearchGroup) more() bool {
 // deepest is how far down its results a registry is asked.
 const deepest = 10_000
 
-// pages gives how many pages a registry's results have, as far as it is asked; 0 where it does not say.
+// pages returns how many pages a registry's results have, as far as it is asked; 0 where it does not say.
 func (g SearchGroup) pages(limit int) int {
 	if !g.known() || limit < 1 {
 		return 0
@@ -187,7 +187,7 @@ func (g SearchGroup) icon() ui.IconName {
 	return ui.IconWarning
 }
 
-// byName tells whether a repository's whole name is the way on: it cannot be searched, but pulled from.
+// byName reports whether a repository's whole name is the way on: it cannot be searched, but pulled from.
 func (g SearchGroup) byName() bool { return g.Kind == image.NotFound && !g.Late }
 
 // nameGuess begins the whole name of a repository in the registry, with the words where they can be one.
@@ -239,7 +239,7 @@ const (
 	maxTitle       = 600 // characters of one that is too long for its row, in the title
 )
 
-// description gives the text for a row, and the longer one for its title where the row may cut it.
+// description returns the text for a row, and the longer one for its title where the row may cut it.
 func (h SearchHit) description() (row, title string) {
 	const surelyFits = 140 // two lines where there is a pointer to show titles with
 	row = ui.Shortened(h.Description, maxDescription)
@@ -249,7 +249,7 @@ func (h SearchHit) description() (row, title string) {
 	return row, title
 }
 
-// hitID gives the ID of a result's link, by which the answer to a pick finds it.
+// hitID returns the ID of a result's link, by which the answer to a pick finds it.
 func hitID(repo image.Repository) string {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(repo)) // a hash takes everything

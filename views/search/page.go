@@ -111,7 +111,7 @@ var searchSorts = []struct {
 	{"name", "search.sort_name"},
 }
 
-// searchSortLabel gives an order's name.
+// searchSortLabel returns an order's name.
 func searchSortLabel(ctx context.Context, sort string) string {
 	for _, s := range searchSorts {
 		if s.sort == sort {

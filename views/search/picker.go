@@ -99,7 +99,7 @@ func (t PickerTag) sizeTitle(ctx context.Context) string {
 // characters that a selector reads in another way.
 func markID(tag string) string { return "mark-" + image.ShortDigest(image.DigestOf([]byte(tag))) }
 
-// tone gives the colour of the problem: what passes by itself is no error.
+// tone returns the colour of the problem: what passes by itself is no error.
 func (t PickerTags) tone() ui.Kind {
 	if t.Kind == image.RateLimited || t.Kind == image.Unavailable {
 		return ui.KindWarning
@@ -107,12 +107,12 @@ func (t PickerTags) tone() ui.Kind {
 	return ui.KindError
 }
 
-// detailed tells whether the service says anything of the tags in view beyond their names.
+// detailed reports whether the service says anything of the tags in view beyond their names.
 func (t PickerTags) detailed() bool {
 	return slices.ContainsFunc(t.Rows, func(t PickerTag) bool { return t.Size >= 0 || !t.Updated.IsZero() })
 }
 
-// unfiltered gives the state that shows all tags.
+// unfiltered returns the state that shows all tags.
 func (v PickerView) unfiltered() address.Search {
 	s := v.State
 	s.Match, s.TagPage = "", 0
@@ -150,20 +150,20 @@ func (v PickerView) hidden() (before, after []field) {
 // field is a hidden field of a form.
 type field struct{ name, value string }
 
-// hinted tells whether there are tags in view, and none is picked.
+// hinted reports whether there are tags in view, and none is picked.
 func (v PickerView) hinted() bool { return v.State.Tag == "" && v.Tags.Matches > 0 }
 
-// noOffers tells whether there is nothing below the tags.
+// noOffers reports whether there is nothing below the tags.
 func (v PickerView) noOffers() bool {
 	return (v.State.Tag == "" && !v.hinted() || v.unknown()) && v.Allowance == nil
 }
 
-// unknown tells whether the registry does not know the repository, and so not the picked tag either.
+// unknown reports whether the registry does not know the repository, and so not the picked tag either.
 func (v PickerView) unknown() bool {
 	return v.Tags.Kind == image.NotFound && v.Offers.Kind == image.NotFound
 }
 
-// dockerPull gives the docker command that pulls a repository without a tag.
+// dockerPull returns the docker command that pulls a repository without a tag.
 func (v PickerView) dockerPull() string {
 	return offer.Command(image.Reference{Repository: v.State.Repo}, "")
 }

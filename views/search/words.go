@@ -26,7 +26,7 @@ var searchExamples = []struct {
 	{"sha256:174c8c134b2a…", false, "search.example_digest"},
 }
 
-// registryValue gives a registry's value in the form: nothing where it is the only one, so that the address
+// registryValue returns a registry's value in the form: nothing where it is the only one, so that the address
 // stays short.
 func registryValue(all []SearchRegistry, r SearchRegistry) string {
 	if len(all) == 1 {
@@ -38,7 +38,7 @@ func registryValue(all []SearchRegistry, r SearchRegistry) string {
 // reference names a result's repository.
 func (h SearchHit) reference() image.Reference { return image.Reference{Repository: h.Repository} }
 
-// elsewhere tells whether there are registries that were not asked.
+// elsewhere reports whether there are registries that were not asked.
 func (r SearchResults) elsewhere() bool { return r.State.Registry != "" && r.Others }
 
 // nothingText says where nothing was found.
@@ -49,14 +49,14 @@ func (r SearchResults) nothingText(ctx context.Context) string {
 	return text.T(ctx, "search.nothing_anywhere", text.Count, len(r.Groups))
 }
 
-// searchLink gives the attributes of a link to other results.
+// searchLink returns the attributes of a link to other results.
 func searchLink(url string) templ.Attributes {
 	attrs := ui.SwapLink(url, searchTarget)
 	attrs["hx-sync"] = searchSync
 	return attrs
 }
 
-// pickLink gives the attributes of a link that picks a repository.
+// pickLink returns the attributes of a link that picks a repository.
 func pickLink(url string) templ.Attributes {
 	return templ.Attributes{
 		"href": string(templ.URL(url)), "hx-get": url, "hx-target": pickerTarget, "hx-swap": pickerSwap,
@@ -65,7 +65,7 @@ func pickLink(url string) templ.Attributes {
 	}
 }
 
-// retryLink gives the attributes of a link that asks for a part of the page again.
+// retryLink returns the attributes of a link that asks for a part of the page again.
 func retryLink(url, target string) templ.Attributes {
 	return templ.Attributes{"href": string(templ.URL(url)), "hx-get": url, "hx-target": target, "hx-swap": "outerHTML"}
 }

@@ -32,7 +32,7 @@ var ErrorTitles = map[image.Kind]MessageID{
 	image.Cancelled:    "error.cancelled",
 }
 
-// ErrorTitle gives the title of a kind of failure, in the context's language. An unknown kind is internal.
+// ErrorTitle returns the title of a kind of failure, in the context's language. An unknown kind is internal.
 func ErrorTitle(ctx context.Context, kind image.Kind) string {
 	id, ok := ErrorTitles[kind]
 	if !ok {
@@ -87,7 +87,7 @@ func sentence(t image.Text) string {
 	return s + "."
 }
 
-// beginsWithWords tells whether a text begins with words of ours and not with a value.
+// beginsWithWords reports whether a text begins with words of ours and not with a value.
 func beginsWithWords(t image.Text) bool {
 	if strings.HasPrefix(t.Format, "%") {
 		return len(t.Args) > 0 && beginsWithWords(t.Args[0])

@@ -83,7 +83,7 @@ func (f *formats) position(n ast.Node) string {
 	return strings.TrimPrefix(f.fset.Position(n.Pos()).String(), "../../")
 }
 
-// formatterOf tells whether a call is of a function that takes a format.
+// formatterOf reports whether a call is of a function that takes a format.
 func (f *formats) formatterOf(call *ast.CallExpr) (formatter, bool) {
 	name, from := "", ""
 	switch fun := call.Fun.(type) {
@@ -105,7 +105,7 @@ func (f *formats) formatterOf(call *ast.CallExpr) (formatter, bool) {
 	return known, ok && from != "fmt" && len(call.Args) > known.param
 }
 
-// identName gives the last name of an expression such as image.Internal.
+// identName returns the last name of an expression such as image.Internal.
 func identName(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.Ident:
@@ -155,7 +155,7 @@ func (f *formats) findForwarding(n ast.Node) bool {
 	return true
 }
 
-// handsOn tells whether a call passes its own function's format and arguments on.
+// handsOn reports whether a call passes its own function's format and arguments on.
 func handsOn(call *ast.CallExpr, to formatter) bool {
 	return call.Ellipsis != token.NoPos && identName(call.Args[to.param]) == "format"
 }
@@ -182,7 +182,7 @@ func (f *formats) collect(n ast.Node) bool {
 	return true
 }
 
-// literal gives the value of a string literal, or of several that are joined by +.
+// literal returns the value of a string literal, or of several that are joined by +.
 func literal(e ast.Expr) (string, bool) {
 	switch e := e.(type) {
 	case *ast.BasicLit:
@@ -226,7 +226,7 @@ var (
 	particlePattern = regexp.MustCompile(`\}"?(은|는|이|가|을|를|과|와|로|으로)([\s,.]|$)`)
 )
 
-// verbsOf gives the verbs of a format; %% is none.
+// verbsOf returns the verbs of a format; %% is none.
 func verbsOf(format string) []string {
 	return verbPattern.FindAllString(strings.ReplaceAll(format, "%%", ""), -1)
 }

@@ -16,7 +16,7 @@ import (
 // sizeUnits are docker's: powers of 1000.
 var sizeUnits = []string{"B", "kB", "MB", "GB", "TB", "PB", "EB"}
 
-// HumanSize gives n bytes as docker prints them, in powers of 1000 with four significant digits and a
+// HumanSize returns n bytes as docker prints them, in powers of 1000 with four significant digits and a
 // space: "152.3 MB", "0 B". A negative n means unknown and gives "–".
 func HumanSize(n int64) string {
 	if n < 0 {
@@ -34,12 +34,12 @@ func HumanSize(n int64) string {
 	return s
 }
 
-// HumanRate gives bytes per second as "41.2 MB/s".
+// HumanRate returns bytes per second as "41.2 MB/s".
 func HumanRate(bytesPerSecond float64) string {
 	return HumanSize(max(0, int64(bytesPerSecond))) + "/s"
 }
 
-// Grouped gives n with its thousands set off by commas: "12,845". English and Korean group alike.
+// Grouped returns n with its thousands set off by commas: "12,845". English and Korean group alike.
 func Grouped(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	sign := ""
@@ -57,7 +57,7 @@ func Grouped(n int64) string {
 	return b.String()
 }
 
-// ExactBytes gives n with grouped thousands and the word bytes: "152,345,678 bytes".
+// ExactBytes returns n with grouped thousands and the word bytes: "152,345,678 bytes".
 func ExactBytes(ctx context.Context, n int64) string {
 	if n < 0 {
 		return T(ctx, "format.size_unknown")
@@ -65,7 +65,7 @@ func ExactBytes(ctx context.Context, n int64) string {
 	return T(ctx, "format.bytes", Count, n)
 }
 
-// Percent gives part of whole as whole percents, from 0 to 100. It says 100 only when all is there.
+// Percent returns part of whole as whole percents, from 0 to 100. It says 100 only when all is there.
 func Percent(part, whole int64) int {
 	switch {
 	case part <= 0:
@@ -121,7 +121,7 @@ var AgeWords = map[string]MessageID{
 	"years":   "age.years",
 }
 
-// HumanAge gives how long ago t was, as docker says it: "13 days ago", "About an hour ago". A zero t, which
+// HumanAge returns how long ago t was, as docker says it: "13 days ago", "About an hour ago". A zero t, which
 // images without a creation date have, gives "–".
 func HumanAge(ctx context.Context, t time.Time) string {
 	if t.IsZero() {
@@ -131,14 +131,14 @@ func HumanAge(ctx context.Context, t time.Time) string {
 	return strings.ReplaceAll(T(ctx, AgeWords[word]), "#", strconv.Itoa(n))
 }
 
-// ageInSentence gives HumanAge for the middle of a sentence, without docker's capital: "about an hour ago".
+// ageInSentence formats HumanAge for the middle of a sentence, without docker's capital: "about an hour ago".
 func AgeInSentence(ctx context.Context, t time.Time) string {
 	age := HumanAge(ctx, t)
 	first, size := utf8.DecodeRuneInString(age)
 	return string(unicode.ToLower(first)) + age[size:]
 }
 
-// AbsoluteTime gives t to the second in UTC: "2023-12-21 05:32:10 UTC". A zero t gives "–".
+// AbsoluteTime returns t to the second in UTC: "2023-12-21 05:32:10 UTC". A zero t gives "–".
 func AbsoluteTime(t time.Time) string {
 	if t.IsZero() {
 		return "–"
@@ -146,7 +146,7 @@ func AbsoluteTime(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
-// Minutely gives t to the minute in UTC, for key figures: "2023-12-21 05:32". A zero t gives "–".
+// Minutely returns t to the minute in UTC, for key figures: "2023-12-21 05:32". A zero t gives "–".
 func Minutely(t time.Time) string {
 	if t.IsZero() {
 		return "–"
@@ -154,7 +154,7 @@ func Minutely(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04")
 }
 
-// HumanDuration gives a time taken or left with at most two units: "3 s", "2 min 5 s", "1 h 20 min".
+// HumanDuration returns a time taken or left with at most two units: "3 s", "2 min 5 s", "1 h 20 min".
 func HumanDuration(ctx context.Context, d time.Duration) string {
 	s := int64(max(0, d).Round(time.Second) / time.Second)
 	if s == 0 && d > 0 {
@@ -173,10 +173,10 @@ func HumanDuration(ctx context.Context, d time.Duration) string {
 	return T(ctx, "format.hours_minutes", "H", s/3600, "M", s%3600/60)
 }
 
-// ShortDigest gives the first 12 hex digits of a digest, as docker shows image IDs: "391a00ec7cac".
+// ShortDigest returns the first 12 hex digits of a digest, as docker shows image IDs: "391a00ec7cac".
 func ShortDigest(d string) string { return image.ShortDigest(image.Digest(d)) }
 
-// ShortPlatform gives a platform as lists show it: the operating system is named only when it is not
+// ShortPlatform returns a platform as lists show it: the operating system is named only when it is not
 // linux. "amd64", "arm/v7", "windows/amd64". What Windows adds in parentheses is left out.
 func ShortPlatform(platform string) string {
 	if start := strings.IndexByte(platform, '('); start >= 0 {

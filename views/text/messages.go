@@ -42,7 +42,7 @@ func WithLocale(ctx context.Context, l Locale) context.Context {
 	return context.WithValue(ctx, localeKey{}, l)
 }
 
-// localeOf gives the context's locale.
+// localeOf returns the context's locale.
 func localeOf(ctx context.Context) Locale {
 	l, _ := ctx.Value(localeKey{}).(Locale)
 	if l.Lang != Korean {
@@ -51,10 +51,10 @@ func localeOf(ctx context.Context) Locale {
 	return l
 }
 
-// Lang gives the language of ctx: English or Korean.
+// Lang returns the language of ctx: English or Korean.
 func Lang(ctx context.Context) string { return localeOf(ctx).Lang }
 
-// now gives the moment that ages are counted to.
+// now returns the moment that ages are counted to.
 func Now(ctx context.Context) time.Time {
 	if l := localeOf(ctx); !l.Now.IsZero() {
 		return l.Now
@@ -88,7 +88,7 @@ var languageMatcher = language.NewMatcher([]language.Tag{language.English, langu
 // Count is the name of the value that decides between singular and plural.
 const Count = "Count"
 
-// T gives the text of a message in the context's language. Values fill the message's {{.Name}} places and
+// T returns the text of a message in the context's language. Values fill the message's {{.Name}} places and
 // come in pairs of name and value: T(ctx, "images.count", Count, 42, "Repos", 17). Whole numbers are
 // grouped by thousands; the value named Count also picks the plural form. A message that is missing (which
 // a test rules out) shows its ID.

@@ -145,7 +145,7 @@ func exportData(t *testing.T, packages ...string) map[string]string {
 	return exports
 }
 
-// isT tells whether a call is of T.
+// isT reports whether a call is of T.
 func isT(info *types.Info, call *ast.CallExpr) bool {
 	var name *ast.Ident
 	switch fun := call.Fun.(type) {
@@ -160,7 +160,7 @@ func isT(info *types.Info, call *ast.CallExpr) bool {
 	return ok && f.FullName() == "github.com/stowage/stowage/views/text.T" && len(call.Args) >= 2
 }
 
-// valueNames gives the names of the values that a call of T passes.
+// valueNames returns the names of the values that a call of T passes.
 func valueNames(t *testing.T, info *types.Info, call *ast.CallExpr, position string) []string {
 	t.Helper()
 	values := call.Args[2:]
@@ -182,7 +182,7 @@ func valueNames(t *testing.T, info *types.Info, call *ast.CallExpr, position str
 	return names
 }
 
-// constantString gives the value of a constant. Where a neighbour of unknown type kept the checker from
+// constantString returns the value of a constant. Where a neighbour of unknown type kept the checker from
 // looking at it, a literal is read as it stands.
 func constantString(info *types.Info, expr ast.Expr) (string, bool) {
 	if v := info.Types[expr].Value; v != nil && v.Kind() == constant.String {
@@ -234,7 +234,7 @@ func readMessages(t *testing.T, paths ...string) map[string]*i18n.Message {
 	return messages
 }
 
-// places gives the names in a message's {{.Name}} places.
+// places returns the names in a message's {{.Name}} places.
 func places(m *i18n.Message) []string {
 	var names []string
 	for _, text := range []string{m.One, m.Other} {

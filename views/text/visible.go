@@ -27,7 +27,7 @@ func Visible(s string) string {
 	return b.String()
 }
 
-// cut gives the first most bytes of s, whole characters only, and how many bytes are left out.
+// cut returns the first most bytes of s, whole characters only, and how many bytes are left out.
 func Cut(s string, most int) (shown string, rest int) {
 	if len(s) <= most {
 		return s, 0
@@ -64,8 +64,8 @@ func EachRun(s string, f func(run string, hidden bool)) {
 	}
 }
 
-// isHidden tells characters that are not seen themselves and can change how others look. The joiners that
-// emoji and some scripts need are not among them.
+// isHidden reports whether it is one of the characters that are not seen themselves and can change how others look. The
+// joiners that emoji and some scripts need are not among them.
 func IsHidden(r rune) bool {
 	switch r {
 	case '\n', '\t', '\u200c', '\u200d':

@@ -74,7 +74,7 @@ var themeChoices = []struct {
 	{ThemeDark, "preferences.theme_dark", IconMoon},
 }
 
-// themeIcon gives the icon of the chosen theme.
+// themeIcon returns the icon of the chosen theme.
 func themeIcon(t Theme) IconName {
 	for _, c := range themeChoices {
 		if c.theme == t {
@@ -168,7 +168,7 @@ func Class(classes map[Kind]string, k Kind) string {
 	return classes[KindNeutral]
 }
 
-// alertIcon gives the icon of an alert.
+// alertIcon returns the icon of an alert.
 func alertIcon(k Kind) IconName {
 	if icon, ok := alertIcons[k]; ok {
 		return icon
@@ -184,7 +184,7 @@ func alertRole(k Kind) string {
 	return "status"
 }
 
-// agesJSON gives the texts of ages to static/app.js, which refreshes them.
+// agesJSON returns the texts of ages to static/app.js, which refreshes them.
 func agesJSON(ctx context.Context) string {
 	words := make(map[string]string, len(text.AgeWords))
 	for word, id := range text.AgeWords {
@@ -197,7 +197,7 @@ func agesJSON(ctx context.Context) string {
 	return string(b)
 }
 
-// pageNumbers gives the pages that a pagination names: the first, the last and those around the current
+// pageNumbers returns the pages that a pagination names: the first, the last and those around the current
 // one. 0 stands for a gap.
 func pageNumbers(page, pages int) []int {
 	var numbers []int
@@ -220,7 +220,7 @@ func pageNumbers(page, pages int) []int {
 // itoa is short for templates.
 func Itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
-// NewErrorView gives what people are shown of an error, in the context's language.
+// NewErrorView returns what people are shown of an error, in the context's language.
 func NewErrorView(ctx context.Context, status int, e *image.Error) ErrorView {
 	return ErrorView{Status: status, Title: text.ErrorTitle(ctx, e.Kind), Message: text.ErrorText(ctx, e.Text()),
 		Suggestion: text.ErrorText(ctx, e.Advice())}

@@ -1165,7 +1165,7 @@ func EmptyState(icon IconName, title, body string) templ.Component {
 	})
 }
 
-// Alert tells what happened, and with suggestion what to do next. text and suggestion may be empty; the children, if
+// Alert says what happened, and with suggestion what to do next. text and suggestion may be empty; the children, if
 // any, follow them.
 func Alert(kind Kind, title, body, suggestion string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {

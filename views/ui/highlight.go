@@ -87,7 +87,7 @@ func (h *highlighter) json(raw []byte) {
 	}
 }
 
-// tokenEnd gives the end of the token of valid JSON that begins at i. Runs of white space are one token, and
+// tokenEnd returns the end of the token of valid JSON that begins at i. Runs of white space are one token, and
 // so are runs of punctuation.
 func tokenEnd(raw []byte, i int) int {
 	c := raw[i]

@@ -46,8 +46,8 @@ func jsonCost(r rune, size int) int {
 	return len(`\u202e`)
 }
 
-// readable gives a document as it is when it has lines, otherwise indented by two spaces. Indenting changes white space
-// only: the order of keys, numbers and escapes stay. What indenting would make too large stays as it is.
+// readable returns a document as it is when it has lines, otherwise indented by two spaces. Indenting changes white
+// space only: the order of keys, numbers and escapes stay. What indenting would make too large stays as it is.
 func readable(raw []byte) (text []byte, indented bool) {
 	if bytes.Contains(bytes.TrimSpace(raw), []byte("\n")) || indentedSize(raw) > maxShownJSON {
 		return raw, false

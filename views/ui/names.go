@@ -78,7 +78,7 @@ func InSentence(s string, c templ.Component) templ.Component {
 // ShortPlatform names a platform as lists do.
 func ShortPlatform(p image.Platform) string { return text.ShortPlatform(text.Visible(p.String())) }
 
-// Shortened gives a foreign text as Visible does, on one line and with at most n characters.
+// Shortened returns a foreign text as Visible does, on one line and with at most n characters.
 func Shortened(s string, n int) string {
 	s, _ = text.Cut(s, 8*n)
 	s = text.Visible(strings.Join(strings.Fields(s), " "))

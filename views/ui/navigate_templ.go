@@ -429,7 +429,7 @@ type SortColumn struct {
 	URL     func(sort string) string // gives the list's address in that order
 }
 
-// next gives the sort that a click asks for: this column, or its reverse when it is the current one.
+// next returns the sort that a click asks for: this column, or its reverse when it is the current one.
 func (c SortColumn) next() string {
 	if c.Current == c.Key {
 		return "-" + c.Key
@@ -575,7 +575,7 @@ func SortHeader(c SortColumn) templ.Component {
 	})
 }
 
-// swapLink gives the attributes of a link that htmx follows within target, and the browser follows without it.
+// swapLink returns the attributes of a link that htmx follows within target, and the browser follows without it.
 // The address in the bar changes either way.
 func SwapLink(url, target string) templ.Attributes {
 	attrs := templ.Attributes{"href": string(templ.URL(url))}

@@ -33,7 +33,7 @@ type PlanLine struct {
 	Size   int64           // bytes freed or kept; negative shows none
 }
 
-// badge gives the colour and the word of the line's kind.
+// badge returns the colour and the word of the line's kind.
 func (l PlanLine) badge() (Kind, text.MessageID) {
 	switch l.Kind {
 	case PlanDelete:

@@ -15,7 +15,7 @@ func WithUploads(ctx context.Context, is func(image.Reference) bool) context.Con
 	return context.WithValue(ctx, uploadsKey{}, is)
 }
 
-// UploadedWord gives the word beside a name in text, or nothing.
+// UploadedWord returns the word beside a name in text, or nothing.
 func UploadedWord(ctx context.Context, ref image.Reference) string {
 	if !uploaded(ctx, ref) {
 		return ""

@@ -26,7 +26,7 @@ type UpdateGroup struct {
 	Total int
 }
 
-// capital gives a badge's words as a heading.
+// capital returns a badge's words as a heading.
 func capital(s string) string {
 	first, size := utf8.DecodeRuneInString(s)
 	return string(unicode.ToUpper(first)) + s[size:]

@@ -194,7 +194,7 @@ func UpdatesPart(v UpdatesView) templ.Component {
 	})
 }
 
-// nothing tells whether no tag asks for anything.
+// nothing reports whether no tag asks for anything.
 func (v UpdatesView) nothing() bool {
 	for _, g := range v.Groups {
 		if g.Total > 0 {
