@@ -19,6 +19,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/mirror"
 	checks "github.com/stowage/stowage/pull/updates"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
@@ -63,7 +64,7 @@ type Options struct {
 	Jobs            *job.Runner
 	Queue           *pull.Queue
 	Checker         *checks.Checker
-	Mirror          *pull.Mirror // nil where nothing is mirrored
+	Mirror          *mirror.Mirror // nil where nothing is mirrored
 	Registry        *registry.Client
 	Search          *search.Client
 	Importer        *archive.Importer

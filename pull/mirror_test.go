@@ -17,17 +17,18 @@ import (
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/pull/fetch"
+	"github.com/stowage/stowage/pull/mirror"
 )
 
 const hub = "docker.io"
 
 // mirror puts a mirror of Docker Hub before the queue.
-func (b *bench) mirror() *pull.Mirror {
-	return pull.NewMirror(pull.MirrorOptions{Queue: b.queue, Registries: []string{hub}, Fresh: pull.MirrorFresh})
+func (b *bench) mirror() *mirror.Mirror {
+	return mirror.New(mirror.Options{Queue: b.queue, Jobs: b.jobs, Shelf: b.store, Registries: []string{hub}, Fresh: mirror.Fresh})
 }
 
 // points asks a mirror about a tag, of which a digest is stored.
-func (b *bench) points(m *pull.Mirror, ref image.Reference, stored, want image.Digest) {
+func (b *bench) points(m *mirror.Mirror, ref image.Reference, stored, want image.Digest) {
 	b.Helper()
 	if got, err := m.Tag(b.ctx, ref, stored); err != nil || got != want {
 		b.Errorf("%s points to %s, %v; want %s", ref, got, err, want)
@@ -35,7 +36,7 @@ func (b *bench) points(m *pull.Mirror, ref image.Reference, stored, want image.D
 }
 
 // handOut hands a document out to a client.
-func (b *bench) handOut(m *pull.Mirror, repo image.Repository, d image.Digest) pull.Mirrored {
+func (b *bench) handOut(m *mirror.Mirror, repo image.Repository, d image.Digest) mirror.Mirrored {
 	b.Helper()
 	doc, err := m.Document(b.ctx, repo, d)
 	if err == nil {
@@ -102,7 +103,7 @@ func TestATagOfWhichTheRegistryWithholdsTheNewImageIsServedAsItIsStored(t *testi
 		ref := b.up.tag("app:1", first)
 		b.done(ref)
 		b.up.tag("app:1", second)
-		time.Sleep(2 * pull.MirrorFresh)
+		time.Sleep(2 * mirror.Fresh)
 		limited := true
 		b.up.document = func(image.Reference) error {
 			if limited {

@@ -31,9 +31,6 @@ type Shelf interface {
 	ReserveBlobs(blobs []image.Descriptor, from shelf.Reservation) (release func(), err error)
 	// GiveUp removes what was fetched of blobs that belong to nothing and that nobody holds.
 	GiveUp(ctx context.Context, digests []image.Digest) error
-	// Listed tells which index of a repository lists a digest, and under which reference that is stored; NotFound
-	// where none does.
-	Listed(ctx context.Context, ref image.Reference) (shelf.Indexed, error)
 	// Record makes a finished pull part of the shelf, in one transaction. Every blob's file must be there.
 	// ErrMoved, and nothing recorded, where another pull has moved the tag since this one looked: else the
 	// older of two digests could win.

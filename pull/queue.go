@@ -269,8 +269,8 @@ func platformKey(platforms []image.Platform) string {
 	return strings.Join(names, " ")
 }
 
-// wanted finds a blob among those that live pulls of a repository bring.
-func (q *Queue) wanted(repo image.Repository, d image.Digest) (image.Descriptor, bool) {
+// Wanted returns a blob among those that live pulls of a repository bring.
+func (q *Queue) Wanted(repo image.Repository, d image.Digest) (image.Descriptor, bool) {
 	for _, r := range q.jobs.Runs() {
 		if r.Subject().Repository != repo {
 			continue
@@ -278,7 +278,7 @@ func (q *Queue) wanted(repo image.Repository, d image.Digest) (image.Descriptor,
 		layers, hidden := r.Shown()
 		for _, s := range slices.Concat(layers, hidden) {
 			if l, ok := s.(*layer); ok && l.Digest == d {
-				return bare(l.Descriptor), true
+				return l.Descriptor, true
 			}
 		}
 	}
@@ -306,6 +306,9 @@ func (q *Queue) Close(ctx context.Context) error {
 		return fmt.Errorf("close pull queue: %w", ctx.Err())
 	}
 }
+
+// Fetcher returns what brings blobs to the disk.
+func (q *Queue) Fetcher() *fetch.Fetcher { return q.fetcher }
 
 // Resolver returns what finds out where references point, and remembers what it read.
 func (q *Queue) Resolver() *resolve.Resolver { return q.resolver }

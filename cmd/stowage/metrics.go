@@ -10,6 +10,7 @@ import (
 
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/mirror"
 	"github.com/stowage/stowage/storage"
 )
 
@@ -18,7 +19,7 @@ type shelfMetrics struct {
 	store  *storage.Store
 	jobs   *job.Runner
 	queue  *pull.Queue
-	mirror *pull.Mirror // may be nil
+	mirror *mirror.Mirror // may be nil
 	log    *slog.Logger
 }
 
@@ -80,14 +81,14 @@ func (m shelfMetrics) Collect(ch chan<- prometheus.Metric) {
 	counter(endedDesc, float64(s.Cancelled), string(job.Cancelled))
 	counter(fetchedDesc, float64(m.queue.Traffic().Bytes))
 	if m.mirror != nil {
-		s := m.mirror.Stats()
+		s := m.mirror.Tally()
 		counter(mirrorAskedDesc, float64(s.Asked))
 		counter(mirrorStaleDesc, float64(s.Stale))
 		counter(mirrorStreamedDesc, float64(s.Streamed))
 	}
 }
 
-func newMetrics(store *storage.Store, jobs *job.Runner, queue *pull.Queue, mirror *pull.Mirror,
+func newMetrics(store *storage.Store, jobs *job.Runner, queue *pull.Queue, mirror *mirror.Mirror,
 	log *slog.Logger) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

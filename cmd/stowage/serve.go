@@ -19,6 +19,7 @@ import (
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
 	"github.com/stowage/stowage/pull/fetch"
+	"github.com/stowage/stowage/pull/mirror"
 	"github.com/stowage/stowage/pull/updates"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
@@ -87,7 +88,7 @@ type app struct {
 	queue    *pull.Queue
 	importer *archive.Importer
 	checker  *updates.Checker
-	mirror   *pull.Mirror // nil where nothing is mirrored
+	mirror   *mirror.Mirror // nil where nothing is mirrored
 	server   *web.Server
 	listener net.Listener
 	closing  chan struct{}
@@ -131,7 +132,7 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 	a.importer = archive.NewImporter(archive.Options{Shelf: a.store, Jobs: a.jobs, MaxBytes: s.maxUpload, Logger: s.log})
 	a.checker = updates.New(updates.Options{Source: a.client, Shelf: a.store, Interval: s.CheckInterval, Logger: s.log})
 	if len(s.Mirror) > 0 {
-		a.mirror = pull.NewMirror(pull.MirrorOptions{Queue: a.queue, Checks: a.store, Registries: s.Mirror,
+		a.mirror = mirror.New(mirror.Options{Queue: a.queue, Jobs: a.jobs, Shelf: a.store, Checks: a.store, Registries: s.Mirror,
 			Fresh: s.MirrorFresh, Logger: s.log})
 	}
 	metrics := newMetrics(a.store, a.jobs, a.queue, a.mirror, s.log)

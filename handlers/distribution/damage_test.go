@@ -17,6 +17,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/mirror"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/storage"
@@ -51,7 +52,7 @@ func (s *testShelf) reopen() {
 		s.t.Fatal(err)
 	}
 	if s.mirror != nil {
-		s.mirror = pull.NewMirror(pull.MirrorOptions{Queue: s.queue, Registries: []string{hub}, Fresh: time.Hour, Logger: s.logger()})
+		s.mirror = mirror.New(mirror.Options{Queue: s.queue, Jobs: s.jobs, Shelf: s.store, Registries: []string{hub}, Fresh: time.Hour, Logger: s.logger()})
 	}
 	s.server = httptest.NewServer(New(Options{Store: s.store, Mirror: s.mirror, Logger: s.logger()}))
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/mirror"
 	"github.com/stowage/stowage/shelf"
 )
 
@@ -48,7 +48,7 @@ type Store interface {
 // Options configure a Handler. Only Store is required.
 type Options struct {
 	Store  Store
-	Mirror *pull.Mirror // fetches what is missing; may be nil
+	Mirror *mirror.Mirror // fetches what is missing; may be nil
 	Logger *slog.Logger
 }
 
@@ -56,7 +56,7 @@ type Options struct {
 // blobs go from their file to the socket without passing through the process. Safe for concurrent use.
 type Handler struct {
 	store     Store
-	mirror    *pull.Mirror
+	mirror    *mirror.Mirror
 	log       *slog.Logger
 	names     names
 	documents documents

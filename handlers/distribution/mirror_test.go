@@ -15,7 +15,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/mirror"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/shelf"
@@ -180,7 +180,7 @@ func TestAClientGoesOnWithABlobThatAPullBringsAfterARestart(t *testing.T) {
 	s.get("debian/manifests/12")
 	s.get("debian/manifests/" + one.Digest().String())
 	<-hold.Reached()
-	s.restart(pull.MirrorOptions{Registries: []string{hub}, Fresh: time.Hour}) // it has handed out nothing yet
+	s.restart(mirror.Options{Registries: []string{hub}, Fresh: time.Hour}) // it has handed out nothing yet
 	path := "debian/blobs/" + layer.Digest.String()
 	first := s.get(path, "Range", "bytes=0-499999")
 	first.says("Content-Range", fmt.Sprintf("bytes 0-499999/%d", layer.Size))
@@ -230,7 +230,7 @@ func TestATagIsFollowedUpstreamOnceTheAnswerIsOld(t *testing.T) {
 	if n := s.faulty.Count(http.MethodHead, "/manifests/12"); n != 1 { // by the pull: its answer is one for clients, too
 		t.Errorf("the tag was asked for %d times", n)
 	}
-	s.restart(pull.MirrorOptions{Registries: []string{hub}, Fresh: 0})
+	s.restart(mirror.Options{Registries: []string{hub}, Fresh: 0})
 	s.client("debian", "12", "linux/amd64", second)
 	if jobs := s.pulls(); len(jobs) != 2 || jobs[0].State != job.Done || !jobs[0].Outcome.Newer {
 		t.Fatalf("pulls: %+v", jobs)
@@ -242,10 +242,10 @@ func TestATagIsFollowedUpstreamOnceTheAnswerIsOld(t *testing.T) {
 }
 
 // restart puts another mirror in front of the same shelf.
-func (s *testShelf) restart(o pull.MirrorOptions) {
+func (s *testShelf) restart(o mirror.Options) {
 	s.t.Helper()
-	o.Queue = s.queue
-	s.mirror = pull.NewMirror(o)
+	o.Queue, o.Jobs, o.Shelf = s.queue, s.jobs, s.store
+	s.mirror = mirror.New(o)
 	s.server.Close()
 	s.server = httptest.NewServer(New(Options{Store: s.store, Mirror: s.mirror, Logger: s.logger()}))
 }
@@ -268,7 +268,7 @@ func TestASecondTagOnAStoredDigestIsRecordedAndFetchesNothing(t *testing.T) {
 func TestWhenTheRegistryIsDownWhatIsStoredIsServedAndSaidToBeStale(t *testing.T) {
 	s := newShelf(t, hub)
 	b := s.pull("debian:12", multi("mirror"), "linux/amd64")
-	s.restart(pull.MirrorOptions{Registries: []string{hub}, Fresh: time.Hour, Logger: s.logger()})
+	s.restart(mirror.Options{Registries: []string{hub}, Fresh: time.Hour, Logger: s.logger()})
 	s.faulty.On(fake.Any, fake.Status(http.StatusServiceUnavailable, "UNAVAILABLE", "closed for today"))
 	s.faulty.Forget()
 	for range 3 {
@@ -419,7 +419,7 @@ func TestATagThatMovedIsServedAsItIsStoredWhileTheRegistryLimitsManifests(t *tes
 	s := newShelf(t, hub)
 	first := s.pull("debian:12", multi("old"), "linux/amd64")
 	_, second := s.push("debian:12", multi("new"))
-	s.restart(pull.MirrorOptions{Registries: []string{hub}, Fresh: time.Hour})
+	s.restart(mirror.Options{Registries: []string{hub}, Fresh: time.Hour})
 	s.faulty.On(func(r *http.Request) bool { return r.Method == http.MethodGet && fake.Manifests(r) }, fake.TooManyRequests("90"))
 	for range 3 {
 		s.client("debian", "12", "linux/amd64", first)
@@ -554,7 +554,7 @@ func TestWhatAClientIsToldOfAMovedTagItsPageKnows(t *testing.T) {
 	s := newShelf(t, hub)
 	s.pull("debian:12", multi("old"), "linux/amd64")
 	ref, second := s.push("debian:12", multi("new"))
-	s.restart(pull.MirrorOptions{Checks: s.store, Registries: []string{hub}, Fresh: 0})
+	s.restart(mirror.Options{Checks: s.store, Registries: []string{hub}, Fresh: 0})
 	check := func() shelf.UpdateState {
 		t.Helper()
 		c, err := s.store.TagCheck(t.Context(), ref)

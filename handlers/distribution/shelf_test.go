@@ -20,6 +20,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/mirror"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/sample/fake"
@@ -32,8 +33,8 @@ type testShelf struct {
 	t        testing.TB
 	dir      string
 	upstream *fake.Registry
-	faulty   *fake.Faulty // in front of it
-	mirror   *pull.Mirror // nil where nothing is mirrored
+	faulty   *fake.Faulty   // in front of it
+	mirror   *mirror.Mirror // nil where nothing is mirrored
 	store    *storage.Store
 	jobs     *job.Runner
 	queue    *pull.Queue
@@ -91,7 +92,7 @@ func newShelf(t testing.TB, mirrored ...string) *testShelf {
 		t.Fatal(err)
 	}
 	if len(mirrored) > 0 {
-		s.mirror = pull.NewMirror(pull.MirrorOptions{Queue: s.queue, Registries: mirrored, Fresh: time.Hour, Logger: s.logger()})
+		s.mirror = mirror.New(mirror.Options{Queue: s.queue, Jobs: s.jobs, Shelf: s.store, Registries: mirrored, Fresh: time.Hour, Logger: s.logger()})
 	}
 	s.server = httptest.NewServer(New(Options{Store: s.store, Mirror: s.mirror, Logger: s.logger()}))
 	t.Cleanup(func() {

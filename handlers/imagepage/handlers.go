@@ -9,7 +9,7 @@ import (
 	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull"
+	"github.com/stowage/stowage/pull/mirror"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/archives"
@@ -52,7 +52,7 @@ type Handlers struct {
 	Store   Store
 	Records Records
 	Lookup  *lookup.Desk
-	Mirror  *pull.Mirror // nil where nothing is mirrored
+	Mirror  *mirror.Mirror // nil where nothing is mirrored
 	// Download describes the archive of an image; stored are the platforms to choose from, where choice says that there is
 	// one.
 	Download func(c echo.Context, of address.Image, choice bool, stored []shelf.Image) (v archives.DownloadView,

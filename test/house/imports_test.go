@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"handlers":              {"handlers/*", "archive", "job", "pull", "pull/*", "registry", "registry/search", "image"},
 	"handlers/page":         {"views/ui", "views/text", "views/address", "shelf", "image"},
 	"handlers/*":            {"handlers/page", "handlers/lookup", "views/*", "shelf", "shelf/docker", "shelf/removal", "job", "pull", "pull/*", "registry", "registry/*", "archive", "image", "image/layer", "share"},
-	"handlers/distribution": {"pull", "pull/mirror", "shelf", "image", "share"},
+	"handlers/distribution": {"pull/mirror", "shelf", "image"},
 	"views/text":            {"image"},
 	"views/address":         {"shelf", "shelf/docker", "image"},
 	"views/ui":              {"views/text", "views/address", "shelf", "shelf/docker", "image", "static"},
