@@ -60,7 +60,7 @@ func plainRequestID(next echo.HandlerFunc) echo.HandlerFunc {
 func locale(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		c.SetRequest(r.WithContext(text.WithLocale(r.Context(), page.Locale(c))))
+		c.SetRequest(r.WithContext(text.WithLang(r.Context(), page.Lang(c))))
 		return next(c)
 	}
 }

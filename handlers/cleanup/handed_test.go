@@ -52,7 +52,6 @@ func handedShelf(t *testing.T) *pages.Shelf {
 		t.Fatal(err)
 	}
 	s.Configure(func(o *handlers.Options) { o.Now = func() time.Time { return *at.Load() } })
-	s.Now = *at.Load()
 	return s
 }
 

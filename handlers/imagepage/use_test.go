@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/labstack/echo/v4"
 	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
@@ -109,7 +110,15 @@ func TestAHostThatIsNoneIsInNoCommand(t *testing.T) {
 		"", "shelf;reboot", "$(reboot)", "shelf/../x", "a b", `shelf"`, "shelf:port", "shelf:0", "shelf:99999", "-flag", "user@shelf", "[::1", "[zz]:80", "shelf..example", "공유",
 		"[fe80::1%25eth0]:80", strings.Repeat("a.", 200) + "a",
 	} {
-		page := getAt(s, host, useUbuntu)
+		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, useUbuntu, nil)
+		r.Host = host // past the door, which knows no such name
+		c := echo.New().NewContext(r, w)
+		c.SetParamNames("*")
+		c.SetParamValues(strings.TrimPrefix(useUbuntu, "/images/"))
+		if err := s.Handlers.Addresses.ImageAddress(c); err != nil {
+			t.Fatal(err)
+		}
+		page := pages.Answer{Status: w.Code, Header: w.Header(), Body: w.Body.String()}
 		page.Is(t, http.StatusOK, "The address of this server is not known", "--external-url")
 		if all := commands(page); len(all) > 0 {
 			t.Errorf("%q: %q", host, all)

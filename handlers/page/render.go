@@ -109,9 +109,9 @@ func boxText(c echo.Context) string {
 	return ""
 }
 
-// Locale settles how a request is worded.
-func Locale(c echo.Context) text.Locale {
-	return text.Locale{Lang: text.NegotiateLang(cookie(c, langCookie), c.Request().Header.Get("Accept-Language"))}
+// Lang returns the language of the answer to a request.
+func Lang(c echo.Context) string {
+	return text.NegotiateLang(cookie(c, langCookie), c.Request().Header.Get("Accept-Language"))
 }
 
 func cookie(c echo.Context, name string) string {

@@ -29,7 +29,6 @@ import (
 	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/storage"
 	"github.com/stowage/stowage/test/pages"
-	"github.com/stowage/stowage/views/text"
 )
 
 // pullServer is the pages of pulling on a real server, over a real store and the sample registry, which can be
@@ -81,7 +80,11 @@ func newPullsOf(t *testing.T, demo *page.Demo, reg http.Handler) *pullServer {
 		Store: p.store, Jobs: p.jobs, Queue: p.queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64,
 		LocalUser: "mira", Demo: demo, Closing: p.closing,
 	})
-	p.server = httptest.NewServer(p.routes(h))
+	all := pages.Serve(t, h, time.Time{})
+	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { p.left <- r.URL.Path }()
+		all.ServeHTTP(w, r)
+	}))
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -96,29 +99,6 @@ func newPullsOf(t *testing.T, demo *page.Demo, reg http.Handler) *pullServer {
 		}
 	})
 	return p
-}
-
-// routes has the addresses of these pages, and errors as web has them.
-func (p *pullServer) routes(h *handlers.Handlers) http.Handler {
-	e := echo.New()
-	e.Use(pages.HeldAsWeb, func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			r := c.Request()
-			c.SetRequest(r.WithContext(text.WithLocale(r.Context(), page.Locale(c))))
-			defer func() { p.left <- r.URL.Path }()
-			return next(c)
-		}
-	})
-	e.HTTPErrorHandler = pages.ErrorsAsWeb(p.t, h)
-	e.GET("/pull", h.Pulls.Form)
-	e.GET("/images/*", h.Addresses.ImageAddress)
-	e.GET("/pulls", h.Pulls.List)
-	e.POST("/pulls", h.Pulls.Start)
-	e.GET("/pulls/:id", h.Pulls.Page)
-	e.GET("/pulls/:id/events", h.Pulls.Events)
-	e.POST("/pulls/:id/cancel", h.Pulls.Cancel)
-	e.POST("/demo/move-tag", h.Site.MoveDemoTag)
-	return e
 }
 
 // ref names something in the registry.

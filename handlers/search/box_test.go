@@ -1,7 +1,6 @@
 package search_test
 
 import (
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -9,18 +8,12 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/labstack/echo/v4"
-
-	"github.com/stowage/stowage/handlers"
-	"github.com/stowage/stowage/handlers/page"
 	searchpages "github.com/stowage/stowage/handlers/search"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry"
-	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/sample"
 	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/test/pages"
-	"github.com/stowage/stowage/views/text"
 )
 
 // boxed is the box over a shelf, with stand-ins for the search services of Docker Hub, Quay and a registry that
@@ -75,18 +68,7 @@ func newBoxed(t *testing.T, hub http.Handler, references ...string) *boxed {
 			t.Error(err)
 		}
 	})
-	h := handlers.New(handlers.Options{Store: b.Store, Jobs: b.Jobs, Queue: b.Queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler)})
-	rest, box := b.Server(h), echo.New()
-	box.HTTPErrorHandler = pages.ErrorsAsWeb(t, h)
-	box.Use(pages.HeldAsWeb)
-	box.Any("/*", echo.WrapHandler(rest))
-	box.GET("/search/box", func(c echo.Context) error {
-		l := page.Locale(c)
-		l.Now = pages.Clock
-		c.SetRequest(c.Request().WithContext(text.WithLocale(c.Request().Context(), l)))
-		return h.Search.Box(c)
-	})
-	b.Pages = box
+	b.Ask(client)
 	return b
 }
 

@@ -82,13 +82,9 @@ func newPicker(t testing.TB, tagged fake.Tagged) *picker {
 		}
 	})
 	test, _ := t.(*testing.T) // a benchmark asks the pages directly
-	p.Shelf = &pages.Shelf{T: test, Store: store, Jobs: jobs, Queue: queue, Now: pages.Clock}
+	p.Shelf = &pages.Shelf{T: test, Store: store, Jobs: jobs, Queue: queue}
 	p.h = handlers.New(handlers.Options{Store: store, Jobs: jobs, Queue: queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
-	e := p.Server(p.h).(*echo.Echo)
-	e.GET("/search", p.h.Search.Page)
-	e.GET("/pull", p.h.Pulls.Form)
-	e.POST("/pulls", p.h.Pulls.Start)
-	p.Pages = e
+	p.Pages = pages.Serve(t, p.h, pages.Clock)
 	return p
 }
 
@@ -389,7 +385,7 @@ func TestWhatARegistryIsTooSlowForLoadsItself(t *testing.T) {
 	p.registry.Hold(fake.TagLists, -1)
 	p.registry.Hold(fake.Manifests, -1)
 	state := address.Search{Repo: "docker.io/library/postgres", Tag: "15"}
-	c := p.Pages.(*echo.Echo).NewContext(httptest.NewRequest(http.MethodGet, state.String(), nil), httptest.NewRecorder())
+	c := echo.New().NewContext(httptest.NewRequest(http.MethodGet, state.String(), nil), httptest.NewRecorder())
 	v, err := p.h.Search.Picker(c, state, 50*time.Millisecond, true, true)
 	if err != nil {
 		t.Fatal(err)
@@ -415,7 +411,7 @@ func TestAnotherSiteCannotMakeThePickerAsk(t *testing.T) {
 	p := newPicker(t, nil)
 	state := address.Search{Repo: "docker.io/library/postgres", Tag: "15"}
 	r := httptest.NewRequest(http.MethodGet, state.String(), nil)
-	c := p.Pages.(*echo.Echo).NewContext(r, httptest.NewRecorder())
+	c := echo.New().NewContext(r, httptest.NewRecorder())
 	page.HoldAsking(c)
 	v, err := p.h.Search.SearchPicker(c, state)
 	if err != nil {

@@ -2,7 +2,6 @@ package search_test
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -13,18 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/labstack/echo/v4"
-
-	"github.com/stowage/stowage/handlers"
-	"github.com/stowage/stowage/handlers/page"
 	searchpages "github.com/stowage/stowage/handlers/search"
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/outbound"
-	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/sample/fake"
 	"github.com/stowage/stowage/test/pages"
 	views "github.com/stowage/stowage/views/search"
-	"github.com/stowage/stowage/views/text"
 )
 
 // searched is the Search page over a shelf. Its registries are stand-ins.
@@ -109,23 +102,8 @@ func newSearched(t *testing.T, list []standIn) *searched {
 			t.Error(err)
 		}
 	})
-	s.Pages = s.server(handlers.New(handlers.Options{Store: s.Store, Jobs: s.Jobs, Queue: s.Queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), LocalUser: "mira", Now: func() time.Time { return pages.Clock }}))
+	s.Ask(client)
 	return s
-}
-
-// server has the page's address besides those of the list.
-func (s *searched) server(h *handlers.Handlers) http.Handler {
-	list, e := s.Shelf.Server(h), echo.New()
-	e.HTTPErrorHandler = pages.ErrorsAsWeb(s.T, h)
-	e.Use(pages.HeldAsWeb)
-	e.GET("/search", func(c echo.Context) error {
-		l := page.Locale(c)
-		l.Now = pages.Clock
-		c.SetRequest(c.Request().WithContext(text.WithLocale(c.Request().Context(), l)))
-		return h.Search.Page(c)
-	})
-	e.Any("/*", echo.WrapHandler(list))
-	return e
 }
 
 // part asks for a part of the page as htmx does, from an element of the page at from.

@@ -2,7 +2,6 @@ package search_test
 
 import (
 	"errors"
-	"log/slog"
 	"strings"
 	"testing"
 
@@ -10,7 +9,6 @@ import (
 	searchpages "github.com/stowage/stowage/handlers/search"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/registry"
-	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/test/pages"
 )
 
@@ -26,7 +24,8 @@ func understanding(t *testing.T, s *pages.Shelf) *handlers.Handlers {
 			t.Error(err)
 		}
 	})
-	return handlers.New(handlers.Options{Store: s.Store, Jobs: s.Jobs, Queue: s.Queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler)})
+	s.Ask(client)
+	return s.Handlers
 }
 
 func TestWordsAreToldFromReferences(t *testing.T) {

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/labstack/echo/v4"
-
 	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
@@ -77,7 +75,6 @@ type Shelf struct {
 
 	Handlers *handlers.Handlers
 	options  handlers.Options
-	Now      time.Time // of the pages
 }
 
 // New opens an empty shelf. References of any host come from the sample registry.
@@ -122,7 +119,7 @@ func NewOf(t *testing.T, host string, set ...func(*storage.Options)) *Shelf {
 	})
 	checker := checks.New(checks.Options{Source: mirror{client, host}, Shelf: store, Now: now})
 	t.Cleanup(checker.Close)
-	s := &Shelf{T: t, Store: store, Jobs: jobs, Queue: queue, Now: Clock}
+	s := &Shelf{T: t, Store: store, Jobs: jobs, Queue: queue}
 	s.options = handlers.Options{Store: store, Jobs: jobs, Queue: queue, Checker: checker, Registry: client,
 		Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64,
 		LocalUser: "mira", Now: now}
@@ -134,7 +131,12 @@ func NewOf(t *testing.T, host string, set ...func(*storage.Options)) *Shelf {
 func (s *Shelf) Configure(set func(*handlers.Options)) {
 	set(&s.options)
 	s.Handlers = handlers.New(s.options)
-	s.Pages = s.Server(s.Handlers)
+	s.Pages = Serve(s.T, s.Handlers, s.options.Now())
+}
+
+// Ask has the pages ask registries by another client.
+func (s *Shelf) Ask(client *registry.Client) {
+	s.Configure(func(o *handlers.Options) { o.Registry, o.Search = client, search.New(client, client.Outbound()) })
 }
 
 // Pull brings an image and waits until it is unpacked.
@@ -209,7 +211,7 @@ func (s *Shelf) Get(address string, headers ...string) Answer {
 func (s *Shelf) Post(address string, form url.Values, headers ...string) Answer {
 	s.T.Helper()
 	r := httptest.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
-	r.Header.Set("Content-Type", echo.MIMEApplicationForm)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	return s.Do(r, headers...)
 }
 

@@ -42,6 +42,13 @@ func WithLocale(ctx context.Context, l Locale) context.Context {
 	return context.WithValue(ctx, localeKey{}, l)
 }
 
+// WithLang returns a context whose pages are in a language, and count ages to the moment that ctx says.
+func WithLang(ctx context.Context, lang string) context.Context {
+	l := localeOf(ctx)
+	l.Lang = lang
+	return WithLocale(ctx, l)
+}
+
 // localeOf returns the context's locale.
 func localeOf(ctx context.Context) Locale {
 	l, _ := ctx.Value(localeKey{}).(Locale)
