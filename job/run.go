@@ -17,7 +17,7 @@ const maxRequesters = 100
 type Run struct {
 	id      int64
 	over    chan struct{}           // closed when the job has come to rest
-	cancel  context.CancelCauseFunc // guarded by the Runner, as stopped is
+	cancel  context.CancelCauseFunc // guarded by live, as stopped is
 	stopped bool                    // somebody has cancelled it
 	saving  sync.Mutex              // so that an older state is never saved over a newer one
 

@@ -5,42 +5,35 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/image"
 )
 
-const (
-	maxOver    = 4096            // jobs that are remembered to be over
-	cancelWait = 2 * time.Second // how long Cancel waits for the job to come to rest
-)
+// cancelWait is how long Cancel waits for the job to come to rest.
+const cancelWait = 2 * time.Second
 
 // Runner keeps the live jobs of this server, those that wait and those that are worked on: it hands out their states, saves
 // them, cancels them and ends them. Which one is worked on when, and how, is for others to say. Make one with NewRunner.
 // Safe for concurrent use.
 type Runner struct {
-	ledger Ledger
-	broker *broker
-	log    *slog.Logger
-	now    func() time.Time
-	ended  []func(j Job, err error) // told of each job that has come to rest; set before the first begins
-	counts struct{ done, failed, cancelled atomic.Int64 }
+	ledger  Ledger
+	records *records
+	live    *live
+	broker  *broker
+	log     *slog.Logger
+	now     func() time.Time
+	ended   []func(j Job, err error) // told of each job that has come to rest; set before the first begins
+	endings endings
 
 	base  context.Context // ends when the runner closes
 	close context.CancelCauseFunc
-	wg    sync.WaitGroup // jobs that are worked on
 
 	entering sync.Mutex // held while a job is created, so that one that joins it finds it live
 	claiming sync.Mutex // held while a job is claimed, so that one that is being cancelled is not
-	mu       sync.Mutex // guards what follows; no I/O under it
-	closing  bool
-	live     map[int64]*Run
-	over     []int64 // IDs of the newest jobs that ended
 }
 
 // NewRunner makes a Runner. Without a log nothing is logged, and without now it is time.Now.
@@ -52,7 +45,10 @@ func NewRunner(ledger Ledger, log *slog.Logger, now func() time.Time) *Runner {
 		now = time.Now
 	}
 	base, cancel := context.WithCancelCause(context.Background())
-	return &Runner{ledger: ledger, broker: newBroker(), log: log, now: now, base: base, close: cancel, live: make(map[int64]*Run)}
+	return &Runner{
+		ledger: ledger, records: &records{ledger: ledger, log: log, base: base}, live: newLive(), broker: newBroker(),
+		log: log, now: now, base: base, close: cancel,
+	}
 }
 
 // Ended has f told of each job that has come to rest, with the error that it failed for. It is called before the first job.
@@ -80,7 +76,7 @@ func (r *Runner) Ask(ctx context.Context, t Ticket) (j Job, joined bool, err err
 			r.Resume(t.Job)
 			return t.Job, false, nil
 		}
-		if run := r.find(t.Job.ID); run != nil {
+		if run := r.live.find(t.Job.ID); run != nil {
 			if len(t.Job.By) > 0 && run.addRequester(t.Job.By[0]) {
 				r.Save(run)
 				r.broker.publish(run.id)
@@ -93,14 +89,8 @@ func (r *Runner) Ask(ctx context.Context, t Ticket) (j Job, joined bool, err err
 
 // Resume makes a job live that waits. One of a runner that closes waits for the next start.
 func (r *Runner) Resume(j Job) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, known := r.live[j.ID]; known || r.closing {
-		return
-	}
 	run := newRun(j)
-	r.live[j.ID] = run
-	r.broker.open(j.ID, run.Snapshot)
+	r.live.addWaiting(run, func() { r.broker.open(j.ID, run.Snapshot) })
 }
 
 // Unfinished lists the jobs that an earlier process has left; those that are live are none of them.
@@ -109,7 +99,7 @@ func (r *Runner) Unfinished(ctx context.Context) ([]Job, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list unfinished jobs: %w", err)
 	}
-	return slices.DeleteFunc(jobs, func(j Job) bool { return r.find(j.ID) != nil }), nil
+	return slices.DeleteFunc(jobs, func(j Job) bool { return r.live.find(j.ID) != nil }), nil
 }
 
 // Abandon ends the jobs of a kind that an earlier process has left, with which nobody can go on.
@@ -140,21 +130,21 @@ func (r *Runner) Claim(choose func([]Turn) (int64, bool), work func(context.Cont
 	defer cancel()
 	r.claiming.Lock()
 	defer r.claiming.Unlock()
-	lease, ok, err := r.ledger.Claim(ctx, func(waiting []Turn) (int64, bool) { return choose(slices.DeleteFunc(waiting, r.rests)) })
+	lease, ok, err := r.ledger.Claim(ctx, func(waiting []Turn) (int64, bool) { return choose(slices.DeleteFunc(waiting, r.live.rests)) })
 	if err != nil || !ok {
 		return false, err
 	}
-	run := r.find(lease.ID)
+	run := r.live.find(lease.ID)
 	working, end := context.WithCancelCause(r.base)
-	if !r.begins(run, lease, end) {
+	if !r.live.begin(run, lease, end) {
 		end(nil)
 		after()
-		r.release(lease)
+		r.records.release(lease)
 		return true, nil
 	}
 	go func() {
 		defer after()
-		defer r.wg.Done()
+		defer r.live.working.Done()
 		defer end(nil)
 		err := r.watched(run, func() error { return work(working, run) })
 		if err != nil && working.Err() != nil {
@@ -163,27 +153,6 @@ func (r *Runner) Claim(choose func([]Turn) (int64, bool), work func(context.Cont
 		r.finish(run, err)
 	}()
 	return true, nil
-}
-
-// rests reports whether a job that waits is not to be worked on: it is being cancelled, or was kept this very moment.
-func (r *Runner) rests(t Turn) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	run := r.live[t.ID]
-	return run == nil || run.stopped
-}
-
-// begins notes that a job is worked on, which end ends. It is not where the runner has closed.
-func (r *Runner) begins(run *Run, lease Lease, end context.CancelCauseFunc) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closing {
-		return false
-	}
-	run.begin(lease)
-	run.cancel = end
-	r.wg.Add(1)
-	return true
 }
 
 // Do makes a job of work that cannot wait for its turn, and returns when it is done. The context that work gets ends with
@@ -199,12 +168,10 @@ func (r *Runner) Do(ctx context.Context, j Job, work func(context.Context, *Run)
 	working, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	defer context.AfterFunc(r.base, func() { end(context.Cause(r.base)) })()
-	r.mu.Lock()
-	r.live[j.ID] = run
-	r.mu.Unlock()
+	r.live.add(run)
 	r.broker.open(j.ID, run.Snapshot)
-	if r.begins(run, lease, end) {
-		defer r.wg.Done()
+	if r.live.begin(run, lease, end) {
+		defer r.live.working.Done()
 		err = r.watched(run, func() error { return work(working, run) })
 	} else {
 		err = ErrClosing
@@ -252,113 +219,37 @@ func (r *Runner) Advance(run *Run, f func(j *Job)) {
 func (r *Runner) Tell(run *Run) { r.broker.publish(run.id) }
 
 // Save keeps a job. A failure is logged and not the job's: what it brings is kept apart from it.
-func (r *Runner) Save(run *Run) {
-	run.saving.Lock()
-	defer run.saving.Unlock()
-	r.write(run, run.Snapshot())
-}
-
-// write writes a job as j has it. run.saving is held.
-func (r *Runner) write(run *Run, j Job) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.base), saveTimeout)
-	defer cancel()
-	if err := r.ledger.Save(ctx, run.leased(), j); err != nil {
-		r.log.Error("pull not saved", "job", run.id, "error", err)
-	}
-}
-
-// end keeps how a job ended, and shows it then: who sees that a job is over finds it so in the ledger.
-func (r *Runner) end(run *Run, how func(*Job)) {
-	run.saving.Lock()
-	defer run.saving.Unlock()
-	r.write(run, run.as(how))
-	run.Change(how)
-}
+func (r *Runner) Save(run *Run) { r.records.save(run) }
 
 // finish notes how a job ended. One that was ended by the closing of the runner is left unfinished.
 func (r *Runner) finish(run *Run, err error) {
 	if !errors.Is(err, ErrClosing) {
-		r.end(run, ended(r.judge(run, err), r.now(), err))
+		r.records.end(run, ended(r.endings.judge(run.log(r.log), err), r.now(), err))
 		r.broker.publish(run.id)
 	} else {
-		r.release(run.leased())
+		r.records.release(run.leased())
 	}
 	for _, told := range r.ended {
 		told(run.Snapshot(), err)
 	}
-	r.mu.Lock()
-	delete(r.live, run.id)
-	if r.over = append(r.over, run.id); len(r.over) > maxOver {
-		r.over = slices.Delete(r.over, 0, maxOver/2)
-	}
-	r.mu.Unlock()
+	r.live.remove(run)
 	r.broker.close(run.id)
 	close(run.over)
-}
-
-// release lets a job wait for the next start.
-func (r *Runner) release(l Lease) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.base), saveTimeout)
-	defer cancel()
-	if err := r.ledger.Release(ctx, l); err != nil {
-		r.log.Warn("the claim of a job is not given up", "job", l.ID, "error", err)
-	}
-}
-
-// judge returns the final state for an error, counts and logs it.
-func (r *Runner) judge(run *Run, err error) State {
-	log := run.log(r.log)
-	var c *CancelledBy
-	switch {
-	case err == nil:
-		r.counts.done.Add(1)
-		log.Info("pull done")
-		return Done
-	case errors.As(err, &c):
-		r.counts.cancelled.Add(1)
-		log.Info("pull cancelled", "by", c.Who)
-		return Cancelled
-	}
-	r.counts.failed.Add(1)
-	LogFailure(log, "pull failed", err)
-	return Failed
-}
-
-// LogFailure logs why something failed, as loudly as it concerns this server.
-func LogFailure(log *slog.Logger, what string, err error) {
-	var p *guard.Panic
-	switch {
-	case errors.As(err, &p):
-		log.Error(what, "error", err, "stack", string(p.Stack))
-	case image.KindOf(err) == image.Internal:
-		log.Error(what, "error", err, "cause", Cause(err))
-	default:
-		log.Warn(what, "kind", image.KindOf(err), "error", err, "cause", Cause(err))
-	}
 }
 
 // Cancel ends a job for everybody who asked for it. What it fetched stays. Cancel returns when the job has come to rest, or
 // soon after it has been told to. Errors: NotFound, Conflict when the job is over.
 func (r *Runner) Cancel(id int64, by string) error {
 	r.claiming.Lock()
-	r.mu.Lock()
-	run := r.live[id]
+	run, waits := r.live.stop(id, &CancelledBy{by})
+	r.claiming.Unlock()
 	if run == nil {
-		r.claiming.Unlock()
-		over := slices.Contains(r.over, id)
-		r.mu.Unlock()
-		if over {
+		if r.live.wasLive(id) {
 			return image.Errorf(image.Conflict, "pull %d is over already", id)
 		}
 		return image.Errorf(image.NotFound, "there is no running pull %d", id)
 	}
-	waits := run.leased().Epoch == 0
-	again := run.stopped
-	run.stopped = true
-	run.cancel(&CancelledBy{by})
-	r.mu.Unlock()
-	r.claiming.Unlock()
-	if waits && !again {
+	if waits {
 		r.finish(run, &CancelledBy{by})
 		return nil
 	}
@@ -377,15 +268,9 @@ func (r *Runner) Cancel(id int64, by string) error {
 	return nil
 }
 
-func (r *Runner) find(id int64) *Run {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.live[id]
-}
-
 // Get returns a live job: one that is queued or running.
 func (r *Runner) Get(id int64) (Job, bool) {
-	run := r.find(id)
+	run := r.live.find(id)
 	if run == nil {
 		return Job{}, false
 	}
@@ -393,13 +278,7 @@ func (r *Runner) Get(id int64) (Job, bool) {
 }
 
 // Runs lists the live jobs, oldest first.
-func (r *Runner) Runs() []*Run {
-	r.mu.Lock()
-	runs := slices.Collect(maps.Values(r.live))
-	r.mu.Unlock()
-	slices.SortFunc(runs, func(a, b *Run) int { return int(a.id - b.id) })
-	return runs
-}
+func (r *Runner) Runs() []*Run { return r.live.all() }
 
 // Active lists the live jobs, oldest first.
 func (r *Runner) Active() []Job {
@@ -412,11 +291,7 @@ func (r *Runner) Active() []Job {
 }
 
 // ActiveCount returns how many jobs are live.
-func (r *Runner) ActiveCount() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.live)
-}
+func (r *Runner) ActiveCount() int { return r.live.count() }
 
 // Subscribe watches a live job. The channel holds its newest state: the one of now, then changed ones, a few a second at
 // most, and at once when the job's own state changes. A reader that is slow skips states. The channel is closed when the
@@ -426,20 +301,13 @@ func (r *Runner) Subscribe(id int64) (states <-chan Job, cancel func()) {
 	return r.broker.subscribe(id)
 }
 
-// Stats are counts of jobs that have ended since the runner was made.
-type Stats struct{ Done, Failed, Cancelled int64 }
-
 // Stats returns the counts.
-func (r *Runner) Stats() Stats {
-	return Stats{Done: r.counts.done.Load(), Failed: r.counts.failed.Load(), Cancelled: r.counts.cancelled.Load()}
-}
+func (r *Runner) Stats() Stats { return r.endings.stats() }
 
 // Close ends what is worked on and waits for it until ctx ends; the error is then that of ctx. Jobs that are not over stay
 // unfinished in the ledger and go on at the next start.
 func (r *Runner) Close(ctx context.Context) error {
-	r.mu.Lock()
-	r.closing = true
-	r.mu.Unlock()
+	r.live.close()
 	r.close(ErrClosing)
 	for _, run := range r.Runs() {
 		if run.leased().Epoch == 0 {
@@ -448,7 +316,7 @@ func (r *Runner) Close(ctx context.Context) error {
 	}
 	stopped := make(chan struct{})
 	go func() {
-		r.wg.Wait()
+		r.live.working.Wait()
 		close(stopped)
 	}()
 	select {
