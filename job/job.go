@@ -213,11 +213,3 @@ func (j *Job) UnmarshalJSON(raw []byte) error {
 	}
 	return nil
 }
-
-// older returns what an older record holds as it can be translated, or else what any record holds.
-func older(translated, kept image.Text) image.Text {
-	if translated.Empty() {
-		return kept
-	}
-	return translated
-}

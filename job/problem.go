@@ -103,3 +103,11 @@ func TellPassed(log *slog.Logger, id int64, reference string, o image.PassedOver
 	}
 	return fmt.Sprintf("%s passed over: %s", about, ProblemOf(o.Why).Message.String())
 }
+
+// older returns what an older record holds as it can be translated, or else what any record holds.
+func older(translated, kept image.Text) image.Text {
+	if translated.Empty() {
+		return kept
+	}
+	return translated
+}

@@ -15,10 +15,9 @@ import (
 )
 
 const (
-	tagsAhead   = 4               // tags that are resolved while another is being fetched
-	freshFor    = time.Minute     // a tag that was resolved longer ago is resolved anew before it is fetched
-	saveEvery   = 5 * time.Second // how often the lines of the tags are saved, at most
-	unreachable = 5               // tags in a row that a registry does not answer for: then it is down
+	tagsAhead = 4               // tags that are resolved while another is being fetched
+	freshFor  = time.Minute     // a tag that was resolved longer ago is resolved anew before it is fetched
+	saveEvery = 5 * time.Second // how often the lines of the tags are saved, at most
 )
 
 // batch is a pull of all tags at work. One tag is fetched at a time, its layers side by side, so that tags
@@ -193,17 +192,6 @@ func (b *batch) settle(tag string, p *resolve.Plan, c shelf.Change, err error) e
 	return nil
 }
 
-// hitsAll tells of an error that it would hit each other tag too.
-func hitsAll(err error) bool {
-	switch image.KindOf(err) {
-	case image.RateLimited, image.Unauthorized, image.DiskFull, image.ReadOnly, image.Damaged, image.Cancelled:
-		return true
-	case image.Forbidden:
-		return !image.Lasts(err) // a registry refuses one tag for what is in it: a policy, a quarantine
-	}
-	return false
-}
-
 func (b *batch) tagDone(tag string, p *resolve.Plan, c shelf.Change) {
 	b.tellPassed(p) // in the log alone: the lines would be too many
 	newer := c.Newer || b.brought[tag] == p.Digest
@@ -218,7 +206,7 @@ func (b *batch) tagDone(tag string, p *resolve.Plan, c shelf.Change) {
 	})
 	b.job.Change(func(j *job.Job) {
 		j.Outcome.Newer = j.Outcome.Newer || newer
-		for _, platform := range p.Platforms() {
+		for _, platform := range p.KnownPlatforms() {
 			if !slices.Contains(j.Outcome.Pulled, platform) {
 				j.Outcome.Pulled = append(j.Outcome.Pulled, platform)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,6 +15,8 @@ import (
 	"github.com/stowage/stowage/pull/resolve"
 	"github.com/stowage/stowage/shelf"
 )
+
+const recordTimeout = 30 * time.Second // for one Record, which a cancel no longer reaches
 
 // fetching is a plan whose blobs are fetched for a job.
 type fetching struct {

@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
@@ -19,12 +16,10 @@ import (
 )
 
 const (
-	maxQueued   = 5000             // jobs that wait
-	maxQueuedBy = 1000             // of them, of one requester
-	mostJobs    = 16               // pulls that run at once beyond the usual ones, so that no registry and no requester goes without
-	maxMatch    = 128              // characters of a Match; a tag has no more
-	claimAgain  = 5 * time.Second  // after which it is tried again to take up a job where that fails
-	saveTimeout = 10 * time.Second // for one write to the shelf's records
+	maxQueued   = 5000            // jobs that wait
+	maxQueuedBy = 1000            // of them, of one requester
+	mostJobs    = 16              // pulls that run at once beyond the usual ones, so that no registry and no requester goes without
+	claimAgain  = 5 * time.Second // after which it is tried again to take up a job where that fails
 )
 
 // Options are what a Queue works with. Source, Shelf and Runner are required; the rest have defaults.
@@ -39,9 +34,6 @@ type Options struct {
 	Logger          *slog.Logger
 	Now             func() time.Time
 }
-
-// MaxPlatforms is how many platforms one pull can be asked for.
-const MaxPlatforms = 32
 
 // Queue runs pulls: those who ask take turns, and of each the oldest goes first. A registry that holds up its pulls holds
 // up no other's. Make one with New. Safe for concurrent use.
@@ -87,7 +79,7 @@ func New(o Options) *Queue {
 	q.resolver = resolve.New(resolve.Options{
 		Source: o.Source, Shelf: o.Shelf, Standard: o.DefaultPlatform, Brief: brief, Logger: o.Logger, Now: o.Now,
 	})
-	q.surveys = newSurveys(q.resolver, brief, o)
+	q.surveys = newSurveys(q.resolver, brief, o.Logger, o.Now)
 	o.Runner.Ended(func(j job.Job, _ error) { q.surveys.forget(j.Reference().Repository) }) // what is to be fetched has changed
 	return q
 }
@@ -166,20 +158,6 @@ func (q *Queue) claim() (more bool) {
 	return more
 }
 
-// Request asks for a pull.
-type Request struct {
-	Reference image.Reference  // a tag or a digest; with AllTags neither
-	AllTags   bool             // all tags of the repository
-	Match     string           // with AllTags: only tags whose names contain this, whatever the case
-	Platforms []image.Platform // empty leaves the choice to the queue
-	By        image.Actor      // who asks
-
-	// Target is what the tag was found to point to, which is then not asked again, and Asked when that was. A pull that
-	// is joined, or that goes on after a restart, finds out by itself.
-	Target image.Digest
-	Asked  time.Time
-}
-
 // Pull puts a job into the queue, or joins the one that is there for the same reference, or the same tags, and
 // the same platforms; joined tells which. Errors: Invalid, TooLarge when too many wait, Unavailable when the queue
 // is closing. Trying a pull again is pulling it again.
@@ -204,69 +182,6 @@ func (q *Queue) Pull(ctx context.Context, req Request) (j job.Job, joined bool, 
 	}
 	q.dispatch()
 	return j, joined, nil
-}
-
-// check gives the platforms as normalised gives them.
-func (req Request) check() ([]image.Platform, error) {
-	ref := req.Reference
-	switch {
-	case req.AllTags && (ref.Repository == "" || ref.Tag != "" || ref.Digest != ""):
-		return nil, image.Errorf(image.Invalid, "a pull of all tags needs a repository, with neither a tag nor a digest")
-	case !req.AllTags && (ref.Repository == "" || (ref.Tag == "") == (ref.Digest == "")):
-		return nil, image.Errorf(image.Invalid, "a pull needs a repository and either a tag or a digest")
-	case !req.AllTags && req.Match != "":
-		return nil, image.Errorf(image.Invalid, "only a pull of all tags can be narrowed down to some of them")
-	}
-	if err := checkMatch(req.Match); err != nil {
-		return nil, err
-	}
-	return normalised(req.Platforms)
-}
-
-// checkMatch refuses what no tag can contain for its length.
-func checkMatch(match string) error {
-	if len(match) > maxMatch {
-		return image.Errorf(image.Invalid, "the part of a tag's name is longer than %d characters", maxMatch)
-	}
-	return nil
-}
-
-// normalised gives platforms that were asked for normalised, each once, in their order.
-func normalised(asked []image.Platform) ([]image.Platform, error) {
-	if len(asked) > MaxPlatforms {
-		return nil, image.Errorf(image.Invalid, "%d platforms were asked for, at most %d can be pulled at once", len(asked), MaxPlatforms)
-	}
-	var platforms []image.Platform
-	for _, p := range asked {
-		n := image.PlatformOf(ocispec.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion})
-		if !n.Known() {
-			return nil, image.Errorf(image.Invalid, "%q is not a platform", p.String())
-		}
-		if !slices.Contains(platforms, n) {
-			platforms = append(platforms, n)
-		}
-	}
-	return platforms, nil
-}
-
-// identity returns what two jobs for the same thing have in common.
-func identity(d job.Detail) string {
-	all, ok := d.(AllTags)
-	if !ok {
-		one, _ := d.(Single)
-		return platformKey(one.Platforms) + " " + one.Ref.String()
-	}
-	return platformKey(all.Platforms) + " " + all.Ref.String() + " all " + all.Match // which comes last: it may be any text
-}
-
-// platformKey names a set of platforms.
-func platformKey(platforms []image.Platform) string {
-	names := make([]string, 0, len(platforms))
-	for _, p := range platforms {
-		names = append(names, p.String())
-	}
-	slices.Sort(names)
-	return strings.Join(names, " ")
 }
 
 // Wanted returns a blob among those that live pulls of a repository bring.
@@ -315,3 +230,29 @@ func (q *Queue) Resolver() *resolve.Resolver { return q.resolver }
 
 // Traffic counts what was fetched since the queue was made.
 func (q *Queue) Traffic() fetch.Traffic { return q.fetcher.Traffic() }
+
+// Survey gives what is known of a repository's tags and what they would cost, and goes on finding out in the
+// background while somebody keeps asking: it never waits itself. Everybody who asks for the same shares one.
+// One that a problem ended, such as a rate limit, is Done with what it found out by then; who asks a minute
+// later, or when the registry answers again, makes it go on, without what was read already being read again.
+// Errors are image.Errors: that there are no tags, that they are too many or not to be listed, Invalid, and
+// Unavailable while the queue closes or very many surveys are under way.
+func (q *Queue) Survey(repo image.Repository, match string, platforms []image.Platform) (Survey, error) {
+	if repo == "" {
+		return Survey{}, image.Errorf(image.Invalid, "a pull of all tags needs a repository, with neither a tag nor a digest")
+	}
+	if err := checkMatch(match); err != nil {
+		return Survey{}, err
+	}
+	platforms, err := normalised(platforms)
+	if err != nil {
+		return Survey{}, err
+	}
+	s, err := q.surveys.find(surveyKey(repo, match, platforms), func() *survey {
+		return newSurvey(q.jobs.Base(), Survey{Repository: repo, Match: match, Platforms: platforms, At: q.now()})
+	})
+	if err != nil {
+		return Survey{}, err
+	}
+	return s.state()
+}

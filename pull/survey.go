@@ -45,36 +45,6 @@ type Survey struct {
 	At         time.Time        // when the last of it was found out
 }
 
-// Survey gives what is known of a repository's tags and what they would cost, and goes on finding out in the
-// background while somebody keeps asking: it never waits itself. Everybody who asks for the same shares one.
-// One that a problem ended, such as a rate limit, is Done with what it found out by then; who asks a minute
-// later, or when the registry answers again, makes it go on, without what was read already being read again.
-// Errors are image.Errors: that there are no tags, that they are too many or not to be listed, Invalid, and
-// Unavailable while the queue closes or very many surveys are under way.
-func (q *Queue) Survey(repo image.Repository, match string, platforms []image.Platform) (Survey, error) {
-	if repo == "" {
-		return Survey{}, image.Errorf(image.Invalid, "a pull of all tags needs a repository, with neither a tag nor a digest")
-	}
-	if err := checkMatch(match); err != nil {
-		return Survey{}, err
-	}
-	platforms, err := normalised(platforms)
-	if err != nil {
-		return Survey{}, err
-	}
-	s, err := q.surveys.find(surveyKey(repo, match, platforms), func() *survey {
-		return newSurvey(q.jobs.Base(), Survey{Repository: repo, Match: match, Platforms: platforms, At: q.now()})
-	})
-	if err != nil {
-		return Survey{}, err
-	}
-	return s.state()
-}
-
-func surveyKey(repo image.Repository, match string, platforms []image.Platform) string {
-	return identity(AllTags{Ref: image.Reference{Repository: repo}, Match: match, Platforms: platforms})
-}
-
 // surveys are those under way and those that are kept. Safe for concurrent use.
 type surveys struct {
 	resolver *resolve.Resolver
@@ -89,9 +59,9 @@ type surveys struct {
 	byKey  map[string]*survey
 }
 
-func newSurveys(resolver *resolve.Resolver, brief resolve.Retrier, o Options) *surveys {
+func newSurveys(resolver *resolve.Resolver, brief resolve.Retrier, log *slog.Logger, now func() time.Time) *surveys {
 	return &surveys{
-		resolver: resolver, brief: brief, log: o.Logger, now: o.Now,
+		resolver: resolver, brief: brief, log: log, now: now,
 		places: share.New(share.Rules{Usual: surveysAtOnce, PerHost: 1, Most: surveysAtOnce + surveysMost}),
 		byKey:  make(map[string]*survey),
 	}

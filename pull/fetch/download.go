@@ -13,11 +13,6 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-const (
-	bufferSize    = 256 << 10 // the chunk that a blob is copied by
-	progressBytes = 64 << 10  // what a failed try must have brought to count as progress
-)
-
 // fetch downloads, verifies and commits a blob, trying again as the back-off allows, and elsewhere where it can be had
 // elsewhere.
 func (f *Fetcher) fetch(ctx context.Context, t *transfer) (err error) {
@@ -125,14 +120,6 @@ func (f *Fetcher) download(ctx context.Context, t *transfer, from supply, w shel
 	}
 	t.progress.is(job.Downloading)
 	return f.receive(ctx, t, from, w)
-}
-
-// restart begins the blob's file anew.
-func (t *transfer) restart(w shelf.BlobWriter) error {
-	if err := t.progress.anew(w.Restart); err != nil {
-		return fmt.Errorf("restart blob %s: %w", t.Digest, err)
-	}
-	return nil
 }
 
 // receive makes one request for a blob and copies the answer.

@@ -12,13 +12,7 @@ import (
 	"github.com/stowage/stowage/job"
 )
 
-// Blob is something to bring onto the shelf.
-type Blob struct {
-	image.Descriptor
-	Repository image.Repository // where from
-	By         string           // whose share of the downloads it counts in; see share.Requester
-	Raw        []byte           // its bytes, where they are known: an index or a manifest
-}
+const bufferSize = 256 << 10 // the chunk that a blob is copied by
 
 // Options are what a Fetcher works with. Source and Shelf are required.
 type Options struct {
@@ -47,22 +41,6 @@ type Fetcher struct {
 	running map[image.Digest]*transfer
 	closed  bool // nothing is begun any more
 	wg      sync.WaitGroup
-}
-
-// transfer is one blob on its way.
-type transfer struct {
-	Blob     // as it was wanted first
-	progress Progress
-	supplies []supply                // where it can be had, one of each registry; guarded by the fetcher
-	at       int                     // the one that is tried, guarded by the fetcher
-	turn     context.CancelCauseFunc // ends what is tried, guarded by the fetcher
-	cancel   context.CancelFunc
-	hurry    sync.Once     // closes urgent
-	urgent   chan struct{} // closed when a client waits for the blob
-	// Of the jobs and clients that wait for it, guarded by the fetcher; with the last one it is given up.
-	waiting []context.Context
-	done    chan struct{} // closed at the end, when err is set
-	err     error
 }
 
 // New makes a Fetcher. Fetches end with base.
@@ -184,13 +162,6 @@ func (f *Fetcher) join(ctx context.Context, b Blob) (t *transfer, joined, began 
 	f.running[b.Digest] = t
 	f.wg.Go(func() { f.run(fetching, t) })
 	return t, true, true
-}
-
-func newTransfer(ctx context.Context, b Blob, cancel context.CancelFunc) *transfer {
-	return &transfer{
-		Blob: b, supplies: []supply{{repository: b.Repository, by: b.By}}, cancel: cancel, turn: func(error) {},
-		waiting: []context.Context{ctx}, urgent: make(chan struct{}), done: make(chan struct{}),
-	}
 }
 
 // leave stops waiting. The last one to leave waits until the blob's file is at rest.

@@ -21,15 +21,6 @@ const (
 // errElsewhere ends what is tried because the blob is tried from another registry.
 var errElsewhere = errors.New("the blob is fetched from another registry")
 
-// supply is where a blob can be had.
-type supply struct {
-	repository image.Repository
-	by         string // in whose name; see blob
-	tried      bool
-	rate       int64 // bytes in the last patience that it had
-	err        error // why it could not be had there
-}
-
 // offer notes another registry that a transfer can be made from. f.mu is held.
 func (f *Fetcher) offer(t *transfer, b Blob) {
 	host := b.Repository.Host()
@@ -75,8 +66,11 @@ func (f *Fetcher) goesOn(t *transfer, from supply, err error) bool {
 // outcome returns the error of a transfer that has failed for one who wanted it from a repository. It is not final where it
 // failed elsewhere only: what failed for another repository may well work from this one.
 func (f *Fetcher) outcome(t *transfer, repository image.Repository, began bool) (err error, final bool) { //nolint:revive // the error is what is looked up
+
 	f.mu.Lock()
+
 	defer f.mu.Unlock()
+
 	for _, s := range t.supplies {
 		if s.repository == repository && s.err != nil {
 			return s.err, true

@@ -3,37 +3,10 @@ package mirror
 import (
 	"context"
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull/resolve"
 )
-
-// origin says how a client came to a document: what is to be pulled when it wants the image.
-type origin struct {
-	reference image.Reference // a tag or a digest
-	target    image.Digest    // what that points to
-	asked     time.Time       // when the registry said so
-	platform  image.Platform  // of the document; unknown where it is the target itself, or an index
-	kind      image.EntryKind // how the index lists it; empty for the target itself
-	listed    image.Descriptor
-	describes image.Digest // of an attestation: the manifest that it is about
-	settled   bool         // the shelf has the reference pointing to the target: nothing is to be pulled for that
-}
-
-// own keeps a reference from holding on to the request that it is a part of.
-func own(ref image.Reference) image.Reference {
-	return image.Reference{Repository: image.Repository(strings.Clone(string(ref.Repository))), Tag: strings.Clone(ref.Tag), Digest: image.Digest(strings.Clone(string(ref.Digest)))}
-}
-
-// bare is a descriptor as it is remembered: without what its author can add to it, of any length.
-func bare(d image.Descriptor) image.Descriptor {
-	if len(d.MediaType) > maxMediaType {
-		d.MediaType = ""
-	}
-	return image.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
-}
 
 // Mirrored is an index or a manifest as a mirror hands it out: with the registry's bytes, which are proved.
 type Mirrored struct {
@@ -57,9 +30,9 @@ func (m *Mirror) Document(ctx context.Context, repo image.Repository, d image.Di
 	}
 	doc, err := shared(ctx, m, ref, func(ctx context.Context) (image.Document, error) {
 		if known {
-			return m.queue.Resolver().Document(ctx, repo, image.Descriptor{Digest: d}, resolve.Once)
+			return m.queue.Resolver().ReadDocument(ctx, repo, d, resolve.Once)
 		}
-		t, err := m.queue.Resolver().Resolved(ctx, ref, resolve.Once)
+		t, err := m.queue.Resolver().Follow(ctx, ref, resolve.Once)
 		return t.Document, err
 	})
 	if err != nil {
@@ -81,7 +54,7 @@ func (m *Mirror) Document(ctx context.Context, repo image.Repository, d image.Di
 // attestation returns the manifest of what describes an image.
 func (m *Mirror) attestation(ctx context.Context, ref image.Reference, o origin) (Mirrored, error) {
 	a, err := shared(ctx, m, ref, func(ctx context.Context) (image.Attestation, error) {
-		return m.queue.Resolver().Attestation(ctx, ref.Repository, o.listed)
+		return m.queue.Resolver().ReadAttestation(ctx, ref.Repository, o.listed)
 	})
 	return Mirrored{MediaType: a.MediaType, Digest: a.Digest, Raw: a.Raw, image: o.describes, blobs: a.Blobs()}, err
 }

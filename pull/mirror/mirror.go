@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -35,7 +36,6 @@ const (
 	mostBlobs    = 16 << 10
 	mostChildren = 2048             // entries of one index that are remembered
 	noteTimeout  = 10 * time.Second // for one write to the shelf's records
-	maxMediaType = 255              // bytes of a media type that is remembered (RFC 6838, section 4.2: two names of 127)
 )
 
 // Shelf is what a Mirror looks up in the storage.
@@ -121,4 +121,20 @@ type Tally struct {
 // Tally returns the counts.
 func (m *Mirror) Tally() Tally {
 	return Tally{Asked: m.counts.asked.Load(), Stale: m.counts.stale.Load(), Streamed: m.counts.streamed.Load()}
+}
+
+// maxMediaType is how many bytes of a media type are remembered (RFC 6838, section 4.2: two names of 127).
+const maxMediaType = 255
+
+// own keeps a reference from holding on to the request that it is a part of.
+func own(ref image.Reference) image.Reference {
+	return image.Reference{Repository: image.Repository(strings.Clone(string(ref.Repository))), Tag: strings.Clone(ref.Tag), Digest: image.Digest(strings.Clone(string(ref.Digest)))}
+}
+
+// bare is a descriptor as it is remembered: without what its author can add to it, of any length.
+func bare(d image.Descriptor) image.Descriptor {
+	if len(d.MediaType) > maxMediaType {
+		d.MediaType = ""
+	}
+	return image.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 }

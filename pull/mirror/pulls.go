@@ -3,7 +3,6 @@ package mirror
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull"
@@ -11,26 +10,6 @@ import (
 	"github.com/stowage/stowage/share"
 	"github.com/stowage/stowage/shelf"
 )
-
-// handedBlob is a blob of a manifest that was handed out.
-type handedBlob struct {
-	image.Descriptor
-	manifest image.Digest
-}
-
-// begun is a pull that was begun for a manifest.
-type begun struct {
-	job       int64
-	reference image.Reference
-	platform  image.Platform // zero where any will do
-	at        time.Time
-}
-
-// failure is how a pull failed.
-type failure struct {
-	kind image.Kind
-	at   time.Time
-}
 
 // HandOut tells that a client got a document and will ask for what it lists. The image that it is, or is about, is pulled
 // in the name of by; its blobs can be had from then on. Errors are those of Queue.Pull.
@@ -57,7 +36,7 @@ func (m *Mirror) HandOutStored(ctx context.Context, repo image.Repository, d ima
 		return err
 	}
 	if doc.image == d {
-		stored, err := m.queue.Resolver().Stored(ctx, o.reference)
+		stored, err := m.queue.Resolver().OnShelf(ctx, o.reference)
 		if err != nil {
 			return err
 		}

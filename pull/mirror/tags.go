@@ -17,23 +17,6 @@ type Checks interface {
 	SaveChecks(ctx context.Context, by image.Actor, all []shelf.Checked) ([]shelf.UpdateState, error)
 }
 
-// Standing is what a Mirror knows of a tag.
-type Standing struct {
-	Digest image.Digest // where the registry said that it points; empty if it never did
-	Asked  time.Time    // when it was asked last
-	Heard  time.Time    // when it answered last; zero if never
-	Err    error        // why it could not be asked last time; what is stored is served meanwhile
-	until  time.Time    // it is not asked again before
-}
-
-// Problem is Err as people are shown it; nil where the registry answered.
-func (s Standing) Problem() *job.Problem {
-	if s.Err == nil {
-		return nil
-	}
-	return job.ProblemOf(s.Err)
-}
-
 // Tag returns where a tag points: as its registry says or, when that cannot be asked, as stored does, which is empty where
 // nothing is. The registry is asked once for all who want to know at a time, and its answer holds for a while.
 func (m *Mirror) Tag(ctx context.Context, ref image.Reference, stored image.Digest) (image.Digest, error) {
@@ -79,7 +62,7 @@ func (m *Mirror) ask(ref image.Reference, stored image.Digest) Standing {
 	var head image.Descriptor
 	err := m.request(ref, func(ctx context.Context) (err error) {
 		if head, err = m.queue.Resolver().Head(ctx, ref, resolve.Once); err == nil && stored != "" && head.Digest != stored {
-			_, err = m.queue.Resolver().Document(ctx, ref.Repository, image.Descriptor{Digest: head.Digest}, resolve.Once)
+			_, err = m.queue.Resolver().ReadDocument(ctx, ref.Repository, head.Digest, resolve.Once)
 		}
 		return err
 	})

@@ -18,7 +18,7 @@ import (
 // manifest, and most platforms that somebody looks at are never pulled. A survey reads those that the pull will.
 
 // readAll reads the manifests of chosen entries and, meanwhile, what the index lists about them.
-func (s *Resolver) readAll(ctx context.Context, repo image.Repository, all, chosen []leaf, retry Retrier) ([]image.Document, []image.Attested, error) {
+func (k *documents) readAll(ctx context.Context, repo image.Repository, all, chosen []leaf, retry Retrier) ([]image.Document, []image.Attested, error) {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	about := make([]image.Attested, len(chosen))
@@ -32,14 +32,14 @@ func (s *Resolver) readAll(ctx context.Context, repo image.Repository, all, chos
 			}
 			g.Go(func() error {
 				return guard.Do(func() error {
-					about[i] = s.attestations(reading, repo, all, of)
+					about[i] = k.attestations(reading, repo, all, of)
 					return nil
 				})
 			})
 		}
 		done <- g.Wait()
 	}()
-	manifests, err := s.manifests(ctx, repo, chosen, retry)
+	manifests, err := k.manifests(ctx, repo, chosen, retry)
 	if err != nil {
 		stop()
 	}
@@ -59,29 +59,29 @@ func (l leaf) describes(of leaf) bool {
 }
 
 // attestations reads the manifests of what an index lists about one image.
-func (s *Resolver) attestations(ctx context.Context, repo image.Repository, all []leaf, of leaf) image.Attested {
+func (k *documents) attestations(ctx context.Context, repo image.Repository, all []leaf, of leaf) image.Attested {
 	var listed []image.Descriptor
 	for _, l := range all {
 		if l.describes(of) {
 			listed = append(listed, l.Descriptor)
 		}
 	}
-	return image.ReadAttestations(of.Platform, listed, func(d image.Descriptor) (image.Attestation, error) { return s.Attestation(ctx, repo, d) })
+	return image.ReadAttestations(of.Platform, listed, func(d image.Descriptor) (image.Attestation, error) { return k.attestation(ctx, repo, d) })
 }
 
-// Attestation reads one manifest: from the shelf or else from the registry, after which the shelf keeps it. A rate limit
+// attestation reads one manifest: from the shelf or else from the registry, after which the shelf keeps it. A rate limit
 // is not waited for.
-func (s *Resolver) Attestation(ctx context.Context, repo image.Repository, d image.Descriptor) (a image.Attestation, err error) {
-	if s.shelf.HasBlob(d) {
-		if raw, err := s.shelf.ReadBlob(d.Digest, image.MaxAttestationManifest); err == nil { // else it went meanwhile, or is damaged
+func (k *documents) attestation(ctx context.Context, repo image.Repository, d image.Descriptor) (a image.Attestation, err error) {
+	if k.shelf.HasBlob(d) {
+		if raw, err := k.shelf.ReadBlob(d.Digest, image.MaxAttestationManifest); err == nil { // else it went meanwhile, or is damaged
 			return image.ParseAttestation(d.MediaType, raw)
 		}
 	}
-	if a, err = s.shelf.KeptAttestation(ctx, d.Digest); err == nil {
+	if a, err = k.shelf.KeptAttestation(ctx, d.Digest); err == nil {
 		return a, nil
 	}
-	err = s.brief(ctx, func(ctx context.Context) error {
-		if a, err = s.source.Attestation(ctx, image.Reference{Repository: repo, Digest: d.Digest}); err != nil {
+	err = k.brief(ctx, func(ctx context.Context) error {
+		if a, err = k.source.Attestation(ctx, image.Reference{Repository: repo, Digest: d.Digest}); err != nil {
 			return err
 		}
 		if a.Digest != d.Digest || image.DigestOf(a.Raw) != d.Digest {
@@ -92,23 +92,8 @@ func (s *Resolver) Attestation(ctx context.Context, repo image.Repository, d ima
 	if err != nil {
 		return a, err
 	}
-	if err := s.shelf.KeepAttestation(ctx, a); err != nil {
-		s.log.Warn("manifest not kept", "digest", string(d.Digest), "error", err)
+	if err := k.shelf.KeepAttestation(ctx, a); err != nil {
+		k.log.Warn("manifest not kept", "digest", string(d.Digest), "error", err)
 	}
 	return a, nil
-}
-
-// attest makes what was found about the images part of the plan, as far as it has room for that.
-func (p *Plan) attest(about []image.Attested) {
-	for i := range p.Images {
-		p.Passed = append(p.Passed, about[i].Passed...)
-		for _, a := range about[i].Found {
-			img := &p.Images[i]
-			img.Attestations = append(img.Attestations, a)
-			if len(p.Digests()) > maxBlobs {
-				img.Attestations = img.Attestations[:len(img.Attestations)-1]
-				p.Passed = append(p.Passed, image.PassedOver{Digest: a.Digest, Platform: img.Platform, Why: image.Errorf(image.TooLarge, "the pull has more than %d different blobs", maxBlobs)})
-			}
-		}
-	}
 }

@@ -3,9 +3,13 @@ package resolve
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stowage/stowage/image"
 )
+
+// MaxOffers is how many platforms of one reference have their manifests read to tell what each costs.
+const MaxOffers = 32
 
 // Choice is one entry of an index that is to be pulled.
 type Choice struct {
@@ -124,4 +128,25 @@ func Named(platforms []image.Platform) image.Text {
 		return image.Textf("%s and %d more", list, more)
 	}
 	return image.Plain(list)
+}
+
+// Want is what one reference is asked for.
+type Want struct {
+	image.Reference
+	Platforms []image.Platform // empty where nobody chose
+	Partly    bool             // what it has of the platforms will do, where it has any
+	Target    image.Digest     // where a tag points to, if that need not be asked
+	Asked     time.Time        // when that was found out
+}
+
+// wants gives the platforms one of which an image must be for whose platform the index does not say; none
+// where any will do.
+func (w Want) wants(c Choice) []image.Platform {
+	switch {
+	case c.Want == (image.Platform{}):
+		return nil
+	case w.Partly && len(w.Platforms) > 0:
+		return w.Platforms
+	}
+	return []image.Platform{c.Want}
 }

@@ -47,3 +47,9 @@ type Shelf interface {
 	KeptAttestation(ctx context.Context, d image.Digest) (image.Attestation, error)
 	KeepAttestation(ctx context.Context, a image.Attestation) error
 }
+
+// Retrier makes a request to a registry, again where it sees fit.
+type Retrier func(ctx context.Context, request func(context.Context) error) error
+
+// Once makes a request one time.
+func Once(ctx context.Context, request func(context.Context) error) error { return request(ctx) }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/image"
-	"golang.org/x/sync/errgroup"
 )
 
 const maxNested = 32 // indexes inside one index, all levels together
@@ -24,14 +22,14 @@ func leaves(ctx context.Context, doc image.Document, read func(context.Context, 
 	if doc.Manifest != nil {
 		return []leaf{{Entry: image.Entry{Descriptor: doc.Descriptor(), Kind: image.EntryImage}}}, nil
 	}
-	w := walk{read: read, seen: map[image.Digest]bool{doc.Digest: true}}
+	w := walk{load: read, seen: map[image.Digest]bool{doc.Digest: true}}
 	err := w.index(ctx, doc, nil)
 	return w.leaves, err
 }
 
 // walk collects the leaves of a tree of indexes.
 type walk struct {
-	read   func(context.Context, image.Descriptor) (image.Document, error)
+	load   func(context.Context, image.Descriptor) (image.Document, error)
 	leaves []leaf
 	seen   map[image.Digest]bool // indexes that were followed
 }
@@ -54,7 +52,7 @@ func (w *walk) index(ctx context.Context, doc image.Document, path []image.Docum
 		if len(path) >= image.MaxIndexDepth {
 			return image.Errorf(image.TooLarge, "indexes are nested more than %d deep", image.MaxIndexDepth)
 		}
-		nested, err := w.read(ctx, e.Descriptor)
+		nested, err := w.load(ctx, e.Descriptor)
 		if err != nil {
 			return err
 		}
@@ -66,38 +64,6 @@ func (w *walk) index(ctx context.Context, doc image.Document, path []image.Docum
 		}
 	}
 	return nil
-}
-
-// leaves lists the entries of what a reference points to.
-func (s *Resolver) leaves(ctx context.Context, repo image.Repository, doc image.Document, retry Retrier) ([]leaf, error) {
-	return leaves(ctx, doc, func(ctx context.Context, d image.Descriptor) (image.Document, error) {
-		return s.Document(ctx, repo, d, retry)
-	})
-}
-
-// manifest reads the manifest of an entry.
-func (s *Resolver) manifest(ctx context.Context, repo image.Repository, d image.Descriptor, retry Retrier) (image.Document, error) {
-	doc, err := s.Document(ctx, repo, d, retry)
-	if err == nil && doc.Manifest == nil {
-		return image.Document{}, image.Errorf(image.Corrupt, "%s is listed as an image and is an index", d.Digest)
-	}
-	return doc, err
-}
-
-// manifests reads several manifests, a few at once.
-func (s *Resolver) manifests(ctx context.Context, repo image.Repository, entries []leaf, retry Retrier) ([]image.Document, error) {
-	docs := make([]image.Document, len(entries))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(manifestsAtOnce)
-	for i, e := range entries {
-		g.Go(func() error {
-			return guard.Do(func() (err error) {
-				docs[i], err = s.manifest(ctx, repo, e.Descriptor, retry)
-				return err
-			})
-		})
-	}
-	return docs, g.Wait()
 }
 
 // entriesOf strips the paths.

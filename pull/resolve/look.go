@@ -17,11 +17,11 @@ type Finding struct {
 // looks at what is found. Where there is no image for the platforms the error is of kind NoPlatform.
 func (s *Resolver) Look(ctx context.Context, head image.Descriptor, w Want) (f Finding, err error) {
 	repo := w.Repository
-	doc, err := s.Document(ctx, repo, head, s.brief)
+	doc, err := s.docs.document(ctx, repo, head, s.brief)
 	if err != nil {
 		return f, err
 	}
-	all, err := s.leaves(ctx, repo, doc, s.brief)
+	all, err := s.docs.entries(ctx, repo, doc, s.brief)
 	if err != nil {
 		return f, err
 	}
@@ -35,12 +35,12 @@ func (s *Resolver) Look(ctx context.Context, head image.Descriptor, w Want) (f F
 	}
 	for _, c := range choices {
 		entry := all[c.Entry].Entry
-		m, err := s.manifest(ctx, repo, entry.Descriptor, s.brief)
+		m, err := s.docs.manifest(ctx, repo, entry.Descriptor, s.brief)
 		if err != nil {
 			return f, err
 		}
 		if !entry.Platform.Known() {
-			config, err := s.config(ctx, repo, m.Manifest)
+			config, err := s.docs.config(ctx, repo, m.Manifest)
 			if err != nil {
 				return f, err
 			}
@@ -54,7 +54,7 @@ func (s *Resolver) Look(ctx context.Context, head image.Descriptor, w Want) (f F
 			}
 		}
 		f.Layers = append(f.Layers, m.Manifest.Layers...)
-		for _, a := range s.attestations(ctx, repo, all, all[c.Entry]).Found {
+		for _, a := range s.docs.attestations(ctx, repo, all, all[c.Entry]).Found {
 			f.Layers = append(f.Layers, a.Statements...)
 		}
 	}

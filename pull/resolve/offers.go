@@ -2,16 +2,12 @@ package resolve
 
 import (
 	"context"
-	"io"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/image"
 )
-
-// MaxOffers is how many platforms of one reference have their manifests read to tell what each costs.
-const MaxOffers = 32
 
 // Resolution is what a reference points to, and what pulling it would cost.
 type Resolution struct {
@@ -58,11 +54,11 @@ func (s *Resolver) Resolve(ctx context.Context, ref image.Reference) (Resolution
 // places of, a few at once and MaxOffers at most. Nothing is tried twice: somebody is waiting. An offer whose manifest
 // cannot be read has an Err; the error of ResolveSome is for what prevents all of it.
 func (s *Resolver) ResolveSome(ctx context.Context, ref image.Reference, choose func(Resolution) []int) (Resolution, error) {
-	t, err := s.Resolved(ctx, ref, Once)
+	t, err := s.Follow(ctx, ref, Once)
 	if err != nil {
 		return Resolution{}, err
 	}
-	all, err := s.leaves(ctx, ref.Repository, t.Document, Once)
+	all, err := s.docs.entries(ctx, ref.Repository, t.Document, Once)
 	if err != nil {
 		return Resolution{}, err
 	}
@@ -132,7 +128,7 @@ func (s *Resolver) markDefault(r *Resolution) {
 
 // price reads an offer's manifest and counts what it costs.
 func (s *Resolver) price(ctx context.Context, repo image.Repository, o *Offer) error {
-	doc, err := s.manifest(ctx, repo, o.Entry.Descriptor, Once)
+	doc, err := s.docs.manifest(ctx, repo, o.Entry.Descriptor, Once)
 	if err != nil {
 		return err
 	}
@@ -152,7 +148,7 @@ func (s *Resolver) price(ctx context.Context, repo image.Repository, o *Offer) e
 	if o.Platform.Known() {
 		return nil
 	}
-	c, err := s.config(ctx, repo, doc.Manifest)
+	c, err := s.docs.config(ctx, repo, doc.Manifest)
 	if err != nil {
 		return err
 	}
@@ -170,26 +166,4 @@ func (s *Resolver) Here(d image.Descriptor) int64 {
 		return 0
 	}
 	return left
-}
-
-// config reads a config into memory without storing it, for an image whose platform stands nowhere else.
-func (s *Resolver) config(ctx context.Context, repo image.Repository, m *image.Manifest) (*image.Config, error) {
-	if s.shelf.HasBlob(m.Config) {
-		if raw, err := s.shelf.ReadBlob(m.Config.Digest, image.MaxConfigSize); err == nil { // else it went meanwhile, or is damaged
-			return image.ParseConfig(raw, m)
-		}
-	}
-	body, _, err := s.source.Blob(ctx, repo, m.Config, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close() // only read from
-	raw, err := io.ReadAll(io.LimitReader(body, m.Config.Size+1))
-	if err != nil {
-		return nil, image.Errorf(image.Unavailable, "the connection to %s broke", repo.Host()).Because(err)
-	}
-	if int64(len(raw)) != m.Config.Size || image.DigestOf(raw) != m.Config.Digest {
-		return nil, image.Errorf(image.Corrupt, "%s answered with other bytes than those of the config %s", repo.Host(), m.Config.Digest)
-	}
-	return image.ParseConfig(raw, m)
 }

@@ -3,22 +3,12 @@ package resolve
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 )
 
 const maxBlobs = 8192 // different blobs of one plan
-
-// Want is what one reference is asked for.
-type Want struct {
-	image.Reference
-	Platforms []image.Platform // empty where nobody chose
-	Partly    bool             // what it has of the platforms will do, where it has any
-	Target    image.Digest     // where a tag points to, if that need not be asked
-	Asked     time.Time        // when that was found out
-}
 
 // Plan is what pulling one reference brings.
 type Plan struct {
@@ -46,7 +36,7 @@ func (s *Resolver) Plan(ctx context.Context, w Want, retry Retrier, resolved fun
 	if resolved != nil {
 		resolved(t.Digest)
 	}
-	all, err := s.leaves(ctx, w.Repository, t.Document, retry)
+	all, err := s.docs.entries(ctx, w.Repository, t.Document, retry)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +55,7 @@ func (s *Resolver) Plan(ctx context.Context, w Want, retry Retrier, resolved fun
 	for i, c := range choices {
 		chosen[i] = all[c.Entry]
 	}
-	manifests, about, err := s.readAll(ctx, w.Repository, all, chosen, retry)
+	manifests, about, err := s.docs.readAll(ctx, w.Repository, all, chosen, retry)
 	if err != nil {
 		return nil, err
 	}
@@ -86,18 +76,6 @@ func (s *Resolver) Plan(ctx context.Context, w Want, retry Retrier, resolved fun
 	}
 	p.attest(about)
 	return p, nil
-}
-
-// wants gives the platforms one of which an image must be for whose platform the index does not say; none
-// where any will do.
-func (w Want) wants(c Choice) []image.Platform {
-	switch {
-	case c.Want == (image.Platform{}):
-		return nil
-	case w.Partly && len(w.Platforms) > 0:
-		return w.Platforms
-	}
-	return []image.Platform{c.Want}
 }
 
 // Documents lists the indexes and manifests, each once.
@@ -124,8 +102,8 @@ func (p *Plan) Digests() []image.Digest {
 	return slices.Compact(all)
 }
 
-// Platforms lists the platforms of the images, as far as they are known.
-func (p *Plan) Platforms() []image.Platform {
+// KnownPlatforms lists the platforms of the images, as far as they are known.
+func (p *Plan) KnownPlatforms() []image.Platform {
 	var ps []image.Platform
 	for _, i := range p.Images {
 		if i.Platform.Known() {
@@ -176,4 +154,19 @@ func (p *Plan) Prove(i int) error {
 		return nil
 	}
 	return noPlatform(p.Reference, img.want, []image.Platform{img.Config.Platform()})
+}
+
+// attest makes what was found about the images part of the plan, as far as it has room for that.
+func (p *Plan) attest(about []image.Attested) {
+	for i := range p.Images {
+		p.Passed = append(p.Passed, about[i].Passed...)
+		for _, a := range about[i].Found {
+			img := &p.Images[i]
+			img.Attestations = append(img.Attestations, a)
+			if len(p.Digests()) > maxBlobs {
+				img.Attestations = img.Attestations[:len(img.Attestations)-1]
+				p.Passed = append(p.Passed, image.PassedOver{Digest: a.Digest, Platform: img.Platform, Why: image.Errorf(image.TooLarge, "the pull has more than %d different blobs", maxBlobs)})
+			}
+		}
+	}
 }

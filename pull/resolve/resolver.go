@@ -4,22 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/memo"
 	"github.com/stowage/stowage/shelf"
 )
-
-const manifestsAtOnce = 4 // manifests of one index read at once
-
-// Retrier makes a request to a registry, again where it sees fit.
-type Retrier func(ctx context.Context, request func(context.Context) error) error
-
-// Once makes a request one time.
-func Once(ctx context.Context, request func(context.Context) error) error { return request(ctx) }
 
 // Options are what a Resolver works with. Source and Shelf are required.
 type Options struct {
@@ -38,13 +28,9 @@ type Resolver struct {
 	shelf    Shelf
 	standard image.Platform
 	brief    Retrier
-	cache    *memo.Recent[image.Digest, image.Document] // digests never change meaning
-	log      *slog.Logger
+	docs     *documents
 	now      func() time.Time
 	heard    atomic.Pointer[Heard] // nil where nobody wants to know
-
-	mu      sync.Mutex
-	reading map[reading]chan struct{} // documents that somebody is about to read; closed when over
 }
 
 // Heard is told where a tag was found to point, and when the registry was asked.
@@ -62,9 +48,7 @@ func New(o Options) *Resolver {
 		o.Now = time.Now
 	}
 	return &Resolver{
-		source: o.Source, shelf: o.Shelf, standard: o.Standard, brief: o.Brief, log: o.Logger, now: o.Now,
-		cache:   memo.NewRecentOf(cacheMost, cacheBytes, rawSize),
-		reading: make(map[reading]chan struct{}),
+		source: o.Source, shelf: o.Shelf, standard: o.Standard, brief: o.Brief, docs: newDocuments(o.Source, o.Shelf, o.Brief, o.Logger), now: o.Now,
 	}
 }
 
@@ -78,11 +62,11 @@ type Resolved struct {
 	Asked  time.Time    // when the registry was asked the last time, after which it answered; zero where it was not
 }
 
-// Resolved returns what a reference points to, by one HEAD; a digest that this repository brought to the shelf before needs
+// Follow returns what a reference points to, by one HEAD; a digest that this repository brought to the shelf before needs
 // none. A digest that only other repositories brought is asked for: that the shelf has the bytes does not mean that this
 // repository does.
-func (s *Resolver) Resolved(ctx context.Context, ref image.Reference, retry Retrier) (Resolved, error) {
-	stored, err := s.Stored(ctx, ref)
+func (s *Resolver) Follow(ctx context.Context, ref image.Reference, retry Retrier) (Resolved, error) {
+	stored, err := s.OnShelf(ctx, ref)
 	if err != nil {
 		return Resolved{}, err
 	}
@@ -101,25 +85,25 @@ func (s *Resolver) Resolved(ctx context.Context, ref image.Reference, retry Retr
 			(*heard)(ref, head.Digest, t.Asked)
 		}
 	}
-	t.Document, err = s.Document(ctx, ref.Repository, head, retry)
+	t.Document, err = s.docs.document(ctx, ref.Repository, head, retry)
 	return t, err
 }
 
-// wanted is Resolved for a want, of which it may be known.
+// wanted is Follow for a want, of which it may be known.
 func (s *Resolver) wanted(ctx context.Context, w Want, retry Retrier) (t Resolved, err error) {
 	if w.Target == "" {
-		return s.Resolved(ctx, w.Reference, retry)
+		return s.Follow(ctx, w.Reference, retry)
 	}
-	if t.Stored, err = s.Stored(ctx, w.Reference); err != nil {
+	if t.Stored, err = s.OnShelf(ctx, w.Reference); err != nil {
 		return Resolved{}, err
 	}
 	t.Asked = w.Asked
-	t.Document, err = s.Document(ctx, w.Repository, image.Descriptor{Digest: w.Target}, retry)
+	t.Document, err = s.docs.document(ctx, w.Repository, image.Descriptor{Digest: w.Target}, retry)
 	return t, err
 }
 
-// Stored gives what the shelf has under a reference; nothing is no error.
-func (s *Resolver) Stored(ctx context.Context, ref image.Reference) (shelf.Stored, error) {
+// OnShelf returns what the shelf has under a reference; nothing is no error.
+func (s *Resolver) OnShelf(ctx context.Context, ref image.Reference) (shelf.Stored, error) {
 	stored, err := s.shelf.Resolved(ctx, ref)
 	if err != nil && image.KindOf(err) != image.NotFound {
 		return shelf.Stored{}, fmt.Errorf("look up %s on the shelf: %w", ref, err)
@@ -142,7 +126,17 @@ func (s *Resolver) Head(ctx context.Context, ref image.Reference, retry Retrier)
 	if ref.Digest != "" && head.Digest != ref.Digest {
 		return image.Descriptor{}, image.Errorf(image.Corrupt, "%s announced the digest %s for %s", ref.Repository.Host(), head.Digest, ref.Familiar())
 	}
-	s.came(ctx, head)
+	s.docs.came(ctx, head)
 	// The digest proves what comes; a length that HEAD gives is often that of something else.
 	return image.Descriptor{MediaType: head.MediaType, Digest: head.Digest}, nil
+}
+
+// ReadDocument reads an index or a manifest by digest: from the cache, from the shelf, or else from the registry.
+func (s *Resolver) ReadDocument(ctx context.Context, repo image.Repository, d image.Digest, retry Retrier) (image.Document, error) {
+	return s.docs.document(ctx, repo, image.Descriptor{Digest: d}, retry)
+}
+
+// ReadAttestation reads the manifest of what describes an image, in the same way. A rate limit is not waited for.
+func (s *Resolver) ReadAttestation(ctx context.Context, repo image.Repository, d image.Descriptor) (image.Attestation, error) {
+	return s.docs.attestation(ctx, repo, d)
 }

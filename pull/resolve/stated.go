@@ -74,11 +74,11 @@ func (s *Resolver) stated(ctx context.Context, repo image.Repository, entries []
 
 // statedBy gives the platform that the config of an entry says.
 func (s *Resolver) statedBy(ctx context.Context, repo image.Repository, d image.Descriptor, retry Retrier) (image.Platform, error) {
-	m, err := s.manifest(ctx, repo, d, retry)
+	m, err := s.docs.manifest(ctx, repo, d, retry)
 	if err != nil {
 		return image.Platform{}, err
 	}
-	c, err := s.config(ctx, repo, m.Manifest)
+	c, err := s.docs.config(ctx, repo, m.Manifest)
 	if err != nil {
 		return image.Platform{}, err
 	}
