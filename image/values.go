@@ -9,14 +9,22 @@ const MaxNesting = 100
 // CountValues returns how many values a JSON text has at most, without reading it. What it takes in memory depends on
 // that more than on its bytes: a list of empty objects grows forty-fold.
 func CountValues(raw []byte) int {
-	values, _ := measure(raw)
+	values, _, _ := measure(raw)
 	return values
 }
 
-// measure counts the values of a JSON text, at most, and how many levels deep the deepest one stands. It reads no value
-// and asks for no valid text.
-func measure(raw []byte) (values, deepest int) {
+// IndentedSize returns how many bytes a JSON text has at most once it is indented by two spaces. The indentation of a
+// deep document grows with the square of its levels.
+func IndentedSize(raw []byte) int {
+	_, _, size := measure(raw)
+	return size
+}
+
+// measure returns how many values a JSON text has at most, how many levels deep the deepest one stands, and how many bytes
+// the text has at most once it is indented. It reads no value and asks for no valid text.
+func measure(raw []byte) (values, deepest, indented int) {
 	quoted, depth := false, 0
+	indented = len(raw)
 	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; {
 		case quoted && c == '\\':
@@ -24,23 +32,28 @@ func measure(raw []byte) (values, deepest int) {
 		case c == '"':
 			quoted = !quoted
 		case quoted:
+		case c == ':':
+			indented++
 		case c == ',':
 			values++
+			indented += 1 + 2*depth
 		case c == '[' || c == '{':
 			values++
 			depth++
 			deepest = max(deepest, depth)
+			indented += 1 + 2*depth
 		case c == ']' || c == '}':
-			depth--
+			depth = max(0, depth-1)
+			indented += 1 + 2*depth
 		}
 	}
-	return values, deepest
+	return values, deepest, indented
 }
 
 // CheckJSON refuses a JSON text that would take too much memory, before it is read: of more than MaxValues values
 // (TooLarge), or nested deeper than MaxNesting levels (Corrupt).
 func CheckJSON(raw []byte) error {
-	values, deepest := measure(raw)
+	values, deepest, _ := measure(raw)
 	if deepest > MaxNesting {
 		return tooDeep()
 	}
@@ -53,7 +66,7 @@ func CheckNesting(raw []byte) error {
 	if head := bytes.TrimLeft(raw, " \t\r\n"); len(head) == 0 || head[0] != '{' && head[0] != '[' {
 		return nil
 	}
-	if _, deepest := measure(raw); deepest > MaxNesting {
+	if _, deepest, _ := measure(raw); deepest > MaxNesting {
 		return tooDeep()
 	}
 	return nil

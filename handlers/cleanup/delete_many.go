@@ -23,7 +23,7 @@ func (h *Removals) Delete(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if to := onePage(c, d); to != "" {
+	if to := onePage(d); to != "" {
 		return c.Redirect(http.StatusFound, to)
 	}
 	return h.showMany(c, d)
@@ -90,7 +90,7 @@ func (h *Removals) showMany(c echo.Context, d deletion) error {
 }
 
 // onePage is the page for deleting the only thing that was asked for; empty where there are several.
-func onePage(c echo.Context, d deletion) string {
+func onePage(d deletion) string {
 	if len(d.asked.Items) != 1 || len(d.skipped) > 0 {
 		return ""
 	}

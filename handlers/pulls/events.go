@@ -12,7 +12,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/stowage/stowage/job"
-	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/pulls"
 )
 
@@ -28,11 +27,7 @@ const (
 // nothing; only the list of a pull of all tags comes whole at first and then by what changed in it. After the final
 // state comes an event of the name views.PullEndEvent and the stream ends.
 func (h *Handlers) Events(c echo.Context) error {
-	asked, err := address.ParsePull(c.Param("id"), c.QueryParams())
-	if err != nil {
-		return err
-	}
-	j, err := h.job(c.Request().Context(), asked.ID)
+	asked, j, err := h.asked(c)
 	if err != nil {
 		return err
 	}

@@ -19,11 +19,7 @@ const refreshEvery = 2
 
 // Page answers GET /pulls/:id?lines=: a pull as it is now, to scripts as answer has it.
 func (h *Handlers) Page(c echo.Context) error {
-	asked, err := address.ParsePull(c.Param("id"), c.QueryParams())
-	if err != nil {
-		return err
-	}
-	j, err := h.job(c.Request().Context(), asked.ID)
+	asked, j, err := h.asked(c)
 	if err != nil {
 		return err
 	}
@@ -78,6 +74,16 @@ func (h *Handlers) Cancel(c echo.Context) error {
 		return err
 	}
 	return page.Redirect(c, address.Pull{ID: id}.String(), ui.Flash{})
+}
+
+// asked returns the pull that an address names, and which page of its tags.
+func (h *Handlers) asked(c echo.Context) (address.Pull, job.Job, error) {
+	asked, err := address.ParsePull(c.Param("id"), c.QueryParams())
+	if err != nil {
+		return asked, job.Job{}, err
+	}
+	j, err := h.job(c.Request().Context(), asked.ID)
+	return asked, j, err
 }
 
 // job returns a pull as it is now: live, or else its record.

@@ -31,7 +31,7 @@ func (v LayerView) unpackedText(ctx context.Context) string {
 	return text.HumanSize(v.Unpacked)
 }
 
-func (v LayerView) entriesText(ctx context.Context) string {
+func (v LayerView) entriesText() string {
 	if v.Entries < 0 || !v.Problem.Empty() {
 		return "–"
 	}

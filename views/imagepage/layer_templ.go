@@ -164,7 +164,7 @@ func LayerPage(c ui.Chrome, v LayerView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = ui.Stat(text.T(ctx, "layer.entries"), v.entriesText(ctx), text.T(ctx, "layer.entries_note")).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Stat(text.T(ctx, "layer.entries"), v.entriesText(), text.T(ctx, "layer.entries_note")).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

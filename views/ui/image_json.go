@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"unicode/utf8"
 
+	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/text"
 )
 
@@ -49,7 +50,7 @@ func jsonCost(r rune, size int) int {
 // readable returns a document as it is when it has lines, otherwise indented by two spaces. Indenting changes white
 // space only: the order of keys, numbers and escapes stay. What indenting would make too large stays as it is.
 func readable(raw []byte) (text []byte, indented bool) {
-	if bytes.Contains(bytes.TrimSpace(raw), []byte("\n")) || indentedSize(raw) > maxShownJSON {
+	if bytes.Contains(bytes.TrimSpace(raw), []byte("\n")) || image.IndentedSize(raw) > maxShownJSON {
 		return raw, false
 	}
 	var b bytes.Buffer
@@ -57,30 +58,4 @@ func readable(raw []byte) (text []byte, indented bool) {
 		return raw, false
 	}
 	return b.Bytes(), true
-}
-
-// indentedSize returns how many bytes a document has at most once it is indented. The indentation of a deep document
-// grows with the square of its levels.
-func indentedSize(raw []byte) int {
-	n, depth, quoted := len(raw), 0, false
-	for i := 0; i < len(raw) && n <= maxShownJSON; i++ {
-		switch c := raw[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == ':':
-			n++
-		case c == ',':
-			n += 1 + 2*depth
-		case c == '[' || c == '{':
-			depth++
-			n += 1 + 2*depth
-		case c == ']' || c == '}':
-			depth = max(0, depth-1)
-			n += 1 + 2*depth
-		}
-	}
-	return n
 }
