@@ -36,6 +36,7 @@ type formats struct {
 	pkg       string
 	positions map[string]string
 	forward   map[string]formatter // functions of the package that hand a format on
+	exported  map[string]formatter // those of all packages that others can call, as package.Name
 }
 
 // formatter is a function that takes a format.
@@ -44,18 +45,25 @@ type formatter struct {
 	internal bool
 }
 
+// parsed is a package, and which of its functions hand a format on.
+type parsed struct {
+	pkg     string
+	files   []*ast.File
+	forward map[string]formatter
+}
+
 // errorFormats reads the source for the formats given to image.Errorf, Suggest and Textf, or to a function that
 // hands its own format on to them. What is of kind Internal is never shown and left out.
 func errorFormats(t *testing.T) map[string]string {
 	t.Helper()
-	f := &formats{t: t, fset: token.NewFileSet(), positions: map[string]string{}}
+	f := &formats{t: t, fset: token.NewFileSet(), positions: map[string]string{}, exported: map[string]formatter{}}
+	var all []parsed
 	for _, dir := range folders(t, errorSources...) {
 		paths, err := filepath.Glob("../../" + dir + "/*.go")
 		if err != nil || len(paths) == 0 {
 			t.Fatalf("no source in %s (%v)", dir, err)
 		}
-		f.pkg, f.forward = filepath.Base(dir), map[string]formatter{}
-		var files []*ast.File
+		p := parsed{pkg: filepath.Base(dir), forward: map[string]formatter{}}
 		for _, path := range paths {
 			if strings.HasSuffix(path, "_test.go") {
 				continue
@@ -64,12 +72,17 @@ func errorFormats(t *testing.T) map[string]string {
 			if err != nil {
 				t.Fatal(err)
 			}
-			files = append(files, file)
+			p.files = append(p.files, file)
 		}
-		for _, file := range files {
+		f.pkg, f.forward = p.pkg, p.forward
+		for _, file := range p.files {
 			ast.Inspect(file, f.findForwarding)
 		}
-		for _, file := range files {
+		all = append(all, p)
+	}
+	for _, p := range all {
+		f.pkg, f.forward = p.pkg, p.forward
+		for _, file := range p.files {
 			ast.Inspect(file, f.collect)
 			if path := f.fset.Position(file.Pos()).Filename; path != filepath.Join("..", "..", "image", "errors.go") {
 				ast.Inspect(file, f.refuseBareMessages)
@@ -102,6 +115,9 @@ func (f *formats) formatterOf(call *ast.CallExpr) (formatter, bool) {
 		return formatter{}, len(call.Args) > 0
 	}
 	known, ok := f.forward[name]
+	if !ok {
+		known, ok = f.exported[from+"."+name]
+	}
 	return known, ok && from != "fmt" && len(call.Args) > known.param
 }
 
@@ -148,6 +164,9 @@ func (f *formats) findForwarding(n ast.Node) bool {
 		if call, ok := n.(*ast.CallExpr); ok {
 			if to, ok := f.formatterOf(call); ok && handsOn(call, to) {
 				f.forward[name] = formatter{param: param, internal: to.internal}
+				if ast.IsExported(name) {
+					f.exported[f.pkg+"."+name] = f.forward[name]
+				}
 			}
 		}
 		return true
