@@ -178,9 +178,9 @@ type Use string
 // The uses, in the order in which one is told rather than another.
 const (
 	// clients were given it, by one of its tags, its digest or that of one of its platforms
-	UseHandedOut Use = "handed out"
-	UsePulled    Use = "pulled"    // it came onto the shelf, or was pulled again
-	UseUncounted Use = "uncounted" // nobody knows: what is handed out is counted only since then
+	UseDownloaded Use = "handed out"
+	UsePulled     Use = "pulled"    // it came onto the shelf, or was pulled again
+	UseUncounted  Use = "uncounted" // nobody knows: what is handed out is counted only since then
 )
 
 // Refused reports whether the rules leave nothing to do of what was asked for.

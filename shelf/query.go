@@ -19,7 +19,7 @@ const (
 	SortPulled    Sort = "pulled"
 	SortSize      Sort = "size"
 	SortUnpacked  Sort = "unpacked"
-	SortHanded    Sort = "handed" // how often it was handed out, then when last
+	SortDownloads Sort = "handed" // how often it was handed out, then when last
 	SortUpdate    Sort = "update" // what needs somebody first: available, gone, unknown, current, not asked
 	SortTags      Sort = "tags"   // of repositories only
 )
@@ -27,13 +27,13 @@ const (
 // Valid reports whether rows can be sorted so.
 func (s Sort) Valid() bool {
 	return s == "" || slices.Contains([]Sort{SortName, SortPlatforms, SortID, SortCreated, SortPulled, SortSize,
-		SortUnpacked, SortHanded, SortUpdate}, s)
+		SortUnpacked, SortDownloads, SortUpdate}, s)
 }
 
 // ValidForRepositories reports whether the list of repositories can be sorted so.
 func (s Sort) ValidForRepositories() bool {
 	return s == "" ||
-		slices.Contains([]Sort{SortName, SortTags, SortCreated, SortPulled, SortSize, SortHanded, SortUpdate}, s)
+		slices.Contains([]Sort{SortName, SortTags, SortCreated, SortPulled, SortSize, SortDownloads, SortUpdate}, s)
 }
 
 // DanglingFilter is docker's filter of that name.

@@ -16,16 +16,17 @@ import (
 
 const (
 	handedDelay = 5 * time.Second // how long what was counted waits to be written with more
-	handedWait  = time.Hour       // how long it waits for a pull to record what was handed out: a mirror hands out before that
+	// how long it waits for a pull to record what was handed out: a mirror hands out before that
+	handedWait = time.Hour
 	// mostHanded bounds what is counted between two times of writing: references with their digests, some 500 bytes each.
 	mostHanded   = 10_000
 	handedAtOnce = 1000 // that one statement writes
 )
 
-// HandedOut counts that a client was given what a reference names: d, the digest of the index or manifest, and with it images,
-// manifests that d lists, where they went along unasked, as in an archive. It takes some tens of nanoseconds and no look
-// at the database, which learns of it a few seconds later, or at the end; a crash loses those.
-func (s *Store) HandedOut(ref image.Reference, d image.Digest, images ...image.Digest) {
+// Downloaded counts that a client was given what a reference names: d, the digest of the index or manifest, and with it
+// images, manifests that d lists, where they went along unasked, as in an archive. It takes some tens of nanoseconds
+// and no look at the database, which learns of it a few seconds later, or at the end; a crash loses those.
+func (s *Store) Downloaded(ref image.Reference, d image.Digest, images ...image.Digest) {
 	at := database.Millis(s.now())
 	h := s.handed
 	h.mu.Lock()
@@ -64,7 +65,8 @@ type handedCount struct {
 }
 
 func newHanded(s *Store) *handed {
-	return &handed{store: s, kick: make(chan struct{}, 1), full: make(chan struct{}, 1), counts: map[handedKey]*handedCount{}}
+	return &handed{store: s, kick: make(chan struct{}, 1), full: make(chan struct{}, 1),
+		counts: map[handedKey]*handedCount{}}
 }
 
 // add counts. h.mu is held.
@@ -82,7 +84,8 @@ func (h *handed) add(of handedKey, n, at int64) {
 		}
 		c = &handedCount{}
 		// Not the whole request with it.
-		h.counts[handedKey{image.Repository(strings.Clone(string(of.repository))), strings.Clone(of.tag), image.Digest(strings.Clone(string(of.digest)))}] = c
+		h.counts[handedKey{image.Repository(strings.Clone(string(of.repository))), strings.Clone(of.tag),
+			image.Digest(strings.Clone(string(of.digest)))}] = c
 	}
 	c.n += n
 	c.last = max(c.last, at)
@@ -109,7 +112,7 @@ func (h *handed) run(ctx context.Context) {
 			delay.Stop()
 		case <-ctx.Done():
 		}
-		if err := h.store.WriteHandedOut(context.WithoutCancel(ctx)); err != nil {
+		if err := h.store.WriteDownloads(context.WithoutCancel(ctx)); err != nil {
 			h.store.log.Error("write what was handed out", "error", err)
 		}
 		if ctx.Err() != nil {
@@ -118,9 +121,9 @@ func (h *handed) run(ctx context.Context) {
 	}
 }
 
-// WriteHandedOut writes what was counted up to now. The store does so by itself, every few seconds and when it is closed.
-// Where it fails, nothing of it is lost.
-func (s *Store) WriteHandedOut(ctx context.Context) error {
+// WriteDownloads writes what was counted up to now. The store does so by itself, every few seconds and when it is
+// closed. Where it fails, nothing of it is lost.
+func (s *Store) WriteDownloads(ctx context.Context) error {
 	h := s.handed
 	h.writing.Lock()
 	defer h.writing.Unlock()
@@ -152,9 +155,10 @@ func (s *Store) WriteHandedOut(ctx context.Context) error {
 	return err
 }
 
-// writeHanded writes counts in one transaction, and returns those of what no row is there for yet. What is remembered for
-// serving stays valid, since nothing that it tells has changed.
-func (s *Store) writeHanded(ctx context.Context, counts map[handedKey]*handedCount) (later map[handedKey]*handedCount, err error) {
+// writeHanded writes counts in one transaction, and returns those of what no row is there for yet. What is remembered
+// for serving stays valid, since nothing that it tells has changed.
+func (s *Store) writeHanded(ctx context.Context,
+	counts map[handedKey]*handedCount) (later map[handedKey]*handedCount, err error) {
 	type line [5]any // repository, tag, digest, count, last
 	lines := make([]line, 0, len(counts))
 	for of, c := range counts {
@@ -179,8 +183,10 @@ func (s *Store) writeHanded(ctx context.Context, counts map[handedKey]*handedCou
 	return later, err
 }
 
-// What statements about a list ?1 of [repository, tag, digest, count, last] have in common: a row counts once its digest is stored.
-const handedLines = ` FROM json_each(?1) j CROSS JOIN repositories r ON r.name = j.value ->> 0 CROSS JOIN manifests m ON m.digest = j.value ->> 2 `
+// What statements about a list ?1 of [repository, tag, digest, count, last] have in common: a row counts once its
+// digest is stored.
+const handedLines = ` FROM json_each(?1) j CROSS JOIN repositories r ON r.name = j.value ->> 0 CROSS
+	JOIN manifests m ON m.digest = j.value ->> 2 `
 
 const (
 	writeHandedTags = `INSERT INTO handed_tags (repository_id, tag, count, last_at)
@@ -188,36 +194,45 @@ const (
 		CROSS JOIN tags t ON t.repository_id = r.id AND t.name = j.value ->> 1 WHERE true GROUP BY 1, 2
 		ON CONFLICT DO UPDATE SET count = count + excluded.count, last_at = max(last_at, excluded.last_at)`
 	writeHandedDigests = `INSERT INTO handed_digests (repository_id, digest, count, last_at, direct, direct_last_at)
-		SELECT r.id, m.digest, sum(j.value ->> 3), max(j.value ->> 4), sum(iif(j.value ->> 1 = '', j.value ->> 3, 0)), max(iif(j.value ->> 1 = '', j.value ->> 4, 0))` + handedLines + `
+		SELECT r.id, m.digest, sum(j.value ->> 3), max(j.value ->> 4), sum(iif(j.value ->> 1 = '', j.value ->> 3, 0)),
+		max(iif(j.value ->> 1 = '', j.value ->> 4, 0))` + handedLines + `
 		WHERE true GROUP BY 1, 2
 		ON CONFLICT DO UPDATE SET count = count + excluded.count, last_at = max(last_at, excluded.last_at),
 			direct = direct + excluded.direct, direct_last_at = max(direct_last_at, excluded.direct_last_at)`
 	// The tag's row, wherever it points; the digest's own; and of what was asked for by digest those of its tags.
-	listHanded = `UPDATE listing SET (handed, handed_direct, handed_at) = (SELECT ` + handedColumns + ` FROM ` + handedOf + `)
+	listHanded = `UPDATE listing SET (handed, handed_direct, handed_at) = (SELECT ` + handedColumns + ` FROM ` +
+		handedOf + `)
 		WHERE id IN (SELECT l.id` + handedLines + ` CROSS JOIN tags t ON t.repository_id = r.id AND t.name = j.value ->> 1
 				CROSS JOIN listing l ON l.repository_id = r.id AND l.digest = t.digest AND l.tag = t.name
-			UNION SELECT l.id` + handedLines + ` CROSS JOIN listing l ON l.repository_id = r.id AND l.digest = m.digest AND (l.tag = '' OR j.value ->> 1 = ''))`
+			UNION SELECT l.id` + handedLines + ` CROSS JOIN listing l ON l.repository_id = r.id AND l.digest = m.digest
+				AND (l.tag = '' OR j.value ->> 1 = ''))`
 	handedLater = `SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2 FROM json_each(?1) j
-		WHERE NOT EXISTS (SELECT 1 FROM repositories WHERE name = j.value ->> 0) OR NOT EXISTS (SELECT 1 FROM manifests WHERE digest = j.value ->> 2)`
+		WHERE NOT EXISTS (SELECT 1 FROM repositories WHERE name = j.value ->> 0) OR NOT EXISTS (SELECT 1 FROM manifests
+		WHERE digest = j.value ->> 2)`
 
-	// handedOf finds the counts of a row of listing, handedColumns words them for it: how often, of that directly, when last.
-	handedOf = `(SELECT 1) LEFT JOIN handed_digests hd ON hd.repository_id = listing.repository_id AND hd.digest = listing.digest
+	// handedOf finds the counts of a row of listing, handedColumns words them for it: how often, of that directly, when
+	// last.
+	handedOf = `(SELECT 1) LEFT JOIN handed_digests hd ON hd.repository_id = listing.repository_id
+		AND hd.digest = listing.digest
 		LEFT JOIN handed_tags ht ON ht.repository_id = listing.repository_id AND ht.tag = listing.tag`
-	handedColumns = `iif(listing.tag = '', coalesce(hd.count, 0), coalesce(ht.count, 0) + coalesce(hd.direct, 0)), coalesce(hd.direct, 0),
+	handedColumns = `iif(listing.tag = '', coalesce(hd.count, 0), coalesce(ht.count, 0) + coalesce(hd.direct, 0)),
+		coalesce(hd.direct, 0),
 		iif(listing.tag = '', coalesce(hd.last_at, 0), max(coalesce(ht.last_at, 0), coalesce(hd.direct_last_at, 0)))`
 )
 
 // countHanded notes since when it is counted what is handed out.
 func (s *Store) countHanded(ctx context.Context) error {
 	return s.db.Note(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO handed_since (only, at) VALUES (1, ?) ON CONFLICT DO NOTHING`, database.Millis(s.now()))
+		_, err := tx.ExecContext(ctx, `INSERT INTO handed_since (only, at) VALUES (1, ?)
+			ON CONFLICT DO NOTHING`, database.Millis(s.now()))
 		return err
 	})
 }
 
-// HandedOutOf tells how often what a reference names was handed out, and each of some manifests under its repository. Nothing
-// of it where it is not stored.
-func (s *Store) HandedOutOf(ctx context.Context, ref image.Reference, manifests []image.Digest) (out shelf.Downloads, err error) {
+// DownloadsOf returns how often what a reference names was handed out, and each of some manifests under its repository.
+// Nothing of it where it is not stored.
+func (s *Store) DownloadsOf(ctx context.Context, ref image.Reference,
+	manifests []image.Digest) (out shelf.Downloads, err error) {
 	out.Images = map[image.Digest]shelf.Download{}
 	list, err := database.ListFor(manifests)
 	if err != nil {
@@ -236,10 +251,12 @@ func (s *Store) HandedOutOf(ctx context.Context, ref image.Reference, manifests 
 			}
 			return err
 		}
-		err = tx.QueryRowContext(ctx, `SELECT handed, handed_at FROM listing WHERE repository_id = ? AND digest = ? AND tag = ?`, rt.Repository, rt.Digest, ref.Tag).
+		err = tx.QueryRowContext(ctx, `SELECT handed, handed_at FROM listing WHERE repository_id = ? AND digest = ?
+			AND tag = ?`, rt.Repository, rt.Digest, ref.Tag).
 			Scan(&out.Count, (*handedTime)(&out.Last))
 		if errors.Is(err, sql.ErrNoRows) { // a digest that has tags has no row of its own
-			err = tx.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(max(last_at), 0) FROM handed_digests WHERE repository_id = ? AND digest = ?`, rt.Repository, rt.Digest).
+			err = tx.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(max(last_at), 0) FROM handed_digests
+				WHERE repository_id = ? AND digest = ?`, rt.Repository, rt.Digest).
 				Scan(&out.Count, (*handedTime)(&out.Last))
 		}
 		if err != nil {
@@ -251,14 +268,16 @@ func (s *Store) HandedOutOf(ctx context.Context, ref image.Reference, manifests 
 			err := rows.Scan(&d, &h.Count, (*handedTime)(&h.Last))
 			out.Images[d] = h
 			return false, err
-		}, `SELECT digest, count, last_at FROM handed_digests WHERE repository_id = ? AND digest IN (SELECT value FROM json_each(?))`, rt.Repository, list)
+		}, `SELECT digest, count, last_at FROM handed_digests WHERE repository_id = ? AND digest IN (SELECT value
+			FROM json_each(?))`, rt.Repository, list)
 	})
 	return out, err
 }
 
-// HandedOutOfManifest tells how often a manifest was handed out by its digest or as a tag's, under any repository.
-func (s *Store) HandedOutOfManifest(ctx context.Context, d image.Digest) (h shelf.Download, err error) {
-	err = s.db.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(max(last_at), 0) FROM handed_digests WHERE digest = ?`, d).
+// DownloadsOfManifest tells how often a manifest was handed out by its digest or as a tag's, under any repository.
+func (s *Store) DownloadsOfManifest(ctx context.Context, d image.Digest) (h shelf.Download, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(max(last_at), 0) FROM handed_digests
+		WHERE digest = ?`, d).
 		Scan(&h.Count, (*handedTime)(&h.Last))
 	return h, err
 }

@@ -13,7 +13,7 @@ import (
 // handedRows gives the list's rows with how often and when they were handed out, as days after the start: "redis:7 3 at 2".
 func (s *testShelf) handedRows(start time.Time) []string {
 	s.t.Helper()
-	if err := s.WriteHandedOut(s.t.Context()); err != nil {
+	if err := s.WriteDownloads(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
 	rows, _, err := s.List(s.t.Context(), shelf.Query{Limit: 100})
@@ -73,7 +73,7 @@ func TestOfADigestEverythingCounts(t *testing.T) {
 	s.hand("redis@=redis")
 	s.pull("redis:7=ci amd64")
 	s.isHanded(start, "redis:7 1 at 0", "redis@redis 3 at 0")
-	out, err := s.HandedOutOf(t.Context(), s.Read("redis@=redis").Ref, []image.Digest{s.Build("redis").Digest()})
+	out, err := s.DownloadsOf(t.Context(), s.Read("redis@=redis").Ref, []image.Digest{s.Build("redis").Digest()})
 	if err != nil || out.Count != 3 || !out.Last.Equal(start) || !out.Since.Equal(start) || out.Images[s.Build("redis").Digest()].Count != 3 {
 		t.Errorf("%+v, %v", out, err)
 	}
@@ -85,16 +85,16 @@ func TestTheImagesOfAnArchiveCountByTheirDigests(t *testing.T) {
 	ref := s.Read("ubuntu:22.04=jammy").Ref
 	target := s.target(ref)
 	amd64, arm64 := target.Images[0].Manifest, target.Images[1].Manifest
-	s.HandedOut(ref, target.Digest, amd64)
-	s.HandedOut(ref.WithTag("").WithDigest(amd64), amd64, amd64) // of one platform, which is itself
-	if err := s.WriteHandedOut(t.Context()); err != nil {
+	s.Downloaded(ref, target.Digest, amd64)
+	s.Downloaded(ref.WithTag("").WithDigest(amd64), amd64, amd64) // of one platform, which is itself
+	if err := s.WriteDownloads(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	out, err := s.HandedOutOf(t.Context(), ref, []image.Digest{amd64, arm64})
+	out, err := s.DownloadsOf(t.Context(), ref, []image.Digest{amd64, arm64})
 	if err != nil || out.Count != 1 || out.Images[amd64].Count != 2 || out.Images[arm64].Count != 0 {
 		t.Errorf("%+v, %v", out, err)
 	}
-	if h, err := s.HandedOutOfManifest(t.Context(), amd64); err != nil || h.Count != 2 || h.Last.IsZero() {
+	if h, err := s.DownloadsOfManifest(t.Context(), amd64); err != nil || h.Count != 2 || h.Last.IsZero() {
 		t.Errorf("%+v, %v", h, err)
 	}
 }
@@ -109,10 +109,10 @@ func TestRepositoriesAddUpWhatIsHandedOutOnce(t *testing.T) {
 	c.move(time.Hour)
 	s.hand("redis@=redis")
 	s.hand("redis@=ci")
-	if err := s.WriteHandedOut(t.Context()); err != nil {
+	if err := s.WriteDownloads(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	rows, _, err := s.ListRepositories(t.Context(), shelf.Query{Sort: shelf.SortHanded, Descending: true, Limit: 10})
+	rows, _, err := s.ListRepositories(t.Context(), shelf.Query{Sort: shelf.SortDownloads, Descending: true, Limit: 10})
 	if err != nil || len(rows) != 2 || rows[0].Downloads.Count != 6 || !rows[0].Downloads.Last.Equal(c.now()) || rows[1].Downloads.Count != 0 || !rows[1].Downloads.Last.IsZero() {
 		t.Errorf("%+v, %v", rows, err)
 	}
@@ -130,7 +130,7 @@ func TestWhatIsHandedOutIsWrittenAtTheEndAndSurvivesARestart(t *testing.T) {
 	s.open()
 	defer s.Close()
 	s.isHanded(start, "redis:7 1 at 0")
-	out, err := s.HandedOutOf(t.Context(), s.Read("redis:7=redis").Ref, nil)
+	out, err := s.DownloadsOf(t.Context(), s.Read("redis:7=redis").Ref, nil)
 	if err != nil || !out.Since.Equal(start) {
 		t.Errorf("counted since %s (%v), want %s: the first start", out.Since, err, start)
 	}
@@ -143,7 +143,7 @@ func TestCountsComeBackWithWhatWasDeleted(t *testing.T) {
 		c.move(time.Second)
 		s.hand(name)
 	}
-	if err := s.WriteHandedOut(t.Context()); err != nil {
+	if err := s.WriteDownloads(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.AwaitUnpacked(t.Context()); err != nil {
@@ -189,8 +189,8 @@ func TestCountingForgetsNoLookUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.HandedOut(ref, m.Digest)
-	if err := s.WriteHandedOut(t.Context()); err != nil {
+	s.Downloaded(ref, m.Digest)
+	if err := s.WriteDownloads(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := s.servedManifests.Get(ref, s.db.Changes()); !ok {
@@ -208,8 +208,8 @@ func TestWhatIsRecordedSoonAfterItWasHandedOutCounts(t *testing.T) {
 	start := c.now()
 	ref := s.Read("redis:7=redis").Ref
 	other := s.Read("mine:1=ci").Ref
-	s.HandedOut(ref, s.Build("redis").Digest())
-	s.HandedOut(other, s.Build("ci").Digest())
+	s.Downloaded(ref, s.Build("redis").Digest())
+	s.Downloaded(other, s.Build("ci").Digest())
 	s.isHanded(start)
 	c.move(handedWait / 2)
 	s.pull("redis:7=redis amd64")
@@ -259,13 +259,13 @@ func BenchmarkHandedOut(b *testing.B) {
 	b.Run("count", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			s.HandedOut(ref, m.Digest)
+			s.Downloaded(ref, m.Digest)
 		}
 	})
 	b.Run("count at once", func(b *testing.B) {
 		b.RunParallel(func(p *testing.PB) {
 			for p.Next() {
-				s.HandedOut(ref, m.Digest)
+				s.Downloaded(ref, m.Digest)
 			}
 		})
 	})

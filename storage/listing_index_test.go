@@ -174,7 +174,7 @@ func (l *randomList) step() {
 
 // query gives a random question.
 func (l *randomList) query() shelf.Query {
-	q := shelf.Query{Descending: l.random.IntN(2) == 0, Sort: oneOf(l.random, []shelf.Sort{"", shelf.SortName, shelf.SortPlatforms, shelf.SortID, shelf.SortCreated, shelf.SortPulled, shelf.SortSize, shelf.SortUnpacked, shelf.SortUpdate, shelf.SortHanded})}
+	q := shelf.Query{Descending: l.random.IntN(2) == 0, Sort: oneOf(l.random, []shelf.Sort{"", shelf.SortName, shelf.SortPlatforms, shelf.SortID, shelf.SortCreated, shelf.SortPulled, shelf.SortSize, shelf.SortUnpacked, shelf.SortUpdate, shelf.SortDownloads})}
 	some := func(f func()) {
 		if l.random.IntN(5) == 0 {
 			f()
@@ -323,7 +323,7 @@ func orderOf(q shelf.Query, a, b listRow) int {
 		c = cmp.Compare(a.Size, b.Size)
 	case shelf.SortUnpacked:
 		c = cmp.Compare(a.Unpacked, b.Unpacked)
-	case shelf.SortHanded:
+	case shelf.SortDownloads:
 		c = cmp.Or(cmp.Compare(a.Downloads.Count, b.Downloads.Count), a.Downloads.Last.Compare(b.Downloads.Last))
 	case shelf.SortUpdate:
 		c = cmp.Compare(slices.Index(states, a.Update), slices.Index(states, b.Update))
@@ -424,17 +424,17 @@ func (l *randomList) holdsGroups(step int, q shelf.Query, rows []listRow) {
 			g.Available++
 		}
 	}
-	q.Sort, q.Offset, q.Limit = oneOf(l.random, []shelf.Sort{shelf.SortName, shelf.SortTags, shelf.SortSize, shelf.SortCreated, shelf.SortHanded}), 0, 1000
+	q.Sort, q.Offset, q.Limit = oneOf(l.random, []shelf.Sort{shelf.SortName, shelf.SortTags, shelf.SortSize, shelf.SortCreated, shelf.SortDownloads}), 0, 1000
 	got, total, err := l.ListRepositories(l.t.Context(), q)
 	if err != nil || total != len(want) || len(got) != len(want) {
 		l.t.Fatalf("step %d, %+v: %d repositories of %d, want %d, %v", step, q, len(got), total, len(want), err)
 	}
 	key := map[shelf.Sort]func(a, b shelf.RepositoryRow) int{
-		shelf.SortName:    func(a, b shelf.RepositoryRow) int { return 0 },
-		shelf.SortTags:    func(a, b shelf.RepositoryRow) int { return a.Tags - b.Tags },
-		shelf.SortSize:    func(a, b shelf.RepositoryRow) int { return cmp.Compare(a.Size, b.Size) },
-		shelf.SortCreated: func(a, b shelf.RepositoryRow) int { return a.Created.Compare(b.Created) },
-		shelf.SortHanded:  func(a, b shelf.RepositoryRow) int { return cmp.Compare(a.Downloads.Count, b.Downloads.Count) },
+		shelf.SortName:      func(a, b shelf.RepositoryRow) int { return 0 },
+		shelf.SortTags:      func(a, b shelf.RepositoryRow) int { return a.Tags - b.Tags },
+		shelf.SortSize:      func(a, b shelf.RepositoryRow) int { return cmp.Compare(a.Size, b.Size) },
+		shelf.SortCreated:   func(a, b shelf.RepositoryRow) int { return a.Created.Compare(b.Created) },
+		shelf.SortDownloads: func(a, b shelf.RepositoryRow) int { return cmp.Compare(a.Downloads.Count, b.Downloads.Count) },
 	}[q.Sort]
 	for i, g := range got {
 		w := want[g.Repository]

@@ -337,8 +337,8 @@ func (w *walker) handSome() {
 		ref = image.Reference{Repository: ref.Repository, Digest: d}
 	}
 	w.note("hand out %s, %s", w.Word(ref), w.NameOf(d))
-	w.HandedOut(ref, d)
-	if err := w.WriteHandedOut(w.t.Context()); err != nil {
+	w.Downloaded(ref, d)
+	if err := w.WriteDownloads(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
 }

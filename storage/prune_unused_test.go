@@ -174,7 +174,7 @@ func (s *testShelf) hand(name string) {
 		}
 		ref = image.Reference{Repository: ref.Repository, Digest: d}
 	}
-	s.HandedOut(ref, d)
+	s.Downloaded(ref, d)
 }
 
 func (s *testShelf) target(ref image.Reference) shelf.Target {

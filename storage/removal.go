@@ -45,7 +45,7 @@ func (s *Store) beforePrune(ctx context.Context, asked shelf.Prune) error {
 	if asked.Unused.IsZero() {
 		return nil
 	}
-	return s.WriteHandedOut(ctx)
+	return s.WriteDownloads(ctx)
 }
 
 // plan works out a plan, and returns the number of the last change that it knows of.

@@ -176,5 +176,5 @@ func (qs questions) used(since int64) (used removal.Used, err error) {
 	if counted <= since {
 		counted = 0
 	}
-	return removal.Used{Handed: handed, Pulled: pulled, Uncounted: counted}, err
+	return removal.Used{Downloaded: handed, Pulled: pulled, Uncounted: counted}, err
 }

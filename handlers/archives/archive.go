@@ -138,8 +138,8 @@ func (h *Handlers) archive(c echo.Context, asked request) error {
 
 // countArchive counts what somebody has got to its last byte, in one go or continued.
 func (h *Handlers) countArchive(p packedArchive) {
-	for _, i := range p.handed {
-		h.Store.HandedOut(i.ref, i.target, i.images...)
+	for _, i := range p.downloads {
+		h.Store.Downloaded(i.ref, i.target, i.images...)
 	}
 }
 

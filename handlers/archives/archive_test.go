@@ -610,10 +610,10 @@ func TestAnArchiveThatIsTakenToItsEndCountsAsHandedOut(t *testing.T) {
 	address, ref := pages.Ubuntu+":22.04/archive", image.Reference{Repository: "docker.io/library/ubuntu", Tag: "22.04"}
 	counted := func() int64 {
 		t.Helper()
-		if err := s.Store.WriteHandedOut(t.Context()); err != nil {
+		if err := s.Store.WriteDownloads(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		of, err := s.Store.HandedOutOf(t.Context(), ref, nil)
+		of, err := s.Store.DownloadsOf(t.Context(), ref, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -50,14 +50,14 @@ func archiveOptions(c echo.Context) (r request, err error) {
 
 // packedArchive is an archive with what its file is called.
 type packedArchive struct {
-	archive *archive.Archive
-	exports []archive.Export
-	handed  []handedImage
-	file    string
+	archive   *archive.Archive
+	exports   []archive.Export
+	downloads []download
+	file      string
 }
 
-// handedImage is what an archive hands out of one tag or digest.
-type handedImage struct {
+// download is what an archive hands out of one tag or digest.
+type download struct {
 	ref    image.Reference
 	target image.Digest   // that it names
 	images []image.Digest // the manifests of the platforms
@@ -70,7 +70,7 @@ func (h *Handlers) pack(ctx context.Context, r request) (packedArchive, error) {
 		return packedArchive{}, err
 	}
 	exports := make([]archive.Export, 0, len(things))
-	var handed []handedImage
+	var downloads []download
 	for _, t := range things {
 		stored, err := h.archived(ctx, t)
 		if err != nil {
@@ -81,7 +81,7 @@ func (h *Handlers) pack(ctx context.Context, r request) (packedArchive, error) {
 			return packedArchive{}, err
 		}
 		if t.ID == "" { // an image ID is of no repository
-			handed = append(handed, handedImage{t.Ref, stored.Target.Digest, archivedManifests(images)})
+			downloads = append(downloads, download{t.Ref, stored.Target.Digest, archivedManifests(images)})
 		}
 		exports = append(exports, h.export(t, stored, images, len(r.Platforms) == 1))
 	}
@@ -89,7 +89,7 @@ func (h *Handlers) pack(ctx context.Context, r request) (packedArchive, error) {
 	if err != nil {
 		return packedArchive{}, err
 	}
-	return packedArchive{archive: a, exports: exports, handed: handed, file: fileName(r, exports)}, nil
+	return packedArchive{archive: a, exports: exports, downloads: downloads, file: fileName(r, exports)}, nil
 }
 
 func archivedManifests(images []shelf.ArchivedImage) []image.Digest {

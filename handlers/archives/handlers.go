@@ -16,7 +16,7 @@ import (
 type Store interface {
 	Archived(ctx context.Context, ref image.Reference) (a shelf.Archived, err error)
 	ArchivedID(ctx context.Context, prefix string) (a shelf.Archived, err error)
-	HandedOut(ref image.Reference, d image.Digest, images ...image.Digest)
+	Downloaded(ref image.Reference, d image.Digest, images ...image.Digest)
 	HasBlob(d image.Descriptor) bool
 	Hold(digests []image.Digest) (release func())
 	ImageByID(ctx context.Context, prefix string) (shelf.Image, error)

@@ -26,7 +26,7 @@ type Shelf interface {
 	ServedTags(ctx context.Context, repo image.Repository, after string, limit int, uploads bool) ([]string, error)
 	Unserved(ctx context.Context, ref image.Reference) (shelf.Unserved, error)
 	Uploaded(ctx context.Context, ref image.Reference) (bool, error)
-	HandedOut(ref image.Reference, d image.Digest, images ...image.Digest)
+	Downloaded(ref image.Reference, d image.Digest, images ...image.Digest)
 }
 
 // Blobs has the bytes.

@@ -52,7 +52,7 @@ func (h *Handler) mirrored(w http.ResponseWriter, q request, ref image.Reference
 	switch {
 	case d != "" && found:
 		if q.Method == http.MethodGet {
-			if err := h.mirror.HandOutStored(q.Context(), q.repo, d, asker(q.Request)); err != nil {
+			if err := h.mirror.HandOutStored(q.Context(), q.repo, d, actor(q.Request)); err != nil {
 				// it has its answer nevertheless
 				h.log.Warn("a tag that a client asked for is not pulled", "digest", d, "repository", q.repo, "error", err)
 			}
@@ -71,7 +71,7 @@ func (h *Handler) mirrored(w http.ResponseWriter, q request, ref image.Reference
 		return true, upstreamError(ref, manifestUnknown, err)
 	}
 	if q.Method == http.MethodGet {
-		if err := h.mirror.HandOut(q.Context(), q.repo, doc, asker(q.Request)); err != nil {
+		if err := h.mirror.HandOut(q.Context(), q.repo, doc, actor(q.Request)); err != nil {
 			return true, upstreamError(ref, manifestUnknown, err)
 		}
 	}
@@ -88,7 +88,7 @@ func (h *Handler) mirrored(w http.ResponseWriter, q request, ref image.Reference
 func (h *Handler) mirroredBlob(w http.ResponseWriter, q request, d image.Digest) (answered bool, err error) {
 	letGo := h.store.Hold([]image.Digest{d}) // before it is looked for; until the pull holds it
 	defer letGo()
-	b, known, err := h.mirror.Blob(q.Context(), q.repo, d, asker(q.Request))
+	b, known, err := h.mirror.Blob(q.Context(), q.repo, d, actor(q.Request))
 	if err != nil {
 		return true, upstreamError(q.repo.At(d), blobUnknown, err)
 	}
@@ -113,7 +113,7 @@ func (h *Handler) stream(w http.ResponseWriter, q request, b image.Descriptor) e
 		return nil
 	}
 	deadline(w, b.Size, patience)
-	s, err := h.mirror.Stream(q.Context(), q.repo, b, asker(q.Request))
+	s, err := h.mirror.Stream(q.Context(), q.repo, b, actor(q.Request))
 	if err != nil {
 		return upstreamError(q.repo.At(b.Digest), blobUnknown, err)
 	}
@@ -163,8 +163,8 @@ func upstreamError(ref image.Reference, missing string, err error) error {
 // product is how a client names itself first, as far as that may be shown.
 var product = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,39}(/[A-Za-z0-9._+-]{1,24})?`)
 
-// asker says who asks, as pulls show it.
-func asker(r *http.Request) image.Actor {
+// actor returns who asks, as pulls show it.
+func actor(r *http.Request) image.Actor {
 	by := "client " + strings.Trim(client(r), "[]")
 	if name := product.FindString(r.UserAgent()); name != "" {
 		by += " (" + name + ")"

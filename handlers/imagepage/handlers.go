@@ -37,8 +37,8 @@ type Store interface {
 // Records is what the shelf has noted of an image: its history, its downloads, its pins and its last check.
 type Records interface {
 	DigestHistoryBefore(ctx context.Context, ref image.Reference, id int64) ([]shelf.TagEvent, error)
-	HandedOutOf(ctx context.Context, ref image.Reference, manifests []image.Digest) (out shelf.Downloads, err error)
-	HandedOutOfManifest(ctx context.Context, d image.Digest) (h shelf.Download, err error)
+	DownloadsOf(ctx context.Context, ref image.Reference, manifests []image.Digest) (out shelf.Downloads, err error)
+	DownloadsOfManifest(ctx context.Context, d image.Digest) (h shelf.Download, err error)
 	PinOf(ctx context.Context, ref image.Reference) (*shelf.Pin, error)
 	PinsOfImage(ctx context.Context, id image.Digest) ([]shelf.Pin, error)
 	TagCheck(ctx context.Context, ref image.Reference) (shelf.TagCheck, error)

@@ -217,7 +217,7 @@ func (h *Handlers) renderImage(c echo.Context, status int, s *subject, section t
 	if v.Update, err = h.update(c.Request().Context(), s); err != nil {
 		return err
 	}
-	if v.Handed, err = h.handed(c.Request().Context(), s); err != nil {
+	if v.Downloads, err = h.downloads(c.Request().Context(), s); err != nil {
 		return err
 	}
 	if page.Partial(c) {

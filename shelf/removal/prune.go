@@ -17,14 +17,14 @@ type Chosen struct {
 
 // Used is what was used since a moment: when last, in milliseconds since 1970.
 type Used struct {
-	Handed, Pulled map[Key]int64
-	Uncounted      int64 // since when it is counted what is handed out, where that is later; else 0
+	Downloaded, Pulled map[Key]int64
+	Uncounted          int64 // since when it is counted what is handed out, where that is later; else 0
 }
 
 // of returns how a root was used, and when last; empty where it was not.
 func (u Used) of(at Key) (how shelf.Use, when int64) {
-	if when, ok := u.Handed[at]; ok {
-		return shelf.UseHandedOut, when
+	if when, ok := u.Downloaded[at]; ok {
+		return shelf.UseDownloaded, when
 	}
 	if when, ok := u.Pulled[at]; ok {
 		return shelf.UsePulled, when
@@ -136,15 +136,15 @@ func labelsOf(
 // unused takes out of the chosen digests those that were used, and notes when and how. A tag's uses are its digest's,
 // and a platform's those of what lists it.
 func (d *decision) unused(chosen []*item, used Used, plan *shelf.RemovalPlan) ([]*item, error) {
-	if len(used.Handed) > 0 {
+	if len(used.Downloaded) > 0 {
 		under := map[image.Digest][]Key{}
 		for _, w := range chosen {
 			under[w.root.Digest] = append(under[w.root.Digest], w.root.Key)
 		}
 		err := d.q.Below(digestsOf(chosen), func(b Below) {
 			for _, at := range under[b.Top] {
-				if when, ok := used.Handed[Key{at.Repository, b.Digest}]; ok && b.Digest != b.Top {
-					used.Handed[at] = max(used.Handed[at], when)
+				if when, ok := used.Downloaded[Key{at.Repository, b.Digest}]; ok && b.Digest != b.Top {
+					used.Downloaded[at] = max(used.Downloaded[at], when)
 				}
 			}
 		})

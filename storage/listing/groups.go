@@ -29,11 +29,11 @@ type group struct {
 // groupKeys are the orders of repositories beside the one by name.
 var groupKeys = map[shelf.Sort]func(*group) int64{
 	"": nil, shelf.SortName: nil,
-	shelf.SortTags:    func(g *group) int64 { return int64(g.tags) },
-	shelf.SortCreated: func(g *group) int64 { return g.created },
-	shelf.SortPulled:  func(g *group) int64 { return g.pulled },
-	shelf.SortSize:    func(g *group) int64 { return g.size },
-	shelf.SortHanded:  func(g *group) int64 { return g.handed },
+	shelf.SortTags:      func(g *group) int64 { return int64(g.tags) },
+	shelf.SortCreated:   func(g *group) int64 { return g.created },
+	shelf.SortPulled:    func(g *group) int64 { return g.pulled },
+	shelf.SortSize:      func(g *group) int64 { return g.size },
+	shelf.SortDownloads: func(g *group) int64 { return g.handed },
 	// What needs somebody first, as among rows: many updates, then tags that are gone.
 	shelf.SortUpdate: func(g *group) int64 { return -int64(g.available)<<32 - int64(g.gone) },
 }
@@ -114,8 +114,10 @@ func (c *Choice) groups() []group {
 func (c *Choice) repository(g *group) shelf.RepositoryRow {
 	list := c.index.orders[inRepository]
 	row := shelf.RepositoryRow{
-		Repository: c.index.entries[list[g.from]].repo.name, Tags: g.tags, Dangling: g.dangling, ByDigest: g.byDigest, Available: g.available,
-		Gone: g.gone, Pinned: g.pinned, Created: timeOf(g.created), Pulled: timeOf(g.pulled), Size: g.size, Downloads: shelf.Download{Count: g.handed},
+		Repository: c.index.entries[list[g.from]].repo.name, Tags: g.tags, Dangling: g.dangling, ByDigest: g.byDigest,
+		Available: g.available,
+		Gone:      g.gone, Pinned: g.pinned, Created: timeOf(g.created), Pulled: timeOf(g.pulled), Size: g.size,
+		Downloads: shelf.Download{Count: g.handed},
 	}
 	if g.handedAt != 0 {
 		row.Downloads.Last = timeOf(g.handedAt)

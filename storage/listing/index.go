@@ -1,4 +1,5 @@
-// Package listing is the list of images in memory: filters, orders and pages of it, without the database. It follows a Feed.
+// Package listing is the list of images in memory: filters, orders and pages of it, without the database. It follows a
+// Feed.
 package listing
 
 import (
@@ -80,7 +81,8 @@ var reasonCodes = map[shelf.Reason]reasonCode{shelf.ByTag: tagged, shelf.ByDiges
 // updateCode is an UpdateState in the order of SortUpdate.
 type updateCode uint8
 
-var updateCodes = map[shelf.UpdateState]updateCode{shelf.UpdateAvailable: 0, shelf.UpdateGone: 1, shelf.UpdateUnknown: 2, shelf.UpdateCurrent: 3, shelf.UpdateUnchecked: 4}
+var updateCodes = map[shelf.UpdateState]updateCode{shelf.UpdateAvailable: 0, shelf.UpdateGone: 1,
+	shelf.UpdateUnknown: 2, shelf.UpdateCurrent: 3, shelf.UpdateUnchecked: 4}
 
 // order names one of the orders that the index keeps.
 type order int
@@ -96,14 +98,15 @@ const (
 	inSize
 	inUnpacked
 	inUpdate
-	inHanded
+	inDownloads
 	orderCount
 )
 
 // rowOrders are the orders of rows that people can choose.
 var rowOrders = map[shelf.Sort]order{
-	"": inName, shelf.SortName: inName, shelf.SortPlatforms: inPlatforms, shelf.SortID: inImageID, shelf.SortCreated: inCreated, shelf.SortPulled: inPulled,
-	shelf.SortSize: inSize, shelf.SortUnpacked: inUnpacked, shelf.SortUpdate: inUpdate, shelf.SortHanded: inHanded,
+	"": inName, shelf.SortName: inName, shelf.SortPlatforms: inPlatforms, shelf.SortID: inImageID,
+	shelf.SortCreated: inCreated, shelf.SortPulled: inPulled,
+	shelf.SortSize: inSize, shelf.SortUnpacked: inUnpacked, shelf.SortUpdate: inUpdate, shelf.SortDownloads: inDownloads,
 }
 
 // New makes an empty index, which has read nothing yet.
@@ -142,7 +145,7 @@ func (x *Index) compare(o order, i, j uint32) int {
 		c = cmp.Compare(a.unpacked, b.unpacked)
 	case inUpdate:
 		c = cmp.Compare(a.update, b.update)
-	case inHanded:
+	case inDownloads:
 		c = cmp.Or(cmp.Compare(a.handed, b.handed), cmp.Compare(a.handedAt, b.handedAt))
 	case inName, orderCount:
 	}
@@ -154,7 +157,8 @@ func (x *Index) compare(o order, i, j uint32) int {
 
 // place finds a row by its ID.
 func (x *Index) place(id int64) (uint32, bool) {
-	at, found := slices.BinarySearchFunc(x.orders[inID], id, func(i uint32, id int64) int { return cmp.Compare(x.entries[i].id, id) })
+	at, found := slices.BinarySearchFunc(x.orders[inID], id,
+		func(i uint32, id int64) int { return cmp.Compare(x.entries[i].id, id) })
 	if !found {
 		return 0, false
 	}

@@ -109,7 +109,7 @@ func planAfter(p shelf.RemovalPlan) templ.Component {
 			}
 		}
 		if len(p.Used) > 0 {
-			templ_7745c5c3_Err = planPart(text.T(ctx, "handed.plan_used"), planUsed(ctx, p)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = planPart(text.T(ctx, "downloads.plan_used"), planUsed(ctx, p)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

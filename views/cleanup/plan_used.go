@@ -23,11 +23,11 @@ func planUsed(ctx context.Context, p shelf.RemovalPlan) []ui.PlanLine {
 func useText(ctx context.Context, u shelf.PlanUse) string {
 	ago := text.AgeInSentence(ctx, u.At)
 	switch u.How {
-	case shelf.UseHandedOut:
-		return text.T(ctx, "handed.use_handed", "Ago", ago)
+	case shelf.UseDownloaded:
+		return text.T(ctx, "downloads.use_handed", "Ago", ago)
 	case shelf.UsePulled:
-		return text.T(ctx, "handed.use_pulled", "Ago", ago)
+		return text.T(ctx, "downloads.use_pulled", "Ago", ago)
 	case shelf.UseUncounted:
 	}
-	return text.T(ctx, "handed.use_uncounted", "Ago", ago)
+	return text.T(ctx, "downloads.use_uncounted", "Ago", ago)
 }

@@ -97,7 +97,7 @@ func (s PruneSummary) detail(ctx context.Context) string {
 		parts = append(parts, text.T(ctx, "prune.kept", text.Count, s.Kept))
 	}
 	if s.Used > 0 {
-		parts = append(parts, text.T(ctx, "handed.prune_used", text.Count, s.Used))
+		parts = append(parts, text.T(ctx, "downloads.prune_used", text.Count, s.Used))
 	}
 	return strings.Join(parts, " · ")
 }

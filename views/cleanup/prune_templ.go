@@ -574,9 +574,9 @@ func pruneCommand(a address.Prune) templ.Component {
 		}
 		if a.Unused != "" {
 			var templ_7745c5c3_Var25 string
-			templ_7745c5c3_Var25, templ_7745c5c3_Err = templ.JoinStringErrs(" " + text.T(ctx, "handed.prune_differs"))
+			templ_7745c5c3_Var25, templ_7745c5c3_Err = templ.JoinStringErrs(" " + text.T(ctx, "downloads.prune_differs"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/cleanup/prune.templ`, Line: 106, Col: 47}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/cleanup/prune.templ`, Line: 106, Col: 50}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var25))
 			if templ_7745c5c3_Err != nil {
@@ -900,7 +900,7 @@ func pruneFields(f PruneForm) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = pruneField(f, address.PruneUnused, f.Asked.Unused, text.T(ctx, "handed.prune_label"), text.T(ctx, "handed.prune_hint"), "30d").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = pruneField(f, address.PruneUnused, f.Asked.Unused, text.T(ctx, "downloads.prune_label"), text.T(ctx, "downloads.prune_hint"), "30d").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -45,10 +45,10 @@ type ImageView struct {
 	OtherEntries int       // of the index: neither images nor attestations
 	EntriesURL   string    // where they are listed
 
-	Shown   ImageFigures // of the platform shown
-	Handed  HandedView
-	Missing *MissingPlatform // set where the platform asked for is not stored; then there are no sections
-	Tabs    []ui.Tab
+	Shown     ImageFigures // of the platform shown
+	Downloads DownloadsView
+	Missing   *MissingPlatform // set where the platform asked for is not stored; then there are no sections
+	Tabs      []ui.Tab
 }
 
 // PlatformChoice is one platform of the switch.
@@ -111,19 +111,19 @@ type MissingPlatform struct {
 	Command string
 }
 
-// HandedView is how often an image was handed out, for its page.
-type HandedView struct {
+// DownloadsView is how often an image was handed out, for its page.
+type DownloadsView struct {
 	shelf.Download
 	Since    time.Time       // it is counted since then
 	Platform *shelf.Download // the platform shown by itself; nil where that is not counted apart
 }
 
 // note says when last, or since when it is counted.
-func (v HandedView) note(ctx context.Context) string {
+func (v DownloadsView) note(ctx context.Context) string {
 	if v.Last.IsZero() {
-		return text.T(ctx, "handed.never", "Date", v.Since.UTC().Format(time.DateOnly))
+		return text.T(ctx, "downloads.never", "Date", v.Since.UTC().Format(time.DateOnly))
 	}
-	return text.T(ctx, "handed.last", "Ago", text.AgeInSentence(ctx, v.Last))
+	return text.T(ctx, "downloads.last", "Ago", text.AgeInSentence(ctx, v.Last))
 }
 
 // PinView is what the page of an image says of its pins.

@@ -187,7 +187,7 @@ func ImageBody(v ImageView, section templ.Component) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = imageFigures(v.Shown, v.Handed).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = imageFigures(v.Shown, v.Downloads).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1330,7 +1330,7 @@ func platformChoice(p PlatformChoice) templ.Component {
 }
 
 // imageFigures are the key figures of the platform shown.
-func imageFigures(f ImageFigures, handed HandedView) templ.Component {
+func imageFigures(f ImageFigures, downloads DownloadsView) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1616,7 +1616,7 @@ func imageFigures(f ImageFigures, handed HandedView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = handedFigure(handed).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = downloadsFigure(downloads).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

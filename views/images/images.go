@@ -52,13 +52,13 @@ func (l ImageList) column(label, key string, figure bool) ui.SortColumn {
 func (l ImageList) narrow() string {
 	const usual = "sm:max-lg:[&_tr>:nth-last-child(6)]:hidden sm:max-lg:[&_tr>:nth-last-child(5)]:hidden sm:max-md:[&_tr>:nth-last-child(2)]:hidden"
 	const digests = " sm:max-md:[&_tr>:nth-last-child(7)]:hidden sm:max-xl:[&_tr>:nth-last-child(5)]:hidden sm:max-xl:[&_tr>:nth-last-child(2)]:hidden"
-	byHanded := strings.TrimPrefix(l.State.Sort, "-") == "handed"
+	byDownloads := strings.TrimPrefix(l.State.Sort, "-") == "handed"
 	switch full := l.State.Digests || l.State.NoTrunc; {
-	case full && byHanded:
+	case full && byDownloads:
 		return usual + digests + " sm:[&_tr>:nth-last-child(5)]:hidden"
 	case full:
 		return usual + digests + " sm:[&_tr>:nth-last-child(4)]:hidden"
-	case byHanded:
+	case byDownloads:
 		return usual + " sm:max-xl:[&_tr>:nth-last-child(5)]:hidden"
 	}
 	return usual + " sm:max-xl:[&_tr>:nth-last-child(4)]:hidden"

@@ -1757,7 +1757,7 @@ func imageTable(l ImageList) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.SortHeader(l.column(text.T(ctx, "handed.column"), "handed", true)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.SortHeader(l.column(text.T(ctx, "downloads.column"), "handed", true)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1859,7 +1859,7 @@ func repositoryTable(l ImageList) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.SortHeader(l.column(text.T(ctx, "handed.column"), "handed", true)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.SortHeader(l.column(text.T(ctx, "downloads.column"), "handed", true)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -2077,7 +2077,7 @@ func repositoryRow(r shelf.RepositoryRow) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = marks.HandedCell(r.Downloads).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = marks.DownloadsCell(r.Downloads).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -2392,7 +2392,7 @@ func imageRow(l ImageList, r shelf.Row) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = marks.HandedCell(r.Downloads).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = marks.DownloadsCell(r.Downloads).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -50,7 +50,7 @@ var addresses = []struct {
 	{"/layers/sha256:…", "help.address_layer"},
 	{"/images?reference=ubuntu:*&platform=linux/arm64&sort=-size", "help.address_list"},
 	{"/pulls/128", "help.address_pull"},
-	{"/prune?all=1&unused=30d", "handed.help_address"},
+	{"/prune?all=1&unused=30d", "downloads.help_address"},
 	{"/archives", "upload.help_address"},
 	{"/v2/", "use.help_api"},
 }

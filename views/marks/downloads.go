@@ -10,7 +10,7 @@ import (
 // DownloadTitle words it in full.
 func DownloadTitle(ctx context.Context, d shelf.Download) string {
 	if d.Last.IsZero() {
-		return text.T(ctx, "handed.never_title")
+		return text.T(ctx, "downloads.never_title")
 	}
-	return text.T(ctx, "handed.title", text.Count, d.Count, "Time", text.AbsoluteTime(d.Last))
+	return text.T(ctx, "downloads.title", text.Count, d.Count, "Time", text.AbsoluteTime(d.Last))
 }

@@ -21,18 +21,18 @@ func (s *testShelf) counted(reference string, manifests ...image.Digest) (tag, d
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := s.store.WriteHandedOut(s.t.Context()); err != nil {
+	if err := s.store.WriteDownloads(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
 	target, err := s.store.Target(s.t.Context(), parsed)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	byTag, err := s.store.HandedOutOf(s.t.Context(), parsed, manifests)
+	byTag, err := s.store.DownloadsOf(s.t.Context(), parsed, manifests)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	byDigest, err := s.store.HandedOutOf(s.t.Context(), parsed.WithTag("").WithDigest(target.Digest), nil)
+	byDigest, err := s.store.DownloadsOf(s.t.Context(), parsed.WithTag("").WithDigest(target.Digest), nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
