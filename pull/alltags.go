@@ -12,6 +12,7 @@ import (
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull/resolve"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/shelf/docker"
 )
 
 const (
@@ -19,6 +20,10 @@ const (
 	freshFor  = time.Minute     // a tag that was resolved longer ago is resolved anew before it is fetched
 	saveEvery = 5 * time.Second // how often the lines of the tags are saved, at most
 )
+
+// maxTagLines is how many tags have lines of their own in the outcome. More are left to the lines of the tags: nobody reads
+// them, and each watcher and the record would carry them.
+const maxTagLines = 200
 
 // batch is a pull of all tags at work. One tag is fetched at a time, its layers side by side, so that tags
 // become whole one after the other; the next few are resolved meanwhile. Each is recorded as soon as it is
@@ -244,6 +249,14 @@ func (b *batch) outcome() error {
 		return image.Errorf(image.NoPlatform, "none of %d tags of %s has an image for %s", skipped, repo.Familiar(), resolve.Named(want)).
 			Suggest("Choose one of the platforms that its tags have.")
 	}
-	b.job.Change(func(j *job.Job) { j.Outcome.Lines = outcomeOfAll(repo, lines, j.Outcome.Newer) })
+	var told []image.Reference
+	if len(lines) <= maxTagLines {
+		for _, l := range lines {
+			if l.State == TagDone || l.State == TagUpToDate {
+				told = append(told, image.Reference{Repository: repo, Tag: l.Tag, Digest: l.Digest})
+			}
+		}
+	}
+	b.job.Change(func(j *job.Job) { j.Outcome.Lines = docker.OutcomeOfAll(repo, told, j.Outcome.Newer) })
 	return nil
 }

@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
+	"github.com/stowage/stowage/shelf/docker"
 )
 
 func init() {
@@ -53,7 +53,7 @@ func (s Single) Break(j job.Job, why func(image.Digest, []image.Platform) *image
 	if err == nil {
 		return j, false
 	}
-	j.State, j.Outcome.Broken, j.Problem, j.Outcome.Lines = job.Failed, true, job.ProblemOf(err), withoutStatus(j.Outcome.Lines)
+	j.State, j.Outcome.Broken, j.Problem, j.Outcome.Lines = job.Failed, true, job.ProblemOf(err), docker.WithoutStatus(j.Outcome.Lines)
 	return j, true
 }
 
@@ -135,19 +135,10 @@ func (a AllTags) Break(j job.Job, why func(image.Digest, []image.Platform) *imag
 	if broken == 0 {
 		return j, false
 	}
-	j.State, j.Outcome.Broken, j.Outcome.Lines, j.Detail = job.Failed, true, withoutStatus(j.Outcome.Lines), a
+	j.State, j.Outcome.Broken, j.Outcome.Lines, j.Detail = job.Failed, true, docker.WithoutStatus(j.Outcome.Lines), a
 	j.Problem = job.ProblemOf(image.Errorf(image.Corrupt, "%d of %d tags of %s turned out broken", broken, len(a.Tags), a.Ref.Repository.Familiar()).
 		Suggest("Ask their author to push them again."))
 	return j, true
-}
-
-// withoutStatus leaves out docker's last two lines, which say that all is well.
-func withoutStatus(lines []string) []string {
-	i := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, statusLine) })
-	if i < 0 {
-		return lines
-	}
-	return slices.Clone(lines[:i])
 }
 
 // Wanted returns the platforms that a job was asked to pull; none where nobody chose.

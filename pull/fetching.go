@@ -240,14 +240,10 @@ func (f *fetching) record(ctx context.Context) (shelf.Change, error) {
 		return shelf.Change{}, context.Cause(ctx)
 	}
 	p := f.plan
-	images := make([]shelf.PulledImage, len(p.Images))
-	for i := range p.Images {
-		images[i] = p.Images[i].PulledImage
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	return f.q.shelf.Record(ctx, shelf.Pulled{
-		Reference: p.Reference, Before: p.Stored.Digest, Target: p.Document, Indexes: p.Indexes, Images: images,
+		Reference: p.Reference, Before: p.Stored.Digest, Target: p.Document, Indexes: p.Indexes, Images: p.Pulled(),
 		JobID: f.job.ID(), By: f.job.By(), Asked: p.Asked, At: f.q.now(),
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stowage/stowage/pull/resolve"
 	"github.com/stowage/stowage/share"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/shelf/docker"
 )
 
 // run works on a job.
@@ -47,7 +48,7 @@ func (w *worker) pull(ctx context.Context, known resolve.Want) error {
 	ref := known.Reference
 	p, err := w.q.resolver.Plan(ctx, known, w.retry, func(d image.Digest) {
 		w.job.Change(func(j *job.Job) {
-			j.Detail, j.Outcome.Lines = Single{Ref: ref, Platforms: known.Platforms, Digest: d}, []string{pullingFrom(ref)}
+			j.Detail, j.Outcome.Lines = Single{Ref: ref, Platforms: known.Platforms, Digest: d}, []string{docker.PullingFrom(ref)}
 		})
 	})
 	if err != nil {
@@ -63,7 +64,7 @@ func (w *worker) pull(ctx context.Context, known resolve.Want) error {
 	passed := w.tellPassed(p)
 	w.job.Change(func(j *job.Job) {
 		j.Outcome.Pulled, j.Outcome.Newer = p.KnownPlatforms(), change.Newer
-		j.Outcome.Lines = append(append(j.Outcome.Lines, passed...), outcome(ref, p.Digest, p.Images, change.Newer)...)
+		j.Outcome.Lines = append(append(j.Outcome.Lines, passed...), docker.Outcome(ref, p.Digest, p.Pulled(), change.Newer)...)
 	})
 	return nil
 }

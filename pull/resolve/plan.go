@@ -113,6 +113,15 @@ func (p *Plan) KnownPlatforms() []image.Platform {
 	return ps
 }
 
+// Pulled lists the images as the shelf takes them.
+func (p *Plan) Pulled() []shelf.PulledImage {
+	images := make([]shelf.PulledImage, len(p.Images))
+	for i := range p.Images {
+		images[i] = p.Images[i].PulledImage
+	}
+	return images
+}
+
 // Layers lists the layers, base first, each once.
 func (p *Plan) Layers() []image.Descriptor {
 	var all []image.Descriptor
