@@ -113,13 +113,15 @@ func replace(ch chan Job, j Job) {
 
 // same reports whether nothing that is shown differs between two states of one job.
 func same(a, b Job) bool {
-	return a.State == b.State && len(a.By) == len(b.By) && a.Progress.same(b.Progress) && len(a.Outcome.Lines) == len(b.Outcome.Lines) &&
+	return a.State == b.State && len(a.By) == len(b.By) && a.Progress.same(b.Progress) &&
+		len(a.Outcome.Lines) == len(b.Outcome.Lines) &&
 		len(a.Outcome.Pulled) == len(b.Outcome.Pulled) && b.Detail.Same(a.Detail)
 }
 
 func (p Progress) same(q Progress) bool {
 	return p.Rate == q.Rate && p.Reason.String() == q.Reason.String() && p.RetryAt.Equal(q.RetryAt) &&
 		slices.EqualFunc(p.Layers, q.Layers, func(x, y Layer) bool {
-			return x.State == y.State && x.Bytes == y.Bytes && x.Reason.String() == y.Reason.String() && x.RetryAt.Equal(y.RetryAt)
+			return x.State == y.State && x.Bytes == y.Bytes && x.Reason.String() == y.Reason.String() &&
+				x.RetryAt.Equal(y.RetryAt)
 		})
 }

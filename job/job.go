@@ -1,8 +1,8 @@
-// Package job is a piece of work with an address: everybody who asks for the same thing shares one, can watch it and can
-// end it. What the work is about is its Detail, a type of the package that does the work.
+// Package job is a piece of work with an address: everybody who asks for the same thing shares one, can watch it and
+// can end it. What the work is about is its Detail, a type of the package that does the work.
 //
-// Progress is state, not deltas: a subscribed channel holds the newest Job, so a slow reader skips states and never holds
-// a worker up.
+// Progress is state, not deltas: a subscribed channel holds the newest Job, so a slow reader skips states and never
+// holds a worker up.
 package job
 
 import (
@@ -39,8 +39,8 @@ const (
 // Final reports whether nothing more will happen.
 func (s State) Final() bool { return s == Done || s == Failed || s == Cancelled }
 
-// Job is one piece of work with an address (/pulls/ID), the same for everybody who asked for the same thing. A Job handed
-// out is a copy; nothing in it changes.
+// Job is one piece of work with an address (/pulls/ID), the same for everybody who asked for the same thing. A Job
+// handed out is a copy; nothing in it changes.
 type Job struct {
 	ID       int64     `json:"id"`
 	By       []string  `json:"requesters"` // who asked for it; it is done in the name of the first
@@ -57,10 +57,12 @@ type Job struct {
 // Progress is how far a job is.
 type Progress struct {
 	Layers []Layer `json:"layers"`
-	Moved  int64   `json:"moved,omitzero"` // bytes that came over the network, those of failed tries included; 0 in older records
-	Rate   int64   `json:"rate"`           // bytes a second over the last seconds
+	// bytes that came over the network, those of failed tries included; 0 in older records
+	Moved int64 `json:"moved,omitzero"`
+	Rate  int64 `json:"rate"` // bytes a second over the last seconds
 
-	// While a request to the registry that is not a layer's (for an index, a manifest, a config) is about to be made again:
+	// While a request to the registry that is not a layer's (for an index, a manifest, a config) is about to be made
+	// again:
 	Reason  image.Text `json:"reason,omitzero"` // why; may hold hostile text
 	RetryAt time.Time  `json:"retry_at"`        // when; zero otherwise
 }
@@ -73,8 +75,8 @@ type Outcome struct {
 	Broken bool             `json:"broken,omitzero"` // it was done, and what it brought turned out broken; State is Failed
 }
 
-// Detail is what the work of one kind knows beside what all jobs have. A Detail is a value: it is replaced, not changed.
-// Its JSON is kept.
+// Detail is what the work of one kind knows beside what all jobs have. A Detail is a value: it is replaced, not
+// changed. Its JSON is kept.
 type Detail interface {
 	Kind() Kind
 	// Subject returns the reference that the job is about; the zero one where there is none.
@@ -98,13 +100,13 @@ type Long interface {
 
 // Breakable is a Detail of work whose outcome can turn out broken after it is done.
 type Breakable interface {
-	// Break returns the job as one that failed, and reports whether it is one. why returns what is wrong with the platforms
-	// of a digest, nil where that is nothing.
+	// Break returns the job as one that failed, and reports whether it is one. why returns what is wrong with the
+	// platforms of a digest, nil where that is nothing.
 	Break(j Job, why func(d image.Digest, platforms []image.Platform) *image.Error) (Job, bool)
 }
 
-// Break returns a job that was done as one that failed, where what it brought is found to be broken, and reports whether it
-// is one.
+// Break returns a job that was done as one that failed, where what it brought is found to be broken, and reports
+// whether it is one.
 func (j Job) Break(why func(d image.Digest, platforms []image.Platform) *image.Error) (Job, bool) {
 	if b, ok := j.Detail.(Breakable); ok && j.State == Done {
 		return b.Break(j, why)
@@ -175,8 +177,8 @@ func (j Job) MarshalJSON() ([]byte, error) {
 	}{plain(j), j.Progress, j.Outcome, j.Kind(), j.Detail})
 }
 
-// UnmarshalJSON implements json.Unmarshaler. Records that are older than the kinds hold the fields of their detail among
-// the job's own, and those of an upload apart.
+// UnmarshalJSON implements json.Unmarshaler. Records that are older than the kinds hold the fields of their detail
+// among the job's own, and those of an upload apart.
 func (j *Job) UnmarshalJSON(raw []byte) error {
 	var record struct {
 		plain

@@ -26,12 +26,13 @@ type Layer struct {
 	Digest   image.Digest     `json:"digest"`
 	Size     int64            `json:"size"` // bytes in all
 	State    LayerState       `json:"state"`
-	Bytes    int64            `json:"bytes"`            // bytes on disk so far
-	Resumed  int64            `json:"resumed"`          // of those, bytes that an earlier attempt had left
-	Reason   image.Text       `json:"reason,omitzero"`  // why it is being retried; may hold hostile text
-	RetryAt  time.Time        `json:"retry_at"`         // when; zero unless retrying
-	Platform []image.Platform `json:"platform"`         // the chosen platforms that use it
-	Attests  bool             `json:"attests,omitzero"` // it is no layer but describes the image: a bill of materials, provenance
+	Bytes    int64            `json:"bytes"`           // bytes on disk so far
+	Resumed  int64            `json:"resumed"`         // of those, bytes that an earlier attempt had left
+	Reason   image.Text       `json:"reason,omitzero"` // why it is being retried; may hold hostile text
+	RetryAt  time.Time        `json:"retry_at"`        // when; zero unless retrying
+	Platform []image.Platform `json:"platform"`        // the chosen platforms that use it
+	// it is no layer but describes the image: a bill of materials, provenance
+	Attests bool `json:"attests,omitzero"`
 }
 
 // UnmarshalJSON implements json.Unmarshaler. Older records hold the reason twice.

@@ -29,8 +29,8 @@ func (l *live) add(run *Run) {
 	l.runs[run.id] = run
 }
 
-// addWaiting makes a job live that waits, unless it is. open is called before anybody finds it. One of a server that stops
-// waits for the next start.
+// addWaiting makes a job live that waits, unless it is. open is called before anybody finds it. One of a server that
+// stops waits for the next start.
 func (l *live) addWaiting(run *Run, open func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// Problem is why a job failed or was cancelled, as it is shown and kept. Message and Suggestion may hold hostile text; what
-// is not for people to see has become "internal error" and stands in the log.
+// Problem is why a job failed or was cancelled, as it is shown and kept. Message and Suggestion may hold hostile text;
+// what is not for people to see has become "internal error" and stands in the log.
 type Problem struct {
 	Kind       image.Kind `json:"kind"`
 	Message    image.Text `json:"message,omitzero"`
@@ -65,8 +65,8 @@ func (c *CancelledBy) Shown() error {
 	return image.Errorf(image.Cancelled, "cancelled by %s", c.Who)
 }
 
-// ProblemOf returns what people are shown of an error. Only image.Errors are for them; the rest may hold paths, queries or
-// addresses of this server.
+// ProblemOf returns what people are shown of an error. Only image.Errors are for them; the rest may hold paths, queries
+// or addresses of this server.
 func ProblemOf(err error) *Problem {
 	var c *CancelledBy
 	if errors.As(err, &c) {
@@ -76,7 +76,8 @@ func ProblemOf(err error) *Problem {
 	if errors.As(err, &e) && e.Kind != image.Internal {
 		return &Problem{Kind: e.Kind, Message: e.Text(), Suggestion: e.Advice()}
 	}
-	return &Problem{Kind: image.Internal, Message: image.Textf("internal error"), Suggestion: image.Textf("The server's log says more.")}
+	return &Problem{Kind: image.Internal, Message: image.Textf("internal error"),
+		Suggestion: image.Textf("The server's log says more.")}
 }
 
 // Cause returns the error below an image.Error, for the log; nil where there is none.
@@ -88,15 +89,15 @@ func Cause(err error) error {
 	return nil
 }
 
-// TellPassed says in the log what a job goes without, and returns the line for its outcome. reference is what is pulled or
-// uploaded.
+// TellPassed says in the log what a job goes without, and returns the line for its outcome. reference is what is pulled
+// or uploaded.
 func TellPassed(log *slog.Logger, id int64, reference string, o image.PassedOver) string {
 	level := slog.LevelWarn
 	if image.KindOf(o.Why) == image.NotFound { // many copies lack them
 		level = slog.LevelInfo
 	}
-	log.Log(context.Background(), level, "attestation passed over", "job", id, "reference", reference, "attestation", o.Digest,
-		"platform", o.Platform.String(), "error", o.Why, "cause", Cause(o.Why))
+	log.Log(context.Background(), level, "attestation passed over", "job", id, "reference", reference, "attestation",
+		o.Digest, "platform", o.Platform.String(), "error", o.Why, "cause", Cause(o.Why))
 	about := "attestation " + string(o.Digest)
 	if o.Platform.Known() {
 		about = o.Platform.String() + ": " + about

@@ -27,8 +27,8 @@ func (k *records) end(run *Run, how func(*Job)) {
 	run.Change(how)
 }
 
-// write writes a job as j has it. run.saving is held. A failure is logged and not the job's: what it brings is kept apart
-// from it.
+// write writes a job as j has it. run.saving is held. A failure is logged and not the job's: what it brings is kept
+// apart from it.
 func (k *records) write(run *Run, j Job) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.base), saveTimeout)
 	defer cancel()

@@ -74,8 +74,8 @@ func (r *Run) Change(f func(j *Job)) {
 	f(&r.job)
 }
 
-// ChangeDetail replaces the job's Detail. shared reports whether the one it gets has been handed out: what it refers to is
-// not to be changed then, only copied.
+// ChangeDetail replaces the job's Detail. shared reports whether the one it gets has been handed out: what it refers to
+// is not to be changed then, only copied.
 func (r *Run) ChangeDetail(f func(d Detail, shared bool) Detail) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -119,7 +119,8 @@ func (r *Run) as(change func(*Job)) Job {
 	defer r.mu.Unlock()
 	j := r.job
 	change(&j)
-	j.By, j.Outcome.Pulled, j.Outcome.Lines = slices.Clone(j.By), slices.Clone(j.Outcome.Pulled), slices.Clone(j.Outcome.Lines)
+	j.By, j.Outcome.Pulled, j.Outcome.Lines = slices.Clone(j.By), slices.Clone(j.Outcome.Pulled),
+		slices.Clone(j.Outcome.Lines)
 	r.shared = true // thousands of lines must not be copied several times a second
 	if j.Problem != nil {
 		p := *j.Problem

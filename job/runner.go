@@ -16,9 +16,9 @@ import (
 // cancelWait is how long Cancel waits for the job to come to rest.
 const cancelWait = 2 * time.Second
 
-// Runner keeps the live jobs of this server, those that wait and those that are worked on: it hands out their states, saves
-// them, cancels them and ends them. Which one is worked on when, and how, is for others to say. Make one with NewRunner.
-// Safe for concurrent use.
+// Runner keeps the live jobs of this server, those that wait and those that are worked on: it hands out their states,
+// saves them, cancels them and ends them. Which one is worked on when, and how, is for others to say. Make one with
+// NewRunner. Safe for concurrent use.
 type Runner struct {
 	ledger  Ledger
 	records *records
@@ -51,7 +51,8 @@ func NewRunner(ledger Ledger, log *slog.Logger, now func() time.Time) *Runner {
 	}
 }
 
-// Ended has f told of each job that has come to rest, with the error that it failed for. It is called before the first job.
+// Ended has f told of each job that has come to rest, with the error that it failed for. It is called before the first
+// job.
 func (r *Runner) Ended(f func(j Job, err error)) { r.ended = append(r.ended, f) }
 
 // Now returns the time.
@@ -60,8 +61,8 @@ func (r *Runner) Now() time.Time { return r.now() }
 // Base returns the context that ends, with ErrClosing, when the runner closes.
 func (r *Runner) Base() context.Context { return r.base }
 
-// Ask puts a job into the queue, or joins the one that is there for the same; joined reports which. Errors beside those of
-// the ledger: Unavailable when the runner is closing.
+// Ask puts a job into the queue, or joins the one that is there for the same; joined reports which. Errors beside those
+// of the ledger: Unavailable when the runner is closing.
 func (r *Runner) Ask(ctx context.Context, t Ticket) (j Job, joined bool, err error) {
 	r.entering.Lock()
 	defer r.entering.Unlock()
@@ -125,12 +126,15 @@ func (r *Runner) Abandon(ctx context.Context, kind Kind, why error) error {
 
 // Claim claims a job that waits and has it worked on in the background; after is called when it has come to rest. It
 // reports whether there was one.
-func (r *Runner) Claim(choose func([]Turn) (int64, bool), work func(context.Context, *Run) error, after func()) (bool, error) {
+func (r *Runner) Claim(choose func([]Turn) (int64, bool), work func(context.Context, *Run) error, after func()) (
+	bool, error) {
 	ctx, cancel := context.WithTimeout(r.base, saveTimeout)
 	defer cancel()
 	r.claiming.Lock()
 	defer r.claiming.Unlock()
-	lease, ok, err := r.ledger.Claim(ctx, func(waiting []Turn) (int64, bool) { return choose(slices.DeleteFunc(waiting, r.live.rests)) })
+	lease, ok, err := r.ledger.Claim(ctx, func(waiting []Turn) (int64, bool) {
+		return choose(slices.DeleteFunc(waiting, r.live.rests))
+	})
 	if err != nil || !ok {
 		return false, err
 	}
@@ -155,10 +159,11 @@ func (r *Runner) Claim(choose func([]Turn) (int64, bool), work func(context.Cont
 	return true, nil
 }
 
-// Do makes a job of work that cannot wait for its turn, and returns when it is done. The context that work gets ends with
-// the caller's, when somebody cancels the job and when the runner closes; its cause tells which. judge says what the error
-// of work means, given the cause of that end, nil where there was none. The job is final when Do returns.
-func (r *Runner) Do(ctx context.Context, j Job, work func(context.Context, *Run) error, judge func(err, cause error) error) (Job, error) {
+// Do makes a job of work that cannot wait for its turn, and returns when it is done. The context that work gets ends
+// with the caller's, when somebody cancels the job and when the runner closes; its cause tells which. judge says what
+// the error of work means, given the cause of that end, nil where there was none. The job is final when Do returns.
+func (r *Runner) Do(ctx context.Context, j Job, work func(context.Context, *Run) error,
+	judge func(err, cause error) error) (Job, error) {
 	lease, err := r.ledger.Begin(ctx, j)
 	if err != nil {
 		return Job{}, fmt.Errorf("keep a job: %w", err)
@@ -237,8 +242,8 @@ func (r *Runner) finish(run *Run, err error) {
 	close(run.over)
 }
 
-// Cancel ends a job for everybody who asked for it. What it fetched stays. Cancel returns when the job has come to rest, or
-// soon after it has been told to. Errors: NotFound, Conflict when the job is over.
+// Cancel ends a job for everybody who asked for it. What it fetched stays. Cancel returns when the job has come to
+// rest, or soon after it has been told to. Errors: NotFound, Conflict when the job is over.
 func (r *Runner) Cancel(id int64, by string) error {
 	r.claiming.Lock()
 	run, waits := r.live.stop(id, &CancelledBy{by})
@@ -293,10 +298,10 @@ func (r *Runner) Active() []Job {
 // ActiveCount returns how many jobs are live.
 func (r *Runner) ActiveCount() int { return r.live.count() }
 
-// Subscribe watches a live job. The channel holds its newest state: the one of now, then changed ones, a few a second at
-// most, and at once when the job's own state changes. A reader that is slow skips states. The channel is closed when the
-// job is over, after its final state, or when the runner closes; for a job that is not live it is closed from the start,
-// and the ledger has the record. cancel frees it, as often as called.
+// Subscribe watches a live job. The channel holds its newest state: the one of now, then changed ones, a few a second
+// at most, and at once when the job's own state changes. A reader that is slow skips states. The channel is closed when
+// the job is over, after its final state, or when the runner closes; for a job that is not live it is closed from the
+// start, and the ledger has the record. cancel frees it, as often as called.
 func (r *Runner) Subscribe(id int64) (states <-chan Job, cancel func()) {
 	return r.broker.subscribe(id)
 }
@@ -304,8 +309,8 @@ func (r *Runner) Subscribe(id int64) (states <-chan Job, cancel func()) {
 // Stats returns the counts.
 func (r *Runner) Stats() Stats { return r.endings.stats() }
 
-// Close ends what is worked on and waits for it until ctx ends; the error is then that of ctx. Jobs that are not over stay
-// unfinished in the ledger and go on at the next start.
+// Close ends what is worked on and waits for it until ctx ends; the error is then that of ctx. Jobs that are not over
+// stay unfinished in the ledger and go on at the next start.
 func (r *Runner) Close(ctx context.Context) error {
 	r.live.close()
 	r.close(ErrClosing)

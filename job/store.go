@@ -21,8 +21,9 @@ type Ledger interface {
 	Claim(ctx context.Context, choose func(waiting []Turn) (id int64, ok bool)) (l Lease, ok bool, err error)
 	// Release gives a claim up of a job that is not over: it waits again.
 	Release(ctx context.Context, l Lease) error
-	// Save replaces what is kept of a job; it fails, and changes nothing, where the job was claimed since the lease was given,
-	// which is that of a job that waits where its epoch is 0. The end of a job that cannot be written is written later.
+	// Save replaces what is kept of a job; it fails, and changes nothing, where the job was claimed since the lease was
+	// given, which is that of a job that waits where its epoch is 0. The end of a job that cannot be written is written
+	// later.
 	Save(ctx context.Context, l Lease, j Job) error
 	// Seal keeps a job from being joined.
 	Seal(ctx context.Context, id int64) error

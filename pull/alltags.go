@@ -21,8 +21,8 @@ const (
 	saveEvery = 5 * time.Second // how often the lines of the tags are saved, at most
 )
 
-// maxTagLines is how many tags have lines of their own in the outcome. More are left to the lines of the tags: nobody reads
-// them, and each watcher and the record would carry them.
+// maxTagLines is how many tags have lines of their own in the outcome. More are left to the lines of the tags: nobody
+// reads them, and each watcher and the record would carry them.
 const maxTagLines = 200
 
 // batch is a pull of all tags at work. One tag is fetched at a time, its layers side by side, so that tags
@@ -39,8 +39,8 @@ type batch struct {
 	lines   tagLines
 }
 
-// pullAll lists the tags, then brings and records one after the other. Where a Survey has told what they take, the
-// disk has room for all of them before the first is fetched; else each has to find room. Tags that fail do not hold up the
+// pullAll lists the tags, then brings and records one after the other. Where a Survey has told what they take, the disk
+// has room for all of them before the first is fetched; else each has to find room. Tags that fail do not hold up the
 // rest, unless what they failed for hits each tag: then the error is that, and the rest stays waiting.
 func (w *worker) pullAll(ctx context.Context, all AllTags) error {
 	repo := all.Ref.Repository
@@ -48,7 +48,8 @@ func (w *worker) pullAll(ctx context.Context, all AllTags) error {
 	if err != nil {
 		return err
 	}
-	b := &batch{worker: w, all: all, tags: tags, failed: make(map[image.Digest]error), saved: w.q.now(), lines: tagLines{run: w.job, at: -1}}
+	b := &batch{worker: w, all: all, tags: tags, failed: make(map[image.Digest]error), saved: w.q.now(),
+		lines: tagLines{run: w.job, at: -1}}
 	b.brought = b.lines.list(tags)
 	expected := w.q.surveys.expected(surveyKey(repo, all.Match, all.Platforms))
 	w.q.jobs.Advance(w.job, func(j *job.Job) {
@@ -246,7 +247,8 @@ func (b *batch) outcome() error {
 		if len(want) == 0 {
 			want = []image.Platform{b.q.standard}
 		}
-		return image.Errorf(image.NoPlatform, "none of %d tags of %s has an image for %s", skipped, repo.Familiar(), resolve.Named(want)).
+		return image.Errorf(image.NoPlatform, "none of %d tags of %s has an image for %s", skipped, repo.Familiar(),
+			resolve.Named(want)).
 			Suggest("Choose one of the platforms that its tags have.")
 	}
 	var told []image.Reference

@@ -53,19 +53,23 @@ func (s Single) Break(j job.Job, why func(image.Digest, []image.Platform) *image
 	if err == nil {
 		return j, false
 	}
-	j.State, j.Outcome.Broken, j.Problem, j.Outcome.Lines = job.Failed, true, job.ProblemOf(err), docker.WithoutStatus(j.Outcome.Lines)
+	j.State, j.Outcome.Broken, j.Problem, j.Outcome.Lines = job.Failed, true, job.ProblemOf(err),
+		docker.WithoutStatus(j.Outcome.Lines)
 	return j, true
 }
 
 // AllTags is the pull of all tags of a repository.
 type AllTags struct {
-	Ref       image.Reference  `json:"reference"`           // with neither tag nor digest
-	Platforms []image.Platform `json:"platforms"`           // as asked for; empty means nobody chose
-	Match     string           `json:"match,omitzero"`      // only the tags whose names contain this
-	Tags      []TagLine        `json:"tags,omitzero"`       // in the order in which they are pulled; the layers are those of the tag at work. Not to be changed
-	TagCounts TagCounts        `json:"tag_counts,omitzero"` // of a record that was read without Tags, as in a list of jobs; see Counts
-	Fetched   int64            `json:"fetched,omitzero"`    // bytes of layers that the tags that are over have brought
-	Expected  int64            `json:"expected,omitzero"`   // bytes to download in all as a Survey found out; 0 where there was none
+	Ref       image.Reference  `json:"reference"`      // with neither tag nor digest
+	Platforms []image.Platform `json:"platforms"`      // as asked for; empty means nobody chose
+	Match     string           `json:"match,omitzero"` // only the tags whose names contain this
+	// in the order in which they are pulled; the layers are those of the tag at work. Not to be changed
+	Tags []TagLine `json:"tags,omitzero"`
+	// of a record that was read without Tags, as in a list of jobs; see Counts
+	TagCounts TagCounts `json:"tag_counts,omitzero"`
+	Fetched   int64     `json:"fetched,omitzero"` // bytes of layers that the tags that are over have brought
+	// bytes to download in all as a Survey found out; 0 where there was none
+	Expected int64 `json:"expected,omitzero"`
 }
 
 // Kind implements job.Detail.
@@ -77,9 +81,9 @@ func (a AllTags) Subject() image.Reference { return a.Ref }
 // Log implements job.Detail.
 func (a AllTags) Log() []any { return []any{"reference", a.Ref.String()} }
 
-// Amount implements job.Detail. It counts only what is downloaded, so that a layer of many tags counts once: done is what
-// came, also of tags that failed, and total what a Survey expected, or else done and what is left of the tag at work; how
-// much the waiting tags need is not known then. Both are 0 while nothing was to be fetched.
+// Amount implements job.Detail. It counts only what is downloaded, so that a layer of many tags counts once: done is
+// what came, also of tags that failed, and total what a Survey expected, or else done and what is left of the tag at
+// work; how much the waiting tags need is not known then. Both are 0 while nothing was to be fetched.
 func (a AllTags) Amount(j job.Job) job.Amount {
 	done, total := a.Fetched, a.Fetched
 	for _, l := range j.Progress.Layers {
@@ -98,7 +102,8 @@ func (a AllTags) Amount(j job.Job) job.Amount {
 // Same implements job.Detail. Mostly the lines are the very same.
 func (a AllTags) Same(earlier job.Detail) bool {
 	e, ok := earlier.(AllTags)
-	return ok && len(a.Tags) == len(e.Tags) && (len(a.Tags) == 0 || &a.Tags[0] == &e.Tags[0] || slices.Equal(a.Tags, e.Tags))
+	return ok && len(a.Tags) == len(e.Tags) && (len(a.Tags) == 0 || &a.Tags[0] == &e.Tags[0] ||
+		slices.Equal(a.Tags, e.Tags))
 }
 
 // Apart implements job.Long.
@@ -136,7 +141,8 @@ func (a AllTags) Break(j job.Job, why func(image.Digest, []image.Platform) *imag
 		return j, false
 	}
 	j.State, j.Outcome.Broken, j.Outcome.Lines, j.Detail = job.Failed, true, docker.WithoutStatus(j.Outcome.Lines), a
-	j.Problem = job.ProblemOf(image.Errorf(image.Corrupt, "%d of %d tags of %s turned out broken", broken, len(a.Tags), a.Ref.Repository.Familiar()).
+	j.Problem = job.ProblemOf(image.Errorf(image.Corrupt, "%d of %d tags of %s turned out broken", broken, len(a.Tags),
+		a.Ref.Repository.Familiar()).
 		Suggest("Ask their author to push them again."))
 	return j, true
 }

@@ -92,8 +92,8 @@ func (f *fetching) run(ctx context.Context, show func([]job.Shown)) (shelf.Chang
 	return f.record(ctx)
 }
 
-// fetchAll brings every blob of the plan onto the shelf. Configs come first, so that an image whose config does not fit its
-// manifest fails before its layers are there.
+// fetchAll brings every blob of the plan onto the shelf. Configs come first, so that an image whose config does not fit
+// its manifest fails before its layers are there.
 func (f *fetching) fetchAll(ctx context.Context) error {
 	blobs := f.blobs() // before the configs that are read change the plan
 	g, ctx := errgroup.WithContext(ctx)
@@ -140,8 +140,8 @@ func (f *fetching) fetchConfig(ctx context.Context, i int) error {
 	return nil
 }
 
-// fetchAttestations brings what describes one image onto the shelf. What cannot be brought is taken out of the plan; the
-// error is one that hits the image, too.
+// fetchAttestations brings what describes one image onto the shelf. What cannot be brought is taken out of the plan;
+// the error is one that hits the image, too.
 func (f *fetching) fetchAttestations(ctx context.Context, i int) error {
 	img := &f.plan.Images[i]
 	var brought []image.Attestation

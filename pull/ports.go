@@ -10,9 +10,9 @@ import (
 )
 
 // Source is what a pull needs of the registries. Errors are image.Errors; those of kind Unavailable and RateLimited may
-// pass, the others will not. One that knows when asking may work again tells image.RetryTime, and one that knows that it
-// will not tells image.Lasts. Calls, and reads from a blob, end soon after ctx does, and by themselves (Unavailable) when a
-// registry is silent for too long: a Queue does not watch for that.
+// pass, the others will not. One that knows when asking may work again tells image.RetryTime, and one that knows that
+// it will not tells image.Lasts. Calls, and reads from a blob, end soon after ctx does, and by themselves (Unavailable)
+// when a registry is silent for too long: a Queue does not watch for that.
 type Source interface {
 	resolve.Source // which opens blobs, too, as fetch.Source says
 }

@@ -16,10 +16,11 @@ import (
 )
 
 const (
-	maxQueued   = 5000            // jobs that wait
-	maxQueuedBy = 1000            // of them, of one requester
-	mostJobs    = 16              // pulls that run at once beyond the usual ones, so that no registry and no requester goes without
-	claimAgain  = 5 * time.Second // after which it is tried again to take up a job where that fails
+	maxQueued   = 5000 // jobs that wait
+	maxQueuedBy = 1000 // of them, of one requester
+	// pulls that run at once beyond the usual ones, so that no registry and no requester goes without
+	mostJobs   = 16
+	claimAgain = 5 * time.Second // after which it is tried again to take up a job where that fails
 )
 
 // Options are what a Queue works with. Source, Shelf and Runner are required; the rest have defaults.
@@ -35,8 +36,8 @@ type Options struct {
 	Now             func() time.Time
 }
 
-// Queue runs pulls: those who ask take turns, and of each the oldest goes first. A registry that holds up its pulls holds
-// up no other's. Make one with New. Safe for concurrent use.
+// Queue runs pulls: those who ask take turns, and of each the oldest goes first. A registry that holds up its pulls
+// holds up no other's. Make one with New. Safe for concurrent use.
 type Queue struct {
 	jobs     *job.Runner
 	shelf    Shelf
@@ -80,7 +81,8 @@ func New(o Options) *Queue {
 		Source: o.Source, Shelf: o.Shelf, Standard: o.DefaultPlatform, Brief: brief, Logger: o.Logger, Now: o.Now,
 	})
 	q.surveys = newSurveys(q.resolver, brief, o.Logger, o.Now)
-	o.Runner.Ended(func(j job.Job, _ error) { q.surveys.forget(j.Reference().Repository) }) // what is to be fetched has changed
+	// what is to be fetched has changed
+	o.Runner.Ended(func(j job.Job, _ error) { q.surveys.forget(j.Reference().Repository) })
 	return q
 }
 
@@ -166,7 +168,8 @@ func (q *Queue) Pull(ctx context.Context, req Request) (j job.Job, joined bool, 
 	if err != nil {
 		return job.Job{}, false, err
 	}
-	j = job.Job{State: job.Queued, Created: q.now(), Detail: Single{Ref: req.Reference, Platforms: platforms, target: req.Target, asked: req.Asked}}
+	j = job.Job{State: job.Queued, Created: q.now(), Detail: Single{Ref: req.Reference, Platforms: platforms,
+		target: req.Target, asked: req.Asked}}
 	if req.AllTags {
 		j.Detail = AllTags{Ref: req.Reference, Platforms: platforms, Match: req.Match}
 	}
@@ -174,7 +177,8 @@ func (q *Queue) Pull(ctx context.Context, req Request) (j job.Job, joined bool, 
 		j.By = []string{req.By.Name}
 	}
 	j, joined, err = q.jobs.Ask(ctx, job.Ticket{
-		Job: j, What: identity(j.Detail), Key: share.Key{Host: req.Reference.Repository.Host(), By: share.Requester(req.By.Name)},
+		Job: j, What: identity(j.Detail), Key: share.Key{Host: req.Reference.Repository.Host(),
+			By: share.Requester(req.By.Name)},
 		Most: maxQueued, Mine: maxQueuedBy,
 	})
 	if err != nil {

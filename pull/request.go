@@ -58,11 +58,13 @@ func checkMatch(match string) error {
 // normalised gives platforms that were asked for normalised, each once, in their order.
 func normalised(asked []image.Platform) ([]image.Platform, error) {
 	if len(asked) > MaxPlatforms {
-		return nil, image.Errorf(image.Invalid, "%d platforms were asked for, at most %d can be pulled at once", len(asked), MaxPlatforms)
+		return nil, image.Errorf(image.Invalid, "%d platforms were asked for, at most %d can be pulled at once", len(asked),
+			MaxPlatforms)
 	}
 	var platforms []image.Platform
 	for _, p := range asked {
-		n := image.PlatformOf(ocispec.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion})
+		n := image.PlatformOf(ocispec.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant,
+			OSVersion: p.OSVersion})
 		if !n.Known() {
 			return nil, image.Errorf(image.Invalid, "%q is not a platform", p.String())
 		}
@@ -80,7 +82,8 @@ func identity(d job.Detail) string {
 		one, _ := d.(Single)
 		return platformKey(one.Platforms) + " " + one.Ref.String()
 	}
-	return platformKey(all.Platforms) + " " + all.Ref.String() + " all " + all.Match // which comes last: it may be any text
+	// which comes last: it may be any text
+	return platformKey(all.Platforms) + " " + all.Ref.String() + " all " + all.Match
 }
 
 // platformKey names a set of platforms.

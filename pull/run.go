@@ -48,7 +48,8 @@ func (w *worker) pull(ctx context.Context, known resolve.Want) error {
 	ref := known.Reference
 	p, err := w.q.resolver.Plan(ctx, known, w.retry, func(d image.Digest) {
 		w.job.Change(func(j *job.Job) {
-			j.Detail, j.Outcome.Lines = Single{Ref: ref, Platforms: known.Platforms, Digest: d}, []string{docker.PullingFrom(ref)}
+			j.Detail, j.Outcome.Lines = Single{Ref: ref, Platforms: known.Platforms, Digest: d},
+				[]string{docker.PullingFrom(ref)}
 		})
 	})
 	if err != nil {
@@ -64,7 +65,8 @@ func (w *worker) pull(ctx context.Context, known resolve.Want) error {
 	passed := w.tellPassed(p)
 	w.job.Change(func(j *job.Job) {
 		j.Outcome.Pulled, j.Outcome.Newer = p.KnownPlatforms(), change.Newer
-		j.Outcome.Lines = append(append(j.Outcome.Lines, passed...), docker.Outcome(ref, p.Digest, p.Pulled(), change.Newer)...)
+		j.Outcome.Lines = append(append(j.Outcome.Lines, passed...),
+			docker.Outcome(ref, p.Digest, p.Pulled(), change.Newer)...)
 	})
 	return nil
 }

@@ -82,11 +82,13 @@ func (all *surveys) find(key string, begin func() *survey) (*survey, error) {
 	s := begin()
 	if n := all.underWay(s.repository.Host()); n >= surveysOfHost {
 		s.stop()
-		return nil, image.Errorf(image.Unavailable, "%d repositories of %s are being looked at already", n, s.repository.Host()).Suggest("Try again in a moment.")
+		return nil, image.Errorf(image.Unavailable, "%d repositories of %s are being looked at already", n,
+			s.repository.Host()).Suggest("Try again in a moment.")
 	}
 	if !all.makeRoom(now) {
 		s.stop()
-		return nil, image.Errorf(image.Unavailable, "%d repositories are being looked at already", surveysKept).Suggest("Try again in a moment.")
+		return nil, image.Errorf(image.Unavailable, "%d repositories are being looked at already", surveysKept).
+			Suggest("Try again in a moment.")
 	}
 	all.byKey[key] = s
 	all.wg.Go(func() {
@@ -186,7 +188,8 @@ type surveyed struct {
 }
 
 func newSurvey(base context.Context, begin Survey) *survey {
-	s := &survey{repository: begin.Repository, known: begin, digests: make(map[image.Digest]*surveyed), layers: make(map[image.Digest]struct{})}
+	s := &survey{repository: begin.Repository, known: begin, digests: make(map[image.Digest]*surveyed),
+		layers: make(map[image.Digest]struct{})}
 	s.ctx, s.cancel = context.WithCancel(base)
 	s.patience = time.AfterFunc(surveyPatience, s.cancel)
 	return s

@@ -84,8 +84,8 @@ func (all *surveys) readTag(ctx context.Context, s *survey, ref image.Reference)
 	return nil
 }
 
-// readDigest reads an index and those of its manifests that would be pulled, or one manifest. lacking reports that there is
-// none for the platforms.
+// readDigest reads an index and those of its manifests that would be pulled, or one manifest. lacking reports that
+// there is none for the platforms.
 func (all *surveys) readDigest(ctx context.Context, s *survey, head image.Descriptor, ref image.Reference) (
 	f resolve.Finding, lacking bool, err error) {
 	f, err = all.resolver.Look(ctx, head, resolve.Want{Reference: ref, Platforms: s.known.Platforms, Partly: true})
@@ -125,7 +125,8 @@ func (s *survey) tagsKnown(n int, is *surveyed, now time.Time) {
 }
 
 // counts adds what a digest turned out to be. It tells whether all layers could be counted.
-func (s *survey) counts(d image.Digest, f resolve.Finding, lacking bool, now time.Time, here func(image.Descriptor) int64) bool {
+func (s *survey) counts(d image.Digest, f resolve.Finding, lacking bool, now time.Time,
+	here func(image.Descriptor) int64) bool {
 	s.mu.Lock()
 	var fresh []image.Descriptor
 	for _, l := range f.Layers {
@@ -208,8 +209,8 @@ func (s *survey) done(now time.Time) {
 	s.known.Done, s.known.At = true, now
 }
 
-// briefly makes requests twice where that may help. A rate limit is not waited for: somebody looks at what is found out,
-// and can ask again.
+// briefly makes requests twice where that may help. A rate limit is not waited for: somebody looks at what is found
+// out, and can ask again.
 func briefly(b fetch.Backoff, now func() time.Time) resolve.Retrier {
 	b.Tries = min(b.Tries, 2)
 	return func(ctx context.Context, request func(context.Context) error) error {

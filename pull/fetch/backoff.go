@@ -92,7 +92,8 @@ func untilThen(err error, at time.Time) error {
 	if !errors.As(err, &e) || e.Suggestion != "" {
 		return err
 	}
-	return e.Suggest("Pull again after %s, or sign in to the registry for a larger allowance.", at.UTC().Format("2006-01-02 15:04 UTC"))
+	return e.Suggest("Pull again after %s, or sign in to the registry for a larger allowance.", at.UTC().
+		Format("2006-01-02 15:04 UTC"))
 }
 
 // sleep waits for d, or until ctx ends: then it gives the reason.
@@ -107,8 +108,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Retry makes a request until it works or the back-off ends. told, which may be nil, is told why and until when it waits,
-// and nothing more when that is over.
+// Retry makes a request until it works or the back-off ends. told, which may be nil, is told why and until when it
+// waits, and nothing more when that is over.
 func (b Backoff) Retry(ctx context.Context, now func() time.Time, request func(context.Context) error,
 	told func(waitsFor error, until time.Time)) error {
 	if told == nil {

@@ -131,7 +131,8 @@ func (f *Fetcher) receive(ctx context.Context, t *transfer, from supply, w shelf
 	defer body.Close() // only read from: what it says at the end changes nothing
 	if at != w.Offset() {
 		if at != 0 {
-			return image.Errorf(image.Unavailable, "%s answered with the wrong part of layer %s", from.repository.Host(), image.ShortDigest(t.Digest))
+			return image.Errorf(image.Unavailable, "%s answered with the wrong part of layer %s", from.repository.Host(),
+				image.ShortDigest(t.Digest))
 		}
 		if err := t.restart(w); err != nil {
 			return err
@@ -154,7 +155,8 @@ func (f *Fetcher) copy(t *transfer, host string, w shelf.BlobWriter, body io.Rea
 			f.fetched.Add(int64(n))
 			t.progress.moved.Add(int64(n))
 			if left -= int64(n); left < 0 {
-				return image.Errorf(image.Corrupt, "blob %s is longer than the %d bytes that its manifest says", image.ShortDigest(t.Digest), t.Size)
+				return image.Errorf(image.Corrupt, "blob %s is longer than the %d bytes that its manifest says",
+					image.ShortDigest(t.Digest), t.Size)
 			}
 			if _, err := w.Write((*buffer)[:n]); err != nil {
 				return fmt.Errorf("write blob %s: %w", t.Digest, err)
@@ -165,11 +167,13 @@ func (f *Fetcher) copy(t *transfer, host string, w shelf.BlobWriter, body io.Rea
 		case errors.Is(err, io.EOF) && left == 0:
 			return nil
 		case errors.Is(err, io.EOF), err != nil && image.KindOf(err) == image.Internal:
-			return image.Errorf(image.Unavailable, "the connection to %s broke after %d of %d bytes", host, t.Size-left, t.Size).Because(err)
+			return image.Errorf(image.Unavailable, "the connection to %s broke after %d of %d bytes", host, t.Size-left,
+				t.Size).Because(err)
 		case err != nil:
 			return err
 		case pace.drips():
-			return image.Errorf(image.Unavailable, "%s sends too slowly: less than %d bytes in %d seconds", host, leastBytes, int(leastTime.Seconds()))
+			return image.Errorf(image.Unavailable, "%s sends too slowly: less than %d bytes in %d seconds", host, leastBytes,
+				int(leastTime.Seconds()))
 		}
 	}
 }

@@ -23,8 +23,8 @@ type Options struct {
 	Now         func() time.Time
 }
 
-// Fetcher brings blobs onto the shelf for all running jobs: each digest once at a time, however many wait for it, a bounded
-// number over the network. Make one with New. Safe for concurrent use.
+// Fetcher brings blobs onto the shelf for all running jobs: each digest once at a time, however many wait for it, a
+// bounded number over the network. Make one with New. Safe for concurrent use.
 type Fetcher struct {
 	source  Source
 	shelf   Shelf
@@ -59,7 +59,8 @@ func New(base context.Context, o Options) *Fetcher {
 	}
 }
 
-// Lanes returns how many blobs one job should have under way so that the network stays busy while others are made durable.
+// Lanes returns how many blobs one job should have under way so that the network stays busy while others are made
+// durable.
 func (f *Fetcher) Lanes() int { return f.places.usual + commitsAtOnce }
 
 // Backoff returns how requests are made again.
@@ -103,8 +104,8 @@ func (f *Fetcher) prove(ctx context.Context, b Blob, watch func(*Progress)) (boo
 	return whole, err
 }
 
-// get brings a blob onto the shelf, or waits for the transfer that does. When ctx ends before the blob is there, and nobody
-// else waits for it, the transfer is given up and what it brought stays for the next one.
+// get brings a blob onto the shelf, or waits for the transfer that does. When ctx ends before the blob is there, and
+// nobody else waits for it, the transfer is given up and what it brought stays for the next one.
 func (f *Fetcher) get(ctx context.Context, b Blob, watch func(*Progress)) error {
 	for {
 		t, joined, began := f.join(ctx, b)
@@ -136,9 +137,9 @@ func (f *Fetcher) get(ctx context.Context, b Blob, watch func(*Progress)) error 
 	}
 }
 
-// join makes the caller wait for the transfer of a blob, which it begins where there is none. It cannot join one that is
-// being given up, nor one that expects another size: a manifest that lies about a size must not fail others. Those have to
-// end first. Once the fetcher is closed it returns a transfer that has failed.
+// join makes the caller wait for the transfer of a blob, which it begins where there is none. It cannot join one that
+// is being given up, nor one that expects another size: a manifest that lies about a size must not fail others. Those
+// have to end first. Once the fetcher is closed it returns a transfer that has failed.
 func (f *Fetcher) join(ctx context.Context, b Blob) (t *transfer, joined, began bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -178,8 +179,8 @@ func (f *Fetcher) leave(ctx context.Context, t *transfer) {
 	}
 }
 
-// abandoned gives a transfer up where nobody waits for it any more but some who have not left yet, and reports whether it did.
-// Else the place of what a cancelled job was fetching would go to the next blob of the same job.
+// abandoned gives a transfer up where nobody waits for it any more but some who have not left yet, and reports whether
+// it did. Else the place of what a cancelled job was fetching would go to the next blob of the same job.
 func (f *Fetcher) abandoned(t *transfer) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -42,8 +42,8 @@ func MostDownloads(usual int) int {
 	return downloadRules(usual).Most + downloadRules(urgentAtOnce).Most
 }
 
-// take takes one of the places to download in: one of those for pulls or, once urgent is closed because a client waits for
-// the blob, one of those for clients, which a long queue of pulls does not fill.
+// take takes one of the places to download in: one of those for pulls or, once urgent is closed because a client waits
+// for the blob, one of those for clients, which a long queue of pulls does not fill.
 func (p *places) take(ctx context.Context, urgent <-chan struct{}, key share.Key) (free func(), err error) {
 	if free, ok := p.downloads.Try(key); ok {
 		return free, nil

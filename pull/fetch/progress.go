@@ -10,8 +10,8 @@ import (
 	"github.com/stowage/stowage/job"
 )
 
-// Progress is how far one blob is. The transfer that brings the blob writes it and every job that waits for the blob reads
-// it; the bytes are atomic so that a chunk costs no lock.
+// Progress is how far one blob is. The transfer that brings the blob writes it and every job that waits for the blob
+// reads it; the bytes are atomic so that a chunk costs no lock.
 type Progress struct {
 	bytes   atomic.Int64 // on disk
 	resumed atomic.Int64 // of those, left by an earlier attempt

@@ -14,9 +14,9 @@ import (
 // not what it should be, and what somebody has whole is on the shelf's disk. The shelf does so with what it hands out.
 const unproved = 64 << 10
 
-// Reader reads a blob while a transfer brings it: its bytes are there as soon as they are on disk. It is an io.ReadSeeker
-// of the blob's size; reading waits for bytes. A blob that has to be begun anew cannot be read on (Corrupt): what was
-// handed out may have been wrong. It is used by one goroutine.
+// Reader reads a blob while a transfer brings it: its bytes are there as soon as they are on disk. It is an
+// io.ReadSeeker of the blob's size; reading waits for bytes. A blob that has to be begun anew cannot be read on
+// (Corrupt): what was handed out may have been wrong. It is used by one goroutine.
 type Reader struct {
 	ctx  context.Context
 	f    *Fetcher
@@ -151,7 +151,8 @@ func (s *Reader) unchanged() error {
 	if s.file == nil || s.t.progress.turns.Load() == s.turn {
 		return nil
 	}
-	return image.Errorf(image.Corrupt, "blob %s had to be fetched anew while it was handed on", image.ShortDigest(s.t.Digest))
+	return image.Errorf(image.Corrupt, "blob %s had to be fetched anew while it was handed on",
+		image.ShortDigest(s.t.Digest))
 }
 
 // Close implements io.Closer.

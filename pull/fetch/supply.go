@@ -24,7 +24,8 @@ var errElsewhere = errors.New("the blob is fetched from another registry")
 // offer notes another registry that a transfer can be made from. f.mu is held.
 func (f *Fetcher) offer(t *transfer, b Blob) {
 	host := b.Repository.Host()
-	if b.Raw != nil || len(t.supplies) >= mostSupplies || slices.ContainsFunc(t.supplies, func(s supply) bool { return s.repository.Host() == host }) {
+	if b.Raw != nil || len(t.supplies) >= mostSupplies || slices.ContainsFunc(t.supplies,
+		func(s supply) bool { return s.repository.Host() == host }) {
 		return
 	}
 	if t.supplies = append(t.supplies, supply{repository: b.Repository, by: b.By}); len(t.supplies) == 2 {
@@ -63,9 +64,11 @@ func (f *Fetcher) goesOn(t *transfer, from supply, err error) bool {
 	return next >= 0
 }
 
-// outcome returns the error of a transfer that has failed for one who wanted it from a repository. It is not final where it
-// failed elsewhere only: what failed for another repository may well work from this one.
-func (f *Fetcher) outcome(t *transfer, repository image.Repository, began bool) (err error, final bool) { //nolint:revive // the error is what is looked up
+// outcome returns the error of a transfer that has failed for one who wanted it from a repository. It is not final
+// where it failed elsewhere only: what failed for another repository may well work from this one.
+//
+//nolint:revive // the error is what is looked up
+func (f *Fetcher) outcome(t *transfer, repository image.Repository, began bool) (err error, final bool) {
 
 	f.mu.Lock()
 

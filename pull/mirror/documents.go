@@ -60,7 +60,8 @@ func (m *Mirror) attestation(ctx context.Context, ref image.Reference, o origin)
 }
 
 // shared reads something once for all who want it at a time.
-func shared[T any](ctx context.Context, m *Mirror, ref image.Reference, read func(context.Context) (T, error)) (found T, err error) {
+func shared[T any](ctx context.Context, m *Mirror, ref image.Reference,
+	read func(context.Context) (T, error)) (found T, err error) {
 	// The same digest can be asked for as a document and as an attestation.
 	answer := m.asking.DoChan(fmt.Sprintf("%T %s", found, ref), func() (any, error) {
 		var found T
@@ -95,7 +96,8 @@ func (m *Mirror) origin(ctx context.Context, ref image.Reference) (o origin, kno
 		return origin{reference: ref, target: ref.Digest, kind: l.Kind}, true, nil
 	}
 	// It is not remembered: the tag can move.
-	return origin{reference: l.Reference, target: l.Index, platform: l.Platform, kind: l.Kind, listed: bare(l.Descriptor), describes: l.Describes}, true, nil
+	return origin{reference: l.Reference, target: l.Index, platform: l.Platform, kind: l.Kind,
+		listed: bare(l.Descriptor), describes: l.Describes}, true, nil
 }
 
 // rememberEntries notes what an index leads to. Of entries for one platform only the first is what a pull of that
@@ -107,7 +109,8 @@ func (m *Mirror) rememberEntries(repo image.Repository, o origin, x *image.Index
 			continue
 		}
 		key := repo.At(e.Digest)
-		child := origin{reference: o.reference, target: o.target, asked: o.asked, platform: e.Platform, kind: e.Kind, listed: bare(e.Descriptor), describes: e.Describes, settled: o.settled}
+		child := origin{reference: o.reference, target: o.target, asked: o.asked, platform: e.Platform, kind: e.Kind,
+			listed: bare(e.Descriptor), describes: e.Describes, settled: o.settled}
 		if e.Kind == image.EntryImage {
 			if !e.Platform.Known() || seen[e.Platform] {
 				child = origin{reference: key, target: e.Digest, kind: e.Kind}

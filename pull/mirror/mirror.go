@@ -59,8 +59,8 @@ type Options struct {
 }
 
 // Mirror brings what clients of the registry API ask for and the shelf lacks: through the queue, as a pull like any
-// other, while the bytes go on to the clients as they come. A tag is asked about by HEAD, by all clients together once in
-// a while. Nil, it covers nothing. Safe for concurrent use.
+// other, while the bytes go on to the clients as they come. A tag is asked about by HEAD, by all clients together once
+// in a while. Nil, it covers nothing. Safe for concurrent use.
 type Mirror struct {
 	queue      *pull.Queue
 	jobs       *job.Runner
@@ -86,9 +86,12 @@ func New(o Options) *Mirror {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	m := &Mirror{
-		queue: o.Queue, jobs: o.Jobs, shelf: o.Shelf, checks: o.Checks, registries: o.Registries, fresh: o.Fresh, log: o.Logger,
-		tags: memo.NewRecent[image.Reference, Standing](mostTags), docs: memo.NewRecent[image.Reference, origin](mostDocs),
-		blobs: memo.NewRecent[image.Reference, handedBlob](mostBlobs), begun: memo.NewRecent[image.Reference, begun](mostTags),
+		queue: o.Queue, jobs: o.Jobs, shelf: o.Shelf, checks: o.Checks,
+		registries: o.Registries, fresh: o.Fresh, log: o.Logger,
+		tags:   memo.NewRecent[image.Reference, Standing](mostTags),
+		docs:   memo.NewRecent[image.Reference, origin](mostDocs),
+		blobs:  memo.NewRecent[image.Reference, handedBlob](mostBlobs),
+		begun:  memo.NewRecent[image.Reference, begun](mostTags),
 		failed: memo.NewRecent[int64, failure](mostTags),
 	}
 	// What a pull was told is newer than what clients were told before it.
@@ -128,7 +131,8 @@ const maxMediaType = 255
 
 // own keeps a reference from holding on to the request that it is a part of.
 func own(ref image.Reference) image.Reference {
-	return image.Reference{Repository: image.Repository(strings.Clone(string(ref.Repository))), Tag: strings.Clone(ref.Tag), Digest: image.Digest(strings.Clone(string(ref.Digest)))}
+	return image.Reference{Repository: image.Repository(strings.Clone(string(ref.Repository))),
+		Tag: strings.Clone(ref.Tag), Digest: image.Digest(strings.Clone(string(ref.Digest)))}
 }
 
 // bare is a descriptor as it is remembered: without what its author can add to it, of any length.

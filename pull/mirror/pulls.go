@@ -11,8 +11,8 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// HandOut tells that a client got a document and will ask for what it lists. The image that it is, or is about, is pulled
-// in the name of by; its blobs can be had from then on. Errors are those of Queue.Pull.
+// HandOut tells that a client got a document and will ask for what it lists. The image that it is, or is about, is
+// pulled in the name of by; its blobs can be had from then on. Errors are those of Queue.Pull.
 func (m *Mirror) HandOut(ctx context.Context, repo image.Repository, doc Mirrored, by image.Actor) error {
 	if doc.image == "" {
 		return nil
@@ -41,7 +41,8 @@ func (m *Mirror) HandOutStored(ctx context.Context, repo image.Repository, d ima
 			return err
 		}
 		// What was pulled since the client was told of the tag is not pulled again.
-		if stored.Digest != o.target || !slices.ContainsFunc(stored.Images, func(i shelf.StoredImage) bool { return i.Manifest == d }) {
+		if stored.Digest != o.target || !slices.ContainsFunc(stored.Images,
+			func(i shelf.StoredImage) bool { return i.Manifest == d }) {
 			if err := m.begin(ctx, ref, by); err != nil {
 				return err
 			}
@@ -100,10 +101,11 @@ func (m *Mirror) rests(job int64) bool {
 	return failed && m.jobs.Now().Sub(f.at) < rest
 }
 
-// Blob returns the descriptor of a blob that a manifest lists which was handed out under the repository, or that a pull of
-// it is bringing; its bytes may be stored by now. A pull that has failed meanwhile is begun again, so that what is
+// Blob returns the descriptor of a blob that a manifest lists which was handed out under the repository, or that a pull
+// of it is bringing; its bytes may be stored by now. A pull that has failed meanwhile is begun again, so that what is
 // brought also comes onto the shelf.
-func (m *Mirror) Blob(ctx context.Context, repo image.Repository, d image.Digest, by image.Actor) (image.Descriptor, bool, error) {
+func (m *Mirror) Blob(ctx context.Context, repo image.Repository, d image.Digest, by image.Actor) (
+	image.Descriptor, bool, error) {
 	b, known := m.blobs.Get(repo.At(d))
 	if !known { // handed out before a restart, perhaps, after which its pull goes on
 		wanted, known := m.queue.Wanted(repo, d)
@@ -123,7 +125,8 @@ func (m *Mirror) Blob(ctx context.Context, repo image.Repository, d image.Digest
 
 // Stream reads a blob that Blob gave while it comes, from the registry or by a pull that is under way: it is fetched
 // once, however many want it. by is who asks.
-func (m *Mirror) Stream(ctx context.Context, repo image.Repository, d image.Descriptor, by image.Actor) (*fetch.Reader, error) {
+func (m *Mirror) Stream(ctx context.Context, repo image.Repository, d image.Descriptor,
+	by image.Actor) (*fetch.Reader, error) {
 	m.counts.streamed.Add(1)
 	return m.queue.Fetcher().Open(ctx, fetch.Blob{Descriptor: d, Repository: repo, By: share.Requester(by.Name)})
 }

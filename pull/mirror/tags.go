@@ -17,8 +17,8 @@ type Checks interface {
 	SaveChecks(ctx context.Context, by image.Actor, all []shelf.Checked) ([]shelf.UpdateState, error)
 }
 
-// Tag returns where a tag points: as its registry says or, when that cannot be asked, as stored does, which is empty where
-// nothing is. The registry is asked once for all who want to know at a time, and its answer holds for a while.
+// Tag returns where a tag points: as its registry says or, when that cannot be asked, as stored does, which is empty
+// where nothing is. The registry is asked once for all who want to know at a time, and its answer holds for a while.
 func (m *Mirror) Tag(ctx context.Context, ref image.Reference, stored image.Digest) (image.Digest, error) {
 	ref = own(ref)
 	s, known := m.tags.Get(ref)
@@ -41,7 +41,8 @@ func (m *Mirror) Tag(ctx context.Context, ref image.Reference, stored image.Dige
 	}
 	switch {
 	case s.Err == nil:
-		m.docs.Put(ref.Repository.At(s.Digest), origin{reference: ref, target: s.Digest, asked: s.Heard, settled: s.Digest == stored})
+		m.docs.Put(ref.Repository.At(s.Digest), origin{reference: ref, target: s.Digest, asked: s.Heard,
+			settled: s.Digest == stored})
 		return s.Digest, nil
 	case stored != "":
 		m.counts.stale.Add(1)
@@ -50,9 +51,9 @@ func (m *Mirror) Tag(ctx context.Context, ref image.Reference, stored image.Dige
 	return "", s.Err
 }
 
-// ask asks the registry about a tag and remembers the answer, unless one has come since the caller looked. Where another
-// digest is stored, the answer counts once the registry has handed out what the tag points to: a rate limit mostly hits
-// that alone.
+// ask asks the registry about a tag and remembers the answer, unless one has come since the caller looked. Where
+// another digest is stored, the answer counts once the registry has handed out what the tag points to: a rate limit
+// mostly hits that alone.
 func (m *Mirror) ask(ref image.Reference, stored image.Digest) Standing {
 	now := m.jobs.Now()
 	if s, known := m.tags.Get(ref); known && now.Before(s.until) {
@@ -68,7 +69,8 @@ func (m *Mirror) ask(ref image.Reference, stored image.Digest) Standing {
 	})
 	if err == nil {
 		if took := m.jobs.Now().Sub(now); took > waitStored && stored != "" {
-			m.log.Warn("the registry was slow to tell of a tag: what is stored was served meanwhile, and may be stale", "reference", ref.String(), "took", took)
+			m.log.Warn("the registry was slow to tell of a tag: what is stored was served meanwhile, and may be stale",
+				"reference", ref.String(), "took", took)
 		}
 		m.note(ref, stored, shelf.Checked{Reference: ref, Answer: shelf.AnswerDigest, Upstream: head.Digest, At: now})
 		return m.heard(ref, head.Digest, now)
@@ -118,7 +120,8 @@ func (m *Mirror) askAgain(now time.Time, err error) time.Time {
 	return now.Add(restFailed)
 }
 
-// heard takes a registry's answer about a tag and returns what is known then: of two answers the one that was asked for later.
+// heard takes a registry's answer about a tag and returns what is known then: of two answers the one that was asked for
+// later.
 func (m *Mirror) heard(ref image.Reference, d image.Digest, asked time.Time) Standing {
 	return m.tags.Change(own(ref), func(s Standing) Standing {
 		if s.Heard.After(asked) {

@@ -18,7 +18,8 @@ import (
 // manifest, and most platforms that somebody looks at are never pulled. A survey reads those that the pull will.
 
 // readAll reads the manifests of chosen entries and, meanwhile, what the index lists about them.
-func (k *documents) readAll(ctx context.Context, repo image.Repository, all, chosen []leaf, retry Retrier) ([]image.Document, []image.Attested, error) {
+func (k *documents) readAll(ctx context.Context, repo image.Repository, all, chosen []leaf,
+	retry Retrier) ([]image.Document, []image.Attested, error) {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	about := make([]image.Attested, len(chosen))
@@ -66,14 +67,18 @@ func (k *documents) attestations(ctx context.Context, repo image.Repository, all
 			listed = append(listed, l.Descriptor)
 		}
 	}
-	return image.ReadAttestations(of.Platform, listed, func(d image.Descriptor) (image.Attestation, error) { return k.attestation(ctx, repo, d) })
+	return image.ReadAttestations(of.Platform, listed, func(d image.Descriptor) (image.Attestation, error) {
+		return k.attestation(ctx, repo, d)
+	})
 }
 
-// attestation reads one manifest: from the shelf or else from the registry, after which the shelf keeps it. A rate limit
-// is not waited for.
-func (k *documents) attestation(ctx context.Context, repo image.Repository, d image.Descriptor) (a image.Attestation, err error) {
+// attestation reads one manifest: from the shelf or else from the registry, after which the shelf keeps it. A rate
+// limit is not waited for.
+func (k *documents) attestation(ctx context.Context, repo image.Repository, d image.Descriptor) (
+	a image.Attestation, err error) {
 	if k.shelf.HasBlob(d) {
-		if raw, err := k.shelf.ReadBlob(d.Digest, image.MaxAttestationManifest); err == nil { // else it went meanwhile, or is damaged
+		// else it went meanwhile, or is damaged
+		if raw, err := k.shelf.ReadBlob(d.Digest, image.MaxAttestationManifest); err == nil {
 			return image.ParseAttestation(d.MediaType, raw)
 		}
 	}

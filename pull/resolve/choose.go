@@ -27,7 +27,8 @@ type Choice struct {
 // (distribution/pull_v2_unix.go) an entry without a platform matches when nothing exact does; whoever
 // pulls it has to hold its config against Want. Attestations and unknown entries are never chosen. The
 // error is of kind NoPlatform and lists the platforms that are there.
-func Choose(ref image.Reference, entries []image.Entry, want []image.Platform, standard image.Platform) ([]Choice, error) {
+func Choose(ref image.Reference, entries []image.Entry, want []image.Platform, standard image.Platform) (
+	[]Choice, error) {
 	choices, missing := choose(entries, want, standard)
 	if len(missing) > 0 {
 		return nil, lacking(ref, missing, entries)
@@ -36,7 +37,8 @@ func Choose(ref image.Reference, entries []image.Entry, want []image.Platform, s
 }
 
 // choose is Choose that goes on with what is there, and lists the platforms that are not.
-func choose(entries []image.Entry, want []image.Platform, standard image.Platform) (choices []Choice, missing []image.Platform) {
+func choose(entries []image.Entry, want []image.Platform, standard image.Platform) (
+	choices []Choice, missing []image.Platform) {
 	if len(want) == 0 {
 		if len(entries) == 1 && entries[0].Kind == image.EntryImage && !entries[0].Platform.Known() {
 			return []Choice{{Entry: 0}}, nil
@@ -44,7 +46,9 @@ func choose(entries []image.Entry, want []image.Platform, standard image.Platfor
 		want = []image.Platform{standard}
 	}
 	for _, w := range want {
-		i := slices.IndexFunc(entries, func(e image.Entry) bool { return e.Kind == image.EntryImage && matches(e.Platform, w) })
+		i := slices.IndexFunc(entries, func(e image.Entry) bool {
+			return e.Kind == image.EntryImage && matches(e.Platform, w)
+		})
 		if i < 0 {
 			i = slices.IndexFunc(entries, func(e image.Entry) bool { return e.Kind == image.EntryImage && !e.Platform.Known() })
 		}
@@ -98,10 +102,12 @@ func lacking(ref image.Reference, missing []image.Platform, entries []image.Entr
 			continue
 		}
 		if len(have) == 0 {
-			return image.Errorf(image.NoPlatform, "%s has an image for %s that cannot be used here: %s", ref.Familiar(), e.Platform, e.Problem).
+			return image.Errorf(image.NoPlatform, "%s has an image for %s that cannot be used here: %s", ref.Familiar(),
+				e.Platform, e.Problem).
 				Suggest("Ask whoever pushed it to push it again with a current tool.")
 		}
-		return image.Errorf(image.NoPlatform, "%s has an image for %s that cannot be used here: %s; it has %s", ref.Familiar(), e.Platform, e.Problem, Named(have)).
+		return image.Errorf(image.NoPlatform, "%s has an image for %s that cannot be used here: %s; it has %s",
+			ref.Familiar(), e.Platform, e.Problem, Named(have)).
 			Suggest("Choose one of the platforms that it has.")
 	}
 	return noPlatform(ref, missing, have)
@@ -112,7 +118,8 @@ func noPlatform(ref image.Reference, missing, have []image.Platform) error {
 		return image.Errorf(image.NoPlatform, "%s has no image for %s", ref.Familiar(), Named(missing)).
 			Suggest("It has no image for any platform.")
 	}
-	return image.Errorf(image.NoPlatform, "%s has no image for %s; it has %s", ref.Familiar(), Named(missing), Named(have)).
+	return image.Errorf(image.NoPlatform, "%s has no image for %s; it has %s", ref.Familiar(), Named(missing),
+		Named(have)).
 		Suggest("Choose one of the platforms that it has.")
 }
 

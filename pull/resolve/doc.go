@@ -1,5 +1,5 @@
-// Package resolve finds out what a reference points to and what is to be brought of it: the index, those of its images that
-// are asked for, and what describes them. It reads documents and brings no layers.
+// Package resolve finds out what a reference points to and what is to be brought of it: the index, those of its images
+// that are asked for, and what describes them. It reads documents and brings no layers.
 package resolve
 
 import (

@@ -80,18 +80,21 @@ func (k *documents) remember(doc image.Document) {
 // document reads an index or a manifest by digest: from the cache, from the shelf, or else from the
 // registry, after which the shelf keeps it. Those who want the same one at a time wait for the first. Its
 // size is held against the descriptor where that has one.
-func (k *documents) document(ctx context.Context, repo image.Repository, d image.Descriptor, retry Retrier) (image.Document, error) {
+func (k *documents) document(ctx context.Context, repo image.Repository, d image.Descriptor,
+	retry Retrier) (image.Document, error) {
 	doc, err := k.read(ctx, repo, d.Digest, retry)
 	if err != nil {
 		return image.Document{}, err
 	}
 	if d.Size > 0 && d.Size != int64(len(doc.Raw)) {
-		return image.Document{}, image.Errorf(image.Corrupt, "manifest %s has %d bytes instead of the %d announced", image.ShortDigest(d.Digest), len(doc.Raw), d.Size)
+		return image.Document{}, image.Errorf(image.Corrupt, "manifest %s has %d bytes instead of the %d announced",
+			image.ShortDigest(d.Digest), len(doc.Raw), d.Size)
 	}
 	return doc, nil
 }
 
-func (k *documents) read(ctx context.Context, repo image.Repository, d image.Digest, retry Retrier) (image.Document, error) {
+func (k *documents) read(ctx context.Context, repo image.Repository, d image.Digest, retry Retrier) (
+	image.Document, error) {
 	key := reading{repo.Host(), d}
 	for {
 		if doc, ok := k.cache.Get(d); ok {
@@ -115,7 +118,8 @@ func (k *documents) read(ctx context.Context, repo image.Repository, d image.Dig
 }
 
 // readFirst is read by the one that others wait for.
-func (k *documents) readFirst(ctx context.Context, repo image.Repository, d image.Digest, retry Retrier) (image.Document, error) {
+func (k *documents) readFirst(ctx context.Context, repo image.Repository, d image.Digest,
+	retry Retrier) (image.Document, error) {
 	key := reading{repo.Host(), d}
 	defer func() {
 		k.mu.Lock()
@@ -139,7 +143,8 @@ func (k *documents) readFirst(ctx context.Context, repo image.Repository, d imag
 	return doc, nil
 }
 
-func (k *documents) download(ctx context.Context, repo image.Repository, d image.Digest, retry Retrier) (doc image.Document, err error) {
+func (k *documents) download(ctx context.Context, repo image.Repository, d image.Digest,
+	retry Retrier) (doc image.Document, err error) {
 	err = retry(ctx, func(ctx context.Context) error {
 		if doc, err = k.source.Document(ctx, image.Reference{Repository: repo, Digest: d}); err != nil {
 			return err
@@ -153,14 +158,16 @@ func (k *documents) download(ctx context.Context, repo image.Repository, d image
 }
 
 // entries lists the entries of what a reference points to.
-func (k *documents) entries(ctx context.Context, repo image.Repository, doc image.Document, retry Retrier) ([]leaf, error) {
+func (k *documents) entries(ctx context.Context, repo image.Repository, doc image.Document, retry Retrier) (
+	[]leaf, error) {
 	return leaves(ctx, doc, func(ctx context.Context, d image.Descriptor) (image.Document, error) {
 		return k.document(ctx, repo, d, retry)
 	})
 }
 
 // manifest reads the manifest of an entry.
-func (k *documents) manifest(ctx context.Context, repo image.Repository, d image.Descriptor, retry Retrier) (image.Document, error) {
+func (k *documents) manifest(ctx context.Context, repo image.Repository, d image.Descriptor,
+	retry Retrier) (image.Document, error) {
 	doc, err := k.document(ctx, repo, d, retry)
 	if err == nil && doc.Manifest == nil {
 		return image.Document{}, image.Errorf(image.Corrupt, "%s is listed as an image and is an index", d.Digest)
@@ -169,7 +176,8 @@ func (k *documents) manifest(ctx context.Context, repo image.Repository, d image
 }
 
 // manifests reads several manifests, a few at once.
-func (k *documents) manifests(ctx context.Context, repo image.Repository, entries []leaf, retry Retrier) ([]image.Document, error) {
+func (k *documents) manifests(ctx context.Context, repo image.Repository, entries []leaf,
+	retry Retrier) ([]image.Document, error) {
 	docs := make([]image.Document, len(entries))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(manifestsAtOnce)
@@ -187,7 +195,8 @@ func (k *documents) manifests(ctx context.Context, repo image.Repository, entrie
 // config reads a config into memory without storing it, for an image whose platform stands nowhere else.
 func (k *documents) config(ctx context.Context, repo image.Repository, m *image.Manifest) (*image.Config, error) {
 	if k.shelf.HasBlob(m.Config) {
-		if raw, err := k.shelf.ReadBlob(m.Config.Digest, image.MaxConfigSize); err == nil { // else it went meanwhile, or is damaged
+		// else it went meanwhile, or is damaged
+		if raw, err := k.shelf.ReadBlob(m.Config.Digest, image.MaxConfigSize); err == nil {
 			return image.ParseConfig(raw, m)
 		}
 	}
@@ -201,7 +210,8 @@ func (k *documents) config(ctx context.Context, repo image.Repository, m *image.
 		return nil, image.Errorf(image.Unavailable, "the connection to %s broke", repo.Host()).Because(err)
 	}
 	if int64(len(raw)) != m.Config.Size || image.DigestOf(raw) != m.Config.Digest {
-		return nil, image.Errorf(image.Corrupt, "%s answered with other bytes than those of the config %s", repo.Host(), m.Config.Digest)
+		return nil, image.Errorf(image.Corrupt, "%s answered with other bytes than those of the config %s", repo.Host(),
+			m.Config.Digest)
 	}
 	return image.ParseConfig(raw, m)
 }

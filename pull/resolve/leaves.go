@@ -18,7 +18,8 @@ type leaf struct {
 // leaves lists the entries of an index with nested ones followed, in the index's order. A manifest without
 // an index counts as one entry without a platform. read gives a document by its descriptor. Depth, number
 // and cycles are bounded: the errors are TooLarge and Corrupt.
-func leaves(ctx context.Context, doc image.Document, read func(context.Context, image.Descriptor) (image.Document, error)) ([]leaf, error) {
+func leaves(ctx context.Context, doc image.Document,
+	read func(context.Context, image.Descriptor) (image.Document, error)) ([]leaf, error) {
 	if doc.Manifest != nil {
 		return []leaf{{Entry: image.Entry{Descriptor: doc.Descriptor(), Kind: image.EntryImage}}}, nil
 	}

@@ -13,8 +13,8 @@ type Finding struct {
 	Layers  []image.Descriptor // of the images that a pull would bring, and what describes them
 }
 
-// Look reads an index and those of its manifests that a pull would, or one manifest. Requests are tried briefly: somebody
-// looks at what is found. Where there is no image for the platforms the error is of kind NoPlatform.
+// Look reads an index and those of its manifests that a pull would, or one manifest. Requests are tried briefly:
+// somebody looks at what is found. Where there is no image for the platforms the error is of kind NoPlatform.
 func (s *Resolver) Look(ctx context.Context, head image.Descriptor, w Want) (f Finding, err error) {
 	repo := w.Repository
 	doc, err := s.docs.document(ctx, repo, head, s.brief)

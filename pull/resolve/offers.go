@@ -50,10 +50,11 @@ func (s *Resolver) Resolve(ctx context.Context, ref image.Reference) (Resolution
 	})
 }
 
-// ResolveSome asks the registry what a reference points to and reads the manifest of each platform that choose gives the
-// places of, a few at once and MaxOffers at most. Nothing is tried twice: somebody is waiting. An offer whose manifest
-// cannot be read has an Err; the error of ResolveSome is for what prevents all of it.
-func (s *Resolver) ResolveSome(ctx context.Context, ref image.Reference, choose func(Resolution) []int) (Resolution, error) {
+// ResolveSome asks the registry what a reference points to and reads the manifest of each platform that choose gives
+// the places of, a few at once and MaxOffers at most. Nothing is tried twice: somebody is waiting. An offer whose
+// manifest cannot be read has an Err; the error of ResolveSome is for what prevents all of it.
+func (s *Resolver) ResolveSome(ctx context.Context, ref image.Reference, choose func(Resolution) []int) (
+	Resolution, error) {
 	t, err := s.Follow(ctx, ref, Once)
 	if err != nil {
 		return Resolution{}, err

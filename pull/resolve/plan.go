@@ -72,7 +72,8 @@ func (s *Resolver) Plan(ctx context.Context, w Want, retry Retrier, resolved fun
 		}
 	}
 	if n := len(p.Digests()); n > maxBlobs {
-		return nil, image.Errorf(image.TooLarge, "the pull has %d different blobs, more than %d", n, maxBlobs).Suggest("Pull fewer platforms at once.")
+		return nil, image.Errorf(image.TooLarge, "the pull has %d different blobs, more than %d", n, maxBlobs).
+			Suggest("Pull fewer platforms at once.")
 	}
 	p.attest(about)
 	return p, nil
@@ -159,7 +160,8 @@ func (p *Plan) Unproved(i int) bool { return len(p.Images[i].want) > 0 }
 // Docker pulls it with a warning; here somebody chose.
 func (p *Plan) Prove(i int) error {
 	img := &p.Images[i]
-	if len(img.want) == 0 || slices.ContainsFunc(img.want, func(want image.Platform) bool { return runsOn(img.Config, want) }) {
+	if len(img.want) == 0 || slices.ContainsFunc(img.want,
+		func(want image.Platform) bool { return runsOn(img.Config, want) }) {
 		return nil
 	}
 	return noPlatform(p.Reference, img.want, []image.Platform{img.Config.Platform()})
@@ -174,7 +176,8 @@ func (p *Plan) attest(about []image.Attested) {
 			img.Attestations = append(img.Attestations, a)
 			if len(p.Digests()) > maxBlobs {
 				img.Attestations = img.Attestations[:len(img.Attestations)-1]
-				p.Passed = append(p.Passed, image.PassedOver{Digest: a.Digest, Platform: img.Platform, Why: image.Errorf(image.TooLarge, "the pull has more than %d different blobs", maxBlobs)})
+				p.Passed = append(p.Passed, image.PassedOver{Digest: a.Digest, Platform: img.Platform,
+					Why: image.Errorf(image.TooLarge, "the pull has more than %d different blobs", maxBlobs)})
 			}
 		}
 	}

@@ -48,7 +48,8 @@ func New(o Options) *Resolver {
 		o.Now = time.Now
 	}
 	return &Resolver{
-		source: o.Source, shelf: o.Shelf, standard: o.Standard, brief: o.Brief, docs: newDocuments(o.Source, o.Shelf, o.Brief, o.Logger), now: o.Now,
+		source: o.Source, shelf: o.Shelf, standard: o.Standard, brief: o.Brief,
+		docs: newDocuments(o.Source, o.Shelf, o.Brief, o.Logger), now: o.Now,
 	}
 }
 
@@ -62,9 +63,9 @@ type Resolved struct {
 	Asked  time.Time    // when the registry was asked the last time, after which it answered; zero where it was not
 }
 
-// Follow returns what a reference points to, by one HEAD; a digest that this repository brought to the shelf before needs
-// none. A digest that only other repositories brought is asked for: that the shelf has the bytes does not mean that this
-// repository does.
+// Follow returns what a reference points to, by one HEAD; a digest that this repository brought to the shelf before
+// needs none. A digest that only other repositories brought is asked for: that the shelf has the bytes does not mean
+// that this repository does.
 func (s *Resolver) Follow(ctx context.Context, ref image.Reference, retry Retrier) (Resolved, error) {
 	stored, err := s.OnShelf(ctx, ref)
 	if err != nil {
@@ -121,10 +122,12 @@ func (s *Resolver) Head(ctx context.Context, ref image.Reference, retry Retrier)
 		return image.Descriptor{}, err
 	}
 	if _, err := image.ParseDigest(string(head.Digest)); err != nil {
-		return image.Descriptor{}, image.Errorf(image.Corrupt, "%s announced no valid digest for %s", ref.Repository.Host(), ref.Familiar()).Because(err)
+		return image.Descriptor{}, image.Errorf(image.Corrupt, "%s announced no valid digest for %s", ref.Repository.Host(),
+			ref.Familiar()).Because(err)
 	}
 	if ref.Digest != "" && head.Digest != ref.Digest {
-		return image.Descriptor{}, image.Errorf(image.Corrupt, "%s announced the digest %s for %s", ref.Repository.Host(), head.Digest, ref.Familiar())
+		return image.Descriptor{}, image.Errorf(image.Corrupt, "%s announced the digest %s for %s", ref.Repository.Host(),
+			head.Digest, ref.Familiar())
 	}
 	s.docs.came(ctx, head)
 	// The digest proves what comes; a length that HEAD gives is often that of something else.
@@ -132,11 +135,13 @@ func (s *Resolver) Head(ctx context.Context, ref image.Reference, retry Retrier)
 }
 
 // ReadDocument reads an index or a manifest by digest: from the cache, from the shelf, or else from the registry.
-func (s *Resolver) ReadDocument(ctx context.Context, repo image.Repository, d image.Digest, retry Retrier) (image.Document, error) {
+func (s *Resolver) ReadDocument(ctx context.Context, repo image.Repository, d image.Digest,
+	retry Retrier) (image.Document, error) {
 	return s.docs.document(ctx, repo, image.Descriptor{Digest: d}, retry)
 }
 
 // ReadAttestation reads the manifest of what describes an image, in the same way. A rate limit is not waited for.
-func (s *Resolver) ReadAttestation(ctx context.Context, repo image.Repository, d image.Descriptor) (image.Attestation, error) {
+func (s *Resolver) ReadAttestation(ctx context.Context, repo image.Repository, d image.Descriptor) (
+	image.Attestation, error) {
 	return s.docs.attestation(ctx, repo, d)
 }

@@ -12,7 +12,8 @@ import (
 
 // chooseOf chooses among the leaves of an index, as the form for it does. Where several entries say nothing of their
 // platform, and one of them would be chosen, their configs say it: entries are the leaves with what is known then.
-func (s *Resolver) chooseOf(ctx context.Context, w Want, all []leaf, retry Retrier) (entries []image.Entry, choices []Choice, missing []image.Platform, err error) {
+func (s *Resolver) chooseOf(ctx context.Context, w Want, all []leaf, retry Retrier) (
+	entries []image.Entry, choices []Choice, missing []image.Platform, err error) {
 	entries = entriesOf(all)
 	choices, missing = choose(entries, w.Platforms, s.standard)
 	if !guessed(entries, choices) {
@@ -41,8 +42,8 @@ func guessed(entries []image.Entry, choices []Choice) bool {
 	return false
 }
 
-// stated fills the platforms of entries in that do not say theirs, by the configs of the first MaxOffers of them. One that is of
-// no use is none of them any more: what is wrong with one image fails nobody who wants another.
+// stated fills the platforms of entries in that do not say theirs, by the configs of the first MaxOffers of them. One
+// that is of no use is none of them any more: what is wrong with one image fails nobody who wants another.
 func (s *Resolver) stated(ctx context.Context, repo image.Repository, entries []image.Entry, retry Retrier) error {
 	var g errgroup.Group
 	g.SetLimit(manifestsAtOnce)
@@ -73,7 +74,8 @@ func (s *Resolver) stated(ctx context.Context, repo image.Repository, entries []
 }
 
 // statedBy gives the platform that the config of an entry says.
-func (s *Resolver) statedBy(ctx context.Context, repo image.Repository, d image.Descriptor, retry Retrier) (image.Platform, error) {
+func (s *Resolver) statedBy(ctx context.Context, repo image.Repository, d image.Descriptor,
+	retry Retrier) (image.Platform, error) {
 	m, err := s.docs.manifest(ctx, repo, d, retry)
 	if err != nil {
 		return image.Platform{}, err

@@ -30,7 +30,8 @@ func (s *Resolver) Tags(ctx context.Context, repo image.Repository, match string
 	case n == 0:
 		return nil, image.Errorf(image.NotFound, "%s has no tags", repo.Familiar())
 	case n > MaxTags:
-		return nil, image.Errorf(image.TooLarge, "%d tags of %s would be pulled, more than the %d that can be pulled at once", n, repo.Familiar(), MaxTags).
+		return nil, image.Errorf(image.TooLarge, "%d tags of %s would be pulled, more than the %d that can be pulled at once",
+			n, repo.Familiar(), MaxTags).
 			Suggest("Narrow them down to those whose names contain a text, such as a version.")
 	}
 	return tags, nil

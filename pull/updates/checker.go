@@ -1,4 +1,5 @@
-// Package updates asks registries whether stored tags have moved, and keeps what they answer. Nothing is pulled for that.
+// Package updates asks registries whether stored tags have moved, and keeps what they answer. Nothing is pulled for
+// that.
 package updates
 
 import (
@@ -19,14 +20,16 @@ import (
 )
 
 const (
-	atOnce         = 6                // tags that one run asks for at a time, and one of each registry that would find no place
-	ofHost         = 3                // of them, of one registry
-	savedAtOnce    = 60               // tags whose answers are kept in one transaction
-	sweepTimeout   = 20 * time.Second // for one tag of a run
-	oneTimeout     = 10 * time.Second // for a tag whose page waits
-	pauseUnknown   = time.Minute      // for which a registry is left alone that says "too many" and not until when
-	silentAfter    = 5                // answers that do not come, one after the other, after which a registry is left alone
-	firstSweepRest = time.Minute      // between the start of the server and its first scheduled run
+	// tags that one run asks for at a time, and one of each registry that would find no place
+	atOnce       = 6
+	ofHost       = 3                // of them, of one registry
+	savedAtOnce  = 60               // tags whose answers are kept in one transaction
+	sweepTimeout = 20 * time.Second // for one tag of a run
+	oneTimeout   = 10 * time.Second // for a tag whose page waits
+	pauseUnknown = time.Minute      // for which a registry is left alone that says "too many" and not until when
+	// answers that do not come, one after the other, after which a registry is left alone
+	silentAfter    = 5
+	firstSweepRest = time.Minute // between the start of the server and its first scheduled run
 
 	// MinInterval is the shortest time between two scheduled runs: registries are other people's.
 	MinInterval = 10 * time.Minute
@@ -166,7 +169,8 @@ func (c *Checker) CheckAll(of image.Repository, by image.Actor) (run Sweep, join
 }
 
 // begin starts a run over tags that nobody asked about since a time; done is closed when it is over.
-func (c *Checker) begin(of image.Repository, by image.Actor, since time.Time) (run Sweep, done <-chan struct{}, joined bool) {
+func (c *Checker) begin(of image.Repository, by image.Actor, since time.Time) (
+	run Sweep, done <-chan struct{}, joined bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.run != nil || c.base.Err() != nil {
