@@ -18,25 +18,25 @@ const maxLinks = 12
 // imageView fills in the head of the page.
 func (h *Handlers) imageView(ctx context.Context, s *subject) imagepage.ImageView {
 	v := imagepage.ImageView{
-		Title: s.title(ctx), Ref: s.Ref, Subject: s.target.Digest, Broken: s.shown.Broken,
-		Platforms: s.platformLinks(), PlatformsURL: s.Base().At(s.Section).String(), Shown: s.figures(ctx), Tabs: s.tabs(ctx),
-		Deletions:  s.deletions(ctx),
-		EntriesURL: s.url(address.SectionManifest),
+		Title: s.title(ctx), Tabs: s.tabs(ctx), Of: imagepage.Named{Ref: s.Ref, Digest: s.target.Digest},
+		Ways:      imagepage.Ways{Deletions: s.deletions(ctx)},
+		Platforms: s.platformLinks(), PlatformsURL: s.Base().At(s.Section).String(), Shown: s.figures(ctx),
+		Flaws:  imagepage.Flaws{Broken: s.shown.Broken, Damaged: s.damaged(h)},
+		Beside: imagepage.Beside{URL: s.url(address.SectionManifest)},
 	}
-	v.Damaged = s.damaged(h)
 	for _, e := range s.target.Entries {
 		switch e.Kind {
 		case image.EntryAttestation:
-			v.Attestations++
+			v.Beside.Attestations++
 		case image.EntryOther:
-			v.OtherEntries++
+			v.Beside.Others++
 		}
 	}
 	if s.stored {
-		v.Attested = s.attested()
-		v.DownloadURL = s.url(address.SectionDownload)
+		v.Beside.Attested = s.attested()
+		v.Ways.DownloadURL = s.url(address.SectionDownload)
 		if s.shown.Misnamed() {
-			v.Listed, v.Config = s.shown.Platform, s.shown.Own
+			v.Flaws.Listed, v.Flaws.Config = s.shown.Platform, s.shown.Own
 		}
 	}
 	if s.ID != "" {
@@ -54,27 +54,27 @@ func (h *Handlers) imageView(ctx context.Context, s *subject) imagepage.ImageVie
 func (s *subject) describeReference(ctx context.Context, v *imagepage.ImageView) {
 	v.Crumbs = page.CrumbsOf(ctx, s.Ref.Repository, address.Of(image.Reference{Repository: s.Ref.Repository}).String())
 	if s.stored {
-		v.PullURL = address.PullFormOf(s.Ref, s.storedPlatforms()...).String()
+		v.Ways.PullURL = address.PullFormOf(s.Ref, s.storedPlatforms()...).String()
 	}
-	v.Reason = s.target.Reason
+	v.Of.Reason = s.target.Reason
 	if s.Ref.Tag != "" {
 		digest := s.Ref.WithTag("").WithDigest(s.target.Digest)
-		v.Permanent = address.Of(digest).At(s.Section).For(s.addressed()).String()
+		v.Of.Permanent = address.Of(digest).At(s.Section).For(s.addressed()).String()
 		return
 	}
 	for _, t := range s.target.Tags {
 		ref := image.Reference{Repository: s.Ref.Repository, Tag: t}
-		v.Names = append(v.Names, ui.Link{
+		v.Of.Names = append(v.Of.Names, ui.Link{
 			Label: t, URL: address.Of(s.Ref.WithTag(t)).At(s.Section).For(s.addressed()).String(),
 			Note: ui.UploadedWord(ctx, ref),
 		})
 	}
-	v.Names, v.MoreNames = first(v.Names)
+	v.Of.Names, v.Of.MoreNames = first(v.Of.Names)
 }
 
 // describeID fills in what only an image ID has.
 func (s *subject) describeID(ctx context.Context, v *imagepage.ImageView) {
-	v.Subject = s.shown.ID
+	v.Of.Digest = s.shown.ID
 	v.Crumbs = []ui.Crumb{{Label: text.T(ctx, "nav.images"), URL: address.ImagesPath},
 		{Label: image.ShortDigest(s.shown.ID)}}
 	for _, r := range append(append([]image.Reference{}, s.names.Tags...), s.names.Lone...) {
@@ -82,19 +82,19 @@ func (s *subject) describeID(ctx context.Context, v *imagepage.ImageView) {
 		if r.Digest != "" {
 			label = r.Repository.Familiar() + "@" + image.ShortDigest(r.Digest)
 		}
-		v.Names = append(v.Names, ui.Link{Label: label, URL: address.Of(r).At(s.Section).For(s.names.Called[r]).String(),
+		v.Of.Names = append(v.Of.Names, ui.Link{Label: label, URL: address.Of(r).At(s.Section).For(s.names.Called[r]).String(),
 			Note: ui.UploadedWord(ctx, r)})
 	}
-	v.Names, v.MoreNames = first(v.Names)
+	v.Of.Names, v.Of.MoreNames = first(v.Of.Names)
 	if len(s.names.Tags) > 0 {
-		v.PullURL = address.PullFormOf(s.names.Tags[0], s.names.Called[s.names.Tags[0]]).String()
+		v.Ways.PullURL = address.PullFormOf(s.names.Tags[0], s.names.Called[s.names.Tags[0]]).String()
 	}
 	for _, t := range s.twins {
 		l := ui.Link{Label: image.ShortDigest(t.Manifest), Note: t.Platform.String()}
 		if len(s.names.Digests) > 0 {
 			l.URL = address.Of(s.names.Digests[0].WithDigest(t.Manifest)).String()
 		}
-		v.Twins = append(v.Twins, l)
+		v.Of.Twins = append(v.Of.Twins, l)
 	}
 }
 

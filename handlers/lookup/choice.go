@@ -20,27 +20,30 @@ type OffersWanted struct {
 
 // offersInView are the offers that one page of the form shows.
 type offersInView struct {
-	Rows    []int // places in Offers
-	Ticked  map[int]bool
+	rows    []int // places in Offers
+	ticked  map[int]bool
 	absent  []image.Platform // asked for and not there
 	matches int              // offers that the filter leaves
 	page    int
-	Pages   int
+	pages   int
 }
 
 // usualPlatforms are what most people look for, in the order in which a large index shows them.
 var usualPlatforms = []string{"linux/amd64", "linux/arm64", "linux/arm/v7", "linux/arm/v6", "linux/386",
 	"linux/ppc64le", "linux/s390x", "linux/riscv64", "windows/amd64"}
 
-// View chooses the offers of a page: all, in the index's order, where they are few. Else what is ticked comes first,
+// Rows returns the places of the offers that are in view.
+func (w OffersWanted) Rows(r resolve.Resolution) []int { return w.view(r).rows }
+
+// view chooses the offers of a page: all, in the index's order, where they are few. Else what is ticked comes first,
 // then a page of those that match: the server's platform, what is stored, the common ones, and the rest in the index's
 // order.
-func (w OffersWanted) View(r resolve.Resolution) offersInView {
-	v := offersInView{page: 1, Pages: 1, matches: len(r.Offers)}
-	v.Ticked, v.absent = tickedOffers(r, w.Asked, w.Chosen)
+func (w OffersWanted) view(r resolve.Resolution) offersInView {
+	v := offersInView{page: 1, pages: 1, matches: len(r.Offers)}
+	v.ticked, v.absent = tickedOffers(r, w.Asked, w.Chosen)
 	if len(r.Offers) <= resolve.MaxOffers {
 		for i := range r.Offers {
-			v.Rows = append(v.Rows, i)
+			v.rows = append(v.rows, i)
 		}
 		return v
 	}
@@ -52,8 +55,8 @@ func (w OffersWanted) View(r resolve.Resolution) offersInView {
 			v.matches++
 		}
 		switch {
-		case v.Ticked[i]:
-			v.Rows = append(v.Rows, i)
+		case v.ticked[i]:
+			v.rows = append(v.rows, i)
 		case matches:
 			others = append(others, i)
 		}
@@ -61,11 +64,11 @@ func (w OffersWanted) View(r resolve.Resolution) offersInView {
 	slices.SortStableFunc(others, func(a, b int) int {
 		return cmp.Compare(offerRank(r.Offers[a]), offerRank(r.Offers[b]))
 	})
-	most := max(resolve.MaxOffers-len(v.Rows), resolve.MaxOffers/4)
-	v.Pages = max(1, (len(others)+most-1)/most)
-	v.page = min(w.Page, v.Pages)
+	most := max(resolve.MaxOffers-len(v.rows), resolve.MaxOffers/4)
+	v.pages = max(1, (len(others)+most-1)/most)
+	v.page = min(w.Page, v.pages)
 	from := (v.page - 1) * most
-	v.Rows = append(v.Rows, others[from:min(from+most, len(others))]...)
+	v.rows = append(v.rows, others[from:min(from+most, len(others))]...)
 	return v
 }
 

@@ -14,8 +14,8 @@ func TestFewPlatformsAreShownInTheIndexsOrderWithoutAFilter(t *testing.T) {
 	for i := range resolve.MaxOffers {
 		r.Offers = append(r.Offers, resolve.Offer{Platform: image.Platform{OS: "linux", Architecture: fmt.Sprint("odd", i)}, Default: i == 5})
 	}
-	v := OffersWanted{Page: 9, Find: "odd3"}.View(r)
-	if len(v.Rows) != resolve.MaxOffers || !slices.IsSorted(v.Rows) || v.Pages != 1 || !v.Ticked[5] {
+	v := OffersWanted{Page: 9, Find: "odd3"}.view(r)
+	if len(v.rows) != resolve.MaxOffers || !slices.IsSorted(v.rows) || v.pages != 1 || !v.ticked[5] {
 		t.Errorf("%+v", v)
 	}
 }

@@ -34,13 +34,13 @@ func SlowRegistry(ref image.Reference) error {
 // default one. absent are those that are not offered.
 func (h *Desk) PullFound(ctx context.Context, r resolve.Resolution,
 	want OffersWanted) (f offer.Found, absent []image.Platform) {
-	shown := want.View(r)
+	shown := want.view(r)
 	f = offer.Found{
 		Ref: r.Reference, Digest: r.Target.Digest, Index: r.Target.Index != nil, Stored: r.Stored,
 		StoredURL:    address.Of(r.Reference).String(),
-		Attestations: r.Attestations, Others: r.Others, Default: h.Platform.String(), Free: h.FreeDisk(),
+		Attestations: r.Attestations, Others: r.Others, Default: h.Platform.String(), Cost: offer.Cost{Free: h.FreeDisk()},
 		Allowance: h.Allowance(r.Reference.Repository.Host()), All: len(r.Offers), Most: pull.MaxPlatforms,
-		Find: want.Find, Matches: shown.matches, Page: shown.page, Pages: shown.Pages,
+		Window: offer.Window{Find: want.Find, Matches: shown.matches, Page: shown.page, Pages: shown.pages},
 	}
 	fetch := make(map[image.Digest]int64)
 	seen := make(map[image.Platform]bool)
@@ -50,17 +50,17 @@ func (h *Desk) PullFound(ctx context.Context, r resolve.Resolution,
 		seen[o.Platform] = seen[o.Platform] || o.Entry.Kind == image.EntryImage // others are passed over
 		f.HasDefault = f.HasDefault || o.Default
 	}
-	for _, i := range shown.Rows {
+	for _, i := range shown.rows {
 		o := r.Offers[i]
 		v := h.pullOffer(ctx, r.Reference, o)
 		if v.Obstacle == offer.ObstacleNone && repeated[i] {
 			v.Obstacle = offer.ObstacleRepeated
 		}
 		// An image whose platform nobody states is pulled where it is the only one, and no box says so.
-		v.Ticked = shown.Ticked[i] && (v.Obstacle == offer.ObstacleNone ||
+		v.Ticked = shown.ticked[i] && (v.Obstacle == offer.ObstacleNone ||
 			len(r.Offers) == 1 && v.Obstacle != offer.ObstacleRefused)
 		if v.Ticked {
-			f.Ticked++
+			f.Cost.Ticked++
 			for _, l := range o.Layers {
 				if !l.Stored {
 					fetch[l.Digest] = l.Size
@@ -70,7 +70,7 @@ func (h *Desk) PullFound(ctx context.Context, r resolve.Resolution,
 		f.Offers = append(f.Offers, v)
 	}
 	for _, size := range fetch {
-		f.Fetch += size
+		f.Cost.Fetch += size
 	}
 	return f, shown.absent
 }

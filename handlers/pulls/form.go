@@ -12,7 +12,6 @@ import (
 	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull/resolve"
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/pulls"
@@ -63,7 +62,7 @@ func (h *Handlers) pullForm(c echo.Context, limit time.Duration) error {
 	defer cancel()
 	asked, wrong := said.Wanted()
 	want := lookup.OffersWanted{Asked: asked, Chosen: said.Chosen, Find: said.Find, Page: said.Page}
-	found, err := h.Resolver.ResolveSome(ctx, ref, func(r resolve.Resolution) []int { return want.View(r).Rows })
+	found, err := h.Resolver.ResolveSome(ctx, ref, want.Rows)
 	if err != nil && found.Target.Digest == "" {
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = lookup.SlowRegistry(ref)

@@ -69,7 +69,7 @@ func TestPagesOfPullingLookAsApproved(t *testing.T) {
 	chrome := ui.Chrome{Active: ui.NavPulls, ActivePulls: 2}
 	found := offer.Found{
 		Ref: postgres15, Digest: image.DigestOf([]byte("index")), Index: true, Stored: image.DigestOf([]byte("old")), StoredURL: address.Of(postgres15).String(),
-		Attestations: 2, Others: 1, Default: "linux/amd64", Ticked: 1, Fetch: 120_800_000, Free: 100_000_000,
+		Attestations: 2, Others: 1, Default: "linux/amd64", Cost: offer.Cost{Ticked: 1, Fetch: 120_800_000, Free: 100_000_000},
 		Offers: []offer.Offer{
 			{Platform: "linux/amd64", Value: "linux/amd64", Default: true, Ticked: true, Priced: true, Size: 149_900_000, Here: 29_100_000, Fetch: 120_800_000, Blobs: "94ef9904d4df:120800000"},
 			{Platform: "linux/arm64", Value: "linux/arm64", Stored: true, URL: address.Of(postgres15).For(linuxARM64).String(), Priced: true, Size: 7, Here: 7},

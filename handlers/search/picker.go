@@ -14,7 +14,6 @@ import (
 	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/pull/resolve"
 	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/shelf/docker"
 	"github.com/stowage/stowage/views/address"
@@ -183,7 +182,7 @@ func (h *Handlers) pickerOffers(ctx context.Context, state address.Search,
 	defer cancel()
 	ref := image.Reference{Repository: state.Repo, Tag: state.Tag}
 	want := lookup.OffersWanted{Page: 1}
-	found, err := h.Resolver.ResolveSome(wait, ref, func(r resolve.Resolution) []int { return want.View(r).Rows })
+	found, err := h.Resolver.ResolveSome(wait, ref, want.Rows)
 	if err != nil && (found.Target.Digest == "" || limit < pickerPartLimit) {
 		return views.PickerOffers{}, err
 	}

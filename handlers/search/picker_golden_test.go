@@ -46,7 +46,7 @@ func TestThePickerLooksAsApproved(t *testing.T) {
 	found, none, unpicked, waiting, limited, failed, foreign, onward := aPicker(), aPicker(), aPicker(), aPicker(), aPicker(), aPicker(), aPicker(), aPicker()
 	found.Offers = views.PickerOffers{Running: []int64{7}, Found: &offer.Found{
 		Ref: postgres, Digest: image.DigestOf([]byte("index")), Index: true, Stored: image.DigestOf([]byte("old")), StoredURL: address.Of(postgres).String(),
-		Default: "linux/amd64", Ticked: 1, Fetch: 120_800_000, Free: 100_000_000,
+		Default: "linux/amd64", Cost: offer.Cost{Ticked: 1, Fetch: 120_800_000, Free: 100_000_000},
 		Offers: []offer.Offer{
 			{Platform: "linux/amd64", Value: "linux/amd64", Default: true, Ticked: true, Priced: true, Size: 149_900_000, Here: 29_100_000, Fetch: 120_800_000, Blobs: "94ef9904d4df:120800000"},
 			{Platform: "bad\u202e/<b>", Obstacle: offer.ObstacleInvalid},

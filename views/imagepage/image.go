@@ -15,40 +15,56 @@ import (
 // ImageView is the head of an image's page: what its address names, the platforms of it, and the key figures
 // of the platform shown.
 type ImageView struct {
-	Title   string // of the window
-	Crumbs  []ui.Crumb
-	Ref     image.Reference // what the address names; zero where it is an ID
-	Subject image.Digest    // what Ref points to; or the ID
-	Reason  shelf.Reason    // why it is stored; empty where it is an ID
-	Broken  image.Text      // why the platform shown cannot be used; hostile text
+	Title     string // of the window
+	Crumbs    []ui.Crumb
+	Tabs      []ui.Tab
+	Of        Named
+	Ways      Ways
+	Pins      PinView
+	Update    *marks.TagUpdate // only of a tag
+	Downloads DownloadsView
 
-	// of the platform shown: what the index and what the config calls it, where the two disagree
-	Listed, Config image.Platform
+	Platforms    []PlatformChoice
+	PlatformsURL string // the page without a platform
+	Shown        ImageFigures
+	Flaws        Flaws
+	Beside       Beside
+	Missing      *MissingPlatform // set where the platform asked for is not stored; then there are no sections
+}
 
-	Damaged []image.Digest // its parts that are damaged on the disk
+// Named is what the address of a page names.
+type Named struct {
+	Ref       image.Reference // zero where it is an ID
+	Digest    image.Digest    // what Ref points to; or the ID
+	Reason    shelf.Reason    // why it is stored; empty where it is an ID
+	Permanent string          // for a tag: the address of its digest
+	Names     []ui.Link       // for a digest: the tags on it; for an ID: the references that lead to it
+	MoreNames int             // how many more there are
+	Twins     []ui.Link       // for an ID: the other manifests with the same config
+}
 
-	Permanent string    // for a tag: the address of its digest
-	Names     []ui.Link // for a digest: the tags on it; for an ID: the references that lead to it
-	MoreNames int       // how many more there are
-	Twins     []ui.Link // for an ID: the other manifests with the same config
-
+// Ways are what can be done from the page of an image.
+type Ways struct {
 	PullURL     string // empty where nothing names it
 	DownloadURL string // empty where nothing is stored
 	Deletions   []ui.Link
-	Pins        PinView
-	Update      *marks.TagUpdate // only of a tag
+}
 
-	Platforms    []PlatformChoice
-	PlatformsURL string    // the page without a platform
-	Attestations int       // that the index lists, of all platforms
+// Flaws are what is wrong with the platform shown.
+type Flaws struct {
+	Broken  image.Text     // why it cannot be used; hostile text
+	Damaged []image.Digest // its parts that are damaged on the disk
+
+	// what the index and what the config calls it, where the two disagree
+	Listed, Config image.Platform
+}
+
+// Beside is what an index lists beside images.
+type Beside struct {
+	Attestations int       // of all platforms
 	Attested     *Attested // about the platform shown; nil where there is nothing
-	OtherEntries int       // of the index: neither images nor attestations
-	EntriesURL   string    // where they are listed
-
-	Shown     ImageFigures // of the platform shown
-	Downloads DownloadsView
-	Missing   *MissingPlatform // set where the platform asked for is not stored; then there are no sections
-	Tabs      []ui.Tab
+	Others       int       // neither images nor attestations
+	URL          string    // where they are listed
 }
 
 // PlatformChoice is one platform of the switch.

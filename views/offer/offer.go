@@ -18,24 +18,34 @@ type Found struct {
 	Attestations int
 	Others       int     // entries that are neither images nor attestations
 	Offers       []Offer // those in view: all, or a page of very many with what is ticked first
+	Window       Window  // where there are too many for one view
 	All          int     // how many there are
 	Most         int     // how many can be pulled at once
-	HasDefault   bool    // the default platform is one of all
-	Find         string  // the text that those in view are filtered by
-	Matches      int     // how many of all match it
-	Page, Pages  int
-	Default      string // the platform that is pulled when nobody chooses
-	Ticked       int    // how many offers are ticked
-	Fetch        int64  // bytes to download for those, a shared layer counted once
-	Free         int64  // bytes that there is room for on the data folder's volume; negative while unknown
+	Default      string  // the platform that is pulled when nobody chooses
+	HasDefault   bool    // it is one of all
+	Cost         Cost
 	Allowance    *Allowance
 }
 
+// Window is which of very many offers are in view.
+type Window struct {
+	Find        string // the text that they are filtered by
+	Matches     int    // how many of all match it
+	Page, Pages int
+}
+
+// Cost is what pulling what is ticked costs.
+type Cost struct {
+	Ticked int   // how many offers are ticked
+	Fetch  int64 // bytes to download for those, a shared layer counted once
+	Free   int64 // bytes that there is room for on the data folder's volume; negative while unknown
+}
+
+// Crowded reports whether it would not fit on the disk.
+func (c Cost) Crowded() bool { return c.Free >= 0 && c.Fetch > c.Free }
+
 // Moved reports whether the shelf holds another digest under the reference than the registry does now.
 func (f Found) Moved() bool { return f.Stored != "" && f.Stored != f.Digest }
-
-// Crowded reports whether what is ticked would not fit on the disk.
-func (f Found) Crowded() bool { return f.Free >= 0 && f.Fetch > f.Free }
 
 // NoDefault reports whether the platform that is pulled when nobody chooses is not there.
 func (f Found) NoDefault() bool {

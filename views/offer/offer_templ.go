@@ -354,7 +354,7 @@ func Row(f Found, o Offer, id string) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if o.Priced && f.Free >= 0 && o.Fetch > f.Free {
+		if o.Priced && f.Cost.Free >= 0 && o.Fetch > f.Cost.Free {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 32, "<p class=\"basis-full text-xs text-error\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
