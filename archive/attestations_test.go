@@ -44,7 +44,7 @@ func about(t *testing.T, index sample.Built, platform string) sample.Built {
 func (b *bed) attested(index sample.Built, platform string) (found []image.Digest) {
 	b.t.Helper()
 	of, _ := index.For(platform)
-	all, err := b.store.Attestations(b.t.Context(), of.Digest())
+	all, err := b.store.Images.Attestations(b.t.Context(), of.Digest())
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func (b *bed) attested(index sample.Built, platform string) (found []image.Diges
 }
 
 // holds reports whether the shelf has a blob's file.
-func (b *bed) holds(d v1.Descriptor) bool { return b.store.HasBlob(d) }
+func (b *bed) holds(d v1.Descriptor) bool { return b.store.Blobs.HasBlob(d) }
 
 func TestAnUploadStoresWhatDescribesItsImages(t *testing.T) {
 	for name, artifacts := range map[string]bool{"with configs": false, "as artifacts": true} {
@@ -214,7 +214,7 @@ func TestAnAttestationThatIsWrongIsPassedOverAndItsImageIsStored(t *testing.T) {
 			if len(target.Images) != 1 || uploadOf(job).Partly != 0 {
 				t.Fatalf("%+v", target)
 			}
-			found, err := b.store.Attestations(t.Context(), target.Images[0].Manifest)
+			found, err := b.store.Images.Attestations(t.Context(), target.Images[0].Manifest)
 			if err != nil || len(found) != tt.stored {
 				t.Errorf("%d are stored, %v", len(found), err)
 			}
@@ -254,11 +254,11 @@ func (b *bed) deletes(name string) shelf.Removed {
 		b.t.Fatal(err)
 	}
 	asked := shelf.Remove(shelf.RemovalItem{Reference: ref})
-	plan, err := b.store.PlanRemoval(b.t.Context(), asked)
+	plan, err := b.store.Removals.PlanRemoval(b.t.Context(), asked)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	done, err := b.store.Remove(b.t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
+	done, err := b.store.Removals.Remove(b.t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -275,14 +275,14 @@ func TestWhatDescribesAnUploadedImageGoesAndComesBackWithIt(t *testing.T) {
 	if found := b.attested(index, "linux/amd64"); found != nil {
 		t.Errorf("after the deletion: %v", found)
 	}
-	if _, err := b.store.Undo(t.Context(), done.ID, image.ActorNamed("noa")); err != nil {
+	if _, err := b.store.Removals.Undo(t.Context(), done.ID, image.ActorNamed("noa")); err != nil {
 		t.Fatal(err)
 	}
 	if found := b.attested(index, "linux/amd64"); len(found) != 1 || b.blobs() != stored {
 		t.Errorf("after the undo: %v; %d files, %d before", found, b.blobs(), stored)
 	}
 	b.deletes("app:1")
-	if _, _, err := b.store.Sweep(t.Context(), image.ActorNamed("mira")); err != nil {
+	if _, _, err := b.store.Janitor.Sweep(t.Context(), image.ActorNamed("mira")); err != nil {
 		t.Fatal(err)
 	}
 	if left := b.blobs(); left != before {

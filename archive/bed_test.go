@@ -53,9 +53,9 @@ func bedOf(t *testing.T, o storage.Options, maxBytes int64) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jobs := job.NewRunner(store.Ledger(), nil, nil)
+	jobs := job.NewRunner(store.Jobs, nil, nil)
 	b := &bed{t: t, dir: o.Dir, store: store, jobs: jobs,
-		importer: archive.NewImporter(archive.Options{Shelf: store, Jobs: jobs, MaxBytes: maxBytes})}
+		importer: archive.NewImporter(archive.Options{Shelf: store.Recorder, Jobs: jobs, MaxBytes: maxBytes})}
 	if err := b.importer.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func (b *bed) target(reference string) shelf.Target {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	target, err := b.store.Target(b.t.Context(), ref)
+	target, err := b.store.Images.Target(b.t.Context(), ref)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func (b *bed) target(reference string) shelf.Target {
 // table but those of the jobs, whose record stays.
 func (b *bed) left() string {
 	b.t.Helper()
-	b.store.Settle()
+	b.store.Janitor.Settle()
 	var s strings.Builder
 	err := filepath.WalkDir(b.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || strings.HasPrefix(d.Name(), "stowage.db") {

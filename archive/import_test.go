@@ -110,7 +110,7 @@ func TestAnArchiveFromBefore110GetsItsConfigAsDockerMadeIt(t *testing.T) {
 	if len(target.Images) != 1 {
 		t.Fatalf("%+v", target)
 	}
-	raw, err := b.store.ReadBlob(target.Images[0].ID, image.MaxConfigSize)
+	raw, err := b.store.Blobs.ReadBlob(target.Images[0].ID, image.MaxConfigSize)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func TestNamesAreTheArchivesOrTheSenders(t *testing.T) {
 			for _, ref := range tt.refs {
 				b.target(ref)
 			}
-			if _, total, err := b.store.List(t.Context(), shelf.Query{Limit: 10}); err != nil || total != len(tt.refs) {
+			if _, total, err := b.store.Lists.List(t.Context(), shelf.Query{Limit: 10}); err != nil || total != len(tt.refs) {
 				t.Errorf("%d rows, %v", total, err)
 			}
 		})
@@ -244,7 +244,7 @@ func TestATagMovesAsDockerLoadMovesIt(t *testing.T) {
 		uploadOf(j).Images[0].Previous != before.Digest() {
 		t.Errorf("%q, %+v", j.Outcome.Lines, uploadOf(j).Images)
 	}
-	events, err := b.store.TagHistory(t.Context(), "docker.io/library/app", "1")
+	events, err := b.store.Tags.TagHistory(t.Context(), "docker.io/library/app", "1")
 	if err != nil || len(events) != 2 || events[0].Event != shelf.TagMoved || events[0].By != "mira" ||
 		events[0].PullID != j.ID || !events[0].Uploaded {
 		t.Errorf("the history is %+v, %v", events, err)
@@ -291,7 +291,7 @@ func TestAnUploadShowsTheLayersThatItStored(t *testing.T) {
 		t.Fatalf("%+v, %+v", uploadOf(j), j.Progress.Layers)
 	}
 	for _, l := range j.Progress.Layers {
-		if _, _, err := b.store.Layer(t.Context(), l.Digest, 1); err != nil {
+		if _, _, err := b.store.Images.Layer(t.Context(), l.Digest, 1); err != nil {
 			t.Error(err)
 		}
 	}
@@ -371,7 +371,7 @@ func TestSomethingTooLargeIsRefusedBeforeItIsRead(t *testing.T) {
 	if _, err := b.importer.Begin(1001, "", image.ActorNamed("10.0.0.1")); image.KindOf(err) != image.TooLarge {
 		t.Errorf("%v", err)
 	}
-	free, _, err := b.store.Disk()
+	free, _, err := b.store.Space.Disk()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -436,7 +436,7 @@ func TestACancelledUploadLeavesNothing(t *testing.T) {
 			if e.err == nil || !e.j.State.Final() || e.j.State == job.Done {
 				t.Errorf("it ended as %s: %v", e.j.State, e.err)
 			}
-			kept, err := b.store.Job(t.Context(), e.j.ID)
+			kept, err := b.store.Jobs.Job(t.Context(), e.j.ID)
 			if err != nil || kept.State != e.j.State || kept.Problem == nil || kept.Problem.Kind == image.Internal {
 				t.Errorf("the record is %+v, %v", kept, err)
 			}
@@ -451,14 +451,14 @@ func TestWhatACrashLeavesOfAnUploadIsGoneAtTheNextStart(t *testing.T) {
 	dir := t.TempDir()
 	b := openBed(t, dir, 0)
 	// As after a kill: the stage with a part of it, and a job that is not over.
-	stage, err := b.store.NewStage(-1)
+	stage, err := b.store.Recorder.NewStage(-1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := stage.Add(t.Context(), strings.NewReader("half of it"), -1); err != nil {
 		t.Fatal(err)
 	}
-	lease, err := b.store.Ledger().
+	lease, err := b.store.Jobs.
 		Begin(t.Context(), job.Job{State: job.Pulling, Detail: archive.Upload{File: "half.tar", Size: 100, Received: 10}})
 	if err != nil {
 		t.Fatal(err)
@@ -476,7 +476,7 @@ func TestWhatACrashLeavesOfAnUploadIsGoneAtTheNextStart(t *testing.T) {
 	if found := stages(t, dir); !slices.Equal(found, []string{foreign}) {
 		t.Errorf("left: %v", found)
 	}
-	j, err := b.store.Job(t.Context(), lease.ID)
+	j, err := b.store.Jobs.Job(t.Context(), lease.ID)
 	if err != nil || j.State != job.Failed || j.Problem == nil ||
 		!strings.Contains(j.Problem.Message.String(), "the server stopped") {
 		t.Errorf("the job is %+v, %v", j, err)

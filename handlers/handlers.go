@@ -25,22 +25,55 @@ import (
 	"github.com/stowage/stowage/registry/search"
 )
 
-// Store is all that pages ask of the shelf.
-type Store interface {
-	page.Store
-	lookup.Store
-	images.Store
-	imagepage.Names
-	imagepage.Store
-	imagepage.Records
-	imagepage.ChangesStore
-	pulls.Store
-	searchpages.Store
-	cleanup.RemovalStore
-	cleanup.PruneStore
-	cleanup.StorageStore
-	archives.Store
-	updates.Store
+// Shelf is what pages ask of the shelf, by its parts.
+type Shelf struct {
+	Images interface {
+		lookup.ImageStore
+		imagepage.ImageStore
+		pulls.ImageStore
+		searchpages.ImageStore
+		cleanup.ImageStore
+		archives.ImageStore
+		updates.ImageStore
+	}
+	Lists interface {
+		lookup.ListStore
+		images.ListStore
+		searchpages.ListStore
+	}
+	Tags interface {
+		imagepage.TagStore
+		cleanup.TagStore
+		updates.TagStore
+	}
+	Blobs interface {
+		page.BlobStore
+		imagepage.BlobStore
+		cleanup.BlobStore
+		archives.BlobStore
+	}
+	Space interface {
+		lookup.SpaceStore
+		cleanup.SpaceStore
+		archives.SpaceStore
+	}
+	Downloads interface {
+		imagepage.DownloadStore
+		archives.DownloadStore
+	}
+	Usage interface {
+		images.UsageStore
+		cleanup.UsageStore
+	}
+	Removals cleanup.RemovalStore
+	Records  pulls.JobStore
+	Serving  page.ServingStore
+	Unpacker imagepage.Unpacker
+	Sweeper  cleanup.Sweeper
+	Folder   interface {
+		page.Health
+		cleanup.Folder
+	}
 }
 
 // Handlers are the pages. Their methods are echo handlers; web/routes.go has the map.
@@ -60,7 +93,7 @@ type Handlers struct {
 
 // Options configure Handlers.
 type Options struct {
-	Store           Store
+	Shelf           Shelf
 	Jobs            *job.Runner
 	Queue           *pull.Queue
 	Checker         *checks.Checker
@@ -79,35 +112,45 @@ type Options struct {
 
 // New makes the handlers.
 func New(o Options) *Handlers {
+	s := o.Shelf
 	site := page.New(page.Options{
-		Store: o.Store, Jobs: o.Jobs, Logger: o.Logger, LocalUser: o.LocalUser, ExternalURL: o.ExternalURL, Now: o.Now,
+		Blobs: s.Blobs, Serving: s.Serving, Health: s.Folder, Jobs: o.Jobs, Logger: o.Logger, LocalUser: o.LocalUser, ExternalURL: o.ExternalURL, Now: o.Now,
 		Demo: o.Demo,
 	})
 	lookup := &lookup.Desk{
-		Site: site, Store: o.Store, Jobs: o.Jobs, Registry: o.Registry, Log: o.Logger, Platform: o.DefaultPlatform,
+		Site: site, Images: s.Images, Lists: s.Lists, Space: s.Space, Jobs: o.Jobs, Registry: o.Registry, Log: o.Logger, Platform: o.DefaultPlatform,
 	}
 	h := &Handlers{
 		Site:   site,
-		Images: &images.Handlers{Site: site, Store: o.Store},
+		Images: &images.Handlers{Site: site, Lists: s.Lists, Usage: s.Usage},
 		Pulls: &pulls.Handlers{
-			Site: site, Store: o.Store, Jobs: o.Jobs, Queue: o.Queue, Resolver: o.Queue.Resolver(), Lookup: lookup,
+			Site: site, Images: s.Images, Records: s.Records, Jobs: o.Jobs, Queue: o.Queue, Resolver: o.Queue.Resolver(), Lookup: lookup,
 			Log: o.Logger, Platform: o.DefaultPlatform, Closing: o.Closing,
 		},
 		Search: &searchpages.Handlers{
-			Site: site, Store: o.Store, Resolver: o.Queue.Resolver(), Registry: o.Registry, Finder: o.Search, Lookup: lookup,
+			Site: site, Images: s.Images, Lists: s.Lists, Resolver: o.Queue.Resolver(), Registry: o.Registry, Finder: o.Search, Lookup: lookup,
 			Log:      o.Logger,
 			Platform: o.DefaultPlatform,
 		},
-		Removals: &cleanup.Removals{Site: site, Store: o.Store, Log: o.Logger},
-		Prunes:   &cleanup.Prunes{Site: site, Store: o.Store, Log: o.Logger, Planning: make(chan struct{}, 1)},
-		Storage:  &cleanup.Storage{Site: site, Store: o.Store, Log: o.Logger},
-		Archives: &archives.Handlers{Site: site, Store: o.Store, Importer: o.Importer, Log: o.Logger, Closing: o.Closing},
-		Updates:  &updates.Handlers{Site: site, Store: o.Store, Checker: o.Checker},
+		Removals: &cleanup.Removals{Site: site, Images: s.Images, Removals: s.Removals, Log: o.Logger},
+		Prunes:   &cleanup.Prunes{Site: site, Removals: s.Removals, Log: o.Logger, Planning: make(chan struct{}, 1)},
+		Storage: &cleanup.Storage{
+			Site: site, Images: s.Images, Tags: s.Tags, Blobs: s.Blobs, Space: s.Space, Removals: s.Removals, Usage: s.Usage,
+			Sweeper: s.Sweeper, Folder: s.Folder, Log: o.Logger,
+		},
+		Archives: &archives.Handlers{
+			Site: site, Images: s.Images, Blobs: s.Blobs, Space: s.Space, Downloads: s.Downloads, Importer: o.Importer, Log: o.Logger,
+			Closing: o.Closing,
+		},
+		Updates: &updates.Handlers{Site: site, Images: s.Images, Tags: s.Tags, Checker: o.Checker},
 	}
-	h.Image = &imagepage.Handlers{Site: site, Store: o.Store, Records: o.Store, Lookup: lookup, Mirror: o.Mirror,
-		Download: h.Archives.Section}
+	h.Image = &imagepage.Handlers{
+		Site: site, Images: s.Images, Tags: s.Tags, Blobs: s.Blobs, Downloads: s.Downloads, Unpacker: s.Unpacker,
+		Lookup: lookup, Mirror: o.Mirror, Download: h.Archives.Section,
+	}
 	h.Addresses = &imagepage.Addresses{
-		Store: o.Store, Pages: h.Image, Changes: &imagepage.Changes{Site: site, Store: o.Store, Platform: o.DefaultPlatform},
+		Images: s.Images, Pages: h.Image,
+		Changes: &imagepage.Changes{Site: site, Images: s.Images, Blobs: s.Blobs, Platform: o.DefaultPlatform},
 		Rooms: imagepage.Rooms{
 			Repository: h.Images.RepositoryPage,
 			Archive:    h.Archives.ImageArchive, RepositoryArchive: h.Archives.RepositoryArchive,

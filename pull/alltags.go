@@ -60,7 +60,7 @@ func (w *worker) pullAll(ctx context.Context, all AllTags) error {
 			j.Detail = now
 		}
 	})
-	if w.room, err = w.q.shelf.Reserve(expected); err != nil {
+	if w.room, err = w.q.space.Reserve(expected); err != nil {
 		return err
 	}
 	defer w.room.Release()

@@ -98,9 +98,9 @@ func (s *site) open() {
 	if s.store, err = storage.Open(context.Background(), storage.Options{Dir: s.dir}); err != nil {
 		s.Fatal(err)
 	}
-	s.jobs = job.NewRunner(s.store.Ledger(), nil, nil)
+	s.jobs = job.NewRunner(s.store.Jobs, nil, nil)
 	s.queue = pull.New(pull.Options{
-		Source: s.client, Shelf: s.store, Runner: s.jobs, DefaultPlatform: parse(s.T, "linux/amd64"), Backoff: fetch.Backoff{First: time.Millisecond},
+		Source: s.client, Blobs: s.store.Blobs, Space: s.store.Space, Images: s.store.Images, Recorder: s.store.Recorder, Runner: s.jobs, DefaultPlatform: parse(s.T, "linux/amd64"), Backoff: fetch.Backoff{First: time.Millisecond},
 		Concurrency: 1, // so that what is served and never read, when a connection ends, is none of the other layers
 	})
 	if err := s.queue.Start(context.Background()); err != nil {
@@ -148,7 +148,7 @@ func (s *site) end(id int64) job.Job {
 	defer cancel()
 	for range states {
 	}
-	j, err := s.store.Job(s.Context(), id)
+	j, err := s.store.Jobs.Job(s.Context(), id)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func TestCancelInTheMiddleOfAllTagsLeavesWholeTagsForTheNextPull(t *testing.T) {
 		t.Errorf("%s: %v", j.State, states(j))
 	}
 	for _, l := range allTags(j).Tags {
-		_, err := s.store.Resolved(t.Context(), image.Reference{Repository: s.repo, Tag: l.Tag})
+		_, err := s.store.Images.Resolved(t.Context(), image.Reference{Repository: s.repo, Tag: l.Tag})
 		if stored := err == nil; stored != (l.State == pull.TagDone) {
 			t.Errorf("%s is %s, stored: %t", l.Tag, l.State, stored)
 		}

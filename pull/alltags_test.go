@@ -54,7 +54,7 @@ func states(j job.Job) []string {
 func (b *bench) holds(want map[string]image.Digest) {
 	b.Helper()
 	for tag, digest := range want {
-		stored, err := b.store.Resolved(b.ctx, image.Reference{Repository: app, Tag: tag})
+		stored, err := b.store.Images.Resolved(b.ctx, image.Reference{Repository: app, Tag: tag})
 		if digest == "" && image.KindOf(err) != image.NotFound {
 			b.Errorf("%s is on the shelf: %+v, %v", tag, stored, err)
 		}
@@ -115,7 +115,7 @@ func TestAllTagsThatAreUpToDateCostOneHeadEach(t *testing.T) {
 		}
 		b.doneAll("")
 		b.stop() // a new queue remembers nothing
-		b.start(pull.Options{}, b.store)
+		b.start(pull.Options{}, b.store.Blobs)
 		b.up.forget()
 		j := b.doneAll("")
 		equal(t, "lines", j.Outcome.Lines[len(j.Outcome.Lines)-2:], []string{"Status: Image is up to date for app", "docker.io/library/app"})
@@ -269,7 +269,7 @@ func TestPullOfAllTagsGoesOnAfterARestart(t *testing.T) {
 		b.up.blob = nil
 		b.up.forget()
 		b.openStore()
-		b.start(pull.Options{}, b.store)
+		b.start(pull.Options{}, b.store.Blobs)
 		j := b.end(id)
 		if j.State != job.Done || j.Kind() != job.PullAll {
 			t.Fatalf("%s: %+v", j.State, j.Problem)

@@ -60,7 +60,7 @@ func (u *upstream) asked() int {
 // attested gives the digests of what is stored about an image.
 func (b *bench) attested(of image.Descriptor) (found []image.Digest) {
 	b.Helper()
-	all, err := b.store.Attestations(b.ctx, of.Digest)
+	all, err := b.store.Images.Attestations(b.ctx, of.Digest)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -380,7 +380,7 @@ func TestACancelledPullStopsReadingWhatDescribesTheImage(t *testing.T) {
 		if j := b.end(id); j.State != job.Cancelled {
 			t.Errorf("%+v", j)
 		}
-		if _, err := b.store.Resolved(b.ctx, ref); image.KindOf(err) != image.NotFound {
+		if _, err := b.store.Images.Resolved(b.ctx, ref); image.KindOf(err) != image.NotFound {
 			t.Errorf("it is recorded: %v", err)
 		}
 	})

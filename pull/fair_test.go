@@ -80,7 +80,7 @@ func (u *upstream) app(ref string, layers, size int) image.Reference {
 func TestARegistryThatDripsHoldsUpNoOther(t *testing.T) {
 	inBubble(t, pull.Options{}, func(b *bench) {
 		b.up.drips("slow.example.com", 10)
-		m := mirror.New(mirror.Options{Queue: b.queue, Jobs: b.jobs, Shelf: b.store, Registries: []string{"slow.example.com", "quick.example.com"}, Fresh: time.Minute})
+		m := mirror.New(mirror.Options{Queue: b.queue, Jobs: b.jobs, Blobs: b.store.Blobs, Images: b.store.Images, Registries: []string{"slow.example.com", "quick.example.com"}, Fresh: time.Minute})
 		for i := range 3 {
 			b.pull(b.up.app(fmt.Sprintf("slow.example.com/app:%d", i), 12, 200_000))
 		}

@@ -32,9 +32,9 @@ type fetching struct {
 func (w *worker) fetch(ctx context.Context, p *resolve.Plan, show func([]job.Shown)) (shelf.Change, error) {
 	digests := p.Digests()
 	// Held before anything is looked for, so that what is found stays.
-	letGo := w.q.shelf.Hold(digests)
+	letGo := w.q.blobs.Hold(digests)
 	defer letGo()
-	release, err := w.q.shelf.ReserveBlobs(p.Needs(), w.room)
+	release, err := w.q.space.ReserveBlobs(p.Needs(), w.room)
 	var change shelf.Change
 	if err == nil {
 		defer release()
@@ -52,12 +52,12 @@ func (w *worker) fetch(ctx context.Context, p *resolve.Plan, show func([]job.Sho
 func (w *worker) giveUp(ctx context.Context, digests []image.Digest) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	if err := w.q.shelf.GiveUp(ctx, digests); err != nil {
+	if err := w.q.space.GiveUp(ctx, digests); err != nil {
 		w.q.log.Error("what was fetched is not freed", "job", w.job.ID(), "error", err)
 	}
 	layers, _ := w.job.Shown()
 	for _, s := range layers {
-		if l, ok := s.(*layer); ok && !w.q.shelf.HasBlob(l.Descriptor) {
+		if l, ok := s.(*layer); ok && !w.q.blobs.HasBlob(l.Descriptor) {
 			l.givenUp()
 		}
 	}
@@ -127,7 +127,7 @@ func (f *fetching) fetchConfig(ctx context.Context, i int) error {
 	if err := f.fetchBlob(ctx, f.blob(config), shown); err != nil {
 		return err
 	}
-	raw, err := f.q.shelf.ReadBlob(config.Digest, image.MaxConfigSize)
+	raw, err := f.q.blobs.ReadBlob(config.Digest, image.MaxConfigSize)
 	if err != nil {
 		return fmt.Errorf("read config %s: %w", config.Digest, err)
 	}
@@ -242,7 +242,7 @@ func (f *fetching) record(ctx context.Context) (shelf.Change, error) {
 	p := f.plan
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	return f.q.shelf.Record(ctx, shelf.Pulled{
+	return f.q.recorder.Record(ctx, shelf.Pulled{
 		Reference: p.Reference, Before: p.Stored.Digest, Target: p.Document, Indexes: p.Indexes, Images: p.Pulled(),
 		JobID: f.job.ID(), By: f.job.By(), Asked: p.Asked, At: f.q.now(),
 	})

@@ -37,7 +37,7 @@ func inBubbleOn(t *testing.T, disk *smallDisk, options pull.Options, test func(b
 	synctest.Test(t, func(t *testing.T) {
 		b := &bench{T: t, up: newUpstream(t), dir: dir, disk: disk, ctx: context.Background()}
 		b.openStore()
-		b.start(options, b.store)
+		b.start(options, b.store.Blobs)
 		defer func() {
 			b.stop()
 			if err := b.store.Close(); err != nil {
@@ -60,13 +60,14 @@ func (b *bench) openStore() {
 	}
 }
 
-func (b *bench) start(options pull.Options, shelf pull.Shelf) {
+func (b *bench) start(options pull.Options, blobs pull.Blobs) {
 	b.Helper()
-	options.Source, options.Shelf = b.up, shelf
+	options.Source, options.Blobs = b.up, blobs
+	options.Space, options.Images, options.Recorder = b.store.Space, b.store.Images, b.store.Recorder
 	if options.DefaultPlatform == (image.Platform{}) {
 		options.DefaultPlatform = parse(b.T, "linux/amd64")
 	}
-	b.jobs = job.NewRunner(b.store.Ledger(), options.Logger, options.Now)
+	b.jobs = job.NewRunner(b.store.Jobs, options.Logger, options.Now)
 	options.Runner = b.jobs
 	b.queue = pull.New(options)
 	if err := b.queue.Start(b.ctx); err != nil {
@@ -102,7 +103,7 @@ func (b *bench) end(id int64) job.Job {
 	defer cancel()
 	for range states {
 	}
-	j, err := b.store.Job(b.ctx, id)
+	j, err := b.store.Jobs.Job(b.ctx, id)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -126,7 +127,7 @@ func (b *bench) fails(kind image.Kind, ref image.Reference, platforms ...string)
 	if j.State != job.Failed || j.Problem == nil || j.Problem.Kind != kind {
 		b.Fatalf("pull of %s is %s: %+v, want it to fail with %s", ref, j.State, j.Problem, kind)
 	}
-	if stored, err := b.store.Resolved(b.ctx, ref); err == nil {
+	if stored, err := b.store.Images.Resolved(b.ctx, ref); err == nil {
 		b.Errorf("the failed pull left %s on the shelf", stored.Digest)
 	}
 	return *j.Problem
@@ -143,7 +144,7 @@ func (b *bench) live(id int64) job.Job {
 	return j
 }
 
-func (b *bench) stored(d image.Descriptor) bool { return b.store.HasBlob(d) }
+func (b *bench) stored(d image.Descriptor) bool { return b.store.Blobs.HasBlob(d) }
 
 func equal[T comparable](t *testing.T, what string, got, want []T) {
 	t.Helper()

@@ -24,7 +24,7 @@ const hub = "docker.io"
 
 // mirror puts a mirror of Docker Hub before the queue.
 func (b *bench) mirror() *mirror.Mirror {
-	return mirror.New(mirror.Options{Queue: b.queue, Jobs: b.jobs, Shelf: b.store, Registries: []string{hub}, Fresh: mirror.Fresh})
+	return mirror.New(mirror.Options{Queue: b.queue, Jobs: b.jobs, Blobs: b.store.Blobs, Images: b.store.Images, Registries: []string{hub}, Fresh: mirror.Fresh})
 }
 
 // points asks a mirror about a tag, of which a digest is stored.
@@ -59,7 +59,7 @@ func (b *bench) settle() {
 // pointsOnTheShelf checks where a tag points on the shelf.
 func (b *bench) pointsOnTheShelf(ref image.Reference, want image.Digest) {
 	b.Helper()
-	if stored, err := b.store.Resolved(b.ctx, ref); err != nil || stored.Digest != want {
+	if stored, err := b.store.Images.Resolved(b.ctx, ref); err != nil || stored.Digest != want {
 		b.Errorf("on the shelf %s points to %s, %v; want %s", ref, stored.Digest, err, want)
 	}
 }
@@ -278,7 +278,7 @@ func TestABlobThatIsStoredIsNotReadFromWhatAnEarlierAttemptLeft(t *testing.T) {
 	inBubble(t, pull.Options{}, func(b *bench) {
 		m := b.mirror()
 		l := b.up.layerBlob(1, 300_000)
-		left, err := b.store.NewBlob(l)
+		left, err := b.store.Blobs.NewBlob(l)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -321,7 +321,7 @@ func TestAFailingManifestMakesOneRecordHoweverOftenClientsAsk(t *testing.T) {
 			}
 			records := func() (n int) {
 				for id := int64(1); ; id++ {
-					if _, err := b.store.Job(b.ctx, id); err != nil {
+					if _, err := b.store.Jobs.Job(b.ctx, id); err != nil {
 						return n
 					}
 					n++

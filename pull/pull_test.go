@@ -37,7 +37,7 @@ func TestPullBringsTheDefaultPlatformAndSaysWhatDockerSays(t *testing.T) {
 		if !b.stored(index) || !b.stored(amd64) {
 			t.Error("the index and the manifest are not among the blobs")
 		}
-		stored, err := b.store.Resolved(b.ctx, ref)
+		stored, err := b.store.Images.Resolved(b.ctx, ref)
 		if err != nil || stored.Digest != index.Digest || len(stored.Images) != 1 || stored.Images[0].Manifest != amd64.Digest {
 			t.Errorf("the shelf holds %+v, %v", stored, err)
 		}
@@ -53,7 +53,7 @@ func TestSecondPullIsUpToDateByOneHead(t *testing.T) {
 		ref := b.up.tag("ubuntu:22.04", index)
 		b.done(ref)
 		b.stop() // a new queue remembers nothing
-		b.start(pull.Options{}, b.store)
+		b.start(pull.Options{}, b.store.Blobs)
 		b.up.heads, b.up.reads, b.up.offsets = 0, 0, map[image.Digest][]int64{}
 
 		j := b.done(ref)
@@ -110,7 +110,7 @@ func TestTwoPlatformsInOneJobShareLayers(t *testing.T) {
 		}
 		equal(t, "platforms of the shared layer", j.Progress.Layers[0].Platform, []image.Platform{parse(t, "linux/arm64"), parse(t, "linux/amd64")})
 		equal(t, "lines of the platforms", j.Outcome.Lines[1:3], []string{"linux/arm64: " + string(arm64.Digest), "linux/amd64: " + string(amd64.Digest)})
-		stored, err := b.store.Resolved(b.ctx, ref)
+		stored, err := b.store.Images.Resolved(b.ctx, ref)
 		if err != nil || len(stored.Images) != 2 {
 			t.Errorf("the shelf holds %+v, %v; want two images", stored, err)
 		}
@@ -197,7 +197,7 @@ func TestMovedTagIsPulledAnew(t *testing.T) {
 		if got, want := j.Outcome.Lines[2], "Status: Downloaded newer image for app:1"; got != want {
 			t.Errorf("status line %q, want %q", got, want)
 		}
-		if stored, err := b.store.Resolved(b.ctx, ref); err != nil || stored.Digest != moved.Digest {
+		if stored, err := b.store.Images.Resolved(b.ctx, ref); err != nil || stored.Digest != moved.Digest {
 			t.Errorf("the shelf holds %+v, %v; want %s", stored, err, moved.Digest)
 		}
 	})

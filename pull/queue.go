@@ -23,10 +23,13 @@ const (
 	claimAgain = 5 * time.Second // after which it is tried again to take up a job where that fails
 )
 
-// Options are what a Queue works with. Source, Shelf and Runner are required; the rest have defaults.
+// Options are what a Queue works with. Source, what is of the storage, and Runner are required; the rest have defaults.
 type Options struct {
 	Source          Source
-	Shelf           Shelf
+	Blobs           Blobs
+	Space           Space
+	Images          Images
+	Recorder        Recorder
 	Runner          *job.Runner    // keeps the jobs
 	Concurrency     int            // blobs downloaded at once as long as nobody goes short; 4
 	Jobs            int            // pulls that run at once, in the same way; 3
@@ -40,7 +43,10 @@ type Options struct {
 // holds up no other's. Make one with New. Safe for concurrent use.
 type Queue struct {
 	jobs     *job.Runner
-	shelf    Shelf
+	blobs    Blobs
+	space    Space
+	images   Images
+	recorder Recorder
 	resolver *resolve.Resolver
 	fetcher  *fetch.Fetcher
 	log      *slog.Logger
@@ -67,10 +73,9 @@ func New(o Options) *Queue {
 		o.Now = time.Now
 	}
 	q := &Queue{
-		jobs:  o.Runner,
-		shelf: o.Shelf,
+		jobs: o.Runner, blobs: o.Blobs, space: o.Space, images: o.Images, recorder: o.Recorder,
 		fetcher: fetch.New(o.Runner.Base(), fetch.Options{
-			Source: o.Source, Shelf: o.Shelf, Concurrency: o.Concurrency, Backoff: o.Backoff, Now: o.Now,
+			Source: o.Source, Shelf: o.Blobs, Concurrency: o.Concurrency, Backoff: o.Backoff, Now: o.Now,
 		}),
 		log: o.Logger, now: o.Now, standard: o.DefaultPlatform,
 		places: share.New(share.Rules{Usual: o.Jobs, PerHost: 1, PerRequester: 1, Most: o.Jobs + mostJobs}),
@@ -78,7 +83,7 @@ func New(o Options) *Queue {
 	}
 	brief := briefly(q.fetcher.Backoff(), o.Now)
 	q.resolver = resolve.New(resolve.Options{
-		Source: o.Source, Shelf: o.Shelf, Standard: o.DefaultPlatform, Brief: brief, Logger: o.Logger, Now: o.Now,
+		Source: o.Source, Blobs: o.Blobs, Images: o.Images, Standard: o.DefaultPlatform, Brief: brief, Logger: o.Logger, Now: o.Now,
 	})
 	q.surveys = newSurveys(q.resolver, brief, o.Logger, o.Now)
 	// what is to be fetched has changed

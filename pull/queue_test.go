@@ -24,7 +24,7 @@ func TestCloseLeavesPullsUnfinishedAndTheNextStartEndsThem(t *testing.T) {
 		b.stop()
 		for range states { // ends, because Close closes it
 		}
-		unfinished, err := b.store.Ledger().Unfinished(b.ctx)
+		unfinished, err := b.store.Jobs.Unfinished(b.ctx)
 		if err != nil || len(unfinished) != 2 {
 			t.Fatalf("unfinished: %+v, %v; want two", unfinished, err)
 		}
@@ -37,7 +37,7 @@ func TestCloseLeavesPullsUnfinishedAndTheNextStartEndsThem(t *testing.T) {
 
 		b.up.blob = nil
 		b.openStore()
-		b.start(pull.Options{}, b.store)
+		b.start(pull.Options{}, b.store.Blobs)
 		j := b.end(running.ID)
 		if l := j.Progress.Layers; j.State != job.Done || l[0].State != job.AlreadyStored || l[1].Resumed != 3000 {
 			t.Errorf("the pull is %s with the layers %+v", j.State, l)
@@ -58,7 +58,7 @@ func TestPullThatGoesOnAfterAStartCanBeJoined(t *testing.T) {
 		first := b.pull(ref)
 		synctest.Wait()
 		b.stop()
-		b.start(pull.Options{}, b.store)
+		b.start(pull.Options{}, b.store.Blobs)
 		if again := b.pull(ref); again.ID != first.ID {
 			t.Errorf("job %d was made, want job %d to be joined", again.ID, first.ID)
 		}

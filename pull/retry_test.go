@@ -70,14 +70,14 @@ func TestWhatCameOverTheNetworkIsCountedWhateverBecameOfIt(t *testing.T) {
 		b.up.breaks(l, 2, 3000)
 		d := b.up.image("linux/amd64", l)
 		j := b.done(b.up.tag("app:1", d))
-		m, err := b.store.KeptDocument(b.ctx, d.Digest)
+		m, err := b.store.Images.KeptDocument(b.ctx, d.Digest)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if want := 3000 + 3000 + l.Size + m.Manifest.Config.Size; j.Progress.Moved != want {
 			t.Errorf("%d bytes, want %d", j.Progress.Moved, want)
 		}
-		if kept, err := b.store.Job(b.ctx, j.ID); err != nil || kept.Progress.Moved != j.Progress.Moved {
+		if kept, err := b.store.Jobs.Job(b.ctx, j.ID); err != nil || kept.Progress.Moved != j.Progress.Moved {
 			t.Errorf("the record has %d bytes, %v", kept.Progress.Moved, err)
 		}
 		if again := b.done(b.up.tag("app:2", d)); again.Progress.Moved != 0 {
@@ -334,10 +334,10 @@ func TestConfigThatDoesNotFitItsManifestFailsThePull(t *testing.T) {
 }
 
 // fullShelf is a shelf whose disk is full.
-type fullShelf struct{ pull.Shelf }
+type fullShelf struct{ pull.Blobs }
 
 func (s fullShelf) NewBlob(d image.Descriptor) (shelf.BlobWriter, error) {
-	w, err := s.Shelf.NewBlob(d)
+	w, err := s.Blobs.NewBlob(d)
 	return fullWriter{w}, err
 }
 
@@ -350,7 +350,7 @@ func (fullWriter) Write([]byte) (int, error) {
 func TestFullDiskFailsWithoutRetry(t *testing.T) {
 	inBubble(t, pull.Options{}, func(b *bench) {
 		b.stop()
-		b.start(pull.Options{}, fullShelf{b.store})
+		b.start(pull.Options{}, fullShelf{b.store.Blobs})
 		b.fails(image.DiskFull, b.up.tag("app:1", b.up.image("linux/amd64", b.up.layerBlob(1, 10))))
 		if s := b.queue.Traffic(); s.Retries != 0 {
 			t.Errorf("%d retries, want none", s.Retries)

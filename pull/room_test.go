@@ -161,7 +161,7 @@ func TestARestartDoesNotFillTheDiskAgain(t *testing.T) {
 		disk.others.Store(14 * megabyte)
 		b.up.blob = nil
 		asked := len(b.up.requested(layer.Digest))
-		b.start(pull.Options{}, b.store)
+		b.start(pull.Options{}, b.store.Blobs)
 		if over := b.end(j.ID); over.State != job.Failed || over.Problem.Kind != image.DiskFull {
 			t.Errorf("the pull is %s: %+v", over.State, over.Problem)
 		}

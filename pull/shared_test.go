@@ -41,7 +41,7 @@ func TestSameRequestJoinsTheRunningPull(t *testing.T) {
 		if err != nil || !joined || j.ID != first.ID {
 			t.Fatalf("job %d, joined %t, %v; want to join job %d", j.ID, joined, err, first.ID)
 		}
-		if saved, err := b.store.Job(b.ctx, first.ID); err != nil || len(saved.By) != 2 {
+		if saved, err := b.store.Jobs.Job(b.ctx, first.ID); err != nil || len(saved.By) != 2 {
 			t.Errorf("saved while running: %+v, %v", saved.By, err)
 		}
 		other := b.pull(ref, "linux/amd64")
@@ -249,7 +249,7 @@ func TestAnOlderResolveNeverWinsOverANewerOne(t *testing.T) {
 		if j.State != job.Done || pull.DigestOf(j) != moved.Digest {
 			t.Errorf("the slow pull is %s at %s, want %s: the tag had moved", j.State, pull.DigestOf(j), moved.Digest)
 		}
-		if stored, err := b.store.Resolved(b.ctx, ref); err != nil || stored.Digest != moved.Digest {
+		if stored, err := b.store.Images.Resolved(b.ctx, ref); err != nil || stored.Digest != moved.Digest {
 			t.Errorf("the shelf holds %+v, %v; want %s", stored, err, moved.Digest)
 		}
 	})

@@ -204,7 +204,7 @@ func TestSurveyAfterARestartReadsNothingAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.openStore()
-		b.start(pull.Options{}, b.store)
+		b.start(pull.Options{}, b.store.Blobs)
 		b.up.forget()
 		if after := b.surveyed(""); after.Fetch != before.Fetch {
 			t.Errorf("%+v, before %+v", after, before)
@@ -262,7 +262,7 @@ func TestCloseEndsSurveys(t *testing.T) {
 		if _, err := b.survey(""); image.KindOf(err) != image.Unavailable {
 			t.Errorf("%v, want unavailable", err)
 		}
-		b.start(pull.Options{}, b.store)
+		b.start(pull.Options{}, b.store.Blobs)
 	})
 }
 
@@ -340,7 +340,7 @@ func TestResolvingAfterARestartCostsOneHead(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.openStore()
-		b.start(pull.Options{}, b.store)
+		b.start(pull.Options{}, b.store.Blobs)
 		b.up.forget()
 		r, err := b.queue.Resolver().Resolve(b.ctx, ref)
 		if err != nil || len(r.Offers) != 2 || r.Offers[1].Err != nil {

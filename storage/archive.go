@@ -11,7 +11,7 @@ import (
 
 // Archived gives what belongs into an archive of a tag or a digest of a repository, also of a digest that only an index of
 // the repository lists. NotFound where it is not stored.
-func (s *Store) Archived(ctx context.Context, ref image.Reference) (a shelf.Archived, err error) {
+func (s *Images) Archived(ctx context.Context, ref image.Reference) (a shelf.Archived, err error) {
 	query, what := servedByTag, ref.Tag
 	if ref.Digest != "" {
 		query, what = servedByDigest, string(ref.Digest)
@@ -28,7 +28,7 @@ func (s *Store) Archived(ctx context.Context, ref image.Reference) (a shelf.Arch
 }
 
 // ArchivedID is Archived for an image ID or the beginning of one, given as hex digits: errors as ImageByID has them.
-func (s *Store) ArchivedID(ctx context.Context, prefix string) (a shelf.Archived, err error) {
+func (s *Images) ArchivedID(ctx context.Context, prefix string) (a shelf.Archived, err error) {
 	img, err := s.ImageByID(ctx, prefix)
 	if err != nil {
 		return shelf.Archived{}, err
@@ -107,6 +107,6 @@ func scanDescriptor(rows *sql.Rows) (d image.Descriptor, err error) {
 
 // TagsOf gives the tags of a repository in the order of their bytes, at most limit of them; none where nothing of it is
 // stored.
-func (s *Store) TagsOf(ctx context.Context, repo image.Repository, limit int) ([]string, error) {
+func (s *Images) TagsOf(ctx context.Context, repo image.Repository, limit int) ([]string, error) {
 	return database.RowsOf(ctx, s.db, database.ScanString, `SELECT t.name FROM tags t JOIN repositories r ON r.id = t.repository_id WHERE r.name = ? ORDER BY t.name LIMIT ?`, repo, limit)
 }

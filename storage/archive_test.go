@@ -14,7 +14,7 @@ func TestAnArchiveIsOfTheIndexesAndThePlatformsThatAreStored(t *testing.T) {
 	target := s.Build("nested")
 	arm, _ := target.For("linux/arm64")
 	ref := image.Reference{Repository: "docker.io/library/app", Tag: "1"}
-	a, err := s.Archived(t.Context(), ref)
+	a, err := s.Images.Archived(t.Context(), ref)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestAnArchiveIsOfTheIndexesAndThePlatformsThatAreStored(t *testing.T) {
 		t.Errorf("layers %v, want %v", layers, want)
 	}
 	for _, d := range append(append(slices.Clone(a.Indexes), i.ManifestBlob, i.Config), i.Layers...) {
-		if !s.HasBlob(d) {
+		if !s.Blobs.HasBlob(d) {
 			t.Errorf("%+v is not on the disk with that size", d)
 		}
 	}
@@ -49,11 +49,11 @@ func TestAnArchiveOfOneManifestHasNoIndex(t *testing.T) {
 	arm, _ := s.Build("nested").For("linux/arm64")
 	amd, _ := s.Build("nested").For("linux/amd64")
 	repo := image.Repository("docker.io/library/app")
-	byDigest, err := s.Archived(t.Context(), image.Reference{Repository: repo, Digest: arm.Digest()})
+	byDigest, err := s.Images.Archived(t.Context(), image.Reference{Repository: repo, Digest: arm.Digest()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	byID, err := s.ArchivedID(t.Context(), s.configOf("nested", "arm64").Encoded()[:12])
+	byID, err := s.Images.ArchivedID(t.Context(), s.configOf("nested", "arm64").Encoded()[:12])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,11 +67,11 @@ func TestAnArchiveOfOneManifestHasNoIndex(t *testing.T) {
 		"another repository":            {Repository: repo + "2", Digest: arm.Digest()},
 		"a platform that is not stored": {Repository: repo, Digest: amd.Digest()},
 	} {
-		if _, err := s.Archived(t.Context(), ref); image.KindOf(err) != image.NotFound {
+		if _, err := s.Images.Archived(t.Context(), ref); image.KindOf(err) != image.NotFound {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := s.ArchivedID(t.Context(), "0000000000"); image.KindOf(err) != image.NotFound {
+	if _, err := s.Images.ArchivedID(t.Context(), "0000000000"); image.KindOf(err) != image.NotFound {
 		t.Error(err)
 	}
 }
@@ -82,11 +82,11 @@ func TestTheTagsOfARepositoryAreGivenInOrder(t *testing.T) {
 	s.pull("ubuntu:22.04=jammy amd64")
 	s.pull("ubuntu:rolling=jammy-next amd64")
 	for limit, want := range map[int][]string{10: {"22.04", "latest", "rolling"}, 2: {"22.04", "latest"}} {
-		if tags, err := s.TagsOf(t.Context(), "docker.io/library/ubuntu", limit); err != nil || !slices.Equal(tags, want) {
+		if tags, err := s.Images.TagsOf(t.Context(), "docker.io/library/ubuntu", limit); err != nil || !slices.Equal(tags, want) {
 			t.Errorf("%q, %v", tags, err)
 		}
 	}
-	if tags, err := s.TagsOf(t.Context(), "docker.io/library/none", 10); err != nil || len(tags) != 0 {
+	if tags, err := s.Images.TagsOf(t.Context(), "docker.io/library/none", 10); err != nil || len(tags) != 0 {
 		t.Errorf("%q, %v", tags, err)
 	}
 }

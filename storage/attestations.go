@@ -11,7 +11,7 @@ import (
 )
 
 // Attestations gives what is stored about images, by their manifests, in the order of the digests.
-func (s *Store) Attestations(ctx context.Context, manifests ...image.Digest) ([]shelf.StoredAttestation, error) {
+func (s *Images) Attestations(ctx context.Context, manifests ...image.Digest) ([]shelf.StoredAttestation, error) {
 	if len(manifests) == 0 {
 		return nil, nil
 	}
@@ -33,7 +33,7 @@ func (s *Store) Attestations(ctx context.Context, manifests ...image.Digest) ([]
 }
 
 // Attestation gives the original bytes of a stored attestation's manifest; NotFound where it is not stored.
-func (s *Store) Attestation(ctx context.Context, d image.Digest) (image.Attestation, error) {
+func (s *Images) Attestation(ctx context.Context, d image.Digest) (image.Attestation, error) {
 	var mediaType string
 	err := s.db.QueryRowContext(ctx, `SELECT media_type FROM attestations WHERE digest = ?`, d).Scan(&mediaType)
 	if err != nil {

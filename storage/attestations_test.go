@@ -24,7 +24,7 @@ func (s *testShelf) described(source string, architectures ...string) []string {
 			of[m.Digest()] = p.Architecture
 		}
 	}
-	all, err := s.Attestations(s.t.Context(), manifests...)
+	all, err := s.Images.Attestations(s.t.Context(), manifests...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func (s *testShelf) described(source string, architectures ...string) []string {
 			line += " " + string(image.PredicateKindOf(p))
 		}
 		words = append(words, line)
-		kept, err := s.Attestation(s.t.Context(), a.Digest)
+		kept, err := s.Images.Attestation(s.t.Context(), a.Digest)
 		if err != nil || kept.Digest != a.Digest || kept.MediaType != a.MediaType || kept.Size() != a.Size {
 			s.t.Errorf("attestation %+v: %+v, %v", a, kept, err)
 		}
@@ -96,7 +96,7 @@ func TestAnImageKeepsWhatEveryIndexSaysAboutIt(t *testing.T) {
 
 func (s *testShelf) blobRows() []string {
 	s.t.Helper()
-	rows, err := database.RowsOf(s.t.Context(), s.db, database.ScanString, `SELECT digest FROM blobs`)
+	rows, err := database.RowsOf(s.t.Context(), s.folder.db, database.ScanString, `SELECT digest FROM blobs`)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -108,16 +108,16 @@ func TestAttestationsAreSweptWithTheirImage(t *testing.T) {
 	s.pull("app:1=told amd64 arm64")
 	s.pull("redis:7=redis amd64")
 	s.delete(false, "app:1")
-	s.Settle()
+	s.Janitor.Settle()
 	waiting := diskBytes(s.files())
 	c.move(2 * testWindow)
-	s.keeper.tagsChanged()
+	s.Janitor.tagsChanged()
 	s.check([]string{"redis:7=redis amd64"})
 	if left := diskBytes(s.files()); left >= waiting {
 		t.Errorf("%d bytes are left of %d", left, waiting)
 	}
 	c.move(48 * time.Hour)
-	s.keeper.sweepStrays(t.Context())
+	s.Janitor.sweepStrays(t.Context())
 	s.check([]string{"redis:7=redis amd64"})
 }
 
@@ -126,7 +126,7 @@ func TestStraysAreNotSweptThatAnAttestationNeeds(t *testing.T) {
 	s := newShelfWith(t, Options{Now: c.now, StrayGrace: time.Minute})
 	s.pull("app:1=told-again amd64")
 	c.move(time.Hour)
-	s.keeper.sweepStrays(t.Context())
+	s.Janitor.sweepStrays(t.Context())
 	s.check([]string{"app:1=told-again amd64"})
 }
 
@@ -135,15 +135,15 @@ func TestAttestationsAreNoImages(t *testing.T) {
 	rows := func(words string) (string, *testShelf) {
 		s := newShelf(t)
 		s.pull(words)
-		if err := s.AwaitUnpacked(t.Context()); err != nil {
+		if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		list, total, err := s.List(t.Context(), shelf.Query{Limit: 10})
+		list, total, err := s.Lists.List(t.Context(), shelf.Query{Limit: 10})
 		if err != nil || total != 1 {
 			t.Fatalf("%d rows, %v", total, err)
 		}
 		list[0].Pulled = time.Time{}
-		target, err := s.Target(t.Context(), list[0].Reference)
+		target, err := s.Images.Target(t.Context(), list[0].Reference)
 		if err != nil || len(target.Images) != 2 {
 			t.Errorf("%+v, %v", target, err)
 		}
@@ -158,14 +158,14 @@ func TestAttestationsAreNoImages(t *testing.T) {
 			continue
 		}
 		for _, d := range []image.Digest{m.Digest(), m.Blobs[0].Descriptor.Digest} {
-			if _, err := s.ImageByID(t.Context(), d.Encoded()); image.KindOf(err) != image.NotFound {
+			if _, err := s.Images.ImageByID(t.Context(), d.Encoded()); image.KindOf(err) != image.NotFound {
 				t.Errorf("%s is an image: %v", d, err)
 			}
 		}
-		if _, err := s.Document(t.Context(), m.Digest()); image.KindOf(err) != image.NotFound {
+		if _, err := s.Images.Document(t.Context(), m.Digest()); image.KindOf(err) != image.NotFound {
 			t.Errorf("%s is a document: %v", m.Digest(), err)
 		}
-		if _, _, err := s.Within(t.Context(), image.Reference{Repository: "docker.io/library/app", Digest: m.Digest()}); image.KindOf(err) != image.NotFound {
+		if _, _, err := s.Images.Within(t.Context(), image.Reference{Repository: "docker.io/library/app", Digest: m.Digest()}); image.KindOf(err) != image.NotFound {
 			t.Errorf("%s is an image of the index: %v", m.Digest(), err)
 		}
 	}
@@ -186,16 +186,16 @@ func TestAnAttestationIsServedWhereItsImageIs(t *testing.T) {
 	}
 	serves := func(repo image.Repository, a sample.Built) bool {
 		t.Helper()
-		m, err := s.Served(t.Context(), image.Reference{Repository: repo, Digest: a.Digest()})
+		m, err := s.Serving.Served(t.Context(), image.Reference{Repository: repo, Digest: a.Digest()})
 		if err == nil && (m.Digest != a.Digest() || m.Size != a.Descriptor.Size || m.MediaType != a.Descriptor.MediaType) {
 			t.Errorf("%+v", m)
 		}
 		for _, blob := range a.Blobs {
-			if _, missing := s.ServedBlob(t.Context(), repo, blob.Descriptor.Digest); (missing == nil) != (err == nil) {
+			if _, missing := s.Serving.ServedBlob(t.Context(), repo, blob.Descriptor.Digest); (missing == nil) != (err == nil) {
 				t.Errorf("%s: the manifest %v, a blob %v", repo, err, missing)
 			}
 		}
-		if _, asBlob := s.ServedBlob(t.Context(), repo, a.Digest()); image.KindOf(asBlob) != image.NotFound {
+		if _, asBlob := s.Serving.ServedBlob(t.Context(), repo, a.Digest()); image.KindOf(asBlob) != image.NotFound {
 			t.Errorf("the manifest is a blob: %v", asBlob)
 		}
 		return err == nil
@@ -205,11 +205,11 @@ func TestAnAttestationIsServedWhereItsImageIs(t *testing.T) {
 			t.Error("what describes amd64 is served with it, and nothing else")
 		}
 	}
-	u, err := s.Unserved(t.Context(), image.Reference{Repository: "docker.io/library/app", Digest: about["arm64"].Digest()})
+	u, err := s.Serving.Unserved(t.Context(), image.Reference{Repository: "docker.io/library/app", Digest: about["arm64"].Digest()})
 	if arm64 := (image.Platform{OS: "linux", Architecture: "arm64"}); err != nil || u.Kind != image.EntryAttestation || u.Platform != arm64 {
 		t.Errorf("what describes arm64: %+v, %v", u, err)
 	}
-	err = s.db.Tend(t.Context(), "", func(tx *sql.Tx) error {
+	err = s.folder.db.Tend(t.Context(), "", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(t.Context(), `UPDATE images SET broken = 'on purpose'`)
 		return err
 	})

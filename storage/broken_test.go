@@ -23,7 +23,7 @@ func brokenShelf(t *testing.T) (s *testShelf, bad, good image.Digest) {
 // kept gives a job as its record has it.
 func (s *testShelf) kept(id int64) job.Job {
 	s.t.Helper()
-	j, err := s.Job(s.t.Context(), id)
+	j, err := s.Jobs.Job(s.t.Context(), id)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func (s *testShelf) job(j job.Job) int64 {
 	j.Created = time.Unix(1, 0)
 	lease := s.begin(job.Job{Detail: j.Detail, State: job.Pulling, Created: j.Created})
 	j.ID = lease.ID
-	if err := s.Ledger().Save(s.t.Context(), lease, j); err != nil {
+	if err := s.Jobs.Save(s.t.Context(), lease, j); err != nil {
 		s.t.Fatal(err)
 	}
 	return j.ID
@@ -64,7 +64,7 @@ func TestAPullOfWhatProvesBrokenIsKeptAsFailed(t *testing.T) {
 		}
 	}
 	before := map[string]int64{}
-	if _, err := (writing{s.db}).ExecContext(t.Context(), `UPDATE images SET broken = '', unpacked = NULL; UPDATE layers SET state = 'pending', diff_id = '', problem = ''`); err != nil {
+	if _, err := (writing{s.folder.db}).ExecContext(t.Context(), `UPDATE images SET broken = '', unpacked = NULL; UPDATE layers SET state = 'pending', diff_id = '', problem = ''`); err != nil {
 		t.Fatal(err)
 	}
 	for name, j := range jobs {
@@ -72,7 +72,7 @@ func TestAPullOfWhatProvesBrokenIsKeptAsFailed(t *testing.T) {
 	}
 	sound := s.job(job.Job{Detail: pull.Single{Ref: tagRef(t, "good:1"), Digest: good}, State: job.Done})
 	other := s.job(job.Job{Detail: pull.Single{Ref: tagRef(t, "bad:1"), Digest: bad}, State: job.Done, Outcome: job.Outcome{Pulled: []image.Platform{{OS: "linux", Architecture: "arm64"}}}})
-	if err := s.AwaitUnpacked(t.Context()); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for name, id := range before {
@@ -91,14 +91,14 @@ func TestAPullOfWhatProvesBrokenIsKeptAsFailed(t *testing.T) {
 
 func TestWhoeverWaitsForAnImageIsWokenWhenItIsProved(t *testing.T) {
 	s, bad, good := brokenShelf(t)
-	if err := s.AwaitProved(t.Context(), []image.Digest{bad, good}); err != nil {
+	if err := s.Unpacker.AwaitProved(t.Context(), []image.Digest{bad, good}); err != nil {
 		t.Fatal(err)
 	}
-	images, err := s.ImagesOf(t.Context(), s.configOf("redis", "amd64"), 1)
+	images, err := s.Images.ImagesOf(t.Context(), s.configOf("redis", "amd64"), 1)
 	if err != nil || len(images) != 1 || images[0].Unpacked < 0 {
 		t.Errorf("%+v, %v", images, err)
 	}
-	if why, err := brokenAs(t.Context(), s.db, bad, nil); err != nil || why == nil {
+	if why, err := brokenAs(t.Context(), s.folder.db, bad, nil); err != nil || why == nil {
 		t.Errorf("bad is not broken: %v, %v", why, err)
 	}
 }

@@ -45,7 +45,7 @@ func scanCheck(rows *sql.Rows) (shelf.TagCheck, error) {
 }
 
 // TagCheck gives what is known of a stored tag. Where nobody asked, or the tag is not stored, its State is NeverChecked.
-func (s *Store) TagCheck(ctx context.Context, ref image.Reference) (shelf.TagCheck, error) {
+func (s *Tags) TagCheck(ctx context.Context, ref image.Reference) (shelf.TagCheck, error) {
 	found, err := database.RowsOf(ctx, s.db, scanCheck, `SELECT `+checkColumns+` FROM repositories r JOIN tags t ON t.repository_id = r.id
 		JOIN tag_checks c ON c.repository_id = t.repository_id AND c.tag = t.name WHERE r.name = ? AND t.name = ?`, ref.Repository, ref.Tag)
 	if err != nil || len(found) == 0 {
@@ -55,7 +55,7 @@ func (s *Store) TagCheck(ctx context.Context, ref image.Reference) (shelf.TagChe
 }
 
 // CheckedTags gives tags in a state, by name: at most limit, and how many there are. Not for NeverChecked.
-func (s *Store) CheckedTags(ctx context.Context, state shelf.UpdateState, limit int) (tags []shelf.TagCheck, total int, err error) {
+func (s *Tags) CheckedTags(ctx context.Context, state shelf.UpdateState, limit int) (tags []shelf.TagCheck, total int, err error) {
 	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM listing WHERE update_state = ? AND tag <> ''`, state).Scan(&total); err != nil {
 			return err
@@ -69,7 +69,7 @@ func (s *Store) CheckedTags(ctx context.Context, state shelf.UpdateState, limit 
 }
 
 // CountChecked counts the stored tags in each state.
-func (s *Store) CountChecked(ctx context.Context) (map[shelf.UpdateState]int, error) {
+func (s *Tags) CountChecked(ctx context.Context) (map[shelf.UpdateState]int, error) {
 	counts := map[shelf.UpdateState]int{}
 	_, err := database.RowsOf(ctx, s.db, func(rows *sql.Rows) (struct{}, error) {
 		var state shelf.UpdateState
@@ -87,7 +87,7 @@ const toCheck = ` FROM tags t CROSS JOIN repositories r ON r.id = t.repository_i
 
 // TagsToCheck gives stored tags in a fixed order after one, those that nobody asked about since a time: of one
 // repository, or of all where it is empty.
-func (s *Store) TagsToCheck(ctx context.Context, of image.Repository, since time.Time, after image.Reference, limit int) ([]image.Reference, error) {
+func (s *Tags) TagsToCheck(ctx context.Context, of image.Repository, since time.Time, after image.Reference, limit int) ([]image.Reference, error) {
 	return database.RowsOf(ctx, s.db, func(rows *sql.Rows) (ref image.Reference, err error) {
 		return ref, rows.Scan(&ref.Repository, &ref.Tag)
 	},
@@ -96,13 +96,13 @@ func (s *Store) TagsToCheck(ctx context.Context, of image.Repository, since time
 }
 
 // CountToCheck counts what TagsToCheck gives in all.
-func (s *Store) CountToCheck(ctx context.Context, of image.Repository, since time.Time) (n int, err error) {
+func (s *Tags) CountToCheck(ctx context.Context, of image.Repository, since time.Time) (n int, err error) {
 	return n, s.db.QueryRowContext(ctx, `SELECT count(*)`+toCheck, database.Millis(since), of).Scan(&n)
 }
 
 // SaveChecks keeps what registries said about tags, in one transaction, and gives the state that follows for each: of a
 // tag that is not stored any more, NeverChecked. What was asked earlier than what is known says nothing any more.
-func (s *Store) SaveChecks(ctx context.Context, by image.Actor, all []shelf.Checked) ([]shelf.UpdateState, error) {
+func (s *Tags) SaveChecks(ctx context.Context, by image.Actor, all []shelf.Checked) ([]shelf.UpdateState, error) {
 	states := make([]shelf.UpdateState, len(all))
 	subject := ""
 	if len(all) == 1 {

@@ -28,7 +28,7 @@ func TestOlderThanMeansTheSameInTheListAndInAPrune(t *testing.T) {
 		s.pull(name + ":1=" + name + " amd64")
 	}
 	for _, until := range []time.Time{moment, moment.Add(300 * time.Microsecond), moment.AddDate(200, 0, 0), time.Unix(0, 0).UTC(), time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC)} {
-		rows, _, err := s.List(t.Context(), shelf.Query{Before: until, Limit: 100})
+		rows, _, err := s.Lists.List(t.Context(), shelf.Query{Before: until, Limit: 100})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,7 +36,7 @@ func TestOlderThanMeansTheSameInTheListAndInAPrune(t *testing.T) {
 		for _, r := range rows {
 			listed = append(listed, r.Reference.Familiar())
 		}
-		plan, err := s.PlanPrune(t.Context(), shelf.Prune{All: true, Until: until})
+		plan, err := s.Removals.PlanPrune(t.Context(), shelf.Prune{All: true, Until: until})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,10 +31,10 @@ func newWrittenShelf(t *testing.T) *testShelf {
 		j.Outcome.Lines = []string{strings.Repeat(fmt.Sprintf("line %d of a long record; ", i), 200*(i%3))}
 		s.begin(j)
 	}
-	if err := s.AwaitUnpacked(t.Context()); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.Settle()
+	s.Janitor.Settle()
 	return s
 }
 
@@ -171,7 +171,7 @@ func TestADatabaseThatWasOverwrittenAfterACrashIsFoundAtTheStartOrWhenItIsRead(t
 	crashed := t.TempDir()
 	checkpoint(t, s.dir)
 	copyDatabase(t, s.dir, crashed)
-	truth, err := everything(t, s.db)
+	truth, err := everything(t, s.folder.db)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestADatabaseThatWasOverwrittenAfterACrashIsFoundAtTheStartOrWhenItIsRead(t
 			started++
 			return
 		}
-		found, err := everything(t, again.db)
+		found, err := everything(t, again.folder.db)
 		switch {
 		case err != nil:
 			saysDamaged(t, what+", started", err)
@@ -297,12 +297,12 @@ func TestWhatCannotBeADataFolderIsSaidInWords(t *testing.T) {
 func TestNothingIsWrittenToADamagedDatabase(t *testing.T) {
 	s := newShelf(t)
 	s.pull("redis:7=redis amd64")
-	s.Settle()
+	s.Janitor.Settle()
 	files := s.files()
 	s.damageDatabase()
-	_, err := s.Ledger().Begin(t.Context(), job.Job{Detail: pull.Single{Ref: tagRef(t, "redis:7")}})
+	_, err := s.Jobs.Begin(t.Context(), job.Job{Detail: pull.Single{Ref: tagRef(t, "redis:7")}})
 	saysDamaged(t, "a new job", err)
-	s.keeper.removeStrays(slices.Collect(maps.Keys(files)))
+	s.Janitor.removeStrays(slices.Collect(maps.Keys(files)))
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}

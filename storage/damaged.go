@@ -13,8 +13,8 @@ import (
 
 // Damaged lists the blobs that were found damaged and are not mended, by digest: at most limit, each with at most uses
 // references, and how many there are.
-func (s *Store) Damaged(ctx context.Context, limit, uses int) (all []shelf.DamagedBlob, total int, err error) {
-	marked := s.blobs.Marks.All()
+func (s *Blobs) Damaged(ctx context.Context, limit, uses int) (all []shelf.DamagedBlob, total int, err error) {
+	marked := s.files.Marks.All()
 	if len(marked) == 0 {
 		return nil, 0, nil
 	}
@@ -42,10 +42,10 @@ func (s *Store) Damaged(ctx context.Context, limit, uses int) (all []shelf.Damag
 }
 
 // CountDamaged counts the blobs that were found damaged and are not mended.
-func (s *Store) CountDamaged() int { return len(s.blobs.Marks.All()) }
+func (s *Blobs) CountDamaged() int { return len(s.files.Marks.All()) }
 
 // IsDamaged reports whether a blob was found damaged and is not mended.
-func (s *Store) IsDamaged(d image.Digest) bool { return s.blobs.Marks.Has(d) }
+func (s *Blobs) IsDamaged(d image.Digest) bool { return s.files.Marks.Has(d) }
 
 // damagedNeeds gives the references that lead to a blob: as a layer, a config, a manifest, an index, or a part of what describes
 // an image; with the platform of the image on the way, empty where the blob is an index.
@@ -108,17 +108,17 @@ func findNeeds(ctx context.Context, tx *sql.Tx, b *shelf.DamagedBlob, most int) 
 }
 
 // OpenBlob opens a stored blob to be handed out, and gives its size: see blob.Store.OpenProved.
-func (s *Store) OpenBlob(ctx context.Context, d image.Digest) (io.ReadSeekCloser, int64, error) {
-	return s.blobs.OpenProved(ctx, d)
+func (s *Blobs) OpenBlob(ctx context.Context, d image.Digest) (io.ReadSeekCloser, int64, error) {
+	return s.files.OpenProved(ctx, d)
 }
 
 // ProveBlob reports whether a blob's whole file is on disk and is what it should be. It is read for that unless it was
 // proved since the start; read is told of the bytes as they are read. A blob that turns out damaged is remembered as such.
-func (s *Store) ProveBlob(ctx context.Context, d image.Descriptor, read func(n int)) (whole bool, err error) {
+func (s *Blobs) ProveBlob(ctx context.Context, d image.Descriptor, read func(n int)) (whole bool, err error) {
 	if !s.HasBlob(d) {
 		return false, nil
 	}
-	err = s.blobs.Prove(ctx, d.Digest, read)
+	err = s.files.Prove(ctx, d.Digest, read)
 	if kind := image.KindOf(err); kind == image.Damaged || kind == image.NotFound {
 		return false, nil
 	}
@@ -126,10 +126,10 @@ func (s *Store) ProveBlob(ctx context.Context, d image.Descriptor, read func(n i
 }
 
 // LostBlob notes that the file of a blob which rows need is missing, or has another size.
-func (s *Store) LostBlob(d image.Digest) { _ = s.blobs.Damage(d) }
+func (s *Blobs) LostBlob(d image.Digest) { _ = s.files.Damage(d) }
 
 // tellDamage says in the log that a blob is damaged.
-func (s *Store) tellDamage(d image.Digest, mark error) {
+func (s *Blobs) tellDamage(d image.Digest, mark error) {
 	s.log.Error("a stored blob is damaged: it is not served any more, and pulling its image again mends it", "digest", d)
 	if mark != nil {
 		s.log.Error("that a blob is damaged is not kept for the next start", "digest", d, "error", mark)

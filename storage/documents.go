@@ -181,12 +181,12 @@ func (k *documents) used(d image.Digest) {
 
 // KeptDocument gives an index or a manifest that is stored, or that KeepDocument kept; NotFound else. Its
 // bytes have been proved against d.
-func (s *Store) KeptDocument(ctx context.Context, d image.Digest) (image.Document, error) {
+func (s *Images) KeptDocument(ctx context.Context, d image.Digest) (image.Document, error) {
 	doc, err := s.Document(ctx, d)
 	if kind := image.KindOf(err); err == nil || kind != image.NotFound && kind != image.Corrupt && kind != image.Damaged {
 		return doc, err
 	}
-	mediaType, raw, err := s.documents.get(d)
+	mediaType, raw, err := s.kept.get(d)
 	if err != nil {
 		return image.Document{}, err
 	}
@@ -199,7 +199,7 @@ func (s *Store) KeptDocument(ctx context.Context, d image.Digest) (image.Documen
 // KeepDocument remembers an index or a manifest of at most 256 KiB that was read from a registry, so that it need not
 // be read again; nothing happens with a larger one, or with one that is stored. Corrupt where the bytes are not those
 // of the digest.
-func (s *Store) KeepDocument(ctx context.Context, doc image.Document) error {
+func (s *Images) KeepDocument(ctx context.Context, doc image.Document) error {
 	if image.DigestOf(doc.Raw) != doc.Digest {
 		return image.Errorf(image.Corrupt, "manifest %s has other bytes than its digest says", doc.Digest)
 	}
@@ -212,13 +212,13 @@ func (s *Store) KeepDocument(ctx context.Context, doc image.Document) error {
 	if err != nil || stored {
 		return err
 	}
-	return s.documents.put(doc.MediaType, doc.Digest, doc.Raw)
+	return s.kept.put(doc.MediaType, doc.Digest, doc.Raw)
 }
 
 // KeptAttestation gives the manifest of an attestation that KeepAttestation kept; NotFound else. Its bytes have been
 // proved against d.
-func (s *Store) KeptAttestation(_ context.Context, d image.Digest) (image.Attestation, error) {
-	mediaType, raw, err := s.documents.get(d)
+func (s *Images) KeptAttestation(_ context.Context, d image.Digest) (image.Attestation, error) {
+	mediaType, raw, err := s.kept.get(d)
 	if err != nil {
 		return image.Attestation{}, err
 	}
@@ -230,6 +230,6 @@ func (s *Store) KeptAttestation(_ context.Context, d image.Digest) (image.Attest
 }
 
 // KeepAttestation remembers the manifest of an attestation as KeepDocument does.
-func (s *Store) KeepAttestation(ctx context.Context, a image.Attestation) error {
+func (s *Images) KeepAttestation(ctx context.Context, a image.Attestation) error {
 	return s.KeepDocument(ctx, image.Document{MediaType: a.MediaType, Digest: a.Digest, Raw: a.Raw})
 }

@@ -69,14 +69,14 @@ func (k *keeping) manifest(nth, size int) image.Document {
 
 func (k *keeping) keep(doc image.Document) {
 	k.t.Helper()
-	if err := k.KeepDocument(k.t.Context(), doc); err != nil {
+	if err := k.Images.KeepDocument(k.t.Context(), doc); err != nil {
 		k.t.Fatal(err)
 	}
 }
 
 func (k *keeping) has(doc image.Document) bool {
 	k.t.Helper()
-	got, err := k.KeptDocument(k.t.Context(), doc.Digest)
+	got, err := k.Images.KeptDocument(k.t.Context(), doc.Digest)
 	if err != nil {
 		if image.KindOf(err) != image.NotFound {
 			k.t.Fatal(err)
@@ -92,7 +92,7 @@ func (k *keeping) has(doc image.Document) bool {
 // files counts what is in the folder, and its bytes.
 func (k *keeping) files() (n int, sum int64) {
 	k.t.Helper()
-	files, err := k.documents.files()
+	files, err := k.Images.kept.files()
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func (k *keeping) files() (n int, sum int64) {
 // spoil puts other bytes in the place of a document.
 func (k *keeping) spoil(d image.Digest, raw []byte) {
 	k.t.Helper()
-	if err := os.WriteFile(k.documents.path(d), append([]byte("a/b\n"), raw...), 0o600); err != nil {
+	if err := os.WriteFile(k.Images.kept.path(d), append([]byte("a/b\n"), raw...), 0o600); err != nil {
 		k.t.Fatal(err)
 	}
 }
@@ -135,13 +135,13 @@ func TestManifestsOfAttestationsAreKeptToo(t *testing.T) {
 	}
 	has := func(when string, want bool) {
 		t.Helper()
-		got, err := k.KeptAttestation(t.Context(), about.Digest)
+		got, err := k.Images.KeptAttestation(t.Context(), about.Digest)
 		if want && (err != nil || !bytes.Equal(got.Raw, raw) || got.MediaType != about.MediaType || len(got.Statements) != 1) || !want && image.KindOf(err) != image.NotFound {
 			t.Errorf("%s: %+v, %v", when, got, err)
 		}
 	}
 	has("before it was kept", false)
-	if err := k.KeepAttestation(t.Context(), about); err != nil {
+	if err := k.Images.KeepAttestation(t.Context(), about); err != nil {
 		t.Fatal(err)
 	}
 	has("at once", true)
@@ -152,16 +152,16 @@ func TestManifestsOfAttestationsAreKeptToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.keep(index)
-	if _, err := k.KeptAttestation(t.Context(), index.Digest); image.KindOf(err) != image.NotFound {
+	if _, err := k.Images.KeptAttestation(t.Context(), index.Digest); image.KindOf(err) != image.NotFound {
 		t.Errorf("an index: %v", err)
 	}
 	k.restart()
-	if _, err := k.KeptDocument(t.Context(), index.Digest); err != nil {
+	if _, err := k.Images.KeptDocument(t.Context(), index.Digest); err != nil {
 		t.Errorf("asking for an attestation lost an index: %v", err)
 	}
 	k.spoil(about.Digest, []byte("{}"))
 	has("spoiled", false)
-	if err := k.KeepAttestation(t.Context(), about); err != nil {
+	if err := k.Images.KeepAttestation(t.Context(), about); err != nil {
 		t.Fatal(err)
 	}
 	k.restart()
@@ -181,10 +181,10 @@ func TestDocumentWithAnotherDigestIsRefused(t *testing.T) {
 	k := newKeeping(t)
 	doc := k.manifest(1, 10)
 	doc.Digest = k.manifest(2, 10).Digest
-	if err := k.KeepDocument(t.Context(), doc); image.KindOf(err) != image.Corrupt {
+	if err := k.Images.KeepDocument(t.Context(), doc); image.KindOf(err) != image.Corrupt {
 		t.Errorf("%v, want corrupt", err)
 	}
-	if _, err := k.KeptDocument(t.Context(), doc.Digest); image.KindOf(err) != image.NotFound {
+	if _, err := k.Images.KeptDocument(t.Context(), doc.Digest); image.KindOf(err) != image.NotFound {
 		t.Errorf("%v, want not found", err)
 	}
 }
@@ -199,8 +199,8 @@ func TestAFileWithOtherBytesThanItsDigestIsDropped(t *testing.T) {
 		t.Error("the wrong bytes were given")
 	}
 	k.restart()
-	if n, _ := k.files(); n != 0 || k.documents.bytes != 0 {
-		t.Errorf("%d files are left, of %d bytes", n, k.documents.bytes)
+	if n, _ := k.files(); n != 0 || k.Images.kept.bytes != 0 {
+		t.Errorf("%d files are left, of %d bytes", n, k.Images.kept.bytes)
 	}
 	k.keep(doc)
 	if !k.has(doc) {
@@ -216,7 +216,7 @@ func TestADocumentIsReadWhileOthersAreKept(t *testing.T) {
 	for range 4 {
 		all.Go(func() {
 			for range 200 {
-				if got, err := k.KeptDocument(t.Context(), doc.Digest); err == nil && !bytes.Equal(got.Raw, doc.Raw) ||
+				if got, err := k.Images.KeptDocument(t.Context(), doc.Digest); err == nil && !bytes.Equal(got.Raw, doc.Raw) ||
 					err != nil && image.KindOf(err) != image.NotFound {
 					t.Errorf("got %d bytes, %v", len(got.Raw), err)
 				}
@@ -251,15 +251,15 @@ func TestTheLongestUnusedDocumentsGoFirst(t *testing.T) {
 		}
 	}
 	k.restart()
-	k.documents.warm() // which a start does in the background
+	k.Images.kept.warm() // which a start does in the background
 	n, all := k.files()
-	if n != len(docs) || k.documents.bytes != all {
-		t.Errorf("%d documents of %d bytes, counted as %d", n, all, k.documents.bytes)
+	if n != len(docs) || k.Images.kept.bytes != all {
+		t.Errorf("%d documents of %d bytes, counted as %d", n, all, k.Images.kept.bytes)
 	}
-	k.documents.most = all - 1
+	k.Images.kept.most = all - 1
 	k.keep(k.manifest(3*lot, 1000))
-	if _, sum := k.files(); sum > all-all/8 || k.documents.bytes != sum {
-		t.Errorf("%d bytes of %d are left, counted as %d", sum, all, k.documents.bytes)
+	if _, sum := k.files(); sum > all-all/8 || k.Images.kept.bytes != sum {
+		t.Errorf("%d bytes of %d are left, counted as %d", sum, all, k.Images.kept.bytes)
 	}
 	for i, d := range docs {
 		if has := k.has(d); !has && i/lot != 1 {
@@ -272,14 +272,14 @@ func TestStoredDocumentIsGivenAndNotKeptBeside(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64")
 	stored := s.Build("jammy")
-	doc, err := s.KeptDocument(t.Context(), stored.Digest())
+	doc, err := s.Images.KeptDocument(t.Context(), stored.Digest())
 	if err != nil || doc.Index == nil {
 		t.Fatalf("%+v, %v", doc, err)
 	}
-	if err := s.KeepDocument(t.Context(), doc); err != nil {
+	if err := s.Images.KeepDocument(t.Context(), doc); err != nil {
 		t.Fatal(err)
 	}
-	if kept, err := s.documents.files(); err != nil || len(kept) != 0 {
+	if kept, err := s.Images.kept.files(); err != nil || len(kept) != 0 {
 		t.Errorf("%d are kept, %v", len(kept), err)
 	}
 }
@@ -296,13 +296,13 @@ func TestADocumentNestedTooDeepThatIsStoredAlreadyIsStillReadAndCanBeDeleted(t *
 		t.Fatalf("it would be taken in today: %v", err)
 	}
 	s.pull("deep:1=deep amd64")
-	doc, err := s.Document(t.Context(), image.Digest(b.Digest()))
+	doc, err := s.Images.Document(t.Context(), image.Digest(b.Digest()))
 	if err != nil || doc.Manifest == nil || len(doc.Manifest.Layers) != 1 {
 		t.Errorf("it is read as %+v: %v", doc.Manifest, err)
 	}
 	if _, err := s.remove(t.Context(), shelf.Remove(shelf.RemovalItem{Reference: tagRef(t, "deep:1")})); err != nil {
 		t.Error(err)
 	}
-	s.Settle()
+	s.Janitor.Settle()
 	s.check(nil)
 }

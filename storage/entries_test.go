@@ -77,7 +77,7 @@ func (s *testShelf) listing(reference string, entries ...string) sample.Built {
 		}
 		p.Images = append(p.Images, shelf.PulledImage{Document: doc, Config: config, Platform: as})
 	}
-	if _, err := s.Record(s.t.Context(), p); err != nil {
+	if _, err := s.Recorder.Record(s.t.Context(), p); err != nil {
 		s.t.Fatal(err)
 	}
 	return b
@@ -111,11 +111,11 @@ func TestAnImageIsForThePlatformsThatItsIndexSays(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newShelf(t)
 			s.listing("app:1", c.entries...)
-			target, err := s.Target(t.Context(), tagRef(t, "app:1"))
+			target, err := s.Images.Target(t.Context(), tagRef(t, "app:1"))
 			if got := words(target.Images); err != nil || !slices.Equal(got, c.want) {
 				t.Errorf("%q, %v; want %q", got, err, c.want)
 			}
-			stored, err := s.Resolved(t.Context(), tagRef(t, "app:1"))
+			stored, err := s.Images.Resolved(t.Context(), tagRef(t, "app:1"))
 			if err != nil || len(stored.Images) != len(c.want) {
 				t.Errorf("a pull finds %+v, %v", stored.Images, err)
 			}
@@ -123,7 +123,7 @@ func TestAnImageIsForThePlatformsThatItsIndexSays(t *testing.T) {
 				if !p.Platform.Known() {
 					continue
 				}
-				rows, total, err := s.List(t.Context(), shelf.Query{Platform: p.Platform, Limit: 10})
+				rows, total, err := s.Lists.List(t.Context(), shelf.Query{Platform: p.Platform, Limit: 10})
 				if err != nil || total != 1 || len(rows[0].Platforms) != len(c.want) || rows[0].Platforms[i] != p.Platform {
 					t.Errorf("the list for %s has %d rows, %+v", p.Platform, total, rows)
 				}
@@ -138,17 +138,17 @@ func TestTwoIndexesCanCallAnImageDifferently(t *testing.T) {
 	s.listing("app:2", "a linux/amd64 linux/amd64", "b linux/amd64 linux/386")
 	manifest := first.Children[0].Digest()
 	for tag, want := range map[string]string{"app:1": "linux/arm64", "app:2": "linux/amd64"} {
-		target, err := s.Target(t.Context(), tagRef(t, tag))
+		target, err := s.Images.Target(t.Context(), tagRef(t, tag))
 		if err != nil || target.Images[0].Platform.String() != want || target.Images[0].Manifest != manifest {
 			t.Errorf("%s: %q, %v", tag, words(target.Images), err)
 		}
 	}
-	names, err := s.NamesOf(t.Context(), s.imageOf(manifest).ID, 10)
+	names, err := s.Images.NamesOf(t.Context(), s.imageOf(manifest).ID, 10)
 	if err != nil || names.Called[tagRef(t, "app:1")].String() != "linux/arm64" || names.Called[tagRef(t, "app:2")].String() != "linux/amd64" {
 		t.Errorf("its names: %+v, %v", names, err)
 	}
-	s.blobs.Damage(manifest)
-	damaged, _, err := s.Damaged(t.Context(), 10, 10)
+	s.folder.blobs.Damage(manifest)
+	damaged, _, err := s.Blobs.Damaged(t.Context(), 10, 10)
 	if err != nil || len(damaged) != 1 || len(damaged[0].Needs) != 2 || damaged[0].Needs[0].Platforms[0].String() != "linux/arm64" || damaged[0].Needs[1].Platforms[0].String() != "linux/amd64" {
 		t.Errorf("what needs it: %+v, %v", damaged, err)
 	}
@@ -157,7 +157,7 @@ func TestTwoIndexesCanCallAnImageDifferently(t *testing.T) {
 // imageOf gives a stored image as it is by itself.
 func (s *testShelf) imageOf(manifest image.Digest) shelf.Image {
 	s.t.Helper()
-	images, err := reachableImages(s.t.Context(), s.db, manifest)
+	images, err := reachableImages(s.t.Context(), s.folder.db, manifest)
 	if err != nil || len(images) != 1 {
 		s.t.Fatalf("%s: %v, %v", manifest, images, err)
 	}
@@ -167,7 +167,7 @@ func (s *testShelf) imageOf(manifest image.Digest) shelf.Image {
 func TestAManifestThatOnlyAnIndexKnowsIsFoundUnderWhatTheIndexCallsIt(t *testing.T) {
 	s := newShelf(t)
 	b := s.listing("app:1", "a linux/amd64 linux/amd64", "b linux/amd64 linux/arm64")
-	index, img, err := s.Within(t.Context(), tagRef(t, "app:1").WithTag("").WithDigest(b.Children[1].Digest()))
+	index, img, err := s.Images.Within(t.Context(), tagRef(t, "app:1").WithTag("").WithDigest(b.Children[1].Digest()))
 	if err != nil || index.Digest != b.Digest() || img.Platform.String() != "linux/arm64" {
 		t.Errorf("%s, %+v, %v", index, img, err)
 	}
@@ -189,7 +189,7 @@ func TestDeletingAPlatformIsDeletingWhatTheIndexCallsSo(t *testing.T) {
 	if !slices.Equal(stays, []string{"linux/amd64", "linux/386", "linux/s390x"}) {
 		t.Errorf("stays %q", stays)
 	}
-	target, err := s.Target(t.Context(), tagRef(t, "app:1"))
+	target, err := s.Images.Target(t.Context(), tagRef(t, "app:1"))
 	if got := words(target.Images); err != nil || !slices.Equal(got, append([]string{"linux/amd64"}, want...)) {
 		t.Errorf("left are %q, %v", got, err)
 	}
@@ -198,8 +198,8 @@ func TestDeletingAPlatformIsDeletingWhatTheIndexCallsSo(t *testing.T) {
 	if err != nil || len(plan.Deleted) != 1 || len(plan.Remains[0].Platforms) != 1 {
 		t.Errorf("%+v, %+v, %v", plan.Deleted, plan.Remains, err)
 	}
-	s.Settle()
-	if target, err = s.Target(t.Context(), tagRef(t, "app:1")); err != nil || !slices.Equal(words(target.Images), []string{"linux/amd64"}) {
+	s.Janitor.Settle()
+	if target, err = s.Images.Target(t.Context(), tagRef(t, "app:1")); err != nil || !slices.Equal(words(target.Images), []string{"linux/amd64"}) {
 		t.Errorf("left are %q, %v", words(target.Images), err)
 	}
 }
@@ -207,13 +207,13 @@ func TestDeletingAPlatformIsDeletingWhatTheIndexCallsSo(t *testing.T) {
 func TestAFolderOfAnOlderVersionGetsThePlatformsOfItsIndexes(t *testing.T) {
 	s := newShelf(t)
 	s.listing("bottle:1", "a darwin/arm64 darwin(macOS%2012.6)/arm64", "b darwin/arm64 darwin(macOS%2013.5)/arm64", "c linux/amd64 linux/arm64")
-	s.Settle()
+	s.Janitor.Settle()
 	for _, statement := range []string{
 		`UPDATE index_entries SET platform = 'darwin/arm64' WHERE platform LIKE 'darwin%'`,
 		`UPDATE listing SET platforms = 'darwin/arm64 darwin/arm64 linux/amd64'`,
 		`INSERT INTO unread_indexes SELECT digest FROM manifests WHERE kind = 'index'`,
 	} {
-		if _, err := (writing{s.db}).ExecContext(t.Context(), statement); err != nil {
+		if _, err := (writing{s.folder.db}).ExecContext(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -223,16 +223,16 @@ func TestAFolderOfAnOlderVersionGetsThePlatformsOfItsIndexes(t *testing.T) {
 	s.open()
 	defer s.Close()
 	want := []string{"darwin(macOS%2012.6)/arm64", "darwin(macOS%2013.5)/arm64", "linux/arm64!linux/amd64"}
-	target, err := s.Target(t.Context(), tagRef(t, "bottle:1"))
+	target, err := s.Images.Target(t.Context(), tagRef(t, "bottle:1"))
 	if got := words(target.Images); err != nil || !slices.Equal(got, want) {
 		t.Errorf("%q, %v; want %q", got, err, want)
 	}
-	rows, _, err := s.List(t.Context(), shelf.Query{Limit: 1})
+	rows, _, err := s.Lists.List(t.Context(), shelf.Query{Limit: 1})
 	if err != nil || len(rows[0].Platforms) != 3 || rows[0].Platforms[1].OSVersion != "macOS 13.5" || rows[0].Platforms[2].Architecture != "arm64" {
 		t.Errorf("the list has %+v, %v", rows, err)
 	}
 	var left int
-	if err := s.db.QueryRowContext(t.Context(), `SELECT count(*) FROM unread_indexes`).Scan(&left); err != nil || left != 0 {
+	if err := s.folder.db.QueryRowContext(t.Context(), `SELECT count(*) FROM unread_indexes`).Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d indexes are unread, %v", left, err)
 	}
 }

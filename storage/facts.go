@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 
@@ -62,9 +63,17 @@ func writeFacts(ctx context.Context, tx *sql.Tx, manifest image.Digest, annotati
 // factsAtOnce is how many images' facts are read from disk in one transaction.
 const factsAtOnce = 200
 
+// older brings the rows that an older version wrote up to date.
+type older struct {
+	db     *database.DB
+	images *Images
+	lists  *Lists
+	log    *slog.Logger
+}
+
 // readFacts fills in the facts of images that an older version recorded. An image whose files cannot be read is left
 // out, and tried again at the next start.
-func (s *Store) readFacts(ctx context.Context) error {
+func (s older) readFacts(ctx context.Context) error {
 	after, count := image.Digest(""), 0
 	for {
 		manifests, err := database.RowsOf(ctx, s.db, database.ScanDigest,
@@ -77,7 +86,7 @@ func (s *Store) readFacts(ctx context.Context) error {
 		}
 		err = s.db.Tend(ctx, "", func(tx *sql.Tx) error {
 			for _, d := range manifests {
-				doc, config, err := s.readImage(ctx, d)
+				doc, config, err := s.images.readImage(ctx, d)
 				if err != nil {
 					s.log.Warn("read an image's config", "manifest", d, "error", err)
 					continue
@@ -97,7 +106,7 @@ func (s *Store) readFacts(ctx context.Context) error {
 }
 
 // readImage reads a stored image's manifest and config from disk.
-func (s *Store) readImage(ctx context.Context, manifest image.Digest) (image.Document, *image.Config, error) {
+func (s *Images) readImage(ctx context.Context, manifest image.Digest) (image.Document, *image.Config, error) {
 	doc, err := s.Document(ctx, manifest)
 	if err != nil {
 		return image.Document{}, nil, err

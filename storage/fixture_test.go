@@ -61,9 +61,9 @@ func (s *testShelf) open() {
 		s.t.Fatal(err)
 	}
 	s.Store = store
-	store.keeper.mu.Lock()
-	defer store.keeper.mu.Unlock()
-	store.keeper.waits.delay = time.Millisecond // the tests wait for it often
+	store.Janitor.mu.Lock()
+	defer store.Janitor.mu.Unlock()
+	store.Janitor.waits.delay = time.Millisecond // the tests wait for it often
 }
 
 // fill pulls in order, and pins what is to be: "pin ubuntu:22.04 why".
@@ -76,7 +76,7 @@ func (s *testShelf) fill(all []string) {
 			continue
 		}
 		name, note, _ := strings.Cut(pin, " ")
-		if _, err := s.Pin(s.t.Context(), s.Item(name, "").Reference, note, image.ActorNamed("mira")); err != nil {
+		if _, err := s.Tags.Pin(s.t.Context(), s.Item(name, "").Reference, note, image.ActorNamed("mira")); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -91,7 +91,7 @@ func (s *testShelf) pull(words string) {
 // begin keeps a job that is worked on.
 func (s *testShelf) begin(j job.Job) job.Lease {
 	s.t.Helper()
-	lease, err := s.Ledger().Begin(s.t.Context(), j)
+	lease, err := s.Jobs.Begin(s.t.Context(), j)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func (s *testShelf) record(words string, alter func(*shelf.Pulled)) {
 	h := s.Read(words)
 	b := s.Build(h.Source)
 	indexes, images := h.Wants(b)
-	before, err := s.Resolved(s.t.Context(), h.Ref)
+	before, err := s.Images.Resolved(s.t.Context(), h.Ref)
 	if err != nil && image.KindOf(err) != image.NotFound {
 		s.t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func (s *testShelf) record(words string, alter func(*shelf.Pulled)) {
 		p.Images = append(p.Images, img)
 	}
 	alter(&p)
-	if _, err := s.Record(s.t.Context(), p); err != nil {
+	if _, err := s.Recorder.Record(s.t.Context(), p); err != nil {
 		s.t.Fatalf("record %s: %v", words, err)
 	}
 }
@@ -159,10 +159,10 @@ func (s *testShelf) attestation(b sample.Built) image.Attestation {
 
 func (s *testShelf) put(d image.Digest, data []byte) {
 	s.t.Helper()
-	if s.blobs.Has(d, int64(len(data))) {
+	if s.folder.blobs.Has(d, int64(len(data))) {
 		return
 	}
-	w, err := s.blobs.Partials.Writer(d, int64(len(data)))
+	w, err := s.folder.blobs.Partials.Writer(d, int64(len(data)))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func (s *testShelf) files() map[image.Digest]int64 {
 // rows gives the list as the tables word it, sorted, with the reason where it is not a tag.
 func (s *testShelf) rows() []string {
 	s.t.Helper()
-	list, _, err := s.List(s.t.Context(), shelf.Query{Limit: 100})
+	list, _, err := s.Lists.List(s.t.Context(), shelf.Query{Limit: 100})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -225,7 +225,7 @@ func (s *testShelf) rows() []string {
 // them, index.json and the sums.
 func (s *testShelf) check(want []string) {
 	s.t.Helper()
-	s.Settle()
+	s.Janitor.Settle()
 	slices.Sort(want)
 	if got := s.rows(); !slices.Equal(got, want) {
 		s.t.Errorf("rows\n got %q\nwant %q", got, want)
@@ -253,7 +253,7 @@ func (s *testShelf) check(want []string) {
 	for _, n := range files {
 		bytes += n
 	}
-	totals, err := s.Totals(s.t.Context())
+	totals, err := s.Lists.Totals(s.t.Context())
 	if sums := (shelf.Totals{Images: len(want), Repositories: len(repositories), Blobs: len(files), Bytes: bytes}); err != nil || totals != sums {
 		s.t.Errorf("totals %+v (%v), want %+v", totals, err, sums)
 	}
@@ -275,7 +275,7 @@ func (s *testShelf) checkFiles(want map[image.Digest]int64) {
 	}
 	for _, query := range []string{`SELECT digest FROM blobs`, `SELECT digest FROM manifests`, `SELECT digest FROM layers`, `SELECT manifest_digest FROM images`, `SELECT layer_digest FROM image_layers`,
 		`SELECT digest FROM attestations`, `SELECT manifest_digest FROM image_attestations`, `SELECT attestation_digest FROM image_attestations`, `SELECT blob_digest FROM attestation_blobs`} {
-		digests, err := database.RowsOf(s.t.Context(), s.db, database.ScanString, query)
+		digests, err := database.RowsOf(s.t.Context(), s.folder.db, database.ScanString, query)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -311,10 +311,10 @@ func (s *testShelf) layoutNames() []string {
 
 // remove plans and carries the plan out as somebody who confirms it at once.
 func (s *testShelf) remove(ctx context.Context, asked shelf.Removal) (shelf.RemovalPlan, error) {
-	plan, err := s.PlanRemoval(ctx, asked)
+	plan, err := s.Removals.PlanRemoval(ctx, asked)
 	if err != nil {
 		return plan, err
 	}
-	done, err := s.Remove(ctx, asked, plan.Fingerprint, image.ActorNamed("noa"))
+	done, err := s.Removals.Remove(ctx, asked, plan.Fingerprint, image.ActorNamed("noa"))
 	return done.Plan, err
 }

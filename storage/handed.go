@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -23,27 +24,28 @@ const (
 	handedAtOnce = 1000 // that one statement writes
 )
 
-// Downloaded counts that a client was given what a reference names: d, the digest of the index or manifest, and with it
-// images, manifests that d lists, where they went along unasked, as in an archive. It takes some tens of nanoseconds
-// and no look at the database, which learns of it a few seconds later, or at the end; a crash loses those.
-func (s *Store) Downloaded(ref image.Reference, d image.Digest, images ...image.Digest) {
+// Downloaded counts that a client was given what a reference names: d, the digest of the index or manifest, and with it images,
+// manifests that d lists, where they went along unasked, as in an archive. It takes some tens of nanoseconds and no look
+// at the database, which learns of it a few seconds later, or at the end; a crash loses those.
+func (s *Downloads) Downloaded(ref image.Reference, d image.Digest, images ...image.Digest) {
 	at := database.Millis(s.now())
-	h := s.handed
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.add(handedKey{ref.Repository, ref.Tag, d}, 1, at)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.add(handedKey{ref.Repository, ref.Tag, d}, 1, at)
 	for _, i := range images {
 		if i != d {
-			h.add(handedKey{ref.Repository, "", i}, 1, at)
+			s.add(handedKey{ref.Repository, "", i}, 1, at)
 		}
 	}
 }
 
-// handed gathers what was handed out, until it is written.
-type handed struct {
-	store *Store
-	kick  chan struct{} // there is something
-	full  chan struct{} // there is much
+// Downloads count what clients were given. It is gathered in memory until it is written.
+type Downloads struct {
+	db   *database.DB
+	log  *slog.Logger
+	now  func() time.Time
+	kick chan struct{} // there is something
+	full chan struct{} // there is much
 
 	writing sync.Mutex // one writes at a time
 
@@ -64,28 +66,29 @@ type handedCount struct {
 	last int64 // milliseconds
 }
 
-func newHanded(s *Store) *handed {
-	return &handed{store: s, kick: make(chan struct{}, 1), full: make(chan struct{}, 1),
-		counts: map[handedKey]*handedCount{}}
+func newDownloads(db *database.DB, log *slog.Logger, now func() time.Time) *Downloads {
+	return &Downloads{
+		db: db, log: log, now: now, kick: make(chan struct{}, 1), full: make(chan struct{}, 1),
+		counts: map[handedKey]*handedCount{},
+	}
 }
 
-// add counts. h.mu is held.
-func (h *handed) add(of handedKey, n, at int64) {
-	c := h.counts[of]
+// add counts. s.mu is held.
+func (s *Downloads) add(of handedKey, n, at int64) {
+	c := s.counts[of]
 	if c == nil {
-		switch len(h.counts) {
+		switch len(s.counts) {
 		case 0:
-			wake(h.kick)
+			wake(s.kick)
 		case mostHanded / 2:
-			wake(h.full)
+			wake(s.full)
 		case mostHanded:
-			h.refused += n
+			s.refused += n
 			return
 		}
 		c = &handedCount{}
 		// Not the whole request with it.
-		h.counts[handedKey{image.Repository(strings.Clone(string(of.repository))), strings.Clone(of.tag),
-			image.Digest(strings.Clone(string(of.digest)))}] = c
+		s.counts[handedKey{image.Repository(strings.Clone(string(of.repository))), strings.Clone(of.tag), image.Digest(strings.Clone(string(of.digest)))}] = c
 	}
 	c.n += n
 	c.last = max(c.last, at)
@@ -99,21 +102,21 @@ func wake(c chan<- struct{}) {
 }
 
 // run writes what was counted, a while after the first of it.
-func (h *handed) run(ctx context.Context) {
+func (s *Downloads) run(ctx context.Context) {
 	for {
 		select {
-		case <-h.kick:
+		case <-s.kick:
 			delay := time.NewTimer(handedDelay)
 			select {
 			case <-delay.C:
-			case <-h.full:
+			case <-s.full:
 			case <-ctx.Done():
 			}
 			delay.Stop()
 		case <-ctx.Done():
 		}
-		if err := h.store.WriteDownloads(context.WithoutCancel(ctx)); err != nil {
-			h.store.log.Error("write what was handed out", "error", err)
+		if err := s.WriteDownloads(context.WithoutCancel(ctx)); err != nil {
+			s.log.Error("write what was handed out", "error", err)
 		}
 		if ctx.Err() != nil {
 			return
@@ -121,19 +124,18 @@ func (h *handed) run(ctx context.Context) {
 	}
 }
 
-// WriteDownloads writes what was counted up to now. The store does so by itself, every few seconds and when it is
-// closed. Where it fails, nothing of it is lost.
-func (s *Store) WriteDownloads(ctx context.Context) error {
-	h := s.handed
-	h.writing.Lock()
-	defer h.writing.Unlock()
-	h.mu.Lock()
-	counts, refused := h.counts, h.refused
-	h.refused = 0
+// WriteDownloads writes what was counted up to now. The store does so by itself, every few seconds and when it is closed.
+// Where it fails, nothing of it is lost.
+func (s *Downloads) WriteDownloads(ctx context.Context) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.mu.Lock()
+	counts, refused := s.counts, s.refused
+	s.refused = 0
 	if len(counts) > 0 {
-		h.counts = map[handedKey]*handedCount{}
+		s.counts = map[handedKey]*handedCount{}
 	}
-	h.mu.Unlock()
+	s.mu.Unlock()
 	if refused > 0 {
 		s.log.Warn("too much was handed out at once to count all of it", "not_counted", refused)
 	}
@@ -144,21 +146,20 @@ func (s *Store) WriteDownloads(ctx context.Context) error {
 	if err != nil {
 		later = counts
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	before := database.Millis(s.now().Add(-handedWait))
 	for of, c := range later {
 		if err != nil || c.last > before {
-			h.add(of, c.n, c.last)
+			s.add(of, c.n, c.last)
 		}
 	}
 	return err
 }
 
-// writeHanded writes counts in one transaction, and returns those of what no row is there for yet. What is remembered
-// for serving stays valid, since nothing that it tells has changed.
-func (s *Store) writeHanded(ctx context.Context,
-	counts map[handedKey]*handedCount) (later map[handedKey]*handedCount, err error) {
+// writeHanded writes counts in one transaction, and returns those of what no row is there for yet. What is remembered for
+// serving stays valid, since nothing that it tells has changed.
+func (s *Downloads) writeHanded(ctx context.Context, counts map[handedKey]*handedCount) (later map[handedKey]*handedCount, err error) {
 	type line [5]any // repository, tag, digest, count, last
 	lines := make([]line, 0, len(counts))
 	for of, c := range counts {
@@ -221,7 +222,7 @@ const (
 )
 
 // countHanded notes since when it is counted what is handed out.
-func (s *Store) countHanded(ctx context.Context) error {
+func (s *Downloads) countHanded(ctx context.Context) error {
 	return s.db.Note(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO handed_since (only, at) VALUES (1, ?)
 			ON CONFLICT DO NOTHING`, database.Millis(s.now()))
@@ -229,10 +230,9 @@ func (s *Store) countHanded(ctx context.Context) error {
 	})
 }
 
-// DownloadsOf returns how often what a reference names was handed out, and each of some manifests under its repository.
-// Nothing of it where it is not stored.
-func (s *Store) DownloadsOf(ctx context.Context, ref image.Reference,
-	manifests []image.Digest) (out shelf.Downloads, err error) {
+// DownloadsOf tells how often what a reference names was handed out, and each of some manifests under its repository. Nothing
+// of it where it is not stored.
+func (s *Downloads) DownloadsOf(ctx context.Context, ref image.Reference, manifests []image.Digest) (out shelf.Downloads, err error) {
 	out.Images = map[image.Digest]shelf.Download{}
 	list, err := database.ListFor(manifests)
 	if err != nil {
@@ -275,9 +275,8 @@ func (s *Store) DownloadsOf(ctx context.Context, ref image.Reference,
 }
 
 // DownloadsOfManifest tells how often a manifest was handed out by its digest or as a tag's, under any repository.
-func (s *Store) DownloadsOfManifest(ctx context.Context, d image.Digest) (h shelf.Download, err error) {
-	err = s.db.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(max(last_at), 0) FROM handed_digests
-		WHERE digest = ?`, d).
+func (s *Downloads) DownloadsOfManifest(ctx context.Context, d image.Digest) (h shelf.Download, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(max(last_at), 0) FROM handed_digests WHERE digest = ?`, d).
 		Scan(&h.Count, (*handedTime)(&h.Last))
 	return h, err
 }

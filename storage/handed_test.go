@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"testing"
 	"time"
@@ -13,10 +14,10 @@ import (
 // handedRows gives the list's rows with how often and when they were handed out, as days after the start: "redis:7 3 at 2".
 func (s *testShelf) handedRows(start time.Time) []string {
 	s.t.Helper()
-	if err := s.WriteDownloads(s.t.Context()); err != nil {
+	if err := s.Downloads.WriteDownloads(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
-	rows, _, err := s.List(s.t.Context(), shelf.Query{Limit: 100})
+	rows, _, err := s.Lists.List(s.t.Context(), shelf.Query{Limit: 100})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func TestOfADigestEverythingCounts(t *testing.T) {
 	s.hand("redis@=redis")
 	s.pull("redis:7=ci amd64")
 	s.isHanded(start, "redis:7 1 at 0", "redis@redis 3 at 0")
-	out, err := s.DownloadsOf(t.Context(), s.Read("redis@=redis").Ref, []image.Digest{s.Build("redis").Digest()})
+	out, err := s.Downloads.DownloadsOf(t.Context(), s.Read("redis@=redis").Ref, []image.Digest{s.Build("redis").Digest()})
 	if err != nil || out.Count != 3 || !out.Last.Equal(start) || !out.Since.Equal(start) || out.Images[s.Build("redis").Digest()].Count != 3 {
 		t.Errorf("%+v, %v", out, err)
 	}
@@ -85,16 +86,16 @@ func TestTheImagesOfAnArchiveCountByTheirDigests(t *testing.T) {
 	ref := s.Read("ubuntu:22.04=jammy").Ref
 	target := s.target(ref)
 	amd64, arm64 := target.Images[0].Manifest, target.Images[1].Manifest
-	s.Downloaded(ref, target.Digest, amd64)
-	s.Downloaded(ref.WithTag("").WithDigest(amd64), amd64, amd64) // of one platform, which is itself
-	if err := s.WriteDownloads(t.Context()); err != nil {
+	s.Downloads.Downloaded(ref, target.Digest, amd64)
+	s.Downloads.Downloaded(ref.WithTag("").WithDigest(amd64), amd64, amd64) // of one platform, which is itself
+	if err := s.Downloads.WriteDownloads(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	out, err := s.DownloadsOf(t.Context(), ref, []image.Digest{amd64, arm64})
+	out, err := s.Downloads.DownloadsOf(t.Context(), ref, []image.Digest{amd64, arm64})
 	if err != nil || out.Count != 1 || out.Images[amd64].Count != 2 || out.Images[arm64].Count != 0 {
 		t.Errorf("%+v, %v", out, err)
 	}
-	if h, err := s.DownloadsOfManifest(t.Context(), amd64); err != nil || h.Count != 2 || h.Last.IsZero() {
+	if h, err := s.Downloads.DownloadsOfManifest(t.Context(), amd64); err != nil || h.Count != 2 || h.Last.IsZero() {
 		t.Errorf("%+v, %v", h, err)
 	}
 }
@@ -109,10 +110,10 @@ func TestRepositoriesAddUpWhatIsHandedOutOnce(t *testing.T) {
 	c.move(time.Hour)
 	s.hand("redis@=redis")
 	s.hand("redis@=ci")
-	if err := s.WriteDownloads(t.Context()); err != nil {
+	if err := s.Downloads.WriteDownloads(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	rows, _, err := s.ListRepositories(t.Context(), shelf.Query{Sort: shelf.SortDownloads, Descending: true, Limit: 10})
+	rows, _, err := s.Lists.ListRepositories(t.Context(), shelf.Query{Sort: shelf.SortDownloads, Descending: true, Limit: 10})
 	if err != nil || len(rows) != 2 || rows[0].Downloads.Count != 6 || !rows[0].Downloads.Last.Equal(c.now()) || rows[1].Downloads.Count != 0 || !rows[1].Downloads.Last.IsZero() {
 		t.Errorf("%+v, %v", rows, err)
 	}
@@ -130,7 +131,7 @@ func TestWhatIsHandedOutIsWrittenAtTheEndAndSurvivesARestart(t *testing.T) {
 	s.open()
 	defer s.Close()
 	s.isHanded(start, "redis:7 1 at 0")
-	out, err := s.DownloadsOf(t.Context(), s.Read("redis:7=redis").Ref, nil)
+	out, err := s.Downloads.DownloadsOf(t.Context(), s.Read("redis:7=redis").Ref, nil)
 	if err != nil || !out.Since.Equal(start) {
 		t.Errorf("counted since %s (%v), want %s: the first start", out.Since, err, start)
 	}
@@ -143,10 +144,10 @@ func TestCountsComeBackWithWhatWasDeleted(t *testing.T) {
 		c.move(time.Second)
 		s.hand(name)
 	}
-	if err := s.WriteDownloads(t.Context()); err != nil {
+	if err := s.Downloads.WriteDownloads(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.AwaitUnpacked(t.Context()); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	before := s.dump(dumpQueries...)
@@ -181,23 +182,23 @@ func TestCountsComeBackToWhatWasPulledAgain(t *testing.T) {
 func TestCountingForgetsNoLookUp(t *testing.T) {
 	s := newShelf(t)
 	s.pull("redis:7=redis amd64")
-	if err := s.AwaitUnpacked(t.Context()); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ref := s.Read("redis:7=redis").Ref
-	m, err := s.Served(t.Context(), ref)
+	m, err := s.Serving.Served(t.Context(), ref)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Downloaded(ref, m.Digest)
-	if err := s.WriteDownloads(t.Context()); err != nil {
+	s.Downloads.Downloaded(ref, m.Digest)
+	if err := s.Downloads.WriteDownloads(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := s.servedManifests.Get(ref, s.db.Changes()); !ok {
+	if _, ok := s.Serving.manifests.Get(ref, s.folder.db.Changes()); !ok {
 		t.Error("the look-up is forgotten")
 	}
 	s.isHanded(time.Time{}, s.handedRows(time.Time{})...)
-	if rows, _, err := s.List(t.Context(), shelf.Query{Limit: 1}); err != nil || rows[0].Downloads.Count != 1 {
+	if rows, _, err := s.Lists.List(t.Context(), shelf.Query{Limit: 1}); err != nil || rows[0].Downloads.Count != 1 {
 		t.Errorf("the list does not know: %+v, %v", rows, err)
 	}
 }
@@ -208,8 +209,8 @@ func TestWhatIsRecordedSoonAfterItWasHandedOutCounts(t *testing.T) {
 	start := c.now()
 	ref := s.Read("redis:7=redis").Ref
 	other := s.Read("mine:1=ci").Ref
-	s.Downloaded(ref, s.Build("redis").Digest())
-	s.Downloaded(other, s.Build("ci").Digest())
+	s.Downloads.Downloaded(ref, s.Build("redis").Digest())
+	s.Downloads.Downloaded(other, s.Build("ci").Digest())
 	s.isHanded(start)
 	c.move(handedWait / 2)
 	s.pull("redis:7=redis amd64")
@@ -223,7 +224,7 @@ func TestWhatIsRecordedSoonAfterItWasHandedOutCounts(t *testing.T) {
 // Clients can ask for more names than anybody should keep in memory.
 func TestWhatIsCountedIsBounded(t *testing.T) {
 	s := newShelf(t)
-	h := newHanded(s.Store) // which nobody writes
+	h := newDownloads(s.folder.db, slog.New(slog.DiscardHandler), time.Now) // which nobody writes
 	for n := range mostHanded + 10 {
 		h.add(handedKey{repository: "docker.io/library/redis", tag: fmt.Sprint(n)}, 1, 0)
 	}
@@ -243,29 +244,29 @@ func BenchmarkHandedOut(b *testing.B) {
 	ref := image.Reference{Repository: "docker.io/library/ubuntu", Tag: "22.04"}
 	m := shelf.Served{Digest: image.DigestOf([]byte("ubuntu"))}
 	b.Run("look up", func(b *testing.B) {
-		change := s.db.Changes()
-		s.servedManifests.Put(ref, m, change)
+		change := s.folder.db.Changes()
+		s.Serving.manifests.Put(ref, m, change)
 		for b.Loop() {
-			if _, ok := s.servedManifests.Get(ref, change); !ok {
+			if _, ok := s.Serving.manifests.Get(ref, change); !ok {
 				b.Fatal("it is forgotten")
 			}
 		}
 	})
 	b.Run("look at the clock", func(b *testing.B) {
 		for b.Loop() {
-			s.now()
+			s.Downloads.now()
 		}
 	})
 	b.Run("count", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			s.Downloaded(ref, m.Digest)
+			s.Downloads.Downloaded(ref, m.Digest)
 		}
 	})
 	b.Run("count at once", func(b *testing.B) {
 		b.RunParallel(func(p *testing.PB) {
 			for p.Next() {
-				s.Downloaded(ref, m.Digest)
+				s.Downloads.Downloaded(ref, m.Digest)
 			}
 		})
 	})

@@ -10,7 +10,7 @@ import (
 	"github.com/stowage/stowage/storage/database"
 )
 
-func (s *Store) writeHistory(ctx context.Context, tx *sql.Tx, e shelf.TagEvent) error {
+func writeHistory(ctx context.Context, tx *sql.Tx, e shelf.TagEvent) error {
 	var pullID any
 	if e.PullID != 0 {
 		pullID = e.PullID
@@ -29,28 +29,28 @@ const (
 )
 
 // TagHistory gives the newest events of a tag first, MaxHistory at most.
-func (s *Store) TagHistory(ctx context.Context, repo image.Repository, tag string) ([]shelf.TagEvent, error) {
+func (s *Tags) TagHistory(ctx context.Context, repo image.Repository, tag string) ([]shelf.TagEvent, error) {
 	return s.TagHistoryBefore(ctx, repo, tag, math.MaxInt64)
 }
 
 // TagHistoryBefore gives what TagHistory does, of the events that are older than the one with an ID.
-func (s *Store) TagHistoryBefore(ctx context.Context, repo image.Repository, tag string, id int64) ([]shelf.TagEvent, error) {
+func (s *Tags) TagHistoryBefore(ctx context.Context, repo image.Repository, tag string, id int64) ([]shelf.TagEvent, error) {
 	return s.events(ctx, repo, `tag = ?2`, tag, id)
 }
 
 // DigestHistory gives the events at which a tag of the repository came to a digest or left it, newest first,
 // MaxHistory at most.
-func (s *Store) DigestHistory(ctx context.Context, ref image.Reference) ([]shelf.TagEvent, error) {
+func (s *Tags) DigestHistory(ctx context.Context, ref image.Reference) ([]shelf.TagEvent, error) {
 	return s.DigestHistoryBefore(ctx, ref, math.MaxInt64)
 }
 
 // DigestHistoryBefore gives what DigestHistory does, of the events that are older than the one with an ID.
-func (s *Store) DigestHistoryBefore(ctx context.Context, ref image.Reference, id int64) ([]shelf.TagEvent, error) {
+func (s *Tags) DigestHistoryBefore(ctx context.Context, ref image.Reference, id int64) ([]shelf.TagEvent, error) {
 	return s.events(ctx, ref.Repository, `(old_digest = ?2 OR new_digest = ?2)`, ref.Digest, id)
 }
 
 // events gives the events of a repository before one that a condition on ?2 chooses.
-func (s *Store) events(ctx context.Context, repo image.Repository, condition string, value any, before int64) ([]shelf.TagEvent, error) {
+func (s *Tags) events(ctx context.Context, repo image.Repository, condition string, value any, before int64) ([]shelf.TagEvent, error) {
 	return database.RowsOf(ctx, s.db, func(rows *sql.Rows) (shelf.TagEvent, error) {
 		e := shelf.TagEvent{Repository: repo}
 		var at int64

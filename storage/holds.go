@@ -16,7 +16,7 @@ type holds struct {
 
 // Hold keeps blobs, stored or about to be, from being swept until release is called. release may be
 // called more than once.
-func (s *Store) Hold(digests []image.Digest) (release func()) {
+func (s *Blobs) Hold(digests []image.Digest) (release func()) {
 	h := &s.holds
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
+	"github.com/stowage/stowage/storage/blob"
 	"github.com/stowage/stowage/storage/database"
 )
 
@@ -116,8 +117,16 @@ func asCalled(ctx context.Context, q database.Querier, i shelf.Image, ref image.
 	return i, err
 }
 
+// Images finds what is stored, by references, image IDs and digests.
+type Images struct {
+	db       *database.DB
+	blobs    *blob.Store
+	kept     *documents     // that are not stored
+	platform image.Platform // shown first where an index has several
+}
+
 // Target gives what a reference names. NotFound where it is not stored.
-func (s *Store) Target(ctx context.Context, ref image.Reference) (shelf.Target, error) {
+func (s *Images) Target(ctx context.Context, ref image.Reference) (shelf.Target, error) {
 	t := shelf.Target{Reference: ref}
 	err := s.db.View(ctx, func(tx *sql.Tx) error {
 		var err error
@@ -163,11 +172,11 @@ func (s *Store) Target(ctx context.Context, ref image.Reference) (shelf.Target, 
 }
 
 // Preferred picks the image that is shown when nobody chose a platform: the configured one, else the first.
-func (s *Store) Preferred(images []shelf.Image) shelf.Image { return s.preferred(images) }
+func (s *Images) Preferred(images []shelf.Image) shelf.Image { return preferred(images, s.platform) }
 
 // ImageByID finds an image by its ID or the beginning of one, given as hex digits. NotFound where there is
 // none, Conflict where several begin so. Several manifests can share a config: the newest stands for them.
-func (s *Store) ImageByID(ctx context.Context, prefix string) (shelf.Image, error) {
+func (s *Images) ImageByID(ctx context.Context, prefix string) (shelf.Image, error) {
 	from, to := "sha256:"+prefix, "sha256:"+prefix+"g" // g sorts after every hex digit
 	ids, err := database.RowsOf(ctx, s.db, database.ScanString, `SELECT DISTINCT config_digest FROM images WHERE config_digest BETWEEN ? AND ? LIMIT 2`, from, to)
 	if err != nil {
@@ -219,6 +228,20 @@ func tagsOf(ctx context.Context, q database.Querier, r removal.Root) ([]image.Re
 }
 
 // RepositoryExists tells whether the shelf has anything of a repository.
-func (s *Store) RepositoryExists(ctx context.Context, name image.Repository) (exists bool, err error) {
+func (s *Images) RepositoryExists(ctx context.Context, name image.Repository) (exists bool, err error) {
 	return exists, s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM repositories WHERE name = ?)`, name).Scan(&exists)
+}
+
+// Document gives a stored index or manifest, parsed anew from its original bytes.
+func (s *Images) Document(ctx context.Context, d image.Digest) (image.Document, error) {
+	var mediaType string
+	err := s.db.QueryRowContext(ctx, `SELECT media_type FROM manifests WHERE digest = ?`, d).Scan(&mediaType)
+	if err != nil {
+		return image.Document{}, database.NotFound(err, "no index or manifest %s is stored", d)
+	}
+	raw, err := s.blobs.ReadAll(d, image.MaxManifestSize)
+	if err != nil {
+		return image.Document{}, err
+	}
+	return image.ParseStoredDocument(mediaType, raw)
 }

@@ -21,8 +21,8 @@ const committing = 8
 
 // NewStage makes a place for what somebody sends, apart from the blobs, with room for size bytes; negative where nobody
 // said how many will come. What is on it when the server dies is removed at the next start.
-func (s *Store) NewStage(size int64) (shelf.Stage, error) {
-	g, err := s.blobs.NewStage(size)
+func (s *Recorder) NewStage(size int64) (shelf.Stage, error) {
+	g, err := s.blobs.files.NewStage(size)
 	if err != nil {
 		return nil, err
 	}
@@ -30,13 +30,13 @@ func (s *Store) NewStage(size int64) (shelf.Stage, error) {
 }
 
 // CheckRoom refuses (DiskFull) so many bytes of an upload where the disk has no room for them.
-func (s *Store) CheckRoom(size int64) error { return s.blobs.Volume.Check(size) }
+func (s *Recorder) CheckRoom(size int64) error { return s.blobs.files.Volume.Check(size) }
 
 // Import makes an archive's images part of the shelf: its files become blobs, then all rows are written in one transaction,
 // tags as by a pull and layers as unpacked. A tag stays as it is where it has the very image already: as a platform of an index,
 // or by its ID where the manifest is not the registry's own, which docker's archives leave out. After an
 // error nothing is left. Errors: Corrupt where the shelf knows that a layer or an image is broken, DiskFull.
-func (s *Store) Import(ctx context.Context, from shelf.Stage, in shelf.Import) ([]shelf.Imported, error) {
+func (s *Recorder) Import(ctx context.Context, from shelf.Stage, in shelf.Import) ([]shelf.Imported, error) {
 	g, ok := from.(*blob.Staging)
 	if !ok {
 		return nil, fmt.Errorf("import: the stage is a %T", from)
@@ -54,7 +54,7 @@ func (s *Store) Import(ctx context.Context, from shelf.Stage, in shelf.Import) (
 	}
 	digests := slices.Sorted(maps.Keys(wanted))
 	// Held before anything is looked for, so that what is there stays.
-	letGo := s.Hold(digests)
+	letGo := s.blobs.Hold(digests)
 	defer letGo()
 	fresh, err := s.commitStaged(ctx, g, in.Files, digests)
 	if err == nil {
@@ -64,8 +64,7 @@ func (s *Store) Import(ctx context.Context, from shelf.Stage, in shelf.Import) (
 		letGo()
 		return nil, errors.Join(err, s.takeBack(ctx, fresh))
 	}
-	s.keeper.tagsChanged()
-	s.unpack.wake()
+	s.changed()
 	return done, nil
 }
 
@@ -84,12 +83,12 @@ func neededBy(in shelf.Import, i int, wanted map[image.Digest]bool) {
 }
 
 // sameImage tells whether a tag has the image of a single manifest already.
-func (s *Store) sameImage(ctx context.Context, in shelf.Import, i int) (shelf.Imported, error) {
+func (s *Recorder) sameImage(ctx context.Context, in shelf.Import, i int) (shelf.Imported, error) {
 	p := in.Pulled[i]
 	if p.Reference.Tag == "" || p.Target.Manifest == nil || len(p.Images) != 1 {
 		return shelf.Imported{}, nil
 	}
-	target, err := s.Target(ctx, p.Reference)
+	target, err := s.images.Target(ctx, p.Reference)
 	if image.KindOf(err) == image.NotFound {
 		return shelf.Imported{}, nil
 	}
@@ -106,12 +105,12 @@ func (s *Store) sameImage(ctx context.Context, in shelf.Import, i int) (shelf.Im
 }
 
 // commitStaged makes staged files blobs and gives those that were none before.
-func (s *Store) commitStaged(ctx context.Context, g *blob.Staging, files map[image.Digest]image.Staged, digests []image.Digest) (fresh []image.Digest, err error) {
+func (s *Recorder) commitStaged(ctx context.Context, g *blob.Staging, files map[image.Digest]image.Staged, digests []image.Digest) (fresh []image.Digest, err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(committing)
 	for _, d := range digests {
 		f := files[d]
-		whole, err := s.ProveBlob(ctx, image.Descriptor{Digest: d, Size: f.Size}, nil)
+		whole, err := s.blobs.ProveBlob(ctx, image.Descriptor{Digest: d, Size: f.Size}, nil)
 		if err != nil {
 			return fresh, errors.Join(err, group.Wait())
 		}
@@ -130,19 +129,19 @@ func (s *Store) commitStaged(ctx context.Context, g *blob.Staging, files map[ima
 }
 
 // takeBack removes files that no row needs, after an import that failed.
-func (s *Store) takeBack(ctx context.Context, fresh []image.Digest) error {
+func (s *Recorder) takeBack(ctx context.Context, fresh []image.Digest) error {
 	var errs []error
 	for _, d := range fresh {
-		_, _, err := s.keeper.sweepFile(ctx, d)
+		_, _, err := s.space.sweepFile(ctx, d)
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
 // recordImport writes the rows of all that is not there already, and what it changed into done.
-func (s *Store) recordImport(ctx context.Context, in shelf.Import, done []shelf.Imported) error {
+func (s *Recorder) recordImport(ctx context.Context, in shelf.Import, done []shelf.Imported) error {
 	return s.db.Change(ctx, in.By, image.ActionUpload, "", func(tx *sql.Tx) error {
-		r := recorder{ctx: ctx, tx: tx, store: s, at: database.Millis(s.now())}
+		r := recorder{ctx: ctx, tx: tx, of: s, at: database.Millis(s.now())}
 		for i, p := range in.Pulled {
 			if done[i].Same {
 				continue
@@ -170,7 +169,7 @@ func (r recorder) proved(in shelf.Import) error {
 			return err
 		}
 		if pending {
-			if err := r.store.settleLayerIn(r.ctx, r.tx, d, layerVerified, in.Proved[d], image.Text{}); err != nil {
+			if err := r.of.layers.settleLayerIn(r.ctx, r.tx, d, layerVerified, in.Proved[d], image.Text{}); err != nil {
 				return err
 			}
 		}

@@ -13,7 +13,7 @@ const indexesAtOnce = 200
 
 // readIndexes brings the platforms of indexes that an older version recorded up to date, and the list with them. An index
 // whose file cannot be read stays as it is, and is tried again at the next start.
-func (s *Store) readIndexes(ctx context.Context) error {
+func (s older) readIndexes(ctx context.Context) error {
 	after, count := image.Digest(""), 0
 	for {
 		some, err := database.RowsOf(ctx, s.db, func(rows *sql.Rows) (d image.Digest, err error) { return d, rows.Scan(&d) },
@@ -26,7 +26,7 @@ func (s *Store) readIndexes(ctx context.Context) error {
 		}
 		err = s.db.Tend(ctx, "", func(tx *sql.Tx) error {
 			for _, d := range some {
-				doc, err := s.Document(ctx, d)
+				doc, err := s.images.Document(ctx, d)
 				if err != nil || doc.Index == nil {
 					s.log.Warn("read an index", "index", d, "error", err)
 					continue
@@ -46,7 +46,7 @@ func (s *Store) readIndexes(ctx context.Context) error {
 }
 
 // readIndex writes what an index calls its images, and the rows of the list that show it.
-func (s *Store) readIndex(ctx context.Context, tx *sql.Tx, doc image.Document) error {
+func (s older) readIndex(ctx context.Context, tx *sql.Tx, doc image.Document) error {
 	for i, e := range doc.Index.Entries {
 		_, err := tx.ExecContext(ctx, `UPDATE index_entries SET platform = ?3 WHERE index_digest = ?1 AND position = ?2 AND platform <> ?3`,
 			doc.Digest, i, e.Platform.String())
@@ -61,7 +61,7 @@ func (s *Store) readIndex(ctx context.Context, tx *sql.Tx, doc image.Document) e
 		return err
 	}
 	if otherwise {
-		if err := s.refreshListingsOf(ctx, tx, doc.Digest); err != nil {
+		if err := s.lists.refreshListingsOf(ctx, tx, doc.Digest); err != nil {
 			return err
 		}
 	}

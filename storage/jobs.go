@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/stowage/stowage/image"
@@ -39,24 +40,30 @@ func encodeJob(j job.Job) (record, lines string, err error) {
 	return string(b), lines, nil
 }
 
-// Ledger is the queue of jobs, kept in the database: it implements job.Ledger.
-type Ledger struct{ store *Store }
+// Jobs is the queue of jobs and their records, kept in the database: it implements job.Ledger.
+type Jobs struct {
+	db      *database.DB
+	unsaved *unsaved
+}
 
-// Ledger returns the queue of jobs.
-func (s *Store) Ledger() *Ledger { return &Ledger{s} }
+func newJobs(db *database.DB, log *slog.Logger) *Jobs {
+	q := &Jobs{db: db}
+	q.unsaved = &unsaved{save: q.writeJob, log: log, kick: make(chan struct{}, 1), jobs: map[int64]end{}}
+	return q
+}
 
 // Ask implements job.Ledger.
-func (q *Ledger) Ask(ctx context.Context, t job.Ticket) (id int64, joined bool, err error) {
+func (q *Jobs) Ask(ctx context.Context, t job.Ticket) (id int64, joined bool, err error) {
 	record, lines, err := encodeJob(t.Job)
 	if err != nil {
 		return 0, false, err
 	}
-	err = q.store.db.Note(ctx, func(tx *sql.Tx) error {
+	err = q.db.Note(ctx, func(tx *sql.Tx) error {
 		same, err := database.RowsOf(ctx, tx, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) }, `SELECT id FROM pulls WHERE what = ? AND what <> '' AND `+notOver+` ORDER BY id`, t.What)
 		if err != nil {
 			return err
 		}
-		if same = slices.DeleteFunc(same, q.store.unsaved.has); len(same) > 0 {
+		if same = slices.DeleteFunc(same, q.unsaved.has); len(same) > 0 {
 			id, joined = same[0], true
 			return nil
 		}
@@ -73,9 +80,9 @@ func (q *Ledger) Ask(ctx context.Context, t job.Ticket) (id int64, joined bool, 
 }
 
 // checkQueue refuses a job where too many wait.
-func (q *Ledger) checkQueue(ctx context.Context, tx *sql.Tx, t job.Ticket) error {
+func (q *Jobs) checkQueue(ctx context.Context, tx *sql.Tx, t job.Ticket) error {
 	var all, mine int
-	if err := tx.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(requester = ?), 0) FROM pulls WHERE `+waiting+`?`, t.Key.By, q.store.db.Session()).
+	if err := tx.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(requester = ?), 0) FROM pulls WHERE `+waiting+`?`, t.Key.By, q.db.Session()).
 		Scan(&all, &mine); err != nil {
 		return err
 	}
@@ -90,15 +97,15 @@ func (q *Ledger) checkQueue(ctx context.Context, tx *sql.Tx, t job.Ticket) error
 }
 
 // Begin implements job.Ledger.
-func (q *Ledger) Begin(ctx context.Context, j job.Job) (job.Lease, error) {
+func (q *Jobs) Begin(ctx context.Context, j job.Job) (job.Lease, error) {
 	record, lines, err := encodeJob(j)
 	if err != nil {
 		return job.Lease{}, err
 	}
 	l := job.Lease{Epoch: 1}
-	err = q.store.db.Note(ctx, func(tx *sql.Tx) error {
+	err = q.db.Note(ctx, func(tx *sql.Tx) error {
 		return tx.QueryRowContext(ctx, `INSERT INTO pulls (reference, state, created_at, job, tags, claimed, epoch) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-			j.Reference().String(), j.State, database.Millis(j.Created), record, lines, q.store.db.Session(), l.Epoch).Scan(&l.ID)
+			j.Reference().String(), j.State, database.Millis(j.Created), record, lines, q.db.Session(), l.Epoch).Scan(&l.ID)
 	})
 	if err != nil {
 		return job.Lease{}, fmt.Errorf("keep pull: %w", err)
@@ -107,16 +114,16 @@ func (q *Ledger) Begin(ctx context.Context, j job.Job) (job.Lease, error) {
 }
 
 // Claim implements job.Ledger.
-func (q *Ledger) Claim(ctx context.Context, choose func(waiting []job.Turn) (id int64, ok bool)) (l job.Lease, ok bool, err error) {
-	turns, err := database.RowsOf(ctx, q.store.db, scanTurn, `SELECT id, host, requester FROM pulls WHERE `+waiting+`? ORDER BY id`, q.store.db.Session())
+func (q *Jobs) Claim(ctx context.Context, choose func(waiting []job.Turn) (id int64, ok bool)) (l job.Lease, ok bool, err error) {
+	turns, err := database.RowsOf(ctx, q.db, scanTurn, `SELECT id, host, requester FROM pulls WHERE `+waiting+`? ORDER BY id`, q.db.Session())
 	if err != nil {
 		return job.Lease{}, false, fmt.Errorf("list the pulls that wait: %w", err)
 	}
-	if l.ID, ok = choose(slices.DeleteFunc(turns, func(t job.Turn) bool { return q.store.unsaved.has(t.ID) })); !ok {
+	if l.ID, ok = choose(slices.DeleteFunc(turns, func(t job.Turn) bool { return q.unsaved.has(t.ID) })); !ok {
 		return job.Lease{}, false, nil
 	}
-	err = q.store.db.Note(ctx, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, `UPDATE pulls SET claimed = ?, epoch = epoch + 1 WHERE id = ? AND `+waiting+`? RETURNING epoch`, q.store.db.Session(), l.ID, q.store.db.Session()).
+	err = q.db.Note(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, `UPDATE pulls SET claimed = ?, epoch = epoch + 1 WHERE id = ? AND `+waiting+`? RETURNING epoch`, q.db.Session(), l.ID, q.db.Session()).
 			Scan(&l.Epoch)
 	})
 	if err != nil {
@@ -132,8 +139,8 @@ func scanTurn(rows *sql.Rows) (t job.Turn, err error) {
 }
 
 // Release implements job.Ledger.
-func (q *Ledger) Release(ctx context.Context, l job.Lease) error {
-	err := q.store.db.Note(ctx, func(tx *sql.Tx) error {
+func (q *Jobs) Release(ctx context.Context, l job.Lease) error {
+	err := q.db.Note(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE pulls SET claimed = 0 WHERE id = ? AND epoch = ?`, l.ID, l.Epoch)
 		return err
 	})
@@ -144,8 +151,8 @@ func (q *Ledger) Release(ctx context.Context, l job.Lease) error {
 }
 
 // Seal implements job.Ledger.
-func (q *Ledger) Seal(ctx context.Context, id int64) error {
-	err := q.store.db.Note(ctx, func(tx *sql.Tx) error {
+func (q *Jobs) Seal(ctx context.Context, id int64) error {
+	err := q.db.Note(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE pulls SET what = '' WHERE id = ?`, id)
 		return err
 	})
@@ -157,19 +164,19 @@ func (q *Ledger) Seal(ctx context.Context, id int64) error {
 
 // Save implements job.Ledger. A job that is done and brought what is found to be broken by now is kept as one that failed.
 // How a job ended is known from then on, also where it cannot be written, as on a full disk.
-func (q *Ledger) Save(ctx context.Context, l job.Lease, j job.Job) error {
+func (q *Jobs) Save(ctx context.Context, l job.Lease, j job.Job) error {
 	err := q.writeJob(ctx, l, j)
 	if err != nil && j.State.Final() {
-		q.store.unsaved.keep(l, j)
+		q.unsaved.keep(l, j)
 	}
 	return err
 }
 
-func (q *Ledger) writeJob(ctx context.Context, l job.Lease, j job.Job) error {
-	err := q.store.db.Note(ctx, func(tx *sql.Tx) error {
+func (q *Jobs) writeJob(ctx context.Context, l job.Lease, j job.Job) error {
+	err := q.db.Note(ctx, func(tx *sql.Tx) error {
 		var holds bool
 		if err := tx.QueryRowContext(ctx, `SELECT CASE WHEN ?2 > 0 THEN claimed = ?3 AND epoch = ?2 ELSE claimed <> ?3 END FROM pulls WHERE id = ?1`,
-			l.ID, l.Epoch, q.store.db.Session()).Scan(&holds); err != nil {
+			l.ID, l.Epoch, q.db.Session()).Scan(&holds); err != nil {
 			return err
 		}
 		if !holds {
@@ -220,14 +227,14 @@ func scanJob(rows *sql.Rows) (job.Job, error) {
 }
 
 // Unfinished implements job.Ledger.
-func (q *Ledger) Unfinished(ctx context.Context) ([]job.Job, error) {
-	jobs, err := database.RowsOf(ctx, q.store.db, scanJob, `SELECT `+jobColumns+` FROM pulls WHERE `+notOver+` ORDER BY id`)
-	return slices.DeleteFunc(q.store.unsaved.laid(jobs), func(j job.Job) bool { return j.State.Final() }), err
+func (q *Jobs) Unfinished(ctx context.Context) ([]job.Job, error) {
+	jobs, err := database.RowsOf(ctx, q.db, scanJob, `SELECT `+jobColumns+` FROM pulls WHERE `+notOver+` ORDER BY id`)
+	return slices.DeleteFunc(q.unsaved.laid(jobs), func(j job.Job) bool { return j.State.Final() }), err
 }
 
 // Jobs lists kept jobs, newest first, and how many there are in all. Lines that are kept apart are left out: they would
 // make a list slow.
-func (s *Store) Jobs(ctx context.Context, offset, limit int) (jobs []job.Job, total int, err error) {
+func (s *Jobs) Jobs(ctx context.Context, offset, limit int) (jobs []job.Job, total int, err error) {
 	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM pulls`).Scan(&total); err != nil {
 			return err
@@ -239,7 +246,7 @@ func (s *Store) Jobs(ctx context.Context, offset, limit int) (jobs []job.Job, to
 }
 
 // Job returns one kept job. NotFound where there is none of that ID.
-func (s *Store) Job(ctx context.Context, id int64) (job.Job, error) {
+func (s *Jobs) Job(ctx context.Context, id int64) (job.Job, error) {
 	jobs, err := database.RowsOf(ctx, s.db, scanJob, `SELECT `+jobColumns+` FROM pulls WHERE id = ?`, id)
 	if err != nil {
 		return job.Job{}, err

@@ -36,7 +36,7 @@ func (s *testShelf) leaveOlder(jobs ...olderJob) {
 		statements = append(statements, `ALTER TABLE pulls DROP COLUMN `+column)
 	}
 	for _, statement := range statements {
-		if _, err := (writing{s.db}).ExecContext(s.t.Context(), statement); err != nil {
+		if _, err := (writing{s.folder.db}).ExecContext(s.t.Context(), statement); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -45,7 +45,7 @@ func (s *testShelf) leaveOlder(jobs ...olderJob) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if _, err := (writing{s.db}).ExecContext(s.t.Context(), `INSERT INTO pulls (reference, state, created_at, job, tags) VALUES (?, ?, ?, ?, '')`,
+		if _, err := (writing{s.folder.db}).ExecContext(s.t.Context(), `INSERT INTO pulls (reference, state, created_at, job, tags) VALUES (?, ?, ?, ?, '')`,
 			j.Reference.String(), j.State, database.Millis(j.Created), string(record)); err != nil {
 			s.t.Fatal(err)
 		}
@@ -54,7 +54,7 @@ func (s *testShelf) leaveOlder(jobs ...olderJob) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := (writing{s.db}).ExecContext(s.t.Context(), string(raw)); err != nil {
+	if _, err := (writing{s.folder.db}).ExecContext(s.t.Context(), string(raw)); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -90,8 +90,8 @@ func TestJobsThatAnOlderVersionLeftAreTakenUp(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	l.jobs = job.NewRunner(l.Ledger(), nil, nil)
-	l.queue = pull.New(pull.Options{Source: client, Shelf: l.Store, Runner: l.jobs, DefaultPlatform: amd64})
+	l.jobs = job.NewRunner(l.Jobs, nil, nil)
+	l.queue = pull.New(pull.Options{Source: client, Blobs: l.Store.Blobs, Space: l.Store.Space, Images: l.Store.Images, Recorder: l.Store.Recorder, Runner: l.jobs, DefaultPlatform: amd64})
 	if err := l.jobs.Abandon(t.Context(), job.Upload, errors.New("the server was stopped")); err != nil {
 		t.Fatal(err)
 	}

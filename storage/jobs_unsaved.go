@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -14,8 +15,9 @@ const unsavedAgain = 5 * time.Second
 // unsaved keeps how jobs ended whose end could not be written, as on a full disk, until it can be: whoever looks at them
 // sees them as over. There are no more of them than pulls that were waiting, since none can be asked for meanwhile.
 type unsaved struct {
-	store *Store
-	kick  chan struct{}
+	save func(ctx context.Context, l job.Lease, j job.Job) error
+	log  *slog.Logger
+	kick chan struct{}
 
 	mu   sync.Mutex
 	jobs map[int64]end
@@ -25,10 +27,6 @@ type unsaved struct {
 type end struct {
 	lease job.Lease
 	job   job.Job
-}
-
-func newUnsaved(s *Store) *unsaved {
-	return &unsaved{store: s, kick: make(chan struct{}, 1), jobs: map[int64]end{}}
 }
 
 // keep remembers a job whose end was not written.
@@ -100,13 +98,13 @@ func (u *unsaved) write(ctx context.Context) bool {
 		if !ok {
 			continue
 		}
-		if err := u.store.Ledger().writeJob(ctx, e.lease, e.job); err != nil {
+		if err := u.save(ctx, e.lease, e.job); err != nil {
 			return false
 		}
 		u.mu.Lock()
 		delete(u.jobs, id)
 		u.mu.Unlock()
-		u.store.log.Info("saved how a pull ended, later", "job", id)
+		u.log.Info("saved how a pull ended, later", "job", id)
 	}
 	return true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -20,13 +21,19 @@ const (
 	straysAtOnce = 4096 // that are held in memory
 )
 
-// keeper keeps the disk in step with the rows, off the request path: it rewrites index.json after tags
+// Janitor keeps the disk in step with the rows, off the request path: it rewrites index.json after tags
 // changed, removes the files of deleted blobs once they have waited their time, and now and then sweeps files that no
 // row knows.
-type keeper struct {
-	store *Store
-	kick  chan struct{}
-	work  sync.Mutex // one round at a time
+type Janitor struct {
+	db       *database.DB
+	blobs    *Blobs
+	space    *Space
+	removals *Removals
+	log      *slog.Logger
+	now      func() time.Time
+	grace    time.Duration // age at which a file without a row is swept
+	kick     chan struct{}
+	work     sync.Mutex // one round at a time
 
 	mu     sync.Mutex
 	dirty  bool           // index.json is to be written anew
@@ -37,27 +44,27 @@ type keeper struct {
 
 	writeIndex func(ctx context.Context) error // index.json anew from the rows
 	persist    func() error                    // makes committed rows survive a power cut
-	waits      keeperTimes
+	waits      janitorTimes
 }
 
-// keeperTimes are how long the keeper waits.
-type keeperTimes struct {
+// janitorTimes are how long the janitor waits.
+type janitorTimes struct {
 	delay time.Duration // for more changes, before a round
 	again time.Duration // until what failed, or was held by a pull, is tried again
 }
 
-func newKeeper(s *Store) *keeper {
-	k := &keeper{store: s, kick: make(chan struct{}, 1), dirty: true, persist: s.db.Persist, waits: keeperTimes{settleDelay, settleAgain}}
+func (k *Janitor) init() {
+	k.kick, k.dirty, k.persist = make(chan struct{}, 1), true, k.db.Persist
+	k.waits = janitorTimes{settleDelay, settleAgain}
 	k.idle = sync.NewCond(&k.mu)
-	k.writeIndex = func(ctx context.Context) error { return s.blobs.WriteIndex(ctx, s.layoutEntries(ctx)) }
-	return k
+	k.writeIndex = func(ctx context.Context) error { return k.blobs.files.WriteIndex(ctx, k.layoutEntries(ctx)) }
 }
 
 // tagsChanged asks for index.json to be written anew, and then for the files to go whose time has come.
-func (k *keeper) tagsChanged() { k.removeStrays(nil) }
+func (k *Janitor) tagsChanged() { k.removeStrays(nil) }
 
 // removeStrays asks for index.json to be written anew and then for the files to go.
-func (k *keeper) removeStrays(files []image.Digest) {
+func (k *Janitor) removeStrays(files []image.Digest) {
 	k.mu.Lock()
 	k.dirty = true
 	k.strays = append(k.strays, files...)
@@ -65,14 +72,14 @@ func (k *keeper) removeStrays(files []image.Digest) {
 	k.wake()
 }
 
-func (k *keeper) wake() {
+func (k *Janitor) wake() {
 	select {
 	case k.kick <- struct{}{}:
 	default:
 	}
 }
 
-func (k *keeper) run(ctx context.Context) {
+func (k *Janitor) run(ctx context.Context) {
 	k.settle(ctx)
 	if !k.pullsGoOn(ctx) {
 		k.sweepStrays(ctx)
@@ -106,7 +113,7 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-func (k *keeper) times() keeperTimes {
+func (k *Janitor) times() janitorTimes {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.waits
@@ -114,9 +121,8 @@ func (k *keeper) times() keeperTimes {
 
 // Settle waits until index.json and the blob folder say what the rows say: the files of blobs that wait to be swept are
 // there until their time has come.
-func (s *Store) Settle() {
-	k := s.keeper
-	due, err := k.due(context.Background(), database.Millis(s.now()))
+func (k *Janitor) Settle() {
+	due, err := k.due(context.Background(), database.Millis(k.now()))
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err == nil && len(due) > 0 {
@@ -128,18 +134,18 @@ func (s *Store) Settle() {
 	}
 }
 
-func (k *keeper) settle(ctx context.Context) {
+func (k *Janitor) settle(ctx context.Context) {
 	k.work.Lock()
 	defer k.work.Unlock()
 	if _, _, err := k.round(ctx); err != nil && !errors.Is(err, context.Canceled) { // at the end there is a last round
-		k.store.log.Error("bring the data folder in step with the database", "error", err)
+		k.log.Error("bring the data folder in step with the database", "error", err)
 	}
 }
 
 // round writes index.json before it removes files, so that the layout never names what is gone. What fails
 // is tried again a little later. k.work is held.
-func (k *keeper) round(ctx context.Context) (files int, freed int64, err error) {
-	if err := k.store.db.Trouble(); err != nil {
+func (k *Janitor) round(ctx context.Context) (files int, freed int64, err error) {
+	if err := k.db.Trouble(); err != nil {
 		k.giveUp()
 		return 0, 0, err
 	}
@@ -149,7 +155,7 @@ func (k *keeper) round(ctx context.Context) (files int, freed int64, err error) 
 	k.mu.Unlock()
 
 	// Looked up before index.json is written: what goes after this may still stand in it.
-	now := database.Millis(k.store.now())
+	now := database.Millis(k.now())
 	due, err := k.due(ctx, now)
 	sweep := func() (err error) {
 		if len(strays) > 0 {
@@ -176,7 +182,7 @@ func (k *keeper) round(ctx context.Context) (files int, freed int64, err error) 
 		err = sweep()
 	}
 
-	k.store.blobs.Volume.LayBallast()
+	k.blobs.files.Volume.LayBallast()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err != nil {
@@ -190,7 +196,7 @@ func (k *keeper) round(ctx context.Context) (files int, freed int64, err error) 
 
 // giveUp leaves the folder as it is: rows that cannot be trusted must not decide what is removed. The next start begins
 // with a round.
-func (k *keeper) giveUp() {
+func (k *Janitor) giveUp() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.dirty, k.strays, k.asked = false, nil, false
@@ -198,43 +204,24 @@ func (k *keeper) giveUp() {
 }
 
 // sweepFiles removes files that no row needs.
-func (k *keeper) sweepFiles(ctx context.Context, files []image.Digest) {
+func (k *Janitor) sweepFiles(ctx context.Context, files []image.Digest) {
 	var freed int64
 	for _, d := range files {
-		_, n, err := k.sweepFile(ctx, d)
+		_, n, err := k.space.sweepFile(ctx, d)
 		if err != nil {
-			k.store.log.Error("remove a blob's file", "digest", d, "error", err)
+			k.log.Error("remove a blob's file", "digest", d, "error", err)
 		}
 		freed += n
 	}
-	k.store.log.Info("swept stray blobs", "files", len(files), "bytes", freed)
-}
-
-// sweepFile removes a blob's file unless a row needs it. Where a running pull holds it, nothing is done.
-func (k *keeper) sweepFile(ctx context.Context, d image.Digest) (done bool, freed int64, err error) {
-	done, err = k.store.holds.unlessHeld(d, func() error {
-		needed, err := k.needed(ctx, d)
-		if err != nil || needed {
-			return err
-		}
-		freed, err = k.store.blobs.Remove(d)
-		return err
-	})
-	return done, freed, err
-}
-
-// needed tells whether a row needs a blob's file, or an undo may.
-func (k *keeper) needed(ctx context.Context, d image.Digest) (needed bool, err error) {
-	err = k.store.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?1) OR EXISTS (SELECT 1 FROM waiting_blobs WHERE digest = ?1)`, d).Scan(&needed)
-	return needed, err
+	k.log.Info("swept stray blobs", "files", len(files), "bytes", freed)
 }
 
 // pullsGoOn tells whether pulls that an earlier process left are about to go on: what they have fetched is
 // theirs, however long the server was down, and nobody holds it yet.
-func (k *keeper) pullsGoOn(ctx context.Context) (unfinished bool) {
-	err := k.store.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pulls WHERE state NOT IN ('done', 'failed', 'cancelled'))`).Scan(&unfinished)
+func (k *Janitor) pullsGoOn(ctx context.Context) (unfinished bool) {
+	err := k.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pulls WHERE state NOT IN ('done', 'failed', 'cancelled'))`).Scan(&unfinished)
 	if err != nil && ctx.Err() == nil {
-		k.store.log.Error("look for unfinished pulls", "error", err)
+		k.log.Error("look for unfinished pulls", "error", err)
 	}
 	return unfinished || err != nil
 }
@@ -242,11 +229,11 @@ func (k *keeper) pullsGoOn(ctx context.Context) (unfinished bool) {
 // sweepStrays removes files older than the grace period that no row needs: what a crash between rows and
 // files, or a pull that nobody finished, has left. They go by way of settle: a row that went only now may
 // still stand in index.json.
-func (k *keeper) sweepStrays(ctx context.Context) {
-	if k.store.db.Trouble() != nil {
+func (k *Janitor) sweepStrays(ctx context.Context) {
+	if k.db.Trouble() != nil {
 		return
 	}
-	before := k.store.now().Add(-k.store.grace)
+	before := k.now().Add(-k.grace)
 	var strays []image.Digest
 	handOver := func() {
 		if len(strays) > 0 {
@@ -255,11 +242,11 @@ func (k *keeper) sweepStrays(ctx context.Context) {
 			strays = nil
 		}
 	}
-	_, err := k.store.blobs.Walk(ctx, func(d image.Digest, _ int64, modified time.Time) error {
+	_, err := k.blobs.files.Walk(ctx, func(d image.Digest, _ int64, modified time.Time) error {
 		if modified.After(before) {
 			return nil
 		}
-		needed, err := k.needed(ctx, d)
+		needed, err := k.space.needed(ctx, d)
 		if err != nil || needed {
 			return err
 		}
@@ -270,27 +257,27 @@ func (k *keeper) sweepStrays(ctx context.Context) {
 	})
 	handOver()
 	if err == nil {
-		err = k.store.blobs.Partials.Walk(ctx, func(d image.Digest, _ int64, modified time.Time) error {
+		err = k.blobs.files.Partials.Walk(ctx, func(d image.Digest, _ int64, modified time.Time) error {
 			if modified.After(before) {
 				return nil
 			}
-			_, err := k.store.holds.unlessHeld(d, func() error {
-				_, err := k.store.blobs.Partials.Remove(d)
+			_, err := k.blobs.holds.unlessHeld(d, func() error {
+				_, err := k.blobs.files.Partials.Remove(d)
 				return err
 			})
 			return err
 		})
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
-		k.store.log.Error("sweep stray blobs", "error", err)
+		k.log.Error("sweep stray blobs", "error", err)
 	}
 }
 
 // layoutEntries gives index.json's descriptors: one for each tag, named by its full reference as the OCI
 // image layout and containerd do, and one for each digest that has no tag.
-func (s *Store) layoutEntries(ctx context.Context) iter.Seq2[image.Descriptor, error] {
+func (k *Janitor) layoutEntries(ctx context.Context) iter.Seq2[image.Descriptor, error] {
 	return func(yield func(image.Descriptor, error) bool) {
-		rows, err := s.db.QueryContext(ctx, `SELECT r.name, coalesce(t.name, ''), d.digest, m.media_type, b.size
+		rows, err := k.db.QueryContext(ctx, `SELECT r.name, coalesce(t.name, ''), d.digest, m.media_type, b.size
 			FROM repository_digests d JOIN repositories r ON r.id = d.repository_id JOIN manifests m ON m.digest = d.digest JOIN blobs b ON b.digest = d.digest
 			LEFT JOIN tags t ON t.repository_id = d.repository_id AND t.digest = d.digest ORDER BY r.name, t.name, d.digest`)
 		if err != nil {

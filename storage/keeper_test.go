@@ -17,10 +17,10 @@ import (
 	"github.com/stowage/stowage/storage/database"
 )
 
-// keeperFails puts what is given in place of the keeper's steps and lets it try again at once.
+// keeperFails puts what is given in place of the janitor's steps and lets it try again at once.
 func (s *testShelf) keeperFails(writeIndex func(context.Context) error, persist func() error) {
-	s.Settle()
-	k := s.keeper
+	s.Janitor.Settle()
+	k := s.Janitor
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.waits.again = time.Millisecond
@@ -42,7 +42,7 @@ func (s *testShelf) removeTag(name string) {
 func TestAnIndexThatCouldNotBeWrittenIsTriedAgain(t *testing.T) {
 	s := newShelf(t)
 	s.pull("redis:7=redis amd64")
-	real, tries := s.keeper.writeIndex, 0
+	real, tries := s.Janitor.writeIndex, 0
 	s.keeperFails(func(ctx context.Context) error {
 		if tries++; tries == 1 {
 			if len(s.files()) == 0 {
@@ -60,7 +60,7 @@ func TestDeletingFreesAFullDisk(t *testing.T) {
 	s := newShelf(t)
 	s.pull("redis:7=redis amd64")
 	s.pull("ubuntu:22.04=jammy amd64")
-	real := s.keeper.writeIndex
+	real := s.Janitor.writeIndex
 	redis := s.Build("redis").Digest()
 	s.keeperFails(func(ctx context.Context) error {
 		if _, there := s.files()[redis]; there {
@@ -76,7 +76,7 @@ func TestDeletingFreesAFullDisk(t *testing.T) {
 func TestFilesStayUntilTheirRowsAreSurelyGone(t *testing.T) {
 	s := newShelf(t)
 	s.pull("redis:7=redis amd64")
-	real, tries := s.keeper.persist, 0
+	real, tries := s.Janitor.persist, 0
 	s.keeperFails(nil, func() error {
 		if len(s.files()) == 0 {
 			t.Error("files went first")
@@ -96,7 +96,7 @@ func TestFilesStayUntilTheirRowsAreSurelyGone(t *testing.T) {
 func TestAFolderOfBlobsWithoutADatabaseIsLeftAlone(t *testing.T) {
 	s := newShelf(t)
 	s.pull("redis:7=redis amd64")
-	s.Settle()
+	s.Janitor.Settle()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestAFolderOfBlobsWithoutADatabaseIsLeftAlone(t *testing.T) {
 func TestSweepingStraysNeverLeavesTheIndexNamingThem(t *testing.T) {
 	s := newShelf(t)
 	s.pull("redis:7=redis amd64")
-	s.Settle()
+	s.Janitor.Settle()
 	past := time.Now().Add(-48 * time.Hour)
 	for d := range s.files() {
 		if err := os.Chtimes(filepath.Join(s.dir, "blobs", "sha256", d.Encoded()), past, past); err != nil {
@@ -137,15 +137,15 @@ func TestSweepingStraysNeverLeavesTheIndexNamingThem(t *testing.T) {
 		}
 	}
 	ctx := t.Context()
-	// As Remove does, and nobody told the keeper yet.
-	plan, change, err := s.plan(ctx, s.planningRemoval(shelf.Remove(shelf.RemovalItem{Reference: tagRef(t, "redis:7")})))
+	// As Remove does, and nobody told the janitor yet.
+	plan, change, err := s.Removals.plan(ctx, s.Removals.planningRemoval(shelf.Remove(shelf.RemovalItem{Reference: tagRef(t, "redis:7")})))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.carryOut(ctx, plan, change, image.ActorNamed("noa")); err != nil {
+	if _, _, err := s.Removals.carryOut(ctx, plan, change, image.ActorNamed("noa")); err != nil {
 		t.Fatal(err)
 	}
-	s.keeper.sweepStrays(ctx)
+	s.Janitor.sweepStrays(ctx)
 	s.check(nil)
 }
 
@@ -161,7 +161,7 @@ func TestWhatAnUnfinishedPullFetchedOutlivesARestart(t *testing.T) {
 		there bool
 	}{{job.Pulling, true}, {job.Failed, false}} {
 		j.ID, j.State = lease.ID, c.state
-		if err := s.Ledger().Save(t.Context(), lease, j); err != nil {
+		if err := s.Jobs.Save(t.Context(), lease, j); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Close(); err != nil {
@@ -173,7 +173,7 @@ func TestWhatAnUnfinishedPullFetchedOutlivesARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		lease.Epoch = 0 // the process that had claimed it has gone
-		s.keeper.awaitFirstSweep(t)
+		s.Janitor.awaitFirstSweep(t)
 		if _, there := s.files()[image.DigestOf(fetched)]; there != c.there {
 			t.Errorf("with the pull %s: the layer is there %v", c.state, there)
 		}
@@ -183,15 +183,15 @@ func TestWhatAnUnfinishedPullFetchedOutlivesARestart(t *testing.T) {
 	}
 }
 
-// awaitFirstSweep waits until the keeper has done what it does at the start: the signal that it takes after
+// awaitFirstSweep waits until the janitor has done what it does at the start: the signal that it takes after
 // that is the second one in a channel of one.
-func (k *keeper) awaitFirstSweep(t *testing.T) {
+func (k *Janitor) awaitFirstSweep(t *testing.T) {
 	t.Helper()
 	for range 2 {
 		select {
 		case k.kick <- struct{}{}:
 		case <-time.After(10 * time.Second):
-			t.Fatal("the keeper does not begin to listen")
+			t.Fatal("the janitor does not begin to listen")
 		}
 	}
 }
@@ -226,12 +226,12 @@ func TestAnImageAtTheEndOfAHugeIndexIsReached(t *testing.T) {
 		entries[i] = image.Descriptor{MediaType: image.MediaTypeDockerManifest, Digest: image.DigestOf([]byte{byte(i), byte(i >> 8)}), Size: 2}
 	}
 	target := index(append(entries, nested.Descriptor())...)
-	_, err = s.Record(t.Context(), shelf.Pulled{Reference: tagRef(t, "huge:1"), Target: target, Indexes: []image.Document{nested},
+	_, err = s.Recorder.Record(t.Context(), shelf.Pulled{Reference: tagRef(t, "huge:1"), Target: target, Indexes: []image.Document{nested},
 		Images: []shelf.PulledImage{{Document: manifest, Config: config, Platform: config.Platform()}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rows, _, err := s.List(t.Context(), shelf.Query{Limit: 1}); err != nil || len(rows) != 1 || rows[0].ImageID == "" {
+	if rows, _, err := s.Lists.List(t.Context(), shelf.Query{Limit: 1}); err != nil || len(rows) != 1 || rows[0].ImageID == "" {
 		t.Errorf("rows %+v, %v", rows, err)
 	}
 	s.removeTag("huge:1")

@@ -19,7 +19,7 @@ const (
 const layerColumns = `l.digest, coalesce(l.unpacked, -1), coalesce(l.entries, -1), l.problem, (SELECT count(DISTINCT u.manifest_digest) FROM image_layers u WHERE u.layer_digest = l.digest)`
 
 // ImageLayers gives an image's layers, base first.
-func (s *Store) ImageLayers(ctx context.Context, manifest image.Digest) ([]shelf.Layer, error) {
+func (s *Images) ImageLayers(ctx context.Context, manifest image.Digest) ([]shelf.Layer, error) {
 	return database.RowsOf(ctx, s.db, func(rows *sql.Rows) (l shelf.Layer, err error) {
 		return l, rows.Scan(&l.Digest, &l.Unpacked, &l.Entries, database.TextColumn{Text: &l.Problem}, &l.Users, &l.DiffID, &l.MediaType, &l.Size, &l.CreatedBy)
 	}, `SELECT `+layerColumns+`, il.diff_id, il.media_type, il.size, il.created_by
@@ -28,7 +28,7 @@ func (s *Store) ImageLayers(ctx context.Context, manifest image.Digest) ([]shelf
 
 // Layer gives a layer by its digest and the images that use it, at most limit of them. NotFound where it
 // is not stored.
-func (s *Store) Layer(ctx context.Context, d image.Digest, limit int) (l shelf.Layer, users []shelf.LayerUser, err error) {
+func (s *Images) Layer(ctx context.Context, d image.Digest, limit int) (l shelf.Layer, users []shelf.LayerUser, err error) {
 	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		err := tx.QueryRowContext(ctx, `SELECT `+layerColumns+`, l.diff_id, b.size,
 			coalesce((SELECT media_type FROM image_layers WHERE layer_digest = l.digest LIMIT 1), ''),

@@ -4,12 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"log/slog"
 	"strings"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/shelf"
 	"github.com/stowage/stowage/shelf/removal"
 	"github.com/stowage/stowage/storage/database"
+	"github.com/stowage/stowage/storage/listing"
 )
 
 func scanRow(rows *sql.Rows) (r shelf.Row, id int64, err error) {
@@ -31,8 +33,18 @@ func scanRow(rows *sql.Rows) (r shelf.Row, id int64, err error) {
 	return r, id, nil
 }
 
+// Lists is the list of images and of repositories: the table, which is rewritten with every change, and the index in
+// memory that follows it.
+type Lists struct {
+	db       *database.DB
+	images   *Images
+	index    *listing.Index
+	log      *slog.Logger
+	platform image.Platform // shown first where an index has several
+}
+
 // Totals gives the sums over the whole shelf.
-func (s *Store) Totals(ctx context.Context) (t shelf.Totals, err error) {
+func (s *Lists) Totals(ctx context.Context) (t shelf.Totals, err error) {
 	err = s.db.QueryRowContext(ctx, `SELECT rows_listed, repositories, blob_count, blob_bytes, waiting_count, waiting_bytes FROM totals`).
 		Scan(&t.Images, &t.Repositories, &t.Blobs, &t.Bytes, &t.Waiting, &t.WaitingBytes)
 	return t, err
@@ -40,7 +52,7 @@ func (s *Store) Totals(ctx context.Context) (t shelf.Totals, err error) {
 
 // refreshListing writes the list's rows of one digest of a repository anew: one for each tag that points at it,
 // or else one without a tag.
-func (s *Store) refreshListing(ctx context.Context, tx *sql.Tx, repo int64, d image.Digest) error {
+func (s *Lists) refreshListing(ctx context.Context, tx *sql.Tx, repo int64, d image.Digest) error {
 	if _, err := tx.ExecContext(ctx, `DELETE FROM listing WHERE repository_id = ? AND digest = ?`, repo, d); err != nil {
 		return err
 	}
@@ -50,7 +62,7 @@ func (s *Store) refreshListing(ctx context.Context, tx *sql.Tx, repo int64, d im
 // refreshTagListing does what refreshListing does where nothing has changed but that one tag came to point at
 // the digest, or away from it: thousands of tags can be on one digest, and their rows stay as they are. tag is
 // empty for what was asked for by digest.
-func (s *Store) refreshTagListing(ctx context.Context, tx *sql.Tx, repo int64, d image.Digest, tag string) error {
+func (s *Lists) refreshTagListing(ctx context.Context, tx *sql.Tx, repo int64, d image.Digest, tag string) error {
 	_, err := tx.ExecContext(ctx, `DELETE FROM listing WHERE repository_id = ? AND digest = ? AND tag IN ('', ?)`, repo, d, tag)
 	if err != nil {
 		return err
@@ -73,7 +85,7 @@ const updateState = `CASE WHEN c.answer <> 'digest' THEN c.answer WHEN c.upstrea
 
 // writeListing adds the rows of one digest of a repository: for the tags that a query chooses, or else one
 // without a tag. The query gets the repository, the digest and args.
-func (s *Store) writeListing(ctx context.Context, tx *sql.Tx, repo int64, d image.Digest, tags string, args ...any) error {
+func (s *Lists) writeListing(ctx context.Context, tx *sql.Tx, repo int64, d image.Digest, tags string, args ...any) error {
 	var familiar string
 	var byDigest bool
 	var pulled int64
@@ -110,7 +122,7 @@ func (s *Store) writeListing(ctx context.Context, tx *sql.Tx, repo int64, d imag
 		}
 		lines = []line{{pulled: pulled}}
 	}
-	shown := s.preferred(images)
+	shown := preferred(images, s.platform)
 	names := make([]string, len(images))
 	for i, img := range images {
 		names[i] = img.Platform.String()
@@ -135,9 +147,9 @@ func (s *Store) writeListing(ctx context.Context, tx *sql.Tx, repo int64, d imag
 }
 
 // preferred picks the platform that stands for an index: the configured one, else the first.
-func (s *Store) preferred(images []shelf.Image) shelf.Image {
+func preferred(images []shelf.Image, platform image.Platform) shelf.Image {
 	for _, i := range images {
-		if i.Platform == s.platform {
+		if i.Platform == platform {
 			return i
 		}
 	}
@@ -173,7 +185,7 @@ func totalSize(ctx context.Context, tx *sql.Tx, images []shelf.Image) (int64, er
 }
 
 // refreshListingsOf writes the rows of every digest anew under which a manifest can be reached.
-func (s *Store) refreshListingsOf(ctx context.Context, tx *sql.Tx, manifest image.Digest) error {
+func (s *Lists) refreshListingsOf(ctx context.Context, tx *sql.Tx, manifest image.Digest) error {
 	roots, err := rootsOf(ctx, tx, manifest, -1)
 	if err != nil {
 		return err

@@ -84,7 +84,7 @@ func TestTheFiltersOfTheListAreDockers(t *testing.T) {
 		return q
 	}
 	created := func(name string) time.Time {
-		at, err := s.CreatedOf(t.Context(), name)
+		at, err := s.Lists.CreatedOf(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +148,7 @@ func TestTheFiltersOfTheListAreDockers(t *testing.T) {
 			query: shelf.Query{Labels: labels("stage=ci").Labels, Before: february, References: []string{"n*"}}, want: "nginx:<none>"},
 	} {
 		c.query.Limit = 100
-		rows, total, err := s.List(t.Context(), c.query)
+		rows, total, err := s.Lists.List(t.Context(), c.query)
 		if err != nil {
 			t.Fatalf("%s: %v", c.docker, err)
 		}
@@ -162,10 +162,10 @@ func TestTheFiltersOfTheListAreDockers(t *testing.T) {
 func TestTheListFiltersByRegistryPlatformUpdateAndPin(t *testing.T) {
 	s := filterShelf(t)
 	postgres := image.Reference{Repository: "docker.io/library/postgres", Digest: s.Build("postgres-15").Digest()}
-	if _, err := s.Pin(t.Context(), postgres, "in use", image.ActorNamed("noa")); err != nil {
+	if _, err := s.Tags.Pin(t.Context(), postgres, "in use", image.ActorNamed("noa")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (writing{s.db}).Exec(nextChange + `; UPDATE listing SET update_state = 'gone' WHERE name = 'ubuntu:22.04'`); err != nil {
+	if _, err := (writing{s.folder.db}).Exec(nextChange + `; UPDATE listing SET update_state = 'gone' WHERE name = 'ubuntu:22.04'`); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -182,7 +182,7 @@ func TestTheListFiltersByRegistryPlatformUpdateAndPin(t *testing.T) {
 		{shelf.Query{Updates: []shelf.UpdateState{shelf.UpdateGone, shelf.UpdateAvailable}, Pinned: true}, ""},
 	} {
 		c.query.Limit = 100
-		rows, total, err := s.List(t.Context(), c.query)
+		rows, total, err := s.Lists.List(t.Context(), c.query)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,14 +190,14 @@ func TestTheListFiltersByRegistryPlatformUpdateAndPin(t *testing.T) {
 			t.Errorf("%+v\n got %q\nwant %q", c.query, got, c.want)
 		}
 	}
-	offers, err := s.ListOffers(t.Context())
+	offers, err := s.Lists.ListOffers(t.Context())
 	if err != nil || !slices.Equal(offers.Registries, []string{"docker.io", "quay.io"}) || fmt.Sprint(offers.Platforms) != "[linux/amd64 linux/arm64]" {
 		t.Errorf("offers %v, %v", offers, err)
 	}
-	if rows, _, err := s.List(t.Context(), shelf.Query{Sort: shelf.SortUpdate, Limit: 1}); err != nil || short(rows) != "ubuntu:22.04" {
+	if rows, _, err := s.Lists.List(t.Context(), shelf.Query{Sort: shelf.SortUpdate, Limit: 1}); err != nil || short(rows) != "ubuntu:22.04" {
 		t.Errorf("the first by update is %q, %v", short(rows), err)
 	}
-	if _, _, err := s.List(t.Context(), shelf.Query{References: []string{"["}}); image.KindOf(err) != image.Invalid {
+	if _, _, err := s.Lists.List(t.Context(), shelf.Query{References: []string{"["}}); image.KindOf(err) != image.Invalid {
 		t.Errorf("a pattern that is none: %v", err)
 	}
 }
@@ -209,7 +209,7 @@ func TestTheImageOfBeforeAndSinceIsNamedAsDockerNamesIt(t *testing.T) {
 		"ubuntu": december12, "ubuntu:22.04": december12, "docker.io/library/postgres:15": december21, "bitnami/redis:7": february,
 		string(id): february, id.Encoded(): february, id.Encoded()[:12]: february, "redis@" + string(s.Build("redis-8").Digest()): march, "quay.io/a/b:1": {},
 	} {
-		if got, err := s.CreatedOf(t.Context(), name); err != nil || !got.Equal(want) {
+		if got, err := s.Lists.CreatedOf(t.Context(), name); err != nil || !got.Equal(want) {
 			t.Errorf("%s: %v, %v; want %v", name, got, err, want)
 		}
 	}
@@ -217,7 +217,7 @@ func TestTheImageOfBeforeAndSinceIsNamedAsDockerNamesIt(t *testing.T) {
 		"no-such": image.NotFound, "postgres": image.NotFound, "postgres:16": image.NotFound, "ffff0000ffff": image.NotFound,
 		"UBUNTU": image.Invalid, "sha256:xyz": image.Invalid, "a b": image.Invalid,
 	} {
-		if _, err := s.CreatedOf(t.Context(), name); image.KindOf(err) != kind {
+		if _, err := s.Lists.CreatedOf(t.Context(), name); image.KindOf(err) != kind {
 			t.Errorf("%s: %v, want %s", name, err, kind)
 		}
 	}
@@ -227,12 +227,12 @@ func TestTheImageOfBeforeAndSinceIsNamedAsDockerNamesIt(t *testing.T) {
 func TestARowOfTheIndexIsSmall(t *testing.T) {
 	s := newShelf(t)
 	const rows = 50_000
-	_, err := writing{s.db}.Exec(`WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+	_, err := writing{s.folder.db}.Exec(`WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
 		INSERT INTO repositories (id, name, familiar) SELECT i, 'quay.io/team/service-' || i, 'quay.io/team/service-' || i FROM n`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = writing{s.db}.Exec(nextChange+`; WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+	_, err = writing{s.folder.db}.Exec(nextChange+`; WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 		INSERT INTO listing (repository_id, digest, tag, reason, name, image_id, platform, platforms, created, pulled_at, size, unpacked, total_size, broken)
 		SELECT 1 + i % 1000, printf('sha256:%064x', i), i, 'tag', 'quay.io/team/service-' || (1 + i % 1000) || ':' || i, printf('sha256:%064x', i * 7), 'linux/amd64', 'linux/amd64', i, i, i, i, i, '' FROM n`, rows)
 	if err != nil {
@@ -245,11 +245,11 @@ func TestARowOfTheIndexIsSmall(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
-	if _, _, err := s.List(t.Context(), shelf.Query{Limit: 1}); err != nil {
+	if _, _, err := s.Lists.List(t.Context(), shelf.Query{Limit: 1}); err != nil {
 		t.Fatal(err)
 	}
 	with := heap()
-	s.index = listing.New()
+	s.Lists.index = listing.New()
 	without := heap()
 	if each := (with - without) / rows; each < 100 || each > 280 {
 		t.Errorf("a row takes %d bytes", each)

@@ -62,7 +62,7 @@ func oneOf[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
 func (l *randomList) write(f func(tx *sql.Tx)) {
 	l.t.Helper()
-	if err := l.db.Tend(l.t.Context(), "", func(tx *sql.Tx) error { f(tx); return nil }); err != nil {
+	if err := l.folder.db.Tend(l.t.Context(), "", func(tx *sql.Tx) error { f(tx); return nil }); err != nil {
 		l.t.Fatal(err)
 	}
 }
@@ -220,7 +220,7 @@ type listRow struct {
 func (l *randomList) all() []listRow {
 	l.t.Helper()
 	ctx := l.t.Context()
-	all, err := database.RowsOf(ctx, l.db, func(rows *sql.Rows) (r listRow, err error) {
+	all, err := database.RowsOf(ctx, l.folder.db, func(rows *sql.Rows) (r listRow, err error) {
 		r.Row, r.id, err = scanRow(rows)
 		r.name = r.Reference.Familiar()
 		r.direct = int64(string(r.Digest)[8] % 5)
@@ -234,14 +234,14 @@ func (l *randomList) all() []listRow {
 	for i := range all {
 		d := all[i].Digest
 		if _, known := of[d]; !known {
-			images, err := reachableImages(ctx, l.db, d)
+			images, err := reachableImages(ctx, l.folder.db, d)
 			if err != nil {
 				l.t.Fatal(err)
 			}
 			var r listRow
 			for _, img := range images {
 				set := map[string]string{}
-				_, err := database.RowsOf(ctx, l.db, func(rows *sql.Rows) (_ struct{}, err error) {
+				_, err := database.RowsOf(ctx, l.folder.db, func(rows *sql.Rows) (_ struct{}, err error) {
 					var key, value string
 					err = rows.Scan(&key, &value)
 					set[key] = value
@@ -366,7 +366,7 @@ func (l *randomList) holds(step int, q shelf.Query, all []listRow) {
 	}
 	slices.SortFunc(want, func(a, b listRow) int { return orderOf(q, a, b) })
 	q.Offset, q.Limit = l.random.IntN(len(want)+2), 1+l.random.IntN(40)
-	rows, total, err := l.List(l.t.Context(), q)
+	rows, total, err := l.Lists.List(l.t.Context(), q)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -380,7 +380,7 @@ func (l *randomList) holds(step int, q shelf.Query, all []listRow) {
 		return
 	}
 	var ids []image.Digest
-	if err := l.EachImageID(l.t.Context(), q, func(id image.Digest) error { ids = append(ids, id); return nil }); err != nil {
+	if err := l.Lists.EachImageID(l.t.Context(), q, func(id image.Digest) error { ids = append(ids, id); return nil }); err != nil {
 		l.t.Fatal(err)
 	}
 	if got := slices.EqualFunc(ids, slices.DeleteFunc(slices.Clone(want), func(r listRow) bool { return r.ImageID == "" }), func(id image.Digest, r listRow) bool { return id == r.ImageID }); !got {
@@ -425,7 +425,7 @@ func (l *randomList) holdsGroups(step int, q shelf.Query, rows []listRow) {
 		}
 	}
 	q.Sort, q.Offset, q.Limit = oneOf(l.random, []shelf.Sort{shelf.SortName, shelf.SortTags, shelf.SortSize, shelf.SortCreated, shelf.SortDownloads}), 0, 1000
-	got, total, err := l.ListRepositories(l.t.Context(), q)
+	got, total, err := l.Lists.ListRepositories(l.t.Context(), q)
 	if err != nil || total != len(want) || len(got) != len(want) {
 		l.t.Fatalf("step %d, %+v: %d repositories of %d, want %d, %v", step, q, len(got), total, len(want), err)
 	}
@@ -460,7 +460,7 @@ func TestTheListIsReadWholeWhileItChanges(t *testing.T) {
 	for range 4 {
 		readers.Go(func() {
 			for ctx.Err() == nil {
-				rows, total, err := l.List(ctx, shelf.Query{Text: "pair", Limit: 10_000})
+				rows, total, err := l.Lists.List(ctx, shelf.Query{Text: "pair", Limit: 10_000})
 				if err != nil {
 					if !errors.Is(err, context.Canceled) {
 						t.Error(err)
@@ -485,7 +485,7 @@ func TestTheListIsReadWholeWhileItChanges(t *testing.T) {
 				want -= 2
 			}
 		})
-		if _, total, err := l.List(ctx, shelf.Query{Text: "pair"}); err != nil || total != want {
+		if _, total, err := l.Lists.List(ctx, shelf.Query{Text: "pair"}); err != nil || total != want {
 			t.Fatalf("after write %d: %d rows, want %d, %v", i, total, want, err)
 		}
 	}
@@ -501,10 +501,10 @@ func TestTheChangesOfTheListAreTrimmed(t *testing.T) {
 			SELECT 1, ?, i, 'tag', 'many:' || i, '', '', '', 0, 0, 0, 0, 0, '' FROM n`, l.digests[0])
 	})
 	var kept int
-	if err := l.db.QueryRowContext(l.t.Context(), `SELECT count(*) FROM listing_changes`).Scan(&kept); err != nil || kept < 20_000 || kept > 21_000 {
+	if err := l.folder.db.QueryRowContext(l.t.Context(), `SELECT count(*) FROM listing_changes`).Scan(&kept); err != nil || kept < 20_000 || kept > 21_000 {
 		t.Errorf("%d changes are kept, %v", kept, err)
 	}
-	if _, total, err := l.List(t.Context(), shelf.Query{}); err != nil || total != 30_000 {
+	if _, total, err := l.Lists.List(t.Context(), shelf.Query{}); err != nil || total != 30_000 {
 		t.Errorf("%d rows, %v", total, err)
 	}
 }

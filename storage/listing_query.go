@@ -20,7 +20,7 @@ const listTries = 4
 
 // choose finds what q chooses by the index as it is in one snapshot of the database, and runs read on both. In a shelf
 // that changes very quickly the index may be ahead of the snapshot: then rows can be missing in it.
-func (s *Store) choose(ctx context.Context, q shelf.Query, pick func(*listing.Choice), read func(*sql.Tx) error) error {
+func (s *Lists) choose(ctx context.Context, q shelf.Query, pick func(*listing.Choice), read func(*sql.Tx) error) error {
 	for try := 1; ; try++ {
 		ahead := false
 		err := s.db.View(ctx, func(tx *sql.Tx) error {
@@ -45,7 +45,7 @@ func (s *Store) choose(ctx context.Context, q shelf.Query, pick func(*listing.Ch
 }
 
 // List gives rows and how many the query chooses in all.
-func (s *Store) List(ctx context.Context, q shelf.Query) (rows []shelf.Row, total int, err error) {
+func (s *Lists) List(ctx context.Context, q shelf.Query) (rows []shelf.Row, total int, err error) {
 	var ids []int64
 	err = s.choose(ctx, q, func(c *listing.Choice) {
 		ids, total = c.Page(q.Sort, q.Descending, q.Offset, q.Limit), c.Total()
@@ -62,7 +62,7 @@ const idsAtOnce = 1000
 // EachImageID calls f with the image ID of each row that q chooses, in its order and whatever its Offset and Limit.
 // Rows without a stored platform have none and are left out, and so is what is deleted meanwhile: nothing is held while
 // f works.
-func (s *Store) EachImageID(ctx context.Context, q shelf.Query, f func(image.Digest) error) error {
+func (s *Lists) EachImageID(ctx context.Context, q shelf.Query, f func(image.Digest) error) error {
 	var ids []int64
 	err := s.choose(ctx, q, func(c *listing.Choice) { ids = c.Page(q.Sort, q.Descending, 0, c.Total()) }, func(*sql.Tx) error { return nil })
 	if err != nil {
@@ -98,7 +98,7 @@ func (s *Store) EachImageID(ctx context.Context, q shelf.Query, f func(image.Dig
 
 // ListRepositories gives the repositories of the rows that q chooses, and how many there are. Sort is one for
 // repositories.
-func (s *Store) ListRepositories(ctx context.Context, q shelf.Query) (rows []shelf.RepositoryRow, total int, err error) {
+func (s *Lists) ListRepositories(ctx context.Context, q shelf.Query) (rows []shelf.RepositoryRow, total int, err error) {
 	err = s.choose(ctx, q, func(c *listing.Choice) {
 		rows, total = c.Repositories(q.Sort, q.Descending, q.Offset, q.Limit)
 	}, func(*sql.Tx) error { return nil })
@@ -106,7 +106,7 @@ func (s *Store) ListRepositories(ctx context.Context, q shelf.Query) (rows []she
 }
 
 // ListOffers gives what is there to be filtered by.
-func (s *Store) ListOffers(ctx context.Context) (o shelf.Offers, err error) {
+func (s *Lists) ListOffers(ctx context.Context) (o shelf.Offers, err error) {
 	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		_, err := s.index.CatchUp(ctx, listFeed{tx})
 		return err
@@ -120,22 +120,22 @@ func (s *Store) ListOffers(ctx context.Context) (o shelf.Offers, err error) {
 // CreatedOf gives when an image was created that is named as docker's filters before and since name it: a reference,
 // where the platform counts that the list shows, or an image ID or the beginning of one. The time is zero where its
 // config does not say. Errors are of kind NotFound, of kind Conflict where several IDs begin so, and of kind Invalid.
-func (s *Store) CreatedOf(ctx context.Context, name string) (time.Time, error) {
-	named, err := s.Named(ctx, name)
+func (s *Lists) CreatedOf(ctx context.Context, name string) (time.Time, error) {
+	named, err := s.images.Named(ctx, name)
 	if err != nil || named.Reference == (image.Reference{}) {
 		return named.Image.Created, err
 	}
 	return s.createdOfReference(ctx, named.Reference)
 }
 
-func (s *Store) createdOfReference(ctx context.Context, ref image.Reference) (created time.Time, err error) {
+func (s *Lists) createdOfReference(ctx context.Context, ref image.Reference) (created time.Time, err error) {
 	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		d, err := targetDigest(ctx, tx, ref)
 		if err != nil {
 			return err
 		}
 		images, err := reachableImages(ctx, tx, d)
-		created = s.preferred(images).Created
+		created = preferred(images, s.platform).Created
 		return err
 	})
 	return created, err
@@ -191,7 +191,7 @@ func reachedRows(ctx context.Context, tx *sql.Tx, digits string) ([]int64, error
 }
 
 // warm reads the list before anybody asks for it. Where it fails, the first who asks reads it.
-func (s *Store) warm(ctx context.Context) {
+func (s *Lists) warm(ctx context.Context) {
 	err := s.db.View(ctx, func(tx *sql.Tx) error {
 		_, err := s.index.CatchUp(ctx, listFeed{tx})
 		return err

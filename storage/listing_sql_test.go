@@ -16,7 +16,7 @@ import (
 // each order and one under the filters, and by the index in memory. docs/decisions/list.md gives its figures.
 func BenchmarkListBySQLOrIndex(b *testing.B) {
 	s := newVariedShelf(b)
-	if _, err := (writing{s.db}).ExecContext(b.Context(), `CREATE INDEX bench_name ON listing (name, id);
+	if _, err := (writing{s.folder.db}).ExecContext(b.Context(), `CREATE INDEX bench_name ON listing (name, id);
 		CREATE INDEX bench_size ON listing (size, name, id);
 		CREATE INDEX bench_filter ON listing (name, update_state, platforms, repository_id);
 		CREATE INDEX bench_label ON image_labels (key, value, manifest_digest);
@@ -43,15 +43,15 @@ func BenchmarkListBySQLOrIndex(b *testing.B) {
 		b.Run(v.name+"/sql", func(b *testing.B) {
 			atPercentile(b, func() error {
 				var total int
-				if err := s.db.QueryRowContext(b.Context(), `SELECT count(*) FROM listing WHERE `+v.where, v.args...).Scan(&total); err != nil {
+				if err := s.folder.db.QueryRowContext(b.Context(), `SELECT count(*) FROM listing WHERE `+v.where, v.args...).Scan(&total); err != nil {
 					return err
 				}
-				ids, err := database.RowsOf(b.Context(), s.db, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) },
+				ids, err := database.RowsOf(b.Context(), s.folder.db, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) },
 					`SELECT id FROM listing WHERE `+v.where+` ORDER BY `+v.order+` LIMIT 50`, v.args...)
 				if err != nil || len(ids) == 0 {
 					return fmt.Errorf("%d rows: %w", len(ids), err)
 				}
-				return s.db.View(b.Context(), func(tx *sql.Tx) error {
+				return s.folder.db.View(b.Context(), func(tx *sql.Tx) error {
 					_, err := readRows(b.Context(), tx, ids)
 					return err
 				})
@@ -60,7 +60,7 @@ func BenchmarkListBySQLOrIndex(b *testing.B) {
 		b.Run(v.name+"/index", func(b *testing.B) {
 			v.query.Limit = 50
 			atPercentile(b, func() error {
-				rows, _, err := s.List(b.Context(), v.query)
+				rows, _, err := s.Lists.List(b.Context(), v.query)
 				if err != nil || len(rows) == 0 {
 					return fmt.Errorf("%d rows: %w", len(rows), err)
 				}
@@ -70,7 +70,7 @@ func BenchmarkListBySQLOrIndex(b *testing.B) {
 	}
 	b.Run("by repository/sql", func(b *testing.B) {
 		atPercentile(b, func() error {
-			_, err := database.RowsOf(b.Context(), s.db, func(rows *sql.Rows) (id int64, err error) {
+			_, err := database.RowsOf(b.Context(), s.folder.db, func(rows *sql.Rows) (id int64, err error) {
 				var tags, available, size int64
 				return id, rows.Scan(&id, &tags, &available, &size)
 			}, `SELECT repository_id, sum(tags), sum(available), sum(size) FROM (
@@ -81,7 +81,7 @@ func BenchmarkListBySQLOrIndex(b *testing.B) {
 	})
 	b.Run("by repository/index", func(b *testing.B) {
 		atPercentile(b, func() error {
-			_, _, err := s.ListRepositories(b.Context(), shelf.Query{Limit: 50})
+			_, _, err := s.Lists.ListRepositories(b.Context(), shelf.Query{Limit: 50})
 			return err
 		})
 	})

@@ -17,7 +17,7 @@ func TestTheListSortsByEachColumnBothWays(t *testing.T) {
 	s.pull("ubuntu:22.04=jammy amd64 arm64")
 	s.pull("postgres:15=postgres amd64")
 	s.pull("redis:7=redis amd64")
-	if err := s.AwaitUnpacked(t.Context()); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	key := map[shelf.Sort]func(shelf.Row) string{
@@ -31,7 +31,7 @@ func TestTheListSortsByEachColumnBothWays(t *testing.T) {
 	}
 	for order, of := range key {
 		for _, descending := range []bool{false, true} {
-			rows, total, err := s.List(t.Context(), shelf.Query{Sort: order, Descending: descending, Limit: 10})
+			rows, total, err := s.Lists.List(t.Context(), shelf.Query{Sort: order, Descending: descending, Limit: 10})
 			if err != nil || total != 3 {
 				t.Fatalf("%s: %d rows, %v", order, total, err)
 			}
@@ -63,7 +63,7 @@ func TestTheListFiltersByNameIDAndDigest(t *testing.T) {
 		s.layerDigest("jammy-amd64"):          "postgres@" + s.Build("postgres").Digest().String() + " ubuntu:22.04",
 		s.Build("postgres").Digest().String(): "postgres@" + s.Build("postgres").Digest().String(), "%": "", "_": "", `\`: "", "nothing": "", "'; DROP TABLE tags; --": "",
 	} {
-		rows, total, err := s.List(t.Context(), shelf.Query{Text: text, Limit: 10})
+		rows, total, err := s.Lists.List(t.Context(), shelf.Query{Text: text, Limit: 10})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +75,7 @@ func TestTheListFiltersByNameIDAndDigest(t *testing.T) {
 			t.Errorf("%q finds %q (%d in all), want %q", text, got, total, want)
 		}
 	}
-	rows, total, err := s.List(t.Context(), shelf.Query{Repository: "docker.io/library/postgres", Limit: 10})
+	rows, total, err := s.Lists.List(t.Context(), shelf.Query{Repository: "docker.io/library/postgres", Limit: 10})
 	if err != nil || total != 1 || rows[0].Reason != shelf.ByDigest {
 		t.Errorf("the repository has %+v, %v", rows, err)
 	}
@@ -85,10 +85,10 @@ func TestTheListFiltersByNameIDAndDigest(t *testing.T) {
 func TestPagesOfTheListMeetWithoutGapOrOverlap(t *testing.T) {
 	s := newShelf(t)
 	s.pull("app:0=redis amd64")
-	if err := s.AwaitUnpacked(t.Context()); err != nil { // it rewrites the rows
+	if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil { // it rewrites the rows
 		t.Fatal(err)
 	}
-	_, err := writing{s.db}.Exec(nextChange + `; WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1999)
+	_, err := writing{s.folder.db}.Exec(nextChange + `; WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1999)
 		INSERT INTO listing (repository_id, digest, tag, reason, name, image_id, platform, platforms, created, pulled_at, size, unpacked, total_size, broken)
 		SELECT repository_id, digest, printf('%04d', i), reason, printf('%sapp:%04d', iif(i % 80 = 0, 'rare', ''), i), image_id, platform, platforms, created, pulled_at, i % 7, unpacked, total_size, broken
 		FROM listing, n`)
@@ -104,14 +104,14 @@ func TestPagesOfTheListMeetWithoutGapOrOverlap(t *testing.T) {
 	} {
 		for _, c.q.Descending = range []bool{false, true} {
 			c.q.Limit = 5000
-			whole, _, err := s.List(t.Context(), c.q)
+			whole, _, err := s.Lists.List(t.Context(), c.q)
 			if err != nil || len(whole) != c.total {
 				t.Fatalf("%+v: %d rows, want %d, %v", c.q, len(whole), c.total, err)
 			}
 			var paged []shelf.Row
 			c.q.Limit = c.total/4 - 1
 			for c.q.Offset = 0; c.q.Offset <= c.total; c.q.Offset += c.q.Limit {
-				rows, total, err := s.List(t.Context(), c.q)
+				rows, total, err := s.Lists.List(t.Context(), c.q)
 				if err != nil || total != c.total {
 					t.Fatalf("%+v: total %d, want %d, %v", c.q, total, c.total, err)
 				}
@@ -134,15 +134,15 @@ func TestAnImageIsFoundByAUniquePrefixOfItsID(t *testing.T) {
 	s.pull("ubuntu:22.04=jammy amd64 arm64")
 	id := s.ID("jammy", "arm64")
 	for _, prefix := range []string{id.Encoded(), id.Encoded()[:12]} {
-		i, err := s.ImageByID(t.Context(), prefix)
+		i, err := s.Images.ImageByID(t.Context(), prefix)
 		if err != nil || i.ID != id || i.Platform.Architecture != "arm64" {
 			t.Errorf("%s: %+v, %v", prefix, i, err)
 		}
 	}
-	if _, err := s.ImageByID(t.Context(), ""); image.KindOf(err) != image.Conflict {
+	if _, err := s.Images.ImageByID(t.Context(), ""); image.KindOf(err) != image.Conflict {
 		t.Errorf("an ambiguous prefix gave %v", err)
 	}
-	if _, err := s.ImageByID(t.Context(), "ffffffffffff0000"); image.KindOf(err) != image.NotFound {
+	if _, err := s.Images.ImageByID(t.Context(), "ffffffffffff0000"); image.KindOf(err) != image.NotFound {
 		t.Errorf("an unknown prefix gave %v", err)
 	}
 }
@@ -162,7 +162,7 @@ func TestATagOnADigestOfManyTagsWritesNoRowButItsOwn(t *testing.T) {
 	s.pull("ubuntu:22.04=jammy amd64")
 	s.pull("ubuntu:jammy=jammy amd64")
 	ids := func() map[string]int64 {
-		list, err := database.RowsOf(t.Context(), s.db, func(rows *sql.Rows) (r struct {
+		list, err := database.RowsOf(t.Context(), s.folder.db, func(rows *sql.Rows) (r struct {
 			name string
 			id   int64
 		}, err error) {

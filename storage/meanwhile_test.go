@@ -37,8 +37,8 @@ func newLine(t *testing.T, o Options) *line {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.jobs = job.NewRunner(l.Ledger(), nil, nil)
-	l.queue = pull.New(pull.Options{Source: client, Shelf: l.Store, Runner: l.jobs, DefaultPlatform: o.DefaultPlatform})
+	l.jobs = job.NewRunner(l.Jobs, nil, nil)
+	l.queue = pull.New(pull.Options{Source: client, Blobs: l.Store.Blobs, Space: l.Store.Space, Images: l.Store.Images, Recorder: l.Store.Recorder, Runner: l.jobs, DefaultPlatform: o.DefaultPlatform})
 	if err := l.queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func (l *line) end(id int64, want job.State) {
 	defer cancel()
 	for range states {
 	}
-	j, err := l.Job(l.t.Context(), id)
+	j, err := l.Jobs.Job(l.t.Context(), id)
 	if err != nil || j.State != want {
 		l.t.Fatalf("pull %d is %s (%v): %+v, want %s", id, j.State, err, j.Problem, want)
 	}
@@ -114,11 +114,11 @@ func (l *line) layer(name string) sample.LayerContent {
 // pruneNow plans and carries out.
 func (l *line) pruneNow(asked shelf.Prune) shelf.Removed {
 	l.t.Helper()
-	plan, err := l.PlanPrune(l.t.Context(), asked)
+	plan, err := l.Removals.PlanPrune(l.t.Context(), asked)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	done, err := l.Prune(l.t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
+	done, err := l.Removals.Prune(l.t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestAPruneWhileAPullRunsLeavesWhatItNeeds(t *testing.T) {
 	<-hold.Reached()
 	gone := l.files() // more may come with the pull
 	done := l.pruneNow(shelf.Prune{})
-	l.Settle()
+	l.Janitor.Settle()
 	for d := range l.files() {
 		delete(gone, d)
 	}
@@ -169,11 +169,11 @@ func TestADigestThatIsBeingPulledIsNotPruned(t *testing.T) {
 	hold := l.faulty.Hold(fake.GetBlob(l.layer("jammy-arm64").Digest), 0)
 	id := l.start("2", "amd64", "arm64")
 	<-hold.Reached()
-	plan, err := l.PlanPrune(t.Context(), shelf.Prune{})
+	plan, err := l.Removals.PlanPrune(t.Context(), shelf.Prune{})
 	if err != nil || !plan.Refused() || plan.Items[0].Refusal.Reason != shelf.RefusedHeld {
 		t.Errorf("plan %+v (%v), want it refused for the pull", plan, err)
 	}
-	if _, err := l.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, image.ActorNamed("noa")); image.KindOf(err) != image.Conflict {
+	if _, err := l.Removals.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, image.ActorNamed("noa")); image.KindOf(err) != image.Conflict {
 		t.Errorf("carrying it out: %v", err)
 	}
 	hold.Release()
@@ -193,7 +193,7 @@ func TestWhatIsPrunedBeforeAPullHoldsItIsFetchedAgain(t *testing.T) {
 	id := l.start("2")
 	<-hold.Reached()
 	l.pruneNow(shelf.Prune{})
-	l.Settle()
+	l.Janitor.Settle()
 	hold.Release()
 	l.end(id, job.Done)
 	l.has("1=ci amd64", "2=redis amd64")
@@ -221,7 +221,7 @@ func TestAPullOfWhatWaitsToBeSweptFetchesNothing(t *testing.T) {
 func TestOfTwoPrunesAtOnceOneIsCarriedOut(t *testing.T) {
 	s, _ := newUndoShelf(t)
 	s.fill([]string{"a:1=old amd64", "a:1=ci amd64", "a:1=redis amd64"})
-	plan, err := s.PlanPrune(t.Context(), shelf.Prune{})
+	plan, err := s.Removals.PlanPrune(t.Context(), shelf.Prune{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func TestOfTwoPrunesAtOnceOneIsCarriedOut(t *testing.T) {
 	for range prunes {
 		go func() {
 			<-begin
-			_, err := s.Prune(context.WithoutCancel(t.Context()), shelf.Prune{}, plan.Fingerprint, image.ActorNamed("noa"))
+			_, err := s.Removals.Prune(context.WithoutCancel(t.Context()), shelf.Prune{}, plan.Fingerprint, image.ActorNamed("noa"))
 			errs <- err
 		}()
 	}
@@ -246,7 +246,7 @@ func TestOfTwoPrunesAtOnceOneIsCarriedOut(t *testing.T) {
 	if refused != prunes-1 {
 		t.Errorf("%d of %d were refused", refused, prunes)
 	}
-	list, err := s.Removals(t.Context())
+	list, err := s.Removals.Removals(t.Context())
 	if err != nil || len(list) != 1 || !list[0].Prune || list[0].Items != 2 {
 		t.Fatalf("removals %+v, %v", list, err)
 	}

@@ -11,7 +11,7 @@ import (
 // Named finds what somebody names as docker takes it (daemon/images/image.go): a whole image ID, else a tag or a digest,
 // else the image whose ID alone begins so. So a repository of that spelling comes before the beginning of an ID. Errors are
 // of kind NotFound, of kind Conflict where several IDs begin so, and of kind Invalid.
-func (s *Store) Named(ctx context.Context, name string) (shelf.Named, error) {
+func (s *Images) Named(ctx context.Context, name string) (shelf.Named, error) {
 	hex, isID := image.ParseIDPrefix(name)
 	if !isID || len(hex) < 64 {
 		ref, err := image.ParseReference(name)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stowage/stowage/image"
@@ -12,6 +13,13 @@ import (
 	"github.com/stowage/stowage/shelf/removal"
 	"github.com/stowage/stowage/storage/database"
 )
+
+// Tags are what stands with tags and digests beside the images: pins, what registries said of them, and where they
+// pointed.
+type Tags struct {
+	db  *database.DB
+	now func() time.Time
+}
 
 const pinColumns = `r.name, p.digest, p.note, p.pinned_by, p.pinned_at`
 
@@ -27,7 +35,7 @@ func scanOnePin(rows *sql.Rows) (shelf.Pin, error) { return scanPin(rows) }
 
 // Pin marks what a reference names as in use; a tag pins the digest that it points to now. Pinning again replaces
 // the note. NotFound where the reference is not stored, Invalid where the note is too long.
-func (s *Store) Pin(ctx context.Context, ref image.Reference, note string, by image.Actor) (shelf.Pin, error) {
+func (s *Tags) Pin(ctx context.Context, ref image.Reference, note string, by image.Actor) (shelf.Pin, error) {
 	note = strings.TrimSpace(note)
 	if !utf8.ValidString(note) || utf8.RuneCountInString(note) > shelf.MaxPinNote {
 		return shelf.Pin{}, image.Errorf(image.Invalid, "the note of a pin is text of at most %d characters", shelf.MaxPinNote)
@@ -50,7 +58,7 @@ func (s *Store) Pin(ctx context.Context, ref image.Reference, note string, by im
 }
 
 // Unpin takes a pin away. NotFound where there is none.
-func (s *Store) Unpin(ctx context.Context, ref image.Reference, by image.Actor) error {
+func (s *Tags) Unpin(ctx context.Context, ref image.Reference, by image.Actor) error {
 	return s.db.Change(ctx, by, image.ActionPin, ref.String(), func(tx *sql.Tx) error {
 		rt, err := findRoot(ctx, tx, ref)
 		if err != nil {
@@ -74,7 +82,7 @@ func listPinned(ctx context.Context, tx *sql.Tx, rt removal.Root, pinned bool) e
 }
 
 // PinOf gives the pin of what a reference names; nil where it is not pinned or not stored.
-func (s *Store) PinOf(ctx context.Context, ref image.Reference) (*shelf.Pin, error) {
+func (s *Tags) PinOf(ctx context.Context, ref image.Reference) (*shelf.Pin, error) {
 	var pin *shelf.Pin
 	err := s.db.View(ctx, func(tx *sql.Tx) error {
 		rt, err := findRoot(ctx, tx, ref)
@@ -98,13 +106,13 @@ func (s *Store) PinOf(ctx context.Context, ref image.Reference) (*shelf.Pin, err
 const maxPinsOfImage = 100
 
 // PinsOfImage gives the pins whose digest leads to an image ID, newest first, 100 at most.
-func (s *Store) PinsOfImage(ctx context.Context, id image.Digest) ([]shelf.Pin, error) {
+func (s *Tags) PinsOfImage(ctx context.Context, id image.Digest) ([]shelf.Pin, error) {
 	return database.RowsOf(ctx, s.db, scanOnePin, upFromID+`SELECT `+pinColumns+` FROM up JOIN pins p ON p.digest = up.digest JOIN repositories r ON r.id = p.repository_id
 		ORDER BY p.pinned_at DESC, r.name, p.digest LIMIT ?2`, id, maxPinsOfImage)
 }
 
 // Pins gives the newest pins, at most limit, and how many there are.
-func (s *Store) Pins(ctx context.Context, limit int) (pins []shelf.Pin, total int, err error) {
+func (s *Tags) Pins(ctx context.Context, limit int) (pins []shelf.Pin, total int, err error) {
 	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM pins`).Scan(&total); err != nil {
 			return err

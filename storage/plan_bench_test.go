@@ -101,7 +101,7 @@ func (s *benchSeed) image(n int, layers []string, repository string, tags ...str
 }
 
 func seedRows(b testing.TB, s *Store, f func(*benchSeed)) error {
-	return s.db.Tend(b.Context(), "", func(tx *sql.Tx) error {
+	return s.folder.db.Tend(b.Context(), "", func(tx *sql.Tx) error {
 		f(&benchSeed{ctx: b.Context(), b: b, tx: tx, stmt: map[string]*sql.Stmt{}, repo: map[string]int64{}})
 		return nil
 	})
@@ -195,7 +195,7 @@ func BenchmarkPlan(b *testing.B) {
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			timed(b, func(int) {
-				if _, err := s.PlanRemoval(b.Context(), bench.asked); err != nil {
+				if _, err := s.Removals.PlanRemoval(b.Context(), bench.asked); err != nil {
 					b.Fatal(err)
 				}
 			})
@@ -207,7 +207,7 @@ func BenchmarkPlan(b *testing.B) {
 	}{{"prune 5000 dangling", shelf.Prune{}}, {"prune everything", shelf.Prune{All: true}}, {"prune half by date", shelf.Prune{All: true, Until: time.UnixMilli(benchTags * 500)}}} {
 		b.Run(bench.name, func(b *testing.B) {
 			timed(b, func(int) {
-				if _, err := s.PlanPrune(b.Context(), bench.asked); err != nil {
+				if _, err := s.Removals.PlanPrune(b.Context(), bench.asked); err != nil {
 					b.Fatal(err)
 				}
 			})

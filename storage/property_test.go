@@ -32,7 +32,7 @@ type walker struct {
 	random  *rand.Rand
 	took    []string // the steps
 	release func()   // of what a pull holds; nil where none does
-	broken  bool     // the keeper cannot finish its rounds
+	broken  bool     // the janitor cannot finish its rounds
 }
 
 // TestTheShelfHoldsTogetherWhateverHappens pulls, deletes, pins, hands out, undoes, prunes, sweeps, lets time pass, restarts and
@@ -63,10 +63,10 @@ func TestTheShelfHoldsTogetherWhateverHappens(t *testing.T) {
 	w.mend()
 	w.clock.move(2 * testWindow)
 	w.note("the end")
-	w.Settle()
-	w.keeper.sweepStrays(t.Context())
-	w.Settle()
-	totals, err := w.Totals(t.Context())
+	w.Janitor.Settle()
+	w.Janitor.sweepStrays(t.Context())
+	w.Janitor.Settle()
+	totals, err := w.Lists.Totals(t.Context())
 	if err != nil || totals.Waiting != 0 || totals.WaitingBytes != 0 {
 		t.Errorf("in the end %+v (%v)", totals, err)
 	}
@@ -101,7 +101,7 @@ func (w *walker) step() {
 		}
 	}
 	if !w.broken {
-		w.Settle()
+		w.Janitor.Settle()
 	}
 	w.holds()
 }
@@ -147,7 +147,7 @@ func (w *walker) pullSome() {
 // references lists what can be named: tags and digests.
 func (w *walker) references() []image.Reference {
 	w.t.Helper()
-	refs, err := database.RowsOf(w.t.Context(), w.db, func(rows *sql.Rows) (ref image.Reference, err error) {
+	refs, err := database.RowsOf(w.t.Context(), w.folder.db, func(rows *sql.Rows) (ref image.Reference, err error) {
 		return ref, rows.Scan(&ref.Repository, &ref.Tag, &ref.Digest)
 	}, `SELECT r.name, t.name, '' FROM tags t JOIN repositories r ON r.id = t.repository_id
 		UNION ALL SELECT r.name, '', d.digest FROM repository_digests d JOIN repositories r ON r.id = d.repository_id ORDER BY 1, 2, 3`)
@@ -166,7 +166,7 @@ func (w *walker) deleteSome() {
 	asked := shelf.Removal{Force: w.chance(30)}
 	for range 1 + w.random.IntN(3) {
 		item := shelf.RemovalItem{Reference: pick(w, refs)}
-		target, err := w.Target(w.t.Context(), item.Reference)
+		target, err := w.Images.Target(w.t.Context(), item.Reference)
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -182,12 +182,12 @@ func (w *walker) deleteSome() {
 		words = append(words, w.ItemWords(item))
 	}
 	w.note("delete %s, force %t", strings.Join(words, " + "), asked.Force)
-	plan, err := w.PlanRemoval(w.t.Context(), asked)
+	plan, err := w.Removals.PlanRemoval(w.t.Context(), asked)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.carryOut(plan, func(f image.Digest) (shelf.Removed, error) {
-		return w.Remove(w.t.Context(), asked, f, image.ActorNamed("noa"))
+		return w.Removals.Remove(w.t.Context(), asked, f, image.ActorNamed("noa"))
 	})
 }
 
@@ -204,13 +204,13 @@ func (w *walker) pruneSome() {
 		asked.Unused = w.clock.now().Add(-time.Duration(w.random.IntN(1200)) * time.Second)
 	}
 	w.note("prune %+v", asked)
-	plan, err := w.PlanPrune(w.t.Context(), asked)
+	plan, err := w.Removals.PlanPrune(w.t.Context(), asked)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	if plan.Totals.Items > 0 {
 		w.carryOut(plan, func(f image.Digest) (shelf.Removed, error) {
-			return w.Prune(w.t.Context(), asked, f, image.ActorNamed("noa"))
+			return w.Removals.Prune(w.t.Context(), asked, f, image.ActorNamed("noa"))
 		})
 	}
 }
@@ -218,7 +218,7 @@ func (w *walker) pruneSome() {
 // carryOut carries a plan out, holds the sums against it and sometimes undoes it at once.
 func (w *walker) carryOut(plan shelf.RemovalPlan, remove func(image.Digest) (shelf.Removed, error)) {
 	w.t.Helper()
-	if err := w.AwaitUnpacked(w.t.Context()); err != nil { // it writes rows, too
+	if err := w.Unpacker.AwaitUnpacked(w.t.Context()); err != nil { // it writes rows, too
 		w.t.Fatal(err)
 	}
 	w.batch()
@@ -252,21 +252,21 @@ func (w *walker) carryOut(plan shelf.RemovalPlan, remove func(image.Digest) (she
 
 // batch makes the batches of what is carried out next small, or as large as it is.
 func (w *walker) batch() {
-	w.removals.rows, w.removals.fixed = pick(w, []int{1, 1, 15, 60, firstRows}), true
+	w.Removals.rows, w.Removals.fixed = pick(w, []int{1, 1, 15, 60, firstRows}), true
 }
 
-// weighed gives the sums before and after a removal. No round of the keeper comes between them: it takes a blob that is held
+// weighed gives the sums before and after a removal. No round of the janitor comes between them: it takes a blob that is held
 // out of those that wait, for a moment.
 func (w *walker) weighed(remove func() (shelf.Removed, error)) (before, after shelf.Totals, done shelf.Removed, err error) {
 	w.t.Helper()
-	w.keeper.work.Lock()
-	defer w.keeper.work.Unlock()
-	before, failed := w.Totals(w.t.Context())
+	w.Janitor.work.Lock()
+	defer w.Janitor.work.Unlock()
+	before, failed := w.Lists.Totals(w.t.Context())
 	if failed != nil {
 		w.t.Fatal(failed)
 	}
 	done, err = remove()
-	if after, failed = w.Totals(w.t.Context()); failed != nil {
+	if after, failed = w.Lists.Totals(w.t.Context()); failed != nil {
 		w.t.Fatal(failed)
 	}
 	return before, after, done, err
@@ -274,7 +274,7 @@ func (w *walker) weighed(remove func() (shelf.Removed, error)) (before, after sh
 
 func (w *walker) undoSome() {
 	w.t.Helper()
-	list, err := w.Removals(w.t.Context())
+	list, err := w.Removals.Removals(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -283,14 +283,14 @@ func (w *walker) undoSome() {
 	}
 	r := pick(w, list)
 	w.batch()
-	_, err = w.Undo(w.t.Context(), r.ID, image.ActorNamed("kim"))
+	_, err = w.Removals.Undo(w.t.Context(), r.ID, image.ActorNamed("kim"))
 	w.note("undo %d: %v", r.ID, err)
 	if err != nil && image.KindOf(err) != image.Conflict {
 		w.t.Error(err)
 	}
 	if image.KindOf(err) == image.Conflict { // a later one has to go first: all of them, newest first, bring everything back
 		for _, r := range list {
-			if _, err := w.Undo(w.t.Context(), r.ID, image.ActorNamed("kim")); err != nil {
+			if _, err := w.Removals.Undo(w.t.Context(), r.ID, image.ActorNamed("kim")); err != nil {
 				w.t.Errorf("undo %d, after the later ones: %v", r.ID, err)
 			}
 		}
@@ -304,15 +304,15 @@ func (w *walker) pinSome() {
 		return
 	}
 	ref := pick(w, refs)
-	pin, err := w.PinOf(w.t.Context(), ref)
+	pin, err := w.Tags.PinOf(w.t.Context(), ref)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.note("pin %s, or unpin it: %t", w.Word(ref), pin != nil)
 	if pin != nil {
-		err = w.Unpin(w.t.Context(), ref, image.ActorNamed("mira"))
+		err = w.Tags.Unpin(w.t.Context(), ref, image.ActorNamed("mira"))
 	} else {
-		_, err = w.Pin(w.t.Context(), ref, "", image.ActorNamed("mira"))
+		_, err = w.Tags.Pin(w.t.Context(), ref, "", image.ActorNamed("mira"))
 	}
 	if err != nil {
 		w.t.Error(err)
@@ -327,7 +327,7 @@ func (w *walker) handSome() {
 		return
 	}
 	ref := pick(w, refs)
-	target, err := w.Target(w.t.Context(), ref)
+	target, err := w.Images.Target(w.t.Context(), ref)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -337,8 +337,8 @@ func (w *walker) handSome() {
 		ref = image.Reference{Repository: ref.Repository, Digest: d}
 	}
 	w.note("hand out %s, %s", w.Word(ref), w.NameOf(d))
-	w.Downloaded(ref, d)
-	if err := w.WriteDownloads(w.t.Context()); err != nil {
+	w.Downloads.Downloaded(ref, d)
+	if err := w.Downloads.WriteDownloads(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -350,7 +350,7 @@ func (w *walker) sweep() {
 	}
 	w.note("sweep")
 	before := diskBytes(w.files())
-	_, bytes, err := w.Sweep(w.t.Context(), image.ActorNamed("mira"))
+	_, bytes, err := w.Janitor.Sweep(w.t.Context(), image.ActorNamed("mira"))
 	if left := before - diskBytes(w.files()); err != nil || left != bytes {
 		w.t.Errorf("swept %d bytes (%v), %d left the disk", bytes, err, left)
 	}
@@ -377,7 +377,7 @@ func (w *walker) hold() {
 	slices.Sort(some)
 	some = slices.DeleteFunc(some, func(image.Digest) bool { return w.chance(70) })
 	w.note("hold %d files", len(some))
-	w.release = w.Hold(some)
+	w.release = w.Blobs.Hold(some)
 }
 
 func (w *walker) letGo() {
@@ -396,16 +396,16 @@ func (w *walker) restart() {
 		w.t.Fatal(err)
 	}
 	w.open()
-	w.keeper.awaitFirstSweep(w.t)
+	w.Janitor.awaitFirstSweep(w.t)
 }
 
-// crash goes on with the folder as it is on disk at this moment. Before that, the keeper sometimes fails in the middle of
+// crash goes on with the folder as it is on disk at this moment. Before that, the janitor sometimes fails in the middle of
 // its rounds for a few steps.
 func (w *walker) crash() {
 	w.t.Helper()
 	if !w.broken && w.chance(60) {
 		inIndex := w.chance(30)
-		w.note("the keeper fails from now on, in index.json: %t", inIndex)
+		w.note("the janitor fails from now on, in index.json: %t", inIndex)
 		w.fail(inIndex)
 		return
 	}
@@ -413,7 +413,7 @@ func (w *walker) crash() {
 	w.letGo()
 	to := filepath.Join(w.t.TempDir(), "data")
 	// Within a transaction nobody else writes the database: as on disk after a crash, it is of one moment.
-	err := w.db.Tend(w.t.Context(), "", func(*sql.Tx) error { return copyMoving(w.dir, to) })
+	err := w.folder.db.Tend(w.t.Context(), "", func(*sql.Tx) error { return copyMoving(w.dir, to) })
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -423,13 +423,13 @@ func (w *walker) crash() {
 	}
 	w.dir, w.options.Dir = to, to
 	w.open()
-	w.keeper.awaitFirstSweep(w.t)
+	w.Janitor.awaitFirstSweep(w.t)
 }
 
-// fail makes the keeper fail before it writes index.json, or between rows and files.
+// fail makes the janitor fail before it writes index.json, or between rows and files.
 func (w *walker) fail(inIndex bool) {
-	w.Settle()
-	k := w.keeper
+	w.Janitor.Settle()
+	k := w.Janitor
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	w.broken = true
@@ -446,13 +446,13 @@ func (w *walker) mend() {
 		return
 	}
 	w.broken = false
-	k := w.keeper
+	k := w.Janitor
 	k.mu.Lock()
-	k.persist = w.db.Persist
-	k.writeIndex = func(ctx context.Context) error { return w.blobs.WriteIndex(ctx, w.layoutEntries(ctx)) }
+	k.persist = w.folder.db.Persist
+	k.writeIndex = func(ctx context.Context) error { return w.folder.blobs.WriteIndex(ctx, w.Janitor.layoutEntries(ctx)) }
 	k.mu.Unlock()
 	k.wake()
-	w.Settle()
+	w.Janitor.Settle()
 }
 
 // copyMoving copies a folder in which files come and go.
@@ -508,11 +508,11 @@ var untrue = map[string]string{
 func (w *walker) holds() {
 	w.t.Helper()
 	for what, query := range untrue {
-		if found, err := database.RowsOf(w.t.Context(), w.db, database.ScanString, query); err != nil || len(found) > 0 {
+		if found, err := database.RowsOf(w.t.Context(), w.folder.db, database.ScanString, query); err != nil || len(found) > 0 {
 			w.t.Errorf("%s: %q, %v", what, found, err)
 		}
 	}
-	if err := w.AwaitUnpacked(w.t.Context()); err != nil {
+	if err := w.Unpacker.AwaitUnpacked(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
 	w.same("the list", w.dump(dumpListing), w.relisted())
@@ -529,7 +529,7 @@ func (w *walker) holdsOnDisk() {
 		waiting bool
 	}
 	files := w.files()
-	known, err := database.RowsOf(w.t.Context(), w.db, func(rows *sql.Rows) (r row, err error) { return r, rows.Scan(&r.digest, &r.size, &r.waiting) },
+	known, err := database.RowsOf(w.t.Context(), w.folder.db, func(rows *sql.Rows) (r row, err error) { return r, rows.Scan(&r.digest, &r.size, &r.waiting) },
 		`SELECT digest, size, 0 FROM blobs UNION ALL SELECT digest, size, 1 FROM waiting_blobs`)
 	if err != nil {
 		w.t.Fatal(err)
@@ -550,11 +550,11 @@ func (w *walker) holdsOnDisk() {
 	var names []string
 	for _, ref := range w.references() {
 		if ref.Digest != "" {
-			if target, err := w.Target(w.t.Context(), ref); err != nil || len(target.Tags) > 0 {
+			if target, err := w.Images.Target(w.t.Context(), ref); err != nil || len(target.Tags) > 0 {
 				continue
 			}
 		}
-		d, err := targetDigest(w.t.Context(), w.db, ref)
+		d, err := targetDigest(w.t.Context(), w.folder.db, ref)
 		if err != nil {
 			w.t.Fatal(err)
 		}

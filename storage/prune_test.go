@@ -20,18 +20,18 @@ func TestPruningFollowsTheRules(t *testing.T) {
 			t.Parallel()
 			s := newShelf(t)
 			s.fill(tt.Shelf)
-			s.Settle()
+			s.Janitor.Settle()
 			if tt.Held != "" {
-				defer s.Hold([]image.Digest{s.Build(tt.Held).Digest()})()
+				defer s.Blobs.Hold([]image.Digest{s.Build(tt.Held).Digest()})()
 			}
 			before := diskBytes(s.files())
 			asked := s.AskedPrune(tt)
-			plan, err := s.PlanPrune(t.Context(), asked)
+			plan, err := s.Removals.PlanPrune(t.Context(), asked)
 			if err != nil {
 				t.Fatal(err)
 			}
 			s.CheckPrune(tt, plan)
-			done, err := s.Prune(t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
+			done, err := s.Removals.Prune(t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
 			if plan.Refused() {
 				if image.KindOf(err) != image.Conflict {
 					t.Errorf("carrying out what the rules refuse whole: %v", err)
@@ -43,7 +43,7 @@ func TestPruningFollowsTheRules(t *testing.T) {
 			if freed := before - diskBytes(s.files()); freed != plan.Totals.Freed {
 				t.Errorf("%d bytes left the disk, the plan said %d", freed, plan.Totals.Freed)
 			}
-			if again, err := s.PlanPrune(t.Context(), asked); err != nil || again.Totals.Items != again.Totals.Refused || again.Totals.Refused != len(tt.Kept) {
+			if again, err := s.Removals.PlanPrune(t.Context(), asked); err != nil || again.Totals.Items != again.Totals.Refused || again.Totals.Refused != len(tt.Kept) {
 				t.Errorf("a second prune would do %+v (%v)", again.Totals, err)
 			}
 		})
@@ -55,12 +55,12 @@ func TestAPruneIsConfirmedByWhatItDoes(t *testing.T) {
 	s := newShelf(t)
 	s.pull("a:1=old amd64")
 	asked := shelf.Prune{All: true, Until: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	plan, err := s.PlanPrune(t.Context(), asked)
+	plan, err := s.Removals.PlanPrune(t.Context(), asked)
 	if err != nil {
 		t.Fatal(err)
 	}
 	asked.Until = asked.Until.Add(time.Second)
-	if _, err := s.Prune(t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa")); err != nil {
+	if _, err := s.Removals.Prune(t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa")); err != nil {
 		t.Error(err)
 	}
 	s.check(nil)
@@ -69,12 +69,12 @@ func TestAPruneIsConfirmedByWhatItDoes(t *testing.T) {
 func TestAPruneWhosePlanNoLongerHoldsIsNotCarriedOut(t *testing.T) {
 	s := newShelf(t)
 	s.fill([]string{"a:1=old amd64", "a:1=ci amd64"})
-	plan, err := s.PlanPrune(t.Context(), shelf.Prune{})
+	plan, err := s.Removals.PlanPrune(t.Context(), shelf.Prune{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.pull("a:1=redis amd64") // one more is dangling
-	refused, err := s.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, image.ActorNamed("noa"))
+	refused, err := s.Removals.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, image.ActorNamed("noa"))
 	if image.KindOf(err) != image.Conflict || refused.Plan.Totals.Items != 2 {
 		t.Errorf("%+v, %v", refused, err)
 	}
@@ -94,7 +94,7 @@ func TestALongPlanIsShownInPartAndCarriedOutWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := s.PlanPrune(t.Context(), shelf.Prune{})
+	plan, err := s.Removals.PlanPrune(t.Context(), shelf.Prune{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,22 +108,22 @@ func TestALongPlanIsShownInPartAndCarriedOutWhole(t *testing.T) {
 		t.Errorf("sums %+v, want %+v", plan.Totals, want)
 	}
 	last := benchDigest("manifest", digests) // nothing of it is listed
-	if err := s.db.Tend(t.Context(), "", func(tx *sql.Tx) error {
+	if err := s.folder.db.Tend(t.Context(), "", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(t.Context(), `UPDATE repository_digests SET by_digest = 1 WHERE digest = ?`, last)
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, image.ActorNamed("noa")); image.KindOf(err) != image.Conflict {
+	if _, err := s.Removals.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, image.ActorNamed("noa")); image.KindOf(err) != image.Conflict {
 		t.Errorf("carrying out what has changed where nothing is listed: %v", err)
 	}
-	if plan, err = s.PlanPrune(t.Context(), shelf.Prune{}); err != nil || plan.Totals.Items != digests-1 {
+	if plan, err = s.Removals.PlanPrune(t.Context(), shelf.Prune{}); err != nil || plan.Totals.Items != digests-1 {
 		t.Fatalf("%+v, %v", plan.Totals, err)
 	}
-	if _, err := s.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, image.ActorNamed("noa")); err != nil {
+	if _, err := s.Removals.Prune(t.Context(), shelf.Prune{}, plan.Fingerprint, image.ActorNamed("noa")); err != nil {
 		t.Fatal(err)
 	}
-	totals, err := s.Totals(t.Context())
+	totals, err := s.Lists.Totals(t.Context())
 	if err != nil || totals.Images != 2 || totals.Waiting != 3*(digests-1) || totals.WaitingBytes != plan.Totals.Freed {
 		t.Errorf("left: %+v, %v", totals, err)
 	}

@@ -120,7 +120,7 @@ func TestPruningWhatIsUnusedFollowsTheRules(t *testing.T) {
 			}
 			asked := s.AskedPrune(rules.Pruning{All: tt.all, Until: tt.until})
 			asked.Unused = c.now().Add(-age(t, tt.unused))
-			plan, err := s.PlanPrune(t.Context(), asked) // what was handed out is not written yet
+			plan, err := s.Removals.PlanPrune(t.Context(), asked) // what was handed out is not written yet
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -136,7 +136,7 @@ func TestPruningWhatIsUnusedFollowsTheRules(t *testing.T) {
 			if !slices.Equal(untagged, tt.untagged) || !slices.Equal(used, tt.used) || plan.Totals.Used != len(tt.used) {
 				t.Errorf("untagged %q, used %q (%d)\nwant     %q, used %q", untagged, used, plan.Totals.Used, tt.untagged, tt.used)
 			}
-			if _, err := s.Prune(t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa")); err != nil && image.KindOf(err) != image.Conflict {
+			if _, err := s.Removals.Prune(t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa")); err != nil && image.KindOf(err) != image.Conflict {
 				t.Error(err)
 			}
 			left := s.rows()
@@ -174,12 +174,12 @@ func (s *testShelf) hand(name string) {
 		}
 		ref = image.Reference{Repository: ref.Repository, Digest: d}
 	}
-	s.Downloaded(ref, d)
+	s.Downloads.Downloaded(ref, d)
 }
 
 func (s *testShelf) target(ref image.Reference) shelf.Target {
 	s.t.Helper()
-	t, err := s.Target(s.t.Context(), ref)
+	t, err := s.Images.Target(s.t.Context(), ref)
 	if image.KindOf(err) == image.NotFound && ref.Digest != "" { // not known by itself
 		return shelf.Target{Digest: ref.Digest}
 	}
@@ -203,16 +203,16 @@ func TestNothingIsUnusedBeforeItWasCounted(t *testing.T) {
 	s, c := newUndoShelf(t)
 	s.pull("redis:7=redis amd64")
 	c.move(400 * 24 * time.Hour)
-	if _, err := (writing{s.db}).ExecContext(t.Context(), `DELETE FROM handed_since`); err != nil { // as an older version leaves it
+	if _, err := (writing{s.folder.db}).ExecContext(t.Context(), `DELETE FROM handed_since`); err != nil { // as an older version leaves it
 		t.Fatal(err)
 	}
-	if err := s.countHanded(t.Context()); err != nil {
+	if err := s.Downloads.countHanded(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	began := c.now()
 	c.move(29 * 24 * time.Hour)
 	plan := func() shelf.RemovalPlan {
-		p, err := s.PlanPrune(t.Context(), shelf.Prune{All: true, Unused: c.now().Add(-30 * 24 * time.Hour)})
+		p, err := s.Removals.PlanPrune(t.Context(), shelf.Prune{All: true, Unused: c.now().Add(-30 * 24 * time.Hour)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,19 +235,19 @@ func TestAPruneOfWhatIsUnusedIsConfirmedByWhatItDoes(t *testing.T) {
 	c.move(40 * 24 * time.Hour)
 	s.hand("mine:1")
 	asked := shelf.Prune{All: true, Unused: c.now().Add(-30 * 24 * time.Hour)}
-	plan, err := s.PlanPrune(t.Context(), asked)
+	plan, err := s.Removals.PlanPrune(t.Context(), asked)
 	if err != nil || plan.Totals.Items != 2 || plan.Totals.Used != 1 {
 		t.Fatalf("%+v, %v", plan.Totals, err)
 	}
 	s.hand("redis:7")
 	s.hand("mine:1")
-	now, err := s.Prune(t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
+	now, err := s.Removals.Prune(t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
 	if image.KindOf(err) != image.Conflict || now.Plan.Totals.Items != 1 || now.Plan.Totals.Used != 2 {
 		t.Fatalf("%+v, %v", now.Plan.Totals, err)
 	}
 	s.hand("mine:1")
 	s.hand("redis:7")
-	if _, err := s.Prune(t.Context(), asked, now.Plan.Fingerprint, image.ActorNamed("noa")); err != nil {
+	if _, err := s.Removals.Prune(t.Context(), asked, now.Plan.Fingerprint, image.ActorNamed("noa")); err != nil {
 		t.Error(err)
 	}
 	if left := s.rows(); !slices.Equal(left, []string{"mine:1=ci amd64", "redis:7=redis amd64"}) {

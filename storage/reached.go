@@ -25,7 +25,7 @@ const (
 
 // NamesOf returns the references that lead to an image ID, whichever platform of an index it is: at most limit
 // tags and digests together, all where that is negative. They are in docker's order: sorted as whole texts.
-func (s *Store) NamesOf(ctx context.Context, id image.Digest, limit int) (shelf.Names, error) {
+func (s *Images) NamesOf(ctx context.Context, id image.Digest, limit int) (shelf.Names, error) {
 	type name struct {
 		repo     image.Repository
 		digest   image.Digest
@@ -61,13 +61,13 @@ func (s *Store) NamesOf(ctx context.Context, id image.Digest, limit int) (shelf.
 }
 
 // ImagesOf gives the stored images that have an ID, at most limit: several manifests can share a config.
-func (s *Store) ImagesOf(ctx context.Context, id image.Digest, limit int) ([]shelf.Image, error) {
+func (s *Images) ImagesOf(ctx context.Context, id image.Digest, limit int) ([]shelf.Image, error) {
 	return database.RowsOf(ctx, s.db, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.config_digest = ? ORDER BY i.stored_at DESC, i.manifest_digest LIMIT ?`, id, limit)
 }
 
 // Within finds the digest of a repository that leads to a manifest which the repository does not know by
 // itself: the index that lists it. NotFound where there is none.
-func (s *Store) Within(ctx context.Context, ref image.Reference) (index image.Reference, img shelf.Image, err error) {
+func (s *Images) Within(ctx context.Context, ref image.Reference) (index image.Reference, img shelf.Image, err error) {
 	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		index = image.Reference{Repository: ref.Repository}
 		err := tx.QueryRowContext(ctx, upFromDigest+`SELECT d.digest FROM up JOIN repository_digests d ON d.digest = up.digest

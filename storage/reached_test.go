@@ -39,7 +39,7 @@ func TestAnImageIsReachedByEveryTagAndDigestThatLeadsToIt(t *testing.T) {
 	s.pull("ubuntu:latest=jammy amd64")
 	s.pull("copy@=jammy amd64 arm64")
 	s.pull("other:1=redis amd64")
-	n, err := s.NamesOf(t.Context(), s.configOf("jammy", "arm64"), 100)
+	n, err := s.Images.NamesOf(t.Context(), s.configOf("jammy", "arm64"), 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestAnImageIsReachedByEveryTagAndDigestThatLeadsToIt(t *testing.T) {
 	if got, want := names(n.Lone), []string{"copy"}; !slices.Equal(got, want) {
 		t.Errorf("digests without a tag of %v, want %v", got, want)
 	}
-	if n, err = s.NamesOf(t.Context(), s.configOf("jammy", "arm64"), 1); err != nil || len(n.Tags)+len(n.Lone) != 1 {
+	if n, err = s.Images.NamesOf(t.Context(), s.configOf("jammy", "arm64"), 1); err != nil || len(n.Tags)+len(n.Lone) != 1 {
 		t.Errorf("with a limit of one: %+v, %v", n, err)
 	}
 }
@@ -69,7 +69,7 @@ func TestTheNamesOfAnImageAreInDockersOrderAndAllThere(t *testing.T) {
 		want = append(want, name)
 		s.pull(name + "=redis amd64")
 	}
-	n, err := s.NamesOf(t.Context(), s.configOf("redis", "amd64"), -1)
+	n, err := s.Images.NamesOf(t.Context(), s.configOf("redis", "amd64"), -1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,11 +94,11 @@ func canonical(t *testing.T, name string) string {
 func TestTheImagesOfAnIDAreThoseWithItsConfig(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64 arm64")
-	got, err := s.ImagesOf(t.Context(), s.configOf("jammy", "arm64"), 10)
+	got, err := s.Images.ImagesOf(t.Context(), s.configOf("jammy", "arm64"), 10)
 	if err != nil || len(got) != 1 || got[0].Platform.Architecture != "arm64" {
 		t.Errorf("images %+v, %v", got, err)
 	}
-	if got, err := s.ImagesOf(t.Context(), s.configOf("redis", "amd64"), 10); err != nil || len(got) != 0 {
+	if got, err := s.Images.ImagesOf(t.Context(), s.configOf("redis", "amd64"), 10); err != nil || len(got) != 0 {
 		t.Errorf("images of what is not stored: %+v, %v", got, err)
 	}
 }
@@ -108,7 +108,7 @@ func TestAPlatformsManifestIsFoundWithinItsIndex(t *testing.T) {
 	s.pull("app:1=nested arm64")
 	b, _ := s.Build("nested").For("linux/arm64")
 	ref := image.Reference{Repository: "docker.io/library/app", Digest: b.Digest()}
-	index, img, err := s.Within(t.Context(), ref)
+	index, img, err := s.Images.Within(t.Context(), ref)
 	if err != nil || index.Digest != s.Build("nested").Digest() || img.Manifest != b.Digest() {
 		t.Errorf("found %v, %+v, %v", index, img, err)
 	}
@@ -118,7 +118,7 @@ func TestAPlatformsManifestIsFoundWithinItsIndex(t *testing.T) {
 		"another repository":            {Repository: "docker.io/library/other", Digest: ref.Digest},
 		"an unknown digest":             {Repository: ref.Repository, Digest: image.DigestOf(nil)},
 	} {
-		if _, _, err := s.Within(t.Context(), ref); image.KindOf(err) != image.NotFound {
+		if _, _, err := s.Images.Within(t.Context(), ref); image.KindOf(err) != image.NotFound {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -130,7 +130,7 @@ func TestADigestsHistoryIsWhenTagsCameAndLeft(t *testing.T) {
 	s.pull("ubuntu:latest=jammy-next amd64")
 	s.pull("ubuntu:22.04=jammy-next amd64")
 	ref := image.Reference{Repository: "docker.io/library/ubuntu", Digest: s.Build("jammy").Digest()}
-	events, err := s.DigestHistory(t.Context(), ref)
+	events, err := s.Tags.DigestHistory(t.Context(), ref)
 	if err != nil || len(events) != 2 {
 		t.Fatalf("events %+v, %v", events, err)
 	}

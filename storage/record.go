@@ -13,7 +13,7 @@ import (
 )
 
 // Resolved gives what the shelf holds under a reference; broken images do not count.
-func (s *Store) Resolved(ctx context.Context, ref image.Reference) (shelf.Stored, error) {
+func (s *Images) Resolved(ctx context.Context, ref image.Reference) (shelf.Stored, error) {
 	var out shelf.Stored
 	err := s.db.View(ctx, func(tx *sql.Tx) error {
 		d, err := targetDigest(ctx, tx, ref)
@@ -46,16 +46,28 @@ func targetDigest(ctx context.Context, q database.Querier, ref image.Reference) 
 	return d, database.NotFound(err, "%s is not stored", ref.Familiar())
 }
 
+// Recorder makes what pulls and uploads bring a part of the shelf.
+type Recorder struct {
+	db      *database.DB
+	images  *Images
+	blobs   *Blobs
+	space   *Space
+	lists   *Lists
+	layers  *layers
+	now     func() time.Time
+	changed func() // called when what is stored has changed
+}
+
 // Record makes a finished pull part of the shelf, in one transaction. It fails with image.Corrupt, and
 // records nothing, when an image is known to be broken or a layer that was unpacked before does not have the
 // diff ID that a config claims.
-func (s *Store) Record(ctx context.Context, p shelf.Pulled) (shelf.Change, error) {
+func (s *Recorder) Record(ctx context.Context, p shelf.Pulled) (shelf.Change, error) {
 	if p.At.IsZero() {
 		p.At = s.now()
 	}
 	var change shelf.Change
 	err := s.db.Change(ctx, p.By, image.ActionPull, p.Reference.String(), func(tx *sql.Tx) error {
-		r := recorder{ctx: ctx, tx: tx, store: s, at: database.Millis(p.At)}
+		r := recorder{ctx: ctx, tx: tx, of: s, at: database.Millis(p.At)}
 		var err error
 		change, err = r.record(p)
 		return err
@@ -63,17 +75,16 @@ func (s *Store) Record(ctx context.Context, p shelf.Pulled) (shelf.Change, error
 	if err != nil {
 		return shelf.Change{}, fmt.Errorf("record %s: %w", p.Reference.Familiar(), err)
 	}
-	s.keeper.tagsChanged()
-	s.unpack.wake()
+	s.changed()
 	return change, nil
 }
 
 // recorder writes one pull's rows.
 type recorder struct {
-	ctx   context.Context
-	tx    *sql.Tx
-	store *Store
-	at    int64
+	ctx context.Context
+	tx  *sql.Tx
+	of  *Recorder
+	at  int64
 }
 
 func (r recorder) exec(query string, args ...any) (changed bool, err error) {
@@ -119,16 +130,16 @@ func (r recorder) record(p shelf.Pulled) (shelf.Change, error) {
 // listing writes the list's rows that a pull changes.
 func (r recorder) listing(repo int64, p shelf.Pulled, previous image.Digest, fresh []image.Digest) error {
 	if previous != "" && previous != p.Target.Digest {
-		if err := r.store.refreshTagListing(r.ctx, r.tx, repo, previous, p.Reference.Tag); err != nil {
+		if err := r.of.lists.refreshTagListing(r.ctx, r.tx, repo, previous, p.Reference.Tag); err != nil {
 			return err
 		}
 	}
-	if err := r.store.refreshTagListing(r.ctx, r.tx, repo, p.Target.Digest, p.Reference.Tag); err != nil {
+	if err := r.of.lists.refreshTagListing(r.ctx, r.tx, repo, p.Target.Digest, p.Reference.Tag); err != nil {
 		return err
 	}
 	// A platform that came with this repository is stored for every digest that lists it.
 	for _, manifest := range fresh {
-		if err := r.store.refreshListingsOf(r.ctx, r.tx, manifest); err != nil {
+		if err := r.of.lists.refreshListingsOf(r.ctx, r.tx, manifest); err != nil {
 			return err
 		}
 	}
@@ -136,7 +147,7 @@ func (r recorder) listing(repo int64, p shelf.Pulled, previous image.Digest, fre
 }
 
 func (r recorder) blob(d image.Descriptor) error {
-	if !r.store.blobs.Has(d.Digest, d.Size) {
+	if !r.of.blobs.files.Has(d.Digest, d.Size) {
 		return fmt.Errorf("blob %s of %d bytes is not on disk", d.Digest, d.Size)
 	}
 	_, err := r.exec(`INSERT INTO blobs (digest, size, stored_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, d.Digest, d.Size, r.at)
@@ -196,7 +207,7 @@ func (r recorder) image(p shelf.PulledImage) (isNew bool, err error) {
 	if err := writeFacts(r.ctx, r.tx, p.Document.Digest, m.Annotations, p.Config); err != nil {
 		return false, err
 	}
-	return true, r.store.settleImage(r.ctx, r.tx, p.Document.Digest)
+	return true, r.of.layers.settleImage(r.ctx, r.tx, p.Document.Digest)
 }
 
 // notBroken refuses an image that the shelf has and knows to be wrong.
@@ -309,7 +320,7 @@ func (r recorder) reference(repo int64, p shelf.Pulled) (shelf.Change, error) {
 	if previous == "" {
 		event = shelf.TagPulled
 	}
-	err = r.store.writeHistory(r.ctx, r.tx, shelf.TagEvent{Repository: p.Reference.Repository, Tag: p.Reference.Tag, Event: event,
+	err = writeHistory(r.ctx, r.tx, shelf.TagEvent{Repository: p.Reference.Repository, Tag: p.Reference.Tag, Event: event,
 		Old: previous, New: p.Target.Digest, At: database.FromMillis(r.at), By: p.By.Name, PullID: p.JobID})
 	return shelf.Change{Previous: previous, Newer: true}, err
 }

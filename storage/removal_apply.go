@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math"
 	"slices"
@@ -17,8 +18,18 @@ import (
 	"github.com/stowage/stowage/storage/database"
 )
 
-// removals lets one deletion or undo at a time be carried out.
-type removals struct {
+// Removals deletes, prunes and undoes either, one at a time: it plans on a snapshot, and carries out in batches.
+type Removals struct {
+	db        *database.DB
+	blobs     *Blobs
+	lists     *Lists
+	layers    *layers
+	downloads *Downloads
+	log       *slog.Logger
+	now       func() time.Time
+	window    time.Duration // in which a deletion can be undone
+	changed   func()        // called when what is stored has changed
+
 	turn  chan struct{}
 	rows  int                      // about how many rows the first batch takes
 	fixed bool                     // so do the others, however long they take: in tests
@@ -32,27 +43,25 @@ const (
 	mostRows  = 20_000
 )
 
-func newRemovals() *removals { return &removals{turn: make(chan struct{}, 1), rows: firstRows} }
-
 // begin waits until no other removal or undo is carried out, and undoes one that was cut off.
-func (r *removals) begin(ctx context.Context, s *Store) error {
+func (s *Removals) begin(ctx context.Context) error {
 	select {
-	case r.turn <- struct{}{}:
+	case s.turn <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	err := s.undoParts(ctx)
 	if err != nil {
-		r.end()
+		s.end()
 	}
 	return err
 }
 
-func (r *removals) end() { <-r.turn }
+func (s *Removals) end() { <-s.turn }
 
 // next is how many rows a batch takes after one of so many has taken so long.
-func (r *removals) next(rows int, took time.Duration) int {
-	if r.fixed {
+func (s *Removals) next(rows int, took time.Duration) int {
+	if s.fixed {
 		return rows
 	}
 	wanted := int(int64(rows) * int64(batchTime) / max(1, int64(took)))
@@ -65,11 +74,11 @@ var errTouched = errors.New("somebody changed what is being deleted")
 // carryOut deletes a plan's rows, in batches between which others write. Within the window they are kept for an undo,
 // and the files wait that long. When it cannot be finished, what was done is undone. It goes on after ctx ends, once
 // it has begun.
-func (s *Store) carryOut(ctx context.Context, p removal.Plan, change int64, by image.Actor) (int64, time.Time, error) {
+func (s *Removals) carryOut(ctx context.Context, p removal.Plan, change int64, by image.Actor) (int64, time.Time, error) {
 	c := &carrying{
-		store: s, plan: p.Shown, rest: newRest(p), by: by, at: database.Millis(s.now()), window: s.window, change: change,
+		of: s, plan: p.Shown, rest: newRest(p), by: by, at: database.Millis(s.now()), window: s.window, change: change,
 	}
-	err := c.all(ctx, s.removals.rows)
+	err := c.all(ctx, s.rows)
 	if err != nil && c.part > 0 {
 		ctx = context.WithoutCancel(ctx)
 		if _, failed := s.undoAll(ctx, c.id, by, image.ActionTend); failed != nil {
@@ -79,7 +88,7 @@ func (s *Store) carryOut(ctx context.Context, p removal.Plan, change int64, by i
 	if image.KindOf(err) == image.DiskFull && (s.window > 0 || c.id != 0) {
 		// What is needed to undo it takes space. Deleting has to work on a full disk all the same.
 		s.log.Warn("the disk is full: what is deleted cannot be undone", "error", err)
-		c = &carrying{store: s, plan: p.Shown, rest: newRest(p), by: by, at: c.at, change: change}
+		c = &carrying{of: s, plan: p.Shown, rest: newRest(p), by: by, at: c.at, change: change}
 		err = c.all(ctx, math.MaxInt)
 	}
 	if err != nil || c.window == 0 {
@@ -90,7 +99,7 @@ func (s *Store) carryOut(ctx context.Context, p removal.Plan, change int64, by i
 
 // carrying is a plan that is being carried out.
 type carrying struct {
-	store  *Store
+	of     *Removals
 	plan   shelf.RemovalPlan
 	rest   *rest
 	by     image.Actor
@@ -122,7 +131,7 @@ func (c *carrying) all(ctx context.Context, rows int) error {
 		if c.rest.empty() { // with the last one it is done
 			by, action, subject = c.by, image.ActionDelete, c.subject()
 		}
-		err := c.store.db.Free(ctx, by, action, subject, func(tx *sql.Tx) error {
+		err := c.of.db.Free(ctx, by, action, subject, func(tx *sql.Tx) error {
 			began = time.Now() // it has had its turn
 			return c.one(ctx, tx, b)
 		})
@@ -135,9 +144,9 @@ func (c *carrying) all(ctx context.Context, rows int) error {
 		}
 		ctx = context.WithoutCancel(ctx)
 		took := time.Since(began)
-		rows = c.store.removals.next(rows, took)
-		if c.store.removals.pause != nil {
-			c.store.removals.pause(took)
+		rows = c.of.next(rows, took)
+		if c.of.pause != nil {
+			c.of.pause(took)
 		}
 	}
 }
@@ -159,7 +168,7 @@ func (c *carrying) one(ctx context.Context, tx *sql.Tx, b *batch) error {
 			return fmt.Errorf("keep what is deleted: %w", err)
 		}
 	}
-	a := applying{ctx: ctx, tx: tx, store: c.store, batch: b, by: c.by, at: c.at, sweep: c.sweep()}
+	a := applying{ctx: ctx, tx: tx, of: c.of, batch: b, by: c.by, at: c.at, sweep: c.sweep()}
 	if err := a.apply(); err != nil {
 		return err
 	}
@@ -230,9 +239,9 @@ const pointingQuery = `SELECT 1 FROM json_each(?1) j CROSS JOIN tags t ON t.repo
 
 // applying is a batch that is being carried out.
 type applying struct {
-	ctx   context.Context
-	tx    *sql.Tx
-	store *Store
+	ctx context.Context
+	tx  *sql.Tx
+	of  *Removals
 	*batch
 	by        image.Actor
 	at, sweep int64 // now, and when the files may go
@@ -403,7 +412,7 @@ func (a *applying) relist() error {
 		return err
 	}
 	for _, u := range a.untags {
-		if err := a.store.refreshTagListing(a.ctx, a.tx, u.Root.Repository, u.Root.Digest, u.Tag); err != nil {
+		if err := a.of.lists.refreshTagListing(a.ctx, a.tx, u.Root.Repository, u.Root.Digest, u.Tag); err != nil {
 			return err
 		}
 	}
@@ -414,7 +423,7 @@ func (a *applying) relist() error {
 				continue
 			}
 			again[r.Key] = true
-			if err := a.store.refreshListing(a.ctx, a.tx, r.Repository, r.Digest); err != nil {
+			if err := a.of.lists.refreshListing(a.ctx, a.tx, r.Repository, r.Digest); err != nil {
 				return err
 			}
 		}

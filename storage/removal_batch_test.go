@@ -84,9 +84,9 @@ func inParts(t *testing.T, o Options, pause func(s *testShelf, n int)) *testShel
 		s.pull(fmt.Sprintf("many:%d=copy amd64", i))
 	}
 	s.settled()
-	s.removals.rows, s.removals.fixed = 8, true
+	s.Removals.rows, s.Removals.fixed = 8, true
 	n := 0
-	s.removals.pause = func(time.Duration) {
+	s.Removals.pause = func(time.Duration) {
 		n++
 		pause(s, n)
 	}
@@ -96,11 +96,11 @@ func inParts(t *testing.T, o Options, pause func(s *testShelf, n int)) *testShel
 // pruneAll plans a prune of everything and carries it out.
 func (s *testShelf) pruneAll() (shelf.Removed, error) {
 	s.t.Helper()
-	plan, err := s.PlanPrune(s.t.Context(), shelf.Prune{All: true})
+	plan, err := s.Removals.PlanPrune(s.t.Context(), shelf.Prune{All: true})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return s.Prune(s.t.Context(), shelf.Prune{All: true}, plan.Fingerprint, image.ActorNamed("noa"))
+	return s.Removals.Prune(s.t.Context(), shelf.Prune{All: true}, plan.Fingerprint, image.ActorNamed("noa"))
 }
 
 func window(t *testing.T) Options {
@@ -114,7 +114,7 @@ func TestOthersWriteWhileALargeRemovalIsCarriedOutAndUndone(t *testing.T) {
 		batches = n
 		words := fmt.Sprintf("mine.example.com/other:%d=squashed amd64", n)
 		s.pull(words)
-		if _, err := s.Pin(t.Context(), s.Read(words).Ref, "", image.ActorNamed("mira")); err != nil {
+		if _, err := s.Tags.Pin(t.Context(), s.Read(words).Ref, "", image.ActorNamed("mira")); err != nil {
 			t.Error(err)
 		}
 	})
@@ -126,7 +126,7 @@ func TestOthersWriteWhileALargeRemovalIsCarriedOutAndUndone(t *testing.T) {
 	if rows := s.rows(); len(rows) != batches {
 		t.Errorf("left: %q, want what %d people pulled meanwhile", rows, batches)
 	}
-	s.removals.pause = nil
+	s.Removals.pause = nil
 	s.undo(done.ID)
 	for i := range batches {
 		s.delete(true, fmt.Sprintf("mine.example.com/other:%d", i+1))
@@ -138,7 +138,7 @@ func TestOthersWriteWhileALargeRemovalIsCarriedOutAndUndone(t *testing.T) {
 func TestEachBatchIsOneChange(t *testing.T) {
 	var numbers []int64
 	number := func(s *testShelf) {
-		n, err := database.ChangeNumber(t.Context(), s.db)
+		n, err := database.ChangeNumber(t.Context(), s.folder.db)
 		if err != nil {
 			t.Error(err)
 		}
@@ -164,13 +164,13 @@ func TestEachBatchIsOneChange(t *testing.T) {
 func TestAPlanThatSomebodyTouchesWhileItIsCarriedOutIsShownAnew(t *testing.T) {
 	for what, touch := range map[string]func(s *testShelf) error{
 		"pins it": func(s *testShelf) error {
-			_, err := s.Pin(s.t.Context(), tagRef(s.t, "ubuntu:22.04"), "", image.ActorNamed("mira"))
+			_, err := s.Tags.Pin(s.t.Context(), tagRef(s.t, "ubuntu:22.04"), "", image.ActorNamed("mira"))
 			return err
 		},
 		"moves its tag":        func(s *testShelf) error { s.pull("ubuntu:22.04=squashed amd64"); return nil },
 		"gives it another tag": func(s *testShelf) error { s.pull("ubuntu:new=jammy-next amd64"); return nil },
 		"pins the last of a split digest": func(s *testShelf) error {
-			_, err := s.Pin(s.t.Context(), tagRef(s.t, "many:8"), "", image.ActorNamed("mira"))
+			_, err := s.Tags.Pin(s.t.Context(), tagRef(s.t, "many:8"), "", image.ActorNamed("mira"))
 			return err
 		},
 	} {
@@ -179,11 +179,11 @@ func TestAPlanThatSomebodyTouchesWhileItIsCarriedOutIsShownAnew(t *testing.T) {
 			var touched []string
 			s := inParts(t, window(t), func(s *testShelf, n int) {
 				if n == 2 {
-					s.removals.pause = nil
+					s.Removals.pause = nil
 					if err := touch(s); err != nil {
 						t.Fatal(err)
 					}
-					if err := s.AwaitUnpacked(t.Context()); err != nil {
+					if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 						t.Error(err)
 					}
 				}
@@ -193,16 +193,16 @@ func TestAPlanThatSomebodyTouchesWhileItIsCarriedOutIsShownAnew(t *testing.T) {
 				t.Fatalf("removal %d, %v, plan %+v", done.ID, err, done.Plan)
 			}
 			after := s.dump(dumpQueries...)
-			if again, err := s.PlanPrune(t.Context(), shelf.Prune{All: true}); err != nil || again.Fingerprint != done.Plan.Fingerprint {
+			if again, err := s.Removals.PlanPrune(t.Context(), shelf.Prune{All: true}); err != nil || again.Fingerprint != done.Plan.Fingerprint {
 				t.Errorf("the plan that came back is not the one that holds now (%v): %+v", err, done.Plan)
 			}
-			if list, err := s.Removals(t.Context()); err != nil || len(list) != 0 {
+			if list, err := s.Removals.Removals(t.Context()); err != nil || len(list) != 0 {
 				t.Errorf("removals %+v, %v", list, err)
 			}
 			touched = s.rows()
 			// The same without the prune.
 			other := inParts(t, window(t), nil)
-			other.removals.pause = nil
+			other.Removals.pause = nil
 			if err := touch(other); err != nil {
 				t.Fatal(err)
 			}
@@ -227,8 +227,8 @@ func TestWhatIsPulledWhileItIsRemovedStays(t *testing.T) {
 	if _, err := s.pruneAll(); err != nil {
 		t.Fatal(err)
 	}
-	s.removals.pause = nil
-	if _, _, err := s.Sweep(t.Context(), image.ActorNamed("mira")); err != nil {
+	s.Removals.pause = nil
+	if _, _, err := s.Janitor.Sweep(t.Context(), image.ActorNamed("mira")); err != nil {
 		t.Fatal(err)
 	}
 	s.check([]string{"mine.example.com/copy:1=copy amd64", "mine.example.com/base:1=base amd64"})
@@ -240,15 +240,15 @@ func TestAPlanStandsWhenSomethingElseChanges(t *testing.T) {
 	s.fill([]string{"ubuntu:22.04=jammy amd64", "redis:7=redis amd64"})
 	s.settled()
 	asked := shelf.Remove(shelf.RemovalItem{Reference: tagRef(t, "ubuntu:22.04")})
-	plan, number, err := s.plan(t.Context(), s.planningRemoval(asked))
+	plan, number, err := s.Removals.plan(t.Context(), s.Removals.planningRemoval(asked))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.exec(`UPDATE layers SET state = state`)
-	if _, now, err := s.plan(t.Context(), s.planningRemoval(asked)); err != nil || now == number {
+	if _, now, err := s.Removals.plan(t.Context(), s.Removals.planningRemoval(asked)); err != nil || now == number {
 		t.Errorf("the number is still %d, %v", now, err)
 	}
-	if _, err := s.Remove(t.Context(), asked, plan.Shown.Fingerprint, image.ActorNamed("noa")); err != nil {
+	if _, err := s.Removals.Remove(t.Context(), asked, plan.Shown.Fingerprint, image.ActorNamed("noa")); err != nil {
 		t.Error(err)
 	}
 	s.check2("redis:7=redis amd64")
@@ -259,7 +259,7 @@ func (s *testShelf) killed() (folder string) {
 	s.t.Helper()
 	to := filepath.Join(s.t.TempDir(), "data")
 	// Within a transaction nobody else writes the database: as on disk after a crash, it is of one moment.
-	if err := s.db.Tend(s.t.Context(), "", func(*sql.Tx) error { return copyMoving(s.dir, to) }); err != nil {
+	if err := s.folder.db.Tend(s.t.Context(), "", func(*sql.Tx) error { return copyMoving(s.dir, to) }); err != nil {
 		s.t.Fatal(err)
 	}
 	return to
@@ -277,11 +277,11 @@ func (s *testShelf) reborn(folder string) *testShelf {
 			s.t.Error(err)
 		}
 	})
-	if err := next.removals.begin(s.t.Context(), next.Store); err != nil {
+	if err := next.Removals.begin(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
-	next.removals.end()
-	next.Settle()
+	next.Removals.end()
+	next.Janitor.Settle()
 	return &next
 }
 
@@ -306,7 +306,7 @@ func TestARemovalThatIsKilledInTheMiddleIsUndoneAtTheNextStart(t *testing.T) {
 			if on := next.files(); len(on) != len(files) {
 				t.Errorf("%d files are there of %d", len(on), len(files))
 			}
-			if list, err := next.Removals(t.Context()); err != nil || len(list) != 0 {
+			if list, err := next.Removals.Removals(t.Context()); err != nil || len(list) != 0 {
 				t.Errorf("removals %+v, %v", list, err)
 			}
 		}
@@ -344,13 +344,13 @@ func TestTheRowsOfALargeRemovalGoWithItsWindow(t *testing.T) {
 	s := inParts(t, Options{UndoWindow: testWindow, Now: c.now}, func(s *testShelf, n int) {
 		if n == 2 {
 			c.move(2 * testWindow)
-			s.Settle()
+			s.Janitor.Settle()
 		}
 	})
 	files := len(s.files())
-	s.removals.pause = func(time.Duration) {
+	s.Removals.pause = func(time.Duration) {
 		c.move(2 * testWindow)
-		s.Settle()
+		s.Janitor.Settle()
 		if on := len(s.files()); on != files {
 			t.Errorf("%d files of %d are there in the middle", on, files)
 		}

@@ -25,7 +25,7 @@ func meanwhile(b *testing.B, s *Store, f func()) (waited time.Duration) {
 	mine := image.Reference{Repository: "example.com/mine", Tag: "1"}
 	pin := func() {
 		began := time.Now()
-		if _, err := s.Pin(b.Context(), mine, "", image.ActorNamed("mira")); err != nil {
+		if _, err := s.Tags.Pin(b.Context(), mine, "", image.ActorNamed("mira")); err != nil {
 			b.Error(err)
 		}
 		waited = max(waited, time.Since(began))
@@ -62,16 +62,16 @@ func prune(b *testing.B, s *Store) (id int64) {
 	}
 	asked := shelf.Prune{All: true}
 	var batches []time.Duration
-	s.removals.pause = func(took time.Duration) { batches = append(batches, took) }
+	s.Removals.pause = func(took time.Duration) { batches = append(batches, took) }
 	waited := meanwhile(b, s, func() {
 		began := time.Now()
-		plan, err := s.PlanPrune(b.Context(), asked)
+		plan, err := s.Removals.PlanPrune(b.Context(), asked)
 		if err != nil {
 			b.Fatal(err)
 		}
 		b.ReportMetric(time.Since(began).Seconds(), "s-plan")
 		began = time.Now()
-		done, err := s.Prune(b.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
+		done, err := s.Removals.Prune(b.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -109,13 +109,13 @@ func BenchmarkUndo(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	err = database.EachRow(b.Context(), s.db, func(rows *sql.Rows) (bool, error) {
+	err = database.EachRow(b.Context(), s.folder.db, func(rows *sql.Rows) (bool, error) {
 		var d image.Digest
 		var size int64
 		if err := rows.Scan(&d, &size); err != nil {
 			return true, err
 		}
-		f, err := os.Create(filepath.Join(s.dir, "blobs", "sha256", d.Encoded()))
+		f, err := os.Create(filepath.Join(s.folder.dir, "blobs", "sha256", d.Encoded()))
 		if err != nil {
 			return true, err
 		}
@@ -126,17 +126,17 @@ func BenchmarkUndo(b *testing.B) {
 	}
 	id := prune(b, s)
 	var batches []time.Duration
-	s.removals.pause = func(took time.Duration) { batches = append(batches, took) }
+	s.Removals.pause = func(took time.Duration) { batches = append(batches, took) }
 	waited := meanwhile(b, s, func() {
 		began := time.Now()
-		if _, err := s.Undo(b.Context(), id, image.ActorNamed("kim")); err != nil {
+		if _, err := s.Removals.Undo(b.Context(), id, image.ActorNamed("kim")); err != nil {
 			b.Fatal(err)
 		}
 		b.ReportMetric(time.Since(began).Seconds(), "s-undo")
 	})
 	reportBatches(b, batches, "undo-batch")
 	b.ReportMetric(float64(waited.Milliseconds()), "ms-longest-pin-at-undo")
-	if totals, err := s.Totals(b.Context()); err != nil || totals.Images != benchTags+1 {
+	if totals, err := s.Lists.Totals(b.Context()); err != nil || totals.Images != benchTags+1 {
 		b.Errorf("%+v, %v", totals, err)
 	}
 }
@@ -147,7 +147,7 @@ func BenchmarkUndo(b *testing.B) {
 func BenchmarkCopiesOrRoots(b *testing.B) {
 	s := newBenchShelf(b, time.Hour)
 	ctx := b.Context()
-	p, _, err := s.plan(ctx, s.planningPrune(shelf.Prune{All: true}))
+	p, _, err := s.Removals.plan(ctx, s.Removals.planningPrune(shelf.Prune{All: true}))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -162,22 +162,22 @@ func BenchmarkCopiesOrRoots(b *testing.B) {
 	bases := []image.Digest{benchDigest("manifest", 0)}
 	users := 0
 	timed("built-on", func() error {
-		return questions{ctx, s.db}.BuiltOn(bases, func(_, _ image.Digest) bool { users++; return false })
+		return questions{ctx, s.folder.db}.BuiltOn(bases, func(_, _ image.Digest) bool { users++; return false })
 	})
 	timed("built-on-but-for-trash", func() error {
 		query := strings.Replace(builtQuery, "CROSS JOIN images i ON", "CROSS JOIN images i ON "+reachedImage+" AND", 1)
-		return database.EachRow(ctx, s.db, func(*sql.Rows) (bool, error) { users--; return false, nil }, query, benchChains(b, s, bases))
+		return database.EachRow(ctx, s.folder.db, func(*sql.Rows) (bool, error) { users--; return false, nil }, query, benchChains(b, s, bases))
 	})
 	if users != 0 {
 		b.Errorf("the two look-ups differ by %d", users)
 	}
-	if _, err := (writing{s.db}).ExecContext(ctx, `CREATE TABLE bench_digests AS SELECT * FROM repository_digests WHERE false;
+	if _, err := (writing{s.folder.db}).ExecContext(ctx, `CREATE TABLE bench_digests AS SELECT * FROM repository_digests WHERE false;
 		CREATE TABLE bench_tags AS SELECT * FROM tags WHERE false`); err != nil {
 		b.Fatal(err)
 	}
 	var id int64
-	err = s.db.Tend(ctx, "", func(tx *sql.Tx) (err error) {
-		id, err = insertRemoval(ctx, tx, p.Shown, 0, "noa", database.Millis(s.now().Add(time.Hour)), true)
+	err = s.folder.db.Tend(ctx, "", func(tx *sql.Tx) (err error) {
+		id, err = insertRemoval(ctx, tx, p.Shown, 0, "noa", database.Millis(time.Now().Add(time.Hour)), true)
 		return err
 	})
 	if err != nil {
@@ -188,18 +188,18 @@ func BenchmarkCopiesOrRoots(b *testing.B) {
 	for left, roots := newRest(p), 0; roots < 10_000; {
 		batch := left.next(firstRows * 10)
 		roots += len(batch.roots)
-		err := s.db.Tend(ctx, "", func(tx *sql.Tx) error { // the roots alone
+		err := s.folder.db.Tend(ctx, "", func(tx *sql.Tx) error { // the roots alone
 			timed("s-roots", func() error { return moveRoots(ctx, tx, s, batch) })
 			return undone
 		})
 		if !errors.Is(err, undone) {
 			b.Fatal(err)
 		}
-		err = s.db.Tend(ctx, "", func(tx *sql.Tx) error {
+		err = s.folder.db.Tend(ctx, "", func(tx *sql.Tx) error {
 			c := copies{ctx: ctx, tx: tx, id: id, part: part}
 			part += partsOfBatch
 			timed("s-copies", func() error { return c.keep(batch) })
-			a := applying{ctx: ctx, tx: tx, store: s, batch: batch, by: image.ActorNamed("noa"), sweep: database.Millis(s.now().Add(time.Hour))}
+			a := applying{ctx: ctx, tx: tx, of: s.Removals, batch: batch, by: image.ActorNamed("noa"), sweep: database.Millis(time.Now().Add(time.Hour))}
 			timed("s-apply", a.apply)
 			return nil
 		})
@@ -208,7 +208,7 @@ func BenchmarkCopiesOrRoots(b *testing.B) {
 		}
 	}
 	var bytes int64
-	if err := s.db.QueryRowContext(ctx, `SELECT sum(length(rows)) FROM removed_rows`).Scan(&bytes); err != nil {
+	if err := s.folder.db.QueryRowContext(ctx, `SELECT sum(length(rows)) FROM removed_rows`).Scan(&bytes); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(bytes)/1e6, "MB-copies")
@@ -233,7 +233,7 @@ func benchChains(b *testing.B, s *Store, images []image.Digest) string {
 	}
 	var chain []byte
 	var skipped string
-	if err := s.db.QueryRowContext(b.Context(), chainsQuery, string(list)).Scan(&skipped, &skipped, &chain); err != nil {
+	if err := s.folder.db.QueryRowContext(b.Context(), chainsQuery, string(list)).Scan(&skipped, &skipped, &chain); err != nil {
 		b.Fatal(err)
 	}
 	return fmt.Sprintf("[%q]", hex.EncodeToString(chain))
@@ -241,7 +241,7 @@ func benchChains(b *testing.B, s *Store, images []image.Digest) string {
 
 // moveRoots moves the roots and tags of a batch elsewhere.
 func moveRoots(ctx context.Context, tx *sql.Tx, s *Store, of *batch) error {
-	a := applying{ctx: ctx, tx: tx, store: s, batch: of, by: image.ActorNamed("noa")}
+	a := applying{ctx: ctx, tx: tx, of: s.Removals, batch: of, by: image.ActorNamed("noa")}
 	err := over(&a, of.tags, `INSERT INTO bench_tags SELECT * FROM tags WHERE (repository_id, name)`+listedPairs)
 	if err == nil {
 		err = over(&a, keysOf(of.roots), `INSERT INTO bench_digests SELECT * FROM repository_digests WHERE (repository_id, digest)`+listedPairs)

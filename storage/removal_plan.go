@@ -14,7 +14,7 @@ import (
 )
 
 // planRemoval plans what was asked for by name.
-func (s *Store) planRemoval(ctx context.Context, q database.Querier, asked shelf.Removal) (removal.Plan, error) {
+func (s *Removals) planRemoval(ctx context.Context, q database.Querier, asked shelf.Removal) (removal.Plan, error) {
 	var found []removal.Found
 	seen := map[shelf.RemovalItem]bool{}
 	for _, item := range asked.Items {
@@ -32,7 +32,7 @@ func (s *Store) planRemoval(ctx context.Context, q database.Querier, asked shelf
 		}
 		found = append(found, f)
 	}
-	return removal.Remove(questions{ctx, q}, asked, found, s.holds.all())
+	return removal.Remove(questions{ctx, q}, asked, found, s.blobs.holds.all())
 }
 
 // findItem looks up what an item names. NotFound where it is not stored.
@@ -102,7 +102,7 @@ const (
 )
 
 // planPrune plans a prune.
-func (s *Store) planPrune(ctx context.Context, q database.Querier, asked shelf.Prune) (removal.Plan, error) {
+func (s *Removals) planPrune(ctx context.Context, q database.Querier, asked shelf.Prune) (removal.Plan, error) {
 	query := danglingQuery
 	if asked.All {
 		query = everyQuery
@@ -125,7 +125,7 @@ func (s *Store) planPrune(ctx context.Context, q database.Querier, asked shelf.P
 	if err != nil {
 		return removal.Plan{}, err
 	}
-	return removal.Prune(qs, asked, chosen, s.holds.all())
+	return removal.Prune(qs, asked, chosen, s.blobs.holds.all())
 }
 
 // labels passes on the values of labels of images by their manifests.

@@ -20,10 +20,10 @@ func TestDeletingFollowsTheRules(t *testing.T) {
 			t.Parallel()
 			s := newShelf(t)
 			s.fill(tt.Shelf)
-			s.Settle()
+			s.Janitor.Settle()
 			before := diskBytes(s.files())
 			asked := s.AskedDeletion(tt)
-			plan, err := s.PlanRemoval(t.Context(), asked)
+			plan, err := s.Removals.PlanRemoval(t.Context(), asked)
 			if tt.Missing {
 				if image.KindOf(err) != image.NotFound {
 					t.Fatalf("error %v, want not found", err)
@@ -35,7 +35,7 @@ func TestDeletingFollowsTheRules(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.CheckPlan(tt, plan)
-			done, err := s.Remove(t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
+			done, err := s.Removals.Remove(t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
 			refused := tt.Refused != nil
 			if conflict := image.KindOf(err) == image.Conflict; conflict != refused || err != nil && !conflict {
 				t.Fatalf("carrying it out: %v", err)
@@ -71,12 +71,12 @@ func TestAPlanThatNoLongerHoldsIsNotCarriedOut(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64")
 	asked := shelf.Remove(shelf.RemovalItem{Reference: tagRef(t, "ubuntu:22.04")})
-	shown, err := s.PlanRemoval(t.Context(), asked)
+	shown, err := s.Removals.PlanRemoval(t.Context(), asked)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.pull("mine:1=copy amd64") // now the layers are shared
-	refused, err := s.Remove(t.Context(), asked, shown.Fingerprint, image.ActorNamed("noa"))
+	refused, err := s.Removals.Remove(t.Context(), asked, shown.Fingerprint, image.ActorNamed("noa"))
 	now := refused.Plan
 	if image.KindOf(err) != image.Conflict {
 		t.Fatalf("error %v, want a conflict", err)
@@ -85,7 +85,7 @@ func TestAPlanThatNoLongerHoldsIsNotCarriedOut(t *testing.T) {
 		t.Errorf("the plan that came back is not the one that holds now: %+v", now)
 	}
 	s.check([]string{"mine:1=copy amd64", "ubuntu:22.04=jammy amd64"})
-	if _, err := s.Remove(t.Context(), asked, now.Fingerprint, image.ActorNamed("noa")); err != nil {
+	if _, err := s.Removals.Remove(t.Context(), asked, now.Fingerprint, image.ActorNamed("noa")); err != nil {
 		t.Fatal(err)
 	}
 	s.check([]string{"mine:1=copy amd64"})
@@ -98,7 +98,7 @@ func TestADeletedTagKeepsItsHistory(t *testing.T) {
 	if _, err := s.remove(t.Context(), shelf.Remove(shelf.RemovalItem{Reference: ref})); err != nil {
 		t.Fatal(err)
 	}
-	events, err := s.TagHistory(t.Context(), ref.Repository, ref.Tag)
+	events, err := s.Tags.TagHistory(t.Context(), ref.Repository, ref.Tag)
 	if err != nil || len(events) != 2 {
 		t.Fatalf("history %+v (%v), want two events", events, err)
 	}
@@ -124,11 +124,11 @@ func TestFilesThatARunningPullHoldsStay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	release := s.Hold([]image.Digest{layer.Digest})
+	release := s.Blobs.Hold([]image.Digest{layer.Digest})
 	if _, err := s.remove(t.Context(), shelf.Remove(shelf.RemovalItem{Reference: tagRef(t, "ubuntu:22.04")})); err != nil {
 		t.Fatal(err)
 	}
-	s.Settle()
+	s.Janitor.Settle()
 	files := s.files()
 	if len(files) != 1 || files[layer.Digest] != layer.Size {
 		t.Errorf("files %v, want the layer that is held and no other", files)
@@ -154,7 +154,7 @@ func TestAPlanLooksUpWhatItNeeds(t *testing.T) {
 	}
 	for query, n := range queries {
 		sorts := query == belowQuery || query == keptOfDocuments[0].keep() // what is below one digest is not much
-		plan, err := database.RowsOf(t.Context(), s.db, scanPlan, `EXPLAIN QUERY PLAN `+query, []any{`["sha256:00"]`, 1, 1}[:n]...)
+		plan, err := database.RowsOf(t.Context(), s.folder.db, scanPlan, `EXPLAIN QUERY PLAN `+query, []any{`["sha256:00"]`, 1, 1}[:n]...)
 		if err != nil {
 			t.Fatalf("%s: %v", query, err)
 		}

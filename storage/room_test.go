@@ -18,7 +18,7 @@ import (
 // roomForDatabase ends what fillDatabase began.
 func (s *testShelf) roomForDatabase() {
 	s.t.Helper()
-	if _, err := (writing{s.db}).number(`PRAGMA max_page_count = 4294967294`); err != nil {
+	if _, err := (writing{s.folder.db}).number(`PRAGMA max_page_count = 4294967294`); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -34,32 +34,32 @@ func TestTheEndOfAPullThatCannotBeWrittenIsKnownAndWrittenLater(t *testing.T) {
 	j.ID = lease.ID
 	s.fillDatabase()
 	j.State, j.Outcome.Lines = job.Failed, long
-	if err := s.Ledger().Save(t.Context(), lease, j); image.KindOf(err) != image.DiskFull {
+	if err := s.Jobs.Save(t.Context(), lease, j); image.KindOf(err) != image.DiskFull {
 		t.Fatalf("saved on a full disk: %v", err)
 	}
 	over := func(what string) {
 		t.Helper()
-		one, err := s.Job(t.Context(), j.ID)
+		one, err := s.Jobs.Job(t.Context(), j.ID)
 		if err != nil || one.State != job.Failed {
 			t.Errorf("%s the pull is %s, %v", what, one.State, err)
 		}
-		all, _, err := s.Jobs(t.Context(), 0, 10)
+		all, _, err := s.Jobs.Jobs(t.Context(), 0, 10)
 		if err != nil || len(all) != 1 || all[0].State != job.Failed {
 			t.Errorf("%s the list says %+v, %v", what, all, err)
 		}
-		if unfinished, err := s.Ledger().Unfinished(t.Context()); err != nil || len(unfinished) != 0 {
+		if unfinished, err := s.Jobs.Unfinished(t.Context()); err != nil || len(unfinished) != 0 {
 			t.Errorf("%s %d pulls are unfinished, %v", what, len(unfinished), err)
 		}
 	}
 	over("unsaved")
-	if s.unsaved.write(t.Context()) {
+	if s.Jobs.unsaved.write(t.Context()) {
 		t.Error("it was written although the disk is full")
 	}
 	s.roomForDatabase()
-	if !s.unsaved.write(t.Context()) {
+	if !s.Jobs.unsaved.write(t.Context()) {
 		t.Error("it is not written although there is room")
 	}
-	if _, kept := s.unsaved.get(j.ID); kept {
+	if _, kept := s.Jobs.unsaved.get(j.ID); kept {
 		t.Error("it is still kept beside the database")
 	}
 	over("saved")
@@ -83,10 +83,10 @@ func TestAFullDiskIsNotReadyAndReadyAgainOnceThereIsRoom(t *testing.T) {
 	if err := s.Ready(t.Context()); image.KindOf(err) != image.DiskFull {
 		t.Errorf("ready on a full disk: %v", err)
 	}
-	if _, err := s.NewBlob(image.Descriptor{Digest: image.DigestOf([]byte("x")), Size: 1}); image.KindOf(err) != image.DiskFull {
+	if _, err := s.Blobs.NewBlob(image.Descriptor{Digest: image.DigestOf([]byte("x")), Size: 1}); image.KindOf(err) != image.DiskFull {
 		t.Errorf("a blob is begun: %v", err)
 	}
-	if err := s.CheckRoom(-1); image.KindOf(err) != image.DiskFull {
+	if err := s.Recorder.CheckRoom(-1); image.KindOf(err) != image.DiskFull {
 		t.Errorf("an upload of unknown size is begun: %v", err)
 	}
 	if !ballast() {
@@ -112,10 +112,10 @@ func TestWhatNeedNotBeKeptDoesNotTakeTheReserve(t *testing.T) {
 	redis, old := s.document(s.Build("redis")), s.document(s.Build("old"))
 	kept := func(doc image.Document) error {
 		t.Helper()
-		if err := s.KeepDocument(t.Context(), doc); err != nil {
+		if err := s.Images.KeepDocument(t.Context(), doc); err != nil {
 			t.Fatal(err)
 		}
-		_, err := s.KeptDocument(t.Context(), doc.Digest)
+		_, err := s.Images.KeptDocument(t.Context(), doc.Digest)
 		return err
 	}
 	if err := kept(redis); err != nil {
@@ -136,7 +136,7 @@ func TestWhatUnfinishedPullsHaveLeftCanBeFreedAndWhatARunningOneNeedsStays(t *te
 	s.fill([]string{"redis:7=redis amd64"})
 	part := func(content string) image.Digest {
 		d := image.Descriptor{Digest: image.DigestOf([]byte(content)), Size: int64(len(content))}
-		w, err := s.NewBlob(d)
+		w, err := s.Blobs.NewBlob(d)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,20 +150,20 @@ func TestWhatUnfinishedPullsHaveLeftCanBeFreedAndWhatARunningOneNeedsStays(t *te
 	}
 	left, needed := part("left behind"), part("needed now")
 	whole := s.loose("a whole layer of no image")
-	letGo := s.Hold([]image.Digest{needed})
-	parts, all, err := s.Unfinished(t.Context(), 10)
+	letGo := s.Blobs.Hold([]image.Digest{needed})
+	parts, all, err := s.Space.Unfinished(t.Context(), 10)
 	if err != nil || !slices.Equal(parts, []shelf.PartialBlob{{Digest: left, Bytes: 3}}) || all != (shelf.Freed{Files: 1, Bytes: 3}) {
 		t.Errorf("left are %v, %+v, %v", parts, all, err)
 	}
-	freed, err := s.FreeUnfinished(t.Context(), image.ActorNamed("mira"))
+	freed, err := s.Space.FreeUnfinished(t.Context(), image.ActorNamed("mira"))
 	if err != nil || freed != (shelf.Freed{Files: 2, Bytes: 3 + int64(len("a whole layer of no image"))}) {
 		t.Errorf("freed %+v, %v", freed, err)
 	}
-	if s.PartialBlob(left) != 0 || s.PartialBlob(needed) != 3 || s.blobs.Has(whole, -1) {
+	if s.Blobs.PartialBlob(left) != 0 || s.Blobs.PartialBlob(needed) != 3 || s.folder.blobs.Has(whole, -1) {
 		t.Error("not what was left behind is gone")
 	}
 	letGo()
-	if err := s.GiveUp(t.Context(), append(s.stored(t), needed)); err != nil || s.PartialBlob(needed) != 0 {
+	if err := s.Space.GiveUp(t.Context(), append(s.stored(t), needed)); err != nil || s.Blobs.PartialBlob(needed) != 0 {
 		t.Errorf("not given up: %v", err)
 	}
 	s.check([]string{"redis:7=redis amd64"})
@@ -177,15 +177,15 @@ func TestSweepingWorksWhereTheDatabaseHasNoRoomToBeTold(t *testing.T) {
 	s.settled()
 	before := len(s.files())
 	s.fillDatabase()
-	freed, err := s.keeper.sweepFirst(t.Context())
+	freed, err := s.Janitor.sweepFirst(t.Context())
 	if err != nil || freed.Bytes != done.Plan.Totals.Freed || len(s.files()) != before-freed.Files {
 		t.Errorf("freed %+v of %d, %v", freed, done.Plan.Totals.Freed, err)
 	}
 	s.roomForDatabase()
-	if _, err := s.Undo(t.Context(), done.ID, image.ActorNamed("ann")); image.KindOf(err) != image.Conflict {
+	if _, err := s.Removals.Undo(t.Context(), done.ID, image.ActorNamed("ann")); image.KindOf(err) != image.Conflict {
 		t.Errorf("undone without files: %v", err)
 	}
-	if _, _, err := s.Sweep(t.Context(), image.ActorNamed("mira")); err != nil {
+	if _, _, err := s.Janitor.Sweep(t.Context(), image.ActorNamed("mira")); err != nil {
 		t.Error(err)
 	}
 	s.check([]string{"ubuntu:22.04=jammy amd64"})
@@ -194,7 +194,7 @@ func TestSweepingWorksWhereTheDatabaseHasNoRoomToBeTold(t *testing.T) {
 // stored lists the blobs that rows know.
 func (s *testShelf) stored(t *testing.T) []image.Digest {
 	t.Helper()
-	all, err := database.RowsOf(t.Context(), s.db, database.ScanDigest, `SELECT digest FROM blobs`)
+	all, err := database.RowsOf(t.Context(), s.folder.db, database.ScanDigest, `SELECT digest FROM blobs`)
 	if err != nil || len(all) == 0 {
 		t.Fatalf("%d blobs, %v", len(all), err)
 	}
@@ -205,7 +205,7 @@ func (s *testShelf) stored(t *testing.T) []image.Digest {
 func (s *testShelf) loose(content string) image.Digest {
 	s.t.Helper()
 	d := image.Descriptor{Digest: image.DigestOf([]byte(content)), Size: int64(len(content))}
-	w, err := s.NewBlob(d)
+	w, err := s.Blobs.NewBlob(d)
 	if err != nil {
 		s.t.Fatal(err)
 	}

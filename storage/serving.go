@@ -4,18 +4,42 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"log/slog"
 	"strings"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/memo"
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/blob"
 	"github.com/stowage/stowage/storage/database"
 )
 
+// Serving answers what clients of the registry API ask, and remembers the answers until the shelf changes.
+type Serving struct {
+	db        *database.DB
+	blobs     *blob.Store
+	log       *slog.Logger
+	manifests *memo.Current[image.Reference, shelf.Served]
+	sizes     *memo.Current[image.Reference, int64] // of blobs
+	uploads   *memo.Current[image.Reference, bool]  // see Uploaded
+	subjects  *subjects
+}
+
+func newServing(db *database.DB, blobs *blob.Store, log *slog.Logger) *Serving {
+	return &Serving{
+		db: db, blobs: blobs, log: log,
+		manifests: memo.NewCurrent[image.Reference, shelf.Served](mostServed),
+		sizes:     memo.NewCurrent[image.Reference, int64](mostServed),
+		uploads:   memo.NewCurrent[image.Reference, bool](mostServed),
+		subjects:  &subjects{of: memo.NewRecent[image.Digest, image.Digest](mostSubjects)},
+	}
+}
+
 // Served gives the index or manifest that a tag or a digest names in a repository: one that the repository knows, one that
 // an index of the repository lists and that is stored, or what describes such an image. NotFound where there is none.
-func (s *Store) Served(ctx context.Context, ref image.Reference) (shelf.Served, error) {
+func (s *Serving) Served(ctx context.Context, ref image.Reference) (shelf.Served, error) {
 	change := s.db.Changes()
-	if m, ok := s.servedManifests.Get(ref, change); ok {
+	if m, ok := s.manifests.Get(ref, change); ok {
 		return m, nil
 	}
 	var m shelf.Served
@@ -34,7 +58,7 @@ func (s *Store) Served(ctx context.Context, ref image.Reference) (shelf.Served, 
 	if err != nil {
 		return shelf.Served{}, database.NotFound(err, "%s is not stored", ref.Familiar())
 	}
-	s.servedManifests.Put(ownStrings(ref), m, change)
+	s.manifests.Put(ownStrings(ref), m, change)
 	return m, nil
 }
 
@@ -83,10 +107,10 @@ const (
 
 // ServedBlob gives the bytes of a config or a layer of an image that a repository leads to and that is not broken, or of
 // what describes such an image. NotFound where no such image uses it, whether or not the blob is stored for others.
-func (s *Store) ServedBlob(ctx context.Context, repo image.Repository, d image.Digest) (size int64, err error) {
+func (s *Serving) ServedBlob(ctx context.Context, repo image.Repository, d image.Digest) (size int64, err error) {
 	ref := image.Reference{Repository: repo, Digest: d}
 	change := s.db.Changes()
-	if size, ok := s.servedBlobs.Get(ref, change); ok {
+	if size, ok := s.sizes.Get(ref, change); ok {
 		return size, nil
 	}
 	known := false
@@ -108,7 +132,7 @@ func (s *Store) ServedBlob(ctx context.Context, repo image.Repository, d image.D
 	if err != nil {
 		return 0, database.NotFound(err, "%s is not stored", ref.Familiar())
 	}
-	s.servedBlobs.Put(ownStrings(ref), size, change)
+	s.sizes.Put(ownStrings(ref), size, change)
 	return size, nil
 }
 
@@ -120,7 +144,7 @@ const (
 
 // ServedTags gives the tags of a repository that are served, in the order of their bytes, after one and at most limit
 // of them; those of uploads too, or only what registries have said. NotFound where the shelf has nothing of the repository.
-func (s *Store) ServedTags(ctx context.Context, repo image.Repository, after string, limit int, uploads bool) (tags []string, err error) {
+func (s *Serving) ServedTags(ctx context.Context, repo image.Repository, after string, limit int, uploads bool) (tags []string, err error) {
 	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		var id int64
 		if err := tx.QueryRowContext(ctx, `SELECT id FROM repositories WHERE name = ?`, repo).Scan(&id); err != nil {
@@ -134,7 +158,7 @@ func (s *Store) ServedTags(ctx context.Context, repo image.Repository, after str
 
 // ServedRepositories gives the repositories after a name, in the order of their bytes and at most limit of them: those
 // of one registry where host is not empty.
-func (s *Store) ServedRepositories(ctx context.Context, host string, after image.Repository, limit int) ([]image.Repository, error) {
+func (s *Serving) ServedRepositories(ctx context.Context, host string, after image.Repository, limit int) ([]image.Repository, error) {
 	end := "~" // sorts after everything that a name begins with
 	if host != "" {
 		after, end = max(after, image.Repository(host+"/")), host+"0" // which comes right after the slash

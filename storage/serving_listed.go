@@ -16,7 +16,7 @@ const listedIn = `WITH RECURSIVE up (digest) AS (SELECT index_digest FROM index_
 
 // Unserved tells of a digest that is not stored how an index of the repository lists it: NotFound where none does.
 // Of several indexes the one that was pulled last counts.
-func (s *Store) Unserved(ctx context.Context, ref image.Reference) (u shelf.Unserved, err error) {
+func (s *Serving) Unserved(ctx context.Context, ref image.Reference) (u shelf.Unserved, err error) {
 	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		var root image.Digest
 		err := tx.QueryRowContext(ctx, listedIn, ref.Digest, ref.Repository).Scan(&root)
@@ -42,7 +42,7 @@ func (s *Store) Unserved(ctx context.Context, ref image.Reference) (u shelf.Unse
 
 // Listed tells which index of a repository lists a digest, of several the one that was pulled last, and how; the tag
 // where one points to that index. NotFound where none does.
-func (s *Store) Listed(ctx context.Context, ref image.Reference) (l shelf.Indexed, err error) {
+func (s *Images) Listed(ctx context.Context, ref image.Reference) (l shelf.Indexed, err error) {
 	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, listedIn, ref.Digest, ref.Repository).Scan(&l.Index); err != nil {
 			return err

@@ -43,7 +43,7 @@ const referringQuery = `WITH RECURSIVE down (digest) AS (SELECT d.digest FROM re
 // (distribution-spec, "Listing Referrers"), in the order of their digests. Broken images are left out, and so are
 // documents whose file cannot be read. It begins after a digest and ends, with more set, before the documents
 // together have more than most bytes; one there is always. The first question about a repository reads its manifests.
-func (s *Store) Referrers(ctx context.Context, repo image.Repository, subject, after image.Digest, most int64) (found []image.Descriptor, more bool, err error) {
+func (s *Serving) Referrers(ctx context.Context, repo image.Repository, subject, after image.Digest, most int64) (found []image.Descriptor, more bool, err error) {
 	documents, err := database.RowsOf(ctx, s.db, func(rows *sql.Rows) (d image.Descriptor, err error) {
 		return d, rows.Scan(&d.Digest, &d.MediaType, &d.Size)
 	}, referringQuery, repo, after)
@@ -87,7 +87,7 @@ func (s *Store) Referrers(ctx context.Context, repo image.Repository, subject, a
 }
 
 // referring reads what a stored document says of itself; nothing of one without a subject.
-func (s *Store) referring(d image.Digest) (r referring, err error) {
+func (s *Serving) referring(d image.Digest) (r referring, err error) {
 	raw, err := s.blobs.ReadAll(d, image.MaxManifestSize)
 	if err != nil || !bytes.Contains(raw, []byte(`"subject"`)) {
 		return r, err

@@ -16,11 +16,11 @@ func (s *testShelf) served(repo image.Repository) []string {
 	var found []string
 	for name, b := range s.Built {
 		for m := range b.All() {
-			if _, err := s.Served(s.t.Context(), image.Reference{Repository: repo, Digest: m.Digest()}); err == nil {
+			if _, err := s.Serving.Served(s.t.Context(), image.Reference{Repository: repo, Digest: m.Digest()}); err == nil {
 				found = append(found, s.NameOf(m.Digest()))
 			}
 			for _, blob := range m.Blobs {
-				size, err := s.ServedBlob(s.t.Context(), repo, blob.Descriptor.Digest)
+				size, err := s.Serving.ServedBlob(s.t.Context(), repo, blob.Descriptor.Digest)
 				if err == nil && size != blob.Descriptor.Size {
 					s.t.Errorf("%s: a blob has %d bytes, want %d", name, size, blob.Descriptor.Size)
 				}
@@ -70,17 +70,17 @@ func TestBothWaysFromABlobToItsRepositoryAgree(t *testing.T) {
 	s.pull("app:1=told amd64 arm64")
 	s.pull("mirror/app:1=told-again amd64")
 	s.pull("strange:1=strange amd64 arm64")
-	if _, err := (writing{s.db}).Exec(`UPDATE images SET broken = 'on purpose' WHERE manifest_digest IN (SELECT digest FROM repository_digests)`); err != nil { // redis
+	if _, err := (writing{s.folder.db}).Exec(`UPDATE images SET broken = 'on purpose' WHERE manifest_digest IN (SELECT digest FROM repository_digests)`); err != nil { // redis
 		t.Fatal(err)
 	}
 	known := 0
 	for _, id := range []int{1, 2, 3, 4, 5, 6, 7, 99} {
 		for blob := range s.files() {
 			var up, down bool
-			if err := s.db.QueryRowContext(t.Context(), servedUp, id, blob).Scan(&up); err != nil {
+			if err := s.folder.db.QueryRowContext(t.Context(), servedUp, id, blob).Scan(&up); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.db.QueryRowContext(t.Context(), servedDown, id, blob).Scan(&down); err != nil {
+			if err := s.folder.db.QueryRowContext(t.Context(), servedDown, id, blob).Scan(&down); err != nil {
 				t.Fatal(err)
 			}
 			if up != down {
@@ -105,7 +105,7 @@ func TestServingLooksUpWhatItNeeds(t *testing.T) {
 		"listedIn": listedIn, "servedAttestation": servedAttestation, "servedTags": servedTags, "servedRepositories": servedRepositories, "referringQuery": referringQuery,
 		"uploadedTag": uploadedTag, "uploadedRepo": uploadedRepo, "uploadedDigest": uploadedDigest,
 	} {
-		plan, err := database.RowsOf(t.Context(), s.db, scanPlan, `EXPLAIN QUERY PLAN `+query, []any{1, 2, 3, 4}[:arguments(query)]...)
+		plan, err := database.RowsOf(t.Context(), s.folder.db, scanPlan, `EXPLAIN QUERY PLAN `+query, []any{1, 2, 3, 4}[:arguments(query)]...)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

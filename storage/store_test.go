@@ -69,7 +69,7 @@ func TestATagThatMovedLeavesItsOldDigestDangling(t *testing.T) {
 	s.pull("ubuntu:22.04=jammy-next amd64")
 	s.check([]string{"ubuntu:22.04=jammy-next amd64", "ubuntu@=jammy amd64 (dangling)"})
 
-	history, err := s.TagHistory(t.Context(), "docker.io/library/ubuntu", "22.04")
+	history, err := s.Tags.TagHistory(t.Context(), "docker.io/library/ubuntu", "22.04")
 	if err != nil || len(history) != 2 {
 		t.Fatalf("history %+v, %v", history, err)
 	}
@@ -112,7 +112,7 @@ func TestRecordTellsWhatChanged(t *testing.T) {
 			}
 			p.Images = append(p.Images, shelf.PulledImage{Document: doc, Config: config, Platform: config.Platform()})
 		}
-		change, err := s.Record(t.Context(), p)
+		change, err := s.Recorder.Record(t.Context(), p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,11 +140,11 @@ func TestAPullThatLookedBeforeTheTagMovedDoesNotMoveItBack(t *testing.T) {
 	s.pull("ubuntu:22.04=jammy-next amd64")
 	s.pull("ubuntu:22.04=jammy-next arm64")
 	doc := s.document(s.Build("jammy"))
-	_, err := s.Record(t.Context(), shelf.Pulled{Reference: tagRef(t, "ubuntu:22.04"), Before: "", Target: doc})
+	_, err := s.Recorder.Record(t.Context(), shelf.Pulled{Reference: tagRef(t, "ubuntu:22.04"), Before: "", Target: doc})
 	if !errors.Is(err, shelf.ErrMoved) {
 		t.Fatalf("recording the older digest gave %v", err)
 	}
-	s.Settle()
+	s.Janitor.Settle()
 	if rows := s.rows(); !slices.Equal(rows, []string{"ubuntu:22.04=jammy-next amd64 arm64"}) {
 		t.Errorf("rows %q", rows)
 	}
@@ -158,15 +158,15 @@ func TestARowIsNeverWrittenBeforeItsBlob(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Record(t.Context(), shelf.Pulled{Reference: tagRef(t, "redis:7"), Target: doc, Images: []shelf.PulledImage{{Document: doc, Config: config}}})
+	_, err = s.Recorder.Record(t.Context(), shelf.Pulled{Reference: tagRef(t, "redis:7"), Target: doc, Images: []shelf.PulledImage{{Document: doc, Config: config}}})
 	if err == nil || !strings.Contains(err.Error(), "not on disk") {
 		t.Fatalf("recording an image without its layers gave %v", err)
 	}
-	s.Settle()
+	s.Janitor.Settle()
 	if rows := s.rows(); len(rows) != 0 {
 		t.Errorf("rows %q", rows)
 	}
-	if n, err := database.RowsOf(t.Context(), s.db, database.ScanString, `SELECT digest FROM blobs`); err != nil || len(n) != 0 {
+	if n, err := database.RowsOf(t.Context(), s.folder.db, database.ScanString, `SELECT digest FROM blobs`); err != nil || len(n) != 0 {
 		t.Errorf("blobs %q, %v", n, err)
 	}
 }
@@ -174,14 +174,14 @@ func TestARowIsNeverWrittenBeforeItsBlob(t *testing.T) {
 func TestUnpackingProvesDiffIDsAndCountsAsDockerDoes(t *testing.T) {
 	s := newShelf(t)
 	s.pull("postgres:15=postgres amd64")
-	if err := s.AwaitUnpacked(t.Context()); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	target, err := s.Target(t.Context(), tagRef(t, "postgres:15"))
+	target, err := s.Images.Target(t.Context(), tagRef(t, "postgres:15"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	layers, err := s.ImageLayers(t.Context(), target.Images[0].Manifest)
+	layers, err := s.Images.ImageLayers(t.Context(), target.Images[0].Manifest)
 	if err != nil || len(layers) != 3 {
 		t.Fatalf("layers %+v, %v", layers, err)
 	}
@@ -200,7 +200,7 @@ func TestUnpackingProvesDiffIDsAndCountsAsDockerDoes(t *testing.T) {
 	if target.Images[0].Unpacked != sum || !target.Images[0].Broken.Empty() {
 		t.Errorf("image %+v, want %d bytes unpacked", target.Images[0], sum)
 	}
-	rows, _, err := s.List(t.Context(), shelf.Query{Limit: 1})
+	rows, _, err := s.Lists.List(t.Context(), shelf.Query{Limit: 1})
 	if err != nil || rows[0].Unpacked != sum {
 		t.Errorf("the list says %+v, %v", rows, err)
 	}
@@ -216,26 +216,26 @@ func TestALayerThatIsNotWhatItClaimsMarksItsImageBroken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShelf(t)
-			s.unpack.limits = func(int64) layer.Limits { // the real ones take a second to reach
+			s.Unpacker.limits = func(int64) layer.Limits { // the real ones take a second to reach
 				return layer.Limits{MaxBytes: 32 << 20, MaxEntries: 1000, MaxWindow: 8 << 20}
 			}
 			s.Source["bad"] = source
 			s.pull("bad:1=bad amd64")
-			if err := s.AwaitUnpacked(t.Context()); err != nil {
+			if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			target, err := s.Target(t.Context(), tagRef(t, "bad:1"))
+			target, err := s.Images.Target(t.Context(), tagRef(t, "bad:1"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if i := target.Images[0]; i.Broken.Empty() || i.Unpacked != -1 {
 				t.Errorf("image %+v is not broken", i)
 			}
-			stored, err := s.Resolved(t.Context(), tagRef(t, "bad:1"))
+			stored, err := s.Images.Resolved(t.Context(), tagRef(t, "bad:1"))
 			if err != nil || len(stored.Images) != 0 {
 				t.Errorf("a broken image counts as stored: %+v, %v", stored, err)
 			}
-			rows, _, err := s.List(t.Context(), shelf.Query{Limit: 1})
+			rows, _, err := s.Lists.List(t.Context(), shelf.Query{Limit: 1})
 			if err != nil || rows[0].Broken.Empty() {
 				t.Errorf("the list does not say so: %+v, %v", rows, err)
 			}
@@ -246,7 +246,7 @@ func TestALayerThatIsNotWhatItClaimsMarksItsImageBroken(t *testing.T) {
 func TestAKnownLayerWithAnotherDiffIDRefusesTheImage(t *testing.T) {
 	s := newShelf(t)
 	s.pull("redis:7=redis amd64")
-	if err := s.AwaitUnpacked(t.Context()); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	b := s.Build("redis")
@@ -265,11 +265,11 @@ func TestAKnownLayerWithAnotherDiffIDRefusesTheImage(t *testing.T) {
 		s.put(blob.Descriptor.Digest, blob.Data)
 	}
 	otherDoc := s.document(other)
-	_, err = s.Record(t.Context(), shelf.Pulled{Reference: tagRef(t, "liar:1"), Target: otherDoc, Images: []shelf.PulledImage{{Document: otherDoc, Config: config}}})
+	_, err = s.Recorder.Record(t.Context(), shelf.Pulled{Reference: tagRef(t, "liar:1"), Target: otherDoc, Images: []shelf.PulledImage{{Document: otherDoc, Config: config}}})
 	if image.KindOf(err) != image.Corrupt {
 		t.Fatalf("recording it gave %v", err)
 	}
-	s.Settle()
+	s.Janitor.Settle()
 	if rows := s.rows(); !slices.Equal(rows, []string{"redis:7=redis amd64"}) {
 		t.Errorf("rows %q", rows)
 	}
@@ -282,7 +282,7 @@ func TestStraysOlderThanTheGracePeriodAreSwept(t *testing.T) {
 	for _, b := range [][]byte{old, young, held} {
 		s.put(image.DigestOf(b), b)
 	}
-	release := s.Hold([]image.Digest{image.DigestOf(held)})
+	release := s.Blobs.Hold([]image.Digest{image.DigestOf(held)})
 	defer release()
 	past := time.Now().Add(-48 * time.Hour)
 	for d := range s.files() {
@@ -292,7 +292,7 @@ func TestStraysOlderThanTheGracePeriodAreSwept(t *testing.T) {
 			}
 		}
 	}
-	s.keeper.sweepStrays(context.WithoutCancel(t.Context()))
+	s.Janitor.sweepStrays(context.WithoutCancel(t.Context()))
 	files := s.files()
 	if _, ok := files[image.DigestOf(old)]; ok {
 		t.Error("an old stray is still there")
@@ -327,22 +327,22 @@ func TestTheShelfIsTheSameAfterReopening(t *testing.T) {
 	if after := s.rows(); !slices.Equal(before, after) {
 		t.Errorf("rows before %q, after %q", before, after)
 	}
-	jobs, err := s.Ledger().Unfinished(t.Context())
+	jobs, err := s.Jobs.Unfinished(t.Context())
 	if err != nil || len(jobs) != 1 || jobs[0].ID != lease.ID || jobs[0].Reference() != j.Reference() {
 		t.Errorf("unfinished jobs %+v, %v", jobs, err)
 	}
-	if err := s.Ledger().Save(t.Context(), lease, jobs[0]); err == nil {
+	if err := s.Jobs.Save(t.Context(), lease, jobs[0]); err == nil {
 		t.Error("a claim outlived its process")
 	}
-	if lease, ok, err := s.Ledger().Claim(t.Context(), func(waiting []job.Turn) (int64, bool) { return waiting[0].ID, true }); err != nil || !ok {
+	if lease, ok, err := s.Jobs.Claim(t.Context(), func(waiting []job.Turn) (int64, bool) { return waiting[0].ID, true }); err != nil || !ok {
 		t.Fatalf("the job of an earlier process cannot be claimed: %v", err)
-	} else if jobs[0].State = job.Done; s.Ledger().Save(t.Context(), lease, jobs[0]) != nil {
+	} else if jobs[0].State = job.Done; s.Jobs.Save(t.Context(), lease, jobs[0]) != nil {
 		t.Error("the job cannot be saved by who claimed it")
 	}
-	if jobs, err := s.Ledger().Unfinished(t.Context()); err != nil || len(jobs) != 0 {
+	if jobs, err := s.Jobs.Unfinished(t.Context()); err != nil || len(jobs) != 0 {
 		t.Errorf("unfinished jobs %+v, %v", jobs, err)
 	}
-	if kept, total, err := s.Jobs(t.Context(), 0, 10); err != nil || total != 1 || kept[0].State != job.Done {
+	if kept, total, err := s.Jobs.Jobs(t.Context(), 0, 10); err != nil || total != 1 || kept[0].State != job.Done {
 		t.Errorf("jobs %+v of %d, %v", kept, total, err)
 	}
 	if err := again.Close(); err != nil {
@@ -356,10 +356,10 @@ func TestAListOfPullsCountsTagsAndLeavesTheirLinesOut(t *testing.T) {
 		{Tag: "latest", State: pull.TagDone}, {Tag: "22.04", State: pull.TagDone}, {Tag: "broken", State: pull.TagFailed},
 	}}
 	lease := s.begin(job.Job{State: job.Pulling, Detail: all})
-	if err := s.Ledger().Save(t.Context(), lease, job.Job{ID: lease.ID, State: job.Done, Detail: all}); err != nil {
+	if err := s.Jobs.Save(t.Context(), lease, job.Job{ID: lease.ID, State: job.Done, Detail: all}); err != nil {
 		t.Fatal(err)
 	}
-	listed, _, err := s.Jobs(t.Context(), 0, 10)
+	listed, _, err := s.Jobs.Jobs(t.Context(), 0, 10)
 	if err != nil || len(listed) != 1 {
 		t.Fatalf("%d pulls listed, %v", len(listed), err)
 	}
@@ -367,7 +367,7 @@ func TestAListOfPullsCountsTagsAndLeavesTheirLinesOut(t *testing.T) {
 	if c := short.Counts(); len(short.Tags) != 0 || c[pull.TagDone] != 2 || c[pull.TagFailed] != 1 || c.All() != 3 {
 		t.Errorf("the list has %d lines and counts %v", len(short.Tags), c)
 	}
-	whole, err := s.Job(t.Context(), lease.ID)
+	whole, err := s.Jobs.Job(t.Context(), lease.ID)
 	if kept, _ := whole.Detail.(pull.AllTags); err != nil || !slices.Equal(kept.Tags, all.Tags) {
 		t.Errorf("the pull itself has the lines %v, %v", kept.Tags, err)
 	}
@@ -379,10 +379,10 @@ func TestTheNumberOfTheNewestChangeOutlivesTheServer(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	before := s.db.Changes()
+	before := s.folder.db.Changes()
 	s.open()
 	defer s.Close()
-	if after := s.db.Changes(); before == 0 || after < before {
+	if after := s.folder.db.Changes(); before == 0 || after < before {
 		t.Errorf("after the start it is %d, before it was %d", after, before)
 	}
 }

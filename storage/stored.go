@@ -16,7 +16,7 @@ const storedQuery = `SELECT r.name, count(*) FROM (SELECT DISTINCT value AS name
 	CROSS JOIN repositories r ON r.name = wanted.name CROSS JOIN tags t ON t.repository_id = r.id GROUP BY r.id`
 
 // StoredRepositories counts the stored tags of each of the named repositories. Those without one are left out.
-func (s *Store) StoredRepositories(ctx context.Context, names []image.Repository) (map[image.Repository]int, error) {
+func (s *Images) StoredRepositories(ctx context.Context, names []image.Repository) (map[image.Repository]int, error) {
 	stored := map[image.Repository]int{}
 	if len(names) == 0 {
 		return stored, nil

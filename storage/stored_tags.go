@@ -17,7 +17,7 @@ const storedTagsQuery = `SELECT t.name, t.digest FROM repositories r CROSS JOIN 
 
 // StoredTags tells which of these tags of a repository are on the shelf, and what each points to there. Tags
 // that are not stored are not in the answer.
-func (s *Store) StoredTags(ctx context.Context, repo image.Repository, names []string) (map[string]image.Digest, error) {
+func (s *Images) StoredTags(ctx context.Context, repo image.Repository, names []string) (map[string]image.Digest, error) {
 	stored := make(map[string]image.Digest)
 	if len(names) == 0 {
 		return stored, nil

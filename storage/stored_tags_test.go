@@ -14,7 +14,7 @@ func TestStoredTagsAreThoseOfTheRepositoryThatAreOnTheShelf(t *testing.T) {
 	s.pull("ubuntu:latest=jammy-next amd64 arm64")
 	s.pull("ubuntu@=redis amd64")
 	s.pull("other:1=redis amd64")
-	got, err := s.StoredTags(t.Context(), "docker.io/library/ubuntu", []string{"22.04", "latest", "1", "24.04", `'"%`, ""})
+	got, err := s.Images.StoredTags(t.Context(), "docker.io/library/ubuntu", []string{"22.04", "latest", "1", "24.04", `'"%`, ""})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +22,7 @@ func TestStoredTagsAreThoseOfTheRepositoryThatAreOnTheShelf(t *testing.T) {
 		t.Errorf("stored: %v", got)
 	}
 	for name, tags := range map[image.Repository][]string{"docker.io/library/absent": {"22.04"}, "docker.io/library/ubuntu": nil} {
-		if got, err := s.StoredTags(t.Context(), name, tags); err != nil || len(got) != 0 {
+		if got, err := s.Images.StoredTags(t.Context(), name, tags); err != nil || len(got) != 0 {
 			t.Errorf("%v of %s: %v, %v", tags, name, got, err)
 		}
 	}
@@ -30,7 +30,7 @@ func TestStoredTagsAreThoseOfTheRepositoryThatAreOnTheShelf(t *testing.T) {
 
 func TestStoredTagsAreLookedUpInIndexes(t *testing.T) {
 	s := newShelf(t)
-	plan, err := database.RowsOf(t.Context(), s.db, scanPlan, `EXPLAIN QUERY PLAN `+storedTagsQuery, "docker.io/library/ubuntu", `["22.04"]`)
+	plan, err := database.RowsOf(t.Context(), s.folder.db, scanPlan, `EXPLAIN QUERY PLAN `+storedTagsQuery, "docker.io/library/ubuntu", `["22.04"]`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,11 +17,11 @@ func TestStoredRepositoriesAreCountedByTheirTags(t *testing.T) {
 	s.pull("ghcr.io/acme/ubuntu:1=redis amd64")
 	s.pull("postgres@=postgres amd64") // a digest only: no tag of it is stored
 	names := []image.Repository{"docker.io/library/ubuntu", "docker.io/library/ubuntu", "docker.io/library/postgres", "docker.io/library/nosuch", "x' OR 1=1 --", "docker.io/library/UBUNTU"}
-	got, err := s.StoredRepositories(t.Context(), names)
+	got, err := s.Images.StoredRepositories(t.Context(), names)
 	if want := map[image.Repository]int{"docker.io/library/ubuntu": 2}; err != nil || !maps.Equal(got, want) {
 		t.Errorf("%v, %v, want %v", got, err, want)
 	}
-	got, err = s.StoredRepositories(t.Context(), nil)
+	got, err = s.Images.StoredRepositories(t.Context(), nil)
 	if err != nil || len(got) != 0 {
 		t.Errorf("of none: %v, %v", got, err)
 	}
@@ -29,7 +29,7 @@ func TestStoredRepositoriesAreCountedByTheirTags(t *testing.T) {
 
 func TestStoredRepositoriesAreLookedUpByIndexes(t *testing.T) {
 	s := newShelf(t)
-	plan, err := database.RowsOf(t.Context(), s.db, scanPlan, `EXPLAIN QUERY PLAN `+storedQuery, `["docker.io/library/ubuntu"]`)
+	plan, err := database.RowsOf(t.Context(), s.folder.db, scanPlan, `EXPLAIN QUERY PLAN `+storedQuery, `["docker.io/library/ubuntu"]`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestStoredRepositoriesEndWithTheContext(t *testing.T) {
 	s := newShelf(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.StoredRepositories(ctx, []image.Repository{"docker.io/library/ubuntu"}); err == nil {
+	if _, err := s.Images.StoredRepositories(ctx, []image.Repository{"docker.io/library/ubuntu"}); err == nil {
 		t.Error("no error")
 	}
 }

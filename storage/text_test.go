@@ -12,13 +12,13 @@ import (
 // reasons gives why the images and the layers of a tag are broken.
 func (s *testShelf) reasons(tag string) (reasons []image.Text) {
 	s.t.Helper()
-	target, err := s.Target(s.t.Context(), tagRef(s.t, tag))
+	target, err := s.Images.Target(s.t.Context(), tagRef(s.t, tag))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	for _, i := range target.Images {
 		reasons = append(reasons, i.Broken)
-		layers, err := s.ImageLayers(s.t.Context(), i.Manifest)
+		layers, err := s.Images.ImageLayers(s.t.Context(), i.Manifest)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -36,7 +36,7 @@ func TestWhyAnImageIsBrokenIsKeptAsATextToTranslate(t *testing.T) {
 	s.Source["cut"], s.Source["wrong"] = sample.Truncated(), sample.WrongDiffID()
 	s.pull("cut:1=cut amd64")
 	s.pull("wrong:1=wrong amd64")
-	if err := s.AwaitUnpacked(t.Context()); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	cut, wrong := s.reasons("cut:1"), s.reasons("wrong:1")
@@ -51,7 +51,7 @@ func TestWhyAnImageIsBrokenIsKeptAsATextToTranslate(t *testing.T) {
 	for _, old := range []string{
 		`UPDATE images SET broken = 'a sentence of old {'`, `UPDATE layers SET problem = 'layer is truncated' WHERE state = 'broken'`, `UPDATE listing SET broken = 'a sentence of old {'`,
 	} {
-		if _, err := (writing{s.db}).ExecContext(t.Context(), old); err != nil {
+		if _, err := (writing{s.folder.db}).ExecContext(t.Context(), old); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -62,11 +62,11 @@ func TestWhyAnImageIsBrokenIsKeptAsATextToTranslate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (writing{s.db}).ExecContext(t.Context(), string(again)); err != nil {
+	if _, err := (writing{s.folder.db}).ExecContext(t.Context(), string(again)); err != nil {
 		t.Fatal(err)
 	}
 	s.reopen()
-	if err := s.AwaitUnpacked(t.Context()); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for tag, want := range map[string][]image.Text{"cut:1": cut, "wrong:1": wrong} {
@@ -75,7 +75,7 @@ func TestWhyAnImageIsBrokenIsKeptAsATextToTranslate(t *testing.T) {
 			t.Errorf("%s after the migration: %+v, want %+v", tag, got, want)
 		}
 	}
-	rows, _, err := s.List(t.Context(), shelf.Query{Limit: 2})
+	rows, _, err := s.Lists.List(t.Context(), shelf.Query{Limit: 2})
 	if err != nil || rows[0].Broken.Format == "" || rows[1].Broken.Format == "" {
 		t.Errorf("the list has %+v, %v", rows, err)
 	}

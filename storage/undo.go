@@ -35,13 +35,13 @@ func scanRemoval(rows *sql.Rows) (shelf.Deletion, error) {
 
 // Removals lists what can still be undone, newest first, 100 at most. What is being deleted or undone now is not among
 // it.
-func (s *Store) Removals(ctx context.Context) ([]shelf.Deletion, error) {
+func (s *Removals) Removals(ctx context.Context) ([]shelf.Deletion, error) {
 	return database.RowsOf(ctx, s.db, scanRemoval, `SELECT `+removalColumns+` FROM removals WHERE until > ? AND whole = 1
 		ORDER BY id DESC LIMIT 100`, database.Millis(s.now()))
 }
 
 // removal returns one that can still be undone.
-func (s *Store) removal(ctx context.Context, q database.Querier, id int64) (shelf.Deletion, error) {
+func (s *Removals) removal(ctx context.Context, q database.Querier, id int64) (shelf.Deletion, error) {
 	found, err := database.RowsOf(ctx, q, scanRemoval, `SELECT `+removalColumns+` FROM removals WHERE id = ?
 		AND until > ?`, id, database.Millis(s.now()))
 	if err == nil && len(found) == 0 {
@@ -57,11 +57,11 @@ func (s *Store) removal(ctx context.Context, q database.Querier, id int64) (shel
 // Undo brings back what a removal took, as it was; what was pulled again meanwhile stays as it is. NotFound where the
 // removal is unknown, undone or past its window, Conflict where something that it needs went in a later deletion or has
 // been swept; nothing has changed then.
-func (s *Store) Undo(ctx context.Context, id int64, by image.Actor) (shelf.Undone, error) {
-	if err := s.removals.begin(ctx, s); err != nil {
+func (s *Removals) Undo(ctx context.Context, id int64, by image.Actor) (shelf.Undone, error) {
+	if err := s.begin(ctx); err != nil {
 		return shelf.Undone{}, err
 	}
-	defer s.removals.end()
+	defer s.end()
 	var removal shelf.Deletion
 	err := s.db.View(ctx, func(tx *sql.Tx) (err error) {
 		if removal, err = s.removal(ctx, tx, id); err == nil {
@@ -82,7 +82,7 @@ func (s *Store) Undo(ctx context.Context, id int64, by image.Actor) (shelf.Undon
 
 // canUndo looks whether a removal of several batches can be undone, before the first of them is: of one alone, its own
 // transaction tells. No other deletion or sweep comes between.
-func (s *Store) canUndo(ctx context.Context, q database.Querier, id int64) error {
+func (s *Removals) canUndo(ctx context.Context, q database.Querier, id int64) error {
 	newest, err := newestPart(ctx, q, id)
 	if err != nil || newest < partsOfBatch {
 		return err
@@ -122,7 +122,7 @@ func (s *Store) canUndo(ctx context.Context, q database.Querier, id int64) error
 }
 
 // undoParts undoes removals that were cut off in the middle. One that cannot be undone is left as far as it came.
-func (s *Store) undoParts(ctx context.Context) error {
+func (s *Removals) undoParts(ctx context.Context) error {
 	type part struct {
 		id int64
 		by string
@@ -142,9 +142,9 @@ func (s *Store) undoParts(ctx context.Context) error {
 }
 
 // finishRemovals undoes what the last process left in the middle.
-func (s *Store) finishRemovals(ctx context.Context) {
-	if err := s.removals.begin(ctx, s); err == nil {
-		s.removals.end()
+func (s *Removals) finishRemovals(ctx context.Context) {
+	if err := s.begin(ctx); err == nil {
+		s.end()
 	} else if ctx.Err() == nil {
 		s.log.Error("undo a deletion that was cut off", "error", err)
 	}
@@ -153,12 +153,12 @@ func (s *Store) finishRemovals(ctx context.Context) {
 // undoAll undoes the batches of a removal, the last one first, and others write between them; action is what the whole
 // of it is. What cannot be undone any
 // more is left as it is.
-func (s *Store) undoAll(ctx context.Context, id int64, by image.Actor, action image.Action) (done shelf.Undone, err error) {
+func (s *Removals) undoAll(ctx context.Context, id int64, by image.Actor, action image.Action) (done shelf.Undone, err error) {
 	for more := true; more && err == nil; {
 		var began time.Time
 		began, more, err = s.undoBatch(ctx, id, by, action, &done)
-		if more && err == nil && s.removals.pause != nil {
-			s.removals.pause(time.Since(began))
+		if more && err == nil && s.pause != nil {
+			s.pause(time.Since(began))
 		}
 	}
 	if image.KindOf(err) == image.Conflict {
@@ -167,14 +167,13 @@ func (s *Store) undoAll(ctx context.Context, id int64, by image.Actor, action im
 			return err
 		}))
 	}
-	s.keeper.tagsChanged()
-	s.unpack.wake()
+	s.changed()
 	return done, err
 }
 
 // undoBatch undoes the last batch of a removal that is left. It returns when it had its turn, and whether there are
 // more.
-func (s *Store) undoBatch(
+func (s *Removals) undoBatch(
 	ctx context.Context, id int64, by image.Actor, action image.Action, done *shelf.Undone,
 ) (began time.Time, more bool, err error) {
 	var blobs []image.Digest
@@ -193,8 +192,8 @@ func (s *Store) undoBatch(
 	if err != nil {
 		return began, false, err
 	}
-	defer s.Hold(blobs)() // so that what is found on disk stays until its row is there
-	u := undoing{ctx: ctx, store: s, by: by, at: s.now(), changing: map[removal.Key]bool{}, done: *done}
+	defer s.blobs.Hold(blobs)() // so that what is found on disk stays until its row is there
+	u := undoing{ctx: ctx, of: s, by: by, at: s.now(), changing: map[removal.Key]bool{}, done: *done}
 	if first > 0 {
 		action = image.ActionTend // with the last one it is undone
 	}
@@ -248,12 +247,12 @@ func eachPart(ctx context.Context, q database.Querier, id, first int64, f func(o
 
 // undoing is an undo at work.
 type undoing struct {
-	ctx   context.Context
-	tx    *sql.Tx
-	store *Store
-	by    image.Actor
-	at    time.Time
-	done  shelf.Undone
+	ctx  context.Context
+	tx   *sql.Tx
+	of   *Removals
+	by   image.Actor
+	at   time.Time
+	done shelf.Undone
 
 	images   []image.Digest // that were not there
 	roots    []removal.Root // that had gone
@@ -272,7 +271,7 @@ func (u *undoing) undo(id, first int64) error {
 	err := eachPart(u.ctx, u.tx, id, first, func(of, rows string) error {
 		switch of {
 		case "blobs":
-			if err := u.store.prove(u.ctx, u.tx, rows); err != nil {
+			if err := u.of.prove(u.ctx, u.tx, rows); err != nil {
 				return err
 			}
 		case "tags":
@@ -312,7 +311,7 @@ func overtaken() error {
 }
 
 // prove refuses where the file of a blob is gone that no row has any more.
-func (s *Store) prove(ctx context.Context, q database.Querier, rows string) error {
+func (s *Removals) prove(ctx context.Context, q database.Querier, rows string) error {
 	type blob struct {
 		digest image.Digest
 		size   int64
@@ -324,7 +323,7 @@ func (s *Store) prove(ctx context.Context, q database.Querier, rows string) erro
 		return err
 	}
 	for _, b := range missing {
-		if !s.blobs.Has(b.digest, b.size) {
+		if !s.blobs.files.Has(b.digest, b.size) {
 			return image.Errorf(image.Conflict, "parts of what was deleted have been swept from the disk").
 				Suggest("Pull the images again.")
 		}
@@ -383,7 +382,7 @@ func (u *undoing) tags(rows string) error {
 			continue
 		}
 		appendCapped(&u.done.Restored, t.ref)
-		err := u.store.writeHistory(u.ctx, u.tx, shelf.TagEvent{
+		err := writeHistory(u.ctx, u.tx, shelf.TagEvent{
 			Repository: t.ref.Repository, Tag: t.ref.Tag, Event: shelf.TagRestored, New: t.root.Digest, At: u.at, By: u.by.Name,
 		})
 		if err != nil {
@@ -473,7 +472,7 @@ func (u *undoing) settle() error {
 		if !reached[d] {
 			return overtaken()
 		}
-		if err := u.store.settleImage(u.ctx, u.tx, d); err != nil {
+		if err := u.of.layers.settleImage(u.ctx, u.tx, d); err != nil {
 			return err
 		}
 	}
@@ -486,12 +485,12 @@ func (u *undoing) relist() error {
 		if u.changing[t.root] {
 			continue
 		}
-		if err := u.store.refreshTagListing(u.ctx, u.tx, t.root.Repository, t.root.Digest, t.tag); err != nil {
+		if err := u.of.lists.refreshTagListing(u.ctx, u.tx, t.root.Repository, t.root.Digest, t.tag); err != nil {
 			return err
 		}
 	}
 	for _, at := range u.changed {
-		if err := u.store.refreshListing(u.ctx, u.tx, at.Repository, at.Digest); err != nil {
+		if err := u.of.lists.refreshListing(u.ctx, u.tx, at.Repository, at.Digest); err != nil {
 			return err
 		}
 	}

@@ -76,7 +76,7 @@ const dumpListing = `SELECT r.name, l.digest, l.tag, l.reason, l.name, l.image_i
 	FROM listing l JOIN repositories r ON r.id = l.repository_id`
 
 // dump gives the rows of queries as text, sorted.
-func (s *testShelf) dump(queries ...string) []string { return s.dumpFrom(s.db, queries...) }
+func (s *testShelf) dump(queries ...string) []string { return s.dumpFrom(s.folder.db, queries...) }
 
 func (s *testShelf) dumpFrom(q database.Querier, queries ...string) []string {
 	s.t.Helper()
@@ -125,7 +125,7 @@ func (s *testShelf) same(what string, got, want []string) {
 
 func (s *testShelf) undo(id int64) shelf.Undone {
 	s.t.Helper()
-	undone, err := s.Undo(s.t.Context(), id, image.ActorNamed("kim"))
+	undone, err := s.Removals.Undo(s.t.Context(), id, image.ActorNamed("kim"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -139,11 +139,11 @@ func (s *testShelf) delete(force bool, names ...string) shelf.Removed {
 	for _, name := range names {
 		asked.Items = append(asked.Items, s.Item(name, ""))
 	}
-	plan, err := s.PlanRemoval(s.t.Context(), asked)
+	plan, err := s.Removals.PlanRemoval(s.t.Context(), asked)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	done, err := s.Remove(s.t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
+	done, err := s.Removals.Remove(s.t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -153,8 +153,8 @@ func (s *testShelf) delete(force bool, names ...string) shelf.Removed {
 // checkWaiting holds the sums against what is said to wait, and the disk against both.
 func (s *testShelf) checkWaiting(bytes int64) {
 	s.t.Helper()
-	s.Settle()
-	totals, err := s.Totals(s.t.Context())
+	s.Janitor.Settle()
+	totals, err := s.Lists.Totals(s.t.Context())
 	if err != nil || totals.WaitingBytes != bytes || (totals.Waiting == 0) != (bytes == 0) {
 		s.t.Errorf("%d blobs with %d bytes wait (%v), want %d bytes", totals.Waiting, totals.WaitingBytes, err, bytes)
 	}
@@ -167,10 +167,10 @@ func (s *testShelf) checkWaiting(bytes int64) {
 // each tag.
 func (s *testShelf) settled() {
 	s.t.Helper()
-	if err := s.AwaitUnpacked(s.t.Context()); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
-	err := s.db.Tend(s.t.Context(), "", func(tx *sql.Tx) error {
+	err := s.folder.db.Tend(s.t.Context(), "", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(s.t.Context(), `INSERT INTO tag_checks (repository_id, tag, answer, upstream_digest, method, checked_at, problem)
 			SELECT repository_id, name, 'digest', digest, 'HEAD', 1234, '' FROM tags`)
 		if err != nil {
@@ -182,7 +182,7 @@ func (s *testShelf) settled() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.Settle()
+	s.Janitor.Settle()
 }
 
 // Deletions and prunes, undone: each row is as it was, nothing is fetched or unpacked again.
@@ -211,7 +211,7 @@ func TestUndoBringsEverythingBackAsItWas(t *testing.T) {
 		if len(undone.Kept) > 0 || len(undone.Restored) != done.Plan.Totals.Untagged {
 			t.Errorf("%d references went and %+v came back", done.Plan.Totals.Untagged, undone)
 		}
-		if _, err := s.Undo(t.Context(), done.ID, image.ActorNamed("kim")); image.KindOf(err) != image.NotFound {
+		if _, err := s.Removals.Undo(t.Context(), done.ID, image.ActorNamed("kim")); image.KindOf(err) != image.NotFound {
 			t.Errorf("a second undo: %v", err)
 		}
 	}
@@ -223,11 +223,11 @@ func TestUndoBringsEverythingBackAsItWas(t *testing.T) {
 			t.Parallel()
 			check(t, tt.Shelf, func(s *testShelf) (shelf.Removed, error) {
 				asked := s.AskedDeletion(tt)
-				plan, err := s.PlanRemoval(t.Context(), asked)
+				plan, err := s.Removals.PlanRemoval(t.Context(), asked)
 				if err != nil {
 					return shelf.Removed{}, err
 				}
-				return s.Remove(t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
+				return s.Removals.Remove(t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa"))
 			})
 		})
 	}
@@ -238,11 +238,11 @@ func TestUndoBringsEverythingBackAsItWas(t *testing.T) {
 		t.Run(tt.Rule, func(t *testing.T) {
 			t.Parallel()
 			check(t, tt.Shelf, func(s *testShelf) (shelf.Removed, error) {
-				plan, err := s.PlanPrune(t.Context(), s.AskedPrune(tt))
+				plan, err := s.Removals.PlanPrune(t.Context(), s.AskedPrune(tt))
 				if err != nil {
 					return shelf.Removed{}, err
 				}
-				return s.Prune(t.Context(), s.AskedPrune(tt), plan.Fingerprint, image.ActorNamed("noa"))
+				return s.Removals.Prune(t.Context(), s.AskedPrune(tt), plan.Fingerprint, image.ActorNamed("noa"))
 			})
 		})
 	}
@@ -255,7 +255,7 @@ func TestADeletionIsListedUntilItsTimeIsOver(t *testing.T) {
 	tags := s.delete(false, "ubuntu:22.04", "ubuntu:latest")
 	c.move(time.Minute)
 	id := s.delete(false, "id redis/amd64")
-	list, err := s.Removals(t.Context())
+	list, err := s.Removals.Removals(t.Context())
 	if err != nil || len(list) != 2 {
 		t.Fatalf("%+v, %v", list, err)
 	}
@@ -271,10 +271,10 @@ func TestADeletionIsListedUntilItsTimeIsOver(t *testing.T) {
 
 	c.move(testWindow - time.Minute)
 	s.checkWaiting(id.Plan.Totals.Freed)
-	if list, err = s.Removals(t.Context()); err != nil || len(list) != 1 || list[0].ID != id.ID {
+	if list, err = s.Removals.Removals(t.Context()); err != nil || len(list) != 1 || list[0].ID != id.ID {
 		t.Errorf("after the first one's time: %+v, %v", list, err)
 	}
-	if _, err := s.Undo(t.Context(), tags.ID, image.ActorNamed("kim")); image.KindOf(err) != image.NotFound {
+	if _, err := s.Removals.Undo(t.Context(), tags.ID, image.ActorNamed("kim")); image.KindOf(err) != image.NotFound {
 		t.Errorf("undoing it after its time: %v", err)
 	}
 	c.move(time.Minute)
@@ -292,7 +292,7 @@ func TestAnUndoneTagHasItInItsHistory(t *testing.T) {
 		t.Errorf("undone %+v", undone)
 	}
 	ref := tagRef(t, "ubuntu:22.04")
-	events, err := s.TagHistory(t.Context(), ref.Repository, ref.Tag)
+	events, err := s.Tags.TagHistory(t.Context(), ref.Repository, ref.Tag)
 	if err != nil || len(events) != 3 {
 		t.Fatalf("history %+v (%v), want three events", events, err)
 	}
@@ -311,7 +311,7 @@ func TestATagThatWasPulledAgainStaysWhereItPoints(t *testing.T) {
 		t.Errorf("undone %+v", undone)
 	}
 	s.check([]string{"ubuntu:22.04=jammy-next amd64 arm64", "ubuntu:latest=jammy amd64 arm64"})
-	if pin, err := s.PinOf(t.Context(), tagRef(t, "ubuntu:latest")); err != nil || pin == nil || pin.Note != "why" {
+	if pin, err := s.Tags.PinOf(t.Context(), tagRef(t, "ubuntu:latest")); err != nil || pin == nil || pin.Note != "why" {
 		t.Errorf("pin %+v, %v", pin, err)
 	}
 }
@@ -349,7 +349,7 @@ func TestOfTwoUndosAtOnceOneBringsItBack(t *testing.T) {
 	errs := make(chan error)
 	for range 2 {
 		go func() {
-			_, err := s.Undo(context.WithoutCancel(t.Context()), done.ID, image.ActorNamed("kim"))
+			_, err := s.Removals.Undo(context.WithoutCancel(t.Context()), done.ID, image.ActorNamed("kim"))
 			errs <- err
 		}()
 	}
@@ -404,22 +404,22 @@ func TestSweepingGivesUpUndoing(t *testing.T) {
 	s, _ := newUndoShelf(t)
 	s.fill([]string{"ubuntu:22.04=jammy amd64 arm64", "redis:7=redis amd64"})
 	done := s.delete(false, "ubuntu:22.04")
-	totals, err := s.Totals(t.Context())
+	totals, err := s.Lists.Totals(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, bytes, err := s.Sweep(t.Context(), image.ActorNamed("mira"))
+	files, bytes, err := s.Janitor.Sweep(t.Context(), image.ActorNamed("mira"))
 	if err != nil || files != totals.Waiting || bytes != done.Plan.Totals.Freed {
 		t.Errorf("swept %d files with %d bytes (%v), want %d with %d", files, bytes, err, totals.Waiting, done.Plan.Totals.Freed)
 	}
 	s.check([]string{"redis:7=redis amd64"})
-	if list, err := s.Removals(t.Context()); err != nil || len(list) != 0 {
+	if list, err := s.Removals.Removals(t.Context()); err != nil || len(list) != 0 {
 		t.Errorf("still listed: %+v, %v", list, err)
 	}
-	if _, err := s.Undo(t.Context(), done.ID, image.ActorNamed("kim")); image.KindOf(err) != image.NotFound {
+	if _, err := s.Removals.Undo(t.Context(), done.ID, image.ActorNamed("kim")); image.KindOf(err) != image.NotFound {
 		t.Errorf("undoing it: %v", err)
 	}
-	if files, bytes, err := s.Sweep(t.Context(), image.ActorNamed("mira")); err != nil || files != 0 || bytes != 0 {
+	if files, bytes, err := s.Janitor.Sweep(t.Context(), image.ActorNamed("mira")); err != nil || files != 0 || bytes != 0 {
 		t.Errorf("a second sweep removed %d files with %d bytes, %v", files, bytes, err)
 	}
 }
@@ -429,12 +429,12 @@ func TestAnUndoWhoseFilesAreGoneChangesNothing(t *testing.T) {
 	s, _ := newUndoShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64 arm64")
 	done := s.delete(false, "ubuntu:22.04")
-	s.Settle()
+	s.Janitor.Settle()
 	before := s.dump(dumpQueries...)
 	if err := os.Remove(filepath.Join(s.dir, "blobs", "sha256", s.ID("jammy", "arm64").Encoded())); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Undo(t.Context(), done.ID, image.ActorNamed("kim")); image.KindOf(err) != image.Conflict {
+	if _, err := s.Removals.Undo(t.Context(), done.ID, image.ActorNamed("kim")); image.KindOf(err) != image.Conflict {
 		t.Errorf("error %v, want a conflict", err)
 	}
 	s.same("after the undo that failed", s.dump(dumpQueries...), before)
@@ -447,7 +447,7 @@ func TestWhatALaterDeletionTookIsUndoneAfterIt(t *testing.T) {
 	platform := s.delete(false, "ubuntu:22.04/arm64")
 	rest := s.delete(false, "ubuntu:22.04")
 	for _, earlier := range []shelf.Removed{untagged, platform} {
-		if _, err := s.Undo(t.Context(), earlier.ID, image.ActorNamed("kim")); image.KindOf(err) != image.Conflict {
+		if _, err := s.Removals.Undo(t.Context(), earlier.ID, image.ActorNamed("kim")); image.KindOf(err) != image.Conflict {
 			t.Errorf("error %v, want a conflict", err)
 		}
 	}
@@ -472,7 +472,7 @@ func TestAnUndoBringsLayersThatWentLater(t *testing.T) {
 // check2 holds the list against rows where something else still waits.
 func (s *testShelf) check2(want ...string) {
 	s.t.Helper()
-	s.Settle()
+	s.Janitor.Settle()
 	if got := s.rows(); !slices.Equal(got, want) {
 		s.t.Errorf("rows\n got %q\nwant %q", got, want)
 	}
@@ -492,7 +492,7 @@ func TestAnImageThatComesBackIsAddedUp(t *testing.T) {
 	s, _ := newUndoShelf(t)
 	s.pull("redis:7=redis amd64")
 	s.settled()
-	err := s.db.Tend(t.Context(), "", func(tx *sql.Tx) error { // as before it was unpacked
+	err := s.folder.db.Tend(t.Context(), "", func(tx *sql.Tx) error { // as before it was unpacked
 		_, err := tx.ExecContext(t.Context(), `UPDATE images SET unpacked = NULL`)
 		return err
 	})
@@ -501,7 +501,7 @@ func TestAnImageThatComesBackIsAddedUp(t *testing.T) {
 	}
 	done := s.delete(false, "redis:7")
 	s.undo(done.ID)
-	if rows, _, err := s.List(t.Context(), shelf.Query{Limit: 1}); err != nil || len(rows) != 1 || rows[0].Unpacked <= 0 {
+	if rows, _, err := s.Lists.List(t.Context(), shelf.Query{Limit: 1}); err != nil || len(rows) != 1 || rows[0].Unpacked <= 0 {
 		t.Errorf("rows %+v, %v", rows, err)
 	}
 }
@@ -513,7 +513,7 @@ func TestADeletionWithoutAWindowCannotBeUndone(t *testing.T) {
 	if done.ID != 0 || !done.Until.IsZero() {
 		t.Errorf("removed %+v", done)
 	}
-	if list, err := s.Removals(t.Context()); err != nil || len(list) != 0 {
+	if list, err := s.Removals.Removals(t.Context()); err != nil || len(list) != 0 {
 		t.Errorf("%+v, %v", list, err)
 	}
 	s.check(nil)
@@ -523,7 +523,7 @@ func TestADeletionWithoutAWindowCannotBeUndone(t *testing.T) {
 func (s *testShelf) relisted() (rows []string) {
 	s.t.Helper()
 	undone := image.Errorf(image.Cancelled, "only looked at")
-	err := s.db.Tend(s.t.Context(), "", func(tx *sql.Tx) error {
+	err := s.folder.db.Tend(s.t.Context(), "", func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(s.t.Context(), `DELETE FROM listing`); err != nil {
 			return err
 		}
@@ -533,7 +533,7 @@ func (s *testShelf) relisted() (rows []string) {
 			return err
 		}
 		for _, r := range roots {
-			if err := s.refreshListing(s.t.Context(), tx, r.Repository, r.Digest); err != nil {
+			if err := s.Lists.refreshListing(s.t.Context(), tx, r.Repository, r.Digest); err != nil {
 				return err
 			}
 		}

@@ -14,7 +14,7 @@ import (
 
 // one unpacks a layer and records what was found. One that cannot be read stays pending, for the next time; errHeavy where
 // it has to be read by itself.
-func (u *unpacker) one(ctx context.Context, d image.Digest, alone bool) error {
+func (u *Unpacker) one(ctx context.Context, d image.Digest, alone bool) error {
 	result, err := u.read(ctx, d, alone)
 	switch {
 	case ctx.Err() != nil:
@@ -24,19 +24,19 @@ func (u *unpacker) one(ctx context.Context, d image.Digest, alone bool) error {
 	case errors.Is(err, layer.ErrSource): // not the layer's fault
 		return fmt.Errorf("read it: %w", err)
 	case err != nil: // damaged, or over the limits that keep the server safe
-		u.store.log.Warn("layer cannot be unpacked", "digest", d, "error", err)
-		return u.store.settleLayer(ctx, d, layerBroken, image.Unpacked{}, layer.Reason(err))
+		u.log.Warn("layer cannot be unpacked", "digest", d, "error", err)
+		return u.layers.settleLayer(ctx, d, layerBroken, image.Unpacked{}, layer.Reason(err))
 	}
-	return u.store.settleLayer(ctx, d, layerVerified, result.Unpacked, image.Text{})
+	return u.layers.settleLayer(ctx, d, layerVerified, result.Unpacked, image.Text{})
 }
 
-func (u *unpacker) read(ctx context.Context, d image.Digest, alone bool) (layer.Result, error) {
+func (u *Unpacker) read(ctx context.Context, d image.Digest, alone bool) (layer.Result, error) {
 	// What the disk has damaged must not be taken for the author's fault.
-	if err := u.store.blobs.Prove(ctx, d, nil); err != nil {
+	if err := u.blobs.Prove(ctx, d, nil); err != nil {
 		return layer.Result{}, fmt.Errorf("%w: %w", layer.ErrSource, err)
 	}
 	// No hold: deleting the layer meanwhile must free its space, and the open file stays readable.
-	f, err := u.store.blobs.Open(d)
+	f, err := u.blobs.Open(d)
 	if err != nil {
 		return layer.Result{}, fmt.Errorf("%w: %w", layer.ErrSource, err)
 	}
@@ -57,8 +57,15 @@ func (u *unpacker) read(ctx context.Context, d image.Digest, alone bool) (layer.
 	return result, err
 }
 
+// layers are the rows of what unpacking has found out.
+type layers struct {
+	db      *database.DB
+	lists   *Lists
+	settled bell // rings when something was found out
+}
+
 // settleLayer writes what unpacking found and settles the images that use the layer.
-func (s *Store) settleLayer(ctx context.Context, d image.Digest, state string, r image.Unpacked, problem image.Text) error {
+func (s *layers) settleLayer(ctx context.Context, d image.Digest, state string, r image.Unpacked, problem image.Text) error {
 	err := s.db.Tend(ctx, string(d), func(tx *sql.Tx) error { return s.settleLayerIn(ctx, tx, d, state, r, problem) })
 	if err == nil { // else whoever waits would have the layer read again, and again
 		s.settled.ring()
@@ -66,7 +73,7 @@ func (s *Store) settleLayer(ctx context.Context, d image.Digest, state string, r
 	return err
 }
 
-func (s *Store) settleLayerIn(ctx context.Context, tx *sql.Tx, d image.Digest, state string, r image.Unpacked, problem image.Text) error {
+func (s *layers) settleLayerIn(ctx context.Context, tx *sql.Tx, d image.Digest, state string, r image.Unpacked, problem image.Text) error {
 	var unpacked, entries any // unknown of a layer that could not be read to its end
 	if state == layerVerified {
 		unpacked, entries = r.UnpackedSize, r.Entries
@@ -91,7 +98,7 @@ func (s *Store) settleLayerIn(ctx context.Context, tx *sql.Tx, d image.Digest, s
 
 // settleImage marks an image broken when a layer of it is, or when a diff ID is not the one its config
 // claims, and adds the unpacked sizes up once each layer has one. The list follows when anything changed.
-func (s *Store) settleImage(ctx context.Context, tx *sql.Tx, manifest image.Digest) error {
+func (s *layers) settleImage(ctx context.Context, tx *sql.Tx, manifest image.Digest) error {
 	type part struct {
 		layer, claimed, proved image.Digest
 		state                  string
@@ -133,20 +140,20 @@ func (s *Store) settleImage(ctx context.Context, tx *sql.Tx, manifest image.Dige
 			return err
 		}
 	}
-	return s.refreshListingsOf(ctx, tx, manifest)
+	return s.lists.refreshListingsOf(ctx, tx, manifest)
 }
 
 // AwaitUnpacked waits until every layer that is stored now has been unpacked or found broken, or cannot be
 // read, or until ctx ends.
-func (s *Store) AwaitUnpacked(ctx context.Context) error {
+func (u *Unpacker) AwaitUnpacked(ctx context.Context) error {
 	for range 2 { // the first rest may end a round that had begun before
-		rest := s.unpack.resting()
+		rest := u.resting()
 		var pending bool
-		err := s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM layers WHERE state = 'pending')`).Scan(&pending)
+		err := u.layers.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM layers WHERE state = 'pending')`).Scan(&pending)
 		if err != nil || !pending {
 			return err
 		}
-		s.unpack.wake()
+		u.wake()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

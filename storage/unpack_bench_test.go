@@ -38,10 +38,10 @@ func BenchmarkUnpack1GiB(b *testing.B) {
 	}()
 	layers := benchBlobs(b, store)
 	unpack := func() {
-		if _, err := (writing{store.db}).ExecContext(b.Context(), `UPDATE layers SET state = 'pending', diff_id = '', unpacked = NULL`); err != nil {
+		if _, err := (writing{store.folder.db}).ExecContext(b.Context(), `UPDATE layers SET state = 'pending', diff_id = '', unpacked = NULL`); err != nil {
 			b.Fatal(err)
 		}
-		if err := store.AwaitUnpacked(b.Context()); err != nil {
+		if err := store.Unpacker.AwaitUnpacked(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -61,7 +61,7 @@ func BenchmarkUnpack1GiB(b *testing.B) {
 		}
 	}
 	var verified, unpacked int64
-	if err := store.db.QueryRowContext(b.Context(), `SELECT count(*), sum(unpacked) FROM layers WHERE state = 'verified'`).Scan(&verified, &unpacked); err != nil || verified != unpackLayers {
+	if err := store.folder.db.QueryRowContext(b.Context(), `SELECT count(*), sum(unpacked) FROM layers WHERE state = 'verified'`).Scan(&verified, &unpacked); err != nil || verified != unpackLayers {
 		b.Fatalf("%d layers of %d were unpacked (%v)", verified, unpackLayers, err)
 	}
 	b.SetBytes(unpacked)
@@ -80,7 +80,7 @@ func processorTime(tb testing.TB) time.Duration {
 }
 
 func gunzipOnly(tb testing.TB, s *Store, d image.Digest) {
-	f, err := s.blobs.Open(d)
+	f, err := s.folder.blobs.Open(d)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func benchBlobs(b *testing.B, s *Store) []image.Digest {
 		first := tarEntry(b, "first", bytes.Repeat([]byte{byte(i)}, 100))
 		blob := append(zip(b, first), rest...)
 		d := image.DigestOf(blob)
-		w, err := s.NewBlob(image.Descriptor{Digest: d, Size: int64(len(blob))})
+		w, err := s.Blobs.NewBlob(image.Descriptor{Digest: d, Size: int64(len(blob))})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -115,7 +115,7 @@ func benchBlobs(b *testing.B, s *Store) []image.Digest {
 			b.Fatal(err)
 		}
 		for _, query := range []string{`INSERT INTO blobs (digest, size, stored_at) VALUES (?1, ?2, 0)`, `INSERT INTO layers (digest) SELECT ?1 WHERE ?2 > 0`} {
-			if _, err := (writing{s.db}).ExecContext(b.Context(), query, d, len(blob)); err != nil {
+			if _, err := (writing{s.folder.db}).ExecContext(b.Context(), query, d, len(blob)); err != nil {
 				b.Fatal(err)
 			}
 		}

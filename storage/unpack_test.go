@@ -32,7 +32,7 @@ func (s *testShelf) unreadable(d image.Digest) (repair func()) {
 
 func (s *testShelf) pendingLayers() []string {
 	s.t.Helper()
-	pending, err := database.RowsOf(s.t.Context(), s.db, database.ScanString, `SELECT digest FROM layers WHERE state = 'pending'`)
+	pending, err := database.RowsOf(s.t.Context(), s.folder.db, database.ScanString, `SELECT digest FROM layers WHERE state = 'pending'`)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestALayerThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	s := newShelf(t)
 	// All layers pending again, as after a crash right behind the pull.
 	s.pull("postgres:15=postgres amd64")
-	if err := s.AwaitUnpacked(t.Context()); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var layers []image.Digest
@@ -56,19 +56,19 @@ func TestALayerThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	}
 	slices.Sort(layers)
 	repair := s.unreadable(layers[0])
-	if _, err := (writing{s.db}).ExecContext(t.Context(), `UPDATE layers SET state = 'pending', diff_id = ''`); err != nil {
+	if _, err := (writing{s.folder.db}).ExecContext(t.Context(), `UPDATE layers SET state = 'pending', diff_id = ''`); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := s.AwaitUnpacked(ctx); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(ctx); err != nil {
 		t.Fatalf("waiting for what cannot be read: %v", err)
 	}
 	if pending := s.pendingLayers(); !slices.Equal(pending, []string{string(layers[0])}) {
 		t.Errorf("pending: %q, want %s alone", pending, layers[0])
 	}
 	repair()
-	if err := s.AwaitUnpacked(ctx); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if pending := s.pendingLayers(); len(pending) != 0 {
@@ -80,7 +80,7 @@ func TestAnImageKnownToBeBrokenIsNotPulledAgain(t *testing.T) {
 	s := newShelf(t)
 	s.Source["bad"] = sample.NotTar()
 	s.pull("bad:1=bad amd64")
-	if err := s.AwaitUnpacked(t.Context()); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	doc := s.document(s.Build("bad"))
@@ -88,11 +88,11 @@ func TestAnImageKnownToBeBrokenIsNotPulledAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Record(t.Context(), shelf.Pulled{Reference: tagRef(t, "bad:2"), Target: doc, Images: []shelf.PulledImage{{Document: doc, Config: config}}})
+	_, err = s.Recorder.Record(t.Context(), shelf.Pulled{Reference: tagRef(t, "bad:2"), Target: doc, Images: []shelf.PulledImage{{Document: doc, Config: config}}})
 	if image.KindOf(err) != image.Corrupt {
 		t.Errorf("pulling it again gave %v", err)
 	}
-	s.Settle()
+	s.Janitor.Settle()
 	if rows := s.rows(); !slices.Equal(rows, []string{"bad:1=bad amd64"}) {
 		t.Errorf("rows %q", rows)
 	}
@@ -100,11 +100,11 @@ func TestAnImageKnownToBeBrokenIsNotPulledAgain(t *testing.T) {
 
 func TestABlobThatTheDiskHasNoRoomForIsRefusedAtOnce(t *testing.T) {
 	s := newShelf(t)
-	free, _, err := s.Disk()
+	free, _, err := s.Space.Disk()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.NewBlob(image.Descriptor{Digest: image.DigestOf([]byte("huge")), Size: int64(free)})
+	_, err = s.Blobs.NewBlob(image.Descriptor{Digest: image.DigestOf([]byte("huge")), Size: int64(free)})
 	if image.KindOf(err) != image.DiskFull {
 		t.Errorf("a layer that takes all there is: %v", err)
 	}
@@ -116,7 +116,7 @@ func TestAnImageOf1970HasACreationDate(t *testing.T) {
 	old.Created = time.Unix(0, 0).UTC()
 	s.Source["old"] = old
 	s.pull("old:1=old amd64")
-	rows, _, err := s.List(t.Context(), shelf.Query{Limit: 1})
+	rows, _, err := s.Lists.List(t.Context(), shelf.Query{Limit: 1})
 	if err != nil || len(rows) != 1 || !rows[0].Created.Equal(time.Unix(0, 0)) || rows[0].Created.IsZero() {
 		t.Errorf("rows %+v, %v", rows, err)
 	}
@@ -129,13 +129,13 @@ func TestAnImageOf1970HasACreationDate(t *testing.T) {
 // next search for strays.
 func TestUnpackingHoldsNoBlob(t *testing.T) {
 	s := newShelf(t)
-	s.Settle()
-	s.holds.mu.Lock()
-	defer s.holds.mu.Unlock()
+	s.Janitor.Settle()
+	s.Blobs.holds.mu.Lock()
+	defer s.Blobs.holds.mu.Unlock()
 	s.pull("redis:7=redis amd64")
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := s.AwaitUnpacked(ctx); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(ctx); err != nil {
 		t.Fatalf("unpacking waits for a hold: %v", err)
 	}
 }

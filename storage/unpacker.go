@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"maps"
 	"runtime"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/image/layer"
+	"github.com/stowage/stowage/storage/blob"
 	"github.com/stowage/stowage/storage/database"
 )
 
@@ -42,11 +44,13 @@ func lightLimits(size int64, most layer.Limits) (l layer.Limits, ok bool) {
 	}, size <= lightBlob
 }
 
-// unpacker reads each stored layer once as a stream, a few at a time and after the pull has ended: it proves the diff ID
+// Unpacker reads each stored layer once as a stream, a few at a time and after the pull has ended: it proves the diff ID
 // and records the unpacked size as docker counts it. A layer that turns out wrong marks the images that use it as broken.
 // Registries take turns, and so do the repositories of one. Only run's goroutine uses the fields without a comment.
-type unpacker struct {
-	store  *Store
+type Unpacker struct {
+	blobs  *blob.Store
+	layers *layers
+	log    *slog.Logger
 	limits func(compressed int64) layer.Limits
 	most   int           // layers at once, beside a heavy one
 	kick   chan struct{} // holds one: there is something new
@@ -71,28 +75,28 @@ type unpacked struct {
 	err   error
 }
 
-func newUnpacker(s *Store) *unpacker {
-	return &unpacker{
-		store: s, limits: layer.DefaultLimits, most: min(mostUnpackers, runtime.GOMAXPROCS(0)), kick: make(chan struct{}, 1), done: make(chan unpacked), stale: true,
+func newUnpacker(blobs *blob.Store, layers *layers, log *slog.Logger) *Unpacker {
+	return &Unpacker{
+		blobs: blobs, layers: layers, log: log, limits: layer.DefaultLimits, most: min(mostUnpackers, runtime.GOMAXPROCS(0)), kick: make(chan struct{}, 1), done: make(chan unpacked), stale: true,
 		running: map[image.Digest]bool{}, left: map[image.Digest]bool{}, heavy: map[image.Digest]bool{}, rest: make(chan struct{}),
 	}
 }
 
 // resting gives a channel that is closed when the unpacker next has nothing left to do.
-func (u *unpacker) resting() <-chan struct{} {
+func (u *Unpacker) resting() <-chan struct{} {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.rest
 }
 
-func (u *unpacker) rested() {
+func (u *Unpacker) rested() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	close(u.rest)
 	u.rest = make(chan struct{})
 }
 
-func (u *unpacker) wake() {
+func (u *Unpacker) wake() {
 	select {
 	case u.kick <- struct{}{}:
 	default:
@@ -100,10 +104,10 @@ func (u *unpacker) wake() {
 }
 
 // run unpacks what is pending until ctx ends.
-func (u *unpacker) run(ctx context.Context) {
+func (u *Unpacker) run(ctx context.Context) {
 	for {
 		if err := u.begin(ctx); err != nil && ctx.Err() == nil {
-			u.store.log.Error("unpack layers", "error", err)
+			u.log.Error("unpack layers", "error", err)
 		}
 		if len(u.running) == 0 {
 			u.rested()
@@ -124,7 +128,7 @@ func (u *unpacker) run(ctx context.Context) {
 }
 
 // begin starts to read as many layers as may be read at once.
-func (u *unpacker) begin(ctx context.Context) error {
+func (u *Unpacker) begin(ctx context.Context) error {
 	for u.light() < u.most {
 		d, err := u.next(ctx)
 		if err != nil || d == "" {
@@ -136,7 +140,7 @@ func (u *unpacker) begin(ctx context.Context) error {
 }
 
 // light counts the layers that are being read, without a heavy one.
-func (u *unpacker) light() int {
+func (u *Unpacker) light() int {
 	if u.heavyRuns {
 		return len(u.running) - 1
 	}
@@ -144,7 +148,7 @@ func (u *unpacker) light() int {
 }
 
 // next gives the layer whose turn it is; empty where there is none.
-func (u *unpacker) next(ctx context.Context) (image.Digest, error) {
+func (u *Unpacker) next(ctx context.Context) (image.Digest, error) {
 	for {
 		for len(u.waiting) > 0 && !u.stale {
 			d := u.waiting[0]
@@ -157,7 +161,7 @@ func (u *unpacker) next(ctx context.Context) (image.Digest, error) {
 			return "", nil
 		}
 		busy := slices.Concat(slices.Collect(maps.Keys(u.running)), slices.Collect(maps.Keys(u.left)), slices.Collect(maps.Keys(u.heavy)))
-		waiting, err := u.store.pendingLayers(ctx, false, busy)
+		waiting, err := u.layers.pendingLayers(ctx, false, busy)
 		if err != nil {
 			return "", err
 		}
@@ -166,13 +170,13 @@ func (u *unpacker) next(ctx context.Context) (image.Digest, error) {
 }
 
 // beginHeavy starts to read the heavy layer whose turn it is, unless one is being read.
-func (u *unpacker) beginHeavy(ctx context.Context) error {
+func (u *Unpacker) beginHeavy(ctx context.Context) error {
 	if u.heavyRuns || len(u.heavy) == 0 {
 		return nil
 	}
 	all := maps.Clone(u.heavy)
 	maps.DeleteFunc(all, func(d image.Digest, _ bool) bool { return u.left[d] })
-	turns, err := u.store.pendingLayers(ctx, true, slices.Collect(maps.Keys(all)))
+	turns, err := u.layers.pendingLayers(ctx, true, slices.Collect(maps.Keys(all)))
 	if err != nil {
 		return err
 	}
@@ -185,13 +189,13 @@ func (u *unpacker) beginHeavy(ctx context.Context) error {
 	return nil
 }
 
-func (u *unpacker) start(ctx context.Context, d image.Digest, heavy bool) {
+func (u *Unpacker) start(ctx context.Context, d image.Digest, heavy bool) {
 	u.running[d] = true
 	go func() { u.done <- unpacked{layer: d, heavy: heavy, err: u.one(ctx, d, heavy)} }()
 }
 
 // end notes how the reading of a layer ended.
-func (u *unpacker) end(ctx context.Context, o unpacked) {
+func (u *Unpacker) end(ctx context.Context, o unpacked) {
 	delete(u.running, o.layer)
 	if o.heavy {
 		u.heavyRuns = false
@@ -202,7 +206,7 @@ func (u *unpacker) end(ctx context.Context, o unpacked) {
 	case o.err != nil:
 		u.left[o.layer] = true
 		if kind := image.KindOf(o.err); ctx.Err() == nil && kind != image.NotFound && kind != image.Damaged { // deleted since it was listed, or known
-			u.store.log.Error("unpack a layer", "digest", o.layer, "error", o.err)
+			u.log.Error("unpack a layer", "digest", o.layer, "error", o.err)
 		}
 	default:
 		delete(u.heavy, o.layer)
@@ -211,7 +215,7 @@ func (u *unpacker) end(ctx context.Context, o unpacked) {
 
 // pendingLayers gives layers that have not been unpacked, in the order in which their turn comes: one of each registry,
 // in that one of each of its repositories, and so on. They are among those named, or are all others.
-func (s *Store) pendingLayers(ctx context.Context, among bool, named []image.Digest) ([]image.Digest, error) {
+func (s *layers) pendingLayers(ctx context.Context, among bool, named []image.Digest) ([]image.Digest, error) {
 	list, err := database.ListFor(named)
 	if err != nil {
 		return nil, err

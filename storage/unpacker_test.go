@@ -45,13 +45,13 @@ func TestRegistriesAndTheirRepositoriesTakeTurnsAtUnpacking(t *testing.T) {
 	pull("evil.example/c", 1)
 	pull("ghcr.io/acme/api", 2)
 	pull("redis", 2)
-	if err := s.AwaitUnpacked(t.Context()); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (writing{s.db}).ExecContext(t.Context(), `UPDATE layers SET state = 'pending'`); err != nil {
+	if _, err := (writing{s.folder.db}).ExecContext(t.Context(), `UPDATE layers SET state = 'pending'`); err != nil {
 		t.Fatal(err)
 	}
-	turns, err := s.Store.pendingLayers(t.Context(), false, nil)
+	turns, err := s.Unpacker.layers.pendingLayers(t.Context(), false, nil)
 	if err != nil || len(turns) != len(owner) {
 		t.Fatalf("%d of %d layers are listed: %v", len(turns), len(owner), err)
 	}
@@ -68,7 +68,7 @@ func TestRegistriesAndTheirRepositoriesTakeTurnsAtUnpacking(t *testing.T) {
 	if got, want := order[6:11], []string{"evil.example/c", "evil.example/a", "evil.example/b", "evil.example/a", "evil.example/b"}; !slices.Equal(got, want) {
 		t.Errorf("then come %v, want %v", got, want)
 	}
-	if rest, err := s.Store.pendingLayers(t.Context(), true, turns[5:7]); err != nil || !slices.Equal(slices.Sorted(slices.Values(rest)), slices.Sorted(slices.Values(turns[5:7]))) {
+	if rest, err := s.Unpacker.layers.pendingLayers(t.Context(), true, turns[5:7]); err != nil || !slices.Equal(slices.Sorted(slices.Values(rest)), slices.Sorted(slices.Values(turns[5:7]))) {
 		t.Errorf("of two layers, %v are listed (%v)", rest, err)
 	}
 }
@@ -80,7 +80,7 @@ func TestHostileLayersHoldUpNoOther(t *testing.T) {
 	hostile := map[int64]int{} // how often a blob of a size was begun
 	var mu sync.Mutex
 	gate, began := make(chan struct{}), make(chan struct{}, 1)
-	s.unpack.limits = func(size int64) layer.Limits {
+	s.Unpacker.limits = func(size int64) layer.Limits {
 		mu.Lock()
 		times, bad := hostile[size]
 		if bad {
@@ -114,9 +114,9 @@ func TestHostileLayersHoldUpNoOther(t *testing.T) {
 	}
 	<-began // one of them holds the place of the heavy ones
 	s.pull("postgres:15=postgres amd64")
-	rested := s.unpack.resting()
+	rested := s.Unpacker.resting()
 	for len(s.pendingLayers()) > len(bombs) {
-		s.unpack.wake()
+		s.Unpacker.wake()
 	}
 	slices.Sort(bombs)
 	if pending := s.pendingLayers(); len(pending) != len(bombs) || pending[0] != string(bombs[0]) {
@@ -132,7 +132,7 @@ func TestHostileLayersHoldUpNoOther(t *testing.T) {
 		for range began { //nolint:revive // the others begin too
 		}
 	}()
-	if err := s.AwaitUnpacked(t.Context()); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	close(began)
@@ -149,9 +149,9 @@ func TestHostileLayersHoldUpNoOther(t *testing.T) {
 func TestNobodyIsToldOfALayerWhoseResultIsNotWritten(t *testing.T) {
 	s := newShelf(t)
 	defer s.Close()
-	told := s.Store.settled.next()
+	told := s.Store.Unpacker.layers.settled.next()
 	s.damageDatabase() // nothing is written from now on
-	if err := s.settleLayer(t.Context(), image.DigestOf([]byte("layer")), layerVerified, image.Unpacked{}, image.Text{}); err == nil {
+	if err := s.Unpacker.layers.settleLayer(t.Context(), image.DigestOf([]byte("layer")), layerVerified, image.Unpacked{}, image.Text{}); err == nil {
 		t.Fatal("it was written")
 	}
 	select {

@@ -16,7 +16,7 @@ const (
 
 // Uploaded reports whether an archive that somebody sent said what a tag points to, and not the registry of its name; of a
 // digest and of a repository, whether that is so of one of its tags.
-func (s *Store) Uploaded(ctx context.Context, ref image.Reference) (bool, error) {
+func (s *Serving) Uploaded(ctx context.Context, ref image.Reference) (bool, error) {
 	change := s.db.Changes()
 	there, known := s.uploads.Get(image.Reference{}, change) // whether any tag is: mostly none
 	if !known {

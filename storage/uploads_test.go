@@ -25,7 +25,7 @@ func (s *testShelf) uploaded(names ...string) (of []string) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		is, err := s.Uploaded(s.t.Context(), ref)
+		is, err := s.Serving.Uploaded(s.t.Context(), ref)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -61,7 +61,7 @@ func TestATagSaysWhetherAnUploadHasSetIt(t *testing.T) {
 	want("moved by an upload", "ubuntu", "ubuntu:22.04")
 	s.pull("ubuntu:22.04=jammy amd64")
 	want("moved back by a pull")
-	events, err := s.TagHistory(t.Context(), "docker.io/library/ubuntu", "22.04")
+	events, err := s.Tags.TagHistory(t.Context(), "docker.io/library/ubuntu", "22.04")
 	if err != nil || len(events) != 3 || events[0].Event != shelf.TagMoved || events[0].Uploaded || events[1].Event != shelf.TagMoved || !events[1].Uploaded || !events[2].Uploaded {
 		t.Errorf("history: %+v, %v", events, err)
 	}
@@ -80,11 +80,11 @@ func TestADeletedUploadComesBackAsOne(t *testing.T) {
 		if got := s.uploaded("ubuntu:22.04"); len(got) != 0 {
 			t.Errorf("deleted: %v", got)
 		}
-		removals, err := s.Removals(t.Context())
+		removals, err := s.Removals.Removals(t.Context())
 		if err != nil || len(removals) == 0 {
 			t.Fatal(removals, err)
 		}
-		if _, err := s.Undo(t.Context(), removals[0].ID, image.ActorNamed("mira")); err != nil {
+		if _, err := s.Removals.Undo(t.Context(), removals[0].ID, image.ActorNamed("mira")); err != nil {
 			t.Fatal(err)
 		}
 		if got := s.uploaded("ubuntu:22.04", "ubuntu:latest"); len(got) != 1 {
@@ -104,7 +104,7 @@ func TestUploadsOfAnOlderVersionAreFoundInTheHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, statement := range []string{`DROP INDEX tags_uploaded`, `ALTER TABLE tags DROP COLUMN uploaded`, string(raw)} {
-		if _, err := (writing{s.db}).ExecContext(t.Context(), statement); err != nil {
+		if _, err := (writing{s.folder.db}).ExecContext(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,10 +2,13 @@ package storage
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/stowage/stowage/shelf"
+	"github.com/stowage/stowage/storage/blob"
+	"github.com/stowage/stowage/storage/database"
 )
 
 const (
@@ -24,11 +27,16 @@ const (
 	usageAge = time.Minute
 )
 
-// usageCounter works out Usage when somebody asks for it and something changed since the last time: one count at a
+// Usage works out what uses the disk when somebody asks for it and something changed since the last time: one count at a
 // time, off the path of requests, with its results kept.
-type usageCounter struct {
-	store *Store
-	kick  chan struct{}
+type Usage struct {
+	dir      string // the data folder
+	db       *database.DB
+	blobs    *blob.Store
+	removals *Removals
+	log      *slog.Logger
+	now      func() time.Time
+	kick     chan struct{}
 
 	mu    sync.Mutex
 	last  shelf.Usage
@@ -36,27 +44,23 @@ type usageCounter struct {
 	ended chan struct{} // closed, and made anew, when a count has ended
 }
 
-func newUsageCounter(s *Store) *usageCounter {
-	return &usageCounter{store: s, kick: make(chan struct{}, 1), ended: make(chan struct{})}
-}
-
-func (c *usageCounter) run(ctx context.Context) {
+func (s *Usage) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-c.kick:
+		case <-s.kick:
 		}
 		began := time.Now()
-		u, err := c.store.countUsage(ctx)
+		u, err := s.countUsage(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
-			c.store.log.Error("count what uses the disk", "error", err)
+			s.log.Error("count what uses the disk", "error", err)
 		}
 		u.Took = time.Since(began)
-		c.settle(u, err)
+		s.settle(u, err)
 		select {
 		case <-ctx.Done():
 			return
@@ -66,33 +70,33 @@ func (c *usageCounter) run(ctx context.Context) {
 }
 
 // settle keeps a count's result; a count that failed leaves the one before.
-func (c *usageCounter) settle(u shelf.Usage, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err = err; err == nil {
-		c.last = u
+func (s *Usage) settle(u shelf.Usage, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err = err; err == nil {
+		s.last = u
 	}
-	close(c.ended)
-	c.ended = make(chan struct{})
+	close(s.ended)
+	s.ended = make(chan struct{})
 }
 
 // state gives the newest result, a channel that is closed at the end of the next count, and how the last one ended.
-func (c *usageCounter) state() (u shelf.Usage, ended <-chan struct{}, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.last, c.ended, c.err
+func (s *Usage) state() (u shelf.Usage, ended <-chan struct{}, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last, s.ended, s.err
 }
 
 // stale has what was counted counted anew, although no row has changed.
-func (c *usageCounter) stale() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.last.Changes = -1
+func (s *Usage) stale() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last.Changes = -1
 }
 
-func (c *usageCounter) wake() {
+func (s *Usage) wake() {
 	select {
-	case c.kick <- struct{}{}:
+	case s.kick <- struct{}{}:
 	default:
 	}
 }
@@ -100,19 +104,19 @@ func (c *usageCounter) wake() {
 // Usage gives what uses the disk as it was last counted, and whether that still holds. If it does not, it is counted
 // anew in the background, and Usage waits for that for patience at most. The error is that of a count that failed;
 // the Usage beside it is older, or empty.
-func (s *Store) Usage(ctx context.Context, patience time.Duration) (u shelf.Usage, current bool, err error) {
+func (s *Usage) Usage(ctx context.Context, patience time.Duration) (u shelf.Usage, current bool, err error) {
 	expired := time.NewTimer(patience)
 	defer expired.Stop()
 	for {
-		u, ended, failed := s.usage.state()
+		u, ended, failed := s.state()
 		current, err := s.usageHolds(ctx, u)
 		if err != nil || current {
 			return u, current, err
 		}
-		s.usage.wake()
+		s.wake()
 		select {
 		case <-ended:
-			if u, _, failed = s.usage.state(); failed != nil {
+			if u, _, failed = s.state(); failed != nil {
 				return u, false, failed
 			}
 		case <-expired.C:
@@ -124,7 +128,7 @@ func (s *Store) Usage(ctx context.Context, patience time.Duration) (u shelf.Usag
 }
 
 // usageHolds tells whether nothing has changed since a count.
-func (s *Store) usageHolds(ctx context.Context, u shelf.Usage) (bool, error) {
+func (s *Usage) usageHolds(ctx context.Context, u shelf.Usage) (bool, error) {
 	if s.now().Sub(u.At) > usageAge {
 		return false, nil
 	}
@@ -132,7 +136,7 @@ func (s *Store) usageHolds(ctx context.Context, u shelf.Usage) (bool, error) {
 }
 
 // rowsHold tells whether no row has changed since a count.
-func (s *Store) rowsHold(ctx context.Context, u shelf.Usage) (bool, error) {
+func (s *Usage) rowsHold(ctx context.Context, u shelf.Usage) (bool, error) {
 	if u.At.IsZero() {
 		return false, nil
 	}
@@ -143,7 +147,7 @@ func (s *Store) rowsHold(ctx context.Context, u shelf.Usage) (bool, error) {
 
 // Reclaimable gives what a prune could free as it was last counted, at once. It does not ask for a new count: the list
 // of images shows it, and counting a large shelf takes a core for seconds.
-func (s *Store) Reclaimable() shelf.Reclaimable {
-	u, _, _ := s.usage.state()
+func (s *Usage) Reclaimable() shelf.Reclaimable {
+	u, _, _ := s.state()
 	return u.Reclaimable
 }

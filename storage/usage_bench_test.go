@@ -11,7 +11,7 @@ func BenchmarkUsage(b *testing.B) {
 	s := newBenchShelf(b, 0)
 	b.Run("count", func(b *testing.B) {
 		for b.Loop() {
-			u, err := s.countUsage(b.Context())
+			u, err := s.Usage.countUsage(b.Context())
 			if err != nil || u.Blobs == 0 {
 				b.Fatalf("%+v, %v", u, err)
 			}
@@ -19,7 +19,7 @@ func BenchmarkUsage(b *testing.B) {
 	})
 	b.Run("files and sums of a request", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := s.DiskUse(b.Context(), shelf.Usage{}); err != nil {
+			if _, err := s.Usage.DiskUse(b.Context(), shelf.Usage{}); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -27,7 +27,7 @@ func BenchmarkUsage(b *testing.B) {
 	for name, asked := range map[string]shelf.Prune{"plan of dangling digests": {}, "plan of all": {All: true}} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				if _, err := s.PlanPrune(b.Context(), asked); err != nil {
+				if _, err := s.Removals.PlanPrune(b.Context(), asked); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -10,7 +10,7 @@ import (
 )
 
 // countUsage works out Usage on one snapshot of the database, which keeps nobody from writing.
-func (s *Store) countUsage(ctx context.Context) (shelf.Usage, error) {
+func (s *Usage) countUsage(ctx context.Context) (shelf.Usage, error) {
 	c := usageCount{ctx: ctx, u: shelf.Usage{At: s.now()}}
 	if err := s.db.Scratch(ctx, func(tx *sql.Tx) error { c.tx = tx; return c.count() }); err != nil {
 		return shelf.Usage{}, err
@@ -20,7 +20,7 @@ func (s *Store) countUsage(ctx context.Context) (shelf.Usage, error) {
 		return shelf.Usage{}, err
 	}
 	if c.dangling <= plannedDangling {
-		plan, err := s.PlanPrune(ctx, shelf.Prune{})
+		plan, err := s.removals.PlanPrune(ctx, shelf.Prune{})
 		if err != nil {
 			return shelf.Usage{}, err
 		}

@@ -16,7 +16,7 @@ import (
 
 // DiskUse gives what the shelf takes on disk now, at once: from sums that are kept, a few files, and for what only a
 // look at the whole folder tells, the last count.
-func (s *Store) DiskUse(ctx context.Context, counted shelf.Usage) (shelf.DiskUse, error) {
+func (s *Usage) DiskUse(ctx context.Context, counted shelf.Usage) (shelf.DiskUse, error) {
 	d := shelf.DiskUse{Unfinished: counted.Files.Loose, Other: counted.Files.Other}
 	var until sql.NullInt64
 	err := s.db.QueryRowContext(ctx, `SELECT blob_bytes, waiting_bytes, waiting_count, (SELECT max(sweep_at) FROM waiting_blobs) FROM totals`).
@@ -45,7 +45,7 @@ func (s *Store) DiskUse(ctx context.Context, counted shelf.Usage) (shelf.DiskUse
 }
 
 // countTopFiles looks at the files of the data folder itself, without those of its folders.
-func (s *Store) countTopFiles() (f shelf.Files, err error) {
+func (s *Usage) countTopFiles() (f shelf.Files, err error) {
 	d, err := os.Open(s.dir)
 	if err != nil {
 		return f, err

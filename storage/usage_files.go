@@ -21,7 +21,7 @@ import (
 const ingestDir = "ingest"
 
 // countFiles looks at every file of the data folder. It does not hold their names.
-func (s *Store) countFiles(ctx context.Context) (shelf.Files, error) {
+func (s *Usage) countFiles(ctx context.Context) (shelf.Files, error) {
 	var f shelf.Files
 	err := walkFiles(ctx, s.dir, func(path string, size int64) { *kindOf(&f, path) += size })
 	return f, err

@@ -20,7 +20,7 @@ const usagePatience = time.Minute
 // counted gives the count of the shelf as it is now.
 func (s *testShelf) counted() shelf.Usage {
 	s.t.Helper()
-	u, current, err := s.Usage(s.t.Context(), usagePatience)
+	u, current, err := s.Usage.Usage(s.t.Context(), usagePatience)
 	if err != nil || !current {
 		s.t.Fatalf("current: %v, %v", current, err)
 	}
@@ -72,11 +72,11 @@ func (s *testShelf) du() (n int64) {
 // sumsAreThoseOfTheDisk holds the sums of the Storage page against the files of the data folder.
 func (s *testShelf) sumsAreThoseOfTheDisk() {
 	s.t.Helper()
-	u, err := s.countUsage(s.t.Context())
+	u, err := s.Usage.countUsage(s.t.Context())
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	d, err := s.DiskUse(s.t.Context(), u)
+	d, err := s.Usage.DiskUse(s.t.Context(), u)
 	if du := s.du(); err != nil || d.All() != du || u.Files.All() != du {
 		s.t.Errorf("the files have %d bytes; %d by the sums, %d by the count: %+v, %v", du, d.All(), u.Files.All(), d, err)
 	}
@@ -209,7 +209,7 @@ func TestUnpackedCountsEachLayerOnceAndSaysHowManyAreNotKnown(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64 arm64")
 	s.pull("postgres:15=postgres amd64")
-	if err := s.AwaitUnpacked(t.Context()); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var want int64
@@ -230,7 +230,7 @@ func TestUnpackedCountsEachLayerOnceAndSaysHowManyAreNotKnown(t *testing.T) {
 // exec changes rows as another process would.
 func (s *testShelf) exec(query string) {
 	s.t.Helper()
-	if _, err := (writing{s.db}).ExecContext(s.t.Context(), nextChange+"; "+query); err != nil {
+	if _, err := (writing{s.folder.db}).ExecContext(s.t.Context(), nextChange+"; "+query); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -270,7 +270,7 @@ func TestTheSumsOfTheDiskAreThoseOfTheDataFolder(t *testing.T) {
 	}
 	s.put(loose.Digest, loose.Blob)
 	part := image.DigestOf([]byte("never whole"))
-	w, err := s.blobs.Partials.Writer(part, 9000)
+	w, err := s.folder.blobs.Partials.Writer(part, 9000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,12 +289,12 @@ func TestTheSumsOfTheDiskAreThoseOfTheDataFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.Settle()
-	if err := s.AwaitUnpacked(t.Context()); err != nil {
+	s.Janitor.Settle()
+	if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	u := s.counted()
-	d, err := s.DiskUse(t.Context(), u)
+	d, err := s.Usage.DiskUse(t.Context(), u)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +312,7 @@ func TestTheSumsOfTheDiskAreThoseOfTheDataFolder(t *testing.T) {
 func TestACountIsKeptUntilSomethingChanges(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64")
-	if err := s.AwaitUnpacked(t.Context()); err != nil {
+	if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	first := s.counted()
@@ -330,12 +330,12 @@ func TestACountIsKeptUntilSomethingChanges(t *testing.T) {
 		{"a deletion", func() { s.exec(`INSERT INTO waiting_blobs VALUES ('sha256:x', 1, 1)`) }},
 		{"a sweep", func() { s.exec(`DELETE FROM waiting_blobs`) }},
 	} {
-		if err := s.AwaitUnpacked(t.Context()); err != nil {
+		if err := s.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		before := s.counted()
 		step.change()
-		if u, current, err := s.Usage(t.Context(), 0); current || err != nil || u.At != before.At {
+		if u, current, err := s.Usage.Usage(t.Context(), 0); current || err != nil || u.At != before.At {
 			t.Errorf("after %s: current %v, %v", step.what, current, err)
 		}
 		if u := s.counted(); !u.At.After(before.At) {
@@ -346,14 +346,14 @@ func TestACountIsKeptUntilSomethingChanges(t *testing.T) {
 
 func (s *testShelf) pin(name string) {
 	s.t.Helper()
-	if _, err := s.Pin(s.t.Context(), s.Read(name+"=").Ref, "", image.ActorNamed("mira")); err != nil {
+	if _, err := s.Tags.Pin(s.t.Context(), s.Read(name+"=").Ref, "", image.ActorNamed("mira")); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
 func (s *testShelf) unpin(name string) {
 	s.t.Helper()
-	if err := s.Unpin(s.t.Context(), s.Read(name+"=").Ref, image.ActorNamed("mira")); err != nil {
+	if err := s.Tags.Unpin(s.t.Context(), s.Read(name+"=").Ref, image.ActorNamed("mira")); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -364,7 +364,7 @@ func TestACountThatFailsSaysSoAndKeepsTheOneBefore(t *testing.T) {
 	before := s.counted()
 	s.exec(`DROP INDEX image_layers_layer`)
 	s.pull("redis:7=redis amd64")
-	u, current, err := s.Usage(t.Context(), usagePatience)
+	u, current, err := s.Usage.Usage(t.Context(), usagePatience)
 	if err == nil || current || u.At != before.At || u.Blobs != before.Blobs {
 		t.Errorf("current %v, %v, of %s", current, err, u.At)
 	}
@@ -373,7 +373,7 @@ func TestACountThatFailsSaysSoAndKeepsTheOneBefore(t *testing.T) {
 func TestCountingKeepsNobodyFromWriting(t *testing.T) {
 	s := newShelf(t)
 	s.pull("ubuntu:22.04=jammy amd64")
-	err := s.db.Scratch(t.Context(), func(tx *sql.Tx) error {
+	err := s.folder.db.Scratch(t.Context(), func(tx *sql.Tx) error {
 		c := usageCount{ctx: t.Context(), tx: tx}
 		if err := c.count(); err != nil {
 			return err
@@ -406,7 +406,7 @@ func TestWhatPruningDanglingDigestsFreesIsReclaimableToTheByte(t *testing.T) {
 	s.pull("ubuntu:22.04=jammy-next amd64")
 	s.pull("redis:7=redis amd64")
 	s.pull("redis:7=odd amd64")
-	plan, err := s.PlanPrune(t.Context(), shelf.Prune{})
+	plan, err := s.Removals.PlanPrune(t.Context(), shelf.Prune{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -416,7 +416,7 @@ func TestWhatPruningDanglingDigestsFreesIsReclaimableToTheByte(t *testing.T) {
 	}
 	// By the sums alone it is the same, but for a base that stays.
 	c := usageCount{ctx: t.Context()}
-	err = s.db.Scratch(t.Context(), func(tx *sql.Tx) error { c.tx = tx; return c.count() })
+	err = s.folder.db.Scratch(t.Context(), func(tx *sql.Tx) error { c.tx = tx; return c.count() })
 	if kept := c.u.Reclaimable.Dangling - plan.Totals.Freed; err != nil || kept < 0 || kept > 10_000 || c.u.Dangling != c.u.Reclaimable.Dangling || c.dangling != 2 {
 		t.Errorf("by the sums %d of %d, planned %d, of %d digests: %v", c.u.Reclaimable.Dangling, c.u.Dangling, plan.Totals.Freed, c.dangling, err)
 	}
@@ -439,7 +439,7 @@ func TestWhatNobodyPinnedIsReclaimable(t *testing.T) {
 	if u.Reclaimable.Unpinned != sumOf(all) {
 		t.Errorf("%d, want %d", u.Reclaimable.Unpinned, sumOf(all))
 	}
-	if r := s.Reclaimable(); r != u.Reclaimable {
+	if r := s.Usage.Reclaimable(); r != u.Reclaimable {
 		t.Errorf("%+v, want %+v", r, u.Reclaimable)
 	}
 }

@@ -19,12 +19,11 @@ const (
 
 // Sweep removes the files of everything that waits to be swept now, and so gives up undoing it. What a running pull
 // holds goes after that. It returns the files removed and their bytes.
-func (s *Store) Sweep(ctx context.Context, by image.Actor) (files int, bytes int64, err error) {
-	if err := s.removals.begin(ctx, s); err != nil {
+func (k *Janitor) Sweep(ctx context.Context, by image.Actor) (files int, bytes int64, err error) {
+	if err := k.removals.begin(ctx); err != nil {
 		return 0, 0, err
 	}
-	defer s.removals.end()
-	k := s.keeper
+	defer k.removals.end()
 	k.work.Lock()
 	defer k.work.Unlock()
 	var first shelf.Freed
@@ -41,9 +40,9 @@ func (s *Store) Sweep(ctx context.Context, by image.Actor) (files int, bytes int
 }
 
 // endWaiting has no removal be undone any more, and every blob that waits be due. The removals' rows go with the sweep.
-func (k *keeper) endWaiting(ctx context.Context, by image.Actor) error {
-	now := database.Millis(k.store.now())
-	err := k.store.db.Free(ctx, by, image.ActionFree, "", func(tx *sql.Tx) error {
+func (k *Janitor) endWaiting(ctx context.Context, by image.Actor) error {
+	now := database.Millis(k.now())
+	err := k.db.Free(ctx, by, image.ActionFree, "", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE removals SET until = ?1 WHERE until > ?1`, now)
 		return err
 	})
@@ -56,10 +55,10 @@ func (k *keeper) endWaiting(ctx context.Context, by image.Actor) error {
 
 // inPieces runs a statement in a transaction after the other, until it changes nothing. It gets how much to change and
 // args.
-func (k *keeper) inPieces(ctx context.Context, statement string, args ...any) error {
+func (k *Janitor) inPieces(ctx context.Context, statement string, args ...any) error {
 	for {
 		var changed int64
-		err := k.store.db.Free(ctx, image.Server, image.ActionTend, "", func(tx *sql.Tx) error {
+		err := k.db.Free(ctx, image.Server, image.ActionTend, "", func(tx *sql.Tx) error {
 			res, err := tx.ExecContext(ctx, statement, args...)
 			if err == nil {
 				changed, err = res.RowsAffected()
@@ -73,9 +72,9 @@ func (k *keeper) inPieces(ctx context.Context, statement string, args ...any) er
 }
 
 // endRemovals forgets the removals whose time is over: first their rows, a few at a time, which are much.
-func (k *keeper) endRemovals(ctx context.Context, now int64) error {
+func (k *Janitor) endRemovals(ctx context.Context, now int64) error {
 	var over bool
-	err := k.store.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM removals WHERE until <= ?
+	err := k.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM removals WHERE until <= ?
 		AND whole = 1)`, now).Scan(&over)
 	if err != nil || !over {
 		return err
@@ -85,7 +84,7 @@ func (k *keeper) endRemovals(ctx context.Context, now int64) error {
 	if err != nil {
 		return err
 	}
-	return k.store.db.Free(ctx, image.Server, image.ActionTend, "", func(tx *sql.Tx) error {
+	return k.db.Free(ctx, image.Server, image.ActionTend, "", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM removals WHERE until <= ? AND whole = 1`, now)
 		return err
 	})
@@ -93,16 +92,15 @@ func (k *keeper) endRemovals(ctx context.Context, now int64) error {
 
 // sweepFirst removes the files of everything that waits before the database knows: it has no room to be told. An undo
 // that still could be asked for finds them gone and says so.
-func (k *keeper) sweepFirst(ctx context.Context) (freed shelf.Freed, err error) {
-	s := k.store
-	waiting, err := database.RowsOf(ctx, s.db, database.ScanDigest,
+func (k *Janitor) sweepFirst(ctx context.Context) (freed shelf.Freed, err error) {
+	waiting, err := database.RowsOf(ctx, k.db, database.ScanDigest,
 		`SELECT digest FROM waiting_blobs WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = waiting_blobs.digest)`)
 	if err != nil {
 		return freed, err
 	}
 	for _, d := range waiting {
-		_, err := s.holds.unlessHeld(d, func() error {
-			n, err := s.blobs.Remove(d)
+		_, err := k.blobs.holds.unlessHeld(d, func() error {
+			n, err := k.blobs.files.Remove(d)
 			if n > 0 {
 				freed.Add(n)
 			}
@@ -112,7 +110,7 @@ func (k *keeper) sweepFirst(ctx context.Context) (freed shelf.Freed, err error) 
 			return freed, err
 		}
 	}
-	s.log.Warn("swept files before the database could be told: the disk is full",
+	k.log.Warn("swept files before the database could be told: the disk is full",
 		"files", freed.Files, "bytes", freed.Bytes)
 	return freed, nil
 }
@@ -121,10 +119,10 @@ func (k *keeper) sweepFirst(ctx context.Context) (freed shelf.Freed, err error) 
 const noneInPart = `NOT EXISTS (SELECT 1 FROM removals WHERE whole = 0)`
 
 // due returns the blobs whose files are to go now, but for those that running pulls hold.
-func (k *keeper) due(ctx context.Context, now int64) ([]image.Digest, error) {
+func (k *Janitor) due(ctx context.Context, now int64) ([]image.Digest, error) {
 	var due []image.Digest
-	held := k.store.holds.all()
-	err := database.EachRow(ctx, k.store.db, func(rows *sql.Rows) (bool, error) {
+	held := k.blobs.holds.all()
+	err := database.EachRow(ctx, k.db, func(rows *sql.Rows) (bool, error) {
 		var d image.Digest
 		err := rows.Scan(&d)
 		if !held[d] {
@@ -137,10 +135,9 @@ func (k *keeper) due(ctx context.Context, now int64) ([]image.Digest, error) {
 
 // sweepDue ends the removals whose time has come and removes the files of due blobs, rows first: after a crash a file
 // without a row is a stray, and goes as one.
-func (k *keeper) sweepDue(
+func (k *Janitor) sweepDue(
 	ctx context.Context, due []image.Digest, now int64, persist func() error,
 ) (files int, freed int64, err error) {
-	s := k.store
 	if err = k.endRemovals(ctx, now); err != nil {
 		return 0, 0, err
 	}
@@ -153,7 +150,7 @@ func (k *keeper) sweepDue(
 		files, freed = files+n, freed+bytes
 	}
 	if files > 0 {
-		s.log.Info("swept blobs", "files", files, "bytes", freed)
+		k.log.Info("swept blobs", "files", files, "bytes", freed)
 	}
 	return files, freed, err
 }
@@ -164,12 +161,11 @@ type waitingBlob struct {
 	size   int64
 }
 
-func (k *keeper) sweepSome(
+func (k *Janitor) sweepSome(
 	ctx context.Context, due []image.Digest, now int64, persist func() error,
 ) (files int, freed int64, err error) {
-	s := k.store
 	var gone []waitingBlob
-	err = s.db.Free(ctx, image.Server, image.ActionTend, "", func(tx *sql.Tx) error {
+	err = k.db.Free(ctx, image.Server, image.ActionTend, "", func(tx *sql.Tx) error {
 		gone = nil
 		return database.InChunks(due, database.ChunkSize, func(list string) error {
 			// Not all may be due any more: stored again, and perhaps deleted again after that.
@@ -189,9 +185,9 @@ func (k *keeper) sweepSome(
 		left, gone = gone, nil
 	}
 	for _, b := range gone {
-		done, n, err := k.sweepFile(ctx, b.digest)
+		done, n, err := k.space.sweepFile(ctx, b.digest)
 		if err != nil {
-			s.log.Error("remove a blob's file", "digest", b.digest, "error", err)
+			k.log.Error("remove a blob's file", "digest", b.digest, "error", err)
 		}
 		if err != nil || !done {
 			left = append(left, b)
@@ -204,11 +200,11 @@ func (k *keeper) sweepSome(
 }
 
 // waitAgain puts blobs back among those that wait, unless they are stored by now.
-func (k *keeper) waitAgain(ctx context.Context, blobs []waitingBlob, sweep int64) error {
+func (k *Janitor) waitAgain(ctx context.Context, blobs []waitingBlob, sweep int64) error {
 	if len(blobs) == 0 {
 		return nil
 	}
-	return k.store.db.Free(ctx, image.Server, image.ActionTend, "", func(tx *sql.Tx) error {
+	return k.db.Free(ctx, image.Server, image.ActionTend, "", func(tx *sql.Tx) error {
 		for _, b := range blobs {
 			_, err := tx.ExecContext(ctx, `INSERT INTO waiting_blobs (digest, size, sweep_at) SELECT ?1, ?2, ?3
 				WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = ?1) ON CONFLICT DO NOTHING`, b.digest, b.size, sweep)
@@ -221,14 +217,14 @@ func (k *keeper) waitAgain(ctx context.Context, blobs []waitingBlob, sweep int64
 }
 
 // nextDue returns how long it is until something is to be swept.
-func (k *keeper) nextDue(ctx context.Context) time.Duration {
+func (k *Janitor) nextDue(ctx context.Context) time.Duration {
 	var next sql.NullInt64
-	err := k.store.db.QueryRowContext(ctx, `SELECT min(at) FROM (SELECT min(sweep_at) AS at FROM waiting_blobs UNION ALL
+	err := k.db.QueryRowContext(ctx, `SELECT min(at) FROM (SELECT min(sweep_at) AS at FROM waiting_blobs UNION ALL
 		SELECT min(until) FROM removals WHERE whole = 1)`).Scan(&next)
 	if err != nil || !next.Valid {
 		return longestRest
 	}
-	rest := time.Duration(next.Int64-database.Millis(k.store.now())) * time.Millisecond
+	rest := time.Duration(next.Int64-database.Millis(k.now())) * time.Millisecond
 	if rest <= 0 { // held by a pull, or it failed
 		return k.times().again
 	}

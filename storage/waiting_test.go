@@ -19,7 +19,7 @@ func TestAFileThatAPullHoldsWaitsForIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	release := s.Hold([]image.Digest{layer.Digest})
+	release := s.Blobs.Hold([]image.Digest{layer.Digest})
 	done := s.delete(false, "redis:7")
 	if stays := done.Plan.Stays; len(stays) != 1 || !stays[0].Held || stays[0].Digest != layer.Digest {
 		t.Errorf("the plan keeps %+v, want the layer that is held", stays)
@@ -41,16 +41,16 @@ func TestAFileThatAPullTakesHoldOfAtTheLastMomentStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	real := s.keeper.persist
+	real := s.Janitor.persist
 	var release func()
 	s.keeperFails(nil, func() error {
 		if release == nil {
-			release = s.Hold([]image.Digest{layer.Digest})
+			release = s.Blobs.Hold([]image.Digest{layer.Digest})
 		}
 		return real()
 	})
 	s.removeTag("redis:7")
-	s.Settle()
+	s.Janitor.Settle()
 	s.checkWaiting(layer.Size)
 	s.pull("redis:8=redis amd64")
 	release()
@@ -60,7 +60,7 @@ func TestAFileThatAPullTakesHoldOfAtTheLastMomentStays(t *testing.T) {
 func TestFilesThatWaitAreNoStrays(t *testing.T) {
 	s, _ := newUndoShelf(t)
 	s.pull("redis:7=redis amd64")
-	s.Settle()
+	s.Janitor.Settle()
 	past := time.Now().Add(-48 * time.Hour)
 	for d := range s.files() {
 		if err := os.Chtimes(filepath.Join(s.dir, "blobs", "sha256", d.Encoded()), past, past); err != nil {
@@ -68,7 +68,7 @@ func TestFilesThatWaitAreNoStrays(t *testing.T) {
 		}
 	}
 	done := s.delete(false, "redis:7")
-	s.keeper.sweepStrays(t.Context())
+	s.Janitor.sweepStrays(t.Context())
 	s.checkWaiting(done.Plan.Totals.Freed)
 	s.undo(done.ID)
 	s.check([]string{"redis:7=redis amd64"})
@@ -91,16 +91,16 @@ func TestDeletingOnAFullDiskDoesNotKeepWhatAnUndoNeeds(t *testing.T) {
 func (s *testShelf) fillDatabase() {
 	s.t.Helper()
 	s.exec(`CREATE TABLE filler (bytes BLOB)`)
-	pages, err := writing{s.db}.number(`PRAGMA page_count`)
+	pages, err := writing{s.folder.db}.number(`PRAGMA page_count`)
 	if err == nil {
-		_, err = writing{s.db}.number(fmt.Sprintf(`PRAGMA max_page_count = %d`, pages))
+		_, err = writing{s.folder.db}.number(fmt.Sprintf(`PRAGMA max_page_count = %d`, pages))
 	}
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	for size := 3000; size > 0; size /= 2 { // until not even a small row goes in
 		for {
-			_, err := writing{s.db}.ExecContext(s.t.Context(), `INSERT INTO filler VALUES (zeroblob(?))`, size)
+			_, err := writing{s.folder.db}.ExecContext(s.t.Context(), `INSERT INTO filler VALUES (zeroblob(?))`, size)
 			if image.KindOf(err) == image.DiskFull {
 				break
 			}
@@ -115,7 +115,7 @@ func (s *testShelf) fillDatabase() {
 func TestSweepingFreesAFullDisk(t *testing.T) {
 	s, _ := newUndoShelf(t)
 	s.fill([]string{"redis:7=redis amd64", "ubuntu:22.04=jammy amd64"})
-	real := s.keeper.writeIndex
+	real := s.Janitor.writeIndex
 	redis := s.Build("redis").Digest()
 	s.keeperFails(func(ctx context.Context) error {
 		if _, there := s.files()[redis]; there {
@@ -124,7 +124,7 @@ func TestSweepingFreesAFullDisk(t *testing.T) {
 		return real(ctx)
 	}, nil)
 	done := s.delete(false, "redis:7")
-	files, bytes, err := s.Sweep(t.Context(), image.ActorNamed("mira"))
+	files, bytes, err := s.Janitor.Sweep(t.Context(), image.ActorNamed("mira"))
 	if err != nil || files == 0 || bytes != done.Plan.Totals.Freed {
 		t.Errorf("swept %d files with %d bytes, %v", files, bytes, err)
 	}
@@ -136,7 +136,7 @@ func TestASweepThatWasCutOffIsFinishedLater(t *testing.T) {
 	s, c := newUndoShelf(t)
 	s.fill([]string{"ubuntu:22.04=jammy amd64", "redis:7=redis amd64"})
 	s.delete(false, "ubuntu:22.04")
-	real, copied := s.keeper.persist, ""
+	real, copied := s.Janitor.persist, ""
 	s.keeperFails(nil, func() error {
 		if copied == "" {
 			copied = s.copyFolder() // here the power goes
@@ -154,7 +154,7 @@ func TestASweepThatWasCutOffIsFinishedLater(t *testing.T) {
 	}
 	after.open()
 	defer after.Close()
-	after.keeper.awaitFirstSweep(t)
+	after.Janitor.awaitFirstSweep(t)
 	after.check([]string{"redis:7=redis amd64"})
 }
 

@@ -50,11 +50,11 @@ func checkpoint(t *testing.T, dir string) {
 // damageDatabase has the shelf know that its database is damaged: a text of it is none.
 func (s *testShelf) damageDatabase() {
 	s.t.Helper()
-	if _, err := (writing{s.db}).Exec(`CREATE TABLE damaged AS SELECT CAST(x'` + "ffffffffffffffffffffffffffffffffffffffffff" + `' AS TEXT) AS text`); err != nil {
+	if _, err := (writing{s.folder.db}).Exec(`CREATE TABLE damaged AS SELECT CAST(x'` + "ffffffffffffffffffffffffffffffffffffffffff" + `' AS TEXT) AS text`); err != nil {
 		s.t.Fatal(err)
 	}
 	var text string
-	if err := s.db.QueryRowContext(s.t.Context(), `SELECT text FROM damaged`).Scan(&text); image.KindOf(err) != image.Damaged {
+	if err := s.folder.db.QueryRowContext(s.t.Context(), `SELECT text FROM damaged`).Scan(&text); image.KindOf(err) != image.Damaged {
 		s.t.Fatalf("what is no text is read: %v", err)
 	}
 }

@@ -60,7 +60,7 @@ func (m shelfMetrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if t, err := m.store.Totals(ctx); err != nil {
+	if t, err := m.store.Lists.Totals(ctx); err != nil {
 		m.log.Error("read totals for the metrics", "error", err)
 	} else {
 		gauge(rowsDesc, float64(t.Images))
@@ -68,8 +68,8 @@ func (m shelfMetrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(blobsDesc, float64(t.Blobs))
 		gauge(bytesDesc, float64(t.Bytes))
 	}
-	gauge(damagedDesc, float64(m.store.CountDamaged()))
-	if r, err := m.store.Room(); err == nil {
+	gauge(damagedDesc, float64(m.store.Blobs.CountDamaged()))
+	if r, err := m.store.Space.Room(); err == nil {
 		gauge(freeDesc, float64(r.Free))
 		gauge(roomDesc, float64(r.Left()))
 		gauge(reserveDesc, float64(r.Reserve))

@@ -124,22 +124,27 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 	for _, name := range a.store.OpenToOthers() {
 		s.log.Warn("other accounts of this machine can write to a part of the data folder, and so replace what is stored; take that away with chmod go-w", "folder", filepath.Join(s.Data, name))
 	}
-	a.jobs = job.NewRunner(a.store.Ledger(), s.log, time.Now)
+	a.jobs = job.NewRunner(a.store.Jobs, s.log, time.Now)
 	a.queue = pull.New(pull.Options{
-		Source: a.client, Shelf: a.store, Runner: a.jobs, Concurrency: s.PullConcurrency, DefaultPlatform: s.platform,
+		Source: a.client, Blobs: a.store.Blobs, Space: a.store.Space, Images: a.store.Images, Recorder: a.store.Recorder,
+		Runner: a.jobs, Concurrency: s.PullConcurrency, DefaultPlatform: s.platform,
 		Logger: s.log,
 	})
-	a.importer = archive.NewImporter(archive.Options{Shelf: a.store, Jobs: a.jobs, MaxBytes: s.maxUpload, Logger: s.log})
-	a.checker = updates.New(updates.Options{Source: a.client, Shelf: a.store, Interval: s.CheckInterval, Logger: s.log})
+	a.importer = archive.NewImporter(archive.Options{Shelf: a.store.Recorder, Jobs: a.jobs, MaxBytes: s.maxUpload, Logger: s.log})
+	a.checker = updates.New(updates.Options{Source: a.client, Shelf: a.store.Tags, Interval: s.CheckInterval, Logger: s.log})
 	if len(s.Mirror) > 0 {
-		a.mirror = mirror.New(mirror.Options{Queue: a.queue, Jobs: a.jobs, Shelf: a.store, Checks: a.store, Registries: s.Mirror,
+		a.mirror = mirror.New(mirror.Options{Queue: a.queue, Jobs: a.jobs, Blobs: a.store.Blobs, Images: a.store.Images,
+			Checks: a.store.Tags, Registries: s.Mirror,
 			Fresh: s.MirrorFresh, Logger: s.log})
 	}
 	metrics := newMetrics(a.store, a.jobs, a.queue, a.mirror, s.log)
-	api := distribution.New(distribution.Options{Store: a.store, Mirror: a.mirror, Logger: s.log})
+	api := distribution.New(distribution.Options{
+		Serving: a.store.Serving, Blobs: a.store.Blobs, Images: a.store.Images, Downloads: a.store.Downloads,
+		Mirror: a.mirror, Logger: s.log,
+	})
 	a.server = web.New(web.Options{
 		Handlers: handlers.New(handlers.Options{
-			Store: a.store, Jobs: a.jobs, Queue: a.queue, Checker: a.checker, Mirror: a.mirror, Registry: a.client,
+			Shelf: shelfOf(a.store), Jobs: a.jobs, Queue: a.queue, Checker: a.checker, Mirror: a.mirror, Registry: a.client,
 			Search: search.New(a.client, a.client.Outbound()), Importer: a.importer, Logger: s.log,
 			DefaultPlatform: s.platform, LocalUser: localUser(), Demo: p.demo, ExternalURL: s.external, Closing: a.closing,
 		}),
@@ -272,4 +277,13 @@ func localUser() string {
 		return ""
 	}
 	return u.Username
+}
+
+// shelfOf returns the parts of the shelf that pages ask.
+func shelfOf(s *storage.Store) handlers.Shelf {
+	return handlers.Shelf{
+		Images: s.Images, Lists: s.Lists, Tags: s.Tags, Blobs: s.Blobs, Space: s.Space, Downloads: s.Downloads,
+		Usage: s.Usage, Removals: s.Removals, Records: s.Jobs, Serving: s.Serving, Unpacker: s.Unpacker,
+		Sweeper: s.Janitor, Folder: s,
+	}
 }

@@ -67,11 +67,11 @@ func (h *Handlers) RepositoryArchive(c echo.Context, a address.Image) (done bool
 		return false, nil //nolint:nilerr // it is no name: the page says so
 	}
 	ctx := c.Request().Context()
-	if known, err := h.Store.RepositoryExists(ctx, a.Ref.Repository); err != nil || known {
+	if known, err := h.Images.RepositoryExists(ctx, a.Ref.Repository); err != nil || known {
 		return false, err
 	}
 	// Where there is neither, a browser is offered to pull it, and curl is told.
-	known, err := h.Store.RepositoryExists(ctx, of.Repository)
+	known, err := h.Images.RepositoryExists(ctx, of.Repository)
 	if err != nil || !known && page.AcceptsPages(c) {
 		return false, err
 	}
@@ -100,7 +100,7 @@ func (h *Handlers) archive(c echo.Context, asked request) error {
 	for _, d := range a.Blobs() {
 		digests = append(digests, d.Digest)
 	}
-	defer h.Store.Hold(digests)()
+	defer h.Blobs.Hold(digests)()
 	if err := h.wholeBlobs(a); err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (h *Handlers) archive(c echo.Context, asked request) error {
 	header.Set(echo.HeaderCacheControl, "private, no-cache") // a platform that is stored later changes it
 	ctx := c.Request().Context()
 	stream := a.Stream(func(d image.Digest) (archive.Blob, error) {
-		b, _, err := h.Store.OpenBlob(ctx, d)
+		b, _, err := h.Blobs.OpenBlob(ctx, d)
 		return b, err
 	})
 	defer stream.Close() //nolint:errcheck // it was only read
@@ -139,14 +139,14 @@ func (h *Handlers) archive(c echo.Context, asked request) error {
 // countArchive counts what somebody has got to its last byte, in one go or continued.
 func (h *Handlers) countArchive(p packedArchive) {
 	for _, i := range p.downloads {
-		h.Store.Downloaded(i.ref, i.target, i.images...)
+		h.Downloads.Downloaded(i.ref, i.target, i.images...)
 	}
 }
 
 // wholeBlobs refuses an archive of which a blob is not on the disk as it should be.
 func (h *Handlers) wholeBlobs(a *archive.Archive) error {
 	for _, d := range a.Blobs() {
-		if h.Store.HasBlob(d) {
+		if h.Blobs.HasBlob(d) {
 			continue
 		}
 		h.Log.Error("a stored blob is not there to be archived", "digest", d.Digest, "size", d.Size)

@@ -120,7 +120,7 @@ func TestAnArchiveHasTheIndexAndEachStoredPlatform(t *testing.T) {
 		t.Fatalf("%d platforms, the index is there: %v", len(target.Images), a.has(target.Digest))
 	}
 	for _, i := range target.Images {
-		layers, err := s.Store.ImageLayers(t.Context(), i.Manifest)
+		layers, err := s.Store.Images.ImageLayers(t.Context(), i.Manifest)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -460,7 +460,7 @@ func TestAnImageThatIsDeletedMeanwhileIsDownloadedToTheEnd(t *testing.T) {
 	deleted := func() {
 		page := s.Get(pages.Ubuntu + ":22.04/delete")
 		s.Post(pages.Ubuntu+":22.04/delete", page.Form(t)).WentTo(t, "/images", "Removed ubuntu:22.04") // a download needs its files
-		if _, _, err := s.Store.Sweep(t.Context(), image.ActorNamed("mira")); err != nil {
+		if _, _, err := s.Store.Janitor.Sweep(t.Context(), image.ActorNamed("mira")); err != nil {
 			t.Error(err)
 		}
 	}
@@ -469,7 +469,7 @@ func TestAnImageThatIsDeletedMeanwhileIsDownloadedToTheEnd(t *testing.T) {
 		t.Errorf("%d of %d bytes, it broke off: %v", len(got), len(whole), brokeOff)
 	}
 	s.Get(pages.Ubuntu+":22.04/archive").Is(t, http.StatusNotFound)
-	if _, _, err := s.Store.Sweep(t.Context(), image.ActorNamed("mira")); err != nil {
+	if _, _, err := s.Store.Janitor.Sweep(t.Context(), image.ActorNamed("mira")); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(blobFile(dir, layer)); !errors.Is(err, os.ErrNotExist) {
@@ -483,7 +483,7 @@ func losing(t *testing.T) (s *pages.Shelf, address string, lose func()) {
 	var dir string
 	s = pages.New(t, func(o *storage.Options) { dir = o.Dir })
 	s.Pull("postgres:15", "linux/amd64")
-	layers, err := s.Store.ImageLayers(t.Context(), s.Target("postgres:15").Images[0].Manifest)
+	layers, err := s.Store.Images.ImageLayers(t.Context(), s.Target("postgres:15").Images[0].Manifest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -580,7 +580,7 @@ func TestAnArchiveOfAnIndexHasWhatDescribesItsImages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := getArchive(s, "/images/docker.io/library/nginx:latest/archive"+c.query)
 			for n, i := range target.Images {
-				about, err := s.Store.Attestations(t.Context(), i.Manifest)
+				about, err := s.Store.Images.Attestations(t.Context(), i.Manifest)
 				if err != nil || len(about) == 0 {
 					t.Fatalf("attestations: %v, %v", about, err)
 				}
@@ -589,7 +589,7 @@ func TestAnArchiveOfAnIndexHasWhatDescribesItsImages(t *testing.T) {
 						t.Errorf("attestation of %s in the archive: %v", i.Platform, a.has(d.Digest))
 						continue
 					}
-					stored, err := s.Store.Attestation(t.Context(), d.Digest)
+					stored, err := s.Store.Images.Attestation(t.Context(), d.Digest)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -610,10 +610,10 @@ func TestAnArchiveThatIsTakenToItsEndCountsAsHandedOut(t *testing.T) {
 	address, ref := pages.Ubuntu+":22.04/archive", image.Reference{Repository: "docker.io/library/ubuntu", Tag: "22.04"}
 	counted := func() int64 {
 		t.Helper()
-		if err := s.Store.WriteDownloads(t.Context()); err != nil {
+		if err := s.Store.Downloads.WriteDownloads(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		of, err := s.Store.DownloadsOf(t.Context(), ref, nil)
+		of, err := s.Store.Downloads.DownloadsOf(t.Context(), ref, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -105,7 +105,7 @@ func (h *Handlers) unfold(ctx context.Context, things []address.Image) ([]addres
 	var all []address.Image
 	for _, t := range things {
 		if t.ID != "" && len(t.ID) < 64 {
-			if named, err := h.Store.Named(ctx, "sha256:"+t.ID); err == nil && named.Reference.Tag != "" {
+			if named, err := h.Images.Named(ctx, "sha256:"+t.ID); err == nil && named.Reference.Tag != "" {
 				t = address.Of(named.Reference)
 			}
 		}
@@ -113,13 +113,13 @@ func (h *Handlers) unfold(ctx context.Context, things []address.Image) ([]addres
 			all = append(all, t)
 			continue
 		}
-		tags, err := h.Store.TagsOf(ctx, t.Ref.Repository, address.MaxArchived+1)
+		tags, err := h.Images.TagsOf(ctx, t.Ref.Repository, address.MaxArchived+1)
 		if err != nil {
 			return nil, err
 		}
 		if len(tags) == 0 {
 			digits, isID := image.ParseIDPrefix(t.Ref.Repository.Familiar())
-			if _, err := h.Store.ImageByID(ctx, digits); isID && err == nil {
+			if _, err := h.Images.ImageByID(ctx, digits); isID && err == nil {
 				all = append(all, address.Image{ID: digits})
 				continue
 			}
@@ -143,9 +143,9 @@ func (h *Handlers) unfold(ctx context.Context, things []address.Image) ([]addres
 // archived looks one thing up.
 func (h *Handlers) archived(ctx context.Context, t address.Image) (shelf.Archived, error) {
 	if t.ID != "" {
-		return h.Store.ArchivedID(ctx, t.ID)
+		return h.Images.ArchivedID(ctx, t.ID)
 	}
-	a, err := h.Store.Archived(ctx, t.Ref)
+	a, err := h.Images.Archived(ctx, t.Ref)
 	if image.KindOf(err) == image.NotFound {
 		return a, image.Errorf(image.NotFound, "%s is not stored", thingName(t)).Suggest("Pull it first.").Because(err)
 	}
@@ -246,7 +246,7 @@ func (h *Handlers) export(t address.Image, a shelf.Archived, images []shelf.Arch
 	for n, i := range images {
 		stored[n] = i.Image
 	}
-	preferred := h.Store.Preferred(stored)
+	preferred := h.Images.Preferred(stored)
 	for _, i := range images {
 		if !one { // only the index knows of them
 			e.Others = append(e.Others, i.About...)

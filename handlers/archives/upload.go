@@ -36,7 +36,7 @@ const (
 
 // Uploads answers GET /archives: the form.
 func (h *Handlers) Uploads(c echo.Context) error {
-	left, err := h.Store.Left()
+	left, err := h.Space.Left()
 	if err != nil {
 		return err
 	}

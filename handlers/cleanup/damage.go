@@ -13,6 +13,6 @@ const (
 
 // damaged lists the blobs that are damaged on the disk, for the Storage page.
 func (h *Storage) damaged(ctx context.Context) (v cleanup.DamagedView, err error) {
-	v.Blobs, v.Total, err = h.Store.Damaged(ctx, shownDamaged, shownDamagedUses)
+	v.Blobs, v.Total, err = h.Blobs.Damaged(ctx, shownDamaged, shownDamagedUses)
 	return v, err
 }

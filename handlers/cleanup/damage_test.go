@@ -17,7 +17,7 @@ func TestPagesNameWhatIsDamagedOnTheDiskAndLeadToPullingItAgain(t *testing.T) {
 	s := pages.New(t, func(o *storage.Options) { o.Dir = dir })
 	s.Pull("postgres:15")
 	s.Get("/storage").Lacks(t, "Damaged blobs")
-	target, err := s.Store.Target(t.Context(), image.Reference{Repository: "docker.io/library/postgres", Tag: "15"})
+	target, err := s.Store.Images.Target(t.Context(), image.Reference{Repository: "docker.io/library/postgres", Tag: "15"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestPagesNameWhatIsDamagedOnTheDiskAndLeadToPullingItAgain(t *testing.T) {
 		if err := os.Chtimes(path, time.Now(), time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Store.ProveBlob(t.Context(), image.Descriptor{Digest: d, Size: int64(len(raw))}, nil); err != nil {
+		if _, err := s.Store.Blobs.ProveBlob(t.Context(), image.Descriptor{Digest: d, Size: int64(len(raw))}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

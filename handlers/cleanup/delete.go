@@ -60,7 +60,7 @@ func (h *Removals) deletionOf(c echo.Context, a address.Image) (deletion, error)
 	}
 	switch {
 	case a.ID != "":
-		img, err := h.Store.ImageByID(c.Request().Context(), a.ID)
+		img, err := h.Images.ImageByID(c.Request().Context(), a.ID)
 		if err != nil {
 			return d, err
 		}
@@ -88,7 +88,7 @@ func formParams(c echo.Context) (url.Values, error) {
 
 // plan shows what a deletion would do.
 func (h *Removals) plan(c echo.Context, d deletion) error {
-	plan, err := h.Store.PlanRemoval(c.Request().Context(), d.asked)
+	plan, err := h.Removals.PlanRemoval(c.Request().Context(), d.asked)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (h *Removals) carryOut(c echo.Context, d deletion) error {
 	}
 	ctx := c.Request().Context()
 	by := h.Site.Requester(c)
-	removed, err := h.Store.Remove(ctx, d.asked, confirmed, by)
+	removed, err := h.Removals.Remove(ctx, d.asked, confirmed, by)
 	plan := removed.Plan
 	if image.KindOf(err) == image.Conflict {
 		return h.showPlan(c, http.StatusConflict, d, plan,
@@ -171,7 +171,7 @@ func (h *Removals) showPlan(c echo.Context, status int, d deletion, plan shelf.R
 		v.Here, v.Force = d.plan(d.asked), d.plan(forced)
 		if plan.Refused() {
 			var err error
-			if v.Forced, err = h.Store.PlanRemoval(ctx, forced); err != nil {
+			if v.Forced, err = h.Removals.PlanRemoval(ctx, forced); err != nil {
 				return err
 			}
 		}

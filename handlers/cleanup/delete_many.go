@@ -65,7 +65,7 @@ func (h *Removals) planMany(ctx context.Context, d *deletion) (shelf.RemovalPlan
 	if len(d.asked.Items) == 0 {
 		return shelf.RemovalPlan{Asked: d.asked}, nil
 	}
-	plan, err := h.Store.PlanRemoval(ctx, d.asked)
+	plan, err := h.Removals.PlanRemoval(ctx, d.asked)
 	if image.KindOf(err) != image.NotFound {
 		return plan, err
 	}
@@ -144,7 +144,7 @@ func (h *Removals) thing(ctx context.Context, s string) (shelf.RemovalItem, erro
 		ref, err := image.ParseReference(s)
 		return shelf.RemovalItem{Reference: ref}, err
 	}
-	named, err := h.Store.Named(ctx, s)
+	named, err := h.Images.Named(ctx, s)
 	return shelf.RemovalItem{Reference: named.Reference, ID: named.Image.ID}, err
 }
 

@@ -143,7 +143,7 @@ func TestNothingOfASelectionIsStored(t *testing.T) {
 func TestASelectionOfOneThingHasItsOwnPage(t *testing.T) {
 	s := pages.New(t)
 	s.Pull("ubuntu:22.04", "linux/amd64", "linux/arm64")
-	id := s.Store.Preferred(s.Target("ubuntu:22.04").Images).ID
+	id := s.Store.Images.Preferred(s.Target("ubuntu:22.04").Images).ID
 	for address, to := range map[string]string{
 		"/delete?ref=ubuntu:22.04":                         pages.Ubuntu + ":22.04/delete",
 		"/delete?ref=ubuntu:22.04&ref=ubuntu:22.04":        pages.Ubuntu + ":22.04/delete",

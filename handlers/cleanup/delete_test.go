@@ -59,7 +59,7 @@ func TestAnImageIDWithTwoTagsIsRefusedAndForceIsASecondStep(t *testing.T) {
 	s := pages.New(t)
 	s.Pull("ubuntu:22.04")
 	s.Pull("ubuntu:latest")
-	id := s.Store.Preferred(s.Target("ubuntu:22.04").Images).ID
+	id := s.Store.Images.Preferred(s.Target("ubuntu:22.04").Images).ID
 	address := "/images/sha256:" + id.Encoded() + "/delete"
 	refused := s.Get(address)
 	refused.Is(t, http.StatusOK, "This needs one more decision", "used by 2 references", "Delete all of them…", "docker rmi "+id.Encoded()[:12], ">:22.04<", ">:latest<", fmt.Sprintf(`href="%s?force=1"`, address))
@@ -76,7 +76,7 @@ func TestAnImageIDWhoseTagsKeepOtherPlatformsOffersToRemoveOnlyItsPlatform(t *te
 	s := pages.New(t)
 	s.Pull("ubuntu:22.04", "linux/amd64", "linux/arm64")
 	s.Pull("ubuntu:latest", "linux/amd64", "linux/arm64")
-	id := s.Store.Preferred(s.Target("ubuntu:22.04").Images).ID
+	id := s.Store.Images.Preferred(s.Target("ubuntu:22.04").Images).ID
 	address := "/images/sha256:" + id.Encoded() + "/delete"
 	refused := s.Get(address)
 	refused.Is(t, http.StatusOK, "Remove linux/amd64 from both references…", "each stays with its other platforms")

@@ -40,7 +40,7 @@ func handedShelf(t *testing.T) *pages.Shelf {
 			ref = ref.WithTag("").WithDigest(digest)
 		}
 		is(pages.Clock.Add(40*day - ago))
-		s.Store.Downloaded(ref, digest)
+		s.Store.Downloads.Downloaded(ref, digest)
 	}
 	hand("ubuntu:22.04", "", 35*day)
 	hand("postgres:15", "", 20*day)
@@ -48,7 +48,7 @@ func handedShelf(t *testing.T) *pages.Shelf {
 	hand("postgres:15", "", 3*day)
 	hand("postgres:15", s.Target("postgres:15").Images[1].Manifest, 2*day)
 	is(pages.Clock.Add(40 * day))
-	if err := s.Store.WriteDownloads(t.Context()); err != nil {
+	if err := s.Store.Downloads.WriteDownloads(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	s.Configure(func(o *handlers.Options) { o.Now = func() time.Time { return *at.Load() } })

@@ -74,7 +74,7 @@ func TestATagThatMovesBetweenPullsIsToldComparedAndPrunedToTheByte(t *testing.T)
 	if rows := strings.Count(history.Body, "<tr data-row"); rows != 3 {
 		t.Errorf("the history has %d entries, want 3", rows)
 	}
-	rows, dangling, err := s.Store.List(t.Context(), shelf.Query{Text: "app@", Limit: 10})
+	rows, dangling, err := s.Store.Lists.List(t.Context(), shelf.Query{Text: "app@", Limit: 10})
 	if err != nil || dangling != 2 || rows[0].Reason != shelf.Dangling || rows[1].Reason != shelf.Dangling {
 		t.Fatalf("%d dangling digests: %+v, %v", dangling, rows, err)
 	}
@@ -85,7 +85,7 @@ func TestATagThatMovesBetweenPullsIsToldComparedAndPrunedToTheByte(t *testing.T)
 		s.Get(changes).Is(t, http.StatusOK, "COPY "+name, strings.ToUpper(name), "added")
 	}
 
-	plan, err := s.Store.PlanPrune(t.Context(), shelf.Prune{})
+	plan, err := s.Store.Removals.PlanPrune(t.Context(), shelf.Prune{})
 	if err != nil || plan.Totals.Images != 2 || plan.Totals.Refused != 0 {
 		t.Fatalf("%+v, %v", plan.Totals, err)
 	}
@@ -99,7 +99,7 @@ func TestATagThatMovesBetweenPullsIsToldComparedAndPrunedToTheByte(t *testing.T)
 	if a := s.Post("/prune", form); a.Status != http.StatusSeeOther {
 		t.Fatalf("%d %s", a.Status, a.Body)
 	}
-	s.Store.Settle()
+	s.Store.Janitor.Settle()
 	if freed := before - bytesOn(t, dir); freed != plan.Totals.Freed {
 		t.Errorf("%d bytes left the disk, the preview said %d", freed, plan.Totals.Freed)
 	}

@@ -22,7 +22,7 @@ func (h *Storage) PinImage(c echo.Context, a address.Image) error {
 		return err
 	}
 	by := h.Site.Requester(c)
-	pin, err := h.Store.Pin(ctx, ref, c.FormValue("note"), by)
+	pin, err := h.Tags.Pin(ctx, ref, c.FormValue("note"), by)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (h *Storage) UnpinImage(c echo.Context, a address.Image) error {
 		return err
 	}
 	by := h.Site.Requester(c)
-	if err := h.Store.Unpin(ctx, ref, by); err != nil {
+	if err := h.Tags.Unpin(ctx, ref, by); err != nil {
 		return err
 	}
 	h.Log.Info("unpinned", "reference", ref.String(), "by", by)
@@ -63,11 +63,11 @@ func (h *Storage) pinnable(ctx context.Context, a address.Image) (image.Referenc
 		}
 		return a.Ref, nil
 	}
-	img, err := h.Store.ImageByID(ctx, a.ID)
+	img, err := h.Images.ImageByID(ctx, a.ID)
 	if err != nil {
 		return a.Ref, err
 	}
-	names, err := h.Store.NamesOf(ctx, img.ID, page.MaxNames)
+	names, err := h.Images.NamesOf(ctx, img.ID, page.MaxNames)
 	if err != nil {
 		return a.Ref, err
 	}

@@ -43,7 +43,7 @@ func TestAPinIsSetChangedAndTakenAwayOnThePageOfATag(t *testing.T) {
 func TestAnImageIDIsPinnedByItsDigestOrByOneOfItsNames(t *testing.T) {
 	s := pages.New(t)
 	s.Pull("redis:7")
-	id := string(s.Store.Preferred(s.Target("redis:7").Images).ID)
+	id := string(s.Store.Images.Preferred(s.Target("redis:7").Images).ID)
 	s.Get("/images/"+id).Is(t, http.StatusOK, redisPage+"@"+string(s.Target("redis:7").Digest)+`/pin" method="post"`)
 	s.Post("/images/"+id+"/pin", url.Values{"note": {"needed"}}).WentTo(t, "/images/"+id, "Pinned redis@")
 	page := s.Get("/images/" + id)
@@ -97,7 +97,7 @@ func TestTheListOfPinsSaysWhoAndWhy(t *testing.T) {
 	s.Pull("postgres:15")
 	s.Post(redisPage+":7/pin", url.Values{"note": {"needed by billing"}})
 	s.Post("/images/docker.io/library/postgres:15/pin", nil)
-	pins, total, err := s.Store.Pins(t.Context(), 1)
+	pins, total, err := s.Store.Tags.Pins(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func (h *Prunes) planPrune(ctx context.Context, asked shelf.Prune) (shelf.Remova
 	select {
 	case h.Planning <- struct{}{}:
 		defer func() { <-h.Planning }()
-		return h.Store.PlanPrune(ctx, asked)
+		return h.Removals.PlanPrune(ctx, asked)
 	case <-ctx.Done():
 		return shelf.RemovalPlan{}, ctx.Err()
 	}
@@ -101,7 +101,7 @@ func (h *Prunes) Prune(c echo.Context) error {
 	}
 	ctx := c.Request().Context()
 	by := h.Site.Requester(c)
-	removed, err := h.Store.Prune(ctx, p.Asked, confirmed, by)
+	removed, err := h.Removals.Prune(ctx, p.Asked, confirmed, by)
 	plan := removed.Plan
 	if image.KindOf(err) == image.Conflict {
 		return h.showPrune(c, http.StatusConflict, p, &plan, plan.Fingerprint != confirmed)

@@ -52,7 +52,7 @@ func moved(t *testing.T, set ...func(*storage.Options)) *pages.Shelf {
 // dangling lists the digests without a tag that nobody asked for.
 func dangling(s *pages.Shelf) (refs []image.Reference) {
 	s.T.Helper()
-	rows, _, err := s.Store.List(s.T.Context(), shelf.Query{Limit: 200})
+	rows, _, err := s.Store.Lists.List(s.T.Context(), shelf.Query{Limit: 200})
 	if err != nil {
 		s.T.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestPruningShowsThePlanAndFreesExactlyThat(t *testing.T) {
 		t.Fatalf("%d digests are dangling", n)
 	}
 	before := counted(s)
-	plan, err := s.Store.PlanPrune(t.Context(), shelf.Prune{})
+	plan, err := s.Store.Removals.PlanPrune(t.Context(), shelf.Prune{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func parse(t *testing.T, query string) url.Values {
 
 func TestTheSummaryCountsWhileSomebodyChooses(t *testing.T) {
 	s := moved(t)
-	plan, err := s.Store.PlanPrune(t.Context(), shelf.Prune{})
+	plan, err := s.Store.Removals.PlanPrune(t.Context(), shelf.Prune{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +285,7 @@ func TestTwoPrunesAtOnceAreOnePrune(t *testing.T) {
 			a.Is(t, http.StatusConflict, "The shelf has changed", "Nothing to prune")
 		}
 	}
-	if removals, err := s.Store.Removals(t.Context()); done != 1 || err != nil || len(removals) != 1 {
+	if removals, err := s.Store.Removals.Removals(t.Context()); done != 1 || err != nil || len(removals) != 1 {
 		t.Errorf("%d prunes were carried out, %d can be undone: %v", done, len(removals), err)
 	}
 	shelfHas(s, "ubuntu:rolling")

@@ -37,11 +37,11 @@ func (h *Storage) Page(c echo.Context) error {
 	if v.Damaged, err = h.damaged(ctx); err != nil {
 		return err
 	}
-	removals, err := h.Store.Removals(ctx)
+	removals, err := h.Removals.Removals(ctx)
 	if err != nil {
 		return err
 	}
-	pins, total, err := h.Store.Pins(ctx, shownPins)
+	pins, total, err := h.Tags.Pins(ctx, shownPins)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (h *Storage) Page(c echo.Context) error {
 func (h *Storage) Sweep(c echo.Context) error {
 	ctx := c.Request().Context()
 	by := h.Site.Requester(c)
-	files, bytes, err := h.Store.Sweep(ctx, by)
+	files, bytes, err := h.Sweeper.Sweep(ctx, by)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (h *Storage) SweepAddress(c echo.Context) error {
 // FreeUnfinished answers POST /storage/unfinished: what pulls have left that did not finish goes now.
 func (h *Storage) FreeUnfinished(c echo.Context) error {
 	ctx := c.Request().Context()
-	freed, err := h.Store.FreeUnfinished(ctx, h.Site.Requester(c))
+	freed, err := h.Space.FreeUnfinished(ctx, h.Site.Requester(c))
 	if err != nil {
 		return err
 	}
@@ -85,16 +85,16 @@ func (h *Storage) FreeUnfinished(c echo.Context) error {
 
 // storageView reads what the page shows. What takes time comes from the last count.
 func (h *Storage) storageView(ctx context.Context) (cleanup.StorageView, error) {
-	u, current, err := h.Store.Usage(ctx, usagePatience)
+	u, current, err := h.Usage.Usage(ctx, usagePatience)
 	if ctx.Err() != nil {
 		return cleanup.StorageView{}, ctx.Err()
 	}
 	// the store has logged why
-	v := cleanup.StorageView{Current: current, Failed: err != nil, Open: h.Store.OpenToOthers()}
-	if v.Disk, err = h.Store.DiskUse(ctx, u); err != nil {
+	v := cleanup.StorageView{Current: current, Failed: err != nil, Open: h.Folder.OpenToOthers()}
+	if v.Disk, err = h.Usage.DiskUse(ctx, u); err != nil {
 		return v, err
 	}
-	parts, left, err := h.Store.Unfinished(ctx, shownParts)
+	parts, left, err := h.Space.Unfinished(ctx, shownParts)
 	if err != nil {
 		return v, err
 	}

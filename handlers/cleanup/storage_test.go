@@ -21,8 +21,8 @@ import (
 // counted waits until what uses the disk has been counted as it is now.
 func counted(s *pages.Shelf) shelf.Usage {
 	s.T.Helper()
-	s.Store.Settle()
-	u, current, err := s.Store.Usage(s.T.Context(), time.Minute)
+	s.Store.Janitor.Settle()
+	u, current, err := s.Store.Usage.Usage(s.T.Context(), time.Minute)
 	if err != nil || !current {
 		s.T.Fatalf("current: %v, %v", current, err)
 	}
@@ -127,7 +127,7 @@ func TestWhatUnfinishedPullsHaveLeftIsShownAndCanBeFreed(t *testing.T) {
 	s := pages.New(t)
 	content := []byte("a layer that never came whole")
 	d := image.Descriptor{Digest: image.DigestOf(content), Size: int64(len(content))}
-	w, err := s.Store.NewBlob(d)
+	w, err := s.Store.Blobs.NewBlob(d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestWhatUnfinishedPullsHaveLeftIsShownAndCanBeFreed(t *testing.T) {
 	s.Post("/storage/unfinished", nil).WentTo(t, "/storage", "Freed 10 B")
 	s.Get("/storage").Lacks(t, `id="unfinished"`)
 	s.Post("/storage/unfinished", nil).WentTo(t, "/storage", "No unfinished pull had left anything.")
-	if s.Store.PartialBlob(d.Digest) != 0 {
+	if s.Store.Blobs.PartialBlob(d.Digest) != 0 {
 		t.Error("it is still there")
 	}
 }
@@ -162,7 +162,7 @@ func TestThePartsOfTheMapAreWhatIsOnDisk(t *testing.T) {
 		sum += p.Bytes
 		kinds[p.Kind] += p.Bytes
 	}
-	disk, err := s.Store.DiskUse(t.Context(), u)
+	disk, err := s.Store.Usage.DiskUse(t.Context(), u)
 	if err != nil || sum != disk.Blobs() {
 		t.Errorf("the map stands for %d bytes, %d are on disk (%v)", sum, disk.Blobs(), err)
 	}

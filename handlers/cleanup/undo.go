@@ -23,7 +23,7 @@ func (h *Removals) UndoRemoval(c echo.Context) error {
 	}
 	ctx := c.Request().Context()
 	by := h.Site.Requester(c)
-	undone, err := h.Store.Undo(ctx, id, by)
+	undone, err := h.Removals.Undo(ctx, id, by)
 	if err != nil {
 		return cannotUndo(err)
 	}

@@ -96,7 +96,7 @@ func TestTheListOfRemovalsHasWhatCanBeUndone(t *testing.T) {
 	s := pages.New(t, undoable)
 	s.Pull("redis:7")
 	s.Post("/images/docker.io/library/redis:7/delete", s.Get("/images/docker.io/library/redis:7/delete").Form(t))
-	list, err := s.Store.Removals(t.Context())
+	list, err := s.Store.Removals.Removals(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ func (h *Handler) blob(w http.ResponseWriter, q request) error {
 	if err != nil {
 		return err
 	}
-	size, err := h.store.ServedBlob(q.Context(), q.repo, d)
+	size, err := h.serving.ServedBlob(q.Context(), q.repo, d)
 	if image.KindOf(err) == image.NotFound && q.asks && h.mirror.Covers(q.repo) {
 		if answered, failed := h.mirroredBlob(w, q, d); answered || failed != nil {
 			return failed
@@ -54,11 +54,11 @@ func blobHeader(header http.Header, d image.Digest) {
 func (h *Handler) file(w http.ResponseWriter, q request, d image.Digest, size int64, code string) error {
 	oneRange(q.Request)
 	if q.Method == http.MethodGet && q.Header.Get("Range") != "" {
-		if _, err := h.store.ProveBlob(q.Context(), image.Descriptor{Digest: d, Size: size}, nil); err != nil {
+		if _, err := h.blobs.ProveBlob(q.Context(), image.Descriptor{Digest: d, Size: size}, nil); err != nil {
 			return fmt.Errorf("serve %s of %s: %w", d, q.repo, err)
 		}
 	}
-	f, has, err := h.store.OpenBlob(q.Context(), d)
+	f, has, err := h.blobs.OpenBlob(q.Context(), d)
 	if err != nil {
 		return h.lost(q, d, code, err)
 	}
@@ -106,7 +106,7 @@ func (h *Handler) lost(q request, d image.Digest, code string, err error) error 
 		return fmt.Errorf("serve %s of %s: %w", d, q.repo, err)
 	}
 	if kind != image.Damaged && h.stillThere(q, d, code) { // else it is known
-		h.store.LostBlob(d) // which says so in the log
+		h.blobs.LostBlob(d) // which says so in the log
 	}
 	no := refuse(http.StatusNotFound, code, "%s of %s is damaged on this server: pull the image there again, which mends it", d, q.repo).with(detail{Digest: d})
 	no.lost = true
@@ -122,9 +122,9 @@ func lost(err error) bool {
 // stillThere looks again whether a repository has a digest.
 func (h *Handler) stillThere(q request, d image.Digest, code string) bool {
 	if code == blobUnknown {
-		_, err := h.store.ServedBlob(q.Context(), q.repo, d)
+		_, err := h.serving.ServedBlob(q.Context(), q.repo, d)
 		return err == nil
 	}
-	_, err := h.store.Served(q.Context(), image.Reference{Repository: q.repo, Digest: d})
+	_, err := h.serving.Served(q.Context(), image.Reference{Repository: q.repo, Digest: d})
 	return err == nil
 }

@@ -275,7 +275,7 @@ func TestADamagedFileIsAnErrorAndNoShortAnswer(t *testing.T) {
 			s.get(path).refused(http.StatusNotFound, code)
 		}
 	}
-	if n := s.store.CountDamaged(); n != 5 {
+	if n := s.store.Blobs.CountDamaged(); n != 5 {
 		t.Errorf("%d blobs are said to be damaged", n)
 	}
 }

@@ -46,15 +46,15 @@ func (s *testShelf) reopen() {
 	if s.store, err = storage.Open(s.t.Context(), storage.Options{Dir: s.dir, DefaultPlatform: amd64}); err != nil {
 		s.t.Fatal(err)
 	}
-	s.jobs = job.NewRunner(s.store.Ledger(), nil, nil)
-	s.queue = pull.New(pull.Options{Source: s.source, Shelf: s.store, Runner: s.jobs, DefaultPlatform: amd64})
+	s.jobs = job.NewRunner(s.store.Jobs, nil, nil)
+	s.queue = pull.New(pull.Options{Source: s.source, Blobs: s.store.Blobs, Space: s.store.Space, Images: s.store.Images, Recorder: s.store.Recorder, Runner: s.jobs, DefaultPlatform: amd64})
 	if err := s.queue.Start(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
 	if s.mirror != nil {
-		s.mirror = mirror.New(mirror.Options{Queue: s.queue, Jobs: s.jobs, Shelf: s.store, Registries: []string{hub}, Fresh: time.Hour, Logger: s.logger()})
+		s.mirror = mirror.New(mirror.Options{Queue: s.queue, Jobs: s.jobs, Blobs: s.store.Blobs, Images: s.store.Images, Registries: []string{hub}, Fresh: time.Hour, Logger: s.logger()})
 	}
-	s.server = httptest.NewServer(New(Options{Store: s.store, Mirror: s.mirror, Logger: s.logger()}))
+	s.server = httptest.NewServer(New(Options{Serving: s.store.Serving, Blobs: s.store.Blobs, Images: s.store.Images, Downloads: s.store.Downloads, Mirror: s.mirror, Logger: s.logger()}))
 }
 
 // piece is a blob of an image on the shelf.
@@ -131,7 +131,7 @@ func TestNoDamagedBlobIsServedWholeEachIsNamedAndPullingAgainMendsIt(t *testing.
 		s.get(p.path).refused(http.StatusNotFound, p.code)
 		s.get(p.path, "Range", "bytes=0-9").refused(http.StatusNotFound, p.code)
 	}
-	damaged, total, err := s.store.Damaged(t.Context(), 100, 3)
+	damaged, total, err := s.store.Blobs.Damaged(t.Context(), 100, 3)
 	if err != nil || total != len(pieces) {
 		t.Fatalf("%d are named, %v", total, err)
 	}
@@ -160,7 +160,7 @@ func TestNoDamagedBlobIsServedWholeEachIsNamedAndPullingAgainMendsIt(t *testing.
 		}
 		s.reopen()
 	}
-	if _, total, err := s.store.Damaged(t.Context(), 100, 3); err != nil || total != 0 {
+	if _, total, err := s.store.Blobs.Damaged(t.Context(), 100, 3); err != nil || total != 0 {
 		t.Errorf("%d are damaged after all, %v", total, err)
 	}
 }
@@ -236,7 +236,7 @@ func TestAMirrorFetchesADamagedBlobAnewForItsClientAndMendsIt(t *testing.T) {
 	}
 	s.reopen()
 	s.client("redis", "7", "linux/amd64", big)
-	damaged, _, err := s.store.Damaged(t.Context(), 10, 1)
+	damaged, _, err := s.store.Blobs.Damaged(t.Context(), 10, 1)
 	if err != nil || slices.ContainsFunc(damaged, func(d shelf.DamagedBlob) bool { return d.Layer }) {
 		t.Errorf("damaged are %+v, %v", damaged, err)
 	}
@@ -250,7 +250,7 @@ func TestABlobWhoseFileIsGoneIsNamedToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.get("alpine/blobs/"+layer.String()).refused(http.StatusNotFound, blobUnknown)
-	damaged, total, err := s.store.Damaged(t.Context(), 10, 3)
+	damaged, total, err := s.store.Blobs.Damaged(t.Context(), 10, 3)
 	if err != nil || total != 1 || damaged[0].Digest != layer || fmt.Sprint(damaged[0].Needs) == "[]" {
 		t.Errorf("%+v, %v", damaged, err)
 	}

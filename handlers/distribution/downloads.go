@@ -27,7 +27,7 @@ func (h *Handler) count(q request, ref image.Reference, d image.Digest) {
 	if ref.Tag == "" {
 		ref.Tag = h.asked.take(asked, time.Now)
 	}
-	h.store.Downloaded(ref, d)
+	h.downloads.Downloaded(ref, d)
 }
 
 // client returns the address that a request comes from, without its port: a client may get the digest over another

@@ -21,18 +21,18 @@ func (s *testShelf) counted(reference string, manifests ...image.Digest) (tag, d
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := s.store.WriteDownloads(s.t.Context()); err != nil {
+	if err := s.store.Downloads.WriteDownloads(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
-	target, err := s.store.Target(s.t.Context(), parsed)
+	target, err := s.store.Images.Target(s.t.Context(), parsed)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	byTag, err := s.store.DownloadsOf(s.t.Context(), parsed, manifests)
+	byTag, err := s.store.Downloads.DownloadsOf(s.t.Context(), parsed, manifests)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	byDigest, err := s.store.DownloadsOf(s.t.Context(), parsed.WithTag("").WithDigest(target.Digest), nil)
+	byDigest, err := s.store.Downloads.DownloadsOf(s.t.Context(), parsed.WithTag("").WithDigest(target.Digest), nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestAPullByARealClientCountsOnce(t *testing.T) {
 func BenchmarkManifest(b *testing.B) {
 	s := newShelf(b)
 	s.pull("app:1", made("amd64", "app"))
-	h := New(Options{Store: s.store})
+	h := New(Options{Serving: s.store.Serving, Blobs: s.store.Blobs, Images: s.store.Images, Downloads: s.store.Downloads})
 	r := httptest.NewRequest(http.MethodGet, "/v2/library/app/manifests/1", nil)
 	b.Run("answer", func(b *testing.B) {
 		for b.Loop() {
@@ -155,7 +155,7 @@ func BenchmarkManifest(b *testing.B) {
 	b.Run("count", func(b *testing.B) {
 		q := request{Request: r, repo: "docker.io/library/app", what: "1"}
 		ref := image.Reference{Repository: q.repo, Tag: "1"}
-		m, err := s.store.Served(b.Context(), ref)
+		m, err := s.store.Serving.Served(b.Context(), ref)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -14,19 +14,17 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// Shelf says what may be served under the names of the API.
-type Shelf interface {
+// Serving says what may be served under the names of the API.
+type Serving interface {
 	Referrers(
 		ctx context.Context, repo image.Repository, subject, after image.Digest, most int64,
 	) (found []image.Descriptor, more bool, err error)
-	RepositoryExists(ctx context.Context, repo image.Repository) (bool, error)
 	Served(ctx context.Context, ref image.Reference) (shelf.Served, error)
 	ServedBlob(ctx context.Context, repo image.Repository, d image.Digest) (size int64, err error)
 	ServedRepositories(ctx context.Context, host string, after image.Repository, limit int) ([]image.Repository, error)
 	ServedTags(ctx context.Context, repo image.Repository, after string, limit int, uploads bool) ([]string, error)
 	Unserved(ctx context.Context, ref image.Reference) (shelf.Unserved, error)
 	Uploaded(ctx context.Context, ref image.Reference) (bool, error)
-	Downloaded(ref image.Reference, d image.Digest, images ...image.Digest)
 }
 
 // Blobs has the bytes.
@@ -39,23 +37,33 @@ type Blobs interface {
 	ReadBlob(d image.Digest, limit int64) ([]byte, error)
 }
 
-// Store is what is served.
-type Store interface {
-	Shelf
-	Blobs
+// Images knows which repositories there are.
+type Images interface {
+	RepositoryExists(ctx context.Context, repo image.Repository) (bool, error)
 }
 
-// Options configure a Handler. Only Store is required.
+// Downloads counts what clients were given.
+type Downloads interface {
+	Downloaded(ref image.Reference, d image.Digest, images ...image.Digest)
+}
+
+// Options configure a Handler. Mirror and Logger are not required.
 type Options struct {
-	Store  Store
-	Mirror *mirror.Mirror // fetches what is missing; may be nil
-	Logger *slog.Logger
+	Serving   Serving
+	Blobs     Blobs
+	Images    Images
+	Downloads Downloads
+	Mirror    *mirror.Mirror // fetches what is missing; may be nil
+	Logger    *slog.Logger
 }
 
 // Handler answers everything under /v2/. It wants the server's own ResponseWriter, or one that hands ReadFrom on:
 // blobs go from their file to the socket without passing through the process. Safe for concurrent use.
 type Handler struct {
-	store     Store
+	serving   Serving
+	blobs     Blobs
+	images    Images
+	downloads Downloads
 	mirror    *mirror.Mirror
 	log       *slog.Logger
 	names     names
@@ -65,7 +73,8 @@ type Handler struct {
 
 // New makes a Handler.
 func New(o Options) *Handler {
-	h := &Handler{store: o.Store, mirror: o.Mirror, log: o.Logger, names: newNames(), documents: newDocuments(),
+	h := &Handler{serving: o.Serving, blobs: o.Blobs, images: o.Images, downloads: o.Downloads,
+		mirror: o.Mirror, log: o.Logger, names: newNames(), documents: newDocuments(),
 		asked: newAskedTags()}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -189,7 +198,7 @@ func (h *Handler) missing(ctx context.Context, err error, repo image.Repository,
 	if image.KindOf(err) != image.NotFound {
 		return err
 	}
-	known, err := h.store.RepositoryExists(ctx, repo)
+	known, err := h.images.RepositoryExists(ctx, repo)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func (h *Handler) tags(w http.ResponseWriter, q request) error {
 	if err != nil {
 		return err
 	}
-	tags, err := h.store.ServedTags(q.Context(), q.repo, q.find.Get("last"), n+1, !h.forRegistry(q))
+	tags, err := h.serving.ServedTags(q.Context(), q.repo, q.find.Get("last"), n+1, !h.forRegistry(q))
 	if err != nil {
 		return h.missing(q.Context(), err, q.repo, unknownName(q.repo))
 	}
@@ -45,7 +45,7 @@ func (h *Handler) catalog(w http.ResponseWriter, q request) error {
 		w.Header().Set("OCI-Namespace", ns)
 		after = image.Repository(ns + "/" + last)
 	}
-	repositories, err := h.store.ServedRepositories(q.Context(), ns, after, n+1)
+	repositories, err := h.serving.ServedRepositories(q.Context(), ns, after, n+1)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (h *Handler) stored(w http.ResponseWriter, q request, ref image.Reference, 
 		}
 		return err
 	}
-	raw, err := h.documents.read(h.store, m)
+	raw, err := h.documents.read(h.blobs, m)
 	if err != nil {
 		return h.lost(q, m.Digest, manifestUnknown, err)
 	}
@@ -100,7 +100,7 @@ func (h *Handler) noManifest(q request, ref image.Reference, err error) error {
 	if ref.Digest == "" || image.KindOf(err) != image.NotFound {
 		return h.missing(q.Context(), err, q.repo, no)
 	}
-	u, err := h.store.Unserved(q.Context(), ref)
+	u, err := h.serving.Unserved(q.Context(), ref)
 	if err != nil {
 		return h.missing(q.Context(), err, q.repo, no)
 	}

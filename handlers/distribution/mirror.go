@@ -30,11 +30,11 @@ func (h *Handler) forRegistry(q request) bool {
 // served returns what is stored under a reference. What an archive calls by a registry's name is not that registry's,
 // and is not there for who asks for it.
 func (h *Handler) served(q request, ref image.Reference) (shelf.Served, error) {
-	m, err := h.store.Served(q.Context(), ref)
+	m, err := h.serving.Served(q.Context(), ref)
 	if err != nil || ref.Tag == "" || !h.forRegistry(q) {
 		return m, err
 	}
-	uploaded, err := h.store.Uploaded(q.Context(), ref)
+	uploaded, err := h.serving.Uploaded(q.Context(), ref)
 	if uploaded {
 		return shelf.Served{}, (&image.Error{Kind: image.NotFound}).Because(errUploaded)
 	}
@@ -86,7 +86,7 @@ func (h *Handler) mirrored(w http.ResponseWriter, q request, ref image.Reference
 
 // mirroredBlob answers a blob of an image that a client was led to and that is not stored yet: as it comes.
 func (h *Handler) mirroredBlob(w http.ResponseWriter, q request, d image.Digest) (answered bool, err error) {
-	letGo := h.store.Hold([]image.Digest{d}) // before it is looked for; until the pull holds it
+	letGo := h.blobs.Hold([]image.Digest{d}) // before it is looked for; until the pull holds it
 	defer letGo()
 	b, known, err := h.mirror.Blob(q.Context(), q.repo, d, actor(q.Request))
 	if err != nil {
@@ -96,7 +96,7 @@ func (h *Handler) mirroredBlob(w http.ResponseWriter, q request, d image.Digest)
 		return false, nil
 	}
 	blobHeader(w.Header(), d)
-	if h.store.HasBlob(b) {
+	if h.blobs.HasBlob(b) {
 		if err := h.file(w, q, d, b.Size, blobUnknown); !lost(err) {
 			return true, err
 		}

@@ -60,7 +60,7 @@ func (s *testShelf) pulls() []job.Job {
 	for _, j := range s.jobs.Active() {
 		s.over(j.ID)
 	}
-	page, _, err := s.store.Jobs(s.t.Context(), 0, 100)
+	page, _, err := s.store.Jobs.Jobs(s.t.Context(), 0, 100)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestWhatIsMissingIsFetchedForAClientByAPullOfTheTagAndThePlatform(t *testin
 			if by := jobs[0].By; len(by) != 1 || by[0] != "client 127.0.0.1 (Go-http-client/1.1)" {
 				t.Errorf("requesters: %q", by)
 			}
-			stored, err := s.store.Resolved(t.Context(), ref)
+			stored, err := s.store.Images.Resolved(t.Context(), ref)
 			if err != nil || stored.Digest != b.Digest() || len(stored.Images) != 1 {
 				t.Errorf("stored: %+v, %v", stored, err)
 			}
@@ -98,7 +98,7 @@ func TestWhatIsMissingIsFetchedForAClientByAPullOfTheTagAndThePlatform(t *testin
 			if jobs = s.pulls(); len(jobs) != 2 || jobs[0].Reference() != ref {
 				t.Errorf("pulls: %+v", jobs)
 			}
-			if stored, err = s.store.Resolved(t.Context(), ref); err != nil || len(stored.Images) != 2 {
+			if stored, err = s.store.Images.Resolved(t.Context(), ref); err != nil || len(stored.Images) != 2 {
 				t.Errorf("stored: %+v, %v", stored, err)
 			}
 			if n := s.faulty.Count(http.MethodHead, "/manifests/12"); n != 1 {
@@ -110,7 +110,7 @@ func TestWhatIsMissingIsFetchedForAClientByAPullOfTheTagAndThePlatform(t *testin
 
 func blobSize(t *testing.T, s *testShelf, d image.Digest) int64 {
 	t.Helper()
-	f, size, err := s.store.OpenBlob(t.Context(), d)
+	f, size, err := s.store.Blobs.OpenBlob(t.Context(), d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestABlobFlowsToTheClientBeforeItsLastByteHasCome(t *testing.T) {
 	if _, err := io.ReadFull(res.Body, got); err != nil || res.ContentLength != layer.Size {
 		t.Fatalf("of %d bytes: %v", res.ContentLength, err)
 	}
-	if s.store.HasBlob(image.Descriptor{Digest: layer.Digest, Size: layer.Size}) {
+	if s.store.Blobs.HasBlob(image.Descriptor{Digest: layer.Digest, Size: layer.Size}) {
 		t.Fatal("all of the layer was there already")
 	}
 	// Another one begins in the middle, of what is there.
@@ -216,7 +216,7 @@ func TestTwentyClientsCauseOneFetchOfEachBlobAndOneQuestion(t *testing.T) {
 			t.Errorf("%s %s: %d times", method, path, n)
 		}
 	}
-	if stored, err := s.store.Resolved(t.Context(), ref); err != nil || stored.Digest != b.Digest() {
+	if stored, err := s.store.Images.Resolved(t.Context(), ref); err != nil || stored.Digest != b.Digest() {
 		t.Errorf("stored: %+v, %v", stored, err)
 	}
 }
@@ -235,7 +235,7 @@ func TestATagIsFollowedUpstreamOnceTheAnswerIsOld(t *testing.T) {
 	if jobs := s.pulls(); len(jobs) != 2 || jobs[0].State != job.Done || !jobs[0].Outcome.Newer {
 		t.Fatalf("pulls: %+v", jobs)
 	}
-	if stored, err := s.store.Resolved(t.Context(), ref); err != nil || stored.Digest != second.Digest() {
+	if stored, err := s.store.Images.Resolved(t.Context(), ref); err != nil || stored.Digest != second.Digest() {
 		t.Errorf("stored: %+v, %v", stored, err)
 	}
 	s.get("debian/manifests/"+first.Digest().String()).is(http.StatusOK, first.Body) // dangling now
@@ -244,10 +244,10 @@ func TestATagIsFollowedUpstreamOnceTheAnswerIsOld(t *testing.T) {
 // restart puts another mirror in front of the same shelf.
 func (s *testShelf) restart(o mirror.Options) {
 	s.t.Helper()
-	o.Queue, o.Jobs, o.Shelf = s.queue, s.jobs, s.store
+	o.Queue, o.Jobs, o.Blobs, o.Images = s.queue, s.jobs, s.store.Blobs, s.store.Images
 	s.mirror = mirror.New(o)
 	s.server.Close()
-	s.server = httptest.NewServer(New(Options{Store: s.store, Mirror: s.mirror, Logger: s.logger()}))
+	s.server = httptest.NewServer(New(Options{Serving: s.store.Serving, Blobs: s.store.Blobs, Images: s.store.Images, Downloads: s.store.Downloads, Mirror: s.mirror, Logger: s.logger()}))
 }
 
 func TestASecondTagOnAStoredDigestIsRecordedAndFetchesNothing(t *testing.T) {
@@ -257,7 +257,7 @@ func TestASecondTagOnAStoredDigestIsRecordedAndFetchesNothing(t *testing.T) {
 	s.faulty.Forget()
 	s.client("debian", "latest", "linux/amd64", b)
 	s.pulls()
-	if stored, err := s.store.Resolved(t.Context(), latest); err != nil || stored.Digest != b.Digest() {
+	if stored, err := s.store.Images.Resolved(t.Context(), latest); err != nil || stored.Digest != b.Digest() {
 		t.Errorf("stored: %+v, %v", stored, err)
 	}
 	for d := range s.faulty.ServedBlobs() {
@@ -393,7 +393,7 @@ func TestAClientThatGoesAwayLeavesThePullAlone(t *testing.T) {
 	if jobs := s.pulls(); len(jobs) != 1 || jobs[0].State != job.Done {
 		t.Fatalf("pulls: %+v", jobs)
 	}
-	if stored, err := s.store.Resolved(t.Context(), ref); err != nil || len(stored.Images) != 1 {
+	if stored, err := s.store.Images.Resolved(t.Context(), ref); err != nil || len(stored.Images) != 1 {
 		t.Errorf("stored: %+v, %v", stored, err)
 	}
 }
@@ -407,7 +407,7 @@ func TestASingleManifestIsPulledWhenItsTagIsAskedFor(t *testing.T) {
 	if jobs := s.pulls(); len(jobs) != 1 || jobs[0].State != job.Done {
 		t.Fatalf("pulls: %+v", jobs)
 	}
-	if stored, err := s.store.Resolved(t.Context(), ref); err != nil || stored.Digest != b.Digest() {
+	if stored, err := s.store.Images.Resolved(t.Context(), ref); err != nil || stored.Digest != b.Digest() {
 		t.Errorf("stored: %+v, %v", stored, err)
 	}
 	if !bytes.Equal(raw.body, s.get("redis/manifests/7").body) {
@@ -554,10 +554,10 @@ func TestWhatAClientIsToldOfAMovedTagItsPageKnows(t *testing.T) {
 	s := newShelf(t, hub)
 	s.pull("debian:12", multi("old"), "linux/amd64")
 	ref, second := s.push("debian:12", multi("new"))
-	s.restart(mirror.Options{Checks: s.store, Registries: []string{hub}, Fresh: 0})
+	s.restart(mirror.Options{Checks: s.store.Tags, Registries: []string{hub}, Fresh: 0})
 	check := func() shelf.UpdateState {
 		t.Helper()
-		c, err := s.store.TagCheck(t.Context(), ref)
+		c, err := s.store.Tags.TagCheck(t.Context(), ref)
 		if err != nil {
 			t.Fatal(err)
 		}

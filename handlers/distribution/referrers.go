@@ -22,7 +22,7 @@ func (h *Handler) referrers(w http.ResponseWriter, q request) error {
 	if err := d.Validate(); err != nil && !errors.Is(err, digest.ErrDigestUnsupported) {
 		return refuse(http.StatusBadRequest, digestInvalid, "%.150q is not a digest", q.what)
 	}
-	found, more, err := h.store.Referrers(q.Context(), q.repo, d, image.Digest(q.find.Get("last")), mostReferred)
+	found, more, err := h.serving.Referrers(q.Context(), q.repo, d, image.Digest(q.find.Get("last")), mostReferred)
 	if err != nil {
 		return err
 	}

@@ -86,15 +86,15 @@ func newShelf(t testing.TB, mirrored ...string) *testShelf {
 		t.Fatal(err)
 	}
 	s.source = upstream{client, strings.TrimPrefix(from.URL, "http://")}
-	s.jobs = job.NewRunner(s.store.Ledger(), nil, nil)
-	s.queue = pull.New(pull.Options{Source: s.source, Shelf: s.store, Runner: s.jobs, DefaultPlatform: amd64})
+	s.jobs = job.NewRunner(s.store.Jobs, nil, nil)
+	s.queue = pull.New(pull.Options{Source: s.source, Blobs: s.store.Blobs, Space: s.store.Space, Images: s.store.Images, Recorder: s.store.Recorder, Runner: s.jobs, DefaultPlatform: amd64})
 	if err := s.queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if len(mirrored) > 0 {
-		s.mirror = mirror.New(mirror.Options{Queue: s.queue, Jobs: s.jobs, Shelf: s.store, Registries: mirrored, Fresh: time.Hour, Logger: s.logger()})
+		s.mirror = mirror.New(mirror.Options{Queue: s.queue, Jobs: s.jobs, Blobs: s.store.Blobs, Images: s.store.Images, Registries: mirrored, Fresh: time.Hour, Logger: s.logger()})
 	}
-	s.server = httptest.NewServer(New(Options{Store: s.store, Mirror: s.mirror, Logger: s.logger()}))
+	s.server = httptest.NewServer(New(Options{Serving: s.store.Serving, Blobs: s.store.Blobs, Images: s.store.Images, Downloads: s.store.Downloads, Mirror: s.mirror, Logger: s.logger()}))
 	t.Cleanup(func() {
 		s.server.Close()
 		err := errors.Join(s.queue.Close(context.Background()), client.Close(), s.store.Close())
@@ -158,7 +158,7 @@ func (s *testShelf) pull(reference string, source sample.Source, platforms ...st
 	if kept := s.over(j.ID); kept.State != job.Done && !kept.Outcome.Broken {
 		s.t.Fatalf("pull %s: %+v", reference, kept)
 	}
-	if err := s.store.AwaitUnpacked(s.t.Context()); err != nil {
+	if err := s.store.Unpacker.AwaitUnpacked(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
 	return b
@@ -171,7 +171,7 @@ func (s *testShelf) over(id int64) job.Job {
 	defer cancel()
 	for range states {
 	}
-	kept, err := s.store.Job(s.t.Context(), id)
+	kept, err := s.store.Jobs.Job(s.t.Context(), id)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -186,11 +186,11 @@ func (s *testShelf) delete(reference string) {
 		s.t.Fatal(err)
 	}
 	asked := shelf.Removal{Items: []shelf.RemovalItem{{Reference: ref}}}
-	plan, err := s.store.PlanRemoval(s.t.Context(), asked)
+	plan, err := s.store.Removals.PlanRemoval(s.t.Context(), asked)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := s.store.Remove(s.t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa")); err != nil {
+	if _, err := s.store.Removals.Remove(s.t.Context(), asked, plan.Fingerprint, image.ActorNamed("noa")); err != nil {
 		s.t.Fatal(err)
 	}
 }

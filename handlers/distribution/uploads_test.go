@@ -20,7 +20,7 @@ func (s *testShelf) upload(reference string, source sample.Image) sample.Built {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	doc, err := s.store.KeptDocument(s.t.Context(), b.Digest())
+	doc, err := s.store.Images.KeptDocument(s.t.Context(), b.Digest())
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func (s *testShelf) upload(reference string, source sample.Image) sample.Built {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	_, err = s.store.Record(s.t.Context(), shelf.Pulled{
+	_, err = s.store.Recorder.Record(s.t.Context(), shelf.Pulled{
 		Reference: ref, Target: doc, Images: []shelf.PulledImage{{Document: doc, Config: config, Platform: config.Platform()}}, By: image.ActorNamed("mallory"), Uploaded: true,
 	})
 	if err != nil {
@@ -60,10 +60,10 @@ func TestTheRegistrysOwnTagTakesTheUploadsPlace(t *testing.T) {
 		s.get("library/ubuntu/blobs/"+blob.Descriptor.Digest.String()).is(http.StatusOK, blob.Data)
 	}
 	s.pulls()
-	if uploaded, err := s.store.Uploaded(t.Context(), ref); uploaded || err != nil {
+	if uploaded, err := s.store.Serving.Uploaded(t.Context(), ref); uploaded || err != nil {
 		t.Errorf("still uploaded: %v, %v", uploaded, err)
 	}
-	events, err := s.store.TagHistory(t.Context(), ref.Repository, ref.Tag)
+	events, err := s.store.Tags.TagHistory(t.Context(), ref.Repository, ref.Tag)
 	if err != nil || len(events) != 2 || events[0].Event != "moved" || events[0].Old != theirs.Digest() || events[0].New != real.Digest() {
 		t.Errorf("history: %+v, %v", events, err)
 	}
@@ -77,7 +77,7 @@ func TestAnUploadOfTheRegistrysVeryImageBecomesItsOwn(t *testing.T) {
 	ref, real := s.push("ubuntu:22.04", source)
 	s.get("library/ubuntu/manifests/22.04").is(http.StatusOK, real.Body)
 	s.pulls()
-	if uploaded, err := s.store.Uploaded(t.Context(), ref); uploaded || err != nil {
+	if uploaded, err := s.store.Serving.Uploaded(t.Context(), ref); uploaded || err != nil {
 		t.Errorf("still uploaded: %v, %v", uploaded, err)
 	}
 }
@@ -100,7 +100,7 @@ func TestWhatIsStoredAloneAsksNoRegistry(t *testing.T) {
 	stored := s.pull("debian:12", made("amd64", "debian"))
 	s.push("ubuntu:22.04", made("amd64", "ubuntu"))
 	before := len(s.faulty.Requests())
-	api := New(Options{Store: s.store, Mirror: s.mirror, Logger: s.logger()}).Stored()
+	api := New(Options{Serving: s.store.Serving, Blobs: s.store.Blobs, Images: s.store.Images, Downloads: s.store.Downloads, Mirror: s.mirror, Logger: s.logger()}).Stored()
 	s.server.Config.Handler = api
 	s.get("library/debian/manifests/12").is(http.StatusOK, stored.Body)
 	r := s.get("library/ubuntu/manifests/22.04")

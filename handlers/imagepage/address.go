@@ -27,7 +27,7 @@ func (h *Addresses) settled(ctx context.Context, a address.Image, path string) (
 		if len(a.ID) == 64 {
 			return a, nil
 		}
-		named, err := h.Store.Named(ctx, "sha256:"+a.ID)
+		named, err := h.Images.Named(ctx, "sha256:"+a.ID)
 		if err == nil && named.Reference.Tag != "" {
 			a.Ref, a.ID = named.Reference, ""
 		}
@@ -37,11 +37,11 @@ func (h *Addresses) settled(ctx context.Context, a address.Image, path string) (
 	if !isID || !a.IsRepository() {
 		return a, nil
 	}
-	known, err := h.Store.RepositoryExists(ctx, a.Ref.Repository)
+	known, err := h.Images.RepositoryExists(ctx, a.Ref.Repository)
 	if err != nil || known {
 		return a, err
 	}
-	named, err := h.Store.Named(ctx, digits)
+	named, err := h.Images.Named(ctx, digits)
 	if err != nil {
 		return a, nil //nolint:nilerr // it is a name of which nothing is stored
 	}

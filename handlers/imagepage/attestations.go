@@ -16,7 +16,7 @@ func (h *Handlers) readAttestations(ctx context.Context, s *subject) (err error)
 	for _, i := range s.target.Images {
 		manifests = append(manifests, i.Manifest)
 	}
-	s.attestations, err = h.Store.Attestations(ctx, manifests...)
+	s.attestations, err = h.Images.Attestations(ctx, manifests...)
 	return err
 }
 

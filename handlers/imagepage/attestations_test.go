@@ -76,7 +76,7 @@ func TestTheImagePageSaysThatWhatDescribesTheImageIsNotStored(t *testing.T) {
 	remove := faulty.On(lacks, fake.Status(http.StatusNotFound, "MANIFEST_UNKNOWN", "no such manifest"))
 	s := pages.NewInFront(t, reg, faulty)
 	s.Pull("team/app:1", "linux/amd64")
-	job, err := s.Store.Job(t.Context(), 1)
+	job, err := s.Store.Jobs.Job(t.Context(), 1)
 	if err != nil || !strings.Contains(strings.Join(job.Outcome.Lines, "\n"), "linux/amd64: attestation "+about+" passed over: ") {
 		t.Errorf("%q, %v", job.Outcome.Lines, err)
 	}

@@ -91,7 +91,7 @@ func (h *Changes) changesView(ctx context.Context, ref image.Reference, from ima
 func (h *Changes) changesSide(ctx context.Context, ref image.Reference,
 	side *changes.ChangesSide) (*shelf.Target, error) {
 	side.Digest = ref.Digest
-	t, err := h.Store.Target(ctx, ref)
+	t, err := h.Images.Target(ctx, ref)
 	if image.KindOf(err) == image.NotFound {
 		side.PullURL = address.PullFormOf(ref).String()
 		return nil, nil //nolint:nilnil // not stored is an ordinary answer here
@@ -153,11 +153,11 @@ func manifestsOf(choices []platformChoice) []image.PlatformManifest {
 
 // compareImages fills in what changed in config and layers.
 func (h *Changes) compareImages(ctx context.Context, from, to shelf.Image, v *changes.ChangesView) error {
-	before, err := configOf(ctx, h.Store, from)
+	before, err := configOf(ctx, h.Images, h.Blobs, from)
 	if err != nil {
 		return err
 	}
-	after, err := configOf(ctx, h.Store, to)
+	after, err := configOf(ctx, h.Images, h.Blobs, to)
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (h *Changes) compareImages(ctx context.Context, from, to shelf.Image, v *ch
 }
 
 func (h *Changes) layerParts(ctx context.Context, img shelf.Image) ([]image.LayerPart, error) {
-	layers, err := h.Store.ImageLayers(ctx, img.Manifest)
+	layers, err := h.Images.ImageLayers(ctx, img.Manifest)
 	parts := make([]image.LayerPart, 0, len(layers))
 	for _, l := range layers {
 		parts = append(parts, image.LayerPart{Digest: l.Digest, DiffID: l.DiffID, Size: l.Size, Unpacked: l.Unpacked,

@@ -49,7 +49,7 @@ func newMoved(t *testing.T) movedShelf {
 			m.to = d
 		}
 	}
-	if err := m.Store.AwaitUnpacked(t.Context()); err != nil {
+	if err := m.Store.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return m

@@ -11,14 +11,14 @@ import (
 // counts, under all of them.
 func (h *Handlers) downloads(ctx context.Context, s *subject) (imagepage.DownloadsView, error) {
 	manifest := s.shown.Manifest
-	out, err := h.Records.DownloadsOf(ctx, s.Ref, []image.Digest{manifest})
+	out, err := h.Downloads.DownloadsOf(ctx, s.Ref, []image.Digest{manifest})
 	if err != nil {
 		return imagepage.DownloadsView{}, err
 	}
 	v := imagepage.DownloadsView{Download: out.Download, Since: out.Since}
 	switch {
 	case s.ID != "":
-		v.Download, err = h.Records.DownloadsOfManifest(ctx, manifest)
+		v.Download, err = h.Downloads.DownloadsOfManifest(ctx, manifest)
 		return v, err
 	case manifest != "" && manifest != s.target.Digest:
 		platform := out.Images[manifest]

@@ -46,15 +46,15 @@ func (h *Handlers) tagEvents(c echo.Context, s *subject, older int64) ([]shelf.T
 	ctx := c.Request().Context()
 	switch {
 	case s.Ref.Tag != "":
-		return h.Records.TagHistoryBefore(ctx, s.Ref.Repository, s.Ref.Tag, older)
+		return h.Tags.TagHistoryBefore(ctx, s.Ref.Repository, s.Ref.Tag, older)
 	case s.Ref.Digest != "":
-		return h.Records.DigestHistoryBefore(ctx, s.Ref, older)
+		return h.Tags.DigestHistoryBefore(ctx, s.Ref, older)
 	}
 	var all []shelf.TagEvent
 	seen := map[int64]bool{}
 	const most = 20 // digests, each of which may have a full page of events
 	for _, digest := range s.names.Digests[:min(len(s.names.Digests), most)] {
-		events, err := h.Records.DigestHistoryBefore(ctx, digest, older)
+		events, err := h.Tags.DigestHistoryBefore(ctx, digest, older)
 		if err != nil {
 			return nil, err
 		}

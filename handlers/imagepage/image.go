@@ -111,13 +111,13 @@ func (h *Handlers) subject(ctx context.Context, a address.Image, platform image.
 	var err error
 	if a.ID != "" {
 		err = h.subjectByID(ctx, s)
-	} else if s.target, err = h.Store.Target(ctx, a.Ref); err == nil {
+	} else if s.target, err = h.Images.Target(ctx, a.Ref); err == nil {
 		s.choices = choicesOf(s.target)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := s.choose(platform, h.Store.Preferred(s.target.Images)); err != nil {
+	if err := s.choose(platform, h.Images.Preferred(s.target.Images)); err != nil {
 		return nil, err
 	}
 	if !s.stored {
@@ -130,20 +130,20 @@ func (h *Handlers) subject(ctx context.Context, a address.Image, platform image.
 	if a.Section == address.SectionInspect { // docker's JSON has them all
 		names = -1
 	}
-	if s.names, err = h.Store.NamesOf(ctx, s.shown.ID, names); err != nil {
+	if s.names, err = h.Images.NamesOf(ctx, s.shown.ID, names); err != nil {
 		return nil, err
 	}
-	s.layers, err = h.Store.ImageLayers(ctx, s.shown.Manifest)
+	s.layers, err = h.Images.ImageLayers(ctx, s.shown.Manifest)
 	return s, err
 }
 
 // subjectByID finds the image of an ID. Several manifests can share a config, the newest stands for them.
 func (h *Handlers) subjectByID(ctx context.Context, s *subject) error {
-	img, err := h.Store.ImageByID(ctx, s.ID)
+	img, err := h.Images.ImageByID(ctx, s.ID)
 	if err != nil {
 		return err
 	}
-	all, err := h.Store.ImagesOf(ctx, img.ID, maxTwins)
+	all, err := h.Images.ImagesOf(ctx, img.ID, maxTwins)
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func (h *Handlers) absent(c echo.Context, a address.Image, cause error) error {
 	}
 	if a.Ref.Digest != "" {
 		// The digest of one platform's manifest is shown as that platform of the index which brought it.
-		index, img, err := h.Store.Within(ctx, a.Ref)
+		index, img, err := h.Images.Within(ctx, a.Ref)
 		if err == nil {
 			return c.Redirect(http.StatusFound, address.Of(index).At(a.Section).For(img.Platform).String())
 		}
@@ -185,7 +185,7 @@ func (h *Handlers) absent(c echo.Context, a address.Image, cause error) error {
 		Command: "docker pull " + a.Ref.Familiar(),
 		Running: h.Lookup.Running(a.Ref),
 	}
-	known, err := h.Store.RepositoryExists(ctx, a.Ref.Repository)
+	known, err := h.Images.RepositoryExists(ctx, a.Ref.Repository)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (h *Handlers) absent(c echo.Context, a address.Image, cause error) error {
 		v.Crumbs = page.CrumbsOf(ctx, a.Ref.Repository, v.Repository)
 	}
 	if a.Ref.Tag != "" {
-		events, err := h.Records.TagHistory(ctx, a.Ref.Repository, a.Ref.Tag)
+		events, err := h.Tags.TagHistory(ctx, a.Ref.Repository, a.Ref.Tag)
 		if err != nil {
 			return err
 		}

@@ -45,7 +45,7 @@ func layersOf(s *pages.Shelf, reference, platform string) []shelf.Layer {
 	s.T.Helper()
 	for _, i := range s.Target(reference).Images {
 		if i.Platform.String() == platform {
-			layers, err := s.Store.ImageLayers(s.T.Context(), i.Manifest)
+			layers, err := s.Store.Images.ImageLayers(s.T.Context(), i.Manifest)
 			if err != nil {
 				s.T.Fatal(err)
 			}
@@ -241,12 +241,12 @@ func TestAnImageIsFoundByAnyFirstDigitsOfItsIDUnlessANameIsSpeltSo(t *testing.T)
 	leads("/images/sha256:"+name, "/images/docker.io/library/sha256:"+name)
 	leads("/images/sha256:"+otherID[:3], "/images/sha256:"+otherID)
 	for text, want := range map[string]string{name: name + ":latest", "sha256:" + name: "sha256:" + name} {
-		named, err := s.Store.Named(t.Context(), text)
+		named, err := s.Store.Images.Named(t.Context(), text)
 		if err != nil || named.Reference.Familiar() != want {
 			t.Errorf("%s names %+v, %v; want %s", text, named, err, want)
 		}
 	}
-	if named, err := s.Store.Named(t.Context(), id); err != nil || string(named.Image.ID) != "sha256:"+id {
+	if named, err := s.Store.Images.Named(t.Context(), id); err != nil || string(named.Image.ID) != "sha256:"+id {
 		t.Errorf("64 digits name %+v, %v", named, err)
 	}
 }
@@ -334,11 +334,11 @@ func TestATagThatMovedAndWentLeavesItsHistory(t *testing.T) {
 	s.Get(oldPage+"/history").Is(t, http.StatusOK, "moved", "ubuntu:rolling")
 
 	ref := image.Reference{Repository: "docker.io/library/ubuntu", Tag: "rolling"}
-	plan, err := s.Store.PlanRemoval(t.Context(), shelf.Remove(shelf.RemovalItem{Reference: ref}))
+	plan, err := s.Store.Removals.PlanRemoval(t.Context(), shelf.Remove(shelf.RemovalItem{Reference: ref}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Store.Remove(t.Context(), plan.Asked, plan.Fingerprint, image.ActorNamed("mira")); err != nil {
+	if _, err := s.Store.Removals.Remove(t.Context(), plan.Asked, plan.Fingerprint, image.ActorNamed("mira")); err != nil {
 		t.Fatal(err)
 	}
 	s.Get(page).Is(t, http.StatusNotFound, "Not stored here", "It was here before", "deleted", "moved")

@@ -118,11 +118,11 @@ func (h *Handlers) awaitSize(ctx context.Context, s *subject, i *docker.Inspecte
 	}
 	limited, cancel := context.WithTimeout(ctx, sizeWait)
 	defer cancel()
-	if err := h.Store.AwaitProved(limited, []image.Digest{s.shown.Manifest}); err != nil &&
+	if err := h.Unpacker.AwaitProved(limited, []image.Digest{s.shown.Manifest}); err != nil &&
 		!errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	all, err := h.Store.ImagesOf(ctx, s.shown.ID, maxTwins)
+	all, err := h.Images.ImagesOf(ctx, s.shown.ID, maxTwins)
 	if err != nil {
 		return err
 	}

@@ -21,11 +21,11 @@ func (h *Handlers) Layer(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	l, users, err := h.Store.Layer(ctx, digest, shownUses)
+	l, users, err := h.Images.Layer(ctx, digest, shownUses)
 	if err != nil {
 		return err
 	}
-	v := imagepage.LayerView{Layer: l, Damaged: h.Store.IsDamaged(digest), Uses: users}
+	v := imagepage.LayerView{Layer: l, Damaged: h.Blobs.IsDamaged(digest), Uses: users}
 	return page.Render(c, http.StatusOK,
 		imagepage.LayerPage(h.Site.Chrome(c, imagepage.LayerTitle(ctx, digest), ui.NavImages), v))
 }

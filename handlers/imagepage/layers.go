@@ -48,22 +48,16 @@ func (h *Handlers) layersSection(c echo.Context, s *subject) error {
 
 // config reads the image's config from its blob.
 func (h *Handlers) config(c echo.Context, s *subject) (*image.Config, error) {
-	return configOf(c.Request().Context(), h.Store, s.shown)
-}
-
-// documents is where manifests and configs are kept.
-type documents interface {
-	Document(ctx context.Context, d image.Digest) (image.Document, error)
-	ReadBlob(d image.Digest, limit int64) ([]byte, error)
+	return configOf(c.Request().Context(), h.Images, h.Blobs, s.shown)
 }
 
 // configOf reads an image's config.
-func configOf(ctx context.Context, stored documents, img shelf.Image) (*image.Config, error) {
-	doc, err := stored.Document(ctx, img.Manifest)
+func configOf(ctx context.Context, images ImageStore, blobs BlobStore, img shelf.Image) (*image.Config, error) {
+	doc, err := images.Document(ctx, img.Manifest)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := stored.ReadBlob(img.ID, image.MaxConfigSize)
+	raw, err := blobs.ReadBlob(img.ID, image.MaxConfigSize)
 	if err != nil {
 		return nil, err
 	}

@@ -62,9 +62,9 @@ func (h *Handlers) manifestSection(c echo.Context, s *subject) error {
 // document reads an index, a manifest or, of an attestation, what there is to be shown of it: its bytes.
 func (h *Handlers) document(ctx context.Context, d image.Digest, attests bool) (image.Document, error) {
 	if !attests {
-		return h.Store.Document(ctx, d)
+		return h.Images.Document(ctx, d)
 	}
-	a, err := h.Store.Attestation(ctx, d)
+	a, err := h.Images.Attestation(ctx, d)
 	return image.Document{MediaType: a.MediaType, Digest: a.Digest, Raw: a.Raw}, err
 }
 

@@ -24,7 +24,7 @@ func pinAddress(c echo.Context, a address.Image) error {
 func (h *Handlers) pins(ctx context.Context, s *subject) (imagepage.PinView, error) {
 	v := imagepage.PinView{Back: s.url(s.Section)}
 	if s.ID == "" {
-		pin, err := h.Records.PinOf(ctx, s.Ref)
+		pin, err := h.Tags.PinOf(ctx, s.Ref)
 		if err != nil {
 			return v, err
 		}
@@ -35,7 +35,7 @@ func (h *Handlers) pins(ctx context.Context, s *subject) (imagepage.PinView, err
 		return v, nil
 	}
 	var err error
-	if v.Pins, err = h.Records.PinsOfImage(ctx, s.shown.ID); err != nil {
+	if v.Pins, err = h.Tags.PinsOfImage(ctx, s.shown.ID); err != nil {
 		return v, err
 	}
 	v.ByID = true
@@ -61,7 +61,7 @@ func (h *Handlers) update(ctx context.Context, s *subject) (*marks.TagUpdate, er
 	if s.Ref.Tag == "" {
 		return nil, nil //nolint:nilnil // a digest has no updates
 	}
-	check, err := h.Records.TagCheck(ctx, s.Ref)
+	check, err := h.Tags.TagCheck(ctx, s.Ref)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (h *Handlers) update(ctx context.Context, s *subject) (*marks.TagUpdate, er
 // damaged returns the parts of what the page is about that are damaged on the disk.
 func (s *subject) damaged(h *Handlers) (parts []image.Digest) {
 	look := func(d image.Digest) {
-		if d != "" && h.Store.IsDamaged(d) && !slices.Contains(parts, d) {
+		if d != "" && h.Blobs.IsDamaged(d) && !slices.Contains(parts, d) {
 			parts = append(parts, d)
 		}
 	}

@@ -143,7 +143,7 @@ func TestTypedWordsBecomeFiltersWhenTheyAreFinished(t *testing.T) {
 
 func TestTheImageIDsAreAskedForAsText(t *testing.T) {
 	s := pages.Filled(t)
-	id := s.Store.Preferred(s.Target("ubuntu:22.04").Images).ID
+	id := s.Store.Images.Preferred(s.Target("ubuntu:22.04").Images).ID
 	short := image.ShortDigest(id)
 	const accept, plain = "Accept", "text/plain"
 	page := s.Get("/images?q=ubuntu", accept, plain)

@@ -20,16 +20,16 @@ import (
 // has the words of its address.
 func (h *Handlers) List(c echo.Context) error {
 	return h.answerList(c, address.ImagesPath, "", func() (int, error) {
-		totals, err := h.Store.Totals(c.Request().Context())
+		totals, err := h.Lists.Totals(c.Request().Context())
 		return totals.Images, err
 	}, func(list images.ImageList) error {
-		totals, err := h.Store.Totals(c.Request().Context())
+		totals, err := h.Lists.Totals(c.Request().Context())
 		if err != nil {
 			return err
 		}
 		v := images.ImagesView{
 			Repositories: totals.Repositories, Bytes: totals.Bytes + totals.WaitingBytes, List: list,
-			Reclaimable: h.Store.Reclaimable().Dangling,
+			Reclaimable: h.Usage.Reclaimable().Dangling,
 		}
 		return page.Render(c, http.StatusOK,
 			images.ImagesPage(h.Site.Chrome(c, images.ListTitle(c.Request().Context(), list), ui.NavImages), v))
@@ -98,7 +98,7 @@ func (h *Handlers) listQuery(ctx context.Context, state address.List) (shelf.Que
 // createdOf returns when the image of a filter was created. docker takes one without a date as no filter at all; here
 // it is refused, since a filter that does nothing only seems to have been heard.
 func (h *Handlers) createdOf(ctx context.Context, name, part string) (time.Time, error) {
-	t, err := h.Store.CreatedOf(ctx, name)
+	t, err := h.Lists.CreatedOf(ctx, name)
 	if err != nil {
 		return t, docker.InFilter(part, err)
 	}
@@ -114,14 +114,14 @@ func (h *Handlers) imageList(c echo.Context, state address.List, q shelf.Query, 
 	ctx := c.Request().Context()
 	list := images.ImageList{State: state, Repository: q.Repository, All: all, Server: h.Site.Origin(c)}
 	if state.Grouped {
-		rows, matches, err := h.Store.ListRepositories(ctx, q)
+		rows, matches, err := h.Lists.ListRepositories(ctx, q)
 		if err != nil {
 			return list, err
 		}
 		list.Matches = matches
 		list.Repositories = rows
 	} else {
-		rows, matches, err := h.Store.List(ctx, q)
+		rows, matches, err := h.Lists.List(ctx, q)
 		if err != nil {
 			return list, err
 		}
@@ -134,7 +134,7 @@ func (h *Handlers) imageList(c echo.Context, state address.List, q shelf.Query, 
 			Suggest("Go to the first page and on from there.")
 	}
 	list.First = q.Offset + 1
-	offers, err := h.Store.ListOffers(ctx)
+	offers, err := h.Lists.ListOffers(ctx)
 	list.Registries, list.Platforms = offers.Registries, offers.Platforms
 	return list, err
 }

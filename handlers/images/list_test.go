@@ -72,7 +72,7 @@ func TestTheFilterFindsNamesIDsAndDigests(t *testing.T) {
 	ubuntu := []string{"ubuntu:22.04", "ubuntu:latest"}
 	for query, want := range map[string][]string{
 		"ubuntu": ubuntu, "UBUNTU:la": {"ubuntu:latest"}, "ghcr.io/": {"ghcr.io/acme/api:v2.14.0"},
-		s.Store.Preferred(target.Images).ID.Encoded()[:8]: ubuntu, string(target.Digest)[:20]: ubuntu, "' OR 1=1 --": nil, "100%": nil,
+		s.Store.Images.Preferred(target.Images).ID.Encoded()[:8]: ubuntu, string(target.Digest)[:20]: ubuntu, "' OR 1=1 --": nil, "100%": nil,
 	} {
 		page := s.Get("/images?q=" + url.QueryEscape(query))
 		page.Is(t, http.StatusOK, fmt.Sprintf("%d of 5", len(want)))
@@ -177,8 +177,8 @@ func TestHostileTextStaysText(t *testing.T) {
 	page := s.Get("/images?q=" + q)
 	page.Is(t, http.StatusOK, `&lt;script&gt;alert(1)`, `\u202e`, `\x1b`)
 	page.Lacks(t, "<script>alert")
-	layer := s.Store.Preferred(s.Target("acme/hostile:latest").Images)
-	layers, err := s.Store.ImageLayers(t.Context(), layer.Manifest)
+	layer := s.Store.Images.Preferred(s.Target("acme/hostile:latest").Images)
+	layers, err := s.Store.Images.ImageLayers(t.Context(), layer.Manifest)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 func (h *Handlers) RepositoryPage(c echo.Context, a address.Image) error {
 	ctx := c.Request().Context()
 	name := a.Ref.Repository
-	totals, err := h.Store.RepositoryTotals(ctx, name)
+	totals, err := h.Lists.RepositoryTotals(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func (h *Handlers) imageIDs(c echo.Context, path string, repository image.Reposi
 		return c.NoContent(http.StatusOK)
 	}
 	out := bufio.NewWriterSize(res, 32<<10)
-	err = h.Store.EachImageID(c.Request().Context(), q, func(id image.Digest) error {
+	err = h.Lists.EachImageID(c.Request().Context(), q, func(id image.Digest) error {
 		line := string(id)
 		if !state.NoTrunc {
 			line = image.ShortDigest(id)

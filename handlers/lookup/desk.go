@@ -14,12 +14,20 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// Store is what is looked up on the shelf.
-type Store interface {
+// ImageStore finds what is stored.
+type ImageStore interface {
 	ImageByID(ctx context.Context, prefix string) (shelf.Image, error)
 	Layer(ctx context.Context, d image.Digest, limit int) (l shelf.Layer, users []shelf.LayerUser, err error)
-	Left() (int64, error)
+}
+
+// ListStore has the lists of what is stored.
+type ListStore interface {
 	List(ctx context.Context, q shelf.Query) (rows []shelf.Row, total int, err error)
+}
+
+// SpaceStore knows the room on the disk.
+type SpaceStore interface {
+	Left() (int64, error)
 }
 
 // ResolveLimit is how long a registry has to tell what a reference points to, while somebody waits.
@@ -28,7 +36,9 @@ const ResolveLimit = 20 * time.Second
 // Desk finds what somebody typed or pasted: on the shelf, and at a registry.
 type Desk struct {
 	Site     *page.Site
-	Store    Store
+	Images   ImageStore
+	Lists    ListStore
+	Space    SpaceStore
 	Jobs     *job.Runner
 	Registry *registry.Client // nil where none is asked
 	Log      *slog.Logger

@@ -32,7 +32,7 @@ func UnknownDigest(hex string) error {
 // a repository knows by that digest, or a layer. It is empty where there is nothing, and an error of kind
 // Conflict where several images begin so.
 func (h *Desk) KnownPage(ctx context.Context, hex string) (string, error) {
-	img, err := h.Store.ImageByID(ctx, hex)
+	img, err := h.Images.ImageByID(ctx, hex)
 	if err == nil {
 		return address.OfID(img.ID).String(), nil
 	}
@@ -40,11 +40,11 @@ func (h *Desk) KnownPage(ctx context.Context, hex string) (string, error) {
 		return "", err
 	}
 	d := image.Digest("sha256:" + hex)
-	rows, _, err := h.Store.List(ctx, shelf.Query{Text: string(d), Limit: 2})
+	rows, _, err := h.Lists.List(ctx, shelf.Query{Text: string(d), Limit: 2})
 	if err != nil {
 		return "", err
 	}
-	layer, _, err := h.Store.Layer(ctx, d, 1)
+	layer, _, err := h.Images.Layer(ctx, d, 1)
 	if err == nil {
 		return address.Layer(layer.Digest), nil
 	}

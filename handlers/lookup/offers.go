@@ -124,7 +124,7 @@ func missingBlobs(layers []resolve.OfferedLayer) string {
 
 // FreeDisk returns the bytes that there is room for on the data folder's volume; -1 where that cannot be told.
 func (h *Desk) FreeDisk() int64 {
-	left, err := h.Store.Left()
+	left, err := h.Space.Left()
 	if err != nil {
 		h.Log.Warn("free disk not known", "error", err)
 		return -1

@@ -93,7 +93,7 @@ func (h *Site) Chrome(c echo.Context, title string, active ui.Nav) ui.Chrome {
 // nothing.
 func (h *Site) trouble(ctx context.Context) *ui.ErrorView {
 	var e *image.Error
-	if !errors.As(h.store.Trouble(), &e) || e.Kind == image.Internal {
+	if !errors.As(h.health.Trouble(), &e) || e.Kind == image.Internal {
 		return nil
 	}
 	v := ui.NewErrorView(ctx, Status(e.Kind), e)

@@ -10,16 +10,26 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// Store is what every page asks of the shelf.
-type Store interface {
+// BlobStore has the files of blobs.
+type BlobStore interface {
 	BlobSize(d image.Digest) (int64, error)
-	Trouble() error
+}
+
+// ServingStore knows what is served.
+type ServingStore interface {
 	Uploaded(ctx context.Context, ref image.Reference) (bool, error)
+}
+
+// Health tells what is known against the shelf.
+type Health interface {
+	Trouble() error
 }
 
 // Site is what every page needs: who asks, under which address the server is reached, and what stands around a page.
 type Site struct {
-	store   Store
+	blobs   BlobStore
+	serving ServingStore
+	health  Health
 	jobs    interface{ ActiveCount() int }
 	log     *slog.Logger
 	options Options
@@ -28,7 +38,9 @@ type Site struct {
 
 // Options configure a Site.
 type Options struct {
-	Store       Store
+	Blobs       BlobStore
+	Serving     ServingStore
+	Health      Health
 	Jobs        interface{ ActiveCount() int }
 	Logger      *slog.Logger
 	LocalUser   string           // who is behind a request from this machine
@@ -48,7 +60,7 @@ func New(o Options) *Site {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Site{store: o.Store, jobs: o.Jobs, log: o.Logger, options: o, scales: newScales()}
+	return &Site{blobs: o.Blobs, serving: o.Serving, health: o.Health, jobs: o.Jobs, log: o.Logger, options: o, scales: newScales()}
 }
 
 // Now returns the time that pages go by.

@@ -14,7 +14,7 @@ func (h *Site) WithUploads(ctx context.Context) context.Context {
 
 // uploaded reports whether a name was uploaded. What cannot be looked up is logged, and not said.
 func (h *Site) uploaded(ctx context.Context, ref image.Reference) bool {
-	is, err := h.store.Uploaded(ctx, ref)
+	is, err := h.serving.Uploaded(ctx, ref)
 	if err != nil && ctx.Err() == nil {
 		h.log.Warn("look up whether a name was uploaded", "reference", ref.String(), "error", err)
 	}

@@ -59,7 +59,7 @@ func (s *scales) wait(ctx context.Context, n int64) (done func(), err error) {
 func (h *Site) Weigh(c echo.Context, documents ...image.Digest) (done func(), err error) {
 	var n int64
 	for _, d := range documents {
-		if size, err := h.store.BlobSize(d); err == nil {
+		if size, err := h.blobs.BlobSize(d); err == nil {
 			n += size
 		}
 	}

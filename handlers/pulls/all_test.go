@@ -105,7 +105,7 @@ func TestTheCountAndTheBytesOfAllTagsAreShownBeforeAnythingStarts(t *testing.T) 
 		"Pull all "+strconv.Itoa(len(tags))+" tags", "docker pull --all-tags "+p.ref("library/postgres"),
 		`value="linux/arm64"`, `<form action="/pulls" method="post"`)
 	a.Lacks(t, "survey-poll", "http-equiv", "Counting first")
-	if jobs, total, err := p.store.Jobs(t.Context(), 0, 1); total != 0 || err != nil {
+	if jobs, total, err := p.store.Jobs.Jobs(t.Context(), 0, 1); total != 0 || err != nil {
 		t.Errorf("%v, %v", jobs, err)
 	}
 	for d, n := range p.registry.ServedBlobs() {

@@ -55,7 +55,7 @@ func (h *Handlers) brought(ctx context.Context, j job.Job) (images []shelf.Image
 	if pull.DigestOf(j) != "" { // the tag may have moved since
 		at = at.WithDigest(pull.DigestOf(j))
 	}
-	target, err := h.Store.Target(ctx, at)
+	target, err := h.Images.Target(ctx, at)
 	if image.KindOf(err) == image.NotFound {
 		return nil, at, nil
 	}

@@ -50,7 +50,7 @@ func TestAPullThatBroughtABrokenImageSaysSo(t *testing.T) {
 	ref := brokenHost(t) + "/test/broken:1"
 	address := p.start(ref)
 	j := p.end(address)
-	if err := p.store.AwaitUnpacked(t.Context()); err != nil {
+	if err := p.store.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	content := p.get(address)
@@ -61,7 +61,7 @@ func TestAPullThatBroughtABrokenImageSaysSo(t *testing.T) {
 		t.Errorf("state %s", s)
 	}
 	p.get("/pulls").Is(t, http.StatusOK, `data-state="failed"`, "broken")
-	kept, err := p.store.Job(t.Context(), j.ID)
+	kept, err := p.store.Jobs.Job(t.Context(), j.ID)
 	if err != nil || kept.State != job.Failed || !kept.Outcome.Broken || kept.Problem == nil || kept.Problem.Kind != image.Corrupt {
 		t.Errorf("the record is %+v, %v", kept, err)
 	}
@@ -78,7 +78,7 @@ func TestAPullOfSoundImagesIsFineOnceTheyAreChecked(t *testing.T) {
 	p := newPulls(t, nil)
 	address := p.start(p.ref("library/postgres:16"))
 	p.end(address)
-	if err := p.store.AwaitUnpacked(t.Context()); err != nil {
+	if err := p.store.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	page := p.get(address)
@@ -124,8 +124,8 @@ func TestThePageOfAPullWhoseLayersAreBeingCheckedAsksAgain(t *testing.T) {
 func TestTheCheckOfAPullIsPendingUntilItsLayersAreUnpacked(t *testing.T) {
 	p := newPulls(t, nil)
 	j := p.end(p.start(p.ref("library/postgres:16"), "linux/amd64"))
-	h := handlers.New(handlers.Options{Store: p.store, Jobs: p.jobs, Queue: p.queue})
-	if err := p.store.AwaitUnpacked(t.Context()); err != nil {
+	h := handlers.New(handlers.Options{Shelf: pages.Of(p.store), Jobs: p.jobs, Queue: p.queue})
+	if err := p.store.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	settled, err := h.Pulls.Check(t.Context(), j)
@@ -152,7 +152,7 @@ func TestTheCheckOfAPullIsPendingUntilItsLayersAreUnpacked(t *testing.T) {
 func TestAPullWhoseImageWasDeletedHasNoCheck(t *testing.T) {
 	p := newPulls(t, nil)
 	j := job.Job{State: job.Done, Detail: pull.Single{Ref: image.Reference{Repository: "docker.io/library/gone", Tag: "1"}, Digest: image.DigestOf([]byte("gone"))}}
-	check, err := handlers.New(handlers.Options{Store: p.store, Jobs: p.jobs, Queue: p.queue}).Pulls.Check(context.Background(), j)
+	check, err := handlers.New(handlers.Options{Shelf: pages.Of(p.store), Jobs: p.jobs, Queue: p.queue}).Pulls.Check(context.Background(), j)
 	if err != nil || check.Pending || len(check.Broken) > 0 {
 		t.Errorf("%+v, %v", check, err)
 	}

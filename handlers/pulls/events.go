@@ -89,7 +89,7 @@ func (h *Handlers) follow(c echo.Context, s *eventStream, j job.Job, states <-ch
 // sendRecord sends how a pull that is no longer live ended. One that the closing of the queue interrupted
 // has not: its stream just breaks off, and the browser comes back when the server does.
 func (h *Handlers) sendRecord(c echo.Context, s *eventStream, id int64) {
-	j, err := h.Store.Job(c.Request().Context(), id)
+	j, err := h.Records.Job(c.Request().Context(), id)
 	if err != nil {
 		if !errors.Is(err, context.Canceled) {
 			h.Log.Warn("read the record for a stream", "job", id, "error", err)

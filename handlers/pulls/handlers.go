@@ -14,17 +14,22 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// Store is what these pages ask of the shelf.
-type Store interface {
+// ImageStore finds what is stored.
+type ImageStore interface {
+	Target(ctx context.Context, ref image.Reference) (shelf.Target, error)
+}
+
+// JobStore has the records of jobs.
+type JobStore interface {
 	Job(ctx context.Context, id int64) (job.Job, error)
 	Jobs(ctx context.Context, offset, limit int) (jobs []job.Job, total int, err error)
-	Target(ctx context.Context, ref image.Reference) (shelf.Target, error)
 }
 
 // Handlers has the pages of pulling.
 type Handlers struct {
 	Site     *page.Site
-	Store    Store
+	Images   ImageStore
+	Records  JobStore
 	Jobs     *job.Runner
 	Queue    *pull.Queue
 	Resolver *resolve.Resolver

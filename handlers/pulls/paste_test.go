@@ -44,7 +44,7 @@ func TestAPageThatIsAboutNoImageIsRefused(t *testing.T) {
 func TestAPastedIDOrDigestLeadsToWhatTheShelfHas(t *testing.T) {
 	p := newPulls(t, nil)
 	j := p.end(p.start(p.ref("library/postgres:16"), "linux/amd64"))
-	target, err := p.store.Target(t.Context(), j.Reference())
+	target, err := p.store.Images.Target(t.Context(), j.Reference())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func (h *Handlers) Cancel(c echo.Context) error {
 	err = h.Jobs.Cancel(id, h.Site.Requester(c).Name)
 	if image.KindOf(err) == image.NotFound {
 		// Not live: over since long, or never there.
-		j, missing := h.Store.Job(c.Request().Context(), id)
+		j, missing := h.Records.Job(c.Request().Context(), id)
 		if missing != nil {
 			return missing
 		}
@@ -91,5 +91,5 @@ func (h *Handlers) job(ctx context.Context, id int64) (job.Job, error) {
 	if j, live := h.Jobs.Get(id); live {
 		return j, nil
 	}
-	return h.Store.Job(ctx, id)
+	return h.Records.Job(ctx, id)
 }

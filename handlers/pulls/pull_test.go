@@ -39,7 +39,7 @@ func TestAnImageIsPulledWithScriptingOff(t *testing.T) {
 	}
 	hold.Release()
 	p.end(address)
-	if err := p.store.AwaitUnpacked(t.Context()); err != nil {
+	if err := p.store.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	done := p.get(address)
@@ -52,7 +52,7 @@ func TestAnImageIsPulledWithScriptingOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stored, err := p.store.Resolved(t.Context(), ref)
+	stored, err := p.store.Images.Resolved(t.Context(), ref)
 	if err != nil || len(stored.Images) != 1 || stored.Images[0].Manifest != img.Digest() {
 		t.Errorf("stored: %+v, %v; want %s", stored, err, img.Digest())
 	}
@@ -121,7 +121,7 @@ func TestCancellingAPull(t *testing.T) {
 
 func TestCancellingAPullOfAnEarlierRunOfTheServerIsAConflict(t *testing.T) {
 	p := newPulls(t, nil)
-	lease, err := p.store.Ledger().Begin(t.Context(), job.Job{State: job.Done, Detail: pull.Single{Ref: image.Reference{Repository: "docker.io/library/x", Tag: "1"}}})
+	lease, err := p.store.Jobs.Begin(t.Context(), job.Job{State: job.Done, Detail: pull.Single{Ref: image.Reference{Repository: "docker.io/library/x", Tag: "1"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +211,7 @@ func TestTheStreamOfAPullThatIsOverSendsItsStateAndEnds(t *testing.T) {
 	p := newPulls(t, nil)
 	address := p.start(p.ref("library/postgres:16"))
 	p.end(address)
-	if err := p.store.AwaitUnpacked(t.Context()); err != nil {
+	if err := p.store.Unpacker.AwaitUnpacked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	s := p.listen(t.Context(), address)

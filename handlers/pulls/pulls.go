@@ -25,7 +25,7 @@ func (h *Handlers) List(c echo.Context) error {
 	}
 	ctx := c.Request().Context()
 	v := pulls.PullsView{Page: number, Demo: h.Site.IsDemo()}
-	v.Jobs, v.Total, err = h.Store.Jobs(ctx, (number-1)*perPage, perPage)
+	v.Jobs, v.Total, err = h.Records.Jobs(ctx, (number-1)*perPage, perPage)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func TestPullsListsTheNewestFirstAndAsksAgainWhileOneIsLive(t *testing.T) {
 func TestPullsHasPages(t *testing.T) {
 	p := newPulls(t, nil)
 	for i := range pullpages.PerPage + 1 {
-		_, err := p.store.Ledger().Begin(t.Context(), job.Job{
+		_, err := p.store.Jobs.Begin(t.Context(), job.Job{
 			State: job.Done, Detail: pull.Single{Ref: image.Reference{Repository: "docker.io/library/app", Tag: fmt.Sprint(i)}}, Created: time.Now(),
 		})
 		if err != nil {

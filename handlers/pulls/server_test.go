@@ -71,13 +71,13 @@ func newPullsOf(t *testing.T, demo *page.Demo, reg http.Handler) *pullServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.jobs = job.NewRunner(p.store.Ledger(), nil, nil)
-	p.queue = pull.New(pull.Options{Source: client, Shelf: p.store, Runner: p.jobs, DefaultPlatform: amd64, Backoff: fetch.Backoff{First: time.Millisecond}})
+	p.jobs = job.NewRunner(p.store.Jobs, nil, nil)
+	p.queue = pull.New(pull.Options{Source: client, Blobs: p.store.Blobs, Space: p.store.Space, Images: p.store.Images, Recorder: p.store.Recorder, Runner: p.jobs, DefaultPlatform: amd64, Backoff: fetch.Backoff{First: time.Millisecond}})
 	if err := p.queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	h := handlers.New(handlers.Options{
-		Store: p.store, Jobs: p.jobs, Queue: p.queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64,
+		Shelf: pages.Of(p.store), Jobs: p.jobs, Queue: p.queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64,
 		LocalUser: "mira", Demo: demo, Closing: p.closing,
 	})
 	all := pages.Serve(t, h, time.Time{})
@@ -173,7 +173,7 @@ func (p *pullServer) end(address string) job.Job {
 	defer cancel()
 	for range states {
 	}
-	j, err := p.store.Job(p.t.Context(), id)
+	j, err := p.store.Jobs.Job(p.t.Context(), id)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -61,13 +61,13 @@ func inBubble(t *testing.T, test func(t *testing.T, h *handlers.Handlers, closin
 		if err != nil {
 			t.Fatal(err)
 		}
-		jobs := job.NewRunner(store.Ledger(), nil, nil)
-		queue := pull.New(pull.Options{Source: silent{}, Shelf: store, Runner: jobs})
+		jobs := job.NewRunner(store.Jobs, nil, nil)
+		queue := pull.New(pull.Options{Source: silent{}, Blobs: store.Blobs, Space: store.Space, Images: store.Images, Recorder: store.Recorder, Runner: jobs})
 		if err := queue.Start(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		closing := make(chan struct{})
-		test(t, handlers.New(handlers.Options{Store: store, Jobs: jobs, Queue: queue, Logger: slog.New(slog.DiscardHandler), Closing: closing}), closing)
+		test(t, handlers.New(handlers.Options{Shelf: pages.Of(store), Jobs: jobs, Queue: queue, Logger: slog.New(slog.DiscardHandler), Closing: closing}), closing)
 		if err := errors.Join(queue.Close(context.Background()), store.Close()); err != nil {
 			t.Error(err)
 		}

@@ -77,7 +77,7 @@ func (h *Handlers) boxStored(ctx context.Context, m meaning, v *views.BoxView) e
 	}
 	lead := boxLead(ctx, m)
 	if v.Filter != "" {
-		rows, matches, err := h.Store.List(ctx,
+		rows, matches, err := h.Lists.List(ctx,
 			shelf.Query{Text: v.Filter, Sort: shelf.SortPulled, Descending: true, Limit: boxLooks})
 		if err != nil {
 			return err
@@ -130,7 +130,7 @@ func (h *Handlers) boxRepository(ctx context.Context, words string) (views.BoxLe
 	if err != nil || ref.Tag != "" || ref.Digest != "" {
 		return views.BoxLead{}, nil // no name that a repository could have
 	}
-	totals, err := h.Store.RepositoryTotals(ctx, ref.Repository)
+	totals, err := h.Lists.RepositoryTotals(ctx, ref.Repository)
 	if err != nil || totals.Tags < 2 {
 		return views.BoxLead{}, err
 	}
@@ -183,7 +183,7 @@ func (h *Handlers) boxHits(c echo.Context, m meaning) (views.BoxHits, error) {
 	for i, hit := range found {
 		names[i] = hit.Repository
 	}
-	stored, err := h.Store.StoredRepositories(ctx, names)
+	stored, err := h.Images.StoredRepositories(ctx, names)
 	if err != nil {
 		return v, err
 	}

@@ -144,7 +144,7 @@ func TestTheBoxSaysWhatATextIs(t *testing.T) {
 	b := newBoxed(t, hubOfSamples(), "postgres:15")
 	target := b.Target("postgres:15")
 	id := target.Images[0].ID
-	layers, err := b.Store.ImageLayers(t.Context(), target.Images[0].Manifest)
+	layers, err := b.Store.Images.ImageLayers(t.Context(), target.Images[0].Manifest)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,20 +14,25 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// Store is what these pages ask of the shelf.
-type Store interface {
-	List(ctx context.Context, q shelf.Query) (rows []shelf.Row, total int, err error)
+// ImageStore finds what is stored.
+type ImageStore interface {
 	RepositoryExists(ctx context.Context, name image.Repository) (exists bool, err error)
-	RepositoryTotals(ctx context.Context, name image.Repository) (t shelf.RepositoryTotals, err error)
 	Resolved(ctx context.Context, ref image.Reference) (shelf.Stored, error)
 	StoredRepositories(ctx context.Context, names []image.Repository) (map[image.Repository]int, error)
 	StoredTags(ctx context.Context, repo image.Repository, names []string) (map[string]image.Digest, error)
 }
 
+// ListStore has the lists of what is stored.
+type ListStore interface {
+	List(ctx context.Context, q shelf.Query) (rows []shelf.Row, total int, err error)
+	RepositoryTotals(ctx context.Context, name image.Repository) (t shelf.RepositoryTotals, err error)
+}
+
 // Handlers has the Search page, its picker and the box in the header.
 type Handlers struct {
 	Site     *page.Site
-	Store    Store
+	Images   ImageStore
+	Lists    ListStore
 	Resolver *resolve.Resolver
 	Registry *registry.Client
 	Finder   *search.Client

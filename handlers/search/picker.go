@@ -107,7 +107,7 @@ func (h *Handlers) picker(c echo.Context, state address.Search, limit time.Durat
 		return v, nil
 	}
 	ctx := c.Request().Context()
-	totals, err := h.Store.RepositoryTotals(ctx, state.Repo)
+	totals, err := h.Lists.RepositoryTotals(ctx, state.Repo)
 	if err != nil {
 		return v, err
 	}
@@ -217,7 +217,7 @@ func (h *Handlers) pickerTags(ctx context.Context, state address.Search, limit t
 	}
 	t.Page = min(max(1, state.TagPage), t.Pages) // tags go, and people keep addresses
 	page := matching[(t.Page-1)*tagsPerPage : min(t.Page*tagsPerPage, len(matching))]
-	stored, err := h.Store.StoredTags(ctx, state.Repo, page)
+	stored, err := h.Images.StoredTags(ctx, state.Repo, page)
 	if err != nil {
 		return t, err
 	}

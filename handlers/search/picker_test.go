@@ -70,8 +70,8 @@ func newPicker(t testing.TB, tagged fake.Tagged) *picker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jobs := job.NewRunner(store.Ledger(), nil, now)
-	queue := pull.New(pull.Options{Source: client, Shelf: store, Runner: jobs, DefaultPlatform: amd64, Now: now})
+	jobs := job.NewRunner(store.Jobs, nil, now)
+	queue := pull.New(pull.Options{Source: client, Blobs: store.Blobs, Space: store.Space, Images: store.Images, Recorder: store.Recorder, Runner: jobs, DefaultPlatform: amd64, Now: now})
 	if err := queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func newPicker(t testing.TB, tagged fake.Tagged) *picker {
 	})
 	test, _ := t.(*testing.T) // a benchmark asks the pages directly
 	p.Shelf = &pages.Shelf{T: test, Store: store, Jobs: jobs, Queue: queue}
-	p.h = handlers.New(handlers.Options{Store: store, Jobs: jobs, Queue: queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
+	p.h = handlers.New(handlers.Options{Shelf: pages.Of(store), Jobs: jobs, Queue: queue, Registry: client, Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64, LocalUser: "mira", Now: now})
 	p.Pages = pages.Serve(t, p.h, pages.Clock)
 	return p
 }

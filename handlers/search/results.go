@@ -71,7 +71,7 @@ func (h *Handlers) searchResults(ctx context.Context, state address.Search, may 
 	if err := ctx.Err(); err != nil {
 		return r, err
 	}
-	stored, err := h.Store.StoredRepositories(ctx, repositoriesOf(answers))
+	stored, err := h.Images.StoredRepositories(ctx, repositoriesOf(answers))
 	if err != nil {
 		return r, err
 	}

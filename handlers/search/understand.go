@@ -91,7 +91,7 @@ func (h *Handlers) understandID(ctx context.Context, m *meaning, hex string) (do
 		if err != nil {
 			return false, err
 		}
-		if known, err := h.Store.RepositoryExists(ctx, ref.Repository); known || err != nil {
+		if known, err := h.Images.RepositoryExists(ctx, ref.Repository); known || err != nil {
 			return false, err
 		}
 	}
@@ -143,10 +143,10 @@ func (h *Handlers) storedPage(ctx context.Context, ref image.Reference, platform
 	if bare {
 		whole.Tag = image.DefaultTag
 	}
-	stored, err := h.Store.Resolved(ctx, whole)
+	stored, err := h.Images.Resolved(ctx, whole)
 	switch {
 	case image.KindOf(err) == image.NotFound && bare && len(platforms) == 0:
-		known, err := h.Store.RepositoryExists(ctx, ref.Repository)
+		known, err := h.Images.RepositoryExists(ctx, ref.Repository)
 		if err != nil || !known {
 			return "", err
 		}

@@ -117,7 +117,7 @@ func TestIDsAndDigestsLeadToWhatTheShelfHas(t *testing.T) {
 	s.Pull("postgres:15", "linux/amd64")
 	target := s.Target("postgres:15")
 	id, index := target.Images[0].ID, target.Digest
-	layers, err := s.Store.ImageLayers(t.Context(), target.Images[0].Manifest)
+	layers, err := s.Store.Images.ImageLayers(t.Context(), target.Images[0].Manifest)
 	if err != nil || len(layers) == 0 {
 		t.Fatalf("%v, %v", layers, err)
 	}

@@ -10,17 +10,22 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// Store is what these pages ask of the shelf.
-type Store interface {
-	CheckedTags(ctx context.Context, state shelf.UpdateState, limit int) (tags []shelf.TagCheck, total int, err error)
-	CountChecked(ctx context.Context) (map[shelf.UpdateState]int, error)
+// ImageStore finds what is stored.
+type ImageStore interface {
 	RepositoryExists(ctx context.Context, name image.Repository) (exists bool, err error)
 	Target(ctx context.Context, ref image.Reference) (shelf.Target, error)
+}
+
+// TagStore has pins, checks and histories.
+type TagStore interface {
+	CheckedTags(ctx context.Context, state shelf.UpdateState, limit int) (tags []shelf.TagCheck, total int, err error)
+	CountChecked(ctx context.Context) (map[shelf.UpdateState]int, error)
 }
 
 // Handlers has the page of tags that moved at their registries, and the checks.
 type Handlers struct {
 	Site    *page.Site
-	Store   Store
+	Images  ImageStore
+	Tags    TagStore
 	Checker *checks.Checker
 }

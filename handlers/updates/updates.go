@@ -25,12 +25,12 @@ func (h *Handlers) Page(c echo.Context) error {
 	ctx := c.Request().Context()
 	v := updates.UpdatesView{Checks: h.Checker.State()}
 	var err error
-	if v.Counts, err = h.Store.CountChecked(ctx); err != nil {
+	if v.Counts, err = h.Tags.CountChecked(ctx); err != nil {
 		return err
 	}
 	for _, state := range []shelf.UpdateState{shelf.UpdateAvailable, shelf.UpdateGone, shelf.UpdateUnknown} {
 		g := updates.UpdateGroup{State: state}
-		checks, total, err := h.Store.CheckedTags(ctx, state, tagsOfState)
+		checks, total, err := h.Tags.CheckedTags(ctx, state, tagsOfState)
 		if err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ func (h *Handlers) Check(c echo.Context) error {
 			return image.Errorf(image.Invalid, "%.80q is more than a repository's name (repository)", name).
 				Suggest("Leave out what follows the name, from : or @ on.")
 		}
-		known, err := h.Store.RepositoryExists(ctx, ref.Repository)
+		known, err := h.Images.RepositoryExists(ctx, ref.Repository)
 		if err != nil {
 			return err
 		}
@@ -93,7 +93,7 @@ func (h *Handlers) CheckTag(c echo.Context, a address.Image) error {
 			Suggest("Open the tag's page.")
 	}
 	ctx := c.Request().Context()
-	if _, err := h.Store.Target(ctx, a.Ref); err != nil {
+	if _, err := h.Images.Target(ctx, a.Ref); err != nil {
 		return err
 	}
 	if _, err := h.Checker.CheckOne(ctx, a.Ref, h.Site.Requester(c)); err != nil {

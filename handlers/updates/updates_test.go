@@ -183,7 +183,7 @@ func TestAllTagsAreCheckedInTheBackgroundByOneHEADEachAndAGETWhereThatIsRefused(
 	}
 	page := c.Get("/updates")
 	page.Is(t, http.StatusOK, "1 up to date, 1 with an update, 1 gone, 1 unknown", "asked for by mira", ">Update available<", ">Gone from the registry<", `action="/images/docker.io/library/app:3/check"`)
-	state, err := c.Store.TagCheck(t.Context(), image.Reference{Repository: "docker.io/library/app", Tag: "1"})
+	state, err := c.Store.Tags.TagCheck(t.Context(), image.Reference{Repository: "docker.io/library/app", Tag: "1"})
 	if err != nil || state.State != "current" {
 		t.Errorf("app:1 is %+v, %v", state, err)
 	}

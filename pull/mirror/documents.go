@@ -85,7 +85,7 @@ func (m *Mirror) origin(ctx context.Context, ref image.Reference) (o origin, kno
 	if o, known = m.docs.Get(ref); known {
 		return o, true, nil
 	}
-	l, err := m.shelf.Listed(ctx, ref)
+	l, err := m.images.Listed(ctx, ref)
 	switch {
 	case image.KindOf(err) == image.NotFound:
 		return origin{}, false, nil

@@ -38,20 +38,25 @@ const (
 	noteTimeout  = 10 * time.Second // for one write to the shelf's records
 )
 
-// Shelf is what a Mirror looks up in the storage.
-type Shelf interface {
+// Blobs are the files of blobs.
+type Blobs interface {
 	// HasBlob reports whether the blob's whole, verified file is on disk.
 	HasBlob(d image.Descriptor) bool
+}
+
+// Images is what a Mirror looks up of what is stored.
+type Images interface {
 	// Listed returns which index of a repository lists a digest, and under which reference that is stored; NotFound
 	// where none does.
 	Listed(ctx context.Context, ref image.Reference) (shelf.Indexed, error)
 }
 
-// Options are what a Mirror works with. Queue, Jobs, Shelf and Registries are required.
+// Options are what a Mirror works with. Queue, Jobs, Blobs, Images and Registries are required.
 type Options struct {
 	Queue      *pull.Queue
 	Jobs       *job.Runner // those of the queue
-	Shelf      Shelf
+	Blobs      Blobs
+	Images     Images
 	Checks     Checks        // keeps what is heard of stored tags; nil: nothing
 	Registries []string      // hosts that may be fetched from, as in references
 	Fresh      time.Duration // for which the answer about a tag holds
@@ -64,7 +69,8 @@ type Options struct {
 type Mirror struct {
 	queue      *pull.Queue
 	jobs       *job.Runner
-	shelf      Shelf
+	stored     Blobs
+	images     Images
 	checks     Checks
 	registries []string
 	fresh      time.Duration
@@ -86,7 +92,7 @@ func New(o Options) *Mirror {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	m := &Mirror{
-		queue: o.Queue, jobs: o.Jobs, shelf: o.Shelf, checks: o.Checks,
+		queue: o.Queue, jobs: o.Jobs, stored: o.Blobs, images: o.Images, checks: o.Checks,
 		registries: o.Registries, fresh: o.Fresh, log: o.Logger,
 		tags:   memo.NewRecent[image.Reference, Standing](mostTags),
 		docs:   memo.NewRecent[image.Reference, origin](mostDocs),

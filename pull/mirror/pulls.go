@@ -111,7 +111,7 @@ func (m *Mirror) Blob(ctx context.Context, repo image.Repository, d image.Digest
 		wanted, known := m.queue.Wanted(repo, d)
 		return bare(wanted), known, nil
 	}
-	if !m.shelf.HasBlob(b.Descriptor) {
+	if !m.stored.HasBlob(b.Descriptor) {
 		manifest := repo.At(b.manifest)
 		last, _ := m.begun.Get(manifest)
 		if _, live := m.jobs.Get(last.job); !live && m.jobs.Now().Sub(last.at) > restEnded {

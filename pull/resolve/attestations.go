@@ -76,13 +76,13 @@ func (k *documents) attestations(ctx context.Context, repo image.Repository, all
 // limit is not waited for.
 func (k *documents) attestation(ctx context.Context, repo image.Repository, d image.Descriptor) (
 	a image.Attestation, err error) {
-	if k.shelf.HasBlob(d) {
+	if k.blobs.HasBlob(d) {
 		// else it went meanwhile, or is damaged
-		if raw, err := k.shelf.ReadBlob(d.Digest, image.MaxAttestationManifest); err == nil {
+		if raw, err := k.blobs.ReadBlob(d.Digest, image.MaxAttestationManifest); err == nil {
 			return image.ParseAttestation(d.MediaType, raw)
 		}
 	}
-	if a, err = k.shelf.KeptAttestation(ctx, d.Digest); err == nil {
+	if a, err = k.images.KeptAttestation(ctx, d.Digest); err == nil {
 		return a, nil
 	}
 	err = k.brief(ctx, func(ctx context.Context) error {
@@ -97,7 +97,7 @@ func (k *documents) attestation(ctx context.Context, repo image.Repository, d im
 	if err != nil {
 		return a, err
 	}
-	if err := k.shelf.KeepAttestation(ctx, a); err != nil {
+	if err := k.images.KeepAttestation(ctx, a); err != nil {
 		k.log.Warn("manifest not kept", "digest", string(d.Digest), "error", err)
 	}
 	return a, nil

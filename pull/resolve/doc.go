@@ -26,14 +26,19 @@ type Source interface {
 	Blob(ctx context.Context, repo image.Repository, d image.Descriptor, offset int64) (io.ReadCloser, int64, error)
 }
 
-// Shelf is what a Resolver needs of the storage. Errors are image.Errors; NotFound where something is not stored.
-type Shelf interface {
+// Blobs are the files of blobs, as far as a Resolver needs them.
+type Blobs interface {
 	// HasBlob reports whether the blob's whole, verified file is on disk.
 	HasBlob(d image.Descriptor) bool
 	// PartialBlob returns how many bytes of a blob an unfinished attempt has left on disk; 0 where there are none.
 	PartialBlob(d image.Digest) int64
 	// ReadBlob reads a small blob whole; one over limit bytes is TooLarge.
 	ReadBlob(d image.Digest, limit int64) ([]byte, error)
+}
+
+// Images is what a Resolver needs to know of what is stored. Errors are image.Errors; NotFound where something is not
+// stored.
+type Images interface {
 	// Resolved returns what the shelf holds under a reference.
 	Resolved(ctx context.Context, ref image.Reference) (shelf.Stored, error)
 	// KeptDocument returns an index or a manifest that is stored, or that KeepDocument kept, with its bytes

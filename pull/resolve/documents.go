@@ -7,10 +7,11 @@ import (
 	"log/slog"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/stowage/stowage/guard"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/memo"
-	"golang.org/x/sync/errgroup"
 )
 
 const manifestsAtOnce = 4 // manifests of one index read at once
@@ -32,7 +33,8 @@ type reading struct {
 // shelf where they are there, or else from the registry. Safe for concurrent use.
 type documents struct {
 	source Source
-	shelf  Shelf
+	blobs  Blobs
+	images Images
 	brief  Retrier
 	log    *slog.Logger
 	cache  *memo.Recent[image.Digest, image.Document] // digests never change meaning
@@ -41,9 +43,9 @@ type documents struct {
 	reading map[reading]chan struct{} // documents that somebody is about to read; closed when over
 }
 
-func newDocuments(source Source, shelf Shelf, brief Retrier, log *slog.Logger) *documents {
+func newDocuments(source Source, blobs Blobs, images Images, brief Retrier, log *slog.Logger) *documents {
 	return &documents{
-		source: source, shelf: shelf, brief: brief, log: log,
+		source: source, blobs: blobs, images: images, brief: brief, log: log,
 		cache:   memo.NewRecentOf(cacheMost, cacheBytes, rawSize),
 		reading: make(map[reading]chan struct{}),
 	}
@@ -63,7 +65,7 @@ func (k *documents) came(ctx context.Context, head image.Descriptor) {
 
 // keep remembers a document that came from a registry.
 func (k *documents) keep(ctx context.Context, doc image.Document) {
-	if err := k.shelf.KeepDocument(ctx, doc); err != nil {
+	if err := k.images.KeepDocument(ctx, doc); err != nil {
 		k.log.Warn("manifest not kept", "digest", string(doc.Digest), "error", err)
 	}
 	k.remember(doc)
@@ -127,7 +129,7 @@ func (k *documents) readFirst(ctx context.Context, repo image.Repository, d imag
 		close(k.reading[key])
 		delete(k.reading, key)
 	}()
-	doc, err := k.shelf.KeptDocument(ctx, d)
+	doc, err := k.images.KeptDocument(ctx, d)
 	switch kind := image.KindOf(err); {
 	case err == nil:
 	case kind != image.NotFound && kind != image.Corrupt && kind != image.Damaged:
@@ -194,9 +196,9 @@ func (k *documents) manifests(ctx context.Context, repo image.Repository, entrie
 
 // config reads a config into memory without storing it, for an image whose platform stands nowhere else.
 func (k *documents) config(ctx context.Context, repo image.Repository, m *image.Manifest) (*image.Config, error) {
-	if k.shelf.HasBlob(m.Config) {
+	if k.blobs.HasBlob(m.Config) {
 		// else it went meanwhile, or is damaged
-		if raw, err := k.shelf.ReadBlob(m.Config.Digest, image.MaxConfigSize); err == nil {
+		if raw, err := k.blobs.ReadBlob(m.Config.Digest, image.MaxConfigSize); err == nil {
 			return image.ParseConfig(raw, m)
 		}
 	}

@@ -136,7 +136,7 @@ func (s *Resolver) price(ctx context.Context, repo image.Repository, o *Offer) e
 	o.Manifest = doc.Manifest
 	counted := make(map[image.Digest]bool, len(doc.Manifest.Layers))
 	for _, d := range doc.Manifest.Layers {
-		l := OfferedLayer{Descriptor: d, Stored: s.shelf.HasBlob(d)}
+		l := OfferedLayer{Descriptor: d, Stored: s.blobs.HasBlob(d)}
 		o.Layers = append(o.Layers, l)
 		if counted[d.Digest] {
 			continue
@@ -159,10 +159,10 @@ func (s *Resolver) price(ctx context.Context, repo image.Repository, o *Offer) e
 
 // Here gives how many bytes of a layer need not be downloaded: all, or those that an unfinished pull left.
 func (s *Resolver) Here(d image.Descriptor) int64 {
-	if s.shelf.HasBlob(d) {
+	if s.blobs.HasBlob(d) {
 		return d.Size
 	}
-	left := s.shelf.PartialBlob(d.Digest)
+	left := s.blobs.PartialBlob(d.Digest)
 	if left > d.Size { // of another size than announced, so it will be begun anew
 		return 0
 	}

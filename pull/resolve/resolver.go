@@ -11,10 +11,11 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// Options are what a Resolver works with. Source and Shelf are required.
+// Options are what a Resolver works with. Source, Blobs and Images are required.
 type Options struct {
 	Source   Source
-	Shelf    Shelf
+	Blobs    Blobs
+	Images   Images
 	Standard image.Platform // what is chosen where nobody chooses
 	Brief    Retrier        // makes requests that nothing is to wait long for; Once
 	Logger   *slog.Logger
@@ -25,7 +26,8 @@ type Options struct {
 // registry. Make one with New. Safe for concurrent use.
 type Resolver struct {
 	source   Source
-	shelf    Shelf
+	blobs    Blobs
+	images   Images
 	standard image.Platform
 	brief    Retrier
 	docs     *documents
@@ -48,8 +50,8 @@ func New(o Options) *Resolver {
 		o.Now = time.Now
 	}
 	return &Resolver{
-		source: o.Source, shelf: o.Shelf, standard: o.Standard, brief: o.Brief,
-		docs: newDocuments(o.Source, o.Shelf, o.Brief, o.Logger), now: o.Now,
+		source: o.Source, blobs: o.Blobs, images: o.Images, standard: o.Standard, brief: o.Brief,
+		docs: newDocuments(o.Source, o.Blobs, o.Images, o.Brief, o.Logger), now: o.Now,
 	}
 }
 
@@ -105,7 +107,7 @@ func (s *Resolver) wanted(ctx context.Context, w Want, retry Retrier) (t Resolve
 
 // OnShelf returns what the shelf has under a reference; nothing is no error.
 func (s *Resolver) OnShelf(ctx context.Context, ref image.Reference) (shelf.Stored, error) {
-	stored, err := s.shelf.Resolved(ctx, ref)
+	stored, err := s.images.Resolved(ctx, ref)
 	if err != nil && image.KindOf(err) != image.NotFound {
 		return shelf.Stored{}, fmt.Errorf("look up %s on the shelf: %w", ref, err)
 	}

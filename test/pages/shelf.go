@@ -106,8 +106,9 @@ func NewOf(t *testing.T, host string, set ...func(*storage.Options)) *Shelf {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jobs := job.NewRunner(store.Ledger(), nil, now)
-	queue := pull.New(pull.Options{Source: mirror{client, host}, Shelf: store, Runner: jobs, DefaultPlatform: amd64,
+	jobs := job.NewRunner(store.Jobs, nil, now)
+	queue := pull.New(pull.Options{Source: mirror{client, host}, Blobs: store.Blobs, Space: store.Space, Images: store.Images,
+		Recorder: store.Recorder, Runner: jobs, DefaultPlatform: amd64,
 		Now: now})
 	if err := queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -117,10 +118,10 @@ func NewOf(t *testing.T, host string, set ...func(*storage.Options)) *Shelf {
 			t.Error(err)
 		}
 	})
-	checker := checks.New(checks.Options{Source: mirror{client, host}, Shelf: store, Now: now})
+	checker := checks.New(checks.Options{Source: mirror{client, host}, Shelf: store.Tags, Now: now})
 	t.Cleanup(checker.Close)
 	s := &Shelf{T: t, Store: store, Jobs: jobs, Queue: queue}
-	s.options = handlers.Options{Store: store, Jobs: jobs, Queue: queue, Checker: checker, Registry: client,
+	s.options = handlers.Options{Shelf: Of(store), Jobs: jobs, Queue: queue, Checker: checker, Registry: client,
 		Search: search.New(client, client.Outbound()), Logger: slog.New(slog.DiscardHandler), DefaultPlatform: amd64,
 		LocalUser: "mira", Now: now}
 	s.Configure(func(*handlers.Options) {})
@@ -165,10 +166,10 @@ func (s *Shelf) Pull(reference string, platforms ...string) {
 			break
 		}
 	}
-	if kept, err := s.Store.Job(s.T.Context(), j.ID); err != nil || kept.State != job.Done && !kept.Outcome.Broken {
+	if kept, err := s.Store.Jobs.Job(s.T.Context(), j.ID); err != nil || kept.State != job.Done && !kept.Outcome.Broken {
 		s.T.Fatalf("pull %s: %+v, %v", reference, kept, err)
 	}
-	if err := s.Store.AwaitUnpacked(s.T.Context()); err != nil {
+	if err := s.Store.Unpacker.AwaitUnpacked(s.T.Context()); err != nil {
 		s.T.Fatal(err)
 	}
 }
@@ -180,7 +181,7 @@ func (s *Shelf) Target(reference string) shelf.Target {
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	target, err := s.Store.Target(s.T.Context(), ref)
+	target, err := s.Store.Images.Target(s.T.Context(), ref)
 	if err != nil {
 		s.T.Fatal(err)
 	}
@@ -190,7 +191,7 @@ func (s *Shelf) Target(reference string) shelf.Target {
 // Names returns the names of the list's rows.
 func (s *Shelf) Names() []string {
 	s.T.Helper()
-	rows, _, err := s.Store.List(s.T.Context(), shelf.Query{Limit: 200})
+	rows, _, err := s.Store.Lists.List(s.T.Context(), shelf.Query{Limit: 200})
 	if err != nil {
 		s.T.Fatal(err)
 	}
@@ -273,7 +274,7 @@ func Filled(t *testing.T) *Shelf {
 // Layer returns the digest of a layer of the platform that stands for a reference.
 func (s *Shelf) Layer(reference string, position int) image.Digest {
 	s.T.Helper()
-	layers, err := s.Store.ImageLayers(s.T.Context(), s.Store.Preferred(s.Target(reference).Images).Manifest)
+	layers, err := s.Store.Images.ImageLayers(s.T.Context(), s.Store.Images.Preferred(s.Target(reference).Images).Manifest)
 	if err != nil {
 		s.T.Fatal(err)
 	}
@@ -291,4 +292,13 @@ func (s *Shelf) PullRolling(reg *fake.Registry, version int) {
 		s.T.Fatal(err)
 	}
 	s.Pull("ubuntu:rolling", "linux/amd64")
+}
+
+// Of returns the parts of a store that pages ask.
+func Of(s *storage.Store) handlers.Shelf {
+	return handlers.Shelf{
+		Images: s.Images, Lists: s.Lists, Tags: s.Tags, Blobs: s.Blobs, Space: s.Space, Downloads: s.Downloads,
+		Usage: s.Usage, Removals: s.Removals, Records: s.Jobs, Serving: s.Serving, Unpacker: s.Unpacker,
+		Sweeper: s.Janitor, Folder: s,
+	}
 }
