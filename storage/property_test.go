@@ -520,7 +520,7 @@ func (w *walker) holds() {
 }
 
 // holdsOnDisk holds the files and index.json against the rows. Files without a row are left by a crash, and gone after
-// the next start; a keeper that fails leaves them, too.
+// the next start; a janitor that fails leaves them, too.
 func (w *walker) holdsOnDisk() {
 	w.t.Helper()
 	type row struct {

@@ -13,7 +13,7 @@ import (
 
 func TestAFileThatAPullHoldsWaitsForIt(t *testing.T) {
 	s, c := newUndoShelf(t)
-	s.keeperFails(nil, nil) // tries again at once
+	s.janitorFails(nil, nil) // tries again at once
 	s.pull("redis:7=redis amd64")
 	layer, err := s.Layers["redis"].Content()
 	if err != nil {
@@ -43,7 +43,7 @@ func TestAFileThatAPullTakesHoldOfAtTheLastMomentStays(t *testing.T) {
 	}
 	real := s.Janitor.persist
 	var release func()
-	s.keeperFails(nil, func() error {
+	s.janitorFails(nil, func() error {
 		if release == nil {
 			release = s.Blobs.Hold([]image.Digest{layer.Digest})
 		}
@@ -117,7 +117,7 @@ func TestSweepingFreesAFullDisk(t *testing.T) {
 	s.fill([]string{"redis:7=redis amd64", "ubuntu:22.04=jammy amd64"})
 	real := s.Janitor.writeIndex
 	redis := s.Build("redis").Digest()
-	s.keeperFails(func(ctx context.Context) error {
+	s.janitorFails(func(ctx context.Context) error {
 		if _, there := s.files()[redis]; there {
 			return image.Errorf(image.DiskFull, "the server's disk is full")
 		}
@@ -137,7 +137,7 @@ func TestASweepThatWasCutOffIsFinishedLater(t *testing.T) {
 	s.fill([]string{"ubuntu:22.04=jammy amd64", "redis:7=redis amd64"})
 	s.delete(false, "ubuntu:22.04")
 	real, copied := s.Janitor.persist, ""
-	s.keeperFails(nil, func() error {
+	s.janitorFails(nil, func() error {
 		if copied == "" {
 			copied = s.copyFolder() // here the power goes
 		}

@@ -53,6 +53,7 @@ type janitorTimes struct {
 	again time.Duration // until what failed, or was held by a pull, is tried again
 }
 
+// init sets what a Janitor begins with, beside what it is given.
 func (k *Janitor) init() {
 	k.kick, k.dirty, k.persist = make(chan struct{}, 1), true, k.db.Persist
 	k.waits = janitorTimes{settleDelay, settleAgain}
@@ -216,7 +217,7 @@ func (k *Janitor) sweepFiles(ctx context.Context, files []image.Digest) {
 	k.log.Info("swept stray blobs", "files", len(files), "bytes", freed)
 }
 
-// pullsGoOn tells whether pulls that an earlier process left are about to go on: what they have fetched is
+// pullsGoOn reports whether pulls that an earlier process left are about to go on: what they have fetched is
 // theirs, however long the server was down, and nobody holds it yet.
 func (k *Janitor) pullsGoOn(ctx context.Context) (unfinished bool) {
 	err := k.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pulls WHERE state NOT IN ('done', 'failed', 'cancelled'))`).Scan(&unfinished)
@@ -273,7 +274,7 @@ func (k *Janitor) sweepStrays(ctx context.Context) {
 	}
 }
 
-// layoutEntries gives index.json's descriptors: one for each tag, named by its full reference as the OCI
+// layoutEntries returns index.json's descriptors: one for each tag, named by its full reference as the OCI
 // image layout and containerd do, and one for each digest that has no tag.
 func (k *Janitor) layoutEntries(ctx context.Context) iter.Seq2[image.Descriptor, error] {
 	return func(yield func(image.Descriptor, error) bool) {

@@ -17,8 +17,8 @@ import (
 	"github.com/stowage/stowage/storage/database"
 )
 
-// keeperFails puts what is given in place of the janitor's steps and lets it try again at once.
-func (s *testShelf) keeperFails(writeIndex func(context.Context) error, persist func() error) {
+// janitorFails puts what is given in place of the janitor's steps and lets it try again at once.
+func (s *testShelf) janitorFails(writeIndex func(context.Context) error, persist func() error) {
 	s.Janitor.Settle()
 	k := s.Janitor
 	k.mu.Lock()
@@ -43,7 +43,7 @@ func TestAnIndexThatCouldNotBeWrittenIsTriedAgain(t *testing.T) {
 	s := newShelf(t)
 	s.pull("redis:7=redis amd64")
 	real, tries := s.Janitor.writeIndex, 0
-	s.keeperFails(func(ctx context.Context) error {
+	s.janitorFails(func(ctx context.Context) error {
 		if tries++; tries == 1 {
 			if len(s.files()) == 0 {
 				t.Error("files went before index.json was written")
@@ -62,7 +62,7 @@ func TestDeletingFreesAFullDisk(t *testing.T) {
 	s.pull("ubuntu:22.04=jammy amd64")
 	real := s.Janitor.writeIndex
 	redis := s.Build("redis").Digest()
-	s.keeperFails(func(ctx context.Context) error {
+	s.janitorFails(func(ctx context.Context) error {
 		if _, there := s.files()[redis]; there {
 			return image.Errorf(image.DiskFull, "the server's disk is full")
 		}
@@ -77,7 +77,7 @@ func TestFilesStayUntilTheirRowsAreSurelyGone(t *testing.T) {
 	s := newShelf(t)
 	s.pull("redis:7=redis amd64")
 	real, tries := s.Janitor.persist, 0
-	s.keeperFails(nil, func() error {
+	s.janitorFails(nil, func() error {
 		if len(s.files()) == 0 {
 			t.Error("files went first")
 		}
