@@ -147,7 +147,7 @@ func (s *layers) settleImage(ctx context.Context, tx *sql.Tx, manifest image.Dig
 // read, or until ctx ends.
 func (u *Unpacker) AwaitUnpacked(ctx context.Context) error {
 	for range 2 { // the first rest may end a round that had begun before
-		rest := u.resting()
+		rest := u.rest.next()
 		var pending bool
 		err := u.layers.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM layers WHERE state = 'pending')`).Scan(&pending)
 		if err != nil || !pending {

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"runtime"
 	"slices"
-	"sync"
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/image/layer"
@@ -64,8 +63,7 @@ type Unpacker struct {
 	heavy     map[image.Digest]bool // that have to be read by themselves
 	heavyRuns bool
 
-	mu   sync.Mutex
-	rest chan struct{} // closed, and made anew, each time nothing is left to do; held by mu
+	rest bell // rings each time nothing is left to do
 }
 
 // unpacked is how the reading of a layer ended.
@@ -78,22 +76,8 @@ type unpacked struct {
 func newUnpacker(blobs *blob.Store, layers *layers, log *slog.Logger) *Unpacker {
 	return &Unpacker{
 		blobs: blobs, layers: layers, log: log, limits: layer.DefaultLimits, most: min(mostUnpackers, runtime.GOMAXPROCS(0)), kick: make(chan struct{}, 1), done: make(chan unpacked), stale: true,
-		running: map[image.Digest]bool{}, left: map[image.Digest]bool{}, heavy: map[image.Digest]bool{}, rest: make(chan struct{}),
+		running: map[image.Digest]bool{}, left: map[image.Digest]bool{}, heavy: map[image.Digest]bool{},
 	}
-}
-
-// resting gives a channel that is closed when the unpacker next has nothing left to do.
-func (u *Unpacker) resting() <-chan struct{} {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.rest
-}
-
-func (u *Unpacker) rested() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	close(u.rest)
-	u.rest = make(chan struct{})
 }
 
 func (u *Unpacker) wake() {
@@ -110,7 +94,7 @@ func (u *Unpacker) run(ctx context.Context) {
 			u.log.Error("unpack layers", "error", err)
 		}
 		if len(u.running) == 0 {
-			u.rested()
+			u.rest.ring()
 		}
 		select {
 		case <-ctx.Done():

@@ -114,7 +114,7 @@ func TestHostileLayersHoldUpNoOther(t *testing.T) {
 	}
 	<-began // one of them holds the place of the heavy ones
 	s.pull("postgres:15=postgres amd64")
-	rested := s.Unpacker.resting()
+	rested := s.Unpacker.rest.next()
 	for len(s.pendingLayers()) > len(bombs) {
 		s.Unpacker.wake()
 	}
