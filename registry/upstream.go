@@ -43,8 +43,8 @@ type upstreams struct {
 	slots map[string]*slot // by host
 }
 
-// slot holds a host's upstream. The lock, a channel so that waiting can be cancelled, makes that a host is
-// found out about once.
+// slot holds a host's upstream. The lock lets one request at a time find out about the host. It is a channel, so that
+// waiting for it can be cancelled.
 type slot struct {
 	lock chan struct{}
 	up   *upstream

@@ -123,7 +123,8 @@ type Served struct {
 
 // Unserved is what the indexes of a repository say of a manifest that is not stored.
 type Unserved struct {
-	Kind     image.EntryKind
-	Platform image.Platform   // zero where the index does not say; of an attestation, that of the image that it describes
+	Kind image.EntryKind
+	// Platform is zero where the index does not say. An attestation has the platform of the image that it describes.
+	Platform image.Platform
 	Stored   []image.Platform // of the same index, in its order
 }
