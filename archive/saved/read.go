@@ -139,8 +139,8 @@ func (m *Archive) add(ctx context.Context, h *tar.Header, content io.Reader) err
 		}
 		return m.addFile(ctx, name, content, h.Size)
 	case tar.TypeSymlink:
-		return m.addLink(name, path.Join(path.Dir(name), h.Linkname),
-			h.Linkname) //nolint:gosec // G305: a key of the table of names, never a path on the disk
+		to := path.Join(path.Dir(name), h.Linkname) //nolint:gosec // G305: a key of the table of names, no path on the disk
+		return m.addLink(name, to, h.Linkname)
 	case tar.TypeLink:
 		return m.addLink(name, path.Clean(h.Linkname), h.Linkname)
 	case tar.TypeGNUSparse:
