@@ -114,21 +114,25 @@ type Options struct {
 func New(o Options) *Handlers {
 	s := o.Shelf
 	site := page.New(page.Options{
-		Blobs: s.Blobs, Serving: s.Serving, Health: s.Folder, Jobs: o.Jobs, Logger: o.Logger, LocalUser: o.LocalUser, ExternalURL: o.ExternalURL, Now: o.Now,
+		Blobs: s.Blobs, Serving: s.Serving, Health: s.Folder, Jobs: o.Jobs, Logger: o.Logger, LocalUser: o.LocalUser,
+		ExternalURL: o.ExternalURL, Now: o.Now,
 		Demo: o.Demo,
 	})
 	lookup := &lookup.Desk{
-		Site: site, Images: s.Images, Lists: s.Lists, Space: s.Space, Jobs: o.Jobs, Registry: o.Registry, Log: o.Logger, Platform: o.DefaultPlatform,
+		Site: site, Images: s.Images, Lists: s.Lists, Space: s.Space, Jobs: o.Jobs, Registry: o.Registry, Log: o.Logger,
+		Platform: o.DefaultPlatform,
 	}
 	h := &Handlers{
 		Site:   site,
 		Images: &images.Handlers{Site: site, Lists: s.Lists, Usage: s.Usage},
 		Pulls: &pulls.Handlers{
-			Site: site, Images: s.Images, Records: s.Records, Jobs: o.Jobs, Queue: o.Queue, Resolver: o.Queue.Resolver(), Lookup: lookup,
-			Log: o.Logger, Platform: o.DefaultPlatform, Closing: o.Closing,
+			Site: site, Images: s.Images, Records: s.Records, Jobs: o.Jobs, Queue: o.Queue, Resolver: o.Queue.Resolver(),
+			Lookup: lookup,
+			Log:    o.Logger, Platform: o.DefaultPlatform, Closing: o.Closing,
 		},
 		Search: &searchpages.Handlers{
-			Site: site, Images: s.Images, Lists: s.Lists, Resolver: o.Queue.Resolver(), Registry: o.Registry, Finder: o.Search, Lookup: lookup,
+			Site: site, Images: s.Images, Lists: s.Lists, Resolver: o.Queue.Resolver(), Registry: o.Registry, Finder: o.Search,
+			Lookup:   lookup,
 			Log:      o.Logger,
 			Platform: o.DefaultPlatform,
 		},
@@ -139,7 +143,8 @@ func New(o Options) *Handlers {
 			Sweeper: s.Sweeper, Folder: s.Folder, Log: o.Logger,
 		},
 		Archives: &archives.Handlers{
-			Site: site, Images: s.Images, Blobs: s.Blobs, Space: s.Space, Downloads: s.Downloads, Importer: o.Importer, Log: o.Logger,
+			Site: site, Images: s.Images, Blobs: s.Blobs, Space: s.Space, Downloads: s.Downloads, Importer: o.Importer,
+			Log:     o.Logger,
 			Closing: o.Closing,
 		},
 		Updates: &updates.Handlers{Site: site, Images: s.Images, Tags: s.Tags, Checker: o.Checker},

@@ -20,8 +20,8 @@ func IndentedSize(raw []byte) int {
 	return size
 }
 
-// measure returns how many values a JSON text has at most, how many levels deep the deepest one stands, and how many bytes
-// the text has at most once it is indented. It reads no value and asks for no valid text.
+// measure returns how many values a JSON text has at most, how many levels deep the deepest one stands, and how many
+// bytes the text has at most once it is indented. It reads no value and asks for no valid text.
 func measure(raw []byte) (values, deepest, indented int) {
 	quoted, depth := false, 0
 	indented = len(raw)

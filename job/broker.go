@@ -33,7 +33,7 @@ func (b *broker) open(id int64, state func() Job) {
 	b.topics[id] = &topic{state: state, subscribers: make(map[chan Job]struct{})}
 }
 
-// publish tells the subscribers of a job its newest state, unless they know it.
+// publish sends the subscribers of a job its newest state, unless they know it.
 func (b *broker) publish(id int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -67,7 +67,7 @@ func (b *broker) close(id int64) {
 	}
 }
 
-// subscribe gives a channel that holds the job's newest state, now and after each change, and is closed
+// subscribe returns a channel that holds the job's newest state, now and after each change, and is closed
 // when the job is no longer live. cancel may be called more than once.
 func (b *broker) subscribe(id int64) (states <-chan Job, cancel func()) {
 	b.mu.Lock()

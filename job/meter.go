@@ -8,7 +8,7 @@ const (
 	sampleEvery = 250 * time.Millisecond
 )
 
-// meter gives a rate over a sliding window.
+// meter measures a rate over a sliding window.
 type meter struct {
 	samples []sample
 }

@@ -220,7 +220,7 @@ func (r *Runner) Advance(run *Run, f func(j *Job)) {
 	r.broker.publish(run.id)
 }
 
-// Tell tells the state of a job to whoever watches it.
+// Tell sends the state of a job to whoever watches it.
 func (r *Runner) Tell(run *Run) { r.broker.publish(run.id) }
 
 // Save keeps a job. A failure is logged and not the job's: what it brings is kept apart from it.

@@ -19,7 +19,7 @@ type Ledger interface {
 	Unfinished(ctx context.Context) ([]Job, error)
 	// Claim claims the one that choose picks of the jobs that wait, oldest first; ok is false where it picks none.
 	Claim(ctx context.Context, choose func(waiting []Turn) (id int64, ok bool)) (l Lease, ok bool, err error)
-	// Release gives a claim up of a job that is not over: it waits again.
+	// Release gives up the claim of a job that is not over: it waits again.
 	Release(ctx context.Context, l Lease) error
 	// Save replaces what is kept of a job; it fails, and changes nothing, where the job was claimed since the lease was
 	// given, which is that of a job that waits where its epoch is 0. The end of a job that cannot be written is written

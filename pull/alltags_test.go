@@ -41,7 +41,7 @@ func (b *bench) doneAll(match string, platforms ...string) job.Job {
 	return j
 }
 
-// states gives a word for each line.
+// states returns a word for each line.
 func states(j job.Job) []string {
 	var all []string
 	for _, l := range allTags(j).Tags {

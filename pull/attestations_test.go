@@ -57,7 +57,7 @@ func (u *upstream) asked() int {
 	return u.attested
 }
 
-// attested gives the digests of what is stored about an image.
+// attested returns the digests of what is stored about an image.
 func (b *bench) attested(of image.Descriptor) (found []image.Digest) {
 	b.Helper()
 	all, err := b.store.Images.Attestations(b.ctx, of.Digest)
@@ -70,7 +70,7 @@ func (b *bench) attested(of image.Descriptor) (found []image.Digest) {
 	return found
 }
 
-// passedOver gives the lines of a job that say what it went without.
+// passedOver returns the lines of a job that say what it went without.
 func passedOver(j job.Job) (lines []string) {
 	for _, l := range j.Outcome.Lines {
 		if strings.Contains(l, "passed over") {

@@ -13,7 +13,7 @@ func keptMoving(ref image.Reference) error {
 	return image.Errorf(image.Unavailable, "%s kept moving while it was pulled", ref.Familiar()).Suggest("Pull it again.")
 }
 
-// hitsAll tells of an error that it would hit each other tag too.
+// hitsAll reports whether an error would hit each other tag too.
 func hitsAll(err error) bool {
 	switch image.KindOf(err) {
 	case image.RateLimited, image.Unauthorized, image.DiskFull, image.ReadOnly, image.Damaged, image.Cancelled:

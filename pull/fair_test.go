@@ -21,7 +21,7 @@ type line struct {
 	readers int
 }
 
-// over gives a body as it comes over the line. What only one test reads at a time needs no lock: in a bubble with a
+// over returns a body as it comes over the line. What only one test reads at a time needs no lock: in a bubble with a
 // clock of its own the readers are counted when they begin to wait.
 func (l *line) over(ctx context.Context, chunk int, u *upstream, body io.Reader) io.Reader {
 	return readerFunc(func(p []byte) (int, error) {
@@ -189,7 +189,7 @@ func TestADocumentThatOneRegistryWithholdsIsReadFromAnother(t *testing.T) {
 	})
 }
 
-// withOthers gives how long ten people wait for a pull each, beside one who wants some.
+// withOthers returns how long ten people wait for a pull each, beside one who wants some.
 func withOthers(t *testing.T, greedy int) (slowest time.Duration) {
 	inBubble(t, pull.Options{}, func(b *bench) {
 		shared := &line{rate: 1_000_000}

@@ -133,7 +133,7 @@ func (b *bench) fails(kind image.Kind, ref image.Reference, platforms ...string)
 	return *j.Problem
 }
 
-// live gives a job once everything waits for something.
+// live returns a job once everything waits for something.
 func (b *bench) live(id int64) job.Job {
 	b.Helper()
 	synctest.Wait()
@@ -153,7 +153,7 @@ func equal[T comparable](t *testing.T, what string, got, want []T) {
 	}
 }
 
-// allTags gives what the pull of all tags knows.
+// allTags returns what the pull of all tags knows.
 func allTags(j job.Job) pull.AllTags {
 	all, _ := j.Detail.(pull.AllTags)
 	return all

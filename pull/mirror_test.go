@@ -174,7 +174,7 @@ func TestWhatAuthorsAddToTheirIndexesIsNotKeptInMemory(t *testing.T) {
 	})
 }
 
-// heap gives the bytes in use.
+// heap returns the bytes in use.
 func heap() uint64 {
 	runtime.GC()
 	runtime.GC() // what pools keep is gone with the second

@@ -37,7 +37,8 @@ type Space interface {
 	GiveUp(ctx context.Context, digests []image.Digest) error
 }
 
-// Images is what a pull needs to know of what is stored. Errors are image.Errors; NotFound where something is not stored.
+// Images is what a pull needs to know of what is stored. Errors are image.Errors; NotFound where something is not
+// stored.
 type Images interface {
 	resolve.Images
 }

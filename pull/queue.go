@@ -83,7 +83,8 @@ func New(o Options) *Queue {
 	}
 	brief := briefly(q.fetcher.Backoff(), o.Now)
 	q.resolver = resolve.New(resolve.Options{
-		Source: o.Source, Blobs: o.Blobs, Images: o.Images, Standard: o.DefaultPlatform, Brief: brief, Logger: o.Logger, Now: o.Now,
+		Source: o.Source, Blobs: o.Blobs, Images: o.Images, Standard: o.DefaultPlatform, Brief: brief, Logger: o.Logger,
+		Now: o.Now,
 	})
 	q.surveys = newSurveys(q.resolver, brief, o.Logger, o.Now)
 	// what is to be fetched has changed
@@ -240,7 +241,7 @@ func (q *Queue) Resolver() *resolve.Resolver { return q.resolver }
 // Traffic counts what was fetched since the queue was made.
 func (q *Queue) Traffic() fetch.Traffic { return q.fetcher.Traffic() }
 
-// Survey gives what is known of a repository's tags and what they would cost, and goes on finding out in the
+// Survey returns what is known of a repository's tags and what they would cost, and goes on finding out in the
 // background while somebody keeps asking: it never waits itself. Everybody who asks for the same shares one.
 // One that a problem ended, such as a rate limit, is Done with what it found out by then; who asks a minute
 // later, or when the registry answers again, makes it go on, without what was read already being read again.

@@ -30,7 +30,7 @@ type Request struct {
 	Asked  time.Time
 }
 
-// check gives the platforms as normalised gives them.
+// check returns the platforms as normalised gives them.
 func (req Request) check() ([]image.Platform, error) {
 	ref := req.Reference
 	switch {
@@ -55,7 +55,7 @@ func checkMatch(match string) error {
 	return nil
 }
 
-// normalised gives platforms that were asked for normalised, each once, in their order.
+// normalised returns platforms that were asked for normalised, each once, in their order.
 func normalised(asked []image.Platform) ([]image.Platform, error) {
 	if len(asked) > MaxPlatforms {
 		return nil, image.Errorf(image.Invalid, "%d platforms were asked for, at most %d can be pulled at once", len(asked),

@@ -39,7 +39,7 @@ func (d *smallDisk) volume(dir string) (free, total uint64, err error) {
 	return uint64(max(0, d.bytes-used)), uint64(d.bytes), err
 }
 
-// files gives the bytes of blobs, whole and half-fetched.
+// files returns the bytes of blobs, whole and half-fetched.
 func (b *bench) files() (bytes int64) {
 	for _, folder := range []string{"blobs/sha256", "ingest"} {
 		entries, err := os.ReadDir(filepath.Join(b.dir, folder))

@@ -204,7 +204,7 @@ func (b *openBlob) Close() error {
 	return nil
 }
 
-// requested gives the offsets that a blob was asked for at.
+// requested returns the offsets that a blob was asked for at.
 func (u *upstream) requested(d image.Digest) []int64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -315,7 +315,7 @@ func parse(t *testing.T, s string) image.Platform {
 	return p
 }
 
-// upTo gives the first n bytes of a body, then waits until gate is closed or ctx ends.
+// upTo returns the first n bytes of a body, then waits until gate is closed or ctx ends.
 func upTo(ctx context.Context, n int64, gate <-chan struct{}, body io.Reader) io.Reader {
 	return io.MultiReader(io.LimitReader(body, n), &waiting{ctx: ctx, gate: gate}, body)
 }
@@ -335,7 +335,7 @@ func (w *waiting) Read([]byte) (int, error) {
 	}
 }
 
-// broken gives the first n bytes of a body and then an error.
+// broken returns the first n bytes of a body and then an error.
 func broken(n int64, body io.Reader) io.Reader {
 	return io.MultiReader(io.LimitReader(body, n), failing{})
 }

@@ -142,7 +142,7 @@ func (all *surveys) forget(repo image.Repository) {
 	}
 }
 
-// expected gives the bytes that a pull will download; 0 where no survey has told.
+// expected returns the bytes that a pull will download; 0 where no survey has told.
 func (all *surveys) expected(key string) int64 {
 	all.mu.Lock()
 	s := all.byKey[key]
@@ -204,7 +204,7 @@ func (s *survey) asked(now time.Time) bool {
 	return useful
 }
 
-// age tells whether nobody works on the survey any more, since when, and whether it is still of use.
+// age reports whether nobody works on the survey any more, since when, and whether it is still of use.
 func (s *survey) age(now time.Time) (over bool, at time.Time, useful bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

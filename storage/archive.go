@@ -9,8 +9,8 @@ import (
 	"github.com/stowage/stowage/storage/database"
 )
 
-// Archived gives what belongs into an archive of a tag or a digest of a repository, also of a digest that only an index of
-// the repository lists. NotFound where it is not stored.
+// Archived returns what belongs into an archive of a tag or a digest of a repository, also of a digest that only an
+// index of the repository lists. NotFound where it is not stored.
 func (s *Images) Archived(ctx context.Context, ref image.Reference) (a shelf.Archived, err error) {
 	query, what := servedByTag, ref.Tag
 	if ref.Digest != "" {
@@ -18,7 +18,8 @@ func (s *Images) Archived(ctx context.Context, ref image.Reference) (a shelf.Arc
 	}
 	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		var broken string
-		err := tx.QueryRowContext(ctx, query, ref.Repository, what).Scan(&a.Target.Digest, &a.Target.MediaType, &a.Target.Size, &broken)
+		err := tx.QueryRowContext(ctx, query, ref.Repository, what).
+			Scan(&a.Target.Digest, &a.Target.MediaType, &a.Target.Size, &broken)
 		if err != nil {
 			return database.NotFound(err, "%s is not stored", ref.Familiar())
 		}
@@ -88,14 +89,15 @@ func fillArchived(ctx context.Context, q database.Querier, a *shelf.Archived) er
 	return nil
 }
 
-// archivedAbout gives what describes an image, by its manifest.
+// archivedAbout returns what describes an image, by its manifest.
 const archivedAbout = `SELECT b.digest, iif(ab.position = 0, a.media_type, ''), b.size FROM image_attestations ia
 	CROSS JOIN attestations a ON a.digest = ia.attestation_digest
 	CROSS JOIN attestation_blobs ab ON ab.attestation_digest = a.digest CROSS JOIN blobs b ON b.digest = ab.blob_digest
 	WHERE ia.manifest_digest = ? ORDER BY a.digest, ab.position`
 
-// storedDocument gives the descriptor of a stored index or manifest.
-const storedDocument = `SELECT m.digest, m.media_type, b.size FROM manifests m JOIN blobs b ON b.digest = m.digest WHERE m.digest = ?`
+// storedDocument returns the descriptor of a stored index or manifest.
+const storedDocument = `SELECT m.digest, m.media_type, b.size FROM manifests m JOIN blobs b ON b.digest = m.digest
+	WHERE m.digest = ?`
 
 func documentOf(ctx context.Context, q database.Querier, digest image.Digest) (d image.Descriptor, err error) {
 	return d, q.QueryRowContext(ctx, storedDocument, digest).Scan(&d.Digest, &d.MediaType, &d.Size)
@@ -105,8 +107,9 @@ func scanDescriptor(rows *sql.Rows) (d image.Descriptor, err error) {
 	return d, rows.Scan(&d.Digest, &d.MediaType, &d.Size)
 }
 
-// TagsOf gives the tags of a repository in the order of their bytes, at most limit of them; none where nothing of it is
-// stored.
+// TagsOf returns the tags of a repository in the order of their bytes, at most limit of them; none where nothing of it
+// is stored.
 func (s *Images) TagsOf(ctx context.Context, repo image.Repository, limit int) ([]string, error) {
-	return database.RowsOf(ctx, s.db, database.ScanString, `SELECT t.name FROM tags t JOIN repositories r ON r.id = t.repository_id WHERE r.name = ? ORDER BY t.name LIMIT ?`, repo, limit)
+	return database.RowsOf(ctx, s.db, database.ScanString, `SELECT t.name FROM tags t
+		JOIN repositories r ON r.id = t.repository_id WHERE r.name = ? ORDER BY t.name LIMIT ?`, repo, limit)
 }

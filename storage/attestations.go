@@ -10,7 +10,7 @@ import (
 	"github.com/stowage/stowage/storage/database"
 )
 
-// Attestations gives what is stored about images, by their manifests, in the order of the digests.
+// Attestations returns what is stored about images, by their manifests, in the order of the digests.
 func (s *Images) Attestations(ctx context.Context, manifests ...image.Digest) ([]shelf.StoredAttestation, error) {
 	if len(manifests) == 0 {
 		return nil, nil
@@ -26,13 +26,16 @@ func (s *Images) Attestations(ctx context.Context, manifests ...image.Digest) ([
 		}
 		return a, json.Unmarshal(predicates, &a.Predicates)
 	}, `SELECT ia.manifest_digest, a.digest, a.media_type,
-			(SELECT sum(b.size) FROM attestation_blobs ab CROSS JOIN blobs b ON b.digest = ab.blob_digest WHERE ab.attestation_digest = a.digest),
-			(SELECT json_group_array(predicate) FROM (SELECT predicate FROM attestation_blobs WHERE attestation_digest = a.digest AND position > 1 ORDER BY position))
-		FROM json_each(?) j CROSS JOIN image_attestations ia ON ia.manifest_digest = j.value CROSS JOIN attestations a ON a.digest = ia.attestation_digest
+			(SELECT sum(b.size) FROM attestation_blobs ab CROSS JOIN blobs b ON b.digest = ab.blob_digest
+			WHERE ab.attestation_digest = a.digest),
+			(SELECT json_group_array(predicate) FROM (SELECT predicate FROM attestation_blobs
+			WHERE attestation_digest = a.digest AND position > 1 ORDER BY position))
+		FROM json_each(?) j CROSS JOIN image_attestations ia ON ia.manifest_digest = j.value CROSS
+		JOIN attestations a ON a.digest = ia.attestation_digest
 		ORDER BY j.key, a.digest`, list)
 }
 
-// Attestation gives the original bytes of a stored attestation's manifest; NotFound where it is not stored.
+// Attestation returns the original bytes of a stored attestation's manifest; NotFound where it is not stored.
 func (s *Images) Attestation(ctx context.Context, d image.Digest) (image.Attestation, error) {
 	var mediaType string
 	err := s.db.QueryRowContext(ctx, `SELECT media_type FROM attestations WHERE digest = ?`, d).Scan(&mediaType)
@@ -52,7 +55,8 @@ func (r recorder) attestations(p shelf.PulledImage) error {
 		if err := r.attestation(a); err != nil {
 			return err
 		}
-		_, err := r.exec(`INSERT INTO image_attestations (manifest_digest, attestation_digest) VALUES (?, ?) ON CONFLICT DO NOTHING`, p.Document.Digest, a.Digest)
+		_, err := r.exec(`INSERT INTO image_attestations (manifest_digest, attestation_digest) VALUES (?, ?)
+			ON CONFLICT DO NOTHING`, p.Document.Digest, a.Digest)
 		if err != nil {
 			return err
 		}
@@ -67,7 +71,8 @@ func (r recorder) attestation(a image.Attestation) error {
 			return err
 		}
 	}
-	isNew, err := r.exec(`INSERT INTO attestations (digest, media_type) VALUES (?, ?) ON CONFLICT DO NOTHING`, a.Digest, a.MediaType)
+	isNew, err := r.exec(`INSERT INTO attestations (digest, media_type) VALUES (?, ?)
+		ON CONFLICT DO NOTHING`, a.Digest, a.MediaType)
 	if err != nil || !isNew {
 		return err
 	}
@@ -76,7 +81,8 @@ func (r recorder) attestation(a image.Attestation) error {
 		if i > 1 {
 			predicate = image.PredicateOf(d)
 		}
-		_, err := r.exec(`INSERT INTO attestation_blobs (attestation_digest, position, blob_digest, predicate) VALUES (?, ?, ?, ?)`, a.Digest, i, d.Digest, predicate)
+		_, err := r.exec(`INSERT INTO attestation_blobs (attestation_digest, position, blob_digest, predicate)
+			VALUES (?, ?, ?, ?)`, a.Digest, i, d.Digest, predicate)
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/stowage/stowage/storage/database"
 )
 
-// described gives what is stored about a source's images, as "architecture predicate predicate", in any order.
+// described returns what is stored about a source's images, as "architecture predicate predicate", in any order.
 func (s *testShelf) described(source string, architectures ...string) []string {
 	s.t.Helper()
 	var manifests []image.Digest

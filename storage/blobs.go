@@ -17,13 +17,13 @@ type Blobs struct {
 	log   *slog.Logger
 }
 
-// HasBlob tells whether the blob's whole, verified file is on disk.
+// HasBlob reports whether the blob's whole, verified file is on disk.
 func (s *Blobs) HasBlob(d image.Descriptor) bool { return s.files.Has(d.Digest, d.Size) }
 
-// BlobSize gives the bytes of a stored blob; NotFound where there is none.
+// BlobSize returns the bytes of a stored blob; NotFound where there is none.
 func (s *Blobs) BlobSize(d image.Digest) (int64, error) { return s.files.Size(d) }
 
-// PartialBlob gives how many bytes of a blob an unfinished attempt has left on disk; 0 where there are none.
+// PartialBlob returns how many bytes of a blob an unfinished attempt has left on disk; 0 where there are none.
 func (s *Blobs) PartialBlob(d image.Digest) int64 { return s.files.Partials.Size(d) }
 
 // NewBlob opens a writer at the end of what an earlier attempt left. One writer per digest at a time. A blob

@@ -19,7 +19,8 @@ const (
 )
 
 // brokenAs returns what is wrong with images that a pull brought under a digest.
-func brokenAs(ctx context.Context, q database.Querier, d image.Digest, platforms []image.Platform) (*image.Error, error) {
+func brokenAs(ctx context.Context, q database.Querier, d image.Digest,
+	platforms []image.Platform) (*image.Error, error) {
 	images, err := reachableImages(ctx, q, d)
 	if err != nil {
 		return nil, err
@@ -35,9 +36,11 @@ func brokenAs(ctx context.Context, q database.Querier, d image.Digest, platforms
 
 // settledJob returns a job as it is to be kept: one that is done and has brought what is known to be broken has failed.
 func settledJob(ctx context.Context, tx *sql.Tx, j job.Job) (job.Job, error) {
-	if j.Kind() == job.PullAll && j.State == job.Done { // of thousands of tags none is looked at where nothing is broken at all
+	// of thousands of tags none is looked at where nothing is broken at all
+	if j.Kind() == job.PullAll && j.State == job.Done {
 		var broken bool
-		if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM images WHERE broken <> '')`).Scan(&broken); err != nil || !broken {
+		if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM images WHERE broken <> '')`).
+			Scan(&broken); err != nil || !broken {
 			return j, err
 		}
 	}
@@ -50,8 +53,8 @@ func settledJob(ctx context.Context, tx *sql.Tx, j job.Job) (job.Job, error) {
 	return j, failure
 }
 
-// breakPulls makes the pulls that brought an image, which turns out broken, pulls that failed. Older ones are left: their
-// pages look for themselves.
+// breakPulls makes the pulls that brought an image, which turns out broken, pulls that failed. Older ones are left:
+// their pages look for themselves.
 func breakPulls(ctx context.Context, tx *sql.Tx, manifest image.Digest) error {
 	roots, err := rootsOf(ctx, tx, manifest, brokenRoots)
 	if err != nil {
@@ -65,8 +68,10 @@ func breakPulls(ctx context.Context, tx *sql.Tx, manifest image.Digest) error {
 	if err != nil {
 		return fmt.Errorf("write a list of digests: %w", err)
 	}
-	jobs, err := database.RowsOf(ctx, tx, scanJob, `SELECT `+jobColumns+` FROM pulls WHERE id > (SELECT max(id) FROM pulls) - ?1 AND state = 'done'
-		AND EXISTS (SELECT 1 FROM json_each(?2) d WHERE instr(job, d.value) > 0 OR instr(tags, d.value) > 0)`, recentPulls, string(list))
+	jobs, err := database.RowsOf(ctx, tx, scanJob, `SELECT `+jobColumns+` FROM pulls WHERE id > (SELECT max(id)
+		FROM pulls) - ?1 AND state = 'done'
+		AND EXISTS (SELECT 1 FROM json_each(?2) d WHERE instr(job, d.value) > 0
+		OR instr(tags, d.value) > 0)`, recentPulls, string(list))
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func brokenShelf(t *testing.T) (s *testShelf, bad, good image.Digest) {
 	return s, s.document(s.Build("bad")).Digest, s.document(s.Build("redis")).Digest
 }
 
-// kept gives a job as its record has it.
+// kept returns a job as its record has it.
 func (s *testShelf) kept(id int64) job.Job {
 	s.t.Helper()
 	j, err := s.Jobs.Job(s.t.Context(), id)

@@ -44,23 +44,29 @@ func scanCheck(rows *sql.Rows) (shelf.TagCheck, error) {
 	return c, nil
 }
 
-// TagCheck gives what is known of a stored tag. Where nobody asked, or the tag is not stored, its State is NeverChecked.
+// TagCheck returns what is known of a stored tag. Where nobody asked, or the tag is not stored, its State is
+// NeverChecked.
 func (s *Tags) TagCheck(ctx context.Context, ref image.Reference) (shelf.TagCheck, error) {
-	found, err := database.RowsOf(ctx, s.db, scanCheck, `SELECT `+checkColumns+` FROM repositories r JOIN tags t ON t.repository_id = r.id
-		JOIN tag_checks c ON c.repository_id = t.repository_id AND c.tag = t.name WHERE r.name = ? AND t.name = ?`, ref.Repository, ref.Tag)
+	found, err := database.RowsOf(ctx, s.db, scanCheck, `SELECT `+checkColumns+` FROM repositories r
+		JOIN tags t ON t.repository_id = r.id
+		JOIN tag_checks c ON c.repository_id = t.repository_id AND c.tag = t.name WHERE r.name = ?
+		AND t.name = ?`, ref.Repository, ref.Tag)
 	if err != nil || len(found) == 0 {
 		return shelf.TagCheck{Reference: ref}, err
 	}
 	return found[0], nil
 }
 
-// CheckedTags gives tags in a state, by name: at most limit, and how many there are. Not for NeverChecked.
-func (s *Tags) CheckedTags(ctx context.Context, state shelf.UpdateState, limit int) (tags []shelf.TagCheck, total int, err error) {
+// CheckedTags returns tags in a state, by name: at most limit, and how many there are. Not for NeverChecked.
+func (s *Tags) CheckedTags(ctx context.Context, state shelf.UpdateState,
+	limit int) (tags []shelf.TagCheck, total int, err error) {
 	err = s.db.View(ctx, func(tx *sql.Tx) error {
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM listing WHERE update_state = ? AND tag <> ''`, state).Scan(&total); err != nil {
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM listing WHERE update_state = ?
+			AND tag <> ''`, state).Scan(&total); err != nil {
 			return err
 		}
-		tags, err = database.RowsOf(ctx, tx, scanCheck, `SELECT `+checkColumns+` FROM (SELECT repository_id, tag, name, id FROM listing WHERE update_state = ?1 AND tag <> '' ORDER BY name, id LIMIT ?2) l
+		tags, err = database.RowsOf(ctx, tx, scanCheck, `SELECT `+checkColumns+` FROM (SELECT repository_id, tag, name, id
+			FROM listing WHERE update_state = ?1 AND tag <> '' ORDER BY name, id LIMIT ?2) l
 			JOIN repositories r ON r.id = l.repository_id JOIN tags t ON t.repository_id = l.repository_id AND t.name = l.tag
 			JOIN tag_checks c ON c.repository_id = t.repository_id AND c.tag = t.name ORDER BY l.name, l.id`, state, limit)
 		return err
@@ -82,16 +88,20 @@ func (s *Tags) CountChecked(ctx context.Context) (map[shelf.UpdateState]int, err
 }
 
 // toCheck chooses tags that nobody asked about since ?1, of repository ?2 or of all.
-const toCheck = ` FROM tags t CROSS JOIN repositories r ON r.id = t.repository_id LEFT JOIN tag_checks c ON c.repository_id = t.repository_id AND c.tag = t.name
-	WHERE coalesce(c.checked_at, -62135596800001) < ?1 AND (?2 = '' OR t.repository_id = (SELECT id FROM repositories WHERE name = ?2))`
+const toCheck = ` FROM tags t CROSS JOIN repositories r ON r.id = t.repository_id LEFT
+	JOIN tag_checks c ON c.repository_id = t.repository_id AND c.tag = t.name
+	WHERE coalesce(c.checked_at, -62135596800001) < ?1 AND (?2 = '' OR t.repository_id = (SELECT id FROM repositories
+	WHERE name = ?2))`
 
-// TagsToCheck gives stored tags in a fixed order after one, those that nobody asked about since a time: of one
+// TagsToCheck returns stored tags in a fixed order after one, those that nobody asked about since a time: of one
 // repository, or of all where it is empty.
-func (s *Tags) TagsToCheck(ctx context.Context, of image.Repository, since time.Time, after image.Reference, limit int) ([]image.Reference, error) {
+func (s *Tags) TagsToCheck(ctx context.Context, of image.Repository, since time.Time, after image.Reference,
+	limit int) ([]image.Reference, error) {
 	return database.RowsOf(ctx, s.db, func(rows *sql.Rows) (ref image.Reference, err error) {
 		return ref, rows.Scan(&ref.Repository, &ref.Tag)
 	},
-		`SELECT r.name, t.name`+toCheck+` AND (t.repository_id, t.name) > (coalesce((SELECT id FROM repositories WHERE name = ?3), 0), ?4)
+		`SELECT r.name, t.name`+toCheck+` AND (t.repository_id, t.name) > (coalesce((SELECT id FROM repositories
+			WHERE name = ?3), 0), ?4)
 		ORDER BY t.repository_id, t.name LIMIT ?5`, database.Millis(since), of, after.Repository, after.Tag, limit)
 }
 
@@ -122,7 +132,8 @@ func (s *Tags) SaveChecks(ctx context.Context, by image.Actor, all []shelf.Check
 
 func saveCheck(ctx context.Context, tx *sql.Tx, c shelf.Checked) (state shelf.UpdateState, err error) {
 	var repo int64
-	err = tx.QueryRowContext(ctx, `SELECT t.repository_id FROM repositories r JOIN tags t ON t.repository_id = r.id WHERE r.name = ? AND t.name = ?`,
+	err = tx.QueryRowContext(ctx, `SELECT t.repository_id FROM repositories r JOIN tags t ON t.repository_id = r.id
+		WHERE r.name = ? AND t.name = ?`,
 		c.Reference.Repository, c.Reference.Tag).Scan(&repo)
 	if errors.Is(err, sql.ErrNoRows) {
 		return shelf.UpdateUnchecked, nil
@@ -133,12 +144,14 @@ func saveCheck(ctx context.Context, tx *sql.Tx, c shelf.Checked) (state shelf.Up
 	if err := writeCheck(ctx, tx, repo, shelf.AskedByHead, c); err != nil {
 		return "", err
 	}
-	err = tx.QueryRowContext(ctx, `SELECT `+stateOfCheck+` FROM tags t JOIN tag_checks c ON c.repository_id = t.repository_id AND c.tag = t.name
+	err = tx.QueryRowContext(ctx, `SELECT `+stateOfCheck+` FROM tags t
+		JOIN tag_checks c ON c.repository_id = t.repository_id AND c.tag = t.name
 		WHERE t.repository_id = ? AND t.name = ?`, repo, c.Reference.Tag).Scan(&state)
 	if err != nil {
 		return "", err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE listing SET update_state = ?3 WHERE update_state <> ?3 AND repository_id = ?1 AND tag = ?2
+	_, err = tx.ExecContext(ctx, `UPDATE listing SET update_state = ?3
+		WHERE update_state <> ?3 AND repository_id = ?1 AND tag = ?2
 		AND digest = (SELECT digest FROM tags WHERE repository_id = ?1 AND name = ?2)`, repo, c.Reference.Tag, state)
 	return state, err
 }
@@ -153,8 +166,10 @@ func writeCheck(ctx context.Context, tx *sql.Tx, repo int64, method string, c sh
 		}
 		problem = string(b)
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO tag_checks (repository_id, tag, answer, upstream_digest, method, checked_at, problem) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-		ON CONFLICT DO UPDATE SET answer = ?3, upstream_digest = ?4, method = ?5, checked_at = ?6, problem = ?7 WHERE checked_at <= ?6`,
+	_, err := tx.ExecContext(ctx, `INSERT INTO tag_checks (repository_id, tag, answer, upstream_digest, method,
+		checked_at, problem) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+		ON CONFLICT DO UPDATE SET answer = ?3, upstream_digest = ?4, method = ?5, checked_at = ?6, problem = ?7
+		WHERE checked_at <= ?6`,
 		repo, c.Reference.Tag, c.Answer, c.Upstream, method, database.Millis(c.At), problem)
 	return err
 }

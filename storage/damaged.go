@@ -21,7 +21,8 @@ func (s *Blobs) Damaged(ctx context.Context, limit, uses int) (all []shelf.Damag
 	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		for _, d := range marked {
 			b := shelf.DamagedBlob{Digest: d}
-			err := tx.QueryRowContext(ctx, `SELECT size, EXISTS (SELECT 1 FROM layers WHERE digest = ?1) FROM blobs WHERE digest = ?1`, d).Scan(&b.Size, &b.Layer)
+			err := tx.QueryRowContext(ctx, `SELECT size, EXISTS (SELECT 1 FROM layers WHERE digest = ?1) FROM blobs
+				WHERE digest = ?1`, d).Scan(&b.Size, &b.Layer)
 			if errors.Is(err, sql.ErrNoRows) { // nothing needs it any more
 				continue
 			}
@@ -47,16 +48,19 @@ func (s *Blobs) CountDamaged() int { return len(s.files.Marks.All()) }
 // IsDamaged reports whether a blob was found damaged and is not mended.
 func (s *Blobs) IsDamaged(d image.Digest) bool { return s.files.Marks.Has(d) }
 
-// damagedNeeds gives the references that lead to a blob: as a layer, a config, a manifest, an index, or a part of what describes
-// an image; with the platform of the image on the way, empty where the blob is an index.
+// damagedNeeds returns the references that lead to a blob: as a layer, a config, a manifest, an index, or a part of what
+// describes an image; with the platform of the image on the way, empty where the blob is an index.
 const damagedNeeds = `WITH RECURSIVE up (digest, platform, leaf) AS (
-		SELECT i.manifest_digest, i.platform, 1 FROM image_layers l CROSS JOIN images i ON i.manifest_digest = l.manifest_digest WHERE l.layer_digest = ?1
+		SELECT i.manifest_digest, i.platform, 1 FROM image_layers l CROSS
+		JOIN images i ON i.manifest_digest = l.manifest_digest WHERE l.layer_digest = ?1
 		UNION SELECT manifest_digest, platform, 1 FROM images WHERE config_digest = ?1 OR manifest_digest = ?1
-		UNION SELECT i.manifest_digest, i.platform, 1 FROM attestation_blobs ab CROSS JOIN image_attestations ia ON ia.attestation_digest = ab.attestation_digest
+		UNION SELECT i.manifest_digest, i.platform, 1 FROM attestation_blobs ab CROSS
+		JOIN image_attestations ia ON ia.attestation_digest = ab.attestation_digest
 			CROSS JOIN images i ON i.manifest_digest = ia.manifest_digest WHERE ab.blob_digest = ?1
 		UNION SELECT digest, '', 0 FROM manifests WHERE digest = ?1 AND kind = 'index'` + calledRest + `
 	SELECT r.name, coalesce(t.name, ''), d.digest, up.platform FROM up JOIN repository_digests d ON d.digest = up.digest
-		JOIN repositories r ON r.id = d.repository_id LEFT JOIN tags t ON t.repository_id = d.repository_id AND t.digest = d.digest
+		JOIN repositories r ON r.id = d.repository_id LEFT JOIN tags t ON t.repository_id = d.repository_id
+		AND t.digest = d.digest
 		ORDER BY r.name, t.name, d.digest, up.platform`
 
 // findNeeds looks up what needs a blob. Of an index it is all of its stored platforms.
@@ -113,7 +117,8 @@ func (s *Blobs) OpenBlob(ctx context.Context, d image.Digest) (io.ReadSeekCloser
 }
 
 // ProveBlob reports whether a blob's whole file is on disk and is what it should be. It is read for that unless it was
-// proved since the start; read is told of the bytes as they are read. A blob that turns out damaged is remembered as such.
+// proved since the start; read is told of the bytes as they are read. A blob that turns out damaged is remembered as
+// such.
 func (s *Blobs) ProveBlob(ctx context.Context, d image.Descriptor, read func(n int)) (whole bool, err error) {
 	if !s.HasBlob(d) {
 		return false, nil

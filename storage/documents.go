@@ -179,7 +179,7 @@ func (k *documents) used(d image.Digest) {
 	}
 }
 
-// KeptDocument gives an index or a manifest that is stored, or that KeepDocument kept; NotFound else. Its
+// KeptDocument returns an index or a manifest that is stored, or that KeepDocument kept; NotFound else. Its
 // bytes have been proved against d.
 func (s *Images) KeptDocument(ctx context.Context, d image.Digest) (image.Document, error) {
 	doc, err := s.Document(ctx, d)
@@ -215,7 +215,7 @@ func (s *Images) KeepDocument(ctx context.Context, doc image.Document) error {
 	return s.kept.put(doc.MediaType, doc.Digest, doc.Raw)
 }
 
-// KeptAttestation gives the manifest of an attestation that KeepAttestation kept; NotFound else. Its bytes have been
+// KeptAttestation returns the manifest of an attestation that KeepAttestation kept; NotFound else. Its bytes have been
 // proved against d.
 func (s *Images) KeptAttestation(_ context.Context, d image.Digest) (image.Attestation, error) {
 	mediaType, raw, err := s.kept.get(d)

@@ -24,9 +24,9 @@ const (
 	handedAtOnce = 1000 // that one statement writes
 )
 
-// Downloaded counts that a client was given what a reference names: d, the digest of the index or manifest, and with it images,
-// manifests that d lists, where they went along unasked, as in an archive. It takes some tens of nanoseconds and no look
-// at the database, which learns of it a few seconds later, or at the end; a crash loses those.
+// Downloaded counts that a client was given what a reference names: d, the digest of the index or manifest, and with it
+// images, manifests that d lists, where they went along unasked, as in an archive. It takes some tens of nanoseconds
+// and no look at the database, which learns of it a few seconds later, or at the end; a crash loses those.
 func (s *Downloads) Downloaded(ref image.Reference, d image.Digest, images ...image.Digest) {
 	at := database.Millis(s.now())
 	s.mu.Lock()
@@ -88,7 +88,8 @@ func (s *Downloads) add(of handedKey, n, at int64) {
 		}
 		c = &handedCount{}
 		// Not the whole request with it.
-		s.counts[handedKey{image.Repository(strings.Clone(string(of.repository))), strings.Clone(of.tag), image.Digest(strings.Clone(string(of.digest)))}] = c
+		s.counts[handedKey{image.Repository(strings.Clone(string(of.repository))), strings.Clone(of.tag),
+			image.Digest(strings.Clone(string(of.digest)))}] = c
 	}
 	c.n += n
 	c.last = max(c.last, at)
@@ -124,8 +125,8 @@ func (s *Downloads) run(ctx context.Context) {
 	}
 }
 
-// WriteDownloads writes what was counted up to now. The store does so by itself, every few seconds and when it is closed.
-// Where it fails, nothing of it is lost.
+// WriteDownloads writes what was counted up to now. The store does so by itself, every few seconds and when it is
+// closed. Where it fails, nothing of it is lost.
 func (s *Downloads) WriteDownloads(ctx context.Context) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -157,9 +158,10 @@ func (s *Downloads) WriteDownloads(ctx context.Context) error {
 	return err
 }
 
-// writeHanded writes counts in one transaction, and returns those of what no row is there for yet. What is remembered for
-// serving stays valid, since nothing that it tells has changed.
-func (s *Downloads) writeHanded(ctx context.Context, counts map[handedKey]*handedCount) (later map[handedKey]*handedCount, err error) {
+// writeHanded writes counts in one transaction, and returns those of what no row is there for yet. What is remembered
+// for serving stays valid, since nothing that it tells has changed.
+func (s *Downloads) writeHanded(ctx context.Context,
+	counts map[handedKey]*handedCount) (later map[handedKey]*handedCount, err error) {
 	type line [5]any // repository, tag, digest, count, last
 	lines := make([]line, 0, len(counts))
 	for of, c := range counts {
@@ -230,9 +232,10 @@ func (s *Downloads) countHanded(ctx context.Context) error {
 	})
 }
 
-// DownloadsOf tells how often what a reference names was handed out, and each of some manifests under its repository. Nothing
-// of it where it is not stored.
-func (s *Downloads) DownloadsOf(ctx context.Context, ref image.Reference, manifests []image.Digest) (out shelf.Downloads, err error) {
+// DownloadsOf returns how often what a reference names was handed out, and each of some manifests under its repository.
+// Nothing of it where it is not stored.
+func (s *Downloads) DownloadsOf(ctx context.Context, ref image.Reference,
+	manifests []image.Digest) (out shelf.Downloads, err error) {
 	out.Images = map[image.Digest]shelf.Download{}
 	list, err := database.ListFor(manifests)
 	if err != nil {
@@ -274,9 +277,10 @@ func (s *Downloads) DownloadsOf(ctx context.Context, ref image.Reference, manife
 	return out, err
 }
 
-// DownloadsOfManifest tells how often a manifest was handed out by its digest or as a tag's, under any repository.
+// DownloadsOfManifest returns how often a manifest was handed out by its digest or as a tag's, under any repository.
 func (s *Downloads) DownloadsOfManifest(ctx context.Context, d image.Digest) (h shelf.Download, err error) {
-	err = s.db.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(max(last_at), 0) FROM handed_digests WHERE digest = ?`, d).
+	err = s.db.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0), coalesce(max(last_at), 0) FROM handed_digests
+		WHERE digest = ?`, d).
 		Scan(&h.Count, (*handedTime)(&h.Last))
 	return h, err
 }

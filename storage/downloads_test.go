@@ -11,7 +11,7 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// handedRows gives the list's rows with how often and when they were handed out, as days after the start: "redis:7 3 at 2".
+// handedRows returns the list's rows with how often and when they were handed out, as days after the start: "redis:7 3 at 2".
 func (s *testShelf) handedRows(start time.Time) []string {
 	s.t.Helper()
 	if err := s.Downloads.WriteDownloads(s.t.Context()); err != nil {

@@ -154,7 +154,7 @@ func TestTwoIndexesCanCallAnImageDifferently(t *testing.T) {
 	}
 }
 
-// imageOf gives a stored image as it is by itself.
+// imageOf returns a stored image as it is by itself.
 func (s *testShelf) imageOf(manifest image.Digest) shelf.Image {
 	s.t.Helper()
 	images, err := reachableImages(s.t.Context(), s.folder.db, manifest)

@@ -25,7 +25,8 @@ const (
 
 // writeFacts keeps what docker's rules ask of an image beyond its layers: labels, the image that it says it is built
 // on, and the chain IDs by which images with the same first layers are found.
-func writeFacts(ctx context.Context, tx *sql.Tx, manifest image.Digest, annotations map[string]string, config *image.Config) error {
+func writeFacts(ctx context.Context, tx *sql.Tx, manifest image.Digest, annotations map[string]string,
+	config *image.Config) error {
 	kept := 0
 	for _, key := range slices.Sorted(maps.Keys(config.Config.Labels)) {
 		value := config.Config.Labels[key]
@@ -35,7 +36,8 @@ func writeFacts(ctx context.Context, tx *sql.Tx, manifest image.Digest, annotati
 		if len(key) > maxLabelKey {
 			continue
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO image_labels (manifest_digest, key, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+		_, err := tx.ExecContext(ctx, `INSERT INTO image_labels (manifest_digest, key, value) VALUES (?, ?, ?)
+			ON CONFLICT DO NOTHING`,
 			manifest, key, value[:min(len(value), maxLabelValue)])
 		if err != nil {
 			return err
@@ -48,7 +50,8 @@ func writeFacts(ctx context.Context, tx *sql.Tx, manifest image.Digest, annotati
 		if err != nil {
 			return fmt.Errorf("chain ID of layer %d: %w", i+1, err)
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE image_layers SET chain_id = ? WHERE manifest_digest = ? AND position = ?`, raw, manifest, i); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE image_layers SET chain_id = ? WHERE manifest_digest = ?
+			AND position = ?`, raw, manifest, i); err != nil {
 			return err
 		}
 	}
@@ -77,7 +80,8 @@ func (s older) readFacts(ctx context.Context) error {
 	after, count := image.Digest(""), 0
 	for {
 		manifests, err := database.RowsOf(ctx, s.db, database.ScanDigest,
-			`SELECT manifest_digest FROM images WHERE facts = 0 AND manifest_digest > ? ORDER BY manifest_digest LIMIT ?`, after, factsAtOnce)
+			`SELECT manifest_digest FROM images WHERE facts = 0 AND manifest_digest > ?
+				ORDER BY manifest_digest LIMIT ?`, after, factsAtOnce)
 		if err != nil || len(manifests) == 0 {
 			if count > 0 {
 				s.log.Info("read labels and bases of images that an older version recorded", "images", count)

@@ -175,7 +175,7 @@ func (s *testShelf) put(d image.Digest, data []byte) {
 	}
 }
 
-// files gives the blob files on disk with their sizes.
+// files returns the blob files on disk with their sizes.
 func (s *testShelf) files() map[image.Digest]int64 {
 	s.t.Helper()
 	found := map[image.Digest]int64{}
@@ -195,7 +195,7 @@ func (s *testShelf) files() map[image.Digest]int64 {
 	return found
 }
 
-// rows gives the list as the tables word it, sorted, with the reason where it is not a tag.
+// rows returns the list as the tables word it, sorted, with the reason where it is not a tag.
 func (s *testShelf) rows() []string {
 	s.t.Helper()
 	list, _, err := s.Lists.List(s.t.Context(), shelf.Query{Limit: 100})
@@ -290,7 +290,7 @@ func (s *testShelf) checkFiles(want map[image.Digest]int64) {
 	}
 }
 
-// layoutNames gives index.json as "reference digest", sorted.
+// layoutNames returns index.json as "reference digest", sorted.
 func (s *testShelf) layoutNames() []string {
 	s.t.Helper()
 	raw, err := os.ReadFile(filepath.Join(s.dir, "index.json"))

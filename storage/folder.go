@@ -29,8 +29,8 @@ var (
 	ownFolders = []string{"blobs", filepath.Join("blobs", "sha256"), "ingest", blob.MarksDir, cacheDir}
 )
 
-// refuseLinks refuses (Invalid) a data folder in which one of the server's own files is a link or something else: whoever
-// put it there would have the server write, or read, somewhere else. The folder itself may be a link.
+// refuseLinks refuses (Invalid) a data folder in which one of the server's own files is a link or something else:
+// whoever put it there would have the server write, or read, somewhere else. The folder itself may be a link.
 func refuseLinks(dir string) error {
 	for _, name := range slices.Concat(ownFiles, ownFolders) {
 		info, err := os.Lstat(filepath.Join(dir, name))
@@ -43,7 +43,8 @@ func refuseLinks(dir string) error {
 			return image.Errorf(image.Invalid, "%s in the data folder is a link", name).
 				Suggest("Find out who put it there. The data folder lies on one volume as a whole; to have it elsewhere, name that place with --data.")
 		case !info.Mode().IsRegular() && !info.IsDir():
-			return image.Errorf(image.Invalid, "%s in the data folder is no file and no folder", name).Suggest("Find out who put it there, and remove it.")
+			return image.Errorf(image.Invalid, "%s in the data folder is no file and no folder", name).
+				Suggest("Find out who put it there, and remove it.")
 		}
 	}
 	return nil
@@ -134,18 +135,21 @@ func refuseUnknownBlobs(ctx context.Context, blobs *blob.Store, path string) err
 		return err
 	}
 	_, err = blobs.Walk(ctx, func(image.Digest, int64, time.Time) error {
-		return image.Errorf(image.Invalid, "the data folder holds images, but the database %s that knows them is missing or empty", path).
+		return image.Errorf(image.Invalid,
+			"the data folder holds images, but the database %s that knows them is missing or empty", path).
 			Suggest("Bring %s back from a backup, or name another folder with --data.", database.Name)
 	})
 	return err
 }
 
-// OpenToOthers lists the parts of the data folder, by their names in it, in which accounts of this machine other than the
-// owner's can write, and so replace what is stored: folders of older versions, or made by hand. "." is the folder itself.
+// OpenToOthers lists the parts of the data folder, by their names in it, in which accounts of this machine other than
+// the owner's can write, and so replace what is stored: folders of older versions, or made by hand. "." is the folder
+// itself.
 func (s *Store) OpenToOthers() []string {
 	var open []string
 	for _, name := range append([]string{"."}, ownFolders...) {
-		if info, err := os.Stat(filepath.Join(s.folder.dir, name)); err == nil && info.IsDir() && info.Mode().Perm()&0o022 != 0 {
+		info, err := os.Stat(filepath.Join(s.folder.dir, name))
+		if err == nil && info.IsDir() && info.Mode().Perm()&0o022 != 0 {
 			open = append(open, name)
 		}
 	}

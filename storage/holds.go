@@ -37,7 +37,7 @@ func (s *Blobs) Hold(digests []image.Digest) (release func()) {
 	})
 }
 
-// held tells whether somebody holds a blob.
+// held reports whether somebody holds a blob.
 func (h *holds) held(d image.Digest) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -54,7 +54,7 @@ func (h *holds) unlessHeld(d image.Digest, f func() error) (done bool, err error
 	return true, f()
 }
 
-// all gives what is held now.
+// all returns what is held now.
 func (h *holds) all() map[image.Digest]bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

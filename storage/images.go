@@ -12,19 +12,21 @@ import (
 	"github.com/stowage/stowage/storage/database"
 )
 
-const imageColumns = `i.manifest_digest, i.config_digest, i.platform, coalesce(i.created, -62135596800000), i.size, i.layers, coalesce(i.unpacked, -1), i.broken, i.stored_at`
+const imageColumns = `i.manifest_digest, i.config_digest, i.platform, coalesce(i.created, -62135596800000), i.size,
+	i.layers, coalesce(i.unpacked, -1), i.broken, i.stored_at`
 
 func scanImage(rows *sql.Rows) (shelf.Image, error) {
 	var i shelf.Image
 	var platform string
 	var created, stored int64
-	err := rows.Scan(&i.Manifest, &i.ID, &platform, &created, &i.Size, &i.Layers, &i.Unpacked, database.TextColumn{Text: &i.Broken}, &stored)
+	err := rows.Scan(&i.Manifest, &i.ID, &platform, &created, &i.Size, &i.Layers, &i.Unpacked,
+		database.TextColumn{Text: &i.Broken}, &stored)
 	i.Own, i.Created, i.Stored = image.StoredPlatform(platform), database.FromMillis(created), database.FromMillis(stored)
 	i.Platform = i.Own
 	return i, err
 }
 
-// entriesOf gives the lines of an index in order, nested indexes unfolded in place.
+// entriesOf returns the lines of an index in order, nested indexes unfolded in place.
 func entriesOf(ctx context.Context, q database.Querier, index image.Digest, depth int) ([]shelf.IndexEntry, error) {
 	flat, err := database.RowsOf(ctx, q, func(rows *sql.Rows) (shelf.IndexEntry, error) {
 		e := shelf.IndexEntry{Depth: depth}
@@ -32,14 +34,16 @@ func entriesOf(ctx context.Context, q database.Querier, index image.Digest, dept
 		err := rows.Scan(&e.Digest, &e.MediaType, &e.Bytes, &e.Kind, &platform, &e.Describes)
 		e.Platform = image.StoredPlatform(platform)
 		return e, err
-	}, `SELECT digest, media_type, size, kind, platform, describes FROM index_entries WHERE index_digest = ? ORDER BY position`, index)
+	}, `SELECT digest, media_type, size, kind, platform, describes FROM index_entries WHERE index_digest = ?
+		ORDER BY position`, index)
 	if err != nil {
 		return nil, err
 	}
 	var all []shelf.IndexEntry
 	for _, e := range flat {
 		all = append(all, e)
-		if e.Kind == image.EntryIndex && depth < image.MaxIndexDepth && len(all) < 2*image.MaxEntries { // the indexes themselves count here
+		// the indexes themselves count here
+		if e.Kind == image.EntryIndex && depth < image.MaxIndexDepth && len(all) < 2*image.MaxEntries {
 			nested, err := entriesOf(ctx, q, e.Digest, depth+1)
 			if err != nil {
 				return nil, err
@@ -50,8 +54,8 @@ func entriesOf(ctx context.Context, q database.Querier, index image.Digest, dept
 	return all, nil
 }
 
-// reachableImages gives the stored images under a digest: itself, or those that the index lists, in its order, each once
-// for each platform that it is listed for.
+// reachableImages returns the stored images under a digest: itself, or those that the index lists, in its order, each
+// once for each platform that it is listed for.
 func reachableImages(ctx context.Context, q database.Querier, d image.Digest) ([]shelf.Image, error) {
 	const query = `SELECT ` + imageColumns + ` FROM images i WHERE i.manifest_digest = ?`
 	found, err := database.RowsOf(ctx, q, scanImage, query, d)
@@ -90,7 +94,7 @@ func reachableImages(ctx context.Context, q database.Querier, d image.Digest) ([
 	return found, nil
 }
 
-// calledBy gives the platform of an image that an entry lists: the config counts only where the entry does not say.
+// calledBy returns the platform of an image that an entry lists: the config counts only where the entry does not say.
 func calledBy(e shelf.IndexEntry, own image.Platform) image.Platform {
 	if e.Platform.Known() {
 		return e.Platform
@@ -98,10 +102,11 @@ func calledBy(e shelf.IndexEntry, own image.Platform) image.Platform {
 	return own
 }
 
-// asCalled gives an image as a reference that leads to it calls it.
+// asCalled returns an image as a reference that leads to it calls it.
 func asCalled(ctx context.Context, q database.Querier, i shelf.Image, ref image.Reference) (shelf.Image, error) {
 	var elsewhere bool
-	err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM index_entries WHERE digest = ? AND platform NOT IN ('', ?))`,
+	err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM index_entries WHERE digest = ?
+		AND platform NOT IN ('', ?))`,
 		i.Manifest, i.Own.String()).Scan(&elsewhere)
 	if err != nil || !elsewhere {
 		return i, err
@@ -125,7 +130,7 @@ type Images struct {
 	platform image.Platform // shown first where an index has several
 }
 
-// Target gives what a reference names. NotFound where it is not stored.
+// Target returns what a reference names. NotFound where it is not stored.
 func (s *Images) Target(ctx context.Context, ref image.Reference) (shelf.Target, error) {
 	t := shelf.Target{Reference: ref}
 	err := s.db.View(ctx, func(tx *sql.Tx) error {
@@ -136,20 +141,23 @@ func (s *Images) Target(ctx context.Context, ref image.Reference) (shelf.Target,
 		var byDigest bool
 		var pulled int64
 		err = tx.QueryRowContext(ctx, `SELECT m.media_type, d.by_digest, d.pulled_at, d.pulled_by FROM repository_digests d
-			JOIN repositories r ON r.id = d.repository_id JOIN manifests m ON m.digest = d.digest WHERE r.name = ? AND d.digest = ?`,
+			JOIN repositories r ON r.id = d.repository_id JOIN manifests m ON m.digest = d.digest WHERE r.name = ?
+			AND d.digest = ?`,
 			ref.Repository, t.Digest).Scan(&t.MediaType, &byDigest, &pulled, &t.By)
 		if err != nil {
 			return err
 		}
 		if ref.Tag != "" {
-			err = tx.QueryRowContext(ctx, `SELECT t.pulled_at, t.pulled_by FROM tags t JOIN repositories r ON r.id = t.repository_id WHERE r.name = ? AND t.name = ?`,
+			err = tx.QueryRowContext(ctx, `SELECT t.pulled_at, t.pulled_by FROM tags t
+				JOIN repositories r ON r.id = t.repository_id WHERE r.name = ? AND t.name = ?`,
 				ref.Repository, ref.Tag).Scan(&pulled, &t.By)
 			if err != nil {
 				return err
 			}
 		}
 		t.Pulled = database.FromMillis(pulled)
-		t.Tags, err = database.RowsOf(ctx, tx, database.ScanString, `SELECT t.name FROM tags t JOIN repositories r ON r.id = t.repository_id
+		t.Tags, err = database.RowsOf(ctx, tx, database.ScanString, `SELECT t.name FROM tags t
+			JOIN repositories r ON r.id = t.repository_id
 			WHERE r.name = ? AND t.digest = ? ORDER BY t.name`, ref.Repository, t.Digest)
 		if err != nil {
 			return err
@@ -178,7 +186,8 @@ func (s *Images) Preferred(images []shelf.Image) shelf.Image { return preferred(
 // none, Conflict where several begin so. Several manifests can share a config: the newest stands for them.
 func (s *Images) ImageByID(ctx context.Context, prefix string) (shelf.Image, error) {
 	from, to := "sha256:"+prefix, "sha256:"+prefix+"g" // g sorts after every hex digit
-	ids, err := database.RowsOf(ctx, s.db, database.ScanString, `SELECT DISTINCT config_digest FROM images WHERE config_digest BETWEEN ? AND ? LIMIT 2`, from, to)
+	ids, err := database.RowsOf(ctx, s.db, database.ScanString, `SELECT DISTINCT config_digest FROM images
+		WHERE config_digest BETWEEN ? AND ? LIMIT 2`, from, to)
 	if err != nil {
 		return shelf.Image{}, err
 	}
@@ -189,7 +198,8 @@ func (s *Images) ImageByID(ctx context.Context, prefix string) (shelf.Image, err
 		return shelf.Image{}, image.Errorf(image.Conflict, "several images have an ID that begins with %s", prefix).
 			Suggest("Give more digits of the ID.")
 	}
-	images, err := database.RowsOf(ctx, s.db, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.config_digest = ? ORDER BY i.stored_at DESC, i.manifest_digest LIMIT 1`, ids[0])
+	images, err := database.RowsOf(ctx, s.db, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.config_digest = ?
+		ORDER BY i.stored_at DESC, i.manifest_digest LIMIT 1`, ids[0])
 	if err != nil {
 		return shelf.Image{}, err
 	}
@@ -199,8 +209,9 @@ func (s *Images) ImageByID(ctx context.Context, prefix string) (shelf.Image, err
 	return images[0], nil
 }
 
-// referencesOf gives up to limit references that reach a manifest, and how many there are.
-func referencesOf(ctx context.Context, q database.Querier, manifest image.Digest, limit int) (refs []image.Reference, total int, err error) {
+// referencesOf returns up to limit references that reach a manifest, and how many there are.
+func referencesOf(ctx context.Context, q database.Querier, manifest image.Digest,
+	limit int) (refs []image.Reference, total int, err error) {
 	roots, err := rootsOf(ctx, q, manifest, -1)
 	if err != nil {
 		return nil, 0, err
@@ -219,7 +230,7 @@ func referencesOf(ctx context.Context, q database.Querier, manifest image.Digest
 	return refs, total, nil
 }
 
-// tagsOf gives the tags that point at a root.
+// tagsOf returns the tags that point at a root.
 func tagsOf(ctx context.Context, q database.Querier, r removal.Root) ([]image.Reference, error) {
 	return database.RowsOf(ctx, q, func(rows *sql.Rows) (image.Reference, error) {
 		ref := image.Reference{Repository: r.Name}
@@ -227,12 +238,13 @@ func tagsOf(ctx context.Context, q database.Querier, r removal.Root) ([]image.Re
 	}, `SELECT name FROM tags WHERE repository_id = ? AND digest = ? ORDER BY name`, r.Repository, r.Digest)
 }
 
-// RepositoryExists tells whether the shelf has anything of a repository.
+// RepositoryExists reports whether the shelf has anything of a repository.
 func (s *Images) RepositoryExists(ctx context.Context, name image.Repository) (exists bool, err error) {
-	return exists, s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM repositories WHERE name = ?)`, name).Scan(&exists)
+	return exists, s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM repositories
+		WHERE name = ?)`, name).Scan(&exists)
 }
 
-// Document gives a stored index or manifest, parsed anew from its original bytes.
+// Document returns a stored index or manifest, parsed anew from its original bytes.
 func (s *Images) Document(ctx context.Context, d image.Digest) (image.Document, error) {
 	var mediaType string
 	err := s.db.QueryRowContext(ctx, `SELECT media_type FROM manifests WHERE digest = ?`, d).Scan(&mediaType)

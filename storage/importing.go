@@ -32,10 +32,10 @@ func (s *Recorder) NewStage(size int64) (shelf.Stage, error) {
 // CheckRoom refuses (DiskFull) so many bytes of an upload where the disk has no room for them.
 func (s *Recorder) CheckRoom(size int64) error { return s.blobs.files.Volume.Check(size) }
 
-// Import makes an archive's images part of the shelf: its files become blobs, then all rows are written in one transaction,
-// tags as by a pull and layers as unpacked. A tag stays as it is where it has the very image already: as a platform of an index,
-// or by its ID where the manifest is not the registry's own, which docker's archives leave out. After an
-// error nothing is left. Errors: Corrupt where the shelf knows that a layer or an image is broken, DiskFull.
+// Import makes an archive's images part of the shelf: its files become blobs, then all rows are written in one
+// transaction, tags as by a pull and layers as unpacked. A tag stays as it is where it has the very image already: as a
+// platform of an index, or by its ID where the manifest is not the registry's own, which docker's archives leave out.
+// After an error nothing is left. Errors: Corrupt where the shelf knows that a layer or an image is broken, DiskFull.
 func (s *Recorder) Import(ctx context.Context, from shelf.Stage, in shelf.Import) ([]shelf.Imported, error) {
 	g, ok := from.(*blob.Staging)
 	if !ok {
@@ -82,7 +82,7 @@ func neededBy(in shelf.Import, i int, wanted map[image.Digest]bool) {
 	}
 }
 
-// sameImage tells whether a tag has the image of a single manifest already.
+// sameImage reports whether a tag has the image of a single manifest already.
 func (s *Recorder) sameImage(ctx context.Context, in shelf.Import, i int) (shelf.Imported, error) {
 	p := in.Pulled[i]
 	if p.Reference.Tag == "" || p.Target.Manifest == nil || len(p.Images) != 1 {
@@ -105,7 +105,8 @@ func (s *Recorder) sameImage(ctx context.Context, in shelf.Import, i int) (shelf
 }
 
 // commitStaged makes staged files blobs and gives those that were none before.
-func (s *Recorder) commitStaged(ctx context.Context, g *blob.Staging, files map[image.Digest]image.Staged, digests []image.Digest) (fresh []image.Digest, err error) {
+func (s *Recorder) commitStaged(ctx context.Context, g *blob.Staging, files map[image.Digest]image.Staged,
+	digests []image.Digest) (fresh []image.Digest, err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(committing)
 	for _, d := range digests {
@@ -164,7 +165,8 @@ func (s *Recorder) recordImport(ctx context.Context, in shelf.Import, done []she
 func (r recorder) proved(in shelf.Import) error {
 	for _, d := range slices.Sorted(maps.Keys(in.Proved)) {
 		var pending bool
-		err := r.tx.QueryRowContext(r.ctx, `SELECT EXISTS (SELECT 1 FROM layers WHERE digest = ? AND state = 'pending')`, d).Scan(&pending)
+		err := r.tx.QueryRowContext(r.ctx, `SELECT EXISTS (SELECT 1 FROM layers WHERE digest = ?
+			AND state = 'pending')`, d).Scan(&pending)
 		if err != nil {
 			return err
 		}

@@ -11,8 +11,8 @@ import (
 // indexesAtOnce is how many indexes are read from disk in one transaction.
 const indexesAtOnce = 200
 
-// readIndexes brings the platforms of indexes that an older version recorded up to date, and the list with them. An index
-// whose file cannot be read stays as it is, and is tried again at the next start.
+// readIndexes brings the platforms of indexes that an older version recorded up to date, and the list with them. An
+// index whose file cannot be read stays as it is, and is tried again at the next start.
 func (s older) readIndexes(ctx context.Context) error {
 	after, count := image.Digest(""), 0
 	for {
@@ -48,14 +48,16 @@ func (s older) readIndexes(ctx context.Context) error {
 // readIndex writes what an index calls its images, and the rows of the list that show it.
 func (s older) readIndex(ctx context.Context, tx *sql.Tx, doc image.Document) error {
 	for i, e := range doc.Index.Entries {
-		_, err := tx.ExecContext(ctx, `UPDATE index_entries SET platform = ?3 WHERE index_digest = ?1 AND position = ?2 AND platform <> ?3`,
+		_, err := tx.ExecContext(ctx, `UPDATE index_entries SET platform = ?3 WHERE index_digest = ?1 AND position = ?2
+			AND platform <> ?3`,
 			doc.Digest, i, e.Platform.String())
 		if err != nil {
 			return err
 		}
 	}
 	var otherwise bool
-	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM index_entries e CROSS JOIN images i ON i.manifest_digest = e.digest
+	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM index_entries e CROSS
+		JOIN images i ON i.manifest_digest = e.digest
 		WHERE e.index_digest = ? AND e.kind = 'image' AND e.platform NOT IN ('', i.platform))`, doc.Digest).Scan(&otherwise)
 	if err != nil {
 		return err

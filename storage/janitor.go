@@ -220,7 +220,8 @@ func (k *Janitor) sweepFiles(ctx context.Context, files []image.Digest) {
 // pullsGoOn reports whether pulls that an earlier process left are about to go on: what they have fetched is
 // theirs, however long the server was down, and nobody holds it yet.
 func (k *Janitor) pullsGoOn(ctx context.Context) (unfinished bool) {
-	err := k.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pulls WHERE state NOT IN ('done', 'failed', 'cancelled'))`).Scan(&unfinished)
+	err := k.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pulls
+		WHERE state NOT IN ('done', 'failed', 'cancelled'))`).Scan(&unfinished)
 	if err != nil && ctx.Err() == nil {
 		k.log.Error("look for unfinished pulls", "error", err)
 	}
@@ -279,7 +280,8 @@ func (k *Janitor) sweepStrays(ctx context.Context) {
 func (k *Janitor) layoutEntries(ctx context.Context) iter.Seq2[image.Descriptor, error] {
 	return func(yield func(image.Descriptor, error) bool) {
 		rows, err := k.db.QueryContext(ctx, `SELECT r.name, coalesce(t.name, ''), d.digest, m.media_type, b.size
-			FROM repository_digests d JOIN repositories r ON r.id = d.repository_id JOIN manifests m ON m.digest = d.digest JOIN blobs b ON b.digest = d.digest
+			FROM repository_digests d JOIN repositories r ON r.id = d.repository_id JOIN manifests m ON m.digest = d.digest
+			JOIN blobs b ON b.digest = d.digest
 			LEFT JOIN tags t ON t.repository_id = d.repository_id AND t.digest = d.digest ORDER BY r.name, t.name, d.digest`)
 		if err != nil {
 			yield(image.Descriptor{}, err)

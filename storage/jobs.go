@@ -14,8 +14,8 @@ import (
 	"github.com/stowage/stowage/storage/database"
 )
 
-// What jobs have in common that wait or are worked on, and those that wait: a claim of an earlier session holds no more, for
-// its process has gone.
+// What jobs have in common that wait or are worked on, and those that wait: a claim of an earlier session holds no
+// more, for its process has gone.
 const (
 	notOver = `state NOT IN ('done', 'failed', 'cancelled')`
 	waiting = notOver + ` AND claimed <> `
@@ -59,7 +59,8 @@ func (q *Jobs) Ask(ctx context.Context, t job.Ticket) (id int64, joined bool, er
 		return 0, false, err
 	}
 	err = q.db.Note(ctx, func(tx *sql.Tx) error {
-		same, err := database.RowsOf(ctx, tx, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) }, `SELECT id FROM pulls WHERE what = ? AND what <> '' AND `+notOver+` ORDER BY id`, t.What)
+		same, err := database.RowsOf(ctx, tx, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) },
+			`SELECT id FROM pulls WHERE what = ? AND what <> '' AND `+notOver+` ORDER BY id`, t.What)
 		if err != nil {
 			return err
 		}
@@ -70,8 +71,10 @@ func (q *Jobs) Ask(ctx context.Context, t job.Ticket) (id int64, joined bool, er
 		if err := q.checkQueue(ctx, tx, t); err != nil {
 			return err
 		}
-		return tx.QueryRowContext(ctx, `INSERT INTO pulls (reference, state, created_at, job, tags, what, host, requester) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-			t.Job.Reference().String(), t.Job.State, database.Millis(t.Job.Created), record, lines, t.What, t.Key.Host, t.Key.By).Scan(&id)
+		return tx.QueryRowContext(ctx, `INSERT INTO pulls (reference, state, created_at, job, tags, what, host, requester)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+			t.Job.Reference().String(), t.Job.State, database.Millis(t.Job.Created), record, lines, t.What, t.Key.Host,
+			t.Key.By).Scan(&id)
 	})
 	if err != nil {
 		return 0, false, fmt.Errorf("keep pull: %w", err)
@@ -82,15 +85,18 @@ func (q *Jobs) Ask(ctx context.Context, t job.Ticket) (id int64, joined bool, er
 // checkQueue refuses a job where too many wait.
 func (q *Jobs) checkQueue(ctx context.Context, tx *sql.Tx, t job.Ticket) error {
 	var all, mine int
-	if err := tx.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(requester = ?), 0) FROM pulls WHERE `+waiting+`?`, t.Key.By, q.db.Session()).
+	if err := tx.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(requester = ?), 0) FROM pulls
+		WHERE `+waiting+`?`, t.Key.By, q.db.Session()).
 		Scan(&all, &mine); err != nil {
 		return err
 	}
 	switch {
 	case all >= t.Most:
-		return image.Errorf(image.TooLarge, "%d pulls are waiting already", all).Suggest("Wait until some of them are done, or cancel them.")
+		return image.Errorf(image.TooLarge, "%d pulls are waiting already", all).
+			Suggest("Wait until some of them are done, or cancel them.")
 	case mine >= t.Mine:
-		return image.Errorf(image.TooLarge, "%d pulls of %s are waiting already, the most that one requester may have", t.Mine, t.Key.By).
+		return image.Errorf(image.TooLarge, "%d pulls of %s are waiting already, the most that one requester may have",
+			t.Mine, t.Key.By).
 			Suggest("Wait until some of them are done, or cancel them.")
 	}
 	return nil
@@ -104,7 +110,8 @@ func (q *Jobs) Begin(ctx context.Context, j job.Job) (job.Lease, error) {
 	}
 	l := job.Lease{Epoch: 1}
 	err = q.db.Note(ctx, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, `INSERT INTO pulls (reference, state, created_at, job, tags, claimed, epoch) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		return tx.QueryRowContext(ctx, `INSERT INTO pulls (reference, state, created_at, job, tags, claimed, epoch)
+			VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 			j.Reference().String(), j.State, database.Millis(j.Created), record, lines, q.db.Session(), l.Epoch).Scan(&l.ID)
 	})
 	if err != nil {
@@ -114,8 +121,10 @@ func (q *Jobs) Begin(ctx context.Context, j job.Job) (job.Lease, error) {
 }
 
 // Claim implements job.Ledger.
-func (q *Jobs) Claim(ctx context.Context, choose func(waiting []job.Turn) (id int64, ok bool)) (l job.Lease, ok bool, err error) {
-	turns, err := database.RowsOf(ctx, q.db, scanTurn, `SELECT id, host, requester FROM pulls WHERE `+waiting+`? ORDER BY id`, q.db.Session())
+func (q *Jobs) Claim(ctx context.Context,
+	choose func(waiting []job.Turn) (id int64, ok bool)) (l job.Lease, ok bool, err error) {
+	turns, err := database.RowsOf(ctx, q.db, scanTurn, `SELECT id, host, requester FROM pulls WHERE `+waiting+
+		`? ORDER BY id`, q.db.Session())
 	if err != nil {
 		return job.Lease{}, false, fmt.Errorf("list the pulls that wait: %w", err)
 	}
@@ -123,7 +132,8 @@ func (q *Jobs) Claim(ctx context.Context, choose func(waiting []job.Turn) (id in
 		return job.Lease{}, false, nil
 	}
 	err = q.db.Note(ctx, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, `UPDATE pulls SET claimed = ?, epoch = epoch + 1 WHERE id = ? AND `+waiting+`? RETURNING epoch`, q.db.Session(), l.ID, q.db.Session()).
+		return tx.QueryRowContext(ctx, `UPDATE pulls SET claimed = ?, epoch = epoch + 1 WHERE id = ? AND `+waiting+
+			`? RETURNING epoch`, q.db.Session(), l.ID, q.db.Session()).
 			Scan(&l.Epoch)
 	})
 	if err != nil {
@@ -162,8 +172,8 @@ func (q *Jobs) Seal(ctx context.Context, id int64) error {
 	return nil
 }
 
-// Save implements job.Ledger. A job that is done and brought what is found to be broken by now is kept as one that failed.
-// How a job ended is known from then on, also where it cannot be written, as on a full disk.
+// Save implements job.Ledger. A job that is done and brought what is found to be broken by now is kept as one that
+// failed. How a job ended is known from then on, also where it cannot be written, as on a full disk.
 func (q *Jobs) Save(ctx context.Context, l job.Lease, j job.Job) error {
 	err := q.writeJob(ctx, l, j)
 	if err != nil && j.State.Final() {
@@ -175,7 +185,8 @@ func (q *Jobs) Save(ctx context.Context, l job.Lease, j job.Job) error {
 func (q *Jobs) writeJob(ctx context.Context, l job.Lease, j job.Job) error {
 	err := q.db.Note(ctx, func(tx *sql.Tx) error {
 		var holds bool
-		if err := tx.QueryRowContext(ctx, `SELECT CASE WHEN ?2 > 0 THEN claimed = ?3 AND epoch = ?2 ELSE claimed <> ?3 END FROM pulls WHERE id = ?1`,
+		if err := tx.QueryRowContext(ctx, `SELECT CASE WHEN ?2 > 0 THEN claimed = ?3 AND epoch = ?2 ELSE claimed <> ?3 END
+			FROM pulls WHERE id = ?1`,
 			l.ID, l.Epoch, q.db.Session()).Scan(&holds); err != nil {
 			return err
 		}
@@ -199,7 +210,8 @@ func putJob(ctx context.Context, tx *sql.Tx, j job.Job) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE pulls SET state = ?, job = ?, tags = ? WHERE id = ?`, j.State, record, lines, j.ID)
+	_, err = tx.ExecContext(ctx, `UPDATE pulls SET state = ?, job = ?, tags = ? WHERE id = ?`, j.State, record, lines,
+		j.ID)
 	return err
 }
 
@@ -239,7 +251,8 @@ func (s *Jobs) Jobs(ctx context.Context, offset, limit int) (jobs []job.Job, tot
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM pulls`).Scan(&total); err != nil {
 			return err
 		}
-		jobs, err = database.RowsOf(ctx, tx, scanJob, `SELECT id, job, '' FROM pulls ORDER BY id DESC LIMIT ? OFFSET ?`, limit, offset)
+		jobs, err = database.RowsOf(ctx, tx, scanJob, `SELECT id, job, '' FROM pulls
+			ORDER BY id DESC LIMIT ? OFFSET ?`, limit, offset)
 		return err
 	})
 	return s.unsaved.laid(jobs), total, err

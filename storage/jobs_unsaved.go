@@ -12,8 +12,9 @@ import (
 // unsavedAgain is after how long it is tried again to write the ends of jobs.
 const unsavedAgain = 5 * time.Second
 
-// unsaved keeps how jobs ended whose end could not be written, as on a full disk, until it can be: whoever looks at them
-// sees them as over. There are no more of them than pulls that were waiting, since none can be asked for meanwhile.
+// unsaved keeps how jobs ended whose end could not be written, as on a full disk, until it can be: whoever looks at
+// them sees them as over. There are no more of them than pulls that were waiting, since none can be asked for
+// meanwhile.
 type unsaved struct {
 	save func(ctx context.Context, l job.Lease, j job.Job) error
 	log  *slog.Logger

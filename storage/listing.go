@@ -17,8 +17,10 @@ import (
 func scanRow(rows *sql.Rows) (r shelf.Row, id int64, err error) {
 	var platform, platforms string
 	var created, pulled int64
-	err = rows.Scan(&id, &r.Reference.Repository, &r.Reference.Tag, &r.Digest, &r.Reason, &r.ImageID, &platform, &platforms, &created, &pulled,
-		&r.Size, &r.Unpacked, &r.TotalSize, database.TextColumn{Text: &r.Broken}, &r.Pinned, &r.Update, &r.Downloads.Count, (*handedTime)(&r.Downloads.Last))
+	err = rows.Scan(&id, &r.Reference.Repository, &r.Reference.Tag, &r.Digest, &r.Reason, &r.ImageID, &platform,
+		&platforms, &created, &pulled,
+		&r.Size, &r.Unpacked, &r.TotalSize, database.TextColumn{Text: &r.Broken}, &r.Pinned, &r.Update, &r.Downloads.Count,
+		(*handedTime)(&r.Downloads.Last))
 	if err != nil {
 		return shelf.Row{}, 0, err
 	}
@@ -43,9 +45,10 @@ type Lists struct {
 	platform image.Platform // shown first where an index has several
 }
 
-// Totals gives the sums over the whole shelf.
+// Totals returns the sums over the whole shelf.
 func (s *Lists) Totals(ctx context.Context) (t shelf.Totals, err error) {
-	err = s.db.QueryRowContext(ctx, `SELECT rows_listed, repositories, blob_count, blob_bytes, waiting_count, waiting_bytes FROM totals`).
+	err = s.db.QueryRowContext(ctx, `SELECT rows_listed, repositories, blob_count, blob_bytes, waiting_count,
+		waiting_bytes FROM totals`).
 		Scan(&t.Images, &t.Repositories, &t.Blobs, &t.Bytes, &t.Waiting, &t.WaitingBytes)
 	return t, err
 }
@@ -63,21 +66,25 @@ func (s *Lists) refreshListing(ctx context.Context, tx *sql.Tx, repo int64, d im
 // the digest, or away from it: thousands of tags can be on one digest, and their rows stay as they are. tag is
 // empty for what was asked for by digest.
 func (s *Lists) refreshTagListing(ctx context.Context, tx *sql.Tx, repo int64, d image.Digest, tag string) error {
-	_, err := tx.ExecContext(ctx, `DELETE FROM listing WHERE repository_id = ? AND digest = ? AND tag IN ('', ?)`, repo, d, tag)
+	_, err := tx.ExecContext(ctx, `DELETE FROM listing WHERE repository_id = ? AND digest = ?
+		AND tag IN ('', ?)`, repo, d, tag)
 	if err != nil {
 		return err
 	}
 	var others bool
-	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM tags WHERE repository_id = ? AND digest = ? AND name <> ?)`, repo, d, tag).Scan(&others)
+	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM tags WHERE repository_id = ? AND digest = ?
+		AND name <> ?)`, repo, d, tag).Scan(&others)
 	if err != nil {
 		return err
 	}
 	var points bool
-	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM tags WHERE repository_id = ? AND digest = ? AND name = ?)`, repo, d, tag).Scan(&points)
+	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM tags WHERE repository_id = ? AND digest = ?
+		AND name = ?)`, repo, d, tag).Scan(&points)
 	if err != nil || others && !points {
 		return err
 	}
-	return s.writeListing(ctx, tx, repo, d, `SELECT name, pulled_at FROM tags WHERE repository_id = ?1 AND digest = ?2 AND name = ?3`, tag)
+	return s.writeListing(ctx, tx, repo, d, `SELECT name, pulled_at FROM tags WHERE repository_id = ?1 AND digest = ?2
+		AND name = ?3`, tag)
 }
 
 // updateState words what a check c found of a tag that points at ?2.
@@ -85,11 +92,13 @@ const updateState = `CASE WHEN c.answer <> 'digest' THEN c.answer WHEN c.upstrea
 
 // writeListing adds the rows of one digest of a repository: for the tags that a query chooses, or else one
 // without a tag. The query gets the repository, the digest and args.
-func (s *Lists) writeListing(ctx context.Context, tx *sql.Tx, repo int64, d image.Digest, tags string, args ...any) error {
+func (s *Lists) writeListing(ctx context.Context, tx *sql.Tx, repo int64, d image.Digest, tags string,
+	args ...any) error {
 	var familiar string
 	var byDigest bool
 	var pulled int64
-	err := tx.QueryRowContext(ctx, `SELECT r.familiar, d.by_digest, d.pulled_at FROM repository_digests d JOIN repositories r ON r.id = d.repository_id
+	err := tx.QueryRowContext(ctx, `SELECT r.familiar, d.by_digest, d.pulled_at FROM repository_digests d
+		JOIN repositories r ON r.id = d.repository_id
 		WHERE d.repository_id = ? AND d.digest = ?`, repo, d).Scan(&familiar, &byDigest, &pulled)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
@@ -109,7 +118,8 @@ func (s *Lists) writeListing(ctx context.Context, tx *sql.Tx, repo int64, d imag
 		tag    string
 		pulled int64
 	}
-	lines, err := database.RowsOf(ctx, tx, func(rows *sql.Rows) (l line, err error) { return l, rows.Scan(&l.tag, &l.pulled) },
+	lines, err := database.RowsOf(ctx, tx,
+		func(rows *sql.Rows) (l line, err error) { return l, rows.Scan(&l.tag, &l.pulled) },
 		tags, append([]any{repo, d}, args...)...)
 	if err != nil {
 		return err
@@ -132,12 +142,15 @@ func (s *Lists) writeListing(ctx context.Context, tx *sql.Tx, repo int64, d imag
 		if l.tag == "" {
 			name = familiar + "@" + string(d)
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO listing (repository_id, digest, tag, reason, name, image_id, platform, platforms, created, pulled_at, size, unpacked, total_size, broken, pinned, update_state,
+		_, err := tx.ExecContext(ctx, `INSERT INTO listing (repository_id, digest, tag, reason, name, image_id, platform,
+			platforms, created, pulled_at, size, unpacked, total_size, broken, pinned, update_state,
 				handed, handed_direct, handed_at)
-			SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, EXISTS (SELECT 1 FROM pins WHERE repository_id = ?1 AND digest = ?2),
+			SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, EXISTS (SELECT 1 FROM pins
+			WHERE repository_id = ?1 AND digest = ?2),
 			coalesce((SELECT `+updateState+` FROM tag_checks c WHERE c.repository_id = ?1 AND c.tag = ?3), ''), `+handedColumns+`
 			FROM (SELECT ?1 AS repository_id, ?2 AS digest, ?3 AS tag) listing, `+handedOf,
-			repo, d, l.tag, reason, name, shown.ID, shown.Platform.String(), strings.Join(names, " "), database.Millis(shown.Created), l.pulled,
+			repo, d, l.tag, reason, name, shown.ID, shown.Platform.String(), strings.Join(names, " "),
+			database.Millis(shown.Created), l.pulled,
 			shown.Size, shown.Unpacked, total, database.TextColumn{Text: &shown.Broken})
 		if err != nil {
 			return err
@@ -198,8 +211,8 @@ func (s *Lists) refreshListingsOf(ctx context.Context, tx *sql.Tx, manifest imag
 	return nil
 }
 
-// rootsOf gives the roots that reach a manifest or index: itself, or an index that lists it. At most limit of them; all
-// where that is negative.
+// rootsOf returns the roots that reach a manifest or index: itself, or an index that lists it. At most limit of them;
+// all where that is negative.
 func rootsOf(ctx context.Context, q database.Querier, d image.Digest, limit int) ([]removal.Root, error) {
 	return database.RowsOf(ctx, q, func(rows *sql.Rows) (r removal.Root, err error) {
 		return r, rows.Scan(&r.Repository, &r.Name, &r.Digest, &r.ByDigest)

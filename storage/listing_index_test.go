@@ -108,7 +108,7 @@ func (l *randomList) manifest(tx *sql.Tx, i int) {
 	l.digests = append(l.digests, d)
 }
 
-// values gives the columns of a random row.
+// values returns the columns of a random row.
 func (l *randomList) values() []any {
 	repository := l.random.IntN(len(randomHosts)*len(randomNames)) + 1
 	familiar := image.Repository(randomHosts[(repository-1)/len(randomNames)] + randomNames[(repository-1)%len(randomNames)]).Familiar()
@@ -172,7 +172,7 @@ func (l *randomList) step() {
 	})
 }
 
-// query gives a random question.
+// query returns a random question.
 func (l *randomList) query() shelf.Query {
 	q := shelf.Query{Descending: l.random.IntN(2) == 0, Sort: oneOf(l.random, []shelf.Sort{"", shelf.SortName, shelf.SortPlatforms, shelf.SortID, shelf.SortCreated, shelf.SortPulled, shelf.SortSize, shelf.SortUnpacked, shelf.SortUpdate, shelf.SortDownloads})}
 	some := func(f func()) {

@@ -44,7 +44,7 @@ func (s *Lists) choose(ctx context.Context, q shelf.Query, pick func(*listing.Ch
 	}
 }
 
-// List gives rows and how many the query chooses in all.
+// List returns rows and how many the query chooses in all.
 func (s *Lists) List(ctx context.Context, q shelf.Query) (rows []shelf.Row, total int, err error) {
 	var ids []int64
 	err = s.choose(ctx, q, func(c *listing.Choice) {
@@ -64,7 +64,8 @@ const idsAtOnce = 1000
 // f works.
 func (s *Lists) EachImageID(ctx context.Context, q shelf.Query, f func(image.Digest) error) error {
 	var ids []int64
-	err := s.choose(ctx, q, func(c *listing.Choice) { ids = c.Page(q.Sort, q.Descending, 0, c.Total()) }, func(*sql.Tx) error { return nil })
+	err := s.choose(ctx, q, func(c *listing.Choice) { ids = c.Page(q.Sort, q.Descending, 0, c.Total()) },
+		func(*sql.Tx) error { return nil })
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,8 @@ func (s *Lists) EachImageID(ctx context.Context, q shelf.Query, f func(image.Dig
 	for len(ids) > 0 {
 		some := ids[:min(len(ids), idsAtOnce)]
 		ids = ids[len(some):]
-		lines, err := database.RowsOf(ctx, s.db, func(rows *sql.Rows) (l line, err error) { return l, rows.Scan(&l.id, &l.image) },
+		lines, err := database.RowsOf(ctx, s.db,
+			func(rows *sql.Rows) (l line, err error) { return l, rows.Scan(&l.id, &l.image) },
 			`SELECT id, image_id FROM listing WHERE id IN (SELECT value FROM json_each(?))`, idList(some))
 		if err != nil {
 			return err
@@ -96,16 +98,17 @@ func (s *Lists) EachImageID(ctx context.Context, q shelf.Query, f func(image.Dig
 	return nil
 }
 
-// ListRepositories gives the repositories of the rows that q chooses, and how many there are. Sort is one for
+// ListRepositories returns the repositories of the rows that q chooses, and how many there are. Sort is one for
 // repositories.
-func (s *Lists) ListRepositories(ctx context.Context, q shelf.Query) (rows []shelf.RepositoryRow, total int, err error) {
+func (s *Lists) ListRepositories(ctx context.Context,
+	q shelf.Query) (rows []shelf.RepositoryRow, total int, err error) {
 	err = s.choose(ctx, q, func(c *listing.Choice) {
 		rows, total = c.Repositories(q.Sort, q.Descending, q.Offset, q.Limit)
 	}, func(*sql.Tx) error { return nil })
 	return rows, total, err
 }
 
-// ListOffers gives what is there to be filtered by.
+// ListOffers returns what is there to be filtered by.
 func (s *Lists) ListOffers(ctx context.Context) (o shelf.Offers, err error) {
 	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		_, err := s.index.CatchUp(ctx, listFeed{tx})
@@ -117,7 +120,7 @@ func (s *Lists) ListOffers(ctx context.Context) (o shelf.Offers, err error) {
 	return o, err
 }
 
-// CreatedOf gives when an image was created that is named as docker's filters before and since name it: a reference,
+// CreatedOf returns when an image was created that is named as docker's filters before and since name it: a reference,
 // where the platform counts that the list shows, or an image ID or the beginning of one. The time is zero where its
 // config does not say. Errors are of kind NotFound, of kind Conflict where several IDs begin so, and of kind Invalid.
 func (s *Lists) CreatedOf(ctx context.Context, name string) (time.Time, error) {
@@ -155,7 +158,8 @@ func readRows(ctx context.Context, tx *sql.Tx, ids []int64) ([]shelf.Row, error)
 		return l, err
 	}, `SELECT l.id, r.name, l.tag, l.digest, l.reason, l.image_id, l.platform, l.platforms, l.created, l.pulled_at,
 		l.size, l.unpacked, l.total_size, l.broken, l.pinned, l.update_state, l.handed, l.handed_at
-		FROM json_each(?) wanted CROSS JOIN listing l ON l.id = wanted.value JOIN repositories r ON r.id = l.repository_id ORDER BY wanted.key`, idList(ids))
+		FROM json_each(?) wanted CROSS JOIN listing l ON l.id = wanted.value JOIN repositories r ON r.id = l.repository_id
+		ORDER BY wanted.key`, idList(ids))
 	rows := make([]shelf.Row, len(lines))
 	for i, l := range lines {
 		rows[i] = l.Row

@@ -147,7 +147,7 @@ func TestAnImageIsFoundByAUniquePrefixOfItsID(t *testing.T) {
 	}
 }
 
-// layerDigest gives the digest of a layer by its name.
+// layerDigest returns the digest of a layer by its name.
 func (s *testShelf) layerDigest(name string) string {
 	s.t.Helper()
 	content, err := s.Layers[name].Content()

@@ -8,9 +8,9 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// Named finds what somebody names as docker takes it (daemon/images/image.go): a whole image ID, else a tag or a digest,
-// else the image whose ID alone begins so. So a repository of that spelling comes before the beginning of an ID. Errors are
-// of kind NotFound, of kind Conflict where several IDs begin so, and of kind Invalid.
+// Named finds what somebody names as docker takes it (daemon/images/image.go): a whole image ID, else a tag or a
+// digest, else the image whose ID alone begins so. So a repository of that spelling comes before the beginning of an
+// ID. Errors are of kind NotFound, of kind Conflict where several IDs begin so, and of kind Invalid.
 func (s *Images) Named(ctx context.Context, name string) (shelf.Named, error) {
 	hex, isID := image.ParseIDPrefix(name)
 	if !isID || len(hex) < 64 {

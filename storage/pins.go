@@ -38,7 +38,8 @@ func scanOnePin(rows *sql.Rows) (shelf.Pin, error) { return scanPin(rows) }
 func (s *Tags) Pin(ctx context.Context, ref image.Reference, note string, by image.Actor) (shelf.Pin, error) {
 	note = strings.TrimSpace(note)
 	if !utf8.ValidString(note) || utf8.RuneCountInString(note) > shelf.MaxPinNote {
-		return shelf.Pin{}, image.Errorf(image.Invalid, "the note of a pin is text of at most %d characters", shelf.MaxPinNote)
+		return shelf.Pin{}, image.Errorf(image.Invalid, "the note of a pin is text of at most %d characters",
+			shelf.MaxPinNote)
 	}
 	pin := shelf.Pin{Note: note, By: by.Name, At: database.FromMillis(database.Millis(s.now()))}
 	err := s.db.Change(ctx, by, image.ActionPin, ref.String(), func(tx *sql.Tx) error {
@@ -47,8 +48,10 @@ func (s *Tags) Pin(ctx context.Context, ref image.Reference, note string, by ima
 			return err
 		}
 		pin.Reference = rt.Reference()
-		_, err = tx.ExecContext(ctx, `INSERT INTO pins (repository_id, digest, note, pinned_by, pinned_at) VALUES (?1, ?2, ?3, ?4, ?5)
-			ON CONFLICT DO UPDATE SET note = ?3, pinned_by = ?4, pinned_at = ?5`, rt.Repository, rt.Digest, note, by.Name, database.Millis(pin.At))
+		_, err = tx.ExecContext(ctx, `INSERT INTO pins (repository_id, digest, note, pinned_by, pinned_at)
+			VALUES (?1, ?2, ?3, ?4, ?5)
+			ON CONFLICT DO UPDATE SET note = ?3, pinned_by = ?4, pinned_at = ?5`, rt.Repository, rt.Digest, note, by.Name,
+			database.Millis(pin.At))
 		if err != nil {
 			return err
 		}
@@ -77,11 +80,12 @@ func (s *Tags) Unpin(ctx context.Context, ref image.Reference, by image.Actor) e
 
 // listPinned marks the list's rows of a digest.
 func listPinned(ctx context.Context, tx *sql.Tx, rt removal.Root, pinned bool) error {
-	_, err := tx.ExecContext(ctx, `UPDATE listing SET pinned = ? WHERE repository_id = ? AND digest = ?`, pinned, rt.Repository, rt.Digest)
+	_, err := tx.ExecContext(ctx, `UPDATE listing SET pinned = ? WHERE repository_id = ?
+		AND digest = ?`, pinned, rt.Repository, rt.Digest)
 	return err
 }
 
-// PinOf gives the pin of what a reference names; nil where it is not pinned or not stored.
+// PinOf returns the pin of what a reference names; nil where it is not pinned or not stored.
 func (s *Tags) PinOf(ctx context.Context, ref image.Reference) (*shelf.Pin, error) {
 	var pin *shelf.Pin
 	err := s.db.View(ctx, func(tx *sql.Tx) error {
@@ -92,7 +96,8 @@ func (s *Tags) PinOf(ctx context.Context, ref image.Reference) (*shelf.Pin, erro
 		if err != nil {
 			return err
 		}
-		pins, err := database.RowsOf(ctx, tx, scanOnePin, `SELECT `+pinColumns+` FROM pins p JOIN repositories r ON r.id = p.repository_id
+		pins, err := database.RowsOf(ctx, tx, scanOnePin, `SELECT `+pinColumns+` FROM pins p
+			JOIN repositories r ON r.id = p.repository_id
 			WHERE p.repository_id = ? AND p.digest = ?`, rt.Repository, rt.Digest)
 		if len(pins) > 0 {
 			pin = &pins[0]
@@ -105,19 +110,21 @@ func (s *Tags) PinOf(ctx context.Context, ref image.Reference) (*shelf.Pin, erro
 // maxPinsOfImage bounds PinsOfImage.
 const maxPinsOfImage = 100
 
-// PinsOfImage gives the pins whose digest leads to an image ID, newest first, 100 at most.
+// PinsOfImage returns the pins whose digest leads to an image ID, newest first, 100 at most.
 func (s *Tags) PinsOfImage(ctx context.Context, id image.Digest) ([]shelf.Pin, error) {
-	return database.RowsOf(ctx, s.db, scanOnePin, upFromID+`SELECT `+pinColumns+` FROM up JOIN pins p ON p.digest = up.digest JOIN repositories r ON r.id = p.repository_id
+	return database.RowsOf(ctx, s.db, scanOnePin, upFromID+`SELECT `+pinColumns+` FROM up
+		JOIN pins p ON p.digest = up.digest JOIN repositories r ON r.id = p.repository_id
 		ORDER BY p.pinned_at DESC, r.name, p.digest LIMIT ?2`, id, maxPinsOfImage)
 }
 
-// Pins gives the newest pins, at most limit, and how many there are.
+// Pins returns the newest pins, at most limit, and how many there are.
 func (s *Tags) Pins(ctx context.Context, limit int) (pins []shelf.Pin, total int, err error) {
 	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM pins`).Scan(&total); err != nil {
 			return err
 		}
-		pins, err = database.RowsOf(ctx, tx, scanOnePin, `SELECT `+pinColumns+` FROM pins p JOIN repositories r ON r.id = p.repository_id
+		pins, err = database.RowsOf(ctx, tx, scanOnePin, `SELECT `+pinColumns+
+			` FROM pins p JOIN repositories r ON r.id = p.repository_id
 			ORDER BY p.pinned_at DESC, r.name, p.digest LIMIT ?`, limit)
 		return err
 	})

@@ -255,7 +255,7 @@ func (w *walker) batch() {
 	w.Removals.rows, w.Removals.fixed = pick(w, []int{1, 1, 15, 60, firstRows}), true
 }
 
-// weighed gives the sums before and after a removal. No round of the janitor comes between them: it takes a blob that is held
+// weighed returns the sums before and after a removal. No round of the janitor comes between them: it takes a blob that is held
 // out of those that wait, for a moment.
 func (w *walker) weighed(remove func() (shelf.Removed, error)) (before, after shelf.Totals, done shelf.Removed, err error) {
 	w.t.Helper()

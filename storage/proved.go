@@ -34,7 +34,8 @@ func (b *bell) ring() {
 	}
 }
 
-// AwaitProved waits until the layers of some images have been unpacked, or one of each was found broken, or until ctx ends.
+// AwaitProved waits until the layers of some images have been unpacked, or one of each was found broken, or until ctx
+// ends.
 func (u *Unpacker) AwaitProved(ctx context.Context, manifests []image.Digest) error {
 	list, err := json.Marshal(manifests)
 	if err != nil {
@@ -43,7 +44,8 @@ func (u *Unpacker) AwaitProved(ctx context.Context, manifests []image.Digest) er
 	for {
 		settled := u.layers.settled.next() // before it is looked, so that nothing is missed
 		var pending bool
-		err := u.layers.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM images WHERE manifest_digest IN (SELECT value FROM json_each(?))
+		err := u.layers.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM images WHERE manifest_digest IN (SELECT value
+			FROM json_each(?))
 			AND unpacked IS NULL AND broken = '')`, string(list)).Scan(&pending)
 		if err != nil || !pending {
 			return err

@@ -16,9 +16,10 @@ import (
 const (
 	upFromID     = `WITH RECURSIVE up (digest) AS (SELECT manifest_digest FROM images WHERE config_digest = ?1` + upRest
 	upFromDigest = `WITH RECURSIVE up (digest) AS (VALUES (?1)` + upRest
-	upRest       = ` UNION SELECT e.index_digest FROM index_entries e JOIN up ON e.digest = up.digest AND e.kind IN ('image', 'index')) `
-	// calledRest closes a table up (digest, platform, leaf) that begins with images, their own platforms and 1: the indexes
-	// above them, with what they call the image.
+	upRest       = ` UNION SELECT e.index_digest FROM index_entries e JOIN up ON e.digest = up.digest
+		AND e.kind IN ('image', 'index')) `
+	// calledRest closes a table up (digest, platform, leaf) that begins with images, their own platforms and 1: the
+	// indexes above them, with what they call the image.
 	calledRest = ` UNION SELECT e.index_digest, iif(up.leaf AND e.platform <> '', e.platform, up.platform), 0
 		FROM index_entries e JOIN up ON e.digest = up.digest AND e.kind IN ('image', 'index')) `
 )
@@ -32,11 +33,16 @@ func (s *Images) NamesOf(ctx context.Context, id image.Digest, limit int) (shelf
 		tag      string
 		platform string
 	}
-	rows, err := database.RowsOf(ctx, s.db, func(rows *sql.Rows) (n name, err error) { return n, rows.Scan(&n.repo, &n.digest, &n.tag, &n.platform) },
-		`WITH RECURSIVE up (digest, platform, leaf) AS (SELECT manifest_digest, platform, 1 FROM images WHERE config_digest = ?1`+calledRest+`
-			SELECT r.name, d.digest, coalesce(t.name, ''), min(up.platform) FROM up JOIN repository_digests d ON d.digest = up.digest
-			JOIN repositories r ON r.id = d.repository_id LEFT JOIN tags t ON t.repository_id = d.repository_id AND t.digest = d.digest
-			GROUP BY d.repository_id, d.digest, t.name ORDER BY r.name || coalesce(':' || t.name, '@' || d.digest) LIMIT ?2`, id, limit)
+	rows, err := database.RowsOf(ctx, s.db,
+		func(rows *sql.Rows) (n name, err error) { return n, rows.Scan(&n.repo, &n.digest, &n.tag, &n.platform) },
+		`WITH RECURSIVE up (digest, platform, leaf) AS (SELECT manifest_digest, platform, 1 FROM images
+			WHERE config_digest = ?1`+calledRest+`
+			SELECT r.name, d.digest, coalesce(t.name, ''), min(up.platform) FROM up
+			JOIN repository_digests d ON d.digest = up.digest
+			JOIN repositories r ON r.id = d.repository_id LEFT JOIN tags t ON t.repository_id = d.repository_id
+			AND t.digest = d.digest
+			GROUP BY d.repository_id, d.digest, t.name ORDER BY r.name || coalesce(':' || t.name, '@' || d.digest) LIMIT
+			?2`, id, limit)
 	if err != nil {
 		return shelf.Names{}, err
 	}
@@ -60,9 +66,10 @@ func (s *Images) NamesOf(ctx context.Context, id image.Digest, limit int) (shelf
 	return n, nil
 }
 
-// ImagesOf gives the stored images that have an ID, at most limit: several manifests can share a config.
+// ImagesOf returns the stored images that have an ID, at most limit: several manifests can share a config.
 func (s *Images) ImagesOf(ctx context.Context, id image.Digest, limit int) ([]shelf.Image, error) {
-	return database.RowsOf(ctx, s.db, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.config_digest = ? ORDER BY i.stored_at DESC, i.manifest_digest LIMIT ?`, id, limit)
+	return database.RowsOf(ctx, s.db, scanImage, `SELECT `+imageColumns+` FROM images i WHERE i.config_digest = ?
+		ORDER BY i.stored_at DESC, i.manifest_digest LIMIT ?`, id, limit)
 }
 
 // Within finds the digest of a repository that leads to a manifest which the repository does not know by
@@ -71,7 +78,8 @@ func (s *Images) Within(ctx context.Context, ref image.Reference) (index image.R
 	err = s.db.View(ctx, func(tx *sql.Tx) error {
 		index = image.Reference{Repository: ref.Repository}
 		err := tx.QueryRowContext(ctx, upFromDigest+`SELECT d.digest FROM up JOIN repository_digests d ON d.digest = up.digest
-			JOIN repositories r ON r.id = d.repository_id WHERE r.name = ?2 ORDER BY d.pulled_at DESC LIMIT 1`, ref.Digest, ref.Repository).Scan(&index.Digest)
+			JOIN repositories r ON r.id = d.repository_id WHERE r.name = ?2
+			ORDER BY d.pulled_at DESC LIMIT 1`, ref.Digest, ref.Repository).Scan(&index.Digest)
 		if err != nil {
 			return database.NotFound(err, "%s is not stored", ref.Familiar())
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// configOf gives the image ID that a source has for an architecture.
+// configOf returns the image ID that a source has for an architecture.
 func (s *testShelf) configOf(source, architecture string) image.Digest {
 	s.t.Helper()
 	b, ok := s.Build(source).For("linux/" + architecture)

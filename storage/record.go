@@ -12,7 +12,7 @@ import (
 	"github.com/stowage/stowage/storage/database"
 )
 
-// Resolved gives what the shelf holds under a reference; broken images do not count.
+// Resolved returns what the shelf holds under a reference; broken images do not count.
 func (s *Images) Resolved(ctx context.Context, ref image.Reference) (shelf.Stored, error) {
 	var out shelf.Stored
 	err := s.db.View(ctx, func(tx *sql.Tx) error {
@@ -32,7 +32,7 @@ func (s *Images) Resolved(ctx context.Context, ref image.Reference) (shelf.Store
 	return out, err
 }
 
-// targetDigest gives the digest that a tag or a digest reference names on the shelf.
+// targetDigest returns the digest that a tag or a digest reference names on the shelf.
 func targetDigest(ctx context.Context, q database.Querier, ref image.Reference) (image.Digest, error) {
 	var d image.Digest
 	var err error
@@ -150,7 +150,8 @@ func (r recorder) blob(d image.Descriptor) error {
 	if !r.of.blobs.files.Has(d.Digest, d.Size) {
 		return fmt.Errorf("blob %s of %d bytes is not on disk", d.Digest, d.Size)
 	}
-	_, err := r.exec(`INSERT INTO blobs (digest, size, stored_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, d.Digest, d.Size, r.at)
+	_, err := r.exec(`INSERT INTO blobs (digest, size, stored_at) VALUES (?, ?, ?)
+		ON CONFLICT DO NOTHING`, d.Digest, d.Size, r.at)
 	return err
 }
 
@@ -162,12 +163,14 @@ func (r recorder) document(doc image.Document) error {
 	if doc.Index != nil {
 		kind = "index"
 	}
-	isNew, err := r.exec(`INSERT INTO manifests (digest, kind, media_type) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, doc.Digest, kind, doc.MediaType)
+	isNew, err := r.exec(`INSERT INTO manifests (digest, kind, media_type) VALUES (?, ?, ?)
+		ON CONFLICT DO NOTHING`, doc.Digest, kind, doc.MediaType)
 	if err != nil || !isNew || doc.Index == nil {
 		return err
 	}
 	for i, e := range doc.Index.Entries {
-		_, err := r.exec(`INSERT INTO index_entries (index_digest, position, digest, media_type, size, kind, platform, describes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		_, err := r.exec(`INSERT INTO index_entries (index_digest, position, digest, media_type, size, kind, platform,
+			describes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 			doc.Digest, i, e.Digest, e.MediaType, e.Size, e.Kind, e.Platform.String(), e.Describes)
 		if err != nil {
 			return err
@@ -186,7 +189,8 @@ func (r recorder) image(p shelf.PulledImage) (isNew bool, err error) {
 	}
 	isNew, err = r.exec(`INSERT INTO images (manifest_digest, config_digest, platform, created, size, layers, stored_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		p.Document.Digest, m.Config.Digest, ownPlatform(p).String(), createdMillis(p.Config.Created), m.Size(), len(m.Layers), r.at)
+		p.Document.Digest, m.Config.Digest, ownPlatform(p).String(), createdMillis(p.Config.Created), m.Size(), len(m.Layers),
+		r.at)
 	if err != nil {
 		return false, err
 	}
@@ -213,7 +217,8 @@ func (r recorder) image(p shelf.PulledImage) (isNew bool, err error) {
 // notBroken refuses an image that the shelf has and knows to be wrong.
 func (r recorder) notBroken(manifest image.Digest) error {
 	var broken image.Text
-	err := r.tx.QueryRowContext(r.ctx, `SELECT broken FROM images WHERE manifest_digest = ?`, manifest).Scan(database.TextColumn{Text: &broken})
+	err := r.tx.QueryRowContext(r.ctx, `SELECT broken FROM images WHERE manifest_digest = ?`, manifest).
+		Scan(database.TextColumn{Text: &broken})
 	if err != nil || broken.Empty() {
 		return err
 	}
@@ -221,8 +226,9 @@ func (r recorder) notBroken(manifest image.Digest) error {
 		Suggest("Ask its author to push it again; delete it here when nobody needs it.")
 }
 
-// ownPlatform is the platform that an image is for by itself: what its config says. Configs often leave out the variant and
-// the OS version; the index fills those in where it agrees on the rest. What an index calls the image stands with its entry.
+// ownPlatform is the platform that an image is for by itself: what its config says. Configs often leave out the variant
+// and the OS version; the index fills those in where it agrees on the rest. What an index calls the image stands with
+// its entry.
 func ownPlatform(p shelf.PulledImage) image.Platform {
 	own := p.Config.Platform()
 	switch {
@@ -250,7 +256,8 @@ func (r recorder) layer(p shelf.PulledImage, i int, l image.Descriptor, command 
 	claimed := p.Config.RootFS.DiffIDs[i]
 	var state, proved string
 	var problem image.Text
-	err := r.tx.QueryRowContext(r.ctx, `SELECT state, diff_id, problem FROM layers WHERE digest = ?`, l.Digest).Scan(&state, &proved, database.TextColumn{Text: &problem})
+	err := r.tx.QueryRowContext(r.ctx, `SELECT state, diff_id, problem FROM layers WHERE digest = ?`, l.Digest).
+		Scan(&state, &proved, database.TextColumn{Text: &problem})
 	if err != nil {
 		return err
 	}
@@ -260,7 +267,8 @@ func (r recorder) layer(p shelf.PulledImage, i int, l image.Descriptor, command 
 	if state == layerVerified && proved != string(claimed) {
 		return wrongDiffID(l.Digest, claimed, image.Digest(proved))
 	}
-	_, err = r.exec(`INSERT INTO image_layers (manifest_digest, position, layer_digest, diff_id, size, media_type, created_by) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+	_, err = r.exec(`INSERT INTO image_layers (manifest_digest, position, layer_digest, diff_id, size, media_type,
+		created_by) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 		p.Document.Digest, i, l.Digest, claimed, l.Size, l.MediaType, command)
 	return err
 }
@@ -270,13 +278,15 @@ func notUnpacked(layer image.Digest, problem image.Text) *image.Error {
 }
 
 func wrongDiffID(layer, claimed, proved image.Digest) *image.Error {
-	return image.Errorf(image.Corrupt, "layers from the manifest do not match the image's config: layer %s unpacks to %s, the config says %s",
+	return image.Errorf(image.Corrupt,
+		"layers from the manifest do not match the image's config: layer %s unpacks to %s, the config says %s",
 		image.ShortDigest(layer), image.ShortDigest(proved), image.ShortDigest(claimed)).
 		Suggest("The image was built or copied wrongly: ask its author to push it again.")
 }
 
 func (r recorder) repository(name image.Repository) (id int64, err error) {
-	if _, err := r.exec(`INSERT INTO repositories (name, familiar) VALUES (?, ?) ON CONFLICT DO NOTHING`, name, name.Familiar()); err != nil {
+	if _, err := r.exec(`INSERT INTO repositories (name, familiar) VALUES (?, ?)
+		ON CONFLICT DO NOTHING`, name, name.Familiar()); err != nil {
 		return 0, err
 	}
 	return id, r.tx.QueryRowContext(r.ctx, `SELECT id FROM repositories WHERE name = ?`, name).Scan(&id)
@@ -286,12 +296,15 @@ func (r recorder) repository(name image.Repository) (id int64, err error) {
 func (r recorder) reference(repo int64, p shelf.Pulled) (shelf.Change, error) {
 	asked := p.Reference.Digest != ""
 	var before sql.NullBool
-	err := r.tx.QueryRowContext(r.ctx, `SELECT by_digest FROM repository_digests WHERE repository_id = ? AND digest = ?`, repo, p.Target.Digest).Scan(&before)
+	err := r.tx.QueryRowContext(r.ctx, `SELECT by_digest FROM repository_digests WHERE repository_id = ?
+		AND digest = ?`, repo, p.Target.Digest).Scan(&before)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return shelf.Change{}, err
 	}
-	_, err = r.exec(`INSERT INTO repository_digests (repository_id, digest, by_digest, pulled_at, pulled_by) VALUES (?1, ?2, ?3, ?4, ?5)
-		ON CONFLICT DO UPDATE SET by_digest = max(by_digest, ?3), pulled_at = ?4, pulled_by = ?5`, repo, p.Target.Digest, asked, r.at, p.By.Name)
+	_, err = r.exec(`INSERT INTO repository_digests (repository_id, digest, by_digest, pulled_at, pulled_by)
+		VALUES (?1, ?2, ?3, ?4, ?5)
+		ON CONFLICT DO UPDATE SET by_digest = max(by_digest, ?3), pulled_at = ?4, pulled_by = ?5`, repo, p.Target.Digest,
+		asked, r.at, p.By.Name)
 	if err != nil {
 		return shelf.Change{}, err
 	}
@@ -299,7 +312,8 @@ func (r recorder) reference(repo int64, p shelf.Pulled) (shelf.Change, error) {
 		return shelf.Change{Newer: !before.Bool}, nil
 	}
 	var previous image.Digest
-	err = r.tx.QueryRowContext(r.ctx, `SELECT digest FROM tags WHERE repository_id = ? AND name = ?`, repo, p.Reference.Tag).Scan(&previous)
+	err = r.tx.QueryRowContext(r.ctx, `SELECT digest FROM tags WHERE repository_id = ? AND name = ?`, repo,
+		p.Reference.Tag).Scan(&previous)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return shelf.Change{}, err
 	}
@@ -307,8 +321,10 @@ func (r recorder) reference(repo int64, p shelf.Pulled) (shelf.Change, error) {
 		return shelf.Change{}, shelf.ErrMoved
 	}
 	// What the registry has said stays its word when an archive says the same.
-	_, err = r.exec(`INSERT INTO tags (repository_id, name, digest, pulled_at, pulled_by, uploaded) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-		ON CONFLICT DO UPDATE SET digest = ?3, pulled_at = ?4, pulled_by = ?5, uploaded = CASE digest WHEN ?3 THEN min(uploaded, ?6) ELSE ?6 END`,
+	_, err = r.exec(`INSERT INTO tags (repository_id, name, digest, pulled_at, pulled_by, uploaded)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+		ON CONFLICT DO UPDATE SET digest = ?3, pulled_at = ?4, pulled_by = ?5, uploaded = CASE digest WHEN ?3 THEN
+		min(uploaded, ?6) ELSE ?6 END`,
 		repo, p.Reference.Tag, p.Target.Digest, r.at, p.By.Name, p.Uploaded)
 	if err != nil {
 		return shelf.Change{}, err
@@ -330,7 +346,8 @@ func (r recorder) settlesCheck(repo int64, p shelf.Pulled) error {
 	if p.Asked.IsZero() {
 		return nil
 	}
-	return writeCheck(r.ctx, r.tx, repo, shelf.AskedByPull, shelf.Checked{Reference: p.Reference, Answer: shelf.AnswerDigest, Upstream: p.Target.Digest, At: p.Asked})
+	return writeCheck(r.ctx, r.tx, repo, shelf.AskedByPull,
+		shelf.Checked{Reference: p.Reference, Answer: shelf.AnswerDigest, Upstream: p.Target.Digest, At: p.Asked})
 }
 
 // createdMillis keeps an unknown creation time NULL: none, or one in the year 1, which is how Go writes none.

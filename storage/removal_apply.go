@@ -74,7 +74,8 @@ var errTouched = errors.New("somebody changed what is being deleted")
 // carryOut deletes a plan's rows, in batches between which others write. Within the window they are kept for an undo,
 // and the files wait that long. When it cannot be finished, what was done is undone. It goes on after ctx ends, once
 // it has begun.
-func (s *Removals) carryOut(ctx context.Context, p removal.Plan, change int64, by image.Actor) (int64, time.Time, error) {
+func (s *Removals) carryOut(ctx context.Context, p removal.Plan, change int64,
+	by image.Actor) (int64, time.Time, error) {
 	c := &carrying{
 		of: s, plan: p.Shown, rest: newRest(p), by: by, at: database.Millis(s.now()), window: s.window, change: change,
 	}
@@ -365,12 +366,14 @@ func (a *applying) collect() error {
 		}
 	}
 	var gone [][2]any
-	err = database.InChunks(once(slices.Concat(images, configs, layers, attested, indexes)), database.ChunkSize, func(list string) error {
-		some, err := database.RowsOf(a.ctx, a.tx, func(rows *sql.Rows) (b [2]any, err error) { return b, rows.Scan(&b[0], &b[1]) },
-			`DELETE FROM blobs WHERE digest`+listed+needless+` RETURNING digest, size`, list)
-		gone = append(gone, some...)
-		return err
-	})
+	err = database.InChunks(once(slices.Concat(images, configs, layers, attested, indexes)), database.ChunkSize,
+		func(list string) error {
+			some, err := database.RowsOf(a.ctx, a.tx,
+				func(rows *sql.Rows) (b [2]any, err error) { return b, rows.Scan(&b[0], &b[1]) },
+				`DELETE FROM blobs WHERE digest`+listed+needless+` RETURNING digest, size`, list)
+			gone = append(gone, some...)
+			return err
+		})
 	if err != nil {
 		return err
 	}

@@ -254,7 +254,7 @@ func TestAPlanStandsWhenSomethingElseChanges(t *testing.T) {
 	s.check2("redis:7=redis amd64")
 }
 
-// killed gives the folder as it is on disk when the process is killed now.
+// killed returns the folder as it is on disk when the process is killed now.
 func (s *testShelf) killed() (folder string) {
 	s.t.Helper()
 	to := filepath.Join(s.t.TempDir(), "data")

@@ -51,7 +51,8 @@ func (qs questions) Below(tops []image.Digest, each func(removal.Below)) error {
 		var created int64
 		i := &b.Image
 		err := rows.Scan(&b.Top, &b.Digest, &b.Index, &i.ID, &platform, &created, &i.Size, &i.Layers)
-		if i.Manifest, i.Platform, i.Created = b.Digest, image.StoredPlatform(platform), database.FromMillis(created); err == nil {
+		if i.Manifest, i.Platform, i.Created = b.Digest, image.StoredPlatform(platform),
+			database.FromMillis(created); err == nil {
 			each(b)
 		}
 		return false, err

@@ -22,7 +22,7 @@ type Space struct {
 	freed func() // called when files went that no row knew
 }
 
-// Room gives how the volume of the data folder stands.
+// Room returns how the volume of the data folder stands.
 func (s *Space) Room() (blob.Room, error) { return s.blobs.files.Volume.Room() }
 
 // Left returns the bytes of the disk that there is room for; negative where the reserve is touched.
@@ -106,8 +106,8 @@ func (s *Space) freeLoose(ctx context.Context, d image.Digest, freed *shelf.Free
 	return err
 }
 
-// Unfinished lists the half-fetched blobs that nobody is fetching, a few of them, and gives how many there are and their
-// bytes.
+// Unfinished lists the half-fetched blobs that nobody is fetching, a few of them, and gives how many there are and
+// their bytes.
 func (s *Space) Unfinished(ctx context.Context, few int) (parts []shelf.PartialBlob, all shelf.Freed, err error) {
 	err = s.blobs.files.Partials.Walk(ctx, func(d image.Digest, size int64, _ time.Time) error {
 		if s.blobs.holds.held(d) || s.blobs.files.Partials.Writing(d) {
@@ -125,7 +125,8 @@ func (s *Space) Unfinished(ctx context.Context, few int) (parts []shelf.PartialB
 // no image. What a running pull needs stays.
 func (s *Space) FreeUnfinished(ctx context.Context, by image.Actor) (shelf.Freed, error) {
 	var freed shelf.Freed
-	err := s.blobs.files.Partials.Walk(ctx, func(d image.Digest, _ int64, _ time.Time) error { return s.freePart(d, &freed) })
+	err := s.blobs.files.Partials.Walk(ctx,
+		func(d image.Digest, _ int64, _ time.Time) error { return s.freePart(d, &freed) })
 	if err != nil {
 		return freed, err
 	}
@@ -150,11 +151,12 @@ func (s *Space) FreeUnfinished(ctx context.Context, by image.Actor) (shelf.Freed
 	return freed, err
 }
 
-// looseOf gives those of some blobs that no row needs.
+// looseOf returns those of some blobs that no row needs.
 func (s *Space) looseOf(ctx context.Context, some []image.Digest) (loose []image.Digest, err error) {
 	err = database.InChunks(some, database.ChunkSize, func(list string) error {
 		found, err := database.RowsOf(ctx, s.db, database.ScanDigest,
-			`SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = value) AND NOT EXISTS (SELECT 1 FROM waiting_blobs WHERE digest = value)`, list)
+			`SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = value) AND NOT EXISTS (SELECT 1
+				FROM waiting_blobs WHERE digest = value)`, list)
 		loose = append(loose, found...)
 		return err
 	})
@@ -174,8 +176,9 @@ func (s *Space) sweepFile(ctx context.Context, d image.Digest) (done bool, freed
 	return done, freed, err
 }
 
-// needed tells whether a row needs a blob's file, or an undo may.
+// needed reports whether a row needs a blob's file, or an undo may.
 func (s *Space) needed(ctx context.Context, d image.Digest) (needed bool, err error) {
-	err = s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?1) OR EXISTS (SELECT 1 FROM waiting_blobs WHERE digest = ?1)`, d).Scan(&needed)
+	err = s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?1) OR EXISTS (SELECT 1
+		FROM waiting_blobs WHERE digest = ?1)`, d).Scan(&needed)
 	return needed, err
 }

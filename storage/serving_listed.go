@@ -9,12 +9,13 @@ import (
 	"github.com/stowage/stowage/storage/database"
 )
 
-// listedIn gives the digest of a repository, of several the one that was pulled last, whose index lists a digest.
+// listedIn returns the digest of a repository, of several the one that was pulled last, whose index lists a digest.
 const listedIn = `WITH RECURSIVE up (digest) AS (SELECT index_digest FROM index_entries WHERE digest = ?1` + upRest + `
-	SELECT d.digest FROM repositories r CROSS JOIN up CROSS JOIN repository_digests d ON d.repository_id = r.id AND d.digest = up.digest
+	SELECT d.digest FROM repositories r CROSS JOIN up CROSS JOIN repository_digests d ON d.repository_id = r.id
+	AND d.digest = up.digest
 	WHERE r.name = ?2 ORDER BY d.pulled_at DESC LIMIT 1`
 
-// Unserved tells of a digest that is not stored how an index of the repository lists it: NotFound where none does.
+// Unserved returns, of a digest that is not stored, how an index of the repository lists it: NotFound where none does.
 // Of several indexes the one that was pulled last counts.
 func (s *Serving) Unserved(ctx context.Context, ref image.Reference) (u shelf.Unserved, err error) {
 	err = s.db.View(ctx, func(tx *sql.Tx) error {
@@ -40,7 +41,7 @@ func (s *Serving) Unserved(ctx context.Context, ref image.Reference) (u shelf.Un
 	return u, database.NotFound(err, "%s is not stored", ref.Familiar())
 }
 
-// Listed tells which index of a repository lists a digest, of several the one that was pulled last, and how; the tag
+// Listed returns which index of a repository lists a digest, of several the one that was pulled last, and how; the tag
 // where one points to that index. NotFound where none does.
 func (s *Images) Listed(ctx context.Context, ref image.Reference) (l shelf.Indexed, err error) {
 	err = s.db.View(ctx, func(tx *sql.Tx) error {
@@ -57,7 +58,8 @@ func (s *Images) Listed(ctx context.Context, ref image.Reference) (l shelf.Index
 		}
 		l.Descriptor = image.Descriptor{MediaType: e.MediaType, Digest: e.Digest, Size: e.Bytes}
 		l.Kind, l.Platform, l.Describes, l.Reference = e.Kind, e.Platform, e.Describes, ref.Repository.At(l.Index)
-		tags, err := database.RowsOf(ctx, tx, database.ScanString, `SELECT t.name FROM tags t JOIN repositories r ON r.id = t.repository_id
+		tags, err := database.RowsOf(ctx, tx, database.ScanString, `SELECT t.name FROM tags t
+			JOIN repositories r ON r.id = t.repository_id
 			WHERE r.name = ? AND t.digest = ? AND t.uploaded = 0 ORDER BY t.name LIMIT 1`, ref.Repository, l.Index)
 		if len(tags) > 0 {
 			l.Reference = ref.WithTag(tags[0])
@@ -67,7 +69,7 @@ func (s *Images) Listed(ctx context.Context, ref image.Reference) (l shelf.Index
 	return l, database.NotFound(err, "%s is not stored", ref.Familiar())
 }
 
-// entryOf gives how entries list a digest. An attestation has the platform of the image that it describes.
+// entryOf returns how entries list a digest. An attestation has the platform of the image that it describes.
 func entryOf(entries []shelf.IndexEntry, d image.Digest) shelf.IndexEntry {
 	for _, e := range entries {
 		if e.Digest != d {
@@ -83,7 +85,7 @@ func entryOf(entries []shelf.IndexEntry, d image.Digest) shelf.IndexEntry {
 	return shelf.IndexEntry{} // deeper than indexes are followed
 }
 
-// firstFor gives the image that entries list first for a platform: what a pull of that platform brings.
+// firstFor returns the image that entries list first for a platform: what a pull of that platform brings.
 func firstFor(entries []shelf.IndexEntry, p image.Platform) image.Digest {
 	for _, e := range entries {
 		if e.Kind == image.EntryImage && e.Platform == p {

@@ -30,20 +30,27 @@ type referring struct {
 	Annotations  map[string]string `json:"annotations"`
 }
 
-// referringQuery gives the documents of a repository that can refer to others, after a digest: what describes images, too.
-const referringQuery = `WITH RECURSIVE down (digest) AS (SELECT d.digest FROM repositories r CROSS JOIN repository_digests d ON d.repository_id = r.id WHERE r.name = ?1
-		UNION SELECT e.digest FROM down CROSS JOIN index_entries e ON e.index_digest = down.digest AND e.kind IN ('image', 'index'))
-	SELECT m.digest, m.media_type, b.size FROM down CROSS JOIN manifests m ON m.digest = down.digest CROSS JOIN blobs b ON b.digest = m.digest
+// referringQuery returns the documents of a repository that can refer to others, after a digest: what describes images,
+// too.
+const referringQuery = `WITH RECURSIVE down (digest) AS (SELECT d.digest FROM repositories r CROSS
+	JOIN repository_digests d ON d.repository_id = r.id WHERE r.name = ?1
+		UNION SELECT e.digest FROM down CROSS JOIN index_entries e ON e.index_digest = down.digest
+		AND e.kind IN ('image', 'index'))
+	SELECT m.digest, m.media_type, b.size FROM down CROSS JOIN manifests m ON m.digest = down.digest CROSS
+	JOIN blobs b ON b.digest = m.digest
 		LEFT JOIN images i ON i.manifest_digest = m.digest WHERE m.digest > ?2 AND coalesce(i.broken, '') = ''
-	UNION SELECT a.digest, a.media_type, b.size FROM down CROSS JOIN image_attestations ia ON ia.manifest_digest = down.digest
-		CROSS JOIN images i ON i.manifest_digest = ia.manifest_digest AND i.broken = '' CROSS JOIN attestations a ON a.digest = ia.attestation_digest
+	UNION SELECT a.digest, a.media_type, b.size FROM down CROSS
+	JOIN image_attestations ia ON ia.manifest_digest = down.digest
+		CROSS JOIN images i ON i.manifest_digest = ia.manifest_digest AND i.broken = '' CROSS
+		JOIN attestations a ON a.digest = ia.attestation_digest
 		CROSS JOIN blobs b ON b.digest = a.digest WHERE a.digest > ?2 ORDER BY 1`
 
-// Referrers gives the stored documents of a repository whose subject has a digest, as the referrers API words them
+// Referrers returns the stored documents of a repository whose subject has a digest, as the referrers API words them
 // (distribution-spec, "Listing Referrers"), in the order of their digests. Broken images are left out, and so are
 // documents whose file cannot be read. It begins after a digest and ends, with more set, before the documents
 // together have more than most bytes; one there is always. The first question about a repository reads its manifests.
-func (s *Serving) Referrers(ctx context.Context, repo image.Repository, subject, after image.Digest, most int64) (found []image.Descriptor, more bool, err error) {
+func (s *Serving) Referrers(ctx context.Context, repo image.Repository, subject, after image.Digest,
+	most int64) (found []image.Descriptor, more bool, err error) {
 	documents, err := database.RowsOf(ctx, s.db, func(rows *sql.Rows) (d image.Descriptor, err error) {
 		return d, rows.Scan(&d.Digest, &d.MediaType, &d.Size)
 	}, referringQuery, repo, after)

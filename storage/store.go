@@ -17,10 +17,11 @@ type Options struct {
 	Dir             string
 	DefaultPlatform image.Platform // shown first where an index has several; zero: the server's own
 	StrayGrace      time.Duration  // age at which a blob file without a row is swept; zero: 24 hours
-	UndoWindow      time.Duration  // how long a deletion can be undone; its files are swept only after it. Zero: at once, nothing can be undone
-	DiskReserve     int64          // bytes of the volume that stay free of blobs, for the database; zero: a share of it, negative: none
-	Logger          *slog.Logger
-	Now             func() time.Time
+	// how long a deletion can be undone; its files are swept only after it. Zero: at once, nothing can be undone
+	UndoWindow  time.Duration
+	DiskReserve int64 // bytes of the volume that stay free of blobs, for the database; zero: a share of it, negative: none
+	Logger      *slog.Logger
+	Now         func() time.Time
 
 	// Volume is asked for the free and the total bytes of the volume in place of the file system, so that a test has a
 	// small disk. May be nil.
@@ -139,7 +140,8 @@ func newStore(ctx context.Context, f *folder, o Options) (*Store, error) {
 func (s *Store) start(ctx context.Context, kept *documents) {
 	ctx, s.background.stop = context.WithCancel(context.WithoutCancel(ctx))
 	for _, work := range []func(context.Context){
-		s.Janitor.run, s.Unpacker.run, s.Downloads.run, s.Jobs.unsaved.run, s.Usage.run, s.Lists.warm, s.Removals.finishRemovals,
+		s.Janitor.run, s.Unpacker.run, s.Downloads.run, s.Jobs.unsaved.run, s.Usage.run, s.Lists.warm,
+		s.Removals.finishRemovals,
 		func(context.Context) { kept.warm() },
 	} {
 		s.background.running.Go(func() { work(ctx) })
@@ -154,8 +156,8 @@ func (s *Store) Close() error {
 	return s.folder.close()
 }
 
-// Ready returns every reason why the database and the data folder do not answer as they should, joined, or that the disk
-// is full; nil where there is none.
+// Ready returns every reason why the database and the data folder do not answer as they should, joined, or that the
+// disk is full; nil where there is none.
 func (s *Store) Ready(ctx context.Context) error {
 	trouble := s.Trouble()
 	if trouble == nil {

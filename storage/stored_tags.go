@@ -15,9 +15,10 @@ import (
 const storedTagsQuery = `SELECT t.name, t.digest FROM repositories r CROSS JOIN json_each(?2) n CROSS JOIN tags t
 	WHERE r.name = ?1 AND t.repository_id = r.id AND t.name = n.value`
 
-// StoredTags tells which of these tags of a repository are on the shelf, and what each points to there. Tags
+// StoredTags returns which of these tags of a repository are on the shelf, and what each points to there. Tags
 // that are not stored are not in the answer.
-func (s *Images) StoredTags(ctx context.Context, repo image.Repository, names []string) (map[string]image.Digest, error) {
+func (s *Images) StoredTags(ctx context.Context, repo image.Repository,
+	names []string) (map[string]image.Digest, error) {
 	stored := make(map[string]image.Digest)
 	if len(names) == 0 {
 		return stored, nil

@@ -9,7 +9,7 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// reasons gives why the images and the layers of a tag are broken.
+// reasons returns why the images and the layers of a tag are broken.
 func (s *testShelf) reasons(tag string) (reasons []image.Text) {
 	s.t.Helper()
 	target, err := s.Images.Target(s.t.Context(), tagRef(s.t, tag))

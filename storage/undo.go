@@ -127,7 +127,8 @@ func (s *Removals) undoParts(ctx context.Context) error {
 		id int64
 		by string
 	}
-	parts, err := database.RowsOf(ctx, s.db, func(rows *sql.Rows) (p part, err error) { return p, rows.Scan(&p.id, &p.by) },
+	parts, err := database.RowsOf(ctx, s.db,
+		func(rows *sql.Rows) (p part, err error) { return p, rows.Scan(&p.id, &p.by) },
 		`SELECT id, by FROM removals WHERE whole = 0 ORDER BY id DESC`)
 	for _, p := range parts {
 		if _, err := s.undoAll(ctx, p.id, image.ActorNamed(p.by), image.ActionTend); image.KindOf(err) == image.Conflict {
@@ -153,7 +154,8 @@ func (s *Removals) finishRemovals(ctx context.Context) {
 // undoAll undoes the batches of a removal, the last one first, and others write between them; action is what the whole
 // of it is. What cannot be undone any
 // more is left as it is.
-func (s *Removals) undoAll(ctx context.Context, id int64, by image.Actor, action image.Action) (done shelf.Undone, err error) {
+func (s *Removals) undoAll(ctx context.Context, id int64, by image.Actor,
+	action image.Action) (done shelf.Undone, err error) {
 	for more := true; more && err == nil; {
 		var began time.Time
 		began, more, err = s.undoBatch(ctx, id, by, action, &done)
@@ -316,7 +318,8 @@ func (s *Removals) prove(ctx context.Context, q database.Querier, rows string) e
 		digest image.Digest
 		size   int64
 	}
-	missing, err := database.RowsOf(ctx, q, func(rows *sql.Rows) (b blob, err error) { return b, rows.Scan(&b.digest, &b.size) },
+	missing, err := database.RowsOf(ctx, q,
+		func(rows *sql.Rows) (b blob, err error) { return b, rows.Scan(&b.digest, &b.size) },
 		`SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM blobs
 			WHERE digest = value ->> 0)`, rows)
 	if err != nil {
@@ -439,7 +442,7 @@ func (u *undoing) rootsBack(rows string) error {
 		JOIN repositories r ON r.name = j.value ->> 0 ORDER BY j.key`, rows)
 }
 
-// tellDigests tells of the roots that people know by their digest.
+// tellDigests reports the roots that people know by their digest.
 func (u *undoing) tellDigests() error {
 	for _, r := range u.roots {
 		told := r.ByDigest

@@ -75,7 +75,7 @@ const dumpListing = `SELECT r.name, l.digest, l.tag, l.reason, l.name, l.image_i
 	l.handed, l.handed_direct, l.handed_at
 	FROM listing l JOIN repositories r ON r.id = l.repository_id`
 
-// dump gives the rows of queries as text, sorted.
+// dump returns the rows of queries as text, sorted.
 func (s *testShelf) dump(queries ...string) []string { return s.dumpFrom(s.folder.db, queries...) }
 
 func (s *testShelf) dumpFrom(q database.Querier, queries ...string) []string {
@@ -519,7 +519,7 @@ func TestADeletionWithoutAWindowCannotBeUndone(t *testing.T) {
 	s.check(nil)
 }
 
-// relisted gives what the list would be, written anew from the other rows.
+// relisted returns what the list would be, written anew from the other rows.
 func (s *testShelf) relisted() (rows []string) {
 	s.t.Helper()
 	undone := image.Errorf(image.Cancelled, "only looked at")

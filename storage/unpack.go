@@ -12,8 +12,8 @@ import (
 	"github.com/stowage/stowage/storage/database"
 )
 
-// one unpacks a layer and records what was found. One that cannot be read stays pending, for the next time; errHeavy where
-// it has to be read by itself.
+// one unpacks a layer and records what was found. One that cannot be read stays pending, for the next time; errHeavy
+// where it has to be read by itself.
 func (u *Unpacker) one(ctx context.Context, d image.Digest, alone bool) error {
 	result, err := u.read(ctx, d, alone)
 	switch {
@@ -65,7 +65,8 @@ type layers struct {
 }
 
 // settleLayer writes what unpacking found and settles the images that use the layer.
-func (s *layers) settleLayer(ctx context.Context, d image.Digest, state string, r image.Unpacked, problem image.Text) error {
+func (s *layers) settleLayer(ctx context.Context, d image.Digest, state string, r image.Unpacked,
+	problem image.Text) error {
 	err := s.db.Tend(ctx, string(d), func(tx *sql.Tx) error { return s.settleLayerIn(ctx, tx, d, state, r, problem) })
 	if err == nil { // else whoever waits would have the layer read again, and again
 		s.settled.ring()
@@ -73,17 +74,20 @@ func (s *layers) settleLayer(ctx context.Context, d image.Digest, state string, 
 	return err
 }
 
-func (s *layers) settleLayerIn(ctx context.Context, tx *sql.Tx, d image.Digest, state string, r image.Unpacked, problem image.Text) error {
+func (s *layers) settleLayerIn(ctx context.Context, tx *sql.Tx, d image.Digest, state string, r image.Unpacked,
+	problem image.Text) error {
 	var unpacked, entries any // unknown of a layer that could not be read to its end
 	if state == layerVerified {
 		unpacked, entries = r.UnpackedSize, r.Entries
 	}
-	_, err := tx.ExecContext(ctx, `UPDATE layers SET state = ?, diff_id = ?, unpacked = ?, entries = ?, problem = ? WHERE digest = ?`,
+	_, err := tx.ExecContext(ctx, `UPDATE layers SET state = ?, diff_id = ?, unpacked = ?, entries = ?, problem = ?
+		WHERE digest = ?`,
 		state, r.DiffID, unpacked, entries, database.TextColumn{Text: &problem}, d)
 	if err != nil {
 		return err
 	}
-	manifests, err := database.RowsOf(ctx, tx, func(rows *sql.Rows) (m image.Digest, err error) { return m, rows.Scan(&m) },
+	manifests, err := database.RowsOf(ctx, tx,
+		func(rows *sql.Rows) (m image.Digest, err error) { return m, rows.Scan(&m) },
 		`SELECT DISTINCT manifest_digest FROM image_layers WHERE layer_digest = ?`, d)
 	if err != nil {
 		return err
@@ -128,7 +132,8 @@ func (s *layers) settleImage(ctx context.Context, tx *sql.Tx, manifest image.Dig
 		return nil
 	}
 	res, err := tx.ExecContext(ctx, `UPDATE images SET broken = ?1, unpacked = CASE WHEN ?2 THEN ?3 END
-		WHERE manifest_digest = ?4 AND (broken <> ?1 OR unpacked IS NOT CASE WHEN ?2 THEN ?3 END)`, database.TextColumn{Text: &broken}, known && broken.Empty(), unpacked, manifest)
+		WHERE manifest_digest = ?4 AND (broken <> ?1 OR unpacked IS NOT CASE WHEN ?2 THEN ?3 END)`,
+		database.TextColumn{Text: &broken}, known && broken.Empty(), unpacked, manifest)
 	if err != nil {
 		return err
 	}

@@ -21,8 +21,8 @@ const (
 	listedLayers  = 1024 // that are put in order at once
 )
 
-// Layers that grow beyond these are heavy: they wait for one another, and for nobody else. What people build stays below;
-// what is made to hold an unpacker up does not.
+// Layers that grow beyond these are heavy: they wait for one another, and for nobody else. What people build stays
+// below; what is made to hold an unpacker up does not.
 const (
 	lightBlob    = 1 << 30 // bytes of the blob
 	lightBytes   = 4 << 30 // of the tar
@@ -39,13 +39,15 @@ var errHeavy = errors.New("the layer is heavy")
 func lightLimits(size int64, most layer.Limits) (l layer.Limits, ok bool) {
 	bytes := min(int64(lightBytes), lightFloor+lightRatio*min(size, lightBlob))
 	return layer.Limits{
-		MaxBytes: min(most.MaxBytes, bytes), MaxEntries: min(most.MaxEntries, lightEntries), MaxWindow: min(most.MaxWindow, lightWindow),
+		MaxBytes: min(most.MaxBytes, bytes), MaxEntries: min(most.MaxEntries, lightEntries),
+		MaxWindow: min(most.MaxWindow, lightWindow),
 	}, size <= lightBlob
 }
 
-// Unpacker reads each stored layer once as a stream, a few at a time and after the pull has ended: it proves the diff ID
-// and records the unpacked size as docker counts it. A layer that turns out wrong marks the images that use it as broken.
-// Registries take turns, and so do the repositories of one. Only run's goroutine uses the fields without a comment.
+// Unpacker reads each stored layer once as a stream, a few at a time and after the pull has ended: it proves the diff
+// ID and records the unpacked size as docker counts it. A layer that turns out wrong marks the images that use it as
+// broken. Registries take turns, and so do the repositories of one. Only run's goroutine uses the fields without a
+// comment.
 type Unpacker struct {
 	blobs  *blob.Store
 	layers *layers
@@ -75,7 +77,8 @@ type unpacked struct {
 
 func newUnpacker(blobs *blob.Store, layers *layers, log *slog.Logger) *Unpacker {
 	return &Unpacker{
-		blobs: blobs, layers: layers, log: log, limits: layer.DefaultLimits, most: min(mostUnpackers, runtime.GOMAXPROCS(0)), kick: make(chan struct{}, 1), done: make(chan unpacked), stale: true,
+		blobs: blobs, layers: layers, log: log, limits: layer.DefaultLimits, most: min(mostUnpackers, runtime.GOMAXPROCS(0)),
+		kick: make(chan struct{}, 1), done: make(chan unpacked), stale: true,
 		running: map[image.Digest]bool{}, left: map[image.Digest]bool{}, heavy: map[image.Digest]bool{},
 	}
 }
@@ -131,7 +134,7 @@ func (u *Unpacker) light() int {
 	return len(u.running)
 }
 
-// next gives the layer whose turn it is; empty where there is none.
+// next returns the layer whose turn it is; empty where there is none.
 func (u *Unpacker) next(ctx context.Context) (image.Digest, error) {
 	for {
 		for len(u.waiting) > 0 && !u.stale {
@@ -144,7 +147,8 @@ func (u *Unpacker) next(ctx context.Context) (image.Digest, error) {
 		if !u.stale && !u.more {
 			return "", nil
 		}
-		busy := slices.Concat(slices.Collect(maps.Keys(u.running)), slices.Collect(maps.Keys(u.left)), slices.Collect(maps.Keys(u.heavy)))
+		busy := slices.Concat(slices.Collect(maps.Keys(u.running)), slices.Collect(maps.Keys(u.left)),
+			slices.Collect(maps.Keys(u.heavy)))
 		waiting, err := u.layers.pendingLayers(ctx, false, busy)
 		if err != nil {
 			return "", err
@@ -189,7 +193,8 @@ func (u *Unpacker) end(ctx context.Context, o unpacked) {
 		u.heavy[o.layer] = true
 	case o.err != nil:
 		u.left[o.layer] = true
-		if kind := image.KindOf(o.err); ctx.Err() == nil && kind != image.NotFound && kind != image.Damaged { // deleted since it was listed, or known
+		// deleted since it was listed, or known
+		if kind := image.KindOf(o.err); ctx.Err() == nil && kind != image.NotFound && kind != image.Damaged {
 			u.log.Error("unpack a layer", "digest", o.layer, "error", o.err)
 		}
 	default:
@@ -197,8 +202,8 @@ func (u *Unpacker) end(ctx context.Context, o unpacked) {
 	}
 }
 
-// pendingLayers gives layers that have not been unpacked, in the order in which their turn comes: one of each registry,
-// in that one of each of its repositories, and so on. They are among those named, or are all others.
+// pendingLayers returns layers that have not been unpacked, in the order in which their turn comes: one of each
+// registry, in that one of each of its repositories, and so on. They are among those named, or are all others.
 func (s *layers) pendingLayers(ctx context.Context, among bool, named []image.Digest) ([]image.Digest, error) {
 	list, err := database.ListFor(named)
 	if err != nil {
@@ -215,10 +220,12 @@ func (s *layers) pendingLayers(ctx context.Context, among bool, named []image.Di
 			SELECT a.layer, min(r.name) AS repository FROM above a CROSS JOIN repository_digests rd ON rd.digest = a.digest
 				CROSS JOIN repositories r ON r.id = rd.repository_id GROUP BY a.layer
 		), turns AS (
-			SELECT p.digest, coalesce(o.repository, '') AS repository, row_number() OVER (PARTITION BY o.repository ORDER BY p.digest) AS turn
+			SELECT p.digest, coalesce(o.repository, '') AS repository, row_number() OVER (PARTITION BY o.repository
+			ORDER BY p.digest) AS turn
 			FROM pending p LEFT JOIN owned o ON o.layer = p.digest
 		)
 		SELECT digest FROM turns
-		ORDER BY row_number() OVER (PARTITION BY substr(repository, 1, instr(repository, '/')) ORDER BY turn, repository), turn, digest LIMIT ?3`,
+		ORDER BY row_number() OVER (PARTITION BY substr(repository, 1, instr(repository, '/'))
+		ORDER BY turn, repository), turn, digest LIMIT ?3`,
 		list, among, listedLayers)
 }

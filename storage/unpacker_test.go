@@ -11,7 +11,7 @@ import (
 	"github.com/stowage/stowage/sample"
 )
 
-// layersOf gives the digests of an image's layers.
+// layersOf returns the digests of an image's layers.
 func layersOf(t *testing.T, source sample.Source) (all []image.Digest) {
 	t.Helper()
 	b, err := source.Build()

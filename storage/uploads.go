@@ -8,14 +8,17 @@ import (
 
 const (
 	anyUploaded  = `SELECT EXISTS (SELECT 1 FROM tags WHERE uploaded = 1)`
-	uploadedRepo = `SELECT EXISTS (SELECT 1 FROM repositories r CROSS JOIN tags t ON t.repository_id = r.id AND t.uploaded = 1 WHERE r.name = ?1 AND ?2 = '')`
-	uploadedTag  = `SELECT EXISTS (SELECT 1 FROM repositories r CROSS JOIN tags t ON t.repository_id = r.id AND t.name = ?2 AND t.uploaded = 1 WHERE r.name = ?1)`
+	uploadedRepo = `SELECT EXISTS (SELECT 1 FROM repositories r CROSS JOIN tags t ON t.repository_id = r.id
+		AND t.uploaded = 1 WHERE r.name = ?1 AND ?2 = '')`
+	uploadedTag = `SELECT EXISTS (SELECT 1 FROM repositories r CROSS JOIN tags t ON t.repository_id = r.id AND t.name = ?2
+		AND t.uploaded = 1 WHERE r.name = ?1)`
 	// A digest is marked for the tags on it.
-	uploadedDigest = `SELECT EXISTS (SELECT 1 FROM repositories r CROSS JOIN tags t ON t.repository_id = r.id AND t.digest = ?2 AND t.uploaded = 1 WHERE r.name = ?1)`
+	uploadedDigest = `SELECT EXISTS (SELECT 1 FROM repositories r CROSS JOIN tags t ON t.repository_id = r.id
+		AND t.digest = ?2 AND t.uploaded = 1 WHERE r.name = ?1)`
 )
 
-// Uploaded reports whether an archive that somebody sent said what a tag points to, and not the registry of its name; of a
-// digest and of a repository, whether that is so of one of its tags.
+// Uploaded reports whether an archive that somebody sent said what a tag points to, and not the registry of its name;
+// of a digest and of a repository, whether that is so of one of its tags.
 func (s *Serving) Uploaded(ctx context.Context, ref image.Reference) (bool, error) {
 	change := s.db.Changes()
 	there, known := s.uploads.Get(image.Reference{}, change) // whether any tag is: mostly none

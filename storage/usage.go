@@ -27,8 +27,8 @@ const (
 	usageAge = time.Minute
 )
 
-// Usage works out what uses the disk when somebody asks for it and something changed since the last time: one count at a
-// time, off the path of requests, with its results kept.
+// Usage works out what uses the disk when somebody asks for it and something changed since the last time: one count at
+// a time, off the path of requests, with its results kept.
 type Usage struct {
 	dir      string // the data folder
 	db       *database.DB
@@ -80,7 +80,7 @@ func (s *Usage) settle(u shelf.Usage, err error) {
 	s.ended = make(chan struct{})
 }
 
-// state gives the newest result, a channel that is closed at the end of the next count, and how the last one ended.
+// state returns the newest result, a channel that is closed at the end of the next count, and how the last one ended.
 func (s *Usage) state() (u shelf.Usage, ended <-chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,7 +101,7 @@ func (s *Usage) wake() {
 	}
 }
 
-// Usage gives what uses the disk as it was last counted, and whether that still holds. If it does not, it is counted
+// Usage returns what uses the disk as it was last counted, and whether that still holds. If it does not, it is counted
 // anew in the background, and Usage waits for that for patience at most. The error is that of a count that failed;
 // the Usage beside it is older, or empty.
 func (s *Usage) Usage(ctx context.Context, patience time.Duration) (u shelf.Usage, current bool, err error) {
@@ -127,7 +127,7 @@ func (s *Usage) Usage(ctx context.Context, patience time.Duration) (u shelf.Usag
 	}
 }
 
-// usageHolds tells whether nothing has changed since a count.
+// usageHolds reports whether nothing has changed since a count.
 func (s *Usage) usageHolds(ctx context.Context, u shelf.Usage) (bool, error) {
 	if s.now().Sub(u.At) > usageAge {
 		return false, nil
@@ -135,7 +135,7 @@ func (s *Usage) usageHolds(ctx context.Context, u shelf.Usage) (bool, error) {
 	return s.rowsHold(ctx, u)
 }
 
-// rowsHold tells whether no row has changed since a count.
+// rowsHold reports whether no row has changed since a count.
 func (s *Usage) rowsHold(ctx context.Context, u shelf.Usage) (bool, error) {
 	if u.At.IsZero() {
 		return false, nil
@@ -145,8 +145,8 @@ func (s *Usage) rowsHold(ctx context.Context, u shelf.Usage) (bool, error) {
 	return err == nil && changes == u.Changes, err
 }
 
-// Reclaimable gives what a prune could free as it was last counted, at once. It does not ask for a new count: the list
-// of images shows it, and counting a large shelf takes a core for seconds.
+// Reclaimable returns what a prune could free as it was last counted, at once. It does not ask for a new count: the
+// list of images shows it, and counting a large shelf takes a core for seconds.
 func (s *Usage) Reclaimable() shelf.Reclaimable {
 	u, _, _ := s.state()
 	return u.Reclaimable

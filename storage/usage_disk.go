@@ -14,12 +14,13 @@ import (
 	"github.com/stowage/stowage/storage/database"
 )
 
-// DiskUse gives what the shelf takes on disk now, at once: from sums that are kept, a few files, and for what only a
+// DiskUse returns what the shelf takes on disk now, at once: from sums that are kept, a few files, and for what only a
 // look at the whole folder tells, the last count.
 func (s *Usage) DiskUse(ctx context.Context, counted shelf.Usage) (shelf.DiskUse, error) {
 	d := shelf.DiskUse{Unfinished: counted.Files.Loose, Other: counted.Files.Other}
 	var until sql.NullInt64
-	err := s.db.QueryRowContext(ctx, `SELECT blob_bytes, waiting_bytes, waiting_count, (SELECT max(sweep_at) FROM waiting_blobs) FROM totals`).
+	err := s.db.QueryRowContext(ctx, `SELECT blob_bytes, waiting_bytes, waiting_count, (SELECT max(sweep_at)
+		FROM waiting_blobs) FROM totals`).
 		Scan(&d.Images, &d.Waiting, &d.WaitingBlobs, &until)
 	if err != nil {
 		return d, err

@@ -27,7 +27,7 @@ func (s *Usage) countFiles(ctx context.Context) (shelf.Files, error) {
 	return f, err
 }
 
-// kindOf gives the sum that a file, named by its path within the data folder, belongs to.
+// kindOf returns the sum that a file, named by its path within the data folder, belongs to.
 func kindOf(f *shelf.Files, path string) *int64 {
 	dir, name := filepath.Split(path)
 	switch dir = filepath.ToSlash(filepath.Clean(dir)); {
@@ -37,9 +37,11 @@ func kindOf(f *shelf.Files, path string) *int64 {
 		}
 	case dir == ingestDir, filepath.Dir(dir) == ingestDir:
 		return &f.Partial
-	case dir == "." && (strings.HasPrefix(name, database.Name) || name == blob.BallastName || name == database.EndedName), dir == cacheDir:
+	case dir == "." && (strings.HasPrefix(name, database.Name) || name == blob.BallastName || name == database.EndedName),
+		dir == cacheDir:
 		return &f.Database
-	case dir == "." && (strings.HasPrefix(name, ocispec.ImageIndexFile) || strings.HasPrefix(name, ocispec.ImageLayoutFile) || name == lockName), dir == blob.MarksDir:
+	case dir == "." && (strings.HasPrefix(name, ocispec.ImageIndexFile) ||
+		strings.HasPrefix(name, ocispec.ImageLayoutFile) || name == lockName), dir == blob.MarksDir:
 		return &f.Layout
 	}
 	return &f.Other

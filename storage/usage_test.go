@@ -17,7 +17,7 @@ import (
 // patience is how long these tests wait for a count.
 const usagePatience = time.Minute
 
-// counted gives the count of the shelf as it is now.
+// counted returns the count of the shelf as it is now.
 func (s *testShelf) counted() shelf.Usage {
 	s.t.Helper()
 	u, current, err := s.Usage.Usage(s.t.Context(), usagePatience)
@@ -27,7 +27,7 @@ func (s *testShelf) counted() shelf.Usage {
 	return u
 }
 
-// blobsOf gives the blobs that rows, as the tables word them, lead to.
+// blobsOf returns the blobs that rows, as the tables word them, lead to.
 func (s *testShelf) blobsOf(rows ...string) map[image.Digest]int64 {
 	s.t.Helper()
 	blobs := map[image.Digest]int64{}

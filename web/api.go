@@ -31,8 +31,8 @@ func apiKind(path string) string {
 	return "other"
 }
 
-// parts hands the registry API's requests to its own router, and all others to the middleware of the pages, which words,
-// compresses and wraps: between a blob's file and the socket there must be nothing that does.
+// parts hands the registry API's requests to its own router, and all others to the middleware of the pages, which
+// words, compresses and wraps: between a blob's file and the socket there must be nothing that does.
 func parts(o Options, pages ...echo.MiddlewareFunc) echo.MiddlewareFunc {
 	guard := newAsks(o)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {

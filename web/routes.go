@@ -74,28 +74,33 @@ func table(o Options) []route {
 		{method: get, path: "/pulls/:id", action: image.ActionLook, answer: h.Pulls.Page},
 		{method: get, path: "/pulls/:id/events", action: image.ActionLook, answer: h.Pulls.Events, how: streaming},
 		{method: post, path: "/pulls/:id/cancel", action: image.ActionPull, answer: h.Pulls.Cancel},
-		{method: get, path: "/pulls/:id/cancel", action: image.ActionLook, answer: toPull}, // of a refused cancel, loaded again
+		// of a refused cancel, loaded again
+		{method: get, path: "/pulls/:id/cancel", action: image.ActionLook, answer: toPull},
 
 		{method: get, path: "/archives", action: image.ActionLook, answer: h.Archives.Uploads},
 		{method: post, path: "/archives", action: image.ActionUpload, answer: h.Archives.PostArchive},
 		{method: put, path: "/archives", action: image.ActionUpload, answer: h.Archives.PutArchive},
-		{method: put, path: "/archives/*", action: image.ActionUpload, answer: h.Archives.PutArchive}, // curl -T FILE …/archives/
+		// curl -T FILE …/archives/
+		{method: put, path: "/archives/*", action: image.ActionUpload, answer: h.Archives.PutArchive},
 
 		{method: get, path: "/help", action: image.ActionLook, answer: h.Site.Help},
 		{method: get, path: "/updates", action: image.ActionLook, answer: h.Updates.Page},
 		{method: post, path: "/updates", action: image.ActionCheck, answer: h.Updates.Check},
 		{method: post, path: "/updates/cancel", action: image.ActionCheck, answer: h.Updates.Cancel},
-		{method: get, path: "/updates/cancel", action: image.ActionLook, answer: to(http.StatusSeeOther, address.UpdatesPath)},
+		{method: get, path: "/updates/cancel", action: image.ActionLook,
+			answer: to(http.StatusSeeOther, address.UpdatesPath)},
 
 		{method: post, path: "/preferences", action: image.ActionPrefer, answer: h.Site.SavePreferences},
 		{method: post, path: "/demo/move-tag", action: image.ActionPull, answer: h.Site.MoveDemoTag},
 
 		{method: get, path: static.Prefix + "*", action: image.ActionLook, answer: echo.WrapHandler(static.Handler())},
-		{method: get, path: "/favicon.ico", action: image.ActionLook, answer: to(http.StatusFound, static.URL("favicon.svg"))},
+		{method: get, path: "/favicon.ico", action: image.ActionLook,
+			answer: to(http.StatusFound, static.URL("favicon.svg"))},
 
 		{method: get, path: "/healthz", action: image.ActionOperate, answer: healthy},
 		{method: get, path: "/readyz", action: image.ActionOperate, answer: ready(o)},
-		{method: get, path: "/metrics", action: image.ActionOperate, answer: echo.WrapHandler(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))},
+		{method: get, path: "/metrics", action: image.ActionOperate,
+			answer: echo.WrapHandler(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))},
 
 		{method: get, path: "/v2/*", action: image.ActionLook}, // that it is one, and what repositories there are
 		{method: get, path: "/v2/*/manifests/*", action: image.ActionDownload},
@@ -136,8 +141,8 @@ func (a actions) of(c echo.Context) image.Action {
 	return r.action
 }
 
-// routes sets the table's routes. HEAD is answered like GET, without the body (RFC 9110, section 9.3.2); net/http leaves
-// that out.
+// routes sets the table's routes. HEAD is answered like GET, without the body (RFC 9110, section 9.3.2); net/http
+// leaves that out.
 func routes(e *echo.Echo, o Options) {
 	guard := newAsks(o)
 	for _, r := range table(o) {

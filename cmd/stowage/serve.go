@@ -130,8 +130,10 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 		Runner: a.jobs, Concurrency: s.PullConcurrency, DefaultPlatform: s.platform,
 		Logger: s.log,
 	})
-	a.importer = archive.NewImporter(archive.Options{Shelf: a.store.Recorder, Jobs: a.jobs, MaxBytes: s.maxUpload, Logger: s.log})
-	a.checker = updates.New(updates.Options{Source: a.client, Shelf: a.store.Tags, Interval: s.CheckInterval, Logger: s.log})
+	a.importer = archive.NewImporter(archive.Options{Shelf: a.store.Recorder, Jobs: a.jobs, MaxBytes: s.maxUpload,
+		Logger: s.log})
+	a.checker = updates.New(updates.Options{Source: a.client, Shelf: a.store.Tags, Interval: s.CheckInterval,
+		Logger: s.log})
 	if len(s.Mirror) > 0 {
 		a.mirror = mirror.New(mirror.Options{Queue: a.queue, Jobs: a.jobs, Blobs: a.store.Blobs, Images: a.store.Images,
 			Checks: a.store.Tags, Registries: s.Mirror,

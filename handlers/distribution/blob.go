@@ -30,7 +30,8 @@ func (h *Handler) blob(w http.ResponseWriter, q request) error {
 		}
 	}
 	if err != nil {
-		return h.missing(q.Context(), err, q.repo, refuse(http.StatusNotFound, blobUnknown, "no stored image of %s uses %s", q.repo, d).with(detail{Digest: d}))
+		return h.missing(q.Context(), err, q.repo,
+			refuse(http.StatusNotFound, blobUnknown, "no stored image of %s uses %s", q.repo, d).with(detail{Digest: d}))
 	}
 	blobHeader(w.Header(), d)
 	err = h.file(w, q, d, size, blobUnknown)
@@ -86,7 +87,8 @@ func oneRange(r *http.Request) {
 // deadline is when a client must have taken an answer.
 func deadline(w http.ResponseWriter, size int64, more time.Duration) {
 	// A writer without deadlines, as in tests, has no connection to hold.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(grace + more + time.Duration(size/slowest)*time.Second))
+	_ = http.NewResponseController(w).
+		SetWriteDeadline(time.Now().Add(grace + more + time.Duration(size/slowest)*time.Second))
 }
 
 func noDeadline(w http.ResponseWriter) {
@@ -101,14 +103,16 @@ var errDamaged = errors.New("damaged on the disk")
 func (h *Handler) lost(q request, d image.Digest, code string, err error) error {
 	kind := image.KindOf(err)
 	switch {
-	case errors.Is(err, errDamaged), kind == image.NotFound, kind == image.Corrupt, kind == image.TooLarge, kind == image.Damaged:
+	case errors.Is(err, errDamaged), kind == image.NotFound, kind == image.Corrupt, kind == image.TooLarge,
+		kind == image.Damaged:
 	default:
 		return fmt.Errorf("serve %s of %s: %w", d, q.repo, err)
 	}
 	if kind != image.Damaged && h.stillThere(q, d, code) { // else it is known
 		h.blobs.LostBlob(d) // which says so in the log
 	}
-	no := refuse(http.StatusNotFound, code, "%s of %s is damaged on this server: pull the image there again, which mends it", d, q.repo).with(detail{Digest: d})
+	no := refuse(http.StatusNotFound, code,
+		"%s of %s is damaged on this server: pull the image there again, which mends it", d, q.repo).with(detail{Digest: d})
 	no.lost = true
 	return no
 }

@@ -18,7 +18,8 @@ type documents struct {
 }
 
 func newDocuments() documents {
-	return documents{memo.NewRecentOf(keptDocuments/100, keptDocuments, func(_ image.Digest, raw []byte) int64 { return int64(len(raw)) })}
+	return documents{memo.NewRecentOf(keptDocuments/100, keptDocuments,
+		func(_ image.Digest, raw []byte) int64 { return int64(len(raw)) })}
 }
 
 // read returns the bytes of a document. Nobody may change them.

@@ -35,7 +35,8 @@ func (h *Handler) manifest(w http.ResponseWriter, q request) error {
 		return h.noManifest(q, ref, err)
 	}
 	if !m.Broken.Empty() {
-		return refuse(http.StatusNotFound, manifestUnknown, "%s is stored and broken, so it is not served: %s", ref, m.Broken).with(detail{Digest: m.Digest})
+		return refuse(http.StatusNotFound, manifestUnknown, "%s is stored and broken, so it is not served: %s", ref,
+			m.Broken).with(detail{Digest: m.Digest})
 	}
 	err = h.stored(w, q, ref, m)
 	if lost(err) && h.mirror.Covers(q.repo) { // as if it were not stored
@@ -92,10 +93,12 @@ type detail struct {
 func (h *Handler) noManifest(q request, ref image.Reference, err error) error {
 	no := refuse(http.StatusNotFound, manifestUnknown, "%s is not stored here", ref)
 	if !q.asks && h.mirror.Covers(q.repo) && image.KindOf(err) == image.NotFound {
-		return refuse(http.StatusNotFound, manifestUnknown, "%s is not stored here, and for browsers and pages of other sites nothing is fetched", ref)
+		return refuse(http.StatusNotFound, manifestUnknown,
+			"%s is not stored here, and for browsers and pages of other sites nothing is fetched", ref)
 	}
 	if errors.Is(err, errUploaded) {
-		return refuse(http.StatusNotFound, manifestUnknown, "what is stored as %s was uploaded: it does not come from %s", ref, q.repo.Host())
+		return refuse(http.StatusNotFound, manifestUnknown, "what is stored as %s was uploaded: it does not come from %s",
+			ref, q.repo.Host())
 	}
 	if ref.Digest == "" || image.KindOf(err) != image.NotFound {
 		return h.missing(q.Context(), err, q.repo, no)
@@ -126,7 +129,8 @@ func unserved(ref image.Reference, u shelf.Unserved) *wireError {
 	case u.Kind == image.EntryOther || what == "":
 		what = "something that the index lists"
 	}
-	return refuse(http.StatusNotFound, manifestUnknown, "%s of %s (%s) is not stored here; %s", what, ref.Repository, image.ShortDigest(ref.Digest), stored).with(d)
+	return refuse(http.StatusNotFound, manifestUnknown, "%s of %s (%s) is not stored here; %s", what, ref.Repository,
+		image.ShortDigest(ref.Digest), stored).with(d)
 }
 
 // readDigest reads a digest. One of another algorithm is well formed but cannot be stored here, so that it is unknown,
@@ -139,5 +143,6 @@ func readDigest(s, code string) (image.Digest, error) {
 	case err == nil || errors.Is(err, digest.ErrDigestUnsupported):
 		return "", refuse(http.StatusNotFound, code, "%.150s is not stored here: only sha256 digests are", s)
 	}
-	return "", refuse(http.StatusBadRequest, digestInvalid, "%.150q is not a digest: it must be sha256: and 64 hex digits", s)
+	return "", refuse(http.StatusBadRequest, digestInvalid,
+		"%.150q is not a digest: it must be sha256: and 64 hex digits", s)
 }

@@ -82,8 +82,9 @@ func (s *subject) describeID(ctx context.Context, v *imagepage.ImageView) {
 		if r.Digest != "" {
 			label = r.Repository.Familiar() + "@" + image.ShortDigest(r.Digest)
 		}
-		v.Of.Names = append(v.Of.Names, ui.Link{Label: label, URL: address.Of(r).At(s.Section).For(s.names.Called[r]).String(),
-			Note: ui.UploadedWord(ctx, r)})
+		v.Of.Names = append(v.Of.Names,
+			ui.Link{Label: label, URL: address.Of(r).At(s.Section).For(s.names.Called[r]).String(),
+				Note: ui.UploadedWord(ctx, r)})
 	}
 	v.Of.Names, v.Of.MoreNames = first(v.Of.Names)
 	if len(s.names.Tags) > 0 {

@@ -60,7 +60,8 @@ func New(o Options) *Site {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Site{blobs: o.Blobs, serving: o.Serving, health: o.Health, jobs: o.Jobs, log: o.Logger, options: o, scales: newScales()}
+	return &Site{blobs: o.Blobs, serving: o.Serving, health: o.Health, jobs: o.Jobs, log: o.Logger, options: o,
+		scales: newScales()}
 }
 
 // Now returns the time that pages go by.

@@ -179,8 +179,8 @@ func (f *Fetcher) leave(ctx context.Context, t *transfer) {
 	}
 }
 
-// abandoned gives a transfer up where nobody waits for it any more but some who have not left yet, and reports whether
-// it did. Else the place of what a cancelled job was fetching would go to the next blob of the same job.
+// abandoned returns a transfer up where nobody waits for it any more but some who have not left yet, and reports
+// whether it did. Else the place of what a cancelled job was fetching would go to the next blob of the same job.
 func (f *Fetcher) abandoned(t *transfer) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

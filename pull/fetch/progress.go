@@ -47,7 +47,7 @@ func (p *Progress) adds(n int) {
 	}
 }
 
-// next gives a channel that is closed when more bytes are there, or when they have been thrown away.
+// next returns a channel that is closed when more bytes are there, or when they have been thrown away.
 func (p *Progress) next() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// HandOut tells that a client got a document and will ask for what it lists. The image that it is, or is about, is
+// HandOut notes that a client got a document and will ask for what it lists. The image that it is, or is about, is
 // pulled in the name of by; its blobs can be had from then on. Errors are those of Queue.Pull.
 func (m *Mirror) HandOut(ctx context.Context, repo image.Repository, doc Mirrored, by image.Actor) error {
 	if doc.image == "" {
@@ -23,7 +23,7 @@ func (m *Mirror) HandOut(ctx context.Context, repo image.Repository, doc Mirrore
 	return m.begin(ctx, repo.At(doc.image), by)
 }
 
-// HandOutStored tells that a client got a stored document by its digest. Where a tag led to it that the shelf does not
+// HandOutStored notes that a client got a stored document by its digest. Where a tag led to it that the shelf does not
 // have, or has pointing elsewhere, the tag is pulled, which fetches nothing that is here.
 func (m *Mirror) HandOutStored(ctx context.Context, repo image.Repository, d image.Digest, by image.Actor) error {
 	ref := own(repo.At(d))

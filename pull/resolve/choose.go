@@ -146,7 +146,7 @@ type Want struct {
 	Asked     time.Time        // when that was found out
 }
 
-// wants gives the platforms one of which an image must be for whose platform the index does not say; none
+// wants returns the platforms one of which an image must be for whose platform the index does not say; none
 // where any will do.
 func (w Want) wants(c Choice) []image.Platform {
 	switch {

@@ -157,7 +157,7 @@ func (s *Resolver) price(ctx context.Context, repo image.Repository, o *Offer) e
 	return nil
 }
 
-// Here gives how many bytes of a layer need not be downloaded: all, or those that an unfinished pull left.
+// Here returns how many bytes of a layer need not be downloaded: all, or those that an unfinished pull left.
 func (s *Resolver) Here(d image.Descriptor) int64 {
 	if s.blobs.HasBlob(d) {
 		return d.Size

@@ -73,7 +73,7 @@ func (s *Resolver) stated(ctx context.Context, repo image.Repository, entries []
 	return g.Wait()
 }
 
-// statedBy gives the platform that the config of an entry says.
+// statedBy returns the platform that the config of an entry says.
 func (s *Resolver) statedBy(ctx context.Context, repo image.Repository, d image.Descriptor,
 	retry Retrier) (image.Platform, error) {
 	m, err := s.docs.manifest(ctx, repo, d, retry)

@@ -14,7 +14,8 @@ import (
 // statusLine begins the line that says how a pull ended.
 const statusLine = "Status: "
 
-// PullingFrom returns the first line of a pull: of a digest it shows the whole reference where of a tag it shows the tag.
+// PullingFrom returns the first line of a pull: of a digest it shows the whole reference where of a tag it shows the
+// tag.
 func PullingFrom(ref image.Reference) string {
 	what := ref.Tag
 	if ref.Digest != "" {
@@ -23,9 +24,9 @@ func PullingFrom(ref image.Reference) string {
 	return fmt.Sprintf("%s: Pulling from %s", what, ref.Repository.Path())
 }
 
-// Outcome returns the last lines of a pull. "Downloaded newer" means, as with docker, that the reference is new or moved or
-// gained a platform, whether or not a byte was fetched. Where several platforms were pulled each has a line of its own,
-// which docker has no words for.
+// Outcome returns the last lines of a pull. "Downloaded newer" means, as with docker, that the reference is new or
+// moved or gained a platform, whether or not a byte was fetched. Where several platforms were pulled each has a line of
+// its own, which docker has no words for.
 func Outcome(ref image.Reference, target image.Digest, images []shelf.PulledImage, newer bool) []string {
 	lines := make([]string, 0, len(images)+3)
 	if len(images) > 1 {
@@ -37,8 +38,8 @@ func Outcome(ref image.Reference, target image.Digest, images []shelf.PulledImag
 	return append(lines, status(ref.Familiar(), newer), ref.String())
 }
 
-// OutcomeOfAll returns the lines of a pull of all tags: docker's two for each of tags, which say where they point, then one
-// status for all and the bare name.
+// OutcomeOfAll returns the lines of a pull of all tags: docker's two for each of tags, which say where they point, then
+// one status for all and the bare name.
 func OutcomeOfAll(repo image.Repository, tags []image.Reference, newer bool) []string {
 	var lines []string
 	for _, t := range tags {

@@ -71,7 +71,7 @@ func (b *ballast) lay(size int64) error {
 	return errors.Join(err, f.Close())
 }
 
-// YieldBallast gives the ballast up where the volume has less free than it holds, and reports whether it did.
+// YieldBallast returns the ballast up where the volume has less free than it holds, and reports whether it did.
 func (v *Volume) YieldBallast() bool {
 	b := v.ballast
 	b.mu.Lock()

@@ -80,7 +80,8 @@ func Writable(folder string) error { return unix.Access(folder, unix.W_OK) }
 
 // ReadOnly says that the data folder cannot be written to, because of err.
 func ReadOnly(err error) *image.Error {
-	return image.Errorf(image.ReadOnly, "the server cannot write to its data folder: it is read-only, or belongs to another user").Because(err).
+	return image.Errorf(image.ReadOnly,
+		"the server cannot write to its data folder: it is read-only, or belongs to another user").Because(err).
 		Suggest("Make the folder and its files writable for the user that Stowage runs as, or mount its volume writable.")
 }
 
@@ -91,7 +92,8 @@ func Unusable(dir, operation string, err error) error {
 		return image.Errorf(image.ReadOnly, "Stowage cannot write to the data folder %s: %w", dir, reason(err)).
 			Suggest("Make the folder writable for the user that Stowage runs as, mount its volume writable, or name another folder with --data.")
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):
-		return image.Errorf(image.Invalid, "a part of the data folder's path %s is no folder", dir).Because(err).Suggest("Name a folder with --data.")
+		return image.Errorf(image.Invalid, "a part of the data folder's path %s is no folder", dir).Because(err).
+			Suggest("Name a folder with --data.")
 	}
 	return fmt.Errorf("%s: %w", operation, err)
 }

@@ -21,7 +21,8 @@ func (s *Store) WriteIndex(ctx context.Context, descriptors iter.Seq2[image.Desc
 	s.index.Lock()
 	defer s.index.Unlock()
 	err := s.Folder.replaceFile(ocispec.ImageIndexFile, func(w io.Writer) error {
-		if _, err := fmt.Fprintf(w, "{\"schemaVersion\":2,\"mediaType\":%q,\"manifests\":[\n", ocispec.MediaTypeImageIndex); err != nil {
+		if _, err := fmt.Fprintf(w, "{\"schemaVersion\":2,\"mediaType\":%q,\"manifests\":[\n",
+			ocispec.MediaTypeImageIndex); err != nil {
 			return err
 		}
 		encoder := json.NewEncoder(w) // ends every value with a line feed

@@ -15,7 +15,7 @@ import (
 	"github.com/stowage/stowage/image"
 )
 
-// descriptors gives count tagged manifests.
+// descriptors returns count tagged manifests.
 func descriptors(count int) iter.Seq2[image.Descriptor, error] {
 	return func(yield func(image.Descriptor, error) bool) {
 		for i := range count {

@@ -34,7 +34,8 @@ type Marks struct {
 }
 
 func newMarks(folder *Folder) *Marks {
-	return &Marks{folder: folder, dir: filepath.Join(folder.dir, MarksDir), tell: func(image.Digest, error) {}, stamps: map[key]stamp{}}
+	return &Marks{folder: folder, dir: filepath.Join(folder.dir, MarksDir), tell: func(image.Digest, error) {},
+		stamps: map[key]stamp{}}
 }
 
 // OnDamage has f called with each blob that is found damaged, and with why that could not be noted for the next start.
@@ -55,7 +56,8 @@ func (m *Marks) write(d image.Digest, st stamp) error {
 	defer m.writing.Unlock()
 	err := m.folder.makeDir(m.dir)
 	if err == nil {
-		err = m.folder.replaceFile(filepath.Join(MarksDir, d.Encoded()), func(w io.Writer) error { return json.NewEncoder(w).Encode(st) })
+		err = m.folder.replaceFile(filepath.Join(MarksDir, d.Encoded()),
+			func(w io.Writer) error { return json.NewEncoder(w).Encode(st) })
 	}
 	if err == nil {
 		err = m.folder.syncDir(m.dir)

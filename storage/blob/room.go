@@ -57,7 +57,8 @@ type Volume struct {
 }
 
 func newVolume(folder *Folder) *Volume {
-	return &Volume{folder: folder, ballast: &ballast{path: filepath.Join(folder.dir, BallastName)}, claims: map[string]*claim{}}
+	return &Volume{folder: folder, ballast: &ballast{path: filepath.Join(folder.dir, BallastName)},
+		claims: map[string]*claim{}}
 }
 
 // claim is room for one blob.

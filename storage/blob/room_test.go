@@ -43,7 +43,7 @@ func onSmallDisk(t *testing.T, total, reserve int64) *smallDisk {
 	return d
 }
 
-// left gives what can still be promised, in megabytes, rounded up: the small files of the layout do not count.
+// left returns what can still be promised, in megabytes, rounded up: the small files of the layout do not count.
 func (d *smallDisk) left(t *testing.T) int64 {
 	t.Helper()
 	r, err := d.store.Volume.Room()

@@ -31,8 +31,8 @@ type Staging struct {
 	count int
 }
 
-// NewStage makes an empty Staging with room for size bytes, as far as anybody knows how many will come; negative where nobody
-// does. DiskFull where there is no room for them. The caller discards it.
+// NewStage makes an empty Staging with room for size bytes, as far as anybody knows how many will come; negative where
+// nobody does. DiskFull where there is no room for them. The caller discards it.
 func (s *Store) NewStage(size int64) (*Staging, error) {
 	room, err := s.Volume.Reserve(size)
 	if err != nil {
@@ -48,8 +48,8 @@ func (s *Store) NewStage(size int64) (*Staging, error) {
 
 func (g *Staging) path(number int) string { return filepath.Join(g.dir, strconv.Itoa(number)) }
 
-// Add writes what r gives, size bytes at most as far as anybody knows, into a file of its own and hashes it. An error of r
-// is returned as it is; DiskFull where the volume has no room for it. After an error nothing of it is left.
+// Add writes what r gives, size bytes at most as far as anybody knows, into a file of its own and hashes it. An error
+// of r is returned as it is; DiskFull where the volume has no room for it. After an error nothing of it is left.
 func (g *Staging) Add(ctx context.Context, r io.Reader, size int64) (staged image.Staged, err error) {
 	g.mu.Lock()
 	staged.Number = g.count

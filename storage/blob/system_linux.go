@@ -27,7 +27,7 @@ func (b *writeback) wrote(f *os.File, offset int64) {
 	b.begun = offset
 }
 
-// allocate gives an empty file so many bytes, with real blocks.
+// allocate makes an empty file so many bytes long, with real blocks.
 func allocate(f *os.File, size int64) error {
 	err := unix.Fallocate(int(f.Fd()), 0, 0, size)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {

@@ -11,5 +11,5 @@ func (*writeback) start(int64) {}
 
 func (*writeback) wrote(*os.File, int64) {}
 
-// allocate gives an empty file so many bytes, with real blocks.
+// allocate makes an empty file so many bytes long, with real blocks.
 func allocate(f *os.File, size int64) error { return fill(f, size) }

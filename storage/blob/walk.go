@@ -18,11 +18,13 @@ const walkChunk = 1024
 // blob's last byte was written. visit may remove blobs; blobs that come or go meanwhile may be visited or
 // not. strays counts what lies among the blobs and is none, a foreign name or not a regular file: it is
 // never visited and never touched.
-func (s *Store) Walk(ctx context.Context, visit func(d image.Digest, size int64, modTime time.Time) error) (strays int, err error) {
+func (s *Store) Walk(ctx context.Context,
+	visit func(d image.Digest, size int64, modTime time.Time) error) (strays int, err error) {
 	return walk(ctx, s.Folder.blobs, "", visit)
 }
 
-func walk(ctx context.Context, folder, suffix string, visit func(image.Digest, int64, time.Time) error) (strays int, err error) {
+func walk(ctx context.Context, folder, suffix string,
+	visit func(image.Digest, int64, time.Time) error) (strays int, err error) {
 	var visitErr error
 	err = eachEntry(ctx, folder, func(e fs.DirEntry) error {
 		d, ok := digestOfName(e.Name(), suffix)

@@ -21,7 +21,7 @@ func plant(t testing.TB, s *Store, raw []byte) image.Digest {
 	return d
 }
 
-// plantMany gives count names, as many blobs have, to the bytes of a few files, which is faster than making
+// plantMany returns count names, as many blobs have, to the bytes of a few files, which is faster than making
 // as many files.
 func plantMany(t testing.TB, s *Store, count int) map[image.Digest]int64 {
 	t.Helper()

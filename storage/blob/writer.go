@@ -43,7 +43,8 @@ func (p *Partials) Writer(d image.Digest, size int64) (*Writer, error) {
 		return nil, image.Errorf(image.Invalid, "blob %s has a negative size: %d", d, size)
 	}
 	if size > image.MaxBlobSize {
-		return nil, image.Errorf(image.TooLarge, "blob %s is too large: %d bytes, at most %d are stored", d, size, int64(image.MaxBlobSize))
+		return nil, image.Errorf(image.TooLarge, "blob %s is too large: %d bytes, at most %d are stored", d, size,
+			int64(image.MaxBlobSize))
 	}
 	if err := p.claim(name); err != nil {
 		return nil, err

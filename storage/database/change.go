@@ -28,9 +28,11 @@ func (d *DB) Tend(ctx context.Context, subject string, f func(tx *sql.Tx) error)
 }
 
 // Free is Change for what makes room: on a full disk it gets the blocks of the ballast.
-func (d *DB) Free(ctx context.Context, by image.Actor, action image.Action, subject string, f func(tx *sql.Tx) error) error {
+func (d *DB) Free(ctx context.Context, by image.Actor, action image.Action, subject string,
+	f func(tx *sql.Tx) error) error {
 	if d.volume.YieldBallast() {
-		d.log.Warn("the disk is full: what was kept for that is used, so that something can be deleted", "file", blob.BallastName)
+		d.log.Warn("the disk is full: what was kept for that is used, so that something can be deleted",
+			"file", blob.BallastName)
 	}
 	return d.Change(ctx, by, action, subject, f)
 }
@@ -57,7 +59,8 @@ func ChangeNumber(ctx context.Context, q Querier) (n int64, err error) {
 func (d *DB) numbered(ctx context.Context, f func(tx *sql.Tx) error) (change int64, err error) {
 	err = inTx(ctx, d.write, func(tx *sql.Tx) error {
 		// First of all, because triggers note which change they belong to.
-		if err := tx.QueryRowContext(ctx, `UPDATE totals SET changes = changes + 1 RETURNING changes`).Scan(&change); err != nil {
+		if err := tx.QueryRowContext(ctx, `UPDATE totals SET changes = changes + 1 RETURNING changes`).
+			Scan(&change); err != nil {
 			return err
 		}
 		return f(tx)

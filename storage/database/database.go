@@ -46,11 +46,12 @@ type DB struct {
 	changes atomic.Int64 // the newest change that is committed: see Change
 }
 
-// Open opens the database of the data folder dir, in which blobs lie, making it where it is missing, and brings the schema
-// up to date. Errors: Damaged, ReadOnly, and Invalid where a newer Stowage wrote the schema.
+// Open opens the database of the data folder dir, in which blobs lie, making it where it is missing, and brings the
+// schema up to date. Errors: Damaged, ReadOnly, and Invalid where a newer Stowage wrote the schema.
 func Open(ctx context.Context, dir string, blobs *blob.Store, log *slog.Logger) (*DB, error) {
 	d := &DB{
-		dir: dir, path: filepath.Join(dir, Name), folder: blobs.Folder, volume: blobs.Volume, health: &health{log: log}, log: log,
+		dir: dir, path: filepath.Join(dir, Name), folder: blobs.Folder, volume: blobs.Volume, health: &health{log: log},
+		log: log,
 	}
 	if err := d.open(ctx); err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -81,8 +82,8 @@ func (d *DB) open(ctx context.Context) error {
 	return nil
 }
 
-// OpenToRead opens the database at path as it is: nothing about it is proved, and nothing can be written. It need not be in
-// a data folder.
+// OpenToRead opens the database at path as it is: nothing about it is proved, and nothing can be written. It need not
+// be in a data folder.
 func OpenToRead(path string, log *slog.Logger) *DB {
 	d := &DB{path: path, health: &health{log: log}, log: log}
 	d.read = d.openPool(url.Values{"_query_only": {"true"}}, 1)
@@ -138,7 +139,8 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("read the schema's version: %w", err)
 	}
 	if current > newest {
-		return image.Errorf(image.Invalid, "the data folder was written by a newer Stowage (schema %d, this one knows %d)", current, newest).
+		return image.Errorf(image.Invalid, "the data folder was written by a newer Stowage (schema %d, this one knows %d)",
+			current, newest).
 			Suggest("Start the newer version, or give this one another folder with --data.")
 	}
 	if _, err := p.Up(ctx); err != nil {

@@ -36,7 +36,7 @@ type conn struct {
 	writes bool
 }
 
-// refused tells why nothing is to be written.
+// refused returns why nothing is to be written.
 func (c *conn) refused() error {
 	if !c.writes {
 		return nil

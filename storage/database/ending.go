@@ -19,13 +19,13 @@ import (
 	"github.com/stowage/stowage/storage/blob"
 )
 
-// EndedName is the file that a server leaves when it has ended well: how it left the database. It is removed when the next
-// one begins, so that after a crash there is none.
+// EndedName is the file that a server leaves when it has ended well: how it left the database. It is removed when the
+// next one begins, so that after a crash there is none.
 const EndedName = "stowage.ended"
 
-// ended is how a server left the database. Each server has a session, a number that it writes into the database's header
-// (PRAGMA user_version): a database of the same session with other bytes has been damaged or tampered with, one of another
-// session is a backup that was put in its place.
+// ended is how a server left the database. Each server has a session, a number that it writes into the database's
+// header (PRAGMA user_version): a database of the same session with other bytes has been damaged or tampered with, one
+// of another session is a backup that was put in its place.
 type ended struct {
 	Session uint32 `json:"session"`
 	Size    int64  `json:"size"`
@@ -68,7 +68,8 @@ func (d *DB) check(ctx context.Context) error {
 	}
 	if now.Session == left.Session {
 		d.log.Error("the database is not as Stowage left it", "database", d.path)
-		return image.Errorf(image.Damaged, "the database %s in the data folder is not as Stowage left it: its disk has damaged it, or something else has written to it", Name).
+		return image.Errorf(image.Damaged,
+			"the database %s in the data folder is not as Stowage left it: its disk has damaged it, or something else has written to it", Name).
 			Suggest("Put a backup of %s in its place, and remove %s-wal, %s-shm and %s. If you have just done so, or have changed it yourself, remove %s alone.",
 				Name, Name, Name, EndedName, EndedName)
 	}
@@ -96,13 +97,15 @@ func (d *DB) quickCheck(ctx context.Context) error {
 	return nil
 }
 
-// damagedAt says that the database is damaged; which one that is stands in the log, since pages say the rest to everybody.
+// damagedAt says that the database is damaged; which one that is stands in the log, since pages say the rest to
+// everybody.
 func (d *DB) damagedAt(err error) error {
 	d.log.Error("the database is damaged, or is none of SQLite's", "database", d.path, "error", err)
-	return suggestRestore(image.Errorf(image.Damaged, "the database %s in the data folder is damaged, or is none of SQLite's", Name)).Because(err)
+	return suggestRestore(image.Errorf(image.Damaged,
+		"the database %s in the data folder is damaged, or is none of SQLite's", Name)).Because(err)
 }
 
-// look gives how a database is now.
+// look returns how a database is now.
 func look(path string) (e ended, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -163,8 +166,8 @@ func (d *DB) hasLog() bool {
 	return err == nil && info.Size() > 0
 }
 
-// endSession notes how the database is left, which SQLite has closed. One that still has a write-ahead log beside it is not
-// whole by itself: it is left as after a crash.
+// endSession notes how the database is left, which SQLite has closed. One that still has a write-ahead log beside it is
+// not whole by itself: it is left as after a crash.
 func (d *DB) endSession() error {
 	if d.hasLog() {
 		return nil

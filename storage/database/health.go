@@ -23,7 +23,7 @@ type health struct {
 // errGarbled says that a text that was read is none.
 var errGarbled = errors.New("a stored text has bytes that are no text")
 
-// judge gives an error of SQLite in words where it says something of the database's file or its volume. Others stay as
+// judge words an error of SQLite where it says something of the database's file or its volume. Others stay as
 // they are.
 func (h *health) judge(err error) error {
 	var se sqlite3.Error
@@ -54,12 +54,13 @@ func (h *health) damage(err error) error {
 	}
 	h.mu.Unlock()
 	if first {
-		h.log.Error("the database is damaged: nothing is written to it any more, and what cannot be read is not served", "error", err)
+		h.log.Error("the database is damaged: nothing is written to it any more, and what cannot be read is not served",
+			"error", err)
 	}
 	return damagedDatabase().Because(err)
 }
 
-// err tells what is known against the database.
+// err returns what is known against the database.
 func (h *health) err() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

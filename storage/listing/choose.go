@@ -21,7 +21,8 @@ type Filter struct {
 // Compile puts q in the index's terms. What only the database knows comes from reached: the IDs of the rows under which
 // a digest can be reached that begins with some digits. Errors are its own, or of kind Invalid.
 func Compile(q shelf.Query, reached func(digits string) ([]int64, error)) (f Filter, err error) {
-	f = Filter{repository: q.Repository, created: spanOf(q.Since, q.Before), dated: !q.Before.IsZero() || !q.Since.IsZero()}
+	f = Filter{repository: q.Repository, created: spanOf(q.Since, q.Before),
+		dated: !q.Before.IsZero() || !q.Since.IsZero()}
 	if text := strings.ToLower(strings.TrimSpace(q.Text)); text != "" {
 		part := strings.TrimPrefix(strings.TrimPrefix(text, "docker.io/"), "library/")
 		f.all(predicate{kind: byPart, text: part})
@@ -124,7 +125,7 @@ func (x *Index) Choose(f Filter, pick func(*Choice)) (change int64) {
 	return x.change
 }
 
-// passingAny gives the places whose rows pass any of some predicates. The caller must not change the answer.
+// passingAny returns the places whose rows pass any of some predicates. The caller must not change the answer.
 func (x *Index) passingAny(group []predicate) bitset {
 	if len(group) == 1 {
 		return x.passing(group[0])
@@ -154,11 +155,12 @@ func (x *Index) createdRows(span createdSpan) []uint32 {
 	return list[first:max(first, at(span.to))]
 }
 
-// repositoryRows gives the places of a repository's rows.
+// repositoryRows returns the places of a repository's rows.
 func (x *Index) repositoryRows(name image.Repository) []uint32 {
 	familiar := name.Familiar()
 	list := x.orders[inRepository]
-	at, _ := slices.BinarySearchFunc(list, familiar, func(i uint32, familiar string) int { return strings.Compare(x.entries[i].repo.familiar, familiar) })
+	at, _ := slices.BinarySearchFunc(list, familiar,
+		func(i uint32, familiar string) int { return strings.Compare(x.entries[i].repo.familiar, familiar) })
 	end := at
 	for end < len(list) && x.entries[list[end]].repo.name == name {
 		end++

@@ -70,14 +70,16 @@ func newReader() *reader { return &reader{repos: map[int64]*repository{}} }
 func (r *reader) add(row Row) {
 	repo := r.repos[row.Repository.ID]
 	if repo == nil {
-		repo = &repository{id: row.Repository.ID, name: row.Repository.Name, familiar: row.Repository.Familiar, host: row.Repository.Name.Host()}
+		repo = &repository{id: row.Repository.ID, name: row.Repository.Name, familiar: row.Repository.Familiar,
+			host: row.Repository.Name.Host()}
 		r.repos[repo.id] = repo
 	}
 	first := digestBytes(row.ImageID)
 	r.entries = append(r.entries, entry{
 		id: row.ID, name: row.Name, labels: row.Labels, repo: repo, platforms: unique.Make(row.Platforms),
-		digest: digestBytes(row.Digest), imageID: binary.BigEndian.Uint64(first[:8]), created: row.Created, pulled: row.Pulled,
-		size: row.Sizes.Compressed, unpacked: row.Sizes.Unpacked, total: row.Sizes.Total, handedAt: row.Downloads.Last,
+		digest: digestBytes(row.Digest), imageID: binary.BigEndian.Uint64(first[:8]), created: row.Created,
+		pulled: row.Pulled,
+		size:   row.Sizes.Compressed, unpacked: row.Sizes.Unpacked, total: row.Sizes.Total, handedAt: row.Downloads.Last,
 		handed: uint32(min(row.Downloads.Count, math.MaxUint32)), direct: uint32(min(row.Downloads.Direct, math.MaxUint32)),
 		reason: reasonCodes[row.Reason], update: updateCodes[row.Update], pinned: row.Pinned,
 		upper: strings.ToLower(row.Name) != row.Name,
@@ -147,7 +149,8 @@ func (x *Index) reload(ctx context.Context, f Feed, change int64) error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.entries, x.free, x.repos, x.sets, x.orders, x.change = fresh.entries, nil, fresh.repos, fresh.sets, fresh.orders, change
+	x.entries, x.free, x.repos, x.sets, x.orders, x.change = fresh.entries, nil, fresh.repos, fresh.sets, fresh.orders,
+		change
 	x.passed.Clear()
 	return nil
 }

@@ -98,7 +98,7 @@ func (x *Index) changed(places []uint32) {
 	}
 }
 
-// matcher gives the test of a row. It remembers what it found of a repository, so it is for one goroutine.
+// matcher returns the test of a row. It remembers what it found of a repository, so it is for one goroutine.
 func (x *Index) matcher(p predicate) func(*entry) bool {
 	switch p.kind {
 	case byPart:
@@ -182,6 +182,7 @@ func globMatcher(pattern string) func(*entry) bool {
 		}
 		// A tag's row is its digest's row too, and found by it. Docker would show it as <none>, which here means that
 		// there is no tag.
-		return g.match(e.name) || byDigest && e.reason == tagged && g.match(e.repo.familiar+"@sha256:"+hex.EncodeToString(e.digest[:]))
+		return g.match(e.name) || byDigest && e.reason == tagged &&
+			g.match(e.repo.familiar+"@sha256:"+hex.EncodeToString(e.digest[:]))
 	}
 }

@@ -35,8 +35,8 @@ func (g glob) match(name string) bool {
 	return true
 }
 
-// folder tells whether a name could match that begins as another and has no slash more: whether all parts but the last
-// match.
+// folder reports whether a name could match that begins as another and has no slash more: whether all parts but the
+// last match.
 func (g glob) folder(name string) bool {
 	if g.parts == nil {
 		return true

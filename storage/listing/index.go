@@ -117,7 +117,7 @@ func New() *Index {
 	}
 }
 
-// compare puts two places in order. Equal ones there are none: IDs differ.
+// compare puts two places in order. No two are equal, since their IDs differ.
 func (x *Index) compare(o order, i, j uint32) int {
 	a, b := &x.entries[i], &x.entries[j]
 	c := 0
@@ -204,7 +204,7 @@ func (x *Index) forget(e *entry) {
 	}
 }
 
-// add gives a row a place and counts it.
+// add returns a row a place and counts it.
 func (x *Index) add(e entry) uint32 {
 	x.count(&e)
 	if n := len(x.free); n > 0 {

@@ -29,7 +29,7 @@ type wantedLabel struct {
 	any bool
 }
 
-// labelled tells whether any platform of a row has all labels.
+// labelled reports whether any platform of a row has all labels.
 func labelled(labels string, wanted []wantedLabel) bool {
 	for len(labels) > 0 {
 		end := 2 + labelBytes*(int(labels[0])<<8|int(labels[1]))

@@ -14,8 +14,8 @@ import (
 	"github.com/stowage/stowage/web"
 )
 
-// Serve has the pages as the program serves them, at a moment, or at that of each request where now is zero. A test in which
-// one of them fails for a reason that is not for people fails.
+// Serve has the pages as the program serves them, at a moment, or at that of each request where now is zero. A test in
+// which one of them fails for a reason that is not for people fails.
 func Serve(t testing.TB, h *handlers.Handlers, now time.Time) http.Handler {
 	s := web.New(web.Options{
 		Handlers: h, Logger: slog.New(failing{t}), Metrics: prometheus.NewRegistry(),

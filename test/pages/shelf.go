@@ -107,7 +107,8 @@ func NewOf(t *testing.T, host string, set ...func(*storage.Options)) *Shelf {
 		t.Fatal(err)
 	}
 	jobs := job.NewRunner(store.Jobs, nil, now)
-	queue := pull.New(pull.Options{Source: mirror{client, host}, Blobs: store.Blobs, Space: store.Space, Images: store.Images,
+	queue := pull.New(pull.Options{Source: mirror{client, host}, Blobs: store.Blobs, Space: store.Space,
+		Images:   store.Images,
 		Recorder: store.Recorder, Runner: jobs, DefaultPlatform: amd64,
 		Now: now})
 	if err := queue.Start(t.Context()); err != nil {

@@ -138,8 +138,8 @@ func ParseDigits(path string) (digits string, s Section, ok bool) {
 // belowImages returns what an address has after ImagesPath.
 func belowImages(path string) string { return strings.Trim(strings.TrimPrefix(path, ImagesPath), "/") }
 
-// SectionOf returns the section that the last element of a path names; empty where it names none. A repository may be called
-// so, too.
+// SectionOf returns the section that the last element of a path names; empty where it names none. A repository may be
+// called so, too.
 func SectionOf(path string) Section {
 	if s := Section(path[strings.LastIndexByte(path, '/')+1:]); s.valid() {
 		return s
