@@ -10,6 +10,9 @@ import (
 // DefaultTag is what docker takes when a name is given alone.
 const DefaultTag = "latest"
 
+// DockerHub is the host of Docker Hub in references: the registry of a name that has none.
+const DockerHub = "docker.io"
+
 // Repository is a repository's canonical name: host, slash, path, such as "docker.io/library/ubuntu".
 type Repository string
 

@@ -9,6 +9,7 @@ import (
 	"net/url"
 
 	"github.com/regclient/regclient/scheme"
+
 	"github.com/stowage/stowage/registry/response"
 )
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/test/outside"
 )

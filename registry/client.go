@@ -21,6 +21,7 @@ import (
 
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/memo"
+	"github.com/stowage/stowage/registry/logins"
 	"github.com/stowage/stowage/registry/outbound"
 )
 
@@ -58,7 +59,7 @@ func New(opts Options) (*Client, error) {
 		opts: opts,
 		upstreams: upstreams{
 			opts: opts, list: list, out: out, slots: map[string]*slot{},
-			logins: logins{file: filepath.Join(opts.DockerConfig, configFile), log: opts.Logger},
+			logins: logins.Logins{File: filepath.Join(opts.DockerConfig, logins.ConfigFile), Log: opts.Logger},
 		},
 		tags: memo.New(tagsLife, mostTags, roomTags,
 			func(r image.Repository, lines string) int64 { return int64(len(r) + len(lines)) }),

@@ -137,7 +137,7 @@ func (h Host) forbidden(s subject, status *response.StatusError) error {
 			http.StatusText(status.Code), status.Words)
 	}
 	e = e.Because(status)
-	if status.Code == http.StatusForbidden && !h.login.known() {
+	if status.Code == http.StatusForbidden && !h.login.Known() {
 		return h.SigningIn(e.Suggest("Ask whoever runs %s. If an account may have it, run %s as the user that this server runs as.", h.Name, h.LoginCommand()))
 	}
 	return e.Suggest("Ask whoever runs %s.", h.Name)
@@ -152,7 +152,7 @@ func (h Host) notFound(s subject, status *response.StatusError) error {
 			Suggest("The registry lost part of the image: ask whoever pushed it to push it again.")
 	}
 	said := saidOf(status)
-	hub := h.Name == DockerHub // other registries' names hold the host
+	hub := h.Name == image.DockerHub // other registries' names hold the host
 	if status.Name == "NAME_UNKNOWN" || s.ref.Tag == "" && s.ref.Digest == "" {
 		if said == "" {
 			said = "name unknown"
@@ -219,16 +219,16 @@ func (h Host) refused(s subject, said string, unanswerable image.Text, err error
 			e = image.Errorf(image.Unauthorized, "%s wants a sign-in for %s, and %s: %s", h.Name, repo, unanswerable, said)
 		}
 		return e.Because(err).Suggest("Ask whoever runs %s how docker is to sign in there.", h.Name)
-	case !h.login.known() && h.loginProblem != nil:
+	case !h.login.Known() && h.loginProblem != nil:
 		return image.Errorf(image.Unauthorized, "%s wants a sign-in for %s, and docker's credentials cannot be read: %s",
 			h.Name, repo, h.loginProblem.Text()).
 			Because(err).Suggest("%s Images that need no sign-in can be pulled nevertheless.", h.loginProblem.Advice())
-	case h.hub() && !h.login.known():
+	case h.hub() && !h.login.Known():
 		e := image.Errorf(image.NotFound, "pull access denied for %s: it does not exist on Docker Hub, or needs a sign-in",
 			repo)
 		return h.SigningIn(e.Because(err).
 			Suggest("Check the name. For a private repository run %s as the user that this server runs as.", login))
-	case !h.login.known():
+	case !h.login.Known():
 		e := image.Errorf(image.Unauthorized, "%s wants a sign-in for %s", h.Name, repo)
 		if said != "" {
 			e = image.Errorf(image.Unauthorized, "%s wants a sign-in for %s: %s", h.Name, repo, said)
@@ -253,7 +253,7 @@ func (h Host) rateLimited(status *response.StatusError) error {
 			h.Name, status.Until.UTC().Format("2006-01-02 15:04:05 MST"))
 	}
 	e = e.Because(cause)
-	if h.hub() && !h.login.known() {
+	if h.hub() && !h.login.Known() {
 		return h.SigningIn(e.Suggest("Wait, or run docker login as the user that this server runs as: an account has a larger allowance."))
 	}
 	return e.Suggest("Wait, or ask whoever runs %s for a larger allowance.", h.Name)
@@ -355,7 +355,7 @@ func (h Host) explainToken(s subject, f *tokenFailure) error {
 	case status.Code == http.StatusTooManyRequests || status.Name == "TOOMANYREQUESTS":
 		return h.rateLimited(status)
 	case status.Code == http.StatusUnauthorized, status.Code == http.StatusForbidden,
-		status.Code == http.StatusBadRequest && h.login.known():
+		status.Code == http.StatusBadRequest && h.login.Known():
 		return h.refused(s, status.Words, image.Text{}, status)
 	case status.Words == "" || status.HTML:
 		e = image.Errorf(image.Unavailable, "%s answers %d %s instead of a token", name, status.Code,

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/logins"
 	"github.com/stowage/stowage/registry/outbound"
 )
 
@@ -18,7 +19,7 @@ type Host struct {
 	signIn   string        // its key in docker's config.json
 	withheld bool          // nobody signs in there
 
-	login        credential
+	login        logins.Login
 	loginProblem *image.Error // why docker's credentials, or some of them, could not be read; nil where they could
 }
 
@@ -44,7 +45,7 @@ func (l entries) host(name string) Host {
 
 // LoginCommand returns the command that signs in where h leads.
 func (h Host) LoginCommand() string {
-	if h.signIn == DockerHub {
+	if h.signIn == image.DockerHub {
 		return "docker login"
 	}
 	return "docker login " + h.signIn
@@ -60,19 +61,19 @@ func (h Host) SigningIn(e *image.Error) *image.Error {
 }
 
 // SignedIn reports whether there is a login.
-func (h Host) SignedIn() bool { return h.login.known() }
+func (h Host) SignedIn() bool { return h.login.Known() }
 
 // SignIn adds the login to a request for the registry itself, and to no other. An identity token is for token servers.
 func (h Host) SignIn(req *http.Request) {
-	if h.Scheme != "" && h.login.password != "" && req.URL.Host == h.API && req.URL.Scheme == h.Scheme {
-		req.SetBasicAuth(h.login.user, h.login.password)
+	if h.Scheme != "" && h.login.Password != "" && req.URL.Host == h.API && req.URL.Scheme == h.Scheme {
+		req.SetBasicAuth(h.login.User, h.login.Password)
 	}
 }
 
 // Secrets returns what must not appear in a message.
 func (h Host) Secrets() []string {
-	return slices.DeleteFunc([]string{h.login.password, h.login.token}, func(s string) bool { return s == "" })
+	return slices.DeleteFunc([]string{h.login.Password, h.login.Token}, func(s string) bool { return s == "" })
 }
 
 // hub reports whether h is Docker Hub itself: a mirror of it has no accounts of Docker Hub's.
-func (h Host) hub() bool { return h.Name == DockerHub && h.signIn == DockerHub }
+func (h Host) hub() bool { return h.Name == image.DockerHub && h.signIn == image.DockerHub }

@@ -10,6 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/logins"
 	"github.com/stowage/stowage/registry/outbound"
 	"github.com/stowage/stowage/test/outside"
 )
@@ -80,7 +81,7 @@ func TestAMirrorGetsItsOwnCredentialsAndNotThoseOfWhatItMirrors(t *testing.T) {
 		manifest(w, ocispec.MediaTypeImageManifest, raw)
 	})
 	conf := map[string]any{"auths": map[string]any{
-		hubAuthKey: login("hubuser", "a"), mirror: login("mirroruser", "b"), "team.test": login("teamuser", "c"),
+		logins.HubKey: login("hubuser", "a"), mirror: login("mirroruser", "b"), "team.test": login("teamuser", "c"),
 	}}
 	for want, credentials := range map[string]string{"mirroruser": "", "hubuser": "docker.io", "teamuser": "team.test"} {
 		c := client(t, Options{DockerConfig: dockerConfigDir(t, conf),

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/logins"
 	"github.com/stowage/stowage/registry/outbound"
 )
 
@@ -61,16 +63,10 @@ func (e Entry) peer() outbound.Peer {
 	return p
 }
 
-const (
-	// DockerHub is its name in references.
-	DockerHub    = "docker.io"
-	dockerHubAPI = "registry-1.docker.io" // where its registry answers
-)
-
 // apiOf returns where a host of references answers when nothing else is said.
 func apiOf(host string) string {
-	if host == DockerHub {
-		return dockerHubAPI
+	if host == image.DockerHub {
+		return logins.HubAPI
 	}
 	return host
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // builtIn is Docker Hub where the operator says nothing of it.
-var builtIn = Entry{Host: DockerHub, Label: "Docker Hub", Search: SearchHub}
+var builtIn = Entry{Host: image.DockerHub, Label: "Docker Hub", Search: SearchHub}
 
 // checkList brings the operator's entries into their normal form and adds Docker Hub. Errors are image.Errors of
 // kind Invalid that name the entry.
@@ -34,7 +34,7 @@ func checkList(given []Entry) (entries, error) {
 		}
 		list = append(list, l)
 	}
-	if !slices.ContainsFunc(list, func(l Entry) bool { return l.Host == DockerHub }) {
+	if !slices.ContainsFunc(list, func(l Entry) bool { return l.Host == image.DockerHub }) {
 		list = slices.Insert(list, 0, builtIn)
 	}
 	return list, nil
@@ -47,7 +47,7 @@ func checkEntry(l Entry) (Entry, error) {
 			Suggest("A registry is named as in references, as host or host:port: registry.example.com, localhost:5000.")
 	}
 	l.Host, l.Label = host, response.Clean(l.Label)
-	if host == DockerHub {
+	if host == image.DockerHub {
 		if l.Label == "" {
 			l.Label = builtIn.Label
 		}
@@ -121,7 +121,7 @@ func referenceHost(s string) (string, bool) {
 		return "", false
 	}
 	host := r.Repository.Host()
-	if host != s && s != "index."+DockerHub { // docker's own second name for it
+	if host != s && s != "index."+image.DockerHub { // docker's own second name for it
 		return "", false
 	}
 	return host, validPort(host)

@@ -13,6 +13,7 @@ import (
 	"github.com/regclient/regclient/scheme/reg"
 	"github.com/regclient/regclient/types/errs"
 	"github.com/regclient/regclient/types/ref"
+
 	"github.com/stowage/stowage/image"
 )
 
@@ -42,9 +43,9 @@ func newRegclient(opts Options, h Host, t http.RoundTripper) *regclient.RegClien
 		Name:          h.Name,
 		Hostname:      h.API,
 		TLS:           config.TLSEnabled,
-		User:          h.login.user,
-		Pass:          h.login.password,
-		Token:         h.login.token,
+		User:          h.login.User,
+		Pass:          h.login.Password,
+		Token:         h.login.Token,
 		ReqConcurrent: int64(opts.Concurrency + spareRequests), // regclient's own default is 3
 		RepoAuth:      true,                                    // else a token asks for every repository ever used
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/logins"
 	"github.com/stowage/stowage/test/outside"
 )
 
@@ -151,7 +152,7 @@ func TestWhyThereIsNoLoginIsToldWhereOneIsWanted(t *testing.T) {
 	}
 	t.Run("broken JSON", func(t *testing.T) {
 		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, configFile), []byte(`{"auths":{`), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, logins.ConfigFile), []byte(`{"auths":{`), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		_, err := client(t, Options{DockerConfig: dir}).Document(t.Context(), mustRef(t, host+"/app:1"))
@@ -159,7 +160,7 @@ func TestWhyThereIsNoLoginIsToldWhereOneIsWanted(t *testing.T) {
 	})
 	t.Run("a folder in its place", func(t *testing.T) {
 		dir := t.TempDir()
-		if err := os.Mkdir(filepath.Join(dir, configFile), 0o700); err != nil {
+		if err := os.Mkdir(filepath.Join(dir, logins.ConfigFile), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		_, err := client(t, Options{DockerConfig: dir}).Document(t.Context(), mustRef(t, host+"/app:1"))

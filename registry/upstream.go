@@ -12,6 +12,7 @@ import (
 	"github.com/regclient/regclient"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/registry/logins"
 	"github.com/stowage/stowage/registry/outbound"
 	"github.com/stowage/stowage/registry/response"
 )
@@ -36,7 +37,7 @@ type upstreams struct {
 	opts   Options
 	list   entries
 	out    *outbound.Client
-	logins logins
+	logins logins.Logins
 	rates  allowances
 
 	mu    sync.Mutex
@@ -63,7 +64,7 @@ func (all *upstreams) get(ctx context.Context, s subject) (*upstream, error) {
 		return nil, ctx.Err()
 	}
 	defer func() { <-sl.lock }()
-	stamp := stampOf(all.logins.file)
+	stamp := stampOf(all.logins.File)
 	if sl.up != nil && sl.up.stamp == stamp && time.Since(sl.up.made) < upstreamLife {
 		return sl.up, nil
 	}
@@ -188,7 +189,7 @@ func (all *upstreams) newUpstream(ctx context.Context, host string) (*upstream, 
 		return nil, err
 	}
 	if !u.withheld {
-		if u.login, u.loginProblem, err = all.logins.of(ctx, u.signIn); err != nil {
+		if u.login, u.loginProblem, err = all.logins.Of(ctx, u.signIn); err != nil {
 			return nil, err
 		}
 	}

@@ -20,7 +20,7 @@ const hubSearchPath = "/v2/search/repositories/"
 
 func TestHubResultsHaveWhatDockerSearchShows(t *testing.T) {
 	_, host := outside.Server(t, answers(t, map[string]string{hubSearchPath: "hub_search.json"}))
-	hits := mustSearch(t, hubAt(t, host), registry.DockerHub, Question{Text: "postgres"})
+	hits := mustSearch(t, hubAt(t, host), image.DockerHub, Question{Text: "postgres"})
 	if hits.Kind != registry.SearchHub || hits.Total != 2371 || !hits.More || hits.Window != 0 || hits.Partial {
 		t.Errorf("answer is %+v", hits)
 	}
@@ -38,14 +38,14 @@ func TestHubResultsHaveWhatDockerSearchShows(t *testing.T) {
 
 func TestHubNamesComeWithAndWithoutLibraryAndTwice(t *testing.T) {
 	_, host := outside.Server(t, answers(t, map[string]string{hubSearchPath: "hub_search.json"}))
-	hits := mustSearch(t, hubAt(t, host), registry.DockerHub, Question{Text: "postgres"})
+	hits := mustSearch(t, hubAt(t, host), image.DockerHub, Question{Text: "postgres"})
 	wantNames(t, hits, "docker.io/library/postgres", "docker.io/library/pgvector", "docker.io/bitnami/postgresql",
 		"docker.io/circleci/postgres")
 }
 
 func TestHostileAnswersAreCleaned(t *testing.T) {
 	_, host := outside.Server(t, answers(t, map[string]string{hubSearchPath: "hub_search_hostile.json"}))
-	hits := mustSearch(t, hubAt(t, host), registry.DockerHub, Question{Text: "good"})
+	hits := mustSearch(t, hubAt(t, host), image.DockerHub, Question{Text: "good"})
 	wantNames(t, hits, "docker.io/good/one", "docker.io/good/two", "docker.io/good/three")
 	if hits.Total != -1 || hits.More {
 		t.Errorf("total is %d, more %v", hits.Total, hits.More)
@@ -68,7 +68,7 @@ func TestLibraryIsLeftOutOfWhatHubIsAskedFor(t *testing.T) {
 	rec, host := outside.Server(t, answers(t, map[string]string{hubSearchPath: "hub_search.json"}))
 	c := hubAt(t, host)
 	for _, text := range []string{"library/ubuntu", " docker.io/library/ubuntu ", "index.docker.io/ubuntu", "ubuntu"} {
-		mustSearch(t, c, registry.DockerHub, Question{Text: text})
+		mustSearch(t, c, image.DockerHub, Question{Text: text})
 		if got := rec.Last().URL.Query().Get("query"); got != "ubuntu" {
 			t.Errorf("for %q Docker Hub was asked for %q", text, got)
 		}
@@ -80,7 +80,7 @@ func TestLibraryIsLeftOutOfWhatHubIsAskedFor(t *testing.T) {
 
 func TestHubPagesAreTheServicesOwn(t *testing.T) {
 	rec, host := outside.Server(t, answers(t, map[string]string{hubSearchPath: "hub_search.json"}))
-	mustSearch(t, hubAt(t, host), registry.DockerHub, Question{Text: "postgres", Page: 3, Limit: 50})
+	mustSearch(t, hubAt(t, host), image.DockerHub, Question{Text: "postgres", Page: 3, Limit: 50})
 	q := rec.Last().URL.Query()
 	if q.Get("page") != "3" || q.Get("page_size") != "50" || len(rec.Requests()) != 1 {
 		t.Errorf("asked for %v in %d requests", q, len(rec.Requests()))
@@ -93,7 +93,7 @@ func TestBehindHubsLastPageThereIsNothing(t *testing.T) {
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = w.Write([]byte(`{"message":"page not found"}`))
 	})
-	hits := mustSearch(t, hubAt(t, host), registry.DockerHub, Question{Text: "postgres", Page: 99})
+	hits := mustSearch(t, hubAt(t, host), image.DockerHub, Question{Text: "postgres", Page: 99})
 	if len(hits.Hits) != 0 || hits.More {
 		t.Errorf("found %+v", hits)
 	}
@@ -129,12 +129,12 @@ func TestHubFallsBackToTheV1Search(t *testing.T) {
 				v1(w, req)
 			})
 			c := hubAt(t, host)
-			hits := mustSearch(t, c, registry.DockerHub, Question{Text: "postgres"})
+			hits := mustSearch(t, c, image.DockerHub, Question{Text: "postgres"})
 			if hits.Kind != registry.SearchV1 {
 				t.Errorf("kind is %q", hits.Kind)
 			}
 			wantNames(t, hits, "docker.io/library/postgres", "docker.io/team/postgres")
-			mustSearch(t, c, registry.DockerHub, Question{Text: "another"})
+			mustSearch(t, c, image.DockerHub, Question{Text: "another"})
 			if n := rec.Count(hubSearchPath); n != 1 {
 				t.Errorf("what is broken was asked %d times within a minute", n)
 			}
@@ -154,7 +154,7 @@ func TestASlowHubIsNotWaitedForBeforeTheFallback(t *testing.T) {
 	})
 	c := hubAt(t, host)
 	c.hubPatience = 10 * time.Millisecond
-	if hits := mustSearch(t, c, registry.DockerHub, Question{Text: "postgres"}); hits.Kind != registry.SearchV1 {
+	if hits := mustSearch(t, c, image.DockerHub, Question{Text: "postgres"}); hits.Kind != registry.SearchV1 {
 		t.Errorf("answer is %+v", hits)
 	}
 }
@@ -175,7 +175,7 @@ func TestWhenTheFallbackFailsTooHubsOwnErrorIsTold(t *testing.T) {
 				w.WriteHeader(tt.status)
 				_, _ = w.Write(testdata(t, "error.html"))
 			})
-			_, err := hubAt(t, host).Search(t.Context(), registry.DockerHub, Question{Text: "postgres"})
+			_, err := hubAt(t, host).Search(t.Context(), image.DockerHub, Question{Text: "postgres"})
 			kind := image.Unavailable
 			if tt.status == 403 {
 				kind = image.Unauthorized
@@ -203,7 +203,7 @@ func TestARateLimitedSearchSaysUntilWhenAndIsNotRepeated(t *testing.T) {
 			})
 			c := hubAt(t, host)
 			for _, text := range []string{"p", "po", "pos"} {
-				_, err := c.Search(t.Context(), registry.DockerHub, Question{Text: text})
+				_, err := c.Search(t.Context(), image.DockerHub, Question{Text: text})
 				outside.WantKind(t, err, image.RateLimited, "docker.io", "until", "UTC")
 				var limit *registry.RateLimit
 				if !errors.As(err, &limit) || limit.Until.Before(until.Add(-time.Second)) ||
@@ -243,7 +243,7 @@ func TestRedirectsOfASearch(t *testing.T) {
 				n++
 				http.Redirect(w, req, tt.to(host, n), http.StatusFound)
 			})
-			hits, err := hubAt(t, host).Search(t.Context(), registry.DockerHub, Question{Text: "postgres"})
+			hits, err := hubAt(t, host).Search(t.Context(), image.DockerHub, Question{Text: "postgres"})
 			if tt.kind != "" {
 				outside.WantKind(t, err, tt.kind, tt.text)
 			} else if err != nil || len(hits.Hits) == 0 {
@@ -263,8 +263,8 @@ func TestRedirectsOfASearchNeverLeaveTLS(t *testing.T) {
 		http.Redirect(w, req, "http://"+plainHost+hubSearchPath, http.StatusFound)
 	}, outside.InAnHour(), "127.0.0.1")
 	c := client(t, registry.Options{CAFiles: []string{ca.File},
-		Registries: []registry.Entry{{Host: registry.DockerHub, SearchURL: "https://" + host}}})
-	_, err := c.Search(t.Context(), registry.DockerHub, Question{Text: "postgres"})
+		Registries: []registry.Entry{{Host: image.DockerHub, SearchURL: "https://" + host}}})
+	_, err := c.Search(t.Context(), image.DockerHub, Question{Text: "postgres"})
 	outside.WantKind(t, err, image.Unavailable, "docker.io", "not allowed")
 	if len(plain.Requests()) != 0 {
 		t.Error("the plain host was asked")
@@ -335,9 +335,9 @@ func TestNoTagDetailsIsNoError(t *testing.T) {
 	rec, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) { outside.ErrorBody(w, 404, "", "") })
 	for name, c := range map[string]*Client{
 		"unknown to Docker Hub": hubAt(t, host),
-		"switched off":          searching(t, registry.Entry{Host: registry.DockerHub, Search: registry.SearchOff}),
+		"switched off":          searching(t, registry.Entry{Host: image.DockerHub, Search: registry.SearchOff}),
 		"a kind that has none": searching(t,
-			registry.Entry{Host: registry.DockerHub, Search: registry.SearchV1, SearchURL: "http://" + host}),
+			registry.Entry{Host: image.DockerHub, Search: registry.SearchV1, SearchURL: "http://" + host}),
 	} {
 		if all, err := c.TagDetails(t.Context(), "docker.io/library/none", ""); err != nil || len(all) != 0 {
 			t.Errorf("%s: %v, %v", name, all, err)

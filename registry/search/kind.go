@@ -27,15 +27,15 @@ func (c *Client) serviceOf(ctx context.Context, host string, kind registry.Searc
 	switch listed, _ := c.registries.Find(host); {
 	case listed.SearchURL != "":
 		base = listed.SearchURL
-	case kind == registry.SearchHub && host == registry.DockerHub:
+	case kind == registry.SearchHub && host == image.DockerHub:
 		base = hubURL
-	case kind == registry.SearchV1 && host == registry.DockerHub:
+	case kind == registry.SearchV1 && host == image.DockerHub:
 		base = hubV1URL
 	case kind == registry.SearchQuay && host == quayHost && listed.Address == "": // else its search moves with it
 		base = "https://" + quayHost
 	}
 	var err error
-	if base == "" || kind == registry.SearchHarbor || kind == registry.SearchV1 && host != registry.DockerHub {
+	if base == "" || kind == registry.SearchHarbor || kind == registry.SearchV1 && host != image.DockerHub {
 		if s.host, err = c.registries.Reach(ctx, host); err != nil {
 			return s, err
 		}
@@ -59,7 +59,7 @@ func (c *Client) searchKind(ctx context.Context, host,
 			Suggest("Type the whole name of an image, such as %s/NAME.", host)
 	case listed.Search != registry.SearchAuto:
 		return listed.Search, false, nil
-	case host == registry.DockerHub:
+	case host == image.DockerHub:
 		return registry.SearchHub, false, nil
 	case host == quayHost && listed.Address == "":
 		return registry.SearchQuay, false, nil

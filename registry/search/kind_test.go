@@ -75,7 +75,7 @@ func searching(t testing.TB, l registry.Entry) *Client {
 // hubAt makes a client whose Docker Hub has its search at a host.
 func hubAt(t testing.TB, host string) *Client {
 	t.Helper()
-	return searching(t, registry.Entry{Host: registry.DockerHub, SearchURL: "http://" + host})
+	return searching(t, registry.Entry{Host: image.DockerHub, SearchURL: "http://" + host})
 }
 
 func mustSearch(t testing.TB, c *Client, host string, q Question) Hits {

@@ -52,19 +52,19 @@ func TestASlowRegistryDoesNotDelayTheOthers(t *testing.T) {
 	h := hold(t)
 	rec, slow := outside.Server(t, h.before(answers(t, map[string]string{hubSearchPath: "hub_search.json"})))
 	c := client(t, registry.Options{Registries: []registry.Entry{
-		{Host: registry.DockerHub, SearchURL: "http://" + slow}, {Host: fast, Label: "Fast", Search: registry.SearchHarbor},
+		{Host: image.DockerHub, SearchURL: "http://" + slow}, {Host: fast, Label: "Fast", Search: registry.SearchHarbor},
 		{Host: failing, Search: registry.SearchV1},
 	}})
 	begun := time.Now()
-	got := c.SearchAll(t.Context(), []string{registry.DockerHub, fast, failing}, Question{Text: "nginx"}, 2*time.Second)
+	got := c.SearchAll(t.Context(), []string{image.DockerHub, fast, failing}, Question{Text: "nginx"}, 2*time.Second)
 	if took := time.Since(begun); took > 5*time.Second {
 		t.Errorf("it took %s", took)
 	}
-	if len(got) != 3 || got[0].Registry.Host != registry.DockerHub || got[1].Registry.Label != "Fast" ||
+	if len(got) != 3 || got[0].Registry.Host != image.DockerHub || got[1].Registry.Label != "Fast" ||
 		got[2].Registry.Host != failing {
 		t.Fatalf("answers are %+v", got)
 	}
-	outside.WantKind(t, got[0].Err, image.Unavailable, registry.DockerHub, "did not answer within 2s", "again")
+	outside.WantKind(t, got[0].Err, image.Unavailable, image.DockerHub, "did not answer within 2s", "again")
 	if !got[0].Late || got[1].Late || got[2].Late {
 		t.Errorf("late are %v, %v, %v", got[0].Late, got[1].Late, got[2].Late)
 	}
@@ -75,7 +75,7 @@ func TestASlowRegistryDoesNotDelayTheOthers(t *testing.T) {
 
 	// What was begun goes on: the next look finds it.
 	h.release()
-	if hits := mustSearch(t, c, registry.DockerHub, Question{Text: "nginx"}); len(hits.Hits) != 4 {
+	if hits := mustSearch(t, c, image.DockerHub, Question{Text: "nginx"}); len(hits.Hits) != 4 {
 		t.Errorf("later there are %d results", len(hits.Hits))
 	}
 	if n := rec.Count(hubSearchPath); n != 1 {
@@ -96,7 +96,7 @@ func TestTheEndOfTheAskersContextEndsWhatWasBegun(t *testing.T) {
 		<-h.arrived
 		cancel()
 	}()
-	got := hubAt(t, slow).SearchAll(ctx, []string{registry.DockerHub}, Question{Text: "nginx"}, time.Hour)
+	got := hubAt(t, slow).SearchAll(ctx, []string{image.DockerHub}, Question{Text: "nginx"}, time.Hour)
 	if got[0].Err == nil {
 		t.Error("there is an answer")
 	}
@@ -115,7 +115,7 @@ func TestSearchesThatGoOnAreBounded(t *testing.T) {
 		return l.waiting
 	}
 	for i := range 2 * mostLate {
-		c.SearchAll(t.Context(), []string{registry.DockerHub}, Question{Text: strings.Repeat("x", i+1)}, 5*time.Millisecond)
+		c.SearchAll(t.Context(), []string{image.DockerHub}, Question{Text: strings.Repeat("x", i+1)}, 5*time.Millisecond)
 		want := max(0, min(i+1, mostLate)-slots)
 		// to begin and to give up takes a moment
 		for limit := time.Now().Add(10 * time.Second); waiting() != want; pass(time.Millisecond) {
@@ -136,13 +136,13 @@ func TestAPanicHidesNobodysResults(t *testing.T) {
 	}
 	c := client(t, registry.Options{Proxy: panics,
 		Registries: []registry.Entry{{Host: fast, Search: registry.SearchHarbor}}})
-	got := c.SearchAll(t.Context(), []string{registry.DockerHub, fast}, Question{Text: "nginx"}, time.Minute)
-	outside.WantKind(t, got[0].Err, image.Internal, registry.DockerHub)
+	got := c.SearchAll(t.Context(), []string{image.DockerHub, fast}, Question{Text: "nginx"}, time.Minute)
+	outside.WantKind(t, got[0].Err, image.Internal, image.DockerHub)
 	if got[1].Err != nil || len(got[1].Hits.Hits) != 2 {
 		t.Errorf("the other one said %+v", got[1])
 	}
-	_, err := c.Search(t.Context(), registry.DockerHub, Question{Text: "nginx"})
-	outside.WantKind(t, err, image.Internal, registry.DockerHub)
+	_, err := c.Search(t.Context(), image.DockerHub, Question{Text: "nginx"})
+	outside.WantKind(t, err, image.Internal, image.DockerHub)
 }
 
 func TestTenLettersTypedQuicklyAreFewRequests(t *testing.T) {
@@ -155,7 +155,7 @@ func TestTenLettersTypedQuicklyAreFewRequests(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() {
-			_, err := c.Search(ctx, registry.DockerHub, Question{Text: word[:i+1]})
+			_, err := c.Search(ctx, image.DockerHub, Question{Text: word[:i+1]})
 			done <- err
 		}()
 		if i == 0 {
@@ -179,7 +179,7 @@ func TestTheLastLetterGetsItsAnswer(t *testing.T) {
 	var all sync.WaitGroup
 	ctx, cancel := context.WithCancel(t.Context())
 	for _, text := range []string{"p", "po", "pos", "post", "postg"} {
-		all.Go(func() { _, _ = c.Search(ctx, registry.DockerHub, Question{Text: text}) })
+		all.Go(func() { _, _ = c.Search(ctx, image.DockerHub, Question{Text: text}) })
 	}
 	for range slots {
 		<-h.arrived
@@ -187,7 +187,7 @@ func TestTheLastLetterGetsItsAnswer(t *testing.T) {
 	cancel()
 	all.Wait()
 	h.release()
-	if hits := mustSearch(t, c, registry.DockerHub, Question{Text: "postgres"}); len(hits.Hits) != 4 {
+	if hits := mustSearch(t, c, image.DockerHub, Question{Text: "postgres"}); len(hits.Hits) != 4 {
 		t.Errorf("found %+v", hits)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/stowage/stowage/image"
-	"github.com/stowage/stowage/registry"
 )
 
 // Order is an order of results.
@@ -42,8 +41,8 @@ const (
 func (q Question) checked(host string) (Question, error) {
 	q.Text = strings.Join(strings.Fields(strings.ToValidUTF8(q.Text, "")), " ")
 	q.Text = strings.TrimPrefix(q.Text, host+"/")
-	if host == registry.DockerHub {
-		q.Text = strings.TrimPrefix(strings.TrimPrefix(q.Text, "index."+registry.DockerHub+"/"), "library/")
+	if host == image.DockerHub {
+		q.Text = strings.TrimPrefix(strings.TrimPrefix(q.Text, "index."+image.DockerHub+"/"), "library/")
 	}
 	if len(q.Text) > mostText {
 		return q, image.Errorf(image.Invalid, "the text to search for is longer than %d bytes", mostText).

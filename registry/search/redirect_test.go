@@ -23,13 +23,13 @@ func TestASearchFromOutsideMayNotBeLedToThisMachine(t *testing.T) {
 	outside.Lead(t, "evil.test", "127.0.0.1")
 	search := func(listed ...registry.Entry) error {
 		c := client(t, registry.Options{
-			Registries: append(listed, registry.Entry{Host: registry.DockerHub, SearchURL: "http://search.test"}),
+			Registries: append(listed, registry.Entry{Host: image.DockerHub, SearchURL: "http://search.test"}),
 			Dial:       outside.DialTo(map[string]string{"search.test:80": leading, "evil.test:" + port: here}),
 		})
-		_, err := c.Search(t.Context(), registry.DockerHub, Question{Text: "postgres"})
+		_, err := c.Search(t.Context(), image.DockerHub, Question{Text: "postgres"})
 		return err
 	}
-	outside.WantKind(t, search(), image.Unavailable, registry.DockerHub, "not allowed")
+	outside.WantKind(t, search(), image.Unavailable, image.DockerHub, "not allowed")
 	if len(rec.Requests()) != 0 {
 		t.Error("this machine was asked")
 	}
@@ -62,7 +62,7 @@ func TestAnAnswerNestedDeeperThan100LevelsIsRefused(t *testing.T) {
 		registry.SearchHarbor, registry.SearchCatalog} {
 		l := registry.Entry{Host: host, Search: kind}
 		if kind == registry.SearchHub {
-			l = registry.Entry{Host: registry.DockerHub, Search: kind, SearchURL: "http://" + host}
+			l = registry.Entry{Host: image.DockerHub, Search: kind, SearchURL: "http://" + host}
 		}
 		_, err := searching(t, l).Search(t.Context(), l.Host, Question{Text: "app"})
 		if outside.WantKind(t, err, image.Corrupt, "nested deeper than 100 levels"); t.Failed() {

@@ -49,7 +49,7 @@ func TestFiltersAndOrdersSeeTheFirstThreeHundred(t *testing.T) {
 		{Question{Sort: ByStars, Limit: 100, Page: 3}, 300, false, "app99", "app0"},
 	} {
 		tt.q.Text = "app"
-		hits := mustSearch(t, c, registry.DockerHub, tt.q)
+		hits := mustSearch(t, c, image.DockerHub, tt.q)
 		got := foundNames(hits)
 		if hits.Window != 300 || hits.Total != tt.total || len(got) == 0 || got[0] != "docker.io/org/"+tt.first ||
 			got[len(got)-1] != "docker.io/org/"+tt.last {
@@ -68,7 +68,7 @@ func TestByNameMeansTheNameThatIsShown(t *testing.T) {
 	_, host := outside.Server(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"results":[{"repo_name":"library/ubuntu"},{"repo_name":"bitnami/app"},{"repo_name":"library/alpine"},{"repo_name":"zeta/app"}]}`)
 	})
-	hits := mustSearch(t, hubAt(t, host), registry.DockerHub, Question{Text: "app", Sort: ByName})
+	hits := mustSearch(t, hubAt(t, host), image.DockerHub, Question{Text: "app", Sort: ByName})
 	wantNames(t, hits, "docker.io/library/alpine", "docker.io/bitnami/app", "docker.io/library/ubuntu",
 		"docker.io/zeta/app")
 }
@@ -118,7 +118,7 @@ func TestAResultWithoutStarsDoesNotPassTheFilterForStars(t *testing.T) {
 
 func TestAnEmptyTextListsACatalogAndAsksNobodyElse(t *testing.T) {
 	rec, host := outside.Server(t, answers(t, map[string]string{hubSearchPath: "hub_search.json"}))
-	if hits := mustSearch(t, hubAt(t, host), registry.DockerHub, Question{Text: " library/ "}); len(hits.Hits) != 0 ||
+	if hits := mustSearch(t, hubAt(t, host), image.DockerHub, Question{Text: " library/ "}); len(hits.Hits) != 0 ||
 		hits.Kind != registry.SearchHub {
 		t.Errorf("found %+v", hits)
 	}
@@ -131,14 +131,14 @@ func TestAnEmptyTextListsACatalogAndAsksNobodyElse(t *testing.T) {
 }
 
 func TestQueriesThatCannotBe(t *testing.T) {
-	c := searching(t, registry.Entry{Host: registry.DockerHub})
+	c := searching(t, registry.Entry{Host: image.DockerHub})
 	for text, q := range map[string]Question{
 		"[1, 100]":    {Text: "x", Limit: 101},
 		"outside":     {Text: "x", Limit: -1},
 		"sorted":      {Text: "x", Sort: "size\x1b"},
 		"longer than": {Text: strings.Repeat("x", mostText+1)},
 	} {
-		_, err := c.Search(t.Context(), registry.DockerHub, q)
+		_, err := c.Search(t.Context(), image.DockerHub, q)
 		outside.WantKind(t, err, image.Invalid, text)
 	}
 }
@@ -146,10 +146,10 @@ func TestQueriesThatCannotBe(t *testing.T) {
 func TestAnAnswerIsRememberedAndNobodysToChange(t *testing.T) {
 	rec, host := outside.Server(t, answers(t, map[string]string{hubSearchPath: "hub_search.json"}))
 	c := hubAt(t, host)
-	first := mustSearch(t, c, registry.DockerHub, Question{Text: "postgres"})
+	first := mustSearch(t, c, image.DockerHub, Question{Text: "postgres"})
 	want := slices.Clone(first.Hits)
 	clear(first.Hits)
-	if again := mustSearch(t, c, registry.DockerHub, Question{Text: " postgres  "}); !slices.Equal(again.Hits, want) {
+	if again := mustSearch(t, c, image.DockerHub, Question{Text: " postgres  "}); !slices.Equal(again.Hits, want) {
 		t.Error("a caller changed what is remembered")
 	}
 	if n := len(rec.Requests()); n != 1 {

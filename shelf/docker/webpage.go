@@ -38,7 +38,7 @@ func ReadWebPage(text string) (Paste, bool) {
 	ref, err := image.ParseRepositoryReference(name + rest)
 	switch {
 	case name == "" || err != nil || ref.Repository.Familiar() != name || host == "hub.docker.com" &&
-		ref.Repository.Host() != "docker.io":
+		ref.Repository.Host() != image.DockerHub:
 		return Paste{Name: text, NoImage: true}, host != "quay.io"
 	case ref.Tag == "" && ref.Digest == "":
 		return Paste{Name: name, Repository: true}, true

@@ -170,7 +170,7 @@ func (v UseView) mirrors() []engineSetting {
 	host := v.Repository.Host()
 	server := "https://" + host
 	var all []engineSetting
-	if host == dockerHub {
+	if host == image.DockerHub {
 		server = "https://registry-1.docker.io"
 		all = append(all, engineSetting{"use-docker-mirror", "docker", dockerSettings,
 			jsonLine("registry-mirrors", v.Server)})
@@ -187,9 +187,6 @@ func (v UseView) mirrors() []engineSetting {
 	}
 	return append(all, engineSetting{"use-podman", "podman, skopeo, buildah", "/etc/containers/registries.conf", podman})
 }
-
-// dockerHub is the host that references to Docker Hub name.
-const dockerHub = "docker.io"
 
 // jsonLine writes an object of lists as docker's documentation does: { "key": ["value"] }.
 func jsonLine(key, value string) string {

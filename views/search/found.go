@@ -202,7 +202,7 @@ func (g SearchGroup) nameGuess(words string) string {
 // wholeName returns the repository that the words are the whole name of, where they can be one.
 func wholeName(s address.Search) (image.Repository, bool) {
 	name := s.Query
-	if s.Registry != "" && s.Registry != "docker.io" && !strings.HasPrefix(name, s.Registry+"/") {
+	if s.Registry != "" && s.Registry != image.DockerHub && !strings.HasPrefix(name, s.Registry+"/") {
 		name = s.Registry + "/" + name
 	}
 	ref, err := image.ParseRepositoryReference(name)
@@ -225,7 +225,7 @@ func searchCommand(s address.Search) string {
 		words = append(words, "--limit", strconv.Itoa(s.Limit))
 	}
 	term := s.Query
-	if s.Registry != "" && s.Registry != "docker.io" && !strings.HasPrefix(term, s.Registry+"/") {
+	if s.Registry != "" && s.Registry != image.DockerHub && !strings.HasPrefix(term, s.Registry+"/") {
 		term = s.Registry + "/" + term
 	}
 	if strings.HasPrefix(term, "-") {

@@ -1,4 +1,5 @@
-package registry
+// Package logins reads the logins of registries that docker keeps: those of config.json and of its helpers.
+package logins
 
 import (
 	"bytes"
@@ -19,21 +20,22 @@ import (
 )
 
 const (
-	configFile    = "config.json"
-	hubAuthKey    = "https://index.docker.io/v1/" // Docker Hub's name in config.json and for helpers
+	ConfigFile    = "config.json"
+	HubKey        = "https://index.docker.io/v1/" // Docker Hub's name in config.json and for helpers
 	helperPrefix  = "docker-credential-"
 	helperTimeout = 15 * time.Second
-	tokenUser     = "<token>" // a helper's user name for an identity token
+	HubAPI        = "registry-1.docker.io" // where the registry of Docker Hub answers
+	tokenUser     = "<token>"              // a helper's user name for an identity token
 )
 
-// credential is a registry's login; the zero value is nobody's.
-type credential struct {
-	user     string
-	password string
-	token    string // an OAuth2 refresh token
+// Login is a registry's login; the zero value is nobody's.
+type Login struct {
+	User     string
+	Password string
+	Token    string // an OAuth2 refresh token
 }
 
-func (c credential) known() bool { return c != credential{} }
+func (c Login) Known() bool { return c != Login{} }
 
 // dockerConfig is the part of docker's config.json that holds logins
 // (docker/cli cli/config/configfile).
@@ -50,20 +52,20 @@ type dockerAuth struct {
 	IdentityToken string `json:"identitytoken"`
 }
 
-// logins are those of docker's config.json.
-type logins struct {
-	file string
-	log  *slog.Logger
+// Logins are those of docker's config.json.
+type Logins struct {
+	File string
+	Log  *slog.Logger
 }
 
-// of finds a registry's login as docker does: its own helper in credHelpers, else the helper in
+// Of finds a registry's login as docker does: its own helper in credHelpers, else the helper in
 // credsStore, else auths. regclient can do that too, but would run helpers without a time limit and keep
 // what it read for as long as the server runs. What cannot be read means nobody's login, which many images need no
 // more than; problem says why, for those that do. The error is the context's.
-func (l logins) of(ctx context.Context, host string) (login credential, problem *image.Error, err error) {
-	conf, problem := readDockerConfig(l.file)
+func (l Logins) Of(ctx context.Context, host string) (login Login, problem *image.Error, err error) {
+	conf, problem := readDockerConfig(l.File)
 	if problem != nil {
-		l.log.Warn("cannot read docker's credentials", "error", problem, "cause", problem.Err)
+		l.Log.Warn("cannot read docker's credentials", "error", problem, "cause", problem.Err)
 	}
 	keys := authKeys(host)
 	helper := conf.CredsStore
@@ -76,13 +78,13 @@ func (l logins) of(ctx context.Context, host string) (login credential, problem 
 	if helper != "" {
 		login, err := askHelper(ctx, helper, keys[0])
 		if ctx.Err() != nil {
-			return credential{}, nil, ctx.Err()
+			return Login{}, nil, ctx.Err()
 		}
 		if err != nil {
-			l.log.Warn("docker's credential helper failed", "helper", helper, "registry", host, "error", err, "cause", err.Err)
+			l.Log.Warn("docker's credential helper failed", "helper", helper, "registry", host, "error", err, "cause", err.Err)
 			problem = err
 		}
-		if login.known() {
+		if login.Known() {
 			return login, nil, nil
 		}
 	}
@@ -124,19 +126,19 @@ func brokenConfig(path string, err error) *image.Error {
 
 // authKeys returns a registry's names in config.json, docker's own first.
 func authKeys(host string) []string {
-	if host == DockerHub {
-		return []string{hubAuthKey, "index.docker.io", DockerHub, dockerHubAPI}
+	if host == image.DockerHub {
+		return []string{HubKey, "index.docker.io", image.DockerHub, HubAPI}
 	}
 	return []string{host}
 }
 
 // find looks a registry up in auths, first by its exact names and then without scheme and path, as docker
 // does (docker/cli cli/config/credentials, GetAuthConfig). damaged tells that there is an entry which cannot be read.
-func (conf dockerConfig) find(host string) (login credential, damaged bool) {
+func (conf dockerConfig) find(host string) (login Login, damaged bool) {
 	keys := authKeys(host)
 	for _, key := range keys {
 		login, bad := conf.Auths[key].credential()
-		if login.known() {
+		if login.Known() {
 			return login, false
 		}
 		damaged = damaged || bad
@@ -147,13 +149,13 @@ func (conf dockerConfig) find(host string) (login credential, damaged bool) {
 				continue
 			}
 			login, bad := auth.credential()
-			if login.known() {
+			if login.Known() {
 				return login, false
 			}
 			damaged = damaged || bad
 		}
 	}
-	return credential{}, damaged
+	return Login{}, damaged
 }
 
 func bareHost(key string) string {
@@ -162,9 +164,9 @@ func bareHost(key string) string {
 	return host
 }
 
-// credential reads an entry. damaged tells that its auth is not a name and a password as docker writes them.
-func (a dockerAuth) credential() (login credential, damaged bool) {
-	login = credential{user: a.Username, password: a.Password, token: a.IdentityToken}
+// Login reads an entry. damaged tells that its auth is not a name and a password as docker writes them.
+func (a dockerAuth) credential() (login Login, damaged bool) {
+	login = Login{User: a.Username, Password: a.Password, Token: a.IdentityToken}
 	if a.Auth == "" {
 		return login, false
 	}
@@ -173,7 +175,7 @@ func (a dockerAuth) credential() (login credential, damaged bool) {
 	if err != nil || !found {
 		return login, true
 	}
-	login.user, login.password = user, strings.Trim(password, "\x00")
+	login.User, login.Password = user, strings.Trim(password, "\x00")
 	return login, false
 }
 
@@ -181,9 +183,9 @@ var helperName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // askHelper runs "docker-credential-NAME get" (docker/docker-credential-helpers). A helper that knows no
 // login returns the zero credential.
-func askHelper(ctx context.Context, name, server string) (credential, *image.Error) {
+func askHelper(ctx context.Context, name, server string) (Login, *image.Error) {
 	if !helperName.MatchString(name) {
-		return credential{}, image.Errorf(image.Unauthorized, "%q is not a credential helper's name", response.Clean(name)).
+		return Login{}, image.Errorf(image.Unauthorized, "%q is not a credential helper's name", response.Clean(name)).
 			Suggest("Mend credsStore and credHelpers in docker's config.json.")
 	}
 	program := helperPrefix + name
@@ -197,29 +199,29 @@ func askHelper(ctx context.Context, name, server string) (credential, *image.Err
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
-		return credential{}, image.Errorf(image.Unauthorized, "the credential helper %s did not answer within %s", program,
+		return Login{}, image.Errorf(image.Unauthorized, "the credential helper %s did not answer within %s", program,
 			helperTimeout).Because(err).
 			Suggest("Run it as the user that this server runs as, and see what it waits for.")
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
-		return credential{}, image.Errorf(image.Unauthorized, "there is no credential helper %s", program).Because(err).
+		return Login{}, image.Errorf(image.Unauthorized, "there is no credential helper %s", program).Because(err).
 			Suggest("Install it where this server finds programs, or take it out of docker's config.json.")
 	case strings.Contains(strings.ToLower(string(out)), "not found"):
-		return credential{}, nil // errCredentialsNotFoundMessage of the helpers' protocol
+		return Login{}, nil // errCredentialsNotFoundMessage of the helpers' protocol
 	default:
-		return credential{}, image.Errorf(image.Unauthorized, "the credential helper %s failed: %s", program,
+		return Login{}, image.Errorf(image.Unauthorized, "the credential helper %s failed: %s", program,
 			failureOf(out, err)).Because(err).
 			Suggest("Run it as the user that this server runs as, and see what it says.")
 	}
 	var answer struct{ Username, Secret string }
 	if err := json.Unmarshal(out, &answer); err != nil {
-		return credential{}, image.Errorf(image.Unauthorized, "the credential helper %s does not answer as one does",
+		return Login{}, image.Errorf(image.Unauthorized, "the credential helper %s does not answer as one does",
 			program).Because(err).
 			Suggest("Run it as the user that this server runs as, and see what it says.")
 	}
 	if answer.Username == tokenUser {
-		return credential{token: answer.Secret}, nil
+		return Login{Token: answer.Secret}, nil
 	}
-	return credential{user: answer.Username, password: answer.Secret}, nil
+	return Login{User: answer.Username, Password: answer.Secret}, nil
 }
 
 // failureOf returns what a helper that failed says, which by its protocol is no secret: on its output, or else its
