@@ -48,8 +48,8 @@ func (s *Blobs) CountDamaged() int { return len(s.files.Marks.All()) }
 // IsDamaged reports whether a blob was found damaged and is not mended.
 func (s *Blobs) IsDamaged(d image.Digest) bool { return s.files.Marks.Has(d) }
 
-// damagedNeeds returns the references that lead to a blob: as a layer, a config, a manifest, an index, or a part of what
-// describes an image; with the platform of the image on the way, empty where the blob is an index.
+// damagedNeeds returns the references that lead to a blob: as a layer, a config, a manifest, an index, or a part of
+// what describes an image; with the platform of the image on the way, empty where the blob is an index.
 const damagedNeeds = `WITH RECURSIVE up (digest, platform, leaf) AS (
 		SELECT i.manifest_digest, i.platform, 1 FROM image_layers l CROSS
 		JOIN images i ON i.manifest_digest = l.manifest_digest WHERE l.layer_digest = ?1

@@ -75,7 +75,7 @@ func (d *door) open(next echo.HandlerFunc) echo.HandlerFunc {
 func (d *door) fail(c echo.Context, begun bool, err error) (cut bool) {
 	p := (*guard.Panic)(nil)
 	switch {
-	case errors.As(err, &p) && p.Value == http.ErrAbortHandler:
+	case errors.As(err, &p) && p.Value == http.ErrAbortHandler: //nolint:errorlint // net/http compares the value, too
 		return true
 	case p != nil && begun:
 		d.log.Error("panic", "error", p.Value, "stack", string(p.Stack))
