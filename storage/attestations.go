@@ -30,8 +30,8 @@ func (s *Images) Attestations(ctx context.Context, manifests ...image.Digest) ([
 			WHERE ab.attestation_digest = a.digest),
 			(SELECT json_group_array(predicate) FROM (SELECT predicate FROM attestation_blobs
 			WHERE attestation_digest = a.digest AND position > 1 ORDER BY position))
-		FROM json_each(?) j CROSS JOIN image_attestations ia ON ia.manifest_digest = j.value CROSS
-		JOIN attestations a ON a.digest = ia.attestation_digest
+		FROM json_each(?) j CROSS JOIN image_attestations ia ON ia.manifest_digest = j.value
+		CROSS JOIN attestations a ON a.digest = ia.attestation_digest
 		ORDER BY j.key, a.digest`, list)
 }
 

@@ -88,8 +88,8 @@ func (s *Tags) CountChecked(ctx context.Context) (map[shelf.UpdateState]int, err
 }
 
 // toCheck chooses tags that nobody asked about since ?1, of repository ?2 or of all.
-const toCheck = ` FROM tags t CROSS JOIN repositories r ON r.id = t.repository_id LEFT
-	JOIN tag_checks c ON c.repository_id = t.repository_id AND c.tag = t.name
+const toCheck = ` FROM tags t CROSS JOIN repositories r ON r.id = t.repository_id
+	LEFT JOIN tag_checks c ON c.repository_id = t.repository_id AND c.tag = t.name
 	WHERE coalesce(c.checked_at, -62135596800001) < ?1 AND (?2 = '' OR t.repository_id = (SELECT id FROM repositories
 	WHERE name = ?2))`
 

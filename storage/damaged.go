@@ -51,11 +51,11 @@ func (s *Blobs) IsDamaged(d image.Digest) bool { return s.files.Marks.Has(d) }
 // damagedNeeds returns the references that lead to a blob: as a layer, a config, a manifest, an index, or a part of
 // what describes an image; with the platform of the image on the way, empty where the blob is an index.
 const damagedNeeds = `WITH RECURSIVE up (digest, platform, leaf) AS (
-		SELECT i.manifest_digest, i.platform, 1 FROM image_layers l CROSS
-		JOIN images i ON i.manifest_digest = l.manifest_digest WHERE l.layer_digest = ?1
+		SELECT i.manifest_digest, i.platform, 1 FROM image_layers l
+		CROSS JOIN images i ON i.manifest_digest = l.manifest_digest WHERE l.layer_digest = ?1
 		UNION SELECT manifest_digest, platform, 1 FROM images WHERE config_digest = ?1 OR manifest_digest = ?1
-		UNION SELECT i.manifest_digest, i.platform, 1 FROM attestation_blobs ab CROSS
-		JOIN image_attestations ia ON ia.attestation_digest = ab.attestation_digest
+		UNION SELECT i.manifest_digest, i.platform, 1 FROM attestation_blobs ab
+		CROSS JOIN image_attestations ia ON ia.attestation_digest = ab.attestation_digest
 			CROSS JOIN images i ON i.manifest_digest = ia.manifest_digest WHERE ab.blob_digest = ?1
 		UNION SELECT digest, '', 0 FROM manifests WHERE digest = ?1 AND kind = 'index'` + calledRest + `
 	SELECT r.name, coalesce(t.name, ''), d.digest, up.platform FROM up JOIN repository_digests d ON d.digest = up.digest

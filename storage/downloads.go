@@ -188,8 +188,8 @@ func (s *Downloads) writeHanded(ctx context.Context,
 
 // What statements about a list ?1 of [repository, tag, digest, count, last] have in common: a row counts once its
 // digest is stored.
-const handedLines = ` FROM json_each(?1) j CROSS JOIN repositories r ON r.name = j.value ->> 0 CROSS
-	JOIN manifests m ON m.digest = j.value ->> 2 `
+const handedLines = ` FROM json_each(?1) j CROSS JOIN repositories r ON r.name = j.value ->> 0
+	CROSS JOIN manifests m ON m.digest = j.value ->> 2 `
 
 const (
 	writeHandedTags = `INSERT INTO handed_tags (repository_id, tag, count, last_at)

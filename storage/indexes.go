@@ -56,8 +56,8 @@ func (s older) readIndex(ctx context.Context, tx *sql.Tx, doc image.Document) er
 		}
 	}
 	var otherwise bool
-	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM index_entries e CROSS
-		JOIN images i ON i.manifest_digest = e.digest
+	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM index_entries e
+		CROSS JOIN images i ON i.manifest_digest = e.digest
 		WHERE e.index_digest = ? AND e.kind = 'image' AND e.platform NOT IN ('', i.platform))`, doc.Digest).Scan(&otherwise)
 	if err != nil {
 		return err

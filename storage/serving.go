@@ -69,16 +69,16 @@ const (
 	servedRest    = ` CROSS JOIN blobs b ON b.digest = m.digest LEFT JOIN images i ON i.manifest_digest = m.digest
 		WHERE r.name = ?1 `
 	// CROSS JOIN keeps the order: each table is one look-up by its key.
-	servedByTag = servedColumns + `CROSS JOIN tags t ON t.repository_id = r.id AND t.name = ?2 CROSS
-		JOIN manifests m ON m.digest = t.digest` + servedRest
+	servedByTag = servedColumns + `CROSS JOIN tags t ON t.repository_id = r.id AND t.name = ?2
+		CROSS JOIN manifests m ON m.digest = t.digest` + servedRest
 	// The repository's own digests first: only what they list has to be looked for in indexes.
 	servedByDigest = servedColumns + `CROSS JOIN manifests m ON m.digest = ?2` + servedRest + `
 		AND (EXISTS (SELECT 1 FROM repository_digests d WHERE d.repository_id = r.id AND d.digest = ?2)
 			OR EXISTS (WITH RECURSIVE up (digest) AS (VALUES (?2)` + upRest + `
 				SELECT 1 FROM up JOIN repository_digests d ON d.repository_id = r.id AND d.digest = up.digest))`
 	// Nobody needs what describes an image that is not handed out.
-	servedAttestation = `SELECT a.digest, a.media_type, b.size, '' FROM repositories r CROSS
-		JOIN attestations a ON a.digest = ?2 CROSS JOIN blobs b ON b.digest = a.digest
+	servedAttestation = `SELECT a.digest, a.media_type, b.size, '' FROM repositories r
+		CROSS JOIN attestations a ON a.digest = ?2 CROSS JOIN blobs b ON b.digest = a.digest
 		WHERE r.name = ?1 AND EXISTS (WITH RECURSIVE up (digest) AS (
 				SELECT i.manifest_digest FROM image_attestations ia CROSS JOIN images i ON i.manifest_digest = ia.manifest_digest
 				AND i.broken = '' WHERE ia.attestation_digest = ?2` + upRest + `
@@ -100,13 +100,13 @@ const (
 			SELECT i.manifest_digest FROM image_layers l CROSS JOIN images i ON i.manifest_digest = l.manifest_digest
 			AND i.broken = '' WHERE l.layer_digest = ?2
 			UNION SELECT manifest_digest FROM images WHERE config_digest = ?2 AND broken = ''
-			UNION SELECT i.manifest_digest FROM attestation_blobs ab CROSS
-			JOIN image_attestations ia ON ia.attestation_digest = ab.attestation_digest
+			UNION SELECT i.manifest_digest FROM attestation_blobs ab
+			CROSS JOIN image_attestations ia ON ia.attestation_digest = ab.attestation_digest
 				CROSS JOIN images i ON i.manifest_digest = ia.manifest_digest AND i.broken = '' WHERE ab.blob_digest = ?2
 				AND ab.position > 0` + upRest + `
 		SELECT EXISTS (SELECT 1 FROM up JOIN repository_digests d ON d.repository_id = ?1 AND d.digest = up.digest)`
-	servedDown = downFromRepository + `SELECT EXISTS (SELECT 1 FROM down CROSS
-		JOIN images i ON i.manifest_digest = down.digest AND i.broken = ''
+	servedDown = downFromRepository + `SELECT EXISTS (SELECT 1 FROM down
+		CROSS JOIN images i ON i.manifest_digest = down.digest AND i.broken = ''
 		WHERE i.config_digest = ?2 OR EXISTS (SELECT 1 FROM image_layers l WHERE l.layer_digest = ?2
 		AND l.manifest_digest = down.digest)
 			OR EXISTS (SELECT 1 FROM image_attestations ia CROSS JOIN attestation_blobs ab ON ab.attestation_digest =

@@ -32,17 +32,17 @@ type referring struct {
 
 // referringQuery returns the documents of a repository that can refer to others, after a digest: what describes images,
 // too.
-const referringQuery = `WITH RECURSIVE down (digest) AS (SELECT d.digest FROM repositories r CROSS
-	JOIN repository_digests d ON d.repository_id = r.id WHERE r.name = ?1
+const referringQuery = `WITH RECURSIVE down (digest) AS (SELECT d.digest FROM repositories r
+	CROSS JOIN repository_digests d ON d.repository_id = r.id WHERE r.name = ?1
 		UNION SELECT e.digest FROM down CROSS JOIN index_entries e ON e.index_digest = down.digest
 		AND e.kind IN ('image', 'index'))
-	SELECT m.digest, m.media_type, b.size FROM down CROSS JOIN manifests m ON m.digest = down.digest CROSS
-	JOIN blobs b ON b.digest = m.digest
+	SELECT m.digest, m.media_type, b.size FROM down CROSS JOIN manifests m ON m.digest = down.digest
+	CROSS JOIN blobs b ON b.digest = m.digest
 		LEFT JOIN images i ON i.manifest_digest = m.digest WHERE m.digest > ?2 AND coalesce(i.broken, '') = ''
-	UNION SELECT a.digest, a.media_type, b.size FROM down CROSS
-	JOIN image_attestations ia ON ia.manifest_digest = down.digest
-		CROSS JOIN images i ON i.manifest_digest = ia.manifest_digest AND i.broken = '' CROSS
-		JOIN attestations a ON a.digest = ia.attestation_digest
+	UNION SELECT a.digest, a.media_type, b.size FROM down
+	CROSS JOIN image_attestations ia ON ia.manifest_digest = down.digest
+		CROSS JOIN images i ON i.manifest_digest = ia.manifest_digest AND i.broken = ''
+		CROSS JOIN attestations a ON a.digest = ia.attestation_digest
 		CROSS JOIN blobs b ON b.digest = a.digest WHERE a.digest > ?2 ORDER BY 1`
 
 // Referrers returns the stored documents of a repository whose subject has a digest, as the referrers API words them

@@ -411,8 +411,8 @@ func (u *undoing) forgotten(rows string) error {
 		u.change(at.Key)
 		appendCapped(&u.done.Restored, at.Reference())
 		return false, nil
-	}, `SELECT j.value ->> 0, j.value ->> 1, coalesce(d.repository_id, 0) FROM json_each(?) j LEFT
-		JOIN repositories r ON r.name = j.value ->> 0
+	}, `SELECT j.value ->> 0, j.value ->> 1, coalesce(d.repository_id, 0) FROM json_each(?) j
+		LEFT JOIN repositories r ON r.name = j.value ->> 0
 		LEFT JOIN repository_digests d ON d.repository_id = r.id AND d.digest = j.value ->> 1 ORDER BY j.key`, rows)
 }
 

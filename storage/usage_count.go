@@ -69,8 +69,8 @@ const storedBelow = `FROM down CROSS JOIN index_entries e ON e.index_digest = do
 // numbers: none, one, or several is all that has to be known. Dangling digests lead nowhere here. pinned tells whether
 // a pin does, dangling or not.
 func (c *usageCount) reach() error {
-	return c.exec(`CREATE TEMP TABLE reach (digest TEXT PRIMARY KEY, least INTEGER, greatest INTEGER, pinned INTEGER NOT
-		NULL) WITHOUT ROWID`,
+	return c.exec(`CREATE TEMP TABLE reach (digest TEXT PRIMARY KEY, least INTEGER, greatest INTEGER, pinned INTEGER
+		NOT NULL) WITHOUT ROWID`,
 		`INSERT INTO reach
 		WITH RECURSIVE down (digest, repo, pinned) AS (
 			SELECT d.digest,
@@ -103,8 +103,8 @@ func (c *usageCount) layers() error {
 // has to be told apart. The first half walks along the index of the layers; the second is of the other blobs, since a
 // hostile image can use one blob as a layer and as something else.
 func (c *usageCount) shares() error {
-	err := c.exec(`CREATE TEMP TABLE share (least INTEGER, greatest INTEGER, pinned INTEGER NOT NULL, size INTEGER NOT
-		NULL, copies INTEGER NOT NULL)`,
+	err := c.exec(`CREATE TEMP TABLE share (least INTEGER, greatest INTEGER, pinned INTEGER NOT NULL, size INTEGER
+		NOT NULL, copies INTEGER NOT NULL)`,
 		`INSERT INTO share SELECT least, greatest, pinned, sum(b.size), sum(b.size * images) FROM (
 			SELECT il.layer_digest AS digest, min(r.least) AS least, max(r.greatest) AS greatest, max(r.pinned) AS pinned,
 			count(DISTINCT il.manifest_digest) AS images
@@ -115,8 +115,8 @@ func (c *usageCount) shares() error {
 			SELECT digest, min(least) AS least, max(greatest) AS greatest, max(pinned) AS pinned FROM (
 				SELECT i.config_digest AS digest, r.least, r.greatest, r.pinned FROM images i
 				JOIN reach r ON r.digest = i.manifest_digest
-				UNION ALL SELECT ab.blob_digest, r.least, r.greatest, r.pinned FROM image_attestations ia CROSS
-				JOIN reach r ON r.digest = ia.manifest_digest
+				UNION ALL SELECT ab.blob_digest, r.least, r.greatest, r.pinned FROM image_attestations ia
+				CROSS JOIN reach r ON r.digest = ia.manifest_digest
 					CROSS JOIN attestation_blobs ab ON ab.attestation_digest = ia.attestation_digest
 				UNION ALL SELECT digest, least, greatest, pinned FROM reach) GROUP BY digest) u
 		CROSS JOIN blobs b ON b.digest = u.digest WHERE NOT EXISTS (SELECT 1 FROM layers l WHERE l.digest = u.digest)
@@ -152,8 +152,8 @@ func (c *usageCount) copies() error {
 		(SELECT coalesce(sum(copies), 0) FROM share),
 		(SELECT coalesce(sum(c.size + m.size), 0) FROM images i JOIN blobs c ON c.digest = i.config_digest
 		JOIN blobs m ON m.digest = i.manifest_digest),
-		(SELECT coalesce(sum(b.size), 0) FROM image_attestations ia CROSS
-		JOIN attestation_blobs ab ON ab.attestation_digest = ia.attestation_digest
+		(SELECT coalesce(sum(b.size), 0) FROM image_attestations ia
+		CROSS JOIN attestation_blobs ab ON ab.attestation_digest = ia.attestation_digest
 			CROSS JOIN blobs b ON b.digest = ab.blob_digest),
 		(SELECT coalesce(sum(b.size), 0) FROM manifests m JOIN blobs b ON b.digest = m.digest
 		WHERE m.kind = 'index')`).Scan(&layers, &rest, &about, &indexes)
