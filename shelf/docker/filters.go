@@ -11,8 +11,8 @@ import (
 	"github.com/stowage/stowage/shelf"
 )
 
-// Filter is a filter as docker's --filter takes it, NAME=VALUE.
-type Filter struct{ Name, Value string }
+// Param is a name and a value, as docker's --filter and an address's query have them: NAME=VALUE.
+type Param struct{ Name, Value string }
 
 // Filters choose rows of the list. A row must pass all of them. They are, in this order,
 //
@@ -190,11 +190,11 @@ func InFilter(name string, err error) error {
 }
 
 // All returns the filters as ReadFilters reads them, in their order.
-func (f Filters) All() (all []Filter) {
+func (f Filters) All() (all []Param) {
 	add := func(name string, values ...string) {
 		for _, v := range values {
 			if v != "" {
-				all = append(all, Filter{name, v})
+				all = append(all, Param{name, v})
 			}
 		}
 	}
@@ -220,7 +220,7 @@ func (f Filters) All() (all []Filter) {
 }
 
 // Without returns the others of the filters.
-func (f Filters) Without(gone Filter) Filters {
+func (f Filters) Without(gone Param) Filters {
 	said := map[string][]string{}
 	for _, one := range f.All() {
 		if one != gone {

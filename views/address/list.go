@@ -43,9 +43,6 @@ func ListOfUpdates(state shelf.UpdateState) string {
 	return List{Path: ImagesPath, Filters: docker.Filters{Updates: []shelf.UpdateState{state}}}.String()
 }
 
-// Param is a name and a value of an address.
-type Param struct{ Name, Value string }
-
 // sortName is the order of a list when nobody chose one.
 const sortName = string(shelf.SortName)
 
@@ -124,29 +121,27 @@ func (s List) Query(now time.Time) (shelf.Query, error) {
 // Tidy reports whether a query, as it was sent, is the one that String writes. Any other, such as a form sends with its
 // empty fields, or one with docker's words in the text, is redirected to it, so that a list has one address only.
 func (s List) Tidy(sent string) bool {
-	var said []Param
+	var said []docker.Param
 	for part := range strings.SplitSeq(sent, "&") {
 		name, value, _ := strings.Cut(part, "=")
 		name, nameErr := url.QueryUnescape(name)
 		value, valueErr := url.QueryUnescape(value)
 		if nameErr == nil && valueErr == nil && slices.Contains(listParams, name) {
-			said = append(said, Param{name, value})
+			said = append(said, docker.Param{Name: name, Value: value})
 		}
 	}
 	return slices.Equal(said, s.Params())
 }
 
 // Params returns what stands after the path, in order.
-func (s List) Params() (all []Param) {
+func (s List) Params() (all []docker.Param) {
 	add := func(name, value string, set bool) {
 		if set {
-			all = append(all, Param{name, value})
+			all = append(all, docker.Param{Name: name, Value: value})
 		}
 	}
 	add("q", s.Text, s.Text != "")
-	for _, f := range s.Filters.All() {
-		all = append(all, Param(f))
-	}
+	all = append(all, s.Filters.All()...)
 	add("sort", s.Sort, s.Order() != sortName)
 	add("group", "repository", s.Grouped)
 	add("digests", "1", s.Digests)
@@ -186,8 +181,8 @@ func (s List) Unfiltered() string {
 }
 
 // Without returns the address without one filter.
-func (s List) Without(f docker.Filter) string {
-	s.Filters, s.Page = s.Filters.Without(f), 1
+func (s List) Without(p docker.Param) string {
+	s.Filters, s.Page = s.Filters.Without(p), 1
 	return s.String()
 }
 
@@ -209,7 +204,7 @@ func (s List) Updates() bool { return slices.Contains(s.Filters.Updates, shelf.U
 
 // Hidden are the filters that the form carries along unseen: those that have no control of their own, or whose control
 // stands for another value.
-func (s List) Hidden() []docker.Filter {
+func (s List) Hidden() []docker.Param {
 	unseen := s.Filters
 	unseen.Platform = image.Platform{}
 	if s.HasRegistries() {
