@@ -35,16 +35,21 @@ type Janitor struct {
 	kick     chan struct{}
 	work     sync.Mutex // one round at a time
 
-	mu     sync.Mutex
-	dirty  bool           // index.json is to be written anew
-	strays []image.Digest // whose files no row knows
-	asked  bool           // somebody waits for a round
-	busy   bool
-	idle   *sync.Cond
+	mu   sync.Mutex
+	todo chores
+	idle *sync.Cond // nothing is to be done, or could not be
 
 	writeIndex func(ctx context.Context) error // index.json anew from the rows
 	persist    func() error                    // makes committed rows survive a power cut
 	waits      janitorTimes
+}
+
+// chores are what the next round is for.
+type chores struct {
+	index  bool           // index.json is to be written anew
+	strays []image.Digest // whose files no row knows
+	asked  bool           // somebody waits for it
+	busy   bool           // it is under way
 }
 
 // janitorTimes are how long the janitor waits.
@@ -55,7 +60,7 @@ type janitorTimes struct {
 
 // init sets what a Janitor begins with, beside what it is given.
 func (k *Janitor) init() {
-	k.kick, k.dirty, k.persist = make(chan struct{}, 1), true, k.db.Persist
+	k.kick, k.todo.index, k.persist = make(chan struct{}, 1), true, k.db.Persist
 	k.waits = janitorTimes{settleDelay, settleAgain}
 	k.idle = sync.NewCond(&k.mu)
 	k.writeIndex = func(ctx context.Context) error { return k.blobs.files.WriteIndex(ctx, k.layoutEntries(ctx)) }
@@ -67,8 +72,8 @@ func (k *Janitor) tagsChanged() { k.removeStrays(nil) }
 // removeStrays asks for index.json to be written anew and then for the files to go.
 func (k *Janitor) removeStrays(files []image.Digest) {
 	k.mu.Lock()
-	k.dirty = true
-	k.strays = append(k.strays, files...)
+	k.todo.index = true
+	k.todo.strays = append(k.todo.strays, files...)
 	k.mu.Unlock()
 	k.wake()
 }
@@ -127,10 +132,10 @@ func (k *Janitor) Settle() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err == nil && len(due) > 0 {
-		k.asked = true
+		k.todo.asked = true
 		k.wake()
 	}
-	for k.dirty || k.asked || k.busy {
+	for k.todo.index || k.todo.asked || k.todo.busy {
 		k.idle.Wait()
 	}
 }
@@ -151,8 +156,8 @@ func (k *Janitor) round(ctx context.Context) (files int, freed int64, err error)
 		return 0, 0, err
 	}
 	k.mu.Lock()
-	dirty, strays, writeIndex, persist := k.dirty, k.strays, k.writeIndex, k.persist
-	k.dirty, k.strays, k.asked, k.busy = false, nil, false, true
+	dirty, strays, writeIndex, persist := k.todo.index, k.todo.strays, k.writeIndex, k.persist
+	k.todo = chores{busy: true}
 	k.mu.Unlock()
 
 	// Looked up before index.json is written: what goes after this may still stand in it.
@@ -187,10 +192,10 @@ func (k *Janitor) round(ctx context.Context) (files int, freed int64, err error)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err != nil {
-		k.dirty, k.strays = true, append(strays, k.strays...)
+		k.todo.index, k.todo.strays = true, append(strays, k.todo.strays...)
 		time.AfterFunc(k.waits.again, k.wake)
 	}
-	k.busy = false
+	k.todo.busy = false
 	k.idle.Broadcast()
 	return files, freed, err
 }
@@ -200,7 +205,7 @@ func (k *Janitor) round(ctx context.Context) (files int, freed int64, err error)
 func (k *Janitor) giveUp() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.dirty, k.strays, k.asked = false, nil, false
+	k.todo = chores{busy: k.todo.busy}
 	k.idle.Broadcast()
 }
 

@@ -38,7 +38,7 @@ type Removals struct {
 
 // Batches take as many rows as can be written in batchTime, or a little more. Undoing one takes twice as long.
 const (
-	batchTime = 30 * time.Millisecond
+	batchTime = 20 * time.Millisecond
 	firstRows = 600
 	mostRows  = 20_000
 )

@@ -99,7 +99,7 @@ func (p *pkg) specify(home string, s ast.Spec) {
 	switch s := s.(type) {
 	case *ast.TypeSpec:
 		p.homes[s.Name.Name] = home
-		if s.Name.IsExported() && s.Assign == token.NoPos {
+		if _, asked := s.Type.(*ast.InterfaceType); !asked && s.Name.IsExported() && s.Assign == token.NoPos {
 			p.types[s.Name.Name] = true
 		}
 		if t, ok := s.Type.(*ast.StructType); ok {
