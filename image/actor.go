@@ -62,4 +62,43 @@ const (
 	ActionPrefer   Action = "prefer"   // keep one's own theme and language
 	ActionOperate  Action = "operate"  // see how the server does
 	ActionTend     Action = "tend"     // what the server does by itself: unpack, sweep, bring older rows up to date
+
+	ActionOpen      Action = "open"      // what everybody gets: the page to sign in at, and its styles
+	ActionTemplate  Action = "template"  // run a template over what is stored, compare
+	ActionFetch     Action = "fetch"     // have this server fetch what a client of the registry API misses
+	ActionOverwrite Action = "overwrite" // upload over a name that a registry owns, move a tag by hand
+	ActionForce     Action = "force"     // delete in spite of docker's rules
+	ActionOthers    Action = "others"    // act on what others pulled, pinned or began
+	ActionMetrics   Action = "metrics"   // read the server's figures
+)
+
+// The actions on people, on what lets them in, and on the server.
+const (
+	ActionSignIn     Action = "sign-in"
+	ActionSignOut    Action = "sign-out"
+	ActionProfile    Action = "profile"      // see one's own sessions, tokens and lines of the record
+	ActionPassword   Action = "password"     // change one's own password
+	ActionSessionEnd Action = "session.end"  // end a session
+	ActionTokenMake  Action = "token.make"   // make a token
+	ActionTokenEnd   Action = "token.revoke" // revoke a token, or let it end earlier
+
+	ActionAdminister    Action = "administer" // see people, groups, robots, registries and settings
+	ActionPersonAdd     Action = "person.add"
+	ActionPersonRole    Action = "person.role"
+	ActionPersonCode    Action = "person.code" // make a one-time code for somebody
+	ActionPersonDisable Action = "person.disable"
+	ActionPersonEnable  Action = "person.enable"
+	ActionPersonRemove  Action = "person.remove"
+	ActionGroupsSave    Action = "groups.save"
+	ActionRobotAdd      Action = "robot.add"
+	ActionRobotChange   Action = "robot.change"
+	ActionRobotRemove   Action = "robot.remove"
+	ActionRegistrySave  Action = "registry.save" // registries, their logins, mirrors
+	ActionSettingsSave  Action = "settings.save"
+	ActionVerify        Action = "verify" // have everything on the disk proved
+	ActionBackup        Action = "backup"
+
+	ActionRecord       Action = "record" // read who did what
+	ActionRecordExport Action = "record.export"
+	ActionRecordPrune  Action = "record.prune" // done by the server, when lines are old
 )

@@ -17,7 +17,8 @@ const (
 	NotFound     Kind = "not_found"    // well formed, but neither the shelf nor the registry has it
 	NoPlatform   Kind = "no_platform"  // the reference exists, the platform is not in its index
 	Unauthorized Kind = "unauthorized" // the registry wants a sign-in
-	Forbidden    Kind = "forbidden"    // the request is refused whoever asks: a foreign Host, a cross-site form
+	SignIn       Kind = "sign_in"      // this server wants to know who asks
+	Forbidden    Kind = "forbidden"    // the request is refused: a foreign Host, a cross-site form, a role that may not
 	RateLimited  Kind = "rate_limited" // the registry's allowance is used up
 	Unavailable  Kind = "unavailable"  // host unreachable, time-out, TLS, a registry that fails
 	NotImage     Kind = "not_image"    // it exists and is not a container image: chart, plugin, schema 1

@@ -15,6 +15,7 @@ var statuses = map[image.Kind]int{
 	image.NotFound:     http.StatusNotFound,
 	image.NoPlatform:   http.StatusNotFound,
 	image.Unauthorized: http.StatusForbidden,
+	image.SignIn:       http.StatusUnauthorized,
 	image.Forbidden:    http.StatusForbidden,
 	image.RateLimited:  http.StatusTooManyRequests,
 	image.Unavailable:  http.StatusBadGateway,

@@ -45,8 +45,11 @@ var mayImport = map[string][]string{
 	"storage/blob":     {"image"},
 	"storage/blob/*":   {"storage/blob", "image"},
 	"storage/listing":  {"shelf", "image"},
+	"storage/people":   {"storage/database", "storage/record", "auth", "shelf", "image"},
+	"storage/record":   {"storage/database", "shelf", "image"},
 	"storage/database": {"storage/blob", "image", "migrations"},
 
+	"auth":          {"shelf", "share", "image"},
 	"job":           {"image", "share"},
 	"shelf":         {"image"},
 	"shelf/docker":  {"shelf", "image"},

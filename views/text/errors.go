@@ -19,6 +19,7 @@ var ErrorTitles = map[image.Kind]MessageID{
 	image.NotFound:     "error.not_found",
 	image.NoPlatform:   "error.no_platform",
 	image.Unauthorized: "error.unauthorized",
+	image.SignIn:       "error.sign_in",
 	image.Forbidden:    "error.forbidden",
 	image.RateLimited:  "error.rate_limited",
 	image.Unavailable:  "error.unavailable",

@@ -27,7 +27,7 @@ func errorFiles(t *testing.T, lang string) []string {
 }
 
 // errorSources are the folders whose packages, and those below them, make errors that people may be shown.
-var errorSources = []string{"image", "shelf", "job", "registry", "pull", "archive", "storage", "handlers", "web", "views"}
+var errorSources = []string{"image", "auth", "shelf", "job", "registry", "pull", "archive", "storage", "handlers", "web", "views"}
 
 // formats collects the formats of the texts that people may be shown, and where they stand.
 type formats struct {
