@@ -3,8 +3,6 @@ package search
 import (
 	"context"
 	"slices"
-	"strings"
-	"unicode"
 
 	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/image"
@@ -56,7 +54,7 @@ func (h *Handlers) understand(ctx context.Context, text string) (meaning, error)
 	if p.NoImage {
 		return m, docker.NoImage(name)
 	}
-	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII || unicode.IsSpace(r) }) {
+	if docker.IsWords(name) {
 		m.Words = name
 		return m, nil
 	}
@@ -75,7 +73,7 @@ func (h *Handlers) understand(ctx context.Context, text string) (meaning, error)
 		return m, nil
 	}
 	if !p.Along && !docker.LikeReference(name) {
-		m.Words = strings.TrimRight(name, ":@") // what is still to follow is not searched for
+		m.Words = docker.SearchWords(name)
 		return m, nil
 	}
 	err := h.understandReference(ctx, &m, p.Platform, p.AllTags)

@@ -61,6 +61,14 @@ func LikeReference(name string) bool {
 	return colon || isHost || strings.Contains(path, ":")
 }
 
+// IsWords reports whether a text can be no name: it has spaces, or letters that no name has.
+func IsWords(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII || unicode.IsSpace(r) })
+}
+
+// SearchWords returns what is searched for where a text is no reference: what is still to follow it is left out.
+func SearchWords(name string) string { return strings.TrimRight(name, ":@") }
+
 // ParseReference reads a reference that somebody typed. Errors are of kind Invalid.
 func ParseReference(s string) (image.Reference, error) {
 	if err := checkReference(s); err != nil {
