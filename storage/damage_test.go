@@ -279,6 +279,7 @@ func TestWhatCannotBeADataFolderIsSaidInWords(t *testing.T) {
 	}
 	s := newShelfWith(t, Options{})
 	s.pull("redis:7=redis amd64")
+	s.Janitor.Settle()
 	if err := os.CopyFS(emptied, os.DirFS(s.dir)); err != nil {
 		t.Fatal(err)
 	}
