@@ -91,7 +91,7 @@ func TestJobsThatAnOlderVersionLeftAreTakenUp(t *testing.T) {
 		}
 	})
 	l.jobs = job.NewRunner(l.Jobs, nil, nil)
-	l.queue = pull.New(pull.Options{Source: client, Blobs: l.Store.Blobs, Space: l.Store.Space, Images: l.Store.Images, Recorder: l.Store.Recorder, Runner: l.jobs, DefaultPlatform: amd64})
+	l.queue = pull.New(pull.Options{Source: client, Blobs: l.Blobs, Space: l.Space, Images: l.Images, Recorder: l.Recorder, Runner: l.jobs, DefaultPlatform: amd64})
 	if err := l.jobs.Abandon(t.Context(), job.Upload, errors.New("the server was stopped")); err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func newLine(t *testing.T, o Options) *line {
 		t.Fatal(err)
 	}
 	l.jobs = job.NewRunner(l.Jobs, nil, nil)
-	l.queue = pull.New(pull.Options{Source: client, Blobs: l.Store.Blobs, Space: l.Store.Space, Images: l.Store.Images, Recorder: l.Store.Recorder, Runner: l.jobs, DefaultPlatform: o.DefaultPlatform})
+	l.queue = pull.New(pull.Options{Source: client, Blobs: l.Blobs, Space: l.Space, Images: l.Images, Recorder: l.Recorder, Runner: l.jobs, DefaultPlatform: o.DefaultPlatform})
 	if err := l.queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

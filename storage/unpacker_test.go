@@ -149,7 +149,7 @@ func TestHostileLayersHoldUpNoOther(t *testing.T) {
 func TestNobodyIsToldOfALayerWhoseResultIsNotWritten(t *testing.T) {
 	s := newShelf(t)
 	defer s.Close()
-	told := s.Store.Unpacker.layers.settled.next()
+	told := s.Unpacker.layers.settled.next()
 	s.damageDatabase() // nothing is written from now on
 	if err := s.Unpacker.layers.settleLayer(t.Context(), image.DigestOf([]byte("layer")), layerVerified, image.Unpacked{}, image.Text{}); err == nil {
 		t.Fatal("it was written")

@@ -191,8 +191,8 @@ func (b *bars) names(what string, most int, unit string, packages []*pkg, counts
 var ownNames = []string{"Options", "Store", "Handler", "Handlers", "Client", "Writer", "Reader", "Entry", "Shelf",
 	"Source"}
 
-// twice prints the exported types that several packages declare, but for interfaces: each package declares what it asks of
-// others.
+// twice prints the exported types that several packages declare, but for interfaces: each package declares what it asks
+// of others.
 func (b *bars) twice(packages []*pkg) {
 	homes := map[string][]string{}
 	for _, p := range packages {
