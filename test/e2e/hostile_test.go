@@ -197,7 +197,7 @@ func (v *visited) everyRoute(t *testing.T) {
 		t.Fatalf("%d routes were found in the route table", len(routes))
 	}
 	for _, m := range routes {
-		if m[1] == "/v2/*" || strings.Contains(m[2], "how: streaming") { // no pages: other tests read them
+		if strings.HasPrefix(m[1], "/v2/") || strings.Contains(m[2], "how: streaming") { // no pages: other tests read them
 			continue
 		}
 		pattern := regexp.MustCompile("^" + regexp.MustCompile(`:\w+`).
