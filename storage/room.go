@@ -146,7 +146,9 @@ func (s *Space) FreeUnfinished(ctx context.Context, by image.Actor) (shelf.Freed
 		return free()
 	})
 	err = errors.Join(err, free())
-	s.log.Info("freed what unfinished pulls had left", "files", freed.Files, "bytes", freed.Bytes, "by", by)
+	if err == nil || freed.Files > 0 {
+		s.log.Info("freed what unfinished pulls had left", "files", freed.Files, "bytes", freed.Bytes, "by", by)
+	}
 	s.freed()
 	return freed, err
 }

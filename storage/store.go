@@ -109,7 +109,10 @@ func newStore(ctx context.Context, f *folder, o Options) (*Store, error) {
 		return nil, err
 	}
 	old := older{db: db, images: s.Images, lists: s.Lists, log: log}
-	if err := errors.Join(old.readFacts(ctx), old.readIndexes(ctx)); err != nil {
+	if err := old.readFacts(ctx); err != nil {
+		return nil, err
+	}
+	if err := old.readIndexes(ctx); err != nil {
 		return nil, err
 	}
 	found := &layers{db: db, lists: s.Lists}

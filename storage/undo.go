@@ -197,7 +197,7 @@ func (s *Removals) undoBatch(
 	defer s.blobs.Hold(blobs)() // so that what is found on disk stays until its row is there
 	u := undoing{ctx: ctx, of: s, by: by, at: s.now(), changing: map[removal.Key]bool{}, done: *done}
 	if first > 0 {
-		action = image.ActionTend // with the last one it is undone
+		by, action = image.Server, image.ActionTend // with the last one it is undone
 	}
 	err = s.db.Free(ctx, by, action, "", func(tx *sql.Tx) error {
 		began, u.tx = time.Now(), tx

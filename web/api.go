@@ -15,6 +15,9 @@ const apiPath = "/v2"
 // isAPI reports whether a path is the registry API's.
 func isAPI(path string) bool { return path == apiPath || strings.HasPrefix(path, apiPath+"/") }
 
+// ofAPI reports whether a request was handed to the registry API.
+func ofAPI(c echo.Context) bool { return c.Get(apiPath) != nil }
+
 // apiRoutes are the routes of the table by what they are for; all else is of "other".
 var apiRoutes = map[string]string{
 	"manifests": apiPath + "/*/manifests/*", "blobs": apiPath + "/*/blobs/*", "tags": apiPath + "/*/tags/*",
@@ -45,6 +48,7 @@ func parts(o Options, pages ...echo.MiddlewareFunc) echo.MiddlewareFunc {
 				}
 				return page(c)
 			}
+			c.Set(apiPath, true)
 			if r.ContentLength != 0 {
 				_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // see bodyDeadline
 			}

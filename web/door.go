@@ -77,9 +77,12 @@ func (d *door) fail(c echo.Context, begun bool, err error) (cut bool) {
 	switch {
 	case errors.As(err, &p) && p.Value == http.ErrAbortHandler: //nolint:errorlint // net/http compares the value, too
 		return true
-	case p != nil && begun:
-		d.log.Error("panic", "error", p.Value, "stack", string(p.Stack))
-		return true
+	case p != nil:
+		d.log.Error("panic", "error", p.Value, "request_id", c.Response().Header().Get(echo.HeaderXRequestID),
+			"path", loggedPath(c.Request().URL), "stack", string(p.Stack))
+		if begun {
+			return true
+		}
 	}
 	c.Error(err)
 	return false
@@ -89,7 +92,7 @@ func (d *door) fail(c echo.Context, begun bool, err error) (cut bool) {
 func (d *door) measure(c echo.Context, sent httpsnoop.Metrics) {
 	took, label := d.pages, c.Path()
 	switch r := c.Request(); {
-	case isAPI(r.URL.Path):
+	case ofAPI(c):
 		took, label = d.api, apiKind(r.URL.Path)
 		d.sent.Add(float64(sent.Written))
 	case label == "":

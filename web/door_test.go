@@ -196,3 +196,24 @@ func TestTheLogSaysWhatEachRequestDoes(t *testing.T) {
 		}
 	}
 }
+
+// Also where the answer says something else, and where another error handler answers.
+func TestEveryPanicIsInTheLogWithWhereItCameFrom(t *testing.T) {
+	for name, handle := range map[string]func(*slog.Logger) echo.HTTPErrorHandler{
+		"pages":    func(log *slog.Logger) echo.HTTPErrorHandler { return errorHandler(nil, log) },
+		"unusable": func(*slog.Logger) echo.HTTPErrorHandler { return func(error, echo.Context) {} },
+	} {
+		log := &bytes.Buffer{}
+		logger := slog.New(slog.NewTextHandler(log, nil))
+		e := echo.New()
+		e.HTTPErrorHandler = handle(logger)
+		e.Use(newDoor(nil, logger, prometheus.NewRegistry()).open)
+		e.GET("/", func(c echo.Context) error { panic("on purpose") })
+		req := httptest.NewRequest(http.MethodGet, "/", nil)
+		req.Header.Set("Accept", "application/json")
+		e.ServeHTTP(httptest.NewRecorder(), req)
+		if said := log.String(); strings.Count(said, "stack=") != 1 || !strings.Contains(said, "on purpose") {
+			t.Errorf("%s: the log has %s", name, said)
+		}
+	}
+}

@@ -34,14 +34,11 @@ func errorHandler(h *handlers.Handlers, log *slog.Logger) echo.HTTPErrorHandler 
 			return
 		}
 		requestID := c.Response().Header().Get(echo.HeaderXRequestID)
-		if status >= http.StatusInternalServerError && e.Kind == image.Internal {
-			log := log.With("request_id", requestID, "path", loggedPath(c.Request().URL))
-			if p := (*guard.Panic)(nil); errors.As(err, &p) {
-				log = log.With("stack", string(p.Stack))
-			}
-			log.Error("request failed", "error", err)
+		// The door has told of a panic.
+		if p := (*guard.Panic)(nil); status >= http.StatusInternalServerError && e.Kind == image.Internal && !errors.As(err, &p) {
+			log.Error("request failed", "request_id", requestID, "path", loggedPath(c.Request().URL), "error", err)
 		}
-		if isAPI(c.Request().URL.Path) {
+		if ofAPI(c) {
 			clear(c.Response().Header())
 			plainError(c.Response(), http.StatusInternalServerError, "UNKNOWN", "internal error: the server's log says more")
 			return

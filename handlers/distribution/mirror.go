@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/pull/mirror"
 	"github.com/stowage/stowage/shelf"
 )
 
@@ -148,9 +149,11 @@ func upstreamError(ref image.Reference, missing string, err error) error {
 		return refuse(http.StatusForbidden, denied, "%s: %s", ref, say)
 	case image.RateLimited:
 		no := refuse(http.StatusTooManyRequests, tooManyRequests, "%s: %s", ref, say)
+		rest := mirror.RestLimited
 		if at := image.RetryTime(err); !at.IsZero() {
-			no.retry = max(1, int(time.Until(at).Seconds()))
+			rest = time.Until(at)
 		}
+		no.retry = max(1, int(rest.Seconds()))
 		return no
 	case image.Unavailable, image.DiskFull, image.TooLarge:
 		return refuse(http.StatusServiceUnavailable, unavailable, "%s: %s", ref, say)

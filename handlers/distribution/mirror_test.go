@@ -300,6 +300,7 @@ func TestWhatTheRegistryRefusesIsRefusedInTheSpecificationsWords(t *testing.T) {
 		retry  string
 	}{
 		"limited":  {fake.TooManyRequests("90"), http.StatusTooManyRequests, tooManyRequests, "8"},
+		"no end":   {fake.TooManyRequests(""), http.StatusTooManyRequests, tooManyRequests, "60"},
 		"sign in":  {fake.Challenge(`Basic realm="secret"`), http.StatusForbidden, denied, ""},
 		"missing":  {fake.Status(http.StatusNotFound, "MANIFEST_UNKNOWN", "no"), http.StatusNotFound, manifestUnknown, ""},
 		"web page": {fake.HTML(), http.StatusServiceUnavailable, unavailable, ""},

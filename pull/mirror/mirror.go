@@ -22,12 +22,13 @@ import (
 const (
 	// Fresh is for how long the answer about a tag holds where nobody says otherwise.
 	Fresh = 5 * time.Minute
+	// RestLimited is for how long a registry is left alone that limits requests and does not say until when.
+	RestLimited = time.Minute
 
 	waitStored   = 5 * time.Second  // for which a client waits for the registry when something is stored
 	askTimeout   = 30 * time.Second // for one question about a tag
 	restFailed   = 30 * time.Second // for which a registry that does not answer is not asked again
 	restMissing  = 10 * time.Second // the same for a tag that it does not have
-	restLimited  = time.Minute      // and for a rate limit of which the end is not known
 	restEnded    = 10 * time.Second // after which a pull that has ended is begun again for a client
 	restPassing  = time.Minute      // the same for one that failed by what may pass
 	restRefused  = time.Hour        // and for one that failed by what the image is

@@ -115,7 +115,7 @@ func (m *Mirror) askAgain(now time.Time, err error) time.Time {
 		if at := image.RetryTime(err); !at.IsZero() {
 			return clamp(at, now.Add(time.Second), now.Add(m.queue.Fetcher().Backoff().RateLimit))
 		}
-		return now.Add(restLimited)
+		return now.Add(RestLimited)
 	}
 	return now.Add(restFailed)
 }
