@@ -34,8 +34,8 @@ func errorHandler(h *handlers.Handlers, log *slog.Logger) echo.HTTPErrorHandler 
 			return
 		}
 		requestID := c.Response().Header().Get(echo.HeaderXRequestID)
-		// The door has told of a panic.
-		if p := (*guard.Panic)(nil); status >= http.StatusInternalServerError && e.Kind == image.Internal && !errors.As(err, &p) {
+		told := (*guard.Panic)(nil) // which the door has told of
+		if status >= http.StatusInternalServerError && e.Kind == image.Internal && !errors.As(err, &told) {
 			log.Error("request failed", "request_id", requestID, "path", loggedPath(c.Request().URL), "error", err)
 		}
 		if ofAPI(c) {
