@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/image"
+	"github.com/stowage/stowage/storage/database"
 	"github.com/stowage/stowage/storage/listing"
 )
 
@@ -175,3 +176,6 @@ func (s *Store) Ready(ctx context.Context) error {
 func (s *Store) Trouble() error {
 	return errors.Join(s.folder.db.Trouble(), s.folder.blobs.Folder.Ready())
 }
+
+// Database returns the database, for what else is kept in it.
+func (s *Store) Database() *database.DB { return s.folder.db }

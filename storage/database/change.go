@@ -9,10 +9,24 @@ import (
 	"github.com/stowage/stowage/storage/blob"
 )
 
+// Recorder writes, in the transaction of a change, who made it.
+type Recorder func(ctx context.Context, tx *sql.Tx, by image.Actor, action image.Action, subject string) error
+
+// RecordTo has r write down every change that somebody makes from now on.
+func (d *DB) RecordTo(r Recorder) { d.recorder.Store(&r) }
+
 // Change runs f in the one write transaction at a time: somebody does something to a subject, a reference or a digest,
 // which is empty where it is about several. What is remembered of the shelf as it was before is so no more.
-func (d *DB) Change(ctx context.Context, _ image.Actor, _ image.Action, _ string, f func(tx *sql.Tx) error) error {
-	change, err := d.numbered(ctx, f)
+func (d *DB) Change(
+	ctx context.Context, by image.Actor, action image.Action, subject string, f func(tx *sql.Tx) error,
+) error {
+	change, err := d.numbered(ctx, func(tx *sql.Tx) error {
+		record := d.recorder.Load()
+		if err := f(tx); err != nil || record == nil || action == image.ActionTend {
+			return err
+		}
+		return (*record)(ctx, tx, by, action, subject)
+	})
 	for err == nil { // before anybody is told: nobody may look up what was before
 		known := d.changes.Load()
 		if change <= known || d.changes.CompareAndSwap(known, change) {

@@ -44,6 +44,8 @@ type DB struct {
 	health  *health
 	log     *slog.Logger
 	changes atomic.Int64 // the newest change that is committed: see Change
+
+	recorder atomic.Pointer[Recorder] // nil: nobody writes down who changes what
 }
 
 // Open opens the database of the data folder dir, in which blobs lie, making it where it is missing, and brings the

@@ -57,6 +57,21 @@ func (r *Record) Append(ctx context.Context, tx *sql.Tx, l shelf.Line) error {
 	return err
 }
 
+// Changed implements database.Recorder: it writes a line about a change of what is stored.
+func (r *Record) Changed(
+	ctx context.Context, tx *sql.Tx, by image.Actor, action image.Action, subject string,
+) error {
+	l := shelf.Line{By: shelf.PartyOf(by), Action: action}
+	if digest, err := image.ParseDigest(subject); err == nil {
+		l.What.Digest = digest
+	} else if ref, err := image.ParseRepositoryReference(subject); err == nil {
+		l.What = ref
+	} else {
+		l.Detail = subject
+	}
+	return r.Append(ctx, tx, l)
+}
+
 // Note writes lines of what changes nothing else.
 func (r *Record) Note(ctx context.Context, lines ...shelf.Line) error {
 	return r.db.Note(ctx, func(tx *sql.Tx) error {
