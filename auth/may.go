@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/stowage/stowage/image"
@@ -55,6 +56,7 @@ var table = map[image.Action]rule{
 	image.ActionPersonAdd:     {least: Admin, inHand: true, words: image.Textf("add people")},
 	image.ActionPersonRole:    {least: Admin, inHand: true, words: image.Textf("change roles")},
 	image.ActionPersonCode:    {least: Admin, inHand: true, words: image.Textf("make one-time codes")},
+	image.ActionPersonSignOut: {least: Admin, inHand: true, words: image.Textf("sign people out")},
 	image.ActionPersonDisable: {least: Admin, inHand: true, words: image.Textf("disable people")},
 	image.ActionPersonEnable:  {least: Admin, inHand: true, words: image.Textf("enable people")},
 	image.ActionPersonRemove:  {least: Admin, inHand: true, words: image.Textf("remove people")},
@@ -164,3 +166,13 @@ func (p Principal) name() string {
 	}
 	return p.Actor.Name
 }
+
+// Recorded lists the actions that the record may have lines about, by name.
+func Recorded() []image.Action {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(table)), func(a image.Action) bool {
+		return slices.Contains(unrecorded, a)
+	})
+}
+
+// unrecorded are actions that nothing is written about, unless they are refused.
+var unrecorded = []image.Action{image.ActionOpen, image.ActionOperate, image.ActionPrefer}

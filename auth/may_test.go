@@ -74,6 +74,7 @@ token.revoke    viewer
 person.add      admin
 person.role     admin
 person.code     admin
+person.sign-out admin
 person.disable  admin
 person.enable   admin
 person.remove   admin

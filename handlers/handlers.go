@@ -13,6 +13,7 @@ import (
 	"github.com/stowage/stowage/handlers/images"
 	"github.com/stowage/stowage/handlers/lookup"
 	"github.com/stowage/stowage/handlers/page"
+	"github.com/stowage/stowage/handlers/people"
 	"github.com/stowage/stowage/handlers/pulls"
 	searchpages "github.com/stowage/stowage/handlers/search"
 	"github.com/stowage/stowage/handlers/updates"
@@ -89,6 +90,7 @@ type Handlers struct {
 	Storage   *cleanup.Storage
 	Archives  *archives.Handlers
 	Updates   *updates.Handlers
+	People    *people.Handlers // nil where nobody signs in
 }
 
 // Options configure Handlers.
@@ -108,6 +110,8 @@ type Options struct {
 	Now             func() time.Time // zero: time.Now
 	Demo            *page.Demo       // set when the server shows samples
 	Closing         <-chan struct{}  // closed when the server goes down: streams end
+	People          *people.Options  // nil where nobody signs in
+	InsecureSignIn  bool             // passwords and tokens are taken over plain HTTP, too
 }
 
 // New makes the handlers.
@@ -116,7 +120,7 @@ func New(o Options) *Handlers {
 	site := page.New(page.Options{
 		Blobs: s.Blobs, Serving: s.Serving, Health: s.Folder, Jobs: o.Jobs, Logger: o.Logger, LocalUser: o.LocalUser,
 		ExternalURL: o.ExternalURL, Now: o.Now,
-		Demo: o.Demo,
+		Demo: o.Demo, InsecureSignIn: o.InsecureSignIn,
 	})
 	lookup := &lookup.Desk{
 		Site: site, Images: s.Images, Lists: s.Lists, Space: s.Space, Jobs: o.Jobs, Registry: o.Registry, Log: o.Logger,
@@ -162,6 +166,9 @@ func New(o Options) *Handlers {
 			DeletePlan: h.Removals.Plan, Delete: h.Removals.DeleteImage,
 			Pin: h.Storage.PinImage, Unpin: h.Storage.UnpinImage, Check: h.Updates.CheckTag,
 		},
+	}
+	if o.People != nil {
+		h.People = &people.Handlers{Options: *o.People, Site: site, Log: o.Logger}
 	}
 	return h
 }

@@ -39,6 +39,15 @@ func ActorNamed(name string) Actor {
 	return Actor{Kind: ActorPerson, Name: name}
 }
 
+// ActorsNamed is ActorNamed for several names.
+func ActorsNamed(names []string) []Actor {
+	all := make([]Actor, len(names))
+	for i, name := range names {
+		all[i] = ActorNamed(name)
+	}
+	return all
+}
+
 // String returns the name that pages and records have of the actor; none of the server.
 func (a Actor) String() string { return a.Name }
 
@@ -85,7 +94,8 @@ const (
 	ActionAdminister    Action = "administer" // see people, groups, robots, registries and settings
 	ActionPersonAdd     Action = "person.add"
 	ActionPersonRole    Action = "person.role"
-	ActionPersonCode    Action = "person.code" // make a one-time code for somebody
+	ActionPersonCode    Action = "person.code"     // make a one-time code for somebody
+	ActionPersonSignOut Action = "person.sign-out" // end all sessions of somebody
 	ActionPersonDisable Action = "person.disable"
 	ActionPersonEnable  Action = "person.enable"
 	ActionPersonRemove  Action = "person.remove"

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/stowage/stowage/auth"
+	"github.com/stowage/stowage/image"
 )
 
 // apiPath begins the addresses of the registry API.
@@ -52,7 +55,12 @@ func parts(o Options, pages ...echo.MiddlewareFunc) echo.MiddlewareFunc {
 			if r.ContentLength != 0 {
 				_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // see bodyDeadline
 			}
-			if o.Stored != nil && !guard.api(r) {
+			if err := refusal(c); err != nil {
+				refuseAPI(c, err)
+				return nil
+			}
+			mayFetch := auth.May(r.Context(), image.ActionFetch, subject(r.URL.Path).Repository) == nil
+			if o.Stored != nil && !(mayFetch && guard.api(r)) {
 				o.Stored.ServeHTTP(w, r)
 			} else {
 				o.Distribution.ServeHTTP(w, r)

@@ -70,7 +70,7 @@ func TestAStalledBodyIsAnswered408(t *testing.T) {
 				e := echo.New()
 				logger := slog.New(slog.NewTextHandler(&log, nil))
 				e.HTTPErrorHandler = errorHandler(nil, logger)
-				e.Use(newDoor(nil, logger, prometheus.NewRegistry()).open, bodyDeadline, wholeForm)
+				e.Use(newDoor(nil, who{}, logger, prometheus.NewRegistry()).open, bodyDeadline, wholeForm)
 				e.POST("/*", tt.handler)
 				ours, theirs := net.Pipe()
 				l := &oneConn{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
@@ -203,7 +203,7 @@ func wantLogged(t *testing.T, err error, want string) {
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	e := echo.New()
 	e.HTTPErrorHandler = errorHandler(nil, logger)
-	e.Use(newDoor(nil, logger, prometheus.NewRegistry()).open)
+	e.Use(newDoor(nil, who{}, logger, prometheus.NewRegistry()).open)
 	e.GET("/*", func(echo.Context) error { return err })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -15,18 +15,19 @@ import (
 )
 
 // door is what each request comes in by, a page's as well as the registry API's: it finds out what the request does,
-// and sees to the log, the measures and panics.
+// who makes it and whether they may, and sees to the log, the measures and panics.
 type door struct {
 	actions actions
+	who     who
 	log     *slog.Logger
 	pages   *prometheus.HistogramVec
 	api     *prometheus.HistogramVec
 	sent    prometheus.Counter
 }
 
-func newDoor(routes []route, log *slog.Logger, metrics *prometheus.Registry) *door {
+func newDoor(routes []route, who who, log *slog.Logger, metrics *prometheus.Registry) *door {
 	d := &door{
-		actions: newActions(routes), log: log,
+		actions: newActions(routes), who: who, log: log,
 		pages: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "stowage_http_request_duration_seconds",
 			Help:    "Time to answer requests, by method, route and status.",
@@ -51,6 +52,7 @@ func newDoor(routes []route, log *slog.Logger, metrics *prometheus.Registry) *do
 func (d *door) open(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		action := d.actions.of(c)
+		d.who.ask(c, action)
 		var sent httpsnoop.Metrics
 		cut := false
 		sent.CaptureMetrics(c.Response().Writer, func(w http.ResponseWriter) {

@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stowage/stowage/handlers"
+	"github.com/stowage/stowage/handlers/page"
 )
 
 // behindDoor is the pages and the registry API behind the door, the API as a test has it.
@@ -29,7 +30,8 @@ func behindDoor(api http.HandlerFunc) (h http.Handler, metrics *prometheus.Regis
 func opened(o Options) http.Handler {
 	e := echo.New()
 	e.HTTPErrorHandler = errorHandler(nil, o.Logger)
-	e.Use(newDoor(table(Options{Handlers: &handlers.Handlers{}, Metrics: o.Metrics}), o.Logger, o.Metrics).open, parts(o))
+	h := &handlers.Handlers{Site: page.New(page.Options{})}
+	e.Use(newDoor(table(Options{Handlers: h, Metrics: o.Metrics}), newWho(h), o.Logger, o.Metrics).open, parts(o))
 	e.GET("/*", func(c echo.Context) error { return c.String(http.StatusOK, "a page") })
 	return e
 }

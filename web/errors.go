@@ -95,6 +95,9 @@ func shown(err error) *image.Error {
 }
 
 func renderError(c echo.Context, h *handlers.Handlers, status int, e *image.Error, requestID string) error {
+	if e.Kind == image.SignIn && h.People != nil {
+		return h.People.AskToSignIn(c, e)
+	}
 	if page.PlainText(c.Request()) {
 		return page.PlainError(c, status, e)
 	}

@@ -26,7 +26,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // use sets the middleware, outermost first.
 func use(e *echo.Echo, o Options) {
 	e.Use(
-		newDoor(table(o), o.Logger, o.Metrics).open,
+		newDoor(table(o), newWho(o.Handlers), o.Logger, o.Metrics).open,
 		parts(o,
 			plainRequestID,
 			middleware.RequestID(),
@@ -35,6 +35,7 @@ func use(e *echo.Echo, o Options) {
 			secure,
 			ownSite,
 			crossOrigin(),
+			refused,
 			bodyDeadline,
 			middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: maxForm, Skipper: upload}),
 			wholeForm,

@@ -36,7 +36,7 @@ const (
 func table(o Options) []route {
 	h := o.Handlers
 	const get, post, put = http.MethodGet, http.MethodPost, http.MethodPut
-	return []route{
+	routes := []route{
 		{method: get, path: "/", action: image.ActionLook, answer: to(http.StatusFound, address.ImagesPath)},
 		{method: get, path: "/images", action: image.ActionLook, answer: h.Images.List},
 		{
@@ -93,13 +93,13 @@ func table(o Options) []route {
 		{method: post, path: "/preferences", action: image.ActionPrefer, answer: h.Site.SavePreferences},
 		{method: post, path: "/demo/move-tag", action: image.ActionPull, answer: h.Site.MoveDemoTag},
 
-		{method: get, path: static.Prefix + "*", action: image.ActionLook, answer: echo.WrapHandler(static.Handler())},
-		{method: get, path: "/favicon.ico", action: image.ActionLook,
+		{method: get, path: static.Prefix + "*", action: image.ActionOpen, answer: echo.WrapHandler(static.Handler())},
+		{method: get, path: "/favicon.ico", action: image.ActionOpen,
 			answer: to(http.StatusFound, static.URL("favicon.svg"))},
 
 		{method: get, path: "/healthz", action: image.ActionOperate, answer: healthy},
 		{method: get, path: "/readyz", action: image.ActionOperate, answer: ready(o)},
-		{method: get, path: "/metrics", action: image.ActionOperate,
+		{method: get, path: "/metrics", action: image.ActionMetrics,
 			answer: echo.WrapHandler(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))},
 
 		{method: get, path: "/v2/*", action: image.ActionLook}, // that it is one, and what repositories there are
@@ -108,6 +108,51 @@ func table(o Options) []route {
 		{method: get, path: "/v2/*/tags/*", action: image.ActionLook},
 		{method: get, path: "/v2/*/referrers/*", action: image.ActionLook},
 	}
+	if h.People == nil {
+		return routes
+	}
+	people := h.People
+	return append(routes,
+		route{method: get, path: "/sign-in", action: image.ActionSignIn, answer: people.SignInPage},
+		route{method: post, path: "/sign-in", action: image.ActionSignIn, answer: people.SignIn},
+		route{method: get, path: "/sign-in/code", action: image.ActionSignIn, answer: people.CodePage},
+		route{method: post, path: "/sign-in/code", action: image.ActionSignIn, answer: people.Redeem},
+		route{method: post, path: "/sign-out", action: image.ActionSignOut, answer: people.SignOut},
+		route{method: get, path: "/sign-out", action: image.ActionSignOut,
+			answer: to(http.StatusSeeOther, address.SignInPath)},
+		route{method: get, path: "/first-start", action: image.ActionSignIn, answer: people.FirstPage},
+		route{method: post, path: "/first-start", action: image.ActionSignIn, answer: people.First},
+
+		route{method: get, path: "/profile", action: image.ActionProfile, answer: people.Profile},
+		route{method: post, path: "/profile/password", action: image.ActionPassword, answer: people.ChangePassword},
+		route{method: post, path: "/profile/sessions/end", action: image.ActionSessionEnd, answer: people.EndSessions},
+		route{method: post, path: "/profile/sessions/:id/end", action: image.ActionSessionEnd,
+			answer: people.EndSession},
+		route{method: post, path: "/profile/tokens", action: image.ActionTokenMake, answer: people.MakeToken},
+		route{method: get, path: "/profile/password", action: image.ActionProfile,
+			answer: to(http.StatusSeeOther, address.ProfilePath)},
+		route{method: get, path: "/profile/tokens", action: image.ActionProfile,
+			answer: to(http.StatusSeeOther, address.ProfilePath)},
+		route{method: post, path: "/profile/tokens/:id/revoke", action: image.ActionTokenEnd,
+			answer: people.RevokeToken},
+
+		route{method: get, path: "/admin", action: image.ActionAdminister, answer: to(http.StatusSeeOther, address.PeoplePath)},
+		route{method: get, path: "/admin/people", action: image.ActionAdminister, answer: people.List},
+		route{method: post, path: "/admin/people", action: image.ActionPersonAdd, answer: people.Add},
+		route{method: post, path: "/admin/people/:name/role", action: image.ActionPersonRole, answer: people.SetRole},
+		route{method: post, path: "/admin/people/:name/code", action: image.ActionPersonCode, answer: people.NewCode},
+		route{method: post, path: "/admin/people/:name/sign-out", action: image.ActionPersonSignOut,
+			answer: people.SignOutPerson},
+		route{method: post, path: "/admin/people/:name/disable", action: image.ActionPersonDisable,
+			answer: people.Disable},
+		route{method: post, path: "/admin/people/:name/enable", action: image.ActionPersonEnable,
+			answer: people.Enable},
+		route{method: post, path: "/admin/people/:name/remove", action: image.ActionPersonRemove,
+			answer: people.Remove},
+
+		route{method: get, path: "/admin/record", action: image.ActionRecord, answer: people.Record},
+		route{method: get, path: "/admin/record/export", action: image.ActionRecordExport, answer: people.Export},
+	)
 }
 
 // actions has the routes of the table by method and path.
@@ -144,14 +189,14 @@ func (a actions) of(c echo.Context) image.Action {
 // routes sets the table's routes. HEAD is answered like GET, without the body (RFC 9110, section 9.3.2); net/http
 // leaves that out.
 func routes(e *echo.Echo, o Options) {
-	guard := newAsks(o)
+	guard, who := newAsks(o), newWho(o.Handlers)
 	for _, r := range table(o) {
 		switch {
 		case r.answer == nil:
 		case r.method != http.MethodGet:
 			e.Add(r.method, r.path, r.answer)
 		case r.how == streaming:
-			e.GET(r.path, r.answer, streams(o.connections))
+			e.GET(r.path, r.answer, who.lasting, streams(o.connections))
 		case r.how == asking:
 			e.GET(r.path, r.answer, guard.asking)
 			e.HEAD(r.path, r.answer, guard.asking)

@@ -8,10 +8,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/stowage/stowage/handlers"
+	"github.com/stowage/stowage/handlers/people"
 )
 
 func TestEveryRouteHasAnAction(t *testing.T) {
-	o := Options{Handlers: &handlers.Handlers{}, Metrics: prometheus.NewRegistry()}
+	o := Options{Handlers: &handlers.Handlers{People: &people.Handlers{}}, Metrics: prometheus.NewRegistry()}
 	known := map[string]bool{}
 	for _, r := range table(o) {
 		if known[r.method+" "+r.path] {

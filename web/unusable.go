@@ -24,7 +24,7 @@ func NewUnusable(err error, o Options) *Server {
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = echo.ExtractIPDirect()
 	e.Logger.SetOutput(discard{})
-	e.Use(newDoor(nil, log, prometheus.NewRegistry()).open, plainRequestID, middleware.RequestID(), locale, secure)
+	e.Use(newDoor(nil, who{}, log, prometheus.NewRegistry()).open, plainRequestID, middleware.RequestID(), locale, secure)
 	get := func(path string, handler echo.HandlerFunc) {
 		e.Match([]string{http.MethodGet, http.MethodHead}, path, handler)
 	}

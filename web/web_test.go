@@ -35,7 +35,7 @@ func TestInternalErrorsSayNothingOfTheServer(t *testing.T) {
 func TestMadeUpMethodsMakeNoMetrics(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	e := echo.New()
-	e.Use(newDoor(nil, slog.New(slog.DiscardHandler), registry).open)
+	e.Use(newDoor(nil, who{}, slog.New(slog.DiscardHandler), registry).open)
 	for i := range 20 {
 		e.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(fmt.Sprintf("MADEUP%d", i), "/", nil))
 	}
@@ -83,7 +83,7 @@ func TestWhatSomebodyTypesDoesNotFillTheLog(t *testing.T) {
 	} {
 		var log bytes.Buffer
 		e := echo.New()
-		e.Use(newDoor(nil, slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry()).open)
+		e.Use(newDoor(nil, who{}, slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry()).open)
 		e.GET("/*", func(c echo.Context) error { return c.NoContent(tt.status) })
 		req := httptest.NewRequest(http.MethodGet, tt.path, nil)
 		if tt.partial {

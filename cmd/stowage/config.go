@@ -50,7 +50,8 @@ type flags struct {
 	MaxUpload        string        `default:"0" placeholder:"SIZE" help:"Largest archive that is taken in, as it is sent and unpacked, such as 20GB; 0 takes what the disk has room for."`
 	DiskReserve      string        `placeholder:"SIZE" help:"What stays free on the data folder's volume, for the database, such as 2GB; pulls and uploads that do not fit beside it are refused. Default: a twentieth of the volume, between 32 MiB and 1 GiB."`
 	MemoryLimit      string        `placeholder:"SIZE" help:"Memory that the server tries to keep below, such as 512MiB; 0: no limit. Default: GOMEMLIMIT, else 80 % of what the container or the machine has."`
-	Auth             string        `placeholder:"none" help:"none: let everybody who reaches the address pull, upload and delete. Needed beyond loopback, until there are accounts."`
+	Auth             string        `placeholder:"accounts|none" help:"accounts: people sign in, and do what their role allows; the first start prints a code for the first administrator. none: let everybody who reaches the address pull, upload and delete. One of them is needed beyond loopback."`
+	InsecureSignIn   bool          `help:"Take passwords and tokens over plain HTTP beyond loopback, too: something in front speaks TLS that --external-url does not tell of."`
 	ShareLogins      bool          `help:"Beyond loopback: use the registry sign-ins of docker's config.json for whoever asks. Without it registries are asked as nobody."`
 	LogFormat        string        `enum:"text,json" default:"text" placeholder:"text|json" help:"Format of the log, which goes to standard error."`
 	LogLevel         string        `enum:"debug,info,warn,error" default:"info" placeholder:"debug|info|warn|error" help:"Least level that is logged."`
@@ -130,6 +131,7 @@ type settings struct {
 	external string // address; empty: unknown
 	list     []registry.Entry
 	log      *slog.Logger
+	terminal io.Writer // where whoever started the server reads
 
 	maxUpload   int64 // bytes; 0 is no limit
 	diskReserve int64 // bytes; 0 is the default, negative none
@@ -155,7 +157,7 @@ func (f flags) checkHosts() error {
 
 // check turns flags into settings. Errors are of kind Invalid and name the flag.
 func (f flags) check(stderr io.Writer) (settings, error) {
-	s := settings{flags: f, platform: image.ServerPlatform()}
+	s := settings{flags: f, platform: image.ServerPlatform(), terminal: stderr}
 	if f.Platform != "" {
 		p, err := image.ParsePlatform(f.Platform)
 		if err != nil {
@@ -163,8 +165,8 @@ func (f flags) check(stderr io.Writer) (settings, error) {
 		}
 		s.platform = p
 	}
-	if f.Auth != "" && f.Auth != "none" {
-		return s, image.Errorf(image.Invalid, "--auth knows the word none only, not %q", f.Auth)
+	if f.Auth != "" && f.Auth != "none" && f.Auth != authAccounts {
+		return s, image.Errorf(image.Invalid, "--auth knows the words accounts and none, not %q", f.Auth)
 	}
 	host, _, err := net.SplitHostPort(f.Listen)
 	if err != nil {
@@ -172,10 +174,10 @@ func (f flags) check(stderr io.Writer) (settings, error) {
 			Suggest("Give host and port, such as 127.0.0.1:8080.")
 	}
 	s.loopback = isLoopback(host)
-	if !s.loopback && f.Auth != "none" {
+	if !s.loopback && f.Auth == "" {
 		return s, image.Errorf(image.Invalid, "--listen %s would let everybody on the network pull, upload and delete images",
 			f.Listen).
-			Suggest("Listen on 127.0.0.1, or add --auth none if that is what you want.")
+			Suggest("Add --auth accounts, so that people sign in. Or listen on 127.0.0.1, or add --auth none if that is what you want.")
 	}
 	if f.ExternalURL != "" {
 		if s.external, err = page.ParseExternalURL(f.ExternalURL); err != nil {

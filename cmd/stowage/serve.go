@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/stowage/stowage/archive"
+	"github.com/stowage/stowage/auth"
 	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/handlers/distribution"
 	"github.com/stowage/stowage/handlers/page"
+	peoplepages "github.com/stowage/stowage/handlers/people"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
 	"github.com/stowage/stowage/pull"
@@ -24,6 +26,7 @@ import (
 	"github.com/stowage/stowage/registry"
 	"github.com/stowage/stowage/registry/search"
 	"github.com/stowage/stowage/storage"
+	"github.com/stowage/stowage/storage/people"
 	"github.com/stowage/stowage/web"
 )
 
@@ -92,6 +95,11 @@ type app struct {
 	server   *web.Server
 	listener net.Listener
 	closing  chan struct{}
+
+	entrance *auth.Entrance // nil where nobody signs in
+	tables   *people.Tables
+
+	stopAccounts func() // nil before they run
 }
 
 // open builds the parts and wires them. Nothing is served before run.
@@ -139,6 +147,10 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 			Checks: a.store.Tags, Registries: s.Mirror,
 			Fresh: s.MirrorFresh, Logger: s.log})
 	}
+	var accounts *peoplepages.Options
+	if s.Auth == authAccounts {
+		accounts = a.openAccounts()
+	}
 	metrics := newMetrics(a.store, a.jobs, a.queue, a.mirror, s.log)
 	api := distribution.New(distribution.Options{
 		Serving: a.store.Serving, Blobs: a.store.Blobs, Images: a.store.Images, Downloads: a.store.Downloads,
@@ -149,6 +161,7 @@ func open(ctx context.Context, s settings, p parts) (a *app, err error) {
 			Shelf: shelfOf(a.store), Jobs: a.jobs, Queue: a.queue, Checker: a.checker, Mirror: a.mirror, Registry: a.client,
 			Search: search.New(a.client, a.client.Outbound()), Importer: a.importer, Logger: s.log,
 			DefaultPlatform: s.platform, LocalUser: localUser(), Demo: p.demo, ExternalURL: s.external, Closing: a.closing,
+			People: accounts, InsecureSignIn: s.InsecureSignIn,
 		}),
 		Distribution: api, Stored: api.Stored(),
 		Logger: s.log, Metrics: metrics, Ready: a.store.Ready, Loopback: s.loopback, ExternalURL: s.external, Hosts: s.Host,
@@ -172,6 +185,12 @@ func (a *app) run(ctx context.Context) error {
 			return errors.Join(err, a.closeQueue(ctx), a.close())
 		}
 	}
+	if a.entrance != nil {
+		a.stopAccounts = a.runAccounts(ctx)
+		if err := a.invite(ctx, a.settings.terminal); err != nil {
+			return errors.Join(err, a.closeQueue(ctx), a.close())
+		}
+	}
 	a.checker.Start()
 	served := make(chan error, 1)
 	go func() { served <- a.server.Serve(a.listener) }()
@@ -188,8 +207,10 @@ func (a *app) run(ctx context.Context) error {
 			"fresh", a.settings.MirrorFresh)
 	}
 	if !a.settings.loopback {
-		a.settings.log.Warn("everybody who reaches this address may pull, upload and delete images",
-			"listen", a.settings.Listen)
+		if a.entrance == nil {
+			a.settings.log.Warn("everybody who reaches this address may pull, upload and delete images",
+				"listen", a.settings.Listen)
+		}
 		if a.settings.external == "" && len(a.settings.Host) == 0 {
 			a.settings.log.Info("requests are answered for IP addresses and localhost; for a name too with --host NAME")
 		}
@@ -262,6 +283,9 @@ func (a *app) close() error {
 		if err := a.listener.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
+	}
+	if a.stopAccounts != nil {
+		a.stopAccounts()
 	}
 	if a.client != nil {
 		errs = append(errs, a.client.Close())

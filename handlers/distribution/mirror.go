@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stowage/stowage/auth"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/pull/mirror"
 	"github.com/stowage/stowage/shelf"
@@ -168,6 +169,9 @@ var product = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,39}(/[A-Za-z0-9.
 
 // actor returns who asks, as pulls show it.
 func actor(r *http.Request) image.Actor {
+	if p, known := auth.Of(r.Context()); known && p.Via == auth.ViaToken {
+		return p.Actor
+	}
 	by := "client " + strings.Trim(client(r), "[]")
 	if name := product.FindString(r.UserAgent()); name != "" {
 		by += " (" + name + ")"

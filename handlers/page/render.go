@@ -10,6 +10,7 @@ import (
 	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
 
+	"github.com/stowage/stowage/auth"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/address"
 	"github.com/stowage/stowage/views/text"
@@ -86,7 +87,17 @@ func (h *Site) Chrome(c echo.Context, title string, active ui.Nav) ui.Chrome {
 		Path: c.Request().URL.RequestURI(), Query: boxText(c), Flash: h.takeFlash(c),
 		RequestID:   c.Response().Header().Get(echo.HeaderXRequestID),
 		ActivePulls: h.ActivePulls(), Demo: h.IsDemo(), Trouble: h.trouble(c.Request().Context()),
+		Person: person(c),
 	}
+}
+
+// person returns who is signed in; nil where nobody is, as where there are no accounts.
+func person(c echo.Context) *ui.Person {
+	p, _ := auth.Of(c.Request().Context())
+	if p.Via == auth.ViaLocal || p.Actor.Kind != image.ActorPerson {
+		return nil
+	}
+	return &ui.Person{Name: p.Actor.Name, Display: p.Display, Role: p.Role}
 }
 
 // trouble returns what is known against the database and the data folder, as every page says it; nil where there is
@@ -122,9 +133,9 @@ func cookie(c echo.Context, name string) string {
 	return k.Value
 }
 
-// Requester names who asks: the user who started the server for requests from this machine, otherwise the
-// address, until there are accounts.
-func (h *Site) Requester(c echo.Context) image.Actor {
+// Local names who asks where nobody signs in: the user who started the server for requests from this machine,
+// otherwise the address.
+func (h *Site) Local(c echo.Context) image.Actor {
 	ip := net.ParseIP(c.RealIP())
 	if ip != nil && ip.IsLoopback() && h.options.LocalUser != "" {
 		return image.Actor{Kind: image.ActorPerson, Name: h.options.LocalUser}

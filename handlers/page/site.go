@@ -47,6 +47,8 @@ type Options struct {
 	ExternalURL string           // as ParseExternalURL gives it; empty: each request says where the server is
 	Now         func() time.Time // zero: time.Now
 	Demo        *Demo            // set when the server shows samples
+
+	InsecureSignIn bool // passwords and tokens are taken over plain HTTP, too
 }
 
 // Demo is what `stowage demo` can do beyond the product.

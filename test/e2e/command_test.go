@@ -97,7 +97,7 @@ func TestAWrongCommandLineIsRefusedWithWhatToDo(t *testing.T) {
 		{"CA file", nil, []string{"--registry-ca=/nowhere.pem", "--listen=127.0.0.1:0"}, []string{"/nowhere.pem"}},
 		{"open to the network", nil, []string{"--listen=0.0.0.0:0"}, []string{
 			"--listen 0.0.0.0:0 would let everybody on the network pull, upload and delete images",
-			"Listen on 127.0.0.1, or add --auth none if that is what you want.",
+			"Add --auth accounts, so that people sign in. Or listen on 127.0.0.1, or add --auth none if that is what you want.",
 		}},
 		{"open to the network by an empty host", nil, []string{"--listen=:0"},
 			[]string{"would let everybody on the network pull, upload and delete images"}},

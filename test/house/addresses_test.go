@@ -12,7 +12,7 @@ import (
 )
 
 // pagePath finds a text in the code that begins with the path of a page.
-var pagePath = regexp.MustCompile("[\"`]/(images|layers|pulls?|search|storage|prune|delete|removals|archives?|updates|help|preferences|demo)([\"`/?])")
+var pagePath = regexp.MustCompile("[\"`]/(images|layers|pulls?|search|storage|prune|delete|removals|archives?|updates|help|preferences|demo|sign-in|sign-out|first-start|profile|admin)([\"`/?])")
 
 // knowPaths are the places that may know the paths of pages.
 var knowPaths = []string{

@@ -17,11 +17,14 @@ import (
 // Serve has the pages as the program serves them, at a moment, or at that of each request where now is zero. A test in
 // which one of them fails for a reason that is not for people fails.
 func Serve(t testing.TB, h *handlers.Handlers, now time.Time) http.Handler {
-	s := web.New(web.Options{
-		Handlers: h, Logger: slog.New(failing{t}), Metrics: prometheus.NewRegistry(),
-		Ready: func(context.Context) error { return nil },
-		Hosts: []string{"example.com", "shelf", "shelf.example.com", "stowage.test"},
-	})
+	return serve(t, web.Options{Handlers: h, Metrics: prometheus.NewRegistry()}, now)
+}
+
+func serve(t testing.TB, o web.Options, now time.Time) http.Handler {
+	o.Logger = slog.New(failing{t})
+	o.Ready = func(context.Context) error { return nil }
+	o.Hosts = []string{"example.com", "shelf", "shelf.example.com", "stowage.test"}
+	s := web.New(o)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.ServeHTTP(w, r.WithContext(text.WithLocale(r.Context(), text.Locale{Now: now})))
 	})

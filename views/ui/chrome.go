@@ -25,6 +25,7 @@ type Chrome struct {
 	RequestID   string     // of this request, for <meta name="request-id">
 	Demo        bool       // the server runs on sample data that it forgets
 	Trouble     *ErrorView // what is wrong with the database or the data folder; nil where nothing is known
+	Person      *Person    // who is signed in; nil where nobody is, as where there are no accounts
 	Refresh     int        // seconds after which browsers without scripting load the page again; 0 means never
 }
 
@@ -94,6 +95,7 @@ const (
 	NavSearch  Nav = "search"
 	NavPulls   Nav = "pulls"
 	NavStorage Nav = "storage"
+	NavAdmin   Nav = "admin"
 )
 
 // navItems is the main navigation, in order. A new item is one line here.

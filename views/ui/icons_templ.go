@@ -13,6 +13,7 @@ type IconName string
 
 // The icons.
 const (
+	IconAdmin     IconName = "admin"
 	IconArrowDown IconName = "arrow-down"
 	IconArrowUp   IconName = "arrow-up"
 	IconCheck     IconName = "check"
@@ -25,10 +26,12 @@ const (
 	IconInfo      IconName = "info"
 	IconKeyboard  IconName = "keyboard"
 	IconLanguage  IconName = "language"
+	IconLeave     IconName = "leave"
 	IconLayers    IconName = "layers"
 	IconMoon      IconName = "moon"
 	IconMore      IconName = "more"
 	IconNext      IconName = "next"
+	IconPerson    IconName = "person"
 	IconPin       IconName = "pin"
 	IconPrevious  IconName = "previous"
 	IconPull      IconName = "pull"
@@ -48,6 +51,7 @@ const (
 
 // IconShapes holds the drawing of each icon, in a box of 24 by 24. Ours, and constant: safe as raw markup.
 var IconShapes = map[IconName]string{
+	IconAdmin:     `<path d="M12 3.5 5 6v5.5c0 4.3 2.8 7.6 7 9 4.2-1.4 7-4.7 7-9V6z"/>`,
 	IconArrowDown: `<path d="M12 5v14m-6-6 6 6 6-6"/>`,
 	IconArrowUp:   `<path d="M12 19V5m-6 6 6-6 6 6"/>`,
 	IconCheck:     `<path d="m5 12 5 5 9-10"/>`,
@@ -60,10 +64,12 @@ var IconShapes = map[IconName]string{
 	IconInfo:      `<circle cx="12" cy="12" r="8.5"/><path d="M12 11v5m0-8.5v.01"/>`,
 	IconKeyboard:  `<rect x="3" y="6" width="18" height="12" rx="2"/><path d="M7 10v.01M10.5 10v.01M14 10v.01M17 10v.01M8 14h8"/>`,
 	IconLanguage:  `<circle cx="12" cy="12" r="8.5"/><path d="M3.5 12h17M12 3.5c2.5 2.6 3.5 5.4 3.5 8.5s-1 5.9-3.5 8.5c-2.5-2.6-3.5-5.4-3.5-8.5s1-5.9 3.5-8.5z"/>`,
+	IconLeave:     `<path d="M14 4H6v16h8M10.5 12H21m0 0-3.5-3.5M21 12l-3.5 3.5"/>`,
 	IconLayers:    `<path d="m12 4 9 5-9 5-9-5zM3 14.5l9 5 9-5"/>`,
 	IconMoon:      `<path d="M20 14a8 8 0 1 1-10-10 7 7 0 0 0 10 10z"/>`,
 	IconMore:      `<circle cx="6" cy="12" r="1"/><circle cx="12" cy="12" r="1"/><circle cx="18" cy="12" r="1"/>`,
 	IconNext:      `<path d="m9 6 6 6-6 6"/>`,
+	IconPerson:    `<circle cx="12" cy="8" r="3.75"/><path d="M4.5 20c.6-3.9 3.6-6 7.5-6s6.9 2.1 7.5 6"/>`,
 	IconPin:       `<path d="M9 4h6m-5 0v6l-3 3v2h10v-2l-3-3V4m-2 11v5"/>`,
 	IconPrevious:  `<path d="m15 6-6 6 6 6"/>`,
 	IconPull:      `<path d="M12 4v11m0 0-4-4m4 4 4-4M5 20h14"/>`,
