@@ -106,6 +106,16 @@ func (h *Removals) carryOut(c echo.Context, d deletion) error {
 	}
 	ctx := c.Request().Context()
 	by := h.Site.Requester(c)
+	planned := func() (shelf.RemovalPlan, error) { return h.Removals.PlanRemoval(ctx, d.asked) }
+	changed, err := mayRemove(ctx, h.Removals, d.asked.Force, confirmed, planned)
+	switch {
+	case changed != nil:
+		return h.showPlan(c, http.StatusConflict, d, *changed, cleanup.DeleteView{Tried: true, Changed: true})
+	case image.KindOf(err) == image.NotFound && d.many && err != nil:
+		return h.showMany(c, d)
+	case err != nil:
+		return err
+	}
 	removed, err := h.Removals.Remove(ctx, d.asked, confirmed, by)
 	plan := removed.Plan
 	if image.KindOf(err) == image.Conflict {

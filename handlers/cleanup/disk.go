@@ -21,6 +21,7 @@ type ImageStore interface {
 // TagStore has pins, checks and histories.
 type TagStore interface {
 	Pin(ctx context.Context, ref image.Reference, note string, by image.Actor) (shelf.Pin, error)
+	PinOf(ctx context.Context, ref image.Reference) (*shelf.Pin, error)
 	Pins(ctx context.Context, limit int) (pins []shelf.Pin, total int, err error)
 	Unpin(ctx context.Context, ref image.Reference, by image.Actor) error
 }
@@ -41,6 +42,7 @@ type RemovalStore interface {
 	PlanPrune(ctx context.Context, asked shelf.Prune) (shelf.RemovalPlan, error)
 	PlanRemoval(ctx context.Context, asked shelf.Removal) (shelf.RemovalPlan, error)
 	Prune(ctx context.Context, asked shelf.Prune, fingerprint image.Digest, by image.Actor) (shelf.Removed, error)
+	PulledBy(ctx context.Context, ref image.Reference) (image.Actor, error)
 	Removals(ctx context.Context) ([]shelf.Deletion, error)
 	Remove(ctx context.Context, asked shelf.Removal, fingerprint image.Digest, by image.Actor) (shelf.Removed, error)
 	Undo(ctx context.Context, id int64, by image.Actor) (shelf.Undone, error)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/stowage/stowage/auth"
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/views/address"
@@ -19,6 +20,9 @@ func (h *Storage) PinImage(c echo.Context, a address.Image) error {
 	ctx := c.Request().Context()
 	ref, err := h.pinnable(ctx, a)
 	if err != nil {
+		return err
+	}
+	if err := h.mayPin(ctx, ref); err != nil {
 		return err
 	}
 	by := h.Site.Requester(c)
@@ -37,12 +41,24 @@ func (h *Storage) UnpinImage(c echo.Context, a address.Image) error {
 	if err != nil {
 		return err
 	}
+	if err := h.mayPin(ctx, ref); err != nil {
+		return err
+	}
 	by := h.Site.Requester(c)
 	if err := h.Tags.Unpin(ctx, ref, by); err != nil {
 		return err
 	}
 	h.Log.Info("unpinned", "reference", ref.String(), "by", by)
 	return page.Redirect(c, pinBack(c, a), ui.Flash{Kind: ui.KindSuccess, Text: cleanup.UnpinnedText(ctx, ref)})
+}
+
+// mayPin returns why who asks may not change the pin of something: it is somebody else's.
+func (h *Storage) mayPin(ctx context.Context, ref image.Reference) error {
+	pin, err := h.Tags.PinOf(ctx, ref)
+	if err != nil || pin == nil {
+		return err
+	}
+	return auth.MayOwned(ctx, image.ActionPin, ref.Repository, image.ActorNamed(pin.By))
 }
 
 // pinBack is the page that a pin's form leads back to: its own unless the form says another.

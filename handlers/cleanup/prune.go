@@ -101,6 +101,14 @@ func (h *Prunes) Prune(c echo.Context) error {
 	}
 	ctx := c.Request().Context()
 	by := h.Site.Requester(c)
+	planned := func() (shelf.RemovalPlan, error) { return h.planPrune(ctx, p.Asked) }
+	changed, err := mayRemove(ctx, h.Removals, false, confirmed, planned)
+	switch {
+	case err != nil:
+		return err
+	case changed != nil:
+		return h.showPrune(c, http.StatusConflict, p, changed, true)
+	}
 	removed, err := h.Removals.Prune(ctx, p.Asked, confirmed, by)
 	plan := removed.Plan
 	if image.KindOf(err) == image.Conflict {

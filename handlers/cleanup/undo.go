@@ -22,6 +22,9 @@ func (h *Removals) UndoRemoval(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
+	if err := mayUndo(ctx, h.Removals, id); err != nil {
+		return cannotUndo(err)
+	}
 	by := h.Site.Requester(c)
 	undone, err := h.Removals.Undo(ctx, id, by)
 	if err != nil {

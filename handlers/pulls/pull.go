@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/stowage/stowage/auth"
 	"github.com/stowage/stowage/handlers/page"
 	"github.com/stowage/stowage/image"
 	"github.com/stowage/stowage/job"
@@ -59,6 +60,13 @@ func (h *Handlers) Cancel(c echo.Context) error {
 		return err
 	}
 	id := asked.ID
+	begun, err := h.job(c.Request().Context(), id)
+	if err == nil {
+		err = auth.MayOwned(c.Request().Context(), image.ActionPull, "", image.ActorsNamed(begun.By)...)
+	}
+	if err != nil {
+		return err
+	}
 	err = h.Jobs.Cancel(id, h.Site.Requester(c).Name)
 	if image.KindOf(err) == image.NotFound {
 		// Not live: over since long, or never there.
