@@ -209,7 +209,7 @@ func TestEveryPanicIsInTheLogWithWhereItCameFrom(t *testing.T) {
 		logger := slog.New(slog.NewTextHandler(log, nil))
 		e := echo.New()
 		e.HTTPErrorHandler = handle(logger)
-		e.Use(newDoor(nil, logger, prometheus.NewRegistry()).open)
+		e.Use(newDoor(nil, who{}, logger, prometheus.NewRegistry()).open)
 		e.GET("/", func(c echo.Context) error { panic("on purpose") })
 		req := httptest.NewRequest(http.MethodGet, "/", nil)
 		req.Header.Set("Accept", "application/json")
