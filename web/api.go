@@ -60,7 +60,7 @@ func parts(o Options, pages ...echo.MiddlewareFunc) echo.MiddlewareFunc {
 				return nil
 			}
 			mayFetch := auth.May(r.Context(), image.ActionFetch, subject(r.URL.Path).Repository) == nil
-			if o.Stored != nil && !(mayFetch && guard.api(r)) {
+			if o.Stored != nil && (!mayFetch || !guard.api(r)) {
 				o.Stored.ServeHTTP(w, r)
 			} else {
 				o.Distribution.ServeHTTP(w, r)

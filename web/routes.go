@@ -136,7 +136,8 @@ func table(o Options) []route {
 		route{method: post, path: "/profile/tokens/:id/revoke", action: image.ActionTokenEnd,
 			answer: people.RevokeToken},
 
-		route{method: get, path: "/admin", action: image.ActionAdminister, answer: to(http.StatusSeeOther, address.PeoplePath)},
+		route{method: get, path: "/admin", action: image.ActionAdminister,
+			answer: to(http.StatusSeeOther, address.PeoplePath)},
 		route{method: get, path: "/admin/people", action: image.ActionAdminister, answer: people.List},
 		route{method: post, path: "/admin/people", action: image.ActionPersonAdd, answer: people.Add},
 		route{method: post, path: "/admin/people/:name/role", action: image.ActionPersonRole, answer: people.SetRole},
