@@ -93,18 +93,36 @@ func onTo(back string) string {
 
 // SignIn answers POST /sign-in with the fields name, password and back.
 func (h *Handlers) SignIn(c echo.Context) error {
+	return h.enter(c, h.signInPage, func(form url.Values, f people.Form) (entered, error) {
+		secret, session, err := h.Entrance.Password(c.Request().Context(), visit(c), f.Name, form.Get("password"))
+		return entered{secret, session, onTo(f.Back), ui.Flash{}}, err
+	})
+}
+
+// entered is a session that has begun, and where it leads.
+type entered struct {
+	secret  string
+	session auth.Session
+	to      string
+	flash   ui.Flash
+}
+
+// enter answers a form that lets somebody in: by begin, or, where that refuses them, by the page with the form and what
+// is wrong.
+func (h *Handlers) enter(
+	c echo.Context, again func(c echo.Context, status int, f people.Form) error,
+	begin func(form url.Values, f people.Form) (entered, error),
+) error {
 	form, err := c.FormParams()
 	if err != nil {
 		return image.Errorf(image.Invalid, "the form cannot be read").Because(err)
 	}
-	f := people.Form{Back: address.Back(form), Name: form.Get("name")}
+	f := people.Form{Back: address.Back(form), Name: form.Get("name"), Display: form.Get("display")}
 	err = h.Site.TakesSecrets(c)
 	if err == nil {
-		var secret string
-		var s auth.Session
-		secret, s, err = h.Entrance.Password(c.Request().Context(), visit(c), f.Name, form.Get("password"))
-		if err == nil {
-			return h.in(c, secret, s, onTo(f.Back), ui.Flash{})
+		var in entered
+		if in, err = begin(form, f); err == nil {
+			return h.in(c, in)
 		}
 	}
 	v, status, err := wrong(c, err)
@@ -112,16 +130,16 @@ func (h *Handlers) SignIn(c echo.Context) error {
 		return err
 	}
 	f.Wrong = v
-	return h.signInPage(c, status, f)
+	return again(c, status, f)
 }
 
 // in begins a session, in place of one that there was in this browser, and leads on.
-func (h *Handlers) in(c echo.Context, secret string, s auth.Session, to string, flash ui.Flash) error {
+func (h *Handlers) in(c echo.Context, e entered) error {
 	if err := h.Entrance.SignOut(c.Request().Context(), who(c)); err != nil {
 		h.Log.Warn("end the session before", "error", err) // the browser forgets it all the same
 	}
-	h.Site.KeepSession(c, secret, s.Ends)
-	return page.Redirect(c, to, flash)
+	h.Site.KeepSession(c, e.secret, e.session.Ends)
+	return page.Redirect(c, e.to, e.flash)
 }
 
 // CodePage answers GET /sign-in/code?back=.
@@ -136,26 +154,11 @@ func (h *Handlers) codePage(c echo.Context, status int, f people.Form) error {
 
 // Redeem answers POST /sign-in/code with the fields name, code, password and back.
 func (h *Handlers) Redeem(c echo.Context) error {
-	form, err := c.FormParams()
-	if err != nil {
-		return image.Errorf(image.Invalid, "the form cannot be read").Because(err)
-	}
-	f := people.Form{Back: address.Back(form), Name: form.Get("name")}
-	err = h.Site.TakesSecrets(c)
-	if err == nil {
-		var secret string
-		var s auth.Session
-		secret, s, err = h.Entrance.Redeem(c.Request().Context(), visit(c), f.Name, form.Get("code"), form.Get("password"))
-		if err == nil {
-			return h.in(c, secret, s, onTo(f.Back), ui.Flash{})
-		}
-	}
-	v, status, err := wrong(c, err)
-	if err != nil {
-		return err
-	}
-	f.Wrong = v
-	return h.codePage(c, status, f)
+	return h.enter(c, h.codePage, func(form url.Values, f people.Form) (entered, error) {
+		secret, session, err := h.Entrance.Redeem(
+			c.Request().Context(), visit(c), f.Name, form.Get("code"), form.Get("password"))
+		return entered{secret, session, onTo(f.Back), ui.Flash{}}, err
+	})
 }
 
 // SignOut answers POST /sign-out: nothing of the session stays, neither here nor in the browser.
@@ -188,29 +191,14 @@ func (h *Handlers) firstPage(c echo.Context, status int, f people.Form) error {
 
 // First answers POST /first-start with the fields code, name, display and password: makes the first administrator.
 func (h *Handlers) First(c echo.Context) error {
-	form, err := c.FormParams()
-	if err != nil {
-		return image.Errorf(image.Invalid, "the form cannot be read").Because(err)
-	}
-	f := people.Form{Name: form.Get("name"), Display: form.Get("display")}
-	err = h.Site.TakesSecrets(c)
-	if err == nil {
-		var secret string
-		var s auth.Session
-		secret, s, err = h.Entrance.First(c.Request().Context(), visit(c), form.Get("code"),
+	return h.enter(c, h.firstPage, func(form url.Values, f people.Form) (entered, error) {
+		ctx := c.Request().Context()
+		secret, session, err := h.Entrance.First(ctx, visit(c), form.Get("code"),
 			auth.NewPerson{Name: f.Name, Display: f.Display, Password: form.Get("password")})
-		if err == nil {
-			if h.FirstIsOut != nil {
-				h.FirstIsOut()
-			}
-			flash := ui.Flash{Kind: ui.KindSuccess, Text: text.T(c.Request().Context(), "people.first_done")}
-			return h.in(c, secret, s, address.PeoplePath, flash)
+		if err == nil && h.FirstIsOut != nil {
+			h.FirstIsOut()
 		}
-	}
-	v, status, err := wrong(c, err)
-	if err != nil {
-		return err
-	}
-	f.Wrong = v
-	return h.firstPage(c, status, f)
+		flash := ui.Flash{Kind: ui.KindSuccess, Text: text.T(ctx, "people.first_done")}
+		return entered{secret, session, address.PeoplePath, flash}, err
+	})
 }
