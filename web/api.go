@@ -59,8 +59,10 @@ func parts(o Options, pages ...echo.MiddlewareFunc) echo.MiddlewareFunc {
 				refuseAPI(c, err)
 				return nil
 			}
-			mayFetch := auth.May(r.Context(), image.ActionFetch, subject(r.URL.Path).Repository) == nil
-			if o.Stored != nil && (!mayFetch || !guard.api(r)) {
+			mayAsk := func() bool {
+				return guard.api(r) && auth.May(r.Context(), image.ActionFetch, subject(r.URL.Path).Repository) == nil
+			}
+			if o.Stored != nil && !mayAsk() {
 				o.Stored.ServeHTTP(w, r)
 			} else {
 				o.Distribution.ServeHTTP(w, r)

@@ -52,12 +52,14 @@ func newDoor(routes []route, who who, log *slog.Logger, metrics *prometheus.Regi
 func (d *door) open(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		action := d.actions.of(c)
-		d.who.ask(c, action)
 		var sent httpsnoop.Metrics
 		cut := false
 		sent.CaptureMetrics(c.Response().Writer, func(w http.ResponseWriter) {
 			c.Response().Writer = w
-			if err := guard.Do(func() error { return next(c) }); err != nil {
+			if err := guard.Do(func() error {
+				d.who.ask(c, action)
+				return next(c)
+			}); err != nil {
 				cut = d.fail(c, sent.Code != 0 || sent.Written > 0, err)
 			}
 		})

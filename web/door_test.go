@@ -15,6 +15,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stowage/stowage/auth"
 	"github.com/stowage/stowage/handlers"
 	"github.com/stowage/stowage/handlers/page"
 )
@@ -217,5 +218,24 @@ func TestEveryPanicIsInTheLogWithWhereItCameFrom(t *testing.T) {
 		if said := log.String(); strings.Count(said, "stack=") != 1 || !strings.Contains(said, "on purpose") {
 			t.Errorf("%s: the log has %s", name, said)
 		}
+	}
+}
+
+func TestAPanicWhileWhoAsksIsFoundOutIsAnsweredAndLogged(t *testing.T) {
+	log := &bytes.Buffer{}
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	e := echo.New()
+	e.HTTPErrorHandler = errorHandler(nil, logger)
+	broken := who{site: &page.Site{}, entrance: &auth.Entrance{}} // without a store of sessions
+	e.Use(newDoor(nil, broken, logger, prometheus.NewRegistry()).open)
+	e.GET("/", func(c echo.Context) error { return c.NoContent(http.StatusOK) })
+	req := httptest.NewRequest(http.MethodGet, "/", nil)
+	req.Header.Set("Accept", "application/json")
+	req.AddCookie(&http.Cookie{Name: "stowage_session", Value: "secret"})
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, req)
+	if w.Code != http.StatusInternalServerError || !strings.Contains(log.String(), "stack=") ||
+		!strings.Contains(log.String(), "msg=request ") {
+		t.Errorf("%d, the log has %s", w.Code, log)
 	}
 }
